@@ -1,0 +1,56 @@
+# Every target makes its own .venv. All that must be there is python3 (3.11 or later), pip and make.
+PYTHON ?= python3
+BIN := .venv/bin
+# One worker for each processor, at most four: each loads all the libraries anew.
+WORKERS ?= logical --maxprocesses 4
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Two installs into one .venv at the same time would break it.
+.NOTPARALLEL:
+.PHONY: help demo test check bench constraints clean
+
+help:  ## this list
+	@echo "make <target>, where target is one of:"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+demo: .venv/.installed-core  ## see it work, in a scratch folder that is removed afterwards
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && cd "$$scratch" && "$(CURDIR)/$(BIN)/deltarule" demo
+
+test: .venv/.installed-test  ## all tests, and the examples in the docstrings
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: .venv/.installed-dev  ## lint, format, types, and the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+bench: .venv/.installed-bench  ## measure, peers beside us in the same run
+	$(BIN)/python -m benchmarks.run
+
+constraints:  ## constraints.txt anew: the newest versions that a fresh install brings
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT \
+	&& $(PYTHON) -m venv "$$scratch/venv" \
+	&& "$$scratch/venv/bin/pip" install -q -e '.[dev]' \
+	&& "$$scratch/venv/bin/pip" freeze --exclude-editable > "$$scratch/frozen" \
+	&& if grep -v '^[A-Za-z0-9._-]*==[^ /]*$$' "$$scratch/frozen"; then echo "these have no plain version" >&2; exit 1; fi \
+	&& { echo "# Exact versions of all that the dev extra brings. make constraints writes this file."; LC_ALL=C sort -f -t= -k1,1 "$$scratch/frozen"; } > "$$scratch/constraints" \
+	&& cp "$$scratch/constraints" constraints.txt
+	@echo "constraints.txt: $$(grep -c == constraints.txt) packages"
+
+clean:  ## remove all that make made, .venv too
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Where python3 comes without ensurepip, its own pip puts one into the .venv.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv || { $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python .venv/bin/python install -q pip; }
+
+.venv/.installed-core: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+.venv/.installed-%: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$*]'
+	@touch $@

@@ -1,0 +1,34 @@
+"""deltarule: learns to predict columns of a table from its others, and shows every number.
+
+>>> import deltarule as dr
+>>> films = {"budget": [1.0, 2.0, 3.0, 4.0], "gross": [2.0, 4.1, 5.9, 8.0]}
+>>> model = dr.learn(films, predict="gross", using=["budget"])
+>>> round(model.predict({"budget": 5.0})["gross_prediction"], 2)
+9.95
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deltarule.errors import DeltaruleError
+    from deltarule.learning import learn, steps
+    from deltarule.model import Model, load
+
+__all__ = ["DeltaruleError", "Model", "learn", "load", "steps"]
+__version__ = "0.1.0"
+
+# Loaded when first used, so that importing deltarule loads no scipy and no polars.
+_HOME = {
+    "DeltaruleError": "deltarule.errors",
+    "Model": "deltarule.model",
+    "learn": "deltarule.learning",
+    "load": "deltarule.model",
+    "steps": "deltarule.learning",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'deltarule' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

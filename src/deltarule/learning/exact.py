@@ -1,0 +1,248 @@
+"""Squared loss solved exactly from the moments, with a penalty if one earns its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.learning.outcome import HeldOut, Outcome
+from deltarule.learning.settings import Ridge
+from deltarule.moments.inference import Fit, input_variance, intercept_variance
+from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.problem import Problem
+from deltarule.moments.solve import (
+    STRENGTHS,
+    RidgePath,
+    Spectrum,
+    Whitening,
+    dependent,
+    ridge_path,
+    solve,
+)
+from deltarule.rule.predict import Array, Weights
+from deltarule.saved import FitRecord
+from deltarule.tables.reading import Read
+
+# Of a fit this close, too few digits of the error are left in the first read's sums.
+NEARLY_PERFECT = 1e-5
+GROUPS_SHOWN = 5
+
+
+def exact(read: Read, ridge: Ridge, asked: Problem) -> Outcome:
+    """The exact weights with the chosen penalty, and all that the moments say of them."""
+    whole = total(read.folds)
+    found = Exact.of(asked, whole)
+    if found.doubtful and ridge in ("auto", 0):
+        found = found.again(read)
+    notes = found.notes(read)
+    path = _path(read.folds, asked, ridge, found)
+    chosen = 0
+    if path is None:
+        strength = 0.0 if ridge == "auto" else float(ridge)
+        notes.append("too few different rows to hold any out, so no error on rows it never saw")
+    else:
+        chosen = path.chosen() if ridge == "auto" else 0
+        strength = float(path.strengths[chosen])
+        if chosen:
+            notes.append(_earned(path, chosen))
+    certain = found.certain
+    if strength:
+        found, certain = Exact.of(asked, whole, ridge=strength), Certain.unknown()
+        notes.append("no standard errors beside a penalty: they would not know its bias")
+    spectrum = Spectrum.of(asked.of(whole))
+    return Outcome(
+        weights=found.weights,
+        learner="exact",
+        steps=0,
+        stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
+        fit=fits(asked.of(whole), found.squared_error, asked),
+        held_out=None if path is None else _held_out(path, chosen),
+        variance=certain.variance,
+        intercept_variance=certain.intercept_variance,
+        freedom=certain.freedom,
+        alphas=spectrum.alphas,
+        ridge=strength,
+        condition=spectrum.condition,
+        notes=notes,
+    )
+
+
+def fits(problem: LeastSquares, squared_error: Array, asked: Problem) -> list[FitRecord]:
+    """How each output's weights fit the rows they were learnt from."""
+    used = len(problem.mean) - int(asked.held.sum()) + problem.intercept - asked.intercept_held
+    squares = problem.targets * problem.target_scale**2
+    found = [
+        Fit.of(float(error), float(of), rows=problem.rows, freedom=problem.rows - used)
+        for error, of in zip(squared_error, squares, strict=True)
+    ]
+    return [FitRecord(rmse=fit.rmse, r2=fit.r2, residual_sd=fit.residual_sd) for fit in found]
+
+
+@dataclass(frozen=True)
+class Certain:
+    """What classical least squares knows of the weights.
+
+    Shapes:  variance (p, k), intercept_variance (k,), NaN where unknown; None where nothing is
+    """
+
+    variance: Array | None
+    intercept_variance: Array | None
+    freedom: float
+
+    @classmethod
+    def unknown(cls) -> "Certain":
+        return cls(None, None, np.inf)
+
+    @classmethod
+    def of(cls, asked: Problem, moments: Moments) -> "Certain":
+        """Of the exact weights of this problem."""
+        return Exact.of(asked, moments).certain
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Exact weights, after one read or more, in the inputs' own units.
+
+    Shapes:  inverse (f, f) and null (f, f - r) of the f inputs free to learn; squared_error (k,)
+    """
+
+    asked: Problem
+    free: LeastSquares
+    squares: Array
+    weights: Weights
+    inverse: Array
+    null: Array
+    squared_error: Array
+    sure: bool
+    held_out: Array | None = None
+
+    @classmethod
+    def of(cls, asked: Problem, moments: Moments, *, ridge: float = 0.0) -> "Exact":
+        """From the one read."""
+        problem, free = asked.of(moments), asked.free(moments)
+        solution = solve(free, ridge=ridge)
+        return cls(
+            asked=asked,
+            free=free,
+            squares=problem.targets * problem.target_scale**2,
+            weights=asked.whole(solution.weights),
+            inverse=solution.inverse,
+            null=solution.null / cls._unit(free)[:, None],
+            squared_error=free.squared_error(solution.weights),
+            sure=solution.sure,
+        )
+
+    @staticmethod
+    def _unit(free: LeastSquares) -> Array:
+        return np.where(free.spread > 0, free.spread, 1.0)
+
+    @property
+    def freedom(self) -> float:
+        """Rows beyond those that the weights can fit whatever they say."""
+        used = len(self.free.mean) - self.null.shape[1] + self.free.intercept
+        return float(self.free.rows - used)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a second read would give digits that the first could not."""
+        nearly = bool((self.squared_error < NEARLY_PERFECT * self.squares).any())
+        return self.asked.frozen is None and (not self.sure or (nearly and self.freedom > 0))
+
+    @property
+    def certain(self) -> Certain:
+        """How sure the weights are."""
+        if self.freedom <= 0:
+            return Certain.unknown()
+        s2 = self.squared_error / self.freedom
+        variance = np.full((len(self.asked.inputs), len(s2)), np.nan)
+        variance[~self.asked.held] = np.outer(input_variance(self.inverse, self.null), s2)
+        of_intercept = np.full(len(s2), np.nan)
+        if self.free.intercept and not self.null.size:
+            mean = self.free.mean * self.free.scale
+            of_intercept = s2 * intercept_variance(self.inverse, mean, self.free.rows)
+        return Certain(variance, of_intercept, self.freedom)
+
+    def again(self, read: Read) -> "Exact":
+        """The same after a second read, in coordinates where the inputs are far apart."""
+        k = len(self.asked.targets)
+        white = Whitening.of(self.free, self.weights)
+        columns = len(white.floor) + k
+        folds = [Moments.none(columns) for _ in read.folds]
+        for rows in read.rows():
+            z, left = white.rows(rows.inputs, rows.targets)
+            both = np.column_stack([z, left])
+            for fold in range(len(folds)):
+                mine = rows.fold == fold
+                each = None if rows.row_weights is None else rows.row_weights[mine]
+                folds[fold] = folds[fold] + Moments.of(both[mine], each)
+        found = white.solve(total(folds), k, intercept=self.asked.intercept)
+        held_out = None
+        if sum(fold.rows > 0 for fold in folds) > 1:
+            targets = range(columns - k, columns)
+            again = Problem(found.kept, targets, self.asked.intercept, {}, None)
+            held_out = ridge_path(folds, again, strengths=np.zeros(1)).errors[0]
+        return replace(
+            self,
+            weights=found.weights,
+            inverse=found.inverse,
+            null=found.null,
+            squared_error=found.problem.squared_error(found.found.weights),
+            sure=found.found.sure,
+            held_out=held_out,
+        )
+
+    def notes(self, read: Read) -> list[str]:
+        """Dependent columns by name, and digits that are in doubt."""
+        inputs = zip(read.schema.inputs, self.asked.held, strict=True)
+        free = [
+            column if level is None else f"{column}={level}"
+            for (column, level), held in inputs
+            if not held
+        ]
+        groups = dependent(self.null * self._unit(self.free)[:, None])
+        notes = [
+            f"{free[leader]} depends on {_listed([free[other] for other in others])}: "
+            "of all weights that predict the same, the smallest are given"
+            for leader, *others in groups[:GROUPS_SHOWN]
+            if others
+        ]
+        if len(groups) > GROUPS_SHOWN:
+            notes.append(f"{len(groups) - GROUPS_SHOWN} more inputs depend on others")
+        if not self.sure and not groups:
+            notes.append(
+                "the inputs nearly depend on each other: the weights' last digits are in doubt"
+            )
+        return notes
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _path(folds: Sequence[Moments], asked: Problem, ridge: Ridge, found: Exact) -> RidgePath | None:
+    """Held-out errors of the strengths in question; None where no rows can be held out."""
+    if sum(fold.rows > 0 for fold in folds) < 2:
+        return None
+    strengths = STRENGTHS if ridge == "auto" else np.array([float(ridge)])
+    path = ridge_path(folds, asked, strengths=strengths)
+    if found.held_out is not None and strengths[0] == 0:
+        path.errors[0] = found.held_out
+    return path
+
+
+def _held_out(path: RidgePath, chosen: int) -> HeldOut:
+    return HeldOut(
+        folds=len(path.rows),
+        rows=float(path.rows.sum()),
+        errors=path.errors[chosen].sum(axis=0),
+        guessing=path.guessing.sum(axis=0),
+    )
+
+
+def _earned(path: RidgePath, chosen: int) -> str:
+    mean = np.sqrt(path.mean()[:, 0])
+    return (
+        f"ridge {path.strengths[chosen]:.3g} earned its place: the typical error on held-out rows "
+        f"is {mean[chosen]:,.6g} with it, {mean[0]:,.6g} without"
+    )

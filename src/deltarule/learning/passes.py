@@ -1,0 +1,114 @@
+"""Rows as an objective: in memory where they fit, else by reading them again at every step.
+
+Shapes: n rows, p inputs, k outputs. Inputs are in standardised units, or whatever units are given.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.moments.standard import Standard
+from deltarule.rule.compare import Comparison, Loss, Objective, Rows, compare
+from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.tables.reading import Read
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows: inputs (n, p), targets (n, k), what each counts for (n,), folds (n,)."""
+
+    inputs: Array
+    targets: Array
+    each: Array
+    fold: NDArray[np.uint8]
+
+
+class RowSource(Protocol):
+    """All rows, as often as they are asked for."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether asking again costs no read."""
+        ...
+
+    def batches(self) -> Iterator[Batch]: ...
+    def objective(self, model: Linear, loss: Loss, *, without: int | None = None) -> Objective: ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """All rows of a table in memory."""
+
+    whole: Batch
+    in_memory: bool = True
+
+    @classmethod
+    def of(cls, read: Read, standard: Standard) -> "Held":
+        """The rows that the read kept."""
+        parts = list(Reread(read, standard).batches())
+        return cls(
+            Batch(
+                np.concatenate([part.inputs for part in parts]),
+                np.concatenate([part.targets for part in parts]),
+                np.concatenate([part.each for part in parts]),
+                np.concatenate([part.fold for part in parts]),
+            )
+        )
+
+    def batches(self) -> Iterator[Batch]:
+        yield self.whole
+
+    def objective(self, model: Linear, loss: Loss, *, without: int | None = None) -> Objective:
+        """These rows as an objective, perhaps without those of a fold."""
+        rows = self.whole
+        if without is not None:
+            kept = rows.fold != without
+            rows = Batch(rows.inputs[kept], rows.targets[kept], rows.each[kept], rows.fold[kept])
+        return Rows(model, loss, rows.inputs, rows.targets, rows.each)
+
+
+@dataclass(frozen=True)
+class Reread:
+    """All rows of a table, read anew each time."""
+
+    read: Read
+    standard: Standard
+    in_memory: bool = False
+
+    def batches(self) -> Iterator[Batch]:
+        for rows in self.read.rows():
+            each = np.ones(len(rows.inputs)) if rows.row_weights is None else rows.row_weights
+            yield Batch(self.standard.inputs(rows.inputs), rows.targets, each, rows.fold)
+
+    def objective(self, model: Linear, loss: Loss, *, without: int | None = None) -> Objective:
+        """A read for each question, perhaps without the rows of a fold."""
+        return _Passes(self, model, loss, without)
+
+
+@dataclass(frozen=True)
+class _Passes:
+    rows: Reread
+    model: Linear
+    loss: Loss
+    without: int | None
+    curved: bool = True
+
+    def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
+        def answer(batch: Batch) -> Comparison:
+            kept: Mask = batch.fold != (-1 if self.without is None else self.without)
+            return compare(
+                self.model,
+                self.loss,
+                weights=weights,
+                inputs=batch.inputs[kept],
+                targets=batch.targets[kept],
+                row_weights=batch.each[kept],
+                curvature=curvature,
+            )
+
+        return reduce(add, map(answer, self.rows.batches()))

@@ -1,0 +1,76 @@
+"""How to learn: settings, checked once, whoever asked for them."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from deltarule.errors import LearningError
+from deltarule.rule.compare import LOSSES
+from deltarule.rule.learn import LEARNERS
+
+Ridge = float | Literal["auto"]
+
+
+Freeze = str | Iterable[str] | Mapping[str, float | None]
+
+
+def frozen_by(freeze: Freeze) -> Mapping[str, float | None]:
+    """Which weights are frozen, and at which value where one is given."""
+    if isinstance(freeze, Mapping):
+        return freeze
+    return dict.fromkeys([freeze] if isinstance(freeze, str) else freeze)
+
+
+@dataclass(frozen=True)
+class How:
+    """How to learn. `freeze` names weights that keep their start, or the value given here."""
+
+    loss: str = "squared"
+    ridge: Ridge = "auto"
+    learner: str | None = None
+    alpha: float | None = None
+    start: float | Mapping[str, float] = 0.0
+    steps: int = 10_000
+    tolerance: float = 1e-8
+    freeze: Mapping[str, float | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise LearningError(f"there is no loss '{self.loss}': choose {_either(LOSSES)}")
+        learners = ["exact", *LEARNERS]
+        if self.learner is not None and self.learner not in learners:
+            raise LearningError(f"there is no learner '{self.learner}': choose {_either(learners)}")
+        if self.learner == "exact" and self.loss != "squared":
+            raise LearningError(
+                f"{self.loss} loss has no exact solution: choose the learner newton"
+            )
+        if self.alpha is not None:
+            if not (math.isfinite(self.alpha) and self.alpha > 0):
+                raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
+            if self.learner in ("exact", "newton"):
+                raise LearningError(
+                    f"{self.learner} takes no alpha: choose the learner descent or momentum"
+                )
+        if self.ridge != "auto" and not (math.isfinite(self.ridge) and self.ridge >= 0):
+            raise LearningError(f"ridge is {self.ridge:g}: it must be auto, or 0 or more")
+        if self.steps < 1:
+            raise LearningError(f"steps is {self.steps}: at least 1 is needed")
+        if not 0 <= self.tolerance < 1:
+            raise LearningError(
+                f"tolerance is {self.tolerance:g}: it must be 0 or more, and below 1"
+            )
+
+    @property
+    def chosen(self) -> str:
+        """The learner: the one named, or the one that suits the loss and alpha."""
+        if self.learner:
+            return self.learner
+        if self.alpha is not None:
+            return "descent"
+        return "exact" if self.loss == "squared" else "newton"
+
+
+def _either(names: Iterable[str]) -> str:
+    *most, last = list(names)
+    return f"{', '.join(most)} or {last}"

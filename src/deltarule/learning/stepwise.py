@@ -1,0 +1,272 @@
+"""Learning in steps: descent, momentum or Newton, on moments or on rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from deltarule.errors import DivergedError, TargetError
+from deltarule.learning.deviance import Judge, figures, own_alphas, separated, variances
+from deltarule.learning.exact import Certain, fits
+from deltarule.learning.outcome import HeldOut, Outcome
+from deltarule.learning.passes import Held, Reread, RowSource
+from deltarule.learning.settings import How
+from deltarule.moments.moments import total
+from deltarule.moments.problem import Problem
+from deltarule.moments.solve import Spectrum, guessing_error, solve
+from deltarule.moments.standard import Standard
+from deltarule.rule.compare import LOSSES, Objective
+from deltarule.rule.learn import Descent, Learner, Momentum, Newton, alpha_range_of
+from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.predict import Linear, Mask, Weights
+from deltarule.rule.train import Step, Stop, train
+from deltarule.summary import number
+from deltarule.tables.reading import Read
+
+# Held-out folds are learnt again in as many steps as all rows took, if those are not more.
+STEPS_AGAIN = 10_000
+
+
+class Stepwise:
+    """A run of steps: what is asked, in which units, and who answers."""
+
+    def __init__(
+        self, read: Read, how: How, start: Weights, frozen: Mapping[str, Mask] | None, by_hand: int
+    ) -> None:
+        self.read, self.how, self.start, self.frozen = read, how, start, frozen
+        p, k = len(read.schema.inputs), len(read.schema.targets)
+        self.asked = Problem(range(p), range(p, p + k), read.plan.asked.intercept, start, frozen)
+        self.problem = self.asked.of(total(read.folds))
+        self.model, self.loss = Linear(intercept=read.plan.asked.intercept), LOSSES[how.loss]
+        self.guess = self.problem.target_mean * self.problem.target_scale
+        self.standard = self._standard()
+        self._check_targets()
+        self.rows = self._rows(by_hand)
+        self.objective = self._objective()
+        self.learner = self._learner()
+        self.last: Step | None = None
+
+    def _standard(self) -> Standard:
+        """The units that steps are taken in: with an explicit alpha, the inputs as they stand."""
+        p = len(self.problem.mean)
+        if self.how.alpha is not None:
+            return Standard(np.zeros(p), np.ones(p))
+        # A frozen intercept means the one people see, so the inputs must keep their own zero.
+        held = self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).any())
+        return Standard.of(self.problem, centre=not held)
+
+    def _check_targets(self) -> None:
+        """Errors: TargetError, naming the first row whose target the loss cannot take."""
+        name = self.read.source.name
+        for at, target in enumerate(self.read.schema.targets):
+            if self.loss.accepts(np.array([[target.low], [target.high]])).all():
+                continue
+            for rows in self.read.rows():
+                wrong = ~self.loss.accepts(rows.targets[:, [at]])[:, 0]
+                if wrong.any():
+                    first = int(np.argmax(wrong))
+                    raise TargetError(
+                        f"{name}, column '{target.name}', row {rows.number[first] + 1}: "
+                        f"{rows.targets[first, at]:g} is no target for {self.loss.name} loss, "
+                        f"which takes {self.loss.takes}"
+                    )
+
+    def _rows(self, by_hand: int) -> RowSource | None:
+        """The rows, where the loss needs them or they are few enough to be shown."""
+        if self.read.frames is None:
+            return None if self.how.loss == "squared" else Reread(self.read, self.standard)
+        if self.how.loss == "squared" and self.read.examples > by_hand:
+            return None
+        return Held.of(self.read, self.standard)
+
+    def _objective(self) -> Objective:
+        if self.rows is None:
+            return self._penalised(self.standard.problem(self.problem))
+        return self._penalised(self.rows.objective(self.model, self.loss))
+
+    def _penalised(self, objective: Objective) -> Objective:
+        if self.ridge == 0:
+            return objective
+        # The strength is for standardised inputs, whatever units the steps are taken in.
+        spread = self.problem.spread / self.standard.spread
+        return Penalised(objective, Ridge(self.ridge * spread[:, None] ** 2))
+
+    @property
+    def ridge(self) -> float:
+        """The penalty: steps try none by themselves."""
+        return 0.0 if self.how.ridge == "auto" else float(self.how.ridge)
+
+    def _learner(self) -> Learner:
+        name, alpha = self.how.chosen, self.how.alpha
+        if name == "newton":
+            return Newton()
+        if alpha is not None:
+            return Descent(alpha) if name == "descent" else Momentum(alpha)
+        curvature = self.objective(self._first(), curvature=True).average().curvature
+        assert curvature is not None, "every objective here is curved"
+        found = alpha_range_of(curvature)
+        if name == "descent":
+            # Only squared loss has the same curvature everywhere; elsewhere half the limit is safe.
+            return Descent(found.fastest if self.how.loss == "squared" else found.limit / 2)
+        large, small = float(np.sqrt(found.largest)), float(np.sqrt(found.smallest))
+        share = ((large - small) / (large + small)) ** 2
+        return Momentum(alpha=4 / (large + small) ** 2, momentum=min(share, 0.99))
+
+    def _first(self) -> Weights:
+        """The start in the units of the steps; an intercept left open, at the mean's score."""
+        first = dict(self.standard.into(self.start))
+        unset = self.frozen is None and not any(array.any() for array in self.start.values())
+        if self.how.loss != "squared" and unset and "intercept" in first:
+            with np.errstate(divide="ignore"):
+                score = self.loss.score(self.guess)
+            if not np.isfinite(score).all():
+                at = self.read.schema.targets[int(np.argmin(np.isfinite(score)))]
+                raise TargetError(
+                    f"{self.read.source.name}: the target '{at.name}' is {at.low:g} in every row: "
+                    "there is nothing to learn"
+                )
+            first["intercept"] = score
+        return first
+
+    def steps(self) -> Iterator[Step]:
+        """The steps, with weights in the inputs' own units."""
+        for step in self._train(self.objective, self._first()):
+            own = replace(
+                step, before=self.standard.out(step.before), weights=self.standard.out(step.weights)
+            )
+            if step.stopped:
+                own = replace(own, stopped=self._said(step.stopped, own))
+            self.last = own
+            yield own
+
+    def _train(self, objective: Objective, first: Weights) -> Iterator[Step]:
+        how = self.how
+        return train(
+            first,
+            objective,
+            self.learner,
+            steps=how.steps,
+            tolerance=how.tolerance,
+            frozen=self.frozen,
+        )
+
+    def _said(self, stopped: Stop, step: Step) -> Stop:
+        """The stop with what only the table knows: the column to blame, how far off it is."""
+        words = stopped.words
+        if stopped.reason == "diverging" and self.how.alpha is not None:
+            largest = int(np.argmax(self.problem.curvature()[0].diagonal()))
+            inputs = self.read.schema.inputs
+            blamed = inputs[largest][0] if largest < len(inputs) else "the intercept"
+            words += f"; the scale of {blamed} sets that limit"
+        elif stopped.reason == "steps" and self.how.loss == "squared":
+            words += self._how_far(step.weights)
+        return replace(stopped, words=words)
+
+    def _how_far(self, weights: Weights) -> str:
+        best = self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
+        now, least = (
+            float(self.problem.squared_error(one).sum()) / self.problem.rows
+            for one in (weights, best)
+        )
+        words = f": the mean squared error is {number(now)}, and {number(least)} could be reached"
+        if weights["weight"].size == 1:
+            here, there = weights["weight"].item(), best["weight"].item()
+            words += f"; the weight is {here:.6g} on its way to {there:.6g}"
+        return words
+
+    def outcome(self) -> Outcome:
+        """What the steps came to; takes those not yet taken.
+
+        Errors:  DivergedError when the weights are no longer finite
+        """
+        last = self.last
+        if last is None or last.stopped is None:
+            *_, last = self.steps()
+        assert last is not None, "there is at least one step"
+        assert last.stopped is not None, "the last step says why it stopped"
+        if not all(np.isfinite(array).all() for array in last.weights.values()):
+            raise DivergedError(f"the weights are no longer finite: {last.stopped.words}")
+        outcome = Outcome(
+            weights=last.weights,
+            learner=self.learner.name,
+            steps=last.number,
+            stopped=last.stopped.words,
+            alpha=getattr(self.learner, "alpha", None),
+            ridge=self.ridge,
+            condition=Spectrum.of(self.problem).condition,
+            notes=self._notes(),
+        )
+        if self.how.loss == "squared":
+            return self._squared(outcome, last.stopped)
+        return self._other(outcome)
+
+    def _notes(self) -> list[str]:
+        notes = []
+        if self.how.alpha is None and self.learner.name != "newton":
+            notes.append("steps were taken on standardised inputs, which alpha refers to")
+        if self.how.loss != "squared" and self.how.ridge == "auto":
+            notes.append("no ridge was tried: only squared loss chooses a penalty by itself")
+        return notes
+
+    def _squared(self, outcome: Outcome, stopped: Stop) -> Outcome:
+        alphas = Spectrum.of(self.problem).alphas
+        if self.how.alpha is None:
+            curvature = self.objective(self._first(), curvature=True).average().curvature
+            alphas = alphas if curvature is None else alpha_range_of(curvature)
+        # Where it arrived, the weights are the exact ones, and so is what is known of them.
+        arrived = stopped.reason in ("settled", "still") and not self.ridge
+        certain = Certain.of(self.asked, total(self.read.folds)) if arrived else Certain.unknown()
+        return replace(
+            outcome,
+            fit=fits(self.problem, self.problem.squared_error(outcome.weights), self.asked),
+            held_out=self._held_out(stopped),
+            variance=certain.variance,
+            intercept_variance=certain.intercept_variance,
+            freedom=certain.freedom,
+            alphas=alphas,
+        )
+
+    def _held_out(self, stopped: Stop) -> HeldOut | None:
+        """Each fold judged by weights learnt from the others in the same way."""
+        folds = [fold for fold in self.read.folds if fold.rows > 0]
+        too_long = self.last is not None and self.last.number > STEPS_AGAIN
+        if len(folds) < 2 or stopped.reason == "diverging" or too_long:
+            return None
+        k = len(self.problem.targets)
+        errors, guessing = np.zeros(k), np.zeros(k)
+        for fold in folds:
+            others = total([part for part in folds if part is not fold])
+            objective = self._penalised(self.standard.problem(self.asked.of(others)))
+            for step in self._train(objective, self._first()):
+                learnt = step.weights
+            errors += self.asked.of(fold).squared_error(self.standard.out(learnt))
+            guessing += guessing_error(fold, others, list(self.asked.targets))
+        return HeldOut(len(folds), sum(fold.rows for fold in folds), errors, guessing)
+
+    def _other(self, outcome: Outcome) -> Outcome:
+        assert self.rows is not None, "losses other than squared need rows"
+        weights = self.standard.into(outcome.weights)
+        curvature = self.objective(weights, curvature=True).curvature
+        assert curvature is not None, "rows are curved"
+        p = len(self.problem.mean)
+        known = not self.ridge and self.frozen is None
+        found = variances(curvature, self.standard, intercept=self.model.intercept)
+        fit = figures(self.rows, self.model, self.loss, weights, self.guess)
+        judge = Judge(self.rows, self.model, self.loss, self.asked, self.frozen)
+        notes = list(outcome.notes)
+        if any(separated(one) for one in fit) and not self.ridge:
+            notes.append(
+                "the rows are told apart perfectly, so no finite weights are best and these mean "
+                "little: give a ridge, such as --ridge 0.01"
+            )
+        return replace(
+            outcome,
+            fit=fit,
+            held_out=judge.held_out(weights, self.read.folds, self._penalised),
+            variance=found[:p] if known else None,
+            intercept_variance=found[p] if known and self.model.intercept else None,
+            alphas=own_alphas(
+                curvature / self.problem.rows, self.standard, intercept=self.model.intercept
+            ),
+            notes=notes,
+        )

@@ -1,0 +1,7 @@
+"""The one read: everything squared loss ever needs of the rows, and what is solved from it.
+
+tally.py      rows -> sums, in blocks, by fold
+moments.py    sums -> Moments, which add and subtract; LeastSquares, which answers any weights
+solve.py      exact weights, ridge paths, descent in closed form
+inference.py  standard errors, intervals, condition number
+"""

@@ -1,0 +1,205 @@
+"""Chunk: some rows on their way into sums: tidied, measured in a frame, each with its fold.
+
+A row's fold is a hash of its own values, so order, source, merging and forgetting all agree.
+Missing inputs count as the frame's fill, beside a column that is 1 where they are missing.
+
+Shapes: n rows, m numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import ValueRefusedError
+from deltarule.rule.predict import Array
+
+Codes = NDArray[np.int64]
+
+
+class InfiniteError(ValueRefusedError):
+    """An infinite value, by column and row of the chunk; whoever knows the names says them."""
+
+    def __init__(self, number: int, row: int, value: float) -> None:
+        super().__init__(f"number column {number}, row {row}: {value}")
+        self.number, self.row, self.value = number, row, value
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category's codes, (n,), below `levels`, and a stable hash of each; code 0 is missing."""
+
+    codes: Codes
+    levels: int
+    hashes: NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows: number columns (n,), of which those from `targets` on are targets; NaN is missing.
+
+    `identify` are the number columns, `identify_by` the categories, that tell rows apart.
+    """
+
+    numbers: Sequence[Array]
+    targets: int
+    categories: Sequence[Category] = ()
+    row_weights: Array | None = None
+    identify: Sequence[int] = ()
+    identify_by: Sequence[int] = ()
+    drop_missing: bool = False
+
+    def __len__(self) -> int:
+        return len(self.numbers[0])
+
+    def hashes(self, kept: "NDArray[np.intp] | slice" = slice(None)) -> list[NDArray[np.uint64]]:
+        """For each identifying column, (n,) bits of its values: -0.0 as 0.0, every NaN as one."""
+        bits = []
+        for at in self.identify:
+            values = self.numbers[at][kept] + 0.0
+            gaps = np.isnan(values)
+            if gaps.any():
+                values[gaps] = np.nan
+            bits.append(values.view(np.uint64))
+        for at in self.identify_by:
+            category = self.categories[at]
+            bits.append(category.hashes[category.codes[kept]])
+        return bits
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What numbers are measured from: (x - shift) / scale, and what missing ones count as.
+
+    Scale is a power of two. `fill` stays the same from frame to frame, so that it can be changed
+    to the mean afterwards.
+    """
+
+    shift: Array
+    scale: Array
+    fill: Array
+
+    @classmethod
+    def guess(
+        cls, numbers: Sequence[Array], *, rows: int = 4096, fill: Array | None = None
+    ) -> "Frame":
+        """A frame near the mean and spread of the first rows.
+
+        The shift is a whole multiple of a power of two near the spread, so that subtracting it
+        rounds nothing for values that are themselves short. Near zero it is zero: it costs nothing.
+        """
+        shift, scale = np.zeros(len(numbers)), np.ones(len(numbers))
+        for at, column in enumerate(numbers):
+            head = column[:rows]
+            head = head[np.isfinite(head)]
+            largest = float(np.max(np.abs(head), initial=0.0))
+            if largest == 0:
+                continue
+            power = int(np.frexp(largest)[1])
+            if abs(power) > 200:
+                scale[at] = np.ldexp(1.0, power)
+                head = head / scale[at]
+            middle = head[0] + float(np.mean(head - head[0]))
+            spread = float(np.sqrt(np.mean((head - middle) ** 2)))
+            if spread == 0:
+                shift[at] = head[0] * scale[at]
+            elif abs(middle) > 2 * spread:
+                grid = np.ldexp(1.0, int(np.floor(np.log2(spread))))
+                shift[at] = np.round(middle / grid) * grid * scale[at]
+        return cls(shift, scale, shift if fill is None else fill)
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """A chunk without the rows that are left out, every gap filled; `kept` are the rows left."""
+
+    numbers: Sequence[Array]
+    categories: Sequence[Codes]
+    row_weights: Array | None
+    hashes: Sequence[NDArray[np.uint64]]
+    gaps: dict[int, Array]
+    low: dict[int, float]
+    high: dict[int, float]
+    kept: NDArray[np.intp]
+    left_out: int = 0
+    unweighted: int = 0
+
+    @classmethod
+    def unchecked(cls, chunk: Chunk) -> "Tidy":
+        """The chunk as it is: right when every number in it is finite."""
+        return cls(
+            numbers=chunk.numbers,
+            categories=[category.codes for category in chunk.categories],
+            row_weights=chunk.row_weights,
+            hashes=chunk.hashes(),
+            gaps={},
+            low={},
+            high={},
+            kept=np.arange(0),
+        )
+
+    @classmethod
+    def of(cls, chunk: Chunk, frame: Frame) -> "Tidy":
+        """The chunk with gaps found and filled, and rows without a target left out.
+
+        Errors:  InfiniteError for the first infinite value of a row that is not left out
+        """
+        missing = [np.isnan(column) for column in chunk.numbers]
+        needed = missing[chunk.targets :]
+        if chunk.drop_missing:
+            needed = [*missing, *(category.codes == 0 for category in chunk.categories)]
+        keep = ~np.any(needed, axis=0)
+        left_out = len(keep) - int(keep.sum())
+        unweighted = 0
+        if chunk.row_weights is not None:
+            weighed = chunk.row_weights > 0
+            unweighted = int((keep & ~weighed).sum())
+            keep &= weighed
+        kept = np.flatnonzero(keep)
+        numbers: list[Array] = []
+        gaps: dict[int, Array] = {}
+        low: dict[int, float] = {}
+        high: dict[int, float] = {}
+        for number, column in enumerate(chunk.numbers):
+            values, gap = column[kept], missing[number][kept]
+            if gap.any():
+                low[number] = float(np.min(values, where=~gap, initial=np.inf))
+                high[number] = float(np.max(values, where=~gap, initial=-np.inf))
+                gaps[number] = gap.astype(np.float64)
+                values = np.where(gap, frame.fill[number], values)
+            infinite = np.isinf(values)
+            if infinite.any():
+                row = int(np.argmax(infinite))
+                raise InfiniteError(number, int(kept[row]), float(values[row]))
+            numbers.append(values)
+        return cls(
+            numbers=numbers,
+            categories=[category.codes[kept] for category in chunk.categories],
+            row_weights=None if chunk.row_weights is None else chunk.row_weights[kept],
+            hashes=chunk.hashes(kept),
+            gaps=gaps,
+            low=low,
+            high=high,
+            kept=kept,
+            left_out=left_out,
+            unweighted=unweighted,
+        )
+
+
+def fold_of(bits: Sequence[NDArray[np.uint64]], *, rows: int, folds: int) -> NDArray[np.uint8]:
+    """Each row's fold, from the bits of the values that tell rows apart: (n,).
+
+    Maths:   a multiply-shift hash; the top 24 bits times `folds`, shifted down
+    Source:  Dietzfelbinger et al. 1997
+    """
+    mixed = np.zeros(rows, dtype=np.uint64)
+    for part in bits:
+        mixed = (mixed ^ part) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(32)
+        mixed *= np.uint64(0xD6E8FEB86659FD93)
+        mixed ^= mixed >> np.uint64(29)
+    mixed >>= np.uint64(40)
+    mixed *= np.uint64(folds)
+    mixed >>= np.uint64(24)
+    return mixed.astype(np.uint8)

@@ -1,0 +1,247 @@
+"""Moments: row count, means and centred cross-products of all columns.
+
+    rows  = sum of row weights
+    mean  = sum(row weight * x) / rows
+    cross = sum(row weight * (x - mean) * (x - mean).T)
+
+They are kept in units of `scale`, a power of two for each column (1 unless its values are extreme),
+so that squares neither overflow nor vanish. Moments of two sets of rows add to those of both, and
+subtract again (Chan, Golub & LeVeque 1983).
+
+Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, scale (d,); cross (d, d).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.rule.compare import Comparison
+from deltarule.rule.predict import Array, Mask, Weights
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The moments of some rows."""
+
+    rows: float
+    mean: Array
+    cross: Array
+    scale: Array
+
+    @classmethod
+    def none(cls, columns: int) -> "Moments":
+        """The moments of no rows."""
+        return cls(0.0, np.zeros(columns), np.zeros((columns, columns)), np.ones(columns))
+
+    @classmethod
+    def of(cls, rows: Array, row_weights: Array | None = None) -> "Moments":
+        """The moments of rows in memory.
+
+        Shapes:  rows (n, d), row_weights (n,)
+
+        >>> Moments.of(np.array([[1.0], [3.0]])).cross
+        array([[2.]])
+        """
+        each = np.ones(len(rows)) if row_weights is None else row_weights
+        total = float(each.sum())
+        if total == 0:
+            return cls.none(rows.shape[1])
+        mean = each @ rows / total
+        centred = rows - mean
+        # The rounding of `mean` leaves a rest, which is put back: two passes, Chan et al. 1983.
+        rest = each @ centred / total
+        cross = (centred * each[:, None]).T @ centred - total * np.outer(rest, rest)
+        return cls(total, mean + rest, (cross + cross.T) / 2, np.ones(rows.shape[1]))
+
+    def __add__(self, other: "Moments") -> "Moments":
+        return self._merge(other, 1.0)
+
+    def __sub__(self, other: "Moments") -> "Moments":
+        """These rows without the other's, which must be among them."""
+        return self._merge(other, -1.0)
+
+    def _merge(self, other: "Moments", sign: float) -> "Moments":
+        if other.rows == 0:
+            return self
+        if self.rows == 0 and sign > 0:
+            return other
+        other = other.scaled(self.scale)
+        rows = self.rows + sign * other.rows
+        if rows <= 0:
+            return replace(Moments.none(len(self.mean)), scale=self.scale)
+        apart = other.mean - self.mean
+        mean = self.mean + sign * apart * (other.rows / rows)
+        between = np.outer(apart, apart) * (self.rows * other.rows / rows)
+        return Moments(rows, mean, self.cross + sign * (other.cross + between), self.scale)
+
+    def scaled(self, scale: Array) -> "Moments":
+        """The same in other units; powers of two, so that no digit changes."""
+        if np.array_equal(scale, self.scale):
+            return self
+        by = self.scale / scale
+        return Moments(self.rows, self.mean * by, self.cross * np.outer(by, by), scale)
+
+    def take(self, columns: Sequence[int]) -> "Moments":
+        """Some of the columns, in this order."""
+        at = np.asarray(columns, dtype=np.intp)
+        return Moments(self.rows, self.mean[at], self.cross[np.ix_(at, at)], self.scale[at])
+
+    def pool(self, into: int, columns: Sequence[int]) -> "Moments":
+        """The same with `columns` added to column `into` and left at nothing themselves.
+
+        A level's column is 1 on its rows, so the column of several levels together is their sum.
+        """
+        mean, cross = self.mean.copy(), self.cross.copy()
+        at = np.asarray(columns, dtype=np.intp)
+        mean[into] += mean[at].sum()
+        cross[into] += cross[at].sum(axis=0)
+        cross[:, into] += cross[:, at].sum(axis=1)
+        mean[at], cross[at], cross[:, at] = 0.0, 0.0, 0.0
+        return Moments(self.rows, mean, cross, self.scale)
+
+    def refill(self, column: int, indicator: int, change: float) -> "Moments":
+        """The same with `change`, in own units, added to `column` wherever `indicator` is 1."""
+        by = change / self.scale[column]
+        mean, cross = self.mean.copy(), self.cross.copy()
+        mean[column] += by * mean[indicator]
+        cross[column] += by * cross[indicator]
+        cross[:, column] += by * cross[:, indicator]
+        return Moments(self.rows, mean, cross, self.scale)
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Squared loss on some targets from some inputs, answered from moments.
+
+    It is an Objective: `compare` gives what the rows would give, at O(p^2) whatever their number.
+    With an intercept everything is about the means; without, about zero.
+
+    Shapes:  gram (p, p), with_targets (p, k), targets (k,): the targets' sums of squares
+    """
+
+    rows: float
+    mean: Array
+    target_mean: Array
+    gram: Array
+    with_targets: Array
+    targets: Array
+    scale: Array
+    target_scale: Array
+    intercept: bool
+    curved: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        moments: Moments,
+        inputs: Sequence[int],
+        targets: Sequence[int],
+        *,
+        intercept: bool = True,
+    ) -> "LeastSquares":
+        """The problem of predicting columns `targets` from columns `inputs`."""
+        x, t = np.asarray(inputs, dtype=np.intp), np.asarray(targets, dtype=np.intp)
+        cross = moments.cross
+        if not intercept:
+            cross = cross + moments.rows * np.outer(moments.mean, moments.mean)
+        return cls(
+            rows=moments.rows,
+            mean=moments.mean[x],
+            target_mean=moments.mean[t],
+            gram=cross[np.ix_(x, x)],
+            with_targets=cross[np.ix_(x, t)],
+            targets=cross[t, t],
+            scale=moments.scale[x],
+            target_scale=moments.scale[t],
+            intercept=intercept,
+        )
+
+    @property
+    def spread(self) -> Array:
+        """Each input's standard deviation, about zero without intercept, in own units: (p,)."""
+        deviation: Array = np.sqrt(np.maximum(np.diag(self.gram), 0.0) / self.rows) * self.scale
+        return deviation
+
+    def held(self, frozen: Mask, weights: Weights, *, intercept: bool) -> "LeastSquares":
+        """What is left to learn when frozen inputs, and perhaps the intercept, keep these weights.
+
+        Shapes:  frozen (p,), True where the weight is held
+        """
+        w = (weights["weight"] * self.scale[:, None] / self.target_scale)[frozen]
+        free = ~frozen
+        mean, gram = self.mean, self.gram
+        target_mean = self.target_mean
+        with_targets, targets = self.with_targets, self.targets
+        if intercept:
+            # About the held intercept in place of the means.
+            target_mean = target_mean - weights["intercept"] / self.target_scale
+            gram = gram + self.rows * np.outer(mean, mean)
+            with_targets = with_targets + self.rows * np.outer(mean, target_mean)
+            targets = targets + self.rows * target_mean**2
+        across = gram[np.ix_(frozen, frozen)]
+        return replace(
+            self,
+            mean=mean[free],
+            target_mean=target_mean - mean[frozen] @ w,
+            gram=gram[np.ix_(free, free)],
+            with_targets=with_targets[free] - gram[np.ix_(free, frozen)] @ w,
+            targets=targets + np.einsum("jo,jo->o", w, across @ w - 2 * with_targets[frozen]),
+            scale=self.scale[free],
+            intercept=self.intercept and not intercept,
+        )
+
+    def squared_error(self, weights: Weights) -> Array:
+        """The sum of delta ** 2 over the rows for each output, in its units squared: (k,)."""
+        w, off = self._scaled(weights)
+        errors = np.einsum("jo,jo->o", w, self.gram @ w - 2 * self.with_targets) + self.targets
+        if self.intercept:
+            errors = errors + self.rows * off**2
+        summed: Array = np.maximum(errors, 0.0) * self.target_scale**2
+        return summed
+
+    def _scaled(self, weights: Weights) -> tuple[Array, Array]:
+        """Weights in the moments' units, and the mean delta of each output."""
+        w = weights["weight"] * self.scale[:, None] / self.target_scale
+        off = self.mean @ w - self.target_mean
+        if self.intercept:
+            off = off + weights["intercept"] / self.target_scale
+        return w, off
+
+    def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
+        """What comparing the rows with these weights gives."""
+        w, off = self._scaled(weights)
+        slope = self.gram @ w - self.with_targets
+        if self.intercept:
+            slope = slope + self.rows * np.outer(self.mean, off)
+        weight_delta: dict[str, Array] = {"weight": slope * self.target_scale * self.scale[:, None]}
+        if self.intercept:
+            weight_delta["intercept"] = self.rows * off * self.target_scale
+        return Comparison(
+            rows=self.rows,
+            prediction=self.rows * (off + self.target_mean) * self.target_scale,
+            delta=self.rows * off * self.target_scale,
+            loss=float(self.squared_error(weights).sum() / 2),
+            weight_delta=weight_delta,
+            curvature=self.curvature() if curvature else None,
+        )
+
+    def curvature(self) -> Array:
+        """Summed over the rows, inputs as they stand, the intercept last; all outputs share it."""
+        raw = self.gram
+        if self.intercept:
+            raw = raw + self.rows * np.outer(self.mean, self.mean)
+        raw = raw * np.outer(self.scale, self.scale)
+        if self.intercept:
+            border = self.rows * self.mean * self.scale
+            raw = np.block([[raw, border[:, None]], [border[None, :], np.array([[self.rows]])]])
+        return np.repeat(raw[None], len(self.targets), axis=0)
+
+
+def total(folds: Mapping[int, Moments] | Sequence[Moments]) -> Moments:
+    """The moments of all folds together."""
+    parts = list(folds.values() if isinstance(folds, Mapping) else folds)
+    summed = parts[0]
+    for part in parts[1:]:
+        summed = summed + part
+    return summed

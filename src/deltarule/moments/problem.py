@@ -1,0 +1,59 @@
+"""Problem: which columns are predicted from which, and which weights are held, for any moments.
+
+Shapes: p inputs, k outputs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.rule.predict import Array, Mask, Weights
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Columns `targets` from columns `inputs`; frozen weights keep their `start`."""
+
+    inputs: Sequence[int]
+    targets: Sequence[int]
+    intercept: bool
+    start: Weights
+    frozen: Mapping[str, Mask] | None
+
+    def of(self, moments: Moments) -> LeastSquares:
+        """All of it, for judging weights."""
+        return LeastSquares.of(moments, self.inputs, self.targets, intercept=self.intercept)
+
+    def free(self, moments: Moments) -> LeastSquares:
+        """What of it is free to learn."""
+        problem = self.of(moments)
+        if self.frozen is None:
+            return problem
+        return problem.held(self.held, self.start, intercept=self.intercept_held)
+
+    @property
+    def held(self) -> Mask:
+        """The inputs whose weights are frozen, for all outputs alike."""
+        if self.frozen is None:
+            return np.zeros(len(self.inputs), dtype=bool)
+        held: Mask = np.all(self.frozen["weight"], axis=1)
+        return held
+
+    @property
+    def intercept_held(self) -> bool:
+        return self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).all())
+
+    def whole(self, free: Weights) -> Weights:
+        """Weights of all inputs, from those of the free ones."""
+        if self.frozen is None:
+            return free
+        weight = self.start["weight"].copy()
+        weight[~self.held] = free["weight"]
+        whole: dict[str, Array] = {"weight": weight}
+        if self.intercept:
+            whole["intercept"] = (
+                self.start["intercept"] if self.intercept_held else free["intercept"]
+            )
+        return whole

@@ -1,0 +1,354 @@
+"""What is solved from moments: exact weights, the second read's coordinates, ridge, descent.
+
+    exact     gram @ weight = with_targets, in units where every input has spread 1
+    ridge     mean loss + ridge / 2 * sum(standardised weight ** 2), loss = delta ** 2 / 2
+    descent   weights(t) = start - V @ ((1 - (1 - alpha * l) ** t) / l * (V.T @ g)),
+              with V, l the eigenvectors and -values of the average curvature, g the start's
+              weight_delta
+
+Shapes: p inputs, k outputs, q = p + intercept, r directions kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.problem import Problem
+from deltarule.rule.learn import AlphaRange, alpha_range
+from deltarule.rule.predict import Array, Weights, stack, unstack
+
+EPS = float(np.finfo(np.float64).eps)
+
+# Below this reciprocal condition of the gram, fewer than ten digits are sure: read a second time.
+SURE = 1e-6
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Exact weights, and how sure they are.
+
+    `inverse` is that of the gram in the inputs' own units, (p, p). `null` spans, as columns, the
+    combinations of inputs that never vary, in standardised units. `sure` is False when the
+    digits of one read may not do.
+    """
+
+    weights: Weights
+    inverse: Array
+    rank: int
+    null: Array
+    sure: bool
+
+
+def solve(problem: LeastSquares, *, ridge: float = 0.0) -> Solution:
+    """The weights with the least error; the smallest such weights where inputs are dependent."""
+    spread = problem.spread
+    usable = spread > 0
+    scale = np.where(usable, spread, 1.0)
+    unit = scale / problem.scale
+    correlation = problem.gram / np.outer(unit, unit) / problem.rows
+    slope = problem.with_targets / unit[:, None] / problem.rows
+    constant = np.flatnonzero(~usable)
+    correlation[constant, constant] = 1.0
+    slope[constant] = 0.0
+    solved, inverse, null, sure = _solve(correlation, slope, ridge)
+    if constant.size:
+        inverse[constant, constant] = 0.0
+        null = np.column_stack([null, np.eye(len(unit))[:, constant]])
+    weight = solved / scale[:, None] * problem.target_scale
+    if null.shape[1]:
+        weight = _shortest(weight, null / scale[:, None])
+    return Solution(
+        weights=with_intercept(problem, weight),
+        inverse=inverse / np.outer(scale, scale) / problem.rows,
+        rank=len(unit) - null.shape[1],
+        null=null,
+        sure=sure,
+    )
+
+
+def _solve(correlation: Array, slope: Array, ridge: float) -> tuple[Array, Array, Array, bool]:
+    """The solution, the inverse, the null directions, and whether enough digits are sure."""
+    p = len(correlation)
+    if p == 0:
+        return slope, correlation, np.zeros((0, 0)), True
+    penalised = correlation + ridge * np.eye(p)
+    factor, failed = linalg.lapack.dpotrf(penalised, lower=True)
+    if not failed:
+        largest = float(np.max(np.sum(np.abs(penalised), axis=0)))
+        reciprocal, _ = linalg.lapack.dpocon(factor, largest, uplo="L")
+        if reciprocal > SURE:
+            solved = linalg.cho_solve((factor, True), slope)
+            # One step of refinement: the residual puts back what the factor rounded away.
+            solved += linalg.cho_solve((factor, True), slope - penalised @ solved)
+            inverse = linalg.cho_solve((factor, True), np.eye(p))
+            return solved, inverse, np.zeros((p, 0)), True
+    values, vectors = linalg.eigh(penalised)
+    kept = values > p * 4 * EPS * values[-1]
+    turned = vectors[:, kept] / values[kept]
+    inverse = turned @ vectors[:, kept].T
+    return turned @ (vectors[:, kept].T @ slope), inverse, vectors[:, ~kept], False
+
+
+def _shortest(weight: Array, null: Array) -> Array:
+    """The smallest weights that predict the same, given the combinations that never vary."""
+    basis, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
+    shorter: Array = weight - basis @ (basis.T @ weight)
+    return shorter
+
+
+def with_intercept(problem: LeastSquares, weight: Array) -> Weights:
+    """These weights, with the intercept that makes the mean delta zero."""
+    if not problem.intercept:
+        return {"weight": weight}
+    target_mean = problem.target_mean * problem.target_scale
+    return {"weight": weight, "intercept": target_mean - (problem.mean * problem.scale) @ weight}
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """New coordinates in which nearly dependent inputs are far apart, for a second read.
+
+    z = (x - centre) @ turn, and in place of the targets what the first weights leave of them. In
+    these coordinates the sums keep the digits that the first read's squares lost: Cholesky-QR
+    twice (Yamamoto et al. 2015), with eigenvectors in place of the triangle because they do not
+    break down where inputs are exactly dependent.
+
+    Shapes:  centre, size (p,); turn (p, p); floor (p,): what each z was divided by, squared
+    """
+
+    centre: Array
+    turn: Array
+    floor: Array
+    first: Weights
+    noise: float
+
+    @classmethod
+    def of(cls, problem: LeastSquares, first: Weights) -> "Whitening":
+        """The coordinates that suit what the first read knows."""
+        spread = problem.spread
+        scale = np.where(spread > 0, spread, 1.0)
+        unit = scale / problem.scale
+        values, vectors = linalg.eigh(problem.gram / np.outer(unit, unit) / problem.rows)
+        floor = np.maximum(values, len(values) * 4 * EPS * max(float(values[-1]), EPS))
+        middle = problem.mean * problem.scale
+        return cls(
+            centre=middle if problem.intercept else np.zeros_like(middle),
+            turn=vectors / scale[:, None] / np.sqrt(floor),
+            floor=floor,
+            first=first,
+            # A direction smaller than the rounding of the values themselves is no direction.
+            noise=4 * EPS * len(values) * float(np.max(1 + np.abs(middle) / scale, initial=1.0)),
+        )
+
+    def rows(self, inputs: Array, targets: Array) -> tuple[Array, Array]:
+        """The second read's columns: z (n, p), and what is left of the targets (n, k)."""
+        z = (inputs - self.centre) @ self.turn
+        left = targets - inputs @ self.first["weight"]
+        return z, left - self.first["intercept"] if "intercept" in self.first else left
+
+    def solve(self, moments: Moments, outputs: int, *, intercept: bool) -> "Whitened":
+        """The exact weights in the inputs' own units, from the second read's moments."""
+        p = len(self.floor)
+        targets = range(p, p + outputs)
+        every = LeastSquares.of(moments, range(p), targets, intercept=intercept)
+        size = every.spread * np.sqrt(self.floor)
+        kept = [int(at) for at in np.flatnonzero(size > self.noise)]
+        problem = LeastSquares.of(moments, kept, targets, intercept=intercept)
+        found = solve(problem)
+        turn = self.turn[:, kept]
+        weight = self.first["weight"] + turn @ found.weights["weight"]
+        dropped = np.setdiff1d(np.arange(p), kept)
+        # Turned back to units of spread 1: there the columns of `turn` were orthogonal.
+        null = self.turn[:, dropped] * np.sqrt(self.floor[dropped])
+        if dropped.size:
+            weight = _shortest(weight, null)
+        weights: dict[str, Array] = {"weight": weight}
+        if intercept:
+            shift = found.weights["intercept"] - self.centre @ (turn @ found.weights["weight"])
+            weights["intercept"] = self.first["intercept"] + shift
+            if dropped.size:
+                moved = self.first["weight"] + turn @ found.weights["weight"] - weight
+                weights["intercept"] = weights["intercept"] + self.centre @ moved
+        return Whitened(problem, kept, found, weights, turn @ found.inverse @ turn.T, null)
+
+
+@dataclass(frozen=True)
+class Whitened:
+    """What the second read found. `null` is in the inputs' own units, (p, p - r)."""
+
+    problem: LeastSquares
+    kept: Sequence[int]
+    found: Solution
+    weights: Weights
+    inverse: Array
+    null: Array
+
+
+def dependent(null: Array) -> list[tuple[int, ...]]:
+    """Groups of inputs of which the first is a combination of the others, from null directions.
+
+    Elimination from the last input backwards, so that the input named first is the latest one.
+
+    Shapes:  null (p, p - r), as columns
+
+    >>> dependent(np.array([[1.0], [-2.0], [0.0]]))
+    [(1, 0)]
+    """
+    rows = (null / np.max(np.abs(null), axis=0)).T.copy() if null.size else np.zeros((0, len(null)))
+    groups = []
+    column = rows.shape[1] - 1
+    done = 0
+    while done < len(rows) and column >= 0:
+        pivot = done + int(np.argmax(np.abs(rows[done:, column])))
+        if abs(rows[pivot, column]) > 1e-6:
+            rows[[done, pivot]] = rows[[pivot, done]]
+            rows[done] /= rows[done, column]
+            others = [at for at in range(len(rows)) if at != done]
+            rows[others] -= np.outer(rows[others, column], rows[done])
+            groups.append(column)
+            done += 1
+        column -= 1
+    found = []
+    for at, leader in enumerate(groups):
+        size = np.abs(rows[at])
+        rest = [int(j) for j in np.flatnonzero(size > 1e-6) if j != leader]
+        found.append((leader, *rest))
+    return found
+
+
+@dataclass(frozen=True)
+class RidgePath:
+    """Held-out error along strengths of ridge; the first strength is none.
+
+    Shapes:  errors (strengths, folds, k): each fold's summed delta ** 2 on rows not learnt from
+    """
+
+    strengths: Array
+    errors: Array
+    rows: Array
+    guessing: Array
+
+    def mean(self) -> Array:
+        """Mean delta ** 2 over all held-out rows: (strengths, k)."""
+        mean: Array = self.errors.sum(axis=1) / self.rows.sum()
+        return mean
+
+    def chosen(self) -> int:
+        """The strength that earns its place: none, unless the best beats it by a standard error.
+
+        Outputs count alike: each one's error is taken relative to guessing its mean.
+        """
+        each = self.errors / self.rows[:, None] / (self.guessing.sum(axis=0) / self.rows.sum())
+        by_fold = each.mean(axis=2)
+        share = self.rows / self.rows.sum()
+        mean = by_fold @ share
+        best = int(np.argmin(mean))
+        gained = by_fold[0] - by_fold[best]
+        error = float(np.std(gained, ddof=1) / np.sqrt(len(gained))) if len(gained) > 1 else np.inf
+        return best if mean[0] - mean[best] > error else 0
+
+
+STRENGTHS = np.concatenate([[0.0], np.logspace(-5, 2, 15)])
+
+
+def ridge_path(
+    folds: Sequence[Moments], problem: Problem, *, strengths: Array = STRENGTHS
+) -> RidgePath:
+    """Cross-validated errors of each strength: a fold's training moments are all minus its own."""
+    held = [fold for fold in folds if fold.rows > 0]
+    targets = list(problem.targets)
+    errors = np.zeros((len(strengths), len(held), len(targets)))
+    guessing = np.zeros((len(held), len(targets)))
+    for at, fold in enumerate(held):
+        others = total([part for part in held if part is not fold])
+        free, asked = problem.free(others), problem.of(fold)
+        for number, strength in enumerate(strengths):
+            learnt = problem.whole(solve(free, ridge=float(strength)).weights)
+            errors[number, at] = asked.squared_error(learnt)
+        guessing[at] = guessing_error(fold, others, targets)
+    return RidgePath(strengths, errors, np.array([fold.rows for fold in held]), guessing)
+
+
+def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Array:
+    """The summed delta ** 2 in a fold of predicting the others' mean: (k,)."""
+    at = list(targets)
+    off = fold.mean[at] - others.scaled(fold.scale).mean[at]
+    error: Array = (np.diag(fold.cross)[at] + fold.rows * off**2) * fold.scale[at] ** 2
+    return error
+
+
+@dataclass(frozen=True)
+class ClosedDescent:
+    """Full-batch descent without the steps: the weights after any number of them.
+
+    Shapes:  vectors (q, q), values (q,), turned (q, k): the start's weight_delta in that basis
+    """
+
+    start: Weights
+    alpha: float
+    values: Array
+    vectors: Array
+    turned: Array
+
+    @classmethod
+    def of(cls, problem: LeastSquares, start: Weights, alpha: float) -> "ClosedDescent":
+        """Plain descent on this problem from `start` with a constant alpha."""
+        compared = problem(start, curvature=True).average()
+        assert compared.curvature is not None
+        values, vectors = linalg.eigh(compared.curvature[0])
+        turned = vectors.T @ stack(compared.weight_delta)
+        return cls(start, alpha, np.maximum(values, 0.0), vectors, turned)
+
+    def at(self, step: int) -> Weights:
+        """The weights after `step` steps."""
+        shrunk = 1 - self.alpha * self.values
+        # Where shrunk is near 1, 1 - shrunk ** step loses its digits unless said with expm1.
+        slow = self.alpha * self.values < 0.5
+        exponent = step * np.log1p(-self.alpha * np.where(slow, self.values, 0.0))
+        gone = np.where(slow, -np.expm1(exponent), 1 - shrunk**step)
+        share = np.divide(
+            gone, self.values, out=np.full_like(gone, self.alpha * step), where=self.values > 0
+        )
+        moved = self.vectors @ (share[:, None] * self.turned)
+        return unstack(stack(self.start) - moved, self.start)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The inputs' singular values, as they stand, the intercept's column of ones among them."""
+
+    values: Array
+    rows: float
+
+    @classmethod
+    def of(cls, problem: LeastSquares) -> "Spectrum":
+        """From a triangle of the inputs, so that small values keep their digits."""
+        unit = np.sqrt(np.maximum(np.diag(problem.gram), 0.0))
+        unit = np.where(unit > 0, unit, 1.0)
+        values, vectors = linalg.eigh(problem.gram / np.outer(unit, unit))
+        known = np.where(values > len(values) * 4 * EPS * values.max(initial=0.0), values, 0.0)
+        triangle = np.sqrt(known)[:, None] * vectors.T * (unit * problem.scale)
+        if problem.intercept:
+            root = np.sqrt(problem.rows)
+            top = np.concatenate([[root], root * problem.mean * problem.scale])
+            triangle = np.vstack([top, np.column_stack([np.zeros(len(triangle)), triangle])])
+        found = linalg.svdvals(triangle) if triangle.size else np.zeros(0)
+        # What the decomposition of known zeros leaves is rounding, not a direction.
+        zeros = int((known == 0).sum())
+        return cls(found[: len(found) - zeros], problem.rows)
+
+    @property
+    def condition(self) -> float:
+        """The largest singular value by the smallest that is not zero."""
+        return float(self.values[0] / self.values[-1]) if self.values.size else 1.0
+
+    @property
+    def alphas(self) -> AlphaRange:
+        """What alpha settles on the inputs as they stand."""
+        if not self.values.size:
+            return alpha_range(0.0, 0.0)
+        squared = self.values**2 / self.rows
+        return alpha_range(float(squared[0]), float(squared[-1]))

@@ -1,0 +1,67 @@
+"""Standardised inputs: the same problem in units where every input has mean 0 and spread 1.
+
+    x_standard = (x - mean) / spread;  weight = weight_standard / spread
+
+Shapes: mean, spread (p,). Without intercept the mean stays: only the units change.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.moments.moments import LeastSquares
+from deltarule.rule.predict import Array, Weights
+
+
+@dataclass(frozen=True)
+class Standard:
+    """The way between the inputs' own units and standardised ones, and back."""
+
+    mean: Array
+    spread: Array
+
+    @classmethod
+    def of(cls, problem: LeastSquares, *, centre: bool = True) -> "Standard":
+        """The units of this problem's inputs; `centre` is for those with a free intercept."""
+        spread = np.where(problem.spread > 0, problem.spread, 1.0)
+        mean = problem.mean * problem.scale
+        return cls(mean if problem.intercept and centre else np.zeros_like(mean), spread)
+
+    def inputs(self, inputs: Array) -> Array:
+        """Rows in standardised units: (n, p) -> (n, p)."""
+        standard: Array = (inputs - self.mean) / self.spread
+        return standard
+
+    def problem(self, problem: LeastSquares) -> LeastSquares:
+        """The same problem, answered for weights in standardised units."""
+        unit = self.spread / problem.scale
+        return replace(
+            problem,
+            mean=(problem.mean * problem.scale - self.mean) / self.spread,
+            gram=problem.gram / np.outer(unit, unit),
+            with_targets=problem.with_targets / unit[:, None],
+            scale=np.ones_like(problem.scale),
+        )
+
+    def out(self, weights: Weights) -> Weights:
+        """Standardised weights in the inputs' own units."""
+        own = {**weights, "weight": weights["weight"] / self.spread[:, None]}
+        if "intercept" in weights:
+            own["intercept"] = weights["intercept"] - self.mean @ own["weight"]
+        return own
+
+    def into(self, weights: Weights) -> Weights:
+        """Weights in the inputs' own units, standardised."""
+        standard = {**weights, "weight": weights["weight"] * self.spread[:, None]}
+        if "intercept" in weights:
+            standard["intercept"] = weights["intercept"] + self.mean @ weights["weight"]
+        return standard
+
+    def jacobian(self, *, intercept: bool) -> Array:
+        """How own weights change with standardised ones, the intercept last: (q, q)."""
+        jacobian = np.diag(1 / self.spread)
+        if intercept:
+            zeros = np.zeros((len(self.spread), 1))
+            border = np.concatenate([-self.mean / self.spread, [1.0]])
+            jacobian = np.vstack([np.column_stack([jacobian, zeros]), border])
+        return jacobian

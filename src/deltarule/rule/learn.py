@@ -1,0 +1,153 @@
+"""Learn: how what was compared moves the weights.
+
+A learner is settings and two pure functions: `start` makes its state, `step` gives the next
+weights and state. It sees the average comparison, one row's worth. g stands for weight_delta.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from deltarule.rule.compare import Comparison
+from deltarule.rule.predict import Array, Weights, stack, unstack
+
+
+class Learner(Protocol):
+    """How the weights move."""
+
+    name: ClassVar[str]
+    needs_curvature: ClassVar[bool]
+    always_falls: ClassVar[bool]
+    """True when the loss falls at every step unless alpha is too large."""
+
+    def start(self, weights: Weights) -> Any: ...
+    def step(self, weights: Weights, comparison: Comparison, state: Any) -> tuple[Weights, Any]: ...
+
+
+@dataclass(frozen=True)
+class Descent:
+    """The rule as it stands.
+
+    Maths:   weight -= alpha * g
+    Source:  Widrow & Hoff 1960
+    """
+
+    alpha: float
+    name: ClassVar[str] = "descent"
+    needs_curvature: ClassVar[bool] = False
+    always_falls: ClassVar[bool] = True
+
+    def start(self, weights: Weights) -> None:
+        return None
+
+    def step(self, weights: Weights, comparison: Comparison, state: None) -> tuple[Weights, None]:
+        g = comparison.weight_delta
+        return {n: w - self.alpha * g[n] for n, w in weights.items()}, None
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """The rule with a memory: each step keeps a share of the one before.
+
+    Maths:   velocity = momentum * velocity + g;  weight -= alpha * velocity
+    Source:  Polyak 1964
+    """
+
+    alpha: float
+    momentum: float = 0.9
+    name: ClassVar[str] = "momentum"
+    needs_curvature: ClassVar[bool] = False
+    always_falls: ClassVar[bool] = False
+
+    def start(self, weights: Weights) -> Weights:
+        return {n: np.zeros_like(w) for n, w in weights.items()}
+
+    def step(
+        self, weights: Weights, comparison: Comparison, state: Weights
+    ) -> tuple[Weights, Weights]:
+        velocity = {n: self.momentum * state[n] + g for n, g in comparison.weight_delta.items()}
+        return {n: w - self.alpha * velocity[n] for n, w in weights.items()}, velocity
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What Newton remembers: where it stepped from, the loss there, the way, how much of it."""
+
+    weights: Weights
+    loss: float
+    way: Weights
+    share: float
+
+
+@dataclass(frozen=True)
+class Newton:
+    """The rule with alpha replaced by inverse curvature; a step that raised the loss is halved.
+
+    Maths:   weight -= inv(curvature) @ g
+    Source:  Nocedal & Wright 2006, section 3.3
+    """
+
+    name: ClassVar[str] = "newton"
+    needs_curvature: ClassVar[bool] = True
+    always_falls: ClassVar[bool] = False
+
+    def start(self, weights: Weights) -> None:
+        return None
+
+    def step(
+        self, weights: Weights, comparison: Comparison, state: Taken | None
+    ) -> tuple[Weights, Taken]:
+        # Written as "not below" so that a loss that is not a number counts as raised.
+        if state and not comparison.loss <= state.loss + 1e-12 * abs(state.loss):
+            taken = Taken(state.weights, state.loss, state.way, state.share / 2)
+        else:
+            assert comparison.curvature is not None, "train refuses an objective without curvature"
+            g = stack(comparison.weight_delta)
+            columns = [_solve(h, g[:, output]) for output, h in enumerate(comparison.curvature)]
+            way = unstack(np.column_stack(columns), weights)
+            taken = Taken(weights, comparison.loss, way, 1.0)
+        return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
+
+
+def _solve(curvature: Array, g: Array) -> Array:
+    """inv(curvature) @ g, the shortest answer where curvature is singular."""
+    scale = np.sqrt(np.diag(curvature))
+    scale[scale == 0] = 1.0
+    values, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
+    kept = values > values[-1] * len(g) * np.finfo(float).eps
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
+    solved: Array = vectors @ (inverse * (vectors.T @ (g / scale))) / scale
+    return solved
+
+
+LEARNERS: Mapping[str, type[Learner]] = {kind.name: kind for kind in (Descent, Momentum, Newton)}
+
+
+@dataclass(frozen=True)
+class AlphaRange:
+    """What alpha settles: anything below `limit`; `fastest` shrinks the slowest direction most.
+
+    Maths:   limit = 2 / largest eigenvalue of curvature;  fastest = 2 / (largest + smallest)
+    """
+
+    limit: float
+    fastest: float
+    largest: float
+    smallest: float
+
+
+def alpha_range(largest: float, smallest: float) -> AlphaRange:
+    """The range of alpha that settles, from the extreme eigenvalues of the average curvature."""
+    if largest <= 0:
+        return AlphaRange(np.inf, np.inf, largest, smallest)
+    return AlphaRange(2 / largest, 2 / (largest + smallest), largest, smallest)
+
+
+def alpha_range_of(curvature: Array) -> AlphaRange:
+    """The same from average curvature, (k, q, q); directions without any do not count."""
+    values = np.linalg.eigvalsh(curvature)
+    largest = float(values.max())
+    curved = values[values > largest * curvature.shape[-1] * np.finfo(float).eps]
+    return alpha_range(largest, float(curved.min()) if curved.size else largest)

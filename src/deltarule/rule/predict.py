@@ -1,0 +1,95 @@
+"""Predict: inputs and weights make scores.
+
+    scores = inputs @ weight + intercept
+
+Shapes, here and in all of `rule`: n rows, p inputs, k outputs.
+inputs (n, p); weight (p, k); intercept (k,); scores, deltas, targets (n, k).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Weights = Mapping[str, Array]
+
+
+class Model(Protocol):
+    """What turns weights and inputs into scores. Frozen: it never holds weights."""
+
+    def start(self, inputs: int, outputs: int) -> Weights: ...
+    def predict(self, weights: Weights, inputs: Array) -> Array: ...
+    def weight_delta(self, weights: Weights, inputs: Array, delta: Array) -> Weights: ...
+    def curvature(self, inputs: Array, slope: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Linear:
+    """One weight for each input and output, and an intercept for each output if wanted.
+
+    >>> model = Linear(intercept=False)
+    >>> model.predict({"weight": np.array([[2.5]])}, np.array([[200_000.0]]))
+    array([[500000.]])
+    """
+
+    intercept: bool = True
+
+    def start(self, inputs: int, outputs: int) -> Weights:
+        """Weights of zero, the place learning starts from unless told otherwise."""
+        weight = np.zeros((inputs, outputs))
+        return (
+            {"weight": weight, "intercept": np.zeros(outputs)}
+            if self.intercept
+            else {"weight": weight}
+        )
+
+    def predict(self, weights: Weights, inputs: Array) -> Array:
+        """The scores.
+
+        Shapes:  weight (p, k), inputs (n, p) -> (n, k)
+        """
+        scores = inputs @ weights["weight"]
+        return scores + weights["intercept"] if self.intercept else scores
+
+    def weight_delta(self, weights: Weights, inputs: Array, delta: Array) -> Weights:
+        """The rule: delta * input, summed over the rows. The intercept's input is 1.
+
+        Shapes:  inputs (n, p), delta (n, k) -> weight (p, k), intercept (k,)
+        """
+        weight = inputs.T @ delta
+        return (
+            {"weight": weight, "intercept": delta.sum(axis=0)}
+            if self.intercept
+            else {"weight": weight}
+        )
+
+    def curvature(self, inputs: Array, slope: Array) -> Array:
+        """How fast weight_delta changes with the weights, one matrix for each output.
+
+        Maths:   inputs.T @ diag(slope) @ inputs, the intercept last
+        Shapes:  inputs (n, p), slope (n, k) -> (k, q, q), q = p + intercept
+        """
+        if self.intercept:
+            inputs = np.column_stack([inputs, np.ones(len(inputs))])
+        roots = np.sqrt(slope)
+        parts = [inputs * roots[:, [output]] for output in range(slope.shape[1])]
+        return np.stack([part.T @ part for part in parts])
+
+
+def stack(weights: Weights) -> Array:
+    """All weights of an output in one column, in the order curvature has them: (q, k)."""
+    return np.concatenate([np.atleast_2d(array) for array in weights.values()])
+
+
+def unstack(stacked: Array, like: Weights) -> Weights:
+    """The opposite of `stack`: named arrays, with the names and shapes of `like`."""
+    named, row = {}, 0
+    for name, array in like.items():
+        rows = 1 if array.ndim == 1 else len(array)
+        named[name] = stacked[row : row + rows].reshape(array.shape)
+        row += rows
+    return named

@@ -1,0 +1,156 @@
+"""The loop: predict, compare, learn, again. It yields; others print, stop, plot, stream."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from deltarule.errors import CurvatureError, LearningError
+from deltarule.rule.compare import Comparison, Objective
+from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
+from deltarule.rule.predict import Mask, Weights
+
+Reason = Literal["settled", "still", "diverging", "steps"]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why learning stopped, as a word and in words.
+
+    settled     weight_delta has become small beside what it was at the start (or exactly zero)
+    still       the step changed no weight at all, though weight_delta is not zero
+    diverging   the loss rose where it had to fall
+    steps       as many steps as were allowed
+    """
+
+    reason: Reason
+    words: str
+    alphas: AlphaRange | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One round of predict, compare, learn.
+
+    `before` made the predictions that were compared; `weights` is what was learnt from that.
+    `comparison` is the average over the rows.
+    """
+
+    number: int
+    before: Weights
+    comparison: Comparison
+    weights: Weights
+    stopped: Stop | None = None
+
+    @property
+    def prediction(self) -> float:
+        """The first output's prediction, averaged over the rows, in the target's units."""
+        return float(self.comparison.prediction[0])
+
+    @property
+    def delta(self) -> float:
+        """The first output's prediction - target, averaged over the rows."""
+        return float(self.comparison.delta[0])
+
+    @property
+    def error(self) -> float:
+        """delta ** 2, averaged over the rows (for other losses, twice the mean loss)."""
+        return 2 * self.comparison.loss
+
+
+def train(
+    weights: Weights,
+    objective: Objective,
+    learner: Learner,
+    *,
+    steps: int = 1000,
+    tolerance: float = 1e-8,
+    frozen: Mapping[str, Mask] | None = None,
+) -> Iterator[Step]:
+    """Steps, one after the other; the last says why it stopped.
+
+    It settles when no weight_delta is larger than `tolerance` times the largest at the start.
+    Errors:  CurvatureError when the learner needs curvature and the objective has none
+    """
+    if steps < 1:
+        raise LearningError(f"steps is {steps}: at least 1 is needed")
+    if not 0 <= tolerance < 1:
+        raise LearningError(f"tolerance is {tolerance}: it must be 0 or more, and below 1")
+    if learner.needs_curvature and not objective.curved:
+        raise CurvatureError(
+            f"{learner.name} needs curvature, which this objective has not: use descent or momentum"
+        )
+    state = learner.start(weights)
+    first = previous = math.nan
+    at_start = math.nan
+    for number in range(1, steps + 1):
+        # A loss that overflows is how divergence shows, so it is not worth a warning.
+        with np.errstate(over="ignore", invalid="ignore"):
+            compared = objective(weights, curvature=learner.needs_curvature)
+            if frozen is not None:
+                compared = compared.freeze(frozen)
+            compared = compared.average()
+            size = max(
+                (float(np.max(np.abs(g), initial=0.0)) for g in compared.weight_delta.values()),
+                default=0.0,
+            )
+            if number == 1:
+                first = previous = compared.loss
+                at_start = size
+            if _diverges(learner, compared.loss, previous, first):
+                stop = _diverging(weights, objective, learner, previous, compared.loss)
+                yield Step(number, weights, compared, weights, stop)
+                return
+            learnt, state = learner.step(weights, compared, state)
+        stop_here: Stop | None = None
+        if size <= tolerance * at_start:
+            stop_here = Stop("settled", _settled(number, size, tolerance))
+        elif all(np.array_equal(learnt[name], old) for name, old in weights.items()):
+            stop_here = Stop("still", f"step {number} was too small to change any weight")
+        elif number == steps:
+            stop_here = Stop("steps", f"stopped at the {steps} steps allowed")
+        yield Step(number, weights, compared, learnt, stop_here)
+        if stop_here:
+            return
+        weights, previous = learnt, compared.loss
+
+
+def _settled(number: int, size: float, tolerance: float) -> str:
+    if size == 0:
+        return f"settled after {_steps(number - 1)}: step {number} found nothing left to learn"
+    small = f"every weight_delta is below {tolerance:g} of the largest at the start"
+    return f"settled at step {number}: {small}"
+
+
+def _steps(count: int) -> str:
+    return f"{count} step" if count == 1 else f"{count} steps"
+
+
+def _diverges(learner: Learner, loss: float, previous: float, first: float) -> bool:
+    """The first sure sign: plain descent may never raise the loss, others not above the start's.
+
+    Rounding may: at the bottom the loss trembles by some last digits of where it started.
+    """
+    if learner.needs_curvature:
+        return False  # Newton takes back a step that raised the loss
+    if not math.isfinite(loss):
+        return True
+    rounding = 1e-12 * abs(first)
+    if learner.always_falls:
+        return loss > previous + 1e-9 * abs(previous) + rounding
+    return loss > 10 * abs(first) + rounding
+
+
+def _diverging(
+    weights: Weights, objective: Objective, learner: Learner, before: float, now: float
+) -> Stop:
+    words = f"diverging: the loss went up from {before:.6g} to {now:.6g}, so alpha is too large"
+    alphas = None
+    if objective.curved:
+        curvature = objective(weights, curvature=True).average().curvature
+        if curvature is not None and np.isfinite(curvature).all():
+            alphas = alpha_range_of(curvature)
+            words += f"; below {alphas.limit:.6g} it settles, and {alphas.fastest:.6g} is fastest"
+    return Stop("diverging", words, alphas)

@@ -1,0 +1,270 @@
+"""The model file: versioned JSON, everything checked on the way in, nothing in it ever executed.
+
+Numbers round-trip exactly. Moments are packed as base64 of little-endian float64.
+"""
+
+import base64
+import binascii
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
+from pydantic_core import from_json
+
+from deltarule.errors import ModelError, NotAModelError, OutputError, VersionError
+from deltarule.moments.moments import Moments
+from deltarule.rule.predict import Array
+from deltarule.tables.schema import Part, Schema
+
+FORMAT = "deltarule-model"
+VERSION = 1
+LARGEST_FILE = 1 << 30
+
+
+class WeightRecord(Part):
+    """One weight; the uncertain parts are null where they cannot be known."""
+
+    output: str
+    input: str
+    level: str | None
+    weight: FiniteFloat
+    standard_error: FiniteFloat | None = None
+    t: FiniteFloat | None = None
+    p: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+
+class InterceptRecord(Part):
+    """One output's intercept."""
+
+    output: str
+    weight: FiniteFloat
+    standard_error: FiniteFloat | None = None
+    t: FiniteFloat | None = None
+    p: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+
+class FitRecord(Part):
+    """How one output fits the rows it was learnt from; r2 may be of the deviance."""
+
+    rmse: FiniteFloat
+    r2: FiniteFloat | None
+    residual_sd: FiniteFloat | None
+    deviance: FiniteFloat | None = None
+    null_deviance: FiniteFloat | None = None
+    log_likelihood: FiniteFloat | None = None
+    aic: FiniteFloat | None = None
+
+
+class HeldOutRecord(Part):
+    """How one output is predicted on rows not learnt from, beside guessing the mean."""
+
+    folds: int
+    rmse: FiniteFloat
+    r2: FiniteFloat | None
+    baseline_rmse: FiniteFloat
+
+
+class LearnRecord(Part):
+    """How the weights were learnt."""
+
+    learner: str
+    reads: int
+    steps: int
+    stopped: str
+    alpha: FiniteFloat | None
+    alpha_limit: FiniteFloat | None
+    alpha_fastest: FiniteFloat | None
+
+
+class ColumnRecord(Part):
+    """What was done with a column of the table."""
+
+    column: str
+    kind: str
+    done: str
+
+
+class PackedMoments(Part):
+    """The moments of a fold: mean and scale (d,), and the lower triangle of cross."""
+
+    rows: FiniteFloat = Field(ge=0)
+    mean: str
+    scale: str
+    cross: str
+
+
+class Record(Part):
+    """Everything a model is."""
+
+    format: Literal["deltarule-model"] = "deltarule-model"
+    version: Literal[1] = 1
+    written_by: str
+    learnt_from: str
+    learnt_at: str
+    loss: Literal["squared", "logistic", "poisson"]
+    contract: Schema
+    means: tuple[FiniteFloat, ...]
+    """Each input's mean over the rows learnt from, which contributions are measured from."""
+    spreads: tuple[FiniteFloat, ...]
+    """Each input's standard deviation, by which effects are put in order."""
+    target_means: tuple[FiniteFloat, ...]
+    weights: tuple[WeightRecord, ...]
+    intercept: tuple[InterceptRecord, ...]
+    rows: FiniteFloat
+    rows_left_out: int
+    fit: tuple[FitRecord, ...]
+    held_out: tuple[HeldOutRecord, ...] | None
+    learn: LearnRecord
+    ridge: FiniteFloat
+    condition: FiniteFloat | None
+    columns: tuple[ColumnRecord, ...]
+    notes: tuple[str, ...]
+    moments: tuple[PackedMoments, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        outputs = [target.name for target in self.contract.targets]
+        inputs = self.contract.inputs
+        if not outputs or not inputs:
+            raise ValueError("a model needs at least one input and one target")
+        wanted = [(output, column, level) for output in outputs for column, level in inputs]
+        if [(w.output, w.input, w.level) for w in self.weights] != wanted:
+            raise ValueError("the weights are not those of the columns")
+        if len(set(outputs)) != len(outputs) or len(set(inputs)) != len(inputs):
+            raise ValueError("a column is named twice")
+        if self.intercept and [i.output for i in self.intercept] != outputs:
+            raise ValueError("the intercepts are not those of the targets")
+        sizes = {len(self.means), len(self.spreads)}
+        if sizes != {len(inputs)} or len(self.target_means) != len(outputs):
+            raise ValueError("the means are not those of the columns")
+        if len(self.fit) != len(outputs) or (self.held_out and len(self.held_out) != len(outputs)):
+            raise ValueError("the figures are not those of the targets")
+        for packed in self.moments:
+            unpack(packed, len(inputs) + len(outputs))
+        return self
+
+
+def pack(moments: Moments) -> PackedMoments:
+    """Moments as text."""
+    lower = moments.cross[np.tril_indices(len(moments.mean))]
+    return PackedMoments(
+        rows=moments.rows, mean=_text(moments.mean), scale=_text(moments.scale), cross=_text(lower)
+    )
+
+
+def unpack(packed: PackedMoments, columns: int) -> Moments:
+    """Text as moments of so many columns.
+
+    Errors:  ValueError when it is not that
+    """
+    lower = np.tril_indices(columns)
+    cross = np.zeros((columns, columns))
+    cross[lower] = _array(packed.cross, len(lower[0]))
+    cross.T[lower] = cross[lower]
+    return Moments(packed.rows, _array(packed.mean, columns), cross, _array(packed.scale, columns))
+
+
+def _text(array: Array) -> str:
+    return base64.b64encode(array.astype("<f8").tobytes()).decode("ascii")
+
+
+def _array(text: str, size: int) -> Array:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("packed moments are not base64") from None
+    if len(raw) != 8 * size:
+        raise ValueError(f"packed moments hold {len(raw)} bytes where {8 * size} belong")
+    array = np.frombuffer(raw, dtype="<f8").astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("packed moments hold a number that is not finite")
+    return array
+
+
+def save(record: Record, path: Path) -> None:
+    """Write a model file, whole or not at all.
+
+    Errors:  OutputError
+    """
+    write_whole(
+        path, lambda temporary: temporary.write_text(record.model_dump_json(), encoding="utf-8")
+    )
+
+
+def load(path: Path) -> Record:
+    """Read a model file.
+
+    Errors:  NotAModelError, VersionError, ModelError for one that is not there
+    """
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise NotAModelError(f"{path} is too large to be a model file")
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"no such model file: {path}") from None
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from None
+    try:
+        content = from_json(raw)
+    except (ValueError, RecursionError):
+        raise NotAModelError(
+            f"{path} is not a model file, or was cut short (it is not valid JSON): "
+            "learn with --save to make one"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise NotAModelError(f"{path} is not a deltarule model file: learn with --save to make one")
+    version = content.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise VersionError(
+            f"{path} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
+        )
+    try:
+        return Record.model_validate_json(raw)
+    except (ValidationError, RecursionError) as error:
+        what = _first(error) if isinstance(error, ValidationError) else "nested too deep"
+        raise NotAModelError(f"{path} is damaged: {what}; learn it again") from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a temporary file beside `path`, then put it in its place.
+
+    Errors:  OutputError; then nothing is left behind
+    """
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(
+            dir=path.parent or Path(), prefix=f".{path.name}.", suffix=path.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp's files are for the owner alone
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def packed(folds: Sequence[Moments]) -> tuple[PackedMoments, ...]:
+    """Every fold's moments as text."""
+    return tuple(pack(fold) for fold in folds)

@@ -1,0 +1,99 @@
+"""The result a person sees: three short paragraphs headed Predict, Compare, Learn."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deltarule.saved import FitRecord, HeldOutRecord, Record, WeightRecord
+
+TERMS_SHOWN = 6
+
+
+def number(value: float) -> str:
+    """A number at the size a person reads: 2.80431, -1,924,191, 5e-11."""
+    size = abs(value)
+    if size >= 1e15 or (0 < size < 1e-4):
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if size >= 10_000 else f"{value:.6g}"
+
+
+def paragraphs(record: "Record") -> str:
+    """The three paragraphs, and below them what else should be known."""
+    blocks = [
+        ("Predict", _predict(record)),
+        ("Compare", _compare(record)),
+        ("Learn", _learn(record)),
+    ]
+    text = "\n\n".join(
+        f"{head}\n" + "\n".join(f"  {line}" for line in lines) for head, lines in blocks
+    )
+    if record.notes:
+        text += "\n\nNotes\n" + "\n".join(f"  {note}" for note in record.notes)
+    return text
+
+
+def _predict(record: "Record") -> list[str]:
+    link = {"squared": "{}", "logistic": "log odds of {}", "poisson": "log of {}"}[record.loss]
+    inputs = len(record.contract.inputs)
+    lines = []
+    for at, target in enumerate(record.contract.targets):
+        weights = record.weights[at * inputs : (at + 1) * inputs]
+        by_effect = sorted(
+            zip(weights, record.spreads, strict=True),
+            key=lambda pair: -abs(pair[0].weight * pair[1]),
+        )
+        shown = [weight for weight, _ in by_effect[:TERMS_SHOWN]]
+        terms = [_term(weight) for weight in weights if weight in shown]
+        start = [number(record.intercept[at].weight)] if record.intercept else []
+        formula = " + ".join([*start, *terms]).replace("+ -", "- ")
+        rest = inputs - len(shown)
+        more = f" + {rest} smaller {'term' if rest == 1 else 'terms'}" if rest else ""
+        lines.append(f"{link.format(target.name)} = {formula}{more}")
+    return lines
+
+
+def _term(weight: "WeightRecord") -> str:
+    size = number(weight.weight)
+    if weight.level is None:
+        return f"{size} * {weight.input}"
+    if weight.level == "(missing)":
+        return f"{size} if {weight.input} is missing"
+    return f"{size} if {weight.input} is {weight.level}"
+
+
+def _compare(record: "Record") -> list[str]:
+    lines = []
+    several = len(record.fit) > 1
+    for at, (target, fit) in enumerate(zip(record.contract.targets, record.fit, strict=True)):
+        head = f"{target.name}: " if several else ""
+        lines.append(head + _error(record, fit, record.held_out[at] if record.held_out else None))
+    return lines
+
+
+def _error(record: "Record", fit: "FitRecord", held_out: "HeldOutRecord | None") -> str:
+    word = "R2" if record.loss == "squared" else "deviance explained"
+    fitted = "" if fit.r2 is None else f" ({word} on the rows learnt from: {fit.r2:.4f})"
+    if held_out is None:
+        seen = f"typical error {number(fit.rmse)} on the rows it learnt from{fitted}"
+        return f"{seen}; no row was left to test it on"
+    r2 = "" if held_out.r2 is None else f", R2 {held_out.r2:.4f}"
+    return (
+        f"on rows it never saw the typical error is {number(held_out.rmse)}{r2}; "
+        f"guessing the mean: {number(held_out.baseline_rmse)}{fitted}"
+    )
+
+
+def _learn(record: "Record") -> list[str]:
+    learn = record.learn
+    reads = "one read" if learn.reads == 1 else f"{learn.reads} reads"
+    rows = f"{record.rows:,.0f} rows" if record.rows != 1 else "1 row"
+    left = f" ({record.rows_left_out:,} left out)" if record.rows_left_out else ""
+    lines = [f"{reads} of {rows}{left}; {learn.stopped}"]
+    if learn.alpha_limit is not None and learn.alpha_fastest is not None:
+        used = f"alpha was {learn.alpha:.6g}; " if learn.alpha is not None else ""
+        lines.append(
+            f"{used}descent settles with any alpha below {learn.alpha_limit:.6g}, "
+            f"fastest with {learn.alpha_fastest:.6g}"
+        )
+    if record.ridge:
+        lines.append(f"ridge {record.ridge:.6g} on standardised inputs")
+    return lines

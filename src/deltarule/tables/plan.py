@@ -1,0 +1,217 @@
+"""Plan: what a look at the first rows decides: each column's kind, and what tells rows apart."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError, ValueRefusedError
+from deltarule.moments.chunk import Category, Chunk
+from deltarule.rule.predict import Array
+from deltarule.tables.schema import LeftOut, check_there, numbers_of
+
+# Levels kept of one category: beyond them a level's own effect is rarely worth its column.
+MOST_LEVELS = 1024
+# Text with more different values than this share of its rows names rows, it does not group them.
+NEARLY_UNIQUE = 0.5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be learnt from a table."""
+
+    predict: Sequence[str]
+    using: Sequence[str] | None = None
+    row_weight: str | None = None
+    drop_missing: bool = False
+    intercept: bool = True
+    keep_constant: bool = False
+    """Whether a column that never varies is an input: beside an intercept it says nothing new."""
+    folds: int = 5
+    reference: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """What the look decided: the kind of every column, and which of them tell rows apart."""
+
+    asked: Asked
+    numbers: list[str]
+    booleans: set[str]
+    categories: list[str]
+    left_out: list[LeftOut]
+    identify: list[str]
+    levels: dict[str, "Levels"]
+
+    @property
+    def columns(self) -> list[pl.Expr]:
+        """The columns to read, as numbers and text."""
+        asked = self.asked
+        weight = [asked.row_weight] if asked.row_weight else []
+        numbers = [
+            pl.col(name).cast(pl.Float64) for name in [*self.numbers, *asked.predict, *weight]
+        ]
+        return numbers + [pl.col(name).cast(pl.String) for name in self.categories]
+
+    def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Chunk:
+        """A batch as the sums want it."""
+        asked = self.asked
+        numbers = [frame[column].to_numpy() for column in [*self.numbers, *asked.predict]]
+        every = [*self.numbers, *asked.predict]
+        return Chunk(
+            numbers=numbers,
+            targets=len(self.numbers),
+            categories=[self.levels[column].codes(frame[column]) for column in self.categories],
+            row_weights=row_weights_of(frame, asked.row_weight, name=name, row=row),
+            identify=[every.index(column) for column in self.identify if column in every],
+            identify_by=[self.categories.index(c) for c in self.identify if c in self.categories],
+            drop_missing=asked.drop_missing,
+        )
+
+
+class Levels:
+    """The levels of one category in the order they are met; codes start at 1, 0 is missing."""
+
+    def __init__(self, frequent: Sequence[str]) -> None:
+        self._kind = pl.Categorical(pl.Categories.random())
+        # The mapping lives as long as a column of it does; and the levels that the look found
+        # frequent come first, so that they are the ones kept if there are too many.
+        self._alive = pl.Series(list(frequent), dtype=self._kind)
+        self._hashes = np.zeros(0, dtype=np.uint64)
+
+    @property
+    def names(self) -> list[str]:
+        """The levels met so far; what code 1 + i stands for."""
+        found: list[str] = self._kind.categories.to_series().to_list()
+        return found[:MOST_LEVELS]
+
+    def codes(self, text: pl.Series) -> Category:
+        """The codes of these rows; all levels beyond the most kept share the last code."""
+        physical = text.cast(self._kind).to_physical().cast(pl.Int64)
+        codes = (physical + 1).fill_null(0).to_numpy()
+        met = 1 + min(int(codes.max(initial=0)), MOST_LEVELS + 1)
+        met = max(met, 1 + len(self._hashes))
+        codes = np.minimum(codes, MOST_LEVELS + 1)
+        return Category(codes, met, self._hashed(met))
+
+    def _hashed(self, met: int) -> NDArray[np.uint64]:
+        """A hash of each code's level that is the same in every process."""
+        names = ["", *self.names]
+        fresh = [_hash(name) for name in names[len(self._hashes) : met]]
+        self._hashes = np.concatenate([self._hashes, np.array(fresh, dtype=np.uint64)])
+        short = met - len(self._hashes)
+        return (
+            np.concatenate([self._hashes, np.zeros(short, dtype=np.uint64)])
+            if short > 0
+            else self._hashes
+        )
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def plan(look: pl.DataFrame, asked: Asked, *, name: str) -> Plan:
+    """What to make of each column.
+
+    Errors:  ColumnError, TargetError, EmptyError, LearningError when a column has two parts to play
+    """
+    if not look.columns or look.height == 0:
+        raise EmptyError(f"{name} has no rows: there is nothing to learn from")
+    weight = [asked.row_weight] if asked.row_weight else []
+    check_there(look.columns, [*asked.predict, *(asked.using or []), *weight], name=name)
+    roles = [*asked.predict, *(asked.using or []), *weight]
+    twice = [column for column in roles if roles.count(column) > 1]
+    if twice:
+        raise LearningError(
+            f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
+        )
+    for target in asked.predict:
+        _check_number(look[target], f"{name}: the target '{target}'", TargetError)
+    for column in weight:
+        _check_number(look[column], f"{name}: the weight '{column}'", ColumnError)
+    made = Plan(asked, [], set(), [], [], [], {})
+    using = asked.using or [column for column in look.columns if column not in roles]
+    for column in using:
+        kind, why = _kind(look[column])
+        if why:
+            made.left_out.append(LeftOut(name=column, kind=kind, why=why))
+        elif kind == "category":
+            made.categories.append(column)
+            counts = look[column].cast(pl.String).drop_nulls().value_counts(sort=True)
+            # Of more levels than can be kept, those frequent in the look are; ties by name.
+            frequent = counts.sort(["count", column], descending=[True, False])[column].to_list()
+            made.levels[column] = Levels(frequent[:MOST_LEVELS])
+        else:
+            made.numbers.append(column)
+            if kind == "boolean":
+                made.booleans.add(column)
+    made.identify.extend(_identify(look, asked, made))
+    return made
+
+
+def _check_number(series: pl.Series, what: str, error: type[ColumnError | TargetError]) -> None:
+    if not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
+        value = next(iter(series.drop_nulls()), "")
+        raise error(
+            f"{what} is not a column of numbers (it has {str(value)!r}): choose one that is"
+        )
+
+
+def _kind(series: pl.Series) -> tuple[str, str]:
+    """The kind of a column, and why it cannot be an input, if it cannot."""
+    kind = series.dtype
+    if kind == pl.Boolean:
+        return "boolean", ""
+    if kind.is_numeric():
+        return "number", ""
+    if kind.is_temporal():
+        return "date", "dates are no inputs yet: use columns such as its year or month"
+    if kind in (pl.String, pl.Categorical, pl.Enum):
+        present = series.drop_nulls()
+        distinct = present.n_unique()
+        if distinct > max(20, NEARLY_UNIQUE * len(present)):
+            return (
+                "text",
+                f"nearly unique to each row ({distinct:,} values in {len(present):,} rows)",
+            )
+        return "category", ""
+    if kind == pl.Null:
+        return "nothing", "no value in it"
+    return str(kind).lower(), f"columns of this kind ({kind}) are no inputs"
+
+
+def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
+    """A few columns whose values tell rows apart nearly as well as all do: they decide folds."""
+    wide = sorted(made.numbers, key=lambda column: -look[column].n_unique())
+    deep = sorted(made.categories, key=lambda column: -look[column].n_unique())
+    candidates = [*asked.predict, *wide, *deep]
+    apart = look.select(candidates).n_unique()
+    chosen = list(asked.predict)
+    for column in [*wide, *deep]:
+        if look.select(chosen).n_unique() >= 0.9 * apart:
+            break
+        chosen.append(column)
+    return chosen
+
+
+def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array | None:
+    """The row weights, 0 where missing; None where all rows count alike.
+
+    Errors:  ValueRefusedError for a weight below 0
+    """
+    if column is None:
+        return None
+    weights = np.nan_to_num(
+        numbers_of(frame[column], where=f"{name}, column '{column}'", row=row), nan=0.0
+    )
+    if (weights < 0).any():
+        at = int(np.argmax(weights < 0))
+        where = f"{name}, column '{column}', row {row + at + 1}"
+        raise ValueRefusedError(
+            f"{where}: a row's weight of {weights[at]:g} is below 0: weights count rows"
+        )
+    return weights

@@ -1,0 +1,184 @@
+"""Settle: the schema, and the moments of its inputs, once all rows were read.
+
+What depends on all rows (which levels share (other), what fills the gaps) is done on the moments,
+exactly as if the rows had been encoded that way.
+"""
+
+import numpy as np
+
+from deltarule.errors import ColumnError, LearningError
+from deltarule.moments.moments import Moments
+from deltarule.moments.tally import Sums
+from deltarule.tables.plan import Asked, Plan
+from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number, Schema, Target
+
+
+def settle(
+    made: Plan, folds: list[Moments], sums: Sums, name: str
+) -> tuple[Schema, list[Moments], list[str]]:
+    """The schema, and the moments of its inputs and targets, from those of all that was read."""
+    m = len(made.numbers) + len(made.asked.predict)
+    rows = sum(fold.rows for fold in folds)
+    mean = sum((fold.rows * fold.mean for fold in folds), np.zeros_like(folds[0].mean)) / rows
+    columns: list[Number | Category] = []
+    places: dict[str, list[int]] = {}
+    left_out = list(made.left_out)
+    notes: list[str] = []
+    gaps: dict[str, int] = {}
+    for at, column in enumerate(made.numbers):
+        low, high, gap = float(sums.low[at]), float(sums.high[at]), m + at
+        kind = "boolean" if column in made.booleans else "number"
+        if low > high:
+            left_out.append(LeftOut(name=column, kind=kind, why="no value in it"))
+            continue
+        if low == high and not made.asked.keep_constant:
+            left_out.append(LeftOut(name=column, kind=kind, why=f"always {low:g}"))
+            continue
+        share = float(mean[gap])
+        filled = sums.frame.fill[at]
+        own = folds[0].scale[at]
+        present = filled if share == 0 else (mean[at] * own - share * filled) / (1 - share)
+        if share > 0:
+            folds = [fold.refill(at, gap, present - filled) for fold in folds]
+        else:
+            present = mean[at] * own
+        # A gap seen too seldom to learn an effect from is only filled.
+        own_gap = share * rows >= _often(rows)
+        twin = _twin(gap, gaps, folds) if own_gap else None
+        if twin:
+            own_gap = False
+            notes.append(
+                f"{column} is missing on the same rows as {twin}: "
+                "one 'is missing' input serves both"
+            )
+        elif own_gap:
+            gaps[column] = gap
+        columns.append(
+            Number(
+                name=column,
+                kind="boolean" if column in made.booleans else "number",
+                mean=float(np.clip(present, low, high)),
+                low=low,
+                high=high,
+                missing=round(share * rows, 9),
+                gap=own_gap,
+            )
+        )
+        places[column] = [at, gap] if own_gap else [at]
+    start = 2 * m
+    for at, column in enumerate(made.categories):
+        size = sums.tables[at].shape[1]
+        found, place, folds = _levels(made, column, at, start, sums, folds, notes)
+        start += size
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+        else:
+            columns.append(found)
+            places[column] = place
+    if not columns:
+        why = "; ".join(f"{column.name}: {column.why}" for column in left_out)
+        raise ColumnError(f"{name} has no column to use as an input ({why})")
+    order = [c for c in made.asked.using or [*made.numbers, *made.categories] if c in places]
+    columns.sort(key=lambda column: order.index(column.name))
+    columns = _referenced(columns, made.asked)
+    targets = []
+    for at, target in enumerate(made.asked.predict, start=len(made.numbers)):
+        targets.append(Target(name=target, low=float(sums.low[at]), high=float(sums.high[at])))
+    schema = Schema(
+        columns=tuple(columns),
+        targets=tuple(targets),
+        row_weight=made.asked.row_weight,
+        drop_missing=made.asked.drop_missing,
+        left_out=tuple(left_out),
+    )
+    taken: list[int] = []
+    for column_ in columns:
+        place = places[column_.name]
+        if isinstance(column_, Category):
+            place = [
+                p
+                for p, level in zip(place, column_.known, strict=True)
+                if level != column_.reference
+            ]
+        taken.extend(place)
+    taken.extend(range(len(made.numbers), m))
+    return schema, [fold.take(taken) for fold in folds], notes
+
+
+def _twin(gap: int, gaps: dict[str, int], folds: list[Moments]) -> str | None:
+    """A column missing on exactly the same rows: then the two columns' sums are the same."""
+    for column, other in gaps.items():
+        if all(
+            fold.mean[gap] == fold.mean[other] and fold.cross[gap, gap] == fold.cross[gap, other]
+            for fold in folds
+        ):
+            return column
+    return None
+
+
+def _often(rows: float) -> int:
+    """How often a level must be seen to learn from: twice; in a long table, five times."""
+    return 5 if rows >= 500 else 2
+
+
+def _levels(
+    made: Plan, column: str, at: int, start: int, sums: Sums, folds: list[Moments], notes: list[str]
+) -> tuple[Category | LeftOut, list[int], list[Moments]]:
+    """The category, where its levels stand in the moments, and those with rare levels pooled."""
+    rows = float(sum(fold.rows for fold in folds))
+    names = [MISSING, *made.levels[column].names]
+    size = sums.tables[at].shape[1]
+    counts = sum((fold.rows * fold.mean[start : start + size] for fold in folds), np.zeros(size))
+    counts = np.round(counts, 9)
+    named = {
+        names[code] if code < len(names) else OTHER: code
+        for code in range(size)
+        if counts[code] > 0
+    }
+    needed = _often(rows)
+    rare = [level for level, code in named.items() if counts[code] < needed or level == OTHER]
+    asked = made.asked.reference.get(column)
+    rare = [level for level in rare if level != asked]
+    kept = {level: float(counts[code]) for level, code in named.items() if level not in rare}
+    if rare:
+        into = named[rare[0]]
+        codes = [named[level] for level in rare[1:]]
+        if codes:
+            folds = [fold.pool(start + into, [start + code for code in codes]) for fold in folds]
+        pooled = float(sum(counts[named[level]] for level in rare))
+        named[OTHER] = into
+        kept[OTHER] = pooled
+    if len(kept) < 2:
+        why = f"always {next(iter(kept))}" if not rare else "no level is seen often enough"
+        return LeftOut(name=column, kind="category", why=why), [], folds
+    order = sorted(kept, key=lambda level: (level == OTHER, -kept[level], level))
+    category = Category(
+        name=column,
+        known={level: kept[level] for level in order},
+        reference=None,
+        pooled=len([level for level in rare if level != OTHER]),
+    )
+    return category, [start + named[level] for level in order], folds
+
+
+def _referenced(columns: list[Number | Category], asked: Asked) -> list[Number | Category]:
+    """The columns with each category's reference level set: the most frequent, unless asked for.
+
+    Without an intercept the first category keeps all its levels, each its own starting point.
+    """
+    done: list[Number | Category] = []
+    kept_all = asked.intercept
+    for column in columns:
+        if isinstance(column, Category):
+            reference: str | None = asked.reference.get(column.name, next(iter(column.known)))
+            if reference not in column.known:
+                shown = ", ".join(list(column.known)[:8])
+                raise LearningError(f"'{column.name}' has no level '{reference}': it has {shown}")
+            if not kept_all:
+                kept_all, reference = True, None
+            column = column.model_copy(update={"reference": reference})
+        done.append(column)
+    for name in asked.reference:
+        if name not in [column.name for column in columns if isinstance(column, Category)]:
+            raise LearningError(f"'{name}' is no category, so it has no reference level")
+    return done
