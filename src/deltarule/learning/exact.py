@@ -11,12 +11,12 @@ from deltarule.moments.inference import Fit, input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import (
-    STRENGTHS,
     RidgePath,
     Spectrum,
     Whitening,
     dependent,
     ridge_path,
+    ridge_search,
     solve,
 )
 from deltarule.rule.predict import Array, Weights
@@ -224,9 +224,11 @@ def _path(folds: Sequence[Moments], asked: Problem, ridge: Ridge, found: Exact) 
     """Held-out errors of the strengths in question; None where no rows can be held out."""
     if sum(fold.rows > 0 for fold in folds) < 2:
         return None
-    strengths = STRENGTHS if ridge == "auto" else np.array([float(ridge)])
-    path = ridge_path(folds, asked, strengths=strengths)
-    if found.held_out is not None and strengths[0] == 0:
+    if ridge == "auto":
+        path = ridge_search(folds, asked)
+    else:
+        path = ridge_path(folds, asked, strengths=np.array([float(ridge)]))
+    if found.held_out is not None and path.strengths[0] == 0:
         path.errors[0] = found.held_out
     return path
 

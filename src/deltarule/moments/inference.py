@@ -42,7 +42,7 @@ def certainty(
         nothing = np.full_like(weights, np.nan)
         return Certainty(nothing, nothing, nothing, nothing, nothing)
     # Student's t with infinite freedom is the normal distribution, here as everywhere.
-    p: Array = 2 * special.stdtr(freedom, -np.abs(t))
+    p = np.asarray(2 * special.stdtr(freedom, -np.abs(t)), dtype=np.float64)
     quantile = float(special.stdtrit(freedom, (1 + level) / 2))
     return Certainty(error, t, p, weights - quantile * error, weights + quantile * error)
 

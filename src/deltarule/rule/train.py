@@ -20,7 +20,7 @@ class Stop:
     """Why learning stopped, as a word and in words.
 
     settled     weight_delta has become small beside what it was at the start (or exactly zero)
-    still       the step changed no weight at all, though weight_delta is not zero
+    still       the step changed no weight, or only went back, though weight_delta is not zero
     diverging   the loss rose where it had to fall
     steps       as many steps as were allowed
     """
@@ -85,6 +85,7 @@ def train(
     state = learner.start(weights)
     first = previous = math.nan
     at_start = math.nan
+    older: Weights = {}
     for number in range(1, steps + 1):
         # A loss that overflows is how divergence shows, so it is not worth a warning.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -107,14 +108,24 @@ def train(
         stop_here: Stop | None = None
         if size <= tolerance * at_start:
             stop_here = Stop("settled", _settled(number, size, tolerance))
-        elif all(np.array_equal(learnt[name], old) for name, old in weights.items()):
+        elif _same(learnt, weights):
             stop_here = Stop("still", f"step {number} was too small to change any weight")
+        elif learner.always_falls and _same(learnt, older):
+            stop_here = Stop(
+                "still", f"step {number} went back: the weights' last digits take turns"
+            )
         elif number == steps:
             stop_here = Stop("steps", f"stopped at the {steps} steps allowed")
         yield Step(number, weights, compared, learnt, stop_here)
         if stop_here:
             return
-        weights, previous = learnt, compared.loss
+        older, weights, previous = weights, learnt, compared.loss
+
+
+def _same(weights: Weights, others: Weights) -> bool:
+    return all(
+        name in others and np.array_equal(array, others[name]) for name, array in weights.items()
+    )
 
 
 def _settled(number: int, size: float, tolerance: float) -> str:

@@ -55,7 +55,7 @@ def _to_polars(table: Any) -> tuple[pl.DataFrame, Back]:
         made = nw.from_dict(columns, backend=native.implementation)
         index = nw.maybe_get_index(native)
         if index is not None:
-            made = nw.maybe_set_index(made, index=index)
+            made = nw.maybe_set_index(made, index=[index])
         return made.to_native()
 
     return frame, back
@@ -68,12 +68,22 @@ def _from_dict(table: Mapping[str, Any]) -> tuple[pl.DataFrame, Back]:
     return _built(dict(table)), lambda frame: frame.to_dict(as_series=False)
 
 
+def _alike(values: Any) -> Any:
+    """Whole numbers among fractions as fractions; anything else as it is."""
+    if isinstance(values, list | tuple) and {type(value) for value in values} >= {int, float}:
+        return [float(value) if type(value) is int else value for value in values]
+    return values
+
+
 def _is_column(values: Any) -> bool:
     return hasattr(values, "__len__") and not isinstance(values, (str, bytes))
 
 
 def _built(data: Any) -> pl.DataFrame:
+    if isinstance(data, list):
+        names = dict.fromkeys(name for row in data for name in row)
+        data = {name: [row.get(name) for row in data] for name in names}
     try:
-        return pl.DataFrame(data, infer_schema_length=None, strict=True)
+        return pl.DataFrame({name: _alike(values) for name, values in data.items()})
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
         raise ReadError(f"the table cannot be read: {str(error).splitlines()[0]}") from error
