@@ -240,19 +240,22 @@ class Model:
 
     def _notes(self, met: "_Met") -> list[str]:
         """What prediction met that learning had not, in words."""
-        of = f"of {met.rows:,} rows"
         known = {column.name: column for column in self._record.contract.columns}
+
+        def told(column: str, what: str, count: int, how: str) -> str:
+            return f"{column} {what} in {count:,} of {met.rows:,} rows{how}"
+
         notes = []
         for column, count in met.unseen.items():
             pool = OTHER in getattr(known[column], "known", {})
-            how = f"counted as {OTHER}" if pool else "counted as the average of its levels"
-            notes.append(f"{column}: {count:,} {of} have a level not seen in learning, {how}")
+            how = f": counted as {OTHER}" if pool else ": counted as the average level"
+            notes.append(told(column, "has a level never seen", count, how))
         for column, count in met.outside.items():
-            notes.append(f"{column}: {count:,} {of} are outside the range seen in learning")
+            notes.append(told(column, "is out of the range learnt from", count, ""))
         for column, count in met.missing.items():
             category = known[column].kind == "category"
-            how = "which counts as a level" if category else "filled with the mean"
-            notes.append(f"{column}: {count:,} {of} are missing, {how}")
+            how = ": counted as a level" if category else ": filled with the mean"
+            notes.append(told(column, "is missing", count, how))
         if met.ignored:
             shown = ", ".join(met.ignored[:5]) + (", ..." if len(met.ignored) > 5 else "")
             word = "column" if len(met.ignored) == 1 else "columns"

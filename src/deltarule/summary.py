@@ -1,11 +1,13 @@
 """The result a person sees: three short paragraphs headed Predict, Compare, Learn."""
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deltarule.saved import FitRecord, HeldOutRecord, Record, WeightRecord
 
 TERMS_SHOWN = 6
+WIDTH = 96
 
 
 def number(value: float) -> str:
@@ -22,13 +24,15 @@ def paragraphs(record: "Record") -> str:
         ("Predict", _predict(record)),
         ("Compare", _compare(record)),
         ("Learn", _learn(record)),
+        ("Notes", list(record.notes)),
     ]
-    text = "\n\n".join(
-        f"{head}\n" + "\n".join(f"  {line}" for line in lines) for head, lines in blocks
+    return "\n\n".join("\n".join([head, *map(_folded, lines)]) for head, lines in blocks if lines)
+
+
+def _folded(line: str) -> str:
+    return fill(
+        line, WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
     )
-    if record.notes:
-        text += "\n\nNotes\n" + "\n".join(f"  {note}" for note in record.notes)
-    return text
 
 
 def _predict(record: "Record") -> list[str]:
@@ -65,21 +69,25 @@ def _compare(record: "Record") -> list[str]:
     several = len(record.fit) > 1
     for at, (target, fit) in enumerate(zip(record.contract.targets, record.fit, strict=True)):
         head = f"{target.name}: " if several else ""
-        lines.append(head + _error(record, fit, record.held_out[at] if record.held_out else None))
+        held_out = record.held_out[at] if record.held_out else None
+        if held_out:
+            lines.append(head + _never_seen(held_out))
+        lines.append(head + _learnt_from(record, fit))
+        if held_out is None:
+            lines.append("no rows were held out, so nothing is known of rows it never saw")
     return lines
 
 
-def _error(record: "Record", fit: "FitRecord", held_out: "HeldOutRecord | None") -> str:
-    word = "R2" if record.loss == "squared" else "deviance explained"
-    fitted = "" if fit.r2 is None else f" ({word} on the rows learnt from: {fit.r2:.4f})"
-    if held_out is None:
-        seen = f"typical error {number(fit.rmse)} on the rows it learnt from{fitted}"
-        return f"{seen}; no row was left to test it on"
+def _never_seen(held_out: "HeldOutRecord") -> str:
     r2 = "" if held_out.r2 is None else f", R2 {held_out.r2:.4f}"
-    return (
-        f"on rows it never saw the typical error is {number(held_out.rmse)}{r2}; "
-        f"guessing the mean: {number(held_out.baseline_rmse)}{fitted}"
-    )
+    guess = f"guessing the mean, {number(held_out.baseline_rmse)}"
+    return f"on rows it never saw, typical error {number(held_out.rmse)} ({guess}){r2}"
+
+
+def _learnt_from(record: "Record", fit: "FitRecord") -> str:
+    word = "R2" if record.loss == "squared" else "deviance explained"
+    fitted = "" if fit.r2 is None else f", {word} {fit.r2:.4f}"
+    return f"on the rows it learnt from, typical error {number(fit.rmse)}{fitted}"
 
 
 def _learn(record: "Record") -> list[str]:
