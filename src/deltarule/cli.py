@@ -3,11 +3,12 @@
 Nothing heavy is imported before a command runs, so that help is instant.
 """
 
-import csv
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,8 @@ app = typer.Typer(
 )
 
 ON_SCREEN = "-"
+NAME = re.compile(r'\s*"(?:[^"]|"")*"\s*(?=,|$)|[^,]+')
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 TableFile = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file.")]
 ModelFile = Annotated[
@@ -57,10 +60,9 @@ def main() -> None:
 
 def _trace_without_file(arguments: list[str]) -> list[str]:
     """`--trace` alone means the screen: typer options either always or never take a value."""
-    after = [*arguments[1:], "--"]
     return [
-        f"--trace={ON_SCREEN}" if one == "--trace" and following.startswith("--") else one
-        for one, following in zip(arguments, after, strict=True)
+        f"--trace={ON_SCREEN}" if one == "--trace" and following.startswith("-") else one
+        for one, following in pairwise([*arguments, "--"])
     ]
 
 
@@ -185,17 +187,20 @@ def learn(
 
 
 def _names(options: list[str] | None) -> list[str]:
-    """Comma-separated names, of one option or several; quotes keep a comma inside a name."""
+    """Comma-separated names, of one option or several.
+
+    Quotes keep commas and outer spaces as part of a name; a quote inside quotes is doubled.
+    """
+    pieces = [piece for names in options or [] for piece in NAME.findall(names)]
     return [
-        name.strip()
-        for names in csv.reader(options or [], skipinitialspace=True)
-        for name in names
-        if name.strip()
+        piece[1:-1].replace('""', '"') if QUOTED.fullmatch(piece) else piece
+        for piece in map(str.strip, pieces)
+        if piece
     ]
 
 
 def _pair(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
+    name, found, value = text.rpartition("=")
     if not found:
         raise typer.BadParameter(f"'{text}' is not COLUMN=LEVEL", param_hint="--reference")
     return name, value
@@ -316,17 +321,18 @@ def predict(
     rows: Annotated[int, typer.Option(min=1, help="Rows to show on the screen.")] = 10,
 ) -> None:
     """Predict each row of a table."""
-    import polars as pl
-
     from deltarule.model import load
-    from deltarule.tables.polars import open_file
+    from deltarule.tables.polars import CsvSource, open_file
 
     if out is not None and out != "-" and Path(out).suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"'{out}' should end in .csv or .parquet", param_hint="--out")
     loaded = load(model)
     predicted, notes = loaded.predict_noticing(table, explain=explain)
     source = open_file(table)
-    whole = pl.concat(list(source.batches([pl.all()])))
+    to_csv = out is not None and not out.lower().endswith(".parquet")
+    # From CSV to CSV, cells stay as they were written.
+    as_text = to_csv and isinstance(source, CsvSource)
+    whole = source.cells() if as_text else source.all_rows()
     clash = [name for name in predicted.columns if name in whole.columns]
     whole = whole.drop(clash).hstack(predicted)
     if out is None:
@@ -350,6 +356,11 @@ def _show_predictions(loaded: "Model", whole: Any, predicted: list[str], rows: i
 
 def _write(whole: Any, out: str) -> None:
     from deltarule.saved import write_whole
+
+    nested = [name for name, kind in whole.schema.items() if kind.is_nested()]
+    if nested and not out.lower().endswith(".parquet"):
+        what = f"column '{nested[0]}' holds lists, which CSV cannot: use .parquet"
+        raise OutputError(f"cannot write {out}: {what}")
 
     if out == "-":
         print(whole.write_csv(), end="")
@@ -388,15 +399,15 @@ DEMO = [
 @app.command()
 def demo() -> None:
     """Learn from real films: copies movies.csv here, then learns, compares and predicts."""
+    from deltarule.saved import write_whole
+
     shipped = Path(__file__).parent / "data"
     films = (shipped / FILMS).read_bytes()
     here = Path(FILMS)
-    if here.exists() and here.read_bytes() != films:
-        raise OutputError(
-            f"there is another {FILMS} here, which is kept: run the demo in an empty folder"
-        )
+    if here.exists() and not (here.is_file() and here.read_bytes() == films):
+        raise OutputError(f"another {FILMS} is here and is kept: run the demo in an empty folder")
     if not here.exists():
-        here.write_bytes(films)
+        write_whole(here, lambda temporary: temporary.write_bytes(films))
         print(f"{FILMS}: 3,201 films with budget and gross in US dollars. Where they come from:")
         print(f"{shipped / 'PROVENANCE.md'}")
     for command in DEMO:

@@ -20,10 +20,12 @@ from deltarule import saved
 from deltarule.errors import EmptyError, TargetError
 from deltarule.moments.moments import Moments
 from deltarule.rule.compare import LOSSES, Loss
-from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.predict import Array, Weights
 from deltarule.summary import number, paragraphs
 from deltarule.tables.frames import open_table
+from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import OTHER, Noticed, check_there
+from deltarule.tables.source import Source
 
 if TYPE_CHECKING:
     from deltarule.saved import Record
@@ -103,10 +105,6 @@ class Model:
         return [f"{output}_prediction" for output in self.outputs]
 
     @cached_property
-    def _linear(self) -> Linear:
-        return Linear(intercept=bool(self._record.intercept))
-
-    @cached_property
     def _weights(self) -> Weights:
         flat = np.array([record.weight for record in self._record.weights])
         weights = {"weight": flat.reshape(len(self.outputs), -1).T}
@@ -177,16 +175,41 @@ class Model:
         )
         return frame, back, met
 
-    def _batches(self, source: Any, needed: list[str]) -> Iterator[pl.DataFrame]:
-        check_there(source.look().columns, needed, name=source.name)
+    def _batches(self, source: Source, needed: list[str]) -> Iterator[pl.DataFrame]:
+        contract = self._record.contract
+        text = {c.name: pl.String for c in contract.columns if c.kind == "category"}
+        number = {c.name: pl.Float64 for c in contract.columns if c.kind == "number"}
+        if not source.typed:
+            # Parsed as numbers where they can be; else read as text, to say what is wrong where.
+            source.expect({**number, **text})
+            try:
+                source.look()
+            except UnparsedError:
+                source.expect({**dict.fromkeys(number, pl.String), **text})
+        look = source.look()
+        if not look.columns:
+            return  # no rows at all, such as an empty list
+        check_there(look.columns, needed, name=source.name)
         yield from source.batches([pl.col(name) for name in needed])
 
+    def _scores(self, inputs: Array) -> Array:
+        """Input by input: a row scores the same to the last bit whatever rows are beside it.
+
+        Shapes:  inputs (n, p) -> (n, k)
+        """
+        scores = np.zeros((len(inputs), len(self.outputs)))
+        if self._record.intercept:
+            scores += self._weights["intercept"]
+        for column, weight in zip(inputs.T, self._weights["weight"], strict=True):
+            scores += column[:, None] * weight
+        return scores
+
     def _frame(self, inputs: Array, *, explain: bool) -> pl.DataFrame:
-        scores = self._linear.predict(self._weights, inputs)
+        scores = self._scores(inputs)
         predictions = self.loss.mean(scores)
         columns: dict[str, Array] = {}
         means = np.array(self._record.means)
-        average = self._linear.predict(self._weights, means[None])[0]
+        average = self._scores(means[None])[0]
         for at, output in enumerate(self.outputs):
             if explain:
                 columns[f"{output}_average"] = np.full(len(inputs), average[at])
@@ -215,7 +238,7 @@ class Model:
             targets = contract.outcomes(batch, name=source.name, row=met.rows)
             keep = ~np.isnan(targets).any(axis=1)
             self._check_targets(targets, keep, name=source.name, row=met.rows)
-            scores = self._linear.predict(self._weights, inputs[keep])
+            scores = self._scores(inputs[keep])
             sums.add(
                 self.loss,
                 scores,

@@ -93,10 +93,11 @@ class ColumnRecord(Part):
 
 
 class PackedMoments(Part):
-    """The moments of a fold: mean and scale (d,), and the lower triangle of cross."""
+    """The moments of a fold: mean, rest and scale (d,), and the lower triangle of cross."""
 
     rows: FiniteFloat = Field(ge=0)
     mean: str
+    rest: str
     scale: str
     cross: str
 
@@ -156,7 +157,11 @@ def pack(moments: Moments) -> PackedMoments:
     """Moments as text."""
     lower = moments.cross[np.tril_indices(len(moments.mean))]
     return PackedMoments(
-        rows=moments.rows, mean=_text(moments.mean), scale=_text(moments.scale), cross=_text(lower)
+        rows=moments.rows,
+        mean=_text(moments.mean),
+        rest=_text(moments.rest),
+        scale=_text(moments.scale),
+        cross=_text(lower),
     )
 
 
@@ -169,7 +174,11 @@ def unpack(packed: PackedMoments, columns: int) -> Moments:
     cross = np.zeros((columns, columns))
     cross[lower] = _array(packed.cross, len(lower[0]))
     cross.T[lower] = cross[lower]
-    return Moments(packed.rows, _array(packed.mean, columns), cross, _array(packed.scale, columns))
+    mean, rest = _array(packed.mean, columns), _array(packed.rest, columns)
+    scale = _array(packed.scale, columns)
+    if not (scale > 0).all():
+        raise ValueError("packed moments have a scale that is not above 0")
+    return Moments(packed.rows, mean, rest, cross, scale)
 
 
 def _text(array: Array) -> str:
@@ -222,7 +231,9 @@ def load(path: Path) -> Record:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise NotAModelError(f"{path} is not a deltarule model file: learn with --save to make one")
     version = content.get("version")
-    if isinstance(version, int) and version > VERSION:
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise NotAModelError(f"{path} does not say which version it is: learn it again")
+    if version > VERSION:
         raise VersionError(
             f"{path} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
         )

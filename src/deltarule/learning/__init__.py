@@ -6,7 +6,6 @@ logistic, poisson                Newton steps on the rows: in memory, or by furt
 an explicit alpha                plain descent on the inputs as they stand
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.learning.exact import exact
 from deltarule.learning.outcome import Outcome, record
-from deltarule.learning.settings import Freeze, How, Ridge, frozen_by
+from deltarule.learning.settings import Freeze, How, Ridge, frozen_by, whole
 from deltarule.learning.stepwise import Stepwise
 from deltarule.model import Model
 from deltarule.moments.problem import Problem
@@ -31,6 +30,7 @@ from deltarule.tables.reading import KEPT_CELLS, Progress, Read, read
 # Up to so many rows, steps are taken on the rows themselves: every number is the one that a person
 # works out by hand. Beyond, the moments give the same to rounding, at the same cost for any rows.
 ROWS_BY_HAND = 1000
+MOST_FOLDS = 255
 
 
 class Run:
@@ -59,7 +59,8 @@ class Run:
         """The model, after whatever steps are still to take."""
         # On matrices of this size a second BLAS thread gains little, and loses much where the
         # machine is busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
-        with threadpool_limits(1, user_api="blas"):
+        # What overflows in the columns' own units is told as unknown, or refused below.
+        with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
             outcome = self._outcome()
             try:
                 return Model(record(self.read, outcome, self.how.loss))
@@ -91,8 +92,6 @@ def _start(found: Read, how: How) -> tuple[Weights, Mapping[str, Mask] | None]:
         start["intercept"] = np.zeros(k)
     frozen = {name: np.zeros(array.shape, dtype=bool) for name, array in start.items()}
     for name, value in [*named.items(), *how.freeze.items()]:
-        if value is not None and not math.isfinite(value):
-            raise LearningError(f"'{name}' cannot start at {value}")
         where, at = _named(name, inputs, intercept="intercept" in start)
         if value is not None:
             start[where][at] = value
@@ -219,11 +218,13 @@ def asked(
     """
     if missing not in ("fill", "drop"):
         raise LearningError(f"missing is '{missing}': choose fill or drop")
-    if not 2 <= folds <= 255:
-        raise LearningError(f"folds is {folds}: choose from 2 to 255")
+    if whole("folds", folds, least=2) > MOST_FOLDS:
+        raise LearningError(f"folds is {folds}: choose from 2 to {MOST_FOLDS}")
     targets = [predict] if isinstance(predict, str) else list(predict)
     if not targets:
         raise LearningError("name at least one column to predict")
+    if using is not None and not using:
+        raise LearningError("name at least one column to use, or leave using out to use all")
     return Asked(
         predict=targets,
         using=[using] if isinstance(using, str) else using and list(using),

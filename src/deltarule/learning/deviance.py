@@ -1,6 +1,6 @@
 """Losses other than squared: certainty from curvature, figures from the deviance.
 
-    variance = diag(inv(curvature)), in the inputs' own units
+    standard error = sqrt(diag(inv(curvature))), in the inputs' own units
     deviance = 2 * (loss - the least loss these targets allow)
 
 Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
@@ -31,8 +31,8 @@ INVERTIBLE = 1e14
 SEPARATED = 1e-6
 
 
-def variances(curvature: Array, standard: Standard, *, intercept: bool) -> Array:
-    """Each own weight's variance, the intercept last; NaN where curvature cannot say.
+def standard_errors(curvature: Array, standard: Standard, *, intercept: bool) -> Array:
+    """Each own weight's standard error, the intercept last; NaN where curvature cannot say.
 
     Shapes:  curvature (k, q, q), summed over rows -> (q, k)
     """
@@ -40,7 +40,8 @@ def variances(curvature: Array, standard: Standard, *, intercept: bool) -> Array
     found = np.full((curvature.shape[1], len(curvature)), np.nan)
     for output, curved in enumerate(curvature):
         if np.isfinite(curved).all() and np.linalg.cond(curved) < INVERTIBLE:
-            found[:, output] = np.diag(jacobian @ np.linalg.inv(curved) @ jacobian.T)
+            variance = np.diag(jacobian @ np.linalg.inv(curved) @ jacobian.T)
+            found[:, output] = np.sqrt(np.maximum(variance, 0.0))
     return found
 
 
@@ -131,4 +132,4 @@ class Judge:
                 errors += batch.each[mine] @ (predictions - batch.targets[mine]) ** 2
                 guessing += batch.each[mine] @ (guess - batch.targets[mine]) ** 2
                 judged += float(batch.each[mine].sum())
-        return HeldOut(len(tried), judged, errors, guessing)
+        return HeldOut(len(tried), judged, errors, guessing, np.ones(len(targets)))

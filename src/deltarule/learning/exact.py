@@ -57,8 +57,8 @@ def exact(read: Read, ridge: Ridge, asked: Problem) -> Outcome:
         stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
         fit=fits(asked.of(whole), found.squared_error, asked),
         held_out=None if path is None else _held_out(path, chosen),
-        variance=certain.variance,
-        intercept_variance=certain.intercept_variance,
+        error=certain.error,
+        intercept_error=certain.intercept_error,
         freedom=certain.freedom,
         alphas=spectrum.alphas,
         ridge=strength,
@@ -70,10 +70,12 @@ def exact(read: Read, ridge: Ridge, asked: Problem) -> Outcome:
 def fits(problem: LeastSquares, squared_error: Array, asked: Problem) -> list[FitRecord]:
     """How each output's weights fit the rows they were learnt from."""
     used = len(problem.mean) - int(asked.held.sum()) + problem.intercept - asked.intercept_held
-    squares = problem.targets * problem.target_scale**2
+    freedom = problem.rows - used
     found = [
-        Fit.of(float(error), float(of), rows=problem.rows, freedom=problem.rows - used)
-        for error, of in zip(squared_error, squares, strict=True)
+        Fit.of(float(error), float(of), rows=problem.rows, freedom=freedom, unit=float(unit))
+        for error, of, unit in zip(
+            squared_error, problem.targets, problem.target_scale, strict=True
+        )
     ]
     return [FitRecord(rmse=fit.rmse, r2=fit.r2, residual_sd=fit.residual_sd) for fit in found]
 
@@ -82,11 +84,11 @@ def fits(problem: LeastSquares, squared_error: Array, asked: Problem) -> list[Fi
 class Certain:
     """What classical least squares knows of the weights.
 
-    Shapes:  variance (p, k), intercept_variance (k,), NaN where unknown; None where nothing is
+    Shapes:  error (p, k), intercept_error (k,), NaN where unknown; None where nothing is
     """
 
-    variance: Array | None
-    intercept_variance: Array | None
+    error: Array | None
+    intercept_error: Array | None
     freedom: float
 
     @classmethod
@@ -101,9 +103,10 @@ class Certain:
 
 @dataclass(frozen=True)
 class Exact:
-    """Exact weights, after one read or more, in the inputs' own units.
+    """Exact weights in own units, after one read or more; the rest is in standardised ones.
 
-    Shapes:  inverse (f, f) and null (f, f - r) of the f inputs free to learn; squared_error (k,)
+    Shapes:  inverse (f, f), null (f, f - r) and unit (f,) of the f inputs free to learn;
+             squares, squared_error (k,) in units of the targets' scale squared
     """
 
     asked: Problem
@@ -111,6 +114,7 @@ class Exact:
     squares: Array
     weights: Weights
     inverse: Array
+    unit: Array
     null: Array
     squared_error: Array
     sure: bool
@@ -124,17 +128,14 @@ class Exact:
         return cls(
             asked=asked,
             free=free,
-            squares=problem.targets * problem.target_scale**2,
+            squares=problem.targets,
             weights=asked.whole(solution.weights),
             inverse=solution.inverse,
-            null=solution.null / cls._unit(free)[:, None],
+            unit=solution.unit,
+            null=solution.null,
             squared_error=free.squared_error(solution.weights),
             sure=solution.sure,
         )
-
-    @staticmethod
-    def _unit(free: LeastSquares) -> Array:
-        return np.where(free.spread > 0, free.spread, 1.0)
 
     @property
     def freedom(self) -> float:
@@ -153,14 +154,15 @@ class Exact:
         """How sure the weights are."""
         if self.freedom <= 0:
             return Certain.unknown()
-        s2 = self.squared_error / self.freedom
-        variance = np.full((len(self.asked.inputs), len(s2)), np.nan)
-        variance[~self.asked.held] = np.outer(input_variance(self.inverse, self.null), s2)
-        of_intercept = np.full(len(s2), np.nan)
+        s = np.sqrt(self.squared_error / self.freedom) * self.free.target_scale
+        error = np.full((len(self.asked.inputs), len(s)), np.nan)
+        one = np.sqrt(input_variance(self.inverse, self.null)) / self.unit
+        error[~self.asked.held] = np.outer(one, s)
+        of_intercept = np.full(len(s), np.nan)
         if self.free.intercept and not self.null.size:
-            mean = self.free.mean * self.free.scale
-            of_intercept = s2 * intercept_variance(self.inverse, mean, self.free.rows)
-        return Certain(variance, of_intercept, self.freedom)
+            mean = self.free.mean * self.free.scale / self.unit
+            of_intercept = s * np.sqrt(intercept_variance(self.inverse, mean, self.free.rows))
+        return Certain(error, of_intercept, self.freedom)
 
     def again(self, read: Read) -> "Exact":
         """The same after a second read, in coordinates where the inputs are far apart."""
@@ -175,18 +177,22 @@ class Exact:
                 mine = rows.fold == fold
                 each = None if rows.row_weights is None else rows.row_weights[mine]
                 folds[fold] = folds[fold] + Moments.of(both[mine], each)
-        found = white.solve(total(folds), k, intercept=self.asked.intercept)
+        whole = total(folds)
+        folds = [fold.scaled(whole.scale) for fold in folds]
+        found = white.solve(whole, k, intercept=self.asked.intercept)
+        # What is left of the targets may be kept in another unit than they were.
+        rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
         held_out = None
         if sum(fold.rows > 0 for fold in folds) > 1:
             targets = range(columns - k, columns)
             again = Problem(found.kept, targets, self.asked.intercept, {}, None)
-            held_out = ridge_path(folds, again, strengths=np.zeros(1)).errors[0]
+            held_out = ridge_path(folds, again, strengths=np.zeros(1)).errors[0] * rescaled
         return replace(
             self,
             weights=found.weights,
             inverse=found.inverse,
             null=found.null,
-            squared_error=found.problem.squared_error(found.found.weights),
+            squared_error=found.problem.squared_error(found.found.weights) * rescaled,
             sure=found.found.sure,
             held_out=held_out,
         )
@@ -199,7 +205,7 @@ class Exact:
             for (column, level), held in inputs
             if not held
         ]
-        groups = dependent(self.null * self._unit(self.free)[:, None])
+        groups = dependent(self.null)
         notes = [
             f"{free[leader]} depends on {_listed([free[other] for other in others])}: "
             "of all weights that predict the same, the smallest are given"
@@ -239,11 +245,12 @@ def _held_out(path: RidgePath, chosen: int) -> HeldOut:
         rows=float(path.rows.sum()),
         errors=path.errors[chosen].sum(axis=0),
         guessing=path.guessing.sum(axis=0),
+        unit=path.unit,
     )
 
 
 def _earned(path: RidgePath, chosen: int) -> str:
-    mean = np.sqrt(path.mean()[:, 0])
+    mean = np.sqrt(path.mean()[:, 0]) * path.unit[0]
     return (
         f"ridge {path.strengths[chosen]:.3g} earned its place: the typical error on held-out rows "
         f"is {mean[chosen]:,.6g} with it, {mean[0]:,.6g} without"

@@ -6,6 +6,7 @@ Shapes: p inputs, k outputs.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal, cast
 
 import numpy as np
 
@@ -36,19 +37,23 @@ LEAK_ROWS = 20
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Summed delta ** 2 on rows not learnt from, and of guessing the mean of the others: (k,)."""
+    """Summed delta ** 2 on rows not learnt from, and of guessing the mean of the others.
+
+    Shapes:  errors, guessing (k,), in the targets' `unit` (k,) squared
+    """
 
     folds: int
     rows: float
     errors: Array
     guessing: Array
+    unit: Array
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a learner came to. Weights and variances are in the inputs' own units.
+    """What a learner came to. Weights and their standard errors are in the inputs' own units.
 
-    Shapes:  variance (p, k), NaN where unknown; intercept_variance (k,)
+    Shapes:  error (p, k), NaN where unknown; intercept_error (k,)
     """
 
     weights: Weights
@@ -57,8 +62,8 @@ class Outcome:
     stopped: str
     fit: Sequence[FitRecord] = ()
     held_out: HeldOut | None = None
-    variance: Array | None = None
-    intercept_variance: Array | None = None
+    error: Array | None = None
+    intercept_error: Array | None = None
     freedom: float = np.inf
     alpha: float | None = None
     alphas: AlphaRange | None = None
@@ -79,7 +84,7 @@ def record(read: Read, outcome: Outcome, loss: str) -> Record:
         written_by=f"deltarule {deltarule.__version__}",
         learnt_from=read.source.name,
         learnt_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        loss=loss,
+        loss=cast(Literal["squared", "logistic", "poisson"], loss),
         contract=schema,
         means=tuple(mean[:p].tolist()),
         spreads=tuple(spread[:p].tolist()),
@@ -111,9 +116,9 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
 
 
-def _certain(weights: Array, variance: Array | None, freedom: float) -> Certainty:
-    unknown = np.full_like(weights, np.nan) if variance is None else variance
-    return certainty(weights, np.sqrt(unknown), freedom=freedom)
+def _certain(weights: Array, error: Array | None, freedom: float) -> Certainty:
+    known = np.full_like(weights, np.nan) if error is None else error
+    return certainty(weights, known, freedom=freedom)
 
 
 def _told(found: Certainty, at: tuple[int, ...]) -> dict[str, float | None]:
@@ -128,7 +133,7 @@ def _told(found: Certainty, at: tuple[int, ...]) -> dict[str, float | None]:
 
 def _weights(read: Read, outcome: Outcome, outputs: int) -> tuple[WeightRecord, ...]:
     weight = outcome.weights["weight"]
-    found = _certain(weight, outcome.variance, outcome.freedom)
+    found = _certain(weight, outcome.error, outcome.freedom)
     return tuple(
         WeightRecord(
             output=read.schema.targets[output].name,
@@ -146,7 +151,7 @@ def _intercepts(read: Read, outcome: Outcome) -> tuple[InterceptRecord, ...]:
     if "intercept" not in outcome.weights:
         return ()
     intercept = outcome.weights["intercept"]
-    found = _certain(intercept, outcome.intercept_variance, outcome.freedom)
+    found = _certain(intercept, outcome.intercept_error, outcome.freedom)
     return tuple(
         InterceptRecord(output=target.name, weight=float(intercept[at]), **_told(found, (at,)))
         for at, target in enumerate(read.schema.targets)
@@ -156,13 +161,13 @@ def _intercepts(read: Read, outcome: Outcome) -> tuple[InterceptRecord, ...]:
 def _held_out(held_out: HeldOut | None, outputs: int) -> tuple[HeldOutRecord, ...] | None:
     if held_out is None:
         return None
-    errors, guessing = held_out.errors, held_out.guessing
+    errors, guessing, unit = held_out.errors, held_out.guessing, held_out.unit
     return tuple(
         HeldOutRecord(
             folds=held_out.folds,
-            rmse=float(np.sqrt(errors[at] / held_out.rows)),
+            rmse=float(np.sqrt(errors[at] / held_out.rows) * unit[at]),
             r2=1 - float(errors[at] / guessing[at]) if guessing[at] > 0 else None,
-            baseline_rmse=float(np.sqrt(guessing[at] / held_out.rows)),
+            baseline_rmse=float(np.sqrt(guessing[at] / held_out.rows) * unit[at]),
         )
         for at in range(outputs)
     )
@@ -210,8 +215,8 @@ def _leaks(read: Read, whole: Moments) -> list[str]:
             problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
             if not problem.targets[0] > 0:
                 continue
-            own_squares = float(problem.targets[0]) * float(problem.target_scale[0]) ** 2
-            r2 = 1 - float(problem.squared_error(solve(problem).weights)[0]) / own_squares
+            error = float(problem.squared_error(solve(problem).weights)[0])
+            r2 = 1 - error / float(problem.targets[0])
             if r2 > LEAK:
                 notes.append(
                     f"{column} alone explains {r2:.0%} of {target.name}: if it is part of it, "

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Literal
 
 from deltarule.errors import LearningError
@@ -40,26 +41,24 @@ class How:
             raise LearningError(f"there is no loss '{self.loss}': choose {_either(LOSSES)}")
         learners = ["exact", *LEARNERS]
         if self.learner is not None and self.learner not in learners:
-            raise LearningError(f"there is no learner '{self.learner}': choose {_either(learners)}")
+            choose = f"choose {_either(learners)}"
+            raise LearningError(f"there is no learner '{self.learner}': {choose}")
         if self.learner == "exact" and self.loss != "squared":
-            raise LearningError(
-                f"{self.loss} loss has no exact solution: choose the learner newton"
-            )
+            raise LearningError(f"{self.loss} loss has no exact solution: choose newton")
         if self.alpha is not None:
-            if not (math.isfinite(self.alpha) and self.alpha > 0):
+            if not real("alpha", self.alpha) > 0:
                 raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
             if self.learner in ("exact", "newton"):
-                raise LearningError(
-                    f"{self.learner} takes no alpha: choose the learner descent or momentum"
-                )
-        if self.ridge != "auto" and not (math.isfinite(self.ridge) and self.ridge >= 0):
+                raise LearningError(f"{self.learner} takes no alpha: choose descent or momentum")
+        if self.ridge != "auto" and real("ridge", self.ridge) < 0:
             raise LearningError(f"ridge is {self.ridge:g}: it must be auto, or 0 or more")
-        if self.steps < 1:
-            raise LearningError(f"steps is {self.steps}: at least 1 is needed")
-        if not 0 <= self.tolerance < 1:
-            raise LearningError(
-                f"tolerance is {self.tolerance:g}: it must be 0 or more, and below 1"
-            )
+        starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
+        for name, value in [*starts, *self.freeze.items()]:
+            if value is not None:
+                real(name, value)
+        whole("steps", self.steps, least=1)
+        if not 0 <= real("tolerance", self.tolerance) < 1:
+            raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
 
     @property
     def chosen(self) -> str:
@@ -74,3 +73,23 @@ class How:
 def _either(names: Iterable[str]) -> str:
     *most, last = list(names)
     return f"{', '.join(most)} or {last}"
+
+
+def real(name: str, value: object) -> float:
+    """A finite number.
+
+    Errors:  LearningError for anything else
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise LearningError(f"{name} is {value!r}: it must be a finite number")
+    return float(value)
+
+
+def whole(name: str, value: object, *, least: int) -> int:
+    """A whole number of at least so much.
+
+    Errors:  LearningError for anything else
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise LearningError(f"{name} is {value!r}: it must be a whole number, {least} or more")
+    return int(value)

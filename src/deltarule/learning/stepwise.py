@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.errors import DivergedError, TargetError
-from deltarule.learning.deviance import Judge, figures, own_alphas, separated, variances
+from deltarule.learning.deviance import Judge, figures, own_alphas, separated, standard_errors
 from deltarule.learning.exact import Certain, fits
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.passes import Held, Reread, RowSource
@@ -109,8 +109,9 @@ class Stepwise:
             # Only squared loss has the same curvature everywhere; elsewhere half the limit is safe.
             return Descent(found.fastest if self.how.loss == "squared" else found.limit / 2)
         large, small = float(np.sqrt(found.largest)), float(np.sqrt(found.smallest))
-        share = ((large - small) / (large + small)) ** 2
-        return Momentum(alpha=4 / (large + small) ** 2, momentum=min(share, 0.99))
+        share = min(((large - small) / (large + small)) ** 2, 0.99)
+        # For this share every direction then shrinks by sqrt(share) a step.
+        return Momentum(alpha=float((1 + np.sqrt(share)) ** 2 / found.largest), momentum=share)
 
     def _first(self) -> Weights:
         """The start in the units of the steps; an intercept left open, at the mean's score."""
@@ -131,13 +132,18 @@ class Stepwise:
     def steps(self) -> Iterator[Step]:
         """The steps, with weights in the inputs' own units."""
         for step in self._train(self.objective, self._first()):
-            own = replace(
-                step, before=self.standard.out(step.before), weights=self.standard.out(step.weights)
-            )
+            own = replace(step, before=self._own(step.before), weights=self._own(step.weights))
             if step.stopped:
                 own = replace(own, stopped=self._said(step.stopped, own))
             self.last = own
             yield own
+
+    def _own(self, weights: Weights) -> Weights:
+        """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
+        own = self.standard.out(weights)
+        if self.frozen is None:
+            return own
+        return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
 
     def _train(self, objective: Objective, first: Weights) -> Iterator[Step]:
         how = self.how
@@ -164,10 +170,7 @@ class Stepwise:
 
     def _how_far(self, weights: Weights) -> str:
         best = self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
-        now, least = (
-            float(self.problem.squared_error(one).sum()) / self.problem.rows
-            for one in (weights, best)
-        )
+        now, least = (2 * self.problem(one).average().loss for one in (weights, best))
         words = f": the mean squared error is {number(now)}, and {number(least)} could be reached"
         if weights["weight"].size == 1:
             here, there = weights["weight"].item(), best["weight"].item()
@@ -220,8 +223,8 @@ class Stepwise:
             outcome,
             fit=fits(self.problem, self.problem.squared_error(outcome.weights), self.asked),
             held_out=self._held_out(stopped),
-            variance=certain.variance,
-            intercept_variance=certain.intercept_variance,
+            error=certain.error,
+            intercept_error=certain.intercept_error,
             freedom=certain.freedom,
             alphas=alphas,
         )
@@ -241,7 +244,8 @@ class Stepwise:
                 learnt = step.weights
             errors += self.asked.of(fold).squared_error(self.standard.out(learnt))
             guessing += guessing_error(fold, others, list(self.asked.targets))
-        return HeldOut(len(folds), sum(fold.rows for fold in folds), errors, guessing)
+        rows = sum(fold.rows for fold in folds)
+        return HeldOut(len(folds), rows, errors, guessing, self.problem.target_scale)
 
     def _other(self, outcome: Outcome) -> Outcome:
         assert self.rows is not None, "losses other than squared need rows"
@@ -250,7 +254,7 @@ class Stepwise:
         assert curvature is not None, "rows are curved"
         p = len(self.problem.mean)
         known = not self.ridge and self.frozen is None
-        found = variances(curvature, self.standard, intercept=self.model.intercept)
+        found = standard_errors(curvature, self.standard, intercept=self.model.intercept)
         fit = figures(self.rows, self.model, self.loss, weights, self.guess)
         judge = Judge(self.rows, self.model, self.loss, self.asked, self.frozen)
         notes = list(outcome.notes)
@@ -263,8 +267,8 @@ class Stepwise:
             outcome,
             fit=fit,
             held_out=judge.held_out(weights, self.read.folds, self._penalised),
-            variance=found[:p] if known else None,
-            intercept_variance=found[p] if known and self.model.intercept else None,
+            error=found[:p] if known else None,
+            intercept_error=found[p] if known and self.model.intercept else None,
             alphas=own_alphas(
                 curvature / self.problem.rows, self.standard, intercept=self.model.intercept
             ),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import ValueRefusedError
+from deltarule.moments.moments import unit_of
 from deltarule.rule.predict import Array
 
 Codes = NDArray[np.int64]
@@ -70,44 +71,40 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Frame:
-    """What numbers are measured from: (x - shift) / scale, and what missing ones count as.
+    """What numbers are measured from: (x - shift) / scale. Missing ones count as the shift.
 
-    Scale is a power of two. `fill` stays the same from frame to frame, so that it can be changed
-    to the mean afterwards.
+    Scale is a power of two.
     """
 
     shift: Array
     scale: Array
-    fill: Array
 
     @classmethod
-    def guess(
-        cls, numbers: Sequence[Array], *, rows: int = 4096, fill: Array | None = None
-    ) -> "Frame":
-        """A frame near the mean and spread of the first rows.
+    def guess(cls, numbers: Sequence[Array], *, rows: int = 4096) -> "Frame":
+        """A frame near the middle and spread of the first rows.
 
         The shift is a whole multiple of a power of two near the spread, so that subtracting it
         rounds nothing for values that are themselves short. Near zero it is zero: it costs nothing.
         """
         shift, scale = np.zeros(len(numbers)), np.ones(len(numbers))
         for at, column in enumerate(numbers):
-            head = column[:rows]
-            head = head[np.isfinite(head)]
+            head = column[:rows][np.isfinite(column[:rows])]
+            if not head.size:
+                head = column[np.isfinite(column)][:rows]
             largest = float(np.max(np.abs(head), initial=0.0))
             if largest == 0:
                 continue
-            power = int(np.frexp(largest)[1])
-            if abs(power) > 200:
-                scale[at] = np.ldexp(1.0, power)
-                head = head / scale[at]
-            middle = head[0] + float(np.mean(head - head[0]))
-            spread = float(np.sqrt(np.mean((head - middle) ** 2)))
+            scale[at] = unit_of(largest)
+            head = head / scale[at]
+            # The median, so that a far value among the first does not decide for all.
+            middle = float(np.median(head))
+            spread = float(np.median(np.abs(head - middle)))
             if spread == 0:
-                shift[at] = head[0] * scale[at]
+                shift[at] = middle * scale[at]
             elif abs(middle) > 2 * spread:
                 grid = np.ldexp(1.0, int(np.floor(np.log2(spread))))
                 shift[at] = np.round(middle / grid) * grid * scale[at]
-        return cls(shift, scale, shift if fill is None else fill)
+        return cls(shift, scale)
 
 
 @dataclass(frozen=True)
@@ -167,7 +164,7 @@ class Tidy:
                 low[number] = float(np.min(values, where=~gap, initial=np.inf))
                 high[number] = float(np.max(values, where=~gap, initial=-np.inf))
                 gaps[number] = gap.astype(np.float64)
-                values = np.where(gap, frame.fill[number], values)
+                values = np.where(gap, frame.shift[number], values)
             infinite = np.isinf(values)
             if infinite.any():
                 row = int(np.argmax(infinite))

@@ -60,7 +60,7 @@ def input_variance(inverse: Array, null: Array) -> Array:
 
 
 def intercept_variance(inverse: Array, mean: Array, rows: float) -> float:
-    """The intercept's variance for s = 1."""
+    """The intercept's variance for s = 1. `mean` is in the units of `inverse`."""
     return float(1 / rows + mean @ inverse @ mean)
 
 
@@ -76,10 +76,15 @@ class Fit:
     residual_sd: float | None
 
     @classmethod
-    def of(cls, squared_error: float, squares: float, *, rows: float, freedom: float) -> "Fit":
-        """From the summed delta ** 2 and the target's sum of squares (about mean or zero)."""
+    def of(
+        cls, squared_error: float, squares: float, *, rows: float, freedom: float, unit: float = 1.0
+    ) -> "Fit":
+        """From the summed delta ** 2 and the target's sum of squares (about mean or zero).
+
+        Both are in `unit` squared.
+        """
         return cls(
-            rmse=float(np.sqrt(squared_error / rows)),
+            rmse=float(np.sqrt(squared_error / rows)) * unit,
             r2=1 - squared_error / squares if squares > 0 else None,
-            residual_sd=float(np.sqrt(squared_error / freedom)) if freedom > 0 else None,
+            residual_sd=float(np.sqrt(squared_error / freedom)) * unit if freedom > 0 else None,
         )

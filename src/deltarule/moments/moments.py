@@ -5,10 +5,11 @@
     cross = sum(row weight * (x - mean) * (x - mean).T)
 
 They are kept in units of `scale`, a power of two for each column (1 unless its values are extreme),
-so that squares neither overflow nor vanish. Moments of two sets of rows add to those of both, and
-subtract again (Chan, Golub & LeVeque 1983).
+so that squares neither overflow nor vanish. The mean is kept in two parts, `mean` and the `rest`
+that its rounding left, because merging asks how far two means are apart. Moments of two sets of
+rows add to those of both, and subtract again (Chan, Golub & LeVeque 1983).
 
-Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, scale (d,); cross (d, d).
+Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, rest, scale (d,); cross (d, d).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,22 @@ import numpy as np
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Mask, Weights
 
+# Values within 2 ** 200 of 1, either way, can be squared and summed as they are.
+PLAIN_POWER = 200
+
+
+def unit_of(largest: float) -> float:
+    """The unit to measure values up to `largest` in: 1, or a power of two near extreme ones."""
+    power = int(np.frexp(largest)[1])
+    return float(np.ldexp(1.0, power)) if abs(power) > PLAIN_POWER else 1.0
+
+
+def two_sum(one: Array, other: Array) -> tuple[Array, Array]:
+    """The sum, and exactly what its rounding left (Knuth 1997, section 4.2.2)."""
+    total = one + other
+    back = total - one
+    return total, (one - (total - back)) + (other - back)
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -26,13 +43,20 @@ class Moments:
 
     rows: float
     mean: Array
+    rest: Array
     cross: Array
     scale: Array
 
     @classmethod
     def none(cls, columns: int) -> "Moments":
         """The moments of no rows."""
-        return cls(0.0, np.zeros(columns), np.zeros((columns, columns)), np.ones(columns))
+        return cls(
+            0.0,
+            np.zeros(columns),
+            np.zeros(columns),
+            np.zeros((columns, columns)),
+            np.ones(columns),
+        )
 
     @classmethod
     def of(cls, rows: Array, row_weights: Array | None = None) -> "Moments":
@@ -47,12 +71,17 @@ class Moments:
         total = float(each.sum())
         if total == 0:
             return cls.none(rows.shape[1])
-        mean = each @ rows / total
-        centred = rows - mean
-        # The rounding of `mean` leaves a rest, which is put back: two passes, Chan et al. 1983.
-        rest = each @ centred / total
-        cross = (centred * each[:, None]).T @ centred - total * np.outer(rest, rest)
-        return cls(total, mean + rest, (cross + cross.T) / 2, np.ones(rows.shape[1]))
+        scale = np.array([unit_of(float(largest)) for largest in np.abs(rows).max(axis=0)])
+        rows = rows / scale
+        first = rows[0]
+        from_first = rows - first
+        off = each @ from_first / total
+        centred = from_first - off
+        # The rounding of `off` leaves a rest, which is put back: two passes, Chan et al. 1983.
+        left = each @ centred / total
+        cross = (centred * each[:, None]).T @ centred - total * np.outer(left, left)
+        mean, rest = two_sum(first, off + left)
+        return cls(total, mean, rest, (cross + cross.T) / 2, scale)
 
     def __add__(self, other: "Moments") -> "Moments":
         return self._merge(other, 1.0)
@@ -70,22 +99,30 @@ class Moments:
         rows = self.rows + sign * other.rows
         if rows <= 0:
             return replace(Moments.none(len(self.mean)), scale=self.scale)
-        apart = other.mean - self.mean
-        mean = self.mean + sign * apart * (other.rows / rows)
+        apart = self.apart(other)
+        mean, lost = two_sum(self.mean, sign * apart * (other.rows / rows))
         between = np.outer(apart, apart) * (self.rows * other.rows / rows)
-        return Moments(rows, mean, self.cross + sign * (other.cross + between), self.scale)
+        cross = self.cross + sign * (other.cross + between)
+        return Moments(rows, mean, self.rest + lost, cross, self.scale)
+
+    def apart(self, other: "Moments") -> Array:
+        """How far the other's means are from these, in units of `scale`: (d,)."""
+        other = other.scaled(self.scale)
+        return (other.mean - self.mean) + (other.rest - self.rest)
 
     def scaled(self, scale: Array) -> "Moments":
         """The same in other units; powers of two, so that no digit changes."""
         if np.array_equal(scale, self.scale):
             return self
         by = self.scale / scale
-        return Moments(self.rows, self.mean * by, self.cross * np.outer(by, by), scale)
+        cross = self.cross * by[:, None] * by
+        return Moments(self.rows, self.mean * by, self.rest * by, cross, scale)
 
     def take(self, columns: Sequence[int]) -> "Moments":
         """Some of the columns, in this order."""
         at = np.asarray(columns, dtype=np.intp)
-        return Moments(self.rows, self.mean[at], self.cross[np.ix_(at, at)], self.scale[at])
+        cross = self.cross[np.ix_(at, at)]
+        return Moments(self.rows, self.mean[at], self.rest[at], cross, self.scale[at])
 
     def pool(self, into: int, columns: Sequence[int]) -> "Moments":
         """The same with `columns` added to column `into` and left at nothing themselves.
@@ -98,7 +135,7 @@ class Moments:
         cross[into] += cross[at].sum(axis=0)
         cross[:, into] += cross[:, at].sum(axis=1)
         mean[at], cross[at], cross[:, at] = 0.0, 0.0, 0.0
-        return Moments(self.rows, mean, cross, self.scale)
+        return replace(self, mean=mean, cross=cross)
 
     def refill(self, column: int, indicator: int, change: float) -> "Moments":
         """The same with `change`, in own units, added to `column` wherever `indicator` is 1."""
@@ -107,7 +144,7 @@ class Moments:
         mean[column] += by * mean[indicator]
         cross[column] += by * cross[indicator]
         cross[:, column] += by * cross[:, indicator]
-        return Moments(self.rows, mean, cross, self.scale)
+        return replace(self, mean=mean, cross=cross)
 
 
 @dataclass(frozen=True)
@@ -192,12 +229,14 @@ class LeastSquares:
         )
 
     def squared_error(self, weights: Weights) -> Array:
-        """The sum of delta ** 2 over the rows for each output, in its units squared: (k,)."""
+        """The sum of delta ** 2 over the rows, in units of target_scale squared: (k,)."""
         w, off = self._scaled(weights)
-        errors = np.einsum("jo,jo->o", w, self.gram @ w - 2 * self.with_targets) + self.targets
-        if self.intercept:
-            errors = errors + self.rows * off**2
-        summed: Array = np.maximum(errors, 0.0) * self.target_scale**2
+        # Weights that explode give an error that overflows, which is what it is.
+        with np.errstate(over="ignore", invalid="ignore"):
+            errors = np.einsum("jo,jo->o", w, self.gram @ w - 2 * self.with_targets) + self.targets
+            if self.intercept:
+                errors = errors + self.rows * off**2
+            summed: Array = np.maximum(errors, 0.0)
         return summed
 
     def _scaled(self, weights: Weights) -> tuple[Array, Array]:
@@ -221,7 +260,7 @@ class LeastSquares:
             rows=self.rows,
             prediction=self.rows * (off + self.target_mean) * self.target_scale,
             delta=self.rows * off * self.target_scale,
-            loss=float(self.squared_error(weights).sum() / 2),
+            loss=float(self.squared_error(weights) @ self.target_scale**2 / 2),
             weight_delta=weight_delta,
             curvature=self.curvature() if curvature else None,
         )
@@ -231,7 +270,7 @@ class LeastSquares:
         raw = self.gram
         if self.intercept:
             raw = raw + self.rows * np.outer(self.mean, self.mean)
-        raw = raw * np.outer(self.scale, self.scale)
+        raw = raw * self.scale[:, None] * self.scale
         if self.intercept:
             border = self.rows * self.mean * self.scale
             raw = np.block([[raw, border[:, None]], [border[None, :], np.array([[self.rows]])]])

@@ -31,13 +31,14 @@ SURE = 1e-6
 class Solution:
     """Exact weights, and how sure they are.
 
-    `inverse` is that of the gram in the inputs' own units, (p, p). `null` spans, as columns, the
-    combinations of inputs that never vary, in standardised units. `sure` is False when the
-    digits of one read may not do.
+    `inverse` is that of the gram of standardised inputs, (p, p), and `null` spans, as columns, the
+    combinations of them that never vary; `unit` are the inputs' spreads, (p,), by which both become
+    those of the inputs as they stand. `sure` is False when the digits of one read may not do.
     """
 
     weights: Weights
     inverse: Array
+    unit: Array
     rank: int
     null: Array
     sure: bool
@@ -61,7 +62,7 @@ class Normal:
         spread = problem.spread
         scale = np.where(spread > 0, spread, 1.0)
         unit = scale / problem.scale
-        correlation = problem.gram / np.outer(unit * problem.rows, unit)
+        correlation = problem.gram / (unit[:, None] * problem.rows) / unit
         slope = problem.with_targets / (unit * problem.rows)[:, None]
         constant = np.flatnonzero(~(spread > 0))
         correlation[constant, constant] = 1.0
@@ -93,7 +94,8 @@ def solve(problem: LeastSquares, *, ridge: float = 0.0) -> Solution:
         weight = _shortest(weight, null / normal.scale[:, None])
     return Solution(
         weights=with_intercept(problem, weight),
-        inverse=inverse / np.outer(normal.scale * problem.rows, normal.scale),
+        inverse=inverse / problem.rows,
+        unit=normal.scale,
         rank=p - null.shape[1],
         null=null,
         sure=sure,
@@ -161,10 +163,11 @@ class Whitening:
     twice (Yamamoto et al. 2015), with eigenvectors in place of the triangle because they do not
     break down where inputs are exactly dependent.
 
-    Shapes:  centre, size (p,); turn (p, p); floor (p,): what each z was divided by, squared
+    Shapes:  centre, unit (p,); turn (p, p); floor (p,): what each z was divided by, squared
     """
 
     centre: Array
+    unit: Array
     turn: Array
     floor: Array
     first: Weights
@@ -181,6 +184,7 @@ class Whitening:
         middle = problem.mean * problem.scale
         return cls(
             centre=middle if problem.intercept else np.zeros_like(middle),
+            unit=scale,
             turn=vectors / scale[:, None] / np.sqrt(floor),
             floor=floor,
             first=first,
@@ -207,9 +211,9 @@ class Whitening:
         weight = self.first["weight"] + turn @ found.weights["weight"]
         dropped = np.setdiff1d(np.arange(p), kept)
         # Turned back to units of spread 1: there the columns of `turn` were orthogonal.
-        null = self.turn[:, dropped] * np.sqrt(self.floor[dropped])
+        null = self.turn[:, dropped] * self.unit[:, None] * np.sqrt(self.floor[dropped])
         if dropped.size:
-            weight = _shortest(weight, null)
+            weight = _shortest(weight, null / self.unit[:, None])
         weights: dict[str, Array] = {"weight": weight}
         if intercept:
             shift = found.weights["intercept"] - self.centre @ (turn @ found.weights["weight"])
@@ -217,12 +221,13 @@ class Whitening:
             if dropped.size:
                 moved = self.first["weight"] + turn @ found.weights["weight"] - weight
                 weights["intercept"] = weights["intercept"] + self.centre @ moved
-        return Whitened(problem, kept, found, weights, turn @ found.inverse @ turn.T, null)
+        own = turn * self.unit[:, None] / found.unit
+        return Whitened(problem, kept, found, weights, own @ found.inverse @ own.T, null)
 
 
 @dataclass(frozen=True)
 class Whitened:
-    """What the second read found. `null` is in the inputs' own units, (p, p - r)."""
+    """What the second read found; `inverse` and `null` as in `Solution`."""
 
     problem: LeastSquares
     kept: Sequence[int]
@@ -268,13 +273,15 @@ def dependent(null: Array) -> list[tuple[int, ...]]:
 class RidgePath:
     """Held-out error along strengths of ridge; the first strength is none.
 
-    Shapes:  errors (strengths, folds, k): each fold's summed delta ** 2 on rows not learnt from
+    Shapes:  errors (strengths, folds, k): each fold's summed delta ** 2 on rows not learnt from, in
+             the target's `unit` (k,) squared
     """
 
     strengths: Array
     errors: Array
     rows: Array
     guessing: Array
+    unit: Array
 
     def mean(self) -> Array:
         """Mean delta ** 2 over all held-out rows: (strengths, k)."""
@@ -286,7 +293,8 @@ class RidgePath:
 
         Outputs count alike: each one's error is taken relative to guessing its mean.
         """
-        each = self.errors / self.rows[:, None] / (self.guessing.sum(axis=0) / self.rows.sum())
+        guessing = self.guessing.sum(axis=0) / self.rows.sum()
+        each = self.errors / self.rows[:, None] / np.where(guessing > 0, guessing, 1.0)
         by_fold = each.mean(axis=2)
         share = self.rows / self.rows.sum()
         mean = by_fold @ share
@@ -310,7 +318,8 @@ def ridge_path(folds: Sequence[Moments], problem: Problem, *, strengths: Array) 
             learnt = problem.whole(weights_for(free, normal, ridge=float(strength)))
             errors[number, at] = asked.squared_error(learnt)
         guessing[at] = guessing_error(fold, others, targets)
-    return RidgePath(strengths, errors, np.array([fold.rows for fold in held]), guessing)
+    unit = held[0].scale[targets]
+    return RidgePath(strengths, errors, np.array([fold.rows for fold in held]), guessing, unit)
 
 
 DECADES = np.concatenate([[0.0], np.logspace(-5, 2, 8)])
@@ -333,10 +342,9 @@ def ridge_search(folds: Sequence[Moments], problem: Problem) -> RidgePath:
 
 
 def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Array:
-    """The summed delta ** 2 in a fold of predicting the others' mean: (k,)."""
+    """The summed delta ** 2 in a fold of predicting the others' mean, in its unit squared: (k,)."""
     at = list(targets)
-    off = fold.mean[at] - others.scaled(fold.scale).mean[at]
-    error: Array = (np.diag(fold.cross)[at] + fold.rows * off**2) * fold.scale[at] ** 2
+    error: Array = np.diag(fold.cross)[at] + fold.rows * fold.apart(others)[at] ** 2
     return error
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.moments.chunk import Chunk, Frame, InfiniteError, Tidy, fold_of
-from deltarule.moments.moments import Moments
+from deltarule.moments.moments import Moments, two_sum
 from deltarule.rule.predict import Array
 
 # 8192 rows of 20 columns are 1.3 MB: they stay in the second-level cache between the gather and
@@ -56,17 +56,16 @@ class Sums:
 
     @property
     def digits_lost(self) -> float:
-        """How many times larger the largest (mean - shift) ** 2 is than its column's variance."""
-        whole = self.gram.sum(axis=0)
-        rows = whole[0, 0]
-        if rows == 0:
-            return 0.0
+        """How many times a column's (mean - shift) ** 2 is its variance, at worst, in any fold."""
+        rows = self.gram[:, :1, 0]
         numbers = slice(1, 1 + len(self.low))
-        off = (whole[0, numbers] / rows) ** 2
-        variance = np.diag(whole)[numbers] / rows - off
-        lost = np.divide(off, variance, out=np.zeros_like(off), where=off > 0)
-        # A column that is constant so far has no variance to lose digits of.
-        lost[self.low >= self.high] = 0.0
+        diagonal = self.gram.diagonal(axis1=1, axis2=2)[:, numbers]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            off = (self.gram[:, 0, numbers] / rows) ** 2
+            lost = off / (diagonal / rows - off)
+        # Nothing is lost where nothing was shifted, and of a column that never varies.
+        lost[(off == 0) | ~(rows > 0)] = 0.0
+        lost[:, self.low >= self.high] = 0.0
         return float(np.max(np.where(lost < 0, np.inf, lost), initial=0.0))
 
     def moments(self) -> list[Moments]:
@@ -96,10 +95,11 @@ class Sums:
             whole[a, b], whole[b, a] = padded, padded.T
         rows = whole[0, 0]
         if rows == 0:
-            return Moments(0.0, np.zeros(len(shift)), np.zeros((len(shift),) * 2), scale)
+            return replace(Moments.none(len(shift)), scale=scale)
         mean = whole[0, 1:] / rows
         cross = whole[1:, 1:] - np.outer(mean, mean) * rows
-        return Moments(float(rows), mean + shift, cross, scale)
+        whole_mean, rest = two_sum(shift, mean)
+        return Moments(float(rows), whole_mean, rest, cross, scale)
 
 
 def _padded_sum(one: Array, other: Array) -> Array:
@@ -256,7 +256,7 @@ class Reading:
         """Add a chunk's sums; the frame to measure later chunks from."""
         if sums.examples and sums.digits_lost > self.DIGITS_LOST and self._alone(sums):
             whole = Tidy.of(chunk, sums.frame).numbers
-            frame = Frame.guess(whole, rows=len(chunk), fill=sums.frame.fill)
+            frame = Frame.guess(whole, rows=len(chunk))
             sums = tally(chunk, frame, folds=self.folds)
         if self._sums is None:
             self._sums = sums
@@ -289,6 +289,11 @@ class Reading:
                 for at, table in enumerate(part.tables)
             ]
             found = part.moments()
+            # Missing numbers counted as each frame's own shift; from here on, as the last one's.
+            for number, change in enumerate(last.frame.shift - part.frame.shift):
+                if change:
+                    gap = len(part.low) + number
+                    found = [fold.refill(number, gap, float(change)) for fold in found]
             merged = (
                 found if merged is None else [a + b for a, b in zip(merged, found, strict=True)]
             )

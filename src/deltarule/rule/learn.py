@@ -14,6 +14,19 @@ from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Weights, stack, unstack
 
 
+@dataclass(frozen=True)
+class AlphaRange:
+    """What alpha settles: anything below `limit`; `fastest` shrinks the slowest direction most.
+
+    Maths:   limit = 2 / largest eigenvalue of curvature;  fastest = 2 / (largest + smallest)
+    """
+
+    limit: float
+    fastest: float
+    largest: float
+    smallest: float
+
+
 class Learner(Protocol):
     """How the weights move."""
 
@@ -21,6 +34,10 @@ class Learner(Protocol):
     needs_curvature: ClassVar[bool]
     always_falls: ClassVar[bool]
     """True when the loss falls at every step unless alpha is too large."""
+
+    def limit(self, alphas: AlphaRange) -> float:
+        """Above which alpha it cannot settle, given what plain descent could."""
+        ...
 
     def start(self, weights: Weights) -> Any: ...
     def step(self, weights: Weights, comparison: Comparison, state: Any) -> tuple[Weights, Any]: ...
@@ -38,6 +55,9 @@ class Descent:
     name: ClassVar[str] = "descent"
     needs_curvature: ClassVar[bool] = False
     always_falls: ClassVar[bool] = True
+
+    def limit(self, alphas: AlphaRange) -> float:
+        return alphas.limit
 
     def start(self, weights: Weights) -> None:
         return None
@@ -60,6 +80,9 @@ class Momentum:
     name: ClassVar[str] = "momentum"
     needs_curvature: ClassVar[bool] = False
     always_falls: ClassVar[bool] = False
+
+    def limit(self, alphas: AlphaRange) -> float:
+        return (1 + self.momentum) * alphas.limit
 
     def start(self, weights: Weights) -> Weights:
         return {n: np.zeros_like(w) for n, w in weights.items()}
@@ -93,6 +116,9 @@ class Newton:
     needs_curvature: ClassVar[bool] = True
     always_falls: ClassVar[bool] = False
 
+    def limit(self, alphas: AlphaRange) -> float:
+        return np.inf
+
     def start(self, weights: Weights) -> None:
         return None
 
@@ -123,19 +149,6 @@ def _solve(curvature: Array, g: Array) -> Array:
 
 
 LEARNERS: Mapping[str, type[Learner]] = {kind.name: kind for kind in (Descent, Momentum, Newton)}
-
-
-@dataclass(frozen=True)
-class AlphaRange:
-    """What alpha settles: anything below `limit`; `fastest` shrinks the slowest direction most.
-
-    Maths:   limit = 2 / largest eigenvalue of curvature;  fastest = 2 / (largest + smallest)
-    """
-
-    limit: float
-    fastest: float
-    largest: float
-    smallest: float
 
 
 def alpha_range(largest: float, smallest: float) -> AlphaRange:

@@ -24,19 +24,24 @@ class Ridge:
 
     strength: Array
 
+    @property
+    def _column(self) -> Array:
+        column: Array = np.reshape(self.strength, (-1, 1))
+        return column
+
     def value(self, weights: Weights) -> float:
-        return float(np.sum(self.strength * weights["weight"] ** 2) / 2)
+        return float(np.sum(self._column * weights["weight"] ** 2) / 2)
 
     def gradient(self, weights: Weights) -> Weights:
         return {
-            n: self.strength * a if n == "weight" else np.zeros_like(a) for n, a in weights.items()
+            n: self._column * a if n == "weight" else np.zeros_like(a) for n, a in weights.items()
         }
 
     def curvature(self, weights: Weights) -> Array:
         """The diagonal, in the order curvature has the weights: (q,)."""
         inputs = len(weights["weight"])
         diagonal = np.zeros(inputs + len(weights) - 1)
-        diagonal[:inputs] = np.broadcast_to(self.strength, weights["weight"].shape)[:, 0]
+        diagonal[:inputs] = np.broadcast_to(self._column, (inputs, 1))[:, 0]
         return diagonal
 
 

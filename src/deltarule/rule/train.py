@@ -1,7 +1,7 @@
 """The loop: predict, compare, learn, again. It yields; others print, stop, plot, stream."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,11 +100,14 @@ def train(
             if number == 1:
                 first = previous = compared.loss
                 at_start = size
-            if _diverges(learner, compared.loss, previous, first):
-                stop = _diverging(weights, objective, learner, previous, compared.loss)
+            stop = _divergence(weights, objective, learner, [first, previous, compared.loss])
+            if stop:
                 yield Step(number, weights, compared, weights, stop)
                 return
             learnt, state = learner.step(weights, compared, state)
+            if frozen is not None:
+                # To the last bit, whatever rounding a learner's arithmetic left there.
+                learnt = {n: np.where(frozen[n], weights[n], a) for n, a in learnt.items()}
         stop_here: Stop | None = None
         if size <= tolerance * at_start:
             stop_here = Stop("settled", _settled(number, size, tolerance))
@@ -139,29 +142,40 @@ def _steps(count: int) -> str:
     return f"{count} step" if count == 1 else f"{count} steps"
 
 
-def _diverges(learner: Learner, loss: float, previous: float, first: float) -> bool:
-    """The first sure sign: plain descent may never raise the loss, others not above the start's.
+def _divergence(
+    weights: Weights, objective: Objective, learner: Learner, losses: Sequence[float]
+) -> Stop | None:
+    """The first sure sign that alpha is too large: plain descent may never raise the loss.
 
-    Rounding may: at the bottom the loss trembles by some last digits of where it started.
+    Rounding may: at the bottom the loss trembles by some last digits of where it started. Momentum
+    may too, for a while, so there a rise is only a reason to look at alpha's limit.
     """
+    first, previous, now = losses
     if learner.needs_curvature:
-        return False  # Newton takes back a step that raised the loss
-    if not math.isfinite(loss):
-        return True
+        return None  # Newton takes back a step that raised the loss
     rounding = 1e-12 * abs(first)
-    if learner.always_falls:
-        return loss > previous + 1e-9 * abs(previous) + rounding
-    return loss > 10 * abs(first) + rounding
-
-
-def _diverging(
-    weights: Weights, objective: Objective, learner: Learner, before: float, now: float
-) -> Stop:
-    words = f"diverging: the loss went up from {before:.6g} to {now:.6g}, so alpha is too large"
-    alphas = None
-    if objective.curved:
-        curvature = objective(weights, curvature=True).average().curvature
-        if curvature is not None and np.isfinite(curvature).all():
-            alphas = alpha_range_of(curvature)
-            words += f"; below {alphas.limit:.6g} it settles, and {alphas.fastest:.6g} is fastest"
+    if now <= previous + 1e-9 * abs(previous) + rounding:
+        return None
+    if not learner.always_falls and now <= 10 * abs(first) + rounding:
+        return None
+    alphas = _alphas(weights, objective)
+    settles = alphas is None or getattr(learner, "alpha", 0.0) <= learner.limit(alphas)
+    if not learner.always_falls and math.isfinite(now) and settles:
+        return None
+    words = f"diverging: the loss went up from {previous:.6g} to {now:.6g}, so alpha is too large"
+    if alphas is not None:
+        limit = learner.limit(alphas)
+        words += f"; below {limit:.6g} it settles"
+        if learner.always_falls:
+            words += f", and {alphas.fastest:.6g} is fastest"
     return Stop("diverging", words, alphas)
+
+
+def _alphas(weights: Weights, objective: Objective) -> AlphaRange | None:
+    """What alpha would settle here, if curvature can say."""
+    if not objective.curved:
+        return None
+    curvature = objective(weights, curvature=True).average().curvature
+    if curvature is None or not np.isfinite(curvature).all():
+        return None
+    return alpha_range_of(curvature)

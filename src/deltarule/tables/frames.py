@@ -36,6 +36,8 @@ def _to_polars(table: Any) -> tuple[pl.DataFrame, Back]:
         return _built(list(table)), lambda frame: frame.to_dicts()
     try:
         native = nw.from_native(table, eager_only=True)
+    except nw.exceptions.NarwhalsError as error:
+        raise ReadError(f"the table cannot be read: {' '.join(str(error).split())}") from error
     except TypeError:
         kind = type(table).__name__
         raise ReadError(

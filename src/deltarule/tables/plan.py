@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError, ValueRefusedError
 from deltarule.moments.chunk import Category, Chunk
 from deltarule.rule.predict import Array
+from deltarule.tables.polars import GAP_WORDS
 from deltarule.tables.schema import LeftOut, check_there, numbers_of
 
 # Levels kept of one category: beyond them a level's own effect is rarely worth its column.
@@ -32,6 +33,8 @@ class Asked:
     """Whether a column that never varies is an input: beside an intercept it says nothing new."""
     folds: int = 5
     reference: dict[str, str] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+    """Columns that turned out to be text, though their first rows spell numbers."""
 
 
 @dataclass
@@ -45,16 +48,22 @@ class Plan:
     left_out: list[LeftOut]
     identify: list[str]
     levels: dict[str, "Levels"]
+    written: set[str]
+    """Columns of numbers that come as text, with words where one is missing."""
 
     @property
     def columns(self) -> list[pl.Expr]:
         """The columns to read, as numbers and text."""
         asked = self.asked
         weight = [asked.row_weight] if asked.row_weight else []
-        numbers = [
-            pl.col(name).cast(pl.Float64) for name in [*self.numbers, *asked.predict, *weight]
-        ]
+        numbers = [self._number(name) for name in [*self.numbers, *asked.predict, *weight]]
         return numbers + [pl.col(name).cast(pl.String) for name in self.categories]
+
+    def _number(self, name: str) -> pl.Expr:
+        column = pl.col(name)
+        if name in self.written:
+            column = pl.when(column.is_in(GAP_WORDS)).then(None).otherwise(column)
+        return column.cast(pl.Float64).alias(name)
 
     def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Chunk:
         """A batch as the sums want it."""
@@ -83,10 +92,19 @@ class Levels:
         self._hashes = np.zeros(0, dtype=np.uint64)
 
     @property
+    def _met(self) -> list[str]:
+        found: list[str] = self._kind.categories.to_series().to_list()
+        return found
+
+    @property
     def names(self) -> list[str]:
         """The levels met so far; what code 1 + i stands for."""
-        found: list[str] = self._kind.categories.to_series().to_list()
-        return found[:MOST_LEVELS]
+        return self._met[:MOST_LEVELS]
+
+    @property
+    def beyond(self) -> int:
+        """How many levels were met beyond the most kept."""
+        return max(0, len(self._met) - MOST_LEVELS)
 
     def codes(self, text: pl.Series) -> Category:
         """The codes of these rows; all levels beyond the most kept share the last code."""
@@ -114,8 +132,8 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def plan(look: pl.DataFrame, asked: Asked, *, name: str) -> Plan:
-    """What to make of each column.
+def plan(look: pl.DataFrame, asked: Asked, *, name: str, typed: bool = True) -> Plan:
+    """What to make of each column; text that spells numbers is numbers in a table without types.
 
     Errors:  ColumnError, TargetError, EmptyError, LearningError when a column has two parts to play
     """
@@ -129,14 +147,16 @@ def plan(look: pl.DataFrame, asked: Asked, *, name: str) -> Plan:
         raise LearningError(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
+    made = Plan(asked, [], set(), [], [], [], {}, set())
+    if not typed:
+        made.written.update(c for c in look.columns if c not in asked.texts and _spells(look[c]))
     for target in asked.predict:
         _check_number(look[target], f"{name}: the target '{target}'", TargetError)
     for column in weight:
         _check_number(look[column], f"{name}: the weight '{column}'", ColumnError)
-    made = Plan(asked, [], set(), [], [], [], {})
     using = asked.using or [column for column in look.columns if column not in roles]
     for column in using:
-        kind, why = _kind(look[column])
+        kind, why = ("number", "") if column in made.written else _kind(look[column])
         if why:
             made.left_out.append(LeftOut(name=column, kind=kind, why=why))
         elif kind == "category":
@@ -154,11 +174,29 @@ def plan(look: pl.DataFrame, asked: Asked, *, name: str) -> Plan:
 
 
 def _check_number(series: pl.Series, what: str, error: type[ColumnError | TargetError]) -> None:
-    if not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
-        value = next(iter(series.drop_nulls()), "")
-        raise error(
-            f"{what} is not a column of numbers (it has {str(value)!r}): choose one that is"
-        )
+    kind = series.dtype
+    if kind.is_numeric() or kind == pl.Boolean or series.null_count() == len(series):
+        return
+    wrong = _no_numbers(series)
+    if len(wrong):
+        value = str(wrong[0])
+        raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is")
+
+
+def _no_numbers(series: pl.Series) -> pl.Series:
+    """The values that are neither numbers nor words for a missing one."""
+    present = series.drop_nulls()
+    if series.dtype != pl.String:
+        return present
+    present = present.filter(~present.is_in(GAP_WORDS))
+    return present.filter(present.cast(pl.Float64, strict=False).is_null())
+
+
+def _spells(series: pl.Series) -> bool:
+    """Whether text spells numbers, but for words where one is missing."""
+    if series.dtype != pl.String or len(_no_numbers(series)):
+        return False
+    return bool((~series.drop_nulls().is_in(GAP_WORDS)).any())
 
 
 def _kind(series: pl.Series) -> tuple[str, str]:
@@ -168,8 +206,10 @@ def _kind(series: pl.Series) -> tuple[str, str]:
         return "boolean", ""
     if kind.is_numeric():
         return "number", ""
-    if kind.is_temporal():
+    if kind in (pl.Date, pl.Datetime):
         return "date", "dates are no inputs yet: use columns such as its year or month"
+    if kind.is_temporal():
+        return "time", "times are no inputs yet: give them as numbers, such as hours"
     if kind in (pl.String, pl.Categorical, pl.Enum):
         present = series.drop_nulls()
         distinct = present.n_unique()
@@ -185,7 +225,13 @@ def _kind(series: pl.Series) -> tuple[str, str]:
 
 
 def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
-    """A few columns whose values tell rows apart nearly as well as all do: they decide folds."""
+    """A few columns whose values tell rows apart nearly as well as all do: they decide folds.
+
+    Rows that will be left out have no say.
+    """
+    look = look.filter(pl.all_horizontal(pl.col(list(asked.predict)).is_not_null()))
+    if asked.row_weight is not None:
+        look = look.filter(pl.col(asked.row_weight) > 0)
     wide = sorted(made.numbers, key=lambda column: -look[column].n_unique())
     deep = sorted(made.categories, key=lambda column: -look[column].n_unique())
     candidates = [*asked.predict, *wide, *deep]

@@ -1,30 +1,56 @@
 """Files and polars frames, read in streaming batches by polars."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
-from deltarule.errors import ColumnError, EmptyError, NotFoundError, ReadError
+from deltarule.errors import ColumnError, DeltaruleError, EmptyError, NotFoundError, ReadError
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS
 
 CSV_ENDINGS = {".csv": ",", ".tsv": "\t"}
 PARQUET_ENDINGS = {".parquet", ".pq"}
 
 
+# What people write where a number is missing; in a CSV these count as no value among numbers.
+# fmt: off
+GAP_WORDS = (
+    "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "null", "NULL", "None", "none", "-", ".", "?",
+)
+# fmt: on
+# polars says in words alone which value of which column it could not parse.
+UNPARSED = (
+    re.compile(r"could not parse `(?P<value>.*)` as dtype `.*` at column '(?P<column>.*)' "),
+    re.compile(
+        r"""conversion from .* in column '(?P<column>.*)' for .*: \["?(?P<value>.*?)"?[,\]]"""
+    ),
+)
+
+
 class UnparsedError(ReadError):
-    """A value did not fit the type that the look found for its column."""
+    """A value did not fit the kind that its column was thought to be."""
+
+    def __init__(self, message: str, column: str | None = None) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class PolarsSource:
     """A lazy polars frame: a file that is scanned, or a frame in memory."""
+
+    typed = True
 
     def __init__(self, lazy: pl.LazyFrame, *, name: str, rows: int | None) -> None:
         self.lazy = lazy
         self.name = name
         self.rows = rows
         self.reads = 0
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        """Nothing to do: a frame or a Parquet file has its own types."""
 
     def look(self) -> pl.DataFrame:
         return _collected(self.lazy.head(LOOK_ROWS), self.name)
@@ -36,6 +62,14 @@ class PolarsSource:
         except pl.exceptions.PolarsError as error:
             raise _said(error, self.name) from error
 
+    def cells(self) -> pl.DataFrame:
+        """The whole table, with every cell as it stands."""
+        return self.all_rows()
+
+    def all_rows(self) -> pl.DataFrame:
+        """The whole table."""
+        return _collected(self.lazy, self.name)
+
     def widen(self) -> bool:
         return False
 
@@ -43,37 +77,67 @@ class PolarsSource:
 class CsvSource(PolarsSource):
     """A CSV file; its types come from its first rows, or from all where those mislead."""
 
+    typed = False
+
     def __init__(self, path: Path, separator: str) -> None:
         self.path, self.separator = path, separator
-        _check_header(path, separator)
+        self._header = _checked_header(path, separator)
+        self._kinds: dict[str, type[pl.DataType]] = {}
         super().__init__(self._scan(LOOK_ROWS), name=str(path), rows=None)
         self._widened = False
 
     def _scan(self, look_rows: int | None) -> pl.LazyFrame:
-        def scan(**types: object) -> pl.LazyFrame:
+        def scan(kinds: Mapping[str, type[pl.DataType]]) -> pl.LazyFrame:
             return pl.scan_csv(
                 self.path,
                 separator=self.separator,
                 infer_schema_length=look_rows,
                 try_parse_dates=True,
-                **types,  # type: ignore[arg-type]  # schema_overrides only
+                # polars leaves quotes inside quoted names doubled
+                with_column_names=lambda names: self._header if self._header else names,
+                schema_overrides=kinds,
             )
 
-        try:
-            found = scan().collect_schema()
+        with self._explained():
+            found = scan(self._kinds).collect_schema()
             # Whole numbers so far may have a fraction further down.
             whole = {name: pl.Float64 for name, kind in found.items() if kind.is_integer()}
-            return scan(schema_overrides=whole)
-        except pl.exceptions.PolarsError as error:
-            raise _said(error, str(self.path)) from error
+            return scan({**whole, **self._kinds})
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of polars as ours, with the row or line they are about."""
+        try:
+            yield
+        except (pl.exceptions.PolarsError, OSError) as error:
+            said = _said(error, str(self.path))
+        except ReadError as error:
+            said = error
+        else:
+            return
+        raise (
+            said if isinstance(said, UnparsedError) else _with_line(said, self.path, self.separator)
+        )
+
+    def cells(self) -> pl.DataFrame:
+        """The whole table as text, so that every cell stays as it stands."""
+        with self._explained():
+            return pl.read_csv(
+                self.path, separator=self.separator, infer_schema=False, new_columns=self._header
+            )
+
+    def look(self) -> pl.DataFrame:
+        with self._explained():
+            return super().look()
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        """Have these columns parsed as these kinds."""
+        self._kinds = {name: kind for name, kind in kinds.items() if name in self._header}
+        self.lazy = self._scan(LOOK_ROWS)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        try:
+        with self._explained():
             yield from super().batches(columns)
-        except ReadError as error:
-            if not isinstance(error, UnparsedError):
-                raise _with_line(error, self.path, self.separator) from error
-            raise
 
     def widen(self) -> bool:
         if self._widened:
@@ -122,15 +186,17 @@ def _said(error: Exception, name: str) -> ReadError | EmptyError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if isinstance(error, pl.exceptions.NoDataError):
         return EmptyError(f"{name} is empty")
-    if "could not parse" in first:
-        return UnparsedError(f"{name}: {first}")
+    for pattern in UNPARSED:
+        if found := pattern.search(first):
+            column, value = found["column"], found["value"]
+            return UnparsedError(f"{name}, column '{column}': '{value}' is not a number", column)
     if "utf" in first.lower():
         return ReadError(f"{name} is not UTF-8 text: save it as UTF-8 and try again")
     return ReadError(f"{name} cannot be read: {first}")
 
 
-def _check_header(path: Path, separator: str) -> None:
-    """Refuse a header with a name twice: it would not be clear which column is meant."""
+def _checked_header(path: Path, separator: str) -> list[str]:
+    """The header's names; a name twice is refused: it would not be clear which is meant."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             header = next(csv.reader(lines, delimiter=separator), [])
@@ -143,9 +209,10 @@ def _check_header(path: Path, separator: str) -> None:
         raise ColumnError(
             f"{path} has more than one column called '{twice[0]}': rename them in its first line"
         )
+    return header
 
 
-def _with_line(error: ReadError, path: Path, separator: str) -> ReadError:
+def _with_line(error: DeltaruleError, path: Path, separator: str) -> DeltaruleError:
     """The same error with the first line that has more cells than the header, if that is it."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:

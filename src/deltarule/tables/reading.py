@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ from deltarule.tables.plan import Asked, Plan, plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
-from deltarule.tables.source import Source
+from deltarule.tables.source import LOOK_ROWS, Source
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
@@ -87,16 +87,31 @@ def read(
     source: Source, asked: Asked, *, progress: Progress | None = None, keep: int = KEPT_CELLS
 ) -> Read:
     """Read all rows once, or again with wider types where the first rows misled the look."""
-    try:
-        return _read(source, plan(source.look(), asked, name=source.name), progress, keep)
-    except UnparsedError:
-        if not source.widen():
-            raise
-        found = _read(source, plan(source.look(), asked, name=source.name), progress, keep)
-        found.notes.append(
-            "the types of the first rows did not fit all: the file was read again with wider ones"
-        )
-        return found
+    texts: frozenset[str] = frozenset()
+    again = False
+    while True:
+        try:
+            look = source.look()
+            blank = [column for column in look.columns if look[column].null_count() == look.height]
+            if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
+                again, look = True, source.look()
+            asked = replace(asked, texts=texts)
+            made = plan(look, asked, name=source.name, typed=source.typed)
+            found = _read(source, made, progress, keep)
+        except UnparsedError as error:
+            again = True
+            if source.widen():
+                continue
+            # Only what was thought to be numbers written as text can be text instead.
+            if source.typed or error.column is None or error.column in {*texts, *asked.predict}:
+                raise
+            texts |= {error.column}
+        else:
+            if again:
+                found.notes.append(
+                    "the first rows did not show what all columns hold: the file was read again"
+                )
+            return found
 
 
 def _read(source: Source, made: Plan, progress: Progress | None, keep: int) -> Read:

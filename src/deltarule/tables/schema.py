@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from deltarule.errors import ColumnError, ValueRefusedError
 from deltarule.rule.predict import Array, Mask
+from deltarule.tables.polars import GAP_WORDS
 
 MISSING, OTHER = "(missing)", "(other)"
 
@@ -25,7 +26,7 @@ MISSING, OTHER = "(missing)", "(other)"
 class Part(BaseModel):
     """A frozen piece of the contract; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Number(Part):
@@ -51,7 +52,7 @@ class Category(Part):
 
     name: str
     kind: Literal["category"] = "category"
-    known: dict[str, FiniteFloat]
+    known: dict[str, Annotated[FiniteFloat, Field(gt=0)]]
     reference: str | None
     """The level that has no input: the others are measured from it. None without intercept."""
     pooled: int = Field(ge=0)
@@ -163,9 +164,8 @@ class Schema(Part):
         labels = list(column.known)
         text = text_of(series)
         gaps = text.is_null().to_numpy()
-        seen = [label for label in labels if label not in (MISSING, OTHER)]
         codes = text.replace_strict(
-            seen, [labels.index(label) for label in seen], default=-1, return_dtype=pl.Int64
+            labels, list(range(len(labels))), default=-1, return_dtype=pl.Int64
         )
         at = codes.fill_null(-1).to_numpy().copy()
         other = labels.index(OTHER) if OTHER in labels else -1
@@ -201,14 +201,22 @@ class Schema(Part):
 def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     """A column as float64, NaN where missing.
 
-    Errors:  ValueRefusedError for text and other kinds that are no numbers, and for infinite values
+    Errors:  ValueRefusedError for what is no number, and for infinite values
     """
     kind = series.dtype
-    if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
-        at = int(series.is_not_null().arg_max() or 0)
-        value = str(series[at]) if len(series) else ""
-        raise ValueRefusedError(f"{where}, row {row + at + 1}: {value!r} is not a number")
-    values: Array = series.cast(pl.Float64).to_numpy()
+    if series.null_count() == len(series):
+        return np.full(len(series), np.nan)
+    numeric = kind.is_numeric() or kind == pl.Boolean
+    # Text is read as the numbers it spells, if all of it does.
+    if kind == pl.String:
+        series = series.replace(list(GAP_WORDS), [None] * len(GAP_WORDS))
+    parsed = series.cast(pl.Float64, strict=False) if numeric or kind == pl.String else None
+    wrong = series.is_not_null() & (True if parsed is None else parsed.is_null())
+    if wrong.any():
+        at = int(wrong.arg_max() or 0)
+        raise ValueRefusedError(f"{where}, row {row + at + 1}: {str(series[at])!r} is not a number")
+    assert parsed is not None, "what could not be parsed was refused"
+    values: Array = parsed.to_numpy()
     infinite = np.isinf(values)
     if infinite.any():
         at = int(np.argmax(infinite))

@@ -31,11 +31,11 @@ def settle(
         if low > high:
             left_out.append(LeftOut(name=column, kind=kind, why="no value in it"))
             continue
-        if low == high and not made.asked.keep_constant:
-            left_out.append(LeftOut(name=column, kind=kind, why=f"always {low:g}"))
-            continue
         share = float(mean[gap])
-        filled = sums.frame.fill[at]
+        if low == high and not made.asked.keep_constant:
+            left_out.append(LeftOut(name=column, kind=kind, why=_always(f"{low:g}", share * rows)))
+            continue
+        filled = sums.frame.shift[at]
         own = folds[0].scale[at]
         present = filled if share == 0 else (mean[at] * own - share * filled) / (1 - share)
         if share > 0:
@@ -105,6 +105,10 @@ def settle(
     return schema, [fold.take(taken) for fold in folds], notes
 
 
+def _always(value: str, missing: float) -> str:
+    return f"always {value}" + (" where it is not missing" if missing else "")
+
+
 def _twin(gap: int, gaps: dict[str, int], folds: list[Moments]) -> str | None:
     """A column missing on exactly the same rows: then the two columns' sums are the same."""
     for column, other in gaps.items():
@@ -130,6 +134,11 @@ def _levels(
     size = sums.tables[at].shape[1]
     counts = sum((fold.rows * fold.mean[start : start + size] for fold in folds), np.zeros(size))
     counts = np.round(counts, 9)
+    if MISSING in names[1:]:
+        # Text that says "(missing)" means it.
+        said = names.index(MISSING, 1)
+        folds = [fold.pool(start, [start + said]) for fold in folds]
+        counts[0], counts[said] = counts[0] + counts[said], 0.0
     named = {
         names[code] if code < len(names) else OTHER: code
         for code in range(size)
@@ -156,7 +165,7 @@ def _levels(
         name=column,
         known={level: kept[level] for level in order},
         reference=None,
-        pooled=len([level for level in rare if level != OTHER]),
+        pooled=len([level for level in rare if level != OTHER]) + made.levels[column].beyond,
     )
     return category, [start + named[level] for level in order], folds
 

@@ -1,6 +1,6 @@
 """Source: what every table looks like from inside: batches of rows, in order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ class Source(Protocol):
     """How many rows, where that is known without reading."""
     reads: int
     """How often all of it was read."""
+    typed: bool
+    """Whether text in it was meant as text, or may be numbers that were written down."""
+
+    def expect(self, kinds: "Mapping[str, type[pl.DataType]]") -> None:
+        """Read these columns as these kinds, whatever their first rows look like."""
+        ...
 
     def look(self) -> "pl.DataFrame":
         """The first rows, with the types the batches will have."""

@@ -1,0 +1,158 @@
+"""What is measured: each job, its table, its contestants, its limits."""
+
+from dataclasses import dataclass
+
+OURS = ("benchmarks.ours", "deltarule.learning")
+POLARS = ("numpy", "polars")
+LINEAR = (*POLARS, "sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline")
+PANDAS = ("pandas", "pyarrow.parquet")
+PIPELINE = (*PANDAS, *LINEAR, "sklearn.compose", "sklearn.impute")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to do a job.
+
+    `does` is module:function, `loads` what its process imports before the clock starts. With
+    `once` it is too slow for more than one run: that one counts, and nothing is thrown away.
+    """
+
+    name: str
+    does: str
+    loads: tuple[str, ...]
+    note: str = ""
+    once: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What deltarule owes: times decoding alone, MB beyond the interpreter's, relative error."""
+
+    decode: float
+    peak_mb: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """One table and what is to be found in it."""
+
+    name: str
+    title: str
+    table: str
+    rows: int
+    contestants: tuple[Contestant, ...]
+    limits: Limits | None = None
+
+
+DECODE = Contestant("decode", "benchmarks.peers:decode", POLARS, "polars reads it, nothing else")
+LEARN = Contestant(
+    "deltarule", "benchmarks.ours:learn", OURS, "with cross-validated error, and ridge tried"
+)
+SKLEARN = Contestant(
+    "scikit-learn",
+    "benchmarks.peers:linear_regression",
+    LINEAR,
+    "LinearRegression as it comes; weights only",
+)
+SKLEARN_SCALED = Contestant(
+    "scikit-learn, scaled",
+    "benchmarks.peers:scaled_regression",
+    LINEAR,
+    "StandardScaler first, which mends its digits; weights only",
+)
+
+JOBS = (
+    Job(
+        name="parquet_5m_x_20",
+        title="Parquet to weights and cross-validated error",
+        table="numbers.parquet",
+        rows=5_000_000,
+        contestants=(
+            DECODE,
+            LEARN,
+            Contestant(
+                "numpy Gram", "benchmarks.peers:gram", POLARS, "written by hand; weights only"
+            ),
+            SKLEARN,
+            SKLEARN_SCALED,
+        ),
+        limits=Limits(decode=2.5, peak_mb=500, error=1e-10),
+    ),
+    Job(
+        name="descent_1000_steps",
+        title="Parquet, then 1000 full-batch descent steps on all rows",
+        table="numbers.parquet",
+        rows=5_000_000,
+        contestants=(
+            DECODE,
+            Contestant(
+                "deltarule, each step", "benchmarks.ours:descend", OURS, "all 1000, on the moments"
+            ),
+            Contestant(
+                "deltarule, closed form",
+                "benchmarks.ours:descend_closed",
+                OURS,
+                "step 1000 at once",
+            ),
+            Contestant(
+                "numpy loop",
+                "benchmarks.peers:loop",
+                POLARS,
+                "20 steps taken, timed and compared; 980 more at their pace",
+            ),
+        ),
+    ),
+    Job(
+        name="ridge_path_cv",
+        title="Parquet, then 16 ridge strengths x 5 folds",
+        table="numbers.parquet",
+        rows=5_000_000,
+        contestants=(
+            DECODE,
+            Contestant("deltarule", "benchmarks.ours:ridge", OURS, "folds by hash"),
+            Contestant(
+                "numpy Gram",
+                "benchmarks.peers:gram_path",
+                (*POLARS, "benchmarks.exact"),
+                "one Gram for each fold, by hand; folds as in the exact answer",
+            ),
+            Contestant(
+                "scikit-learn",
+                "benchmarks.peers:ridge_cv",
+                (*LINEAR, "sklearn.model_selection", "benchmarks.exact"),
+                "all rows read, 200,000 learnt from; the others at their pace",
+            ),
+        ),
+    ),
+    Job(
+        name="csv_1m_x_20",
+        title="CSV to weights and cross-validated error",
+        table="numbers.csv",
+        rows=1_000_000,
+        contestants=(DECODE, LEARN, SKLEARN_SCALED),
+    ),
+    Job(
+        name="mixed_3m",
+        title="Parquet with 5 numbers, categories of 10, 100 and 1000 levels, 2% missing",
+        table="mixed.parquet",
+        rows=3_000_000,
+        contestants=(
+            DECODE,
+            Contestant("deltarule", "benchmarks.ours:learn_mixed", OURS, LEARN.note),
+            Contestant(
+                "glum",
+                "benchmarks.peers:glum_mixed",
+                (*PANDAS, "glum"),
+                "pandas categories; weights only",
+            ),
+            Contestant(
+                "scikit-learn",
+                "benchmarks.peers:pipeline_mixed",
+                PIPELINE,
+                "pipeline; weights only; run once",
+                once=True,
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,115 @@
+"""Seeded tables, made once in a cache outside the repository.
+
+    python -m benchmarks.tables TABLE ROWS [CACHE]
+
+makes a table and its exact answers where they are not there yet, and prints both paths.
+
+Numbers have scales from 1e-3 to 1e5 and offsets up to fifty times their spread, and share a common
+part, so that they are correlated. No weight is near zero, so its relative error means something.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks import exact
+
+SEED = 20250801
+INPUTS = 20
+LEVELS = (10, 100, 1000)
+MISSING = 0.02
+
+# Raise it when a table or its exact answers are made in another way: the cache is then made anew.
+VERSION = 1
+
+
+def cache() -> Path:
+    """Where tables are kept unless another place is asked for."""
+    return Path(tempfile.gettempdir()) / "deltarule-benchmarks"
+
+
+def path_of(table: str, rows: int, folder: Path) -> Path:
+    """The table's file."""
+    stem, ending = table.split(".")
+    return folder / f"{stem}-{rows}-v{VERSION}.{ending}"
+
+
+def answers_of(path: Path) -> Path:
+    """The table's exact answers, which stand beside it."""
+    return path.with_name(f"{path.name}.exact.json")
+
+
+def numbers(rows: int) -> pl.DataFrame:
+    """Twenty number columns and the target y."""
+    rng = np.random.default_rng(SEED)
+    scales = np.logspace(-3, 5, INPUTS)
+    offsets = np.where(np.arange(INPUTS) % 3 == 0, 0.0, np.linspace(-50, 50, INPUTS))
+    weights = np.where(np.arange(INPUTS) % 2 == 0, 1.0, -1.0) * np.linspace(0.5, 1.5, INPUTS)
+    shared = rng.standard_normal(rows)
+    target = 100 + 2 * rng.standard_normal(rows)
+    columns = {}
+    for at in range(INPUTS):
+        standard = rng.standard_normal(rows) + (2 * shared if at % 2 else 0)
+        target += weights[at] * standard
+        columns[f"x{at + 1}"] = scales[at] * (standard + offsets[at])
+    return pl.DataFrame({**columns, "y": target})
+
+
+def mixed(rows: int) -> pl.DataFrame:
+    """Five numbers and three categories, of each 2% missing, and the target y."""
+    rng = np.random.default_rng(SEED + 1)
+    target = 10 + rng.standard_normal(rows)
+    columns: dict[str, pl.Series] = {}
+    for at, scale in enumerate([0.01, 1.0, 10.0, 1e3, 1e5]):
+        standard = rng.standard_normal(rows)
+        target += (at + 1) * 0.3 * standard
+        values = pl.Series(scale * (standard + 3 * at))
+        columns[f"x{at + 1}"] = _with_gaps(values, rng)
+    for size in LEVELS:
+        codes = rng.integers(size, size=rows)
+        target += rng.standard_normal(size)[codes]
+        names = pl.Series([f"level {level}" for level in range(size)])
+        columns[f"of_{size}"] = _with_gaps(names.gather(codes), rng)
+    return pl.DataFrame({**columns, "y": target})
+
+
+def _with_gaps(values: pl.Series, rng: np.random.Generator) -> pl.Series:
+    missing = pl.Series(rng.random(len(values)) < MISSING)
+    return pl.select(pl.when(~missing).then(values)).to_series()
+
+
+TABLES: dict[str, Callable[[int], pl.DataFrame]] = {
+    "numbers.parquet": numbers,
+    "numbers.csv": numbers,
+    "mixed.parquet": mixed,
+}
+
+
+def make(table: str, rows: int, folder: Path) -> Path:
+    """Write the table and its exact answers, each whole or not at all."""
+    path = path_of(table, rows, folder)
+    answers = answers_of(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f"draft-{path.name}")
+        frame = TABLES[table](rows)
+        write = frame.write_csv if path.suffix == ".csv" else frame.write_parquet
+        write(draft)
+        draft.replace(path)
+    if not answers.exists():
+        draft = answers.with_name(f"draft-{answers.name}")
+        found = exact.of_mixed(path) if table.startswith("mixed") else exact.of_numbers(path)
+        draft.write_text(json.dumps(found), encoding="utf-8")
+        draft.replace(answers)
+    return path
+
+
+if __name__ == "__main__":
+    name, count, *kept = sys.argv[1:]
+    made = make(name, int(count), Path(kept[0]) if kept else cache())
+    print(made, answers_of(made), sep="\n")

@@ -1,0 +1,123 @@
+"""What many tests share: where data lies, and how a command is run."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import deltarule
+from deltarule import cli
+
+DATA = Path(__file__).parent / "data"
+FILMS = Path(deltarule.__file__).parent / "data" / "movies.csv"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    def refused(self) -> str:
+        """The one line that a refusal is, without the program's name."""
+        assert self.code in (1, 2), self
+        assert self.out == "", self
+        assert self.err.startswith("deltarule: "), self.err
+        assert self.err.endswith("\n"), self.err
+        assert self.err.count("\n") == 1, self.err
+        assert "Traceback" not in self.err
+        return self.err.removeprefix("deltarule: ").strip()
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real tables and published results."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def films() -> Path:
+    """The films that are shipped."""
+    return FILMS
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Runs `deltarule ARGUMENTS` in this process; an exception that escapes fails the test."""
+
+    def ran(*arguments: object) -> Ran:
+        out, err = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "argv", ["deltarule", *map(str, arguments)])
+        code = 0
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                cli.main()
+            except SystemExit as stop:
+                code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        return Ran(code, out.getvalue(), err.getvalue())
+
+    return ran
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Callable[..., Ran]:
+    """Runs `deltarule ARGUMENTS` as a person would: another process, in an empty folder."""
+
+    def ran(*arguments: object) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-c", "from deltarule.cli import main; main()", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONWARNINGS": "default"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return ran
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
+    """Writes a file of this name and content, and gives its path."""
+
+    def written(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def mixed() -> pl.DataFrame:
+    """300 rows with every kind of column: numbers with gaps, yes/no, categories, two targets."""
+    rng = np.random.default_rng(7)
+    n = 300
+    size, age = rng.normal(50, 10, n), rng.integers(0, 90, n)
+    colour = rng.choice(["red", "green", "blue", "a, b"], n, p=[0.5, 0.3, 0.15, 0.05])
+    new = rng.random(n) < 0.3
+    shift = np.select([colour == "red", colour == "green"], [0.0, 3.0], 7.0)
+    price = 2.0 * size - 0.5 * age + shift + 4.0 * new + rng.normal(0, 1, n)
+    return pl.DataFrame(
+        {
+            "size": [None if at % 17 == 3 else float(v) for at, v in enumerate(size)],
+            "age": age,
+            "colour": [None if at % 23 == 5 else str(v) for at, v in enumerate(colour)],
+            "new": new,
+            "price": [None if at % 50 == 9 else float(v) for at, v in enumerate(price)],
+            "sold": rng.poisson(np.exp(1 + 0.01 * age)),
+        }
+    )

@@ -1,0 +1,222 @@
+"""Learners against their recursions written out, exact solutions and statsmodels."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltarule.rule.compare import LOSSES, Comparison, Rows, Squared
+from deltarule.rule.learn import LEARNERS, Descent, Learner, Momentum, Newton, alpha_range_of
+from deltarule.rule.predict import Array, Linear, Weights, stack
+from deltarule.rule.train import Step, train
+
+DRAWN = settings(deadline=None, derandomize=True, max_examples=40)
+
+
+def problem(
+    seed: int, *, n: int = 60, p: int = 3, k: int = 2, intercept: bool = True
+) -> tuple[Rows, Array]:
+    """Rows of squared loss, and their exact weights stacked as numpy finds them."""
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(n, p)) + rng.normal(size=p)
+    targets = inputs @ rng.normal(size=(p, k)) + rng.normal(size=(n, k)) + 5
+    design = np.column_stack([inputs, np.ones(n)]) if intercept else inputs
+    best = np.linalg.lstsq(design, targets, rcond=None)[0]
+    return Rows(Linear(intercept=intercept), Squared(), inputs, targets), best
+
+
+def zeros(rows: Rows) -> Weights:
+    return rows.model.start(rows.inputs.shape[1], rows.targets.shape[1])
+
+
+def last(rows: Rows, learner: Learner, **settings: float) -> Step:
+    *_, step = train(zeros(rows), rows, learner, **settings)  # type: ignore[arg-type]
+    return step
+
+
+def suited(name: str, rows: Rows) -> Learner:
+    """A learner of this name with settings that suit the rows."""
+    if name == "newton":
+        return Newton()
+    curvature = rows(zeros(rows), curvature=True).average().curvature
+    assert curvature is not None
+    found = alpha_range_of(curvature)
+    if name == "momentum":
+        large, small = np.sqrt(found.largest), np.sqrt(found.smallest)
+        share = float(((large - small) / (large + small)) ** 2)
+        return Momentum(alpha=float(4 / (large + small) ** 2), momentum=share)
+    return Descent(found.fastest)
+
+
+@DRAWN
+@given(seed=st.integers(0, 2**32 - 1), alpha=st.floats(1e-6, 1))
+def test_descent_takes_alpha_times_weight_delta(seed: int, alpha: float) -> None:
+    rows, _ = problem(seed)
+    rng = np.random.default_rng(seed)
+    weights = {"weight": rng.normal(size=(3, 2)), "intercept": rng.normal(size=2)}
+    compared = rows(weights).average()
+    learner = Descent(alpha)
+    learnt, _ = learner.step(weights, compared, learner.start(weights))
+    for name, array in weights.items():
+        assert np.array_equal(learnt[name], array - alpha * compared.weight_delta[name])
+
+
+def test_momentum_is_polyaks_heavy_ball() -> None:
+    # Polyak 1964: w(t + 1) = w(t) - alpha * g(t) + momentum * (w(t) - w(t - 1)).
+    rows, _ = problem(3, k=1)
+    alpha, momentum = 0.05, 0.8
+    design = np.column_stack([rows.inputs, np.ones(60)])
+    before = now = np.zeros((4, 1))
+    found = train(zeros(rows), rows, Momentum(alpha, momentum), steps=50, tolerance=0)
+    for step in found:
+        g = design.T @ (design @ now - rows.targets) / 60
+        before, now = now, now - alpha * g + momentum * (now - before)
+        # The same sums in another order, over at most 50 steps that shrink errors.
+        np.testing.assert_allclose(stack(step.weights), now, rtol=1e-11, atol=1e-12)
+
+
+def test_momentum_of_nothing_is_descent() -> None:
+    rows, _ = problem(4)
+    plain = list(train(zeros(rows), rows, Descent(0.1), steps=30, tolerance=0))
+    same = list(train(zeros(rows), rows, Momentum(0.1, 0.0), steps=30, tolerance=0))
+    for one, other in zip(plain, same, strict=True):
+        assert np.array_equal(stack(one.weights), stack(other.weights))
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_learner_reaches_the_exact_solution(name: str, intercept: bool, seed: int) -> None:
+    rows, best = problem(seed, intercept=intercept)
+    step = last(rows, suited(name, rows), steps=3000, tolerance=1e-12)
+    assert step.stopped is not None
+    assert step.stopped.reason == "settled"
+    # Settled at 1e-12 of the first weight_delta: times the condition (below 100), 1e-10 of weights.
+    np.testing.assert_allclose(stack(step.weights), best, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_learner_declares_what_it_is(name: str) -> None:
+    kind = LEARNERS[name]
+    assert kind.name == name
+    assert kind.needs_curvature == (name == "newton")
+    # Only plain descent promises to fall; test_train holds it to that.
+    assert kind.always_falls == (name == "descent")
+
+
+def test_newton_solves_squared_loss_in_one_step() -> None:
+    rows, best = problem(7)
+    step = last(rows, Newton(), steps=1)
+    # One solve of a system with a condition below 100.
+    np.testing.assert_allclose(stack(step.weights), best, rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "family"), [("logistic", sm.families.Binomial()), ("poisson", sm.families.Poisson())]
+)
+def test_newton_finds_what_statsmodels_finds(name: str, family: sm.families.Family) -> None:
+    rng = np.random.default_rng(21)
+    inputs = rng.normal(size=(200, 3))
+    scores = inputs @ [0.8, -0.5, 0.2] + 0.3
+    drawn = (
+        rng.uniform(size=200) < 1 / (1 + np.exp(-scores))
+        if name == "logistic"
+        else rng.poisson(np.exp(scores))
+    )
+    targets = drawn[:, None].astype(float)
+    rows = Rows(Linear(), LOSSES[name], inputs, targets)
+    step = last(rows, Newton(), steps=50, tolerance=1e-12)
+    design = np.column_stack([inputs, np.ones(200)])
+    known = sm.GLM(targets[:, 0], design, family=family).fit(tol=1e-14)
+    # Both settle quadratically, so both stand at rounding times the condition.
+    np.testing.assert_allclose(stack(step.weights)[:, 0], known.params, rtol=1e-9)
+
+
+def test_newton_halves_a_step_that_raised_the_loss() -> None:
+    # From -6 the whole step of Poisson loss overshoots to about +400, where exp is e ** 400.
+    rows = Rows(Linear(), LOSSES["poisson"], np.zeros((4, 0)), np.array([[0.0], [1], [2], [3]]))
+    start = {"weight": np.zeros((0, 1)), "intercept": np.array([-6.0])}
+    found = list(train(start, rows, Newton(), steps=60, tolerance=1e-12))
+    first = found[0].weights["intercept"].item()
+    # The step is (exp(-6) - 1.5) / exp(-6); halved until the loss falls.
+    assert first == pytest.approx(-6 - (np.exp(-6) - 1.5) / np.exp(-6), rel=1e-12)
+    second = found[1].weights["intercept"].item()
+    assert second + 6 == pytest.approx((first + 6) / 2, rel=1e-12)
+    losses = [step.comparison.loss for step in found]
+    assert losses[1] > losses[0]
+    assert found[-1].weights["intercept"].item() == pytest.approx(np.log(1.5), rel=1e-12)
+
+
+def test_newton_takes_the_shortest_step_where_curvature_is_singular() -> None:
+    # Two equal inputs of the same scale: the smallest of all solutions shares the weight evenly.
+    x = np.array([1.0, 2.0, 4.0, -3.0])
+    rows = Rows(Linear(intercept=False), Squared(), np.column_stack([x, x]), 6 * x[:, None])
+    step = last(rows, Newton(), steps=3, tolerance=1e-12)
+    # One eigendecomposition of a 2 by 2 matrix.
+    np.testing.assert_allclose(step.weights["weight"], [[3.0], [3.0]], rtol=1e-13)
+
+
+def test_newton_leaves_an_input_that_is_always_zero_alone() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=50)
+    rows = Rows(Linear(), Squared(), np.column_stack([x, np.zeros(50)]), 2 * x[:, None] + 1)
+    step = last(rows, Newton(), steps=5, tolerance=1e-12)
+    np.testing.assert_allclose(step.weights["weight"], [[2.0], [0.0]], atol=1e-13)
+
+
+def test_a_loss_that_is_not_a_number_counts_as_raised() -> None:
+    learner = Newton()
+    weights = {"weight": np.array([[0.0]])}
+    nothing = np.zeros(1)
+
+    def said(loss: float) -> Comparison:
+        slope = {"weight": np.array([[-8.0]])}
+        return Comparison(1.0, nothing, nothing, loss, slope, np.array([[[1.0]]]))
+
+    whole, state = learner.step(weights, said(1.0), None)
+    assert whole["weight"].item() == 8
+    half, state = learner.step(whole, said(np.nan), state)
+    assert half["weight"].item() == 4
+    quarter, _ = learner.step(half, said(np.inf), state)
+    assert quarter["weight"].item() == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_limit_of_alpha_is_where_descent_stops_settling(seed: int) -> None:
+    rows, best = problem(seed, k=1)
+    curvature = rows(zeros(rows), curvature=True).average().curvature
+    assert curvature is not None
+    found = alpha_range_of(curvature)
+    design = np.column_stack([rows.inputs, np.ones(60)])
+    squares = np.linalg.svd(design, compute_uv=False) ** 2 / 60
+    assert found.limit == pytest.approx(2 / squares.max(), rel=1e-12)
+    assert found.fastest == pytest.approx(2 / (squares.max() + squares.min()), rel=1e-12)
+    below = last(rows, Descent(0.99 * found.limit), steps=5000, tolerance=1e-10)
+    assert below.stopped is not None
+    assert below.stopped.reason == "settled"
+    np.testing.assert_allclose(stack(below.weights), best, atol=1e-6)
+    above = last(rows, Descent(1.01 * found.limit), steps=5000, tolerance=1e-10)
+    assert above.stopped is not None
+    assert above.stopped.reason == "diverging"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_alpha_settles_faster_than_the_fastest(seed: int) -> None:
+    rows, _ = problem(seed, k=1)
+    curvature = rows(zeros(rows), curvature=True).average().curvature
+    assert curvature is not None
+    found = alpha_range_of(curvature)
+    # The slowest direction decides in the end, so each is asked for many digits.
+    taken = [
+        last(rows, Descent(share * found.fastest), steps=20_000, tolerance=1e-11).number
+        for share in (0.5, 0.9, 1.0)
+    ]
+    assert taken == sorted(taken, reverse=True)
+
+
+def test_directions_without_curvature_do_not_count() -> None:
+    found = alpha_range_of(np.diag([4.0, 1.0, 0.0])[None])
+    assert (found.limit, found.fastest) == (2 / 4, 2 / 5)
+    none = alpha_range_of(np.zeros((1, 2, 2)))
+    assert none.limit == none.fastest == np.inf

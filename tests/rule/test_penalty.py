@@ -1,0 +1,183 @@
+"""Ridge against finite differences and scikit-learn."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import linear_model
+
+from deltarule.rule.compare import LOSSES, Rows
+from deltarule.rule.learn import Descent, Momentum, Newton, alpha_range_of
+from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
+from deltarule.rule.train import train
+
+DRAWN = settings(deadline=None, derandomize=True, max_examples=60)
+seeds = st.integers(0, 2**32 - 1)
+P, K = 3, 2
+
+
+def weights_of(seed: int, *, intercept: bool = True) -> Weights:
+    rng = np.random.default_rng(seed)
+    weights = {"weight": rng.normal(size=(P, K)) * 10}
+    return {**weights, "intercept": rng.normal(size=K)} if intercept else weights
+
+
+def rows_of(seed: int, loss: str = "squared", *, intercept: bool = True) -> Rows:
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(80, P)) * [1.0, 3.0, 0.2]
+    targets = rng.uniform(size=(80, K))
+    return Rows(Linear(intercept=intercept), LOSSES[loss], inputs, targets)
+
+
+# Every shape of strength that the module's docstring promises.
+STRENGTHS = {
+    "a number": np.array(0.7),
+    "(1, 1)": np.array([[0.7]]),
+    "(p, 1)": np.array([[0.5], [2.0], [0.0]]),
+    "(p,)": np.array([0.5, 2.0, 0.0]),
+}
+shapes = pytest.mark.parametrize("strength", STRENGTHS.values(), ids=STRENGTHS)
+
+
+def each(strength: Array) -> Array:
+    """The strength written out for every weight."""
+    spread = strength[:, None] if strength.shape == (P,) else strength
+    return np.broadcast_to(spread, (P, K))
+
+
+@shapes
+@DRAWN
+@given(seed=seeds)
+def test_value_is_the_sum_written_out(strength: Array, seed: int) -> None:
+    weights = weights_of(seed)
+    written = sum(
+        each(strength)[i, j] * weights["weight"][i, j] ** 2 / 2 for i in range(P) for j in range(K)
+    )
+    # Six positive terms, in another order.
+    assert Ridge(strength).value(weights) == pytest.approx(written, rel=1e-14)
+
+
+@shapes
+@DRAWN
+@given(seed=seeds, intercept=st.booleans())
+def test_gradient_is_the_finite_difference_of_value(
+    strength: Array, seed: int, intercept: bool
+) -> None:
+    ridge, weights = Ridge(strength), weights_of(seed, intercept=intercept)
+    said, flat, step = stack(ridge.gradient(weights)), stack(weights), 1e-3
+    for at in np.ndindex(*flat.shape):
+        nudge = np.zeros_like(flat)
+        nudge[at] = step
+        up, down = (ridge.value(unstack(flat + s * nudge, weights)) for s in (1, -1))
+        # A square has no third derivative, so only rounding counts: eps * 1000 / step.
+        assert said[at] == pytest.approx((up - down) / (2 * step), abs=1e-8)
+
+
+@shapes
+@pytest.mark.parametrize("intercept", [True, False])
+def test_curvature_is_the_finite_difference_of_gradient(strength: Array, intercept: bool) -> None:
+    ridge, weights = Ridge(strength), weights_of(5, intercept=intercept)
+    flat = stack(weights)
+    diagonal = ridge.curvature(weights)
+    assert diagonal.shape == (len(flat),)
+    for at in range(len(flat)):
+        nudge = np.zeros_like(flat)
+        nudge[at] = 1.0
+        change = stack(ridge.gradient(unstack(flat + nudge, weights))) - stack(
+            ridge.gradient(weights)
+        )
+        expected = np.zeros_like(flat)
+        expected[at] = diagonal[at]
+        # The gradient is linear, so a step of 1 does; it rounds at some 30.
+        np.testing.assert_allclose(change, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@DRAWN
+@given(seed=seeds)
+def test_a_penalised_objective_is_the_finite_difference_of_its_own_loss(
+    loss: str, seed: int
+) -> None:
+    objective = Penalised(rows_of(seed, loss), Ridge(STRENGTHS["(p, 1)"]))
+    weights = unstack(stack(weights_of(seed)) / 10, weights_of(seed))
+    said = objective(weights, curvature=True)
+    slope, flat, step = stack(said.weight_delta), stack(weights), 1e-5
+    assert said.curvature is not None
+    for at in np.ndindex(*flat.shape):
+        nudge = np.zeros_like(flat)
+        nudge[at] = step
+        up, down = (objective(unstack(flat + s * nudge, weights)) for s in (1, -1))
+        # step ** 2 of third derivatives and eps / step of the values, both the size of the sums.
+        size = 1e-9 * (abs(said.loss) + np.abs(slope).max() + np.abs(said.curvature).max() * 10)
+        assert slope[at] == pytest.approx((up.loss - down.loss) / (2 * step), abs=size)
+        change = (stack(up.weight_delta) - stack(down.weight_delta)) / (2 * step)
+        expected = said.curvature[at[1], :, at[0]]
+        np.testing.assert_allclose(change[:, at[1]], expected, rtol=0, atol=size * 10)
+
+
+def test_the_penalty_of_two_parts_adds_up_as_rows_do() -> None:
+    rows, ridge, weights = rows_of(3), Ridge(np.array([[0.5]])), weights_of(3)
+    parts = [
+        Rows(rows.model, rows.loss, rows.inputs[at], rows.targets[at])
+        for at in (slice(30), slice(30, None))
+    ]
+    one, other = (Penalised(part, ridge)(weights, curvature=True) for part in parts)
+    both, whole = one + other, Penalised(rows, ridge)(weights, curvature=True)
+    # 80 terms in another order.
+    assert both.loss == pytest.approx(whole.loss, rel=1e-13)
+    np.testing.assert_allclose(stack(both.weight_delta), stack(whole.weight_delta), rtol=1e-11)
+    np.testing.assert_allclose(both.curvature, whole.curvature, rtol=1e-11, atol=1e-12)
+
+
+def test_a_penalised_objective_has_curvature_where_the_plain_one_has() -> None:
+    rows = rows_of(1)
+    plain = Rows(rows.model, rows.loss, rows.inputs, rows.targets, curved=False)
+    assert not Penalised(plain, Ridge(np.array([[1.0]]))).curved
+    assert Penalised(rows, Ridge(np.array([[1.0]]))).curved
+    assert Penalised(rows, Ridge(np.array([[1.0]])))(weights_of(1)).curvature is None
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("ridge", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("learner", ["descent", "momentum", "newton"])
+def test_learning_with_a_penalty_finds_scikit_learns_ridge(
+    intercept: bool, ridge: float, learner: str
+) -> None:
+    rows = rows_of(8, intercept=intercept)
+    objective = Penalised(rows, Ridge(np.array([[ridge]])))
+    start = rows.model.start(P, K)
+    curvature = objective(start, curvature=True).average().curvature
+    assert curvature is not None
+    alpha = alpha_range_of(curvature).fastest
+    kind = {"descent": Descent(alpha), "momentum": Momentum(alpha / 4, 0.5), "newton": Newton()}
+    *_, step = train(start, objective, kind[learner], steps=50_000, tolerance=1e-11)
+    # Half the mean squared error and ridge / 2: scikit-learn's alpha for sums is ridge * rows.
+    known = linear_model.Ridge(alpha=ridge * 80, fit_intercept=intercept, tol=1e-12)
+    known.fit(rows.inputs, rows.targets)
+    # Settled at 1e-11 of the first weight_delta, times a condition of a few thousand.
+    np.testing.assert_allclose(step.weights["weight"], known.coef_.T, atol=1e-7, rtol=1e-7)
+    if intercept:
+        np.testing.assert_allclose(step.weights["intercept"], known.intercept_, atol=1e-7)
+
+
+def test_a_penalty_on_logistic_loss_finds_scikit_learns() -> None:
+    rng = np.random.default_rng(4)
+    inputs = rng.normal(size=(120, 2))
+    yes = rng.uniform(size=120) < 1 / (1 + np.exp(-(inputs @ [1.5, -1.0] + 0.5)))
+    rows = Rows(Linear(), LOSSES["logistic"], inputs, yes[:, None].astype(float))
+    objective = Penalised(rows, Ridge(np.array([[0.05]])))
+    *_, step = train(rows.model.start(2, 1), objective, Newton(), steps=50, tolerance=1e-12)
+    # scikit-learn's C weighs the summed loss against half the squared weights: C = 1 / (n * ridge).
+    known = linear_model.LogisticRegression(C=1 / (120 * 0.05), solver="newton-cholesky", tol=1e-12)
+    known.fit(inputs, yes)
+    np.testing.assert_allclose(step.weights["weight"][:, 0], known.coef_[0], rtol=1e-8)
+    np.testing.assert_allclose(step.weights["intercept"], known.intercept_, rtol=1e-8)
+
+
+def test_an_infinitely_heavy_penalty_leaves_the_mean() -> None:
+    rows = rows_of(2)
+    objective = Penalised(rows, Ridge(np.array([[1e12]])))
+    *_, step = train(rows.model.start(P, K), objective, Newton(), steps=5)
+    assert np.abs(step.weights["weight"]).max() < 1e-11
+    np.testing.assert_allclose(step.weights["intercept"], rows.targets.mean(axis=0), rtol=1e-10)

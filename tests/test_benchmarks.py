@@ -1,0 +1,117 @@
+"""The benchmarks run, and what they judge is right. No time is asserted: that is for make bench."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROWS = 3000
+
+
+def bench(module: str, *words: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """All jobs on small tables, decoding and deltarule alone, each run once."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    results = folder / "results.jsonl"
+    printed = bench(
+        *("run", "--rows", ROWS, "--thrown", 0, "--counted", 1),
+        *("--contestants", "decode,deltarule", "--cache", folder, "--results", results),
+    )
+    records = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    return {(one["job"], one["contestant"]): one for one in records}, printed, results
+
+
+def test_each_job_has_its_contestants(small):
+    records, _, _ = small
+    jobs = ["parquet_5m_x_20", "descent_1000_steps", "ridge_path_cv", "csv_1m_x_20", "mixed_3m"]
+    assert {job for job, _ in records} == set(jobs)
+    assert all((job, "decode") in records for job in jobs)
+    assert len(records) == 11
+    assert not [one for one in records.values() if "failed" in one]
+
+
+def test_each_result_says_how_long_how_much_where_and_with_what(small):
+    records, _, _ = small
+    for one in records.values():
+        assert one["rows"] == ROWS
+        assert one["counted"] == len(one["runs"]) == 1
+        for name in ("seconds", "warm_seconds", "process_seconds", "import_seconds"):
+            assert 0 < one[name]["low"] <= one[name]["median"] <= one[name]["high"]
+        assert one["process_seconds"]["low"] > one["seconds"]["low"]
+        assert 0 < one["peak_mb"] <= one["warm_peak_mb"]
+        assert one["machine"]["cores"] >= 1
+        assert one["machine"]["processor"]
+        assert {"python", "deltarule", "numpy", "polars"} <= set(one["versions"])
+        assert {"at", "note", "commit", "figures", "left_out_seconds"} <= set(one)
+
+
+# The limit of the first job, for all that is compared with an exact answer to the same question.
+@pytest.mark.parametrize(
+    ("job", "contestant", "error_of"),
+    [
+        ("parquet_5m_x_20", "deltarule", "weights"),
+        ("csv_1m_x_20", "deltarule", "weights"),
+        ("descent_1000_steps", "deltarule, each step", "descent 1000"),
+        ("descent_1000_steps", "deltarule, closed form", "descent 1000"),
+    ],
+)
+def test_the_digits_are_right(small, job, contestant, error_of):
+    one = small[0][job, contestant]
+    assert one["error_of"] == error_of
+    assert 0 <= one["error"] < 1e-10
+
+
+def test_held_out_errors_differ_by_chance_alone(small):
+    # Folds are drawn otherwise than in the exact answer: of 3000 rows that moves less than 1%.
+    assert 0 < small[0]["ridge_path_cv", "deltarule"]["error"] < 0.01
+
+
+def test_the_table_says_ratio_memory_and_error_with_their_limits(small):
+    _, printed, results = small
+    assert "deltarule / decode" in printed
+    for limit in ("(limit 2.5)", "(limit 500)", "(limit 1e-10)"):
+        assert limit in printed
+    # The second stage alone tells the same.
+    assert bench("report", results) == printed
+
+
+def test_a_contestant_that_fails_is_named_with_its_error(tmp_path):
+    code = (
+        "from pathlib import Path; from benchmarks.jobs import Contestant; "
+        "from benchmarks.run import one, summed; "
+        "wrong = Contestant('wrong', 'benchmarks.peers:decode', ('no_such_package',)); "
+        "print(summed(wrong, [one(wrong, Path('a'), Path('b'))])['failed'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "No module named 'no_such_package'" in done.stdout
+
+
+def test_memory_is_measured_without_the_parents():
+    # A parent of 300 MB: ru_maxrss would give the child as much.
+    code = (
+        "import subprocess, sys; big = b'x' * 300_000_000; "
+        "say = 'from benchmarks.machine import peak_mb; print(peak_mb())'; "
+        "print(subprocess.run([sys.executable, '-c', say], capture_output=True, text=True).stdout)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert 1 < float(done.stdout) < 100
