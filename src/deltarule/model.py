@@ -21,7 +21,7 @@ from deltarule.errors import EmptyError, TargetError
 from deltarule.moments.moments import Moments
 from deltarule.rule.compare import LOSSES, Loss
 from deltarule.rule.predict import Array, Weights
-from deltarule.summary import number, paragraphs
+from deltarule.summary import number, paragraphs, share
 from deltarule.tables.frames import open_table
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import OTHER, Noticed, check_there
@@ -58,7 +58,7 @@ class Compared:
     def __str__(self) -> str:
         lines = [f"{self.rows:,.0f} rows compared" + _left_out(self.rows_left_out)]
         for one in self.outputs:
-            r2 = "" if one.r2 is None else f", R2 {one.r2:.4f}"
+            r2 = "" if one.r2 is None else f", R2 {share(one.r2)}"
             lines.append(
                 f"{one.output}: typical error {number(one.rmse)}, "
                 f"guessing the mean {number(one.baseline_rmse)}{r2}"

@@ -18,6 +18,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if size >= 10_000 else f"{value:.6g}"
 
 
+def share(value: float) -> str:
+    """A figure such as R2: 0.5911, 1.0000, and -2.4e+25 where a fit is that bad."""
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
 def paragraphs(record: "Record") -> str:
     """The three paragraphs, and below them what else should be known."""
     blocks = [
@@ -79,14 +84,14 @@ def _compare(record: "Record") -> list[str]:
 
 
 def _never_seen(held_out: "HeldOutRecord") -> str:
-    r2 = "" if held_out.r2 is None else f", R2 {held_out.r2:.4f}"
+    r2 = "" if held_out.r2 is None else f", R2 {share(held_out.r2)}"
     guess = f"guessing the mean, {number(held_out.baseline_rmse)}"
     return f"on rows it never saw, typical error {number(held_out.rmse)} ({guess}){r2}"
 
 
 def _learnt_from(record: "Record", fit: "FitRecord") -> str:
     word = "R2" if record.loss == "squared" else "deviance explained"
-    fitted = "" if fit.r2 is None else f", {word} {fit.r2:.4f}"
+    fitted = "" if fit.r2 is None else f", {word} {share(fit.r2)}"
     return f"on the rows it learnt from, typical error {number(fit.rmse)}{fitted}"
 
 

@@ -80,10 +80,12 @@ def test_moments_of_one_read_give_certified_digits(name: str) -> None:
     found = solve(problem)
     weights = found.weights["weight"][:, 0]
     s2 = problem.squared_error(found.weights)[0] / (n - p - told["intercept"])
-    variance = input_variance(found.inverse, found.null) * s2
+    variance = input_variance(found.inverse, found.null) * s2 / found.unit**2
     if told["intercept"]:
         weights = np.append(found.weights["intercept"], weights)
-        of_intercept = intercept_variance(found.inverse, problem.mean * problem.scale, n) * s2
+        of_intercept = (
+            intercept_variance(found.inverse, problem.mean * problem.scale / found.unit, n) * s2
+        )
         variance = np.append(of_intercept, variance)
     coefficients, deviations = certified(told)
     worst = min(map(digits, weights, coefficients))

@@ -38,10 +38,11 @@ def test_tests_and_intervals_are_statsmodels(seed: int, intercept: bool) -> None
     found = solve(problem)
     freedom = 50 - 3 - intercept
     s2 = float(problem.squared_error(found.weights)[0]) / freedom
-    variance = input_variance(found.inverse, found.null) * s2
+    variance = input_variance(found.inverse, found.null) * s2 / found.unit**2
     weights = found.weights["weight"][:, 0]
     if intercept:
-        own = s2 * intercept_variance(found.inverse, problem.mean * problem.scale, problem.rows)
+        middle = problem.mean * problem.scale / found.unit
+        own = s2 * intercept_variance(found.inverse, middle, problem.rows)
         variance = np.append(variance, own)
         weights = np.append(weights, found.weights["intercept"])
     said = certainty(weights, np.sqrt(variance), freedom=freedom)
@@ -93,7 +94,7 @@ def test_only_inputs_in_a_dependent_combination_are_unknown() -> None:
     inputs, target = table(2)
     both = np.column_stack([inputs, inputs[:, 0] * 2, target])
     found = solve(LeastSquares.of(Moments.of(both), range(4), [4]))
-    variance = input_variance(found.inverse, found.null)
+    variance = input_variance(found.inverse, found.null) / found.unit**2
     assert np.isnan(variance).tolist() == [True, False, False, True]
     known = by_statsmodels(inputs, target, intercept=True)
     # The rest is what it is without the copy; null directions are known to half the digits.

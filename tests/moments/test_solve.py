@@ -109,7 +109,9 @@ def test_the_inverse_is_that_of_the_gram() -> None:
     known = np.linalg.inv(centred.T @ centred)
     size = np.sqrt(np.outer(np.diag(known), np.diag(known)))
     # Columns differ by 1e8 in scale; relative to scale the condition is below 100.
-    assert (np.abs(solve(posed(inputs, targets)).inverse - known) <= 1e-9 * size).all()
+    found = solve(posed(inputs, targets))
+    inverse = found.inverse / np.outer(found.unit, found.unit)
+    assert (np.abs(inverse - known) <= 1e-9 * size).all()
 
 
 @pytest.mark.parametrize("size", [1e200, 1e-200, 1e150, 1e-150])
@@ -315,7 +317,9 @@ def test_guessing_error_in_extreme_units_is_that_in_plain_ones() -> None:
     one, others = folds[0], total(folds[1:])
     scale = np.array([1.0, 1.0, 1.0, 2.0**40, 2.0**-40])
     plain = guessing_error(one, others, [3, 4])
-    assert np.array_equal(guessing_error(one.scaled(scale), others, [3, 4]), plain)
+    # In units of the fold's own scale, squared.
+    scaled = guessing_error(one.scaled(scale), others, [3, 4])
+    assert np.array_equal(scaled * scale[[3, 4]] ** 2, plain)
     assert np.array_equal(guessing_error(one, others.scaled(scale), [3, 4]), plain)
 
 
@@ -324,7 +328,7 @@ def test_a_penalty_must_earn_its_place() -> None:
     guessing = np.full((4, 1), 100.0)
 
     def path(*errors: list[float]) -> RidgePath:
-        return RidgePath(strengths, np.array(errors)[:, :, None], rows, guessing)
+        return RidgePath(strengths, np.array(errors)[:, :, None], rows, guessing, np.ones(1))
 
     none = [50.0, 60.0, 55.0, 45.0]
     # Better in every fold by the same: no doubt.
@@ -339,7 +343,8 @@ def test_a_penalty_must_earn_its_place() -> None:
 
 def test_with_one_fold_no_penalty_is_sure() -> None:
     errors = np.array([[[50.0]], [[10.0]]])
-    path = RidgePath(np.array([0.0, 1.0]), errors, np.array([10.0]), np.array([[100.0]]))
+    guessing = np.array([[100.0]])
+    path = RidgePath(np.array([0.0, 1.0]), errors, np.array([10.0]), guessing, np.ones(1))
     assert path.chosen() == 0
 
 
@@ -348,9 +353,9 @@ def test_outputs_count_alike_whatever_their_units() -> None:
     errors = rng.uniform(0.5, 1, size=(3, 4, 2)) * 100
     guessing = np.full((4, 2), 120.0)
     rows = np.full(4, 10.0)
-    plain = RidgePath(np.array([0.0, 0.1, 1.0]), errors, rows, guessing)
+    plain = RidgePath(np.array([0.0, 0.1, 1.0]), errors, rows, guessing, np.ones(2))
     units = np.array([1e12, 1e-6])
-    other = RidgePath(np.array([0.0, 0.1, 1.0]), errors * units, rows, guessing * units)
+    other = RidgePath(np.array([0.0, 0.1, 1.0]), errors * units, rows, guessing * units, np.ones(2))
     assert plain.chosen() == other.chosen()
 
 

@@ -243,7 +243,7 @@ def test_missing_inputs_are_filled_and_indicated() -> None:
     columns[:, :2][gap] = np.nan
     frame = Frame.guess(chunk_of(columns).numbers)
     sums = tally(chunk_of(columns), frame, folds=FOLDS)
-    filled = np.where(np.isnan(columns), frame.fill, columns)
+    filled = np.where(np.isnan(columns), frame.shift, columns)
     dense = np.column_stack([filled, np.isnan(columns)])
     fold = folds_of(columns[:, 2].copy(), FOLDS)
     for at, moments in enumerate(sums.moments()):
@@ -351,7 +351,7 @@ def test_grouped_sums_are_those_of_dense_one_hot_columns(
     met = [1 + int(code[first].max()) for code in codes]
     chunks = [part(first, met), part(second, sizes)]
     found, sums = read_chunks(chunks)
-    fill = sums.frame.fill
+    fill = sums.frame.shift
     filled = np.where(np.isnan(columns), fill, columns)
     one_hot = [code[:, None] == np.arange(size) for code, size in zip(codes, sizes, strict=True)]
     dense = np.column_stack([filled, np.isnan(columns), *one_hot])

@@ -53,7 +53,7 @@ def test_quoted_newlines(data: Path) -> None:
         ("ragged.csv", "one", ["line 3", "5", "4"]),
         ("excel_pasting.csv", "Year", ["excel_pasting.csv"]),
         ("semicolon_decimal_comma.csv", "periods", ["semicolon_decimal_comma.csv", "line 2"]),
-        ("null_words.csv", "age", ["'age'", "'null'"]),
+        ("null_words.csv", "age", ["height", "1.73", "name"]),
     ],
 )
 def test_ugly_files_are_refused_with_the_reason(
@@ -180,7 +180,7 @@ def late(first: str, later: str, *, rows: int = 10_500) -> str:
         ("true", "no", "category", 3),
         ("", "#.25", "number", 3),
         ("", "#", "number", 3),
-        ("", "a#", "category", 1),
+        ("", "a#", "category", 3),
         ("#", "", "number", 1),
         ("2020-01-1#", "a#", "category", 3),
     ],

@@ -55,7 +55,10 @@ def own_alphas(curvature: Array, standard: Standard, *, intercept: bool) -> Alph
 def figures(
     rows: RowSource, model: Linear, loss: Loss, weights: Weights, guess: Array
 ) -> list[FitRecord]:
-    """How each output fits the rows, in one pass. `guess` is each target's mean, (k,)."""
+    """How each output fits the rows, in one pass. `guess` is each target's mean, (k,).
+
+    Errors:  OverflowError when an error is too large for a number
+    """
     k = len(guess)
     null = loss.score(guess)
     squared, value, least = np.zeros(k), np.zeros(k), np.zeros(k)
@@ -71,6 +74,8 @@ def figures(
             null_value[at] += batch.each @ loss.value(np.broadcast_to(null[one], t.shape), t)
             least[at] += batch.each @ loss.least(t)
             constant[at] += batch.each @ loss.constant(t)
+    if not np.isfinite([squared, value]).all():
+        raise OverflowError
     deviance, null_deviance = 2 * (value - least), 2 * (null_value - least)
     parameters = len(weights["weight"]) + model.intercept
     return [

@@ -180,7 +180,7 @@ class Stepwise:
     def outcome(self) -> Outcome:
         """What the steps came to; takes those not yet taken.
 
-        Errors:  DivergedError when the weights are no longer finite
+        Errors:  DivergedError when the weights or their error are no longer finite
         """
         last = self.last
         if last is None or last.stopped is None:
@@ -199,9 +199,8 @@ class Stepwise:
             condition=Spectrum.of(self.problem).condition,
             notes=self._notes(),
         )
-        if self.how.loss == "squared":
-            return self._squared(outcome, last.stopped)
-        return self._other(outcome)
+        answer = self._squared if self.how.loss == "squared" else self._other
+        return answer(outcome, last.stopped)
 
     def _notes(self) -> list[str]:
         notes = []
@@ -216,12 +215,15 @@ class Stepwise:
         if self.how.alpha is None:
             curvature = self.objective(self._first(), curvature=True).average().curvature
             alphas = alphas if curvature is None else alpha_range_of(curvature)
+        errors = self.problem.squared_error(outcome.weights)
+        if not np.isfinite(errors * self.problem.target_scale**2).all():
+            raise DivergedError(f"the error is no longer finite: {stopped.words}")
         # Where it arrived, the weights are the exact ones, and so is what is known of them.
         arrived = stopped.reason in ("settled", "still") and not self.ridge
         certain = Certain.of(self.asked, total(self.read.folds)) if arrived else Certain.unknown()
         return replace(
             outcome,
-            fit=fits(self.problem, self.problem.squared_error(outcome.weights), self.asked),
+            fit=fits(self.problem, errors, self.asked),
             held_out=self._held_out(stopped),
             error=certain.error,
             intercept_error=certain.intercept_error,
@@ -247,7 +249,7 @@ class Stepwise:
         rows = sum(fold.rows for fold in folds)
         return HeldOut(len(folds), rows, errors, guessing, self.problem.target_scale)
 
-    def _other(self, outcome: Outcome) -> Outcome:
+    def _other(self, outcome: Outcome, stopped: Stop) -> Outcome:
         assert self.rows is not None, "losses other than squared need rows"
         weights = self.standard.into(outcome.weights)
         curvature = self.objective(weights, curvature=True).curvature
@@ -255,7 +257,10 @@ class Stepwise:
         p = len(self.problem.mean)
         known = not self.ridge and self.frozen is None
         found = standard_errors(curvature, self.standard, intercept=self.model.intercept)
-        fit = figures(self.rows, self.model, self.loss, weights, self.guess)
+        try:
+            fit = figures(self.rows, self.model, self.loss, weights, self.guess)
+        except OverflowError:
+            raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
         judge = Judge(self.rows, self.model, self.loss, self.asked, self.frozen)
         notes = list(outcome.notes)
         if any(separated(one) for one in fit) and not self.ridge:

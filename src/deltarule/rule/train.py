@@ -118,7 +118,7 @@ def train(
                 "still", f"step {number} went back: the weights' last digits take turns"
             )
         elif number == steps:
-            stop_here = Stop("steps", f"stopped at the {steps} steps allowed")
+            stop_here = Stop("steps", f"stopped at the {_steps(steps)} allowed")
         yield Step(number, weights, compared, learnt, stop_here)
         if stop_here:
             return
