@@ -50,6 +50,8 @@ class Chunk:
     identify: Sequence[int] = ()
     identify_by: Sequence[int] = ()
     drop_missing: bool = False
+    gaps: bool = False
+    """Whether some number is known to be missing, so that there is no need to find out."""
 
     def __len__(self) -> int:
         return len(self.numbers[0])

@@ -68,8 +68,8 @@ class Plan:
     def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Chunk:
         """A batch as the sums want it."""
         asked = self.asked
-        numbers = [frame[column].to_numpy() for column in [*self.numbers, *asked.predict]]
         every = [*self.numbers, *asked.predict]
+        numbers = [frame[column].to_numpy() for column in every]
         return Chunk(
             numbers=numbers,
             targets=len(self.numbers),
@@ -78,6 +78,7 @@ class Plan:
             identify=[every.index(column) for column in self.identify if column in every],
             identify_by=[self.categories.index(c) for c in self.identify if c in self.categories],
             drop_missing=asked.drop_missing,
+            gaps=any(frame[column].null_count() for column in every),
         )
 
 
