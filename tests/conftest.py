@@ -12,9 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import settings
 
 import deltarule
 from deltarule import cli
+
+# The same examples everywhere, and no deadline: a busy machine is no bug.
+settings.register_profile("deltarule", deadline=None, derandomize=True)
+settings.load_profile("deltarule")
 
 DATA = Path(__file__).parent / "data"
 FILMS = Path(deltarule.__file__).parent / "data" / "movies.csv"
