@@ -517,7 +517,9 @@ def test_a_start_may_name_weights() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"loss": "absolute"},
+        {"loss": "hinge"},
+        {"loss": "quantile"},
+        {"loss": "tweedie(3)"},
         {"learner": "adam"},
         {"learner": "exact", "loss": "logistic"},
         {"learner": "newton", "alpha": 0.1},

@@ -215,7 +215,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "two intercepts": lambda content: content["intercept"].append(content["intercept"][0]),
     "an extra field": put("extra", value=1),
     "an extra field inside": put("weights", 0, "extra", value=1),
-    "unknown loss": put("loss", value="absolute"),
+    "unknown loss": put("loss", value="hinge"),
     "no columns": put("contract", "columns", value=[]),
     "no targets": put("contract", "targets", value=[]),
     "a column of no kind": put("contract", "columns", 0, "kind", value="picture"),

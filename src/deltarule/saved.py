@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 
-from deltarule.errors import ModelError, NotAModelError, OutputError, VersionError
+from deltarule.errors import LearningError, ModelError, NotAModelError, OutputError, VersionError
 from deltarule.moments.moments import Moments
+from deltarule.rule.losses import Loss, loss_named, with_spread
 from deltarule.rule.predict import Array
 from deltarule.tables.schema import Part, Schema
 
@@ -61,6 +62,10 @@ class FitRecord(Part):
     null_deviance: FiniteFloat | None = None
     log_likelihood: FiniteFloat | None = None
     aic: FiniteFloat | None = None
+    dispersion: FiniteFloat | None = None
+    """How much more, or less, rows stray than the loss alone would say."""
+    spread: FiniteFloat | None = Field(None, gt=0)
+    """What huber loss measured the residuals by, in the target's units."""
 
 
 class HeldOutRecord(Part):
@@ -110,7 +115,7 @@ class Record(Part):
     written_by: str
     learnt_from: str
     learnt_at: str
-    loss: Literal["squared", "logistic", "poisson"]
+    loss: str
     contract: Schema
     means: tuple[FiniteFloat, ...]
     """Each input's mean over the rows learnt from, which contributions are measured from."""
@@ -129,6 +134,19 @@ class Record(Part):
     columns: tuple[ColumnRecord, ...]
     notes: tuple[str, ...]
     moments: tuple[PackedMoments, ...] = ()
+
+    @field_validator("loss")
+    @classmethod
+    def _is_a_loss(cls, text: str) -> str:
+        try:
+            return loss_named(text).name
+        except LearningError as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What each output was learnt with."""
+        return tuple(with_spread(loss_named(self.loss), fit.spread) for fit in self.fit)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

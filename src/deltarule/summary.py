@@ -41,7 +41,7 @@ def _folded(line: str) -> str:
 
 
 def _predict(record: "Record") -> list[str]:
-    link = {"squared": "{}", "logistic": "log odds of {}", "poisson": "log of {}"}[record.loss]
+    link = record.losses[0].says
     inputs = len(record.contract.inputs)
     lines = []
     for at, target in enumerate(record.contract.targets):
@@ -91,6 +91,8 @@ def _never_seen(held_out: "HeldOutRecord") -> str:
 
 def _learnt_from(record: "Record", fit: "FitRecord") -> str:
     word = "R2" if record.loss == "squared" else "deviance explained"
+    if fit.deviance is None and record.loss != "squared":
+        word = "loss explained"
     fitted = "" if fit.r2 is None else f", {word} {share(fit.r2)}"
     return f"on the rows it learnt from, typical error {number(fit.rmse)}{fitted}"
 

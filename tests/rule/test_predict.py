@@ -97,7 +97,7 @@ def test_curvature_is_the_finite_difference_of_weight_delta(
         return stack(model.weight_delta(there, inputs, loss.delta(scores, targets)))
 
     scores = model.predict(weights, inputs)
-    said = model.curvature(inputs, loss.slope(scores))
+    said = model.curvature(inputs, loss.slope(scores, targets))
     flat = stack(weights)
     q, k = flat.shape
     assert said.shape == (k, q, q)

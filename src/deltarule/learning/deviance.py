@@ -1,23 +1,24 @@
 """Losses other than squared: certainty from curvature, figures from the deviance.
 
-    standard error = sqrt(diag(inv(curvature))), in the inputs' own units
+    standard error = sqrt(dispersion * diag(inv(expected curvature))), in the inputs' own units
     deviance = 2 * (loss - the least loss these targets allow)
 
 Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from deltarule.learning.outcome import HeldOut
 from deltarule.learning.passes import RowSource
+from deltarule.learning.rounds import Curbed
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Loss, Objective
-from deltarule.rule.learn import AlphaRange, Newton, alpha_range_of
+from deltarule.rule.learn import AlphaRange, Learner, Newton, alpha_range_of
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import train
 from deltarule.saved import FitRecord
@@ -34,6 +35,7 @@ SEPARATED = 1e-6
 def standard_errors(curvature: Array, standard: Standard, *, intercept: bool) -> Array:
     """Each own weight's standard error, the intercept last; NaN where curvature cannot say.
 
+    At a dispersion of 1: times the root of another.
     Shapes:  curvature (k, q, q), summed over rows -> (q, k)
     """
     jacobian = standard.jacobian(intercept=intercept)
@@ -53,48 +55,114 @@ def own_alphas(curvature: Array, standard: Standard, *, intercept: bool) -> Alph
 
 
 def figures(
-    rows: RowSource, model: Linear, loss: Loss, weights: Weights, guess: Array
+    rows: RowSource, model: Linear, losses: Sequence[Loss], weights: Weights, null: Array
 ) -> list[FitRecord]:
-    """How each output fits the rows, in one pass. `guess` is each target's mean, (k,).
+    """How each output fits the rows, in one pass, or two where the likelihood needs dispersion.
 
+    Shapes:  null (k,), the best score that is the same for all rows; NaN where unknown
     Errors:  OverflowError when an error is too large for a number
     """
-    k = len(guess)
-    null = loss.score(guess)
-    squared, value, least = np.zeros(k), np.zeros(k), np.zeros(k)
-    constant, null_value, count = np.zeros(k), np.zeros(k), 0.0
+    sums = [_Sums() for _ in losses]
     for batch in rows.batches():
-        scores = model.predict(weights, batch.inputs)
-        squared += batch.each @ (loss.mean(scores) - batch.targets) ** 2
-        count += float(batch.each.sum())
-        for at in range(k):
+        scores = batch.scores(model, weights)
+        for at, loss in enumerate(losses):
             one = slice(at, at + 1)
-            t = batch.targets[:, one]
-            value[at] += batch.each @ loss.value(scores[:, one], t)
-            null_value[at] += batch.each @ loss.value(np.broadcast_to(null[one], t.shape), t)
-            least[at] += batch.each @ loss.least(t)
-            constant[at] += batch.each @ loss.constant(t)
-    if not np.isfinite([squared, value]).all():
+            sums[at].add(loss, scores[:, one], batch.targets[:, one], float(null[at]), batch.each)
+    if not np.isfinite([(found.squared, found.value) for found in sums]).all():
         raise OverflowError
-    deviance, null_deviance = 2 * (value - least), 2 * (null_value - least)
     parameters = len(weights["weight"]) + model.intercept
-    return [
-        FitRecord(
-            rmse=float(np.sqrt(squared[at] / count)),
-            r2=float(1 - deviance[at] / null_deviance[at]) if null_deviance[at] > 0 else None,
+    for at, (loss, found) in enumerate(zip(losses, sums, strict=True)):
+        if loss.noise == "estimated":
+            found.constant = _constant(rows, loss, at, found.dispersion(loss, parameters))
+    return [found.fit(loss, parameters) for loss, found in zip(losses, sums, strict=True)]
+
+
+@dataclass
+class _Sums:
+    """What one pass over the rows says of one output, summed."""
+
+    rows: float = 0.0
+    squared: float = 0.0
+    value: float = 0.0
+    null: float = 0.0
+    least: float = 0.0
+    constant: float = 0.0
+    stray: float = 0.0
+    bent: float = 0.0
+
+    def add(self, loss: Loss, scores: Array, targets: Array, null: float, each: Array) -> None:
+        """Shapes: scores, targets (n, 1), each (n,)."""
+        expected = loss.slope(scores)
+        self.rows += float(each.sum())
+        self.squared += float(each @ (loss.mean(scores) - targets)[:, 0] ** 2)
+        self.value += float(each @ loss.value(scores, targets))
+        self.null += float(each @ loss.value(np.full_like(targets, null), targets))
+        self.least += float(each @ loss.least(targets))
+        self.constant += float(each @ loss.constant(targets))
+        # Pearson's chi2: (target - prediction) ** 2 over what its variance is proportional to.
+        self.stray += float(each @ (loss.delta(scores, targets) ** 2 / expected)[:, 0])
+        self.bent += float(each @ (loss.slope(scores, targets) / expected)[:, 0])
+
+    def dispersion(self, loss: Loss, parameters: int) -> float:
+        """How far rows stray, in units of what the loss expects; NaN where unknown.
+
+        Maths:   known 1;  estimated Pearson's chi2 / (n - q);  robust that times (correction /
+                 bent) ** 2, bent the mean slope, correction = 1 + q / n * (1 - bent) / bent
+        Source:  McCullagh & Nelder 1989, section 8.3; Huber & Ronchetti 2009, section 7.6
+        """
+        if loss.noise == "known":
+            return 1.0
+        if loss.noise == "unknown" or self.rows <= parameters:
+            return np.nan
+        found = self.stray / (self.rows - parameters)
+        if loss.noise == "estimated":
+            return found
+        bent = np.float64(self.bent / self.rows)
+        correction = 1 + parameters / self.rows * (1 - bent) / bent
+        return float(found * (correction / bent) ** 2)
+
+    def fit(self, loss: Loss, parameters: int) -> FitRecord:
+        """The figures, with `constant` that of the dispersion."""
+        likely = loss.noise in ("known", "estimated")
+        deviance, null_deviance = 2 * (self.value - self.least), 2 * (self.null - self.least)
+        dispersion = self.dispersion(loss, parameters)
+        minus = np.float64(self.value) / dispersion + self.constant
+        return FitRecord(
+            rmse=float(np.sqrt(self.squared / self.rows)),
+            r2=_finite(_explained(deviance, null_deviance)) if null_deviance > 0 else None,
             residual_sd=None,
-            deviance=float(deviance[at]),
-            null_deviance=float(null_deviance[at]),
-            log_likelihood=float(-(value[at] + constant[at])),
-            aic=float(2 * parameters + 2 * (value[at] + constant[at])),
+            deviance=_finite(deviance) if likely else None,
+            null_deviance=_finite(null_deviance) if likely else None,
+            log_likelihood=_finite(-minus),
+            aic=_finite(2 * parameters + 2 * minus),
+            dispersion=None if loss.noise == "known" else _finite(dispersion),
+            spread=getattr(loss, "spread", None),
         )
-        for at in range(k)
-    ]
+
+
+def _constant(rows: RowSource, loss: Loss, at: int, dispersion: float) -> float:
+    """What the sum of values / dispersion lacks to minus the log likelihood of an output."""
+    if not np.isfinite(loss.constant(np.ones((1, 1)), dispersion)).all():
+        return np.nan  # there is no likelihood, so no need for a pass
+    column = slice(at, at + 1)
+    return float(
+        sum(one.each @ loss.constant(one.targets[:, column], dispersion) for one in rows.batches())
+    )
+
+
+def _explained(deviance: float, null_deviance: float) -> float:
+    """The share of the null deviance that is gone; what is only rounding counts as nothing."""
+    share = 1 - deviance / null_deviance
+    return share if abs(share) > 1e-10 else 0.0
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def separated(fit: FitRecord) -> bool:
     """Whether the rows are told apart so well that no finite weights are best."""
-    if fit.deviance is None or fit.null_deviance is None:
+    if fit.deviance is None or fit.null_deviance is None or fit.dispersion is not None:
         return False
     return fit.deviance < SEPARATED * fit.null_deviance
 
@@ -103,12 +171,14 @@ def separated(fit: FitRecord) -> bool:
 class Judge:
     """Judges each fold by weights learnt from the others, starting from those of all rows.
 
+    They are learnt with one loss of the path after the other: most have but one.
+
     Where rows are not in memory every step is a read, so only the first fold is held out.
     """
 
     rows: RowSource
     model: Linear
-    loss: Loss
+    path: Sequence[Loss]
     problem: Problem
     frozen: Mapping[str, Mask] | None
 
@@ -125,16 +195,27 @@ class Judge:
         for fold in tried:
             others = total([folds[other] for other in there if other != fold])
             guess = others.mean[targets] * others.scale[targets]
-            objective = penalised(self.rows.objective(self.model, self.loss, without=fold))
             learnt = weights
-            for step in train(
-                weights, objective, Newton(), steps=20, tolerance=1e-4, frozen=self.frozen
-            ):
-                learnt = step.weights
+            for loss in self.path:
+                learnt = self._learn(
+                    learnt, penalised(self.rows.objective(self.model, loss, without=fold))
+                )
             for batch in self.rows.batches():
-                mine = batch.fold == fold
-                predictions = self.loss.mean(self.model.predict(learnt, batch.inputs[mine]))
-                errors += batch.each[mine] @ (predictions - batch.targets[mine]) ** 2
-                guessing += batch.each[mine] @ (guess - batch.targets[mine]) ** 2
-                judged += float(batch.each[mine].sum())
+                mine = batch.only(batch.fold == fold)
+                predictions = self.path[-1].mean(mine.scores(self.model, learnt))
+                errors += mine.each @ (predictions - mine.targets) ** 2
+                guessing += mine.each @ (guess - mine.targets) ** 2
+                judged += float(mine.each.sum())
         return HeldOut(len(tried), judged, errors, guessing, np.ones(len(targets)))
+
+    def _learn(self, weights: Weights, objective: Objective) -> Weights:
+        """Newton's last weights, or where they are still on their way the best they came by."""
+        least = np.inf
+        learner: Learner = Newton() if len(self.path) == 1 else Curbed()
+        for step in train(
+            weights, objective, learner, steps=40, tolerance=1e-4, frozen=self.frozen
+        ):
+            if step.comparison.loss < least:
+                least, weights = step.comparison.loss, step.before
+        settled = step.stopped is not None and step.stopped.reason == "settled"
+        return step.weights if settled else weights

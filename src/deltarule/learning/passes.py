@@ -20,12 +20,28 @@ from deltarule.tables.reading import Read
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows: inputs (n, p), targets (n, k), what each counts for (n,), folds (n,)."""
+    """Some rows: inputs (n, p), targets (n, k), what each counts for (n,), folds (n,).
+
+    Offsets, (n, k) or (n, 1), are added to the scores.
+    """
 
     inputs: Array
     targets: Array
     each: Array
     fold: NDArray[np.uint8]
+    offsets: Array | None = None
+
+    def scores(self, model: Linear, weights: Weights) -> Array:
+        """What the rows score: (n, k)."""
+        scores = model.predict(weights, self.inputs)
+        return scores if self.offsets is None else scores + self.offsets
+
+    def only(self, kept: Mask) -> "Batch":
+        """Those of the rows that a mask (n,) keeps."""
+        offsets = None if self.offsets is None else self.offsets[kept]
+        return Batch(
+            self.inputs[kept], self.targets[kept], self.each[kept], self.fold[kept], offsets
+        )
 
 
 class RowSource(Protocol):
@@ -37,7 +53,14 @@ class RowSource(Protocol):
         ...
 
     def batches(self) -> Iterator[Batch]: ...
-    def objective(self, model: Linear, loss: Loss, *, without: int | None = None) -> Objective: ...
+    def objective(
+        self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
+    ) -> Objective:
+        """These rows as an objective, perhaps without those of a fold.
+
+        Its curvature is the loss's own, or the `expected` one of these predictions.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,25 +74,28 @@ class Held:
     def of(cls, read: Read, standard: Standard) -> "Held":
         """The rows that the read kept."""
         parts = list(Reread(read, standard).batches())
+        offsets = [part.offsets for part in parts if part.offsets is not None]
         return cls(
             Batch(
                 np.concatenate([part.inputs for part in parts]),
                 np.concatenate([part.targets for part in parts]),
                 np.concatenate([part.each for part in parts]),
                 np.concatenate([part.fold for part in parts]),
+                np.concatenate(offsets) if offsets else None,
             )
         )
 
     def batches(self) -> Iterator[Batch]:
         yield self.whole
 
-    def objective(self, model: Linear, loss: Loss, *, without: int | None = None) -> Objective:
-        """These rows as an objective, perhaps without those of a fold."""
-        rows = self.whole
-        if without is not None:
-            kept = rows.fold != without
-            rows = Batch(rows.inputs[kept], rows.targets[kept], rows.each[kept], rows.fold[kept])
-        return Rows(model, loss, rows.inputs, rows.targets, rows.each)
+    def objective(
+        self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
+    ) -> Objective:
+        """The rows themselves as an objective."""
+        rows = self.whole if without is None else self.whole.only(self.whole.fold != without)
+        return Rows(
+            model, loss, rows.inputs, rows.targets, rows.each, rows.offsets, expected=expected
+        )
 
 
 @dataclass(frozen=True)
@@ -85,9 +111,11 @@ class Reread:
             each = np.ones(len(rows.inputs)) if rows.row_weights is None else rows.row_weights
             yield Batch(self.standard.inputs(rows.inputs), rows.targets, each, rows.fold)
 
-    def objective(self, model: Linear, loss: Loss, *, without: int | None = None) -> Objective:
-        """A read for each question, perhaps without the rows of a fold."""
-        return _Passes(self, model, loss, without)
+    def objective(
+        self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
+    ) -> Objective:
+        """A read for each question."""
+        return _Passes(self, model, loss, without, expected)
 
 
 @dataclass(frozen=True)
@@ -96,19 +124,22 @@ class _Passes:
     model: Linear
     loss: Loss
     without: int | None
+    expected: bool
     curved: bool = True
 
     def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
         def answer(batch: Batch) -> Comparison:
-            kept: Mask = batch.fold != (-1 if self.without is None else self.without)
+            rows = batch if self.without is None else batch.only(batch.fold != self.without)
             return compare(
                 self.model,
                 self.loss,
                 weights=weights,
-                inputs=batch.inputs[kept],
-                targets=batch.targets[kept],
-                row_weights=batch.each[kept],
+                inputs=rows.inputs,
+                targets=rows.targets,
+                row_weights=rows.each,
+                offsets=rows.offsets,
                 curvature=curvature,
+                expected=self.expected,
             )
 
         return reduce(add, map(answer, self.rows.batches()))

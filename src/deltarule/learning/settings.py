@@ -7,8 +7,8 @@ from numbers import Integral, Real
 from typing import Literal
 
 from deltarule.errors import LearningError
-from deltarule.rule.compare import LOSSES
 from deltarule.rule.learn import LEARNERS
+from deltarule.rule.losses import loss_named
 
 Ridge = float | Literal["auto"]
 
@@ -37,8 +37,7 @@ class How:
     freeze: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise LearningError(f"there is no loss '{self.loss}': choose {_either(LOSSES)}")
+        loss_named(self.loss)
         learners = ["exact", *LEARNERS]
         if self.learner is not None and self.learner not in learners:
             choose = f"choose {_either(learners)}"

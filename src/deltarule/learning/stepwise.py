@@ -1,28 +1,33 @@
 """Learning in steps: descent, momentum or Newton, on moments or on rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from deltarule.errors import DivergedError, TargetError
+from deltarule.errors import DivergedError, LearningError, TargetError
 from deltarule.learning.deviance import Judge, figures, own_alphas, separated, standard_errors
 from deltarule.learning.exact import Certain, fits
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.passes import Held, Reread, RowSource
+from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
 from deltarule.learning.settings import How
 from deltarule.moments.moments import total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import Spectrum, guessing_error, solve
 from deltarule.moments.standard import Standard
-from deltarule.rule.compare import LOSSES, Objective
+from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Descent, Learner, Momentum, Newton, alpha_range_of
+from deltarule.rule.losses import Loss, loss_named, together
 from deltarule.rule.penalty import Penalised, Ridge
-from deltarule.rule.predict import Linear, Mask, Weights
+from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import Step, Stop, train
+from deltarule.saved import FitRecord
 from deltarule.summary import number
 from deltarule.tables.reading import Read
 
+# Residuals this small beside the targets are rounding.
+MET = 1e-13
 # Held-out folds are learnt again in as many steps as all rows took, if those are not more.
 STEPS_AGAIN = 10_000
 
@@ -37,12 +42,18 @@ class Stepwise:
         p, k = len(read.schema.inputs), len(read.schema.targets)
         self.asked = Problem(range(p), range(p, p + k), read.plan.asked.intercept, start, frozen)
         self.problem = self.asked.of(total(read.folds))
-        self.model, self.loss = Linear(intercept=read.plan.asked.intercept), LOSSES[how.loss]
+        self.model = Linear(intercept=read.plan.asked.intercept)
+        self.losses: tuple[Loss, ...] = (loss_named(how.loss),) * k
         self.guess = self.problem.target_mean * self.problem.target_scale
         self.standard = self._standard()
         self._check_targets()
         self.rows = self._rows(by_hand)
+        self.rounds: Rounds | None = None
+        if isinstance(self.losses[0], Adaptive):
+            self.rounds = self._rounds()
+            self._measure(self.rounds)
         self.objective = self._objective()
+        self.tolerance = self._tolerance()
         self.learner = self._learner()
         self.last: Step | None = None
 
@@ -55,20 +66,25 @@ class Stepwise:
         held = self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).any())
         return Standard.of(self.problem, centre=not held)
 
+    @property
+    def loss(self) -> Loss:
+        """What all outputs are learnt with."""
+        return together(self.losses)
+
     def _check_targets(self) -> None:
         """Errors: TargetError, naming the first row whose target the loss cannot take."""
         name = self.read.source.name
         for at, target in enumerate(self.read.schema.targets):
-            if self.loss.accepts(np.array([[target.low], [target.high]])).all():
+            if self.losses[at].accepts(np.array([[target.low], [target.high]])).all():
                 continue
             for rows in self.read.rows():
-                wrong = ~self.loss.accepts(rows.targets[:, [at]])[:, 0]
+                wrong = ~self.losses[at].accepts(rows.targets[:, [at]])[:, 0]
                 if wrong.any():
                     first = int(np.argmax(wrong))
                     raise TargetError(
                         f"{name}, column '{target.name}', row {rows.number[first] + 1}: "
-                        f"{rows.targets[first, at]:g} is no target for {self.loss.name} loss, "
-                        f"which takes {self.loss.takes}"
+                        f"{rows.targets[first, at]:g} is no target for {self.losses[at].name} "
+                        f"loss, which takes {self.losses[at].takes}"
                     )
 
     def _rows(self, by_hand: int) -> RowSource | None:
@@ -78,6 +94,37 @@ class Stepwise:
         if self.how.loss == "squared" and self.read.examples > by_hand:
             return None
         return Held.of(self.read, self.standard)
+
+    def _rounds(self) -> Rounds:
+        """Rounds of learning. Errors: LearningError where several targets need several spreads."""
+        if len(self.losses) > 1 and hasattr(self.losses[0], "spread"):
+            raise LearningError(
+                f"{self.losses[0].name} loss measures one target's residuals: predict one column"
+            )
+        assert self.rows is not None, "losses other than squared need rows"
+        return Rounds(self.rows, self.model, self.losses, self._penalised)
+
+    def _measure(self, rounds: Rounds) -> None:
+        """The losses of the first round; learners other than Newton know no other."""
+        if self.how.chosen == "newton":
+            rounds.measure(self._first(), first=True)
+        else:
+            best = self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
+            rounds.measure(self.standard.into(best), first=True)
+            rounds.losses = narrowed(rounds.losses, WATCHED)
+        self._check_spread(rounds.losses)
+        self.losses = rounds.losses
+
+    def _check_spread(self, losses: Sequence[Loss]) -> None:
+        """Errors: TargetError where residuals are too small to measure outliers by."""
+        for loss, target in zip(losses, self.read.schema.targets, strict=True):
+            size = max(abs(target.low), abs(target.high))
+            if getattr(loss, "spread", np.inf) <= MET * size:
+                raise TargetError(
+                    f"{self.read.source.name}: most rows of the target '{target.name}' are met "
+                    "exactly, so their residuals have no spread that outliers could be measured "
+                    "by: use absolute or squared loss"
+                )
 
     def _objective(self) -> Objective:
         if self.rows is None:
@@ -118,25 +165,72 @@ class Stepwise:
         first = dict(self.standard.into(self.start))
         unset = self.frozen is None and not any(array.any() for array in self.start.values())
         if self.how.loss != "squared" and unset and "intercept" in first:
-            with np.errstate(divide="ignore"):
-                score = self.loss.score(self.guess)
-            if not np.isfinite(score).all():
-                at = self.read.schema.targets[int(np.argmin(np.isfinite(score)))]
-                raise TargetError(
-                    f"{self.read.source.name}: the target '{at.name}' is {at.low:g} in every row: "
-                    "there is nothing to learn"
-                )
-            first["intercept"] = score
+            first["intercept"] = self._mean_score()
         return first
+
+    def _mean_score(self) -> Array:
+        """The score whose prediction is the targets' mean, or their middle, (k,).
+
+        Errors:  TargetError when that is infinite
+        """
+        if self.rounds is not None:
+            return self.rounds.centre
+        with np.errstate(divide="ignore"):
+            score = self.loss.score(self.guess)
+        if not np.isfinite(score).all():
+            at = self.read.schema.targets[int(np.argmin(np.isfinite(score)))]
+            raise TargetError(
+                f"{self.read.source.name}: the target '{at.name}' is {at.low:g} in every row: "
+                "there is nothing to learn"
+            )
+        return score
+
+    def _tolerance(self) -> float:
+        """The tolerance, in shares of the largest gradient at the start.
+
+        From a start far off, where the loss is steep beyond measure, it is one of the gradient
+        that is left when weights are 0: beside the steep one all would seem flat.
+
+        Errors:  LearningError when the start is too far off for any number
+        """
+        first = self._first()
+        if self.how.loss == "squared" or not any(array.any() for array in self.start.values()):
+            return self.how.tolerance
+        none = {n: np.zeros_like(array) for n, array in first.items()}
+        if "intercept" in none:
+            none["intercept"] = self._mean_score()
+        if self.frozen is not None:
+            none = {n: np.where(self.frozen[n], first[n], array) for n, array in none.items()}
+        with np.errstate(all="ignore"):
+            steep, usual = (
+                max(float(np.max(np.abs(g), initial=0.0)) for g in found.weight_delta.values())
+                for found in (self.objective(first), self.objective(none))
+            )
+        if not np.isfinite(steep):
+            raise LearningError("the loss is not finite where learning starts: start nearer to 0")
+        share = usual / steep if 0 < usual < steep else 1.0
+        return self.how.tolerance * share
 
     def steps(self) -> Iterator[Step]:
         """The steps, with weights in the inputs' own units."""
-        for step in self._train(self.objective, self._first()):
+        for step in self._taken():
             own = replace(step, before=self._own(step.before), weights=self._own(step.weights))
             if step.stopped:
                 own = replace(own, stopped=self._said(step.stopped, own))
             self.last = own
             yield own
+
+    def _taken(self) -> Iterator[Step]:
+        if self.rounds is None or self.learner.name != "newton":
+            yield from self._train(self.objective, self._first())
+            return
+        how = self.how
+        for step in self.rounds.train(
+            self._first(), steps=how.steps, tolerance=self.tolerance, frozen=self.frozen
+        ):
+            self._check_spread(self.rounds.losses)
+            self.losses = self.rounds.losses
+            yield step
 
     def _own(self, weights: Weights) -> Weights:
         """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
@@ -152,7 +246,7 @@ class Stepwise:
             objective,
             self.learner,
             steps=how.steps,
-            tolerance=how.tolerance,
+            tolerance=self.tolerance,
             frozen=self.frozen,
         )
 
@@ -208,6 +302,13 @@ class Stepwise:
             notes.append("steps were taken on standardised inputs, which alpha refers to")
         if self.how.loss != "squared" and self.how.ridge == "auto":
             notes.append("no ridge was tried: only squared loss chooses a penalty by itself")
+        if self.rounds is not None and self.learner.name != "newton":
+            notes.append(
+                "steps were taken on a loss fitted to the residuals of least squares: newton, the "
+                "default, goes on to the loss itself"
+            )
+        if self.losses[0].noise == "unknown":
+            notes.append(f"no standard errors are known for {self.losses[0].name} loss")
         return notes
 
     def _squared(self, outcome: Outcome, stopped: Stop) -> Outcome:
@@ -252,16 +353,25 @@ class Stepwise:
     def _other(self, outcome: Outcome, stopped: Stop) -> Outcome:
         assert self.rows is not None, "losses other than squared need rows"
         weights = self.standard.into(outcome.weights)
+        path = [self.loss]
+        if self.rounds is not None:
+            self.rounds.measure(weights, first=True)
+            rounded = (together(narrowed(self.rounds.losses, share)) for share in JUDGED)
+            path = list(dict.fromkeys(rounded))  # without a kink they are all the same
+        losses = narrowed(self.losses, 0)
+        null = self.loss.score(self.guess) if self.rounds is None else best(self.rows, losses)
         curvature = self.objective(weights, curvature=True).curvature
         assert curvature is not None, "rows are curved"
-        p = len(self.problem.mean)
+        p, intercept = len(self.problem.mean), self.model.intercept
+        average = curvature / self.problem.rows
+        sharp = self.rounds is not None and self.losses[0].noise == "unknown"
         known = not self.ridge and self.frozen is None
-        found = standard_errors(curvature, self.standard, intercept=self.model.intercept)
         try:
-            fit = figures(self.rows, self.model, self.loss, weights, self.guess)
+            fit = figures(self.rows, self.model, losses, weights, null)
         except OverflowError:
             raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
-        judge = Judge(self.rows, self.model, self.loss, self.asked, self.frozen)
+        found = self._errors(weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
+        judge = Judge(self.rows, self.model, path, self.asked, self.frozen)
         notes = list(outcome.notes)
         if any(separated(one) for one in fit) and not self.ridge:
             notes.append(
@@ -274,8 +384,24 @@ class Stepwise:
             held_out=judge.held_out(weights, self.read.folds, self._penalised),
             error=found[:p] if known else None,
             intercept_error=found[p] if known and self.model.intercept else None,
-            alphas=own_alphas(
-                curvature / self.problem.rows, self.standard, intercept=self.model.intercept
-            ),
+            # Beside a kink curvature says nothing of the next step.
+            alphas=None if sharp else own_alphas(average, self.standard, intercept=intercept),
             notes=notes,
         )
+
+    def _errors(self, weights: Weights, curvature: Array, fit: Sequence[FitRecord]) -> Array:
+        """Each own weight's standard error, the intercept last, NaN where unknown: (q, k).
+
+        Where the link does not suit the loss, its curvature is not the one that is expected.
+        """
+        assert self.rows is not None, "losses other than squared need rows"
+        if any(loss.noise != "known" for loss in self.losses):
+            expected = self.rows.objective(self.model, self.loss, expected=True)
+            found = expected(weights, curvature=True).curvature
+            assert found is not None, "rows are curved"
+            curvature = found
+        each = standard_errors(curvature, self.standard, intercept=self.model.intercept)
+        known = [loss.noise == "known" for loss in self.losses]
+        dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
+        errors: Array = each * np.sqrt(np.array(dispersion, dtype=float))
+        return errors

@@ -1,13 +1,13 @@
 """Compare: how wrong the predictions are, and what that says for each weight.
 
-A loss comes with the link that makes its slope `prediction - target`: its value and its delta
-stand next to each other below, so that one can be checked against the other. Whatever the loss,
+Whatever the loss,
 
+    scores       = predict(weights, inputs), and an offset if rows have one
     delta        = prediction - target
-    weight_delta = delta * input
+    weight_delta = slope of the loss in the score * input; often that slope is delta itself
 
-Shapes: scores s and targets t (n, k). Values are nats per row, or half the squared units of the
-target for `Squared`.
+The losses stand in losses.py. Shapes: scores s, targets t and offsets (n, k); an offset (n, 1)
+is the same for all outputs.
 """
 
 from collections.abc import Mapping
@@ -17,162 +17,20 @@ from operator import add
 from typing import Protocol
 
 import numpy as np
-from scipy.special import expit, gammaln, xlogy
 
+from deltarule.rule.losses import LOSSES as LOSSES
+from deltarule.rule.losses import Logistic as Logistic
+from deltarule.rule.losses import Loss as Loss
+from deltarule.rule.losses import Poisson as Poisson
+from deltarule.rule.losses import Squared as Squared
 from deltarule.rule.predict import Array, Mask, Model, Weights
-
-
-class Loss(Protocol):
-    """What a row's wrongness counts for, with its link."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def takes(self) -> str:
-        """The targets it takes, in words; `accepts` tests them."""
-        ...
-
-    def accepts(self, targets: Array) -> Mask: ...
-    def value(self, scores: Array, targets: Array) -> Array: ...
-    def delta(self, scores: Array, targets: Array) -> Array: ...
-    def slope(self, scores: Array) -> Array: ...
-    def mean(self, scores: Array) -> Array: ...
-    def score(self, mean: Array) -> Array: ...
-    def least(self, targets: Array) -> Array: ...
-    def constant(self, targets: Array) -> Array: ...
-
-
-@dataclass(frozen=True)
-class Squared:
-    """Half the squared delta, for targets that are amounts.
-
-    Maths:   value = (s - t) ** 2 / 2;  delta = s - t;  prediction = s
-    Units:   half the target's units squared; the error people are shown is delta ** 2
-    Source:  Widrow & Hoff 1960
-
-    >>> Squared().delta(np.array([[500_000.0]]), np.array([[99_750_000.0]]))
-    array([[-99250000.]])
-    """
-
-    name: str = "squared"
-    takes: str = "any number"
-
-    def accepts(self, targets: Array) -> Mask:
-        return np.isfinite(targets)
-
-    def value(self, scores: Array, targets: Array) -> Array:
-        value: Array = np.sum((scores - targets) ** 2, axis=1) / 2
-        return value
-
-    def delta(self, scores: Array, targets: Array) -> Array:
-        return scores - targets
-
-    def slope(self, scores: Array) -> Array:
-        return np.ones_like(scores)
-
-    def mean(self, scores: Array) -> Array:
-        return scores
-
-    def score(self, mean: Array) -> Array:
-        return mean
-
-    def least(self, targets: Array) -> Array:
-        return np.zeros(len(targets))
-
-    def constant(self, targets: Array) -> Array:
-        return np.zeros(len(targets))
-
-
-@dataclass(frozen=True)
-class Logistic:
-    """The log loss of yes/no targets, or of shares between 0 and 1.
-
-    Maths:   value = log(1 + exp(s)) - t * s;  delta = expit(s) - t;  prediction = expit(s)
-    Source:  McCullagh & Nelder 1989, section 4.3
-
-    >>> Logistic().delta(np.array([[0.0]]), np.array([[1.0]]))
-    array([[-0.5]])
-    """
-
-    name: str = "logistic"
-    takes: str = "true/false, or numbers from 0 to 1"
-
-    def accepts(self, targets: Array) -> Mask:
-        return (targets >= 0) & (targets <= 1)
-
-    def value(self, scores: Array, targets: Array) -> Array:
-        value: Array = np.sum(np.logaddexp(0.0, scores) - targets * scores, axis=1)
-        return value
-
-    def delta(self, scores: Array, targets: Array) -> Array:
-        return expit(scores) - targets
-
-    def slope(self, scores: Array) -> Array:
-        return expit(scores) * expit(-scores)
-
-    def mean(self, scores: Array) -> Array:
-        return expit(scores)
-
-    def score(self, mean: Array) -> Array:
-        return np.log(mean) - np.log1p(-mean)
-
-    def least(self, targets: Array) -> Array:
-        both = xlogy(targets, targets) + xlogy(1 - targets, 1 - targets)
-        least: Array = -np.sum(both, axis=1)
-        return least
-
-    def constant(self, targets: Array) -> Array:
-        return np.zeros(len(targets))
-
-
-@dataclass(frozen=True)
-class Poisson:
-    """The Poisson loss, for targets that are counts.
-
-    Maths:   value = exp(s) - t * s;  delta = exp(s) - t;  prediction = exp(s)
-    Source:  McCullagh & Nelder 1989, section 6.2
-
-    >>> Poisson().delta(np.array([[0.0]]), np.array([[3.0]]))
-    array([[-2.]])
-    """
-
-    name: str = "poisson"
-    takes: str = "numbers of 0 or more"
-
-    def accepts(self, targets: Array) -> Mask:
-        return (targets >= 0) & np.isfinite(targets)
-
-    def value(self, scores: Array, targets: Array) -> Array:
-        value: Array = np.sum(np.exp(scores) - targets * scores, axis=1)
-        return value
-
-    def delta(self, scores: Array, targets: Array) -> Array:
-        return np.exp(scores) - targets
-
-    def slope(self, scores: Array) -> Array:
-        return np.exp(scores)
-
-    def mean(self, scores: Array) -> Array:
-        return np.exp(scores)
-
-    def score(self, mean: Array) -> Array:
-        return np.log(mean)
-
-    def least(self, targets: Array) -> Array:
-        least: Array = np.sum(targets - xlogy(targets, targets), axis=1)
-        return least
-
-    def constant(self, targets: Array) -> Array:
-        constant: Array = np.sum(gammaln(targets + 1), axis=1)
-        return constant
-
-
-LOSSES: Mapping[str, Loss] = {loss.name: loss for loss in (Squared(), Logistic(), Poisson())}
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The outcome of comparing: sums over rows, so the comparisons of two parts add up.
+
+    `delta` is prediction - target, whatever the loss makes of it for the weights.
 
     Shapes:  prediction, delta (k,); weight_delta as the weights; curvature (k, q, q) or None
     """
@@ -228,22 +86,34 @@ def compare(
     inputs: Array,
     targets: Array,
     row_weights: Array | None = None,
+    offsets: Array | None = None,
     curvature: bool = False,
+    expected: bool = False,
 ) -> Comparison:
     """Predict these rows, compare with their targets, and sum what that says for each weight.
 
-    Shapes:  inputs (n, p), targets (n, k), row_weights (n,): a row of weight 3 counts as three rows
+    `offsets` are added to the scores. `expected` asks for the curvature that the predictions lead
+    one to expect, which says how sure the weights are, instead of that of these targets.
+
+    Shapes:  inputs (n, p), targets (n, k), row_weights (n,): a row of weight 3 counts as three
+             rows; offsets (n, k) or (n, 1)
     """
     scores = model.predict(weights, inputs)
+    if offsets is not None:
+        scores = scores + offsets
     each = np.ones((len(inputs), 1)) if row_weights is None else row_weights[:, None]
-    delta = loss.delta(scores, targets) * each
+    predictions = loss.mean(scores)
+    curved = None
+    if curvature:
+        slope = loss.slope(scores) if expected else loss.slope(scores, targets)
+        curved = model.curvature(inputs, slope * each)
     return Comparison(
         rows=float(each.sum()),
-        prediction=(loss.mean(scores) * each).sum(axis=0),
-        delta=delta.sum(axis=0),
+        prediction=(predictions * each).sum(axis=0),
+        delta=((predictions - targets) * each).sum(axis=0),
         loss=float(loss.value(scores, targets) @ each[:, 0]),
-        weight_delta=model.weight_delta(weights, inputs, delta),
-        curvature=model.curvature(inputs, loss.slope(scores) * each) if curvature else None,
+        weight_delta=model.weight_delta(weights, inputs, loss.delta(scores, targets) * each),
+        curvature=curved,
     )
 
 
@@ -265,7 +135,7 @@ class Objective(Protocol):
 class Rows:
     """The objective answered by rows in memory, some at a time.
 
-    Shapes:  inputs (n, p), targets (n, k), row_weights (n,) or None
+    Shapes:  inputs (n, p), targets (n, k), row_weights (n,) or None, offsets (n, k) or (n, 1)
     """
 
     model: Model
@@ -273,6 +143,8 @@ class Rows:
     inputs: Array
     targets: Array
     row_weights: Array | None = None
+    offsets: Array | None = None
+    expected: bool = False
     at_once: int = 8192
     curved: bool = True
 
@@ -286,7 +158,9 @@ class Rows:
                 inputs=self.inputs[rows],
                 targets=self.targets[rows],
                 row_weights=None if self.row_weights is None else self.row_weights[rows],
+                offsets=None if self.offsets is None else self.offsets[rows],
                 curvature=curvature,
+                expected=self.expected,
             )
 
         return reduce(add, map(part, range(0, len(self.inputs), self.at_once)))

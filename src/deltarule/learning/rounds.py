@@ -1,0 +1,258 @@
+"""Learning in rounds, for losses with a unit that only the residuals can tell.
+
+huber       learn, measure the residuals' spread, learn again with that, until the spread stays
+quantile    learn with the kink rounded over a width, round it less, until what that hides of the
+            loss no longer matters
+
+Shapes: n rows, k outputs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+
+from deltarule.learning.passes import RowSource
+from deltarule.rule.compare import Comparison, Objective
+from deltarule.rule.learn import AlphaRange, Newton
+from deltarule.rule.losses import Loss, together
+from deltarule.rule.predict import Array, Linear, Mask, Weights, stack, unstack
+from deltarule.rule.robust import NARROWER, quantile_of
+from deltarule.rule.train import Step, Stop, train
+
+# A spread comes to rest in some 20 rounds, a width of 1e-13 is reached in 15.
+ROUNDS = 200
+# One takes some 5 steps, and more only where residuals are rounding beside the targets.
+STEPS = 150
+# Having arrived, a step promises less than this of the loss.
+ARRIVED = 1e-6
+# A gradient this small beside the mean size of the deltas is rounding.
+ROUNDING = 1e-14
+# A round is over when its loss, summed, is this share of the width from its best.
+NEAR = 1e-3
+# Steps that are not Newton's would creep where a kink is sharp, so they see it rounded over this
+# share of the mean residual.
+WATCHED = 0.125
+# And so are held-out rows judged, in this many rounds: the errors there are sure to 1% or so.
+JUDGED = (0.3, 0.03, 0.003)
+
+
+@runtime_checkable
+class Adaptive(Loss, Protocol):
+    """A loss that is learnt in rounds."""
+
+    def again(
+        self, residuals: Array, targets: Array, each: Array, *, first: bool = False
+    ) -> "Loss | None":
+        """The loss to learn with next, None when this one will do; `first` only measures."""
+        ...
+
+    def narrowed(self, share: float) -> "Loss":
+        """The same with its kink rounded over a share of the width, by 0 not at all."""
+        ...
+
+    def best(self, targets: Array, each: Array) -> float:
+        """The score that is best if it must be the same for all rows, NaN where unknown."""
+        ...
+
+    @property
+    def rest(self) -> str:
+        """What it means that no other round is due, in words."""
+        ...
+
+
+def outcomes(rows: RowSource) -> tuple[Array, Array]:
+    """Every row's targets (n, k), and what it counts for (n,)."""
+    parts = [(batch.targets, batch.each) for batch in rows.batches()]
+    return np.concatenate([one for one, _ in parts]), np.concatenate([one for _, one in parts])
+
+
+def narrowed(losses: Sequence[Loss], share: float) -> tuple[Loss, ...]:
+    """All of them with their kink rounded over a share of the width they have."""
+    return tuple(loss.narrowed(share) if isinstance(loss, Adaptive) else loss for loss in losses)
+
+
+def best(rows: RowSource, losses: Sequence[Loss]) -> Array:
+    """The best score that is the same for all rows, (k,); NaN where it would take a search."""
+    targets, each = outcomes(rows)
+    found = [
+        loss.best(targets[:, at], each) if isinstance(loss, Adaptive) else np.nan
+        for at, loss in enumerate(losses)
+    ]
+    return np.array(found)
+
+
+def gradient(step: Step) -> float:
+    """The largest weight_delta, either way."""
+    return max(float(np.max(np.abs(g), initial=0.0)) for g in step.comparison.weight_delta.values())
+
+
+def promised(step: Step) -> float:
+    """How far the loss would fall along the step if it were a plane: twice what Newton expects."""
+    moved = step.comparison.weight_delta.items()
+    return float(sum(np.sum(g * (step.before[n] - step.weights[n])) for n, g in moved))
+
+
+@dataclass(frozen=True)
+class Curb:
+    """What a curbed step remembers of each output: where from, the way, its slope, how much of it.
+
+    And of all outputs the loss there.
+
+    Shapes:  base, way (q, k), slope, share (k,)
+    """
+
+    base: Array
+    way: Array
+    slope: Array
+    share: Array
+    loss: float
+
+
+@dataclass(frozen=True)
+class Curbed:
+    """Newton, each output's step halved where it went too far.
+
+    Newton itself asks whether the loss rose. One far row, or an output in larger units, makes the
+    loss so large that what others gain or lose is beyond its last digit. So a step also went too
+    far where the loss rises at its end more than half as steeply as it fell at its start; and
+    where the loss did rise, only those outputs are blamed along whose way it rises.
+    """
+
+    name: ClassVar[str] = "newton"
+    needs_curvature: ClassVar[bool] = True
+    always_falls: ClassVar[bool] = False
+
+    def limit(self, alphas: AlphaRange) -> float:
+        return np.inf
+
+    def start(self, weights: Weights) -> None:
+        return None
+
+    def step(
+        self, weights: Weights, comparison: Comparison, state: Curb | None
+    ) -> tuple[Weights, Curb]:
+        g, here = stack(comparison.weight_delta), stack(weights)
+        way = stack(Newton().step(weights, comparison, None)[1].way)
+        slope, share, loss = np.sum(g * way, axis=0), np.ones(g.shape[1]), comparison.loss
+        if state is not None:
+            rising = -np.sum(g * state.way, axis=0)
+            rose = not comparison.loss <= state.loss * (1 + 1e-12)
+            far = (rising > state.slope / 2) | (rose & (rising > 0))
+            loss = state.loss if far.any() else loss
+            here, way = np.where(far, state.base, here), np.where(far, state.way, way)
+            slope = np.where(far, state.slope, slope)
+            share = np.where(far, state.share / 4, 1.0)
+        return unstack(here - share * way, weights), Curb(here, way, slope, share, loss)
+
+
+class Rounds:
+    """Rounds of learning. `losses` is what each output is learnt with now."""
+
+    def __init__(
+        self,
+        rows: RowSource,
+        model: Linear,
+        losses: Sequence[Loss],
+        penalised: Callable[[Objective], Objective],
+    ) -> None:
+        self.rows, self.model, self.losses = rows, model, tuple(losses)
+        self.penalised = penalised
+        self.targets, self.each = outcomes(rows)
+        self._typical = self._enough = 0.0
+        size = float(np.max(self.each @ np.abs(self.targets))) / float(self.each.sum())
+        self._rounding = ROUNDING * size
+
+    @property
+    def centre(self) -> Array:
+        """Where half of the targets, or the share asked for, are below: a start far rows leave be.
+
+        Shapes:  (k,)
+        """
+        shares = [getattr(loss, "share", 0.5) for loss in self.losses]
+        return np.array(
+            [
+                quantile_of(t, self.each, share)
+                for t, share in zip(self.targets.T, shares, strict=True)
+            ]
+        )
+
+    def measure(self, weights: Weights, *, first: bool = False) -> bool:
+        """Whether another round is due, with losses that suit what these weights leave."""
+        scores = [batch.scores(self.model, weights) for batch in self.rows.batches()]
+        off = self.targets - np.concatenate(scores)
+        each = self.each
+        found = [
+            loss.again(off[:, at], self.targets[:, at], each, first=first)
+            if isinstance(loss, Adaptive)
+            else None
+            for at, loss in enumerate(self.losses)
+        ]
+        self.losses = tuple(new or old for new, old in zip(found, self.losses, strict=True))
+        deltas = together(self.losses).delta(-off, np.zeros_like(off))
+        self._typical = float(np.max(each @ np.abs(deltas))) / float(each.sum())
+        # Near enough to the best of this round that Newton's first step of the next one is sound.
+        widths = [getattr(loss, "width", 0.0) for loss in self.losses]
+        self._enough = NEAR * min(widths) / float(each.sum())
+        return any(found)
+
+    @property
+    def objective(self) -> Objective:
+        """What the rows say under the losses of this round."""
+        return self.penalised(self.rows.objective(self.model, together(self.losses)))
+
+    def train(
+        self, weights: Weights, *, steps: int, tolerance: float, frozen: Mapping[str, Mask] | None
+    ) -> Iterator[Step]:
+        """Newton's steps, numbered through all rounds; the last says why it stopped."""
+        done, small, held = 0, 0.0, None
+        ends: Weights = {}
+        for number in range(1, ROUNDS + 1):
+            most, least, best_yet = min(STEPS, steps - done), np.inf, weights
+            for step in train(
+                weights, self.objective, Curbed(), steps=most, tolerance=0, frozen=frozen
+            ):
+                if held is not None:
+                    yield held
+                done, weights = done + 1, step.weights
+                held = replace(step, number=done, stopped=None)
+                if step.comparison.loss < least:
+                    least, best_yet = step.comparison.loss, step.before
+                small = small or max(tolerance * gradient(step), ROUNDING * self._typical)
+                if promised(step) <= self._enough or gradient(step) <= small:
+                    # Beside a kink some ways are flat: what rounding leaves of a slope there
+                    # would send this step, which nobody will check, far off for nothing.
+                    weights = step.before if self._enough else step.weights
+                    break
+            else:
+                # Not there, and perhaps in the middle of a step that goes too far.
+                weights = best_yet
+            assert held is not None, "each round has a step"
+            left, held = promised(held), replace(held, weights=weights)
+            if done == steps:
+                yield replace(held, stopped=Stop("steps", f"stopped at the {done} steps allowed"))
+                return
+            if not self.measure(weights):
+                if left > max(ARRIVED * abs(held.comparison.loss), self._rounding):
+                    gain = f"a step may yet lower the loss by {left:.3g}"
+                    words = f"stopped on its way after {number} rounds: {gain}"
+                    yield replace(held, stopped=Stop("still", words))
+                    return
+                words = f"settled at step {done}, in round {number}: {self._rest()}"
+                yield replace(held, stopped=Stop("settled", words))
+                return
+            ended = weights
+            if ends and self._enough:
+                # Each round's end lies beyond the last, on nearly a straight line in the width.
+                weights = {n: w + (w - ends[n]) / NARROWER for n, w in ended.items()}
+                held = replace(held, weights=weights)
+            ends = ended
+        assert held is not None, "there was a round"
+        words = f"stopped after {ROUNDS} rounds, in which the spread of the residuals found no rest"
+        yield replace(held, stopped=Stop("still", words))
+
+    def _rest(self) -> str:
+        return "; ".join(
+            dict.fromkeys(loss.rest for loss in self.losses if isinstance(loss, Adaptive))
+        )
