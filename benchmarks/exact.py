@@ -65,7 +65,7 @@ def of_numbers(path: Path) -> dict[str, Any]:
 def of_mixed(path: Path) -> dict[str, Any]:
     """Predictions of the first rows: gaps filled and marked, a column for every level."""
     frame = pl.read_parquet(path)
-    inputs, targets = coded(frame.drop("y")), frame["y"].to_numpy()
+    inputs, targets = coded(dated(frame.drop("y"))), frame["y"].to_numpy()
     found = least_squares(
         lambda: (
             (inputs[start : start + CHUNK], targets[start : start + CHUNK])
@@ -73,6 +73,19 @@ def of_mixed(path: Path) -> dict[str, Any]:
         )
     )
     return {"predictions": (inputs[:PREDICTED] @ found.weights).tolist()}
+
+
+def dated(frame: pl.DataFrame) -> pl.DataFrame:
+    """Days as a number, months and weekdays as levels, in place of dates."""
+    for name, kind in frame.schema.items():
+        if kind == pl.Date:
+            day = pl.col(name)
+            frame = frame.with_columns(
+                day.dt.month().cast(pl.String).alias(f"{name} month"),
+                day.dt.weekday().cast(pl.String).alias(f"{name} weekday"),
+                day.cast(pl.Int32).cast(pl.Float64),
+            )
+    return frame
 
 
 def coded(frame: pl.DataFrame) -> sparse.csr_matrix:

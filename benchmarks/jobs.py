@@ -62,6 +62,34 @@ SKLEARN_SCALED = Contestant(
     "StandardScaler first, which mends its digits; weights only",
 )
 
+
+def _mixed(name: str, title: str, table: str, rows: int) -> Job:
+    """A table of numbers, categories and gaps, beside those that take such tables."""
+    return Job(
+        name=name,
+        title=title,
+        table=table,
+        rows=rows,
+        contestants=(
+            DECODE,
+            Contestant("deltarule", "benchmarks.ours:learn_mixed", OURS, LEARN.note),
+            Contestant(
+                "glum",
+                "benchmarks.peers:glum_mixed",
+                (*PANDAS, "glum"),
+                "pandas categories; weights only",
+            ),
+            Contestant(
+                "scikit-learn",
+                "benchmarks.peers:pipeline_mixed",
+                PIPELINE,
+                "pipeline; weights only; run once",
+                once=True,
+            ),
+        ),
+    )
+
+
 JOBS = (
     Job(
         name="parquet_5m_x_20",
@@ -132,27 +160,11 @@ JOBS = (
         rows=1_000_000,
         contestants=(DECODE, LEARN, SKLEARN_SCALED),
     ),
-    Job(
-        name="mixed_3m",
-        title="Parquet with 5 numbers, categories of 10, 100 and 1000 levels, 2% missing",
-        table="mixed.parquet",
-        rows=3_000_000,
-        contestants=(
-            DECODE,
-            Contestant("deltarule", "benchmarks.ours:learn_mixed", OURS, LEARN.note),
-            Contestant(
-                "glum",
-                "benchmarks.peers:glum_mixed",
-                (*PANDAS, "glum"),
-                "pandas categories; weights only",
-            ),
-            Contestant(
-                "scikit-learn",
-                "benchmarks.peers:pipeline_mixed",
-                PIPELINE,
-                "pipeline; weights only; run once",
-                once=True,
-            ),
-        ),
+    _mixed(
+        "mixed_3m",
+        "Parquet with 5 numbers, categories of 10, 100 and 1000 levels, 2% missing",
+        "mixed.parquet",
+        3_000_000,
     ),
+    _mixed("flights_1m", "The same with a date", "flights.parquet", 1_000_000),
 )

@@ -148,12 +148,12 @@ def glum_mixed(path: str, exact: Exact) -> Answer:
     import pandas as pd
     from glum import GeneralizedLinearRegressor
 
-    frame = pd.read_parquet(path)
+    frame = _dated(pd.read_parquet(path))
     y = frame.pop("y").to_numpy()
     for name in list(frame.columns):
-        if name.startswith("of_"):
+        if name.startswith(("of_", "day ")):
             frame[name] = frame[name].astype("category")
-        else:
+        elif frame[name].isna().any():
             frame[f"{name} is missing"] = frame[name].isna().astype(float)
             frame[name] = frame[name].fillna(frame[name].mean())
     model = GeneralizedLinearRegressor(
@@ -176,7 +176,7 @@ def pipeline_mixed(path: str, exact: Exact) -> Answer:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    frame = pd.read_parquet(path)
+    frame = _dated(pd.read_parquet(path))
     y = frame.pop("y").to_numpy()
     prepare = make_column_transformer(
         (
@@ -189,6 +189,18 @@ def pipeline_mixed(path: str, exact: Exact) -> Answer:
     model = make_pipeline(prepare, LinearRegression(tol=1e-12)).fit(frame, y)
     head = frame.head(len(exact["predictions"]))
     return Answer("predictions", lambda: model.predict(head).tolist())
+
+
+def _dated(frame: Any) -> Any:
+    """Days as a number, months and weekdays as text, in place of a pandas column of dates."""
+    import pandas as pd
+
+    if "day" in frame:
+        day = pd.to_datetime(frame["day"])
+        frame["day month"] = day.dt.month.astype(str)
+        frame["day weekday"] = day.dt.weekday.astype(str)
+        frame["day"] = (day - pd.Timestamp("1970-01-01")).dt.days.astype(float)
+    return frame
 
 
 def _arrays(path: str) -> tuple[Any, Any]:

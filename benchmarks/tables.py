@@ -78,6 +78,17 @@ def mixed(rows: int) -> pl.DataFrame:
     return pl.DataFrame({**columns, "y": target})
 
 
+def flights(rows: int) -> pl.DataFrame:
+    """The same as mixed with a date, whose month, weekday and passing matter."""
+    frame = mixed(rows)
+    rng = np.random.default_rng(SEED + 2)
+    days = rng.integers(0, 730, size=rows)
+    day = pl.date(2013, 1, 1) + pl.duration(days=pl.Series("days", days))
+    frame = frame.with_columns(day.alias("day"))
+    effect = pl.col("day").dt.month() % 5 + 0.5 * pl.col("day").dt.weekday()
+    return frame.with_columns(pl.col("y") + 0.2 * effect + 0.001 * pl.Series(days))
+
+
 def _with_gaps(values: pl.Series, rng: np.random.Generator) -> pl.Series:
     missing = pl.Series(rng.random(len(values)) < MISSING)
     return pl.select(pl.when(~missing).then(values)).to_series()
@@ -87,6 +98,7 @@ TABLES: dict[str, Callable[[int], pl.DataFrame]] = {
     "numbers.parquet": numbers,
     "numbers.csv": numbers,
     "mixed.parquet": mixed,
+    "flights.parquet": flights,
 }
 
 
@@ -103,7 +115,7 @@ def make(table: str, rows: int, folder: Path) -> Path:
         draft.replace(path)
     if not answers.exists():
         draft = answers.with_name(f"draft-{answers.name}")
-        found = exact.of_mixed(path) if table.startswith("mixed") else exact.of_numbers(path)
+        found = exact.of_numbers(path) if table.startswith("numbers") else exact.of_mixed(path)
         draft.write_text(json.dumps(found), encoding="utf-8")
         draft.replace(answers)
     return path

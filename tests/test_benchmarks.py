@@ -40,9 +40,10 @@ def small(tmp_path_factory):
 def test_each_job_has_its_contestants(small):
     records, _, _ = small
     jobs = ["parquet_5m_x_20", "descent_1000_steps", "ridge_path_cv", "csv_1m_x_20", "mixed_3m"]
+    jobs += ["flights_1m"]
     assert {job for job, _ in records} == set(jobs)
     assert all((job, "decode") in records for job in jobs)
-    assert len(records) == 11
+    assert len(records) == 13
     assert not [one for one in records.values() if "failed" in one]
 
 

@@ -172,7 +172,7 @@ KEYS = {
 MAY_ADD = {
     "weights": {"t", "p"},
     "intercept": {"t", "p"},
-    "fit": {"deviance", "null_deviance", "log_likelihood", "aic"},
+    "fit": {"deviance", "null_deviance", "log_likelihood", "aic"} | {"dispersion", "spread"},
     "held_out": {"output"},
 }
 
@@ -484,7 +484,7 @@ def test_no_command_at_all_shows_help(run: Callable[..., Any]) -> None:
         ["learn", "one.csv", *ONCE, "--ridge", "nan"],
         ["learn", "one.csv", *ONCE, "--start", "x"],
         ["learn", "one.csv", *ONCE, "--reference", "genre"],
-        ["learn", "one.csv", *ONCE, "--loss", "absolute"],
+        ["learn", "one.csv", *ONCE, "--loss", "hinge"],
         ["learn", "one.csv", "--predict", ","],
         ["learn", "one.csv", *ONCE, "--using", "budget,budget"],
         ["predict", "m.json"],

@@ -22,6 +22,7 @@ EDGES = "exports views web estimators cli"
 # What each part may import of ours, apart from itself. "deltarule" stands for the public names.
 ARROWS = {
     "errors": "",
+    "arguments": "errors",
     "rule": "errors",
     "moments": "errors rule",
     "tables": "errors rule moments",
@@ -35,7 +36,7 @@ ARROWS = {
     "web": f"{INSIDE} deltarule",
     "estimators": f"{INSIDE} deltarule",
     "web.app": f"{INSIDE} deltarule web exports views estimators",
-    "cli": f"{INSIDE} deltarule web web.app exports views estimators",
+    "cli": f"{INSIDE} arguments deltarule web web.app exports views estimators",
 }
 
 # What a part may import of others as it loads: the rule has its own list, the rest has the core.

@@ -1,10 +1,9 @@
-"""The command line: learn, compare, predict, show, demo.
+"""The command line: learn, compare, predict, columns, show, demo.
 
 Nothing heavy is imported before a command runs, so that help is instant.
 """
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deltarule.arguments import (
+    DatabaseTable,
+    Dates,
+    How,
+    Json,
+    ModelFile,
+    MostLevels,
+    Query,
+    Table,
+    name_and_value,
+    names,
+    pair,
+    ridge_of,
+    start_of,
+)
 from deltarule.errors import DeltaruleError, LearningError, OutputError
 
 if TYPE_CHECKING:
@@ -33,16 +47,6 @@ app = typer.Typer(
 )
 
 ON_SCREEN = "-"
-NAME = re.compile(r'\s*"(?:[^"]|"")*"\s*(?=,|$)|[^,]+')
-QUOTED = re.compile(r'"(?:[^"]|"")*"')
-
-TableFile = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file.")]
-ModelFile = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model file, as learn --save writes it.")
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object instead, numbers at full precision.")
-]
 
 
 def main() -> None:
@@ -68,20 +72,22 @@ def _trace_without_file(arguments: list[str]) -> list[str]:
 
 @app.command()
 def learn(
-    table: TableFile,
+    table: Table,
     predict: Annotated[
         list[str], typer.Option(help="Columns to predict, with commas between them.")
     ],
     using: Annotated[
         list[str] | None,
         typer.Option(
-            help="Columns to predict from, with commas between them. Default: all that can be used."
+            help="Columns to predict from, with commas between them, or SQL expressions over them: "
+            "log(budget), year - 1970, budget:genre, poly(x, 3). Default: all that can be used."
         ),
     ] = None,
     loss: Annotated[
         str,
         typer.Option(
-            help="What a wrong row counts for: squared, logistic (yes/no) or poisson (counts)."
+            help="What a wrong row counts for: squared, logistic (yes/no), poisson (counts), gamma "
+            "or tweedie(1.5) (amounts), huber (outliers), absolute (medians), quantile(0.9) (bounds)."
         ),
     ] = "squared",
     ridge: Annotated[
@@ -147,6 +153,11 @@ def learn(
         str | None,
         typer.Option(metavar="[FILE]", help="Every step, on the screen or into a CSV file."),
     ] = None,
+    dates: Dates = None,
+    levels: MostLevels = 1024,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -160,24 +171,27 @@ def learn(
     if as_json and trace == ON_SCREEN:
         raise typer.BadParameter("with --json, give --trace a file", param_hint="--trace")
     wanted = asked(
-        predict=_names(predict),
-        using=_names(using) if using else None,
+        predict=names(predict),
+        using=names(using) if using else None,
         intercept=intercept,
         missing=missing,
         weight=weight,
         folds=folds,
-        reference=dict(_pair(one) for one in _names(reference)),
+        reference=dict(pair(one, "--reference", "COLUMN=LEVEL") for one in names(reference)),
+        dates=names(dates) if dates else None,
+        levels=levels,
         alpha=alpha,
     )
     frozen: dict[str, float | None] = {}
-    for one in _names(freeze):
-        name, value = _value(one)
-        frozen[name] = value
+    for one in names(freeze):
+        name, number = name_and_value(one)
+        frozen[name] = number
     how = How(
-        loss, _ridge(ridge), learner, alpha, _start(start), steps, tolerance, frozen_by(frozen)
+        loss, ridge_of(ridge), learner, alpha, start_of(start), steps, tolerance, frozen_by(frozen)
     )
+    source = _source(table, read, db_table, query)
     with _progress() as progress:
-        run = Run(table, wanted, how, progress=progress)
+        run = Run(source, wanted, how, progress=progress)
     if trace is not None:
         _trace(run, trace)
     model = run.model()
@@ -186,59 +200,12 @@ def learn(
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)
 
 
-def _names(options: list[str] | None) -> list[str]:
-    """Comma-separated names, of one option or several.
+def _source(table: str, read: list[str] | None, db_table: str | None, query: str | None) -> Any:
+    """The table that the command line names."""
+    from deltarule.tables.frames import source
 
-    Quotes keep commas and outer spaces as part of a name; a quote inside quotes is doubled.
-    """
-    pieces = [piece for names in options or [] for piece in NAME.findall(names)]
-    return [
-        piece[1:-1].replace('""', '"') if QUOTED.fullmatch(piece) else piece
-        for piece in map(str.strip, pieces)
-        if piece
-    ]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, found, value = text.rpartition("=")
-    if not found:
-        raise typer.BadParameter(f"'{text}' is not COLUMN=LEVEL", param_hint="--reference")
-    return name, value
-
-
-def _value(text: str) -> tuple[str, float | None]:
-    """NAME=NUMBER, or NAME alone: what follows the last = must be a number to count as one."""
-    name, found, value = text.rpartition("=")
-    try:
-        return (name, float(value)) if found else (text, None)
-    except ValueError:
-        return text, None
-
-
-def _start(text: str) -> float | dict[str, float]:
-    pairs = [_value(one) for one in _names([text])]
-    if len(pairs) == 1 and pairs[0][1] is None:
-        try:
-            return float(text)
-        except ValueError:
-            pass
-    named = {name: value for name, value in pairs if value is not None}
-    if len(named) != len(pairs):
-        raise typer.BadParameter(
-            f"'{text}' is neither a number nor NAME=NUMBER", param_hint="--start"
-        )
-    return named
-
-
-def _ridge(text: str) -> Any:
-    if text == "auto":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"'{text}' is neither auto nor a number", param_hint="--ridge"
-        ) from None
+    how = dict(pair(one, "--read", "KEY=VALUE") for one in read or [])
+    return source(table, table=db_table, query=query, **how)
 
 
 @contextmanager
@@ -292,18 +259,25 @@ def _trace(run: "Run", to: str) -> None:
 
 
 @app.command()
-def compare(model: ModelFile, table: TableFile, as_json: Json = False) -> None:
+def compare(
+    model: ModelFile,
+    table: Table,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
+    as_json: Json = False,
+) -> None:
     """Compare a model's predictions with a table that has the targets."""
     from deltarule.model import load
 
-    found = load(model).compare(table)
+    found = load(model).compare(_source(table, read, db_table, query))
     print(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)
 
 
 @app.command()
 def predict(
     model: ModelFile,
-    table: TableFile,
+    table: Table,
     out: Annotated[
         str | None,
         typer.Option(
@@ -318,24 +292,42 @@ def predict(
             help="Add each column's contribution: average + contributions = prediction.",
         ),
     ] = False,
+    flags: Annotated[
+        bool, typer.Option("--flags", help="Say of each row what learning had not met.")
+    ] = False,
+    to_table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Write all rows to a new table of the same database."),
+    ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows to show on the screen.")] = 10,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
 ) -> None:
     """Predict each row of a table."""
     from deltarule.model import load
-    from deltarule.tables.polars import CsvSource, open_file
+    from deltarule.tables.address import is_database
+    from deltarule.tables.database import write_table
+    from deltarule.tables.delimited import CsvSource
+    from deltarule.tables.source import all_rows
 
     if out is not None and out != "-" and Path(out).suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"'{out}' should end in .csv or .parquet", param_hint="--out")
     loaded = load(model)
-    predicted, notes = loaded.predict_noticing(table, explain=explain)
-    source = open_file(table)
+    source = _source(table, read, db_table, query)
+    if to_table is not None and not is_database(table):
+        raise typer.BadParameter("the table is not in a database", param_hint="--to-table")
+    predicted, notes = loaded.predict_noticing(source, explain=explain, flags=flags)
     to_csv = out is not None and not out.lower().endswith(".parquet")
     # From CSV to CSV, cells stay as they were written.
     as_text = to_csv and isinstance(source, CsvSource)
-    whole = source.cells() if as_text else source.all_rows()
+    whole = source.cells() if as_text else all_rows(source)
     clash = [name for name in predicted.columns if name in whole.columns]
     whole = whole.drop(clash).hstack(predicted)
-    if out is None:
+    if to_table is not None:
+        written = write_table(table, to_table, [whole])
+        print(f"{written:,} rows written to the new table {to_table}")
+    elif out is None:
         _show_predictions(loaded, whole, predicted.columns, rows)
     else:
         _write(whole, out)
@@ -346,8 +338,12 @@ def predict(
 def _show_predictions(loaded: "Model", whole: Any, predicted: list[str], rows: int) -> None:
     from deltarule.views.text import table
 
-    inputs = [column.name for column in loaded.record.contract.columns]
-    shown = [*inputs, *(name for name in loaded.outputs if name in whole.columns), *predicted]
+    targets = [c for one in loaded.record.contract.targets for c in one.term.columns]
+    shown = [
+        *loaded.record.contract.needs,
+        *(name for name in targets if name in whole.columns),
+        *predicted,
+    ]
     head = whole.select(shown).head(rows)
     print(table(head.columns, head.rows()))
     if whole.height > rows:
@@ -368,6 +364,38 @@ def _write(whole: Any, out: str) -> None:
         write_whole(Path(out), whole.write_csv)
     else:
         write_whole(Path(out), whole.write_parquet)
+
+
+@app.command()
+def columns(
+    table: Table,
+    dates: Dates = None,
+    levels: MostLevels = 1024,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
+    as_json: Json = False,
+) -> None:
+    """Show how a table is understood: its form, each column's kind, what learn would make of it.
+
+    deltarule columns movies.csv
+    """
+    from deltarule.learning.columns import columns
+    from deltarule.views.text import table as as_table
+
+    parts = names(dates) if dates else None
+    source = _source(table, read, db_table, query)
+    with _progress() as progress:
+        found = columns(source, dates=parts, levels=levels, progress=progress)
+    told = found.columns
+    if as_json:
+        print(json.dumps({**vars(found), "columns": told.to_dicts()}, allow_nan=False))
+        return
+    rows = "" if found.rows is None else f", {found.rows:,} rows"
+    print(f"{found.name}: {found.dialect}{rows}\n")
+    print(as_table(told.columns, told.rows()))
+    for note in found.notes:
+        print(f"\n{note}")
 
 
 @app.command()

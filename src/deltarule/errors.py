@@ -12,7 +12,8 @@ DeltaruleError
 │   ├── NotAModelError       not one of ours, truncated or damaged
 │   └── VersionError         written by a later deltarule
 ├── LearningError        the settings cannot be learnt with
-│   └── CurvatureError       the learner needs curvature and the objective has none
+│   ├── CurvatureError       the learner needs curvature and the objective has none
+│   └── ExpressionError      an expression that cannot be an input
 ├── DivergedError        the weights grew beyond all numbers
 ├── OutputError          the result cannot be written there
 └── MissingExtraError    an optional package is not installed
@@ -69,6 +70,10 @@ class LearningError(DeltaruleError):
 
 class CurvatureError(LearningError):
     """The learner needs curvature and the objective has none."""
+
+
+class ExpressionError(LearningError):
+    """An expression that cannot be an input."""
 
 
 class DivergedError(DeltaruleError):

@@ -6,7 +6,6 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,12 +18,14 @@ import polars as pl
 from deltarule import saved
 from deltarule.errors import EmptyError, TargetError
 from deltarule.moments.moments import Moments
-from deltarule.rule.compare import LOSSES, Loss
+from deltarule.rule.losses import Loss, each_output, together
 from deltarule.rule.predict import Array, Weights
 from deltarule.summary import number, paragraphs, share
 from deltarule.tables.frames import open_table
+from deltarule.tables.names import check_there
+from deltarule.tables.noticed import Met, flags_of
 from deltarule.tables.polars import UnparsedError
-from deltarule.tables.schema import OTHER, Noticed, check_there
+from deltarule.tables.schema import Noticed
 from deltarule.tables.source import Source
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Model:
     @cached_property
     def loss(self) -> Loss:
         """What a row's wrongness counts for, with its link."""
-        return LOSSES[self._record.loss]
+        return together(self._record.losses)
 
     @property
     def outputs(self) -> list[str]:
@@ -134,13 +135,14 @@ class Model:
         columns = len(self._record.contract.inputs) + len(self.outputs)
         return [saved.unpack(one, columns) for one in self._record.moments]
 
-    def predict(self, table: Any) -> Any:
+    def predict(self, table: Any, *, flags: bool = False) -> Any:
         """The predictions, a row for each of the table's, in the table's own kind of frame.
 
-        A dict of single values gives a dict; a path gives a polars frame.
+        A dict of single values gives a dict; a path gives a polars frame. With `flags`, a column
+        says in words what each row holds that learning had not met; it is null where nothing.
         Errors:  TableError for a table that lacks a column or holds what cannot be computed with
         """
-        frame, back, _ = self._predicted(table, explain=False)
+        frame, back, _ = self._predicted(table, flags=flags)
         return back(frame)
 
     def explain(self, table: Any) -> Any:
@@ -152,40 +154,44 @@ class Model:
         frame, back, _ = self._predicted(table, explain=True)
         return back(frame)
 
-    def predict_noticing(self, table: Any, *, explain: bool = False) -> tuple[Any, list[str]]:
+    def predict_noticing(
+        self, table: Any, *, explain: bool = False, flags: bool = False
+    ) -> tuple[Any, list[str]]:
         """Predictions, and in words what was new in the table."""
-        frame, back, met = self._predicted(table, explain=explain)
+        frame, back, met = self._predicted(table, explain=explain, flags=flags)
         return back(frame), self._notes(met)
 
-    def _predicted(self, table: Any, *, explain: bool) -> tuple[pl.DataFrame, Any, "_Met"]:
+    def _predicted(
+        self, table: Any, *, explain: bool = False, flags: bool = False
+    ) -> tuple[pl.DataFrame, Any, "Met"]:
         source, back = open_table(table)
-        needed = [column.name for column in self._record.contract.columns]
-        parts, met = [], _Met()
-        for batch in self._batches(source, needed):
-            inputs, noticed = self._record.contract.encode(batch, name=source.name, row=met.rows)
-            parts.append(self._frame(inputs, explain=explain))
+        contract, met = self._record.contract, Met()
+        parts = []
+        for batch in self._batches(source, contract.needs):
+            view = contract.view(batch, name=source.name, row=met.rows)
+            inputs, noticed = contract.encode(view, name=source.name, row=met.rows)
+            made = self._frame(inputs, explain=explain)
+            if flags:
+                made = made.with_columns(flags_of(noticed, batch.height))
+            parts.append(made)
             met.add(noticed, batch.height)
         met.ignored = [
-            c for c in source.look().columns if c not in needed and c not in self.outputs
+            c for c in source.look().columns if c not in contract.needs and c not in self.outputs
         ]
-        frame = (
-            pl.concat(parts)
-            if parts
-            else self._frame(np.zeros((0, len(self._record.means))), explain=explain)
-        )
-        return frame, back, met
+        if parts:
+            return pl.concat(parts), back, met
+        frame = self._frame(np.zeros((0, len(self._record.means))), explain=explain)
+        return frame.with_columns(flags_of(Noticed(), 0)) if flags else frame, back, met
 
     def _batches(self, source: Source, needed: list[str]) -> Iterator[pl.DataFrame]:
-        contract = self._record.contract
-        text = {c.name: pl.String for c in contract.columns if c.kind == "category"}
-        number = {c.name: pl.Float64 for c in contract.columns if c.kind == "number"}
         if not source.typed:
             # Parsed as numbers where they can be; else read as text, to say what is wrong where.
-            source.expect({**number, **text})
+            expected = self._record.contract.expects
+            source.expect(expected)
             try:
                 source.look()
             except UnparsedError:
-                source.expect({**dict.fromkeys(number, pl.String), **text})
+                source.expect(dict.fromkeys(expected, pl.String))
         look = source.look()
         if not look.columns:
             return  # no rows at all, such as an empty list
@@ -228,14 +234,16 @@ class Model:
         """
         source, _ = open_table(table)
         contract = self._record.contract
-        needed = [*(column.name for column in contract.columns), *self.outputs]
+        goals = [column for target in contract.targets for column in target.term.columns]
+        needed = list(dict.fromkeys([*contract.needs, *goals]))
         if contract.row_weight is not None and contract.row_weight in source.look().columns:
             needed.append(contract.row_weight)
-        sums, met, left_out = _ComparedSums(len(self.outputs)), _Met(), 0
+        sums, met, left_out = _ComparedSums(len(self.outputs)), Met(), 0
         guess = np.array(self._record.target_means)
         for batch in self._batches(source, needed):
-            inputs, noticed = contract.encode(batch, name=source.name, row=met.rows)
-            targets = contract.outcomes(batch, name=source.name, row=met.rows)
+            view = contract.view(batch, name=source.name, row=met.rows, targets=True)
+            inputs, noticed = contract.encode(view, name=source.name, row=met.rows)
+            targets = contract.outcomes(view, name=source.name, row=met.rows)
             keep = ~np.isnan(targets).any(axis=1)
             self._check_targets(targets, keep, name=source.name, row=met.rows)
             scores = self._scores(inputs[keep])
@@ -261,29 +269,8 @@ class Model:
                 f"{name}, row {row + at + 1}: {self.loss.name} loss takes {self.loss.takes}"
             )
 
-    def _notes(self, met: "_Met") -> list[str]:
-        """What prediction met that learning had not, in words."""
-        known = {column.name: column for column in self._record.contract.columns}
-
-        def told(column: str, what: str, count: int, how: str) -> str:
-            return f"{column} {what} in {count:,} of {met.rows:,} rows{how}"
-
-        notes = []
-        for column, count in met.unseen.items():
-            pool = OTHER in getattr(known[column], "known", {})
-            how = f": counted as {OTHER}" if pool else ": counted as the average level"
-            notes.append(told(column, "has a level never seen", count, how))
-        for column, count in met.outside.items():
-            notes.append(told(column, "is out of the range learnt from", count, ""))
-        for column, count in met.missing.items():
-            category = known[column].kind == "category"
-            how = ": counted as a level" if category else ": filled with the mean"
-            notes.append(told(column, "is missing", count, how))
-        if met.ignored:
-            shown = ", ".join(met.ignored[:5]) + (", ..." if len(met.ignored) > 5 else "")
-            word = "column" if len(met.ignored) == 1 else "columns"
-            notes.append(f"{len(met.ignored)} other {word} ignored: {shown}")
-        return notes
+    def _notes(self, met: "Met") -> list[str]:
+        return met.notes({column.name: column for column in self._record.contract.columns})
 
     def save(self, path: str | Path, *, moments: bool = True) -> None:
         """Write the model file, whole or not at all; without `moments` it is as small as can be.
@@ -335,24 +322,6 @@ def load(path: str | Path) -> Model:
     return Model(saved.load(Path(path)))
 
 
-class _Met:
-    """How many rows held something that learning had not met, by column."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.unseen: Counter[str] = Counter()
-        self.outside: Counter[str] = Counter()
-        self.missing: Counter[str] = Counter()
-        self.ignored: list[str] = []
-
-    def add(self, noticed: Noticed, rows: int) -> None:
-        self.rows += rows
-        for kind in ("unseen", "outside", "missing"):
-            getattr(self, kind).update(
-                {c: int(mask.sum()) for c, mask in getattr(noticed, kind).items()}
-            )
-
-
 def _row_weights(batch: pl.DataFrame, column: str | None, keep: Any) -> Array:
     if column is None or column not in batch.columns:
         return np.ones(int(keep.sum()))
@@ -376,10 +345,10 @@ class _ComparedSums:
         self.guessed += each @ (guess - targets) ** 2
         with np.errstate(divide="ignore"):
             flat = np.broadcast_to(loss.score(guess), scores.shape)
-        for at in range(scores.shape[1]):
+        for at, own in enumerate(each_output(loss, scores.shape[1])):
             one = slice(at, at + 1)
-            self.loss[at] += each @ loss.value(scores[:, one], targets[:, one])
-            self.guessed_loss[at] += each @ loss.value(flat[:, one], targets[:, one])
+            self.loss[at] += each @ own.value(scores[:, one], targets[:, one])
+            self.guessed_loss[at] += each @ own.value(flat[:, one], targets[:, one])
         self.targets = self.targets + Moments.of(targets, each)
 
     def output(self, at: int, name: str) -> OutputCompared:

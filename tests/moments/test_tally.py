@@ -244,7 +244,7 @@ def test_missing_inputs_are_filled_and_indicated() -> None:
     frame = Frame.guess(chunk_of(columns).numbers)
     sums = tally(chunk_of(columns), frame, folds=FOLDS)
     filled = np.where(np.isnan(columns), frame.shift, columns)
-    dense = np.column_stack([filled, np.isnan(columns)])
+    dense = np.column_stack([filled, np.isnan(columns)[:, list(sums.gaps)]])
     fold = folds_of(columns[:, 2].copy(), FOLDS)
     for at, moments in enumerate(sums.moments()):
         agree(moments, dense[fold == at], rtol=1e-12)
@@ -354,7 +354,7 @@ def test_grouped_sums_are_those_of_dense_one_hot_columns(
     fill = sums.frame.shift
     filled = np.where(np.isnan(columns), fill, columns)
     one_hot = [code[:, None] == np.arange(size) for code, size in zip(codes, sizes, strict=True)]
-    dense = np.column_stack([filled, np.isnan(columns), *one_hot])
+    dense = np.column_stack([filled, np.isnan(columns)[:, list(sums.gaps)], *one_hot])
     bits = [columns[:, 1].copy().view(np.uint64)]
     bits += [own[code] for own, code in zip(hashes, codes, strict=True)]
     fold = fold_of(bits, rows=n, folds=FOLDS)

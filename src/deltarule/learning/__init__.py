@@ -24,8 +24,9 @@ from deltarule.moments.problem import Problem
 from deltarule.rule.predict import Mask, Weights
 from deltarule.rule.train import Step
 from deltarule.tables.frames import open_table
-from deltarule.tables.plan import Asked
+from deltarule.tables.plan import MOST_LEVELS, Asked
 from deltarule.tables.reading import KEPT_CELLS, Progress, Read, read
+from deltarule.tables.terms import DATE_PARTS
 
 # Up to so many rows, steps are taken on the rows themselves: every number is the one that a person
 # works out by hand. Beyond, the moments give the same to rounding, at the same cost for any rows.
@@ -61,10 +62,12 @@ class Run:
         # machine is busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
         # What overflows in the columns' own units is told as unknown, or refused below.
         with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-            outcome = self._outcome()
             try:
-                return Model(record(self.read, outcome, self.how.loss))
-            except ValidationError as error:
+                return Model(record(self.read, self._outcome(), self.how.loss))
+            except ValueError as error:
+                # pydantic refuses such a figure, scipy such a matrix; any other is a bug.
+                if not isinstance(error, ValidationError) and "infs or NaNs" not in str(error):
+                    raise
                 raise ValueRefusedError(
                     f"{self.read.source.name}: its numbers are so large or so small that the "
                     "result is not finite: give its columns in other units"
@@ -127,6 +130,8 @@ def learn(
     weight: str | None = None,
     folds: int = 5,
     reference: Mapping[str, str] | None = None,
+    dates: str | Sequence[str] | None = None,
+    levels: int = MOST_LEVELS,
     learner: str | None = None,
     alpha: float | None = None,
     start: float | Mapping[str, float] = 0.0,
@@ -137,8 +142,10 @@ def learn(
 ) -> Model:
     """The model that predicts some columns of a table from others.
 
-    `table` is a path to a CSV or Parquet file, a dataframe, a dict of columns or a list of dicts.
-    Without `using`, every usable column is an input. Squared loss is solved exactly unless a
+    `table` is a path to a file, a database's address, a dataframe, a dict of columns or a list of
+    dicts. `using` names columns, or SQL expressions over them such as "log(budget)"; without it
+    every usable column is an input. `dates` are the parts of dates that become inputs, `levels` how
+    many levels of a category have a weight of their own. Squared loss is solved exactly unless a
     learner (descent, momentum, newton) or an alpha is given; `start`, `steps`, `tolerance` and
     `freeze` are for those, though freezing works for all.
 
@@ -152,6 +159,8 @@ def learn(
         weight=weight,
         folds=folds,
         reference=reference,
+        dates=dates,
+        levels=levels,
         alpha=alpha,
     )
     how = How(loss, ridge, learner, alpha, start, steps, tolerance, frozen_by(freeze))
@@ -170,6 +179,8 @@ def steps(
     weight: str | None = None,
     folds: int = 5,
     reference: Mapping[str, str] | None = None,
+    dates: str | Sequence[str] | None = None,
+    levels: int = MOST_LEVELS,
     learner: str | None = None,
     alpha: float | None = None,
     start: float | Mapping[str, float] = 0.0,
@@ -193,6 +204,8 @@ def steps(
         weight=weight,
         folds=folds,
         reference=reference,
+        dates=dates,
+        levels=levels,
         alpha=alpha,
     )
     how = How(loss, ridge, learner, alpha, start, steps, tolerance, frozen_by(freeze))
@@ -204,13 +217,15 @@ def steps(
 def asked(
     *,
     predict: str | Sequence[str],
-    using: str | Sequence[str] | None,
-    intercept: bool,
-    missing: str,
-    weight: str | None,
-    folds: int,
-    reference: Mapping[str, str] | None,
-    alpha: float | None,
+    using: str | Sequence[str] | None = None,
+    intercept: bool = True,
+    missing: str = "fill",
+    weight: str | None = None,
+    folds: int = 5,
+    reference: Mapping[str, str] | None = None,
+    dates: str | Sequence[str] | None = None,
+    levels: int = MOST_LEVELS,
+    alpha: float | None = None,
 ) -> Asked:
     """What is to be learnt, checked.
 
@@ -225,6 +240,10 @@ def asked(
         raise LearningError("name at least one column to predict")
     if using is not None and not using:
         raise LearningError("name at least one column to use, or leave using out to use all")
+    parts = [dates] if isinstance(dates, str) else dates
+    for part in parts or ():
+        if part not in DATE_PARTS:
+            raise LearningError(f"dates have no part '{part}': choose {', '.join(DATE_PARTS)}")
     return Asked(
         predict=targets,
         using=[using] if isinstance(using, str) else using and list(using),
@@ -234,4 +253,6 @@ def asked(
         keep_constant=not intercept or alpha is not None,
         folds=folds,
         reference=dict(reference or {}),
+        dates=parts,
+        levels=whole("levels", levels, least=1),
     )

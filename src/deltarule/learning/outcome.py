@@ -6,19 +6,18 @@ Shapes: p inputs, k outputs.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, cast
 
 import numpy as np
 
 import deltarule
 from deltarule import saved
+from deltarule.learning.columns import records
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import solve
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
 from deltarule.saved import (
-    ColumnRecord,
     FitRecord,
     HeldOutRecord,
     InterceptRecord,
@@ -26,9 +25,7 @@ from deltarule.saved import (
     Record,
     WeightRecord,
 )
-from deltarule.summary import number
 from deltarule.tables.reading import Read
-from deltarule.tables.schema import MISSING, OTHER, Category, Number
 
 # One input that explains more than this share of the target alone may know it already.
 LEAK = 0.8
@@ -84,7 +81,7 @@ def record(read: Read, outcome: Outcome, loss: str) -> Record:
         written_by=f"deltarule {deltarule.__version__}",
         learnt_from=read.source.name,
         learnt_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        loss=cast(Literal["squared", "logistic", "poisson"], loss),
+        loss=loss,
         contract=schema,
         means=tuple(mean[:p].tolist()),
         spreads=tuple(spread[:p].tolist()),
@@ -106,7 +103,7 @@ def record(read: Read, outcome: Outcome, loss: str) -> Record:
         ),
         ridge=outcome.ridge,
         condition=_finite(outcome.condition),
-        columns=tuple(_columns(read)),
+        columns=tuple(records(read)),
         notes=(*read.notes, *outcome.notes, *_leaks(read, whole)),
         moments=saved.packed(read.folds),
     )
@@ -171,37 +168,6 @@ def _held_out(held_out: HeldOut | None, outputs: int) -> tuple[HeldOutRecord, ..
         )
         for at in range(outputs)
     )
-
-
-def _columns(read: Read) -> list[ColumnRecord]:
-    """What was done with each column, in words."""
-    told = [ColumnRecord(column=c.name, kind=c.kind, done=_done(c)) for c in read.schema.columns]
-    targets = read.schema.targets
-    told += [ColumnRecord(column=t.name, kind="target", done="predicted") for t in targets]
-    if read.schema.row_weight:
-        told.append(ColumnRecord(column=read.schema.row_weight, kind="weight", done="counts rows"))
-    left_out = read.schema.left_out
-    return told + [
-        ColumnRecord(column=c.name, kind=c.kind, done=f"left out: {c.why}") for c in left_out
-    ]
-
-
-def _done(column: Number | Category) -> str:
-    if isinstance(column, Number):
-        seen = f"used as it is, seen from {number(column.low)} to {number(column.high)}"
-        if not column.missing:
-            return seen
-        own = ", with an input of its own for that" if column.gap else ""
-        filled = f"{number(column.missing)} missing, filled with the mean {number(column.mean)}"
-        return f"{seen}; {filled}{own}"
-    levels = [level for level in column.known if level not in (MISSING, OTHER)]
-    told = f"{len(levels)} levels"
-    told += f" measured from {column.reference}" if column.reference else ", each with a weight"
-    if column.pooled:
-        told += f"; {column.pooled} seen too seldom share {OTHER}"
-    if MISSING in column.known:
-        told += f"; {number(column.known[MISSING])} missing, which counts as a level"
-    return told
 
 
 def _leaks(read: Read, whole: Moments) -> list[str]:

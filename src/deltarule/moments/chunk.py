@@ -54,7 +54,7 @@ class Chunk:
     """Whether some number is known to be missing, so that there is no need to find out."""
 
     def __len__(self) -> int:
-        return len(self.numbers[0])
+        return len(self.numbers[0] if self.numbers else self.categories[0].codes)
 
     def hashes(self, kept: "NDArray[np.intp] | slice" = slice(None)) -> list[NDArray[np.uint64]]:
         """For each identifying column, (n,) bits of its values: -0.0 as 0.0, every NaN as one."""
@@ -148,7 +148,9 @@ class Tidy:
         needed = missing[chunk.targets :]
         if chunk.drop_missing:
             needed = [*missing, *(category.codes == 0 for category in chunk.categories)]
-        keep = ~np.any(needed, axis=0)
+        keep = np.ones(len(chunk), dtype=bool)
+        for gap in needed:
+            keep &= ~gap
         left_out = len(keep) - int(keep.sum())
         unweighted = 0
         if chunk.row_weights is not None:

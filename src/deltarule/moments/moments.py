@@ -26,7 +26,8 @@ PLAIN_POWER = 200
 
 def unit_of(largest: float) -> float:
     """The unit to measure values up to `largest` in: 1, or a power of two near extreme ones."""
-    power = int(np.frexp(largest)[1])
+    # Within this range a unit and one over it are both numbers.
+    power = int(np.clip(np.frexp(largest)[1], -1022, 1022))
     return float(np.ldexp(1.0, power)) if abs(power) > PLAIN_POWER else 1.0
 
 

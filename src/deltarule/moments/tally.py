@@ -5,8 +5,8 @@ multiplied with itself: `block.T @ block` holds every product-sum that moments n
 Numbers are shifted by a coarse guess of their mean first, so that the sums keep their digits.
 Categories never become columns: they stay codes, and their sums are grouped sums.
 
-Shapes: n rows, m numbers, f folds. A gram is (f, s, s) for s = 1 + m + m: a column of ones, the
-numbers, and where each number is missing.
+Shapes: n rows, m numbers of which g have gaps, f folds. A gram is (f, s, s) for s = 1 + m + g: a
+column of ones, the numbers, and where those with gaps are missing.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,13 @@ BLOCK = 16384
 class Sums:
     """The sums of some chunks, all in one frame.
 
-    Shapes:  gram (f, s, s); tables: for each category (f, levels, s); pairs: for two categories
-             (f, levels, levels of the other); low, high, (m,) of the values present
+    Shapes:  gaps (g,): the numbers with gaps, in order; gram (f, s, s); tables: for each category
+             (f, levels, s); pairs: for two categories (f, levels, levels of the other); low, high,
+             (m,) of the values present
     """
 
     frame: Frame
+    gaps: tuple[int, ...]
     gram: Array
     low: Array
     high: Array
@@ -44,16 +46,37 @@ class Sums:
     left_out: int = 0
     unweighted: int = 0
 
-    def __iadd__(self, other: "Sums") -> "Sums":
-        self.gram += other.gram
-        self.tables = [_padded_sum(a, b) for a, b in zip(self.tables, other.tables, strict=True)]
-        self.pairs = {key: _padded_sum(a, other.pairs[key]) for key, a in self.pairs.items()}
-        self.low = np.minimum(self.low, other.low)
-        self.high = np.maximum(self.high, other.high)
-        self.examples += other.examples
-        self.left_out += other.left_out
-        self.unweighted += other.unweighted
-        return self
+    def __add__(self, other: "Sums") -> "Sums":
+        gaps = tuple(sorted({*self.gaps, *other.gaps}))
+        one, other = self.widened(gaps), other.widened(gaps)
+        return Sums(
+            frame=self.frame,
+            gaps=gaps,
+            gram=one.gram + other.gram,
+            low=np.minimum(self.low, other.low),
+            high=np.maximum(self.high, other.high),
+            tables=[_padded_sum(a, b) for a, b in zip(one.tables, other.tables, strict=True)],
+            pairs={key: _padded_sum(a, other.pairs[key]) for key, a in self.pairs.items()},
+            examples=self.examples + other.examples,
+            left_out=self.left_out + other.left_out,
+            unweighted=self.unweighted + other.unweighted,
+        )
+
+    def widened(self, gaps: tuple[int, ...]) -> "Sums":
+        """The same with a place for each of these gaps."""
+        if gaps == self.gaps:
+            return self
+        m = len(self.low)
+        places = [*range(1 + m), *(1 + m + gaps.index(number) for number in self.gaps)]
+        folds, size = len(self.gram), 1 + m + len(gaps)
+        gram = np.zeros((folds, size, size))
+        gram[np.ix_(range(folds), places, places)] = self.gram
+        tables = []
+        for table in self.tables:
+            wide = np.zeros((*table.shape[:2], size))
+            wide[:, :, places] = table
+            tables.append(wide)
+        return replace(self, gaps=gaps, gram=gram, tables=tables)
 
     @property
     def digits_lost(self) -> float:
@@ -70,15 +93,14 @@ class Sums:
         return float(np.max(np.where(lost < 0, np.inf, lost), initial=0.0))
 
     def moments(self) -> list[Moments]:
-        """Each fold's moments: numbers, where they are missing, then every category's levels."""
+        """Each fold's moments: numbers, where those with gaps are missing, every level."""
         sizes = [table.shape[1] for table in self.tables]
         starts = np.concatenate(
             [[self.gram.shape[1]], self.gram.shape[1] + np.cumsum(sizes, dtype=int)]
         )
-        scale = np.concatenate([self.frame.scale, np.ones(len(self.low) + sum(sizes))])
-        shift = np.concatenate(
-            [self.frame.shift / self.frame.scale, np.zeros(len(self.low) + sum(sizes))]
-        )
+        others = len(self.gaps) + sum(sizes)
+        scale = np.concatenate([self.frame.scale, np.ones(others)])
+        shift = np.concatenate([self.frame.shift / self.frame.scale, np.zeros(others)])
         return [self._fold(fold, starts, shift, scale) for fold in range(len(self.gram))]
 
     def _fold(self, fold: int, starts: NDArray[np.int64], shift: Array, scale: Array) -> Moments:
@@ -128,7 +150,11 @@ def tally(chunk: Chunk, frame: Frame, *, folds: int) -> Sums:
     result = _tally(chunk, tidy, frame, folds)
     if result is None:
         # Finite, but so far out that its square is not.
-        number = int(np.argmax([np.max(np.abs(column), initial=0.0) for column in tidy.numbers]))
+        far = [
+            np.max(np.abs(column / scale), initial=0.0)
+            for column, scale in zip(tidy.numbers, frame.scale, strict=True)
+        ]
+        number = int(np.argmax(far))
         column = tidy.numbers[number]
         row = int(np.argmax(np.abs(column)))
         raise InfiniteError(number, int(tidy.kept[row]), float(column[row]))
@@ -138,14 +164,13 @@ def tally(chunk: Chunk, frame: Frame, *, folds: int) -> Sums:
 def _tally(chunk: Chunk, tidy: Tidy, frame: Frame, folds: int) -> Sums | None:
     """The sums; None where a number's square is not finite."""
     m = len(tidy.numbers)
-    n = len(tidy.numbers[0])
+    n = len(chunk) - tidy.left_out - tidy.unweighted
     fold = fold_of(tidy.hashes, rows=n, folds=folds)
     columns = [*tidy.numbers, *tidy.gaps.values()]
-    # Where the block's columns stand in the gram: ones, numbers, then the missing columns present.
-    places = np.array([0, *range(1, 1 + m), *(1 + m + number for number in tidy.gaps)])
     sums = Sums(
         frame=frame,
-        gram=np.zeros((folds, 1 + 2 * m, 1 + 2 * m)),
+        gaps=tuple(tidy.gaps),
+        gram=np.zeros((0, 0, 0)),
         low=np.full(m, np.inf),
         high=np.full(m, -np.inf),
         examples=n,
@@ -153,14 +178,13 @@ def _tally(chunk: Chunk, tidy: Tidy, frame: Frame, folds: int) -> Sums | None:
         unweighted=tidy.unweighted,
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        gram = _gram(columns, tidy.row_weights, fold, frame, folds, sums)
-        if not np.isfinite(gram.diagonal(axis1=1, axis2=2)).all():
+        sums.gram = _gram(columns, tidy.row_weights, fold, frame, folds, sums)
+        if not np.isfinite(sums.gram.diagonal(axis1=1, axis2=2)).all():
             return None
-        sums.gram[np.ix_(np.arange(folds), places, places)] = gram
         for number in tidy.gaps:
             sums.low[number], sums.high[number] = tidy.low[number], tidy.high[number]
         if chunk.categories:
-            _group(chunk, tidy, columns, places, fold, frame, folds, sums)
+            _group(chunk, tidy, columns, fold, frame, folds, sums)
     return sums
 
 
@@ -211,7 +235,6 @@ def _group(
     chunk: Chunk,
     tidy: Tidy,
     columns: Sequence[Array],
-    places: NDArray[np.int64],
     fold: NDArray[np.uint8],
     frame: Frame,
     folds: int,
@@ -229,9 +252,9 @@ def _group(
         levels = category.levels
         key = fold * np.int64(levels) + codes
         keys.append(key)
-        table = np.zeros((folds * levels, 1 + 2 * m))
+        table = np.zeros((folds * levels, 1 + len(columns)))
         table[:, 0] = np.bincount(key, weights=each, minlength=folds * levels)
-        for place, column in zip(places[1:], measured, strict=True):
+        for place, column in enumerate(measured, start=1):
             weighed = column if each is None else column * each
             table[:, place] = np.bincount(key, weights=weighed, minlength=folds * levels)
         sums.tables.append(table.reshape(folds, levels, -1))
@@ -268,7 +291,7 @@ class Reading:
         if self._sums is None:
             self._sums = sums
         elif self._sums.frame is sums.frame:
-            self._sums += sums
+            self._sums = self._sums + sums
         else:
             self._finished.append(self._sums)
             self._sums = sums
@@ -278,16 +301,15 @@ class Reading:
         """Whether adding to the sums so far would not mend the loss."""
         if self._sums is None or self._sums.frame is not sums.frame:
             return True
-        together = replace(sums, gram=self._sums.gram + sums.gram)
-        together.low = np.minimum(self._sums.low, sums.low)
-        together.high = np.maximum(self._sums.high, sums.high)
-        return together.digits_lost > self.DIGITS_LOST
+        return (self._sums + sums).digits_lost > self.DIGITS_LOST
 
     def finish(self) -> tuple[list[Moments], Sums]:
         """Each fold's moments, and the last sums, which hold ranges and counts of all."""
         assert self._sums is not None, "at least one chunk"
         last = self._sums
-        parts = [*self._finished, last]
+        gaps = tuple(sorted({*last.gaps, *(gap for part in self._finished for gap in part.gaps)}))
+        last = self._sums.widened(gaps)
+        parts = [*(part.widened(gaps) for part in self._finished), last]
         levels = [max(part.tables[at].shape[1] for part in parts) for at in range(len(last.tables))]
         merged: list[Moments] | None = None
         for part in parts:
@@ -298,8 +320,8 @@ class Reading:
             found = part.moments()
             # Missing numbers counted as each frame's own shift; from here on, as the last one's.
             for number, change in enumerate(last.frame.shift - part.frame.shift):
-                if change:
-                    gap = len(part.low) + number
+                if change and number in gaps:
+                    gap = len(part.low) + gaps.index(number)
                     found = [fold.refill(number, gap, float(change)) for fold in found]
             merged = (
                 found if merged is None else [a + b for a, b in zip(merged, found, strict=True)]

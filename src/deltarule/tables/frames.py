@@ -1,91 +1,484 @@
-"""Dataframes of any library, dicts and lists of dicts: in as polars, out as what they were."""
+"""Tables that programs hold: dataframes of any library, Arrow streams, dicts, lists, arrays.
 
-from collections.abc import Callable, Mapping, Sequence
+Each becomes a source, with what turns a polars frame of predictions back into its own kind.
+Nothing of the caller's is changed; frames are converted a batch at a time, not copied whole.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
-from deltarule.errors import MissingExtraError, ReadError
-from deltarule.tables.polars import PolarsSource, open_file
-from deltarule.tables.source import Source
+from deltarule.errors import (
+    ColumnError,
+    DeltaruleError,
+    EmptyError,
+    LearningError,
+    MissingExtraError,
+    ReadError,
+)
+from deltarule.tables.polars import PolarsSource, said
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
 
 Back = Callable[[pl.DataFrame], Any]
+Parts = Callable[[Collection[str] | None], Iterator[pl.DataFrame]]
+"""Opens a table anew: its rows in order, in frames of any height, with these columns or all."""
+
+NAME = "the table"
+
+# Of a stream that can be read only once so much is kept for another read: 32 MB of numbers.
+KEPT_CELLS = 4_000_000
+
+
+class PartsSource:
+    """A table that hands out its rows in parts, anew for each read or, as streams do, just once."""
+
+    typed = True
+
+    def __init__(self, parts: Parts, *, dialect: str, rows: int | None, once: bool = False) -> None:
+        self.name, self.dialect, self.rows = NAME, dialect, rows
+        self.reads = 0
+        self.notes: list[str] = []
+        self._parts, self._once = parts, once
+        self._look: pl.DataFrame | None = None
+        self._rest: Iterator[pl.DataFrame] = iter(())
+        self._kept: list[pl.DataFrame] | None = None
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        """Nothing to do: such a table has its own types."""
+
+    def look(self) -> pl.DataFrame:
+        if self._look is None:
+            with _told():
+                self._look = self._looked()
+            if self._once and self._look.height == 0:
+                # A stream that was read before and one without rows look the same.
+                raise EmptyError(f"{self.name} has no rows: an empty stream, or one read before")
+        return self._look
+
+    def _looked(self) -> pl.DataFrame:
+        seen: list[pl.DataFrame] = []
+        rows = 0
+        parts = self._parts(None)
+        for part in parts:
+            seen.append(part)
+            rows += part.height
+            if rows >= LOOK_ROWS:
+                break
+        if self._once:
+            self._rest = chain(seen, parts)
+        else:
+            del parts  # closes what it reads from: some databases answer one question at a time
+        return pl.concat(seen).head(LOOK_ROWS)
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        self.look()
+        again = self._once and self.reads > 0
+        if again and self._kept is None:
+            raise ReadError(
+                f"{self.name} is a stream too long to keep that can be read only once, and is "
+                "needed again: give all of it, such as reader.read_all()"
+            )
+        self.reads += 1
+        with _told():
+            parts: Iterator[pl.DataFrame]
+            if again:
+                parts = iter(self._kept or ())
+            else:
+                parts = self._keeping() if self._once else self._parts(_needed(columns))
+            yield from rebatched((part.select(columns) for part in parts), BATCH_ROWS)
+
+    def _keeping(self) -> Iterator[pl.DataFrame]:
+        """The rest of the stream, kept unless it is long; half of one is never taken for it."""
+        kept: list[pl.DataFrame] | None = []
+        cells = 0
+        for part in self._rest:
+            cells += part.height * part.width
+            if kept is not None and cells <= KEPT_CELLS:
+                kept.append(part)
+            else:
+                kept = None
+            yield part
+        self._kept = kept
+
+    def widen(self) -> bool:
+        return False
 
 
 def open_table(table: Any) -> tuple[Source, Back]:
     """The source of a table, and what turns a polars frame into the table's own kind.
 
-    A table is a path to a file, a dataframe, a dict of columns or of one row, or a list of dicts.
+    A table is a path to a file, a database's URL, a dataframe or lazy frame of any library, an
+    Arrow stream, a dict of columns or of one row, a list of dicts, a structured array, or already
+    a source. What has no frame of its own to give (a path, a source) gets a polars frame, a stream
+    or DuckDB relation a pyarrow Table.
+
+    Errors:  TableError and its kinds; MissingExtraError for a package that it takes to read this
     """
     if isinstance(table, (str, Path)):
-        return open_file(Path(table)), lambda frame: frame
-    if isinstance(table, pl.LazyFrame):
-        return PolarsSource(table, name="the table", rows=None), lambda frame: frame.lazy()
-    frame, back = _to_polars(table)
-    return PolarsSource(frame.lazy(), name="the table", rows=frame.height), back
-
-
-def _to_polars(table: Any) -> tuple[pl.DataFrame, Back]:
-    if isinstance(table, pl.DataFrame):
+        return source(table), lambda frame: frame
+    if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
         return table, lambda frame: frame
+    if isinstance(table, pl.LazyFrame):
+        return PolarsSource(table, name=NAME, rows=None), lambda frame: frame.lazy()
+    if isinstance(table, pl.DataFrame):
+        return _held(table), lambda frame: frame
     if isinstance(table, Mapping):
         return _from_dict(table)
     if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
-        return _built(list(table)), lambda frame: frame.to_dicts()
-    try:
-        native = nw.from_native(table, eager_only=True)
-    except nw.exceptions.NarwhalsError as error:
-        raise ReadError(f"the table cannot be read: {' '.join(str(error).split())}") from error
-    except TypeError:
-        kind = type(table).__name__
-        raise ReadError(
-            f"a {kind} is no table: give a path, a dataframe, a dict of columns or a list of dicts"
-        ) from None
-    try:
-        frame = native.to_polars()
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"reading this dataframe needs {error.name}: pip install 'deltarule[pandas]'"
-        ) from error
-    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
-        raise ReadError(f"the table cannot be read: {str(error).splitlines()[0]}") from error
-
-    def back(result: pl.DataFrame) -> Any:
-        columns = {name: result[name].to_list() for name in result.columns}
-        made = nw.from_dict(columns, backend=native.implementation)
-        index = nw.maybe_get_index(native)
-        if index is not None:
-            made = nw.maybe_set_index(made, index=[index])
-        return made.to_native()
-
-    return frame, back
+        return _held(_from_rows(table)), lambda frame: frame.to_dicts()
+    if isinstance(table, np.ndarray):
+        return _from_array(table)
+    return _from_library(table)
 
 
-def _from_dict(table: Mapping[str, Any]) -> tuple[pl.DataFrame, Back]:
-    lists = [_is_column(values) for values in table.values()]
-    if lists and not any(lists):
-        return _built([dict(table)]), lambda frame: frame.row(0, named=True)
-    return _built(dict(table)), lambda frame: frame.to_dict(as_series=False)
+def source(
+    address: str | Path, *, table: str | None = None, query: str | None = None, **how: str
+) -> Source:
+    """A file or database that needs more words than its address, for learn, predict and the others.
+
+    `table` or `query` say what of a database; `how` says what need not be found out of a file:
+    format, separator, quote, header, encoding, skip, sheet.
+
+    Errors:  TableError and its kinds; LearningError for settings that do not fit the address
+    """
+    # Only for tables with a name: they load what others have no use for.
+    from deltarule.tables.address import is_database
+    from deltarule.tables.files import open_file
+
+    if is_database(str(address)):
+        from deltarule.tables.database import open_database
+
+        if how:
+            raise LearningError(f"'{next(iter(how))}' is for files, and this is a database")
+        return open_database(str(address), table=table, query=query)
+    if table is not None or query is not None:
+        raise LearningError(f"{address} is no database: it has no table or query to name")
+    return open_file(address, how)
 
 
-def _alike(values: Any) -> Any:
-    """Whole numbers among fractions as fractions; anything else as it is."""
-    if isinstance(values, list | tuple) and {type(value) for value in values} >= {int, float}:
-        return [float(value) if type(value) is int else value for value in values]
-    return values
+def _held(frame: pl.DataFrame, dialect: str = "polars frame") -> PartsSource:
+    def parts(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
+        # Not polars' own batches: it converts all rows before the first of them is taken, which
+        # took 1.1 GB for a table of 1.1 GB; a batch at a time takes 0.01 GB.
+        for start in range(0, max(frame.height, 1), BATCH_ROWS):
+            yield frame.slice(start, BATCH_ROWS)
+
+    return PartsSource(parts, dialect=dialect, rows=frame.height)
+
+
+# Dicts, lists and arrays
+
+
+def _from_dict(table: Mapping[str, Any]) -> tuple[Source, Back]:
+    if table and not any(_is_column(values) for values in table.values()):
+        return _held(_from_rows([table])), lambda frame: frame.row(0, named=True)
+    return _held(_built(table)), lambda frame: frame.to_dict(as_series=False)
+
+
+def _from_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return _built({name: [row.get(name) for row in rows] for name in names})
+
+
+def _from_array(table: Any) -> tuple[Source, Back]:
+    names = table.dtype.names
+    if names is None or table.ndim != 1:
+        raise ReadError("an array has no names of columns: give a dict of columns instead")
+
+    def back(frame: pl.DataFrame) -> Any:
+        arrays = [column.to_numpy() for column in frame]
+        kinds = zip(frame.columns, (array.dtype for array in arrays), strict=True)
+        made = np.empty(frame.height, dtype=list(kinds))
+        for name, array in zip(frame.columns, arrays, strict=True):
+            made[name] = array
+        return made
+
+    return _held(_built({name: table[name] for name in names})), back
 
 
 def _is_column(values: Any) -> bool:
-    return hasattr(values, "__len__") and not isinstance(values, (str, bytes))
+    return hasattr(values, "__len__") and not isinstance(values, (str, bytes, Mapping))
 
 
-def _built(data: Any) -> pl.DataFrame:
-    if isinstance(data, list):
-        names = dict.fromkeys(name for row in data for name in row)
-        data = {name: [row.get(name) for row in data] for name in names}
+def _built(columns: Mapping[str, Any]) -> pl.DataFrame:
+    """A frame of columns; a single value beside columns is repeated."""
+    made = {
+        name: _column(name, values) if _is_column(values) else values
+        for name, values in columns.items()
+    }
+    lengths = {len(column) for column in made.values() if isinstance(column, pl.Series)}
+    if len(lengths) > 1:
+        told = ", ".join(f"'{name}' has {len(made[name])}" for name in list(made)[:4])
+        raise ReadError(f"{NAME} has columns of unlike length: {told}")
+    with _told():
+        return pl.DataFrame(made)
+
+
+def _column(name: Any, values: Any) -> pl.Series:
+    """A column of a list, array or series.
+
+    Errors:  ReadError where it is of no kind that all its values share
+    """
+    if not isinstance(name, str):
+        raise ReadError(f"{NAME} has a column called {name!r}: give it a name that is text")
     try:
-        return pl.DataFrame({name: _alike(values) for name, values in data.items()})
+        made = pl.Series(name, _alike(values))
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-        raise ReadError(f"the table cannot be read: {str(error).splitlines()[0]}") from error
+        raise _unlike(name, values, error) from error
+    if made.dtype == pl.Object:
+        raise _unlike(name, values, None)
+    return made
+
+
+def _alike(values: Any) -> Any:
+    """Whole numbers among fractions, and those of too many digits, as fractions."""
+    if isinstance(values, list | tuple):
+        kinds = {type(value) for value in values} - {type(None)}
+        if kinds == {int, float} or (kinds == {int} and not _short(values)):
+            return [float(value) if type(value) is int else value for value in values]
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind == "O":
+            # As in pandas, a NaN among objects is a missing one.
+            return _alike([None if _is_nan(value) else value for value in values.tolist()])
+        if values.dtype.kind == "f" and values.itemsize > 8:
+            return values.astype(np.float64)
+    return values
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def _short(values: Sequence[int | None]) -> bool:
+    """Whether all fit 64 bits."""
+    present = [value for value in values if value is not None]
+    return min(present) >= -(2**63) and max(present) < 2**63
+
+
+def _unlike(name: str, values: Any, error: Exception | None) -> ReadError:
+    """What is wrong with a column that polars cannot take."""
+    kinds = sorted({type(value).__name__ for value in values if value is not None})
+    if len(kinds) > 1:
+        told = f"mixes {' and '.join(kinds[:4])}: make it all numbers or all text"
+    elif error is None or isinstance(error, TypeError):
+        told = f"holds {''.join(kinds) or 'no'} values: make them numbers or text"
+    else:
+        told = f"cannot be read: {_line(error)}"
+    return ReadError(f"{NAME}, column {name!r} {told}")
+
+
+# Dataframes of other libraries
+
+
+def _from_library(table: Any) -> tuple[Source, Back]:
+    if isinstance(table, nw.DataFrame | nw.LazyFrame):
+        source, inner = open_table(table.to_native())
+        return source, lambda frame: nw.from_native(inner(frame))
+    if nw.dependencies.is_into_series(table):
+        raise ReadError(
+            f"a {type(table).__name__} is one column, no table: give a dataframe, or a dict of it"
+        )
+    if nw.dependencies.is_pandas_dataframe(table):
+        return _from_pandas(table)
+    if nw.dependencies.is_pyarrow_table(table):
+        return _from_arrow(lambda: table.to_reader(BATCH_ROWS), "Arrow table", table.num_rows)
+    if nw.dependencies.is_duckdb_relation(table):
+        # Its name in later versions of DuckDB, and in earlier ones.
+        reader = getattr(table, "to_arrow_reader", None) or table.fetch_arrow_reader
+        return _from_arrow(lambda: reader(BATCH_ROWS), "DuckDB relation", None)
+    try:
+        native = nw.from_native(table)
+    except TypeError:
+        native = None
+    if isinstance(native, nw.DataFrame):
+        return _from_eager(native)
+    if hasattr(table, "__arrow_c_stream__"):
+        # A lazy frame is computed again for each read; of anything else that is not known.
+        pa = _pyarrow()
+        again = isinstance(native, nw.LazyFrame)
+        kind = "lazy frame" if again else "Arrow stream"
+        return _from_arrow(
+            lambda: pa.RecordBatchReader.from_stream(table), kind, None, once=not again
+        )
+    if isinstance(native, nw.LazyFrame):
+        with _told():
+            collected = native.collect("polars").to_native()
+        return _held(collected), lambda frame: frame
+    raise ReadError(
+        f"a {type(table).__name__} is no table: "
+        "give a path, a dataframe, a dict of columns or a list of dicts"
+    )
+
+
+def _from_eager(table: nw.DataFrame[Any]) -> tuple[Source, Back]:
+    """Any eager frame that narwhals knows."""
+    _check_names(table.columns)
+    with _told():
+        frame = table.to_polars()
+
+    def back(result: pl.DataFrame) -> Any:
+        columns = {name: result[name].to_list() for name in result.columns}
+        made = nw.from_dict(columns, backend=table.implementation)
+        index = nw.maybe_get_index(table)
+        return (made if index is None else nw.maybe_set_index(made, index=[index])).to_native()
+
+    return _held(frame), back
+
+
+def _from_pandas(table: Any) -> tuple[Source, Back]:
+    import pandas as pd
+
+    names = [str(name) for name in table.columns]
+    _check_names(names)
+    # Python's objects have no type until all are seen, and take far more memory than as a column.
+    objects = {
+        name: _pandas_column(name, table.iloc[:, at])
+        for at, name in enumerate(names)
+        if table.dtypes.iloc[at] == "object"
+    }
+
+    def parts(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
+        places = [at for at, name in enumerate(names) if wanted is None or name in wanted]
+        for start in range(0, max(len(table), 1), BATCH_ROWS):
+            rows = slice(start, start + BATCH_ROWS)
+            yield pl.DataFrame(
+                [
+                    objects[names[at]][rows]
+                    if names[at] in objects
+                    else _pandas_column(names[at], table.iloc[rows, at])
+                    for at in places
+                ]
+            )
+
+    def back(frame: pl.DataFrame) -> Any:
+        columns = {name: frame[name].to_numpy() for name in frame.columns}
+        return pd.DataFrame(columns, index=table.index)
+
+    return PartsSource(parts, dialect="pandas frame", rows=len(table)), back
+
+
+def _pandas_column(name: str, values: Any) -> pl.Series:
+    kind = values.dtype
+    if kind == "object":
+        gone = values.isna()
+        return _column(name, [None if no else one for one, no in zip(values, gone, strict=True)])
+    if isinstance(kind, np.dtype):
+        if kind.kind == "c":
+            raise ReadError(
+                f"{NAME}, column {name!r} holds complex numbers: make them real numbers"
+            )
+        if kind.kind in "iuf" and (not kind.isnative or kind.itemsize > 8):
+            values = values.astype(f"{kind.kind}{min(kind.itemsize, 8)}")
+    elif str(kind).startswith("Sparse"):
+        values = values.sparse.to_dense()
+    with _told(f"{NAME}, column {name!r}"):
+        made: Any = pl.from_pandas(values)  # its types say frame, it is a series
+        return pl.Series(name, made)
+
+
+# Arrow
+
+
+def _from_arrow(
+    open_reader: Callable[[], Any], dialect: str, rows: int | None, *, once: bool = False
+) -> tuple[Source, Back]:
+    """What gives a reader of record batches."""
+
+    def parts(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
+        with open_reader() as reader:
+            _check_arrow(reader.schema)
+            names = [name for name in reader.schema.names if wanted is None or name in wanted]
+            # Some give no batch at all when they have no rows.
+            yield _framed(reader.schema.empty_table().select(names))
+            for batch in reader:
+                yield _framed(batch.select(names))
+
+    return PartsSource(parts, dialect=dialect, rows=rows, once=once), lambda frame: frame.to_arrow()
+
+
+def _framed(batch: Any) -> pl.DataFrame:
+    frame = pl.from_arrow(batch)
+    assert isinstance(frame, pl.DataFrame), "a batch has columns"
+    return frame
+
+
+def _check_arrow(schema: Any) -> None:
+    """Refuse what polars cannot import, of which some would end the process's thread."""
+    import pyarrow.types as kinds
+
+    _check_names(schema.names)
+
+    def strange(kind: Any) -> bool:
+        return (
+            kinds.is_interval(kind)
+            or kinds.is_union(kind)
+            or kinds.is_run_end_encoded(kind)
+            or (kinds.is_decimal(kind) and (kind.bit_width > 128 or kind.scale < 0))
+            or any(strange(kind.field(at).type) for at in range(kind.num_fields))
+        )
+
+    for field in schema:
+        if strange(field.type):
+            raise ReadError(
+                f"{NAME}, column {field.name!r} is of a kind that cannot be read ({field.type}): "
+                "cast it to numbers or text, or leave it out"
+            )
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "reading an Arrow stream needs pyarrow: pip install 'deltarule[pandas]'"
+        ) from error
+    return pa
+
+
+# What all of them share
+
+
+def _check_names(names: Sequence[str]) -> None:
+    twice, times = Counter(names).most_common(1)[0] if names else ("", 1)
+    if times > 1:
+        raise ColumnError(f"{NAME} has more than one column called {twice!r}: rename them")
+
+
+def _needed(columns: Sequence[pl.Expr]) -> set[str] | None:
+    """The table's columns that these expressions read; None for all, or where that is open."""
+    if any(column.meta.has_multiple_outputs() for column in columns):
+        return None
+    return {name for column in columns for name in column.meta.root_names()}
+
+
+@contextmanager
+def _told(where: str = NAME) -> Iterator[None]:
+    """Whatever a library raises, in one line of ours."""
+    try:
+        yield
+    except DeltaruleError:
+        raise
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"reading {NAME} needs {error.name}: pip install 'deltarule[pandas]'"
+        ) from error
+    except ImportError as error:  # polars names no module when it lacks pyarrow
+        raise MissingExtraError(
+            f"reading {NAME} needs pyarrow: pip install 'deltarule[pandas]'"
+        ) from error
+    except pl.exceptions.PolarsError as error:
+        raise said(error, where) from error
+    except Exception as error:  # each library and driver raises kinds of its own
+        raise ReadError(f"{where} cannot be read: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    words = str(error).strip()
+    return words.splitlines()[0] if words else type(error).__name__

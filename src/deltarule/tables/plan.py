@@ -1,7 +1,7 @@
-"""Plan: what a look at the first rows decides: each column's kind, and what tells rows apart."""
+"""Plan: what a look at the first rows decides: each input's kind, and what tells rows apart."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError, ValueRefusedError
 from deltarule.moments.chunk import Category, Chunk
 from deltarule.rule.predict import Array
-from deltarule.tables.polars import GAP_WORDS
-from deltarule.tables.schema import LeftOut, check_there, numbers_of
+from deltarule.tables.names import check_there
+from deltarule.tables.polars import said
+from deltarule.tables.schema import LeftOut, numbers_of
+from deltarule.tables.terms import Look, Term, target_term, terms_of
 
-# Levels kept of one category: beyond them a level's own effect is rarely worth its column.
+# Levels kept of one category unless asked for: beyond them one is rarely worth its column.
 MOST_LEVELS = 1024
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
@@ -33,37 +35,48 @@ class Asked:
     """Whether a column that never varies is an input: beside an intercept it says nothing new."""
     folds: int = 5
     reference: dict[str, str] = field(default_factory=dict)
+    dates: Sequence[str] | None = None
+    """What parts of dates and times are inputs; None for the usual ones."""
+    levels: int = MOST_LEVELS
+    """How many levels of a category are kept; the others share one."""
     texts: frozenset[str] = frozenset()
     """Columns that turned out to be text, though their first rows spell numbers."""
 
 
 @dataclass
 class Plan:
-    """What the look decided: the kind of every column, and which of them tell rows apart."""
+    """What the look decided: the kind of every input, and which of them tell rows apart.
+
+    `became` says what the columns turned into that are not used as they stand.
+    """
 
     asked: Asked
+    terms: dict[str, Term]
+    became: dict[str, list[str]]
+    kinds: dict[str, pl.DataType]
     numbers: list[str]
     booleans: set[str]
     categories: list[str]
     left_out: list[LeftOut]
     identify: list[str]
     levels: dict[str, "Levels"]
-    written: set[str]
-    """Columns of numbers that come as text, with words where one is missing."""
 
     @property
     def columns(self) -> list[pl.Expr]:
         """The columns to read, as numbers and text."""
-        asked = self.asked
-        weight = [asked.row_weight] if asked.row_weight else []
-        numbers = [self._number(name) for name in [*self.numbers, *asked.predict, *weight]]
-        return numbers + [pl.col(name).cast(pl.String) for name in self.categories]
+        weight = [self.asked.row_weight] if self.asked.row_weight else []
+        numbers = [*self.numbers, *self.asked.predict, *weight]
+        return [
+            self.terms[name].polars(self.kinds).cast(kind)
+            for kind, names in ((pl.Float64, numbers), (pl.String, self.categories))
+            for name in names
+        ]
 
-    def _number(self, name: str) -> pl.Expr:
-        column = pl.col(name)
-        if name in self.written:
-            column = pl.when(column.is_in(GAP_WORDS)).then(None).otherwise(column)
-        return column.cast(pl.Float64).alias(name)
+    @property
+    def read_through(self) -> dict[str, str]:
+        """The kind of each column that expressions read: what it must be again at prediction."""
+        through = [term for term in self.terms.values() if term.expression is not None]
+        return {column: kind_of(self.kinds[column]) for term in through for column in term.columns}
 
     def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Chunk:
         """A batch as the sums want it."""
@@ -85,7 +98,8 @@ class Plan:
 class Levels:
     """The levels of one category in the order they are met; codes start at 1, 0 is missing."""
 
-    def __init__(self, frequent: Sequence[str]) -> None:
+    def __init__(self, frequent: Sequence[str], most: int = MOST_LEVELS) -> None:
+        self.most = most
         self._kind = pl.Categorical(pl.Categories.random())
         # The mapping lives as long as a column of it does; and the levels that the look found
         # frequent come first, so that they are the ones kept if there are too many.
@@ -100,20 +114,20 @@ class Levels:
     @property
     def names(self) -> list[str]:
         """The levels met so far; what code 1 + i stands for."""
-        return self._met[:MOST_LEVELS]
+        return self._met[: self.most]
 
     @property
     def beyond(self) -> int:
         """How many levels were met beyond the most kept."""
-        return max(0, len(self._met) - MOST_LEVELS)
+        return max(0, len(self._met) - self.most)
 
     def codes(self, text: pl.Series) -> Category:
         """The codes of these rows; all levels beyond the most kept share the last code."""
         physical = text.cast(self._kind).to_physical().cast(pl.Int64)
         codes = (physical + 1).fill_null(0).to_numpy()
-        met = 1 + min(int(codes.max(initial=0)), MOST_LEVELS + 1)
+        met = 1 + min(int(codes.max(initial=0)), self.most + 1)
         met = max(met, 1 + len(self._hashes))
-        codes = np.minimum(codes, MOST_LEVELS + 1)
+        codes = np.minimum(codes, self.most + 1)
         return Category(codes, met, self._hashed(met))
 
     def _hashed(self, met: int) -> NDArray[np.uint64]:
@@ -133,85 +147,114 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def plan(look: pl.DataFrame, asked: Asked, *, name: str, typed: bool = True) -> Plan:
-    """What to make of each column; text that spells numbers is numbers in a table without types.
+def plan(
+    look: pl.DataFrame,
+    asked: Asked,
+    *,
+    name: str,
+    typed: bool = True,
+    decimal: str | None = None,
+) -> Plan:
+    """What to make of each column; text that spells numbers is numbers.
 
-    Errors:  ColumnError, TargetError, EmptyError, LearningError when a column has two parts to play
+    `typed` says whether text was meant as text, `decimal` which decimal mark is likely.
+    Errors:  ColumnError, TargetError, EmptyError; LearningError when a column has two parts to
+             play, ExpressionError for an expression that cannot be an input
     """
     if not look.columns or look.height == 0:
         raise EmptyError(f"{name} has no rows: there is nothing to learn from")
     weight = [asked.row_weight] if asked.row_weight else []
-    check_there(look.columns, [*asked.predict, *(asked.using or []), *weight], name=name)
-    roles = [*asked.predict, *(asked.using or []), *weight]
-    twice = [column for column in roles if roles.count(column) > 1]
+    apart = [*asked.predict, *weight]
+    check_there(look.columns, apart, name=name)
+    given = [*apart, *(asked.using or [])]
+    twice = [column for column in given if given.count(column) > 1]
     if twice:
         raise LearningError(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
-    made = Plan(asked, [], set(), [], [], [], {}, set())
-    if not typed:
-        made.written.update(c for c in look.columns if c not in asked.texts and _spells(look[c]))
+    shown = Look(look, name, typed, decimal, asked.dates, asked.texts)
+    using = asked.using or [column for column in look.columns if column not in apart]
+    inputs = terms_of(using, shown)
+    for term in inputs.terms:
+        for column in set(term.columns) & set(apart):
+            raise LearningError(f"'{term.name}' uses '{column}', which is predicted or the weight")
+    terms = {column: target_term(column, shown) for column in apart}
+    terms |= {term.name: term for term in inputs.terms}
+    kinds = dict(look.schema)
+    view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], [], {})
     for target in asked.predict:
-        _check_number(look[target], f"{name}: the target '{target}'", TargetError)
+        _check_number(view[target], f"{name}: the target '{target}'", TargetError)
     for column in weight:
-        _check_number(look[column], f"{name}: the weight '{column}'", ColumnError)
-    using = asked.using or [column for column in look.columns if column not in roles]
-    for column in using:
-        kind, why = ("number", "") if column in made.written else _kind(look[column])
-        if why:
-            made.left_out.append(LeftOut(name=column, kind=kind, why=why))
-        elif kind == "category":
-            made.categories.append(column)
-            counts = look[column].cast(pl.String).drop_nulls().value_counts(sort=True)
-            # Of more levels than can be kept, those frequent in the look are; ties by name.
-            frequent = counts.sort(["count", column], descending=[True, False])[column].to_list()
-            made.levels[column] = Levels(frequent[:MOST_LEVELS])
-        else:
-            made.numbers.append(column)
-            if kind == "boolean":
-                made.booleans.add(column)
-    made.identify.extend(_identify(look, asked, made))
+        _check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
+    for term in inputs.terms:
+        _place(term.name, view[term.name], made)
+    made.identify.extend(_identify(view, asked, made))
     return made
+
+
+def evaluated(
+    rows: pl.LazyFrame, terms: Sequence[Term], kinds: Mapping[str, pl.DataType], *, name: str
+) -> pl.DataFrame:
+    """The terms of some rows.
+
+    Errors:  ReadError, UnparsedError for a value that an expression cannot take
+    """
+    try:
+        return rows.select([term.polars(kinds) for term in terms]).collect()
+    except pl.exceptions.PolarsError as error:
+        raise said(error, name) from error
+
+
+def _place(column: str, values: pl.Series, made: Plan) -> None:
+    """Put an input among the numbers or the categories, or leave it out."""
+    kind, why = _kind(values)
+    if why:
+        made.left_out.append(LeftOut(name=column, kind=kind, why=why))
+    elif kind == "category":
+        made.categories.append(column)
+        counts = values.cast(pl.String).drop_nulls().value_counts(sort=True)
+        # Of more levels than can be kept, those frequent in the look are; ties by name.
+        frequent = counts.sort(["count", column], descending=[True, False])[column].to_list()
+        most = max(MOST_LEVELS, made.asked.levels)
+        made.levels[column] = Levels(frequent[:most], most)
+    else:
+        made.numbers.append(column)
+        if kind == "boolean":
+            made.booleans.add(column)
 
 
 def _check_number(series: pl.Series, what: str, error: type[ColumnError | TargetError]) -> None:
     kind = series.dtype
     if kind.is_numeric() or kind == pl.Boolean or series.null_count() == len(series):
         return
-    wrong = _no_numbers(series)
-    if len(wrong):
-        value = str(wrong[0])
-        raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is")
+    wrong = series.drop_nulls()
+    if kind == pl.String:
+        wrong = wrong.filter(wrong.cast(pl.Float64, strict=False).is_null())
+    value = str(wrong[0] if len(wrong) else series.drop_nulls()[0])
+    raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is")
 
 
-def _no_numbers(series: pl.Series) -> pl.Series:
-    """The values that are neither numbers nor words for a missing one."""
-    present = series.drop_nulls()
-    if series.dtype != pl.String:
-        return present
-    present = present.filter(~present.is_in(GAP_WORDS))
-    return present.filter(present.cast(pl.Float64, strict=False).is_null())
-
-
-def _spells(series: pl.Series) -> bool:
-    """Whether text spells numbers, but for words where one is missing."""
-    if series.dtype != pl.String or len(_no_numbers(series)):
-        return False
-    return bool((~series.drop_nulls().is_in(GAP_WORDS)).any())
+def kind_of(kind: pl.DataType) -> str:
+    """The kind of a column in one word."""
+    if kind == pl.Boolean:
+        return "boolean"
+    if kind.is_numeric():
+        return "number"
+    if kind.is_temporal():
+        return {pl.Duration: "duration", pl.Time: "time"}.get(type(kind), "date")
+    return "text" if kind in (pl.String, pl.Categorical, pl.Enum) else str(kind).lower()
 
 
 def _kind(series: pl.Series) -> tuple[str, str]:
-    """The kind of a column, and why it cannot be an input, if it cannot."""
+    """The kind of an input, and why it cannot be one, if it cannot."""
     kind = series.dtype
-    if kind == pl.Boolean:
-        return "boolean", ""
-    if kind.is_numeric():
-        return "number", ""
-    if kind in (pl.Date, pl.Datetime):
-        return "date", "dates are no inputs yet: use columns such as its year or month"
-    if kind.is_temporal():
-        return "time", "times are no inputs yet: give them as numbers, such as hours"
-    if kind in (pl.String, pl.Categorical, pl.Enum):
+    if kind == pl.Null:
+        return "nothing", "no value in it"
+    word = kind_of(kind)
+    if word in ("boolean", "number"):
+        return word, ""
+    if word == "text":
         present = series.drop_nulls()
         distinct = present.n_unique()
         if distinct > max(20, NEARLY_UNIQUE * len(present)):
@@ -220,9 +263,7 @@ def _kind(series: pl.Series) -> tuple[str, str]:
                 f"nearly unique to each row ({distinct:,} values in {len(present):,} rows)",
             )
         return "category", ""
-    if kind == pl.Null:
-        return "nothing", "no value in it"
-    return str(kind).lower(), f"columns of this kind ({kind}) are no inputs"
+    return word, f"columns of this kind ({kind}) are no inputs"
 
 
 def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
@@ -230,16 +271,19 @@ def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
 
     Rows that will be left out have no say.
     """
-    look = look.filter(pl.all_horizontal(pl.col(list(asked.predict)).is_not_null()))
+    if asked.predict:
+        look = look.filter(pl.all_horizontal(pl.col(list(asked.predict)).is_not_null()))
     if asked.row_weight is not None:
         look = look.filter(pl.col(asked.row_weight) > 0)
     wide = sorted(made.numbers, key=lambda column: -look[column].n_unique())
     deep = sorted(made.categories, key=lambda column: -look[column].n_unique())
     candidates = [*asked.predict, *wide, *deep]
+    if not candidates:
+        return []
     apart = look.select(candidates).n_unique()
     chosen = list(asked.predict)
     for column in [*wide, *deep]:
-        if look.select(chosen).n_unique() >= 0.9 * apart:
+        if chosen and look.select(chosen).n_unique() >= 0.9 * apart:
             break
         chosen.append(column)
     return chosen

@@ -25,6 +25,8 @@ from deltarule.tables.source import LOOK_ROWS, Source
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
+# Every batch in flight holds such sums: for more than 3,600 columns, in five folds.
+LARGEST_SUMS = 1 << 29
 # Rows kept in memory as they were read: 256 MB of numbers.
 KEPT_CELLS = 32_000_000
 
@@ -96,14 +98,15 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
-            made = plan(look, asked, name=source.name, typed=source.typed)
+            decimal = getattr(source, "decimal", None)
+            made = plan(look, asked, name=source.name, typed=source.typed, decimal=decimal)
             found = _read(source, made, progress, keep)
         except UnparsedError as error:
             again = True
             if source.widen():
                 continue
             # Only what was thought to be numbers written as text can be text instead.
-            if source.typed or error.column is None or error.column in {*texts, *asked.predict}:
+            if error.column is None or error.column in {*texts, *asked.predict}:
                 raise
             texts |= {error.column}
         else:
@@ -120,6 +123,7 @@ def _read(source: Source, made: Plan, progress: Progress | None, keep: int) -> R
         raise ColumnError(
             f"{source.name} has no column to use as an input ({why or 'only the target'})"
         )
+    _check_size(made, source.name)
     asked = made.asked
     reading = Reading(folds=asked.folds)
     frame: Frame | None = None
@@ -169,6 +173,20 @@ def _read(source: Source, made: Plan, progress: Progress | None, keep: int) -> R
     return Read(
         source, made, schema, folds, sums.examples, sums.left_out, sums.unweighted, notes, frames
     )
+
+
+def _check_size(made: Plan, name: str) -> None:
+    """Refuse more columns than their products have room for.
+
+    Errors:  ColumnError
+    """
+    columns = len(made.numbers) + len(made.asked.predict)
+    needed = made.asked.folds * columns**2 * 8
+    if needed > LARGEST_SUMS:
+        raise ColumnError(
+            f"{name} has {columns:,} columns of numbers, and the sums of their products would take "
+            f"{needed / 1e9:,.1f} GB: name those to use"
+        )
 
 
 def _nothing_left(name: str, asked: Asked, sums: Sums) -> EmptyError | TargetError:

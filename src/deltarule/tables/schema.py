@@ -9,16 +9,17 @@ Shapes: n rows, p inputs, k outputs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from deltarule.errors import ColumnError, ValueRefusedError
+from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.polars import GAP_WORDS
+from deltarule.tables.dialect import GAP_WORDS
+from deltarule.tables.names import check_there
+from deltarule.tables.terms import Term
 
 MISSING, OTHER = "(missing)", "(other)"
 
@@ -29,10 +30,30 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Number(Part):
-    """A number or yes/no column: what fills its gaps and the range it was seen in."""
+class Input(Part):
+    """What every input column has: its name, and the expression that gives it, if one does."""
 
     name: str
+    expression: str | None = None
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        # A text from a model file is parsed, and refused unless all in it is known.
+        try:
+            assert self.term.columns
+        except LearningError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @property
+    def term(self) -> Term:
+        """How it is made from a table's columns."""
+        return Term(self.name, self.expression)
+
+
+class Number(Input):
+    """A number or yes/no input: what fills its gaps and the range it was seen in."""
+
     kind: Literal["number", "boolean"]
     mean: FiniteFloat
     low: FiniteFloat
@@ -47,10 +68,9 @@ class Number(Part):
         return (None, MISSING) if self.gap else (None,)
 
 
-class Category(Part):
+class Category(Input):
     """A category: its levels with the rows each was seen on, the most frequent first."""
 
-    name: str
     kind: Literal["category"] = "category"
     known: dict[str, Annotated[FiniteFloat, Field(gt=0)]]
     reference: str | None
@@ -64,10 +84,9 @@ class Category(Part):
         return tuple(level for level in self.known if level != self.reference)
 
 
-class Target(Part):
+class Target(Input):
     """A column to predict, and the range it was seen in."""
 
-    name: str
     low: FiniteFloat
     high: FiniteFloat
 
@@ -90,7 +109,6 @@ class Noticed:
     unseen: dict[str, Mask] = field(default_factory=dict)
     outside: dict[str, Mask] = field(default_factory=dict)
     missing: dict[str, Mask] = field(default_factory=dict)
-    ignored: list[str] = field(default_factory=list)
 
 
 class Schema(Part):
@@ -101,6 +119,8 @@ class Schema(Part):
     row_weight: str | None
     drop_missing: bool
     left_out: tuple[LeftOut, ...]
+    read_through: dict[str, str] = Field(default_factory=dict)
+    """The kind of each column that expressions read: text must come as text again."""
 
     @property
     def inputs(self) -> list[tuple[str, str | None]]:
@@ -115,10 +135,50 @@ class Schema(Part):
             start += len(column.levels)
         return found
 
+    @property
+    def needs(self) -> list[str]:
+        """The table's columns that the inputs are made from."""
+        return list(dict.fromkeys(c for column in self.columns for c in column.term.columns))
+
+    @property
+    def expects(self) -> dict[str, type[pl.DataType]]:
+        """What the columns of a file without types are to be read as."""
+        kinds: dict[str, type[pl.DataType]] = {}
+        by_word = {"number": pl.Float64, "text": pl.String}
+        for column, word in self.read_through.items():
+            if word in by_word:
+                kinds[column] = by_word[word]
+        for one in self.columns:
+            if one.expression is None and one.kind != "boolean":
+                kinds[one.name] = pl.Float64 if one.kind == "number" else pl.String
+        return kinds
+
+    def view(
+        self, frame: pl.DataFrame, *, name: str, row: int = 0, targets: bool = False
+    ) -> pl.DataFrame:
+        """The inputs' terms of these rows of a table, and the targets' if asked for.
+
+        Errors:  ColumnError; ValueRefusedError for a value that an expression cannot take;
+                 ExpressionError for a column of another kind than the one learnt from
+        """
+        wanted: list[Input] = [*self.columns, *(self.targets if targets else ())]
+        terms = [one.term for one in wanted]
+        check_there(frame.columns, [c for term in terms for c in term.columns], name=name)
+        for column, word in self.read_through.items():
+            if word == "number" and column in frame.columns and frame[column].dtype == pl.String:
+                numbers = numbers_of(frame[column], where=f"{name}, column '{column}'", row=row)
+                frame = frame.with_columns(pl.Series(column, numbers).fill_nan(None))
+        for term in terms:
+            term.check(frame.schema, name=name)
+        try:
+            return frame.select([term.polars(frame.schema) for term in terms])
+        except pl.exceptions.PolarsError:
+            raise _refused(frame, terms, name=name, row=row) from None
+
     def encode(
         self, frame: pl.DataFrame, *, name: str = "the table", row: int = 0
     ) -> tuple[Array, Noticed]:
-        """The inputs of these rows, and what was new in them.
+        """The inputs of these rows, given by their terms, and what was new in them.
 
         `row` is how many rows of the table came before, for messages.
         Shapes:  -> (n, p)
@@ -128,10 +188,6 @@ class Schema(Part):
         check_there(frame.columns, [column.name for column in self.columns], name=name)
         inputs = np.empty((frame.height, len(self.inputs)), order="F")
         noticed = Noticed()
-        known = {column.name for column in self.columns} | {target.name for target in self.targets}
-        noticed.ignored = [
-            extra for extra in frame.columns if extra not in known and extra != self.row_weight
-        ]
         for column, span in zip(self.columns, self.spans().values(), strict=True):
             series = frame[column.name]
             if isinstance(column, Number):
@@ -198,6 +254,34 @@ class Schema(Part):
         return np.column_stack(columns)
 
 
+def _refused(
+    frame: pl.DataFrame, terms: Sequence[Term], *, name: str, row: int
+) -> ValueRefusedError:
+    """The first row that a term cannot take, in words."""
+    for term in terms:
+        low, high = 0, frame.height
+        if _works(frame, term):
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            if _works(frame[low:middle], term):
+                low = middle
+            else:
+                high = middle
+        values = ", ".join(f"{c} {frame[c][low]!r}" for c in term.columns)
+        where = f"{name}, row {row + low + 1}"
+        return ValueRefusedError(f"{where}: '{term.expression}' cannot be computed from {values}")
+    return ValueRefusedError(f"{name}: its rows cannot be computed with")
+
+
+def _works(frame: pl.DataFrame, term: Term) -> bool:
+    try:
+        frame.select(term.polars(frame.schema))
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
 def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     """A column as float64, NaN where missing.
 
@@ -227,23 +311,3 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
 def text_of(series: pl.Series) -> pl.Series:
     """A column as text, whatever it was: true and false in words, numbers as they print."""
     return series if series.dtype == pl.String else series.cast(pl.String)
-
-
-def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> None:
-    """Refuse a table that lacks a column, with the nearest names it has.
-
-    Errors:  ColumnError
-    """
-    lacking = [column for column in needed if column not in columns]
-    if not lacking:
-        return
-    first = lacking[0]
-    near = get_close_matches(first, columns, n=3, cutoff=0.5)
-    near += [c for c in columns if c.lower() == first.lower() and c not in near]
-    if near:
-        hint = f"did you mean {' or '.join(near)}?"
-    else:
-        shown = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")
-        hint = f"it has {shown}" if columns else "it has no columns"
-    more = f" (nor {', '.join(lacking[1:4])})" if len(lacking) > 1 else ""
-    raise ColumnError(f"{name} has no column '{first}'{more}: {hint}")

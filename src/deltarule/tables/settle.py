@@ -26,36 +26,38 @@ def settle(
     notes: list[str] = []
     gaps: dict[str, int] = {}
     for at, column in enumerate(made.numbers):
-        low, high, gap = float(sums.low[at]), float(sums.high[at]), m + at
+        low, high = float(sums.low[at]), float(sums.high[at])
+        gap = m + sums.gaps.index(at) if at in sums.gaps else None
         kind = "boolean" if column in made.booleans else "number"
         if low > high:
             left_out.append(LeftOut(name=column, kind=kind, why="no value in it"))
             continue
-        share = float(mean[gap])
+        share = 0.0 if gap is None else float(mean[gap])
         if low == high and not made.asked.keep_constant:
             left_out.append(LeftOut(name=column, kind=kind, why=_always(f"{low:g}", share * rows)))
             continue
         filled = sums.frame.shift[at]
         own = folds[0].scale[at]
         present = filled if share == 0 else (mean[at] * own - share * filled) / (1 - share)
-        if share > 0:
+        if gap is not None and share > 0:
             folds = [fold.refill(at, gap, present - filled) for fold in folds]
         else:
             present = mean[at] * own
         # A gap seen too seldom to learn an effect from is only filled.
-        own_gap = share * rows >= _often(rows)
-        twin = _twin(gap, gaps, folds) if own_gap else None
+        own_gap = gap is not None and share * rows >= _often(rows)
+        twin = _twin(gap, gaps, folds) if gap is not None and own_gap else None
         if twin:
             own_gap = False
             notes.append(
                 f"{column} is missing on the same rows as {twin}: "
                 "one 'is missing' input serves both"
             )
-        elif own_gap:
+        elif gap is not None and own_gap:
             gaps[column] = gap
         columns.append(
             Number(
                 name=column,
+                expression=made.terms[column].expression,
                 kind="boolean" if column in made.booleans else "number",
                 mean=float(np.clip(present, low, high)),
                 low=low,
@@ -64,8 +66,8 @@ def settle(
                 gap=own_gap,
             )
         )
-        places[column] = [at, gap] if own_gap else [at]
-    start = 2 * m
+        places[column] = [at, gap] if gap is not None and own_gap else [at]
+    start = m + len(sums.gaps)
     for at, column in enumerate(made.categories):
         size = sums.tables[at].shape[1]
         found, place, folds = _levels(made, column, at, start, sums, folds, notes)
@@ -78,18 +80,21 @@ def settle(
     if not columns:
         why = "; ".join(f"{column.name}: {column.why}" for column in left_out)
         raise ColumnError(f"{name} has no column to use as an input ({why})")
-    order = [c for c in made.asked.using or [*made.numbers, *made.categories] if c in places]
+    order = list(made.terms)
     columns.sort(key=lambda column: order.index(column.name))
     columns = _referenced(columns, made.asked)
     targets = []
     for at, target in enumerate(made.asked.predict, start=len(made.numbers)):
-        targets.append(Target(name=target, low=float(sums.low[at]), high=float(sums.high[at])))
+        low, high = float(sums.low[at]), float(sums.high[at])
+        expression = made.terms[target].expression
+        targets.append(Target(name=target, expression=expression, low=low, high=high))
     schema = Schema(
         columns=tuple(columns),
         targets=tuple(targets),
         row_weight=made.asked.row_weight,
         drop_missing=made.asked.drop_missing,
         left_out=tuple(left_out),
+        read_through=made.read_through,
     )
     taken: list[int] = []
     for column_ in columns:
@@ -145,7 +150,13 @@ def _levels(
         if counts[code] > 0
     }
     needed = _often(rows)
-    rare = [level for level, code in named.items() if counts[code] < needed or level == OTHER]
+    by_count = sorted(named, key=lambda level: (-counts[named[level]], level))
+    beyond = set(by_count[made.asked.levels :])
+    rare = [
+        level
+        for level, code in named.items()
+        if counts[code] < needed or level == OTHER or level in beyond
+    ]
     asked = made.asked.reference.get(column)
     rare = [level for level in rare if level != asked]
     kept = {level: float(counts[code]) for level, code in named.items() if level not in rare}
@@ -163,6 +174,7 @@ def _levels(
     order = sorted(kept, key=lambda level: (level == OTHER, -kept[level], level))
     category = Category(
         name=column,
+        expression=made.terms[column].expression,
         known={level: kept[level] for level in order},
         reference=None,
         pooled=len([level for level in rare if level != OTHER]) + made.levels[column].beyond,

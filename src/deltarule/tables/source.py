@@ -1,6 +1,6 @@
 """Source: what every table looks like from inside: batches of rows, in order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -19,12 +19,25 @@ class Source(Protocol):
 
     name: str
     """What messages call it."""
-    rows: int | None
-    """How many rows, where that is known without reading."""
-    reads: int
-    """How often all of it was read."""
     typed: bool
     """Whether text in it was meant as text, or may be numbers that were written down."""
+    dialect: str
+    """What was understood, for people: the format and how it is written."""
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows, where that is known without reading."""
+        ...
+
+    @property
+    def reads(self) -> int:
+        """How often all of it was read."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """What people should know about how it is read; empty where nothing is unusual."""
+        ...
 
     def expect(self, kinds: "Mapping[str, type[pl.DataType]]") -> None:
         """Read these columns as these kinds, whatever their first rows look like."""
@@ -41,3 +54,34 @@ class Source(Protocol):
     def widen(self) -> bool:
         """Look at every row to find types that fit them all; False where that cannot help."""
         ...
+
+
+def all_rows(source: Source) -> "pl.DataFrame":
+    """All of a table in memory, every column."""
+    import polars as pl
+
+    frames = list(source.batches([pl.all()]))
+    return pl.concat(frames) if frames else source.look()
+
+
+def rebatched(frames: "Iterable[pl.DataFrame]", size: int) -> "Iterator[pl.DataFrame]":
+    """The same rows in the same order, `size` at a time, the last frame excepted.
+
+    No more is held than `size` rows and one of the frames that came.
+    """
+    import polars as pl
+
+    waiting: list[pl.DataFrame] = []
+    rows = 0
+    for frame in frames:
+        waiting.append(frame)
+        rows += frame.height
+        if rows < size:
+            continue
+        whole = pl.concat(waiting)
+        full = rows - rows % size
+        for start in range(0, full, size):
+            yield whole.slice(start, size)
+        waiting, rows = [whole.slice(full)], rows - full
+    if rows:
+        yield pl.concat(waiting)

@@ -1,0 +1,124 @@
+"""What was understood of a table: each column's kind, what it holds, what becomes of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from deltarule.errors import ColumnError
+from deltarule.saved import ColumnRecord
+from deltarule.summary import number
+from deltarule.tables.frames import open_table
+from deltarule.tables.plan import Asked, Plan, plan
+from deltarule.tables.reading import Progress, Read, read
+from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
+
+LEVELS_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A table as `learn` would read it."""
+
+    name: str
+    dialect: str
+    rows: int | None
+    notes: list[str]
+    columns: pl.DataFrame
+
+
+def columns(
+    table: Any,
+    *,
+    dates: Any = None,
+    levels: int | None = None,
+    progress: Progress | None = None,
+) -> Understood:
+    """Read a table once and say what was understood of it, without learning anything.
+
+    Errors:  TableError and its kinds
+    """
+    source, _ = open_table(table)
+    settings: dict[str, Any] = {} if levels is None else {"levels": levels}
+    asked = Asked(predict=(), dates=dates, keep_constant=False, **settings)
+    try:
+        found = read(source, asked, progress=progress, keep=0)
+    except ColumnError:
+        # Nothing in it can be an input: the look says why.
+        made = plan(source.look(), asked, name=source.name, typed=source.typed)
+        rows, notes, told = source.rows, [], [*_became(made), *map(_left_out, made.left_out)]
+    else:
+        rows, notes, told = found.examples, found.notes, _told(found)
+    schema = {"column": pl.String, "kind": pl.String, "seen": pl.String}
+    frame = pl.DataFrame(told, schema={**schema, "missing": pl.Int64, "done": pl.String})
+    dialect = getattr(source, "dialect", "")
+    return Understood(source.name, dialect, rows, [*getattr(source, "notes", []), *notes], frame)
+
+
+def records(found: Read) -> list[ColumnRecord]:
+    """What was done with each column, in words, as a model keeps it."""
+    told = []
+    for one in _told(found):
+        parts = [one["done"], one["seen"] and f"seen: {one['seen']}"]
+        if one["missing"]:
+            parts.append(f"{one['missing']:,} missing")
+        done = "; ".join(part for part in parts if part)
+        told.append(ColumnRecord(column=one["column"], kind=one["kind"], done=done))
+    return told
+
+
+def _told(found: Read) -> list[dict[str, Any]]:
+    schema = found.schema
+    told = [_number(c) if isinstance(c, Number) else _category(c) for c in schema.columns]
+    for target in schema.targets:
+        seen = f"{number(target.low)} to {number(target.high)}"
+        told.append(_row(target.name, "target", "predicted", seen))
+    if schema.row_weight:
+        told.append(_row(schema.row_weight, "weight", "counts rows"))
+    return [*told, *_became(found.plan), *map(_left_out, schema.left_out)]
+
+
+def _row(column: str, kind: str, done: str, seen: str = "", missing: float = 0) -> dict[str, Any]:
+    return {"column": column, "kind": kind, "seen": seen, "missing": round(missing), "done": done}
+
+
+def _number(column: Number) -> dict[str, Any]:
+    done = _made(column)
+    if column.missing:
+        own = ", with an input of its own for that" if column.gap else ""
+        done += f"; missing ones filled with the mean {number(column.mean)}{own}"
+    seen = f"{number(column.low)} to {number(column.high)}"
+    return _row(column.name, column.kind, done, seen, column.missing)
+
+
+def _category(column: Category) -> dict[str, Any]:
+    levels = [level for level in column.known if level not in (MISSING, OTHER)]
+    shown = ", ".join(f"{level} {column.known[level]:,.0f}" for level in levels[:LEVELS_SHOWN])
+    seen = f"{len(levels)} levels: {shown}" + (", ..." if len(levels) > LEVELS_SHOWN else "")
+    done = f"measured from {column.reference}" if column.reference else "each level with a weight"
+    if column.expression is not None:
+        done = f"{_made(column)}, {done}"
+    if column.pooled:
+        done += f"; {column.pooled:,} seen too seldom share {OTHER}"
+    missing = column.known.get(MISSING, 0.0)
+    if missing:
+        done += "; missing counts as a level"
+    return _row(column.name, "category", done, seen, missing)
+
+
+def _made(column: Number | Category) -> str:
+    if column.expression is None:
+        return "used as it is"
+    # A computed input's name says how; a column that keeps its name does not.
+    return "computed" if column.name == column.expression else f"read as {column.expression}"
+
+
+def _became(made: Plan) -> list[dict[str, Any]]:
+    return [
+        _row(column, "date", f"became {', '.join(parts)}" if parts else "left out: not asked for")
+        for column, parts in made.became.items()
+    ]
+
+
+def _left_out(column: LeftOut) -> dict[str, Any]:
+    return _row(column.name, column.kind, f"left out: {column.why}")

@@ -1,0 +1,150 @@
+"""Databases: a table or a query's rows as a source, and frames written to a new table.
+
+address.py says where a database is without its credentials; sqlite.py, postgres.py and duckdb.py
+each read and write one kind. Rows stream: no more is in memory than a batch and what the database
+keeps. Databases promise no order of rows unless a query says ORDER BY: what is done here is to ask
+each for the order in which it keeps them, so that reading an unchanged table twice agrees.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import polars as pl
+
+from deltarule.errors import LearningError, OutputError
+from deltarule.tables import duckdb, polars, postgres, sqlite
+from deltarule.tables.address import Address, Kind, address, check_query, is_database, is_text
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
+
+__all__ = ["DatabaseSource", "is_database", "open_database", "write_table"]
+
+
+class Reader(Protocol):
+    """What reads one kind of database."""
+
+    where: str
+    """What it reads, in words: table films."""
+    rows: int | None
+    notes: list[str]
+    passes: int
+    """How often all rows were gone through only to find the columns' types."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+        ...
+
+    def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
+        """The rows of these columns, in frames of any height, always of the same types."""
+        ...
+
+    def widen(self) -> bool:
+        """Look at every row for types that fit them all; False where they are declared."""
+        ...
+
+
+Writer = Callable[[Address, str, pl.DataFrame, Iterator[pl.DataFrame]], int]
+
+READERS: Mapping[Kind, Callable[[Address, str | None, str | None], Reader]] = {
+    "SQLite": sqlite.SqliteReader,
+    "PostgreSQL": postgres.PostgresReader,
+    "DuckDB": duckdb.DuckdbReader,
+}
+WRITERS: Mapping[Kind, Writer] = {
+    "SQLite": sqlite.write,
+    "PostgreSQL": postgres.write,
+    "DuckDB": duckdb.write,
+}
+
+
+class DatabaseSource:
+    """The rows of a table or query, read as often as needed and never written to."""
+
+    typed = True
+
+    def __init__(self, there: Address, reader: Reader) -> None:
+        self.name = f"{there.name}, {reader.where}"
+        self.dialect = f"{there.kind} {reader.where}"
+        self._reader, self._reads = reader, 0
+        self._look: pl.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    @property
+    def reads(self) -> int:
+        """How often all of it was read."""
+        return self._reads + self._reader.passes
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows, where a database tells it without running a query."""
+        return self._reader.rows
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing about how its values were taken."""
+        return self._reader.notes
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        """Nothing to do: a database has its own types."""
+
+    def look(self) -> pl.DataFrame:
+        if self._look is None:
+            self._look = pl.concat(self._reader.frames(self._reader.columns, LOOK_ROWS))
+        return self._look
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        self.look()  # it fixes the types
+        self._reads += 1
+        frames = rebatched(self._reader.frames(self._needed(columns), None), BATCH_ROWS)
+        try:
+            for frame in frames:
+                yield frame.select(columns)
+        except pl.exceptions.PolarsError as error:
+            raise polars.said(error, self.name) from error
+
+    def _needed(self, columns: Sequence[pl.Expr]) -> list[str]:
+        """The columns that these expressions are of, in the table's order: no others are read."""
+        if any(column.meta.has_multiple_outputs() for column in columns):
+            return list(self._reader.columns)
+        roots = {name for column in columns for name in column.meta.root_names()}
+        found = [name for name in self._reader.columns if name in roots]
+        return found or list(self._reader.columns)
+
+    def widen(self) -> bool:
+        self._look = None
+        return self._reader.widen()
+
+
+def open_database(
+    url: str, *, table: str | None = None, query: str | None = None
+) -> DatabaseSource:
+    """The source of a table or a query's rows in SQLite, PostgreSQL or DuckDB.
+
+    Without either, the only table there is. A table may be named with its schema; its name is
+    looked up among those there are. A query is a single SELECT and cannot write.
+
+    Errors:  ReadError, NotFoundError, ColumnError for two columns of one name,
+             MissingExtraError for a driver that is not installed
+    """
+    there = address(url)
+    if table is not None and query is not None:
+        raise LearningError("a table and a query are both given: give one of them")
+    bare = None if query is None else check_query(query)
+    return DatabaseSource(there, READERS[there.kind](there, table, bare))
+
+
+def write_table(url: str, table: str, frames: Iterable[pl.DataFrame]) -> int:
+    """How many rows were written to a new table, in one transaction: all of them or nothing.
+
+    Errors:  OutputError when the table is there already or cannot be made
+    """
+    there = address(url)
+    if not table or not is_text(table):
+        raise OutputError(f"{table!r} is no name for a table: give one of letters")
+    coming = iter(frames)
+    first = next(coming, None)
+    if first is None or not first.columns:
+        raise OutputError(f"there is nothing to write to {there.name}, table {table}")
+    return WRITERS[there.kind](there, table, first, coming)

@@ -1,0 +1,230 @@
+"""Delimited text, CSV and TSV: its dialect found out, its types from what its rows hold."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import polars as pl
+
+from deltarule.errors import ColumnError, ReadError, TableError
+from deltarule.tables.dialect import GAP_WORDS, Asked, Dialect, find_dialect
+from deltarule.tables.encoding import Text
+from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, collected, said
+from deltarule.tables.source import LOOK_ROWS
+
+__all__ = ["GAP_WORDS", "CsvSource"]
+
+# Of what was skipped people see this much.
+SHOWN = 60
+
+
+class CsvSource(PolarsSource):
+    """CSV files of one header; types come from the first rows, or from all where those mislead."""
+
+    typed = False
+
+    def __init__(
+        self,
+        texts: Sequence[Text],
+        *,
+        name: str,
+        kind: str = "CSV",
+        asked: Asked | None = None,
+        hint: str = "",
+        partitions: Partitions | None = None,
+    ) -> None:
+        first, *others = self._texts = list(texts)
+        self._found = find_dialect(
+            first.start,
+            name=first.name,
+            whole=first.whole,
+            asked=asked or Asked(),
+            hint=hint,
+        )
+        for other in others:
+            _check_alike(self._found, first, other)
+        self._partitions = partitions or Partitions()
+        self._header = list(self._found.names)
+        self._kinds: dict[str, type[pl.DataType]] = {}
+        self._widened = False
+        several = f", {len(texts)} files" if others else ""
+        dialect = f"{kind}, {self._found.said}, {first.said}{several}"
+        super().__init__(self._scan(LOOK_ROWS, name), name=name, rows=None, dialect=dialect)
+        self.notes += first.notes + _told(self._found, asked)
+
+    def _scan(self, look_rows: int | None, name: str) -> pl.LazyFrame:
+        """The scan of all files, its types found in so many rows, or in all."""
+        with self._explained(name):
+            kinds = self._found_kinds(look_rows)
+            # Whole numbers so far may have a fraction further down.
+            whole = {name: pl.Float64() for name, kind in kinds.items() if kind.is_integer()}
+            return self._partitions.placed(
+                self._scanned(self._texts, look_rows, {**kinds, **whole, **self._kinds})
+            )
+
+    def _scanned(
+        self,
+        texts: Sequence[Text],
+        look_rows: int | None,
+        kinds: Mapping[str, pl.DataType | type[pl.DataType]],
+    ) -> pl.LazyFrame:
+        found = self._found
+        return pl.scan_csv(
+            [text.path for text in texts],
+            separator=found.separator,
+            quote_char=found.quote,
+            has_header=found.header,
+            skip_lines=found.skip,
+            infer_schema_length=look_rows,
+            try_parse_dates=True,
+            # polars leaves quotes inside quoted names doubled
+            new_columns=self._header,
+            schema_overrides=kinds,
+            glob=False,
+            include_file_paths=self._partitions.path_column,
+        )
+
+    def _found_kinds(self, look_rows: int | None) -> dict[str, pl.DataType]:
+        """The type of each column as the first rows show it, or all, in one file or several."""
+        kinds: dict[str, pl.DataType] = {}
+        rows = 0
+        for text in self._texts:
+            schema = self._scanned([text], look_rows, self._kinds).collect_schema()
+            if self._partitions.path_column:
+                del schema[self._partitions.path_column]
+            if list(schema) != self._header:
+                raise ReadError(f"{text.name} has rows of more than {len(self._header)} cells")
+            if len(self._texts) == 1:
+                return dict(schema)
+            # A column that is empty in one file is whatever it is in the others.
+            cells = self._scanned([text], 0, dict.fromkeys(self._header, pl.String()))
+            cells = cells if look_rows is None else cells.head(look_rows - rows)
+            counts = collected(cells.select(pl.col(self._header).count()), text.name)
+            for column, kind in schema.items():
+                if counts[column].item():
+                    kinds[column] = _either(kinds.get(column, kind), kind)
+            if look_rows is not None:
+                rows += collected(cells.select(pl.len()), text.name).item()
+                if rows >= look_rows:
+                    break
+        return {column: kinds.get(column, pl.String()) for column in self._header}
+
+    @property
+    def decimal(self) -> str | None:
+        """The decimal mark that goes with the separator: a comma with semicolons."""
+        return "," if self._found.separator == ";" else None
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        """Errors of polars as ours, with the row or line they are about."""
+        try:
+            yield
+        except (pl.exceptions.PolarsError, OSError) as error:
+            told: TableError = said(error, name)
+        except ReadError as error:
+            told = error
+        else:
+            return
+        # A value of another kind is no fault of the file, unless it is no text.
+        if isinstance(told, UnparsedError) and "\0" not in str(told):
+            raise told
+        raise self._placed(told)
+
+    def _placed(self, error: TableError) -> TableError:
+        """The same error, or what is wrong with the first line that is no row of the table."""
+        for text in self._texts:
+            width = len(self._header)
+            line = 0
+            try:
+                for rows, (line, cells) in enumerate(self._found.rows(text.lines())):
+                    if len(cells) > width:
+                        than = "the header" if self._found.header else "the first row"
+                        # A title that looks like a header ends where the rows begin.
+                        skip = (
+                            ""
+                            if rows > 1
+                            else f", or say skip={line - 1} if the table begins there"
+                        )
+                        return ReadError(
+                            f"{text.name}, line {line}: {len(cells)} cells, "
+                            f"but {than} has {width}: mend that line{skip}"
+                        )
+            except TableError as found:
+                return found
+            except csv.Error as found:
+                return ReadError(
+                    f"{text.name}, in the row after line {line}: {found}: is a quote not closed? "
+                    "Where quotes quote nothing, say quote=none"
+                )
+        return error
+
+    def cells(self) -> pl.DataFrame:
+        """The whole table as text, so that every cell stays as it stands."""
+        kept, self._kinds = self._kinds, dict.fromkeys(self._header, pl.String)
+        try:
+            lazy = self._scan(LOOK_ROWS, self.name)
+        finally:
+            self._kinds = kept
+        with self._explained(self.name):
+            return lazy.collect(engine="streaming")
+
+    def look(self) -> pl.DataFrame:
+        with self._explained(self.name):
+            return super().look()
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        """Have these columns parsed as these kinds."""
+        self._kinds = {name: kind for name, kind in kinds.items() if name in self._header}
+        self.lazy = self._scan(LOOK_ROWS, self.name)
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        with self._explained(self.name):
+            yield from super().batches(columns)
+
+    def widen(self) -> bool:
+        if self._widened:
+            return False
+        self._widened = True
+        # Of several files it is also found out which columns are empty where.
+        self.reads += 1 if len(self._texts) == 1 else 2
+        self.lazy = self._scan(None, self.name)
+        return True
+
+
+def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+    """The type that has values of both."""
+    if one == other:
+        return one
+    return pl.Float64() if one.is_numeric() and other.is_numeric() else pl.String()
+
+
+def _check_alike(found: Dialect, first: Text, other: Text) -> None:
+    """Refuse a file whose header is another: its cells would end up in the wrong columns."""
+    asked = Asked(found.separator, found.quote or "", found.header, found.skip)
+    names = find_dialect(other.start, name=other.name, whole=other.whole, asked=asked).names
+    if names == found.names:
+        return
+    if sorted(names) == sorted(found.names):
+        differs = "the same columns in another order"
+    elif lacking := [name for name in found.names if name not in names]:
+        differs = f"no column '{lacking[0]}'"
+    else:
+        more = [name for name in names if name not in found.names]
+        differs = f"a column '{more[0]}' more"
+    raise ColumnError(f"{other.name} has {differs}, unlike {first.name}: give tables of one header")
+
+
+def _told(found: Dialect, asked: Asked | None) -> list[str]:
+    """What people should know about how the rows are found."""
+    notes = []
+    if said := "; ".join(line for line in found.above if line):
+        said = said if len(said) <= SHOWN else said[: SHOWN - 3] + "..."
+        were = "1 line was" if len(found.above) == 1 else f"{len(found.above)} lines were"
+        where = "the header" if found.header else "the first row"
+        notes.append(f"{were} skipped above {where}: {said}")
+    if not found.header and (asked is None or asked.header is None):
+        notes.append(
+            f"no header was found: columns are called {found.names[0]} to {found.names[-1]}; "
+            "say header=yes if the first line names them"
+        )
+    return notes

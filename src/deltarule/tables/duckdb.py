@@ -1,0 +1,162 @@
+"""DuckDB files, through its own package: read-only, streaming Arrow."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import polars as pl
+
+from deltarule.errors import MissingExtraError, OutputError, ReadError
+from deltarule.tables.address import (
+    Address,
+    Relation,
+    check_file,
+    check_names,
+    chosen,
+    is_there,
+    quoted,
+    written,
+)
+from deltarule.tables.arrow import Column, frames, select
+
+# Rows of a record batch: enough to be quick, few enough to be small.
+RECORD_ROWS = 16_384
+
+SETTINGS = (
+    # A table that is not there must not be looked for among the variables of the program.
+    "SET python_enable_replacements = false",
+    # Else times are those of wherever this runs.
+    "SET TimeZone = 'UTC'",
+    # It would print to standard output.
+    "SET enable_progress_bar = false",
+)
+
+WHOLE = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "")}
+PLAIN = {*WHOLE, "INTEGER", "UINTEGER", "BOOLEAN", "FLOAT", "DOUBLE", "VARCHAR", "BLOB", "TIME"}
+PLAIN |= {'"NULL"', "NULL"}
+LARGE = {"HUGEINT", "UHUGEINT", "BIGNUM", "VARINT"}
+DATES = {"DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamptz"}
+RELATIONS = """
+    SELECT table_schema, table_name, table_type = 'VIEW', table_schema = current_schema()
+    FROM information_schema.tables WHERE table_catalog = current_database()
+    ORDER BY table_schema, table_name
+"""
+
+
+class DuckdbReader:
+    """Reads a table, view or query of a DuckDB file."""
+
+    def __init__(self, there: Address, table: str | None, query: str | None) -> None:
+        check_file(there)
+        self._there, self._name = there, there.name
+        self.notes: list[str] = []
+        self.rows: int | None = None
+        self.passes = 0
+        self.where = "query"
+        with self._connected() as connection:
+            if query is None:
+                relations = [Relation(*row) for row in connection.execute(RELATIONS).fetchall()]
+                found = chosen(relations, table, there.name)
+                self.where = f"{'view' if found.view else 'table'} {found.called}"
+                self._relation = f"{quoted(found.schema)}.{quoted(found.name)}"
+                query = f"SELECT * FROM {self._relation}"
+            else:
+                self._relation = f"({query}\n) AS q"
+                # DuckDB would run all statements of a text, one after the other.
+                if len(connection.extract_statements(query)) != 1:
+                    raise ReadError("the query has more than one statement: give a single SELECT")
+            self._name = f"{there.name}, {self.where}"
+            asked = connection.sql(query)
+            check_names(asked.columns, self._name)
+            kinds = [str(kind) for kind in asked.types]
+            self._columns = [_column(*both) for both in zip(asked.columns, kinds, strict=True)]
+            if table is not None or self.where.startswith("table"):
+                [(self.rows,)] = connection.sql(f"SELECT count(*) FROM {self._relation}").fetchall()
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+        return [column.name for column in self._columns]
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        duckdb, errors = _driver()
+        with (
+            self._there.explained(*errors, name=self._name),
+            closing(duckdb.connect(str(self._there.path), read_only=True)) as connection,
+        ):
+            for setting in SETTINGS:
+                connection.execute(setting)
+            yield connection
+
+    def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
+        wanted = [column for column in self._columns if column.name in set(columns)]
+        with self._connected() as connection:
+            found = connection.sql(select(wanted, self._relation, limit))
+            # Its name in later versions, and in earlier ones.
+            reader = getattr(found, "to_arrow_reader", None) or found.fetch_arrow_reader
+            yield from frames(reader(RECORD_ROWS), wanted, self.notes)
+
+    def widen(self) -> bool:
+        return False
+
+
+def _column(name: str, kind: str) -> Column:
+    column = quoted(name)
+    if kind in PLAIN:
+        return Column(name, column)
+    if kind in DATES:
+        return Column.of_date(name, DATES[kind])
+    if kind.startswith("TIMESTAMP_"):
+        moment = f"{column}::timestamp"
+        return Column(name, f"CASE WHEN isfinite({column}) THEN {moment} END", dated=True)
+    if kind.startswith("DECIMAL") or kind in LARGE:
+        return Column.of_number(name, f"{column}::varchar")
+    if kind == "TIME_NS":
+        return Column(name, f"{column}::time")
+    if kind == "INTERVAL":
+        return Column(name, f"epoch_us({column})", pl.Duration("us"))
+    return Column(name, f"{column}::varchar")
+
+
+def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
+    try:
+        import duckdb
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingExtraError(
+            f"reading DuckDB needs {error.name}: pip install 'deltarule[duckdb]'"
+        ) from error
+    return duckdb, (duckdb.Error, pa.ArrowException)
+
+
+def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> int:
+    """Write these frames to a new table."""
+    assert there.path is not None
+    duckdb, errors = _driver()
+    fresh = not is_there(there.path)
+    name = f"{there.name}, table {table}"
+    schema, dot, bare = table.partition(".")
+    place = f"{quoted(schema)}.{quoted(bare)}" if dot else quoted(table)
+    rows, done = 0, False
+    try:
+        with (
+            there.explained(*errors, name=name, doing="cannot be written", error=OutputError),
+            closing(duckdb.connect(str(there.path))) as connection,
+        ):
+            for setting in SETTINGS:
+                connection.execute(setting)
+            connection.execute("BEGIN")
+            do = f"CREATE TABLE {place} AS"
+            for frame in written(first, rest, name=name):
+                connection.register("deltarule frame", frame.to_arrow())
+                connection.execute(f'{do} SELECT * FROM "deltarule frame"')
+                do = f"INSERT INTO {place}"
+                rows += frame.height
+            connection.execute("COMMIT")
+            done = True
+    finally:
+        if fresh and not done:
+            with suppress(OSError):
+                there.path.unlink()
+    return rows

@@ -1,0 +1,65 @@
+"""Excel workbooks: one sheet as a table, its header found below titles as in a text file."""
+
+from pathlib import Path
+
+import polars as pl
+
+from deltarule.errors import EmptyError, MissingExtraError, ReadError
+from deltarule.tables.dialect import ROWS, Asked, check_names, numbered, place_header
+from deltarule.tables.polars import PolarsSource
+
+
+def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> PolarsSource:
+    """The source of a sheet, the first unless it is named; in memory, as workbooks are small.
+
+    Errors:  ReadError, EmptyError, ColumnError for a name twice, MissingExtraError
+    """
+    try:
+        import fastexcel
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"reading {name} needs fastexcel: pip install 'deltarule[excel]'"
+        ) from error
+    try:
+        book = fastexcel.read_excel(path)
+        sheets = book.sheet_names
+        if not sheets or (sheet is not None and sheet not in sheets):
+            raise ReadError(f"{name} has no sheet '{sheet}': it has {', '.join(sheets) or 'none'}")
+        sheet = sheet if sheet is not None else sheets[0]
+        top = book.load_sheet(
+            sheet, header_row=None, skip_rows=asked.skip or 0, n_rows=ROWS, dtypes="string"
+        ).to_polars()
+    except (fastexcel.FastExcelError, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise ReadError(f"{name} cannot be read as an Excel workbook: {why}") from error
+    rows = [[cell or "" for cell in row] for row in top.rows()]
+    if not any(any(row) for row in rows):
+        raise EmptyError(f"{name}, sheet '{sheet}' is empty")
+    at, header = place_header(rows, asked)
+    if header:
+        check_names([cell for cell in rows[at] if cell], f"{name}, sheet '{sheet}'")
+    at += asked.skip or 0
+    try:
+        frame = pl.read_excel(
+            path,
+            sheet_name=sheet,
+            has_header=header,
+            infer_schema_length=None,
+            read_options={"header_row": at} if header else {"skip_rows": at},
+            raise_if_empty=False,
+        )
+    except (pl.exceptions.PolarsError, fastexcel.FastExcelError, ValueError) as error:
+        raise ReadError(f"{name} cannot be read: {str(error).splitlines()[0]}") from error
+    if not header:
+        frame.columns = list(numbered(frame.width))
+    said = f"Excel, sheet '{sheet}', {'' if header else 'no '}header"
+    source = PolarsSource(frame.lazy(), name=name, rows=frame.height, dialect=said)
+    # People write n/a among numbers in cells as they do in text files.
+    source.typed = False
+    if len(sheets) > 1:
+        others = ", ".join(f"'{one}'" for one in sheets if one != sheet)
+        source.notes.append(f"only sheet '{sheet}' is read, not {others}; say sheet=NAME")
+    above = [" ".join(filter(None, row)) for row in rows[:at]] if asked.skip is None else []
+    if above := [one for one in above if one]:
+        source.notes.append(f"skipped above the {'header' if header else 'rows'}: {above[0]}")
+    return source

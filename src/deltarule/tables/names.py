@@ -1,0 +1,26 @@
+"""Names: a column that is not there is refused with the nearest names that are."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from deltarule.errors import ColumnError
+
+
+def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> None:
+    """Refuse a table that lacks a column, with the nearest names it has.
+
+    Errors:  ColumnError
+    """
+    lacking = [column for column in needed if column not in columns]
+    if not lacking:
+        return
+    first = lacking[0]
+    near = get_close_matches(first, columns, n=3, cutoff=0.5)
+    near += [c for c in columns if c.lower() == first.lower() and c not in near]
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        shown = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")
+        hint = f"it has {shown}" if columns else "it has no columns"
+    more = f" (nor {', '.join(lacking[1:4])})" if len(lacking) > 1 else ""
+    raise ColumnError(f"{name} has no column '{first}'{more}: {hint}")

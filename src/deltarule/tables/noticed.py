@@ -1,0 +1,66 @@
+"""Noticed: what a table held at prediction that learning had not met, counted and row by row."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from deltarule.tables.schema import OTHER, Column, Noticed
+
+WORDS = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
+
+
+class Met:
+    """How many rows held something that learning had not met, by column."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.unseen: Counter[str] = Counter()
+        self.outside: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
+        self.ignored: list[str] = []
+
+    def add(self, noticed: Noticed, rows: int) -> None:
+        """Count what was noticed in so many rows."""
+        self.rows += rows
+        for kind in WORDS:
+            counted = {c: int(mask.sum()) for c, mask in getattr(noticed, kind).items()}
+            getattr(self, kind).update(counted)
+
+    def notes(self, known: Mapping[str, Column]) -> list[str]:
+        """All of it in words."""
+
+        def told(column: str, what: str, count: int, how: str) -> str:
+            return f"{column} {what} in {count:,} of {self.rows:,} rows{how}"
+
+        notes = []
+        for column, count in self.unseen.items():
+            pool = OTHER in getattr(known[column], "known", {})
+            how = f": counted as {OTHER}" if pool else ": counted as the average level"
+            notes.append(told(column, "has a level never seen", count, how))
+        for column, count in self.outside.items():
+            notes.append(told(column, "is out of the range learnt from", count, ""))
+        for column, count in self.missing.items():
+            category = known[column].kind == "category"
+            how = ": counted as a level" if category else ": filled with the mean"
+            notes.append(told(column, "is missing", count, how))
+        if self.ignored:
+            shown = ", ".join(self.ignored[:5]) + (", ..." if len(self.ignored) > 5 else "")
+            word = "column" if len(self.ignored) == 1 else "columns"
+            notes.append(f"{len(self.ignored)} other {word} ignored: {shown}")
+        return notes
+
+
+def flags_of(noticed: Noticed, rows: int) -> pl.Series:
+    """For each row what was noticed in it, such as "genre: never seen"; null where nothing was.
+
+    Shapes:  -> (rows,)
+    """
+    told = np.full(rows, "", dtype=object)
+    for kind, word in WORDS.items():
+        for column, mask in getattr(noticed, kind).items():
+            told[mask] = [
+                f"{text}; {column}: {word}" if text else f"{column}: {word}" for text in told[mask]
+            ]
+    return pl.Series("flags", [text or None for text in told], dtype=pl.String)

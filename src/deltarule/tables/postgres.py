@@ -1,0 +1,172 @@
+"""PostgreSQL, through its Arrow driver: everything in one read-only transaction for each read."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import polars as pl
+
+from deltarule.errors import MissingExtraError, OutputError
+from deltarule.tables.address import (
+    Address,
+    Relation,
+    check_names,
+    chosen,
+    quoted,
+    written,
+)
+from deltarule.tables.arrow import Column, frames, select
+
+# What Arrow and polars have too; other kinds are asked for as text or numbers.
+PLAIN = {"bool", "int2", "int4", "int8", "float4", "float8"}
+PLAIN |= {"text", "varchar", "name", "bytea", "time"}
+DATES = {"date", "timestamp", "timestamptz"}
+
+# As Arrow has it, whatever the database's own encoding.
+UTF8 = "SET LOCAL client_encoding = 'UTF8'"
+BEGIN = (
+    # One snapshot for all of a read. The driver begins no transaction of its own in autocommit.
+    "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    # Else a read of a large table may start where another one is: in the middle.
+    "SET LOCAL synchronize_seqscans = off",
+    UTF8,
+)
+RELATIONS = """
+    SELECT n.nspname::text, c.relname::text, c.relkind IN ('v', 'm'), pg_table_is_visible(c.oid)
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND NOT c.relispartition
+    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(catalog|toast|temp)'
+    ORDER BY n.nspname, c.relname
+"""
+# A row of nothing but NULLs has the columns' types too, and runs no query; domains are what they
+# are domains of.
+KINDS = """
+    WITH RECURSIVE row AS (
+        SELECT ARRAY[{types}]::oid[] AS types
+        FROM (SELECT) AS one LEFT JOIN {relation} ON false
+    ), base AS (
+        SELECT u.at, u.type FROM row, unnest(types) WITH ORDINALITY AS u(type, at)
+        UNION ALL
+        SELECT base.at, t.typbasetype FROM base
+        JOIN pg_catalog.pg_type AS t ON t.oid = base.type WHERE t.typtype = 'd'
+    )
+    SELECT t.typname::text FROM base
+    JOIN pg_catalog.pg_type AS t ON t.oid = base.type WHERE t.typtype <> 'd' ORDER BY base.at
+"""
+
+
+class PostgresReader:
+    """Reads a table, view or query of a PostgreSQL database."""
+
+    def __init__(self, there: Address, table: str | None, query: str | None) -> None:
+        self._there = there
+        self._name = there.name
+        self.notes: list[str] = []
+        self.rows: int | None = None  # the server keeps no exact count, and counting reads it all
+        self.passes = 0
+        self.where = "query"
+        with self._connected() as cursor:
+            if query is None:
+                cursor.execute(RELATIONS)
+                relations = [Relation(*row) for row in cursor.fetchall()]
+                found = chosen(relations, table, there.name)
+                self.where = f"{'view' if found.view else 'table'} {found.called}"
+                relation = f"{quoted(found.schema)}.{quoted(found.name)}"
+                query = f"SELECT * FROM {relation}"
+                self._relation = f"{relation} AS q"
+            else:
+                self._relation = f"({query}\n) AS q"
+            self._name = f"{there.name}, {self.where}"
+            # On its own it must be one statement: so it cannot end the brackets put around it.
+            names = cursor.adbc_execute_schema(query).names
+            check_names(names, self._name)
+            types = ", ".join(f"pg_typeof(q.{quoted(name)})" for name in names)
+            cursor.execute(KINDS.format(types=types, relation=self._relation))
+            kinds = [kind for (kind,) in cursor.fetchall()]
+        self._columns = [_column(*both) for both in zip(names, kinds, strict=True)]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+        return [column.name for column in self._columns]
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        dbapi, errors = _driver()
+        with (
+            self._there.explained(*errors, name=self._name),
+            dbapi.connect(self._there.url, autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            for statement in BEGIN:
+                cursor.execute(statement)
+            yield cursor
+
+    def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
+        wanted = [column for column in self._columns if column.name in set(columns)]
+        with self._connected() as cursor:
+            cursor.execute(select(wanted, self._relation, limit))
+            with cursor.fetch_record_batch() as reader:
+                yield from frames(reader, wanted, self.notes)
+
+    def widen(self) -> bool:
+        return False
+
+
+def _column(name: str, kind: str) -> Column:
+    column = quoted(name)
+    if kind in PLAIN:
+        return Column(name, column)
+    if kind in DATES:
+        return Column.of_date(name, kind)
+    if kind == "numeric":
+        return Column.of_number(name, f"{column}::text")
+    if kind == "money":
+        return Column.of_number(name, f"{column}::numeric::text")
+    if kind == "oid":
+        return Column(name, f"{column}::bigint")
+    if kind == "interval":
+        # A month counts as 30 days, as everywhere in PostgreSQL; infinite ones as missing.
+        seconds = f"extract(epoch FROM {column})"
+        finite = f"CASE WHEN isfinite({column}) THEN {seconds} * 1000000 END"
+        return Column(name, f"({finite})::bigint", pl.Duration("us"))
+    return Column(name, f"{column}::text")
+
+
+def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
+    try:
+        import adbc_driver_manager
+        import pyarrow as pa
+
+        dbapi = import_module("adbc_driver_postgresql.dbapi")  # it comes without types
+    except ImportError as error:
+        raise MissingExtraError(
+            f"reading PostgreSQL needs {error.name}: pip install 'deltarule[postgres]'"
+        ) from error
+    return dbapi, (adbc_driver_manager.Error, pa.ArrowException)
+
+
+def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> int:
+    """Write these frames to a new table."""
+    dbapi, errors = _driver()
+    name = f"{there.name}, table {table}"
+    schema, dot, bare = table.partition(".")
+    place = {"db_schema_name": schema} if dot else {}
+    rows = 0
+    with (
+        there.explained(*errors, name=name, doing="cannot be written", error=OutputError),
+        dbapi.connect(there.url, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        # What is not committed when the connection closes was never there.
+        cursor.execute("BEGIN")
+        cursor.execute(UTF8)
+        mode = "create"
+        for frame in written(first, rest, name=name):
+            data = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            cursor.adbc_ingest(bare if dot else table, data, mode=mode, **place)
+            mode = "append"
+            rows += frame.height
+        cursor.execute("COMMIT")
+    return rows

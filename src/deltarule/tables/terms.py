@@ -1,0 +1,258 @@
+"""Terms: what inputs are made of: columns as they stand, or expressions over a table's columns.
+
+    budget                  the column
+    log(budget)             an expression, computed for each row
+    poly(budget, 3)         budget, budget ** 2, budget ** 3
+    budget:year             budget * year
+    budget:genre            for each genre, budget on its rows and 0 elsewhere: a slope of its own
+    genre:country           a category with a level for each pair
+    release_date            days(release_date), category(month(release_date)), ...
+
+Every one of them ends as a column or the text of an expression, which the model keeps and which is
+checked and evaluated in the same way at prediction.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import polars as pl
+
+from deltarule.errors import ExpressionError, LearningError
+from deltarule.tables.expression import Expression, check, parse, quoted, spelled
+from deltarule.tables.names import check_there
+
+# Parts of a date or time; days are a number, the others categories.
+DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
+# What a date becomes unless other parts are asked for.
+USUAL_PARTS = ("days", "month", "weekday", "hour")
+# Levels that get a slope of their own; rows of others share one.
+MOST_SLOPES = 50
+MOST_POWERS = 10
+
+POLY = re.compile(r"poly\s*\((?P<of>.*),\s*(?P<power>[^,]*)\)", re.IGNORECASE | re.DOTALL)
+WORDS = re.compile(r"[\w .-]+")
+DIGITS = r"^\s*[+-]?[0-9]+\s*$"
+
+
+@dataclass(frozen=True)
+class Term:
+    """What an input is called, and the expression that gives it; None for a column as it stands."""
+
+    name: str
+    expression: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's columns that it reads."""
+        return (self.name,) if self.expression is None else parsed(self.expression).columns
+
+    def check(self, schema: Mapping[str, pl.DataType], *, name: str) -> None:
+        """Refuse columns of types that the expression cannot take.
+
+        Errors:  ExpressionError
+        """
+        if self.expression is not None:
+            check(parsed(self.expression), schema, name=name)
+
+    def polars(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
+        """It as a polars expression, named as the input is."""
+        if self.expression is None:
+            return pl.col(self.name)
+        return parsed(self.expression).polars(schema).alias(self.name)
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> Expression:
+    """The checked expression of a text.
+
+    Errors:  ExpressionError
+    """
+    return parse(text)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of some columns, and what each column that is not used as it stands became."""
+
+    terms: list[Term]
+    became: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known when terms are made: the first rows, and how text in them was meant."""
+
+    frame: pl.DataFrame
+    name: str
+    typed: bool
+    decimal: str | None
+    dates: Sequence[str] | None
+    texts: frozenset[str]
+
+    @cached_property
+    def kinds(self) -> dict[str, pl.DataType]:
+        """Each column's type; asked once, as wide tables have thousands."""
+        return dict(self.frame.schema)
+
+    def hidden(self, column: str) -> str | None:
+        """The expression that reads a column of text as numbers, if all of it spells some."""
+        if self.kinds[column] != pl.String or column in self.texts:
+            return None
+        series = self.frame[column]
+        present = series.drop_nulls()
+        # Where text was meant as text, digits alone are names: post codes, account numbers.
+        if self.typed and bool(present.str.contains(DIGITS).all()):
+            return None
+        return spelled(series, decimal=self.decimal)
+
+    def parts(self, column: str) -> list[Term]:
+        """What a column of dates or times becomes."""
+        kind, name = self.kinds[column], quoted(column)
+        if kind == pl.Duration:
+            return [_expression(f"days({name})")]
+        asked = USUAL_PARTS if self.dates is None else self.dates
+        clock, calendar = kind in (pl.Time, pl.Datetime), kind in (pl.Date, pl.Datetime)
+        found = []
+        for part in asked:
+            if clock if part == "hour" else calendar:
+                text = f"{part}({name})"
+                found.append(_expression(text if part == "days" else f"category({text})"))
+        return found
+
+
+def terms_of(using: Sequence[str], look: Look) -> Terms:
+    """The terms that these columns and expressions stand for.
+
+    Errors:  ColumnError for a column that is not there; ExpressionError, LearningError
+    """
+    terms: dict[str, Term] = {}
+    became: dict[str, list[str]] = {}
+    for one in using:
+        for term in _terms(one, using, look, became):
+            if term.name in terms:
+                raise LearningError(f"'{term.name}' is given twice")
+            terms[term.name] = term
+    return Terms(list(terms.values()), became)
+
+
+def target_term(column: str, look: Look) -> Term:
+    """A column of numbers, or of text that spells them."""
+    return Term(column, look.hidden(column))
+
+
+def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[str]]) -> list[Term]:
+    if one in look.kinds:
+        if look.kinds[one] in (pl.Date, pl.Datetime, pl.Time, pl.Duration):
+            parts = look.parts(one)
+            became[one] = [part.name for part in parts]
+            return parts
+        return [Term(one, look.hidden(one))]
+    power = POLY.fullmatch(one.strip())
+    if power:
+        return _powers(power["of"].strip(), power["power"].strip(), one, look)
+    sides = _sides(one, look)
+    if sides:
+        return _crossed(*sides, using, look)
+    try:
+        return [_expression(one, look)]
+    except ExpressionError:
+        # Words alone were meant as a column's name.
+        if WORDS.fullmatch(one):
+            check_there(list(look.kinds), [one], name=look.name)
+        raise
+
+
+def _expression(text: str, look: Look | None = None) -> Term:
+    found = parsed(text)
+    if look is not None:
+        check_there(list(look.kinds), found.columns, name=look.name)
+        check(found, look.kinds, name=look.name)
+    return Term(found.text, found.text)
+
+
+def _powers(of: str, power: str, whole: str, look: Look) -> list[Term]:
+    if not power.isdigit() or not 1 <= int(power) <= MOST_POWERS:
+        raise LearningError(
+            f"'{whole}': the power must be a whole number from 1 to {MOST_POWERS}, not '{power}'"
+        )
+    first = Term(of) if of in look.kinds else _expression(of, look)
+    inner = quoted(of) if first.expression is None else f"({first.expression})"
+    others = [_expression(f"{inner} ** {n}", look) for n in range(2, int(power) + 1)]
+    return [first, *others]
+
+
+def _sides(one: str, look: Look) -> tuple[str, str] | None:
+    """The two columns of an interaction, which may have colons in their names."""
+    for at in [at for at, letter in enumerate(one) if letter == ":"]:
+        a, b = one[:at].strip(), one[at + 1 :].strip()
+        if a in look.kinds and b in look.kinds:
+            return a, b
+    return None
+
+
+def _crossed(a: str, b: str, using: Sequence[str], look: Look) -> list[Term]:
+    """The interaction of two columns."""
+    numbers = [one for one in (a, b) if _is_number(one, look)]
+    if len(numbers) == 2:
+        product = f"{_number(a, look)} * {_number(b, look)}"
+        return [Term(f"{a}:{b}", _expression(product, look).expression)]
+    if len(numbers) == 1:
+        return _slopes(numbers[0], b if numbers[0] == a else a, using, look)
+    # Beside one column, its pairs with the other's most frequent level say nothing new.
+    sides = [one for one, other in ((a, b), (b, a)) if other in using]
+    shared = " or ".join(f"{_level(one, look)} = {_text(_most(one, look))}" for one in sides)
+    pair = f"{_level(a, look)} || ':' || {_level(b, look)}"
+    if shared:
+        pair = f"case when {shared} then '(reference)' else {pair} end"
+    return [Term(f"{a}:{b}", _expression(pair, look).expression)]
+
+
+def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> list[Term]:
+    """A slope for each level; where all rows have one already, how much each level's differs."""
+    counts = look.frame[category].drop_nulls().cast(pl.String).value_counts(sort=True)
+    levels = counts.sort(["count", category], descending=[True, False])[category].to_list()
+    own = levels[: MOST_SLOPES + 1]
+    # Beside the number itself, its slope on the most frequent level says nothing new.
+    shown = own[1:] if number in using else own[:MOST_SLOPES]
+    value, name = _number(number, look), _level(category, look)
+    terms = [
+        Term(
+            f"{number}:{category}={level}",
+            _expression(f"case when {name} = {_text(level)} then {value} else 0 end").expression,
+        )
+        for level in shown
+    ]
+    known = ", ".join(_text(level) for level in own)
+    rest = f"case when {name} in ({known}) then 0 else {value} end"
+    return [*terms, Term(f"{number}:{category}=(other)", _expression(rest).expression)]
+
+
+def _is_number(column: str, look: Look) -> bool:
+    kind = look.kinds[column]
+    return kind.is_numeric() or kind == pl.Boolean or look.hidden(column) is not None
+
+
+def _number(column: str, look: Look) -> str:
+    if look.kinds[column] == pl.Boolean:
+        return f"cast({quoted(column)} as double)"
+    return look.hidden(column) or quoted(column)
+
+
+def _level(column: str, look: Look) -> str:
+    plain = look.kinds[column] == pl.String
+    return quoted(column) if plain else f"category({quoted(column)})"
+
+
+def _most(column: str, look: Look) -> str:
+    counts = look.frame[column].drop_nulls().cast(pl.String).value_counts()
+    if counts.height == 0:
+        raise LearningError(f"'{column}' has no value in the first rows: it crosses with nothing")
+    first: str = counts.sort(["count", column], descending=[True, False])[column][0]
+    return first
+
+
+def _text(value: str) -> str:
+    """A text as it must stand in an expression."""
+    return "'" + value.replace("'", "''") + "'"
