@@ -87,7 +87,7 @@ def learn(
         str,
         typer.Option(
             help="What a wrong row counts for: squared, logistic (yes/no), poisson (counts), gamma "
-            "or tweedie(1.5) (amounts), huber (outliers), absolute (medians), quantile(0.9) (bounds)."
+            "or tweedie(1.5) (amounts), huber (outliers), absolute (median), quantile(0.9) (bound)."
         ),
     ] = "squared",
     ridge: Annotated[
@@ -210,18 +210,26 @@ def _source(table: str, read: list[str] | None, db_table: str | None, query: str
 
 @contextmanager
 def _progress() -> "Iterator[Progress | None]":
-    """Rows and rate on a terminal; nothing in a pipe."""
+    """Rows, rate and, where the rows are known, the time left on a terminal; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("reading"),
         BarColumn(),
         TextColumn("{task.completed:,.0f} rows, {task.fields[rate]:,.0f} a second"),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=None, rate=0.0)

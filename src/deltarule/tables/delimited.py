@@ -1,18 +1,24 @@
 """Delimited text, CSV and TSV: its dialect found out, its types from what its rows hold."""
 
 import csv
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import polars as pl
 
 from deltarule.errors import ColumnError, ReadError, TableError
 from deltarule.tables.dialect import GAP_WORDS, Asked, Dialect, find_dialect
-from deltarule.tables.encoding import Text
+from deltarule.tables.encoding import Text, blocks
 from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, collected, said
-from deltarule.tables.source import LOOK_ROWS
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 
 __all__ = ["GAP_WORDS", "CsvSource"]
+
+# Files of more bytes are read block by block.
+AT_ONCE = 64 << 20
+BLOCKS_AHEAD = 2
 
 # Of what was skipped people see this much.
 SHOWN = 60
@@ -58,9 +64,9 @@ class CsvSource(PolarsSource):
             kinds = self._found_kinds(look_rows)
             # Whole numbers so far may have a fraction further down.
             whole = {name: pl.Float64() for name, kind in kinds.items() if kind.is_integer()}
-            return self._partitions.placed(
-                self._scanned(self._texts, look_rows, {**kinds, **whole, **self._kinds})
-            )
+            wanted: dict[str, pl.DataType | type[pl.DataType]] = {**kinds, **whole, **self._kinds}
+            self._schema = {name: wanted[name] for name in self._header}
+            return self._partitions.placed(self._scanned(self._texts, look_rows, wanted))
 
     def _scanned(
         self,
@@ -170,7 +176,16 @@ class CsvSource(PolarsSource):
 
     def look(self) -> pl.DataFrame:
         with self._explained(self.name):
-            return super().look()
+            if not self._large:
+                return super().look()
+            # polars would parse 180 MB ahead to give these few rows.
+            first = self._texts[0]
+            block = next(blocks(first, self._found.quote))
+            return self._parsed(block, True, str(first.path), [pl.all()]).head(LOOK_ROWS)
+
+    @property
+    def _large(self) -> bool:
+        return sum(text.size for text in self._texts) > AT_ONCE
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Have these columns parsed as these kinds."""
@@ -179,7 +194,50 @@ class CsvSource(PolarsSource):
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         with self._explained(self.name):
-            yield from super().batches(columns)
+            if not self._large:
+                yield from super().batches(columns)
+                return
+            self.reads += 1
+            yield from rebatched(self._blocks(columns), BATCH_ROWS)
+
+    def _blocks(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Block after block, a few parsed at the same time.
+
+        polars itself parses ahead of whoever is slower, until all of a file is in memory.
+        """
+        waiting: deque[Future[pl.DataFrame]] = deque()
+        with ThreadPoolExecutor(BLOCKS_AHEAD) as pool:
+            try:
+                for text in self._texts:
+                    for number, block in enumerate(blocks(text, self._found.quote)):
+                        waiting.append(
+                            pool.submit(self._parsed, block, number == 0, str(text.path), columns)
+                        )
+                        if len(waiting) > BLOCKS_AHEAD:
+                            yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _parsed(
+        self, block: bytes, first: bool, path: str, columns: Sequence[pl.Expr]
+    ) -> pl.DataFrame:
+        found = self._found
+        frame = pl.read_csv(
+            block,
+            separator=found.separator,
+            quote_char=found.quote,
+            has_header=found.header and first,
+            skip_lines=found.skip if first else 0,
+            schema=self._schema,
+        )
+        where = self._partitions.path_column
+        lazy = (
+            frame.lazy() if where is None else frame.lazy().with_columns(pl.lit(path).alias(where))
+        )
+        return self._partitions.placed(lazy).select(columns).collect()
 
     def widen(self) -> bool:
         if self._widened:

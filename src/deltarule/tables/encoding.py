@@ -54,6 +54,10 @@ COMMON, UNSURE, NEARLY = "cp1252", 0.02, 0.8
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0e-\x19\x1b-\x1f]")
 
+# A block of text is parsed at a time; a row longer than so many bytes is none.
+BLOCK = 4 << 20
+LONGEST_ROW = 64 << 20
+
 
 @dataclass(frozen=True)
 class Text:
@@ -70,6 +74,11 @@ class Text:
     said: str
     """Its encoding and packing in words."""
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it is, unpacked: about, where it is packed."""
+        return self.path.stat().st_size * (8 if packing_of(self.path) == "gzip" else 1)
 
     def lines(self) -> Iterator[str]:
         """All its lines, for those who look for the wrong one.
@@ -152,6 +161,39 @@ def unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
         raise ReadError(f"{name} is a damaged gzip file ({error}): get it again") from None
     except OSError as error:
         raise ReadError(f"{name}: {error.strerror or error}") from error
+
+
+def blocks(text: Text, quote: str | None) -> Iterator[bytes]:
+    """Its bytes in blocks that end where a row does: at a line's end, outside quotes.
+
+    Errors:  ReadError where no row ends in many blocks
+    """
+    mark = quote.encode() if quote else None
+    with unpacked(text.path, text.name) as stream:
+        rest = b""
+        while more := stream.read(BLOCK):
+            block = rest + more
+            cut = _row_end(block, mark)
+            if cut:
+                yield block[:cut]
+            elif len(block) > LONGEST_ROW:
+                raise ReadError(
+                    f"{text.name} has no end of a row in {LONGEST_ROW >> 20} MB: is a quote not "
+                    "closed? Where quotes quote nothing, say quote=none"
+                )
+            rest = block[cut:]
+        if rest:
+            yield rest
+
+
+def _row_end(block: bytes, mark: bytes | None) -> int:
+    """Where the last row ends that has rows on both sides, blank ones not counted; 0 if none."""
+    at = len(block)
+    while (at := block.rfind(b"\n", 0, at)) > 0:
+        blank = block[at - 1 : at] in (b"\n", b"") or block[at + 1 : at + 2] in (b"\n", b"\r", b"")
+        if not blank and (mark is None or block.count(mark, 0, at) % 2 == 0):
+            return at + 1
+    return 0
 
 
 def _sample(stream: IO[bytes], name: str) -> tuple[bytes, bool]:

@@ -278,7 +278,8 @@ def _typed(
     lazy = partitions.placed(lazy)
     several = f", {len(paths):,} files" if len(paths) > 1 else ""
     hive = f", columns of folders: {', '.join(partitions.values)}" if partitions.values else ""
-    return PolarsSource(lazy, name=name, rows=rows, dialect=f"{kind}{several}{hive}")
+    dialect = f"{kind}{several}{hive}"
+    return PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True)
 
 
 def _which(

@@ -282,10 +282,15 @@ def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
         return []
     apart = look.select(candidates).n_unique()
     chosen = list(asked.predict)
+    told = look.select(chosen).n_unique() if chosen else 1
     for column in [*wide, *deep]:
-        if chosen and look.select(chosen).n_unique() >= 0.9 * apart:
+        if told >= 0.9 * apart:
             break
-        chosen.append(column)
+        more = look.select([*chosen, column]).n_unique()
+        # A column without values, say, is a number in one source and text in another: no say.
+        if more > told:
+            chosen.append(column)
+            told = more
     return chosen
 
 

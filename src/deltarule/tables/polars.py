@@ -61,6 +61,13 @@ class Partitions:
         return lazy.with_columns(columns).drop("\0path")
 
 
+# A file of more numbers, 1 GB of them, is read in slabs: left alone, polars decodes ahead of
+# whoever is slower, without end. Below it that costs less time: 5M x 21 take 0.87 s, not 1.04.
+AT_ONCE_CELLS = 128_000_000
+# A slab has at most so many batches, and in wide tables so many numbers.
+SLAB_BATCHES, SLAB_CELLS = 3, 20_000_000
+
+
 class PolarsSource:
     """A lazy polars frame: a file that is scanned, or a frame in memory."""
 
@@ -74,6 +81,7 @@ class PolarsSource:
         rows: int | None,
         dialect: str = "a dataframe",
         kept: object = None,
+        slabs: bool = False,
     ) -> None:
         self.lazy = lazy
         self.name = name
@@ -83,6 +91,7 @@ class PolarsSource:
         self.reads = 0
         # Temporary files go with what owns them, so they are kept as long as the source is.
         self._kept = kept
+        self._slabs = slabs
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: a frame or a Parquet file has its own types."""
@@ -92,10 +101,22 @@ class PolarsSource:
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.reads += 1
+        if self._slabs and (self.rows or 0) * len(columns) > AT_ONCE_CELLS:
+            yield from self._slab_by_slab(columns, self.rows or 0)
+            return
         try:
             yield from self.lazy.select(columns).collect_batches(chunk_size=BATCH_ROWS)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise said(error, self.name) from error
+
+    def _slab_by_slab(self, columns: Sequence[pl.Expr], rows: int) -> Iterator[pl.DataFrame]:
+        """A slab of rows at a time, so that no more of the table is in memory."""
+        batches = SLAB_CELLS // max(1, len(columns)) // BATCH_ROWS
+        most = min(max(batches, 1), SLAB_BATCHES) * BATCH_ROWS
+        for start in range(0, rows, most):
+            slab = collected(self.lazy.slice(start, most).select(columns), self.name)
+            for at in range(0, slab.height, BATCH_ROWS):
+                yield slab.slice(at, BATCH_ROWS)
 
     def cells(self) -> pl.DataFrame:
         """The whole table, with every cell as it stands."""
