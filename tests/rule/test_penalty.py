@@ -1,4 +1,4 @@
-"""Ridge against finite differences and scikit-learn."""
+"""Penalties against finite differences, brute force and scikit-learn."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from sklearn import linear_model
 
 from deltarule.rule.compare import LOSSES, Rows
 from deltarule.rule.learn import Descent, Momentum, Newton, alpha_range_of
-from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.penalty import Lasso, Penalised, Penalty, Ridge, shrink
 from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
 from deltarule.rule.train import train
 
@@ -181,3 +181,125 @@ def test_an_infinitely_heavy_penalty_leaves_the_mean() -> None:
     *_, step = train(rows.model.start(P, K), objective, Newton(), steps=5)
     assert np.abs(step.weights["weight"]).max() < 1e-11
     np.testing.assert_allclose(step.weights["intercept"], rows.targets.mean(axis=0), rtol=1e-10)
+
+
+# Lasso and the elastic net.
+
+POSITIVE = np.array([True, False, True])
+
+
+def written(strength: Array, ridge: Array, weights: Weights) -> float:
+    weight = weights["weight"]
+    return float((each(strength) * np.abs(weight) + each(ridge) * weight**2 / 2).sum())
+
+
+@shapes
+@DRAWN
+@given(seed=seeds)
+def test_value_of_lasso_is_the_sum_written_out(strength: Array, seed: int) -> None:
+    weights, ridge = weights_of(seed), STRENGTHS["(p, 1)"]
+    # Twelve positive terms, in another order.
+    for penalty, known in [
+        (Lasso(strength), written(strength, np.array(0.0), weights)),
+        (Lasso(strength, Ridge(ridge)), written(strength, ridge, weights)),
+    ]:
+        assert penalty.value(weights) == pytest.approx(known, rel=1e-14)
+    above = {**weights, "weight": np.abs(weights["weight"])}
+    below = {**above, "weight": above["weight"] * [[1.0], [1.0], [-1.0]]}
+    only = Lasso(strength, positive=POSITIVE)
+    assert only.value(above) == Lasso(strength).value(above)
+    assert only.value(below) == np.inf
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_smooth_part_of_lasso_is_its_ridge(intercept: bool) -> None:
+    ridge, weights = Ridge(STRENGTHS["(p,)"]), weights_of(2, intercept=intercept)
+    both = Lasso(np.array(0.7), ridge, POSITIVE)
+    np.testing.assert_array_equal(stack(both.gradient(weights)), stack(ridge.gradient(weights)))
+    np.testing.assert_array_equal(both.curvature(weights), ridge.curvature(weights))
+    alone = Lasso(np.array(0.7))
+    assert not stack(alone.gradient(weights)).any()
+    assert not alone.curvature(weights).any()
+
+
+@shapes
+@DRAWN
+@given(seed=seeds, step=st.floats(1e-3, 1e3), signs=st.booleans())
+def test_prox_is_the_best_trade_of_lasso_and_distance(
+    strength: Array, seed: int, step: float, signs: bool
+) -> None:
+    penalty = Lasso(strength, Ridge(np.array(5.0)), POSITIVE if signs else None)
+    weights = weights_of(seed)
+    near = penalty.prox(weights, step)
+    np.testing.assert_array_equal(near["intercept"], weights["intercept"])
+    # The ridge is no part of it: that has a gradient.
+    kinked = Lasso(strength, positive=penalty.positive)
+
+    def cost(weight: Array) -> float:
+        value = kinked.value({**weights, "weight": weight})
+        return step * value + float(((weight - weights["weight"]) ** 2).sum() / 2)
+
+    best = cost(near["weight"])
+    rng = np.random.default_rng(seed)
+    for size in (1e-6, 1e-3, 1.0, 30.0):
+        other = near["weight"] + size * rng.normal(size=(P, K))
+        # Rounding of sums of some 1e3 squared.
+        assert cost(np.maximum(other, 0.0) if signs else other) >= best * (1 - 1e-13)
+    assert cost(np.zeros((P, K))) >= best * (1 - 1e-13)
+
+
+@DRAWN
+@given(seed=seeds, by=st.floats(0, 20))
+def test_shrinking_brings_weights_no_further_apart_and_ends_at_zero_itself(
+    seed: int, by: float
+) -> None:
+    one, other = weights_of(seed)["weight"], weights_of(seed + 1)["weight"]
+    for positive in (False, POSITIVE[:, None]):
+        apart = shrink(one, by, positive=positive) - shrink(other, by, positive=positive)
+        assert (np.abs(apart) <= np.abs(one - other) * (1 + 1e-15)).all()
+    near = np.abs(one) <= by
+    assert (shrink(one, by)[near] == 0).all()
+    assert (np.abs(shrink(one, by)) == np.maximum(np.abs(one) - by, 0)).all()
+
+
+@pytest.mark.parametrize("penalty", [Ridge(np.array(2.0)), Lasso(np.array(0.0))])
+def test_without_a_kink_prox_leaves_the_weights_as_they_are(penalty: Penalty) -> None:
+    weights = weights_of(3)
+    np.testing.assert_array_equal(stack(penalty.prox(weights, 10.0)), stack(weights))
+
+
+@pytest.mark.parametrize("positive", [None, np.full(P, True)])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_steps_of_gradient_and_prox_find_scikit_learns_elastic_net(
+    positive: Array | None, intercept: bool
+) -> None:
+    rows = rows_of(8, intercept=intercept)
+    lasso, ridge = 0.03, 0.02
+    penalty = Lasso(np.array(lasso), Ridge(np.array(ridge)), positive)
+    objective = Penalised(rows, penalty)
+    weights = rows.model.start(P, K)
+    curvature = objective(weights, curvature=True).average().curvature
+    assert curvature is not None
+    alpha = 1 / float(np.linalg.eigvalsh(curvature[0])[-1])
+    for _ in range(5000):
+        slope = objective(weights).average().weight_delta
+        moved = {name: array - alpha * slope[name] for name, array in weights.items()}
+        weights = penalty.prox(moved, alpha)
+    assert (weights["weight"] == 0).any()
+    for output in range(K):
+        known = linear_model.ElasticNet(
+            alpha=lasso + ridge,
+            l1_ratio=lasso / (lasso + ridge),
+            fit_intercept=intercept,
+            positive=positive is not None,
+            tol=1e-15,
+            max_iter=100_000,
+        ).fit(rows.inputs, rows.targets[:, output])
+        # The root of scikit-learn's duality gap.
+        np.testing.assert_allclose(weights["weight"][:, output], known.coef_, atol=1e-8)
+        if intercept:
+            assert weights["intercept"][output] == pytest.approx(known.intercept_, abs=1e-8)
+    value = objective(weights).average()
+    errors = (rows.model.predict(weights, rows.inputs) - rows.targets) ** 2
+    written_out = errors.sum(axis=1).mean() / 2 + penalty.value(weights)
+    assert value.loss == pytest.approx(written_out, rel=1e-12)
