@@ -12,13 +12,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import deltarule
 from deltarule import cli
 
 # The same examples everywhere, and no deadline: a busy machine is no bug.
-settings.register_profile("deltarule", deadline=None, derandomize=True)
+settings.register_profile(
+    "deltarule",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("deltarule")
 
 DATA = Path(__file__).parent / "data"

@@ -12,11 +12,13 @@ import pytest
 
 from benchmarks import tables
 
+ROOT = Path(__file__).parents[1]
 ROWS = 1_000_000
 LEARN = """
-import json, resource, sys
+import json, sys
 import polars as pl
 import deltarule as dr
+from benchmarks.machine import peak_mb
 path = sys.argv[1]
 table = pl.read_parquet(path) if sys.argv[2] == "frame" else path
 model = dr.learn(table, predict="y")
@@ -24,7 +26,7 @@ print(json.dumps({
     "weights": [weight.model_dump() for weight in model.record.weights],
     "held_out": model.record.held_out[0].model_dump(),
     "reads": model.record.learn.reads,
-    "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    "peak": peak_mb() * 1e6,
 }))
 """
 
@@ -40,7 +42,11 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def learnt(path: Path, how: str) -> dict:
     done = subprocess.run(
-        [sys.executable, "-c", LEARN, str(path), how], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LEARN, str(path), how],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     found: dict = json.loads(done.stdout)
     return found

@@ -119,7 +119,7 @@ def start_of(text: str) -> float | dict[str, float]:
     return named
 
 
-def ridge_of(text: str) -> Any:
+def strength_of(text: str, option: str) -> Any:
     """auto, or a strength."""
     if text == "auto":
         return text
@@ -127,5 +127,5 @@ def ridge_of(text: str) -> Any:
         return float(text)
     except ValueError:
         raise typer.BadParameter(
-            f"'{text}' is neither auto nor a number", param_hint="--ridge"
+            f"'{text}' is neither auto nor a number", param_hint=option
         ) from None

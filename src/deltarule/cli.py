@@ -25,8 +25,8 @@ from deltarule.arguments import (
     name_and_value,
     names,
     pair,
-    ridge_of,
     start_of,
+    strength_of,
 )
 from deltarule.errors import DeltaruleError, LearningError, OutputError
 
@@ -97,6 +97,17 @@ def learn(
             help="Penalty on large weights; auto: only if it earns its place.",
         ),
     ] = "auto",
+    lasso: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|0|NUMBER",
+            help="Penalty that leaves weights at 0, in the target's units; auto: as for ridge.",
+        ),
+    ] = "0",
+    positive: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Weights that may not be below 0."),
+    ] = None,
     intercept: Annotated[
         bool,
         typer.Option(
@@ -187,7 +198,10 @@ def learn(
         name, number = name_and_value(one)
         frozen[name] = number
     how = How(
-        loss, ridge_of(ridge), learner, alpha, start_of(start), steps, tolerance, frozen_by(frozen)
+        *(loss, strength_of(ridge, "--ridge"), learner, alpha, start_of(start), steps, tolerance),
+        frozen_by(frozen),
+        lasso=strength_of(lasso, "--lasso"),
+        positive=names(positive),
     )
     source = _source(table, read, db_table, query)
     with _progress() as progress:
@@ -314,9 +328,9 @@ def predict(
 ) -> None:
     """Predict each row of a table."""
     from deltarule.model import load
-    from deltarule.tables.address import is_database
-    from deltarule.tables.database import write_table
-    from deltarule.tables.delimited import CsvSource
+    from deltarule.tables.databases.address import is_database
+    from deltarule.tables.databases.database import write_table
+    from deltarule.tables.files.delimited import CsvSource
     from deltarule.tables.source import all_rows
 
     if out is not None and out != "-" and Path(out).suffix.lower() not in (".csv", ".parquet"):

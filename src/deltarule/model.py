@@ -301,6 +301,7 @@ class Model:
             "held_out": held_out[0] if one and held_out else held_out,
             "learn": record.learn.model_dump(),
             "ridge": record.ridge,
+            "lasso": record.lasso,
             "condition": record.condition,
             "columns": [column.model_dump() for column in record.columns],
             "notes": list(record.notes),

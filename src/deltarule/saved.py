@@ -130,6 +130,7 @@ class Record(Part):
     held_out: tuple[HeldOutRecord, ...] | None
     learn: LearnRecord
     ridge: FiniteFloat
+    lasso: FiniteFloat = 0.0
     condition: FiniteFloat | None
     columns: tuple[ColumnRecord, ...]
     notes: tuple[str, ...]

@@ -111,4 +111,10 @@ def _learn(record: "Record") -> list[str]:
         )
     if record.ridge:
         lines.append(f"ridge {record.ridge:.6g} on standardised inputs")
+    if record.lasso:
+        gone = sum(one.weight == 0 for one in record.weights)
+        lines.append(
+            f"lasso {record.lasso:.6g} on standardised inputs: {gone:,} of {len(record.weights):,} "
+            "weights are 0"
+        )
     return lines

@@ -9,7 +9,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.errors import ColumnError, EmptyError, ReadError, TableError
-from deltarule.tables.files import open_file
+from deltarule.tables.files.open import open_file
 
 
 def columns_of(model: dr.Model) -> dict[str, str]:

@@ -29,8 +29,8 @@ from deltarule.errors import (
     OutputError,
     ReadError,
 )
-from deltarule.tables import address
-from deltarule.tables.database import is_database, open_database, write_table
+from deltarule.tables.databases import address
+from deltarule.tables.databases.database import is_database, open_database, write_table
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 
@@ -680,7 +680,7 @@ def test_a_table_of_duckdb_is_not_looked_for_among_variables(tmp_path: Path) -> 
 STREAM = """
 import resource, sys
 import polars as pl
-from deltarule.tables.database import open_database
+from deltarule.tables.databases.database import open_database
 url, query = sys.argv[1:]
 source = open_database(url, query=query)
 source.look()

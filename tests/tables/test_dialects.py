@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltarule.errors import ColumnError, EmptyError, ReadError
-from deltarule.tables.delimited import CsvSource
-from deltarule.tables.files import open_file
+from deltarule.tables.files.delimited import CsvSource
+from deltarule.tables.files.open import open_file
 
 Write = Callable[..., Path]
 
@@ -400,8 +400,8 @@ def test_a_plain_file_is_opened_quickly_and_without_the_libraries_of_doubt(write
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from deltarule.tables.encoding import open_text\n"
-        "from deltarule.tables.dialect import Asked, find_dialect\n"
+        "from deltarule.tables.files.encoding import open_text\n"
+        "from deltarule.tables.files.dialect import Asked, find_dialect\n"
         "def found():\n"
         "    text = open_text(Path(sys.argv[1]), 't.csv')\n"
         "    return find_dialect(text.start, name='t.csv', whole=text.whole, asked=Asked())\n"

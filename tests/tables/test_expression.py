@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltarule.errors import ColumnError, DeltaruleError, ExpressionError
-from deltarule.tables import functions, spelling
-from deltarule.tables.expression import Expression, check, parse, quoted, spelled
-from deltarule.tables.functions import TYPES, Value
+from deltarule.tables.expressions import functions, spelling
+from deltarule.tables.expressions.expression import Expression, check, parse, quoted, spelled
+from deltarule.tables.expressions.functions import TYPES, Value
 
 DRAWN = settings(max_examples=25, deadline=None, derandomize=True)
 

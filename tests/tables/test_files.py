@@ -19,7 +19,7 @@ import xlsxwriter
 
 import deltarule as dr
 from deltarule.errors import DeltaruleError, EmptyError, NotFoundError
-from deltarule.tables.files import open_file
+from deltarule.tables.files.open import open_file
 from deltarule.tables.source import BATCH_ROWS
 
 Write = Callable[..., Path]
@@ -528,7 +528,7 @@ def test_standard_input_is_told_what_it_is(monkeypatch: pytest.MonkeyPatch) -> N
 def test_standard_input_of_a_process_is_never_in_memory_whole(tmp_path: Path) -> None:
     code = (
         "import resource, sys\n"
-        "from deltarule.tables.files import open_file\n"
+        "from deltarule.tables.files.open import open_file\n"
         "import polars as pl\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000\n"
         "pl.DataFrame({'x': [1.5]}).lazy().collect(engine='streaming')\n"

@@ -23,8 +23,8 @@ from polars.testing import assert_frame_equal
 
 import deltarule as dr
 from deltarule.errors import DeltaruleError
-from deltarule.tables.database import open_database, write_table
-from deltarule.tables.files import open_file
+from deltarule.tables.databases.database import open_database, write_table
+from deltarule.tables.files.open import open_file
 
 FUZZ = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

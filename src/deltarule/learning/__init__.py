@@ -18,6 +18,7 @@ from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.learning.exact import exact
 from deltarule.learning.outcome import Outcome, record
 from deltarule.learning.settings import Freeze, How, Ridge, frozen_by, whole
+from deltarule.learning.sparse import sparse
 from deltarule.learning.stepwise import Stepwise
 from deltarule.model import Model
 from deltarule.moments.problem import Problem
@@ -78,6 +79,8 @@ class Run:
             p, k = len(self.read.schema.inputs), len(self.read.schema.targets)
             intercept = self.read.plan.asked.intercept
             asked = Problem(range(p), range(p, p + k), intercept, self.start, self.frozen)
+            if self.how.sparse:
+                return sparse(self.read, self.how, asked, _positive(self.read, self.how))
             return exact(self.read, self.how.ridge, asked)
         return self._stepwise.outcome()
 
@@ -103,6 +106,17 @@ def _start(found: Read, how: How) -> tuple[Weights, Mapping[str, Mask] | None]:
     return start, frozen if how.freeze else None
 
 
+def _positive(found: Read, how: How) -> Mask | None:
+    """The inputs whose weights may not be below 0: (p,)."""
+    if not how.positive:
+        return None
+    positive = np.zeros(len(found.schema.inputs), dtype=bool)
+    for name in how.positive:
+        _, at = _named(name, found.schema.inputs, intercept=False)
+        positive[at] = True
+    return positive
+
+
 def _named(
     name: str, inputs: Sequence[tuple[str, str | None]], *, intercept: bool
 ) -> tuple[str, Any]:
@@ -125,6 +139,8 @@ def learn(
     using: str | Sequence[str] | None = None,
     loss: str = "squared",
     ridge: Ridge = "auto",
+    lasso: Ridge = 0.0,
+    positive: str | Sequence[str] = (),
     intercept: bool = True,
     missing: Literal["fill", "drop"] = "fill",
     weight: str | None = None,
@@ -163,7 +179,11 @@ def learn(
         levels=levels,
         alpha=alpha,
     )
-    how = How(loss, ridge, learner, alpha, start, steps, tolerance, frozen_by(freeze))
+    how = How(
+        *(loss, ridge, learner, alpha, start, steps, tolerance, frozen_by(freeze)),
+        lasso=lasso,
+        positive=[positive] if isinstance(positive, str) else positive,
+    )
     return Run(table, wanted, how, progress=progress).model()
 
 
@@ -174,6 +194,8 @@ def steps(
     using: str | Sequence[str] | None = None,
     loss: str = "squared",
     ridge: Ridge = "auto",
+    lasso: Ridge = 0.0,
+    positive: str | Sequence[str] = (),
     intercept: bool = True,
     missing: Literal["fill", "drop"] = "fill",
     weight: str | None = None,
@@ -208,7 +230,11 @@ def steps(
         levels=levels,
         alpha=alpha,
     )
-    how = How(loss, ridge, learner, alpha, start, steps, tolerance, frozen_by(freeze))
+    how = How(
+        *(loss, ridge, learner, alpha, start, steps, tolerance, frozen_by(freeze)),
+        lasso=lasso,
+        positive=[positive] if isinstance(positive, str) else positive,
+    )
     if how.chosen == "exact":
         how = replace(how, learner="descent")
     yield from Run(table, wanted, how, progress=progress)

@@ -56,7 +56,7 @@ def exact(read: Read, ridge: Ridge, asked: Problem) -> Outcome:
         steps=0,
         stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
         fit=fits(asked.of(whole), found.squared_error, asked),
-        held_out=None if path is None else _held_out(path, chosen),
+        held_out=None if path is None else held_out_by(path, chosen),
         error=certain.error,
         intercept_error=certain.intercept_error,
         freedom=certain.freedom,
@@ -239,7 +239,8 @@ def _path(folds: Sequence[Moments], asked: Problem, ridge: Ridge, found: Exact) 
     return path
 
 
-def _held_out(path: RidgePath, chosen: int) -> HeldOut:
+def held_out_by(path: RidgePath, chosen: int) -> HeldOut:
+    """The errors on held-out rows at the chosen strength."""
     return HeldOut(
         folds=len(path.rows),
         rows=float(path.rows.sum()),

@@ -65,6 +65,7 @@ class Outcome:
     alpha: float | None = None
     alphas: AlphaRange | None = None
     ridge: float = 0.0
+    lasso: float = 0.0
     condition: float | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -102,6 +103,7 @@ def record(read: Read, outcome: Outcome, loss: str) -> Record:
             alpha_fastest=_finite(alphas.fastest) if alphas else None,
         ),
         ridge=outcome.ridge,
+        lasso=outcome.lasso,
         condition=_finite(outcome.condition),
         columns=tuple(records(read)),
         notes=(*read.notes, *outcome.notes, *_leaks(read, whole)),

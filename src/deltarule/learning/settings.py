@@ -1,7 +1,7 @@
 """How to learn: settings, checked once, whoever asked for them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Literal
@@ -35,6 +35,8 @@ class How:
     steps: int = 10_000
     tolerance: float = 1e-8
     freeze: Mapping[str, float | None] = field(default_factory=dict)
+    lasso: Ridge = 0.0
+    positive: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         loss_named(self.loss)
@@ -51,6 +53,13 @@ class How:
                 raise LearningError(f"{self.learner} takes no alpha: choose descent or momentum")
         if self.ridge != "auto" and real("ridge", self.ridge) < 0:
             raise LearningError(f"ridge is {self.ridge:g}: it must be auto, or 0 or more")
+        if self.lasso != "auto" and real("lasso", self.lasso) < 0:
+            raise LearningError(f"lasso is {self.lasso:g}: it must be auto, or 0 or more")
+        if self.sparse and self.chosen != "exact":
+            raise LearningError(
+                "lasso and positive are for squared loss, solved exactly: leave out loss, learner "
+                "and alpha"
+            )
         starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
         for name, value in [*starts, *self.freeze.items()]:
             if value is not None:
@@ -58,6 +67,11 @@ class How:
         whole("steps", self.steps, least=1)
         if not 0 <= real("tolerance", self.tolerance) < 1:
             raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
+
+    @property
+    def sparse(self) -> bool:
+        """Whether weights may be held at zero, by a lasso or by the signs to keep."""
+        return self.lasso != 0 or bool(self.positive)
 
     @property
     def chosen(self) -> str:

@@ -149,11 +149,11 @@ def source(
     Errors:  TableError and its kinds; LearningError for settings that do not fit the address
     """
     # Only for tables with a name: they load what others have no use for.
-    from deltarule.tables.address import is_database
-    from deltarule.tables.files import open_file
+    from deltarule.tables.databases.address import is_database
+    from deltarule.tables.files.open import open_file
 
     if is_database(str(address)):
-        from deltarule.tables.database import open_database
+        from deltarule.tables.databases.database import open_database
 
         if how:
             raise LearningError(f"'{next(iter(how))}' is for files, and this is a database")

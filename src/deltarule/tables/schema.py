@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.dialect import GAP_WORDS
+from deltarule.tables.files.dialect import GAP_WORDS
 from deltarule.tables.names import check_there
 from deltarule.tables.terms import Term
 

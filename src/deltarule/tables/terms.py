@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 import polars as pl
 
 from deltarule.errors import ExpressionError, LearningError
-from deltarule.tables.expression import Expression, check, parse, quoted, spelled
+from deltarule.tables.expressions.expression import Expression, check, parse, quoted, spelled
 from deltarule.tables.names import check_there
 
 # Parts of a date or time; days are a number, the others categories.

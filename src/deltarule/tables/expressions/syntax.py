@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deltarule.errors import ExpressionError
-from deltarule.tables import functions
+from deltarule.tables.expressions import functions
 
 if TYPE_CHECKING:
     from sqlglot import Token, exp

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import polars as pl
 
 from deltarule.errors import ColumnError, ReadError, TableError
-from deltarule.tables.dialect import GAP_WORDS, Asked, Dialect, find_dialect
-from deltarule.tables.encoding import Text, blocks
+from deltarule.tables.files.dialect import GAP_WORDS, Asked, Dialect, find_dialect
+from deltarule.tables.files.encoding import Text, blocks
 from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, collected, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 

@@ -13,12 +13,12 @@ from urllib.parse import unquote
 import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, NotFoundError, ReadError
-from deltarule.tables.delimited import CsvSource
-from deltarule.tables.dialect import Asked
-from deltarule.tables.encoding import CHUNK
-from deltarule.tables.formats import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
+from deltarule.tables.files.delimited import CsvSource
+from deltarule.tables.files.dialect import Asked
+from deltarule.tables.files.encoding import CHUNK
+from deltarule.tables.files.formats import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
+from deltarule.tables.files.records import read_json, scan_lines
 from deltarule.tables.polars import Partitions, PolarsSource, collected, said
-from deltarule.tables.records import read_json, scan_lines
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
 # What need not be found out: what its value may be, and how people are told.
@@ -206,7 +206,7 @@ def _opened(
         if len(paths) > 1:
             raise ReadError(f"{name} has {len(paths)} {form} files: give one, or CSV or Parquet")
         if form == "excel":
-            from deltarule.tables.excel import read_excel
+            from deltarule.tables.files.excel import read_excel
 
             source = read_excel(first, name=name, sheet=how.get("sheet"), asked=asked)
         else:

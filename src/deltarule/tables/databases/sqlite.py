@@ -12,7 +12,7 @@ from urllib.parse import quote
 import polars as pl
 
 from deltarule.errors import OutputError
-from deltarule.tables.address import (
+from deltarule.tables.databases.address import (
     Address,
     Relation,
     check_file,
@@ -22,7 +22,7 @@ from deltarule.tables.address import (
     quoted,
     written,
 )
-from deltarule.tables.dialect import GAP_WORDS
+from deltarule.tables.files.dialect import GAP_WORDS
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.source import LOOK_ROWS
 

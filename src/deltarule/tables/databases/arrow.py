@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from deltarule.tables.address import quoted
+from deltarule.tables.databases.address import quoted
 
 LOST = "deltarule: a date was lost"
 BEYOND = "dates that are infinite or outside the years 1 to 9999 count as missing"

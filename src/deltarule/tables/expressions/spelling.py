@@ -7,7 +7,7 @@ number does not count: 12% is 12, and so is 12 EUR.
 
 import polars as pl
 
-from deltarule.tables.dialect import GAP_WORDS
+from deltarule.tables.files.dialect import GAP_WORDS
 
 YES, NO = ("yes", "y", "true", "t", "on", "1"), ("no", "n", "false", "f", "off", "0")
 POWERS = {"k": "e3", "K": "e3", "M": "e6", "B": "e9", "bn": "e9"}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deltarule.errors import EmptyError, ReadError
-from deltarule.tables.encoding import Text, open_text, packing_of
-from deltarule.tables.records import is_lines
+from deltarule.tables.files.encoding import Text, open_text, packing_of
+from deltarule.tables.files.records import is_lines
 
 # The formats, as people name them, with the endings of their files.
 FORMATS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from deltarule.errors import EmptyError, MissingExtraError, ReadError
-from deltarule.tables.dialect import ROWS, Asked, check_names, numbered, place_header
+from deltarule.tables.files.dialect import ROWS, Asked, check_names, numbered, place_header
 from deltarule.tables.polars import PolarsSource
 
 

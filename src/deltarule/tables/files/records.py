@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, ReadError, TableError
-from deltarule.tables.encoding import Text, unpacked
+from deltarule.tables.files.encoding import Text, unpacked
 from deltarule.tables.polars import Partitions, PolarsSource, said
 
 SHAPES = "give a list of objects, an object of columns, or one object a line"

@@ -16,11 +16,20 @@ from typing import Literal
 import polars as pl
 
 from deltarule.errors import ExpressionError
-from deltarule.tables import functions
-from deltarule.tables.functions import Value
+from deltarule.tables.expressions import functions
+from deltarule.tables.expressions.functions import Value
+from deltarule.tables.expressions.spelling import decimal_mark
+from deltarule.tables.expressions.syntax import (
+    Call,
+    Column,
+    Constant,
+    Node,
+    quoted,
+    read,
+    short,
+    write,
+)
 from deltarule.tables.names import check_there
-from deltarule.tables.spelling import decimal_mark
-from deltarule.tables.syntax import Call, Column, Constant, Node, quoted, read, short, write
 
 __all__ = ["Expression", "check", "parse", "quoted", "spelled"]
 

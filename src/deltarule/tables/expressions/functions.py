@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import ExpressionError
-from deltarule.tables import spelling
+from deltarule.tables.expressions import spelling
 
 Kind = Literal[
     "number", "category", "boolean", "text", "date", "datetime", "time", "duration", "any"

@@ -12,8 +12,16 @@ from typing import Protocol
 import polars as pl
 
 from deltarule.errors import LearningError, OutputError
-from deltarule.tables import duckdb, polars, postgres, sqlite
-from deltarule.tables.address import Address, Kind, address, check_query, is_database, is_text
+from deltarule.tables import polars
+from deltarule.tables.databases import duckdb, postgres, sqlite
+from deltarule.tables.databases.address import (
+    Address,
+    Kind,
+    address,
+    check_query,
+    is_database,
+    is_text,
+)
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 
 __all__ = ["DatabaseSource", "is_database", "open_database", "write_table"]

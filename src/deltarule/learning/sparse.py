@@ -1,0 +1,74 @@
+"""Lasso, elastic net and signs to keep, under squared loss: from the moments of the one read.
+
+    minimised: mean loss + ridge / 2 * sum(w ** 2) + lasso * sum(abs(w)),  loss = delta ** 2 / 2
+
+w are the weights of standardised inputs; the intercept is never penalised.
+"""
+
+import numpy as np
+
+from deltarule.learning.exact import fits, held_out_by
+from deltarule.learning.outcome import Outcome
+from deltarule.learning.settings import How
+from deltarule.moments.lasso import lasso_cv, lasso_path
+from deltarule.moments.moments import total
+from deltarule.moments.problem import Problem
+from deltarule.moments.solve import RidgePath, Spectrum
+from deltarule.rule.predict import Mask
+from deltarule.tables.reading import Read
+
+
+def sparse(read: Read, how: How, asked: Problem, positive: Mask | None) -> Outcome:
+    """The exact weights with this lasso, or the one that held-out rows ask for.
+
+    Shapes:  positive (p,), True where a weight may not be below 0; None where none is held so
+    """
+    whole = total(read.folds)
+    ridge = 0.0 if how.ridge == "auto" else float(how.ridge)
+    given = None if how.lasso == "auto" else np.array([float(how.lasso)])
+    path = None
+    if sum(fold.rows > 0 for fold in read.folds) > 1:
+        path = lasso_cv(read.folds, asked, strengths=given, ridge=ridge, positive=positive)
+    chosen = path.chosen() if path is not None and given is None else 0
+    strength = 0.0 if path is None else float(path.strengths[chosen])
+    strength = strength if given is None else float(given[0])
+    free = None if positive is None else positive[~asked.held]
+    found = lasso_path(asked.free(whole), np.array([strength]), ridge=ridge, positive=free)
+    weights = asked.whole({name: array[0] for name, array in found.weights.items()})
+    problem = asked.of(whole)
+    spectrum = Spectrum.of(problem)
+    return Outcome(
+        weights=weights,
+        learner="exact",
+        steps=0,
+        stopped="solved exactly from the moments" + (" with lasso" if strength else ""),
+        fit=fits(problem, problem.squared_error(weights), asked),
+        held_out=None if path is None else held_out_by(path, chosen),
+        alphas=spectrum.alphas,
+        ridge=ridge,
+        lasso=strength,
+        condition=spectrum.condition,
+        notes=_notes(path, chosen, strength, positive),
+    )
+
+
+def _notes(
+    path: RidgePath | None, chosen: int, strength: float, positive: Mask | None
+) -> list[str]:
+    notes = []
+    if path is None:
+        notes.append("too few different rows to hold any out, so no error on rows it never saw")
+    elif len(path.strengths) > 1:
+        mean = np.sqrt(path.mean()[:, 0]) * path.unit[0]
+        if chosen:
+            notes.append(
+                f"lasso {strength:.3g} earned its place: the typical error on held-out rows is "
+                f"{mean[chosen]:,.6g} with it, {mean[0]:,.6g} without"
+            )
+        else:
+            notes.append(
+                "no lasso earned its place: none is better on held-out rows by a standard error"
+            )
+    if strength or positive is not None:
+        notes.append("no standard errors beside a lasso or signs to keep")
+    return notes
