@@ -119,3 +119,19 @@ def test_expressions_and_flags_from_the_command_line(
         None,
         "genre: never seen; log(budget): out of range",
     ]
+
+
+def test_a_column_that_turns_to_text_after_the_look_is_predicted(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    with sqlite3.connect(path) as base:
+        base.execute("create table t (code, y real)")
+        rows = [(str(at % 7) if at < 10_500 else f"a{at % 3}", at % 5) for at in range(11_000)]
+        base.executemany("insert into t values (?, ?)", rows)
+    base.close()
+    model = dr.learn(path, predict="y", using=["code"])
+    assert model.predict(path).height == model.compare(path).rows == 11_000
+
+
+def test_a_query_of_endless_brackets_is_refused_at_once(shop: Path) -> None:
+    with pytest.raises(dr.DeltaruleError, match="brackets 5,000 deep"):
+        dr.source(shop, query="select " + "(" * 5000 + "1" + ")" * 5000)

@@ -6,11 +6,11 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from deltarule.rule.losses import Loss, each_output, together
 from deltarule.rule.predict import Array, Weights
 from deltarule.summary import number, paragraphs, share
 from deltarule.tables.frames import open_table
-from deltarule.tables.names import check_there
+from deltarule.tables.names import check_there, column
 from deltarule.tables.noticed import Met, flags_of
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed
@@ -30,6 +30,9 @@ from deltarule.tables.source import Source
 
 if TYPE_CHECKING:
     from deltarule.saved import Record
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -163,8 +166,16 @@ class Model:
 
     def _predicted(
         self, table: Any, *, explain: bool = False, flags: bool = False
-    ) -> tuple[pl.DataFrame, Any, "Met"]:
+    ) -> tuple[pl.DataFrame, Any, Met]:
         source, back = open_table(table)
+        frame, met = _widening(
+            source, lambda: self._predicted_rows(source, explain=explain, flags=flags)
+        )
+        return frame, back, met
+
+    def _predicted_rows(
+        self, source: Source, *, explain: bool, flags: bool
+    ) -> tuple[pl.DataFrame, Met]:
         contract, met = self._record.contract, Met()
         parts = []
         for batch in self._batches(source, contract.needs):
@@ -179,9 +190,9 @@ class Model:
             c for c in source.look().columns if c not in contract.needs and c not in self.outputs
         ]
         if parts:
-            return pl.concat(parts), back, met
+            return pl.concat(parts), met
         frame = self._frame(np.zeros((0, len(self._record.means))), explain=explain)
-        return frame.with_columns(flags_of(Noticed(), 0)) if flags else frame, back, met
+        return frame.with_columns(flags_of(Noticed(), 0)) if flags else frame, met
 
     def _batches(self, source: Source, needed: list[str]) -> Iterator[pl.DataFrame]:
         if not source.typed:
@@ -196,7 +207,7 @@ class Model:
         if not look.columns:
             return  # no rows at all, such as an empty list
         check_there(look.columns, needed, name=source.name)
-        yield from source.batches([pl.col(name) for name in needed])
+        yield from source.batches([column(name) for name in needed])
 
     def _scores(self, inputs: Array) -> Array:
         """Input by input: a row scores the same to the last bit whatever rows are beside it.
@@ -206,8 +217,8 @@ class Model:
         scores = np.zeros((len(inputs), len(self.outputs)))
         if self._record.intercept:
             scores += self._weights["intercept"]
-        for column, weight in zip(inputs.T, self._weights["weight"], strict=True):
-            scores += column[:, None] * weight
+        for values, weight in zip(inputs.T, self._weights["weight"], strict=True):
+            scores += values[:, None] * weight
         return scores
 
     def _frame(self, inputs: Array, *, explain: bool) -> pl.DataFrame:
@@ -233,6 +244,9 @@ class Model:
         Errors:  EmptyError when no row has all targets
         """
         source, _ = open_table(table)
+        return _widening(source, lambda: self._compared(source))
+
+    def _compared(self, source: Source) -> Compared:
         contract = self._record.contract
         goals = [column for target in contract.targets for column in target.term.columns]
         needed = list(dict.fromkeys([*contract.needs, *goals]))
@@ -321,6 +335,16 @@ def load(path: str | Path) -> Model:
     Errors:  ModelError and its kinds
     """
     return Model(saved.load(Path(path)))
+
+
+def _widening(source: Source, work: Callable[[], T]) -> T:
+    """The work, once more where later rows have wider types than the first showed."""
+    try:
+        return work()
+    except UnparsedError:
+        if not source.widen():
+            raise
+        return work()
 
 
 def _row_weights(batch: pl.DataFrame, column: str | None, keep: Any) -> Array:

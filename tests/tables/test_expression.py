@@ -13,9 +13,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import deltarule as dr
 from deltarule.errors import ColumnError, DeltaruleError, ExpressionError
 from deltarule.tables.expressions import functions, spelling
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted, spelled
@@ -413,10 +414,19 @@ def test_an_expression_has_one_text_its_columns_and_a_kind(
 @given(name=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_a_column_may_have_any_name(name: str) -> None:
+    assume(name != "*" and not (name.startswith("^") and name.endswith("$")))
     expression = parse(f"{quoted(name)} * 2")
     assert expression.columns == (name,)
     assert parse(expression.text) == expression
     assert computed(expression.text, pl.DataFrame({name: [3]})) == [6.0]
+
+
+@pytest.mark.parametrize("name", ["*", "^$", "^[$", "^.*$"])
+def test_a_name_that_reads_as_a_pattern_is_refused(name: str) -> None:
+    table = {name: [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}
+    for using in (None, [name], [f"{quoted(name)} * 2"]):
+        with pytest.raises(dr.DeltaruleError, match="pattern"):
+            dr.learn(table, predict="y", using=using)
 
 
 NAMES = ["case", "select", 'a"b', "a\nb", "🎬", "x; drop table films --", "a.b", "", " ", "/*", "1"]

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+import polars as pl
+
 from deltarule.errors import ColumnError
+
+
+def column(name: str) -> pl.Expr:
+    """The column of this name.
+
+    Errors:  ColumnError for a name that polars takes for a pattern of several
+    """
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        raise ColumnError(f"a column called {name!r} reads as a pattern of names: rename it")
+    return pl.col(name)
 
 
 def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> None:

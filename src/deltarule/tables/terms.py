@@ -21,7 +21,7 @@ import polars as pl
 
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted, spelled
-from deltarule.tables.names import check_there
+from deltarule.tables.names import check_there, column
 
 # Parts of a date or time; days are a number, the others categories.
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
@@ -59,7 +59,7 @@ class Term:
     def polars(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
         """It as a polars expression, named as the input is."""
         if self.expression is None:
-            return pl.col(self.name)
+            return column(self.name)
         return parsed(self.expression).polars(schema).alias(self.name)
 
 

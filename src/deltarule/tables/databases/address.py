@@ -299,6 +299,12 @@ def check_names(names: Sequence[str], name: str) -> None:
         )
 
 
+DEEPEST = 500
+
+
+DEEPEST = 500
+
+
 def check_query(query: str) -> str:
     """The query without what may trail it.
 
@@ -306,6 +312,20 @@ def check_query(query: str) -> str:
     """
     if not is_text(query):
         raise ReadError("the query is no text that a database can read: give a single SELECT")
+    depth = deepest = 0
+    for letter in query:
+        depth += (letter == "(") - (letter == ")")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        # DuckDB takes minutes over thousands of them.
+        raise ReadError(f"the query has brackets {deepest:,} deep: {DEEPEST} are the most")
+    depth = deepest = 0
+    for letter in query:
+        depth += (letter == "(") - (letter == ")")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        # DuckDB takes minutes over thousands of them.
+        raise ReadError(f"the query has brackets {deepest:,} deep: {DEEPEST} are the most")
     bare = re.sub(r"\A(\s|--[^\n]*(\n|\Z)|/\*.*?\*/|\()+", "", query, flags=re.DOTALL)
     if not re.match(r"(select|with)\b", bare, re.IGNORECASE):
         word = (bare.split() or ["nothing"])[0][:20]

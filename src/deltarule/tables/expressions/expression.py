@@ -29,7 +29,7 @@ from deltarule.tables.expressions.syntax import (
     short,
     write,
 )
-from deltarule.tables.names import check_there
+from deltarule.tables.names import check_there, column
 
 __all__ = ["Expression", "check", "parse", "quoted", "spelled"]
 
@@ -59,7 +59,7 @@ class Expression:
         """
         value = _typed(self, schema, name="the table")
         if isinstance(self.tree, Column):
-            return pl.col(self.tree.name).alias(self.text)
+            return column(self.tree.name).alias(self.text)
         expr = value.expr.cast(pl.Float64) if value.kind == "number" else value.expr
         return expr.alias(self.text)
 

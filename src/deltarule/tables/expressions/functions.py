@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import ExpressionError
+from deltarule.tables import names
 from deltarule.tables.expressions import spelling
 
 Kind = Literal[
@@ -77,7 +78,7 @@ class Function:
 
 def column(name: str, dtype: pl.DataType | None) -> Value:
     """A column of the table as a value; of any kind where its type is not known yet."""
-    expr, said = pl.col(name), f"column {name!r}"
+    expr, said = names.column(name), f"column {name!r}"
     if dtype is None or dtype == pl.Null:
         return Value(expr, "any", said, dtype)
     said += f" ({dtype})"
