@@ -171,6 +171,7 @@ class Model:
         frame, met = _widening(
             source, lambda: self._predicted_rows(source, explain=explain, flags=flags)
         )
+        met.said = list(source.notes)
         return frame, back, met
 
     def _predicted_rows(
@@ -273,6 +274,7 @@ class Model:
         if sums.rows == 0:
             raise EmptyError(f"{source.name} has no row with a target: there is nothing to compare")
         outputs = tuple(sums.output(at, name) for at, name in enumerate(self.outputs))
+        met.said = list(source.notes)
         return Compared(sums.rows, left_out, outputs, tuple(self._notes(met)))
 
     def _check_targets(self, targets: Array, keep: Any, *, name: str, row: int) -> None:

@@ -27,7 +27,7 @@ from deltarule.rule.train import Step
 from deltarule.tables.frames import open_table
 from deltarule.tables.plan import MOST_LEVELS, Asked
 from deltarule.tables.reading import KEPT_CELLS, Progress, Read, read
-from deltarule.tables.terms import DATE_PARTS
+from deltarule.tables.terms import date_parts
 
 # Up to so many rows, steps are taken on the rows themselves: every number is the one that a person
 # works out by hand. Beyond, the moments give the same to rounding, at the same cost for any rows.
@@ -266,10 +266,6 @@ def asked(
         raise LearningError("name at least one column to predict")
     if using is not None and not using:
         raise LearningError("name at least one column to use, or leave using out to use all")
-    parts = [dates] if isinstance(dates, str) else dates
-    for part in parts or ():
-        if part not in DATE_PARTS:
-            raise LearningError(f"dates have no part '{part}': choose {', '.join(DATE_PARTS)}")
     return Asked(
         predict=targets,
         using=[using] if isinstance(using, str) else using and list(using),
@@ -279,6 +275,6 @@ def asked(
         keep_constant=not intercept or alpha is not None,
         folds=folds,
         reference=dict(reference or {}),
-        dates=parts,
+        dates=date_parts(dates),
         levels=whole("levels", levels, least=1),
     )

@@ -1,17 +1,20 @@
 """What was understood of a table: each column's kind, what it holds, what becomes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from deltarule.errors import ColumnError
+from deltarule.learning.settings import whole
 from deltarule.saved import ColumnRecord
 from deltarule.summary import number
 from deltarule.tables.frames import open_table
-from deltarule.tables.plan import Asked, Plan, plan
+from deltarule.tables.plan import MOST_LEVELS, Asked, Plan, plan
 from deltarule.tables.reading import Progress, Read, read
 from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
+from deltarule.tables.terms import date_parts
 
 LEVELS_SHOWN = 4
 
@@ -30,29 +33,31 @@ class Understood:
 def columns(
     table: Any,
     *,
-    dates: Any = None,
-    levels: int | None = None,
+    dates: str | Sequence[str] | None = None,
+    levels: int = MOST_LEVELS,
     progress: Progress | None = None,
 ) -> Understood:
     """Read a table once and say what was understood of it, without learning anything.
 
-    Errors:  TableError and its kinds
+    Errors:  TableError and its kinds; LearningError for settings
     """
     source, _ = open_table(table)
-    settings: dict[str, Any] = {} if levels is None else {"levels": levels}
-    asked = Asked(predict=(), dates=dates, keep_constant=False, **settings)
+    least = whole("levels", levels, least=1)
+    asked = Asked(predict=(), dates=date_parts(dates), levels=least)
     try:
         found = read(source, asked, progress=progress, keep=0)
     except ColumnError:
-        # Nothing in it can be an input: the look says why.
         made = plan(source.look(), asked, name=source.name, typed=source.typed)
-        rows, notes, told = source.rows, [], [*_became(made), *map(_left_out, made.left_out)]
+        if made.numbers or made.categories:
+            raise
+        # Nothing in it can be an input: the look says why.
+        rows, notes = source.rows, list(source.notes)
+        told = [*_became(made), *map(_left_out, made.left_out)]
     else:
         rows, notes, told = found.examples, found.notes, _told(found)
     schema = {"column": pl.String, "kind": pl.String, "seen": pl.String}
     frame = pl.DataFrame(told, schema={**schema, "missing": pl.Int64, "done": pl.String})
-    dialect = getattr(source, "dialect", "")
-    return Understood(source.name, dialect, rows, [*getattr(source, "notes", []), *notes], frame)
+    return Understood(source.name, source.dialect, rows, notes, frame)
 
 
 def records(found: Read) -> list[ColumnRecord]:

@@ -43,14 +43,14 @@ class Comparison:
     curvature: Array | None = None
 
     def __add__(self, other: "Comparison") -> "Comparison":
-        both = self.curvature is not None and other.curvature is not None
+        one, more = self.curvature, other.curvature
         return Comparison(
             rows=self.rows + other.rows,
             prediction=self.prediction + other.prediction,
             delta=self.delta + other.delta,
             loss=self.loss + other.loss,
             weight_delta={n: a + other.weight_delta[n] for n, a in self.weight_delta.items()},
-            curvature=self.curvature + other.curvature if both else None,  # type: ignore[operator]  # both says so
+            curvature=None if one is None or more is None else one + more,
         )
 
     def average(self) -> "Comparison":

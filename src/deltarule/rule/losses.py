@@ -21,6 +21,7 @@ from scipy.special import expit, gammaln, xlogy
 
 from deltarule.errors import LearningError
 from deltarule.rule.amounts import Gamma, Tweedie
+from deltarule.rule.links import Identity
 from deltarule.rule.predict import Array, Mask
 from deltarule.rule.robust import Huber, Quantile
 
@@ -73,7 +74,7 @@ class Loss(Protocol):
 
 
 @dataclass(frozen=True)
-class Squared:
+class Squared(Identity):
     """Half the squared delta, for targets that are amounts.
 
     Maths:   value = (s - t) ** 2 / 2;  delta = s - t;  prediction = s
@@ -85,12 +86,7 @@ class Squared:
     """
 
     name: str = "squared"
-    takes: str = "any number"
-    says: str = "{}"
     noise: str = "estimated"
-
-    def accepts(self, targets: Array) -> Mask:
-        return np.isfinite(targets)
 
     def value(self, scores: Array, targets: Array) -> Array:
         value: Array = np.sum((scores - targets) ** 2, axis=1) / 2
@@ -101,15 +97,6 @@ class Squared:
 
     def slope(self, scores: Array, targets: Array | None = None) -> Array:
         return np.ones_like(scores)
-
-    def mean(self, scores: Array) -> Array:
-        return scores
-
-    def score(self, mean: Array) -> Array:
-        return mean
-
-    def least(self, targets: Array) -> Array:
-        return np.zeros(len(targets))
 
     def constant(self, targets: Array, dispersion: float = 1.0) -> Array:
         return np.full(len(targets), targets.shape[1] * np.log(2 * np.pi * dispersion) / 2)
@@ -305,7 +292,7 @@ def loss_named(text: str) -> Loss:
     Errors:  LearningError for anything else
 
     >>> loss_named("quantile(0.9)")
-    Quantile(share=0.9, width=0.0, widest=0.0, takes='any number', noise='unknown')
+    Quantile(share=0.9, width=0.0, widest=0.0, noise='unknown')
     """
     plain = {name: loss for name, loss in {**LOSSES, **KINKED}.items() if "(" not in name}
     if isinstance(text, str) and text in plain:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deltarule.rule.predict import Array, Mask
+from deltarule.rule.links import Identity
+from deltarule.rule.predict import Array
 
 # A normal's median distance from its middle, in standard deviations.
 NORMAL_MEDIAN = 0.6744897501960817
@@ -50,7 +51,7 @@ def spread_of(residuals: Array, each: Array) -> float:
 
 
 @dataclass(frozen=True)
-class Huber:
+class Huber(Identity):
     """Squared loss up to a threshold, beyond it straight: an outlier pulls no harder than that.
 
     Maths:   u = t - s;  c = threshold * spread;  value = u ** 2 / 2 up to |u| = c,
@@ -66,8 +67,6 @@ class Huber:
 
     threshold: float = 1.345
     spread: float = 1.0
-    takes: str = "any number"
-    says: str = "{}"
     noise: str = "robust"
 
     @property
@@ -77,9 +76,6 @@ class Huber:
     @property
     def _most(self) -> float:
         return self.threshold * self.spread
-
-    def accepts(self, targets: Array) -> Mask:
-        return np.isfinite(targets)
 
     def value(self, scores: Array, targets: Array) -> Array:
         off = np.abs(scores - targets)
@@ -95,15 +91,6 @@ class Huber:
             return np.ones_like(scores)
         inside: Array = (np.abs(scores - targets) <= self._most).astype(float)
         return inside
-
-    def mean(self, scores: Array) -> Array:
-        return scores
-
-    def score(self, mean: Array) -> Array:
-        return mean
-
-    def least(self, targets: Array) -> Array:
-        return np.zeros(len(targets))
 
     def constant(self, targets: Array, dispersion: float = 1.0) -> Array:
         return np.full(len(targets), np.nan)
@@ -131,7 +118,7 @@ class Huber:
 
 
 @dataclass(frozen=True)
-class Quantile:
+class Quantile(Identity):
     """The loss whose best constant is a quantile; of one half, it is half the absolute delta.
 
     Maths:   u = t - s;  value = share * u above 0, (share - 1) * u below;  delta = 1 - share
@@ -148,7 +135,6 @@ class Quantile:
     share: float = 0.5
     width: float = 0.0
     widest: float = 0.0
-    takes: str = "any number"
     noise: str = "unknown"
 
     @property
@@ -158,9 +144,6 @@ class Quantile:
     @property
     def says(self) -> str:
         return "the median of {}" if self.share == 0.5 else f"the {self.share!r} quantile of {{}}"
-
-    def accepts(self, targets: Array) -> Mask:
-        return np.isfinite(targets)
 
     def value(self, scores: Array, targets: Array) -> Array:
         u = targets - scores
@@ -181,15 +164,6 @@ class Quantile:
         r = np.hypot(scores - targets, self.width)
         slope: Array = (self.width / r) ** 2 / (2 * r)
         return slope
-
-    def mean(self, scores: Array) -> Array:
-        return scores
-
-    def score(self, mean: Array) -> Array:
-        return mean
-
-    def least(self, targets: Array) -> Array:
-        return np.zeros(len(targets))
 
     def constant(self, targets: Array, dispersion: float = 1.0) -> Array:
         return np.full(len(targets), np.nan)

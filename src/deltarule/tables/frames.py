@@ -40,6 +40,7 @@ class PartsSource:
     """A table that hands out its rows in parts, anew for each read or, as streams do, just once."""
 
     typed = True
+    decimal = None
 
     def __init__(self, parts: Parts, *, dialect: str, rows: int | None, once: bool = False) -> None:
         self.name, self.dialect, self.rows = NAME, dialect, rows

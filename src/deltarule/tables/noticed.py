@@ -20,6 +20,8 @@ class Met:
         self.outside: Counter[str] = Counter()
         self.missing: Counter[str] = Counter()
         self.ignored: list[str] = []
+        self.said: list[str] = []
+        """What the source says of how it was read."""
 
     def add(self, noticed: Noticed, rows: int) -> None:
         """Count what was noticed in so many rows."""
@@ -34,7 +36,7 @@ class Met:
         def told(column: str, what: str, count: int, how: str) -> str:
             return f"{column} {what} in {count:,} of {self.rows:,} rows{how}"
 
-        notes = []
+        notes = list(self.said)
         for column, count in self.unseen.items():
             pool = OTHER in getattr(known[column], "known", {})
             how = f": counted as {OTHER}" if pool else ": counted as the average level"

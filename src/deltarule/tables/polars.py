@@ -73,6 +73,11 @@ class PolarsSource:
 
     typed = True
 
+    @property
+    def decimal(self) -> str | None:
+        """Nothing tells, where numbers are numbers."""
+        return None
+
     def __init__(
         self,
         lazy: pl.LazyFrame,
@@ -117,14 +122,6 @@ class PolarsSource:
             slab = collected(self.lazy.slice(start, most).select(columns), self.name)
             for at in range(0, slab.height, BATCH_ROWS):
                 yield slab.slice(at, BATCH_ROWS)
-
-    def cells(self) -> pl.DataFrame:
-        """The whole table, with every cell as it stands."""
-        return self.all_rows()
-
-    def all_rows(self) -> pl.DataFrame:
-        """The whole table."""
-        return collected(self.lazy, self.name)
 
     def widen(self) -> bool:
         return False

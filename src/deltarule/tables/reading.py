@@ -25,7 +25,7 @@ from deltarule.tables.source import LOOK_ROWS, Source
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
-# Every batch in flight holds such sums: for more than 3,600 columns, in five folds.
+# Each batch in flight has sums of its own: half a GB of them is 3,600 columns in five folds.
 LARGEST_SUMS = 1 << 29
 # Rows kept in memory as they were read: 256 MB of numbers.
 KEPT_CELLS = 32_000_000
@@ -98,8 +98,7 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
-            decimal = getattr(source, "decimal", None)
-            made = plan(look, asked, name=source.name, typed=source.typed, decimal=decimal)
+            made = plan(look, asked, name=source.name, typed=source.typed, decimal=source.decimal)
             found = _read(source, made, progress, keep)
         except UnparsedError as error:
             again = True
@@ -114,6 +113,7 @@ def read(
                 found.notes.append(
                     "the first rows did not show what all columns hold: the file was read again"
                 )
+            found.notes[:0] = source.notes
             return found
 
 

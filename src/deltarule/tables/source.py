@@ -25,6 +25,11 @@ class Source(Protocol):
     """What was understood, for people: the format and how it is written."""
 
     @property
+    def decimal(self) -> str | None:
+        """The decimal mark that its text is likely to have; None where nothing tells."""
+        ...
+
+    @property
     def rows(self) -> int | None:
         """How many rows, where that is known without reading."""
         ...

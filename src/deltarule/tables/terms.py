@@ -122,6 +122,18 @@ class Look:
         return found
 
 
+def date_parts(asked: str | Sequence[str] | None) -> Sequence[str] | None:
+    """The parts of dates that were asked for; None for the usual ones.
+
+    Errors:  LearningError for one that dates have not
+    """
+    parts = [asked] if isinstance(asked, str) else asked
+    for part in parts or ():
+        if part not in DATE_PARTS:
+            raise LearningError(f"dates have no part '{part}': choose {', '.join(DATE_PARTS)}")
+    return parts
+
+
 def terms_of(using: Sequence[str], look: Look) -> Terms:
     """The terms that these columns and expressions stand for.
 

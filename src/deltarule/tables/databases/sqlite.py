@@ -329,8 +329,8 @@ def _declared(kind: pl.DataType) -> str:
 def _stored(series: pl.Series) -> pl.Series:
     """Values as SQLite keeps them: dates and times in ISO form, durations in seconds."""
     kind = series.dtype
-    if kind == pl.Datetime:
-        zone = "Z" if kind.time_zone else ""  # type: ignore[attr-defined]
+    if isinstance(kind, pl.Datetime):
+        zone = "Z" if kind.time_zone else ""
         if zone:
             series = series.dt.convert_time_zone("UTC")
         return series.dt.to_string(f"%Y-%m-%d %H:%M:%S%.6f{zone}")

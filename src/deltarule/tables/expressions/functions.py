@@ -323,7 +323,8 @@ def _number(value: Value, mark: str = ".") -> pl.Expr:
         raise ExpressionError(f"number's decimal mark is '.' or ',', not {mark[:20]!r}")
     if value.kind in ("text", "category"):
         return spelling.number(value.expr, mark)
-    return _fit(value, "number", "number")  # type: ignore[no-any-return]
+    fitting: pl.Expr = _fit(value, "number", "number")
+    return fitting
 
 
 def _boolean(value: Value) -> pl.Expr:
@@ -337,7 +338,8 @@ def _boolean(value: Value) -> pl.Expr:
 def _to_double(value: Value) -> pl.Expr:
     if value.kind in ("text", "category"):
         return _defined(value.expr.str.strip_chars(" ").cast(pl.Float64))
-    return _fit(value, "number", "cast")  # type: ignore[no-any-return]
+    fitting: pl.Expr = _fit(value, "number", "cast")
+    return fitting
 
 
 def _to_boolean(value: Value) -> pl.Expr:
@@ -369,7 +371,8 @@ def _case(*arguments: Any) -> pl.Expr:
     chain: Any = pl
     for condition, then in zip(pairs[::2], pairs[1::2], strict=True):
         chain = chain.when(condition).then(then)
-    return chain.otherwise(default)  # type: ignore[no-any-return]
+    chosen: pl.Expr = chain.otherwise(default)
+    return chosen
 
 
 def case(values: Sequence[Value], *, said: str) -> Value:
@@ -395,7 +398,8 @@ def within(values: Sequence[Value], *, said: str) -> Value:
 
 def _part(name: str, digits: int) -> Function:
     def build(expr: pl.Expr) -> pl.Expr:
-        return getattr(expr.dt, name)().cast(pl.Float64)  # type: ignore[no-any-return]
+        part: pl.Expr = getattr(expr.dt, name)()
+        return part.cast(pl.Float64)
 
     return Function("clock" if name in ("hour", "minute") else "day", "number", build, 1, digits)
 

@@ -1,0 +1,31 @@
+"""Links: what losses share that turn a score into a prediction in the same way.
+
+Shapes: scores, targets and predictions (n, k)
+"""
+
+import numpy as np
+
+from deltarule.rule.predict import Array, Mask
+
+
+class Identity:
+    """What losses share whose link changes nothing: the score is the prediction."""
+
+    takes: str = "any number"
+
+    @property
+    def says(self) -> str:
+        """The score in words, of a target's name."""
+        return "{}"
+
+    def accepts(self, targets: Array) -> Mask:
+        return np.isfinite(targets)
+
+    def mean(self, scores: Array) -> Array:
+        return scores
+
+    def score(self, mean: Array) -> Array:
+        return mean
+
+    def least(self, targets: Array) -> Array:
+        return np.zeros(len(targets))
