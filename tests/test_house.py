@@ -22,7 +22,6 @@ EDGES = "exports views web estimators cli"
 # What each part may import of ours, apart from itself. "deltarule" stands for the public names.
 ARROWS = {
     "errors": "",
-    "arguments": "errors",
     "rule": "errors",
     "moments": "errors rule",
     "tables": "errors rule moments",
@@ -36,7 +35,7 @@ ARROWS = {
     "web": f"{INSIDE} deltarule",
     "estimators": f"{INSIDE} deltarule",
     "web.app": f"{INSIDE} deltarule web exports views estimators",
-    "cli": f"{INSIDE} arguments deltarule web web.app exports views estimators",
+    "cli": f"{INSIDE} deltarule web web.app exports views estimators",
 }
 
 # What a part may import of others as it loads: the rule has its own list, the rest has the core.
@@ -244,7 +243,15 @@ def test_help_loads_nothing_heavy():
 
 def build(folder: Path, at: str, code: str) -> Path:
     src = folder / "src"
-    for name in ("__init__", "errors", "rule/learn", "tables/source", "views/text", "cli", at):
+    for name in (
+        "__init__",
+        "errors",
+        "rule/learn",
+        "tables/source",
+        "views/text",
+        "cli/__init__",
+        at,
+    ):
         file = src / "deltarule" / f"{name}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text('"""Something."""\n', encoding="utf-8")

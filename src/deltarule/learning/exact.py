@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.learning.outcome import HeldOut, Outcome
-from deltarule.learning.settings import Ridge
+from deltarule.learning.settings import Strength
 from deltarule.moments.inference import Fit, input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import Problem
@@ -28,7 +28,7 @@ NEARLY_PERFECT = 1e-5
 GROUPS_SHOWN = 5
 
 
-def exact(read: Read, ridge: Ridge, asked: Problem) -> Outcome:
+def exact(read: Read, ridge: Strength, asked: Problem) -> Outcome:
     """The exact weights with the chosen penalty, and all that the moments say of them."""
     whole = total(read.folds)
     found = Exact.of(asked, whole)
@@ -226,7 +226,9 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _path(folds: Sequence[Moments], asked: Problem, ridge: Ridge, found: Exact) -> RidgePath | None:
+def _path(
+    folds: Sequence[Moments], asked: Problem, ridge: Strength, found: Exact
+) -> RidgePath | None:
     """Held-out errors of the strengths in question; None where no rows can be held out."""
     if sum(fold.rows > 0 for fold in folds) < 2:
         return None

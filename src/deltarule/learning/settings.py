@@ -1,44 +1,116 @@
-"""How to learn: settings, checked once, whoever asked for them."""
+"""Settings of learning: all of them in one place, with what each means, checked once."""
 
+import inspect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import update_wrapper
 from numbers import Integral, Real
-from typing import Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from deltarule.errors import LearningError
 from deltarule.rule.learn import LEARNERS
 from deltarule.rule.losses import loss_named
+from deltarule.tables.plan import MOST_LEVELS, Asked
+from deltarule.tables.reading import Progress
+from deltarule.tables.terms import date_parts
 
-Ridge = float | Literal["auto"]
+Names = str | Sequence[str]
+Strength = float | Literal["auto"]
+Freeze = str | Sequence[str] | Mapping[str, float | None]
+
+MOST_FOLDS = 255
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
-Freeze = str | Iterable[str] | Mapping[str, float | None]
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is to be learnt, and how.
 
+    Errors:  LearningError for what cannot be learnt with
 
-def frozen_by(freeze: Freeze) -> Mapping[str, float | None]:
-    """Which weights are frozen, and at which value where one is given."""
-    if isinstance(freeze, Mapping):
-        return freeze
-    return dict.fromkeys([freeze] if isinstance(freeze, str) else freeze)
+    >>> Settings(predict="gross", alpha=1e-11).chosen
+    'descent'
+    """
 
-
-@dataclass(frozen=True)
-class How:
-    """How to learn. `freeze` names weights that keep their start, or the value given here."""
-
+    predict: Names
+    """The columns to predict."""
+    using: Names | None = None
+    """Columns to predict from, or SQL expressions over them such as "log(budget)"; None for every
+    column that can be used."""
     loss: str = "squared"
-    ridge: Ridge = "auto"
+    """What a wrong row counts for."""
+    ridge: Strength = "auto"
+    """The penalty on large weights; auto takes one only where held-out rows ask for it."""
+    lasso: Strength = 0.0
+    """The penalty that leaves weights at 0; auto as for ridge."""
+    positive: Names = ()
+    """Weights that may not be below 0."""
+    intercept: bool = True
+    """Whether predictions may start from other than 0."""
+    missing: str = "fill"
+    """fill missing inputs with the mean, or drop their rows."""
+    weight: str | None = None
+    """A column that counts rows."""
+    folds: int = 5
+    """Parts to hold out in turn for the error on rows never seen."""
+    reference: Mapping[str, str] | None = None
+    """The level that others are measured from, by column; the most frequent where none is given."""
+    dates: Names | None = None
+    """The parts of dates that become inputs; None for the usual ones."""
+    levels: int = MOST_LEVELS
+    """How many levels of a category have a weight of their own."""
     learner: str | None = None
+    """exact, or one that takes steps; None for what suits the loss and alpha."""
     alpha: float | None = None
+    """The learning rate of steps on the inputs as they stand; None for the fastest one on
+    standardised inputs."""
     start: float | Mapping[str, float] = 0.0
+    """What weights start at, all of them or by name."""
     steps: int = 10_000
+    """The most steps to take."""
     tolerance: float = 1e-8
-    freeze: Mapping[str, float | None] = field(default_factory=dict)
-    lasso: Ridge = 0.0
-    positive: Sequence[str] = ()
+    """Stop when every weight_delta is this small beside the largest at the start."""
+    freeze: Freeze = ()
+    """Weights that keep their start, or the value given here."""
+    progress: Progress | None = field(default=None, repr=False, compare=False)
+    """Called with the rows read so far and, where known, the rows there are."""
 
     def __post_init__(self) -> None:
+        self._check_table()
+        self._check_learner()
+        for name in ("ridge", "lasso"):
+            strength = getattr(self, name)
+            if strength != "auto" and real(name, strength) < 0:
+                raise LearningError(f"{name} is {strength:g}: it must be auto, or 0 or more")
+        if self.sparse and self.chosen != "exact":
+            raise LearningError(
+                "lasso and positive are for squared loss, solved exactly: leave out loss, learner "
+                "and alpha"
+            )
+        starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
+        for name, value in [*starts, *self.frozen.items()]:
+            if value is not None:
+                real(name, value)
+        whole("steps", self.steps, least=1)
+        if not 0 <= real("tolerance", self.tolerance) < 1:
+            raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
+
+    def _check_table(self) -> None:
+        if not self.targets:
+            raise LearningError("name at least one column to predict")
+        if self.using is not None and not self.using:
+            raise LearningError("name at least one column to use, or leave using out to use all")
+        if self.missing not in ("fill", "drop"):
+            raise LearningError(f"missing is '{self.missing}': choose fill or drop")
+        if whole("folds", self.folds, least=2) > MOST_FOLDS:
+            raise LearningError(f"folds is {self.folds}: choose from 2 to {MOST_FOLDS}")
+        whole("levels", self.levels, least=1)
+        date_parts(self.dates)
+
+    def _check_learner(self) -> None:
         loss_named(self.loss)
         learners = ["exact", *LEARNERS]
         if self.learner is not None and self.learner not in learners:
@@ -51,27 +123,28 @@ class How:
                 raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
             if self.learner in ("exact", "newton"):
                 raise LearningError(f"{self.learner} takes no alpha: choose descent or momentum")
-        if self.ridge != "auto" and real("ridge", self.ridge) < 0:
-            raise LearningError(f"ridge is {self.ridge:g}: it must be auto, or 0 or more")
-        if self.lasso != "auto" and real("lasso", self.lasso) < 0:
-            raise LearningError(f"lasso is {self.lasso:g}: it must be auto, or 0 or more")
-        if self.sparse and self.chosen != "exact":
-            raise LearningError(
-                "lasso and positive are for squared loss, solved exactly: leave out loss, learner "
-                "and alpha"
-            )
-        starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
-        for name, value in [*starts, *self.freeze.items()]:
-            if value is not None:
-                real(name, value)
-        whole("steps", self.steps, least=1)
-        if not 0 <= real("tolerance", self.tolerance) < 1:
-            raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
+
+    @property
+    def targets(self) -> list[str]:
+        """The columns to predict, also where it is one."""
+        return names_in(self.predict)
+
+    @property
+    def positives(self) -> list[str]:
+        """The weights that may not be below 0, also where it is one."""
+        return names_in(self.positive)
+
+    @property
+    def frozen(self) -> Mapping[str, float | None]:
+        """Which weights are frozen, and at which value where one is given."""
+        if isinstance(self.freeze, Mapping):
+            return self.freeze
+        return dict.fromkeys([self.freeze] if isinstance(self.freeze, str) else self.freeze)
 
     @property
     def sparse(self) -> bool:
         """Whether weights may be held at zero, by a lasso or by the signs to keep."""
-        return self.lasso != 0 or bool(self.positive)
+        return self.lasso != 0 or bool(self.positives)
 
     @property
     def chosen(self) -> str:
@@ -81,6 +154,49 @@ class How:
         if self.alpha is not None:
             return "descent"
         return "exact" if self.loss == "squared" else "newton"
+
+    @property
+    def asked(self) -> Asked:
+        """What of it the reading of a table must know."""
+        return Asked(
+            predict=self.targets,
+            using=None if self.using is None else names_in(self.using),
+            row_weight=self.weight,
+            drop_missing=self.missing == "drop",
+            intercept=self.intercept,
+            keep_constant=not self.intercept or self.alpha is not None,
+            folds=self.folds,
+            reference=dict(self.reference or {}),
+            dates=date_parts(self.dates),
+            levels=self.levels,
+        )
+
+
+def taking_settings(
+    settings: Callable[Given, Settings],
+) -> Callable[[Callable[[Any, Settings], Result]], Callable[Concatenate[Any, Given], Result]]:
+    """Makes of work on a table with settings a function that takes each setting by its name.
+
+    So there is one list of settings, with one default each, whatever takes them.
+    """
+
+    def named(work: Callable[[Any, Settings], Result]) -> Callable[Concatenate[Any, Given], Result]:
+        def of(table: Any, /, *more: Given.args, **given: Given.kwargs) -> Result:
+            return work(table, settings(*more, **given))
+
+        update_wrapper(of, work)
+        own, every = inspect.signature(work), inspect.signature(settings)
+        first = inspect.Parameter("table", inspect.Parameter.POSITIONAL_ONLY, annotation=Any)
+        parameters = [first, *every.parameters.values()]
+        of.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
+        return of
+
+    return named
+
+
+def names_in(names: Names) -> list[str]:
+    """A list of names, also where it is one."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _either(names: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.learning.exact import fits, held_out_by
 from deltarule.learning.outcome import Outcome
-from deltarule.learning.settings import How
+from deltarule.learning.settings import Settings
 from deltarule.moments.lasso import lasso_cv, lasso_path
 from deltarule.moments.moments import total
 from deltarule.moments.problem import Problem
@@ -18,14 +18,14 @@ from deltarule.rule.predict import Mask
 from deltarule.tables.reading import Read
 
 
-def sparse(read: Read, how: How, asked: Problem, positive: Mask | None) -> Outcome:
+def sparse(read: Read, settings: Settings, asked: Problem, positive: Mask | None) -> Outcome:
     """The exact weights with this lasso, or the one that held-out rows ask for.
 
     Shapes:  positive (p,), True where a weight may not be below 0; None where none is held so
     """
     whole = total(read.folds)
-    ridge = 0.0 if how.ridge == "auto" else float(how.ridge)
-    given = None if how.lasso == "auto" else np.array([float(how.lasso)])
+    ridge = 0.0 if settings.ridge == "auto" else float(settings.ridge)
+    given = None if settings.lasso == "auto" else np.array([float(settings.lasso)])
     path = None
     if sum(fold.rows > 0 for fold in read.folds) > 1:
         path = lasso_cv(read.folds, asked, strengths=given, ridge=ridge, positive=positive)

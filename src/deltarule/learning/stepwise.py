@@ -11,7 +11,7 @@ from deltarule.learning.exact import Certain, fits
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.passes import Held, Reread, RowSource
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
-from deltarule.learning.settings import How
+from deltarule.learning.settings import Settings
 from deltarule.moments.moments import total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import Spectrum, guessing_error, solve
@@ -36,14 +36,19 @@ class Stepwise:
     """A run of steps: what is asked, in which units, and who answers."""
 
     def __init__(
-        self, read: Read, how: How, start: Weights, frozen: Mapping[str, Mask] | None, by_hand: int
+        self,
+        read: Read,
+        settings: Settings,
+        start: Weights,
+        frozen: Mapping[str, Mask] | None,
+        by_hand: int,
     ) -> None:
-        self.read, self.how, self.start, self.frozen = read, how, start, frozen
+        self.read, self.settings, self.start, self.frozen = read, settings, start, frozen
         p, k = len(read.schema.inputs), len(read.schema.targets)
         self.asked = Problem(range(p), range(p, p + k), read.plan.asked.intercept, start, frozen)
         self.problem = self.asked.of(total(read.folds))
         self.model = Linear(intercept=read.plan.asked.intercept)
-        self.losses: tuple[Loss, ...] = (loss_named(how.loss),) * k
+        self.losses: tuple[Loss, ...] = (loss_named(settings.loss),) * k
         self.guess = self.problem.target_mean * self.problem.target_scale
         self.standard = self._standard()
         self._check_targets()
@@ -60,7 +65,7 @@ class Stepwise:
     def _standard(self) -> Standard:
         """The units that steps are taken in: with an explicit alpha, the inputs as they stand."""
         p = len(self.problem.mean)
-        if self.how.alpha is not None:
+        if self.settings.alpha is not None:
             return Standard(np.zeros(p), np.ones(p))
         # A frozen intercept means the one people see, so the inputs must keep their own zero.
         held = self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).any())
@@ -90,8 +95,8 @@ class Stepwise:
     def _rows(self, by_hand: int) -> RowSource | None:
         """The rows, where the loss needs them or they are few enough to be shown."""
         if self.read.frames is None:
-            return None if self.how.loss == "squared" else Reread(self.read, self.standard)
-        if self.how.loss == "squared" and self.read.examples > by_hand:
+            return None if self.settings.loss == "squared" else Reread(self.read, self.standard)
+        if self.settings.loss == "squared" and self.read.examples > by_hand:
             return None
         return Held.of(self.read, self.standard)
 
@@ -106,7 +111,7 @@ class Stepwise:
 
     def _measure(self, rounds: Rounds) -> None:
         """The losses of the first round; learners other than Newton know no other."""
-        if self.how.chosen == "newton":
+        if self.settings.chosen == "newton":
             rounds.measure(self._first(), first=True)
         else:
             best = self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
@@ -141,10 +146,10 @@ class Stepwise:
     @property
     def ridge(self) -> float:
         """The penalty: steps try none by themselves."""
-        return 0.0 if self.how.ridge == "auto" else float(self.how.ridge)
+        return 0.0 if self.settings.ridge == "auto" else float(self.settings.ridge)
 
     def _learner(self) -> Learner:
-        name, alpha = self.how.chosen, self.how.alpha
+        name, alpha = self.settings.chosen, self.settings.alpha
         if name == "newton":
             return Newton()
         if alpha is not None:
@@ -154,7 +159,7 @@ class Stepwise:
         found = alpha_range_of(curvature)
         if name == "descent":
             # Only squared loss has the same curvature everywhere; elsewhere half the limit is safe.
-            return Descent(found.fastest if self.how.loss == "squared" else found.limit / 2)
+            return Descent(found.fastest if self.settings.loss == "squared" else found.limit / 2)
         large, small = float(np.sqrt(found.largest)), float(np.sqrt(found.smallest))
         share = min(((large - small) / (large + small)) ** 2, 0.99)
         # For this share every direction then shrinks by sqrt(share) a step.
@@ -164,7 +169,7 @@ class Stepwise:
         """The start in the units of the steps; an intercept left open, at the mean's score."""
         first = dict(self.standard.into(self.start))
         unset = self.frozen is None and not any(array.any() for array in self.start.values())
-        if self.how.loss != "squared" and unset and "intercept" in first:
+        if self.settings.loss != "squared" and unset and "intercept" in first:
             first["intercept"] = self._mean_score()
         return first
 
@@ -194,8 +199,8 @@ class Stepwise:
         Errors:  LearningError when the start is too far off for any number
         """
         first = self._first()
-        if self.how.loss == "squared" or not any(array.any() for array in self.start.values()):
-            return self.how.tolerance
+        if self.settings.loss == "squared" or not any(array.any() for array in self.start.values()):
+            return self.settings.tolerance
         none = {n: np.zeros_like(array) for n, array in first.items()}
         if "intercept" in none:
             none["intercept"] = self._mean_score()
@@ -209,7 +214,7 @@ class Stepwise:
         if not np.isfinite(steep):
             raise LearningError("the loss is not finite where learning starts: start nearer to 0")
         share = usual / steep if 0 < usual < steep else 1.0
-        return self.how.tolerance * share
+        return self.settings.tolerance * share
 
     def steps(self) -> Iterator[Step]:
         """The steps, with weights in the inputs' own units."""
@@ -224,9 +229,9 @@ class Stepwise:
         if self.rounds is None or self.learner.name != "newton":
             yield from self._train(self.objective, self._first())
             return
-        how = self.how
+        settings = self.settings
         for step in self.rounds.train(
-            self._first(), steps=how.steps, tolerance=self.tolerance, frozen=self.frozen
+            self._first(), steps=settings.steps, tolerance=self.tolerance, frozen=self.frozen
         ):
             self._check_spread(self.rounds.losses)
             self.losses = self.rounds.losses
@@ -240,12 +245,12 @@ class Stepwise:
         return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
 
     def _train(self, objective: Objective, first: Weights) -> Iterator[Step]:
-        how = self.how
+        settings = self.settings
         return train(
             first,
             objective,
             self.learner,
-            steps=how.steps,
+            steps=settings.steps,
             tolerance=self.tolerance,
             frozen=self.frozen,
         )
@@ -253,12 +258,12 @@ class Stepwise:
     def _said(self, stopped: Stop, step: Step) -> Stop:
         """The stop with what only the table knows: the column to blame, how far off it is."""
         words = stopped.words
-        if stopped.reason == "diverging" and self.how.alpha is not None:
+        if stopped.reason == "diverging" and self.settings.alpha is not None:
             largest = int(np.argmax(self.problem.curvature()[0].diagonal()))
             inputs = self.read.schema.inputs
             blamed = inputs[largest][0] if largest < len(inputs) else "the intercept"
             words += f"; the scale of {blamed} sets that limit"
-        elif stopped.reason == "steps" and self.how.loss == "squared":
+        elif stopped.reason == "steps" and self.settings.loss == "squared":
             words += self._how_far(step.weights)
         return replace(stopped, words=words)
 
@@ -293,14 +298,14 @@ class Stepwise:
             condition=Spectrum.of(self.problem).condition,
             notes=self._notes(),
         )
-        answer = self._squared if self.how.loss == "squared" else self._other
+        answer = self._squared if self.settings.loss == "squared" else self._other
         return answer(outcome, last.stopped)
 
     def _notes(self) -> list[str]:
         notes = []
-        if self.how.alpha is None and self.learner.name != "newton":
+        if self.settings.alpha is None and self.learner.name != "newton":
             notes.append("steps were taken on standardised inputs, which alpha refers to")
-        if self.how.loss != "squared" and self.how.ridge == "auto":
+        if self.settings.loss != "squared" and self.settings.ridge == "auto":
             notes.append("no ridge was tried: only squared loss chooses a penalty by itself")
         if self.rounds is not None and self.learner.name != "newton":
             notes.append(
@@ -313,7 +318,7 @@ class Stepwise:
 
     def _squared(self, outcome: Outcome, stopped: Stop) -> Outcome:
         alphas = Spectrum.of(self.problem).alphas
-        if self.how.alpha is None:
+        if self.settings.alpha is None:
             curvature = self.objective(self._first(), curvature=True).average().curvature
             alphas = alphas if curvature is None else alpha_range_of(curvature)
         errors = self.problem.squared_error(outcome.weights)

@@ -1,0 +1,55 @@
+"""The command line. Each command has a module of its own, named after it.
+
+Nothing heavy is imported before a command runs, so that help is instant.
+"""
+
+import sys
+from itertools import pairwise
+
+import typer
+
+from deltarule.cli.columns import columns
+from deltarule.cli.compare import compare
+from deltarule.cli.demo import demo
+from deltarule.cli.learn import ON_SCREEN, learn
+from deltarule.cli.predict import predict
+from deltarule.cli.show import show
+from deltarule.errors import DeltaruleError, LearningError
+
+app = typer.Typer(
+    name="deltarule",
+    help="Learn to predict columns of a table from its others: predict, compare, learn.",
+    epilog="Try it on real films: deltarule demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS = (learn, compare, predict, columns, show, demo)
+"""In the order that help lists them."""
+
+for command in COMMANDS:
+    app.command()(command)
+
+
+def main() -> None:
+    """Run a command. Exit codes: 0 done, 1 data or model cannot be used, 2 wrong usage."""
+    try:
+        app(_trace_without_file(sys.argv[1:]))
+    except DeltaruleError as error:
+        print(f"deltarule: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, LearningError) else 1)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        sys.stdout = None  # nothing may be flushed into the closed pipe
+        sys.exit(0)
+
+
+def _trace_without_file(arguments: list[str]) -> list[str]:
+    """`--trace` alone means the screen: typer options either always or never take a value."""
+    return [
+        f"--trace={ON_SCREEN}" if one == "--trace" and following.startswith("-") else one
+        for one, following in pairwise([*arguments, "--"])
+    ]

@@ -1,0 +1,37 @@
+"""deltarule columns: how a table is understood."""
+
+import json
+
+from deltarule.cli.arguments import DatabaseTable, Dates, How, Json, MostLevels, Query, Table, names
+from deltarule.cli.table import progress_bar, source_of
+
+
+def columns(
+    table: Table,
+    dates: Dates = None,
+    levels: MostLevels = 1024,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
+    as_json: Json = False,
+) -> None:
+    """Show how a table is understood: its form, each column's kind, what learn would make of it.
+
+    deltarule columns movies.csv
+    """
+    from deltarule.learning.columns import columns
+    from deltarule.views.text import table as as_table
+
+    parts = names(dates) if dates else None
+    source = source_of(table, read, db_table, query)
+    with progress_bar() as progress:
+        found = columns(source, dates=parts, levels=levels, progress=progress)
+    told = found.columns
+    if as_json:
+        print(json.dumps({**vars(found), "columns": told.to_dicts()}, allow_nan=False))
+        return
+    rows = "" if found.rows is None else f", {found.rows:,} rows"
+    print(f"{found.name}: {found.dialect}{rows}\n")
+    print(as_table(told.columns, told.rows()))
+    for note in found.notes:
+        print(f"\n{note}")

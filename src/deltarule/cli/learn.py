@@ -1,0 +1,197 @@
+"""deltarule learn: a model from a table."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deltarule.cli.arguments import (
+    DatabaseTable,
+    Dates,
+    How,
+    Json,
+    MostLevels,
+    Query,
+    Table,
+    name_and_value,
+    names,
+    pair,
+    start_of,
+    strength_of,
+)
+from deltarule.cli.table import progress_bar, source_of
+
+if TYPE_CHECKING:
+    from deltarule.learning import Run
+
+ON_SCREEN = "-"
+"""What `--trace` is given where it means the screen."""
+
+
+def learn(
+    table: Table,
+    predict: Annotated[
+        list[str], typer.Option(help="Columns to predict, with commas between them.")
+    ],
+    using: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Columns to predict from, with commas between them, or SQL expressions over them: "
+            "log(budget), year - 1970, budget:genre, poly(x, 3). Default: all that can be used."
+        ),
+    ] = None,
+    loss: Annotated[
+        str,
+        typer.Option(
+            help="What a wrong row counts for: squared, logistic (yes/no), poisson (counts), gamma "
+            "or tweedie(1.5) (amounts), huber (outliers), absolute (median), quantile(0.9) (bound)."
+        ),
+    ] = "squared",
+    ridge: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|0|NUMBER",
+            help="Penalty on large weights; auto: only if it earns its place.",
+        ),
+    ] = "auto",
+    lasso: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|0|NUMBER",
+            help="Penalty that leaves weights at 0, in the target's units; auto: as for ridge.",
+        ),
+    ] = "0",
+    positive: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Weights that may not be below 0."),
+    ] = None,
+    intercept: Annotated[
+        bool,
+        typer.Option(
+            "--intercept/--no-intercept", help="Whether predictions may start from other than 0."
+        ),
+    ] = True,
+    missing: Annotated[
+        str,
+        typer.Option(
+            metavar="fill|drop", help="Fill missing inputs with the mean, or drop their rows."
+        ),
+    ] = "fill",
+    weight: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="A column that counts rows.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(help="Parts to hold out in turn for the error on rows never seen.")
+    ] = 5,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=LEVEL",
+            help="The level others are measured from. Default: the most frequent.",
+        ),
+    ] = None,
+    learner: Annotated[
+        str | None,
+        typer.Option(
+            help="exact, descent, momentum or newton. Default: exact, or newton where it must."
+        ),
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(help="The learning rate: plain descent on the inputs as they stand."),
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER|NAME=NUMBER", help="What weights start at, all of them or by name."
+        ),
+    ] = "0",
+    steps: Annotated[int, typer.Option(help="The most steps to take.")] = 10_000,
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            help="Stop when every weight_delta is this small beside the largest at the start."
+        ),
+    ] = 1e-8,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=NUMBER]", help="Weights that keep their start, or this value."),
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(metavar="[FILE]", help="Every step, on the screen or into a CSV file."),
+    ] = None,
+    dates: Dates = None,
+    levels: MostLevels = 1024,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
+    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn a model from a table, and say what it predicts, how well, and how it learnt.
+
+    deltarule learn movies.csv --predict gross --using budget,genre --save model.json
+    """
+    from deltarule.learning import Run
+    from deltarule.learning.settings import Settings
+
+    if as_json and trace == ON_SCREEN:
+        raise typer.BadParameter("with --json, give --trace a file", param_hint="--trace")
+    source = source_of(table, read, db_table, query)
+    with progress_bar() as progress:
+        settings = Settings(
+            predict=names(predict),
+            using=names(using) if using else None,
+            loss=loss,
+            ridge=strength_of(ridge, "--ridge"),
+            lasso=strength_of(lasso, "--lasso"),
+            positive=names(positive),
+            intercept=intercept,
+            missing=missing,
+            weight=weight,
+            folds=folds,
+            reference=dict(pair(one, "--reference", "COLUMN=LEVEL") for one in names(reference)),
+            dates=names(dates) if dates else None,
+            levels=levels,
+            learner=learner,
+            alpha=alpha,
+            start=start_of(start),
+            steps=steps,
+            tolerance=tolerance,
+            freeze=dict(name_and_value(one) for one in names(freeze)),
+            progress=progress,
+        )
+        run = Run(source, settings)
+    if trace is not None:
+        _trace(run, trace)
+    model = run.model()
+    if save is not None:
+        model.save(save)
+    print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)
+
+
+def _trace(run: "Run", to: str) -> None:
+    from deltarule.saved import write_whole
+    from deltarule.views.text import Ledger
+
+    schema = run.read.schema
+    ledger = Ledger([target.name for target in schema.targets], schema.inputs)
+    if to == ON_SCREEN:
+        none = True
+        for line in ledger.lines(iter(run)):
+            none = False
+            print(line)
+        print(
+            "solved exactly: there are no steps to trace; give --alpha or --learner\n"
+            if none
+            else ""
+        )
+        return
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as lines:
+            ledger.write(iter(run), lines)
+
+    write_whole(Path(to), fill)

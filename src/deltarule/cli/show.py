@@ -1,0 +1,22 @@
+"""deltarule show: what a model is."""
+
+import json
+
+from deltarule.cli.arguments import Json, ModelFile
+
+
+def show(model: ModelFile, as_json: Json = False) -> None:
+    """Show a model: the result, every weight, and what was done with each column."""
+    from deltarule.model import load
+    from deltarule.views.text import table
+
+    loaded = load(model)
+    if as_json:
+        print(json.dumps(loaded.to_dict(), allow_nan=False))
+        return
+    record = loaded.record
+    print(loaded)
+    print(f"\nWeights\n{table(loaded.weights.columns, loaded.weights.rows())}")
+    rows = [(one.column, one.kind, one.done) for one in record.columns]
+    print(f"\nColumns\n{table(['column', 'kind', 'done'], rows)}")
+    print(f"\nLearnt from {record.learnt_from} at {record.learnt_at} by {record.written_by}.")
