@@ -1,5 +1,8 @@
 """The result a person sees: three short paragraphs headed Predict, Compare, Learn."""
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -118,3 +121,26 @@ def _learn(record: "Record") -> list[str]:
             "weights are 0"
         )
     return lines
+
+
+def adding_up(totals: Sequence[float]) -> tuple[list[str], list[str]]:
+    """What each total adds to the one before it, and the totals, so written that they add up.
+
+    The totals are rounded to the same place, and the parts are the differences of these.
+
+    >>> adding_up([1.04, 2.0799999, 0.5])
+    (['+1.04000', '-1.58000'], ['1.04000', '2.08000', '0.50000'])
+    >>> adding_up([85_343_400.4, 24_250_070.6])
+    (['-61,093,329'], ['85,343,400', '24,250,071'])
+    """
+    size = max(map(abs, totals), default=0.0)
+    if size and not 1e-4 <= size < 1e15:
+        parts = [after - before for before, after in pairwise(totals)]
+        return [f"{part:+.6g}" for part in parts], [f"{total:.6g}" for total in totals]
+    places = 0 if size >= 10_000 else 5 - math.floor(math.log10(size)) if size else 0
+    rounded = [round(total, places) for total in totals]
+    parts = [round(after - before, places) + 0.0 for before, after in pairwise(rounded)]
+    return (
+        [f"{part:+,.{places}f}" for part in parts],
+        [f"{total + 0.0:,.{places}f}" for total in rounded],
+    )

@@ -1,0 +1,382 @@
+"""Figures as plain plotly dicts, defined once for the page, the report and the notebook.
+
+Each function takes plain numbers and names and gives {"data": [...], "layout": {...}}, which
+plotly draws as it is and `views.svg` draws without plotly. Both rely on this:
+
+    ranges are always given; a log axis has its range in powers of ten, as in plotly
+    texts are plotly's HTML, so every text from a table is escaped here, by `plain`
+    colours are those of the theme given, and no others
+    layout.meta.alt says in words what the figure shows
+
+Numbers that are not finite are left out.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from deltarule.rule.predict import Array
+from deltarule.summary import adding_up, number
+from deltarule.views.marks import (
+    Figure,
+    axis,
+    figure,
+    finite,
+    line,
+    names_axis,
+    note,
+    plain,
+    points,
+    rule,
+    span,
+)
+from deltarule.views.theme import LIGHT, Theme
+
+# Losses that fall by more than this are shown on a log axis: else the end looks like zero.
+LOG_FROM = 30.0
+TREND_BINS = 12
+ROOM_FOR_NUMBERS = 0.35
+
+
+def predicted_against_actual(
+    predictions: Array, targets: Array, *, target: str, theme: Theme = LIGHT
+) -> Figure:
+    """Each row's prediction over its target, and the line where the two are the same.
+
+    Shapes:  predictions, targets (n,)
+    """
+    predictions, targets = finite(predictions, targets)
+    low, high = span(np.concatenate([predictions, targets]))
+    same = {
+        **line([low, high], [low, high], theme.quiet, dash="dot"),
+        "hoverinfo": "skip",
+    }
+    alt = f"{len(targets):,} rows: the prediction of {target} (up) over what it was (across)"
+    return figure(
+        [same, points(targets, predictions, theme.model, _hover(targets, predictions))],
+        x=axis(f"actual {plain(target)}", low, high),
+        y=axis(f"predicted {plain(target)}", low, high),
+        theme=theme,
+        alt=alt,
+        notes=[_inside(note(high, high, "prediction = target", theme.quiet, "right", "top"))],
+    )
+
+
+def predicted_by_answer(
+    predictions: Array, targets: Array, *, target: str, theme: Theme = LIGHT
+) -> Figure:
+    """For a yes/no target: how the predictions of the yes rows and of the no rows are spread.
+
+    Shapes:  predictions, targets (n,)
+    """
+    predictions, targets = finite(predictions, targets)
+    edges = np.linspace(0.0, 1.0, 21)
+    traces, notes, top = [], [], 0.0
+    for rows, color, word in (
+        (targets < 0.5, theme.delta, "no"),
+        (targets >= 0.5, theme.model, "yes"),
+    ):
+        if not rows.any():
+            continue
+        share = np.histogram(predictions[rows], edges)[0] / rows.sum() * 100
+        top = max(top, float(share.max()))
+        traces.append(line(np.repeat(edges, 2)[1:-1], np.repeat(share, 2), color, width=2))
+        at = int(share.argmax())
+        middle = float(edges[at] + edges[at + 1]) / 2
+        side = "left" if middle < 0.5 else "right"
+        x = float(edges[at]) if side == "left" else float(edges[at + 1])
+        notes.append(note(x, float(share[at]), f"{word} rows", color, side, "bottom"))
+    alt = f"How predictions of {target} are spread, apart for rows whose answer is yes and no"
+    return figure(
+        traces,
+        x=axis(f"predicted {plain(target)}", 0.0, 1.0),
+        y=axis("% of the rows", 0.0, max(top, 1.0) * 1.12),
+        theme=theme,
+        alt=alt,
+        notes=notes,
+    )
+
+
+def residuals(predictions: Array, deltas: Array, *, target: str, theme: Theme = LIGHT) -> Figure:
+    """Each row's delta over its prediction, and the mean delta along the way.
+
+    A mean that stays at 0 says that the model is right on average wherever it predicts.
+    Shapes:  predictions, deltas (n,)
+    """
+    predictions, deltas = finite(predictions, deltas)
+    x_low, x_high = span(predictions)
+    y_low, y_high = span(np.append(deltas, 0.0))
+    middles, means = _trend(predictions, deltas)
+    traces = [points(predictions, deltas, theme.model, _hover(predictions, deltas))]
+    notes = []
+    if len(middles) > 1:
+        traces.append(line(middles, means, theme.delta, width=2))
+        notes.append(note(middles[-1], means[-1], "mean delta", theme.delta, "right", "bottom"))
+    return figure(
+        traces,
+        x=axis(f"predicted {plain(target)}", x_low, x_high),
+        y=axis("delta = prediction - target", y_low, y_high),
+        theme=theme,
+        alt=f"{len(deltas):,} rows: delta (up) over the prediction of {target} (across)",
+        lines=[rule(theme, y=0.0)],
+        notes=notes,
+    )
+
+
+def weights_with_intervals(
+    names: Sequence[str],
+    weights: Sequence[float],
+    low: Sequence[float | None],
+    high: Sequence[float | None],
+    *,
+    unit: str,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Each weight as a point with its interval as a line, the first on top.
+
+    To be compared they should be in the same unit, such as weight * spread of the input.
+    """
+    count = len(names)
+    places = [count - 1 - at for at in range(count)]
+    ends = [end for end in [*low, *high] if end is not None]
+    x_low, x_high = span(np.array([*weights, *ends, 0.0]))
+    traces = [
+        line([start, end], [place, place], theme.model, width=2)
+        for place, start, end in zip(places, low, high, strict=True)
+        if start is not None and end is not None
+    ]
+    hover = [
+        f"{plain(name, 60)}: {number(weight)}"
+        + ("" if start is None or end is None else f" ({number(start)} to {number(end)})")
+        for name, weight, start, end in zip(names, weights, low, high, strict=True)
+    ]
+    dots = points(np.array(weights), np.array(places, float), theme.model, hover, size=8)
+    dots["marker"]["opacity"] = 1
+    return figure(
+        [*traces, dots],
+        x=axis(unit, x_low, x_high),
+        y=names_axis(names, places),
+        theme=theme,
+        alt="Weights, the largest effect first, with their 95% intervals where they are known",
+        lines=[rule(theme, x=0.0)],
+    )
+
+
+def loss_by_step(
+    steps: Sequence[int], losses: Sequence[float], *, name: str = "loss", theme: Theme = LIGHT
+) -> Figure:
+    """The loss before each step."""
+    at, values = finite(np.array(steps, float), np.array(losses, float))
+    log = bool(len(values)) and values.min() > 0 and values.max() > LOG_FROM * values.min()
+    x_low, x_high = span(at)
+    y_low, y_high = span(np.log10(values) if log else np.append(values, 0.0), margin=0.1)
+    last = []
+    if len(values):
+        end = math.log10(values[-1]) if log else float(values[-1])
+        last = [note(float(at[-1]), end, number(float(values[-1])), theme.model, "right", "top")]
+    return figure(
+        [
+            {
+                **line(at, values, theme.model, width=2),
+                "hovertemplate": "step %{x}: %{y}<extra></extra>",
+            }
+        ],
+        x=axis("step", x_low, x_high),
+        y=axis(name, y_low, y_high, log=log),
+        theme=theme,
+        alt=f"The {name} (up) before each step (across)",
+        notes=last,
+    )
+
+
+def waterfall(
+    names: Sequence[str], totals: Sequence[float], *, unit: str, theme: Theme = LIGHT
+) -> Figure:
+    """How a prediction comes about: a bar for what each column adds to the total so far.
+
+    `totals` are the average, then the total after each of the names, and so end at the prediction.
+    """
+    parts, shown = adding_up(totals)
+    count = len(names)
+    labels = ["average", *names, "prediction"]
+    places = [count + 1 - at for at in range(count + 2)]
+    low, high = span(np.array(totals))
+    high += (high - low) * ROOM_FOR_NUMBERS
+    traces = []
+    for color, rises in ((theme.model, True), (theme.delta, False)):
+        own = [at for at in range(count) if (totals[at + 1] >= totals[at]) == rises]
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "y": [places[at + 1] for at in own],
+                "x": [totals[at + 1] - totals[at] for at in own],
+                "base": [totals[at] for at in own],
+                "width": 0.55,
+                "marker": {"color": color},
+                "text": [f"{plain(names[at], 60)}: {parts[at]}" for at in own],
+                "textposition": "none",
+                "hovertemplate": "%{text}<extra></extra>",
+            }
+        )
+    ends = points(
+        np.array([totals[0], totals[-1]]),
+        np.array([places[0], places[-1]], float),
+        theme.ink,
+        [f"average {shown[0]}", f"prediction {shown[-1]}"],
+        size=9,
+    )
+    ends["marker"]["opacity"] = 1
+    steps = [
+        line([totals[at]] * 2, [places[at] - 0.28, places[at + 1] + 0.28], theme.quiet)
+        for at in range(count + 1)
+    ]
+    notes = [_beside(totals[at], places[at], shown[at], theme) for at in (0, -1)]
+    notes += [
+        _beside(max(totals[at : at + 2]), places[at + 1], parts[at], theme) for at in range(count)
+    ]
+    said = ", ".join(f"{name} {part}" for name, part in zip(names, parts, strict=True))
+    return figure(
+        [*steps, *traces, ends],
+        x=axis(unit, low, high),
+        y=names_axis(labels, places),
+        theme=theme,
+        alt=f"Average {shown[0]}, {said}: prediction {shown[-1]}",
+        notes=notes,
+    )
+
+
+def calibration(
+    predicted: Sequence[float],
+    observed: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    rows: Sequence[float],
+    *,
+    target: str,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """For rows predicted alike, the share of them that are yes, with its interval.
+
+    On the line, what is predicted with 70% happens 70% of the time.
+    """
+    traces = [{**line([0, 1], [0, 1], theme.quiet, dash="dot"), "hoverinfo": "skip"}]
+    traces += [
+        line([x, x], [start, end], theme.model, width=2)
+        for x, start, end in zip(predicted, low, high, strict=True)
+    ]
+    hover = [
+        f"predicted {x:.1%}, happened {y:.1%} of {count:,.0f} rows"
+        for x, y, count in zip(predicted, observed, rows, strict=True)
+    ]
+    dots = points(np.array(predicted), np.array(observed), theme.model, hover, size=8)
+    dots["marker"]["opacity"] = 1
+    return figure(
+        [*traces, dots],
+        x=axis(f"predicted {plain(target)}", 0.0, 1.0),
+        y=axis("share that are yes", 0.0, 1.0),
+        theme=theme,
+        alt=f"For rows predicted alike, the share of yes of {target} (up) over the prediction",
+        notes=[_inside(note(1.0, 1.0, "as predicted", theme.quiet, "right", "top"))],
+    )
+
+
+def effect_of_number(
+    values: Array,
+    predictions: Array,
+    *,
+    column: str,
+    target: str,
+    average: float,
+    rows: Array | None = None,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """The prediction as one column goes through its range while the others stay at their average.
+
+    `rows` are values of the column on some rows, drawn as ticks along the bottom.
+    Shapes:  values, predictions (m,)
+    """
+    values, predictions = finite(values, predictions)
+    x_low, x_high = span(values)
+    y_low, y_high = span(np.append(predictions, average), margin=0.12)
+    traces = [
+        {
+            **line(values, predictions, theme.model, width=2.5),
+            "hovertemplate": "%{x}: %{y}<extra></extra>",
+        }
+    ]
+    if rows is not None and len(rows):
+        inside = rows[(rows >= x_low) & (rows <= x_high)]
+        foot = y_low + (y_high - y_low) * 0.02
+        ticks = points(inside, np.full(len(inside), foot), theme.quiet, None, size=6)
+        ticks["marker"] |= {"symbol": "line-ns-open", "opacity": 0.5}
+        traces.append(ticks)
+    return figure(
+        traces,
+        x=axis(plain(column), x_low, x_high),
+        y=axis(f"predicted {plain(target)}", y_low, y_high),
+        theme=theme,
+        alt=f"The prediction of {target} (up) as {column} goes through its range (across)",
+        lines=[rule(theme, y=average)],
+    )
+
+
+def effect_of_levels(
+    levels: Sequence[str],
+    predictions: Sequence[float],
+    *,
+    column: str,
+    target: str,
+    average: float,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """The prediction for each level of a column while the others stay at their average."""
+    count = len(levels)
+    places = [count - 1 - at for at in range(count)]
+    low, high = span(np.array([*predictions, average]), margin=0.08)
+    stems = [
+        line(
+            [average, value],
+            [place, place],
+            theme.model if value >= average else theme.delta,
+            width=2,
+        )
+        for place, value in zip(places, predictions, strict=True)
+    ]
+    traces = []
+    for color, above in ((theme.model, True), (theme.delta, False)):
+        own = [at for at in range(count) if (predictions[at] >= average) == above]
+        hover = [f"{plain(levels[at], 60)}: {number(predictions[at])}" for at in own]
+        x, y = (np.array([of[at] for at in own], float) for of in (predictions, places))
+        traces.append(points(x, y, color, hover, size=8))
+        traces[-1]["marker"]["opacity"] = 1
+    return figure(
+        [*stems, *traces],
+        x=axis(f"predicted {plain(target)}", low, high),
+        y=names_axis(levels, places),
+        theme=theme,
+        alt=f"The prediction of {target} for each level of {column}",
+        lines=[rule(theme, x=average)],
+    )
+
+
+def _inside(at_the_end: Figure) -> Figure:
+    """A note on a rising line's end, moved to the left so that it stands above the line."""
+    return {**at_the_end, "xshift": -18}
+
+
+def _beside(end: float, place: float, text: str, theme: Theme) -> Figure:
+    """A number on the right of a bar or point."""
+    return {**note(end, place, text, theme.ink, "left", "middle"), "xshift": 7}
+
+
+def _hover(x: Array, y: Array) -> list[str]:
+    return [f"{number(a)}, {number(b)}" for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+
+
+def _trend(x: Array, y: Array) -> tuple[list[float], list[float]]:
+    """The mean of y over x, in parts of as many rows each."""
+    order = np.argsort(x, kind="stable")
+    parts = [part for part in np.array_split(order, TREND_BINS) if len(part) >= 5]
+    return [float(x[part].mean()) for part in parts], [float(y[part].mean()) for part in parts]

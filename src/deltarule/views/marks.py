@@ -1,0 +1,148 @@
+"""Marks: what figures are made of, as pieces of plotly dicts: points, lines, notes, axes."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from deltarule.rule.predict import Array, Mask
+from deltarule.views.theme import FONT, FONT_SIZE, Theme
+
+Figure = dict[str, Any]
+
+LONGEST_NAME = 26
+RANGE_MARGIN = 0.04
+
+
+def plain(text: str, longest: int = LONGEST_NAME) -> str:
+    """A text of a table, for a figure: on one line, not too long, escaped.
+
+    >>> plain("</script> & more")
+    '&lt;/script&gt; &amp; more'
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return escape(line if len(line) <= longest else line[: longest - 1] + "…", quote=False)
+
+
+def figure(
+    data: list[Figure],
+    *,
+    x: Figure,
+    y: Figure,
+    theme: Theme,
+    alt: str,
+    lines: Sequence[Figure] = (),
+    notes: Sequence[Figure] = (),
+) -> Figure:
+    """A whole figure: traces on two axes, with lines and notes, and what it shows in words."""
+    thin = {
+        "gridcolor": theme.line,
+        "linecolor": theme.line,
+        "zeroline": False,
+        "automargin": True,
+        "separatethousands": True,
+    }
+    quiet = {"color": theme.quiet, "size": FONT_SIZE - 1}
+    axes = {
+        name: {**thin, **axis, "tickfont": quiet, "title": {"text": axis["title"], "font": quiet}}
+        for name, axis in (("xaxis", x), ("yaxis", y))
+    }
+    layout = {
+        **axes,
+        "font": {"family": FONT, "size": FONT_SIZE, "color": theme.ink},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 56, "r": 16, "t": 16, "b": 44},
+        "showlegend": False,
+        "hoverlabel": {"bgcolor": theme.paper, "font": {"color": theme.ink}},
+        "shapes": list(lines),
+        "annotations": list(notes),
+        "meta": {"alt": plain(alt, 2000)},
+    }
+    return {"data": data, "layout": layout}
+
+
+def axis(title: str, low: float, high: float, *, log: bool = False) -> Figure:
+    """An axis from low to high, which are powers of ten where it is logarithmic."""
+    return {"title": title, "range": [low, high], "type": "log" if log else "linear"}
+
+
+def names_axis(names: Sequence[str], places: Sequence[int]) -> Figure:
+    """An axis of names at whole numbers: names may repeat."""
+    shown = {"tickvals": list(places), "ticktext": [plain(name) for name in names]}
+    return {**axis("", min(places) - 0.6, max(places) + 0.6), **shown, "showgrid": False}
+
+
+def points(
+    x: Array, y: Array, color: str, hover: Sequence[str] | None, *, size: float = 5
+) -> Figure:
+    """Points: the more there are, the more of what lies behind each shows through.
+
+    Shapes:  x, y (n,)
+    """
+    opacity = max(0.25, min(0.8, 60 / math.sqrt(len(x) * 5 + 1)))
+    trace: Figure = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": x.tolist(),
+        "y": y.tolist(),
+        "marker": {"color": color, "size": size, "opacity": round(opacity, 2)},
+    }
+    if hover is None:
+        return {**trace, "hoverinfo": "skip"}
+    return {**trace, "text": list(hover), "hovertemplate": "%{text}<extra></extra>"}
+
+
+def line(x: Any, y: Any, color: str, *, width: float = 1, dash: str = "solid") -> Figure:
+    """A line through points."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [float(one) for one in x],
+        "y": [float(one) for one in y],
+        "line": {"color": color, "width": width, "dash": dash},
+        "hoverinfo": "skip",
+    }
+
+
+def rule(theme: Theme, *, x: float | None = None, y: float | None = None) -> Figure:
+    """A line across the whole figure, up or level."""
+    line = {"color": theme.quiet, "width": 1, "dash": "dot"}
+    if x is not None:
+        return {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": line}
+
+
+def note(x: float, y: float, text: str, color: str, across: str, up: str) -> Figure:
+    """A text beside a point, in place of a legend."""
+    return {
+        "x": x,
+        "y": y,
+        "text": text,
+        "showarrow": False,
+        "xanchor": across,
+        "yanchor": up,
+        "font": {"color": color, "size": FONT_SIZE - 1},
+    }
+
+
+def finite(x: Array, y: Array) -> tuple[Array, Array]:
+    """The pairs of which both are finite.
+
+    Shapes:  x, y (n,) -> (m,), (m,)
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    good: Mask = np.isfinite(x) & np.isfinite(y)
+    return x[good], y[good]
+
+
+def span(values: Array, margin: float = RANGE_MARGIN) -> tuple[float, float]:
+    """A range with all the finite values inside, and some room around them."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return -1.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    room = (high / 2 - low / 2) * 2 * margin or abs(high) * 0.1 or 1.0
+    return (low - room, high + room) if math.isfinite(high - low + 2 * room) else (low, high)
