@@ -55,8 +55,8 @@ def predicted_against_actual(
     alt = f"{len(targets):,} rows: the prediction of {target} (up) over what it was (across)"
     return figure(
         [same, points(targets, predictions, theme.model, _hover(targets, predictions))],
-        x=axis(f"actual {plain(target)}", low, high),
-        y=axis(f"predicted {plain(target)}", low, high),
+        x=axis(f"actual {target}", low, high),
+        y=axis(f"predicted {target}", low, high),
         theme=theme,
         alt=alt,
         notes=[_inside(note(high, high, "prediction = target", theme.quiet, "right", "top"))],
@@ -90,7 +90,7 @@ def predicted_by_answer(
     alt = f"How predictions of {target} are spread, apart for rows whose answer is yes and no"
     return figure(
         traces,
-        x=axis(f"predicted {plain(target)}", 0.0, 1.0),
+        x=axis(f"predicted {target}", 0.0, 1.0),
         y=axis("% of the rows", 0.0, max(top, 1.0) * 1.12),
         theme=theme,
         alt=alt,
@@ -115,7 +115,7 @@ def residuals(predictions: Array, deltas: Array, *, target: str, theme: Theme = 
         notes.append(note(middles[-1], means[-1], "mean delta", theme.delta, "right", "bottom"))
     return figure(
         traces,
-        x=axis(f"predicted {plain(target)}", x_low, x_high),
+        x=axis(f"predicted {target}", x_low, x_high),
         y=axis("delta = prediction - target", y_low, y_high),
         theme=theme,
         alt=f"{len(deltas):,} rows: delta (up) over the prediction of {target} (across)",
@@ -274,7 +274,7 @@ def calibration(
     dots["marker"]["opacity"] = 1
     return figure(
         [*traces, dots],
-        x=axis(f"predicted {plain(target)}", 0.0, 1.0),
+        x=axis(f"predicted {target}", 0.0, 1.0),
         y=axis("share that are yes", 0.0, 1.0),
         theme=theme,
         alt=f"For rows predicted alike, the share of yes of {target} (up) over the prediction",
@@ -314,8 +314,8 @@ def effect_of_number(
         traces.append(ticks)
     return figure(
         traces,
-        x=axis(plain(column), x_low, x_high),
-        y=axis(f"predicted {plain(target)}", y_low, y_high),
+        x=axis(column, x_low, x_high),
+        y=axis(f"predicted {target}", y_low, y_high),
         theme=theme,
         alt=f"The prediction of {target} (up) as {column} goes through its range (across)",
         lines=[rule(theme, y=average)],
@@ -353,7 +353,7 @@ def effect_of_levels(
         traces[-1]["marker"]["opacity"] = 1
     return figure(
         [*stems, *traces],
-        x=axis(f"predicted {plain(target)}", low, high),
+        x=axis(f"predicted {target}", low, high),
         y=names_axis(levels, places),
         theme=theme,
         alt=f"The prediction of {target} for each level of {column}",

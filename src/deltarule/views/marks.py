@@ -13,6 +13,7 @@ from deltarule.views.theme import FONT, FONT_SIZE, Theme
 Figure = dict[str, Any]
 
 LONGEST_NAME = 26
+LONGEST_TITLE = 48
 RANGE_MARGIN = 0.04
 
 
@@ -66,7 +67,11 @@ def figure(
 
 def axis(title: str, low: float, high: float, *, log: bool = False) -> Figure:
     """An axis from low to high, which are powers of ten where it is logarithmic."""
-    return {"title": title, "range": [low, high], "type": "log" if log else "linear"}
+    return {
+        "title": plain(title, LONGEST_TITLE),
+        "range": [low, high],
+        "type": "log" if log else "linear",
+    }
 
 
 def names_axis(names: Sequence[str], places: Sequence[int]) -> Figure:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from html import escape, unescape
 from typing import Any
 
-from deltarule.views.marks import Figure
+from deltarule.views.marks import Figure, plain
 from deltarule.views.theme import FONT_SIZE, LIGHT
 
 WIDTH, HEIGHT = 460, 300
@@ -80,7 +80,7 @@ def draw(figure: Figure, *, title: str = "") -> str:
         parts += _trace(trace, x, y)
     parts += [_note(one, x, y) for one in layout["annotations"]]
     alt = _text(layout["meta"]["alt"])
-    named = f"<title>{_text(title)}</title>" if title else ""
+    named = f"<title>{_text(plain(title, 200))}</title>" if title else ""
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{alt}" '
         f'font-size="{FONT_SIZE}">{named}{"".join(parts)}</svg>'
