@@ -12,7 +12,7 @@ from scipy import stats
 from deltarule.errors import LearningError
 from deltarule.rule.amounts import Gamma, Tweedie
 from deltarule.rule.compare import LOSSES, Comparison, Logistic, Loss, Poisson, Rows, compare
-from deltarule.rule.losses import KINKED, Several, loss_named, together
+from deltarule.rule.losses import KINKED, Parts, Several, loss_named, parts, together
 from deltarule.rule.predict import Array, Linear
 from deltarule.rule.robust import Huber, Quantile, quantile_of, spread_of
 
@@ -98,6 +98,22 @@ def test_slope_is_the_finite_difference_of_delta(loss: Loss, score: float, targe
     assert loss.slope(one(score), one(target)).item() == pytest.approx(
         (up - down) / (2 * step), rel=0, abs=tolerance
     )
+
+
+@EVERY
+@DRAWN
+@given(score=st.floats(-700, 700), target=shares)
+def test_all_parts_at_once_are_each_part_alone(loss: Loss, score: float, target: float) -> None:
+    s, t = one(score), one(target)
+    with np.errstate(over="ignore", invalid="ignore"):  # of some losses there is an exp(1e3)
+        found = parts(loss, s, t)
+        alone = Parts(loss.mean(s), loss.value(s, t), loss.delta(s, t), loss.slope(s, t))
+    # Two ways to write an exponential differ in its last digits, by eps * the score; means and
+    # slopes keep theirs however small they are.
+    for part in fields(Parts):
+        ours, theirs = getattr(found, part.name), getattr(alone, part.name)
+        atol = 0.0 if part.name in ("mean", "slope") else 1e-12
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=atol, err_msg=part.name)
 
 
 @EVERY

@@ -23,6 +23,7 @@ from deltarule.rule.losses import Logistic as Logistic
 from deltarule.rule.losses import Loss as Loss
 from deltarule.rule.losses import Poisson as Poisson
 from deltarule.rule.losses import Squared as Squared
+from deltarule.rule.losses import parts
 from deltarule.rule.predict import Array, Mask, Model, Weights
 
 
@@ -102,18 +103,14 @@ def compare(
     if offsets is not None:
         scores = scores + offsets
     each = np.ones((len(inputs), 1)) if row_weights is None else row_weights[:, None]
-    predictions = loss.mean(scores)
-    curved = None
-    if curvature:
-        slope = loss.slope(scores) if expected else loss.slope(scores, targets)
-        curved = model.curvature(inputs, slope * each)
+    found = parts(loss, scores, targets, expected=expected)
     return Comparison(
         rows=float(each.sum()),
-        prediction=(predictions * each).sum(axis=0),
-        delta=((predictions - targets) * each).sum(axis=0),
-        loss=float(loss.value(scores, targets) @ each[:, 0]),
-        weight_delta=model.weight_delta(weights, inputs, loss.delta(scores, targets) * each),
-        curvature=curved,
+        prediction=(found.mean * each).sum(axis=0),
+        delta=((found.mean - targets) * each).sum(axis=0),
+        loss=float(found.value @ each[:, 0]),
+        weight_delta=model.weight_delta(weights, inputs, found.delta * each),
+        curvature=model.curvature(inputs, found.slope * each) if curvature else None,
     )
 
 

@@ -73,11 +73,16 @@ class Linear:
         Maths:   inputs.T @ diag(slope) @ inputs, the intercept last
         Shapes:  inputs (n, p), slope (n, k) -> (k, q, q), q = p + intercept
         """
+        p, k = inputs.shape[1], slope.shape[1]
+        curvature = np.empty((k, p + self.intercept, p + self.intercept))
+        for at, output in enumerate(np.sqrt(slope).T):
+            rooted = inputs * output[:, None]
+            # np.dot rather than @: it keeps the products of two workers apart.
+            curvature[at, :p, :p] = np.dot(rooted.T, rooted)
         if self.intercept:
-            inputs = np.column_stack([inputs, np.ones(len(inputs))])
-        roots = np.sqrt(slope)
-        parts = [inputs * roots[:, [output]] for output in range(slope.shape[1])]
-        return np.stack([part.T @ part for part in parts])
+            curvature[:, :p, p] = curvature[:, p, :p] = (inputs.T @ slope).T
+            curvature[:, p, p] = slope.sum(axis=0)
+        return curvature
 
 
 def stack(weights: Weights) -> Array:
