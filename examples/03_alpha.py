@@ -14,4 +14,4 @@ for alpha in (1e-11, 2.5e-11, 4.5e-11, 6e-11):
         alpha=alpha,
         tolerance=0,
     )
-    print(f"alpha {alpha}: {model.record.learn.stopped}")
+    print(f"alpha {alpha}: {model.record.learnt[0].stopped}")

@@ -91,5 +91,5 @@ def test_ridge_chosen_by_itself_is_no_worse_where_rows_say_little(
     plain = dr.learn(train, predict=baseline["y"], using=baseline["inputs"], ridge=0)
     ours = np.mean([one.r2 for one in model.compare(test).outputs])
     theirs = np.mean([one.r2 for one in plain.compare(test).outputs])
-    assert model.record.ridge > 0
+    assert model.record.learnt[0].ridge > 0
     assert ours > theirs

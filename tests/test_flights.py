@@ -25,7 +25,7 @@ model = dr.learn(table, predict="y")
 print(json.dumps({
     "weights": [weight.model_dump() for weight in model.record.weights],
     "held_out": model.record.held_out[0].model_dump(),
-    "reads": model.record.learn.reads,
+    "reads": model.record.learnt[0].reads,
     "peak": peak_mb() * 1e6,
 }))
 """

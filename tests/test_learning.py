@@ -127,7 +127,7 @@ def test_five_inputs_of_very_different_size(facts: dict[str, Any], films: Path) 
     ]
     assert model.record.fit[0].r2 == to_nine(fact["r_squared"])
     # The condition number itself is known to as many digits as it leaves over: 16 - 10.
-    assert model.record.condition == pytest.approx(fact["condition_number"], rel=1e-4)
+    assert model.record.learnt[0].condition == pytest.approx(fact["condition_number"], rel=1e-4)
 
 
 def test_mad_max_is_predicted_as_published(facts: dict[str, Any], films: Path) -> None:
@@ -387,12 +387,12 @@ def test_auto_ridge_is_taken_only_where_it_earns_its_place() -> None:
     clear = {"x": x[:, 0], "y": 5 * x[:, 0] + rng.normal(0, 0.1, n)}
     helped, plain_fit = dr.learn(noise, predict="y"), dr.learn(clear, predict="y")
     without = dr.learn(noise, predict="y", ridge=0)
-    assert helped.record.ridge > 0
+    assert helped.record.learnt[0].ridge > 0
     assert any("earned its place" in note for note in helped.record.notes)
     assert helped.record.held_out is not None
     assert without.record.held_out is not None
     assert helped.record.held_out[0].rmse < without.record.held_out[0].rmse
-    assert plain_fit.record.ridge == 0
+    assert plain_fit.record.learnt[0].ridge == 0
 
 
 # Settings
@@ -463,7 +463,7 @@ def test_descent_with_alpha_is_what_a_person_works_out(mixed: pl.DataFrame) -> N
     )
     assert [one.weight for one in model.record.weights] == pytest.approx(weight.tolist(), rel=1e-11)
     assert model.record.intercept[0].weight == pytest.approx(intercept, rel=1e-11)
-    assert model.record.learn.steps == 200
+    assert model.record.learnt[0].steps == 200
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
@@ -573,8 +573,8 @@ def test_a_leak_is_named(films: Path) -> None:
 
 def test_reads_are_counted(mixed: pl.DataFrame, tmp_path: Path) -> None:
     path = from_parquet(mixed, tmp_path)
-    assert dr.learn(path, predict="price").record.learn.reads == 1
-    assert dr.learn(path, predict="price", alpha=1e-5, steps=3).record.learn.reads == 1
+    assert dr.learn(path, predict="price").record.learnt[0].reads == 1
+    assert dr.learn(path, predict="price", alpha=1e-5, steps=3).record.learnt[0].reads == 1
 
 
 def test_nothing_changes_the_table_given(mixed: pl.DataFrame) -> None:
@@ -594,5 +594,5 @@ def test_an_absurd_alpha_is_refused_or_said_to_diverge(alpha: float) -> None:
         model = dr.learn(table, predict="y", alpha=alpha, steps=50)
     except dr.DeltaruleError as refused:
         said = str(refused)
-    assert "diverging" in (said or model.record.learn.stopped)
+    assert "diverging" in (said or model.record.learnt[0].stopped)
     assert "\n" not in said

@@ -183,8 +183,8 @@ def test_quantiles_reach_the_least_loss_of_a_linear_programme(
         "skewed": np.exp(heavy / 2),
     }[shape]
     model = learnt(inputs, targets, f"quantile({share})", tolerance=1e-8)
-    assert model.record.learn.stopped.startswith("settled")
-    assert model.record.learn.steps < 200
+    assert model.record.learnt[0].stopped.startswith("settled")
+    assert model.record.learnt[0].steps < 200
     least = least_of(share, inputs, targets)
     # 1e-8 of the loss; where every row can be met there is none, and rounding is all.
     assert loss_of(share, model, inputs, targets) <= least * (1 + 1e-8) + 1e-9
@@ -209,7 +209,7 @@ def test_quantiles_of_any_share_arrive_and_say_so(
         targets, inputs[:, 1] = np.round(targets), np.round(inputs[:, 1] / 200)
         inputs[:2, 1] = [0, 1]
     model = learnt(inputs, targets, f"quantile({share})", tolerance=1e-8, folds=2)
-    assert model.record.learn.stopped.startswith("settled")
+    assert model.record.learnt[0].stopped.startswith("settled")
     least = least_of(share, inputs / [1, 100, 0.01], targets)
     assert loss_of(share, model, inputs, targets) <= least * (1 + 1e-8) + 1e-9
 
@@ -276,8 +276,8 @@ def test_rows_that_are_read_again_and_again_say_the_same(
     held = dr.learn(path, predict="y", loss=loss, tolerance=1e-12)
     monkeypatch.setattr("deltarule.learning.KEPT_CELLS", 0)
     read = dr.learn(path, predict="y", loss=loss, tolerance=1e-12)
-    assert held.record.learn.reads == 1
-    assert read.record.learn.reads > read.record.learn.steps
+    assert held.record.learnt[0].reads == 1
+    assert read.record.learnt[0].reads > read.record.learnt[0].steps
     assert weights_of(read) == pytest.approx(weights_of(held), rel=1e-9)
     one, other = read.record.fit[0], held.record.fit[0]
     assert told(one) == pytest.approx(told(other), rel=1e-9)
@@ -324,7 +324,7 @@ def test_first_order_learners_come_near(loss: str, learner: str) -> None:
     inputs, targets = drawn(loss)
     newton = learnt(inputs, targets, loss)
     model = learnt(inputs, targets, loss, learner=learner, tolerance=1e-8)
-    assert model.record.learn.stopped.startswith("settled")
+    assert model.record.learnt[0].stopped.startswith("settled")
 
     def loss_of(model: dr.Model) -> float:
         scores = inputs @ weights_of(model)[1:] + weights_of(model)[0]
@@ -350,7 +350,7 @@ def test_from_a_bad_start_newton_arrives_where_it_does_from_a_good_one(
     if loss.startswith(("gamma", "tweedie")):
         targets = rng.gamma(2, np.exp(score) / 2)
     good, bad = (learnt(inputs, targets, loss, start=at, tolerance=1e-8) for at in (0.0, start))
-    assert bad.record.learn.stopped.startswith("settled")
+    assert bad.record.learnt[0].stopped.startswith("settled")
     assert weights_of(bad) == pytest.approx(weights_of(good), rel=1e-6)
 
 

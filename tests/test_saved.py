@@ -90,8 +90,8 @@ def test_without_moments_the_file_is_smaller_and_predicts_the_same(
 def test_a_file_is_json_with_names_that_the_contract_promises(text: str) -> None:
     content = json.loads(text)
     assert content["format"] == "deltarule-model"
-    assert content["version"] == 1
-    assert {"contract", "weights", "loss", "fit", "held_out", "moments"} <= content.keys()
+    assert content["version"] == 2
+    assert {"contract", "weights", "learnt", "fit", "held_out", "moments"} <= content.keys()
 
 
 def test_names_of_any_kind_survive(tmp_path: Path) -> None:
@@ -215,7 +215,12 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "two intercepts": lambda content: content["intercept"].append(content["intercept"][0]),
     "an extra field": put("extra", value=1),
     "an extra field inside": put("weights", 0, "extra", value=1),
-    "unknown loss": put("loss", value="hinge"),
+    "unknown loss": put("learnt", 0, "loss", value="hinge"),
+    "learnt other targets": put("learnt", 0, "targets", value=["age"]),
+    "one class alone": put("contract", "targets", 0, "classes", value={"yes": 3.0}),
+    "classes without outputs": put(
+        "contract", "targets", 0, "classes", value={"a": 1.0, "b": 1.0, "c": 1.0}
+    ),
     "no columns": put("contract", "columns", value=[]),
     "no targets": put("contract", "targets", value=[]),
     "a column of no kind": put("contract", "columns", 0, "kind", value="picture"),
@@ -290,7 +295,7 @@ def test_what_is_no_model_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("version", [2, 99, 10**30])
+@pytest.mark.parametrize("version", [3, 99, 10**30])
 def test_a_later_version_is_refused_as_such(
     write: Callable[..., Path], text: str, version: int
 ) -> None:
@@ -300,7 +305,7 @@ def test_a_later_version_is_refused_as_such(
 
 
 def test_a_later_version_is_recognised_whatever_else_it_holds(write: Callable[..., Path]) -> None:
-    path = write("m.json", '{"format": "deltarule-model", "version": 2, "layers": []}')
+    path = write("m.json", '{"format": "deltarule-model", "version": 3, "layers": []}')
     with pytest.raises(VersionError):
         dr.load(path)
 
@@ -395,3 +400,45 @@ def survives(path: Path) -> None:
             assert math.isfinite(value)
     assert str(loaded)
     json.dumps(loaded.to_dict(), allow_nan=False)
+
+
+EARLIER = sorted((Path(__file__).parent / "data" / "models").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", EARLIER, ids=lambda path: path.stem)
+def test_files_of_earlier_versions_are_read(path: Path) -> None:
+    """What the file says is what the model predicts with, to the last bit."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["version"] < 2
+    model = dr.load(path)
+    assert model.weights["weight"].to_list() == [
+        one["weight"] for one in [*content["intercept"], *content["weights"]]
+    ]
+    (learnt,) = model.record.learnt
+    assert learnt.stopped == content["learn"]["stopped"]
+    assert learnt.targets == tuple(target["name"] for target in content["contract"]["targets"])
+    assert model.record.loss == learnt.loss == content["loss"]
+    known = {"wool": "B", "tension": "L"} if content["loss"] == "poisson" else {"budget": 1e6}
+    row = {**dict.fromkeys(model.record.contract.needs), **known}
+    (predicted,) = model.predict(row).values()
+    start, weights = content["intercept"][0]["weight"], content["weights"]
+    if content["loss"] == "poisson":
+        score = start + sum(w["weight"] for w in weights if w["level"] in ("B", "L"))
+        assert predicted == pytest.approx(math.exp(score), rel=1e-12)
+    else:
+        score = start + sum(
+            w["weight"] * {"budget": 1e6, "rating": 1.0}[w["input"]]
+            for w in weights
+            if w["input"] == "budget" or w["level"] == "(missing)"
+        )
+        assert predicted == pytest.approx(score, rel=1e-12)
+
+
+@pytest.mark.parametrize("broken", [{"learn": 3}, {"contract": []}, {"loss": None}, {"ridge": "x"}])
+def test_a_damaged_file_of_an_earlier_version_is_refused(
+    tmp_path: Path, broken: dict[str, Any]
+) -> None:
+    content = json.loads(EARLIER[0].read_text(encoding="utf-8"))
+    (tmp_path / "m.json").write_text(json.dumps({**content, **broken}), encoding="utf-8")
+    with pytest.raises(NotAModelError, match="damaged"):
+        dr.load(tmp_path / "m.json")

@@ -45,7 +45,7 @@ def test_the_textbook_objective_is_scikit_learns(
     model = dr.learn(table, predict="y", lasso=lasso, ridge=ridge)
     found = [weight.weight for weight in model.record.weights]
     np.testing.assert_allclose(found, peer.coef_ / spread, rtol=1e-8, atol=1e-12)
-    assert model.record.lasso == lasso
+    assert model.record.learnt[0].lasso == lasso
     assert model.record.weights[0].standard_error is None
     gone = sum(one == 0 for one in found)
     assert gone > 0
@@ -56,14 +56,14 @@ def test_auto_takes_one_only_if_it_earns_its_place(table: pl.DataFrame) -> None:
     rng = np.random.default_rng(4)
     noise = pl.DataFrame({f"n{at}": rng.normal(size=200) for at in range(120)})
     many = dr.learn(table.hstack(noise), predict="y", lasso="auto")
-    assert many.record.lasso > 0
+    assert many.record.learnt[0].lasso > 0
     assert any("earned its place" in note for note in many.record.notes)
     none = dr.learn(table.hstack(noise), predict="y", ridge=0)
     assert many.record.held_out[0].rmse < none.record.held_out[0].rmse
     few = dr.learn(table.select("x0", "x3", "y"), predict="y", lasso="auto")
-    assert few.record.lasso == 0
+    assert few.record.learnt[0].lasso == 0
     assert any("no lasso earned its place" in note for note in few.record.notes)
-    assert many.record.learn.reads == few.record.learn.reads == 1
+    assert many.record.learnt[0].reads == few.record.learnt[0].reads == 1
 
 
 def test_signs_are_kept(table: pl.DataFrame) -> None:
@@ -82,7 +82,7 @@ def test_from_the_command_line(
     table.write_csv(tmp_path / "t.csv")
     ran = run("learn", tmp_path / "t.csv", "--predict", "y", "--lasso", "0.3", "--json")
     told = json.loads(ran.out)
-    assert told["lasso"] == 0.3
+    assert told["learn"]["lasso"] == 0.3
     known = dr.learn(table, predict="y", lasso=0.3)
     assert [one["weight"] for one in told["weights"]] == [
         one.weight for one in known.record.weights

@@ -305,6 +305,7 @@ class Model:
         held_out = (
             None if record.held_out is None else [one.model_dump() for one in record.held_out]
         )
+        learnt = [one.model_dump() for one in record.learnt]
         one = len(self.outputs) == 1
         return {
             "rows": record.rows,
@@ -315,10 +316,7 @@ class Model:
             "intercept": [intercept.model_dump() for intercept in record.intercept],
             "fit": fit[0] if one else fit,
             "held_out": held_out[0] if one and held_out else held_out,
-            "learn": record.learn.model_dump(),
-            "ridge": record.ridge,
-            "lasso": record.lasso,
-            "condition": record.condition,
+            "learn": learnt[0] if len(learnt) == 1 else learnt,
             "columns": [column.model_dump() for column in record.columns],
             "notes": list(record.notes),
         }

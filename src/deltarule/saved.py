@@ -9,11 +9,11 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from deltarule.errors import LearningError, ModelError, NotAModelError, OutputError, VersionError
 from deltarule.moments.moments import Moments
@@ -22,7 +22,7 @@ from deltarule.rule.predict import Array
 from deltarule.tables.schema import Part, Schema
 
 FORMAT = "deltarule-model"
-VERSION = 1
+VERSION = 2
 LARGEST_FILE = 1 << 30
 
 
@@ -78,8 +78,10 @@ class HeldOutRecord(Part):
 
 
 class LearnRecord(Part):
-    """How the weights were learnt."""
+    """How the weights of targets that share a loss were learnt."""
 
+    targets: tuple[str, ...]
+    loss: str
     learner: str
     reads: int
     steps: int
@@ -87,6 +89,17 @@ class LearnRecord(Part):
     alpha: FiniteFloat | None
     alpha_limit: FiniteFloat | None
     alpha_fastest: FiniteFloat | None
+    ridge: FiniteFloat
+    lasso: FiniteFloat = 0.0
+    condition: FiniteFloat | None
+
+    @field_validator("loss")
+    @classmethod
+    def _is_a_loss(cls, text: str) -> str:
+        try:
+            return loss_named(text).name
+        except LearningError as error:
+            raise ValueError(str(error)) from None
 
 
 class ColumnRecord(Part):
@@ -111,11 +124,10 @@ class Record(Part):
     """Everything a model is."""
 
     format: Literal["deltarule-model"] = "deltarule-model"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     written_by: str
     learnt_from: str
     learnt_at: str
-    loss: str
     contract: Schema
     means: tuple[FiniteFloat, ...]
     """Each input's mean over the rows learnt from, which contributions are measured from."""
@@ -128,32 +140,31 @@ class Record(Part):
     rows_left_out: int
     fit: tuple[FitRecord, ...]
     held_out: tuple[HeldOutRecord, ...] | None
-    learn: LearnRecord
-    ridge: FiniteFloat
-    lasso: FiniteFloat = 0.0
-    condition: FiniteFloat | None
+    learnt: tuple[LearnRecord, ...]
+    """How, for each group of targets that share a loss."""
     columns: tuple[ColumnRecord, ...]
     notes: tuple[str, ...]
     moments: tuple[PackedMoments, ...] = ()
 
-    @field_validator("loss")
-    @classmethod
-    def _is_a_loss(cls, text: str) -> str:
-        try:
-            return loss_named(text).name
-        except LearningError as error:
-            raise ValueError(str(error)) from None
-
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What each output was learnt with."""
-        return tuple(with_spread(loss_named(self.loss), fit.spread) for fit in self.fit)
+        """What each target was learnt with."""
+        by_target = {name: one.loss for one in self.learnt for name in one.targets}
+        return tuple(
+            with_spread(loss_named(by_target[target.name]), fit.spread)
+            for target, fit in zip(self.contract.targets, self.fit, strict=True)
+        )
+
+    @property
+    def loss(self) -> str:
+        """The losses' names: one where all targets share it."""
+        return ", ".join(dict.fromkeys(loss.name for loss in self.losses))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        outputs = [target.name for target in self.contract.targets]
-        inputs = self.contract.inputs
-        if not outputs or not inputs:
+        targets = [target.name for target in self.contract.targets]
+        inputs, outputs = self.contract.inputs, self.contract.outputs
+        if not targets or not inputs:
             raise ValueError("a model needs at least one input and one target")
         wanted = [(output, column, level) for output in outputs for column, level in inputs]
         if [(w.output, w.input, w.level) for w in self.weights] != wanted:
@@ -165,8 +176,10 @@ class Record(Part):
         sizes = {len(self.means), len(self.spreads)}
         if sizes != {len(inputs)} or len(self.target_means) != len(outputs):
             raise ValueError("the means are not those of the columns")
-        if len(self.fit) != len(outputs) or (self.held_out and len(self.held_out) != len(outputs)):
+        if len(self.fit) != len(targets) or (self.held_out and len(self.held_out) != len(targets)):
             raise ValueError("the figures are not those of the targets")
+        if sorted(name for one in self.learnt for name in one.targets) != sorted(targets):
+            raise ValueError("what was learnt is not the targets")
         for packed in self.moments:
             unpack(packed, len(inputs) + len(outputs))
         return self
@@ -257,10 +270,23 @@ def load(path: Path) -> Record:
             f"{path} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
         )
     try:
-        return Record.model_validate_json(raw)
+        return Record.model_validate_json(to_json(_newer(content)) if version == 1 else raw)
     except (ValidationError, RecursionError) as error:
         what = _first(error) if isinstance(error, ValidationError) else "nested too deep"
         raise NotAModelError(f"{path} is damaged: {what}; learn it again") from None
+
+
+def _newer(content: dict[str, Any]) -> dict[str, Any]:
+    """A file of version 1, in which all targets shared one loss, as this version has it."""
+    newer = dict(content)
+    shared = {name: newer.pop(name, None) for name in ("loss", "ridge", "condition")}
+    shared["lasso"] = newer.pop("lasso", 0.0)
+    learn, contract = newer.pop("learn", None), newer.get("contract")
+    targets = contract.get("targets") if isinstance(contract, dict) else None
+    if isinstance(learn, dict) and isinstance(targets, list):
+        named = [one.get("name") for one in targets if isinstance(one, dict)]
+        newer["learnt"] = [{"targets": named, **shared, **learn}]
+    return {**newer, "version": VERSION}
 
 
 def _first(error: ValidationError) -> str:

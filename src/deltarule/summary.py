@@ -7,7 +7,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deltarule.saved import FitRecord, HeldOutRecord, Record, WeightRecord
+    from deltarule.rule.losses import Loss
+    from deltarule.saved import FitRecord, HeldOutRecord, LearnRecord, Record, WeightRecord
 
 TERMS_SHOWN = 6
 WIDTH = 96
@@ -44,10 +45,15 @@ def _folded(line: str) -> str:
 
 
 def _predict(record: "Record") -> list[str]:
-    link = record.losses[0].says
-    inputs = len(record.contract.inputs)
-    lines = []
-    for at, target in enumerate(record.contract.targets):
+    inputs, lines = len(record.contract.inputs), []
+    says = {
+        output: loss.says.format(output)
+        for loss, (_, span) in zip(
+            record.losses, record.contract.target_spans().items(), strict=True
+        )
+        for output in record.contract.outputs[span]
+    }
+    for at, output in enumerate(record.contract.outputs):
         weights = record.weights[at * inputs : (at + 1) * inputs]
         by_effect = sorted(
             zip(weights, record.spreads, strict=True),
@@ -59,7 +65,7 @@ def _predict(record: "Record") -> list[str]:
         formula = " + ".join([*start, *terms]).replace("+ -", "- ")
         rest = inputs - len(shown)
         more = f" + {rest} smaller {'term' if rest == 1 else 'terms'}" if rest else ""
-        lines.append(f"{link.format(target.name)} = {formula}{more}")
+        lines.append(f"{says[output]} = {formula}{more}")
     return lines
 
 
@@ -75,12 +81,12 @@ def _term(weight: "WeightRecord") -> str:
 def _compare(record: "Record") -> list[str]:
     lines = []
     several = len(record.fit) > 1
-    for at, (target, fit) in enumerate(zip(record.contract.targets, record.fit, strict=True)):
+    for at, target in enumerate(record.contract.targets):
         head = f"{target.name}: " if several else ""
         held_out = record.held_out[at] if record.held_out else None
         if held_out:
             lines.append(head + _never_seen(held_out))
-        lines.append(head + _learnt_from(record, fit))
+        lines.append(head + _learnt_from(record.losses[at], record.fit[at]))
         if held_out is None:
             lines.append("no rows were held out, so nothing is known of rows it never saw")
     return lines
@@ -92,33 +98,46 @@ def _never_seen(held_out: "HeldOutRecord") -> str:
     return f"on rows it never saw, typical error {number(held_out.rmse)} ({guess}){r2}"
 
 
-def _learnt_from(record: "Record", fit: "FitRecord") -> str:
-    word = "R2" if record.loss == "squared" else "deviance explained"
-    if fit.deviance is None and record.loss != "squared":
+def _learnt_from(loss: "Loss", fit: "FitRecord") -> str:
+    word = "R2" if loss.name == "squared" else "deviance explained"
+    if fit.deviance is None and loss.name != "squared":
         word = "loss explained"
     fitted = "" if fit.r2 is None else f", {word} {share(fit.r2)}"
     return f"on the rows it learnt from, typical error {number(fit.rmse)}{fitted}"
 
 
 def _learn(record: "Record") -> list[str]:
-    learn = record.learn
-    reads = "one read" if learn.reads == 1 else f"{learn.reads} reads"
-    rows = f"{record.rows:,.0f} rows" if record.rows != 1 else "1 row"
-    left = f" ({record.rows_left_out:,} left out)" if record.rows_left_out else ""
-    lines = [f"{reads} of {rows}{left}; {learn.stopped}"]
-    if learn.alpha_limit is not None and learn.alpha_fastest is not None:
-        used = f"alpha was {learn.alpha:.6g}; " if learn.alpha is not None else ""
+    lines = []
+    for at, learnt in enumerate(record.learnt):
+        several = len(record.learnt) > 1
+        head = f"{', '.join(learnt.targets)}: " if several else ""
+        if at == 0:
+            reads = "one read" if learnt.reads == 1 else f"{learnt.reads} reads"
+            rows = f"{record.rows:,.0f} rows" if record.rows != 1 else "1 row"
+            left = f" ({record.rows_left_out:,} left out)" if record.rows_left_out else ""
+            read = f"{reads} of {rows}{left}"
+            lines += [read] if several else []
+            head = head or f"{read}; "
+        lines.append(f"{head}{learnt.stopped}")
+        lines += _how(record, learnt)
+    return lines
+
+
+def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
+    lines = []
+    if learnt.alpha_limit is not None and learnt.alpha_fastest is not None:
+        used = f"alpha was {learnt.alpha:.6g}; " if learnt.alpha is not None else ""
         lines.append(
-            f"{used}descent settles with any alpha below {learn.alpha_limit:.6g}, "
-            f"fastest with {learn.alpha_fastest:.6g}"
+            f"{used}descent settles with any alpha below {learnt.alpha_limit:.6g}, "
+            f"fastest with {learnt.alpha_fastest:.6g}"
         )
-    if record.ridge:
-        lines.append(f"ridge {record.ridge:.6g} on standardised inputs")
-    if record.lasso:
+    if learnt.ridge:
+        lines.append(f"ridge {learnt.ridge:.6g} on standardised inputs")
+    if learnt.lasso:
         gone = sum(one.weight == 0 for one in record.weights)
         lines.append(
-            f"lasso {record.lasso:.6g} on standardised inputs: {gone:,} of {len(record.weights):,} "
-            "weights are 0"
+            f"lasso {learnt.lasso:.6g} on standardised inputs: {gone:,} of "
+            f"{len(record.weights):,} weights are 0"
         )
     return lines
 

@@ -101,7 +101,9 @@ def test_dropping_the_intercept_or_an_input_is_told_in_the_condition(name: str) 
     design = np.column_stack([np.ones(len(frame)), frame.select(inputs).to_numpy()])
     # Up to 1e13 by 1e-16: numpy itself knows Pontius' smallest singular value to two digits.
     known = np.linalg.cond(design)
-    assert model.record.condition == pytest.approx(known, rel=max(1e-6, known * 1e-15 * 10))
+    assert model.record.learnt[0].condition == pytest.approx(
+        known, rel=max(1e-6, known * 1e-15 * 10)
+    )
 
 
 def wampler(degree: int = 5) -> tuple[dict[str, list[float]], list[str]]:
@@ -120,7 +122,7 @@ def test_a_polynomial_that_one_read_cannot_do_comes_out_by_the_second() -> None:
     one_read = solve(LeastSquares.of(Moments.of(both), range(5), [5]))
     assert not one_read.sure
     model = dr.learn(table, predict="y", using=inputs, ridge=0)
-    assert model.record.learn.reads == 2
+    assert model.record.learnt[0].reads == 2
     by_input = dict(zip(model.weights["input"], model.weights["weight"], strict=True))
     # Measured: 11.3 digits of the intercept, 10.8 or more of each weight; one read gives 6.6. The
     # floor leaves a digit or two to other machines' BLAS.

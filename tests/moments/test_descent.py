@@ -218,7 +218,7 @@ def test_a_learner_with_its_own_alpha_settles_on_inputs_that_go_together(
     b = a + gap * rng.normal(size=200)
     y = a + b + 0.1 * rng.normal(size=200)
     model = dr.learn({"a": a, "b": b, "y": y}, predict="y", learner=learner, ridge=0)
-    assert model.record.learn.stopped.startswith("settled")
+    assert model.record.learnt[0].stopped.startswith("settled")
     design = np.column_stack([np.ones(200), a, b])
     known = np.linalg.lstsq(design, y, rcond=None)[0]
     # Settled at 1e-8 of the first weight_delta, times a condition of some 400 squared.
@@ -232,4 +232,4 @@ def test_momentum_with_its_own_alpha_never_calls_that_too_large(gap: float) -> N
     b = a + gap * rng.normal(size=200)
     y = a + b + 0.1 * rng.normal(size=200)
     model = dr.learn({"a": a, "b": b, "y": y}, predict="y", learner="momentum", ridge=0)
-    assert "diverging" not in model.record.learn.stopped
+    assert "diverging" not in model.record.learnt[0].stopped

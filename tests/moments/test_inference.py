@@ -151,7 +151,7 @@ def test_learn_is_as_sure_as_statsmodels(intercept: bool) -> None:
     assert fit.r2 == pytest.approx(known.rsquared, rel=1e-12)
     assert fit.residual_sd == pytest.approx(np.sqrt(known.mse_resid), rel=1e-12)
     design = np.column_stack([inputs, np.ones(50)]) if intercept else inputs
-    assert model.record.condition == pytest.approx(np.linalg.cond(design), rel=1e-9)
+    assert model.record.learnt[0].condition == pytest.approx(np.linalg.cond(design), rel=1e-9)
 
 
 def test_a_row_weight_counts_rows_in_every_figure() -> None:
@@ -238,7 +238,7 @@ def test_every_learner_leaves_what_is_held_and_finds_the_best_beside_it(
         tolerance=1e-12,
         steps=100_000,
     )
-    assert "settled" in model.record.learn.stopped
+    assert "settled" in model.record.learnt[0].stopped
     names = ["x0", "x1", "x2", "intercept"]
     free = [at for at, name in enumerate(names) if name not in held]
     design = np.column_stack([inputs, np.ones(50)])

@@ -89,7 +89,7 @@ def test_a_model_learnt_in_blocks_is_that_of_one_scan(
     other = dr.learn(path, predict="y")
     assert other.record.weights == one.record.weights
     assert other.record.held_out == one.record.held_out
-    assert other.record.learn.reads == one.record.learn.reads == 1
+    assert other.record.learnt[0].reads == one.record.learnt[0].reads == 1
 
 
 @pytest.mark.usefixtures("blocks")

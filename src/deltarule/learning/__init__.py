@@ -59,7 +59,7 @@ class Run:
         # What overflows in the columns' own units is told as unknown, or refused below.
         with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
             try:
-                return Model(record(self.read, self._outcome(), self.settings.loss))
+                return Model(record(self.read, [(self.read.schema, self._outcome())]))
             except ValueError as error:
                 # pydantic refuses such a figure, scipy such a matrix; any other is a bug.
                 if not isinstance(error, ValidationError) and "infs or NaNs" not in str(error):

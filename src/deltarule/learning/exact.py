@@ -52,6 +52,7 @@ def exact(read: Read, ridge: Strength, asked: Problem) -> Outcome:
     spectrum = Spectrum.of(asked.of(whole))
     return Outcome(
         weights=found.weights,
+        loss="squared",
         learner="exact",
         steps=0,
         stopped="solved exactly from the moments" + (" with ridge" if strength else ""),

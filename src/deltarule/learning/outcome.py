@@ -1,6 +1,8 @@
-"""What learning came to, and how it is told: an Outcome becomes the Record that a model is.
+"""What learning came to, and how it is told: Outcomes become the Record that a model is.
 
-Shapes: p inputs, k outputs.
+Targets that share a loss are learnt together and have one outcome.
+
+Shapes: p inputs, k outputs, of which a target has one, or one for each class.
 """
 
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from deltarule.saved import (
     WeightRecord,
 )
 from deltarule.tables.reading import Read
+from deltarule.tables.schema import Schema
 
 # One input that explains more than this share of the target alone may know it already.
 LEAK = 0.8
@@ -36,7 +39,7 @@ LEAK_ROWS = 20
 class HeldOut:
     """Summed delta ** 2 on rows not learnt from, and of guessing the mean of the others.
 
-    Shapes:  errors, guessing (k,), in the targets' `unit` (k,) squared
+    Shapes:  errors, guessing: one for each target, in its `unit` squared
     """
 
     folds: int
@@ -50,10 +53,11 @@ class HeldOut:
 class Outcome:
     """What a learner came to. Weights and their standard errors are in the inputs' own units.
 
-    Shapes:  error (p, k), NaN where unknown; intercept_error (k,)
+    Shapes:  error (p, k), NaN where unknown; intercept_error (k,); fit one for each target
     """
 
     weights: Weights
+    loss: str
     learner: str
     steps: int
     stopped: str
@@ -70,45 +74,86 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
-def record(read: Read, outcome: Outcome, loss: str) -> Record:
-    """Everything about the model as checked, plain data."""
+def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
+    """Everything about the model as checked, plain data.
+
+    Each outcome comes with the schema of the targets that it is of.
+    """
     schema = read.schema
-    p, k = len(schema.inputs), len(schema.targets)
+    p = len(schema.inputs)
     whole = total(read.folds)
     spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
     mean = whole.mean * whole.scale
-    alphas = outcome.alphas
+    told: dict[str, _Told] = {}
+    for part, outcome in outcomes:
+        told |= _told_by_target(part, outcome)
+    order = [told[target.name] for target in schema.targets]
+    held_out = [one.held_out for one in order if one.held_out is not None]
     return Record(
         written_by=f"deltarule {deltarule.__version__}",
         learnt_from=read.source.name,
         learnt_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        loss=loss,
         contract=schema,
         means=tuple(mean[:p].tolist()),
         spreads=tuple(spread[:p].tolist()),
         target_means=tuple(mean[p:].tolist()),
-        weights=_weights(read, outcome, k),
-        intercept=_intercepts(read, outcome),
+        weights=tuple(weight for one in order for weight in one.weights),
+        intercept=tuple(intercept for one in order for intercept in one.intercepts),
         rows=whole.rows,
         rows_left_out=read.left_out + read.unweighted,
-        fit=tuple(outcome.fit),
-        held_out=_held_out(outcome.held_out, k),
-        learn=LearnRecord(
-            learner=outcome.learner,
-            reads=read.reads,
-            steps=outcome.steps,
-            stopped=outcome.stopped,
-            alpha=outcome.alpha,
-            alpha_limit=_finite(alphas.limit) if alphas else None,
-            alpha_fastest=_finite(alphas.fastest) if alphas else None,
+        fit=tuple(one.fit for one in order),
+        held_out=tuple(held_out) if len(held_out) == len(order) else None,
+        learnt=tuple(_learnt(read, part, outcome) for part, outcome in outcomes),
+        columns=tuple(records(read)),
+        notes=(
+            *read.notes,
+            *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
+            *_leaks(read, whole),
         ),
+        moments=saved.packed(read.folds),
+    )
+
+
+def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
+    alphas = outcome.alphas
+    return LearnRecord(
+        targets=tuple(target.name for target in part.targets),
+        loss=outcome.loss,
+        learner=outcome.learner,
+        reads=read.reads,
+        steps=outcome.steps,
+        stopped=outcome.stopped,
+        alpha=outcome.alpha,
+        alpha_limit=_finite(alphas.limit) if alphas else None,
+        alpha_fastest=_finite(alphas.fastest) if alphas else None,
         ridge=outcome.ridge,
         lasso=outcome.lasso,
         condition=_finite(outcome.condition),
-        columns=tuple(records(read)),
-        notes=(*read.notes, *outcome.notes, *_leaks(read, whole)),
-        moments=saved.packed(read.folds),
     )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """One target's part of a record."""
+
+    weights: Sequence[WeightRecord]
+    intercepts: Sequence[InterceptRecord]
+    fit: FitRecord
+    held_out: HeldOutRecord | None
+
+
+def _told_by_target(schema: Schema, outcome: Outcome) -> dict[str, _Told]:
+    weights, intercepts = _weights(schema, outcome), _intercepts(schema, outcome)
+    held_out = _held_out(outcome.held_out)
+    p, told = len(schema.inputs), {}
+    for at, (target, span) in enumerate(schema.target_spans().items()):
+        told[target] = _Told(
+            weights[span.start * p : span.stop * p],
+            intercepts[span],
+            outcome.fit[at],
+            held_out[at] if held_out else None,
+        )
+    return told
 
 
 def _finite(value: float | None) -> float | None:
@@ -130,46 +175,47 @@ def _told(found: Certainty, at: tuple[int, ...]) -> dict[str, float | None]:
     }
 
 
-def _weights(read: Read, outcome: Outcome, outputs: int) -> tuple[WeightRecord, ...]:
+def _weights(schema: Schema, outcome: Outcome) -> list[WeightRecord]:
     weight = outcome.weights["weight"]
     found = _certain(weight, outcome.error, outcome.freedom)
-    return tuple(
+    return [
         WeightRecord(
-            output=read.schema.targets[output].name,
+            output=name,
             input=column,
             level=level,
             weight=float(weight[at, output]),
             **_told(found, (at, output)),
         )
-        for output in range(outputs)
-        for at, (column, level) in enumerate(read.schema.inputs)
-    )
+        for output, name in enumerate(schema.outputs)
+        for at, (column, level) in enumerate(schema.inputs)
+    ]
 
 
-def _intercepts(read: Read, outcome: Outcome) -> tuple[InterceptRecord, ...]:
+def _intercepts(schema: Schema, outcome: Outcome) -> list[InterceptRecord]:
     if "intercept" not in outcome.weights:
-        return ()
+        return []
     intercept = outcome.weights["intercept"]
     found = _certain(intercept, outcome.intercept_error, outcome.freedom)
-    return tuple(
-        InterceptRecord(output=target.name, weight=float(intercept[at]), **_told(found, (at,)))
-        for at, target in enumerate(read.schema.targets)
-    )
+    return [
+        InterceptRecord(output=name, weight=float(intercept[at]), **_told(found, (at,)))
+        for at, name in enumerate(schema.outputs)
+    ]
 
 
-def _held_out(held_out: HeldOut | None, outputs: int) -> tuple[HeldOutRecord, ...] | None:
+def _held_out(held_out: HeldOut | None) -> list[HeldOutRecord]:
     if held_out is None:
-        return None
-    errors, guessing, unit = held_out.errors, held_out.guessing, held_out.unit
-    return tuple(
+        return []
+    return [
         HeldOutRecord(
             folds=held_out.folds,
-            rmse=float(np.sqrt(errors[at] / held_out.rows) * unit[at]),
-            r2=1 - float(errors[at] / guessing[at]) if guessing[at] > 0 else None,
-            baseline_rmse=float(np.sqrt(guessing[at] / held_out.rows) * unit[at]),
+            rmse=float(np.sqrt(error / held_out.rows) * unit),
+            r2=1 - float(error / guessing) if guessing > 0 else None,
+            baseline_rmse=float(np.sqrt(guessing / held_out.rows) * unit),
         )
-        for at in range(outputs)
-    )
+        for error, guessing, unit in zip(
+            held_out.errors, held_out.guessing, held_out.unit, strict=True
+        )
+    ]
 
 
 def _leaks(read: Read, whole: Moments) -> list[str]:
@@ -178,7 +224,7 @@ def _leaks(read: Read, whole: Moments) -> list[str]:
         return []
     p = len(read.schema.inputs)
     notes = []
-    for at, target in enumerate(read.schema.targets):
+    for at, target in enumerate(read.schema.outputs):
         for column, span in read.schema.spans().items():
             problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
             if not problem.targets[0] > 0:
@@ -187,7 +233,7 @@ def _leaks(read: Read, whole: Moments) -> list[str]:
             r2 = 1 - error / float(problem.targets[0])
             if r2 > LEAK:
                 notes.append(
-                    f"{column} alone explains {r2:.0%} of {target.name}: if it is part of it, "
+                    f"{column} alone explains {r2:.0%} of {target}: if it is part of it, "
                     "or known only afterwards, learn without it"
                 )
     return notes

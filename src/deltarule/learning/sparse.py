@@ -39,6 +39,7 @@ def sparse(read: Read, settings: Settings, asked: Problem, positive: Mask | None
     spectrum = Spectrum.of(problem)
     return Outcome(
         weights=weights,
+        loss="squared",
         learner="exact",
         steps=0,
         stopped="solved exactly from the moments" + (" with lasso" if strength else ""),

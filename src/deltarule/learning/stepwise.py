@@ -290,6 +290,7 @@ class Stepwise:
             raise DivergedError(f"the weights are no longer finite: {last.stopped.words}")
         outcome = Outcome(
             weights=last.weights,
+            loss=self.settings.loss,
             learner=self.learner.name,
             steps=last.number,
             stopped=last.stopped.words,

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.files.dialect import GAP_WORDS
 from deltarule.tables.names import check_there
@@ -85,10 +85,24 @@ class Category(Input):
 
 
 class Target(Input):
-    """A column to predict, and the range it was seen in."""
+    """A column to predict: the range it was seen in, or its classes with their rows, by name."""
 
     low: FiniteFloat
     high: FiniteFloat
+    classes: dict[str, Annotated[FiniteFloat, Field(gt=0)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if len(self.classes) == 1:
+            raise ValueError("one class alone is nothing to predict")
+        return self
+
+    @property
+    def levels(self) -> tuple[str | None, ...]:
+        """What its outputs stand for: itself, the second of two classes, or each class."""
+        if not self.classes:
+            return (None,)
+        return tuple(self.classes) if len(self.classes) > 2 else (list(self.classes)[1],)
 
 
 class LeftOut(Part):
@@ -129,11 +143,20 @@ class Schema(Part):
 
     def spans(self) -> dict[str, slice]:
         """Where each column's inputs stand."""
-        found, start = {}, 0
-        for column in self.columns:
-            found[column.name] = slice(start, start + len(column.levels))
-            start += len(column.levels)
-        return found
+        return _spans(self.columns)
+
+    @property
+    def outputs(self) -> list[str]:
+        """What each output is called: a target, or target=class."""
+        return [
+            target.name if level is None else f"{target.name}={level}"
+            for target in self.targets
+            for level in target.levels
+        ]
+
+    def target_spans(self) -> dict[str, slice]:
+        """Where each target's outputs stand."""
+        return _spans(self.targets)
 
     @property
     def needs(self) -> list[str]:
@@ -242,16 +265,28 @@ class Schema(Part):
                 into[lost, place] = column.known[str(level)] / total
 
     def outcomes(self, frame: pl.DataFrame, *, name: str = "the table", row: int = 0) -> Array:
-        """The targets of these rows, NaN where missing.
+        """The targets of these rows, NaN where missing; of classes, 1 for the row's own.
 
         Shapes:  -> (n, k)
+        Errors:  ValueRefusedError; TargetError for a class that was not learnt
         """
         check_there(frame.columns, [target.name for target in self.targets], name=name)
-        columns = [
-            numbers_of(frame[target.name], where=f"{name}, column '{target.name}'", row=row)
-            for target in self.targets
-        ]
+        columns: list[Array] = []
+        for target in self.targets:
+            series, where = frame[target.name], f"{name}, column '{target.name}'"
+            if target.classes:
+                columns.extend(_members(target, series, where=where, row=row))
+            else:
+                columns.append(numbers_of(series, where=where, row=row))
         return np.column_stack(columns)
+
+
+def _spans(parts: Sequence[Number | Category | Target]) -> dict[str, slice]:
+    found, start = {}, 0
+    for part in parts:
+        found[part.name] = slice(start, start + len(part.levels))
+        start += len(part.levels)
+    return found
 
 
 def _refused(
@@ -280,6 +315,26 @@ def _works(frame: pl.DataFrame, term: Term) -> bool:
     except pl.exceptions.PolarsError:
         return False
     return True
+
+
+def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list[Array]:
+    """For each output of a target with classes, whether rows are of its class; NaN where missing.
+
+    Errors:  TargetError for a class that was not learnt
+    """
+    text = text_of(series)
+    gaps = text.is_null().to_numpy()
+    strange = ~(gaps | text.is_in(list(target.classes)).fill_null(value=False).to_numpy())
+    if strange.any():
+        at = int(np.argmax(strange))
+        known = ", ".join(list(target.classes)[:8])
+        raise TargetError(
+            f"{where}, row {row + at + 1}: {text[at]!r} is none of the classes learnt: {known}"
+        )
+    return [
+        np.where(gaps, np.nan, (text == level).fill_null(value=False).to_numpy())
+        for level in target.levels
+    ]
 
 
 def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
