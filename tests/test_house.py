@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 
-INSIDE = "errors rule moments tables saved summary model learning"
+INSIDE = "errors rule moments goodness tables saved summary model learning"
 EDGES = "exports views web estimators cli"
 
 # What each part may import of ours, apart from itself. "deltarule" stands for the public names.
@@ -25,10 +25,11 @@ ARROWS = {
     "rule": "errors",
     "moments": "errors rule",
     "tables": "errors rule moments",
-    "saved": "errors rule moments tables",
-    "summary": "errors rule moments tables saved",
-    "model": "errors rule moments tables saved summary",
-    "learning": "errors rule moments tables saved summary model",
+    "goodness": "errors rule moments",
+    "saved": "errors rule moments goodness tables",
+    "summary": "errors rule moments goodness tables saved",
+    "model": "errors rule moments goodness tables saved summary",
+    "learning": "errors rule moments goodness tables saved summary model",
     "deltarule": INSIDE,
     "exports": f"{INSIDE} deltarule",
     "views": f"{INSIDE} deltarule",
