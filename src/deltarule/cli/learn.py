@@ -177,7 +177,7 @@ def _trace(run: "Run", to: str) -> None:
     from deltarule.views.text import Ledger
 
     schema = run.read.schema
-    ledger = Ledger([target.name for target in schema.targets], schema.inputs)
+    ledger = Ledger(schema.outputs, schema.inputs)
     if to == ON_SCREEN:
         none = True
         for line in ledger.lines(iter(run)):

@@ -71,7 +71,7 @@ class Run:
 
     def _outcome(self) -> Outcome:
         if self._stepwise is None:
-            p, k = len(self.read.schema.inputs), len(self.read.schema.targets)
+            p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
             intercept = self.read.plan.asked.intercept
             asked = Problem(range(p), range(p, p + k), intercept, self.start, self.frozen)
             if self.settings.sparse:
@@ -84,7 +84,7 @@ class Run:
 def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:
     """Where learning starts, and which weights stay there."""
     schema = found.schema
-    k = len(schema.targets)
+    k = len(schema.outputs)
     inputs = schema.inputs
     named = settings.start if isinstance(settings.start, Mapping) else {}
     base = 0.0 if isinstance(settings.start, Mapping) else float(settings.start)

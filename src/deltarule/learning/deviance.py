@@ -35,51 +35,70 @@ SEPARATED = 1e-6
 def standard_errors(curvature: Array, standard: Standard, *, intercept: bool) -> Array:
     """Each own weight's standard error, the intercept last; NaN where curvature cannot say.
 
-    At a dispersion of 1: times the root of another.
-    Shapes:  curvature (k, q, q), summed over rows -> (q, k)
+    At a dispersion of 1: times the root of another. Those of classes are of weights whose sum over
+    the classes is 0.
+    Shapes:  curvature (b, m, m), summed over rows -> (q, k)
     """
     jacobian = standard.jacobian(intercept=intercept)
-    found = np.full((curvature.shape[1], len(curvature)), np.nan)
-    for output, curved in enumerate(curvature):
-        if np.isfinite(curved).all() and np.linalg.cond(curved) < INVERTIBLE:
-            variance = np.diag(jacobian @ np.linalg.inv(curved) @ jacobian.T)
-            found[:, output] = np.sqrt(np.maximum(variance, 0.0))
-    return found
+    q, coupled = len(jacobian), curvature.shape[1] // len(jacobian)
+    found = np.full((len(curvature), coupled * q), np.nan)
+    own = np.kron(np.eye(coupled), jacobian)
+    for block, curved in enumerate(curvature):
+        if not np.isfinite(curved).all():
+            continue
+        values, vectors = np.linalg.eigh(curved)
+        # Of coupled outputs, the same added to all scores changes nothing: q flat directions.
+        flat = q if coupled > 1 else 0
+        if values[flat] * INVERTIBLE > values[-1]:
+            turned = own @ (vectors[:, flat:] / np.sqrt(values[flat:]))
+            found[block] = np.sqrt(np.sum(turned**2, axis=1))
+    return found.reshape(-1, q).T
 
 
 def own_alphas(curvature: Array, standard: Standard, *, intercept: bool) -> AlphaRange | None:
     """What alpha settles near these weights on the inputs as they stand, from average curvature."""
     back = np.linalg.inv(standard.jacobian(intercept=intercept))
+    back = np.kron(np.eye(curvature.shape[1] // len(back)), back)
     own = back.T @ curvature @ back
     return alpha_range_of(own) if np.isfinite(own).all() else None
 
 
 def figures(
-    rows: RowSource, model: Linear, losses: Sequence[Loss], weights: Weights, null: Array
+    rows: RowSource,
+    model: Linear,
+    losses: Sequence[Loss],
+    spans: Sequence[slice],
+    weights: Weights,
+    null: Array,
 ) -> list[FitRecord]:
-    """How each output fits the rows, in one pass, or two where the likelihood needs dispersion.
+    """How each target fits the rows, in one pass, or two where the likelihood needs dispersion.
 
-    Shapes:  null (k,), the best score that is the same for all rows; NaN where unknown
+    `losses` are those of the targets, `spans` where their outputs stand.
+    Shapes:  null (k,), the best scores that are the same for all rows; NaN where unknown
     Errors:  OverflowError when an error is too large for a number
     """
     sums = [_Sums() for _ in losses]
     for batch in rows.batches():
         scores = batch.scores(model, weights)
-        for at, loss in enumerate(losses):
-            one = slice(at, at + 1)
-            sums[at].add(loss, scores[:, one], batch.targets[:, one], float(null[at]), batch.each)
+        for found, loss, one in zip(sums, losses, spans, strict=True):
+            found.add(loss, scores[:, one], batch.targets[:, one], null[one], batch.each)
     if not np.isfinite([(found.squared, found.value) for found in sums]).all():
         raise OverflowError
-    parameters = len(weights["weight"]) + model.intercept
-    for at, (loss, found) in enumerate(zip(losses, sums, strict=True)):
+    inputs = len(weights["weight"]) + model.intercept
+    fits = []
+    for loss, found, one in zip(losses, sums, spans, strict=True):
+        outputs = one.stop - one.start
+        # The scores of classes may all be moved alike, so one class's are not free.
+        parameters = inputs * max(1, outputs - 1)
         if loss.noise == "estimated":
-            found.constant = _constant(rows, loss, at, found.dispersion(loss, parameters))
-    return [found.fit(loss, parameters) for loss, found in zip(losses, sums, strict=True)]
+            found.constant = _constant(rows, loss, one, found.dispersion(loss, parameters))
+        fits.append(found.fit(loss, parameters))
+    return fits
 
 
 @dataclass
 class _Sums:
-    """What one pass over the rows says of one output, summed."""
+    """What one pass over the rows says of one target, summed."""
 
     rows: float = 0.0
     squared: float = 0.0
@@ -90,15 +109,17 @@ class _Sums:
     stray: float = 0.0
     bent: float = 0.0
 
-    def add(self, loss: Loss, scores: Array, targets: Array, null: float, each: Array) -> None:
-        """Shapes: scores, targets (n, 1), each (n,)."""
-        expected = loss.slope(scores)
+    def add(self, loss: Loss, scores: Array, targets: Array, null: Array, each: Array) -> None:
+        """Shapes: scores, targets (n, c) with an output, or one for each class; each (n,)."""
         self.rows += float(each.sum())
-        self.squared += float(each @ (loss.mean(scores) - targets)[:, 0] ** 2)
+        self.squared += float(each @ np.sum((loss.mean(scores) - targets) ** 2, axis=1))
         self.value += float(each @ loss.value(scores, targets))
-        self.null += float(each @ loss.value(np.full_like(targets, null), targets))
+        self.null += float(each @ loss.value(np.zeros_like(targets) + null, targets))
         self.least += float(each @ loss.least(targets))
         self.constant += float(each @ loss.constant(targets))
+        if loss.noise == "known":
+            return
+        expected = loss.slope(scores)
         # Pearson's chi2: (target - prediction) ** 2 over what its variance is proportional to.
         self.stray += float(each @ (loss.delta(scores, targets) ** 2 / expected)[:, 0])
         self.bent += float(each @ (loss.slope(scores, targets) / expected)[:, 0])
@@ -140,11 +161,10 @@ class _Sums:
         )
 
 
-def _constant(rows: RowSource, loss: Loss, at: int, dispersion: float) -> float:
+def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> float:
     """What the sum of values / dispersion lacks to minus the log likelihood of an output."""
     if not np.isfinite(loss.constant(np.ones((1, 1)), dispersion)).all():
         return np.nan  # there is no likelihood, so no need for a pass
-    column = slice(at, at + 1)
     return float(
         sum(one.each @ loss.constant(one.targets[:, column], dispersion) for one in rows.batches())
     )
@@ -180,6 +200,7 @@ class Judge:
     model: Linear
     path: Sequence[Loss]
     problem: Problem
+    spans: Sequence[slice]
     frozen: Mapping[str, Mask] | None
 
     def held_out(
@@ -206,7 +227,9 @@ class Judge:
                 errors += mine.each @ (predictions - mine.targets) ** 2
                 guessing += mine.each @ (guess - mine.targets) ** 2
                 judged += float(mine.each.sum())
-        return HeldOut(len(tried), judged, errors, guessing, np.ones(len(targets)))
+        starts = [span.start for span in self.spans]
+        errors, guessing = np.add.reduceat(errors, starts), np.add.reduceat(guessing, starts)
+        return HeldOut(len(tried), judged, errors, guessing, np.ones(len(starts)))
 
     def _learn(self, weights: Weights, objective: Objective) -> Weights:
         """Newton's last weights, or where they are still on their way the best they came by."""

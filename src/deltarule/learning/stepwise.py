@@ -44,11 +44,12 @@ class Stepwise:
         by_hand: int,
     ) -> None:
         self.read, self.settings, self.start, self.frozen = read, settings, start, frozen
-        p, k = len(read.schema.inputs), len(read.schema.targets)
+        p, k = len(read.schema.inputs), len(read.schema.outputs)
+        self.spans = list(read.schema.target_spans().values())
         self.asked = Problem(range(p), range(p, p + k), read.plan.asked.intercept, start, frozen)
         self.problem = self.asked.of(total(read.folds))
         self.model = Linear(intercept=read.plan.asked.intercept)
-        self.losses: tuple[Loss, ...] = (loss_named(settings.loss),) * k
+        self.losses: tuple[Loss, ...] = (loss_named(settings.loss),) * len(self.spans)
         self.guess = self.problem.target_mean * self.problem.target_scale
         self.standard = self._standard()
         self._check_targets()
@@ -79,16 +80,16 @@ class Stepwise:
     def _check_targets(self) -> None:
         """Errors: TargetError, naming the first row whose target the loss cannot take."""
         name = self.read.source.name
-        for at, target in enumerate(self.read.schema.targets):
+        for at, (target, span) in enumerate(zip(self.read.schema.targets, self.spans, strict=True)):
             if self.losses[at].accepts(np.array([[target.low], [target.high]])).all():
                 continue
             for rows in self.read.rows():
-                wrong = ~self.losses[at].accepts(rows.targets[:, [at]])[:, 0]
+                wrong = ~self.losses[at].accepts(rows.targets[:, span])[:, 0]
                 if wrong.any():
                     first = int(np.argmax(wrong))
                     raise TargetError(
                         f"{name}, column '{target.name}', row {rows.number[first] + 1}: "
-                        f"{rows.targets[first, at]:g} is no target for {self.losses[at].name} "
+                        f"{rows.targets[first, span][0]:g} is no target for {self.losses[at].name} "
                         f"loss, which takes {self.losses[at].takes}"
                     )
 
@@ -183,10 +184,15 @@ class Stepwise:
         with np.errstate(divide="ignore"):
             score = self.loss.score(self.guess)
         if not np.isfinite(score).all():
-            at = self.read.schema.targets[int(np.argmin(np.isfinite(score)))]
+            at = int(np.argmin(np.isfinite(score)))
+            target = next(
+                target
+                for target, span in zip(self.read.schema.targets, self.spans, strict=True)
+                if at < span.stop
+            )
             raise TargetError(
-                f"{self.read.source.name}: the target '{at.name}' is {at.low:g} in every row: "
-                "there is nothing to learn"
+                f"{self.read.source.name}: the target '{target.name}' is {target.low:g} in every "
+                "row: there is nothing to learn"
             )
         return score
 
@@ -373,11 +379,11 @@ class Stepwise:
         sharp = self.rounds is not None and self.losses[0].noise == "unknown"
         known = not self.ridge and self.frozen is None
         try:
-            fit = figures(self.rows, self.model, losses, weights, null)
+            fit = figures(self.rows, self.model, losses, self.spans, weights, null)
         except OverflowError:
             raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
         found = self._errors(weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
-        judge = Judge(self.rows, self.model, path, self.asked, self.frozen)
+        judge = Judge(self.rows, self.model, path, self.asked, self.spans, self.frozen)
         notes = list(outcome.notes)
         if any(separated(one) for one in fit) and not self.ridge:
             notes.append(
@@ -407,6 +413,8 @@ class Stepwise:
             assert found is not None, "rows are curved"
             curvature = found
         each = standard_errors(curvature, self.standard, intercept=self.model.intercept)
+        if all(loss.noise == "known" for loss in self.losses):
+            return each
         known = [loss.noise == "known" for loss in self.losses]
         dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
         errors: Array = each * np.sqrt(np.array(dispersion, dtype=float))

@@ -24,7 +24,7 @@ from deltarule.rule.losses import Loss as Loss
 from deltarule.rule.losses import Poisson as Poisson
 from deltarule.rule.losses import Squared as Squared
 from deltarule.rule.losses import parts
-from deltarule.rule.predict import Array, Mask, Model, Weights
+from deltarule.rule.predict import Array, Mask, Model, Weights, blocked, stack
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Comparison:
 
     `delta` is prediction - target, whatever the loss makes of it for the weights.
 
-    Shapes:  prediction, delta (k,); weight_delta as the weights; curvature (k, q, q) or None
+    Shapes:  prediction, delta (k,); weight_delta as the weights; curvature (b, m, m) or None: a
+             matrix for each output, (k, q, q), or one for all where they are coupled
     """
 
     rows: float
@@ -73,7 +74,8 @@ class Comparison:
         weight_delta = {n: np.where(frozen[n], 0.0, a) for n, a in self.weight_delta.items()}
         curvature = self.curvature
         if curvature is not None:
-            held = np.concatenate([np.atleast_2d(frozen[n]) for n in weight_delta]).T  # (k, q)
+            every = stack({n: frozen[n].astype(float) for n in weight_delta})
+            held = blocked(every, curvature) > 0
             crossed = held[:, :, None] | held[:, None, :]
             curvature = np.where(crossed, np.eye(held.shape[1]) * self.rows, curvature)
         return replace(self, weight_delta=weight_delta, curvature=curvature)
@@ -110,8 +112,13 @@ def compare(
         delta=((found.mean - targets) * each).sum(axis=0),
         loss=float(found.value @ each[:, 0]),
         weight_delta=model.weight_delta(weights, inputs, found.delta * each),
-        curvature=model.curvature(inputs, found.slope * each) if curvature else None,
+        curvature=model.curvature(inputs, _weighed(found.slope, each)) if curvature else None,
     )
+
+
+def _weighed(slope: Array, each: Array) -> Array:
+    weighed: Array = slope * (each if slope.ndim == 2 else each[:, :, None])
+    return weighed
 
 
 class Objective(Protocol):

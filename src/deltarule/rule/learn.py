@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from deltarule.rule.compare import Comparison
-from deltarule.rule.predict import Array, Weights, stack, unstack
+from deltarule.rule.predict import Array, Weights, blocked, stack, unstack
 
 
 @dataclass(frozen=True)
@@ -131,15 +131,21 @@ class Newton:
         else:
             assert comparison.curvature is not None, "train refuses an objective without curvature"
             g = stack(comparison.weight_delta)
-            columns = [_solve(h, g[:, output]) for output, h in enumerate(comparison.curvature)]
-            way = unstack(np.column_stack(columns), weights)
+            blocks = zip(comparison.curvature, blocked(g, comparison.curvature), strict=True)
+            solved = np.stack([_solve(h, part, len(g)) for h, part in blocks])
+            way = unstack(solved.reshape(g.T.shape).T, weights)
             taken = Taken(weights, comparison.loss, way, 1.0)
         return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
 
 
-def _solve(curvature: Array, g: Array) -> Array:
-    """inv(curvature) @ g, the shortest answer where curvature is singular."""
-    scale = np.sqrt(np.diag(curvature))
+def _solve(curvature: Array, g: Array, q: int) -> Array:
+    """inv(curvature) @ g, the shortest answer where curvature is singular.
+
+    The shortest in units that suit each of the q weights an output has, alike for coupled outputs:
+    so of steps that change all their scores alike, none is taken.
+    """
+    diagonal = np.diag(curvature).reshape(-1, q)
+    scale = np.tile(np.sqrt(diagonal.mean(axis=0)), len(diagonal))
     scale[scale == 0] = 1.0
     values, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
     kept = values > values[-1] * len(g) * np.finfo(float).eps
@@ -159,7 +165,7 @@ def alpha_range(largest: float, smallest: float) -> AlphaRange:
 
 
 def alpha_range_of(curvature: Array) -> AlphaRange:
-    """The same from average curvature, (k, q, q); directions without any do not count."""
+    """The same from average curvature, (b, m, m); directions without any do not count."""
     values = np.linalg.eigvalsh(curvature)
     largest = float(values.max())
     curved = values[values > largest * curvature.shape[-1] * np.finfo(float).eps]

@@ -1,6 +1,6 @@
 """Losses: what a row's wrongness counts for, each with the link that makes scores predictions.
 
-A loss's value and its delta stand next to each other, here and in amounts.py and robust.py, so
+A loss's value and its delta stand next to each other, here and in the modules of its kin, so
 that one can be checked against the other. `delta` is the slope of the value in the score: what
 learning multiplies with the inputs. With the link that suits the loss it is prediction - target;
 where people want another link (amounts that inputs multiply: the logarithm) it is that times a
@@ -24,6 +24,7 @@ from deltarule.rule.amounts import Gamma, Tweedie
 from deltarule.rule.links import Identity
 from deltarule.rule.predict import Array, Mask
 from deltarule.rule.robust import Huber, Quantile
+from deltarule.rule.softmax import Softmax
 
 
 class Loss(Protocol):
@@ -59,7 +60,10 @@ class Loss(Protocol):
     def value(self, scores: Array, targets: Array) -> Array: ...
     def delta(self, scores: Array, targets: Array) -> Array: ...
     def slope(self, scores: Array, targets: Array | None = None) -> Array:
-        """How fast delta changes with the score; without targets, what is expected of it."""
+        """How fast delta changes with the score; without targets, what is expected of it.
+
+        Shapes:  (n, k), or (n, k, k) where each output's delta changes with every score
+        """
         ...
 
     def mean(self, scores: Array) -> Array: ...
@@ -78,7 +82,7 @@ class Parts:
     """What one pass wants to know of some rows, all at once.
 
     A loss whose parts share work, such as an exponential, has a method `parts` that does it once.
-    Shapes:  mean, delta, slope (n, k), value (n,)
+    Shapes:  mean, delta (n, k), value (n,), slope (n, k) or (n, k, k)
     """
 
     mean: Array
@@ -304,6 +308,9 @@ LOSSES: Mapping[str, Loss] = {
 KINKED: Mapping[str, Loss] = {loss.name: loss for loss in (Quantile(0.5), Quantile(0.9))}
 """Those whose slope jumps where score and target meet: learnt rounded, ever less."""
 
+COUPLED: Mapping[str, Loss] = {loss.name: loss for loss in (Softmax(),)}
+"""Those of targets with several outputs, which sway each other."""
+
 # A number as people write it: no sign, no underscores, no digits of other scripts.
 SPELLED = re.compile(r"([a-z]+)(?:\( *([0-9]{0,20}\.?[0-9]{1,20}(?:e-?[0-9]{1,3})?) *\))?")
 
@@ -335,7 +342,9 @@ def loss_named(text: str) -> Loss:
     >>> loss_named("quantile(0.9)")
     Quantile(share=0.9, width=0.0, widest=0.0, noise='unknown')
     """
-    plain = {name: loss for name, loss in {**LOSSES, **KINKED}.items() if "(" not in name}
+    plain = {
+        name: loss for name, loss in {**LOSSES, **COUPLED, **KINKED}.items() if "(" not in name
+    }
     if isinstance(text, str) and text in plain:
         return plain[text]
     spelled = SPELLED.fullmatch(text) if isinstance(text, str) else None

@@ -145,7 +145,11 @@ class Penalised:
         gradient = self.penalty.gradient(weights)
         curved = plain.curvature
         if curved is not None:
-            curved = curved + plain.rows * np.diag(self.penalty.curvature(weights))
+            diagonal = np.diag(self.penalty.curvature(weights))
+            # Where outputs are coupled, the matrix of all of them has it once for each.
+            curved = curved + plain.rows * np.kron(
+                np.eye(curved.shape[1] // len(diagonal)), diagonal
+            )
         return replace(
             plain,
             loss=plain.loss + plain.rows * self.penalty.value(weights),

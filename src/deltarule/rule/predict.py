@@ -68,11 +68,15 @@ class Linear:
         )
 
     def curvature(self, inputs: Array, slope: Array) -> Array:
-        """How fast weight_delta changes with the weights, one matrix for each output.
+        """How fast weight_delta changes with the weights: a matrix for each output, or for all.
 
-        Maths:   inputs.T @ diag(slope) @ inputs, the intercept last
-        Shapes:  inputs (n, p), slope (n, k) -> (k, q, q), q = p + intercept
+        Maths:   inputs.T @ diag(slope) @ inputs, the intercept last; where outputs sway each
+                 other, such a matrix for each pair of them, side by side
+        Shapes:  inputs (n, p), slope (n, k) -> (k, q, q), q = p + intercept; slope (n, k, k) ->
+                 (1, k * q, k * q)
         """
+        if slope.ndim == 3:
+            return self._coupled(inputs, slope)
         p, k = inputs.shape[1], slope.shape[1]
         curvature = np.empty((k, p + self.intercept, p + self.intercept))
         for at, output in enumerate(np.sqrt(slope).T):
@@ -84,10 +88,26 @@ class Linear:
             curvature[:, p, p] = slope.sum(axis=0)
         return curvature
 
+    def _coupled(self, inputs: Array, slope: Array) -> Array:
+        if self.intercept:
+            inputs = np.column_stack([inputs, np.ones(len(inputs))])
+        k, q = slope.shape[1], inputs.shape[1]
+        curvature = np.empty((k, q, k, q))
+        for one in range(k):
+            for other in range(one + 1):
+                pair = np.dot(inputs.T, inputs * slope[:, one, other, None])
+                curvature[one, :, other] = curvature[other, :, one] = pair
+        return curvature.reshape(1, k * q, k * q)
+
 
 def stack(weights: Weights) -> Array:
     """All weights of an output in one column, in the order curvature has them: (q, k)."""
     return np.concatenate([np.atleast_2d(array) for array in weights.values()])
+
+
+def blocked(stacked: Array, curvature: Array) -> Array:
+    """What was stacked, a row for each matrix of the curvature: (q, k) -> (b, m)."""
+    return stacked.T.reshape(curvature.shape[:2])
 
 
 def unstack(stacked: Array, like: Weights) -> Weights:
