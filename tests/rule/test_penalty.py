@@ -1,5 +1,7 @@
 """Penalties against finite differences, brute force and scikit-learn."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from deltarule.rule.compare import LOSSES, Rows
 from deltarule.rule.learn import Descent, Momentum, Newton, alpha_range_of
 from deltarule.rule.penalty import Lasso, Penalised, Penalty, Ridge, shrink
 from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
+from deltarule.rule.proximal import ProximalDescent, ProximalNewton
 from deltarule.rule.train import train
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=60)
@@ -185,7 +188,7 @@ def test_an_infinitely_heavy_penalty_leaves_the_mean() -> None:
 
 # Lasso and the elastic net.
 
-POSITIVE = np.array([True, False, True])
+POSITIVE = np.array([0.0, -np.inf, 0.0])
 
 
 def written(strength: Array, ridge: Array, weights: Weights) -> float:
@@ -206,15 +209,18 @@ def test_value_of_lasso_is_the_sum_written_out(strength: Array, seed: int) -> No
         assert penalty.value(weights) == pytest.approx(known, rel=1e-14)
     above = {**weights, "weight": np.abs(weights["weight"])}
     below = {**above, "weight": above["weight"] * [[1.0], [1.0], [-1.0]]}
-    only = Lasso(strength, positive=POSITIVE)
+    only = Lasso(strength, low=POSITIVE)
     assert only.value(above) == Lasso(strength).value(above)
     assert only.value(below) == np.inf
+    within = Lasso(strength, high=np.full(P, np.max(above["weight"])))
+    assert within.value(above) == Lasso(strength).value(above)
+    assert within.value({**above, "weight": above["weight"] * 1.01}) == np.inf
 
 
 @pytest.mark.parametrize("intercept", [True, False])
 def test_the_smooth_part_of_lasso_is_its_ridge(intercept: bool) -> None:
     ridge, weights = Ridge(STRENGTHS["(p,)"]), weights_of(2, intercept=intercept)
-    both = Lasso(np.array(0.7), ridge, POSITIVE)
+    both = Lasso(np.array(0.7), ridge, POSITIVE, np.full(P, 3.0))
     np.testing.assert_array_equal(stack(both.gradient(weights)), stack(ridge.gradient(weights)))
     np.testing.assert_array_equal(both.curvature(weights), ridge.curvature(weights))
     alone = Lasso(np.array(0.7))
@@ -222,30 +228,43 @@ def test_the_smooth_part_of_lasso_is_its_ridge(intercept: bool) -> None:
     assert not alone.curvature(weights).any()
 
 
+RANGES = {
+    "none": (np.array(-np.inf), np.array(np.inf)),
+    "signs": (POSITIVE, np.array(np.inf)),
+    "ranges": (np.array([-2.0, 1.0, -np.inf]), np.array([3.0, 4.0, -1.0])),
+    "each weight its own": (np.full((P, K), -1.5), np.array([[2.0, 9.0]] * P)),
+    "held": (np.full((P, K), 2.5), np.full((P, K), 2.5)),
+}
+
+
 @shapes
+@pytest.mark.parametrize("between", RANGES.values(), ids=RANGES)
 @DRAWN
-@given(seed=seeds, step=st.floats(1e-3, 1e3), signs=st.booleans())
+@given(seed=seeds, step=st.floats(1e-3, 1e3))
 def test_prox_is_the_best_trade_of_lasso_and_distance(
-    strength: Array, seed: int, step: float, signs: bool
+    strength: Array, between: tuple[Array, Array], seed: int, step: float
 ) -> None:
-    penalty = Lasso(strength, Ridge(np.array(5.0)), POSITIVE if signs else None)
+    low, high = between
+    penalty = Lasso(strength, Ridge(np.array(5.0)), low, high)
     weights = weights_of(seed)
     near = penalty.prox(weights, step)
     np.testing.assert_array_equal(near["intercept"], weights["intercept"])
     # The ridge is no part of it: that has a gradient.
-    kinked = Lasso(strength, positive=penalty.positive)
+    kinked = Lasso(strength, low=low, high=high)
 
     def cost(weight: Array) -> float:
         value = kinked.value({**weights, "weight": weight})
         return step * value + float(((weight - weights["weight"]) ** 2).sum() / 2)
 
+    def column(ends: Array) -> Array:
+        return ends if ends.ndim == 2 else ends.reshape(-1, 1)
+
     best = cost(near["weight"])
     rng = np.random.default_rng(seed)
-    for size in (1e-6, 1e-3, 1.0, 30.0):
-        other = near["weight"] + size * rng.normal(size=(P, K))
+    for size in (0, 1e-6, 1e-3, 1.0, 30.0):
+        other = near["weight"] * (size > 0) + size * rng.normal(size=(P, K))
         # Rounding of sums of some 1e3 squared.
-        assert cost(np.maximum(other, 0.0) if signs else other) >= best * (1 - 1e-13)
-    assert cost(np.zeros((P, K))) >= best * (1 - 1e-13)
+        assert cost(np.clip(other, column(low), column(high))) >= best * (1 - 1e-13)
 
 
 @DRAWN
@@ -254,12 +273,30 @@ def test_shrinking_brings_weights_no_further_apart_and_ends_at_zero_itself(
     seed: int, by: float
 ) -> None:
     one, other = weights_of(seed)["weight"], weights_of(seed + 1)["weight"]
-    for positive in (False, POSITIVE[:, None]):
-        apart = shrink(one, by, positive=positive) - shrink(other, by, positive=positive)
+    for low in (-np.inf, POSITIVE[:, None]):
+        apart = shrink(one, by, low) - shrink(other, by, low)
         assert (np.abs(apart) <= np.abs(one - other) * (1 + 1e-15)).all()
     near = np.abs(one) <= by
     assert (shrink(one, by)[near] == 0).all()
     assert (np.abs(shrink(one, by)) == np.maximum(np.abs(one) - by, 0)).all()
+
+
+@pytest.mark.parametrize("between", RANGES.values(), ids=RANGES)
+@DRAWN
+@given(seed=seeds)
+def test_nothing_is_left_exactly_where_a_small_step_and_prox_stay(
+    between: tuple[Array, Array], seed: int
+) -> None:
+    penalty = Lasso(np.array([0.5, 2.0, 0.0]), low=between[0], high=between[1])
+    rng = np.random.default_rng(seed)
+    weights = penalty.prox(weights_of(seed), float(rng.choice([0.0, 3.0, 10.0])))
+    gradient = unstack(np.round(rng.normal(size=(P + 1, K)) * 2), weights)
+    left, step = penalty.left(weights, gradient), 2.0**-20
+    moved = {name: array - step * gradient[name] for name, array in weights.items()}
+    moved = penalty.prox(moved, step)
+    # Of so small a step, a weight that leaves zero or an end goes as far as what is left says.
+    stack_of = stack(weights) - stack(moved)
+    np.testing.assert_allclose(stack_of / step, stack(left), atol=1e-7)
 
 
 @pytest.mark.parametrize("penalty", [Ridge(np.array(2.0)), Lasso(np.array(0.0))])
@@ -268,30 +305,35 @@ def test_without_a_kink_prox_leaves_the_weights_as_they_are(penalty: Penalty) ->
     np.testing.assert_array_equal(stack(penalty.prox(weights, 10.0)), stack(weights))
 
 
-@pytest.mark.parametrize("positive", [None, np.full(P, True)])
+@pytest.mark.parametrize("learner", ["descent", "newton"])
+@pytest.mark.parametrize("positive", [True, False])
 @pytest.mark.parametrize("intercept", [True, False])
-def test_steps_of_gradient_and_prox_find_scikit_learns_elastic_net(
-    positive: Array | None, intercept: bool
+def test_proximal_learners_find_scikit_learns_elastic_net(
+    positive: bool, intercept: bool, learner: str
 ) -> None:
     rows = rows_of(8, intercept=intercept)
     lasso, ridge = 0.03, 0.02
-    penalty = Lasso(np.array(lasso), Ridge(np.array(ridge)), positive)
+    low = np.array(0.0 if positive else -np.inf)
+    penalty = Lasso(np.array(lasso), Ridge(np.array(ridge)), low)
     objective = Penalised(rows, penalty)
     weights = rows.model.start(P, K)
     curvature = objective(weights, curvature=True).average().curvature
     assert curvature is not None
-    alpha = 1 / float(np.linalg.eigvalsh(curvature[0])[-1])
-    for _ in range(5000):
-        slope = objective(weights).average().weight_delta
-        moved = {name: array - alpha * slope[name] for name, array in weights.items()}
-        weights = penalty.prox(moved, alpha)
+    alpha = alpha_range_of(curvature).fastest
+    chosen = ProximalDescent(alpha, penalty) if learner == "descent" else ProximalNewton(penalty)
+    *before, last = train(weights, objective, chosen, steps=5000, tolerance=1e-12, penalty=penalty)
+    assert last.stopped is not None
+    assert last.stopped.reason == "settled"
+    losses = [step.comparison.loss for step in [*before, last]]
+    assert all(now <= then * (1 + 1e-15) for then, now in pairwise(losses))
+    weights = last.weights
     assert (weights["weight"] == 0).any()
     for output in range(K):
         known = linear_model.ElasticNet(
             alpha=lasso + ridge,
             l1_ratio=lasso / (lasso + ridge),
             fit_intercept=intercept,
-            positive=positive is not None,
+            positive=positive,
             tol=1e-15,
             max_iter=100_000,
         ).fit(rows.inputs, rows.targets[:, output])

@@ -100,7 +100,8 @@ class _Posed:
         slope = self.slope[:, output]
         left = slope - weight @ self.correlation
         bound = strengths[:, None] * self.relative
-        off = np.abs(weight - shrink(weight + left, bound, positive=self.positive))
+        low = np.where(self.positive, 0.0, -np.inf)
+        off = np.abs(weight - shrink(weight + left, bound, low))
         size = float(np.max(np.abs(slope), initial=0.0))
         return float(np.max(off, initial=0.0)) / (size or 1.0)
 

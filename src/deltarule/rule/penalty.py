@@ -1,10 +1,11 @@
 """Penalties: what large weights cost. Never on the intercept.
 
 A penalty may have a smooth part, which has a gradient and a curvature, and a part with a kink at
-zero, which has neither and is met by `prox`: of all weights, those that best trade that part of the
-penalty, times a step, against half the squared distance from here.
+zero, or with ends of a range, which has neither and is met by `prox`: of all weights, those that
+best trade that part of the penalty, times a step, against half the squared distance from here.
 
-Shapes: strength is a number, or (p,) or (p, 1) for a strength for each input; weight (p, k).
+Shapes: strength is a number, or (p,) or (p, 1) for a strength for each input, and so are the ends
+of ranges, which may also be (p, k); weight (p, k).
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from deltarule.rule.compare import Comparison, Objective
-from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.rule.predict import Array, Weights
 
 
 class Penalty(Protocol):
@@ -38,24 +39,20 @@ class Ridge:
 
     strength: Array
 
-    @property
-    def _column(self) -> Array:
-        column: Array = np.reshape(self.strength, (-1, 1))
-        return column
-
     def value(self, weights: Weights) -> float:
-        return float(np.sum(self._column * weights["weight"] ** 2) / 2)
+        return float(np.sum(_column(self.strength) * weights["weight"] ** 2) / 2)
 
     def gradient(self, weights: Weights) -> Weights:
         return {
-            n: self._column * a if n == "weight" else np.zeros_like(a) for n, a in weights.items()
+            n: _column(self.strength) * a if n == "weight" else np.zeros_like(a)
+            for n, a in weights.items()
         }
 
     def curvature(self, weights: Weights) -> Array:
         """The diagonal, in the order curvature has the weights: (q,)."""
         inputs = len(weights["weight"])
         diagonal = np.zeros(inputs + len(weights) - 1)
-        diagonal[:inputs] = np.broadcast_to(self._column, (inputs, 1))[:, 0]
+        diagonal[:inputs] = np.broadcast_to(_column(self.strength), (inputs, 1))[:, 0]
         return diagonal
 
     def prox(self, weights: Weights, step: float) -> Weights:
@@ -63,27 +60,32 @@ class Ridge:
         return weights
 
 
-def shrink(weight: Array, by: Array | float, *, positive: Mask | bool = False) -> Array:
-    """Weights moved towards zero by so much, and no further; `positive` ones never below zero.
+def shrink(
+    weight: Array, by: Array | float, low: Array | float = -np.inf, high: Array | float = np.inf
+) -> Array:
+    """Weights moved towards zero by so much, and no further, then into their range.
 
-    Maths:   argmin over v of (v - weight) ** 2 / 2 + by * abs(v), v >= 0 where `positive`
+    Maths:   argmin over v of (v - weight) ** 2 / 2 + by * abs(v), low <= v <= high
     Shapes:  any that broadcast with weight, which is what comes back
 
     >>> shrink(np.array([3.0, -3.0, 0.5]), 1.0)
     array([ 2., -2.,  0.])
+    >>> shrink(np.array([3.0, -3.0, 0.5]), 1.0, low=0.0)
+    array([2., 0., 0.])
     """
     # Clipped and taken away, so that what is within reach of zero comes out as exactly zero.
-    return weight - np.clip(weight, np.where(positive, -np.inf, -by), by)
+    shrunk: Array = np.clip(weight - np.clip(weight, -by, by), low, high)
+    return shrunk
 
 
 @dataclass(frozen=True)
 class Lasso:
     """The absolute weights times a strength; with a ridge beside it, the elastic net.
 
-    Maths:   value = sum(strength * abs(weight)) + ridge's value, infinite where a weight that must
-             be `positive` is below zero; gradient, curvature = the ridge's;
-             prox = shrink(weight, step * strength)
-    Shapes:  positive (p,), True where a weight may not be below zero
+    Maths:   value = sum(strength * abs(weight)) + ridge's value, infinite where a weight is out of
+             its range from `low` to `high`; gradient, curvature = the ridge's;
+             prox = shrink(weight, step * strength, low, high)
+    Shapes:  low, high as strength, or (p, k): a weight whose ends are the same stays there
     Source:  Tibshirani 1996; Zou & Hastie 2005
 
     >>> Lasso(np.array(0.5)).prox({"weight": np.array([[3.0], [-0.2]])}, 2.0)["weight"]
@@ -93,24 +95,28 @@ class Lasso:
 
     strength: Array
     ridge: Ridge = field(default_factory=lambda: Ridge(np.zeros(1)))
-    positive: Mask | None = None
+    low: Array = field(default_factory=lambda: np.array(-np.inf))
+    high: Array = field(default_factory=lambda: np.array(np.inf))
 
-    @property
-    def _column(self) -> Array:
-        column: Array = np.reshape(self.strength, (-1, 1))
-        return column
-
-    @property
-    def _positive(self) -> Mask:
-        positive = np.zeros(1, dtype=bool) if self.positive is None else self.positive
-        column: Mask = np.reshape(positive, (-1, 1))
-        return column
+    def bounds(self, weights: Weights) -> tuple[Weights, Weights, Weights]:
+        """Each weight's strength, and the ends of its range; the intercept has neither."""
+        free = {name: np.zeros_like(array) for name, array in weights.items()}
+        like = weights["weight"].shape
+        strength, low, high = (
+            np.broadcast_to(_column(one), like) for one in (self.strength, self.low, self.high)
+        )
+        without = {name: array - np.inf for name, array in free.items()}
+        return (
+            {**free, "weight": strength},
+            {**without, "weight": low},
+            {**{name: -array for name, array in without.items()}, "weight": high},
+        )
 
     def value(self, weights: Weights) -> float:
         weight = weights["weight"]
-        if np.any(self._positive & (weight < 0)):
+        if np.any((weight < _column(self.low)) | (weight > _column(self.high))):
             return float(np.inf)
-        return float(np.sum(self._column * np.abs(weight))) + self.ridge.value(weights)
+        return float(np.sum(_column(self.strength) * np.abs(weight))) + self.ridge.value(weights)
 
     def gradient(self, weights: Weights) -> Weights:
         return self.ridge.gradient(weights)
@@ -121,8 +127,37 @@ class Lasso:
 
     def prox(self, weights: Weights, step: float) -> Weights:
         """The weights shrunk by what a step of this length takes; the intercept stays."""
-        shrunk = shrink(weights["weight"], step * self._column, positive=self._positive)
+        by = step * _column(self.strength)
+        shrunk = shrink(weights["weight"], by, _column(self.low), _column(self.high))
         return {**weights, "weight": shrunk}
+
+    def left(self, weights: Weights, gradient: Weights) -> Weights:
+        """What of a gradient the kinks and ranges leave: 0 for weights that cannot do better.
+
+        Maths:   the slope on the side of the weight where the whole falls, 0 where it falls on none
+
+        >>> lasso = Lasso(np.array(0.5), low=np.array(0.0))
+        >>> slope = {"weight": np.array([[-0.75], [-0.25], [2.0], [0.25]])}
+        >>> lasso.left({"weight": np.array([[0.0], [0.0], [0.0], [1.0]])}, slope)["weight"].ravel()
+        array([-0.25,  0.  ,  0.  ,  0.75])
+        """
+        strength, low, high = self.bounds(weights)
+        return {
+            name: _falling(array, gradient[name], strength[name], low[name], high[name])
+            for name, array in weights.items()
+        }
+
+
+def _falling(weight: Array, gradient: Array, strength: Array, low: Array, high: Array) -> Array:
+    up = gradient + np.where(weight >= 0, strength, -strength)
+    down = gradient + np.where(weight > 0, strength, -strength)
+    below = np.where((down > 0) & (weight > low), down, 0.0)
+    return np.where((up < 0) & (weight < high), up, below)
+
+
+def _column(values: Array) -> Array:
+    """Values for each weight (p, k), or for each input in one column."""
+    return values if np.ndim(values) == 2 else np.reshape(values, (-1, 1))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from deltarule.errors import CurvatureError, LearningError
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
+from deltarule.rule.penalty import Lasso
 from deltarule.rule.predict import Mask, Weights
 
 Reason = Literal["settled", "still", "diverging", "steps"]
@@ -68,10 +69,13 @@ def train(
     steps: int = 1000,
     tolerance: float = 1e-8,
     frozen: Mapping[str, Mask] | None = None,
+    penalty: Lasso | None = None,
 ) -> Iterator[Step]:
     """Steps, one after the other; the last says why it stopped.
 
-    It settles when no weight_delta is larger than `tolerance` times the largest at the start.
+    It settles when no weight_delta is larger than `tolerance` times the largest at the start. With
+    a penalty that has kinks or ranges, which is one the learner must meet, what these leave counts.
+
     Errors:  CurvatureError when the learner needs curvature and the objective has none
     """
     if steps < 1:
@@ -93,13 +97,15 @@ def train(
             if frozen is not None:
                 compared = compared.freeze(frozen)
             compared = compared.average()
-            size = max(
-                (float(np.max(np.abs(g), initial=0.0)) for g in compared.weight_delta.values()),
-                default=0.0,
-            )
+            size = _size(compared.weight_delta)
             if number == 1:
                 first = previous = compared.loss
                 at_start = size
+            if penalty is not None:
+                left = penalty.left(weights, compared.weight_delta)
+                size = _size(
+                    {n: np.where(frozen[n], 0, a) for n, a in left.items()} if frozen else left
+                )
             stop = _divergence(weights, objective, learner, [first, previous, compared.loss])
             if stop:
                 yield Step(number, weights, compared, weights, stop)
@@ -110,7 +116,7 @@ def train(
                 learnt = {n: np.where(frozen[n], weights[n], a) for n, a in learnt.items()}
         stop_here: Stop | None = None
         if size <= tolerance * at_start:
-            stop_here = Stop("settled", _settled(number, size, tolerance))
+            stop_here = Stop("settled", _settled(number, size, tolerance, penalty))
         elif _same(learnt, weights):
             stop_here = Stop("still", f"step {number} was too small to change any weight")
         elif learner.always_falls and _same(learnt, older):
@@ -131,11 +137,19 @@ def _same(weights: Weights, others: Weights) -> bool:
     )
 
 
-def _settled(number: int, size: float, tolerance: float) -> str:
+def _size(weight_delta: Weights) -> float:
+    """The largest of them, either way."""
+    sizes = (float(np.max(np.abs(g), initial=0.0)) for g in weight_delta.values())
+    return max(sizes, default=0.0)
+
+
+def _settled(number: int, size: float, tolerance: float, penalty: Lasso | None) -> str:
     if size == 0:
         return f"settled after {_steps(number - 1)}: step {number} found nothing left to learn"
-    small = f"every weight_delta is below {tolerance:g} of the largest at the start"
-    return f"settled at step {number}: {small}"
+    what = (
+        "every weight_delta" if penalty is None else "what the penalty leaves of each weight_delta"
+    )
+    return f"settled at step {number}: {what} is below {tolerance:g} of the largest at the start"
 
 
 def _steps(count: int) -> str:
