@@ -320,6 +320,20 @@ def test_held_out_error_is_that_of_folds_fitted_one_by_one(mixed: pl.DataFrame, 
     assert held.folds == folds
 
 
+def test_held_out_error_of_descent_is_that_of_its_steps_taken_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(8)
+    table = {"x": rng.normal(size=60), "z": rng.normal(size=60) * 3, "y": rng.normal(size=60)}
+    asked: dict[str, Any] = {"predict": "y", "alpha": 0.01, "steps": 50}
+    closed = dr.learn(table, **asked).record.held_out
+    monkeypatch.setattr("deltarule.moments.solve.ClosedDescent.settles", False)
+    taken = dr.learn(table, **asked).record.held_out
+    assert closed is not None
+    assert taken is not None
+    assert closed[0].rmse == pytest.approx(taken[0].rmse, rel=1e-12)
+
+
 def test_equal_rows_are_held_out_together(mixed: pl.DataFrame) -> None:
     twice = pl.concat([mixed, mixed]).drop_nulls("price")
     found = read(open_table(twice)[0], Asked(["price"], ["size", "age"]))

@@ -12,9 +12,9 @@ from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.passes import Held, Reread, RowSource
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
 from deltarule.learning.settings import Settings
-from deltarule.moments.moments import total
+from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.problem import Problem
-from deltarule.moments.solve import Spectrum, guessing_error, solve
+from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error, solve
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Descent, Learner, Momentum, Newton, alpha_range_of
@@ -354,13 +354,23 @@ class Stepwise:
         errors, guessing = np.zeros(k), np.zeros(k)
         for fold in folds:
             others = total([part for part in folds if part is not fold])
-            objective = self._penalised(self.standard.problem(self.asked.of(others)))
-            for step in self._train(objective, self._first()):
-                learnt = step.weights
+            learnt = self._learnt(self.standard.problem(self.asked.of(others)))
             errors += self.asked.of(fold).squared_error(self.standard.out(learnt))
             guessing += guessing_error(fold, others, list(self.asked.targets))
         rows = sum(fold.rows for fold in folds)
         return HeldOut(len(folds), rows, errors, guessing, self.problem.target_scale)
+
+    def _learnt(self, problem: LeastSquares) -> Weights:
+        """What the same steps come to on other rows."""
+        assert self.last is not None, "all rows were learnt from first"
+        if isinstance(self.learner, Descent) and self.frozen is None and not self.ridge:
+            # The same weights to rounding: five folds of 10,000 steps took 480 ms one by one.
+            closed = ClosedDescent.of(problem, self._first(), self.learner.alpha)
+            if closed.settles:
+                return closed.at(self.last.number)
+        for step in self._train(self._penalised(problem), self._first()):
+            learnt = step.weights
+        return learnt
 
     def _other(self, outcome: Outcome, stopped: Stop) -> Outcome:
         assert self.rows is not None, "losses other than squared need rows"

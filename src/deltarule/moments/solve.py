@@ -370,6 +370,11 @@ class ClosedDescent:
         turned = vectors.T @ stack(compared.weight_delta)
         return cls(start, alpha, np.maximum(values, 0.0), vectors, turned)
 
+    @property
+    def settles(self) -> bool:
+        """Whether alpha is below the limit."""
+        return bool((self.alpha * self.values < 2).all())
+
     def at(self, step: int) -> Weights:
         """The weights after `step` steps."""
         shrunk = 1 - self.alpha * self.values

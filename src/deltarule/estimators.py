@@ -1,0 +1,343 @@
+"""scikit-learn shells: DeltaRegressor and DeltaClassifier, over the same functions as all else.
+
+A shell names the columns, adds target and row weights to the table, and hands it to `learn`; what
+comes back is its `model_`, to save, explain and report. Its arguments are the settings' own, and
+mean there what they mean here: penalties are for the mean loss of standardised inputs.
+
+Shapes: n rows, m features, p inputs (a category has several), k outputs.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from deltarule.errors import DeltaruleError, LearningError, MissingExtraError, ReadError
+from deltarule.learning import learn
+from deltarule.learning.settings import Names, Settings
+from deltarule.model import Model
+from deltarule.rule.losses import loss_named
+from deltarule.rule.predict import Array
+from deltarule.tables.frames import PartsSource, open_table
+from deltarule.tables.source import BATCH_ROWS
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.utils import Tags, check_array, check_consistent_length, column_or_1d
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ModuleNotFoundError as error:
+    raise MissingExtraError(
+        "deltarule.estimators needs scikit-learn: pip install 'deltarule[sklearn]'"
+    ) from error
+
+__all__ = ["DeltaClassifier", "DeltaRegressor"]
+
+WEIGHT = "sample_weight"
+# What y and sample_weight say in scikit-learn, and what has no place there.
+ELSEWHERE = {"predict", "weight", "progress"}
+
+
+def _settings() -> inspect.Signature:
+    """The settings that are a shell's arguments: there is one list of them, that of Settings."""
+    every = inspect.signature(Settings).parameters.values()
+    mine = [one for one in every if one.name not in ELSEWHERE]
+    return inspect.Signature(
+        [one.replace(default="auto") if one.name == "loss" else one for one in mine]
+    )
+
+
+SETTINGS = _settings()
+SELF = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class _Shell(BaseEstimator):
+    """What both shells share: settings, tables in, and the learnt weights as arrays."""
+
+    loss: str
+    using: Names | None
+    intercept: bool
+
+    def __init__(self, **settings: Any) -> None:
+        given = SETTINGS.bind(**settings)
+        given.apply_defaults()
+        for name, value in given.arguments.items():
+            setattr(self, name, value)
+
+    __init__.__signature__ = SETTINGS.replace(  # type: ignore[attr-defined]  # scikit-learn reads it
+        parameters=[SELF, *SETTINGS.parameters.values()]
+    )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        # Text is taken too, but that tag would promise to take any object there is.
+        tags.input_tags.string = False
+        return tags
+
+    @property
+    def _features(self) -> list[str]:
+        """The features' names; those of an array are x0, x1, ..."""
+        given = getattr(self, "feature_names_in_", None)
+        return [f"x{at}" for at in range(self.n_features_in_)] if given is None else list(given)
+
+    def _learn(
+        self, X: Any, targets: dict[str, Array], sample_weight: Array | None, loss: str
+    ) -> Model:
+        more = dict(targets)
+        settings = {**self.get_params(deep=False), "loss": loss}
+        if sample_weight is not None:
+            settings["weight"] = _fresh(WEIGHT, [*self._features, *more])
+            more[settings["weight"]] = sample_weight
+        with _told():
+            return learn(_table(X, self._features, more), predict=list(targets), **settings)
+
+    def _checked(self, X: Any, *, reset: bool = False) -> Any:
+        """The features as a frame or array, whose names and number scikit-learn has checked."""
+        # Of one row an intercept alone would tell all there is.
+        least = 2 if reset and self.intercept else 1
+        if nw.dependencies.is_into_dataframe(X):
+            return validate_data(self, X, reset=reset, skip_check_array=True)
+        checks = {"dtype": None, "ensure_all_finite": "allow-nan", "ensure_min_samples": least}
+        checked = validate_data(self, X, reset=reset, **checks)
+        if checked.dtype.kind in "US" and not isinstance(X, np.ndarray):
+            # numpy makes a list all text as soon as one of its values is.
+            return np.array(X, dtype=object)
+        return checked
+
+    def _frame(self, X: Any, *, explain: bool = False) -> pl.DataFrame:
+        """What the model makes of these rows."""
+        check_is_fitted(self)
+        checked = self._checked(X)
+        with _told():
+            source, _ = open_table(_table(checked, self._features, {}))
+            made: pl.DataFrame = (self.model_.explain if explain else self.model_.predict)(source)
+            return made
+
+    def _keep(self, model: Model) -> None:
+        """The model, and its weights in scikit-learn's form."""
+        record = model.record
+        self.model_ = model
+        self.n_iter_ = max(one.steps for one in record.learnt)
+        inputs = list(record.contract.inputs)
+        if self.using is None:
+            # A feature that was left out, such as a constant, has a weight all the same: 0.
+            terms = {column.name: column.term.columns for column in record.contract.columns}
+            own = {
+                name: [one for one in inputs if terms[one[0]] == (name,)] for name in self._features
+            }
+            inputs = [one for name, found in own.items() for one in found or [(name, None)]]
+        self.input_names_ = np.array(
+            [name if level is None else f"{name}={level}" for name, level in inputs], dtype=object
+        )
+        found = {(one.output, one.input, one.level): one.weight for one in record.weights}
+        self._weights = np.array(
+            [[found.get((output, *one), 0.0) for one in inputs] for output in model.outputs]
+        )
+        self._intercepts = np.array([one.weight for one in record.intercept])
+        if not record.intercept:
+            self._intercepts = np.zeros(len(model.outputs))
+
+
+class DeltaRegressor(RegressorMixin, _Shell):
+    """Predicts numbers, with squared loss unless `loss` names another; several columns at once.
+
+    Fitted, it has `model_`, a deltarule Model; `coef_` (p,) or (k, p) and `intercept_` in the
+    features' own units, with `input_names_` (p,) for whose they are; `n_iter_`.
+
+    Errors:  ValueError for data or settings that cannot be used, in deltarule's words
+
+    >>> DeltaRegressor().fit([[1.0], [2.0], [3.0], [4.0]], [2.0, 4.1, 5.9, 8.0]).predict([[5.0]])
+    array([9.95])
+    """
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        try:
+            accepts = loss_named(self._loss).accepts
+            tags.target_tags.positive_only = not accepts(np.array([[-1.0]])).all()
+        except LearningError:  # refused when it is fitted
+            tags.target_tags.positive_only = False
+        return tags
+
+    @property
+    def _loss(self) -> str:
+        # Two different numbers are numbers all the same: a regressor takes them for no classes.
+        return "squared" if self.loss == "auto" else self.loss
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from these rows; each counts as often as its weight says."""
+        checked = self._checked(X, reset=True)
+        values = _given(self, y, dtype=np.float64)
+        check_consistent_length(checked, values)
+        each = _weights(sample_weight, len(values))
+        names = _names(y, 1 if values.ndim == 1 else values.shape[1], self._features)
+        columns = [values] if values.ndim == 1 else list(values.T)
+        targets = dict(zip(names, columns, strict=True))
+        self._keep(self._learn(checked, targets, each, self._loss))
+        self._single = values.ndim == 1
+        self.coef_ = self._weights[0] if self._single else self._weights
+        self.intercept_ = float(self._intercepts[0]) if self._single else self._intercepts
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """The predictions, in the target's units.
+
+        Shapes:  -> (n,), or (n, k) where y had columns
+        """
+        found = self._frame(X).to_numpy()
+        return found[:, 0] if self._single else found
+
+
+class DeltaClassifier(ClassifierMixin, _Shell):
+    """Tells two classes apart, by the logistic loss.
+
+    Fitted, it has `model_`, a deltarule Model; `classes_`; `coef_` (1, p) and `intercept_` (1,) in
+    the features' own units, with `input_names_` (p,) for whose they are; `n_iter_`.
+
+    Errors:  ValueError for data or settings that cannot be used, in deltarule's words
+
+    >>> heights = [[1.0], [2.0], [3.0], [4.0]]
+    >>> DeltaClassifier().fit(heights, ["low", "high", "low", "high"]).predict([[9.0]])
+    array(['high'], dtype='<U4')
+    """
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from these rows; each counts as often as its weight says."""
+        checked = self._checked(X, reset=True)
+        labels = column_or_1d(_given(self, y, dtype=None), warn=True)
+        check_consistent_length(checked, labels)
+        check_classification_targets(labels)
+        each = _weights(sample_weight, len(labels))
+        # Rows without weight are no rows: a class that only they have is none.
+        self.classes_ = np.unique(labels if each is None else labels[each > 0])
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class, {self.classes_[0]!r}: it takes two to tell apart")
+        if len(self.classes_) > 2:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is multiclass."
+            )
+        target = (labels == self.classes_[1]).astype(float)
+        [name] = _names(y, 1, self._features)
+        self._keep(self._learn(checked, {name: target}, each, "logistic"))
+        self.coef_, self.intercept_ = self._weights, self._intercepts
+        return self
+
+    def decision_function(self, X: Any) -> Array:
+        """The scores, in log odds of the second class.
+
+        Shapes:  -> (n,)
+        """
+        made = self._frame(X, explain=True)
+        return made[f"{self.model_.outputs[0]}_score"].to_numpy()
+
+    def predict_proba(self, X: Any) -> Array:
+        """How likely each class is.
+
+        Shapes:  -> (n, k), in the order of `classes_`
+        """
+        second = self._frame(X).to_numpy()[:, 0]
+        return np.column_stack([1 - second, second])
+
+    def predict(self, X: Any) -> Any:
+        """The likeliest class of each row."""
+        check_is_fitted(self)
+        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Refusals as scikit-learn expects them, in the words they came with."""
+    try:
+        yield
+    except DeltaruleError as error:
+        raise ValueError(str(error)) from error
+
+
+def _table(X: Any, names: list[str], more: Mapping[str, Array]) -> Any:
+    """The features under these names, with more columns beside them, as `learn` reads a table."""
+    if nw.dependencies.is_pandas_dataframe(X):
+        return X.set_axis(names, axis="columns").assign(**more)
+    if isinstance(X, np.ndarray):
+        return _of_array(X, names, more)
+    source, _ = open_table(X)
+    frame = pl.concat(source.batches([pl.all()]))
+    return frame.rename(dict(zip(frame.columns, names, strict=True))).with_columns(
+        pl.Series(name, values) for name, values in more.items()
+    )
+
+
+def _of_array(X: Any, names: list[str], more: Mapping[str, Array]) -> Any:
+    """An array's columns, a batch at a time where they are numbers."""
+    if X.dtype.kind not in "biuf":
+        try:
+            source, _ = open_table({**dict(zip(names, X.T, strict=True)), **more})
+        except ReadError as error:
+            # scikit-learn's words for what is neither; it is no ValueError there.
+            raise TypeError(f"{error}; argument must be a string or a number") from error
+        return source
+
+    def parts(wanted: Any) -> Iterator[pl.DataFrame]:
+        for at in range(0, max(len(X), 1), BATCH_ROWS):
+            rows = slice(at, at + BATCH_ROWS)
+            columns = dict(zip(names, X[rows].T.astype(np.float64), strict=True))
+            yield pl.DataFrame(columns | {name: values[rows] for name, values in more.items()})
+
+    return PartsSource(parts, dialect="numpy array", rows=len(X))
+
+
+def _given(shell: _Shell, y: Any, *, dtype: Any) -> Array:
+    """The targets as an array without gaps.
+
+    Shapes:  -> (n,) or (n, k)
+    """
+    if y is None:
+        name = type(shell).__name__
+        raise ValueError(f"{name} requires y to be passed, but the target y is None")
+    values: Array = check_array(y, dtype=dtype, ensure_2d=False, input_name="y")
+    return values
+
+
+def _names(y: Any, k: int, taken: Sequence[str]) -> list[str]:
+    """The targets' names: those they have, or y; y0, y1, ... of several."""
+    named = list(getattr(y, "columns", [getattr(y, "name", None)]))
+    if len(named) != k or not all(isinstance(name, str) for name in named):
+        named = ["y"] if k == 1 else [f"y{at}" for at in range(k)]
+    return [_fresh(name, taken) for name in named]
+
+
+def _fresh(name: str, taken: Sequence[str]) -> str:
+    """The name, longer if there is a column of that name."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _weights(sample_weight: Any, n: int) -> Array | None:
+    """The row weights, of which one at least is above 0.
+
+    Shapes:  -> (n,)
+    """
+    if sample_weight is None:
+        return None
+    if np.isscalar(sample_weight):
+        sample_weight = np.full(n, sample_weight)
+    each: Array = check_array(
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    )
+    if each.shape != (n,):
+        raise ValueError(f"sample_weight has shape {each.shape}: it must be ({n},), one each row")
+    if not (each > 0).any():
+        raise ValueError("sample_weight is zero or below in every row: no weight, no row")
+    return each
