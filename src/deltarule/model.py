@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 import polars as pl
 
 from deltarule import saved
 from deltarule.errors import EmptyError, TargetError
+from deltarule.explanation import Explanation, explained
 from deltarule.moments.moments import Moments
 from deltarule.rule.losses import Loss, each_output, together
 from deltarule.rule.predict import Array, Weights
@@ -27,6 +28,7 @@ from deltarule.tables.noticed import Met, flags_of
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed
 from deltarule.tables.source import Source
+from deltarule.views import overview
 
 if TYPE_CHECKING:
     from deltarule.saved import Record
@@ -148,14 +150,36 @@ class Model:
         frame, back, _ = self._predicted(table, flags=flags)
         return back(frame)
 
-    def explain(self, table: Any) -> Any:
+    @overload
+    def explain(self, table: Any) -> Any: ...
+    @overload
+    def explain(self, table: Any, *, row: int) -> Explanation: ...
+    def explain(self, table: Any, *, row: int | None = None) -> Any:
         """For each row and output: the average score, each column's contribution, the prediction.
 
         With squared loss all are in the target's units and the score is the prediction. With other
-        losses contributions add up to the score, in log odds or log counts.
+        losses contributions add up to the score, in log odds or log counts. With `row`, counted
+        from 1 as in messages, it is that row's Explanation: sorted by size, to be read.
+        Errors:  EmptyError where there is no such row
         """
+        if row is not None:
+            source, _ = open_table(table)
+            return _widening(source, lambda: self._explained(source, row))
         frame, back, _ = self._predicted(table, explain=True)
         return back(frame)
+
+    def _explained(self, source: Source, row: int) -> Explanation:
+        contract, before = self._record.contract, 0
+        for batch in self._batches(source, contract.needs):
+            at = row - 1 - before
+            if 0 <= at < batch.height:
+                view = contract.view(batch[at : at + 1], name=source.name, row=row - 1)
+                how = (self._record, self.loss, self._scores)
+                return explained(view, *how, table=source.name, number=row)
+            before += batch.height
+        raise EmptyError(
+            f"{source.name} has no row {row:,}: its {before:,} rows are counted from 1"
+        )
 
     def predict_noticing(
         self, table: Any, *, explain: bool = False, flags: bool = False
@@ -305,7 +329,7 @@ class Model:
         held_out = (
             None if record.held_out is None else [one.model_dump() for one in record.held_out]
         )
-        learnt = [one.model_dump() for one in record.learnt]
+        learnt = [one.model_dump(exclude={"course"}) for one in record.learnt]
         one = len(self.outputs) == 1
         return {
             "rows": record.rows,
@@ -323,6 +347,9 @@ class Model:
 
     def __str__(self) -> str:
         return paragraphs(self._record)
+
+    def _repr_html_(self) -> str:
+        return overview.cell(self._record)
 
     def __repr__(self) -> str:
         inputs = ", ".join(column.name for column in self._record.contract.columns)

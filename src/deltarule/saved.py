@@ -92,6 +92,8 @@ class LearnRecord(Part):
     ridge: FiniteFloat
     lasso: FiniteFloat = 0.0
     condition: FiniteFloat | None
+    course: tuple[tuple[int, FiniteFloat], ...] = ()
+    """The error before some of the steps, the first and the last among them."""
 
     @field_validator("loss")
     @classmethod

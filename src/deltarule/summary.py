@@ -27,15 +27,30 @@ def share(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
 
 
-def paragraphs(record: "Record") -> str:
-    """The three paragraphs, and below them what else should be known."""
-    blocks = [
+def on_one_line(text: str) -> str:
+    r"""A text of a table, which may hold anything, as one line without control characters.
+
+    >>> on_one_line("two\nlines \x1b[2J")
+    'two lines [2J'
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def blocks(record: "Record") -> list[tuple[str, list[str]]]:
+    """The three paragraphs' heads and lines, and below them what else should be known."""
+    all_of_them = [
         ("Predict", _predict(record)),
         ("Compare", _compare(record)),
         ("Learn", _learn(record)),
         ("Notes", list(record.notes)),
     ]
-    return "\n\n".join("\n".join([head, *map(_folded, lines)]) for head, lines in blocks if lines)
+    return [(head, lines) for head, lines in all_of_them if lines]
+
+
+def paragraphs(record: "Record") -> str:
+    """The three paragraphs as text, folded."""
+    told = blocks(record)
+    return "\n\n".join("\n".join([head, *map(_folded, lines)]) for head, lines in told)
 
 
 def _folded(line: str) -> str:
@@ -44,15 +59,19 @@ def _folded(line: str) -> str:
     )
 
 
-def _predict(record: "Record") -> list[str]:
-    inputs, lines = len(record.contract.inputs), []
-    says = {
+def score_names(record: "Record") -> dict[str, str]:
+    """What the score of each output is called: log odds of it, or just its name."""
+    spans = record.contract.target_spans().values()
+    return {
         output: loss.says.format(output)
-        for loss, (_, span) in zip(
-            record.losses, record.contract.target_spans().items(), strict=True
-        )
+        for loss, span in zip(record.losses, spans, strict=True)
         for output in record.contract.outputs[span]
     }
+
+
+def _predict(record: "Record") -> list[str]:
+    inputs, lines = len(record.contract.inputs), []
+    says = score_names(record)
     for at, output in enumerate(record.contract.outputs):
         weights = record.weights[at * inputs : (at + 1) * inputs]
         by_effect = sorted(

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from plotly.graph_objects import Figure as PlotlyFigure
 
@@ -169,6 +169,7 @@ def test_a_span_has_all_inside_and_a_width(values):
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-3, 1e12))
 def test_ticks_are_few_in_order_and_inside(low, width):
+    assume(width > abs(low) * 1e-9)  # closer together, float64 itself is the axis' limit
     scale = Scale(low, low + width, 0, 100, log=False)
     at = [place for place, _ in scale.ticks()]
     assert at == sorted(at)

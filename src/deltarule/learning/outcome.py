@@ -71,6 +71,7 @@ class Outcome:
     ridge: float = 0.0
     lasso: float = 0.0
     condition: float | None = None
+    course: Sequence[tuple[int, float]] = ()
     notes: list[str] = field(default_factory=list)
 
 
@@ -129,6 +130,7 @@ def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
         ridge=outcome.ridge,
         lasso=outcome.lasso,
         condition=_finite(outcome.condition),
+        course=tuple(outcome.course),
     )
 
 

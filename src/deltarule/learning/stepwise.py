@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.errors import DivergedError, LearningError, TargetError
+from deltarule.learning.course import Course
 from deltarule.learning.deviance import Judge, figures, own_alphas, separated, standard_errors
 from deltarule.learning.exact import Certain, fits
 from deltarule.learning.outcome import HeldOut, Outcome
@@ -62,6 +63,7 @@ class Stepwise:
         self.tolerance = self._tolerance()
         self.learner = self._learner()
         self.last: Step | None = None
+        self.course = Course()
 
     def _standard(self) -> Standard:
         """The units that steps are taken in: with an explicit alpha, the inputs as they stand."""
@@ -224,7 +226,10 @@ class Stepwise:
 
     def steps(self) -> Iterator[Step]:
         """The steps, with weights in the inputs' own units."""
+        self.course = Course()
+        squared = self.settings.loss == "squared"
         for step in self._taken():
+            self.course.add(step.number, step.error if squared else step.comparison.loss)
             own = replace(step, before=self._own(step.before), weights=self._own(step.weights))
             if step.stopped:
                 own = replace(own, stopped=self._said(step.stopped, own))
@@ -303,6 +308,7 @@ class Stepwise:
             alpha=getattr(self.learner, "alpha", None),
             ridge=self.ridge,
             condition=Spectrum.of(self.problem).condition,
+            course=list(self.course),
             notes=self._notes(),
         )
         answer = self._squared if self.settings.loss == "squared" else self._other

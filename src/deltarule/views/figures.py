@@ -21,6 +21,7 @@ from deltarule.summary import adding_up, number
 from deltarule.views.marks import (
     Figure,
     axis,
+    bars,
     figure,
     finite,
     line,
@@ -163,6 +164,34 @@ def weights_with_intervals(
     )
 
 
+def errors(names: Sequence[str], sizes: Sequence[float], *, theme: Theme = LIGHT) -> Figure:
+    """Typical errors as bars, the first on top: guessing first, so that the rest is beside it."""
+    count = len(names)
+    places = [count - 1 - at for at in range(count)]
+    high = max(sizes) or 1.0
+    traces = [
+        bars(
+            [0.0],
+            [sizes[at]],
+            [places[at]],
+            theme.model if at else theme.quiet,
+            [number(sizes[at])],
+        )
+        for at in range(count)
+        if math.isfinite(sizes[at])
+    ]
+    notes = [_beside(sizes[at], places[at], number(sizes[at]), theme) for at in range(count)]
+    said = ", ".join(f"{name} {number(size)}" for name, size in zip(names, sizes, strict=True))
+    return figure(
+        traces,
+        x=axis("typical error", 0.0, high * (1 + ROOM_FOR_NUMBERS)),
+        y=names_axis(names, places),
+        theme=theme,
+        alt=f"Typical errors: {said}",
+        notes=notes,
+    )
+
+
 def loss_by_step(
     steps: Sequence[int], losses: Sequence[float], *, name: str = "loss", theme: Theme = LIGHT
 ) -> Figure:
@@ -191,7 +220,12 @@ def loss_by_step(
 
 
 def waterfall(
-    names: Sequence[str], totals: Sequence[float], *, unit: str, theme: Theme = LIGHT
+    names: Sequence[str],
+    totals: Sequence[float],
+    *,
+    unit: str,
+    start: str = "average",
+    theme: Theme = LIGHT,
 ) -> Figure:
     """How a prediction comes about: a bar for what each column adds to the total so far.
 
@@ -199,7 +233,7 @@ def waterfall(
     """
     parts, shown = adding_up(totals)
     count = len(names)
-    labels = ["average", *names, "prediction"]
+    labels = [start, *names, "prediction"]
     places = [count + 1 - at for at in range(count + 2)]
     low, high = span(np.array(totals))
     high += (high - low) * ROOM_FOR_NUMBERS
@@ -207,18 +241,13 @@ def waterfall(
     for color, rises in ((theme.model, True), (theme.delta, False)):
         own = [at for at in range(count) if (totals[at + 1] >= totals[at]) == rises]
         traces.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "y": [places[at + 1] for at in own],
-                "x": [totals[at + 1] - totals[at] for at in own],
-                "base": [totals[at] for at in own],
-                "width": 0.55,
-                "marker": {"color": color},
-                "text": [f"{plain(names[at], 60)}: {parts[at]}" for at in own],
-                "textposition": "none",
-                "hovertemplate": "%{text}<extra></extra>",
-            }
+            bars(
+                [totals[at] for at in own],
+                [totals[at + 1] - totals[at] for at in own],
+                [places[at + 1] for at in own],
+                color,
+                [f"{plain(names[at], 60)}: {parts[at]}" for at in own],
+            )
         )
     ends = points(
         np.array([totals[0], totals[-1]]),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.rule.predict import Array, Mask
+from deltarule.summary import on_one_line
 from deltarule.views.theme import FONT, FONT_SIZE, Theme
 
 Figure = dict[str, Any]
@@ -23,7 +24,7 @@ def plain(text: str, longest: int = LONGEST_NAME) -> str:
     >>> plain("</script> & more")
     '&lt;/script&gt; &amp; more'
     """
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = on_one_line(text)
     return escape(line if len(line) <= longest else line[: longest - 1] + "…", quote=False)
 
 
@@ -98,6 +99,28 @@ def points(
     if hover is None:
         return {**trace, "hoverinfo": "skip"}
     return {**trace, "text": list(hover), "hovertemplate": "%{text}<extra></extra>"}
+
+
+def bars(
+    base: Sequence[float],
+    length: Sequence[float],
+    place: Sequence[float],
+    color: str,
+    hover: Sequence[str],
+) -> Figure:
+    """Level bars, each from its base."""
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "y": list(place),
+        "x": list(length),
+        "base": list(base),
+        "width": 0.55,
+        "marker": {"color": color},
+        "text": list(hover),
+        "textposition": "none",
+        "hovertemplate": "%{text}<extra></extra>",
+    }
 
 
 def line(x: Any, y: Any, color: str, *, width: float = 1, dash: str = "solid") -> Figure:

@@ -128,7 +128,7 @@ def _scales(layout: Figure, height: float) -> tuple[Scale, Scale]:
     low, high = up["range"]
     y = Scale(low, high, start=bottom, end=top, log=up["type"] == "log")
     texts = up.get("ticktext") or [text for _, text in y.ticks()]
-    widest = max((len(unescape(text)) for text in texts), default=1) * LETTER + 12
+    widest = max((len(unescape(text)) for text in texts), default=1) * LETTER + 14
     left = min(widest, WIDTH * MOST_NAMES) + (18 if _title(up) else 0)
     low, high = across["range"]
     x = Scale(low, high, start=left, end=WIDTH - RIGHT, log=across["type"] == "log")
@@ -148,7 +148,7 @@ def _grid(layout: Figure, x: Scale, y: Scale) -> list[str]:
         parts.append(f'<path d="M{at:.1f} {y.start:.1f}V{y.end:.1f}" {line}/>')
         parts.append(_label(at, y.start + 17, text, f'{quiet} {small} text-anchor="middle"'))
     if "ticktext" in up:
-        most = int((x.start - 12) / LETTER)
+        most = max(int((x.start - 10) / LETTER), 1)
         for value, text in zip(up["tickvals"], up["ticktext"], strict=True):
             name = unescape(text)
             cut = name if len(name) <= most else name[: most - 1] + "…"

@@ -1,0 +1,183 @@
+"""The effect of each column: how the prediction goes with it while all else stays at its average.
+
+A column's contribution to the score is weight * (input - its average), summed over its inputs; the
+figure sends average + contribution through the link, so that it is in the target's units.
+Expressions of one column, such as the powers of it, act together: on rows of a table they are shown
+over the column itself.
+
+Shapes: p inputs, k outputs, m points of a curve.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from deltarule.rule.losses import Loss, together
+from deltarule.rule.predict import Array
+from deltarule.saved import Record
+from deltarule.tables.schema import Category, Column, Number
+from deltarule.views import figures, html
+from deltarule.views.marks import Figure
+
+OUTPUTS_SHOWN = 3
+EFFECTS_SHOWN = 9
+LEVELS_SHOWN = 12
+CURVE_POINTS = 61
+ROWS_MARKED = 300
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of a table: as they stand, and as the model's inputs.
+
+    Shapes:  inputs (n, p)
+    """
+
+    frame: pl.DataFrame
+    inputs: Array
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Of one column: scores at some of its values or levels.
+
+    Shapes:  scores (m, k); values (m,) for numbers, levels for categories
+    """
+
+    column: str
+    scores: Array
+    values: Array | None = None
+    levels: Sequence[str] = ()
+    rows: Array | None = None
+    counts: Mapping[str, float] | None = None
+
+
+def effects(record: Record, sample: Sample | None = None) -> Iterator[str]:
+    """The figures, the column with the largest effect first."""
+    loss = together(record.losses)
+    found, average = effects_of(record, sample)
+    middle = loss.mean(average[None])[0]
+    outputs = record.contract.outputs
+    for at, output in enumerate(outputs[:OUTPUTS_SHOWN]):
+        # By how much scores differ: predictions may be so close to 0 that all look alike.
+        by_size = sorted(found, key=lambda one: -float(np.ptp(one.scores[:, at])))
+        for one in by_size[:EFFECTS_SHOWN]:
+            made, numbers = _drawn(one, loss, at, output, float(middle[at]))
+            of = f" on {output}" if len(outputs) > 1 else ""
+            says = f"Predicted {output} as {one.column} changes and all else stays average."
+            yield html.figure(made, f"Effect of {one.column}{of}", says, numbers)
+
+
+def effects_of(record: Record, sample: Sample | None = None) -> tuple[list[Effect], Array]:
+    """Each column's effect on the scores, and the average row's scores.
+
+    Shapes:  -> average (k,)
+    """
+    contract = record.contract
+    weight = np.array([one.weight for one in record.weights])
+    weight = weight.reshape(len(contract.outputs), -1).T
+    means = np.array(record.means)
+    average = means @ weight + np.array([one.weight for one in record.intercept] or 0.0)
+    spans = contract.spans()
+    together_over = _read_alone(contract.columns) if sample is not None else {}
+    found = []
+    for name, members in together_over.items():
+        assert sample is not None, "columns act together where there are rows to see it on"
+        effect = _over_rows(name, [spans[one] for one in members], weight, means, average, sample)
+        if effect is None:
+            together_over = {k: v for k, v in together_over.items() if k != name}
+        else:
+            found.append(effect)
+    done = {one for members in together_over.values() for one in members}
+    for column in contract.columns:
+        if column.name not in done:
+            own = spans[column.name]
+            found.append(_alone(column, weight[own], means[own], average, sample))
+    return found, average
+
+
+def _read_alone(columns: Sequence[Column]) -> dict[str, list[str]]:
+    """The number inputs that expressions make of one column and no other, by that column."""
+    groups: dict[str, list[str]] = {}
+    for column in columns:
+        if isinstance(column, Number) and len(column.term.columns) == 1:
+            groups.setdefault(column.term.columns[0], []).append(column.name)
+    return {name: members for name, members in groups.items() if members != [name]}
+
+
+def _over_rows(
+    name: str,
+    spans: Sequence[slice],
+    weight: Array,
+    means: Array,
+    average: Array,
+    sample: Sample,
+) -> Effect | None:
+    series = sample.frame[name]
+    if not series.dtype.is_numeric():
+        return None
+    values = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    scores = np.tile(average, (len(values), 1))
+    for span in spans:
+        scores += (sample.inputs[:, span] - means[span]) @ weight[span]
+    known = np.isfinite(values)
+    if not known.any():
+        return None
+    order = np.argsort(values[known], kind="stable")
+    at = np.unique(np.linspace(0, len(order) - 1, CURVE_POINTS * 3).astype(int))
+    values, scores = values[known][order], scores[known][order]
+    return Effect(name, scores[at], values=values[at], rows=_marked(values))
+
+
+def _alone(
+    column: Column, weight: Array, means: Array, average: Array, sample: Sample | None
+) -> Effect:
+    """Shapes: weight (q, k), means (q,), for the column's q inputs."""
+    if isinstance(column, Category):
+        levels = list(column.known)[:LEVELS_SHOWN]
+        names = [str(level) for level in column.levels]
+        inputs = np.array([[float(level == name) for name in names] for level in levels])
+        scores = average + (inputs.reshape(len(levels), len(names)) - means) @ weight
+        return Effect(column.name, scores, levels=levels, counts=column.known)
+    values = np.linspace(column.low, column.high, CURVE_POINTS)
+    rows = None
+    if sample is not None and column.name in sample.frame.columns:
+        series = sample.frame[column.name]
+        if series.dtype.is_numeric():
+            seen = series.drop_nulls().cast(pl.Float64).to_numpy()
+            rows = _marked(seen[np.isfinite(seen)])
+    scores = average + (values - means[0])[:, None] * weight[0]
+    return Effect(column.name, scores, values=values, rows=rows)
+
+
+def _marked(values: Array) -> Array:
+    return values[:: len(values) // ROWS_MARKED + 1]
+
+
+def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> tuple[Figure, str]:
+    """The figure, and some of its numbers as a table."""
+    predicted = loss.mean(effect.scores)[:, at]
+    said = f"predicted {target}"
+    if effect.values is not None:
+        made = figures.effect_of_number(
+            effect.values,
+            predicted,
+            column=effect.column,
+            target=target,
+            average=average,
+            rows=effect.rows,
+        )
+        some = np.unique(np.linspace(0, len(predicted) - 1, 5).astype(int))
+        pairs = [(float(effect.values[i]), float(predicted[i])) for i in some]
+        return made, html.table([effect.column, said], pairs)
+    order = np.argsort(-predicted, kind="stable")
+    levels = [effect.levels[i] for i in order]
+    sizes = [float(predicted[i]) for i in order]
+    made = figures.effect_of_levels(
+        levels, sizes, column=effect.column, target=target, average=average
+    )
+    counts = effect.counts or {}
+    rows = [(name, size, counts.get(name)) for name, size in zip(levels, sizes, strict=True)]
+    return made, html.table([effect.column, said, "rows"], rows)

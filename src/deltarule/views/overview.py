@@ -1,0 +1,136 @@
+"""What a model's record shows by itself, without a table: in notebooks, and as the report's frame.
+
+The three paragraphs, how far off it is beside guessing, what counts, each column's effect, the loss
+by step, and what was done with each column.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from deltarule.saved import Record, WeightRecord
+from deltarule.summary import blocks, number, score_names, share
+from deltarule.views import figures, html
+from deltarule.views.effects import effects
+
+OUTPUTS_SHOWN = 3
+WEIGHTS_SHOWN = 15
+COLUMNS_LISTED = 200
+
+
+def title(record: Record) -> str:
+    """What is predicted from what."""
+    targets = " and ".join(target.name for target in record.contract.targets)
+    names = [column.name for column in record.contract.columns]
+    more = f" and {len(names) - 4} more columns" if len(names) > 5 else ""
+    return f"{targets} from {', '.join(names[:4] if more else names)}{more}"
+
+
+def opening(record: Record) -> str:
+    """The numbers to see first, and the three paragraphs."""
+    several = len(record.contract.targets) > 1
+    first = []
+    for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
+        head = f"{target.name}: " if several else ""
+        if record.held_out:
+            seen = record.held_out[at]
+            first.append((f"{head}typical error on rows it never saw", number(seen.rmse)))
+            first.append((f"{head}typical error of guessing the mean", number(seen.baseline_rmse)))
+            if seen.r2 is not None:
+                first.append((f"{head}R2 on rows it never saw", share(seen.r2)))
+    first.append(("rows learnt from", f"{record.rows:,.0f}"))
+    told = blocks(record)
+    three = "".join(html.section(head, html.sentences(lines)) for head, lines in told[:3])
+    notes = "".join(html.section(head, html.listed(lines)) for head, lines in told[3:])
+    return f'{html.big_numbers(first)}<div class="three">{three}</div>{notes}'
+
+
+def weights(record: Record) -> Iterator[str]:
+    """For each output, its weights, the largest effect first."""
+    inputs = len(record.contract.inputs)
+    several = len(record.contract.outputs) > 1
+    for at, (output, scale) in enumerate(list(score_names(record).items())[:OUTPUTS_SHOWN]):
+        own = record.weights[at * inputs : (at + 1) * inputs]
+        pairs = list(zip(own, record.spreads, strict=True))
+        pairs.sort(key=lambda pair: -abs(pair[0].weight * pair[1]))
+        shown = pairs[:WEIGHTS_SHOWN]
+        made = figures.weights_with_intervals(
+            [_name(one) for one, _ in shown],
+            [one.weight * spread for one, spread in shown],
+            [None if one.low is None else one.low * spread for one, spread in shown],
+            [None if one.high is None else one.high * spread for one, spread in shown],
+            unit=f"change of {scale}",
+        )
+        rows = [(_name(one), one.weight, one.standard_error, one.low, one.high) for one, _ in shown]
+        if record.intercept:
+            start = record.intercept[at]
+            rows.append(("intercept", start.weight, start.standard_error, start.low, start.high))
+        rest = inputs - len(shown)
+        says = (
+            f"What {scale} changes by when an input goes up by one standard deviation"
+            + (", with 95% intervals" if any(one.low is not None for one, _ in shown) else "")
+            + (f". {rest:,} inputs that matter less are left out." if rest else ".")
+        )
+        numbers = html.table(["input", "weight", "standard error", "low", "high"], rows)
+        yield html.figure(made, f"Weights{_of(output, several)}", says, numbers)
+
+
+def _name(weight: WeightRecord) -> str:
+    return weight.input if weight.level is None else f"{weight.input} = {weight.level}"
+
+
+def _of(name: str, several: bool) -> str:
+    return f" of {name}" if several else ""
+
+
+def errors(record: Record, on_table: Sequence[tuple[str, float]] = ()) -> Iterator[str]:
+    """For each output, the typical error beside that of guessing.
+
+    `on_table` has for each output what was compared with, and its typical error there.
+    """
+    several = len(record.contract.targets) > 1
+    for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
+        bars = []
+        if record.held_out:
+            seen = record.held_out[at]
+            bars += [("guessing the mean", seen.baseline_rmse), ("rows it never saw", seen.rmse)]
+        bars.append(("rows it learnt from", record.fit[at].rmse))
+        if on_table:
+            bars.append(on_table[at])
+        made = figures.errors([name for name, _ in bars], [size for _, size in bars])
+        says = (
+            f"The typical error (root mean square of delta) of {target.name}. What is to be "
+            "expected of new rows is that of the rows it never saw."
+        )
+        numbers = html.table(["on", "typical error"], bars)
+        yield html.figure(made, f"Error beside guessing{_of(target.name, several)}", says, numbers)
+
+
+def course(record: Record) -> Iterator[str]:
+    """The error by step, for each group of targets that was learnt in steps."""
+    for learnt in record.learnt:
+        told = learnt.course
+        if len(told) < 2:
+            continue
+        name = "mean squared error" if learnt.loss == "squared" else "loss"
+        at, values = [step for step, _ in told], [error for _, error in told]
+        made = figures.loss_by_step(at, values, name=name)
+        of = _of(", ".join(learnt.targets), len(record.learnt) > 1)
+        says = f"The {name}{of} before each of {learnt.steps:,} steps of {learnt.learner}."
+        some = [told[0], *told[1:-1][:: len(told) // 10 + 1], told[-1]]
+        yield html.figure(made, f"Error by step{of}", says, html.table(["step", name], some))
+
+
+def columns(record: Record) -> str:
+    """What was done with each column of the table."""
+    listed = [(one.column, one.kind, one.done) for one in record.columns]
+    rest = len(listed) - COLUMNS_LISTED
+    more = html.sentences([f"{rest:,} more: deltarule show lists them all"]) if rest > 0 else ""
+    return html.table(["column", "kind", "done"], listed[:COLUMNS_LISTED]) + more
+
+
+def cell(record: Record) -> str:
+    """A model in a notebook."""
+    figures_of = "".join([*errors(record), *weights(record), *effects(record), *course(record)])
+    return html.cell(
+        f'{html.heading(title(record))}{opening(record)}<div class="grid">{figures_of}</div>'
+        f"<details><summary>columns</summary>{columns(record)}</details>"
+    )
