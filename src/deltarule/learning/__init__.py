@@ -42,15 +42,32 @@ class Run:
         source, _ = open_table(table)
         few = 0 if settings.chosen == "exact" else ROWS_BY_HAND
         keep = KEPT_CELLS if settings.loss != "squared" else few * 64
-        self.settings = settings
-        self.read: Read = read(source, settings.asked, progress=settings.progress, keep=keep)
-        self.start, self.frozen = _start(self.read, settings)
-        self._stepwise = None
+        self._begin(read(source, settings.asked, progress=settings.progress, keep=keep), settings)
+
+    def again(self, settings: Settings) -> "Run":
+        """Another run on what was read, with settings that ask for the same columns in it."""
+        run = Run.__new__(Run)
+        run._begin(self.read, settings)
+        return run
+
+    def start_at(self, weights: Weights) -> None:
+        """Begin at these weights, in the inputs' own units, whatever the settings say."""
+        self.start = weights
+        self._prepare()
+
+    def _begin(self, found: Read, settings: Settings) -> None:
+        self.read, self.settings = found, settings
+        self.start, self.frozen = _start(found, settings)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        found, settings = self.read, self.settings
+        self.stepwise = None
         if settings.chosen != "exact":
-            self._stepwise = Stepwise(self.read, settings, self.start, self.frozen, ROWS_BY_HAND)
+            self.stepwise = Stepwise(found, settings, self.start, self.frozen, ROWS_BY_HAND)
 
     def __iter__(self) -> Iterator[Step]:
-        return iter(()) if self._stepwise is None else self._stepwise.steps()
+        return iter(()) if self.stepwise is None else self.stepwise.steps()
 
     def model(self) -> Model:
         """The model, after whatever steps are still to take."""
@@ -70,7 +87,7 @@ class Run:
                 ) from error
 
     def _outcome(self) -> Outcome:
-        if self._stepwise is None:
+        if self.stepwise is None:
             p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
             intercept = self.read.plan.asked.intercept
             asked = Problem(range(p), range(p, p + k), intercept, self.start, self.frozen)
@@ -78,7 +95,7 @@ class Run:
                 held = _positive(self.read, self.settings)
                 return sparse(self.read, self.settings, asked, held)
             return exact(self.read, self.settings.ridge, asked)
-        return self._stepwise.outcome()
+        return self.stepwise.outcome()
 
 
 def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:

@@ -115,7 +115,7 @@ class Stepwise:
     def _measure(self, rounds: Rounds) -> None:
         """The losses of the first round; learners other than Newton know no other."""
         if self.settings.chosen == "newton":
-            rounds.measure(self._first(), first=True)
+            rounds.measure(self.first(), first=True)
         else:
             best = self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
             rounds.measure(self.standard.into(best), first=True)
@@ -157,7 +157,7 @@ class Stepwise:
             return Newton()
         if alpha is not None:
             return Descent(alpha) if name == "descent" else Momentum(alpha)
-        curvature = self.objective(self._first(), curvature=True).average().curvature
+        curvature = self.objective(self.first(), curvature=True).average().curvature
         assert curvature is not None, "every objective here is curved"
         found = alpha_range_of(curvature)
         if name == "descent":
@@ -168,7 +168,7 @@ class Stepwise:
         # For this share every direction then shrinks by sqrt(share) a step.
         return Momentum(alpha=float((1 + np.sqrt(share)) ** 2 / found.largest), momentum=share)
 
-    def _first(self) -> Weights:
+    def first(self) -> Weights:
         """The start in the units of the steps; an intercept left open, at the mean's score."""
         first = dict(self.standard.into(self.start))
         unset = self.frozen is None and not any(array.any() for array in self.start.values())
@@ -206,7 +206,7 @@ class Stepwise:
 
         Errors:  LearningError when the start is too far off for any number
         """
-        first = self._first()
+        first = self.first()
         if self.settings.loss == "squared" or not any(array.any() for array in self.start.values()):
             return self.settings.tolerance
         none = {n: np.zeros_like(array) for n, array in first.items()}
@@ -230,7 +230,7 @@ class Stepwise:
         squared = self.settings.loss == "squared"
         for step in self._taken():
             self.course.add(step.number, step.error if squared else step.comparison.loss)
-            own = replace(step, before=self._own(step.before), weights=self._own(step.weights))
+            own = replace(step, before=self.own(step.before), weights=self.own(step.weights))
             if step.stopped:
                 own = replace(own, stopped=self._said(step.stopped, own))
             self.last = own
@@ -238,17 +238,17 @@ class Stepwise:
 
     def _taken(self) -> Iterator[Step]:
         if self.rounds is None or self.learner.name != "newton":
-            yield from self._train(self.objective, self._first())
+            yield from self._train(self.objective, self.first())
             return
         settings = self.settings
         for step in self.rounds.train(
-            self._first(), steps=settings.steps, tolerance=self.tolerance, frozen=self.frozen
+            self.first(), steps=settings.steps, tolerance=self.tolerance, frozen=self.frozen
         ):
             self._check_spread(self.rounds.losses)
             self.losses = self.rounds.losses
             yield step
 
-    def _own(self, weights: Weights) -> Weights:
+    def own(self, weights: Weights) -> Weights:
         """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
         own = self.standard.out(weights)
         if self.frozen is None:
@@ -332,7 +332,7 @@ class Stepwise:
     def _squared(self, outcome: Outcome, stopped: Stop) -> Outcome:
         alphas = Spectrum.of(self.problem).alphas
         if self.settings.alpha is None:
-            curvature = self.objective(self._first(), curvature=True).average().curvature
+            curvature = self.objective(self.first(), curvature=True).average().curvature
             alphas = alphas if curvature is None else alpha_range_of(curvature)
         errors = self.problem.squared_error(outcome.weights)
         if not np.isfinite(errors * self.problem.target_scale**2).all():
@@ -371,10 +371,10 @@ class Stepwise:
         assert self.last is not None, "all rows were learnt from first"
         if isinstance(self.learner, Descent) and self.frozen is None and not self.ridge:
             # The same weights to rounding: five folds of 10,000 steps took 480 ms one by one.
-            closed = ClosedDescent.of(problem, self._first(), self.learner.alpha)
+            closed = ClosedDescent.of(problem, self.first(), self.learner.alpha)
             if closed.settles:
                 return closed.at(self.last.number)
-        for step in self._train(self._penalised(problem), self._first()):
+        for step in self._train(self._penalised(problem), self.first()):
             learnt = step.weights
         return learnt
 

@@ -18,6 +18,7 @@ from scipy import linalg
 
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import Problem
+from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array, Weights, stack, unstack
 
@@ -362,8 +363,8 @@ class ClosedDescent:
     turned: Array
 
     @classmethod
-    def of(cls, problem: LeastSquares, start: Weights, alpha: float) -> "ClosedDescent":
-        """Plain descent on this problem from `start` with a constant alpha."""
+    def of(cls, problem: Objective, start: Weights, alpha: float) -> "ClosedDescent":
+        """Plain descent on this problem, or another quadratic, from `start` at constant alpha."""
         compared = problem(start, curvature=True).average()
         assert compared.curvature is not None
         values, vectors = linalg.eigh(compared.curvature[0])

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -93,10 +93,7 @@ def train(
     for number in range(1, steps + 1):
         # A loss that overflows is how divergence shows, so it is not worth a warning.
         with np.errstate(over="ignore", invalid="ignore"):
-            compared = objective(weights, curvature=learner.needs_curvature)
-            if frozen is not None:
-                compared = compared.freeze(frozen)
-            compared = compared.average()
+            compared = ask(weights, objective, learner, frozen)
             size = _size(compared.weight_delta)
             if number == 1:
                 first = previous = compared.loss
@@ -110,10 +107,7 @@ def train(
             if stop:
                 yield Step(number, weights, compared, weights, stop)
                 return
-            learnt, state = learner.step(weights, compared, state)
-            if frozen is not None:
-                # To the last bit, whatever rounding a learner's arithmetic left there.
-                learnt = {n: np.where(frozen[n], weights[n], a) for n, a in learnt.items()}
+            learnt, state = take(weights, compared, learner, state, frozen)
         stop_here: Stop | None = None
         if size <= tolerance * at_start:
             stop_here = Stop("settled", _settled(number, size, tolerance, penalty))
@@ -129,6 +123,34 @@ def train(
         if stop_here:
             return
         older, weights, previous = weights, learnt, compared.loss
+
+
+def ask(
+    weights: Weights,
+    objective: Objective,
+    learner: Learner,
+    frozen: Mapping[str, Mask] | None = None,
+) -> Comparison:
+    """What the rows say to these weights, averaged, with nothing to learn for frozen ones."""
+    compared = objective(weights, curvature=learner.needs_curvature)
+    if frozen is not None:
+        compared = compared.freeze(frozen)
+    return compared.average()
+
+
+def take(
+    weights: Weights,
+    comparison: Comparison,
+    learner: Learner,
+    state: Any,
+    frozen: Mapping[str, Mask] | None = None,
+) -> tuple[Weights, Any]:
+    """The weights that the learner makes of what was compared, and its state."""
+    learnt, state = learner.step(weights, comparison, state)
+    if frozen is not None:
+        # To the last bit, whatever rounding a learner's arithmetic left there.
+        learnt = {n: np.where(frozen[n], weights[n], a) for n, a in learnt.items()}
+    return learnt, state
 
 
 def _same(weights: Weights, others: Weights) -> bool:
