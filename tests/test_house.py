@@ -16,7 +16,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 
-INSIDE = "errors rule moments goodness tables saved summary views explanation model learning"
+BELOW_MODEL = (
+    "errors rule moments goodness tables saved summary views explanation scorer comparing contest"
+)
+INSIDE = f"{BELOW_MODEL} model learning"
 EDGES = "exports views.report web estimators cli"
 
 # What each part may import of ours, apart from itself. "deltarule" stands for the public names.
@@ -31,8 +34,11 @@ ARROWS = {
     # How things look. A model shows itself in a notebook, so this knows no model, only its record.
     "views": "errors rule moments goodness tables saved summary",
     "explanation": "errors rule moments goodness tables saved summary views",
-    "model": "errors rule moments goodness tables saved summary views explanation",
-    "learning": "errors rule moments goodness tables saved summary views explanation model",
+    "scorer": "errors rule moments goodness tables saved",
+    "comparing": "errors rule moments goodness tables saved summary scorer",
+    "contest": "errors rule moments goodness tables saved summary scorer comparing",
+    "model": BELOW_MODEL,
+    "learning": f"{BELOW_MODEL} model",
     "deltarule": INSIDE,
     "exports": f"{INSIDE} deltarule",
     "views.report": f"{INSIDE} deltarule",

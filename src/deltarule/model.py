@@ -6,26 +6,24 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import polars as pl
 
 from deltarule import saved
-from deltarule.errors import EmptyError, TargetError
+from deltarule.comparing import Compared, compared
+from deltarule.contest import Contest, contested
+from deltarule.errors import EmptyError
 from deltarule.explanation import Explanation, explained
 from deltarule.moments.moments import Moments
-from deltarule.rule.losses import Loss, each_output, together
-from deltarule.rule.predict import Array, Weights
-from deltarule.summary import number, paragraphs, share
+from deltarule.rule.losses import Loss
+from deltarule.rule.predict import Array
+from deltarule.scorer import Scorer, batches, widening
+from deltarule.summary import paragraphs
 from deltarule.tables.frames import open_table
-from deltarule.tables.names import check_there, column
 from deltarule.tables.noticed import Met, flags_of
-from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed
 from deltarule.tables.source import Source
 from deltarule.views import overview
@@ -34,71 +32,22 @@ if TYPE_CHECKING:
     from deltarule.saved import Record
 
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class OutputCompared:
-    """How one output's predictions fit a table. Units: the target's.
-
-    r2 is about the table's own mean; guessing is predicting the mean of the rows learnt from.
-    """
-
-    output: str
-    rmse: float
-    r2: float | None
-    baseline_rmse: float
-    loss: float
-    baseline_loss: float
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A model compared with a table."""
-
-    rows: float
-    rows_left_out: int
-    outputs: tuple[OutputCompared, ...]
-    notes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        lines = [f"{self.rows:,.0f} rows compared" + _left_out(self.rows_left_out)]
-        for one in self.outputs:
-            r2 = "" if one.r2 is None else f", R2 {share(one.r2)}"
-            lines.append(
-                f"{one.output}: typical error {number(one.rmse)}, "
-                f"guessing the mean {number(one.baseline_rmse)}{r2}"
-            )
-        return "\n".join([*lines, *self.notes])
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain data, for JSON."""
-        return {
-            **asdict(self),
-            "outputs": [asdict(one) for one in self.outputs],
-            "notes": list(self.notes),
-        }
-
-
-def _left_out(rows: int) -> str:
-    return f", {rows:,} left out for a missing target" if rows else ""
-
-
 class Model:
     """A fitted model. Made by `learn` or `load`."""
 
     def __init__(self, record: "Record") -> None:
         self._record = record
+        self._scorer = Scorer(record)
 
     @property
     def record(self) -> "Record":
         """Everything the model is, as checked data."""
         return self._record
 
-    @cached_property
+    @property
     def loss(self) -> Loss:
         """What a row's wrongness counts for, with its link."""
-        return together(self._record.losses)
+        return self._scorer.loss
 
     @property
     def outputs(self) -> list[str]:
@@ -109,14 +58,6 @@ class Model:
     def prediction_columns(self) -> list[str]:
         """What the columns of a prediction are called."""
         return [f"{output}_prediction" for output in self.outputs]
-
-    @cached_property
-    def _weights(self) -> Weights:
-        flat = np.array([record.weight for record in self._record.weights])
-        weights = {"weight": flat.reshape(len(self.outputs), -1).T}
-        if self._record.intercept:
-            weights["intercept"] = np.array([record.weight for record in self._record.intercept])
-        return weights
 
     @property
     def weights(self) -> pl.DataFrame:
@@ -164,17 +105,17 @@ class Model:
         """
         if row is not None:
             source, _ = open_table(table)
-            return _widening(source, lambda: self._explained(source, row))
+            return widening(source, lambda: self._explained(source, row))
         frame, back, _ = self._predicted(table, explain=True)
         return back(frame)
 
     def _explained(self, source: Source, row: int) -> Explanation:
         contract, before = self._record.contract, 0
-        for batch in self._batches(source, contract.needs):
+        for batch in batches(source, contract.needs, contract.expects):
             at = row - 1 - before
             if 0 <= at < batch.height:
                 view = contract.view(batch[at : at + 1], name=source.name, row=row - 1)
-                how = (self._record, self.loss, self._scores)
+                how = (self._record, self.loss, self._scorer.scores)
                 return explained(view, *how, table=source.name, number=row)
             before += batch.height
         raise EmptyError(
@@ -192,7 +133,7 @@ class Model:
         self, table: Any, *, explain: bool = False, flags: bool = False
     ) -> tuple[pl.DataFrame, Any, Met]:
         source, back = open_table(table)
-        frame, met = _widening(
+        frame, met = widening(
             source, lambda: self._predicted_rows(source, explain=explain, flags=flags)
         )
         met.said = list(source.notes)
@@ -203,7 +144,7 @@ class Model:
     ) -> tuple[pl.DataFrame, Met]:
         contract, met = self._record.contract, Met()
         parts = []
-        for batch in self._batches(source, contract.needs):
+        for batch in batches(source, contract.needs, contract.expects):
             view = contract.view(batch, name=source.name, row=met.rows)
             inputs, noticed = contract.encode(view, name=source.name, row=met.rows)
             made = self._frame(inputs, explain=explain)
@@ -219,95 +160,39 @@ class Model:
         frame = self._frame(np.zeros((0, len(self._record.means))), explain=explain)
         return frame.with_columns(flags_of(Noticed(), 0)) if flags else frame, met
 
-    def _batches(self, source: Source, needed: list[str]) -> Iterator[pl.DataFrame]:
-        if not source.typed:
-            # Parsed as numbers where they can be; else read as text, to say what is wrong where.
-            expected = self._record.contract.expects
-            source.expect(expected)
-            try:
-                source.look()
-            except UnparsedError:
-                source.expect(dict.fromkeys(expected, pl.String))
-        look = source.look()
-        if not look.columns:
-            return  # no rows at all, such as an empty list
-        check_there(look.columns, needed, name=source.name)
-        yield from source.batches([column(name) for name in needed])
-
-    def _scores(self, inputs: Array) -> Array:
-        """Input by input: a row scores the same to the last bit whatever rows are beside it.
-
-        Shapes:  inputs (n, p) -> (n, k)
-        """
-        scores = np.zeros((len(inputs), len(self.outputs)))
-        if self._record.intercept:
-            scores += self._weights["intercept"]
-        for values, weight in zip(inputs.T, self._weights["weight"], strict=True):
-            scores += values[:, None] * weight
-        return scores
-
     def _frame(self, inputs: Array, *, explain: bool) -> pl.DataFrame:
-        scores = self._scores(inputs)
+        scores = self._scorer.scores(inputs)
         predictions = self.loss.mean(scores)
         columns: dict[str, Array] = {}
         means = np.array(self._record.means)
-        average = self._scores(means[None])[0]
+        average = self._scorer.scores(means[None])[0]
         for at, output in enumerate(self.outputs):
             if explain:
                 columns[f"{output}_average"] = np.full(len(inputs), average[at])
                 for name, span in self._record.contract.spans().items():
-                    weight = self._weights["weight"][span, at]
+                    weight = self._scorer.weights["weight"][span, at]
                     columns[f"{output}_from_{name}"] = (inputs[:, span] - means[span]) @ weight
                 if self._record.loss != "squared":
                     columns[f"{output}_score"] = scores[:, at]
             columns[self.prediction_columns[at]] = predictions[:, at]
         return pl.DataFrame(columns)
 
-    def compare(self, table: Any) -> Compared:
+    @overload
+    def compare(self, table: Any) -> Compared: ...
+    @overload
+    def compare(self, table: Any, other: "Model") -> Contest: ...
+    def compare(self, table: Any, other: "Model | None" = None) -> Compared | Contest:
         """How well the model predicts a table that has its targets.
 
-        Errors:  EmptyError when no row has all targets
+        With an `other` model, which of the two does it better on the same rows, and how sure that
+        is: A is this model, B the other.
+        Errors:  EmptyError when no row has all targets; LearningError for a model of other targets
         """
         source, _ = open_table(table)
-        return _widening(source, lambda: self._compared(source))
-
-    def _compared(self, source: Source) -> Compared:
-        contract = self._record.contract
-        goals = [column for target in contract.targets for column in target.term.columns]
-        needed = list(dict.fromkeys([*contract.needs, *goals]))
-        if contract.row_weight is not None and contract.row_weight in source.look().columns:
-            needed.append(contract.row_weight)
-        sums, met, left_out = _ComparedSums(len(self.outputs)), Met(), 0
-        guess = np.array(self._record.target_means)
-        for batch in self._batches(source, needed):
-            view = contract.view(batch, name=source.name, row=met.rows, targets=True)
-            inputs, noticed = contract.encode(view, name=source.name, row=met.rows)
-            targets = contract.outcomes(view, name=source.name, row=met.rows)
-            keep = ~np.isnan(targets).any(axis=1)
-            self._check_targets(targets, keep, name=source.name, row=met.rows)
-            scores = self._scores(inputs[keep])
-            sums.add(
-                self.loss,
-                scores,
-                targets[keep],
-                guess,
-                _row_weights(batch, contract.row_weight, keep),
-            )
-            left_out += int((~keep).sum())
-            met.add(noticed, batch.height)
-        if sums.rows == 0:
-            raise EmptyError(f"{source.name} has no row with a target: there is nothing to compare")
-        outputs = tuple(sums.output(at, name) for at, name in enumerate(self.outputs))
-        met.said = list(source.notes)
-        return Compared(sums.rows, left_out, outputs, tuple(self._notes(met)))
-
-    def _check_targets(self, targets: Array, keep: Any, *, name: str, row: int) -> None:
-        wrong = keep & ~self.loss.accepts(np.where(keep[:, None], targets, 0.0)).all(axis=1)
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            raise TargetError(
-                f"{name}, row {row + at + 1}: {self.loss.name} loss takes {self.loss.takes}"
-            )
+        if other is None:
+            return widening(source, lambda: compared(self._scorer, source))
+        theirs = other._scorer
+        return widening(source, lambda: contested(self._scorer, theirs, source))
 
     def _notes(self, met: "Met") -> list[str]:
         return met.notes({column.name: column for column in self._record.contract.columns})
@@ -362,54 +247,3 @@ def load(path: str | Path) -> Model:
     Errors:  ModelError and its kinds
     """
     return Model(saved.load(Path(path)))
-
-
-def _widening(source: Source, work: Callable[[], T]) -> T:
-    """The work, once more where later rows have wider types than the first showed."""
-    try:
-        return work()
-    except UnparsedError:
-        if not source.widen():
-            raise
-        return work()
-
-
-def _row_weights(batch: pl.DataFrame, column: str | None, keep: Any) -> Array:
-    if column is None or column not in batch.columns:
-        return np.ones(int(keep.sum()))
-    weights: Array = np.nan_to_num(batch[column].cast(pl.Float64).to_numpy()[keep], nan=0.0)
-    return weights
-
-
-class _ComparedSums:
-    """Sums over rows from which `Compared` is told."""
-
-    def __init__(self, outputs: int) -> None:
-        self.rows = 0.0
-        self.squared, self.guessed = np.zeros(outputs), np.zeros(outputs)
-        self.loss, self.guessed_loss = np.zeros(outputs), np.zeros(outputs)
-        self.targets = Moments.none(outputs)
-
-    def add(self, loss: Loss, scores: Array, targets: Array, guess: Array, each: Array) -> None:
-        predictions = loss.mean(scores)
-        self.rows += float(each.sum())
-        self.squared += each @ (predictions - targets) ** 2
-        self.guessed += each @ (guess - targets) ** 2
-        with np.errstate(divide="ignore"):
-            flat = np.broadcast_to(loss.score(guess), scores.shape)
-        for at, own in enumerate(each_output(loss, scores.shape[1])):
-            one = slice(at, at + 1)
-            self.loss[at] += each @ own.value(scores[:, one], targets[:, one])
-            self.guessed_loss[at] += each @ own.value(flat[:, one], targets[:, one])
-        self.targets = self.targets + Moments.of(targets, each)
-
-    def output(self, at: int, name: str) -> OutputCompared:
-        about_mean = float(self.targets.cross[at, at])
-        return OutputCompared(
-            output=name,
-            rmse=float(np.sqrt(self.squared[at] / self.rows)),
-            r2=1 - float(self.squared[at]) / about_mean if about_mean > 0 else None,
-            baseline_rmse=float(np.sqrt(self.guessed[at] / self.rows)),
-            loss=float(self.loss[at] / self.rows),
-            baseline_loss=float(self.guessed_loss[at] / self.rows),
-        )

@@ -7,10 +7,13 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from deltarule.goodness.classes import ClassFigures
+    from deltarule.goodness.figures import Figures
     from deltarule.rule.losses import Loss
     from deltarule.saved import FitRecord, HeldOutRecord, LearnRecord, Record, WeightRecord
 
 TERMS_SHOWN = 6
+CLASSES_SHOWN = 6
 WIDTH = 96
 
 
@@ -34,6 +37,78 @@ def on_one_line(text: str) -> str:
     'two lines [2J'
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def percent(value: float) -> str:
+    """A share of rows: 85.3%."""
+    return f"{value:.1%}"
+
+
+def rows_told(rows: float) -> str:
+    """So many rows: 1 row, 3,194 rows."""
+    return f"{rows:,.0f} rows" if rows != 1 else "1 row"
+
+
+def figures_told(figures: "Figures") -> list[str]:
+    """How well rows were predicted, beside guessing; for classes, tables below it."""
+    if figures.classes is not None:
+        told = classes_told(figures.classes, figures.loss, figures.baseline_loss)
+        return [told, *_confusion(figures.classes), *_calibration(figures.classes)]
+    words = f"typical error {number(figures.rmse)}"
+    words += f", guessing the mean {number(figures.baseline_rmse)}"
+    if figures.null_deviance is None or figures.deviance is None:
+        return [words + ("" if figures.r2 is None else f", R2 {share(figures.r2)}")]
+    if figures.null_deviance > 0:
+        words += f", deviance explained {share(1 - figures.deviance / figures.null_deviance)}"
+    return [words]
+
+
+def classes_told(classes: "ClassFigures", loss: float, baseline_loss: float) -> str:
+    """How well rows were told apart, beside guessing."""
+    guess = f"guessing the most frequent, {percent(classes.baseline_accuracy)}"
+    words = f"right in {percent(classes.accuracy)} ({guess})"
+    if classes.auc is not None:
+        words += f", AUC {share(classes.auc)}"
+    return words + f", log loss {share(loss)} (guessing, {share(baseline_loss)})"
+
+
+def _confusion(classes: "ClassFigures") -> list[str]:
+    """Rows by class and by what was predicted; only mistakes where there are many classes."""
+    names = classes.classes
+    if len(names) > CLASSES_SHOWN:
+        wrong = sorted(
+            (
+                (-rows, f"{names[actual]} taken for {names[made]} in {rows_told(rows)}")
+                for actual, across in enumerate(classes.confusion)
+                for made, rows in enumerate(across)
+                if actual != made and rows > 0
+            ),
+        )
+        return [f"  {words}" for _, words in wrong[:CLASSES_SHOWN]]
+    head = ["", *(f"said {name}" for name in names)]
+    lines = [
+        [f"is {name}", *(f"{rows:,.0f}" for rows in across)]
+        for name, across in zip(names, classes.confusion, strict=True)
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    return [
+        "  " + "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in [head, *lines]
+    ]
+
+
+def _calibration(classes: "ClassFigures") -> list[str]:
+    """Where predictions are too sure, or not sure enough, by more than chance."""
+    what = f"{classes.classes[1]}" if len(classes.classes) == 2 else "right"
+    lines = []
+    for one in classes.calibration:
+        noise = math.sqrt(max(one.predicted * (1 - one.predicted), 1e-12) / one.rows)
+        if abs(one.happened - one.predicted) > 3 * noise:
+            lines.append(
+                f"  of {rows_told(one.rows)} predicted to be {what} with {percent(one.predicted)} "
+                f"on average, {percent(one.happened)} were"
+            )
+    return lines
 
 
 def blocks(record: "Record") -> list[tuple[str, list[str]]]:

@@ -1,21 +1,36 @@
-"""deltarule compare: how well a model predicts a table."""
+"""deltarule compare: how well a model predicts a table, or which of two does it better."""
 
 import json
+from typing import Annotated
 
-from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, Table
+import typer
+
+from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query
 from deltarule.cli.table import source_of
 
 
 def compare(
     model: ModelFile,
-    table: Table,
+    others: Annotated[
+        list[str],
+        typer.Argument(metavar="[MODEL_B] TABLE", help="Perhaps another model, and a table."),
+    ],
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,
     as_json: Json = False,
 ) -> None:
-    """Compare a model's predictions with a table that has the targets."""
+    """Compare a model's predictions with a table that has the targets.
+
+    With two models, say which predicts the same rows better, by how much, and how sure that is.
+    """
     from deltarule.model import load
 
-    found = load(model).compare(source_of(table, read, db_table, query))
+    *more, table = others
+    if len(more) > 1:
+        raise typer.BadParameter(
+            f"{len(others) + 1} were given: give one or two models, then a table"
+        )
+    models = [load(model), *(load(path) for path in more)]
+    found = models[0].compare(source_of(table, read, db_table, query), *models[1:])
     print(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)

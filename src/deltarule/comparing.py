@@ -1,0 +1,99 @@
+"""Comparing a model with a table: how well it predicts rows whose targets are known.
+
+Shapes: n rows; k outputs of a target, one or one for each class.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import EmptyError
+from deltarule.goodness.figures import Figures, Sums
+from deltarule.rule.losses import Loss
+from deltarule.saved import Record
+from deltarule.scorer import Scorer, batches
+from deltarule.summary import figures_told, rows_told
+from deltarule.tables.noticed import Met
+from deltarule.tables.schema import Target
+from deltarule.tables.source import Source
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A model compared with a table."""
+
+    rows: float
+    rows_left_out: int
+    outputs: tuple[Figures, ...]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{rows_told(self.rows)} compared" + left_out_told(self.rows_left_out)]
+        for one in self.outputs:
+            first, *tables = figures_told(one)
+            lines += [f"{one.output}: {first}", *tables]
+        return "\n".join([*lines, *self.notes])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data, for JSON."""
+        return {
+            "rows": self.rows,
+            "rows_left_out": self.rows_left_out,
+            "outputs": [one.model_dump(mode="json") for one in self.outputs],
+            "notes": list(self.notes),
+        }
+
+
+def compared(scorer: Scorer, source: Source) -> Compared:
+    """How well a model predicts a table that has its targets.
+
+    Errors:  EmptyError when no row has all targets
+    """
+    sums, met, left_out = sums_of(scorer.record), Met(), 0
+    contract = scorer.contract
+    weight = [] if contract.row_weight is None else [contract.row_weight]
+    for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
+        rows = scorer.scored(batch, name=source.name, row=met.rows)
+        for span, one in zip(contract.target_spans().values(), sums, strict=True):
+            one.add(rows.scores[:, span], rows.targets[:, span], rows.each)
+        left_out += rows.rows - len(rows.each)
+        met.add(rows.noticed, rows.rows)
+    if not sums[0].rows > 0:
+        raise nothing_in(source)
+    named = zip(contract.targets, sums, strict=True)
+    outputs = tuple(one.figures(target.name) for target, one in named)
+    met.said = list(source.notes)
+    notes = met.notes({column.name: column for column in contract.columns})
+    return Compared(sums[0].rows, left_out, outputs, tuple(notes))
+
+
+def sums_of(record: Record) -> list[Sums]:
+    """Where each target's figures are to be summed."""
+    guess = np.array(record.target_means)
+    spans = record.contract.target_spans().values()
+    targets = zip(record.contract.targets, record.losses, record.fit, spans, strict=True)
+    found = []
+    for target, loss, fit, span in targets:
+        variance = (fit.residual_sd or 0.0) ** 2 if loss.name == "squared" else fit.dispersion
+        sums = Sums(loss, guess[span], classes_of(target, loss), dispersion=variance or 1.0)
+        found.append(sums)
+    return found
+
+
+def classes_of(target: Target, loss: Loss) -> Sequence[str]:
+    """What a target's rows are told apart into; none for an amount."""
+    if target.classes:
+        return tuple(target.classes)
+    return ("no", "yes") if loss.name == "logistic" else ()
+
+
+def nothing_in(source: Source) -> EmptyError:
+    """That there is nothing to compare."""
+    return EmptyError(f"{source.name} has no row with a target: there is nothing to compare")
+
+
+def left_out_told(rows: int) -> str:
+    """How many rows were left out, if any."""
+    return f", {rows:,} left out for a missing target" if rows else ""

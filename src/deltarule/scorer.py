@@ -1,0 +1,159 @@
+"""Scorer: a model's record applied to rows: a table in, scores and targets out.
+
+    score = intercept + sum over inputs of weight * input
+
+Shapes: n rows, p inputs, k outputs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deltarule.errors import TargetError
+from deltarule.rule.losses import Loss, together
+from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.saved import Record
+from deltarule.tables.names import check_there, column
+from deltarule.tables.polars import UnparsedError
+from deltarule.tables.schema import Noticed, Schema
+from deltarule.tables.source import Source
+
+Kinds = Mapping[str, type[pl.DataType]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows with targets: scores, targets (n, k); what each counts for, its number (n,).
+
+    `inputs` (n, p) are those of the same rows; `rows` is how many there were before some were left
+    out for a missing target, and `noticed` what was new in them.
+    """
+
+    inputs: Array
+    scores: Array
+    targets: Array
+    each: Array
+    number: NDArray[np.intp]
+    rows: int
+    noticed: Noticed
+
+
+class Scorer:
+    """A record's weights and contract, at work."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    @property
+    def contract(self) -> Schema:
+        """The columns it is bound to."""
+        return self.record.contract
+
+    @cached_property
+    def loss(self) -> Loss:
+        """What a row's wrongness counts for, with its link."""
+        return together(self.record.losses)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The weights as arrays, in the inputs' own units."""
+        flat = np.array([one.weight for one in self.record.weights])
+        weights = {"weight": flat.reshape(len(self.contract.outputs), -1).T}
+        if self.record.intercept:
+            weights["intercept"] = np.array([one.weight for one in self.record.intercept])
+        return weights
+
+    def scores(self, inputs: Array) -> Array:
+        """Input by input: a row scores the same to the last bit whatever rows are beside it.
+
+        Shapes:  inputs (n, p) -> (n, k)
+        """
+        scores = np.zeros((len(inputs), len(self.contract.outputs)))
+        if "intercept" in self.weights:
+            scores += self.weights["intercept"]
+        for values, weight in zip(inputs.T, self.weights["weight"], strict=True):
+            scores += values[:, None] * weight
+        return scores
+
+    @property
+    def compares(self) -> list[str]:
+        """The table's columns that comparing reads; the row weights' only if it is there."""
+        goals = [name for target in self.contract.targets for name in target.term.columns]
+        return list(dict.fromkeys([*self.contract.needs, *goals]))
+
+    def scored(self, batch: pl.DataFrame, *, name: str, row: int) -> Scored:
+        """A batch of a table that has targets.
+
+        Errors:  TargetError for a target that the loss cannot take
+        """
+        contract = self.contract
+        view = contract.view(batch, name=name, row=row, targets=True)
+        inputs, noticed = contract.encode(view, name=name, row=row)
+        targets = contract.outcomes(view, name=name, row=row)
+        keep: Mask = ~np.asarray(np.isnan(targets).any(axis=1))
+        self._check_targets(targets, keep, name=name, row=row)
+        kept = inputs[keep]
+        return Scored(
+            inputs=kept,
+            scores=self.scores(kept),
+            targets=targets[keep],
+            each=row_weights(batch, contract.row_weight, keep),
+            number=row + np.flatnonzero(keep),
+            rows=batch.height,
+            noticed=noticed,
+        )
+
+    def _check_targets(self, targets: Array, keep: Mask, *, name: str, row: int) -> None:
+        wrong = keep & ~self.loss.accepts(np.where(keep[:, None], targets, 0.0)).all(axis=1)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise TargetError(
+                f"{name}, row {row + at + 1}: {self.loss.name} loss takes {self.loss.takes}"
+            )
+
+
+def row_weights(batch: pl.DataFrame, column: str | None, keep: Mask) -> Array:
+    """What each kept row counts for: 1 where the table has no such column."""
+    if column is None or column not in batch.columns:
+        return np.ones(int(keep.sum()))
+    weights: Array = np.nan_to_num(batch[column].cast(pl.Float64).to_numpy()[keep], nan=0.0)
+    return weights
+
+
+def batches(
+    source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
+    """A table's rows, some at a time, in columns of the kinds that were learnt from.
+
+    `wanted` columns come too, where they are there.
+    Errors:  ColumnError for a needed column that is not there
+    """
+    if not source.typed:
+        # Parsed as numbers where they can be; else read as text, to say what is wrong where.
+        source.expect(expected)
+        try:
+            source.look()
+        except UnparsedError:
+            source.expect(dict.fromkeys(expected, pl.String))
+    look = source.look()
+    if not look.columns:
+        return  # no rows at all, such as an empty list
+    check_there(look.columns, needed, name=source.name)
+    names = dict.fromkeys([*needed, *(name for name in wanted if name in look.columns)])
+    yield from source.batches([column(name) for name in names])
+
+
+def widening(source: Source, work: Callable[[], T]) -> T:
+    """The work, once more where later rows have wider types than the first showed."""
+    try:
+        return work()
+    except UnparsedError:
+        if not source.widen():
+            raise
+        return work()
