@@ -6,25 +6,17 @@
 Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.learning.outcome import HeldOut
 from deltarule.learning.passes import RowSource
-from deltarule.learning.rounds import Curbed
-from deltarule.moments.moments import Moments, total
-from deltarule.moments.problem import Problem
 from deltarule.moments.standard import Standard
-from deltarule.rule.compare import Loss, Objective
-from deltarule.rule.learn import AlphaRange, Learner, Newton, alpha_range_of
-from deltarule.rule.predict import Array, Linear, Mask, Weights
-from deltarule.rule.train import train
+from deltarule.rule.compare import Loss
+from deltarule.rule.learn import AlphaRange, alpha_range_of
+from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.saved import FitRecord
-
-Penalise = Callable[[Objective], Objective]
-"""Puts the penalty, if there is one, beside an objective's loss."""
 
 # Beyond this condition of the curvature its inverse has no digits left.
 INVERTIBLE = 1e14
@@ -185,60 +177,3 @@ def separated(fit: FitRecord) -> bool:
     if fit.deviance is None or fit.null_deviance is None or fit.dispersion is not None:
         return False
     return fit.deviance < SEPARATED * fit.null_deviance
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Judges each fold by weights learnt from the others, starting from those of all rows.
-
-    They are learnt with one loss of the path after the other: most have but one.
-
-    Where rows are not in memory every step is a read, so only the first fold is held out.
-    """
-
-    rows: RowSource
-    model: Linear
-    path: Sequence[Loss]
-    problem: Problem
-    spans: Sequence[slice]
-    frozen: Mapping[str, Mask] | None
-
-    def held_out(
-        self, weights: Weights, folds: list[Moments], penalised: Penalise
-    ) -> HeldOut | None:
-        """The errors on held-out rows; None where there are none."""
-        there = [fold for fold, moments in enumerate(folds) if moments.rows > 0]
-        if len(there) < 2:
-            return None
-        tried = there if self.rows.in_memory else there[:1]
-        targets = list(self.problem.targets)
-        errors, guessing, judged = np.zeros(len(targets)), np.zeros(len(targets)), 0.0
-        for fold in tried:
-            others = total([folds[other] for other in there if other != fold])
-            guess = others.mean[targets] * others.scale[targets]
-            learnt = weights
-            for loss in self.path:
-                learnt = self._learn(
-                    learnt, penalised(self.rows.objective(self.model, loss, without=fold))
-                )
-            for batch in self.rows.batches():
-                mine = batch.only(batch.fold == fold)
-                predictions = self.path[-1].mean(mine.scores(self.model, learnt))
-                errors += mine.each @ (predictions - mine.targets) ** 2
-                guessing += mine.each @ (guess - mine.targets) ** 2
-                judged += float(mine.each.sum())
-        starts = [span.start for span in self.spans]
-        errors, guessing = np.add.reduceat(errors, starts), np.add.reduceat(guessing, starts)
-        return HeldOut(len(tried), judged, errors, guessing, np.ones(len(starts)))
-
-    def _learn(self, weights: Weights, objective: Objective) -> Weights:
-        """Newton's last weights, or where they are still on their way the best they came by."""
-        least = np.inf
-        learner: Learner = Newton() if len(self.path) == 1 else Curbed()
-        for step in train(
-            weights, objective, learner, steps=40, tolerance=1e-4, frozen=self.frozen
-        ):
-            if step.comparison.loss < least:
-                least, weights = step.comparison.loss, step.before
-        settled = step.stopped is not None and step.stopped.reason == "settled"
-        return step.weights if settled else weights

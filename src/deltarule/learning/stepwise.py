@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 
 from deltarule.errors import DivergedError, LearningError, TargetError
 from deltarule.learning.course import Course
-from deltarule.learning.deviance import Judge, figures, own_alphas, separated, standard_errors
+from deltarule.learning.deviance import figures, own_alphas, separated, standard_errors
 from deltarule.learning.exact import Certain, fits
+from deltarule.learning.judge import Judge, Known
 from deltarule.learning.outcome import HeldOut, Outcome
-from deltarule.learning.passes import Held, Reread, RowSource
+from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
 from deltarule.learning.settings import Settings
 from deltarule.moments.moments import LeastSquares, total
@@ -97,11 +100,13 @@ class Stepwise:
 
     def _rows(self, by_hand: int) -> RowSource | None:
         """The rows, where the loss needs them or they are few enough to be shown."""
-        if self.read.frames is None:
-            return None if self.settings.loss == "squared" else Reread(self.read, self.standard)
-        if self.settings.loss == "squared" and self.read.examples > by_hand:
+        squared = self.settings.loss == "squared"
+        if squared and (self.read.frames is None or self.read.examples > by_hand):
             return None
-        return Held.of(self.read, self.standard)
+        cells = self.read.examples * (len(self.problem.mean) + len(self.losses))
+        if self.read.frames is not None and (squared or cells <= HELD_CELLS):
+            return Held.of(self.read, self.standard)
+        return Passed(self.read, self.standard)
 
     def _rounds(self) -> Rounds:
         """Rounds of learning. Errors: LearningError where several targets need several spreads."""
@@ -388,18 +393,26 @@ class Stepwise:
             path = list(dict.fromkeys(rounded))  # without a kink they are all the same
         losses = narrowed(self.losses, 0)
         null = self.loss.score(self.guess) if self.rounds is None else best(self.rows, losses)
-        curvature = self.objective(weights, curvature=True).curvature
+        model, loss = self.model, self.loss
+        by_fold = self.rows.by_fold(
+            lambda batch, _: batch.compare(model, loss, weights, curvature=True)
+        )
+        whole = self._penalised(Known(reduce(add, by_fold.values())))
+        curvature = whole(weights, curvature=True).curvature
         assert curvature is not None, "rows are curved"
         p, intercept = len(self.problem.mean), self.model.intercept
         average = curvature / self.problem.rows
         sharp = self.rounds is not None and self.losses[0].noise == "unknown"
         known = not self.ridge and self.frozen is None
+        arrived = stopped.reason == "settled"
         try:
             fit = figures(self.rows, self.model, losses, self.spans, weights, null)
         except OverflowError:
             raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
         found = self._errors(weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
-        judge = Judge(self.rows, self.model, path, self.asked, self.spans, self.frozen)
+        judge = Judge(
+            self.rows, self.model, path, self.asked, self.spans, self.frozen, self._penalised
+        )
         notes = list(outcome.notes)
         if any(separated(one) for one in fit) and not self.ridge:
             notes.append(
@@ -409,7 +422,7 @@ class Stepwise:
         return replace(
             outcome,
             fit=fit,
-            held_out=judge.held_out(weights, self.read.folds, self._penalised),
+            held_out=judge.held_out(weights, self.read.folds, by_fold if arrived else None),
             error=found[:p] if known else None,
             intercept_error=found[p] if known and self.model.intercept else None,
             # Beside a kink curvature says nothing of the next step.

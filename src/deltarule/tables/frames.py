@@ -42,8 +42,16 @@ class PartsSource:
     typed = True
     decimal = None
 
-    def __init__(self, parts: Parts, *, dialect: str, rows: int | None, once: bool = False) -> None:
-        self.name, self.dialect, self.rows = NAME, dialect, rows
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        dialect: str,
+        rows: int | None,
+        once: bool = False,
+        in_memory: bool = False,
+    ) -> None:
+        self.name, self.dialect, self.rows, self.in_memory = NAME, dialect, rows, in_memory
         self.reads = 0
         self.notes: list[str] = []
         self._parts, self._once = parts, once
@@ -171,7 +179,7 @@ def _held(frame: pl.DataFrame, dialect: str = "polars frame") -> PartsSource:
         for start in range(0, max(frame.height, 1), BATCH_ROWS):
             yield frame.slice(start, BATCH_ROWS)
 
-    return PartsSource(parts, dialect=dialect, rows=frame.height)
+    return PartsSource(parts, dialect=dialect, rows=frame.height, in_memory=True)
 
 
 # Dicts, lists and arrays
@@ -289,7 +297,9 @@ def _from_library(table: Any) -> tuple[Source, Back]:
     if nw.dependencies.is_pandas_dataframe(table):
         return _from_pandas(table)
     if nw.dependencies.is_pyarrow_table(table):
-        return _from_arrow(lambda: table.to_reader(BATCH_ROWS), "Arrow table", table.num_rows)
+        return _from_arrow(
+            lambda: table.to_reader(BATCH_ROWS), "Arrow table", table.num_rows, in_memory=True
+        )
     if nw.dependencies.is_duckdb_relation(table):
         # Its name in later versions of DuckDB, and in earlier ones.
         reader = getattr(table, "to_arrow_reader", None) or table.fetch_arrow_reader
@@ -362,7 +372,8 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
         columns = {name: frame[name].to_numpy() for name in frame.columns}
         return pd.DataFrame(columns, index=table.index)
 
-    return PartsSource(parts, dialect="pandas frame", rows=len(table)), back
+    source = PartsSource(parts, dialect="pandas frame", rows=len(table), in_memory=True)
+    return source, back
 
 
 def _pandas_column(name: str, values: Any) -> pl.Series:
@@ -388,7 +399,12 @@ def _pandas_column(name: str, values: Any) -> pl.Series:
 
 
 def _from_arrow(
-    open_reader: Callable[[], Any], dialect: str, rows: int | None, *, once: bool = False
+    open_reader: Callable[[], Any],
+    dialect: str,
+    rows: int | None,
+    *,
+    once: bool = False,
+    in_memory: bool = False,
 ) -> tuple[Source, Back]:
     """What gives a reader of record batches."""
 
@@ -401,7 +417,8 @@ def _from_arrow(
             for batch in reader:
                 yield _framed(batch.select(names))
 
-    return PartsSource(parts, dialect=dialect, rows=rows, once=once), lambda frame: frame.to_arrow()
+    source = PartsSource(parts, dialect=dialect, rows=rows, once=once, in_memory=in_memory)
+    return source, lambda frame: frame.to_arrow()
 
 
 def _framed(batch: Any) -> pl.DataFrame:

@@ -72,6 +72,7 @@ class PolarsSource:
     """A lazy polars frame: a file that is scanned, or a frame in memory."""
 
     typed = True
+    in_memory = False
 
     @property
     def decimal(self) -> str | None:

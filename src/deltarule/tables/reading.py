@@ -2,9 +2,10 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -15,9 +16,10 @@ from deltarule.errors import ColumnError, EmptyError, TargetError, ValueRefusedE
 from deltarule.moments.chunk import Chunk, Frame, InfiniteError, fold_of
 from deltarule.moments.moments import Moments
 from deltarule.moments.tally import Reading, Sums, tally
-from deltarule.rule.predict import Array
-from deltarule.tables.plan import Asked, Plan, plan
+from deltarule.rule.predict import Array, Mask
+from deltarule.tables.plan import Asked, Plan, plan, row_weights_of
 from deltarule.tables.polars import UnparsedError
+from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
@@ -44,51 +46,114 @@ class Read:
     unweighted: int
     notes: list[str]
     frames: list[pl.DataFrame] | None
+    sample: list[pl.DataFrame]
+    """Some rows of a large table, drawn evenly; empty where none were asked for."""
+    at_first: int
+    """How often all rows were read until this was found."""
 
     @property
     def reads(self) -> int:
-        """How often all rows were read."""
-        return self.source.reads
+        """How often all rows were read; going over rows in memory is no read."""
+        return self.at_first if self.source.in_memory else self.source.reads
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether going over all rows again costs no read."""
+        return self.frames is not None or self.source.in_memory
+
+    def of_sample(self) -> "Read":
+        """The sample as if it were all there is."""
+        return replace(self, frames=self.sample)
 
     def rows(self) -> Iterator["Encoded"]:
         """All rows again, encoded: those in memory, or by another read."""
+        for frame, row in self.parts():
+            yield self.encoded(frame, row)
+
+    def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
+        """All rows again, as `encoded` wants them, and how many came before."""
         row = 0
         for frame in (
             self.frames if self.frames is not None else self.source.batches(self.plan.columns)
         ):
-            yield self._encoded(frame, row)
+            yield frame, row
             row += frame.height
 
-    def _encoded(self, frame: pl.DataFrame, row: int) -> "Encoded":
-        inputs, noticed = self.schema.encode(frame, name=self.source.name, row=row)
-        targets = self.schema.outcomes(frame, name=self.source.name, row=row)
-        chunk = self.plan.chunk(frame, name=self.source.name, row=row)
-        fold = fold_of(chunk.hashes(), rows=len(chunk), folds=self.plan.asked.folds)
-        keep = ~np.isnan(targets).any(axis=1)
-        if chunk.row_weights is not None:
-            keep &= chunk.row_weights > 0
+    def encoded(self, frame: pl.DataFrame, row: int) -> "Encoded":
+        """Rows as arrays."""
+        name = self.source.name
+        columns, noticed = self.schema.columns_of(frame, name=name, row=row)
+        targets = self.schema.outcomes(frame, name=name, row=row)
+        weights = row_weights_of(frame, self.plan.asked.row_weight, name=name, row=row)
+        keep: Mask = ~np.asarray(np.isnan(targets).any(axis=1))
+        if weights is not None:
+            keep &= weights > 0
         if self.schema.drop_missing:
             for gap in noticed.missing.values():
                 keep &= ~gap
-        weights = None if chunk.row_weights is None else chunk.row_weights[keep]
-        return Encoded(inputs[keep], targets[keep], weights, fold[keep], row + np.flatnonzero(keep))
+        all_rows = Encoded(
+            columns,
+            targets,
+            weights,
+            np.arange(row, row + frame.height),
+            lambda: self._fold(frame, row),
+        )
+        return all_rows if keep.all() else all_rows.only(keep)
+
+    def _fold(self, frame: pl.DataFrame, row: int) -> NDArray[np.uint8]:
+        chunk = self.plan.chunk(frame, name=self.source.name, row=row)
+        return fold_of(chunk.hashes(), rows=len(chunk), folds=self.plan.asked.folds)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows as arrays: inputs (n, p), targets (n, k); row weights, folds, row numbers (n,)."""
+    """Rows as arrays: each input (n,), targets (n, k); row weights, row numbers, folds (n,).
 
-    inputs: Array
+    What is costly and not always wanted is worked out when it is asked for.
+    """
+
+    columns: Sequence[Array]
     targets: Array
     row_weights: Array | None
-    fold: NDArray[np.uint8]
     number: NDArray[np.intp]
+    hashed: Callable[[], NDArray[np.uint8]]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @cached_property
+    def inputs(self) -> Array:
+        """All inputs, (n, p)."""
+        return np.array(self.columns).T if self.columns else np.zeros((len(self), 0))
+
+    @cached_property
+    def fold(self) -> NDArray[np.uint8]:
+        """The fold of each row."""
+        return self.hashed()
+
+    def only(self, keep: Mask) -> "Encoded":
+        """Those of the rows that a mask (n,) keeps."""
+        return Encoded(
+            [column[keep] for column in self.columns],
+            self.targets[keep],
+            None if self.row_weights is None else self.row_weights[keep],
+            self.number[keep],
+            lambda: self.fold[keep],
+        )
 
 
 def read(
-    source: Source, asked: Asked, *, progress: Progress | None = None, keep: int = KEPT_CELLS
+    source: Source,
+    asked: Asked,
+    *,
+    progress: Progress | None = None,
+    keep: int = KEPT_CELLS,
+    sampled: bool = False,
 ) -> Read:
-    """Read all rows once, or again with wider types where the first rows misled the look."""
+    """Read all rows once, or again with wider types where the first rows misled the look.
+
+    Up to `keep` numbers are kept in memory; of a table with many more rows, a sample if asked for.
+    """
     texts: frozenset[str] = frozenset()
     again = False
     while True:
@@ -99,7 +164,7 @@ def read(
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
             made = plan(look, asked, name=source.name, typed=source.typed, decimal=source.decimal)
-            found = _read(source, made, progress, keep)
+            found = _read(source, made, progress, keep, Sample.of(source.rows) if sampled else None)
         except UnparsedError as error:
             again = True
             if source.widen():
@@ -117,7 +182,9 @@ def read(
             return found
 
 
-def _read(source: Source, made: Plan, progress: Progress | None, keep: int) -> Read:
+def _read(
+    source: Source, made: Plan, progress: Progress | None, keep: int, sample: Sample | None
+) -> Read:
     if not (made.numbers or made.categories):
         why = "; ".join(f"{column.name}: {column.why}" for column in made.left_out)
         raise ColumnError(
@@ -128,9 +195,6 @@ def _read(source: Source, made: Plan, progress: Progress | None, keep: int) -> R
     reading = Reading(folds=asked.folds)
     frame: Frame | None = None
     frames: list[pl.DataFrame] | None = []
-    workers = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
     waiting: deque[tuple[Chunk, int, Future[Sums]]] = deque()
     rows = 0
 
@@ -142,7 +206,7 @@ def _read(source: Source, made: Plan, progress: Progress | None, keep: int) -> R
             raise _infinite(error, made, source.name, start) from error
 
     # One BLAS thread for each worker: two on a block this thin were slower than one.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
         try:
             for batch in source.batches(made.columns):
                 chunk = made.chunk(batch, name=source.name, row=rows)
@@ -150,9 +214,11 @@ def _read(source: Source, made: Plan, progress: Progress | None, keep: int) -> R
                     frame = Frame.guess(chunk.numbers)
                 waiting.append((chunk, rows, pool.submit(tally, chunk, frame, folds=asked.folds)))
                 # In step, not as workers happen to be done: the same table gives the same sums.
-                if len(waiting) > 2 * workers:
+                if len(waiting) > 2 * workers():
                     frame = take()
                 rows += batch.height
+                if sample is not None:
+                    sample.add(batch)
                 if frames is not None:
                     frames.append(batch)
                     if rows * batch.width > keep:
@@ -171,8 +237,16 @@ def _read(source: Source, made: Plan, progress: Progress | None, keep: int) -> R
         raise _nothing_left(source.name, asked, sums)
     schema, folds, notes = settle(made, folds, sums, source.name)
     return Read(
-        source, made, schema, folds, sums.examples, sums.left_out, sums.unweighted, notes, frames
+        *(source, made, schema, folds, sums.examples, sums.left_out, sums.unweighted, notes),
+        frames=frames,
+        sample=[] if sample is None else sample.frames(rows),
+        at_first=source.reads,
     )
+
+
+def workers() -> int:
+    """How many threads share the work: one for each processor that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_size(made: Plan, name: str) -> None:

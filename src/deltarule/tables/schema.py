@@ -221,6 +221,29 @@ class Schema(Part):
                 self._encode_category(column, series, inputs[:, span], noticed)
         return inputs, noticed
 
+    def columns_of(
+        self, frame: pl.DataFrame, *, name: str, row: int = 0
+    ) -> tuple[list[Array], Noticed]:
+        """The same of rows that were learnt from, each input a column (n,).
+
+        A number that never was missing is handed out where it is, without a copy or a look. Only
+        rows that are left out, for a missing target or a weight of 0, may be missing there: NaN.
+        """
+        found: list[Array] = []
+        noticed = Noticed()
+        for column in self.columns:
+            series, where = frame[column.name], f"{name}, column '{column.name}'"
+            if isinstance(column, Number) and not (column.missing or self.drop_missing):
+                found.append(series.to_numpy())
+                continue
+            inputs = np.empty((frame.height, len(column.levels)), order="F")
+            if isinstance(column, Number):
+                self._encode_number(column, series, inputs, noticed, where, row)
+            else:
+                self._encode_category(column, series, inputs, noticed)
+            found.extend(inputs.T)
+        return found, noticed
+
     def _encode_number(
         self, column: Number, series: pl.Series, into: Array, noticed: Noticed, where: str, row: int
     ) -> None:

@@ -23,6 +23,8 @@ class Source(Protocol):
     """Whether text in it was meant as text, or may be numbers that were written down."""
     dialect: str
     """What was understood, for people: the format and how it is written."""
+    in_memory: bool
+    """Whether a program holds its rows, so that going over them again costs no read."""
 
     @property
     def decimal(self) -> str | None:

@@ -69,6 +69,7 @@ class DatabaseSource:
     """The rows of a table or query, read as often as needed and never written to."""
 
     typed = True
+    in_memory = False
     decimal = None
 
     def __init__(self, there: Address, reader: Reader) -> None:

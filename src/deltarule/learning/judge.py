@@ -1,0 +1,214 @@
+"""Held-out errors of losses that are learnt in steps: every fold at once, in few passes.
+
+All folds begin at the weights of all rows, where one pass tells what each fold says. What the
+others of a fold say is their sum, and one of Newton's steps leads to what they learn without it:
+
+    weights(f) = weights - inv(sum of curvature but f's) @ (sum of weight_delta but f's)
+
+A second pass judges each row by the weights that were learnt without it. Where the folds' curvature
+disagrees, as it does of few rows or where single rows reach far, the step may not be enough: then
+passes go on, in which each fold's weights are told what the other folds say to them.
+
+Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+from scipy.linalg import LinAlgError, eigh
+
+from deltarule.learning.outcome import HeldOut
+from deltarule.learning.passes import Batch, RowSource
+from deltarule.learning.rounds import Curbed
+from deltarule.moments.moments import Moments, total
+from deltarule.moments.problem import Problem
+from deltarule.moments.solve import guessing_error
+from deltarule.rule.compare import Comparison, Loss, Objective
+from deltarule.rule.learn import Learner, Newton
+from deltarule.rule.predict import Array, Linear, Mask, Weights
+
+Penalise = Callable[[Objective], Objective]
+"""Puts the penalty, if there is one, beside an objective's loss."""
+
+# Folds whose curvature is within this share of the whole's hold no row that moves weights by far:
+# one of at most a fortieth of the curvature along any way. Then a step is off by a hundredth.
+STEADY = 0.2
+# Having arrived, a step promises less than this share of what the first one did: weights are then
+# within a ten-thousandth of the way.
+SETTLED = 1e-8
+STEPS = 40
+
+
+@dataclass(frozen=True)
+class Known:
+    """An objective asked at one place only, whose answer is known."""
+
+    comparison: Comparison
+    curved: bool = True
+
+    def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
+        return self.comparison
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the rows of a fold say: to the weights of each other fold, and how far theirs are off.
+
+    Shapes:  errors (k,): summed (prediction - target) ** 2 by the weights learnt without them
+    """
+
+    others: Mapping[int, Comparison]
+    errors: Array
+
+    def __add__(self, other: "_Told") -> "_Told":
+        others = {fold: one + other.others[fold] for fold, one in self.others.items()}
+        return _Told(others, self.errors + other.errors)
+
+
+@dataclass
+class _Fold:
+    """What is learnt without one fold, and its errors by the best weights yet."""
+
+    weights: Weights
+    state: object
+    least: float = np.inf
+    errors: Array | None = None
+    at_start: float = np.nan
+    settled: bool = False
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges each fold by weights learnt from the others, starting from those of all rows.
+
+    They are learnt with one loss of the path after the other: most have but one.
+    """
+
+    rows: RowSource
+    model: Linear
+    path: Sequence[Loss]
+    problem: Problem
+    spans: Sequence[slice]
+    frozen: Mapping[str, Mask] | None
+    penalised: Penalise
+
+    def held_out(
+        self,
+        weights: Weights,
+        folds: Sequence[Moments],
+        found: Mapping[int, Comparison] | None = None,
+    ) -> HeldOut | None:
+        """The errors on held-out rows; None where there are none.
+
+        `found` is what each fold says to these weights, where they are the best for all rows.
+        """
+        there = [fold for fold, moments in enumerate(folds) if moments.rows > 0]
+        if len(there) < 2:
+            return None
+        if found is not None and len(self.path) == 1 and steady(found):
+            errors = self._errors({fold: self._without(fold, weights, found) for fold in there})
+        else:
+            errors = self._learn(dict.fromkeys(there, weights))
+        targets = list(self.problem.targets)
+        guessing = np.zeros(len(targets))
+        for fold in there:
+            others = total([folds[other] for other in there if other != fold])
+            unit = folds[fold].scale[targets]
+            guessing += guessing_error(folds[fold], others, targets) * unit**2
+        rows = sum(folds[fold].rows for fold in there)
+        # A target's error is that of all its outputs.
+        starts = [span.start for span in self.spans]
+        off = np.add.reduceat(reduce(add, errors.values()), starts)
+        return HeldOut(
+            *(len(there), rows, off, np.add.reduceat(guessing, starts), np.ones(len(starts)))
+        )
+
+    def _without(self, fold: int, weights: Weights, found: Mapping[int, Comparison]) -> Weights:
+        """Where a step from here leads without a fold."""
+        others = reduce(add, (one for at, one in found.items() if at != fold))
+        return Newton().step(weights, self._average(others, weights), None)[0]
+
+    def _average(self, comparison: Comparison, weights: Weights) -> Comparison:
+        """What a learner sees of it."""
+        whole = self.penalised(Known(comparison))(weights, curvature=True)
+        return (whole if self.frozen is None else whole.freeze(self.frozen)).average()
+
+    def _errors(self, learnt: Mapping[int, Weights]) -> dict[int, Array]:
+        """Each fold's errors by the weights learnt without it."""
+        return self.rows.by_fold(lambda batch, fold: self._off(batch, learnt[fold]))
+
+    def _off(self, batch: Batch, weights: Weights) -> Array:
+        predictions = self.path[-1].mean(batch.scores(self.model, weights))
+        off: Array = batch.each @ (predictions - batch.targets) ** 2
+        return off
+
+    def _learn(self, first: Mapping[int, Weights]) -> dict[int, Array]:
+        """Each fold's errors by weights learnt without it, step by step: a pass for each."""
+        learner: Learner = Newton() if len(self.path) == 1 else Curbed()
+        learnt = {fold: _Fold(weights, None) for fold, weights in first.items()}
+        for loss in self.path:
+            for one in learnt.values():
+                one.state, one.least, one.settled = learner.start(one.weights), np.inf, False
+            for number in range(STEPS):
+                told = self._ask(loss, learnt)
+                going = {fold: one for fold, one in learnt.items() if not one.settled}
+                for fold, one in going.items():
+                    said = reduce(add, (o.others[fold] for at, o in told.items() if at != fold))
+                    self._move(learner, one, said, told[fold].errors, first=number == 0)
+                if all(one.settled for one in going.values()):
+                    break
+        return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
+
+    def _move(
+        self, learner: Learner, one: _Fold, said: Comparison, errors: Array, *, first: bool
+    ) -> None:
+        """Take a step, unless it promises next to nothing."""
+        compared = self._average(said, one.weights)
+        if first or compared.loss <= one.least:
+            one.least, one.errors = compared.loss, errors
+        way = Newton().step(one.weights, compared, None)[1].way
+        promised = float(sum(np.sum(g * way[n]) for n, g in compared.weight_delta.items()))
+        one.at_start = promised if first else one.at_start
+        one.settled = promised <= SETTLED * one.at_start
+        if one.settled:
+            one.errors = errors
+        else:
+            one.weights, one.state = learner.step(one.weights, compared, one.state)
+
+    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> dict[int, _Told]:
+        """What every row says to the weights of the other folds that are still on their way."""
+
+        def answer(batch: Batch, fold: int) -> _Told:
+            others: dict[int, Comparison] = {}
+            asked: Weights | None = None
+            for at, one in learnt.items():
+                if at == fold or one.settled:
+                    continue
+                if one.weights is not asked:
+                    asked = one.weights
+                    said = batch.compare(self.model, loss, asked, curvature=True)
+                others[at] = said
+            return _Told(others, self._off(batch, learnt[fold].weights))
+
+        return self.rows.by_fold(answer)
+
+
+def steady(found: Mapping[int, Comparison]) -> bool:
+    """Whether every fold's curvature, a row's worth of it, is nearly that of all rows."""
+    whole = reduce(add, found.values()).average().curvature
+    if whole is None or not np.isfinite(whole).all():
+        return False
+    for one in found.values():
+        own = one.average().curvature
+        assert own is not None, "what was found has curvature"
+        for block, of_all in zip(own, whole, strict=True):
+            try:
+                apart = eigh(block - of_all, of_all, eigvals_only=True)
+            except LinAlgError:
+                return False  # some way has no curvature
+            if np.max(np.abs(apart)) > STEADY:
+                return False
+    return True

@@ -1,0 +1,48 @@
+"""A sample of the rows that a read passes by, drawn evenly whatever their order.
+
+Rows sorted by their target, or in which classes take turns, give the same kind of sample as rows
+that were shuffled. The same table gives the same sample.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+# A sample has so many rows, or up to twice as many. Of 196,000 rows and 20 inputs weights are off
+# by a hundredth of what there is to learn: two of Newton's steps make 1e-8 of that.
+SAMPLE_ROWS = 131_072
+# Of a table with fewer rows than so many samples, passes over all of them are as quick.
+WORTH = 4
+
+
+@dataclass
+class Sample:
+    """Rows drawn so far: the same share of each batch, halved when they become too many."""
+
+    share: float = 0.25
+    parts: list[pl.DataFrame] = field(default_factory=list)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    @classmethod
+    def of(cls, rows: int | None) -> "Sample | None":
+        """A sample of so many rows; None where it is known not to be worth its while.
+
+        It is drawn alike where that is not known, so that every source gives the same.
+        """
+        return None if rows is not None and rows < WORTH * SAMPLE_ROWS else cls()
+
+    def add(self, batch: pl.DataFrame) -> None:
+        """Draw from a batch."""
+        drawn = self.rng.random(batch.height) < self.share
+        self.parts.append(batch.filter(pl.Series(drawn)))
+        if sum(part.height for part in self.parts) > 2 * SAMPLE_ROWS:
+            self.share /= 2
+            # What was drawn is thinned by drawing again: every second row might keep one class.
+            self.parts = [
+                part.filter(pl.Series(self.rng.random(part.height) < 0.5)) for part in self.parts
+            ]
+
+    def frames(self, rows: int) -> list[pl.DataFrame]:
+        """The sample of a table that turned out to have so many rows; empty if not worth it."""
+        return self.parts if rows >= WORTH * SAMPLE_ROWS else []
