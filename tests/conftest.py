@@ -3,11 +3,13 @@
 import contextlib
 import io
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -131,3 +133,20 @@ def mixed() -> pl.DataFrame:
             "sold": rng.poisson(np.exp(1 + 0.01 * age)),
         }
     )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no Chromium here: make test installs it")
+    with sync_playwright() as playwright:
+        # A sandbox needs rights that containers seldom have; pages here are our own.
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        yield chromium
+        chromium.close()

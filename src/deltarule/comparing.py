@@ -3,17 +3,18 @@
 Shapes: n rows; k outputs of a target, one or one for each class.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from deltarule.errors import EmptyError
 from deltarule.goodness.figures import Figures, Sums
 from deltarule.rule.losses import Loss
 from deltarule.saved import Record
-from deltarule.scorer import Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches
 from deltarule.summary import figures_told, rows_told
 from deltarule.tables.noticed import Met
 from deltarule.tables.schema import Target
@@ -46,9 +47,15 @@ class Compared:
         }
 
 
-def compared(scorer: Scorer, source: Source) -> Compared:
+def compared(
+    scorer: Scorer,
+    source: Source,
+    *,
+    watch: Callable[[pl.DataFrame, Scored], object] | None = None,
+) -> Compared:
     """How well a model predicts a table that has its targets.
 
+    `watch` is shown each batch, and what was made of it.
     Errors:  EmptyError when no row has all targets
     """
     sums, met, left_out = sums_of(scorer.record), Met(), 0
@@ -58,6 +65,8 @@ def compared(scorer: Scorer, source: Source) -> Compared:
         rows = scorer.scored(batch, name=source.name, row=met.rows)
         for span, one in zip(contract.target_spans().values(), sums, strict=True):
             one.add(rows.scores[:, span], rows.targets[:, span], rows.each)
+        if watch is not None:
+            watch(batch, rows)
         left_out += rows.rows - len(rows.each)
         met.add(rows.noticed, rows.rows)
     if not sums[0].rows > 0:

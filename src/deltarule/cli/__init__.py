@@ -14,6 +14,7 @@ from deltarule.cli.demo import demo
 from deltarule.cli.explain import explain
 from deltarule.cli.learn import ON_SCREEN, learn
 from deltarule.cli.predict import predict
+from deltarule.cli.report import report
 from deltarule.cli.show import show
 from deltarule.errors import DeltaruleError, LearningError
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (learn, compare, predict, explain, columns, show, demo)
+COMMANDS = (learn, compare, predict, explain, report, columns, show, demo)
 """In the order that help lists them."""
 
 for command in COMMANDS:

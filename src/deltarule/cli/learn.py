@@ -20,6 +20,7 @@ from deltarule.cli.arguments import (
     start_of,
     strength_of,
 )
+from deltarule.cli.report import write_report
 from deltarule.cli.table import progress_bar, source_of
 
 if TYPE_CHECKING:
@@ -128,6 +129,10 @@ def learn(
     db_table: DatabaseTable = None,
     query: Query = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a web page on the model and this table here."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Learn a model from a table, and say what it predicts, how well, and how it learnt.
@@ -169,6 +174,8 @@ def learn(
     model = run.model()
     if save is not None:
         model.save(save)
+    if report is not None:
+        write_report(model, source, report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)
 
 

@@ -173,6 +173,10 @@ def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> 
         pairs = [(float(effect.values[i]), float(predicted[i])) for i in some]
         return made, html.table([effect.column, said], pairs)
     order = np.argsort(-predicted, kind="stable")
+    if all(
+        level.isdecimal() for level in effect.levels
+    ):  # months, hours: they have their own order
+        order = np.argsort([int(level) for level in effect.levels], kind="stable")
     levels = [effect.levels[i] for i in order]
     sizes = [float(predicted[i]) for i in order]
     made = figures.effect_of_levels(

@@ -22,21 +22,27 @@ from deltarule.views.marks import (
     Figure,
     axis,
     bars,
+    beside,
+    beyond,
     figure,
     finite,
+    inside,
     line,
     names_axis,
+    near,
     note,
     plain,
     points,
     rule,
     span,
+    within,
 )
 from deltarule.views.theme import LIGHT, Theme
 
 # Losses that fall by more than this are shown on a log axis: else the end looks like zero.
 LOG_FROM = 30.0
 TREND_BINS = 12
+INTERVAL_SHOWN = 4
 ROOM_FOR_NUMBERS = 0.35
 
 
@@ -48,19 +54,20 @@ def predicted_against_actual(
     Shapes:  predictions, targets (n,)
     """
     predictions, targets = finite(predictions, targets)
-    low, high = span(np.concatenate([predictions, targets]))
-    same = {
-        **line([low, high], [low, high], theme.quiet, dash="dot"),
-        "hoverinfo": "skip",
-    }
+    low, high = near(np.concatenate([predictions, targets]))
+    same = line([low, high], [low, high], theme.quiet, dash="dot")
+    shown = points(targets, predictions, theme.model, _hover(targets, predictions))
     alt = f"{len(targets):,} rows: the prediction of {target} (up) over what it was (across)"
     return figure(
-        [same, points(targets, predictions, theme.model, _hover(targets, predictions))],
+        [same, within(shown, (low, high), (low, high))],
         x=axis(f"actual {target}", low, high),
         y=axis(f"predicted {target}", low, high),
         theme=theme,
         alt=alt,
-        notes=[_inside(note(high, high, "prediction = target", theme.quiet, "right", "top"))],
+        notes=[
+            inside(note(high, high, "prediction = target", theme.quiet, "right", "top")),
+            *beyond(shown, (low, high), (low, high), theme),
+        ],
     )
 
 
@@ -106,18 +113,19 @@ def residuals(predictions: Array, deltas: Array, *, target: str, theme: Theme = 
     Shapes:  predictions, deltas (n,)
     """
     predictions, deltas = finite(predictions, deltas)
-    x_low, x_high = span(predictions)
-    y_low, y_high = span(np.append(deltas, 0.0))
+    across, up = near(predictions), near(np.append(deltas, 0.0))
     middles, means = _trend(predictions, deltas)
-    traces = [points(predictions, deltas, theme.model, _hover(predictions, deltas))]
-    notes = []
+    shown = points(predictions, deltas, theme.model, _hover(predictions, deltas))
+    traces, notes = [within(shown, across, up)], beyond(shown, across, up, theme)
     if len(middles) > 1:
-        traces.append(line(middles, means, theme.delta, width=2))
-        notes.append(note(middles[-1], means[-1], "mean delta", theme.delta, "right", "bottom"))
+        trend = within(line(middles, means, theme.delta, width=2), across, up)
+        traces.append(trend)
+        end = (trend["x"][-1], trend["y"][-1])
+        notes.append(note(*end, "mean delta", theme.delta, "right", "bottom"))
     return figure(
         traces,
-        x=axis(f"predicted {target}", x_low, x_high),
-        y=axis("delta = prediction - target", y_low, y_high),
+        x=axis(f"predicted {target}", *across),
+        y=axis("delta = prediction - target", *up),
         theme=theme,
         alt=f"{len(deltas):,} rows: delta (up) over the prediction of {target} (across)",
         lines=[rule(theme, y=0.0)],
@@ -136,14 +144,18 @@ def weights_with_intervals(
 ) -> Figure:
     """Each weight as a point with its interval as a line, the first on top.
 
-    To be compared they should be in the same unit, such as weight * spread of the input.
+    To be compared they should be in the same unit, such as weight * spread of the input. Where an
+    interval goes much further than any weight, it runs into the edge.
     """
     count = len(names)
     places = [count - 1 - at for at in range(count)]
     ends = [end for end in [*low, *high] if end is not None]
+    # An interval of a weight that nothing is known of would leave no room for the others.
+    most = INTERVAL_SHOWN * max(map(abs, weights), default=0.0)
+    ends = [min(max(end, -most), most) for end in ends] if most else ends
     x_low, x_high = span(np.array([*weights, *ends, 0.0]))
     traces = [
-        line([start, end], [place, place], theme.model, width=2)
+        within(line([start, end], [place] * 2, theme.model, width=2), (x_low, x_high), (0, count))
         for place, start, end in zip(places, low, high, strict=True)
         if start is not None and end is not None
     ]
@@ -180,7 +192,7 @@ def errors(names: Sequence[str], sizes: Sequence[float], *, theme: Theme = LIGHT
         for at in range(count)
         if math.isfinite(sizes[at])
     ]
-    notes = [_beside(sizes[at], places[at], number(sizes[at]), theme) for at in range(count)]
+    notes = [beside(sizes[at], places[at], number(sizes[at]), theme) for at in range(count)]
     said = ", ".join(f"{name} {number(size)}" for name, size in zip(names, sizes, strict=True))
     return figure(
         traces,
@@ -261,9 +273,9 @@ def waterfall(
         line([totals[at]] * 2, [places[at] - 0.28, places[at + 1] + 0.28], theme.quiet)
         for at in range(count + 1)
     ]
-    notes = [_beside(totals[at], places[at], shown[at], theme) for at in (0, -1)]
+    notes = [beside(totals[at], places[at], shown[at], theme) for at in (0, -1)]
     notes += [
-        _beside(max(totals[at : at + 2]), places[at + 1], parts[at], theme) for at in range(count)
+        beside(max(totals[at : at + 2]), places[at + 1], parts[at], theme) for at in range(count)
     ]
     said = ", ".join(f"{name} {part}" for name, part in zip(names, parts, strict=True))
     return figure(
@@ -307,7 +319,7 @@ def calibration(
         y=axis("share that are yes", 0.0, 1.0),
         theme=theme,
         alt=f"For rows predicted alike, the share of yes of {target} (up) over the prediction",
-        notes=[_inside(note(1.0, 1.0, "as predicted", theme.quiet, "right", "top"))],
+        notes=[inside(note(1.0, 1.0, "as predicted", theme.quiet, "right", "top"))],
     )
 
 
@@ -388,16 +400,6 @@ def effect_of_levels(
         alt=f"The prediction of {target} for each level of {column}",
         lines=[rule(theme, x=average)],
     )
-
-
-def _inside(at_the_end: Figure) -> Figure:
-    """A note on a rising line's end, moved to the left so that it stands above the line."""
-    return {**at_the_end, "xshift": -18}
-
-
-def _beside(end: float, place: float, text: str, theme: Theme) -> Figure:
-    """A number on the right of a bar or point."""
-    return {**note(end, place, text, theme.ink, "left", "middle"), "xshift": 7}
 
 
 def _hover(x: Array, y: Array) -> list[str]:

@@ -68,10 +68,26 @@ def heading(line: str) -> str:
     return f"<h1>{text(line)}</h1>"
 
 
+def quiet(line: str) -> str:
+    """A sentence in the background."""
+    return f'<p class="quiet">{text(line)}</p>'
+
+
+def grid(drawn: Sequence[str]) -> str:
+    """Figures beside each other, as many as there is room for."""
+    return f'<div class="grid">{"".join(drawn)}</div>'
+
+
+def footer(lines: Sequence[str]) -> str:
+    """Where all of it comes from."""
+    return f"<footer>{sentences(lines)}</footer>"
+
+
 def section(head: str, body: str, *, level: int = 2, lead: str = "") -> str:
     """A headed part; `lead` is a sentence below the heading."""
-    said = f'<p class="quiet">{text(lead)}</p>' if lead else ""
-    return f"<section><h{level}>{text(head)}</h{level}>{said}{body}</section>\n"
+    return (
+        f"<section><h{level}>{text(head)}</h{level}>{quiet(lead) if lead else ''}{body}</section>\n"
+    )
 
 
 def sentences(lines: Sequence[str]) -> str:

@@ -16,6 +16,8 @@ Figure = dict[str, Any]
 LONGEST_NAME = 26
 LONGEST_TITLE = 48
 RANGE_MARGIN = 0.04
+# Of so many points, this share at either end may be left on the edge of a range.
+FAR_FROM, FAR, ROOM_FOR_FAR = 50, 0.005, 0.2
 
 
 def plain(text: str, longest: int = LONGEST_NAME) -> str:
@@ -24,8 +26,19 @@ def plain(text: str, longest: int = LONGEST_NAME) -> str:
     >>> plain("</script> & more")
     '&lt;/script&gt; &amp; more'
     """
-    line = on_one_line(text)
-    return escape(line if len(line) <= longest else line[: longest - 1] + "…", quote=False)
+    return escape(shorter(on_one_line(text), longest), quote=False)
+
+
+def shorter(line: str, longest: int) -> str:
+    """A line cut in its middle: names often differ only at their end.
+
+    >>> shorter("category(month(release_date)) = 05", 20)
+    'category(mo…e)) = 05'
+    """
+    if len(line) <= longest:
+        return line
+    end = (longest - 1) * 2 // 5 + 1
+    return f"{line[: longest - 1 - end]}…{line[len(line) - end :]}" if longest > 2 else "…"
 
 
 def figure(
@@ -88,7 +101,7 @@ def points(
 
     Shapes:  x, y (n,)
     """
-    opacity = max(0.25, min(0.8, 60 / math.sqrt(len(x) * 5 + 1)))
+    opacity = max(0.25, min(0.8, 18 / math.sqrt(len(x) + 1)))
     trace: Figure = {
         "type": "scatter",
         "mode": "markers",
@@ -174,3 +187,44 @@ def span(values: Array, margin: float = RANGE_MARGIN) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     room = (high / 2 - low / 2) * 2 * margin or abs(high) * 0.1 or 1.0
     return (low - room, high + room) if math.isfinite(high - low + 2 * room) else (low, high)
+
+
+def near(values: Array) -> tuple[float, float]:
+    """A range for points: of all of them, or of nearly all where a few are far out."""
+    values = values[np.isfinite(values)]
+    low, high = span(values)
+    if len(values) < FAR_FROM:
+        return low, high
+    inner = span(np.quantile(values, [FAR, 1 - FAR]), margin=ROOM_FOR_FAR)
+    wide = max(low, inner[0]), min(high, inner[1])
+    # Halves, as the width of a range may be larger than the largest number.
+    return wide if wide[1] / 2 - wide[0] / 2 < (high / 2 - low / 2) * 0.7 else (low, high)
+
+
+def within(trace: Figure, across: tuple[float, float], up: tuple[float, float]) -> Figure:
+    """The trace with what lies outside of these ranges moved to their edge."""
+    x, y = (np.clip(trace[a], *ends).tolist() for a, ends in (("x", across), ("y", up)))
+    return {**trace, "x": x, "y": y}
+
+
+def inside(at_the_end: Figure) -> Figure:
+    """A note on a rising line's end, moved to the left so that it stands above the line."""
+    return {**at_the_end, "xshift": -18}
+
+
+def beside(end: float, place: float, text: str, theme: Theme) -> Figure:
+    """A number on the right of a bar or point."""
+    return {**note(end, place, text, theme.ink, "left", "middle"), "xshift": 7}
+
+
+def beyond(
+    shown: Figure, across: tuple[float, float], up: tuple[float, float], theme: Theme
+) -> list[Figure]:
+    """How many points stand on the edge because they are further out."""
+    x, y = np.array(shown["x"]), np.array(shown["y"])
+    out = (x < across[0]) | (x > across[1]) | (y < up[0]) | (y > up[1])
+    count = int(out.sum())
+    if not count:
+        return []
+    words = f"{count:,} {'row is' if count == 1 else 'rows are'} further out"
+    return [note(across[1], up[0], words, theme.quiet, "right", "bottom")]

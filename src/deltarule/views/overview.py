@@ -93,7 +93,7 @@ def errors(record: Record, on_table: Sequence[tuple[str, float]] = ()) -> Iterat
             seen = record.held_out[at]
             bars += [("guessing the mean", seen.baseline_rmse), ("rows it never saw", seen.rmse)]
         bars.append(("rows it learnt from", record.fit[at].rmse))
-        if on_table:
+        if on_table and number(on_table[at][1]) != number(record.fit[at].rmse):
             bars.append(on_table[at])
         made = figures.errors([name for name, _ in bars], [size for _, size in bars])
         says = (
@@ -129,8 +129,8 @@ def columns(record: Record) -> str:
 
 def cell(record: Record) -> str:
     """A model in a notebook."""
-    figures_of = "".join([*errors(record), *weights(record), *effects(record), *course(record)])
+    shown = [*errors(record), *weights(record), *effects(record), *course(record)]
     return html.cell(
-        f'{html.heading(title(record))}{opening(record)}<div class="grid">{figures_of}</div>'
+        f"{html.heading(title(record))}{opening(record)}{html.grid(shown)}"
         f"<details><summary>columns</summary>{columns(record)}</details>"
     )

@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass
 from html import escape, unescape
 from typing import Any
 
-from deltarule.views.marks import Figure, plain
+from deltarule.views.marks import Figure, plain, shorter
 from deltarule.views.theme import FONT_SIZE, LIGHT
 
-WIDTH, HEIGHT = 460, 300
-ROW = 25
+WIDTH, HEIGHT = 410, 276
+ROW = 24
 """The height of a line on an axis of names."""
 LETTER = 0.55 * FONT_SIZE
 """How wide a letter is taken to be: only margins depend on it."""
-TOP, RIGHT, BOTTOM, BARE = 14, 18, 46, 30
+TOP, RIGHT, BOTTOM, BARE = 12, 16, 44, 30
 MOST_NAMES = 0.42
 """How much of the width names may take."""
 MOST_TITLES = 400
@@ -151,9 +151,10 @@ def _grid(layout: Figure, x: Scale, y: Scale) -> list[str]:
         most = max(int((x.start - 10) / LETTER), 1)
         for value, text in zip(up["tickvals"], up["ticktext"], strict=True):
             name = unescape(text)
-            cut = name if len(name) <= most else name[: most - 1] + "…"
             at = y.at(value) + FONT_SIZE * 0.35
-            parts.append(_label(x.start - 10, at, cut, 'fill="var(--ink)" text-anchor="end"'))
+            parts.append(
+                _label(x.start - 10, at, shorter(name, most), 'fill="var(--ink)" text-anchor="end"')
+            )
     else:
         for at, text in y.ticks():
             parts.append(f'<path d="M{x.start:.1f} {at:.1f}H{x.end:.1f}" {line}/>')
@@ -161,7 +162,7 @@ def _grid(layout: Figure, x: Scale, y: Scale) -> list[str]:
             parts.append(_label(x.start - 7, at + 4, text, end))
     if title := _title(across):
         middle = f'{quiet} {small} text-anchor="middle"'
-        parts.append(_label((x.start + x.end) / 2, y.start + 38, title, middle))
+        parts.append(_label((x.start + x.end) / 2, y.start + 36, title, middle))
     if title := _title(up):
         at = (y.start + y.end) / 2
         turned = f'{quiet} {small} text-anchor="middle" transform="rotate(-90 12 {at:.1f})"'

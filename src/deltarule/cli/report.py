@@ -1,0 +1,39 @@
+"""deltarule report: a model and a table as one web page."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table
+from deltarule.cli.table import source_of
+
+
+def report(
+    model: ModelFile,
+    table: Table,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to. Default: the model's name .html.")
+    ] = None,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
+) -> None:
+    """Write a page on a model: what it predicts, how close it comes on a table, and why.
+
+    deltarule report model.json movies.csv
+    """
+    from deltarule.model import load
+
+    to = Path(Path(model).with_suffix(".html").name) if out is None else out
+    write_report(load(model), source_of(table, read, db_table, query), to)
+    print(f"{to} written")
+
+
+def write_report(model: Any, table: Any, to: Path) -> None:
+    """The page, written whole or not at all."""
+    from deltarule.saved import write_whole
+    from deltarule.views.report import report
+
+    page = report(model, table)
+    write_whole(to, lambda temporary: temporary.write_text(page, encoding="utf-8"))

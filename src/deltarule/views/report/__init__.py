@@ -1,0 +1,188 @@
+"""The report: a model and a table it is compared with, as one page that asks for nothing outside.
+
+The figures of a whole table come from all its rows, read once in batches. Points, curves over rows
+and quantiles come from a sample of them, drawn at random and always the same for the same rows. So
+a page stays small, and memory too, whatever the number of rows.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.comparing import Compared, compared
+from deltarule.goodness.classes import ClassFigures
+from deltarule.model import Model
+from deltarule.rule.predict import Array
+from deltarule.saved import Record
+from deltarule.scorer import Scorer, widening
+from deltarule.tables.frames import open_table
+from deltarule.views import figures, html, overview
+from deltarule.views.effects import Sample, effects
+from deltarule.views.report.rows import SAMPLE_ROWS, Rows
+
+OUTPUTS_SHOWN = 3
+DRAWN_ROWS = 1_500
+"""More points than this hide each other."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# The interval of a share that holds it 19 times in 20.
+NORMAL_95 = 1.959963984540054
+
+
+def report(model: Model, table: Any) -> str:
+    """The page, as HTML.
+
+    Errors:  as `Model.compare`
+    """
+    source, _ = open_table(table)
+    scorer = Scorer(model.record)
+
+    def read() -> tuple[Compared, Rows]:
+        rows = Rows(scorer.loss)
+        return compared(scorer, source, watch=rows.add), rows
+
+    found, rows = widening(source, read)
+    return page(model.record, found, rows, source.name)
+
+
+def page(record: Record, found: Compared, rows: Rows, table: str) -> str:
+    """The page of a comparison and the rows that were kept from it."""
+    sample = Sample(rows.frame, rows.inputs)
+    steps = list(overview.course(record))
+    return html.page(
+        overview.title(record),
+        "".join(
+            [
+                html.heading(overview.title(record)),
+                html.quiet(f"learnt from {record.learnt_from}, compared with {table}"),
+                overview.opening(record),
+                html.section(
+                    f"Compared with {table}",
+                    html.listed(str(found).splitlines())
+                    + html.grid(list(_close(record, found, rows, table))),
+                ),
+                html.section(
+                    "What counts",
+                    html.grid([*overview.weights(record), *effects(record, sample)]),
+                ),
+                *([html.section("How it learnt", html.grid(steps))] if steps else []),
+                html.section("Columns", overview.columns(record)),
+                html.footer(_foot(record, rows)),
+            ]
+        ),
+    )
+
+
+def _foot(record: Record, rows: Rows) -> list[str]:
+    few = (
+        f"the {rows.seen:,} rows"
+        if rows.seen <= SAMPLE_ROWS
+        else (f"{SAMPLE_ROWS:,} of {rows.seen:,} rows, drawn at random, the same each time")
+    )
+    return [
+        f"Learnt at {record.learnt_at} by {record.written_by}. Points, curves over rows and "
+        f"quantiles are of {few}; at most {DRAWN_ROWS:,} points are drawn. All other figures are "
+        "of all rows.",
+    ]
+
+
+def _close(record: Record, found: Compared, rows: Rows, table: str) -> Iterator[str]:
+    """How close predictions come, for each target; of classes, for each one."""
+    on_table = [(f"rows of {table}", one.rmse) for one in found.outputs]
+    yield from overview.errors(record, on_table)
+    outputs = record.contract.outputs
+    several = len(outputs) > 1
+    spans = record.contract.target_spans().values()
+    for one, span in list(zip(found.outputs, spans, strict=True))[:OUTPUTS_SHOWN]:
+        if one.classes is not None and one.classes.calibration:
+            yield _calibrated(one.classes, one.output, f" of {one.output}" if several else "")
+        for at in range(span.start, span.stop)[:OUTPUTS_SHOWN]:
+            predicted, actual = rows.predictions[:, at], rows.targets[:, at]
+            of = f" of {outputs[at]}" if several else ""
+            draw = _actual if one.classes is None else _answers
+            yield draw(predicted, actual, outputs[at], of)
+            if one.classes is None or len(one.classes.classes) == 2:
+                yield _deltas(predicted, actual, outputs[at], of)
+
+
+def _actual(predicted: Array, actual: Array, output: str, of: str) -> str:
+    few = slice(None, None, len(actual) // DRAWN_ROWS + 1)
+    made = figures.predicted_against_actual(predicted[few], actual[few], target=output)
+    says = "Each point is a row. On the line, the prediction is what it was."
+    at = _quantiles(actual)
+    rows = [
+        (f"{share:.0%}", a, p)
+        for share, a, p in zip(QUANTILES, at, _quantiles(predicted), strict=True)
+    ]
+    numbers = html.table(["share of rows below", f"actual {output}", f"predicted {output}"], rows)
+    return html.figure(made, f"Predicted against actual{of}", says, numbers)
+
+
+def _answers(predicted: Array, actual: Array, output: str, of: str) -> str:
+    made = figures.predicted_by_answer(predicted, actual, target=output)
+    says = "How predictions are spread over the rows that are yes and over those that are no."
+    rows = [
+        (word, int(own.sum()), *_quantiles(predicted[own]))
+        for word, own in (("yes", actual >= 0.5), ("no", actual < 0.5))
+        if own.any()
+    ]
+    head = ["rows that are", "rows", *(f"{share:.0%} below" for share in QUANTILES)]
+    return html.figure(made, f"Predictions by answer{of}", says, html.table(head, rows))
+
+
+def _calibrated(found: ClassFigures, output: str, of: str) -> str:
+    """Rows predicted alike, and how many of them are yes."""
+    bins = found.calibration
+    low, high = wilson([one.happened for one in bins], [one.rows for one in bins])
+    made = figures.calibration(
+        [one.predicted for one in bins],
+        [one.happened for one in bins],
+        low,
+        high,
+        [one.rows for one in bins],
+        target=output,
+    )
+    says = (
+        "Rows are put together by what was predicted of them. On the line, what is predicted with "
+        "70% happens 70% of the time; lines are 95% intervals."
+    )
+    rows = [
+        (one.predicted, one.happened, a, b, one.rows)
+        for one, a, b in zip(bins, low, high, strict=True)
+    ]
+    head = ["predicted", "happened", "low", "high", "rows"]
+    return html.figure(made, f"Calibration{of}", says, html.table(head, rows))
+
+
+def wilson(shares: Sequence[float], rows: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The 95% interval of each share of so many rows.
+
+    Source:  Wilson 1927
+
+    >>> [round(one[0], 4) for one in wilson([0.5], [10])]
+    [0.2366, 0.7634]
+    """
+    share, count = np.array(shares, float), np.array(rows, float)
+    z2 = NORMAL_95**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = NORMAL_95 * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return np.maximum(middle - half, 0).tolist(), np.minimum(middle + half, 1).tolist()
+
+
+def _deltas(predicted: Array, actual: Array, output: str, of: str) -> str:
+    few = slice(None, None, len(actual) // DRAWN_ROWS + 1)
+    delta = predicted - actual
+    made = figures.residuals(predicted[few], delta[few], target=output)
+    says = (
+        "Delta is prediction - target: above 0 too much was predicted. The mean should stay at 0 "
+        "all the way; where it does not, the straight line is not the whole story."
+    )
+    rows = [
+        (f"{share:.0%}", size) for share, size in zip(QUANTILES, _quantiles(delta), strict=True)
+    ]
+    numbers = html.table(["share of rows below", "delta"], [*rows, ("mean", float(delta.mean()))])
+    return html.figure(made, f"Residuals{of}", says, numbers)
+
+
+def _quantiles(values: Array) -> list[float]:
+    return [float(one) for one in np.quantile(values, QUANTILES)]
