@@ -92,6 +92,8 @@ class LearnRecord(Part):
     ridge: FiniteFloat
     lasso: FiniteFloat = 0.0
     condition: FiniteFloat | None
+    errors: str = "classical"
+    """The kind of the standard errors; empty where none are known."""
     course: tuple[tuple[int, FiniteFloat], ...] = ()
     """The error before some of the steps, the first and the last among them."""
 

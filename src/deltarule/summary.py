@@ -233,6 +233,8 @@ def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
             f"lasso {learnt.lasso:.6g} on standardised inputs: {gone:,} of "
             f"{len(record.weights):,} weights are 0"
         )
+    if learnt.errors not in ("classical", ""):
+        lines.append(f"standard errors are {learnt.errors}: they hold where rows stray unequally")
     return lines
 
 

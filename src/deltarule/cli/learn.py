@@ -85,6 +85,14 @@ def learn(
     folds: Annotated[
         int, typer.Option(help="Parts to hold out in turn for the error on rows never seen.")
     ] = 5,
+    errors: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="Standard errors: classical, or where rows stray unequally robust, HC0 to HC3: "
+            "one more pass over the rows.",
+        ),
+    ] = "classical",
     reference: Annotated[
         list[str] | None,
         typer.Option(
@@ -157,6 +165,7 @@ def learn(
             missing=missing,
             weight=weight,
             folds=folds,
+            errors=errors,
             reference=dict(pair(one, "--reference", "COLUMN=LEVEL") for one in names(reference)),
             dates=names(dates) if dates else None,
             levels=levels,

@@ -94,7 +94,7 @@ class Run:
             if self.settings.sparse:
                 held = _positive(self.read, self.settings)
                 return sparse(self.read, self.settings, asked, held)
-            return exact(self.read, self.settings.ridge, asked)
+            return exact(self.read, self.settings.ridge, asked, errors=self.settings.errors)
         return self.stepwise.outcome()
 
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.learning.passes import RowSource
+from deltarule.learning.sandwich import errors_of, inverses
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Loss
 from deltarule.rule.learn import AlphaRange, alpha_range_of
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.saved import FitRecord
 
-# Beyond this condition of the curvature its inverse has no digits left.
-INVERTIBLE = 1e14
 # Rows told apart this well have no finite best weights, only larger and larger ones.
 SEPARATED = 1e-6
 
@@ -32,19 +31,7 @@ def standard_errors(curvature: Array, standard: Standard, *, intercept: bool) ->
     Shapes:  curvature (b, m, m), summed over rows -> (q, k)
     """
     jacobian = standard.jacobian(intercept=intercept)
-    q, coupled = len(jacobian), curvature.shape[1] // len(jacobian)
-    found = np.full((len(curvature), coupled * q), np.nan)
-    own = np.kron(np.eye(coupled), jacobian)
-    for block, curved in enumerate(curvature):
-        if not np.isfinite(curved).all():
-            continue
-        values, vectors = np.linalg.eigh(curved)
-        # Of coupled outputs, the same added to all scores changes nothing: q flat directions.
-        flat = q if coupled > 1 else 0
-        if values[flat] * INVERTIBLE > values[-1]:
-            turned = own @ (vectors[:, flat:] / np.sqrt(values[flat:]))
-            found[block] = np.sqrt(np.sum(turned**2, axis=1))
-    return found.reshape(-1, q).T
+    return errors_of(inverses(curvature, len(jacobian)), jacobian)
 
 
 def own_alphas(curvature: Array, standard: Standard, *, intercept: bool) -> AlphaRange | None:

@@ -1,11 +1,12 @@
 """Squared loss solved exactly from the moments, with a penalty if one earns its place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from deltarule.learning.outcome import HeldOut, Outcome
+from deltarule.learning.sandwich import Slopes, design, kind_of, robust_errors
 from deltarule.learning.settings import Strength
 from deltarule.moments.inference import Fit, input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments, total
@@ -19,7 +20,8 @@ from deltarule.moments.solve import (
     ridge_search,
     solve,
 )
-from deltarule.rule.predict import Array, Weights
+from deltarule.moments.standard import Standard
+from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.saved import FitRecord
 from deltarule.tables.reading import Read
 
@@ -28,7 +30,7 @@ NEARLY_PERFECT = 1e-5
 GROUPS_SHOWN = 5
 
 
-def exact(read: Read, ridge: Strength, asked: Problem) -> Outcome:
+def exact(read: Read, ridge: Strength, asked: Problem, *, errors: str = "classical") -> Outcome:
     """The exact weights with the chosen penalty, and all that the moments say of them."""
     whole = total(read.folds)
     found = Exact.of(asked, whole)
@@ -45,9 +47,13 @@ def exact(read: Read, ridge: Strength, asked: Problem) -> Outcome:
         strength = float(path.strengths[chosen])
         if chosen:
             notes.append(_earned(path, chosen))
-    certain = found.certain
-    if strength:
-        found, certain = Exact.of(asked, whole, ridge=strength), Certain.unknown()
+    if not strength and errors != "classical":
+        errors = kind_of(errors, coupled=False)
+        certain = found.robust(read, errors)
+    elif not strength:
+        certain = found.certain
+    else:
+        found, certain, errors = Exact.of(asked, whole, ridge=strength), Certain.unknown(), ""
         notes.append("no standard errors beside a penalty: they would not know its bias")
     spectrum = Spectrum.of(asked.of(whole))
     return Outcome(
@@ -61,6 +67,7 @@ def exact(read: Read, ridge: Strength, asked: Problem) -> Outcome:
         error=certain.error,
         intercept_error=certain.intercept_error,
         freedom=certain.freedom,
+        errors=errors,
         alphas=spectrum.alphas,
         ridge=strength,
         condition=spectrum.condition,
@@ -97,9 +104,10 @@ class Certain:
         return cls(None, None, np.inf)
 
     @classmethod
-    def of(cls, asked: Problem, moments: Moments) -> "Certain":
+    def of(cls, asked: Problem, read: Read, kind: str) -> "Certain":
         """Of the exact weights of this problem."""
-        return Exact.of(asked, moments).certain
+        found = Exact.of(asked, total(read.folds))
+        return found.certain if kind == "classical" else found.robust(read, kind)
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,44 @@ class Exact:
             mean = self.free.mean * self.free.scale / self.unit
             of_intercept = s * np.sqrt(intercept_variance(self.inverse, mean, self.free.rows))
         return Certain(error, of_intercept, self.freedom)
+
+    def robust(self, read: Read, kind: str) -> Certain:
+        """How sure the weights are where rows stray unequally: another pass over all rows."""
+        if self.freedom <= 0:
+            return Certain.unknown()
+        standard = Standard(self.centre, self.unit)
+        intercept = self.free.intercept
+        bread = np.zeros((1, len(self.unit) + intercept, len(self.unit) + intercept))
+        bread[0, : len(self.unit), : len(self.unit)] = self.inverse
+        if intercept:
+            bread[0, -1, -1] = 1 / self.free.rows
+        k = len(self.asked.targets)
+        own = robust_errors(
+            np.repeat(bread, k, axis=0),
+            self._slopes(read, standard),
+            standard,
+            kind=kind,
+            intercept=intercept,
+        )
+        error = np.full((len(self.asked.inputs), k), np.nan)
+        known = np.isfinite(input_variance(self.inverse, self.null))
+        error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
+        unknown = np.full(k, np.nan)
+        of_intercept = own[-1] if intercept and not self.null.size else unknown
+        return Certain(error, of_intercept, self.freedom)
+
+    @property
+    def centre(self) -> Array:
+        """What standardised inputs are measured from: (f,)."""
+        return self.free.mean * self.free.scale * self.free.intercept
+
+    def _slopes(self, read: Read, standard: Standard) -> Iterator[Slopes]:
+        model = Linear(intercept=self.asked.intercept)
+        for rows in read.rows():
+            inputs = standard.inputs(rows.inputs[:, ~self.asked.held])
+            each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
+            delta = model.predict(self.weights, rows.inputs) - rows.targets
+            yield Slopes(design(inputs, intercept=self.free.intercept), delta, each)
 
     def again(self, read: Read) -> "Exact":
         """The same after a second read, in coordinates where the inputs are far apart."""

@@ -66,6 +66,7 @@ class Outcome:
     error: Array | None = None
     intercept_error: Array | None = None
     freedom: float = np.inf
+    errors: str = "classical"
     alpha: float | None = None
     alphas: AlphaRange | None = None
     ridge: float = 0.0
@@ -130,6 +131,7 @@ def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
         ridge=outcome.ridge,
         lasso=outcome.lasso,
         condition=_finite(outcome.condition),
+        errors=outcome.errors,
         course=tuple(outcome.course),
     )
 

@@ -20,6 +20,7 @@ Strength = float | Literal["auto"]
 Freeze = str | Sequence[str] | Mapping[str, float | None]
 
 MOST_FOLDS = 255
+ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3")
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -56,6 +57,9 @@ class Settings:
     """A column that counts rows."""
     folds: int = 5
     """Parts to hold out in turn for the error on rows never seen."""
+    errors: str = "classical"
+    """How sure weights are: classical takes rows to stray alike; robust, or one of HC0 to HC3, asks
+    the rows, by one more pass over them."""
     reference: Mapping[str, str] | None = None
     """The level that others are measured from, by column; the most frequent where none is given."""
     dates: Names | None = None
@@ -85,6 +89,8 @@ class Settings:
             strength = getattr(self, name)
             if strength != "auto" and real(name, strength) < 0:
                 raise LearningError(f"{name} is {strength:g}: it must be auto, or 0 or more")
+        if self.errors not in ERRORS:
+            raise LearningError(f"errors is {self.errors!r}: choose {_either(ERRORS)}")
         if self.sparse and self.chosen != "exact":
             raise LearningError(
                 "lasso and positive are for squared loss, solved exactly: leave out loss, learner "

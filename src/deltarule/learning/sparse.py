@@ -45,6 +45,7 @@ def sparse(read: Read, settings: Settings, asked: Problem, positive: Mask | None
         stopped="solved exactly from the moments" + (" with lasso" if strength else ""),
         fit=fits(problem, problem.squared_error(weights), asked),
         held_out=None if path is None else held_out_by(path, chosen),
+        errors="",
         alphas=spectrum.alphas,
         ridge=ridge,
         lasso=strength,

@@ -15,6 +15,7 @@ from deltarule.learning.judge import Judge, Known
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
+from deltarule.learning.sandwich import inverses, kind_of, robust_errors, slopes
 from deltarule.learning.settings import Settings
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.problem import Problem
@@ -313,11 +314,21 @@ class Stepwise:
             alpha=getattr(self.learner, "alpha", None),
             ridge=self.ridge,
             condition=Spectrum.of(self.problem).condition,
+            errors=self.errors,
             course=list(self.course),
             notes=self._notes(),
         )
         answer = self._squared if self.settings.loss == "squared" else self._other
         return answer(outcome, last.stopped)
+
+    @property
+    def errors(self) -> str:
+        """The kind of the standard errors, empty where none are known."""
+        asked = self.settings.errors
+        if self.ridge or self.frozen is not None or self.losses[0].noise == "unknown":
+            return ""
+        coupled = self.losses[0].name == "softmax"
+        return asked if asked == "classical" else kind_of(asked, coupled=coupled)
 
     def _notes(self) -> list[str]:
         notes = []
@@ -344,7 +355,8 @@ class Stepwise:
             raise DivergedError(f"the error is no longer finite: {stopped.words}")
         # Where it arrived, the weights are the exact ones, and so is what is known of them.
         arrived = stopped.reason in ("settled", "still") and not self.ridge
-        certain = Certain.of(self.asked, total(self.read.folds)) if arrived else Certain.unknown()
+        kind = self.errors if arrived else ""
+        certain = Certain.of(self.asked, self.read, kind) if kind else Certain.unknown()
         return replace(
             outcome,
             fit=fits(self.problem, errors, self.asked),
@@ -352,6 +364,7 @@ class Stepwise:
             error=certain.error,
             intercept_error=certain.intercept_error,
             freedom=certain.freedom,
+            errors=kind,
             alphas=alphas,
         )
 
@@ -436,11 +449,14 @@ class Stepwise:
         Where the link does not suit the loss, its curvature is not the one that is expected.
         """
         assert self.rows is not None, "losses other than squared need rows"
+        actual = curvature
         if any(loss.noise != "known" for loss in self.losses):
             expected = self.rows.objective(self.model, self.loss, expected=True)
             found = expected(weights, curvature=True).curvature
             assert found is not None, "rows are curved"
             curvature = found
+        if self.errors not in ("classical", ""):
+            return self._robust(weights, actual, curvature)
         each = standard_errors(curvature, self.standard, intercept=self.model.intercept)
         if all(loss.noise == "known" for loss in self.losses):
             return each
@@ -448,3 +464,16 @@ class Stepwise:
         dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
         errors: Array = each * np.sqrt(np.array(dispersion, dtype=float))
         return errors
+
+    def _robust(self, weights: Weights, curvature: Array, expected: Array) -> Array:
+        """The same where rows stray unequally, by one more pass over them."""
+        assert self.rows is not None, "losses other than squared need rows"
+        q = len(self.problem.mean) + self.model.intercept
+        return robust_errors(
+            inverses(curvature, q),
+            slopes(self.rows, self.model, self.loss, weights),
+            self.standard,
+            kind=self.errors,
+            hat=inverses(expected, q),
+            intercept=self.model.intercept,
+        )

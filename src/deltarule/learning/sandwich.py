@@ -1,0 +1,167 @@
+"""Standard errors that hold where rows stray unequally: the sandwich, from one more pass over rows.
+
+    variance = bread @ meat @ bread,  bread = inv(curvature),  meat = sum of slope @ slope.T
+    slope of a row = delta * input, its part of the weight_delta
+
+    HC0  as above                               HC2  delta / sqrt(1 - h)
+    HC1  times rows / (rows - weights)          HC3  delta / (1 - h), nearly the jackknife
+    h, a row's leverage = input @ bread @ input * slope of delta
+
+Moments cannot tell: the meat holds products of four values of a row. `robust` is HC3, which is the
+safest with few rows, and HC1 for classes, of which a row has no single leverage.
+
+Shapes: n rows, q = inputs free to learn + intercept, k outputs; b blocks of c coupled outputs,
+m = c * q, outputs in order and within them weights; c is 1 but for classes.
+Source:  White 1980; MacKinnon & White 1985; Long & Ervin 2000
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.errors import LearningError
+from deltarule.learning.passes import RowSource
+from deltarule.moments.standard import Standard
+from deltarule.rule.losses import Loss
+from deltarule.rule.predict import Array, Linear, Weights
+
+# Beyond this condition of the curvature its inverse has no digits left.
+INVERTIBLE = 1e14
+KINDS = ("HC0", "HC1", "HC2", "HC3")
+# A row with this leverage is met exactly whatever its target: it says nothing of how rows stray.
+MET = 1 - 1e-10
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Rows for the meat: design (n, q), delta (n, k), what each counts for (n,).
+
+    `bend` (n, k) is how fast the row's delta is expected to change with its score; None for 1.
+    """
+
+    design: Array
+    delta: Array
+    each: Array
+    bend: Array | None = None
+
+
+def kind_of(errors: str, *, coupled: bool) -> str:
+    """The kind that is meant, robust being the one that suits.
+
+    Errors:  LearningError for a kind that classes have not
+    """
+    if coupled and errors in ("HC2", "HC3"):
+        raise LearningError(f"{errors} is not defined for classes: choose robust, HC0 or HC1")
+    if errors == "robust":
+        return "HC1" if coupled else "HC3"
+    return errors
+
+
+def design(inputs: Array, *, intercept: bool) -> Array:
+    """Inputs with a column of ones for the intercept: (n, p) -> (n, q)."""
+    return np.column_stack([inputs, np.ones(len(inputs))]) if intercept else inputs
+
+
+def robust_errors(
+    bread: Array,
+    rows: Iterable[Slopes],
+    standard: Standard,
+    *,
+    kind: str,
+    hat: Array | None = None,
+    intercept: bool,
+) -> Array:
+    """Each own weight's standard error, the intercept last; NaN where the bread is not finite.
+
+    `hat` is the bread that leverage is measured with, where that is another one.
+    Shapes:  bread, hat (b, m, m), inverse curvatures summed over rows -> (q, k)
+    """
+    jacobian = standard.jacobian(intercept=intercept)
+    q, blocks = len(jacobian), len(bread)
+    coupled = bread.shape[1] // q
+    meat, count = np.zeros_like(bread), 0.0
+    for part in some_at_a_time(rows):
+        count += float(part.each.sum())
+        for block in range(blocks):
+            own = slice(block * coupled, (block + 1) * coupled)
+            slopes = part.delta[:, own, None] * part.design[:, None, :]
+            slopes = slopes.reshape(len(part.each), coupled * q)
+            root = np.sqrt(part.each)
+            if kind in ("HC2", "HC3"):
+                root = root * _stretch(part, (bread if hat is None else hat)[block], block, kind)
+            slopes = slopes * root[:, None]
+            meat[block] += slopes.T @ slopes
+    if kind == "HC1":
+        weights = q * max(1, coupled - 1)
+        meat *= count / (count - weights) if count > weights else np.nan
+    return errors_of(bread @ meat @ bread, jacobian)
+
+
+def errors_of(variance: Array, jacobian: Array) -> Array:
+    """Own weights' standard errors from the variances of standardised ones.
+
+    Shapes:  variance (b, m, m), jacobian (q, q) -> (q, k)
+    """
+    q = len(jacobian)
+    own = np.kron(np.eye(variance.shape[1] // q), jacobian)
+    of_each = np.einsum("ij,bjk,ik->bi", own, variance, own)
+    errors: Array = np.sqrt(np.maximum(of_each, 0.0)).reshape(-1, q).T
+    return errors
+
+
+def _stretch(part: Slopes, hat: Array, block: int, kind: str) -> Array:
+    """What each row's delta is to be multiplied with: it would be larger had it not been learnt."""
+    leverage = leverages(part.design, hat, None if part.bend is None else part.bend[:, block])
+    left = np.where(leverage < MET, 1 - leverage, np.inf)
+    stretched: Array = 1 / np.sqrt(left) if kind == "HC2" else 1 / left
+    return stretched
+
+
+def leverages(design: Array, hat: Array, bend: Array | None = None) -> Array:
+    """How much of its own prediction each row's target makes: (n,).
+
+    Shapes:  design (n, q), hat (q, q), bend (n,)
+    """
+    leverage: Array = np.einsum("nq,nq->n", design @ hat, design)
+    return leverage if bend is None else leverage * bend
+
+
+def inverses(curvature: Array, weights: int) -> Array:
+    """The inverse of each block, NaN where it has no digits: of weights (q,) for each output.
+
+    Of coupled outputs, the same added to all scores changes nothing: q flat directions, left out.
+    Shapes:  (b, m, m) -> (b, m, m)
+    """
+    found = np.full_like(curvature, np.nan)
+    flat = weights if curvature.shape[1] > weights else 0
+    for block, curved in enumerate(curvature):
+        if not np.isfinite(curved).all():
+            continue
+        values, vectors = np.linalg.eigh(curved)
+        if values[flat] * INVERTIBLE > values[-1]:
+            turned = vectors[:, flat:] / np.sqrt(values[flat:])
+            found[block] = turned @ turned.T
+    return found
+
+
+def slopes(rows: RowSource, model: Linear, loss: Loss, weights: Weights) -> Iterator[Slopes]:
+    """What every row says to these weights."""
+    for batch in rows.batches():
+        scores = batch.scores(model, weights)
+        bend = loss.slope(scores)
+        yield Slopes(
+            design(batch.inputs, intercept=model.intercept),
+            loss.delta(scores, batch.targets),
+            batch.each,
+            bend if bend.ndim == 2 else None,
+        )
+
+
+def some_at_a_time(rows: Iterable[Slopes]) -> Iterator[Slopes]:
+    """Rows some at a time, so that nothing large is made of them."""
+    for part in rows:
+        for start in range(0, len(part.each), 8192):
+            at = slice(start, start + 8192)
+            bend = None if part.bend is None else part.bend[at]
+            yield Slopes(part.design[at], part.delta[at], part.each[at], bend)
