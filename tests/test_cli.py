@@ -160,11 +160,13 @@ def test_a_trace_alone_may_stand_anywhere(run: Callable[..., Any], here: Path) -
 # JSON
 
 KEYS = {
-    "": "rows rows_left_out loss outputs weights intercept fit held_out learn columns notes",
+    "": "rows rows_left_out loss outputs weights intercept fit held_out held_out_by learn columns "
+    "notes",
     "weights": "output input level weight standard_error low high",
     "intercept": "output weight standard_error low high",
     "fit": "rmse r2 residual_sd",
-    "held_out": "folds rmse r2 baseline_rmse",
+    "held_out": "folds rmse r2 baseline_rmse rows",
+    "held_out_by": "by column folds cuts",
     "learn": "targets loss learner reads steps stopped alpha alpha_limit alpha_fastest ridge lasso "
     "condition",
     "columns": "column kind done",

@@ -225,6 +225,7 @@ class Model:
             "intercept": [intercept.model_dump() for intercept in record.intercept],
             "fit": fit[0] if one else fit,
             "held_out": held_out[0] if one and held_out else held_out,
+            "held_out_by": record.held_out_by and record.held_out_by.model_dump(),
             "learn": learnt[0] if len(learnt) == 1 else learnt,
             "columns": [column.model_dump() for column in record.columns],
             "notes": list(record.notes),

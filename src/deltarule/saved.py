@@ -75,6 +75,20 @@ class HeldOutRecord(Part):
     rmse: FiniteFloat
     r2: FiniteFloat | None
     baseline_rmse: FiniteFloat
+    rows: FiniteFloat | None = None
+
+
+class HeldOutBy(Part):
+    """How rows were held out: any rows, whole groups, or periods judged by the earlier ones.
+
+    `column` is what groups them or orders them in time; from each of the `cuts` on begins another
+    period, in microseconds where times are dates.
+    """
+
+    by: Literal["rows", "group", "time"] = "rows"
+    column: str | None = None
+    folds: int
+    cuts: tuple[FiniteFloat, ...] = ()
 
 
 class LearnRecord(Part):
@@ -144,6 +158,7 @@ class Record(Part):
     rows_left_out: int
     fit: tuple[FitRecord, ...]
     held_out: tuple[HeldOutRecord, ...] | None
+    held_out_by: HeldOutBy | None = None
     learnt: tuple[LearnRecord, ...]
     """How, for each group of targets that share a loss."""
     columns: tuple[ColumnRecord, ...]

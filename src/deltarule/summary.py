@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from deltarule.goodness.classes import ClassFigures
     from deltarule.goodness.figures import Figures
     from deltarule.rule.losses import Loss
-    from deltarule.saved import FitRecord, HeldOutRecord, LearnRecord, Record, WeightRecord
+    from deltarule.saved import (
+        FitRecord,
+        HeldOutBy,
+        HeldOutRecord,
+        LearnRecord,
+        Record,
+        WeightRecord,
+    )
 
 TERMS_SHOWN = 6
 CLASSES_SHOWN = 6
@@ -179,17 +186,25 @@ def _compare(record: "Record") -> list[str]:
         head = f"{target.name}: " if several else ""
         held_out = record.held_out[at] if record.held_out else None
         if held_out:
-            lines.append(head + _never_seen(held_out))
+            lines.append(head + _never_seen(held_out, record.held_out_by))
         lines.append(head + _learnt_from(record.losses[at], record.fit[at]))
         if held_out is None:
             lines.append("no rows were held out, so nothing is known of rows it never saw")
     return lines
 
 
-def _never_seen(held_out: "HeldOutRecord") -> str:
+NEVER_SEEN = {
+    "rows": "on rows it never saw",
+    "group": "on rows of groups it never saw",
+    "time": "on rows it never saw, later in time",
+}
+
+
+def _never_seen(held_out: "HeldOutRecord", by: "HeldOutBy | None") -> str:
+    rows = NEVER_SEEN[by.by if by else "rows"]
     r2 = "" if held_out.r2 is None else f", R2 {share(held_out.r2)}"
     guess = f"guessing the mean, {number(held_out.baseline_rmse)}"
-    return f"on rows it never saw, typical error {number(held_out.rmse)} ({guess}){r2}"
+    return f"{rows}, typical error {number(held_out.rmse)} ({guess}){r2}"
 
 
 def _learnt_from(loss: "Loss", fit: "FitRecord") -> str:

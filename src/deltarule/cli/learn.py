@@ -83,8 +83,25 @@ def learn(
         str | None, typer.Option(metavar="COLUMN", help="A column that counts rows.")
     ] = None,
     folds: Annotated[
-        int, typer.Option(help="Parts to hold out in turn for the error on rows never seen.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            show_default="5", help="Parts to hold out in turn for the error on rows never seen."
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Hold out whole groups, such as customers: rows of one value stay together.",
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Hold out forward in time: each period is predicted from the earlier ones only.",
+        ),
+    ] = None,
     errors: Annotated[
         str,
         typer.Option(
@@ -166,6 +183,8 @@ def learn(
             weight=weight,
             folds=folds,
             errors=errors,
+            group=group,
+            time=time,
             reference=dict(pair(one, "--reference", "COLUMN=LEVEL") for one in names(reference)),
             dates=names(dates) if dates else None,
             levels=levels,

@@ -57,6 +57,7 @@ class Run:
 
     def _begin(self, found: Read, settings: Settings) -> None:
         self.read, self.settings = found, settings
+        _check_folds(found, settings)
         self.start, self.frozen = _start(found, settings)
         self._prepare()
 
@@ -96,6 +97,16 @@ class Run:
                 return sparse(self.read, self.settings, asked, held)
             return exact(self.read, self.settings.ridge, asked, errors=self.settings.errors)
         return self.stepwise.outcome()
+
+
+def _check_folds(found: Read, settings: Settings) -> None:
+    """Errors: LearningError for more folds than there are rows."""
+    rows = max(found.examples, sum(fold.rows for fold in found.folds))
+    if settings.folds is not None and settings.folds > rows:
+        raise LearningError(
+            f"{found.source.name}: folds is {settings.folds}, but there are {rows:,.0f} rows to "
+            "learn from: choose no more folds than rows"
+        )
 
 
 def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:

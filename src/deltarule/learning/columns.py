@@ -80,6 +80,11 @@ def _told(found: Read) -> list[dict[str, Any]]:
         told.append(_row(target.name, "target", "predicted", seen))
     if schema.row_weight:
         told.append(_row(schema.row_weight, "weight", "counts rows"))
+    asked = found.plan.asked
+    if asked.group:
+        told.append(_row(asked.group, "group", "keeps rows that are held out together"))
+    if asked.time:
+        told.append(_row(asked.time, "time", "orders the rows that are held out"))
     return [*told, *_became(found.plan), *map(_left_out, schema.left_out)]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deltarule.learning.outcome import HeldOut, Outcome
+from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
 from deltarule.learning.sandwich import Slopes, design, kind_of, robust_errors
 from deltarule.learning.settings import Strength
 from deltarule.moments.inference import Fit, input_variance, intercept_variance
@@ -37,11 +37,11 @@ def exact(read: Read, ridge: Strength, asked: Problem, *, errors: str = "classic
     if found.doubtful and ridge in ("auto", 0):
         found = found.again(read)
     notes = found.notes(read)
-    path = _path(read.folds, asked, ridge, found)
+    path = _path(read, asked, ridge, found)
     chosen = 0
     if path is None:
         strength = 0.0 if ridge == "auto" else float(ridge)
-        notes.append("too few different rows to hold any out, so no error on rows it never saw")
+        notes.append(none_held_out(read))
     else:
         chosen = path.chosen() if ridge == "auto" else 0
         strength = float(path.strengths[chosen])
@@ -230,10 +230,11 @@ class Exact:
         # What is left of the targets may be kept in another unit than they were.
         rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
         held_out = None
-        if sum(fold.rows > 0 for fold in folds) > 1:
+        if read.splits.of(folds):
             targets = range(columns - k, columns)
             again = Problem(found.kept, targets, self.asked.intercept, {}, None)
-            held_out = ridge_path(folds, again, strengths=np.zeros(1)).errors[0] * rescaled
+            path = ridge_path(folds, again, strengths=np.zeros(1), splits=read.splits)
+            held_out = path.errors[0] * rescaled
         return replace(
             self,
             weights=found.weights,
@@ -273,16 +274,15 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _path(
-    folds: Sequence[Moments], asked: Problem, ridge: Strength, found: Exact
-) -> RidgePath | None:
+def _path(read: Read, asked: Problem, ridge: Strength, found: Exact) -> RidgePath | None:
     """Held-out errors of the strengths in question; None where no rows can be held out."""
-    if sum(fold.rows > 0 for fold in folds) < 2:
+    if not read.splits.of(read.folds):
         return None
     if ridge == "auto":
-        path = ridge_search(folds, asked)
+        path = ridge_search(read.folds, asked, splits=read.splits)
     else:
-        path = ridge_path(folds, asked, strengths=np.array([float(ridge)]))
+        given = np.array([float(ridge)])
+        path = ridge_path(read.folds, asked, strengths=given, splits=read.splits)
     if found.held_out is not None and path.strengths[0] == 0:
         path.errors[0] = found.held_out
     return path

@@ -9,6 +9,8 @@ A second pass judges each row by the weights that were learnt without it. Where 
 disagrees, as it does of few rows or where single rows reach far, the step may not be enough: then
 passes go on, in which each fold's weights are told what the other folds say to them.
 
+Forward in time a fold is told only what the earlier ones say, and its weights begin at none.
+
 Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
 """
 
@@ -26,6 +28,7 @@ from deltarule.learning.rounds import Curbed
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import guessing_error
+from deltarule.moments.splits import Split, Splits
 from deltarule.rule.compare import Comparison, Loss, Objective
 from deltarule.rule.learn import Learner, Newton
 from deltarule.rule.predict import Array, Linear, Mask, Weights
@@ -39,6 +42,8 @@ STEADY = 0.2
 # Having arrived, a step promises less than this share of what the first one did: weights are then
 # within a ten-thousandth of the way.
 SETTLED = 1e-8
+# The same where the first step began far off, at weights of 0.
+SETTLED_FROM_FAR = 1e-12
 STEPS = 40
 
 
@@ -70,10 +75,12 @@ class _Told:
 
 @dataclass
 class _Fold:
-    """What is learnt without one fold, and its errors by the best weights yet."""
+    """What some folds teach a fold, and its errors by the best weights yet."""
 
+    teachers: tuple[int, ...]
     weights: Weights
-    state: object
+    frozen: Mapping[str, Mask] | None
+    state: object = None
     least: float = np.inf
     errors: Array | None = None
     at_start: float = np.nan
@@ -82,9 +89,11 @@ class _Fold:
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges each fold by weights learnt from the others, starting from those of all rows.
+    """Judges each fold by weights learnt from others, starting from those of all rows.
 
-    They are learnt with one loss of the path after the other: most have but one.
+    Forward in time they start at 0. Inputs that never vary in the rows learnt from have a weight
+    of 0, whatever all rows say of them. They are learnt with one loss of the path after the other:
+    most have but one.
     """
 
     rows: RowSource
@@ -92,63 +101,93 @@ class Judge:
     path: Sequence[Loss]
     problem: Problem
     spans: Sequence[slice]
-    frozen: Mapping[str, Mask] | None
     penalised: Penalise
 
     def held_out(
         self,
         weights: Weights,
         folds: Sequence[Moments],
+        splits: Splits,
         found: Mapping[int, Comparison] | None = None,
     ) -> HeldOut | None:
         """The errors on held-out rows; None where there are none.
 
         `found` is what each fold says to these weights, where they are the best for all rows.
         """
-        there = [fold for fold, moments in enumerate(folds) if moments.rows > 0]
-        if len(there) < 2:
+        judged = splits.of(folds)
+        if not judged:
             return None
-        if found is not None and len(self.path) == 1 and steady(found):
-            errors = self._errors({fold: self._without(fold, weights, found) for fold in there})
+        near = found is not None and len(self.path) == 1 and not splits.forward
+        if found is not None and near and steady(found):
+            errors = self._errors({s.judged: self._without(s, weights, found) for s in judged})
         else:
-            errors = self._learn(dict.fromkeys(there, weights))
+            first = {s.judged: self._first(weights, s, folds, splits) for s in judged}
+            errors = self._learn(first, SETTLED_FROM_FAR if splits.forward else SETTLED)
         targets = list(self.problem.targets)
         guessing = np.zeros(len(targets))
-        for fold in there:
-            others = total([folds[other] for other in there if other != fold])
-            unit = folds[fold].scale[targets]
-            guessing += guessing_error(folds[fold], others, targets) * unit**2
-        rows = sum(folds[fold].rows for fold in there)
+        for fold, others in splits.pairs(folds):
+            unit = fold.scale[targets]
+            guessing += guessing_error(fold, others, targets) * unit**2
+        rows = sum(folds[one.judged].rows for one in judged)
         # A target's error is that of all its outputs.
         starts = [span.start for span in self.spans]
         off = np.add.reduceat(reduce(add, errors.values()), starts)
         return HeldOut(
-            *(len(there), rows, off, np.add.reduceat(guessing, starts), np.ones(len(starts)))
+            *(len(judged), rows, off, np.add.reduceat(guessing, starts), np.ones(len(starts)))
         )
 
-    def _without(self, fold: int, weights: Weights, found: Mapping[int, Comparison]) -> Weights:
-        """Where a step from here leads without a fold."""
-        others = reduce(add, (one for at, one in found.items() if at != fold))
-        return Newton().step(weights, self._average(others, weights), None)[0]
+    def _without(self, split: Split, weights: Weights, found: Mapping[int, Comparison]) -> Weights:
+        """Where a step from here leads that only the teachers of a fold have a say in."""
+        said = reduce(add, (found[fold] for fold in split.learnt))
+        told = self._average(said, weights, self.problem.frozen)
+        return Newton().step(weights, told, None)[0]
 
-    def _average(self, comparison: Comparison, weights: Weights) -> Comparison:
+    def _first(
+        self, weights: Weights, split: Split, folds: Sequence[Moments], splits: Splits
+    ) -> _Fold:
+        """Where a fold's weights start: what the rows that are judged say is not among it."""
+        teach = total([folds[fold] for fold in split.learnt])
+        frozen = self.problem.frozen_on(teach)
+        first = self._none(weights, teach) if splits.forward else weights
+        if frozen is not self.problem.frozen:
+            still = ~(self.problem.of(teach).spread > 0) & ~self.problem.held
+            first = {**first, "weight": np.where(still[:, None], 0.0, first["weight"])}
+        return _Fold(split.learnt, first, frozen)
+
+    def _none(self, weights: Weights, teach: Moments) -> Weights:
+        """Weights that no row has taught: 0, or what they are frozen at, and the mean's score."""
+        none = {name: np.zeros_like(array) for name, array in weights.items()}
+        targets = list(self.problem.targets)
+        with np.errstate(divide="ignore"):
+            score = self.path[0].score(teach.mean[targets] * teach.scale[targets])
+        if "intercept" in none and np.isfinite(score).all():
+            none["intercept"] = score
+        frozen = self.problem.frozen
+        if frozen is None:
+            return none
+        return {name: np.where(frozen[name], weights[name], array) for name, array in none.items()}
+
+    def _average(
+        self, comparison: Comparison, weights: Weights, frozen: Mapping[str, Mask] | None
+    ) -> Comparison:
         """What a learner sees of it."""
         whole = self.penalised(Known(comparison))(weights, curvature=True)
-        return (whole if self.frozen is None else whole.freeze(self.frozen)).average()
+        return (whole if frozen is None else whole.freeze(frozen)).average()
 
     def _errors(self, learnt: Mapping[int, Weights]) -> dict[int, Array]:
         """Each fold's errors by the weights learnt without it."""
-        return self.rows.by_fold(lambda batch, fold: self._off(batch, learnt[fold]))
+        return self.rows.by_fold(lambda batch, fold: self._off(batch, learnt.get(fold)))
 
-    def _off(self, batch: Batch, weights: Weights) -> Array:
+    def _off(self, batch: Batch, weights: Weights | None) -> Array:
+        if weights is None:
+            return np.zeros(batch.targets.shape[1])  # the first period is not judged
         predictions = self.path[-1].mean(batch.scores(self.model, weights))
         off: Array = batch.each @ (predictions - batch.targets) ** 2
         return off
 
-    def _learn(self, first: Mapping[int, Weights]) -> dict[int, Array]:
+    def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
         """Each fold's errors by weights learnt without it, step by step: a pass for each."""
         learner: Learner = Newton() if len(self.path) == 1 else Curbed()
-        learnt = {fold: _Fold(weights, None) for fold, weights in first.items()}
         for loss in self.path:
             for one in learnt.values():
                 one.state, one.least, one.settled = learner.start(one.weights), np.inf, False
@@ -156,27 +195,13 @@ class Judge:
                 told = self._ask(loss, learnt)
                 going = {fold: one for fold, one in learnt.items() if not one.settled}
                 for fold, one in going.items():
-                    said = reduce(add, (o.others[fold] for at, o in told.items() if at != fold))
-                    self._move(learner, one, said, told[fold].errors, first=number == 0)
+                    said = reduce(add, (told[teacher].others[fold] for teacher in one.teachers))
+                    compared = self._average(said, one.weights, one.frozen)
+                    errors = told[fold].errors
+                    _move(learner, one, compared, errors, settled, first=number == 0)
                 if all(one.settled for one in going.values()):
                     break
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
-
-    def _move(
-        self, learner: Learner, one: _Fold, said: Comparison, errors: Array, *, first: bool
-    ) -> None:
-        """Take a step, unless it promises next to nothing."""
-        compared = self._average(said, one.weights)
-        if first or compared.loss <= one.least:
-            one.least, one.errors = compared.loss, errors
-        way = Newton().step(one.weights, compared, None)[1].way
-        promised = float(sum(np.sum(g * way[n]) for n, g in compared.weight_delta.items()))
-        one.at_start = promised if first else one.at_start
-        one.settled = promised <= SETTLED * one.at_start
-        if one.settled:
-            one.errors = errors
-        else:
-            one.weights, one.state = learner.step(one.weights, compared, one.state)
 
     def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> dict[int, _Told]:
         """What every row says to the weights of the other folds that are still on their way."""
@@ -185,15 +210,38 @@ class Judge:
             others: dict[int, Comparison] = {}
             asked: Weights | None = None
             for at, one in learnt.items():
-                if at == fold or one.settled:
+                if fold not in one.teachers or one.settled:
                     continue
                 if one.weights is not asked:
                     asked = one.weights
                     said = batch.compare(self.model, loss, asked, curvature=True)
                 others[at] = said
-            return _Told(others, self._off(batch, learnt[fold].weights))
+            mine = learnt.get(fold)
+            return _Told(others, self._off(batch, None if mine is None else mine.weights))
 
         return self.rows.by_fold(answer)
+
+
+def _move(
+    learner: Learner,
+    one: _Fold,
+    compared: Comparison,
+    errors: Array,
+    settled: float,
+    *,
+    first: bool,
+) -> None:
+    """Take a step, unless it promises next to nothing."""
+    if first or compared.loss <= one.least:
+        one.least, one.errors = compared.loss, errors
+    way = Newton().step(one.weights, compared, None)[1].way
+    promised = float(sum(np.sum(g * way[n]) for n, g in compared.weight_delta.items()))
+    one.at_start = promised if first else one.at_start
+    one.settled = promised <= settled * one.at_start
+    if one.settled:
+        one.errors = errors
+    else:
+        one.weights, one.state = learner.step(one.weights, compared, one.state)
 
 
 def steady(found: Mapping[int, Comparison]) -> bool:

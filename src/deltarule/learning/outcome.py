@@ -21,6 +21,7 @@ from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
 from deltarule.saved import (
     FitRecord,
+    HeldOutBy,
     HeldOutRecord,
     InterceptRecord,
     LearnRecord,
@@ -105,6 +106,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         rows_left_out=read.left_out + read.unweighted,
         fit=tuple(one.fit for one in order),
         held_out=tuple(held_out) if len(held_out) == len(order) else None,
+        held_out_by=_held_out_by(read),
         learnt=tuple(_learnt(read, part, outcome) for part, outcome in outcomes),
         columns=tuple(records(read)),
         notes=(
@@ -215,11 +217,28 @@ def _held_out(held_out: HeldOut | None) -> list[HeldOutRecord]:
             rmse=float(np.sqrt(error / held_out.rows) * unit),
             r2=1 - float(error / guessing) if guessing > 0 else None,
             baseline_rmse=float(np.sqrt(guessing / held_out.rows) * unit),
+            rows=held_out.rows,
         )
         for error, guessing, unit in zip(
             held_out.errors, held_out.guessing, held_out.unit, strict=True
         )
     ]
+
+
+def _held_out_by(read: Read) -> HeldOutBy:
+    asked, cuts = read.plan.asked, read.plan.cuts
+    if asked.group is not None:
+        return HeldOutBy(by="group", column=asked.group, folds=asked.folds)
+    if asked.time is not None:
+        return HeldOutBy(by="time", column=asked.time, folds=asked.folds, cuts=cuts)
+    return HeldOutBy(folds=asked.folds)
+
+
+def none_held_out(read: Read) -> str:
+    """Why no rows could be held out."""
+    by = _held_out_by(read).by
+    few = {"rows": "different rows", "group": "groups", "time": "different times"}[by]
+    return f"too few {few} to hold any out, so no error on rows it never saw"
 
 
 def _leaks(read: Read, whole: Moments) -> list[str]:

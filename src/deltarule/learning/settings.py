@@ -19,8 +19,8 @@ Names = str | Sequence[str]
 Strength = float | Literal["auto"]
 Freeze = str | Sequence[str] | Mapping[str, float | None]
 
-MOST_FOLDS = 255
 ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3")
+FOLDS, MOST_FOLDS = 5, 255
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -55,11 +55,16 @@ class Settings:
     """fill missing inputs with the mean, or drop their rows."""
     weight: str | None = None
     """A column that counts rows."""
-    folds: int = 5
-    """Parts to hold out in turn for the error on rows never seen."""
     errors: str = "classical"
     """How sure weights are: classical takes rows to stray alike; robust, or one of HC0 to HC3, asks
     the rows, by one more pass over them."""
+    folds: int | None = None
+    """Parts to hold out in turn for the error on rows never seen; None for FOLDS of them."""
+    group: str | None = None
+    """A column, or an SQL expression, whose values are held out whole: no two parts share one."""
+    time: str | None = None
+    """A column, or an SQL expression, that orders rows in time: each part is a period, and is
+    predicted from the earlier ones only."""
     reference: Mapping[str, str] | None = None
     """The level that others are measured from, by column; the most frequent where none is given."""
     dates: Names | None = None
@@ -111,8 +116,10 @@ class Settings:
             raise LearningError("name at least one column to use, or leave using out to use all")
         if self.missing not in ("fill", "drop"):
             raise LearningError(f"missing is '{self.missing}': choose fill or drop")
-        if whole("folds", self.folds, least=2) > MOST_FOLDS:
+        if self.folds is not None and whole("folds", self.folds, least=2) > MOST_FOLDS:
             raise LearningError(f"folds is {self.folds}: choose from 2 to {MOST_FOLDS}")
+        if self.group is not None and self.time is not None:
+            raise LearningError("rows are held out by group or forward in time: leave one out")
         whole("levels", self.levels, least=1)
         date_parts(self.dates)
 
@@ -171,7 +178,9 @@ class Settings:
             drop_missing=self.missing == "drop",
             intercept=self.intercept,
             keep_constant=not self.intercept or self.alpha is not None,
-            folds=self.folds,
+            folds=FOLDS if self.folds is None else self.folds,
+            group=self.group,
+            time=self.time,
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),
             levels=self.levels,

@@ -8,7 +8,7 @@ w are the weights of standardised inputs; the intercept is never penalised.
 import numpy as np
 
 from deltarule.learning.exact import fits, held_out_by
-from deltarule.learning.outcome import Outcome
+from deltarule.learning.outcome import Outcome, none_held_out
 from deltarule.learning.settings import Settings
 from deltarule.moments.lasso import lasso_cv, lasso_path
 from deltarule.moments.moments import total
@@ -27,8 +27,15 @@ def sparse(read: Read, settings: Settings, asked: Problem, positive: Mask | None
     ridge = 0.0 if settings.ridge == "auto" else float(settings.ridge)
     given = None if settings.lasso == "auto" else np.array([float(settings.lasso)])
     path = None
-    if sum(fold.rows > 0 for fold in read.folds) > 1:
-        path = lasso_cv(read.folds, asked, strengths=given, ridge=ridge, positive=positive)
+    if read.splits.of(read.folds):
+        path = lasso_cv(
+            read.folds,
+            asked,
+            strengths=given,
+            ridge=ridge,
+            positive=positive,
+            splits=read.splits,
+        )
     chosen = path.chosen() if path is not None and given is None else 0
     strength = 0.0 if path is None else float(path.strengths[chosen])
     strength = strength if given is None else float(given[0])
@@ -50,7 +57,10 @@ def sparse(read: Read, settings: Settings, asked: Problem, positive: Mask | None
         ridge=ridge,
         lasso=strength,
         condition=spectrum.condition,
-        notes=_notes(path, chosen, strength, positive),
+        notes=[
+            *([none_held_out(read)] if path is None else []),
+            *_notes(path, chosen, strength, positive),
+        ],
     )
 
 
@@ -58,9 +68,7 @@ def _notes(
     path: RidgePath | None, chosen: int, strength: float, positive: Mask | None
 ) -> list[str]:
     notes = []
-    if path is None:
-        notes.append("too few different rows to hold any out, so no error on rows it never saw")
-    elif len(path.strengths) > 1:
+    if path is not None and len(path.strengths) > 1:
         mean = np.sqrt(path.mean()[:, 0]) * path.unit[0]
         if chosen:
             notes.append(

@@ -244,7 +244,7 @@ class Stepwise:
 
     def _taken(self) -> Iterator[Step]:
         if self.rounds is None or self.learner.name != "newton":
-            yield from self._train(self.objective, self.first())
+            yield from self._train(self.objective, self.first(), self.frozen)
             return
         settings = self.settings
         for step in self.rounds.train(
@@ -261,7 +261,9 @@ class Stepwise:
             return own
         return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
 
-    def _train(self, objective: Objective, first: Weights) -> Iterator[Step]:
+    def _train(
+        self, objective: Objective, first: Weights, frozen: Mapping[str, Mask] | None
+    ) -> Iterator[Step]:
         settings = self.settings
         return train(
             first,
@@ -269,7 +271,7 @@ class Stepwise:
             self.learner,
             steps=settings.steps,
             tolerance=self.tolerance,
-            frozen=self.frozen,
+            frozen=frozen,
         )
 
     def _said(self, stopped: Stop, step: Step) -> Stop:
@@ -369,22 +371,23 @@ class Stepwise:
         )
 
     def _held_out(self, stopped: Stop) -> HeldOut | None:
-        """Each fold judged by weights learnt from the others in the same way."""
-        folds = [fold for fold in self.read.folds if fold.rows > 0]
+        """Each fold judged by weights learnt from others in the same way."""
+        judged = self.read.splits.pairs(self.read.folds)
         too_long = self.last is not None and self.last.number > STEPS_AGAIN
-        if len(folds) < 2 or stopped.reason == "diverging" or too_long:
+        if not judged or stopped.reason == "diverging" or too_long:
             return None
         k = len(self.problem.targets)
         errors, guessing = np.zeros(k), np.zeros(k)
-        for fold in folds:
-            others = total([part for part in folds if part is not fold])
-            learnt = self._learnt(self.standard.problem(self.asked.of(others)))
+        for fold, others in judged:
+            learnt = self._learnt(
+                self.standard.problem(self.asked.of(others)), self.asked.frozen_on(others)
+            )
             errors += self.asked.of(fold).squared_error(self.standard.out(learnt))
             guessing += guessing_error(fold, others, list(self.asked.targets))
-        rows = sum(fold.rows for fold in folds)
-        return HeldOut(len(folds), rows, errors, guessing, self.problem.target_scale)
+        rows = sum(fold.rows for fold, _ in judged)
+        return HeldOut(len(judged), rows, errors, guessing, self.problem.target_scale)
 
-    def _learnt(self, problem: LeastSquares) -> Weights:
+    def _learnt(self, problem: LeastSquares, frozen: Mapping[str, Mask] | None) -> Weights:
         """What the same steps come to on other rows."""
         assert self.last is not None, "all rows were learnt from first"
         if isinstance(self.learner, Descent) and self.frozen is None and not self.ridge:
@@ -392,7 +395,7 @@ class Stepwise:
             closed = ClosedDescent.of(problem, self.first(), self.learner.alpha)
             if closed.settles:
                 return closed.at(self.last.number)
-        for step in self._train(self._penalised(problem), self.first()):
+        for step in self._train(self._penalised(problem), self.first(), frozen):
             learnt = step.weights
         return learnt
 
@@ -423,9 +426,7 @@ class Stepwise:
         except OverflowError:
             raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
         found = self._errors(weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
-        judge = Judge(
-            self.rows, self.model, path, self.asked, self.spans, self.frozen, self._penalised
-        )
+        judge = Judge(self.rows, self.model, path, self.asked, self.spans, self._penalised)
         notes = list(outcome.notes)
         if any(separated(one) for one in fit) and not self.ridge:
             notes.append(
@@ -435,7 +436,9 @@ class Stepwise:
         return replace(
             outcome,
             fit=fit,
-            held_out=judge.held_out(weights, self.read.folds, by_fold if arrived else None),
+            held_out=judge.held_out(
+                weights, self.read.folds, self.read.splits, by_fold if arrived else None
+            ),
             error=found[:p] if known else None,
             intercept_error=found[p] if known and self.model.intercept else None,
             # Beside a kink curvature says nothing of the next step.

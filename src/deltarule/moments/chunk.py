@@ -1,6 +1,7 @@
 """Chunk: some rows on their way into sums: tidied, measured in a frame, each with its fold.
 
-A row's fold is a hash of its own values, so order, source, merging and forgetting all agree.
+A row's fold is a hash of its own values, so order, source, merging and forgetting all agree; unless
+the chunk says the fold of each row itself.
 Missing inputs count as the frame's fill, beside a column that is 1 where they are missing.
 
 Shapes: n rows, m numbers.
@@ -14,9 +15,13 @@ from numpy.typing import NDArray
 
 from deltarule.errors import ValueRefusedError
 from deltarule.moments.moments import unit_of
-from deltarule.rule.predict import Array
+from deltarule.rule.predict import Array, Mask
 
 Codes = NDArray[np.int64]
+Folds = NDArray[np.uint8]
+
+NOWHERE = 255
+"""The fold of a row that is left out because it has no place among the folds."""
 
 
 class InfiniteError(ValueRefusedError):
@@ -52,22 +57,34 @@ class Chunk:
     drop_missing: bool = False
     gaps: bool = False
     """Whether some number is known to be missing, so that there is no need to find out."""
+    placed: Folds | None = None
+    """The fold of each row, (n,), or NOWHERE, where it is not to be a hash of the row's values."""
 
     def __len__(self) -> int:
         return len(self.numbers[0] if self.numbers else self.categories[0].codes)
 
-    def hashes(self, kept: "NDArray[np.intp] | slice" = slice(None)) -> list[NDArray[np.uint64]]:
-        """For each identifying column, (n,) bits of its values: -0.0 as 0.0, every NaN as one."""
-        bits = []
-        for at in self.identify:
-            values = self.numbers[at][kept] + 0.0
-            gaps = np.isnan(values)
-            if gaps.any():
-                values[gaps] = np.nan
-            bits.append(values.view(np.uint64))
+    @property
+    def homeless(self) -> Mask | None:
+        """The rows that no fold has a place for, (n,); None where there are none."""
+        if self.placed is None:
+            return None
+        homeless: Mask = self.placed == NOWHERE
+        return homeless if homeless.any() else None
+
+    def fold(self, folds: int, kept: NDArray[np.intp] | None = None) -> Folds:
+        """The fold of each row, or of those `kept`: (n,)."""
+        if self.placed is not None:
+            return self.placed if kept is None else self.placed[kept]
+        rows = len(self) if kept is None else len(kept)
+        return fold_of(self.hashes(kept), rows=rows, folds=folds)
+
+    def hashes(self, kept: NDArray[np.intp] | None = None) -> list[NDArray[np.uint64]]:
+        """For each identifying column, (n,) bits of its values."""
+        at_all = slice(None) if kept is None else kept
+        bits = [bits_of(self.numbers[at][at_all]) for at in self.identify]
         for at in self.identify_by:
             category = self.categories[at]
-            bits.append(category.hashes[category.codes[kept]])
+            bits.append(category.hashes[category.codes[at_all]])
         return bits
 
 
@@ -111,16 +128,18 @@ class Frame:
 
 @dataclass(frozen=True)
 class Tidy:
-    """A chunk without the rows that are left out, every gap filled; `kept` are the rows left."""
+    """A chunk without the rows that are left out, every gap filled.
+
+    `kept` are the rows left; None where all are.
+    """
 
     numbers: Sequence[Array]
     categories: Sequence[Codes]
     row_weights: Array | None
-    hashes: Sequence[NDArray[np.uint64]]
     gaps: dict[int, Array]
     low: dict[int, float]
     high: dict[int, float]
-    kept: NDArray[np.intp]
+    kept: NDArray[np.intp] | None
     left_out: int = 0
     unweighted: int = 0
 
@@ -131,11 +150,10 @@ class Tidy:
             numbers=chunk.numbers,
             categories=[category.codes for category in chunk.categories],
             row_weights=chunk.row_weights,
-            hashes=chunk.hashes(),
             gaps={},
             low={},
             high={},
-            kept=np.arange(0),
+            kept=None,
         )
 
     @classmethod
@@ -151,6 +169,8 @@ class Tidy:
         keep = np.ones(len(chunk), dtype=bool)
         for gap in needed:
             keep &= ~gap
+        if chunk.homeless is not None:
+            keep &= ~chunk.homeless
         left_out = len(keep) - int(keep.sum())
         unweighted = 0
         if chunk.row_weights is not None:
@@ -178,7 +198,6 @@ class Tidy:
             numbers=numbers,
             categories=[category.codes[kept] for category in chunk.categories],
             row_weights=None if chunk.row_weights is None else chunk.row_weights[kept],
-            hashes=chunk.hashes(kept),
             gaps=gaps,
             low=low,
             high=high,
@@ -188,7 +207,16 @@ class Tidy:
         )
 
 
-def fold_of(bits: Sequence[NDArray[np.uint64]], *, rows: int, folds: int) -> NDArray[np.uint8]:
+def bits_of(values: Array) -> NDArray[np.uint64]:
+    """The bits of numbers, -0.0 as 0.0 and every NaN as one: (n,)."""
+    plain = values + 0.0
+    gaps = np.isnan(plain)
+    if gaps.any():
+        plain[gaps] = np.nan
+    return plain.view(np.uint64)
+
+
+def fold_of(bits: Sequence[NDArray[np.uint64]], *, rows: int, folds: int) -> Folds:
     """Each row's fold, from the bits of the values that tell rows apart: (n,).
 
     Maths:   a multiply-shift hash; the top 24 bits times `folds`, shifted down

@@ -30,6 +30,7 @@ from deltarule.moments.solve import (
     weights_for,
     with_intercept,
 )
+from deltarule.moments.splits import ANY_ORDER, Splits
 from deltarule.rule.penalty import shrink
 from deltarule.rule.predict import Array, Mask, Weights
 
@@ -187,8 +188,9 @@ def lasso_cv(
     ridge: float = 0.0,
     positive: Mask | None = None,
     strength_of: Array | None = None,
+    splits: Splits = ANY_ORDER,
 ) -> RidgePath:
-    """Held-out errors of each strength of lasso: a fold's training moments are all minus its own.
+    """Held-out errors of each strength of lasso: what teaches a fold is a sum of other folds.
 
     Unless given, the strengths are none and STRENGTHS more, evenly in their logarithms, from LEAST
     of the one that leaves no weight up to it. Strength 0 is what `solve` gives, with this ridge.
@@ -197,14 +199,15 @@ def lasso_cv(
              left as they are
     Errors:  LearningError as for `lasso_path`, and where fewer than two folds have rows
     """
-    held = [fold for fold in folds if fold.rows > 0]
-    if len(held) < 2:
-        raise LearningError(f"{len(held)} folds have rows: holding any out takes at least 2")
+    held = splits.pairs(folds)
+    if not held:
+        there = sum(fold.rows > 0 for fold in folds)
+        raise LearningError(f"{there} folds have rows: holding any out takes at least 2")
     free = ~problem.held
     positive = None if positive is None else np.asarray(positive)[free]
     strength_of = None if strength_of is None else np.asarray(strength_of)[free]
     if strengths is None:
-        whole = problem.free(total(held))
+        whole = problem.free(total(folds))
         top = lasso_top(whole, ridge=ridge, positive=positive, strength_of=strength_of)
         strengths = np.concatenate([[0.0], top * np.geomspace(LEAST, 1, STRENGTHS)])
     strengths = _numbers("lasso", strengths)
@@ -214,15 +217,14 @@ def lasso_cv(
     targets = list(problem.targets)
     errors = np.zeros((len(strengths), len(held), len(targets)))
     guessing = np.zeros((len(held), len(targets)))
-    for at, fold in enumerate(held):
-        others = total([part for part in held if part is not fold])
+    for at, (fold, others) in enumerate(held):
         learnt = problem.free(others)
         posed = _Posed.of(learnt, ridge, positive, strength_of)
         weight, _ = _walked(learnt, posed, strengths, stop=stop)
         errors[:, at] = _errors(problem, fold, with_intercept(learnt, weight))
         guessing[at] = guessing_error(fold, others, targets)
-    unit = held[0].scale[targets]
-    return RidgePath(strengths, errors, np.array([fold.rows for fold in held]), guessing, unit)
+    rows = np.array([fold.rows for fold, _ in held])
+    return RidgePath(strengths, errors, rows, guessing, held[0][0].scale[targets])
 
 
 def _errors(problem: Problem, fold: Moments, free: Weights) -> Array:

@@ -45,6 +45,20 @@ class Problem:
     def intercept_held(self) -> bool:
         return self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).all())
 
+    def frozen_on(self, moments: Moments) -> Mapping[str, Mask] | None:
+        """What is frozen, and the weights of inputs that never vary in these rows.
+
+        Shapes:  as the weights, True where a weight must not move; None where all may
+        """
+        still = ~(self.of(moments).spread > 0)
+        if not still.any():
+            return self.frozen
+        none: dict[str, Mask] = {"weight": np.zeros((len(self.inputs), len(self.targets)), bool)}
+        if self.intercept:
+            none["intercept"] = np.zeros(len(self.targets), bool)
+        frozen = none if self.frozen is None else self.frozen
+        return {**frozen, "weight": frozen["weight"] | still[:, None]}
+
     def whole(self, free: Weights) -> Weights:
         """Weights of all inputs, from those of the free ones."""
         if self.frozen is None:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.problem import Problem
+from deltarule.moments.splits import ANY_ORDER, Splits
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array, Weights, stack, unstack
@@ -305,35 +306,39 @@ class RidgePath:
         return best if mean[0] - mean[best] > error else 0
 
 
-def ridge_path(folds: Sequence[Moments], problem: Problem, *, strengths: Array) -> RidgePath:
-    """Cross-validated errors of each strength: a fold's training moments are all minus its own."""
-    held = [fold for fold in folds if fold.rows > 0]
+def ridge_path(
+    folds: Sequence[Moments], problem: Problem, *, strengths: Array, splits: Splits = ANY_ORDER
+) -> RidgePath:
+    """Cross-validated errors of each strength: what teaches a fold is a sum of other folds."""
+    held = splits.pairs(folds)
     targets = list(problem.targets)
     errors = np.zeros((len(strengths), len(held), len(targets)))
     guessing = np.zeros((len(held), len(targets)))
-    for at, fold in enumerate(held):
-        others = total([part for part in held if part is not fold])
+    for at, (fold, others) in enumerate(held):
         free, asked = problem.free(others), problem.of(fold)
         normal = Normal.of(free)
         for number, strength in enumerate(strengths):
             learnt = problem.whole(weights_for(free, normal, ridge=float(strength)))
             errors[number, at] = asked.squared_error(learnt)
         guessing[at] = guessing_error(fold, others, targets)
-    unit = held[0].scale[targets]
-    return RidgePath(strengths, errors, np.array([fold.rows for fold in held]), guessing, unit)
+    rows = np.array([fold.rows for fold, _ in held])
+    return RidgePath(strengths, errors, rows, guessing, held[0][0].scale[targets])
 
 
 DECADES = np.concatenate([[0.0], np.logspace(-5, 2, 8)])
 
 
-def ridge_search(folds: Sequence[Moments], problem: Problem) -> RidgePath:
+def ridge_search(
+    folds: Sequence[Moments], problem: Problem, *, splits: Splits = ANY_ORDER
+) -> RidgePath:
     """Held-out errors of no penalty and of each decade of strength; finer where one is better."""
-    path = ridge_path(folds, problem, strengths=DECADES)
+    path = ridge_path(folds, problem, strengths=DECADES, splits=splits)
     best = path.chosen()
     if best == 0:
         return path
     near = path.strengths[best] * np.logspace(-0.75, 0.75, 7)
-    finer = ridge_path(folds, problem, strengths=np.concatenate([near[:3], near[4:]]))
+    between = np.concatenate([near[:3], near[4:]])
+    finer = ridge_path(folds, problem, strengths=between, splits=splits)
     order = np.argsort(np.concatenate([path.strengths, finer.strengths]), kind="stable")
     return replace(
         path,

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.moments.chunk import Chunk, Frame, InfiniteError, Tidy, fold_of
+from deltarule.moments.chunk import Chunk, Folds, Frame, InfiniteError, Tidy
 from deltarule.moments.moments import Moments, two_sum
 from deltarule.rule.predict import Array
 
@@ -141,6 +141,7 @@ def tally(chunk: Chunk, frame: Frame, *, folds: int) -> Sums:
     Errors:  InfiniteError for the first infinite value of a row that is not left out
     """
     checked = chunk.row_weights is not None or (chunk.drop_missing and len(chunk.categories) > 0)
+    checked |= chunk.homeless is not None
     if not checked and not chunk.gaps:
         # One value that is not finite makes its column's own product not finite: a free check.
         result = _tally(chunk, Tidy.unchecked(chunk), frame, folds)
@@ -157,6 +158,7 @@ def tally(chunk: Chunk, frame: Frame, *, folds: int) -> Sums:
         number = int(np.argmax(far))
         column = tidy.numbers[number]
         row = int(np.argmax(np.abs(column)))
+        assert tidy.kept is not None, "rows that were checked are counted"
         raise InfiniteError(number, int(tidy.kept[row]), float(column[row]))
     return result
 
@@ -165,7 +167,7 @@ def _tally(chunk: Chunk, tidy: Tidy, frame: Frame, folds: int) -> Sums | None:
     """The sums; None where a number's square is not finite."""
     m = len(tidy.numbers)
     n = len(chunk) - tidy.left_out - tidy.unweighted
-    fold = fold_of(tidy.hashes, rows=n, folds=folds)
+    fold = chunk.fold(folds, tidy.kept)
     columns = [*tidy.numbers, *tidy.gaps.values()]
     sums = Sums(
         frame=frame,
@@ -191,7 +193,7 @@ def _tally(chunk: Chunk, tidy: Tidy, frame: Frame, folds: int) -> Sums | None:
 def _gram(
     columns: Sequence[Array],
     row_weights: Array | None,
-    fold: NDArray[np.uint8],
+    fold: Folds,
     frame: Frame,
     folds: int,
     sums: Sums,
@@ -235,7 +237,7 @@ def _group(
     chunk: Chunk,
     tidy: Tidy,
     columns: Sequence[Array],
-    fold: NDArray[np.uint8],
+    fold: Folds,
     frame: Frame,
     folds: int,
     sums: Sums,

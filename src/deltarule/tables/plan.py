@@ -1,6 +1,5 @@
 """Plan: what a look at the first rows decides: each input's kind, and what tells rows apart."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,12 +8,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError, ValueRefusedError
-from deltarule.moments.chunk import Category, Chunk
+from deltarule.moments.chunk import Category, Chunk, Folds
+from deltarule.moments.splits import Splits
 from deltarule.rule.predict import Array
+from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, hash_of, time_column
 from deltarule.tables.names import check_there
 from deltarule.tables.polars import said
 from deltarule.tables.schema import LeftOut, numbers_of
-from deltarule.tables.terms import Look, Term, target_term, terms_of
+from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
 
 # Levels kept of one category unless asked for: beyond them one is rarely worth its column.
 MOST_LEVELS = 1024
@@ -34,6 +35,10 @@ class Asked:
     keep_constant: bool = False
     """Whether a column that never varies is an input: beside an intercept it says nothing new."""
     folds: int = 5
+    group: str | None = None
+    """Rows with the same value of this are of the same fold."""
+    time: str | None = None
+    """Folds are periods of this, each judged by the earlier ones."""
     reference: dict[str, str] = field(default_factory=dict)
     dates: Sequence[str] | None = None
     """What parts of dates and times are inputs; None for the usual ones."""
@@ -41,6 +46,11 @@ class Asked:
     """How many levels of a category are kept; the others share one."""
     texts: frozenset[str] = frozenset()
     """Columns that turned out to be text, though their first rows spell numbers."""
+
+    @property
+    def splits(self) -> Splits:
+        """Which folds teach what each fold is judged by."""
+        return Splits(forward=self.time is not None)
 
 
 @dataclass
@@ -60,16 +70,45 @@ class Plan:
     left_out: list[LeftOut]
     identify: list[str]
     levels: dict[str, "Levels"]
+    fold_by: pl.Expr | None = None
+    """What groups rows, or orders them in time; it is read under the name of `fold_column`."""
+    cuts: tuple[float, ...] = ()
+    """The times at which the second period and each later one begin."""
 
     @property
     def columns(self) -> list[pl.Expr]:
         """The columns to read, as numbers and text."""
         weight = [self.asked.row_weight] if self.asked.row_weight else []
-        numbers = [*self.numbers, *self.asked.predict, *weight]
+        read = self._read([*self.numbers, *self.asked.predict, *weight], self.categories)
+        return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
+
+    @property
+    def times(self) -> list[pl.Expr]:
+        """Of the rows that are learnt from: their times, and what each counts for."""
+        asked = self.asked
+        assert self.fold_by is not None, "there are times only where rows are ordered in time"
+        needed = self._read(asked.predict, ())
+        if asked.drop_missing:
+            needed = self._read([*asked.predict, *self.numbers], self.categories)
+        weight = self._read([asked.row_weight], ())[0] if asked.row_weight else pl.lit(1.0)
+        kept = pl.all_horizontal([one.is_not_null() for one in needed])
         return [
-            self.terms[name].polars(self.kinds).cast(kind)
-            for kind, names in ((pl.Float64, numbers), (pl.String, self.categories))
-            for name in names
+            self.fold_by.alias(self.fold_column),
+            pl.when(kept).then(weight).otherwise(0.0).alias(f"{self.fold_column} counts"),
+        ]
+
+    @property
+    def fold_column(self) -> str:
+        """A name that no column of the table has."""
+        name = "(fold)"
+        while name in self.kinds:
+            name += "'"
+        return name
+
+    def _read(self, numbers: Sequence[str], texts: Sequence[str]) -> list[pl.Expr]:
+        return [
+            *(self.terms[name].polars(self.kinds).cast(pl.Float64) for name in numbers),
+            *(self.terms[name].polars(self.kinds).cast(pl.String) for name in texts),
         ]
 
     @property
@@ -92,7 +131,18 @@ class Plan:
             identify_by=[self.categories.index(c) for c in self.identify if c in self.categories],
             drop_missing=asked.drop_missing,
             gaps=any(frame[column].null_count() for column in every),
+            placed=self._placed(frame, name=name, row=row),
         )
+
+    def _placed(self, frame: pl.DataFrame, *, name: str, row: int) -> Folds | None:
+        """Each row's fold, where a column decides: (n,)."""
+        if self.fold_by is None:
+            return None
+        by = frame[self.fold_column]
+        if self.asked.group is not None:
+            return folds_by_group(by, self.asked.folds)
+        where = f"{name}, column '{self.asked.time}'"
+        return folds_by_time(by, self.cuts, where=where, row=row)
 
 
 class Levels:
@@ -133,7 +183,7 @@ class Levels:
     def _hashed(self, met: int) -> NDArray[np.uint64]:
         """A hash of each code's level that is the same in every process."""
         names = ["", *self.names]
-        fresh = [_hash(name) for name in names[len(self._hashes) : met]]
+        fresh = [hash_of(name) for name in names[len(self._hashes) : met]]
         self._hashes = np.concatenate([self._hashes, np.array(fresh, dtype=np.uint64)])
         short = met - len(self._hashes)
         return (
@@ -141,10 +191,6 @@ class Levels:
             if short > 0
             else self._hashes
         )
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def plan(
@@ -173,7 +219,12 @@ def plan(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
     shown = Look(look, name, typed, decimal, asked.dates, asked.texts)
-    using = asked.using or [column for column in look.columns if column not in apart]
+    by = asked.group or asked.time
+    folds = one_term(by, shown) if by else None
+    using = asked.using
+    if not using:
+        left = {*apart, *(folds.columns if folds else ())}
+        using = [column for column in look.columns if column not in left]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
         for column in set(term.columns) & set(apart):
@@ -183,6 +234,8 @@ def plan(
     kinds = dict(look.schema)
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
     made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], [], {})
+    if folds is not None:
+        made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:
         _check_number(view[target], f"{name}: the target '{target}'", TargetError)
     for column in weight:
@@ -204,6 +257,15 @@ def evaluated(
         return rows.select([term.polars(kinds) for term in terms]).collect()
     except pl.exceptions.PolarsError as error:
         raise said(error, name) from error
+
+
+def _fold_by(term: Term, look: pl.DataFrame, asked: Asked, *, name: str) -> pl.Expr:
+    """What groups rows, or orders them in time."""
+    kind = evaluated(look.lazy(), [term], look.schema, name=name)[term.name].dtype
+    value = term.polars(look.schema)
+    if asked.group is not None:
+        return group_column(value, kind)
+    return time_column(value, kind, name=term.name, where=name)
 
 
 def _place(column: str, values: pl.Series, made: Plan) -> None:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from deltarule.errors import ColumnError, EmptyError, TargetError, ValueRefusedError
-from deltarule.moments.chunk import Chunk, Frame, InfiniteError, fold_of
+from deltarule.moments.chunk import NOWHERE, Chunk, Folds, Frame, InfiniteError
 from deltarule.moments.moments import Moments
+from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
 from deltarule.rule.predict import Array, Mask
+from deltarule.tables.folds import Times
 from deltarule.tables.plan import Asked, Plan, plan, row_weights_of
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.sample import Sample
@@ -50,6 +52,11 @@ class Read:
     """Some rows of a large table, drawn evenly; empty where none were asked for."""
     at_first: int
     """How often all rows were read until this was found."""
+
+    @property
+    def splits(self) -> Splits:
+        """Which folds teach what each fold is judged by."""
+        return self.plan.asked.splits
 
     @property
     def reads(self) -> int:
@@ -88,6 +95,8 @@ class Read:
         keep: Mask = ~np.asarray(np.isnan(targets).any(axis=1))
         if weights is not None:
             keep &= weights > 0
+        if self.plan.asked.time is not None:
+            keep &= self._fold(frame, row) != NOWHERE
         if self.schema.drop_missing:
             for gap in noticed.missing.values():
                 keep &= ~gap
@@ -100,9 +109,9 @@ class Read:
         )
         return all_rows if keep.all() else all_rows.only(keep)
 
-    def _fold(self, frame: pl.DataFrame, row: int) -> NDArray[np.uint8]:
+    def _fold(self, frame: pl.DataFrame, row: int) -> Folds:
         chunk = self.plan.chunk(frame, name=self.source.name, row=row)
-        return fold_of(chunk.hashes(), rows=len(chunk), folds=self.plan.asked.folds)
+        return chunk.fold(self.plan.asked.folds)
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class Encoded:
     targets: Array
     row_weights: Array | None
     number: NDArray[np.intp]
-    hashed: Callable[[], NDArray[np.uint8]]
+    hashed: Callable[[], Folds]
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -127,7 +136,7 @@ class Encoded:
         return np.array(self.columns).T if self.columns else np.zeros((len(self), 0))
 
     @cached_property
-    def fold(self) -> NDArray[np.uint8]:
+    def fold(self) -> Folds:
         """The fold of each row."""
         return self.hashed()
 
@@ -164,6 +173,8 @@ def read(
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
             made = plan(look, asked, name=source.name, typed=source.typed, decimal=source.decimal)
+            if asked.time is not None:
+                made.cuts = _cuts(source, made)
             found = _read(source, made, progress, keep, Sample.of(source.rows) if sampled else None)
         except UnparsedError as error:
             again = True
@@ -180,6 +191,17 @@ def read(
                 )
             found.notes[:0] = source.notes
             return found
+
+
+def _cuts(source: Source, made: Plan) -> tuple[float, ...]:
+    """The times that part the periods: one read of a column or two."""
+    times = Times()
+    for batch in source.batches(made.times):
+        at, counts = batch.get_columns()
+        learnt = at.is_not_null() & at.is_finite() & (counts > 0)
+        kept = batch.filter(learnt.fill_null(value=False))
+        times.add(*(column.to_numpy() for column in kept.get_columns()))
+    return times.cuts(made.asked.folds)
 
 
 def _read(

@@ -154,6 +154,22 @@ def target_term(column: str, look: Look) -> Term:
     return Term(column, look.hidden(column))
 
 
+def one_term(one: str, look: Look) -> Term:
+    """A column as it stands, or an expression over columns.
+
+    Errors:  ColumnError for a column that is not there; ExpressionError
+    """
+    if one in look.kinds:
+        return Term(one)
+    try:
+        return _expression(one, look)
+    except ExpressionError:
+        # Words alone were meant as a column's name.
+        if WORDS.fullmatch(one):
+            check_there(list(look.kinds), [one], name=look.name)
+        raise
+
+
 def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[str]]) -> list[Term]:
     if one in look.kinds:
         if look.kinds[one] in (pl.Date, pl.Datetime, pl.Time, pl.Duration):
@@ -167,13 +183,7 @@ def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[st
     sides = _sides(one, look)
     if sides:
         return _crossed(*sides, using, look)
-    try:
-        return [_expression(one, look)]
-    except ExpressionError:
-        # Words alone were meant as a column's name.
-        if WORDS.fullmatch(one):
-            check_there(list(look.kinds), [one], name=look.name)
-        raise
+    return [one_term(one, look)]
 
 
 def _expression(text: str, look: Look | None = None) -> Term:
