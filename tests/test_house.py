@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 
 BELOW_MODEL = (
-    "errors rule moments goodness tables saved summary views explanation scorer comparing contest"
+    "errors rule moments goodness tables saved summary views explanation "
+    "scorer comparing contest diagnosing"
 )
 INSIDE = f"{BELOW_MODEL} model learning"
 EDGES = "exports views.report web estimators cli"
@@ -37,6 +38,7 @@ ARROWS = {
     "scorer": "errors rule moments goodness tables saved",
     "comparing": "errors rule moments goodness tables saved summary scorer",
     "contest": "errors rule moments goodness tables saved summary scorer comparing",
+    "diagnosing": "errors rule moments goodness tables saved summary scorer comparing",
     "model": BELOW_MODEL,
     "learning": f"{BELOW_MODEL} model",
     "deltarule": INSIDE,

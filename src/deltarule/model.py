@@ -15,6 +15,7 @@ import polars as pl
 from deltarule import saved
 from deltarule.comparing import Compared, compared
 from deltarule.contest import Contest, contested
+from deltarule.diagnosing import Diagnosis, diagnosed
 from deltarule.errors import EmptyError
 from deltarule.explanation import Explanation, explained
 from deltarule.moments.moments import Moments
@@ -193,6 +194,16 @@ class Model:
             return widening(source, lambda: compared(self._scorer, source))
         theirs = other._scorer
         return widening(source, lambda: contested(self._scorer, theirs, source))
+
+    def diagnose(self, table: Any, *, rows: int = 10) -> Diagnosis:
+        """Rows that decide too much or fit too badly, and columns that tell each other.
+
+        The table is the one that was learnt from; it is read once, or twice where the loss is
+        other than squared. `rows` is how many rows of each sort are told.
+        Errors:  EmptyError when no row has all targets
+        """
+        source, _ = open_table(table)
+        return widening(source, lambda: diagnosed(self._scorer, source, rows=rows))
 
     def _notes(self, met: "Met") -> list[str]:
         return met.notes({column.name: column for column in self._record.contract.columns})

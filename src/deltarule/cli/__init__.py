@@ -11,6 +11,7 @@ import typer
 from deltarule.cli.columns import columns
 from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
+from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
 from deltarule.cli.learn import ON_SCREEN, learn
 from deltarule.cli.predict import predict
@@ -29,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (learn, compare, predict, explain, report, columns, show, demo)
+COMMANDS = (learn, compare, diagnose, predict, explain, report, columns, show, demo)
 """In the order that help lists them."""
 
 for command in COMMANDS:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.learning.passes import RowSource
-from deltarule.learning.sandwich import errors_of, inverses
+from deltarule.learning.sandwich import errors_of
+from deltarule.moments.inference import inverses
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Loss
 from deltarule.rule.learn import AlphaRange, alpha_range_of

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
-from deltarule.learning.sandwich import Slopes, design, kind_of, robust_errors
+from deltarule.learning.sandwich import Slopes, kind_of, robust_errors
 from deltarule.learning.settings import Strength
-from deltarule.moments.inference import Fit, input_variance, intercept_variance
+from deltarule.moments.inference import Fit, design, input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import (

@@ -22,12 +22,11 @@ import numpy as np
 
 from deltarule.errors import LearningError
 from deltarule.learning.passes import RowSource
+from deltarule.moments.inference import design, leverages
 from deltarule.moments.standard import Standard
 from deltarule.rule.losses import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 
-# Beyond this condition of the curvature its inverse has no digits left.
-INVERTIBLE = 1e14
 KINDS = ("HC0", "HC1", "HC2", "HC3")
 # A row with this leverage is met exactly whatever its target: it says nothing of how rows stray.
 MET = 1 - 1e-10
@@ -56,11 +55,6 @@ def kind_of(errors: str, *, coupled: bool) -> str:
     if errors == "robust":
         return "HC1" if coupled else "HC3"
     return errors
-
-
-def design(inputs: Array, *, intercept: bool) -> Array:
-    """Inputs with a column of ones for the intercept: (n, p) -> (n, q)."""
-    return np.column_stack([inputs, np.ones(len(inputs))]) if intercept else inputs
 
 
 def robust_errors(
@@ -116,33 +110,6 @@ def _stretch(part: Slopes, hat: Array, block: int, kind: str) -> Array:
     left = np.where(leverage < MET, 1 - leverage, np.inf)
     stretched: Array = 1 / np.sqrt(left) if kind == "HC2" else 1 / left
     return stretched
-
-
-def leverages(design: Array, hat: Array, bend: Array | None = None) -> Array:
-    """How much of its own prediction each row's target makes: (n,).
-
-    Shapes:  design (n, q), hat (q, q), bend (n,)
-    """
-    leverage: Array = np.einsum("nq,nq->n", design @ hat, design)
-    return leverage if bend is None else leverage * bend
-
-
-def inverses(curvature: Array, weights: int) -> Array:
-    """The inverse of each block, NaN where it has no digits: of weights (q,) for each output.
-
-    Of coupled outputs, the same added to all scores changes nothing: q flat directions, left out.
-    Shapes:  (b, m, m) -> (b, m, m)
-    """
-    found = np.full_like(curvature, np.nan)
-    flat = weights if curvature.shape[1] > weights else 0
-    for block, curved in enumerate(curvature):
-        if not np.isfinite(curved).all():
-            continue
-        values, vectors = np.linalg.eigh(curved)
-        if values[flat] * INVERTIBLE > values[-1]:
-            turned = vectors[:, flat:] / np.sqrt(values[flat:])
-            found[block] = turned @ turned.T
-    return found
 
 
 def slopes(rows: RowSource, model: Linear, loss: Loss, weights: Weights) -> Iterator[Slopes]:

@@ -15,8 +15,9 @@ from deltarule.learning.judge import Judge, Known
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
-from deltarule.learning.sandwich import inverses, kind_of, robust_errors, slopes
+from deltarule.learning.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.settings import Settings
+from deltarule.moments.inference import inverses
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error, solve

@@ -6,12 +6,18 @@
 Source:  Draper & Smith 1998, chapters 1-6
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from deltarule.rule.predict import Array
+
+# Beyond this condition of the curvature its inverse has no digits left.
+INVERTIBLE = 1e14
+# Inputs that others tell as well as this are named in no more words than people read.
+TELLING = 3
 
 
 @dataclass(frozen=True)
@@ -88,3 +94,80 @@ class Fit:
             r2=1 - squared_error / squares if squares > 0 else None,
             residual_sd=float(np.sqrt(squared_error / freedom)) * unit if freedom > 0 else None,
         )
+
+
+def design(inputs: Array, *, intercept: bool) -> Array:
+    """Inputs with a column of ones for the intercept: (n, p) -> (n, q)."""
+    return np.column_stack([inputs, np.ones(len(inputs))]) if intercept else inputs
+
+
+def leverages(design: Array, hat: Array, bend: Array | None = None) -> Array:
+    """How much of its own prediction each row's target makes: (n,).
+
+    Shapes:  design (n, q), hat (q, q), bend (n,)
+    """
+    leverage: Array = np.einsum("nq,nq->n", design @ hat, design)
+    return leverage if bend is None else leverage * bend
+
+
+def inverses(curvature: Array, weights: int) -> Array:
+    """The inverse of each block, NaN where it has no digits: of weights (q,) for each output.
+
+    Of coupled outputs, the same added to all scores changes nothing: q flat directions, left out.
+    Shapes:  (b, m, m) -> (b, m, m)
+    """
+    found = np.full_like(curvature, np.nan)
+    flat = weights if curvature.shape[1] > weights else 0
+    for block, curved in enumerate(curvature):
+        if not np.isfinite(curved).all():
+            continue
+        values, vectors = np.linalg.eigh(curved)
+        if values[flat] * INVERTIBLE > values[-1]:
+            turned = vectors[:, flat:] / np.sqrt(values[flat:])
+            found[block] = turned @ turned.T
+    return found
+
+
+@dataclass(frozen=True)
+class Told:
+    """How well the other inputs tell one column, and which of them do.
+
+    Maths:   inflation = 1 / (1 - R2 of the column on all others): its weight's variance is so many
+             times what it would be if they told nothing. For a column of several inputs it is
+             (det(correlation of its own) * det(its block of the inverse)) ** (1 / inputs)
+    Source:  Marquardt 1970; Fox & Monette 1992
+    """
+
+    column: str
+    inflation: float
+    by: tuple[str, ...]
+
+
+def told_by_others(correlation: Array, spans: Mapping[str, slice]) -> list[Told]:
+    """Each column that others tell, the one told best first; none where some are dependent.
+
+    Shapes:  correlation (p, p)
+    """
+    varies = np.diag(correlation) > 0
+    filled = correlation + np.diag(np.where(varies, 0.0, 1.0))
+    if len(spans) < 2 or not np.isfinite(filled).all():
+        return []
+    try:
+        inverse = np.linalg.inv(filled)
+    except np.linalg.LinAlgError:
+        return []
+    found = []
+    for column, span in spans.items():
+        own = inverse[span, span]
+        factor = np.linalg.det(filled[span, span]) * np.linalg.det(own)
+        count = max(1, int(varies[span].sum()))
+        if not factor > 1:
+            continue
+        # What predicts the column best from the others, standardised: each other column's part.
+        parts = -np.linalg.solve(own, inverse[span])
+        size = {name: float(np.abs(parts[:, at]).max()) for name, at in spans.items()}
+        del size[column]
+        order = sorted(size, key=lambda name: -size[name])[:TELLING]
+        by = tuple(name for name in order if size[name] > size[order[0]] / 5)
+        found.append(Told(column, float(factor ** (1 / count)), by))
+    return sorted(found, key=lambda one: -one.inflation)

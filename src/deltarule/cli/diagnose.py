@@ -1,0 +1,34 @@
+"""deltarule diagnose: rows that decide too much, and columns that tell each other."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, Table
+from deltarule.cli.table import source_of
+
+
+def diagnose(
+    model: ModelFile,
+    table: Table,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of each sort to look at.")] = 10,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
+    as_json: Json = False,
+) -> None:
+    """Say what to look at before trusting the weights, in the table that was learnt from.
+
+    Rows that decide too much or fit too badly, by their number, and columns that others tell.
+    """
+    from deltarule.model import load
+    from deltarule.views.text import table as as_table
+
+    found = load(model).diagnose(source_of(table, read, db_table, query), rows=rows)
+    if as_json:
+        print(json.dumps(found.to_dict(), allow_nan=False))
+        return
+    print(found)
+    frame = found.frame.head(rows)
+    print(f"\nThe rows that decide most\n{as_table(frame.columns, frame.rows())}")
