@@ -168,7 +168,7 @@ KEYS = {
     "held_out": "folds rmse r2 baseline_rmse rows",
     "held_out_by": "by column folds cuts",
     "learn": "targets loss learner reads steps stopped alpha alpha_limit alpha_fastest ridge lasso "
-    "condition",
+    "condition errors",
     "columns": "column kind done",
 }
 MAY_ADD = {
