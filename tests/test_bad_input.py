@@ -113,7 +113,7 @@ TABLES: dict[str, tuple[str, str | bytes | None, list[str], list[str]]] = {
     "a start there is not": ("t.csv", GOOD, ["--start", "q=1", "--alpha", "1e-4"], ["'q'", "x"]),
     "a start that is no number": ("t.csv", GOOD, ["--start", "nan", "--alpha", "1e-4"], ["start"]),
     "bad loss": ("t.csv", GOOD, ["--loss", "hinge"], ["'hinge'", "squared"]),
-    "bad learner": ("t.csv", GOOD, ["--learner", "adam"], ["'adam'", "descent"]),
+    "bad learner": ("t.csv", GOOD, ["--learner", "adagrad"], ["'adagrad'", "descent"]),
     "bad folds": ("t.csv", GOOD, ["--folds", "1"], ["folds is 1"]),
     "bad ridge": ("t.csv", GOOD, ["--ridge", "-1"], ["ridge is -1"]),
     "bad alpha": ("t.csv", GOOD, ["--alpha", "0"], ["alpha is 0"]),

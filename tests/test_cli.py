@@ -176,6 +176,7 @@ MAY_ADD = {
     "intercept": {"t", "p"},
     "fit": {"deviance", "null_deviance", "log_likelihood", "aic"} | {"dispersion", "spread"},
     "held_out": {"output"},
+    "learn": {"batch", "epochs", "gradient_left", "error_above_least", "way_left", "errors"},
 }
 
 

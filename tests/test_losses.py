@@ -319,7 +319,7 @@ def test_huber_predicts_one_column_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("loss", ["gamma", "tweedie(1.5)", "huber", "absolute"])
-@pytest.mark.parametrize("learner", ["descent", "momentum"])
+@pytest.mark.parametrize("learner", ["descent", "momentum", "nesterov", "adam"])
 def test_first_order_learners_come_near(loss: str, learner: str) -> None:
     inputs, targets = drawn(loss)
     newton = learnt(inputs, targets, loss)

@@ -110,6 +110,15 @@ class LearnRecord(Part):
     """The kind of the standard errors; empty where none are known."""
     course: tuple[tuple[int, FiniteFloat], ...] = ()
     """The error before some of the steps, the first and the last among them."""
+    batch: int | None = None
+    """Rows that a step saw; None for all."""
+    epochs: int | None = None
+    gradient_left: FiniteFloat | None = None
+    """The largest weight_delta at the end, as a share of the largest at the start."""
+    error_above_least: FiniteFloat | None = None
+    """By which share the mean squared error is above the least there is."""
+    way_left: FiniteFloat | None = None
+    """The share of the way from the start to the best weights that is left."""
 
     @field_validator("loss")
     @classmethod

@@ -12,7 +12,7 @@ from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.solve import ClosedDescent, Spectrum, solve
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Objective, Rows, Squared
-from deltarule.rule.learn import Descent
+from deltarule.rule.learn import LEARNERS, Descent
 from deltarule.rule.penalty import Penalised, Ridge
 from deltarule.rule.predict import Array, Linear, Weights, stack
 from deltarule.rule.train import train
@@ -208,7 +208,7 @@ def test_too_large_an_alpha_on_films_names_the_column_and_the_limit() -> None:
 # The learner that learn() sets up by itself.
 
 
-@pytest.mark.parametrize("learner", ["descent", "momentum", "newton"])
+@pytest.mark.parametrize("learner", LEARNERS)
 @pytest.mark.parametrize("gap", [1.0, 0.3, 0.1])
 def test_a_learner_with_its_own_alpha_settles_on_inputs_that_go_together(
     learner: str, gap: float

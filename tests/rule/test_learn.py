@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltarule.rule.compare import LOSSES, Comparison, Rows, Squared
-from deltarule.rule.learn import LEARNERS, Descent, Learner, Momentum, Newton, alpha_range_of
+from deltarule.rule.learn import (
+    LEARNERS,
+    Adam,
+    Descent,
+    Learner,
+    Momentum,
+    Nesterov,
+    Newton,
+    alpha_range_of,
+)
 from deltarule.rule.predict import Array, Linear, Weights, stack
 from deltarule.rule.train import Step, train
 
@@ -46,6 +55,12 @@ def suited(name: str, rows: Rows) -> Learner:
         large, small = np.sqrt(found.largest), np.sqrt(found.smallest)
         share = float(((large - small) / (large + small)) ** 2)
         return Momentum(alpha=float(4 / (large + small) ** 2), momentum=share)
+    if name == "nesterov":
+        large, small = np.sqrt(found.largest), np.sqrt(found.smallest)
+        return Nesterov(1 / found.largest, float((large - small) / (large + small)))
+    if name == "adam":
+        # Weights of about 5 in strides of 0.5; without noise it comes to rest by itself.
+        return Adam(0.5)
     return Descent(found.fastest)
 
 
@@ -74,6 +89,62 @@ def test_momentum_is_polyaks_heavy_ball() -> None:
         before, now = now, now - alpha * g + momentum * (now - before)
         # The same sums in another order, over at most 50 steps that shrink errors.
         np.testing.assert_allclose(stack(step.weights), now, rtol=1e-11, atol=1e-12)
+
+
+def test_nesterov_looks_ahead_from_where_it_is() -> None:
+    # Nesterov 2004, 2.2.20: x(t + 1) = y(t) - alpha * g(y(t)), then on as x went.
+    rows, _ = problem(3, k=1)
+    alpha, momentum = 0.05, 0.8
+    design = np.column_stack([rows.inputs, np.ones(60)])
+    x = y = np.zeros((4, 1))
+    found = train(zeros(rows), rows, Nesterov(alpha, momentum), steps=50, tolerance=0)
+    for step in found:
+        np.testing.assert_allclose(stack(step.before), y, rtol=1e-11, atol=1e-12)
+        g = design.T @ (design @ y - rows.targets) / 60
+        older, x = x, y - alpha * g
+        y = x + momentum * (x - older)
+        # The same sums in another order, over at most 50 steps that shrink errors.
+        np.testing.assert_allclose(stack(step.weights), y, rtol=1e-11, atol=1e-12)
+
+
+def test_adam_is_kingma_and_bas_algorithm() -> None:
+    rows, _ = problem(3, k=1)
+    design = np.column_stack([rows.inputs, np.ones(60)])
+    # Their sums written out: a mean of all gradients so far, weighed by how long ago they were.
+    gradients: list[Array] = []
+    weights = np.zeros((4, 1))
+    for step in train(zeros(rows), rows, Adam(0.03, 0.7, 0.95, 1e-6), steps=50, tolerance=0):
+        gradients.append(design.T @ (design @ weights - rows.targets) / 60)
+        t = len(gradients)
+        first = 0.7 ** np.arange(t)[::-1, None, None]
+        second = 0.95 ** np.arange(t)[::-1, None, None]
+        mean = (first * gradients).sum(axis=0) / first.sum()
+        square = (second * np.square(gradients)).sum(axis=0) / second.sum()
+        weights = weights - 0.03 * mean / (np.sqrt(square) + 1e-6)
+        # Sums in another order, and the signs of small means decide no digit here.
+        np.testing.assert_allclose(stack(step.weights), weights, rtol=1e-9, atol=1e-11)
+
+
+def test_adams_first_step_is_alpha_for_every_weight() -> None:
+    rows, _ = problem(3, k=1)
+    first = next(train(zeros(rows), rows, Adam(0.25)))
+    np.testing.assert_allclose(np.abs(stack(first.weights)), 0.25, rtol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("kind", [Momentum, Nesterov])
+def test_the_limit_of_a_velocity_is_where_it_stops_settling(
+    kind: type[Momentum | Nesterov], share: float
+) -> None:
+    rows, best = problem(1, k=1)
+    curvature = rows(zeros(rows), curvature=True).average().curvature
+    assert curvature is not None
+    limit = kind(1.0, share).limit(alpha_range_of(curvature))
+    below = last(rows, kind(0.98 * limit, share), steps=20_000, tolerance=1e-10)
+    np.testing.assert_allclose(stack(below.weights), best, atol=1e-6)
+    above = last(rows, kind(1.02 * limit, share), steps=20_000, tolerance=1e-10)
+    assert above.stopped is not None
+    assert above.stopped.reason == "diverging"
 
 
 def test_momentum_of_nothing_is_descent() -> None:

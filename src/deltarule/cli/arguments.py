@@ -119,6 +119,18 @@ def start_of(text: str) -> float | dict[str, float]:
     return named
 
 
+def batch_of(text: str) -> Any:
+    """all, or a number of rows."""
+    if text == "all":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"'{text}' is neither all nor a number of rows", param_hint="--batch"
+        ) from None
+
+
 def strength_of(text: str, option: str) -> Any:
     """auto, or a strength."""
     if text == "auto":

@@ -14,6 +14,7 @@ from deltarule.cli.arguments import (
     MostLevels,
     Query,
     Table,
+    batch_of,
     name_and_value,
     names,
     pair,
@@ -120,7 +121,8 @@ def learn(
     learner: Annotated[
         str | None,
         typer.Option(
-            help="exact, descent, momentum or newton. Default: exact, or newton where it must."
+            help="exact, descent, momentum, nesterov, adam or newton. Default: exact, or newton "
+            "where it must."
         ),
     ] = None,
     alpha: Annotated[
@@ -133,7 +135,27 @@ def learn(
             metavar="NUMBER|NAME=NUMBER", help="What weights start at, all of them or by name."
         ),
     ] = "0",
-    steps: Annotated[int, typer.Option(help="The most steps to take.")] = 10_000,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="The most steps to take. Default: 10000; with --batch, --epochs decides."
+        ),
+    ] = None,
+    batch: Annotated[
+        str,
+        typer.Option(
+            metavar="all|NUMBER",
+            help="How many rows a step sees: 1 is one row at a time. An epoch is one round.",
+        ),
+    ] = "all",
+    epochs: Annotated[int, typer.Option(help="The most epochs, with --batch.")] = 100,
+    shuffle: Annotated[
+        bool,
+        typer.Option(
+            "--shuffle/--in-order", help="Each epoch in an order of its own, or in the table's."
+        ),
+    ] = True,
+    seed: Annotated[int, typer.Option(help="What the orders are drawn from.")] = 0,
     tolerance: Annotated[
         float,
         typer.Option(
@@ -192,6 +214,10 @@ def learn(
             alpha=alpha,
             start=start_of(start),
             steps=steps,
+            batch=batch_of(batch),
+            epochs=epochs,
+            shuffle=shuffle,
+            seed=seed,
             tolerance=tolerance,
             freeze=dict(name_and_value(one) for one in names(freeze)),
             progress=progress,

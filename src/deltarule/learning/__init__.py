@@ -4,6 +4,7 @@ squared loss, no learner named   solved exactly from the moments of one read
 a learner, on squared loss       steps on the moments, or on the rows where they are few
 logistic, poisson                Newton steps on the rows: in memory, or by further reads
 an explicit alpha                plain descent on the inputs as they stand
+batches                          steps on some rows at a time: in memory, or by a read an epoch
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +42,8 @@ class Run:
     def __init__(self, table: Any, settings: Settings) -> None:
         source, _ = open_table(table)
         few = 0 if settings.chosen == "exact" else ROWS_BY_HAND
-        keep = KEPT_CELLS if settings.loss != "squared" else few * 64
+        on_rows = settings.loss != "squared" or settings.batch != "all"
+        keep = KEPT_CELLS if on_rows else few * 64
         self._begin(read(source, settings.asked, progress=settings.progress, keep=keep), settings)
 
     def again(self, settings: Settings) -> "Run":

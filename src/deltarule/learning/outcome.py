@@ -14,6 +14,7 @@ import numpy as np
 import deltarule
 from deltarule import saved
 from deltarule.learning.columns import records
+from deltarule.learning.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import solve
@@ -74,6 +75,9 @@ class Outcome:
     lasso: float = 0.0
     condition: float | None = None
     course: Sequence[tuple[int, float]] = ()
+    batch: int | None = None
+    epochs: int | None = None
+    convergence: Convergence = field(default_factory=Convergence)
     notes: list[str] = field(default_factory=list)
 
 
@@ -135,6 +139,11 @@ def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
         condition=_finite(outcome.condition),
         errors=outcome.errors,
         course=tuple(outcome.course),
+        batch=outcome.batch,
+        epochs=outcome.epochs,
+        gradient_left=_finite(outcome.convergence.gradient),
+        error_above_least=_finite(outcome.convergence.above),
+        way_left=_finite(outcome.convergence.way),
     )
 
 

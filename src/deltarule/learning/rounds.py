@@ -123,9 +123,13 @@ class Curbed:
     name: ClassVar[str] = "newton"
     needs_curvature: ClassVar[bool] = True
     always_falls: ClassVar[bool] = False
+    takes_back: ClassVar[bool] = True
 
     def limit(self, alphas: AlphaRange) -> float:
         return np.inf
+
+    def alpha_now(self, state: Curb | None) -> None:
+        return None
 
     def start(self, weights: Weights) -> None:
         return None

@@ -17,10 +17,13 @@ from deltarule.tables.terms import date_parts
 
 Names = str | Sequence[str]
 Strength = float | Literal["auto"]
+Batch = int | Literal["all"]
 Freeze = str | Sequence[str] | Mapping[str, float | None]
 
 ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3")
 FOLDS, MOST_FOLDS = 5, 255
+MOST_STEPS = 10_000
+WITH_ALPHA = [name for name, kind in LEARNERS.items() if not kind.needs_curvature]
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -78,8 +81,16 @@ class Settings:
     standardised inputs."""
     start: float | Mapping[str, float] = 0.0
     """What weights start at, all of them or by name."""
-    steps: int = 10_000
-    """The most steps to take."""
+    steps: int | None = None
+    """The most steps to take; None for 10,000, or with batches as many as the epochs have."""
+    batch: Batch = "all"
+    """How many rows a step sees; an epoch is one round over all rows."""
+    epochs: int = 100
+    """The most rounds over all rows, where a step sees a batch."""
+    shuffle: bool = True
+    """Whether each epoch has its rows in an order of its own, or in the table's."""
+    seed: int = 0
+    """What the orders are drawn from."""
     tolerance: float = 1e-8
     """Stop when every weight_delta is this small beside the largest at the start."""
     freeze: Freeze = ()
@@ -105,7 +116,8 @@ class Settings:
         for name, value in [*starts, *self.frozen.items()]:
             if value is not None:
                 real(name, value)
-        whole("steps", self.steps, least=1)
+        if self.steps is not None:
+            whole("steps", self.steps, least=1)
         if not 0 <= real("tolerance", self.tolerance) < 1:
             raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
 
@@ -135,7 +147,25 @@ class Settings:
             if not real("alpha", self.alpha) > 0:
                 raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
             if self.learner in ("exact", "newton"):
-                raise LearningError(f"{self.learner} takes no alpha: choose descent or momentum")
+                raise LearningError(f"{self.learner} takes no alpha: choose {_either(WITH_ALPHA)}")
+        self._check_batch()
+
+    def _check_batch(self) -> None:
+        whole("epochs", self.epochs, least=1)
+        whole("seed", self.seed, least=0)
+        if self.batch == "all":
+            return
+        whole("batch", self.batch, least=1)
+        if self.learner in ("exact", "newton"):
+            raise LearningError(
+                f"{self.learner} needs all rows at each step: leave out batch, or choose "
+                f"{_either(WITH_ALPHA)}"
+            )
+
+    @property
+    def most_steps(self) -> int:
+        """The most steps on all rows."""
+        return MOST_STEPS if self.steps is None else self.steps
 
     @property
     def targets(self) -> list[str]:
@@ -164,7 +194,7 @@ class Settings:
         """The learner: the one named, or the one that suits the loss and alpha."""
         if self.learner:
             return self.learner
-        if self.alpha is not None:
+        if self.alpha is not None or self.batch != "all":
             return "descent"
         return "exact" if self.loss == "squared" else "newton"
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 
 import numpy as np
 
 from deltarule.errors import DivergedError, LearningError, TargetError
+from deltarule.learning.batches import InBatches
+from deltarule.learning.convergence import Convergence, gradient_left, way_left
 from deltarule.learning.course import Course
 from deltarule.learning.deviance import figures, own_alphas, separated, standard_errors
 from deltarule.learning.exact import Certain, fits
 from deltarule.learning.judge import Judge, Known
 from deltarule.learning.outcome import HeldOut, Outcome
+from deltarule.learning.pacing import Rowwise, found, found_for_batches, given, steady
 from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
 from deltarule.learning.sandwich import kind_of, robust_errors, slopes
@@ -23,13 +26,14 @@ from deltarule.moments.problem import Problem
 from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error, solve
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Objective
-from deltarule.rule.learn import Descent, Learner, Momentum, Newton, alpha_range_of
+from deltarule.rule.epochs import Batches, train_in_epochs
+from deltarule.rule.learn import Descent, Learner, alpha_range_of
 from deltarule.rule.losses import Loss, loss_named, together
+from deltarule.rule.pace import Settling
 from deltarule.rule.penalty import Penalised, Ridge
 from deltarule.rule.predict import Array, Linear, Mask, Weights
-from deltarule.rule.train import Step, Stop, train
+from deltarule.rule.train import Step, Stop, ask, train
 from deltarule.saved import FitRecord
-from deltarule.summary import number
 from deltarule.tables.reading import Read
 
 # Residuals this small beside the targets are rounding.
@@ -65,6 +69,7 @@ class Stepwise:
             self.rounds = self._rounds()
             self._measure(self.rounds)
         self.objective = self._objective()
+        self.batches = self._batches()
         self.tolerance = self._tolerance()
         self.learner = self._learner()
         self.last: Step | None = None
@@ -158,22 +163,34 @@ class Stepwise:
         """The penalty: steps try none by themselves."""
         return 0.0 if self.settings.ridge == "auto" else float(self.settings.ridge)
 
+    def _batches(self) -> InBatches | None:
+        """The rows in batches; None where a step sees them all."""
+        settings = self.settings
+        if settings.batch == "all" or settings.batch >= self.read.examples:
+            return None
+        return InBatches(
+            self.read,
+            self.standard,
+            size=settings.batch,
+            seed=settings.seed,
+            shuffle=settings.shuffle,
+            model=self.model,
+            loss=self.loss,
+            penalised=self._penalised,
+        )
+
     def _learner(self) -> Learner:
-        name, alpha = self.settings.chosen, self.settings.alpha
-        if name == "newton":
-            return Newton()
-        if alpha is not None:
-            return Descent(alpha) if name == "descent" else Momentum(alpha)
-        curvature = self.objective(self.first(), curvature=True).average().curvature
-        assert curvature is not None, "every objective here is curved"
-        found = alpha_range_of(curvature)
-        if name == "descent":
-            # Only squared loss has the same curvature everywhere; elsewhere half the limit is safe.
-            return Descent(found.fastest if self.settings.loss == "squared" else found.limit / 2)
-        large, small = float(np.sqrt(found.largest)), float(np.sqrt(found.smallest))
-        share = min(((large - small) / (large + small)) ** 2, 0.99)
-        # For this share every direction then shrinks by sqrt(share) a step.
-        return Momentum(alpha=float((1 + np.sqrt(share)) ** 2 / found.largest), momentum=share)
+        if self.settings.alpha is not None or self.settings.chosen == "newton":
+            return given(self.settings)
+        start = self.objective(self.first(), curvature=True).average()
+        if self.batches is None:
+            return found(self.settings, start)
+        return found_for_batches(self.settings, start, self._rowwise(), size=self.batches.size)
+
+    def _rowwise(self) -> Rowwise:
+        assert self.batches is not None, "only batches are of some rows"
+        squared = self.standard.problem(self.problem).curvature()[:1] / self.problem.rows
+        return self.batches.rowwise(usual=alpha_range_of(squared).largest)
 
     def first(self) -> Weights:
         """The start in the units of the steps; an intercept left open, at the mean's score."""
@@ -244,12 +261,12 @@ class Stepwise:
             yield own
 
     def _taken(self) -> Iterator[Step]:
-        if self.rounds is None or self.learner.name != "newton":
-            yield from self._train(self.objective, self.first(), self.frozen)
+        if self.rounds is None or self.settings.chosen != "newton":
+            yield from self._train(self.objective, self.first(), self.frozen, self.batches)
             return
-        settings = self.settings
+        most = self.settings.most_steps
         for step in self.rounds.train(
-            self.first(), steps=settings.steps, tolerance=self.tolerance, frozen=self.frozen
+            self.first(), steps=most, tolerance=self.tolerance, frozen=self.frozen
         ):
             self._check_spread(self.rounds.losses)
             self.losses = self.rounds.losses
@@ -263,14 +280,29 @@ class Stepwise:
         return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
 
     def _train(
-        self, objective: Objective, first: Weights, frozen: Mapping[str, Mask] | None
+        self,
+        objective: Objective,
+        first: Weights,
+        frozen: Mapping[str, Mask] | None,
+        batches: Batches | None = None,
     ) -> Iterator[Step]:
         settings = self.settings
-        return train(
+        if batches is None:
+            return train(
+                first,
+                objective,
+                self.learner,
+                steps=settings.most_steps,
+                tolerance=self.tolerance,
+                frozen=frozen,
+            )
+        return train_in_epochs(
             first,
-            objective,
+            batches,
             self.learner,
+            whole=objective,
             steps=settings.steps,
+            epochs=settings.epochs,
             tolerance=self.tolerance,
             frozen=frozen,
         )
@@ -279,22 +311,53 @@ class Stepwise:
         """The stop with what only the table knows: the column to blame, how far off it is."""
         words = stopped.words
         if stopped.reason == "diverging" and self.settings.alpha is not None:
+            if self.batches is not None:
+                words += f"; {self._steady():.6g} comes nearer on average"
             largest = int(np.argmax(self.problem.curvature()[0].diagonal()))
             inputs = self.read.schema.inputs
             blamed = inputs[largest][0] if largest < len(inputs) else "the intercept"
             words += f"; the scale of {blamed} sets that limit"
-        elif stopped.reason == "steps" and self.settings.loss == "squared":
-            words += self._how_far(step.weights)
+        elif stopped.reason in ("steps", "hovering"):
+            near = self.convergence(step)
+            if step.weights["weight"].size == 1 and self.best is not None:
+                here, there = step.weights["weight"].item(), self.best["weight"].item()
+                words += f": {replace(near, way=None).words}"
+                words += f"; the weight is {here:.6g} on its way to {there:.6g}"
+            elif near.words:
+                words += f": {near.words}"
         return replace(stopped, words=words)
 
-    def _how_far(self, weights: Weights) -> str:
-        best = self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
-        now, least = (2 * self.problem(one).average().loss for one in (weights, best))
-        words = f": the mean squared error is {number(now)}, and {number(least)} could be reached"
-        if weights["weight"].size == 1:
-            here, there = weights["weight"].item(), best["weight"].item()
-            words += f"; the weight is {here:.6g} on its way to {there:.6g}"
-        return words
+    def _steady(self) -> float:
+        """An alpha for plain descent on these batches."""
+        assert self.batches is not None, "on all rows, curvature alone says it"
+        start = self.objective(self.first(), curvature=True).average()
+        return steady(start, self._rowwise(), size=self.batches.size)
+
+    @cached_property
+    def best(self) -> Weights | None:
+        """The weights with the least squared error, beside the penalty; None for other losses."""
+        if self.settings.loss != "squared":
+            return None
+        free = self.asked.free(total(self.read.folds))
+        return self.asked.whole(solve(free, ridge=self.ridge).weights)
+
+    def convergence(self, step: Step) -> Convergence:
+        """How near the weights after this step are to the best ones."""
+        with np.errstate(all="ignore"):
+            first = self.first()
+            now, start = (
+                ask(weights, self.objective, self.learner, self.frozen).weight_delta
+                for weights in (self.standard.into(step.weights), first)
+            )
+            gradient = gradient_left(now, start)
+            if self.best is None:
+                return Convergence(gradient)
+            error, least = (
+                2 * self.problem(one).average().loss for one in (step.weights, self.best)
+            )
+            start = self.standard.out(first)
+            way = way_left(step.weights, self.best, start, self.problem.spread)
+            return Convergence(gradient, error, least, way)
 
     def outcome(self) -> Outcome:
         """What the steps came to; takes those not yet taken.
@@ -311,7 +374,7 @@ class Stepwise:
         outcome = Outcome(
             weights=last.weights,
             loss=self.settings.loss,
-            learner=self.learner.name,
+            learner=self.settings.chosen,
             steps=last.number,
             stopped=last.stopped.words,
             alpha=getattr(self.learner, "alpha", None),
@@ -319,6 +382,9 @@ class Stepwise:
             condition=Spectrum.of(self.problem).condition,
             errors=self.errors,
             course=list(self.course),
+            batch=None if self.batches is None else self.batches.size,
+            epochs=last.epoch,
+            convergence=self.convergence(last),
             notes=self._notes(),
         )
         answer = self._squared if self.settings.loss == "squared" else self._other
@@ -335,17 +401,32 @@ class Stepwise:
 
     def _notes(self) -> list[str]:
         notes = []
-        if self.settings.alpha is None and self.learner.name != "newton":
+        if self.settings.alpha is None and self.settings.chosen != "newton":
             notes.append("steps were taken on standardised inputs, which alpha refers to")
+        notes += self._pace()
         if self.settings.loss != "squared" and self.settings.ridge == "auto":
             notes.append("no ridge was tried: only squared loss chooses a penalty by itself")
-        if self.rounds is not None and self.learner.name != "newton":
+        if self.rounds is not None and self.settings.chosen != "newton":
             notes.append(
                 "steps were taken on a loss fitted to the residuals of least squares: newton, the "
                 "default, goes on to the loss itself"
             )
         if self.losses[0].noise == "unknown":
             notes.append(f"no standard errors are known for {self.losses[0].name} loss")
+        return notes
+
+    def _pace(self) -> list[str]:
+        """What a step saw, and what became of alpha."""
+        assert self.last is not None, "there was a step"
+        notes, alpha = [], self.last.alpha
+        if self.batches is not None:
+            rows = f"{self.batches.size:,} of {self.read.examples:,} rows"
+            notes.append(f"each step saw {rows}, {self.batches.order}")
+        if isinstance(self.learner, Settling) and alpha is not None and alpha < self.learner.alpha:
+            notes.append(
+                f"alpha began at {self.learner.alpha:.3g} and ended at {alpha:.3g}: it is halved "
+                "after each round that did not lower the loss"
+            )
         return notes
 
     def _squared(self, outcome: Outcome, stopped: Stop) -> Outcome:
@@ -375,28 +456,33 @@ class Stepwise:
         """Each fold judged by weights learnt from others in the same way."""
         judged = self.read.splits.pairs(self.read.folds)
         too_long = self.last is not None and self.last.number > STEPS_AGAIN
+        too_long = too_long or (self.batches is not None and self.batches.held is None)
         if not judged or stopped.reason == "diverging" or too_long:
             return None
         k = len(self.problem.targets)
         errors, guessing = np.zeros(k), np.zeros(k)
-        for fold, others in judged:
-            learnt = self._learnt(
-                self.standard.problem(self.asked.of(others)), self.asked.frozen_on(others)
-            )
+        splits = self.read.splits.of(self.read.folds)
+        for split, (fold, others) in zip(splits, judged, strict=True):
+            problem, frozen = self.asked.of(others), self.asked.frozen_on(others)
+            batches = None if self.batches is None else self.batches.of_folds(split.learnt)
+            learnt = self._learnt(self.standard.problem(problem), frozen, batches)
             errors += self.asked.of(fold).squared_error(self.standard.out(learnt))
             guessing += guessing_error(fold, others, list(self.asked.targets))
         rows = sum(fold.rows for fold, _ in judged)
         return HeldOut(len(judged), rows, errors, guessing, self.problem.target_scale)
 
-    def _learnt(self, problem: LeastSquares, frozen: Mapping[str, Mask] | None) -> Weights:
+    def _learnt(
+        self, problem: LeastSquares, frozen: Mapping[str, Mask] | None, batches: Batches | None
+    ) -> Weights:
         """What the same steps come to on other rows."""
         assert self.last is not None, "all rows were learnt from first"
-        if isinstance(self.learner, Descent) and self.frozen is None and not self.ridge:
+        plain = batches is None and self.frozen is None and not self.ridge
+        if plain and isinstance(self.learner, Descent):
             # The same weights to rounding: five folds of 10,000 steps took 480 ms one by one.
             closed = ClosedDescent.of(problem, self.first(), self.learner.alpha)
             if closed.settles:
                 return closed.at(self.last.number)
-        for step in self._train(self._penalised(problem), self.first(), frozen):
+        for step in self._train(self._penalised(problem), self.first(), frozen, batches):
             learnt = step.weights
         return learnt
 

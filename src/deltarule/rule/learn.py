@@ -2,6 +2,12 @@
 
 A learner is settings and two pure functions: `start` makes its state, `step` gives the next
 weights and state. It sees the average comparison, one row's worth. g stands for weight_delta.
+
+    descent    weight -= alpha * g
+    momentum   velocity = momentum * velocity + g;  weight -= alpha * velocity
+    nesterov   the same velocity;  weight -= alpha * (g + momentum * velocity)
+    adam       weight -= alpha * mean of g / root of the mean of g ** 2
+    newton     weight -= inv(curvature) @ g
 """
 
 from collections.abc import Mapping
@@ -34,9 +40,15 @@ class Learner(Protocol):
     needs_curvature: ClassVar[bool]
     always_falls: ClassVar[bool]
     """True when the loss falls at every step unless alpha is too large."""
+    takes_back: ClassVar[bool]
+    """True when it goes back by itself from a step that went too far."""
 
     def limit(self, alphas: AlphaRange) -> float:
         """Above which alpha it cannot settle, given what plain descent could."""
+        ...
+
+    def alpha_now(self, state: Any) -> float | None:
+        """The alpha of the next step, None where there is no such thing."""
         ...
 
     def start(self, weights: Weights) -> Any: ...
@@ -55,9 +67,13 @@ class Descent:
     name: ClassVar[str] = "descent"
     needs_curvature: ClassVar[bool] = False
     always_falls: ClassVar[bool] = True
+    takes_back: ClassVar[bool] = False
 
     def limit(self, alphas: AlphaRange) -> float:
         return alphas.limit
+
+    def alpha_now(self, state: None) -> float:
+        return self.alpha
 
     def start(self, weights: Weights) -> None:
         return None
@@ -80,9 +96,13 @@ class Momentum:
     name: ClassVar[str] = "momentum"
     needs_curvature: ClassVar[bool] = False
     always_falls: ClassVar[bool] = False
+    takes_back: ClassVar[bool] = False
 
     def limit(self, alphas: AlphaRange) -> float:
         return (1 + self.momentum) * alphas.limit
+
+    def alpha_now(self, state: Weights) -> float:
+        return self.alpha
 
     def start(self, weights: Weights) -> Weights:
         return {n: np.zeros_like(w) for n, w in weights.items()}
@@ -92,6 +112,95 @@ class Momentum:
     ) -> tuple[Weights, Weights]:
         velocity = {n: self.momentum * state[n] + g for n, g in comparison.weight_delta.items()}
         return {n: w - self.alpha * velocity[n] for n, w in weights.items()}, velocity
+
+
+@dataclass(frozen=True)
+class Nesterov:
+    """Momentum that looks ahead: weight_delta is taken where the velocity will have led.
+
+    The weights are those looked at, so that the step shown is the one that was taken.
+
+    Maths:   velocity = momentum * velocity + g;  weight -= alpha * (g + momentum * velocity)
+    Source:  Nesterov 1983; in this form Sutskever, Martens, Dahl & Hinton 2013
+    """
+
+    alpha: float
+    momentum: float = 0.9
+    name: ClassVar[str] = "nesterov"
+    needs_curvature: ClassVar[bool] = False
+    always_falls: ClassVar[bool] = False
+    takes_back: ClassVar[bool] = False
+
+    def limit(self, alphas: AlphaRange) -> float:
+        # Both roots of z ** 2 - (1 + m) * u * z + m * u, u = 1 - alpha * l, stay within 1.
+        return (1 + self.momentum) / (1 + 2 * self.momentum) * alphas.limit
+
+    def alpha_now(self, state: Weights) -> float:
+        return self.alpha
+
+    def start(self, weights: Weights) -> Weights:
+        return {n: np.zeros_like(w) for n, w in weights.items()}
+
+    def step(
+        self, weights: Weights, comparison: Comparison, state: Weights
+    ) -> tuple[Weights, Weights]:
+        g = comparison.weight_delta
+        velocity = {n: self.momentum * state[n] + g[n] for n in g}
+        moved = {n: self.alpha * (g[n] + self.momentum * velocity[n]) for n in g}
+        return {n: w - moved[n] for n, w in weights.items()}, velocity
+
+
+@dataclass(frozen=True)
+class Averages:
+    """What Adam remembers: steps taken, running averages of g and of g ** 2."""
+
+    taken: int
+    mean: Weights
+    square: Weights
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Each weight moves by about alpha, whatever the size of its weight_delta.
+
+    Maths:   mean = first * mean + (1 - first) * g;  square = second * square + (1 - second) * g**2
+             weight -= alpha * (mean / (1 - first**t)) / (sqrt(square / (1 - second**t)) + least)
+    Source:  Kingma & Ba 2015, algorithm 1
+    """
+
+    alpha: float
+    first: float = 0.9
+    second: float = 0.999
+    least: float = 1e-8
+    """Keeps the division sound; in units of weight_delta."""
+    name: ClassVar[str] = "adam"
+    needs_curvature: ClassVar[bool] = False
+    always_falls: ClassVar[bool] = False
+    takes_back: ClassVar[bool] = False
+
+    def limit(self, alphas: AlphaRange) -> float:
+        # Its steps cannot grow: with too large an alpha it hovers.
+        return np.inf
+
+    def alpha_now(self, state: Averages) -> float:
+        return self.alpha
+
+    def start(self, weights: Weights) -> Averages:
+        none = {n: np.zeros_like(w) for n, w in weights.items()}
+        return Averages(0, none, none)
+
+    def step(
+        self, weights: Weights, comparison: Comparison, state: Averages
+    ) -> tuple[Weights, Averages]:
+        g, t = comparison.weight_delta, state.taken + 1
+        mean = {n: self.first * state.mean[n] + (1 - self.first) * g[n] for n in g}
+        square = {n: self.second * state.square[n] + (1 - self.second) * g[n] ** 2 for n in g}
+        unbiased, size = 1 - self.first**t, 1 - self.second**t
+        moved = {
+            n: self.alpha * (mean[n] / unbiased) / (np.sqrt(square[n] / size) + self.least)
+            for n in g
+        }
+        return {n: w - moved[n] for n, w in weights.items()}, Averages(t, mean, square)
 
 
 @dataclass(frozen=True)
@@ -115,9 +224,13 @@ class Newton:
     name: ClassVar[str] = "newton"
     needs_curvature: ClassVar[bool] = True
     always_falls: ClassVar[bool] = False
+    takes_back: ClassVar[bool] = True
 
     def limit(self, alphas: AlphaRange) -> float:
         return np.inf
+
+    def alpha_now(self, state: Taken | None) -> None:
+        return None
 
     def start(self, weights: Weights) -> None:
         return None
@@ -154,7 +267,9 @@ def _solve(curvature: Array, g: Array, q: int) -> Array:
     return solved
 
 
-LEARNERS: Mapping[str, type[Learner]] = {kind.name: kind for kind in (Descent, Momentum, Newton)}
+LEARNERS: Mapping[str, type[Learner]] = {
+    kind.name: kind for kind in (Descent, Momentum, Nesterov, Adam, Newton)
+}
 
 
 def alpha_range(largest: float, smallest: float) -> AlphaRange:

@@ -30,9 +30,13 @@ class ProximalDescent:
     name: ClassVar[str] = "descent"
     needs_curvature: ClassVar[bool] = False
     always_falls: ClassVar[bool] = True
+    takes_back: ClassVar[bool] = False
 
     def limit(self, alphas: AlphaRange) -> float:
         return alphas.limit
+
+    def alpha_now(self, state: None) -> float:
+        return self.alpha
 
     def start(self, weights: Weights) -> None:
         return None
@@ -57,9 +61,13 @@ class ProximalNewton:
     name: ClassVar[str] = "newton"
     needs_curvature: ClassVar[bool] = True
     always_falls: ClassVar[bool] = False
+    takes_back: ClassVar[bool] = True
 
     def limit(self, alphas: AlphaRange) -> float:
         return np.inf
+
+    def alpha_now(self, state: Taken | None) -> None:
+        return None
 
     def start(self, weights: Weights) -> None:
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import CurvatureError, LearningError
 from deltarule.rule.compare import Comparison, Objective
@@ -13,7 +14,7 @@ from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
 from deltarule.rule.penalty import Lasso
 from deltarule.rule.predict import Mask, Weights
 
-Reason = Literal["settled", "still", "diverging", "steps"]
+Reason = Literal["settled", "still", "hovering", "diverging", "steps"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Stop:
 
     settled     weight_delta has become small beside what it was at the start (or exactly zero)
     still       the step changed no weight, or only went back, though weight_delta is not zero
+    hovering    steps on some rows at a time come no nearer to the best weights
     diverging   the loss rose where it had to fall
     steps       as many steps as were allowed
     """
@@ -36,7 +38,10 @@ class Step:
     """One round of predict, compare, learn.
 
     `before` made the predictions that were compared; `weights` is what was learnt from that.
-    `comparison` is the average over the rows.
+    `comparison` is the average over the rows that were seen: those whose numbers are in `saw`,
+    counted from 0, or all where that is None. An epoch is one round over all rows.
+
+    Shapes:  saw (n,)
     """
 
     number: int
@@ -44,6 +49,9 @@ class Step:
     comparison: Comparison
     weights: Weights
     stopped: Stop | None = None
+    alpha: float | None = None
+    saw: NDArray[np.intp] | None = None
+    epoch: int | None = None
 
     @property
     def prediction(self) -> float:
@@ -94,18 +102,18 @@ def train(
         # A loss that overflows is how divergence shows, so it is not worth a warning.
         with np.errstate(over="ignore", invalid="ignore"):
             compared = ask(weights, objective, learner, frozen)
-            size = _size(compared.weight_delta)
+            size, alpha = largest(compared.weight_delta), learner.alpha_now(state)
             if number == 1:
                 first = previous = compared.loss
                 at_start = size
             if penalty is not None:
                 left = penalty.left(weights, compared.weight_delta)
-                size = _size(
+                size = largest(
                     {n: np.where(frozen[n], 0, a) for n, a in left.items()} if frozen else left
                 )
             stop = _divergence(weights, objective, learner, [first, previous, compared.loss])
             if stop:
-                yield Step(number, weights, compared, weights, stop)
+                yield Step(number, weights, compared, weights, stop, alpha)
                 return
             learnt, state = take(weights, compared, learner, state, frozen)
         stop_here: Stop | None = None
@@ -119,7 +127,7 @@ def train(
             )
         elif number == steps:
             stop_here = Stop("steps", f"stopped at the {_steps(steps)} allowed")
-        yield Step(number, weights, compared, learnt, stop_here)
+        yield Step(number, weights, compared, learnt, stop_here, alpha)
         if stop_here:
             return
         older, weights, previous = weights, learnt, compared.loss
@@ -153,16 +161,15 @@ def take(
     return learnt, state
 
 
+def largest(weights: Weights) -> float:
+    """The largest of all numbers in it, either way."""
+    return max((float(np.max(np.abs(a), initial=0.0)) for a in weights.values()), default=0.0)
+
+
 def _same(weights: Weights, others: Weights) -> bool:
     return all(
         name in others and np.array_equal(array, others[name]) for name, array in weights.items()
     )
-
-
-def _size(weight_delta: Weights) -> float:
-    """The largest of them, either way."""
-    sizes = (float(np.max(np.abs(g), initial=0.0)) for g in weight_delta.values())
-    return max(sizes, default=0.0)
 
 
 def _settled(number: int, size: float, tolerance: float, penalty: Lasso | None) -> str:
@@ -187,8 +194,8 @@ def _divergence(
     may too, for a while, so there a rise is only a reason to look at alpha's limit.
     """
     first, previous, now = losses
-    if learner.needs_curvature:
-        return None  # Newton takes back a step that raised the loss
+    if learner.takes_back:
+        return None
     rounding = 1e-12 * abs(first)
     if now <= previous + 1e-9 * abs(previous) + rounding:
         return None
@@ -201,7 +208,7 @@ def _divergence(
     words = f"diverging: the loss went up from {previous:.6g} to {now:.6g}, so alpha is too large"
     if alphas is not None:
         limit = learner.limit(alphas)
-        words += f"; below {limit:.6g} it settles"
+        words += f"; below {limit:.6g} it settles" if math.isfinite(limit) else ""
         if learner.always_falls:
             words += f", and {alphas.fastest:.6g} is fastest"
     return Stop("diverging", words, alphas)

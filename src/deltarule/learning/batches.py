@@ -1,0 +1,161 @@
+"""Rows in batches, for steps that see some of them: in memory, or by reading the table again.
+
+In memory, an epoch's order is a permutation of all rows. A table that is not held is read at each
+epoch, and its rows are shuffled within blocks of `BLOCK` as they come: the blocks keep their order.
+Either order is drawn from the seed and the epoch's number alone.
+
+Shapes: n rows, p inputs, k outputs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.learning.pacing import Rowwise
+from deltarule.moments.standard import Standard
+from deltarule.rule.compare import Loss, Objective, Rows
+from deltarule.rule.epochs import Seen
+from deltarule.rule.predict import Array, Linear, Mask
+from deltarule.tables.reading import Read
+from deltarule.tables.source import BATCH_ROWS
+
+BLOCK = BATCH_ROWS
+# Up to so many numbers, 256 MB of them, are held as arrays.
+HELD_CELLS = 32_000_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows: inputs (n, p), targets (n, k); what each counts for, number, fold, (n,)."""
+
+    inputs: Array
+    targets: Array
+    each: Array
+    number: NDArray[np.intp]
+    fold: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def only(self, kept: slice | Mask | NDArray[np.intp]) -> "Part":
+        """Those of the rows, in that order."""
+        return Part(
+            self.inputs[kept],
+            self.targets[kept],
+            self.each[kept],
+            self.number[kept],
+            self.fold[kept],
+        )
+
+    @classmethod
+    def joined(cls, parts: list["Part"]) -> "Part":
+        """All of them, one after the other."""
+        return cls(
+            np.concatenate([part.inputs for part in parts]),
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.each for part in parts]),
+            np.concatenate([part.number for part in parts]),
+            np.concatenate([part.fold for part in parts]),
+        )
+
+
+class InBatches:
+    """The rows of a table in batches of `size`, in standardised units or whatever is given.
+
+    `penalised` puts the penalty, if there is one, beside a batch's loss.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        standard: Standard,
+        *,
+        size: int,
+        seed: int,
+        shuffle: bool,
+        model: Linear,
+        loss: Loss,
+        penalised: Callable[[Objective], Objective],
+    ) -> None:
+        self.read, self.standard = read, standard
+        self.size, self.seed, self.shuffle = size, seed, shuffle
+        self.model, self.loss, self.penalised = model, loss, penalised
+        self.typical = sum(fold.rows for fold in read.folds) / read.examples
+        cells = read.examples * (len(read.schema.inputs) + read.folds[0].cross.shape[0])
+        self.held: Part | None = None
+        if read.frames is not None and cells <= HELD_CELLS:
+            self.held = Part.joined(list(self._parts()))
+
+    def of_folds(self, folds: Sequence[int]) -> "InBatches":
+        """The rows of these folds alone; only of rows that are held."""
+        assert self.held is not None, "rows that are read are too many to learn from again"
+        some = copy(self)
+        some.held = self.held.only(np.isin(self.held.fold, folds))
+        return some
+
+    @property
+    def rounds(self) -> int:
+        """How many batches an epoch has."""
+        return -(-self.read.examples // self.size)
+
+    def epoch(self, number: int) -> Iterator[Seen]:
+        """Batches of `size` rows; the last has what is left."""
+        rng = np.random.default_rng([self.seed, number])
+        if self.held is not None:
+            yield from self._cut(self._mixed(self.held, rng), len(self.held))
+            return
+        at_once = max(self.size, BLOCK)
+        waiting: list[Part] = []
+        for part in self._parts():
+            waiting.append(part)
+            rows = sum(map(len, waiting))
+            if rows >= at_once:
+                block, full = self._mixed(Part.joined(waiting), rng), rows - rows % self.size
+                yield from self._cut(block, full)
+                waiting = [block.only(slice(full, None))]
+        block = self._mixed(Part.joined(waiting), rng)
+        yield from self._cut(block, len(block))
+
+    def at(self, step: int) -> Seen:
+        """What a step sees, counted from 1, without taking those before it."""
+        epoch, before = divmod(step - 1, self.rounds)
+        return next(islice(self.epoch(epoch + 1), before, None))
+
+    def rowwise(self, *, usual: float) -> Rowwise:
+        """What the rows are one by one, in one pass."""
+        largest = 0.0
+        for part in self._parts() if self.held is None else [self.held]:
+            squares = np.einsum("np,np->n", part.inputs, part.inputs) + self.model.intercept
+            largest = max(largest, float(np.max(part.each * squares, initial=0.0)))
+        return Rowwise(self.read.examples, largest / self.typical, usual)
+
+    @property
+    def order(self) -> str:
+        """In which order the rows come, in words."""
+        if not self.shuffle:
+            return "in the table's order"
+        if self.held is not None:
+            return f"shuffled anew in each epoch, from seed {self.seed}"
+        return (
+            f"read again in each epoch and shuffled within blocks of {BLOCK:,}, "
+            f"from seed {self.seed}"
+        )
+
+    def _parts(self) -> Iterator[Part]:
+        for rows in self.read.rows():
+            inputs = self.standard.inputs(rows.inputs)
+            each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
+            yield Part(inputs, rows.targets, each, rows.number, rows.fold)
+
+    def _mixed(self, part: Part, rng: np.random.Generator) -> Part:
+        return part.only(rng.permutation(len(part))) if self.shuffle else part
+
+    def _cut(self, block: Part, rows: int) -> Iterator[Seen]:
+        for start in range(0, rows, self.size):
+            part = block.only(slice(start, min(start + self.size, rows)))
+            rows_of = Rows(self.model, self.loss, part.inputs, part.targets, part.each)
+            yield Seen(self.penalised(rows_of), part.number, self.typical * len(part))
