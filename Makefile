@@ -8,7 +8,7 @@ WORKERS ?= logical --maxprocesses 4
 .DELETE_ON_ERROR:
 # Two installs into one .venv at the same time would break it.
 .NOTPARALLEL:
-.PHONY: help demo test check bench constraints clean
+.PHONY: help demo test check bench chromium constraints clean
 
 help:  ## this list
 	@echo "make <target>, where target is one of:"
@@ -17,7 +17,7 @@ help:  ## this list
 demo: .venv/.installed-core  ## see it work, in a scratch folder that is removed afterwards
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && cd "$$scratch" && "$(CURDIR)/$(BIN)/deltarule" demo
 
-test: .venv/.installed-test  ## all tests, and the examples in the docstrings
+test: .venv/.installed-test chromium  ## all tests, and the examples in the docstrings
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 check: .venv/.installed-dev  ## lint, format, types, and the house
@@ -28,6 +28,12 @@ check: .venv/.installed-dev  ## lint, format, types, and the house
 
 bench: .venv/.installed-bench  ## measure, peers beside us in the same run
 	$(BIN)/python -m benchmarks.run
+
+# The tests of the page drive the real page in a browser.
+chromium:
+	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null \
+	|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -q update && apt-get -q install -y --no-install-recommends chromium; } \
+	|| { echo "the tests of the page need Chromium: install it, on Debian by: apt-get install chromium" >&2; exit 1; }
 
 constraints:  ## constraints.txt anew: the newest versions that a fresh install brings
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT \

@@ -17,6 +17,7 @@ from deltarule.cli.learn import ON_SCREEN, learn
 from deltarule.cli.predict import predict
 from deltarule.cli.report import report
 from deltarule.cli.show import show
+from deltarule.cli.watch import watch
 from deltarule.errors import DeltaruleError, LearningError
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (learn, compare, diagnose, predict, explain, report, columns, show, demo)
+COMMANDS = (learn, watch, compare, diagnose, predict, explain, report, columns, show, demo)
 """In the order that help lists them."""
 
 for command in COMMANDS:

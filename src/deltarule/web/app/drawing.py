@@ -1,0 +1,365 @@
+"""What the server answers about a session: all that the page draws, as plain JSON."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from deltarule.errors import LearningError
+from deltarule.rule.learn import LEARNERS
+from deltarule.rule.losses import LOSSES
+from deltarule.rule.predict import Array
+from deltarule.summary import number as told
+from deltarule.views import learning_figures as figures
+from deltarule.views.marks import plain
+from deltarule.web.bowl import bowl
+from deltarule.web.lessons import Lesson
+from deltarule.web.session import Session
+from deltarule.web.view import (
+    MOST_LISTED,
+    WRITTEN_OUT,
+    Drawn,
+    Rows,
+    Unseen,
+    alphas,
+    labels,
+    lines,
+    rows,
+    spelled,
+    status,
+)
+
+MOST_DELTAS = 60
+INTERCEPT = "intercept"
+
+
+class Look(BaseModel):
+    """What of a session a page looks at: an output, weights for the bowl, a row."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    output: int = Field(0, ge=0)
+    shown: list[str] = Field(default_factory=list, max_length=2)
+    chosen: int = Field(0, ge=0)
+
+
+@dataclass
+class Open:
+    """A session that a page has open, and what belongs to it as long as its columns do."""
+
+    session: Session
+    lesson: Lesson | None = None
+    drawn: Drawn = field(init=False)
+    unseen: Unseen | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prepare()
+
+    def prepare(self) -> None:
+        """The rows to draw, as the present choices read them."""
+        read = self.session.run.read
+        self.drawn = Drawn.of(self.session.table, read)
+        self.unseen = None
+        if self.lesson is not None and self.lesson.unseen is not None:
+            self.unseen = Unseen.of(self.lesson.unseen(), read, self.drawn.across)
+
+
+def drawing(page: Open, look: Look) -> dict[str, Any]:
+    """All that the page draws of a step."""
+    session, drawn = page.session, page.drawn
+    outputs = [target.name for target in session.run.read.schema.targets]
+    look = look.model_copy(
+        update={
+            "output": min(look.output, len(outputs) - 1),
+            "chosen": min(look.chosen, len(drawn.numbers) - 1),
+        }
+    )
+    names = _weight_names(session)
+    shown = [name for name in dict.fromkeys(look.shown) if name in names] or names[:1]
+    found = rows(session, drawn, look.output)
+    hover = _hover(page, found, look.output)
+    going = status(session)
+    return {
+        "step": session.at.number,
+        "leaps": session.walk.leaps,
+        "status": asdict(going),
+        "formula": _formula(session, look.output),
+        "error": _error(session),
+        "alpha": asdict(alphas(session)),
+        "weights": _weights(session, look.output),
+        "spelled": spelled(session, drawn, look.output, look.chosen),
+        "look": {**look.model_dump(), "shown": shown},
+        "rows": {"numbers": [int(number) for number in drawn.numbers]},
+        "handle": _handle(page, look.output),
+        "figures": {
+            "predict": _predict(page, found, look, hover, outputs),
+            "bowl": _bowl(page, look, shown),
+            "deltas": _deltas(page, found, look, hover, outputs),
+            "loss": _loss(page),
+        },
+    }
+
+
+def setting(page: Open) -> dict[str, Any]:
+    """What stays while learning goes on: the table, what can be chosen and what is."""
+    session, table, choices = page.session, page.session.table, page.session.choices
+    read = session.run.read
+    learnt = read.examples
+    return {
+        "table": {
+            "name": "" if page.lesson else table.name,
+            "rows": table.rows,
+            "learnt": learnt,
+            "sampled": session.sampled,
+            "columns": [asdict(one) for one in table.choices],
+        },
+        "choices": {
+            **asdict(choices),
+            "using": list(choices.using) if choices.using is not None else None,
+            "predict": list(choices.predict),
+            "start": dict(choices.start) if isinstance(choices.start, dict) else choices.start,
+            "freeze": list(choices.freeze),
+        },
+        "outputs": [target.name for target in read.schema.targets],
+        "names": _weight_names(session),
+        "losses": list(LOSSES),
+        "learners": list(LEARNERS),
+        "lesson": None if page.lesson is None else page.lesson.name,
+        "by_hand": session.by_hand is not None,
+        "notes": [*read.notes][:3],
+    }
+
+
+def _handle(page: Open, output: int) -> dict[str, Any] | None:
+    """Where a hand can take hold of a straight line: which weight tilts it, at which x."""
+    session, drawn = page.session, page.drawn
+    stepwise = session.run.stepwise
+    assert stepwise is not None, "a page's learners take steps"
+    straight = stepwise.losses[output].says == "{}" and drawn.inputs.shape[1] == 1
+    if not straight or drawn.across is None or not drawn.grid.size:
+        return None
+    name = labels(session.run.read)[0]
+    if name != drawn.across or any(one.frozen for one in lines(session) if one.input == 0):
+        return None
+    x = float(drawn.grid[0] + 0.82 * (drawn.grid[-1] - drawn.grid[0]))
+    start = session.at.weights.get("intercept")
+    return {"name": name, "x": x, "start": 0.0 if start is None else float(start[output])}
+
+
+def place_of(session: Session, name: str) -> int | None:
+    """Which input a weight's name means, None for the intercept.
+
+    Errors:  LearningError
+    """
+    names = _weight_names(session)
+    if name not in names:
+        raise LearningError(f"there is no weight called '{name}'")
+    at = names.index(name)
+    return at if at < len(labels(session.run.read)) else None
+
+
+def _weight_names(session: Session) -> list[str]:
+    names = labels(session.run.read)
+    return [*names, INTERCEPT] if session.choices.intercept else names
+
+
+def _formula(session: Session, output: int) -> dict[str, Any]:
+    """The prediction as a sum, its largest terms."""
+    weight = session.at.weights["weight"][:, output]
+    names = labels(session.run.read)
+    stepwise = session.run.stepwise
+    assert stepwise is not None, "a page's learners take steps"
+    size = np.abs(weight * stepwise.problem.spread)
+    largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
+    link = stepwise.losses[output].says
+    start = (
+        [told(float(session.at.weights["intercept"][output]))] if session.choices.intercept else []
+    )
+    return {
+        "target": link.format(session.run.read.schema.targets[output].name),
+        "start": start,
+        "terms": [[told(float(weight[at])), names[at]] for at in largest],
+        "more": len(names) - len(largest),
+    }
+
+
+def _error(session: Session) -> dict[str, Any]:
+    """The error, in words that say which."""
+    squared = session.choices.loss == "squared"
+    error = 2 * session.at.now.loss if squared else session.at.now.loss
+    return {
+        "what": _what(session),
+        "value": error,
+        "typical": math.sqrt(max(error, 0.0)) if squared else None,
+    }
+
+
+def _what(session: Session) -> str:
+    if session.choices.loss != "squared":
+        return "mean loss" + (", with penalty" if session.choices.ridge else "")
+    return "mean squared error" + (", with penalty" if session.choices.ridge else "")
+
+
+def _weights(session: Session, output: int) -> dict[str, Any]:
+    every = [line for line in lines(session) if line.output == output]
+    shown = [*every[:MOST_LISTED]]
+    if len(every) > MOST_LISTED and every[-1].input is None:
+        shown = [*every[: MOST_LISTED - 1], every[-1]]
+    return {
+        "lines": [
+            {
+                "name": one.label,
+                "weight": one.weight,
+                "change": one.change,
+                "frozen": one.frozen,
+                "reach": _reach(session, one.input, output),
+            }
+            for one in shown
+        ],
+        "more": len(every) - len(shown),
+    }
+
+
+def _reach(session: Session, place: int | None, output: int) -> float:
+    """How far a hand may drag a weight: what moves predictions by a few spreads of the target."""
+    stepwise = session.run.stepwise
+    assert stepwise is not None, "a page's learners take steps"
+    problem = stepwise.problem
+    size = math.sqrt(float(problem.targets[output] / problem.rows))
+    size *= float(problem.target_scale[output])
+    if session.choices.loss != "squared":
+        size = 1.0
+    spread = 1.0 if place is None else float(problem.spread[place])
+    return 3 * (size or 1.0) / (spread or 1.0)
+
+
+def _hover(page: Open, found: Rows, output: int) -> list[str]:
+    """Each drawn row's arithmetic, for who points at it."""
+    session, drawn = page.session, page.drawn
+    weight = session.at.weights["weight"][:, output]
+    names = [plain(name) for name in labels(session.run.read)]
+    start = session.at.weights.get("intercept")
+    size = np.abs(weight) * np.abs(drawn.inputs).mean(axis=0)
+    largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
+    rest = len(names) - len(largest)
+    target = plain(session.run.read.schema.targets[output].name)
+    texts = []
+    for at in range(len(drawn.numbers)):
+        terms = [
+            f"{told(float(weight[n]))} * {told(float(drawn.inputs[at, n]))} ({names[n]})"
+            for n in largest
+        ]
+        if start is not None:
+            terms.insert(0, told(float(start[output])))
+        if rest:
+            terms.append(f"{rest} more")
+        texts.append(
+            f"row {int(drawn.numbers[at]):,}<br>{'<br>+ '.join(terms)}"
+            f"<br>= predicted {told(float(found.predictions[at]))}"
+            f"<br>{target} {told(float(found.targets[at]))}"
+            f"<br><b>delta {told(float(found.deltas[at]))}</b>"
+        )
+    return texts
+
+
+def _predict(
+    page: Open, found: Rows, look: Look, hover: Sequence[str], outputs: Sequence[str]
+) -> dict[str, Any]:
+    drawn, target = page.drawn, outputs[look.output]
+    if drawn.across is None or not drawn.grid.size:
+        return figures.predicted_against_actual(
+            found.predictions, found.targets, target=target, hover=hover, chosen=look.chosen
+        )
+    unseen = None
+    if page.unseen is not None and page.unseen.x is not None:
+        unseen = (page.unseen.x, page.unseen.targets[:, look.output])
+    return figures.rows_with_line(
+        drawn.x,
+        found.targets,
+        line_x=drawn.grid,
+        line=found.line,
+        names=(drawn.across, target),
+        hover=hover,
+        chosen=look.chosen,
+        unseen=unseen,
+    )
+
+
+def _deltas(
+    page: Open, found: Rows, look: Look, hover: Sequence[str], outputs: Sequence[str]
+) -> dict[str, Any]:
+    drawn = page.drawn
+    some = np.unique(np.linspace(0, len(drawn.numbers) - 1, MOST_DELTAS).astype(int))
+    some = np.unique(np.append(some, look.chosen))
+    order = drawn.x if drawn.across is not None else found.targets
+    return figures.deltas(
+        found.deltas[some],
+        order=order[some],
+        by=drawn.across or f"actual {outputs[look.output]}",
+        hover=[hover[at] for at in some],
+        chosen=int(np.flatnonzero(some == look.chosen)[0]),
+        rows=some.tolist(),
+    )
+
+
+def _bowl(page: Open, look: Look, shown: Sequence[str]) -> dict[str, Any]:
+    session = page.session
+    names = _weight_names(session)
+    places = [None if name == INTERCEPT else names.index(name) for name in shown]
+    half = 1.0 if session.choices.loss == "squared" else 0.5
+    if len(places) == 1:
+        found = bowl(session, page.drawn, look.output, places)
+        return figures.parabola(
+            found.across,
+            half * found.error,
+            weight=shown[0],
+            here=(found.here[0], half * found.error_here),
+            way=(found.way[:, 0], half * found.way_errors),
+            past=found.past,
+            best=None if found.best is None else found.best[0],
+            what=_what(session),
+        )
+    found = bowl(session, page.drawn, look.output, places)
+    assert found.up is not None, "two weights make a plane"
+    assert found.here[1] is not None, "and a point in it"
+    best = found.best
+    return figures.contour(
+        found.across,
+        found.up,
+        found.error,
+        weights=(shown[0], shown[1]),
+        here=(found.here[0], found.here[1]),
+        way=found.way,
+        past=found.past,
+        best=None if best is None or best[1] is None else (best[0], best[1]),
+    )
+
+
+def _loss(page: Open) -> dict[str, Any]:
+    session = page.session
+    passed = session.walk.way
+    factor = 2.0 if session.choices.loss == "squared" else 1.0
+    steps = np.array([float(one.number) for one in passed])
+    errors = np.array([factor * one.loss for one in passed])
+    unseen: Array | None = None
+    if page.unseen is not None:
+        of = page.unseen
+        unseen = np.array([factor / 2 * of.error(session, one.weights) for one in passed])
+    return figures.error_by_step(
+        steps, errors, here=session.at.number, unseen=unseen, what=_what(session)
+    )
+
+
+def begun(lesson: Lesson, page: Open) -> Look:
+    """What a lesson looks at to begin with."""
+    return replace_shown(Look(), lesson.shown, page)
+
+
+def replace_shown(look: Look, shown: Sequence[str], page: Open) -> Look:
+    """The same look at these weights, or the first ones where none are named."""
+    names = _weight_names(page.session)
+    first = list(shown) or names[:2]
+    return look.model_copy(update={"shown": first[:2]})

@@ -1,0 +1,341 @@
+"""What can be asked of the server.
+
+GET  /                          the page
+GET  /static/...                its scripts and styles, and plotly's bundle as installed
+GET  /api/lessons               the lessons there are, and whether a table was given
+POST /api/sessions              begin: a lesson, or the table given
+POST /api/tables?name=          begin: with a CSV file in the body
+POST /api/sessions/ID/choices   begin anew with other choices
+POST /api/sessions/ID/hand      begin anew with a weight put there by hand
+POST /api/sessions/ID/step      go to a step
+GET  /api/sessions/ID/model     the model as it stands, a file
+GET  /api/sessions/ID/ledger    every step so far, a file
+
+What cannot be done is answered in words: {"refused": "..."}.
+"""
+
+import io
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
+from deltarule.views.text import Ledger
+from deltarule.views.theme import DARK, LIGHT, css_names
+from deltarule.web.app.drawing import (
+    Look,
+    Open,
+    begun,
+    drawing,
+    place_of,
+    replace_shown,
+    setting,
+)
+from deltarule.web.guard import Application, Guard
+from deltarule.web.lessons import LESSONS, lesson_named
+from deltarule.web.session import Choices, Session, Sessions
+from deltarule.web.tables import Table, from_csv, opened
+
+if TYPE_CHECKING:
+    pass
+
+STATIC = Path(__file__).parents[1] / "static"
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+PLOTLY, THEME = "plotly.js", "theme.css"
+GONE = "this session ended, for it was idle or others came: reload the page"
+
+
+@dataclass(frozen=True)
+class Given:
+    """The table that the command line named, and what to begin with."""
+
+    table: Table
+    choices: Choices
+
+
+class Question(BaseModel):
+    """What a page sends: nothing but what is named."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Begin(Question):
+    """Begin with a lesson; with the table given where none is named."""
+
+    lesson: str | None = None
+
+
+Name = Annotated[str, Field(max_length=1000)]
+Names = Annotated[list[Name], Field(max_length=2000)]
+
+
+class Chosen(Question):
+    """Choices, and what the page looks at."""
+
+    predict: Names
+    using: Names | None
+    loss: Name
+    learner: Name
+    alpha: FiniteFloat | None
+    standardise: bool
+    ridge: FiniteFloat
+    intercept: bool
+    start: FiniteFloat | dict[Name, FiniteFloat]
+    freeze: Names
+    number: Annotated[int, Field(ge=0)]
+    """The step to go to at once."""
+    look: Look
+
+    @property
+    def choices(self) -> Choices:
+        """The same for a session."""
+        given = self.model_dump(exclude={"look", "number", "predict", "using", "freeze"})
+        using = None if self.using is None else tuple(self.using)
+        return Choices(predict=tuple(self.predict), using=using, freeze=tuple(self.freeze), **given)
+
+
+class Hand(Question):
+    """A weight put somewhere by hand: its name, and where."""
+
+    name: Name
+    weight: FiniteFloat
+    look: Look
+
+
+class Step(Question):
+    """The step to go to."""
+
+    number: int = Field(ge=0, le=10_000_000)
+    look: Look
+
+
+class Pages:
+    """What the routes do, apart from HTTP."""
+
+    def __init__(self, given: Given | None) -> None:
+        self.given = given
+        self.sessions: Sessions[Open] = Sessions()
+
+    def lessons(self) -> dict[str, Any]:
+        lessons = [
+            {
+                "name": one.name,
+                "title": one.title,
+                "sentences": one.sentences,
+                "stride": one.stride,
+            }
+            for one in LESSONS
+        ]
+        return {"lessons": lessons, "given": self.given and self.given.table.name}
+
+    def begin(self, asked: Begin) -> dict[str, Any]:
+        if asked.lesson is None:
+            if self.given is None:
+                raise LearningError("no table was given: choose a lesson, or bring a CSV")
+            return self._opened(Open(Session(self.given.table, self.given.choices)), Look())
+        lesson = lesson_named(asked.lesson)
+        if lesson is None:
+            raise LearningError(f"there is no lesson '{asked.lesson}'")
+        page = Open(Session(opened(lesson.table()), lesson.choices), lesson)
+        return self._opened(page, begun(lesson, page))
+
+    def bring(self, content: bytes, name: str) -> dict[str, Any]:
+        table = from_csv(content, name)
+        page = Open(Session(table, Choices(*table.suggested())))
+        return self._opened(page, replace_shown(Look(), (), page))
+
+    def _opened(self, page: Open, look: Look) -> dict[str, Any]:
+        if not look.shown:
+            look = replace_shown(look, (), page)
+        name = self.sessions.add(page)
+        return {"session": name, **setting(page), **drawing(page, look)}
+
+    def choose(self, page: Open, asked: Chosen) -> dict[str, Any]:
+        before = page.session.run.read
+        page.session.change(asked.choices)
+        if page.session.run.read is not before:
+            page.prepare()
+        page.session.go(asked.number)
+        return {**setting(page), **drawing(page, asked.look)}
+
+    def hand(self, page: Open, asked: Hand) -> dict[str, Any]:
+        page.session.hand(place_of(page.session, asked.name), asked.look.output, asked.weight)
+        return {**setting(page), **drawing(page, asked.look)}
+
+    def step(self, page: Open, asked: Step) -> dict[str, Any]:
+        page.session.go(asked.number)
+        return drawing(page, asked.look)
+
+    def model(self, page: Open) -> str:
+        return page.session.model().record.model_dump_json()
+
+    def ledger(self, page: Open) -> str:
+        schema = page.session.run.read.schema
+        lines = io.StringIO(newline="")
+        ledger = Ledger([target.name for target in schema.targets], schema.inputs)
+        ledger.write(page.session.ledger(), lines)
+        return lines.getvalue()
+
+
+def application(given: Given | None, *, hosts: frozenset[str], key: str) -> Application:
+    """The server's application, guarded.
+
+    Errors:  MissingExtraError where fastapi or plotly is not installed
+    """
+    try:
+        from fastapi import FastAPI, Request, Response
+        from fastapi.concurrency import run_in_threadpool
+        from fastapi.exceptions import RequestValidationError
+        from starlette.exceptions import HTTPException
+    except ImportError:
+        raise missing("fastapi") from None
+    plotly()
+    # Its own pages of documentation would ask a server elsewhere for their scripts.
+    app: FastAPI = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    pages = Pages(given)
+
+    def answer(content: Any, status: int = 200) -> Response:
+        return Response(finite_json(content), status, media_type="application/json")
+
+    @app.exception_handler(DeltaruleError)
+    def refuse(request: Request, error: DeltaruleError) -> Response:
+        # Not a status of HTTP: browsers would log it as an error of the page, which it is not.
+        return answer({"refused": str(error)})
+
+    @app.exception_handler(RequestValidationError)
+    def puzzled(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "body")
+        return answer({"error": f"{place}: {first['msg']}"}, 422)
+
+    @app.exception_handler(HTTPException)
+    def unknown(request: Request, error: HTTPException) -> Response:
+        return answer({"error": str(error.detail)}, error.status_code)
+
+    @app.exception_handler(Exception)
+    def broken(request: Request, error: Exception) -> Response:
+        return answer({"error": "that went wrong inside deltarule, sorry: please report it"}, 500)
+
+    def held(name: str) -> Open:
+        page = pages.sessions.get(name)
+        if page is None:
+            raise HTTPException(404, GONE)
+        return page
+
+    @app.get("/")
+    def index() -> Response:
+        return Response(asset("index.html"), media_type=KINDS[".html"])
+
+    @app.get("/static/{name}")
+    def static(name: str) -> Response:
+        if name == PLOTLY:
+            kept = {"cache-control": "max-age=86400"}
+            return Response(plotly(), media_type=KINDS[".js"], headers=kept)
+        if name == THEME:
+            return Response(theme(), media_type=KINDS[".css"])
+        if name not in {file.name for file in STATIC.iterdir()}:
+            raise HTTPException(404, "there is no such file")
+        return Response(asset(name), media_type=KINDS[Path(name).suffix])
+
+    @app.get("/api/lessons")
+    def lessons() -> Response:
+        return answer(pages.lessons())
+
+    @app.post("/api/sessions")
+    def begin(asked: Begin) -> Response:
+        return answer(pages.begin(asked))
+
+    @app.post("/api/tables")
+    async def bring(request: Request, name: str = "the table") -> Response:
+        content = await request.body()
+        return answer(await run_in_threadpool(pages.bring, content, name))
+
+    @app.post("/api/sessions/{name}/choices")
+    def choose(name: str, asked: Chosen) -> Response:
+        page = held(name)
+        with page.session.lock:
+            return answer(pages.choose(page, asked))
+
+    @app.post("/api/sessions/{name}/hand")
+    def hand(name: str, asked: Hand) -> Response:
+        page = held(name)
+        with page.session.lock:
+            return answer(pages.hand(page, asked))
+
+    @app.post("/api/sessions/{name}/step")
+    def step(name: str, asked: Step) -> Response:
+        page = held(name)
+        with page.session.lock:
+            return answer(pages.step(page, asked))
+
+    @app.get("/api/sessions/{name}/model")
+    def model(name: str) -> Response:
+        page = held(name)
+        with page.session.lock:
+            return answer({"file": pages.model(page)})
+
+    @app.get("/api/sessions/{name}/ledger")
+    def ledger(name: str) -> Response:
+        page = held(name)
+        with page.session.lock:
+            return answer({"file": pages.ledger(page)})
+
+    return Guard(app, hosts=hosts, key=key)
+
+
+def finite_json(content: Any) -> str:
+    """As JSON, which has no numbers that are not finite: they become null."""
+    try:
+        return json.dumps(content, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_finite(content), allow_nan=False, separators=(",", ":"))
+
+
+def _finite(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _finite(value) for name, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_finite(value) for value in part]
+    return None if isinstance(part, float) and not math.isfinite(part) else part
+
+
+def missing(package: str) -> MissingExtraError:
+    """The error for a package of the page that is not installed."""
+    return MissingExtraError(f"the page needs {package}: pip install 'deltarule[page]'")
+
+
+@cache
+def plotly() -> bytes:
+    """plotly's bundle, as its package brings it.
+
+    Errors:  MissingExtraError
+    """
+    found = find_spec("plotly")
+    if found is None or found.origin is None:
+        raise missing("plotly")
+    return (Path(found.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+
+
+@cache
+def theme() -> str:
+    """The colours of both looks, by name, as the figures have them."""
+    return (
+        f":root {{ {css_names(LIGHT)} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {css_names(DARK)} }} }}\n"
+    )
+
+
+def asset(name: str) -> bytes:
+    """A file of the page."""
+    return (STATIC / name).read_bytes()

@@ -1,0 +1,241 @@
+// Showing an answer: every part of the page from what the server said, nothing worked out here.
+
+import * as charts from "./charts.js";
+import { exact, told, typeset } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+const MARK_ROOM = 60;
+let scale = [-3, 0];   // alpha's slider, in powers of ten
+
+export async function all(setting, now, { horizon, playing, onRow }) {
+  status(now);
+  steps(now, horizon);
+  formula(now);
+  error(now);
+  alpha(now);
+  weights(setting, now);
+  spelled(now);
+  hand(now);
+  if (now.choices) choices(setting, now);
+  rows(now);
+  const { predict, bowl, deltas, loss } = now.figures;
+  await Promise.all([
+    charts.draw("predict-chart", predict, onRow),
+    charts.draw("bowl-chart", bowl),
+    charts.draw("deltas-chart", deltas, onRow),
+    charts.draw("loss-chart", loss),
+  ]);
+  handle(now);
+  document.body.dataset.step = now.step;
+  document.body.dataset.status = now.status.kind;
+}
+
+export function playing(on) {
+  at("play").textContent = on ? "Pause" : "Play";
+  at("play").setAttribute("aria-pressed", on);
+  // Read aloud when it comes to rest, not sixty times a second.
+  at("status").setAttribute("aria-live", on ? "off" : "polite");
+}
+
+function fill(select, options, chosen) {
+  const now = [...select.options].map(({ value, text }) => `${value}\n${text}`).join("\n");
+  if (now !== options.map(([value, text]) => `${value}\n${text}`).join("\n")) {
+    select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+  }
+  select.value = chosen;
+}
+
+const same = (names) => names.map((name) => [name, name]);
+
+// Lessons
+
+export function lessonList(lessons) {
+  const options = lessons.map(({ name, title }, at) => [name, `${at + 1}. ${title}`]);
+  fill(at("lesson"), [["", "your own table"], ...options], "");
+}
+
+export function lesson(lessons, name, table) {
+  const place = lessons.findIndex((one) => one.name === name);
+  at("lesson").value = name ?? "";
+  at("place").textContent = name ? `Lesson ${place + 1} of ${lessons.length}` : "Your own table";
+  at("title").textContent = name ? lessons[place].title : table;
+  const sentences = name ? lessons[place].sentences : [
+    "Choose what to predict and from which columns; the first guess is only a guess.",
+    "Press Play and watch the line, the deltas and the weights.",
+    "Save the model when you like it: deltarule predict uses it.",
+  ];
+  at("stride").value = name ? lessons[place].stride : 1;
+  at("sentences").replaceChildren(...sentences.map((text) => Object.assign(document.createElement("li"), { textContent: typeset(text) })));
+}
+
+// What is chosen
+
+export function choices(setting, now) {
+  const { choices: chosen, table, names, outputs } = setting;
+  const columns = table.columns.map(({ name }) => name);
+  const targets = table.columns.filter(({ kind }) => kind !== "category").map(({ name }) => name);
+  fill(at("target"), same(targets), chosen.predict[0]);
+  using(chosen, columns);
+  at("output-choice").hidden = outputs.length < 2;
+  fill(at("output"), outputs.map((name, place) => [String(place), name]), String(now.look.output));
+  fill(at("learner"), same(setting.learners), chosen.learner);
+  fill(at("loss"), same(setting.losses), chosen.loss);
+  at("ridge").value = exact(chosen.ridge);
+  at("start-weight").value = typeof chosen.start === "number" && !setting.by_hand ? exact(chosen.start) : "";
+  at("start-weight").placeholder = setting.by_hand ? "by hand" : "by name";
+  at("standardise").checked = chosen.standardise || chosen.learner === "newton";
+  at("standardise").disabled = chosen.learner === "newton";
+  at("intercept").checked = chosen.intercept;
+  fill(at("first-weight"), same(names), now.look.shown[0]);
+  fill(at("second-weight"), [["", "no other"], ...same(names.filter((name) => name !== now.look.shown[0]))], now.look.shown[1] ?? "");
+  const { rows, learnt, sampled, name } = table;
+  const of = learnt === rows ? `${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}` : `${learnt.toLocaleString("en")} of ${rows.toLocaleString("en")} rows`;
+  at("table").textContent = `${name ? `${name}: ` : ""}learning from ${of}${sampled ? ", evenly spread, for this loss reads them at each step" : ""}. ${setting.notes.join(". ")}`;
+}
+
+function using(chosen, columns) {
+  const used = new Set(chosen.using ?? columns);
+  at("using").querySelector("summary span").textContent = [...used].join(", ");
+  const shown = [...new Set([...columns, ...used])].filter((name) => !chosen.predict.includes(name));
+  const boxes = shown.map((name) => {
+    const label = document.createElement("label");
+    label.append(Object.assign(document.createElement("input"), { type: "checkbox", value: name, checked: used.has(name) }), name);
+    return label;
+  });
+  const fieldset = at("using").querySelector("fieldset");
+  const focused = document.activeElement?.value;
+  fieldset.replaceChildren(fieldset.firstElementChild, ...boxes);
+  if (at("using").open) boxes.map((label) => label.firstChild).find((box) => box.value === focused)?.focus();
+}
+
+// Where learning stands
+
+function status({ status: { kind, words } }) {
+  at("status").className = `status ${kind}`;
+  at("status").textContent = typeset(words);
+}
+
+function steps({ step }, horizon) {
+  at("scrub").max = horizon;
+  if (document.activeElement !== at("scrub") || Math.abs(at("scrub").valueAsNumber - step) > 0) at("scrub").value = step;
+  at("scrub").setAttribute("aria-valuetext", `step ${step}`);
+  at("number").value = step;
+  at("back").disabled = at("start").disabled = step === 0;
+}
+
+function formula({ formula: { target, start, terms, more } }) {
+  const parts = [`${target} = `];
+  const strong = (text) => Object.assign(document.createElement("b"), { textContent: typeset(text) });
+  const signed = (text) => {
+    if (parts.length > 1) parts.push(text.startsWith("-") ? " − " : " + ");
+    return parts.length > 1 ? text.replace(/^-/, "") : text;
+  };
+  for (const text of start) parts.push(strong(signed(text)));
+  for (const [text, name] of terms) { const shown = signed(text); parts.push(strong(shown), ` × ${name}`); }
+  if (more) parts.push(` + ${more} more`);
+  at("formula").replaceChildren(...parts);
+}
+
+function error({ error: { what, value, typical } }) {
+  at("error-what").textContent = what;
+  at("error").textContent = told(value);
+  at("typical").textContent = typical === null ? "" : `typical error ${told(typical)}`;
+}
+
+export const alphaAt = (part) => 10 ** (scale[0] + part * (scale[1] - scale[0]));
+
+function alpha({ alpha: { alpha: value, limit, fastest } }) {
+  const none = value === null;
+  at("alpha").disabled = at("alpha-number").disabled = none;
+  at("alpha-number").value = none ? "" : exact(Number(value.toPrecision(12)) === value ? value : Number(value.toPrecision(6)));
+  if (none) { at("fastest").hidden = at("limit").hidden = true; return; }
+  const end = limit ?? value * 10;
+  const wanted = [Math.log10(end) - 3, Math.log10(end) + 0.6];
+  const here = Math.log10(value);
+  scale = [Math.min(wanted[0], here - 0.1), Math.max(wanted[1], here + 0.1)];
+  const part = (number) => (Math.log10(number) - scale[0]) / (scale[1] - scale[0]);
+  at("alpha").value = part(value);
+  at("alpha").setAttribute("aria-valuetext", told(value));
+  for (const [id, number] of [["fastest", fastest], ["limit", limit]]) {
+    at(id).hidden = number === null;
+    if (number !== null) at(id).style.left = `calc(8px + (100% - 16px) * ${part(number)})`;
+  }
+  // Side by side where they would lie on each other.
+  const apart = fastest === null || limit === null ? 1 : part(limit) - part(fastest);
+  const tight = apart * at("alpha").offsetWidth < MARK_ROOM;
+  at("fastest").style.transform = tight ? "translateX(-100%)" : "";
+  at("limit").style.transform = tight ? "translateX(0)" : "";
+  at("fastest").title = `Use the fastest alpha, ${told(fastest)}`;
+  at("limit").title = `From ${told(limit)} on it explodes`;
+}
+
+function weights(setting, { weights: { lines, more } }) {
+  const cell = (text, name, title) => Object.assign(document.createElement("td"), { textContent: text, className: name ?? "", title: title ?? "" });
+  const body = at("weights").tBodies[0];
+  const focused = document.activeElement?.closest("#weights") ? document.activeElement.value : null;
+  body.replaceChildren(...lines.map(({ name, weight, change, frozen }) => {
+    const row = document.createElement("tr");
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", value: name, checked: frozen });
+    box.setAttribute("aria-label", `Freeze the weight of ${name}`);
+    const held = document.createElement("td");
+    held.append(box);
+    const way = change > 0 ? "up" : change < 0 ? "down" : "";
+    const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change)}`;
+    row.append(cell(name, "", name), cell(told(weight), "value", exact(weight)), cell(moved, way, exact(change)), held);
+    return row;
+  }));
+  if (more) body.append(Object.assign(document.createElement("tr"), { innerHTML: "<td colspan='4'></td>" }));
+  if (more) body.lastElementChild.firstElementChild.textContent = `and ${more.toLocaleString("en")} more`;
+  if (focused) body.querySelector(`input[value="${CSS.escape(focused)}"]`)?.focus();
+}
+
+// Freezing keeps a weight where it stands: what it starts at by name, beside the others.
+export function starts(setting, now, { value, checked }) {
+  const { start } = setting.choices;
+  const named = typeof start === "object" ? { ...start } : {};
+  const { weight } = now.weights.lines.find(({ name }) => name === value);
+  if (checked) named[value] = weight;
+  else delete named[value];
+  return Object.keys(named).length ? named : typeof start === "number" ? start : 0;
+}
+
+function spelled({ spelled: texts }) {
+  at("spelled").replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: typeset(text) })));
+}
+
+function rows({ rows: { numbers }, look: { chosen } }) {
+  fill(at("row"), numbers.map((number, place) => [String(place), number.toLocaleString("en")]), String(chosen));
+}
+
+// A weight by hand
+
+export function hand({ weights: { lines } }) {
+  const names = lines.map(({ name }) => name);
+  const chosen = names.includes(at("hand-name").value) ? at("hand-name").value : names[0];
+  fill(at("hand-name"), same(names), chosen);
+  const { weight, reach, frozen } = lines.find(({ name }) => name === chosen);
+  const slider = at("hand");
+  const inside = slider.dataset.name === chosen && Math.abs(weight) <= Number(slider.max);
+  if (!inside) {
+    const end = Math.max(reach, 1.5 * Math.abs(weight));
+    Object.assign(slider, { min: -end, max: end });
+    slider.dataset.name = chosen;
+  }
+  slider.disabled = at("hand-number").disabled = frozen;
+  if (document.activeElement !== slider || !slider.matches(":active")) slider.value = weight;
+  slider.setAttribute("aria-valuetext", told(weight));
+  at("hand-number").value = exact(Number(weight.toPrecision(7)));
+}
+
+function handle({ handle: found, weights: { lines } }) {
+  const knob = at("handle");
+  knob.hidden = !found;
+  if (!found) return;
+  const { weight } = lines.find(({ name }) => name === found.name);
+  const [left, top] = charts.place("predict-chart", found.x, found.start + weight * found.x);
+  const { clientHeight } = at("predict-chart");
+  knob.style.left = `${left}px`;
+  knob.style.top = `${Math.min(Math.max(top, 13), clientHeight - 13)}px`;
+  knob.setAttribute("aria-valuenow", weight);
+  knob.setAttribute("aria-valuetext", `weight ${told(weight)}`);
+}

@@ -1,0 +1,198 @@
+"""Tables that a page learns from: the columns to choose from, and as many rows as may be held.
+
+However long a table is, the rows held here stay below a cap: they are what is drawn, and what
+losses without moments learn from. Nothing is written to disk, but for the moment in which a CSV
+that came over the wire is read.
+"""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deltarule.errors import DeltaruleError, EmptyError, ReadError
+from deltarule.tables.files.open import open_file
+from deltarule.tables.frames import open_table
+from deltarule.tables.plan import Asked, plan
+from deltarule.tables.polars import UnparsedError
+from deltarule.tables.source import Source
+
+# Rows held of a table, and cells: 50,000 rows of 20 numbers are 8 MB, and take 5 ms a step.
+MOST_ROWS, MOST_CELLS = 50_000, 2_000_000
+# A line longer than this, or a header of more columns, is no table that a page can show.
+LONGEST_LINE, MOST_COLUMNS = 1_000_000, 2_000
+PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zXZ")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A column that can be chosen: its name, and its kind: number, boolean or category."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and what is held of it.
+
+    `rows` are all there are, `held` as many of them as may be kept, evenly spread.
+    """
+
+    name: str
+    source: Source
+    held: pl.DataFrame
+    rows: int
+    every: int
+    """Of so many rows one is held."""
+    choices: Sequence[Choice]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all rows are held."""
+        return self.held.height == self.rows
+
+    def few(self) -> Source:
+        """The rows held, as a table of their own."""
+        return _as_source(self.held, self.source)
+
+    def suggested(
+        self, predict: Sequence[str] = (), using: Sequence[str] = ()
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What to predict and from what, to begin with, where that was not said.
+
+        The last column of numbers is predicted, from the first.
+        """
+        kinds = ("number", "boolean", "category")
+        order = sorted(self.choices, key=lambda one: kinds.index(one.kind))
+        numbers = [one.name for one in order if one.kind != "category" and one.name not in using]
+        first = sum(one.kind == "number" and one.name in numbers for one in order) or len(numbers)
+        target = tuple(predict) or tuple(numbers[first - 1 : first])
+        spare = [one.name for one in order if one.name not in target]
+        return target, tuple(using) or tuple(spare[:1])
+
+
+def opened(table: Any) -> Table:
+    """A table, looked at and passed over once for the rows to hold.
+
+    Errors:  TableError and its kinds
+    """
+    source, _ = open_table(table)
+    held, rows, every = _held(source)
+    if rows == 0:
+        raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
+    # With all rows in memory no file is needed again.
+    kept = _as_source(held, source) if held.height == rows else source
+    return Table(source.name, kept, held, rows, every, _choices(kept))
+
+
+def from_csv(content: bytes, name: str) -> Table:
+    """The table in a CSV file that someone brought.
+
+    Errors:  TableError and its kinds
+    """
+    called = _called(name)
+    _check(content, called)
+    with tempfile.TemporaryDirectory(prefix="deltarule-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "table.csv"
+        path.write_bytes(content)
+        try:
+            source = open_file(path)
+            source.name = called
+            frame = _all(source)
+        except DeltaruleError as error:
+            # People know their file by its own name.
+            raise type(error)(str(error).replace(str(path), called)) from None
+    return opened(_as_source(frame, source))
+
+
+def _called(name: str) -> str:
+    """A file's name as messages show it: short, on one line, without folders."""
+    line = "".join(one for one in name.replace("\\", "/").rpartition("/")[2] if one.isprintable())
+    return line.strip()[:80] or "the table"
+
+
+def _check(content: bytes, name: str) -> None:
+    """Refuse what is no CSV before anything parses it.
+
+    Errors:  EmptyError, ReadError
+    """
+    if not content.strip():
+        raise EmptyError(f"{name} is empty")
+    if content.startswith(PACKED):
+        raise ReadError(f"{name} is packed, or an Excel file: bring it as plain CSV")
+    if content.startswith((b"PAR1", b"ARROW1")):
+        raise ReadError(f"{name} is no CSV: give it to deltarule watch on the command line")
+    longest = max(len(line) for line in re.split(rb"[\r\n]", content))
+    if longest > LONGEST_LINE:
+        raise ReadError(f"{name} has a line of {longest:,} characters: that is no row of a table")
+
+
+def _all(source: Source) -> pl.DataFrame:
+    """All rows of a source, of no more columns than can be shown. Errors: ReadError and kinds."""
+    width = source.look().width
+    if width > MOST_COLUMNS:
+        raise ReadError(f"{source.name} has {width:,} columns: a page shows {MOST_COLUMNS:,}")
+    while True:
+        try:
+            frames = list(source.batches([pl.all()]))
+        except UnparsedError:
+            if not source.widen():
+                raise
+        else:
+            return pl.concat(frames) if frames else source.look()
+
+
+def _held(source: Source) -> tuple[pl.DataFrame, int, int]:
+    """Rows evenly spread over the table, how many there are in it, and of how many one is held."""
+    while True:
+        try:
+            return _spread(source)
+        except UnparsedError:
+            if not source.widen():
+                raise
+
+
+def _spread(source: Source) -> tuple[pl.DataFrame, int, int]:
+    width = max(source.look().width, 1)
+    most = max(min(MOST_ROWS, MOST_CELLS // width), 1)
+    kept: list[pl.DataFrame] = []
+    every, rows = 1, 0
+    for batch in source.batches([pl.all()]):
+        # Rows whose number divides by `every`, whatever batches they come in.
+        kept.append(batch.gather_every(every, offset=-rows % every))
+        rows += batch.height
+        while sum(frame.height for frame in kept) > most:
+            kept = [pl.concat(kept).gather_every(2)]
+            every *= 2
+    return pl.concat(kept) if kept else source.look(), rows, every
+
+
+def _as_source(frame: pl.DataFrame, like: Source) -> Source:
+    """A frame as the table that it was read from: its text may be numbers written down."""
+    source, _ = open_table(frame)
+    source.name, source.typed, source.dialect = like.name, like.typed, like.dialect
+    source.decimal = like.decimal  # type: ignore[misc]  # a plain attribute of frames' sources
+    source.notes.extend(like.notes)
+    return source
+
+
+def _choices(source: Source) -> list[Choice]:
+    """What of the table can be predicted or predicted from, as its first rows show it."""
+    made = plan(source.look(), Asked(predict=()), name=source.name, typed=source.typed)
+    order = {name: at for at, name in enumerate(source.look().columns)}
+    numbers = [
+        Choice(name, "boolean" if name in made.booleans else "number")
+        for name in made.numbers
+        if name in order
+    ]
+    categories = [Choice(name, "category") for name in made.categories if name in order]
+    if not numbers or len(numbers) + len(categories) < 2:
+        raise EmptyError(
+            f"{source.name} needs a column of numbers to predict and another to predict it from"
+        )
+    return sorted([*numbers, *categories], key=lambda one: order[one.name])

@@ -1,0 +1,135 @@
+"""The application without a network, and a browser on the real page of a real server."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+CHROMIUM = "chromium", "chromium-browser", "google-chrome"
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 20_000  # ms, for a machine that does much else
+
+
+@contextmanager
+def watching(*words: str, folder: Path | None = None) -> Iterator[str]:
+    """`deltarule watch` with these words, as a process of its own: its address."""
+    command = [sys.executable, "-c", "from deltarule.cli import main; main()", "watch", *words]
+    with subprocess.Popen(
+        [*command, "--no-open"],
+        cwd=folder,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            yield line.rpartition(" ")[2].strip()
+        finally:
+            process.terminate()
+            _, errors = process.communicate(timeout=20)
+            assert errors == "", errors
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with watching() as found:
+        assert found.startswith("http://127.0.0.1:")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[BrowserContext]:
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        pytest.fail("the tests of the page need Chromium: apt-get install chromium")
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=program, args=FLAGS, headless=True, accept_downloads=True
+        )
+        context.set_default_timeout(PATIENCE)
+        yield context
+        context.close()
+
+
+@dataclass
+class Watched:
+    """A page in a browser, with all that it logged and asked for."""
+
+    page: Page
+    address: str
+    said: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def open(self, lesson: str = "", *, address: str | None = None) -> Page:
+        """The page at a lesson, drawn."""
+        self.page.goto("about:blank")
+        self.page.goto(f"{address or self.address}#{lesson}")
+        self.page.wait_for_selector("body[data-step]")
+        return self.page
+
+    def at(self, step: int) -> None:
+        """Waits until this step is drawn."""
+        self.page.wait_for_selector(f"body[data-step='{step}']")
+
+    def until(self, expression: str) -> None:
+        """Waits until this is true on the page, whose policy lets nothing there evaluate texts."""
+        until = time.monotonic() + PATIENCE / 1000
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < until, f"this never came true: {expression}"
+            time.sleep(0.03)
+
+    def go(self, step: int) -> None:
+        """Goes to a step by its number."""
+        self.page.fill("#number", str(step))
+        self.page.press("#number", "Enter")
+        self.at(step)
+
+    @property
+    def step(self) -> int:
+        return int(self.page.get_attribute("body", "data-step") or -1)
+
+    def weights(self) -> list[float]:
+        """The weights that the table shows, to the last bit."""
+        cells = self.page.locator("#weights td.value")
+        return [float(cell.get_attribute("title") or "nan") for cell in cells.all()]
+
+    def trouble(self) -> str:
+        """What the page says went wrong."""
+        self.page.wait_for_selector("#trouble:not([hidden])")
+        return self.page.text_content("#trouble span") or ""
+
+
+@pytest.fixture
+def watched(chromium: BrowserContext, address: str) -> Iterator[Watched]:
+    """A fresh page. Whatever a test does, nothing is logged and no other host is asked."""
+    page = chromium.new_page()
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    found = Watched(page, address)
+    page.on("console", lambda message: found.said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
+    page.on("request", lambda request: found.hosts.add(urlsplit(request.url).netloc))
+    yield found
+    page.close()
+    assert found.said == []
+    assert {host.partition(":")[0] for host in found.hosts if host} == {"127.0.0.1"}
