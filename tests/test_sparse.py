@@ -62,7 +62,7 @@ def test_auto_takes_one_only_if_it_earns_its_place(table: pl.DataFrame) -> None:
     assert many.record.held_out[0].rmse < none.record.held_out[0].rmse
     few = dr.learn(table.select("x0", "x3", "y"), predict="y", lasso="auto")
     assert few.record.learnt[0].lasso == 0
-    assert any("no lasso earned its place" in note for note in few.record.notes)
+    assert any("no lasso or ridge earned its place" in note for note in few.record.notes)
     assert many.record.learnt[0].reads == few.record.learnt[0].reads == 1
 
 
@@ -98,9 +98,17 @@ def test_from_the_command_line(
     [
         ({"lasso": -1}, "lasso is -1"),
         ({"lasso": float("nan")}, "lasso is nan"),
-        ({"lasso": 1, "loss": "poisson"}, "squared loss"),
-        ({"lasso": 1, "alpha": 0.1}, "leave out"),
+        ({"lasso": 1, "learner": "momentum"}, "momentum does not meet a lasso"),
+        ({"positive": "x1", "loss": "absolute"}, "not for absolute loss"),
         ({"positive": "z"}, "no weight called 'z'"),
+        ({"ridge": {"z": 1}}, "no weight called 'z'"),
+        ({"ridge": {"x1": "auto"}}, "ridge of x1 is 'auto': it must be a finite number"),
+        ({"lasso": {"x1": -1, None: "auto"}}, "lasso of x1 is -1: it must be 0 or more"),
+        ({"lasso": {None: -1}}, "lasso is -1: it must be auto, or 0 or more"),
+        ({"between": {"x1": (2, 1)}}, "between 2 and 1 there is no weight for x1"),
+        ({"between": {"x1": 3}}, r"give its two ends, as \(0, 3\)"),
+        ({"between": {"x1": (0, float("inf"))}}, "an end of x1 is inf"),
+        ({"between": {"x1": (None, -1)}, "positive": "x1"}, "both positive and at -1 or less"),
     ],
 )
 def test_what_is_refused(table: pl.DataFrame, settings: dict[str, Any], said: str) -> None:

@@ -105,6 +105,8 @@ class LearnRecord(Part):
     alpha_fastest: FiniteFloat | None
     ridge: FiniteFloat
     lasso: FiniteFloat = 0.0
+    minimised: str = ""
+    """What the weights make least, in words, where that is more than the loss."""
     condition: FiniteFloat | None
     errors: str = "classical"
     """The kind of the standard errors; empty where none are known."""

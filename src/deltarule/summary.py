@@ -240,14 +240,14 @@ def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
             f"{used}descent settles with any alpha below {learnt.alpha_limit:.6g}, "
             f"fastest with {learnt.alpha_fastest:.6g}"
         )
-    if learnt.ridge:
-        lines.append(f"ridge {learnt.ridge:.6g} on standardised inputs")
-    if learnt.lasso:
-        gone = sum(one.weight == 0 for one in record.weights)
-        lines.append(
-            f"lasso {learnt.lasso:.6g} on standardised inputs: {gone:,} of "
-            f"{len(record.weights):,} weights are 0"
-        )
+    if learnt.minimised:
+        lines.append(f"minimised: {learnt.minimised}")
+    elif learnt.ridge or learnt.lasso:
+        # A file of an earlier version does not say it in full.
+        lines.append(f"ridge {learnt.ridge:.6g}, lasso {learnt.lasso:.6g} on standardised inputs")
+    gone = sum(one.weight == 0 for one in record.weights)
+    if gone and learnt.minimised:
+        lines.append(f"{gone:,} of {len(record.weights):,} weights are 0")
     if learnt.errors not in ("classical", ""):
         lines.append(f"standard errors are {learnt.errors}: they hold where rows stray unequally")
     return lines

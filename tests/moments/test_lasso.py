@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from scipy import optimize
 from sklearn import linear_model
 
 from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.moments.holds import Holds
 from deltarule.moments.lasso import lasso_cv, lasso_path, lasso_top, violation
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import guessing_error, ridge_path, solve
-from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.rule.predict import Array, Weights
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "diabetes"
 DRAWN = settings(deadline=None, derandomize=True, max_examples=80)
@@ -33,6 +35,11 @@ def posed(
     p, k = inputs.shape[1], targets.shape[1]
     moments = Moments.of(np.column_stack([inputs, targets]), each)
     return LeastSquares.of(moments, range(p), range(p, p + k), intercept=intercept)
+
+
+def signs_of(positive: Array | None) -> Holds:
+    """Weights that may not be below 0, where True."""
+    return Holds() if positive is None else Holds(low=np.where(positive, 0.0, -np.inf))
 
 
 def standard(inputs: Array, *, intercept: bool = True) -> Array:
@@ -134,7 +141,8 @@ def test_weights_are_those_of_scikit_learn(case: dict) -> None:
     positive = np.full(p, True) if case.get("positive") else None
     problem = posed(inputs, targets, each.astype(float), intercept=intercept)
     strengths = np.geomspace(1e-4, 0.9, 12) * lasso_top(problem)
-    path = lasso_path(problem, strengths, ridge=ridge, positive=positive)
+    holds = replace(signs_of(positive), ridge=ridge)
+    path = lasso_path(problem, strengths, holds=holds)
     # Row weights by their meaning: so many copies.
     rows, answers = np.repeat(inputs, each, axis=0), np.repeat(targets, each, axis=0)
     inside = standard(rows, intercept=intercept)
@@ -225,7 +233,7 @@ def test_of_orthogonal_inputs_each_weight_shrinks_by_the_strength_and_all_ties_a
     inputs, weight = signs[:, 1:], np.array([3.0, -3.0, 3.0, 1.0, -0.5, 0.0, 3.0])
     targets = (inputs @ weight)[:, None]
     strengths = np.array([0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0])
-    path = lasso_path(posed(inputs, targets), strengths, ridge=1.0)
+    path = lasso_path(posed(inputs, targets), strengths, holds=Holds(ridge=1.0))
     shrunk = np.sign(weight) * np.maximum(np.abs(weight) - strengths[:, None], 0) / (1 + 1.0)
     # Sums of eight numbers.
     np.testing.assert_allclose(path.weights["weight"][:, :, 0], shrunk, atol=1e-15)
@@ -246,43 +254,95 @@ def test_one_weight_is_the_slope_less_the_strength() -> None:
 # Optimal, whatever is drawn.
 
 
-def masks(seed: int, p: int, *, signs: bool, each: bool) -> dict[str, Array | Mask | None]:
+def held_by(seed: int, inputs: Array, *, kinds_of: str) -> Holds:
     rng = np.random.default_rng(seed)
-    return {
-        "positive": rng.random(p) < 0.5 if signs else None,
-        "strength_of": rng.choice([0.0, 0.5, 1.0, 2.0], size=p) if each else None,
-    }
+    p, size = inputs.shape[1], 1 / (inputs.std(axis=0) + 1)
+    some = rng.random(p) < 0.5
+    holds = Holds(
+        strength_of=rng.choice([0.0, 0.5, 1.0, 2.0], size=p) if "each" in kinds_of else None,
+        low=np.where(some, 0.0, -np.inf) if "signs" in kinds_of else None,
+    )
+    if "fixed" in kinds_of:
+        fixed = np.where(rng.random(p) < 0.4, rng.choice([0.0, 0.03, 0.3], size=p), 0.0)
+        relative = np.ones(p) if holds.strength_of is None else holds.strength_of
+        holds = replace(holds, fixed=fixed, strength_of=np.where(fixed > 0, 0.0, relative))
+    if "ridges" in kinds_of:
+        holds = replace(holds, ridge=rng.choice([1e-3, 0.1, 2.0], size=p))
+    if "ranges" in kinds_of:
+        ends = np.sort(rng.normal(size=(2, p)) * size, axis=0)
+        low, high = np.where(some, ends[0], -np.inf), np.where(rng.random(p) < 0.5, ends[1], np.inf)
+        holds = replace(holds, low=low, high=high)
+    return holds
 
 
-@DRAWN
-@given(
-    seed=seeds,
-    kind=kinds,
-    intercept=st.booleans(),
-    ridge=st.sampled_from([0.0, 0.0, 1e-3, 2.0]),
-    signs=st.booleans(),
-    each=st.booleans(),
+@pytest.mark.parametrize(
+    "kinds_of",
+    [
+        "nothing",
+        "ridges",
+        "signs",
+        "each",
+        "signs, each",
+        "fixed",
+        "fixed, signs, each, ridges",
+        "ranges",
+        "ranges, fixed, each",
+        "ranges, ridges, fixed",
+    ],
 )
+@DRAWN
+@given(seed=seeds, kind=kinds, intercept=st.booleans())
 def test_nothing_is_left_to_gain_anywhere_on_the_path(
-    seed: int, kind: str, intercept: bool, ridge: float, signs: bool, each: bool
+    kinds_of: str, seed: int, kind: str, intercept: bool
 ) -> None:
     inputs, targets = drawn(seed, kind)
     problem = posed(inputs, targets, intercept=intercept)
-    held = {"ridge": ridge, **masks(seed, inputs.shape[1], signs=signs, each=each)}
-    top = lasso_top(problem, **held)
+    holds = held_by(seed, inputs, kinds_of=kinds_of)
+    top = lasso_top(problem, holds=holds)
     strengths = np.concatenate([[0.0], np.geomspace(1e-8, 1.2, 30)]) * top
-    path = lasso_path(problem, strengths, **held)
-    [knots] = path.knots
-    assert violation(problem, path.weights, strengths, **held) <= BEST
-    turned = {"weight": knots.weight[:, :, None]}
-    assert violation(problem, turned, knots.strengths, **held) <= BEST
-    assert (np.diff(knots.strengths) < 0).all()
-    assert knots.strengths[0] == top
-    if signs:
-        assert (path.weights["weight"][:, held["positive"]] >= 0).all()
+    path = lasso_path(problem, strengths, holds=holds)
+    assert violation(problem, path.weights, strengths, holds=holds) <= BEST
+    weight = path.weights["weight"][:, :, 0]
+    if holds.low is not None:
+        high = np.inf if holds.high is None else holds.high
+        # Ranges are kept in units of spread 1: back in own units they may be off by a rounding.
+        assert (weight - holds.low >= -1e-14 * np.abs(weight)).all()
+        assert (high - weight >= -1e-14 * np.abs(weight)).all()
+    if "ranges" in kinds_of or np.any(holds.fixed):
+        assert not path.knots
+    elif holds.fixed is None:
+        [knots] = path.knots
+        turned = {"weight": knots.weight[:, :, None]}
+        assert violation(problem, turned, knots.strengths, holds=holds) <= BEST
+        assert (np.diff(knots.strengths) < 0).all()
+        assert knots.strengths[0] == top
     if intercept:
         off = predictions(inputs, path.weights).mean(axis=1) - targets.mean()
         assert np.abs(off).max() <= 1e-9 * (1 + np.abs(targets).max())
+
+
+def test_beyond_the_top_nothing_moves_and_below_it_something_does() -> None:
+    for seed in range(20):
+        inputs, targets = drawn(seed, "plain")
+        problem = posed(inputs, targets)
+        holds = held_by(seed, inputs, kinds_of="ranges")
+        top = lasso_top(problem, holds=holds)
+        strengths = np.array([top * 2, top * (1 + 1e-9), top * 0.99])
+        beyond, at, below = lasso_path(problem, strengths, holds=holds).weights["weight"]
+        np.testing.assert_allclose(at, beyond, rtol=1e-12, atol=1e-15)
+        assert (below != beyond).any() == (top > 0)
+
+
+def test_ranges_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(5)
+    inputs = rng.normal(size=(60, 6)) * [1, 10, 0.1, 1, 1, 1] + 3
+    targets = inputs @ rng.normal(size=(6, 1)) + rng.normal(size=(60, 1))
+    low, high = np.full(6, -0.3), np.full(6, 0.25)
+    holds = Holds(low=low, high=high)
+    found = lasso_path(posed(inputs, targets), np.zeros(1), holds=holds).weights["weight"][0, :, 0]
+    centred, middle = inputs - inputs.mean(axis=0), targets[:, 0] - targets.mean()
+    known = optimize.lsq_linear(centred, middle, (low, high), method="bvls", tol=1e-15).x
+    np.testing.assert_allclose(found, known, rtol=1e-11)
 
 
 @DRAWN
@@ -384,7 +444,8 @@ def test_signs_without_a_strength_are_those_of_nnls(kind: str, seed: int) -> Non
     expected = standard(inputs) @ known
     for settings_ in ({}, {"strength_of": np.zeros(len(positive))}):
         # Once as the end of a path, once with no strength on any.
-        found = lasso_path(posed(inputs, targets), np.zeros(1), positive=positive, **settings_)
+        holds = replace(signs_of(positive), **settings_)
+        found = lasso_path(posed(inputs, targets), np.zeros(1), holds=holds)
         w = found.weights["weight"][0, :, 0] * inputs.std(axis=0)
         assert (w >= 0).all()
         np.testing.assert_allclose(standard(inputs) @ w, expected, atol=1e-10)
@@ -400,8 +461,8 @@ def test_inputs_and_their_opposites_that_must_be_positive_are_inputs_of_any_sign
     free, both = posed(inputs, targets), posed(opposites, targets)
     strengths = np.geomspace(1e-4, 0.9, 20) * lasso_top(free)
     positive = np.full(2 * inputs.shape[1], True)
-    path = lasso_path(both, strengths, positive=positive)
-    assert violation(both, path.weights, strengths, positive=positive) <= BEST
+    path = lasso_path(both, strengths, holds=signs_of(positive))
+    assert violation(both, path.weights, strengths, holds=signs_of(positive)) <= BEST
     up, down = np.split(path.weights["weight"], 2, axis=1)
     assert not np.minimum(up, down).any()
     # Flags may be copies of each other, of which another may get the weight.
@@ -420,8 +481,8 @@ def test_a_copy_steps_in_where_an_input_may_not_turn_negative(seed: int) -> None
     strengths = np.geomspace(1e-4, 0.9, 20) * lasso_top(free)
     # The copy depends on the first one, until that one leaves.
     positive = np.arange(24) < 12
-    path = lasso_path(both, strengths, positive=positive)
-    assert violation(both, path.weights, strengths, positive=positive) <= BEST
+    path = lasso_path(both, strengths, holds=signs_of(positive))
+    assert violation(both, path.weights, strengths, holds=signs_of(positive)) <= BEST
     found = predictions(np.hstack([inputs, inputs]), path.weights)
     known = predictions(inputs, lasso_path(free, strengths).weights)
     np.testing.assert_allclose(found, known, atol=1e-9 * np.abs(targets).max())
@@ -432,9 +493,9 @@ def test_an_input_that_must_be_positive_and_would_not_be_never_joins() -> None:
     inputs = rng.normal(size=(20, 1))
     falling = posed(inputs, -2 * inputs)
     held = np.array([True])
-    assert lasso_top(falling, positive=held) == 0
+    assert lasso_top(falling, holds=signs_of(held)) == 0
     assert lasso_top(falling) == pytest.approx(2 * inputs.std(), rel=1e-14)
-    path = lasso_path(falling, np.array([0.0, 0.1]), positive=held)
+    path = lasso_path(falling, np.array([0.0, 0.1]), holds=signs_of(held))
     assert not path.weights["weight"].any()
     assert len(path.knots[0].strengths) == 1
 
@@ -444,7 +505,9 @@ def test_inputs_without_a_strength_are_never_shrunk() -> None:
     p = inputs.shape[1]
     kept = np.arange(p) < 2
     path = lasso_path(
-        posed(inputs, targets), np.array([1e9, 0.1]), strength_of=np.where(kept, 0.0, 1.0)
+        posed(inputs, targets),
+        np.array([1e9, 0.1]),
+        holds=Holds(strength_of=np.where(kept, 0.0, 1.0)),
     )
     alone = solve(posed(inputs[:, kept], targets)).weights
     np.testing.assert_allclose(path.weights["weight"][0][kept], alone["weight"], rtol=1e-12)
@@ -457,7 +520,9 @@ def test_twice_the_strength_of_an_input_is_half_the_input() -> None:
     rng = np.random.default_rng(8)
     inputs, targets = rng.normal(size=(50, 4)), rng.normal(size=(50, 1))
     twice, strength = np.array([1.0, 2.0, 1.0, 0.5]), np.array([0.05])
-    found = lasso_path(posed(inputs, targets), strength, strength_of=twice).weights["weight"]
+    found = lasso_path(posed(inputs, targets), strength, holds=Holds(strength_of=twice)).weights[
+        "weight"
+    ]
     inside = standard(inputs) / twice
     model = linear_model.Lasso(alpha=0.05, tol=1e-15, max_iter=100_000).fit(inside, targets[:, 0])
     expected = model.coef_ / twice / inputs.std(axis=0)
@@ -543,8 +608,8 @@ def test_too_few_digits_for_a_strength_are_said_and_a_ridge_mends_it() -> None:
             refused += 1
         else:
             assert violation(problem, found.weights, strength) <= 1e-5
-        mended = lasso_path(problem, strength, ridge=1e-6)
-        assert violation(problem, mended.weights, strength, ridge=1e-6) <= 1e-9
+        mended = lasso_path(problem, strength, holds=Holds(ridge=1e-6))
+        assert violation(problem, mended.weights, strength, holds=Holds(ridge=1e-6)) <= 1e-9
     assert 0 < refused < 40
 
 
@@ -559,9 +624,16 @@ def test_violation_is_what_a_proximal_step_would_move() -> None:
         # Relative to the slope, 2.
         assert found == pytest.approx(expected / 2, abs=1e-15)
     wrong = {"weight": np.array([[-0.25]])}
-    assert violation(posed(inputs, -2 * inputs), wrong, 0.5, positive=np.array([True])) == 0.125
-    assert violation(problem, {"weight": np.array([[1.5 / 2]])}, 0.5, ridge=1.0) < 1e-15
-    assert violation(problem, {"weight": np.array([[2.0]])}, 0.5, strength_of=np.zeros(1)) < 1e-15
+    assert (
+        violation(posed(inputs, -2 * inputs), wrong, 0.5, holds=signs_of(np.array([True]))) == 0.125
+    )
+    assert (
+        violation(problem, {"weight": np.array([[1.5 / 2]])}, 0.5, holds=Holds(ridge=1.0)) < 1e-15
+    )
+    assert (
+        violation(problem, {"weight": np.array([[2.0]])}, 0.5, holds=Holds(strength_of=np.zeros(1)))
+        < 1e-15
+    )
     assert np.isnan(violation(problem, {"weight": np.array([[np.nan]])}, 0.5))
 
 
@@ -584,7 +656,9 @@ def test_cross_validation_is_the_loop_over_folds_written_out(intercept: bool, ri
     inputs, targets, fold, folds = in_folds(0)
     asked = Problem(range(6), [6, 7], intercept, {}, None)
     strengths = np.array([0.5, 0.01, 0.1])
-    found = lasso_cv([*folds, Moments.none(8)], asked, strengths=strengths, ridge=ridge)
+    found = lasso_cv(
+        [*folds, Moments.none(8)], asked, strengths=strengths, holds=Holds(ridge=ridge)
+    )
     assert found.rows.tolist() == [float((fold == one).sum()) for one in range(4)]
     for one in range(4):
         learnt, held = fold != one, fold == one
@@ -612,7 +686,7 @@ def test_cross_validation_is_the_loop_over_folds_written_out(intercept: bool, ri
 def test_without_strength_cross_validation_is_that_of_ridge(ridge: float) -> None:
     *_, folds = in_folds(1)
     asked = Problem(range(6), [6, 7], True, {}, None)
-    found = lasso_cv(folds, asked, strengths=np.zeros(1), ridge=ridge)
+    found = lasso_cv(folds, asked, strengths=np.zeros(1), holds=Holds(ridge=ridge))
     known = ridge_path(folds, asked, strengths=np.array([ridge]))
     # The same sums, for one strength more or less at a time.
     np.testing.assert_allclose(found.errors, known.errors, rtol=1e-13)
@@ -664,7 +738,7 @@ def test_frozen_weights_stay_and_the_others_learn_beside_them() -> None:
     frozen = {"weight": held[:, None] & np.ones((6, 2), bool), "intercept": np.zeros(2, bool)}
     asked = Problem(range(6), [6, 7], True, start, frozen)
     positive = np.array([False, True, True, False, False, False])
-    found = lasso_cv(folds, asked, strengths=np.array([0.0, 0.05]), positive=positive)
+    found = lasso_cv(folds, asked, strengths=np.array([0.0, 0.05]), holds=signs_of(positive))
     # The frozen input's part is taken from the targets, and the input from the table.
     offset = inputs[:, held] @ start["weight"][held]
     rest = np.column_stack([inputs[:, ~held], targets - offset])
@@ -672,7 +746,7 @@ def test_frozen_weights_stay_and_the_others_learn_beside_them() -> None:
         [Moments.of(rest[fold == one]) for one in range(4)],
         Problem(range(5), [5, 6], True, {}, None),
         strengths=np.array([0.0, 0.05]),
-        positive=positive[~held],
+        holds=signs_of(positive[~held]),
     )
     np.testing.assert_allclose(found.errors, known.errors, rtol=1e-9)
 
@@ -694,8 +768,10 @@ def test_frozen_weights_stay_and_the_others_learn_beside_them() -> None:
         ([0.1], {"ridge": "auto"}, "ridge is nan"),
         ([0.1], {"strength_of": np.ones(2)}, "strength_of has 2 values for 3 inputs"),
         ([0.1], {"strength_of": -np.ones(3)}, "strength_of is -1"),
-        ([0.1], {"positive": np.full(4, True)}, "positive has 4 values for 3 inputs"),
-        ([0.1], {"positive": np.ones(3)}, "give True or False for each input"),
+        ([0.1], {"fixed": [0.0, np.inf, 0.0]}, "fixed is inf"),
+        ([0.1], {"low": np.zeros(4)}, "low has 4 values for 3 inputs"),
+        ([0.1], {"low": np.ones(3), "high": np.zeros(3)}, "low is above high"),
+        ([0.1], {"low": np.array([0, np.nan, 0])}, "low is above high"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused_in_one_line(
@@ -704,7 +780,7 @@ def test_settings_that_mean_nothing_are_refused_in_one_line(
     rng = np.random.default_rng(0)
     problem = posed(rng.normal(size=(20, 3)), rng.normal(size=(20, 1)))
     with pytest.raises(LearningError, match=says) as caught:
-        lasso_path(problem, strengths, **held)
+        lasso_path(problem, strengths, holds=Holds(**held))
     assert "\n" not in str(caught.value)
 
 

@@ -31,6 +31,33 @@ DatabaseTable = Annotated[
 Query = Annotated[
     str | None, typer.Option("--query", metavar="SQL", help="A query to the database instead.")
 ]
+Ridge = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="auto|NUMBER|NAME=NUMBER",
+        help="Penalty on large weights, NUMBER / 2 * sum(w ** 2) beside the mean loss, w the "
+        "weights of standardised inputs. auto, the default: only if held-out rows are predicted "
+        "better by a standard error; 0: never. NAME=NUMBER: for that column.",
+    ),
+]
+Lasso = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="auto|NUMBER|NAME=NUMBER",
+        help="Penalty that leaves weights at 0, NUMBER * sum(|w|) beside the mean loss; auto and "
+        "NAME=NUMBER as for ridge. With a ridge it is the elastic net. Default: 0.",
+    ),
+]
+Positive = Annotated[
+    list[str] | None, typer.Option(metavar="NAMES", help="Weights that may not be below 0.")
+]
+Between = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=LOW:HIGH",
+        help="The range of a weight, in the column's own units: budget=0:3, budget=1: or budget=:3",
+    ),
+]
 Dates = Annotated[
     list[str] | None,
     typer.Option(
@@ -131,13 +158,47 @@ def batch_of(text: str) -> Any:
         ) from None
 
 
-def strength_of(text: str, option: str) -> Any:
-    """auto, or a strength."""
-    if text == "auto":
-        return text
+def strength_of(options: list[str] | None, option: str) -> Any:
+    """auto or a strength for all columns, NAME=NUMBER for some, or both; None where not given."""
+    rest, own = None, {}
+    for one in names(options):
+        name, found, text = one.rpartition("=")
+        try:
+            strength: Any = text if text == "auto" and not found else float(text)
+        except ValueError:
+            raise typer.BadParameter(
+                f"'{one}' is neither auto, a number nor NAME=NUMBER", param_hint=option
+            ) from None
+        if found:
+            own[name] = strength
+        elif rest is not None:
+            raise typer.BadParameter(
+                f"'{one}' is a second strength for all columns", param_hint=option
+            )
+        else:
+            rest = strength
+    if not own:
+        return rest
+    return own if rest is None else {**own, None: rest}
+
+
+def strengths_of(ridge: list[str] | None, lasso: list[str] | None) -> dict[str, Any]:
+    """The penalties that were given, as settings."""
+    given = {"ridge": strength_of(ridge, "--ridge"), "lasso": strength_of(lasso, "--lasso")}
+    return {name: strength for name, strength in given.items() if strength is not None}
+
+
+def range_of(text: str, option: str) -> tuple[str, tuple[float | None, float | None]]:
+    """NAME=LOW:HIGH, of which either may be left out."""
+    name, ends = pair(text, option, "NAME=LOW:HIGH")
+    low, found, high = ends.partition(":")
     try:
-        return float(text)
+        least, most = (float(end) if end.strip() else None for end in (low, high))
     except ValueError:
+        found = ""
+    if not found:
         raise typer.BadParameter(
-            f"'{text}' is neither auto nor a number", param_hint=option
-        ) from None
+            f"'{text}' is not NAME=LOW:HIGH, as in budget=0:3, budget=0: or budget=:3",
+            param_hint=option,
+        )
+    return name, (least, most)

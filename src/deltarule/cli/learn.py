@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.arguments import (
+    Between,
     DatabaseTable,
     Dates,
     How,
     Json,
+    Lasso,
     MostLevels,
+    Positive,
     Query,
+    Ridge,
     Table,
     batch_of,
     name_and_value,
     names,
     pair,
+    range_of,
     start_of,
-    strength_of,
+    strengths_of,
 )
 from deltarule.cli.report import write_report
 from deltarule.cli.table import progress_bar, source_of
@@ -50,24 +55,10 @@ def learn(
             "or tweedie(1.5) (amounts), huber (outliers), absolute (median), quantile(0.9) (bound)."
         ),
     ] = "squared",
-    ridge: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|0|NUMBER",
-            help="Penalty on large weights; auto: only if it earns its place.",
-        ),
-    ] = "auto",
-    lasso: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|0|NUMBER",
-            help="Penalty that leaves weights at 0, in the target's units; auto: as for ridge.",
-        ),
-    ] = "0",
-    positive: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAMES", help="Weights that may not be below 0."),
-    ] = None,
+    ridge: Ridge = None,
+    lasso: Lasso = None,
+    positive: Positive = None,
+    between: Between = None,
     intercept: Annotated[
         bool,
         typer.Option(
@@ -197,9 +188,9 @@ def learn(
             predict=names(predict),
             using=names(using) if using else None,
             loss=loss,
-            ridge=strength_of(ridge, "--ridge"),
-            lasso=strength_of(lasso, "--lasso"),
             positive=names(positive),
+            between=dict(range_of(one, "--between") for one in names(between)),
+            **strengths_of(ridge, lasso),
             intercept=intercept,
             missing=missing,
             weight=weight,

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.learning.exact import exact
 from deltarule.learning.outcome import Outcome, record
+from deltarule.learning.penalties import Penalties, at_name
 from deltarule.learning.settings import Settings, taking_settings
 from deltarule.learning.sparse import sparse
 from deltarule.learning.stepwise import Stepwise
@@ -94,10 +95,10 @@ class Run:
             p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
             intercept = self.read.plan.asked.intercept
             asked = Problem(range(p), range(p, p + k), intercept, self.start, self.frozen)
-            if self.settings.sparse:
-                held = _positive(self.read, self.settings)
-                return sparse(self.read, self.settings, asked, held)
-            return exact(self.read, self.settings.ridge, asked, errors=self.settings.errors)
+            penalties = Penalties.of(self.read.schema.inputs, self.settings)
+            if self.settings.held:
+                return sparse(self.read, asked, penalties)
+            return exact(self.read, asked, penalties, errors=self.settings.errors)
         return self.stepwise.outcome()
 
 
@@ -132,30 +133,13 @@ def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask]
     return start, frozen if settings.frozen else None
 
 
-def _positive(found: Read, settings: Settings) -> Mask | None:
-    """The inputs whose weights may not be below 0: (p,)."""
-    if not settings.positives:
-        return None
-    positive = np.zeros(len(found.schema.inputs), dtype=bool)
-    for name in settings.positives:
-        _, at = _named(name, found.schema.inputs, intercept=False)
-        positive[at] = True
-    return positive
-
-
 def _named(
     name: str, inputs: Sequence[tuple[str, str | None]], *, intercept: bool
 ) -> tuple[str, Any]:
     """Where a weight stands that is called by its column, or column=level, or intercept."""
     if name == "intercept" and intercept:
         return "intercept", slice(None)
-    at = [i for i, (column, level) in enumerate(inputs) if name in (column, f"{column}={level}")]
-    if not at:
-        names = dict.fromkeys(column for column, _ in inputs)
-        raise LearningError(
-            f"there is no weight called '{name}': there is {', '.join(list(names)[:8])}"
-        )
-    return "weight", at
+    return "weight", at_name(name, inputs)
 
 
 @taking_settings(Settings)

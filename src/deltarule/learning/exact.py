@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
+from deltarule.learning.penalties import Choice, Penalties
 from deltarule.learning.sandwich import Slopes, kind_of, robust_errors
 from deltarule.learning.settings import Strength
 from deltarule.moments.inference import Fit, design, input_variance, intercept_variance
@@ -23,6 +24,7 @@ from deltarule.moments.solve import (
 from deltarule.moments.standard import Standard
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.saved import FitRecord
+from deltarule.summary import number
 from deltarule.tables.reading import Read
 
 # Of a fit this close, too few digits of the error are left in the first read's sums.
@@ -30,8 +32,11 @@ NEARLY_PERFECT = 1e-5
 GROUPS_SHOWN = 5
 
 
-def exact(read: Read, ridge: Strength, asked: Problem, *, errors: str = "classical") -> Outcome:
-    """The exact weights with the chosen penalty, and all that the moments say of them."""
+def exact(
+    read: Read, asked: Problem, penalties: Penalties, *, errors: str = "classical"
+) -> Outcome:
+    """The exact weights with the chosen ridge, and all that the moments say of them."""
+    ridge = penalties.ridge.rest
     whole = total(read.folds)
     found = Exact.of(asked, whole)
     if found.doubtful and ridge in ("auto", 0):
@@ -70,6 +75,7 @@ def exact(read: Read, ridge: Strength, asked: Problem, *, errors: str = "classic
         errors=errors,
         alphas=spectrum.alphas,
         ridge=strength,
+        minimised=penalties.words(Choice(strength), "squared"),
         condition=spectrum.condition,
         notes=notes,
     )
@@ -303,5 +309,5 @@ def _earned(path: RidgePath, chosen: int) -> str:
     mean = np.sqrt(path.mean()[:, 0]) * path.unit[0]
     return (
         f"ridge {path.strengths[chosen]:.3g} earned its place: the typical error on held-out rows "
-        f"is {mean[chosen]:,.6g} with it, {mean[0]:,.6g} without"
+        f"is {number(mean[chosen])} with it, {number(mean[0])} without"
     )

@@ -31,7 +31,9 @@ from deltarule.moments.solve import guessing_error
 from deltarule.moments.splits import Split, Splits
 from deltarule.rule.compare import Comparison, Loss, Objective
 from deltarule.rule.learn import Learner, Newton
+from deltarule.rule.penalty import Lasso
 from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.rule.proximal import ProximalNewton
 
 Penalise = Callable[[Objective], Objective]
 """Puts the penalty, if there is one, beside an objective's loss."""
@@ -102,6 +104,12 @@ class Judge:
     problem: Problem
     spans: Sequence[slice]
     penalised: Penalise
+    kinks: Lasso | None = None
+
+    @property
+    def _newton(self) -> Newton | ProximalNewton:
+        """The learner of one step, which meets kinks and ranges where there are any."""
+        return Newton() if self.kinks is None else ProximalNewton(self.kinks)
 
     def held_out(
         self,
@@ -140,7 +148,7 @@ class Judge:
         """Where a step from here leads that only the teachers of a fold have a say in."""
         said = reduce(add, (found[fold] for fold in split.learnt))
         told = self._average(said, weights, self.problem.frozen)
-        return Newton().step(weights, told, None)[0]
+        return self._newton.step(weights, told, None)[0]
 
     def _first(
         self, weights: Weights, split: Split, folds: Sequence[Moments], splits: Splits
@@ -187,7 +195,7 @@ class Judge:
 
     def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
         """Each fold's errors by weights learnt without it, step by step: a pass for each."""
-        learner: Learner = Newton() if len(self.path) == 1 else Curbed()
+        learner: Learner = self._newton if len(self.path) == 1 else Curbed()
         for loss in self.path:
             for one in learnt.values():
                 one.state, one.least, one.settled = learner.start(one.weights), np.inf, False
@@ -234,14 +242,24 @@ def _move(
     """Take a step, unless it promises next to nothing."""
     if first or compared.loss <= one.least:
         one.least, one.errors = compared.loss, errors
-    way = Newton().step(one.weights, compared, None)[1].way
-    promised = float(sum(np.sum(g * way[n]) for n, g in compared.weight_delta.items()))
+    promised = _promised(one.weights, compared, learner)
     one.at_start = promised if first else one.at_start
     one.settled = promised <= settled * one.at_start
     if one.settled:
         one.errors = errors
     else:
         one.weights, one.state = learner.step(one.weights, compared, one.state)
+
+
+def _promised(weights: Weights, compared: Comparison, learner: Learner) -> float:
+    """How far the loss would fall along Newton's step if it were a plane."""
+    newton = learner if isinstance(learner, ProximalNewton) else Newton()
+    way = newton.step(weights, compared, None)[1].way
+    promised = float(sum(np.sum(g * way[n]) for n, g in compared.weight_delta.items()))
+    if isinstance(learner, ProximalNewton):
+        there = {name: array - way[name] for name, array in weights.items()}
+        promised += learner.penalty.shrunk_by(weights) - learner.penalty.shrunk_by(there)
+    return promised
 
 
 def steady(found: Mapping[int, Comparison]) -> bool:

@@ -73,6 +73,7 @@ class Outcome:
     alphas: AlphaRange | None = None
     ridge: float = 0.0
     lasso: float = 0.0
+    minimised: str = ""
     condition: float | None = None
     course: Sequence[tuple[int, float]] = ()
     batch: int | None = None
@@ -136,6 +137,7 @@ def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
         alpha_fastest=_finite(alphas.fastest) if alphas else None,
         ridge=outcome.ridge,
         lasso=outcome.lasso,
+        minimised=outcome.minimised,
         condition=_finite(outcome.condition),
         errors=outcome.errors,
         course=tuple(outcome.course),

@@ -46,12 +46,15 @@ class Settings:
     column that can be used."""
     loss: str = "squared"
     """What a wrong row counts for."""
-    ridge: Strength = "auto"
-    """The penalty on large weights; auto takes one only where held-out rows ask for it."""
-    lasso: Strength = 0.0
-    """The penalty that leaves weights at 0; auto as for ridge."""
+    ridge: Strength | Mapping[str | None, Strength] = "auto"
+    """The penalty on large weights; auto takes one only where held-out rows ask for it. Or by
+    column, as {"genre": 10, None: "auto"}, in which None stands for all others."""
+    lasso: Strength | Mapping[str | None, Strength] = 0.0
+    """The penalty that leaves weights at 0; otherwise as ridge."""
     positive: Names = ()
     """Weights that may not be below 0."""
+    between: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    """The range of weights, by column in its own units: {"budget": (0, 3)}; None is no end."""
     intercept: bool = True
     """Whether predictions may start from other than 0."""
     missing: str = "fill"
@@ -101,17 +104,9 @@ class Settings:
     def __post_init__(self) -> None:
         self._check_table()
         self._check_learner()
-        for name in ("ridge", "lasso"):
-            strength = getattr(self, name)
-            if strength != "auto" and real(name, strength) < 0:
-                raise LearningError(f"{name} is {strength:g}: it must be auto, or 0 or more")
+        self._check_penalties()
         if self.errors not in ERRORS:
             raise LearningError(f"errors is {self.errors!r}: choose {_either(ERRORS)}")
-        if self.sparse and self.chosen != "exact":
-            raise LearningError(
-                "lasso and positive are for squared loss, solved exactly: leave out loss, learner "
-                "and alpha"
-            )
         starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
         for name, value in [*starts, *self.frozen.items()]:
             if value is not None:
@@ -134,6 +129,28 @@ class Settings:
             raise LearningError("rows are held out by group or forward in time: leave one out")
         whole("levels", self.levels, least=1)
         date_parts(self.dates)
+
+    def _check_penalties(self) -> None:
+        for name in ("ridge", "lasso"):
+            strengths = {name: self.rest(name)}
+            strengths |= {
+                f"{name} of {column}": own for column, own in self.strengths(name).items()
+            }
+            for of, strength in strengths.items():
+                if strength == "auto" and of == name:
+                    continue
+                if real(of, strength) < 0:
+                    least = "auto, or 0 or more" if of == name else "0 or more"
+                    raise LearningError(f"{of} is {strength:g}: it must be {least}")
+        for column, ends in self.between.items():
+            low, high = _ends(column, ends)
+            if low is not None and high is not None and low > high:
+                raise LearningError(f"between {low:g} and {high:g} there is no weight for {column}")
+        if self.kinked and self.chosen not in ("exact", "newton", "descent"):
+            raise LearningError(
+                f"{self.chosen} does not meet a lasso, positive or between: choose descent or "
+                "newton"
+            )
 
     def _check_learner(self) -> None:
         loss_named(self.loss)
@@ -184,10 +201,30 @@ class Settings:
             return self.freeze
         return dict.fromkeys([self.freeze] if isinstance(self.freeze, str) else self.freeze)
 
+    def rest(self, name: str) -> Strength:
+        """The strength of ridge or lasso for all columns that have none of their own."""
+        given = getattr(self, name)
+        usual: Strength = "auto" if name == "ridge" else 0.0
+        rest: Strength = given.get(None, usual) if isinstance(given, Mapping) else given
+        return rest
+
+    def strengths(self, name: str) -> Mapping[str, float]:
+        """The strengths of ridge or lasso that columns have of their own."""
+        given = getattr(self, name)
+        return (
+            {c: s for c, s in given.items() if c is not None} if isinstance(given, Mapping) else {}
+        )
+
     @property
-    def sparse(self) -> bool:
-        """Whether weights may be held at zero, by a lasso or by the signs to keep."""
-        return self.lasso != 0 or bool(self.positives)
+    def kinked(self) -> bool:
+        """Whether weights may be held at zero or in a range, which plain steps do not do."""
+        lasso = self.rest("lasso") != 0 or any(self.strengths("lasso").values())
+        return lasso or bool(self.positives or self.between)
+
+    @property
+    def held(self) -> bool:
+        """Whether more than one strength of ridge for all is to hold weights."""
+        return self.kinked or bool(self.strengths("ridge") or self.strengths("lasso"))
 
     @property
     def chosen(self) -> str:
@@ -242,6 +279,17 @@ def taking_settings(
 def names_in(names: Names) -> list[str]:
     """A list of names, also where it is one."""
     return [names] if isinstance(names, str) else list(names)
+
+
+def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
+    """The ends of a range.
+
+    Errors:  LearningError for anything else
+    """
+    if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
+        raise LearningError(f"the range of {column} is {ends!r}: give its two ends, as (0, 3)")
+    low, high = (None if end is None else real(f"an end of {column}", end) for end in ends)
+    return low, high
 
 
 def _either(names: Iterable[str]) -> str:

@@ -1,84 +1,151 @@
-"""Lasso, elastic net and signs to keep, under squared loss: from the moments of the one read.
+"""Lasso, elastic net, strengths by column and ranges under squared loss: from the one read.
 
-    minimised: mean loss + ridge / 2 * sum(w ** 2) + lasso * sum(abs(w)),  loss = delta ** 2 / 2
+    minimised: mean loss + sum(ridge * w ** 2) / 2 + sum(lasso * abs(w)),  loss = delta ** 2 / 2
 
 w are the weights of standardised inputs; the intercept is never penalised.
 """
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
 import numpy as np
 
-from deltarule.learning.exact import fits, held_out_by
-from deltarule.learning.outcome import Outcome, none_held_out
-from deltarule.learning.settings import Settings
-from deltarule.moments.lasso import lasso_cv, lasso_path
-from deltarule.moments.moments import total
+from deltarule.learning.exact import fits
+from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
+from deltarule.learning.penalties import Choice, Penalties
+from deltarule.learning.tried import Tried
+from deltarule.moments.lasso import LEAST, STRENGTHS, lasso_cv, lasso_path, lasso_top
+from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
-from deltarule.moments.solve import RidgePath, Spectrum
-from deltarule.rule.predict import Mask
+from deltarule.moments.solve import DECADES, Spectrum
+from deltarule.rule.predict import Array, Weights
+from deltarule.summary import number
 from deltarule.tables.reading import Read
 
+# Beside every strength of lasso these ridges are tried.
+BESIDE = np.array([0.0, 1e-3, 1e-2, 0.1, 1.0])
 
-def sparse(read: Read, settings: Settings, asked: Problem, positive: Mask | None) -> Outcome:
-    """The exact weights with this lasso, or the one that held-out rows ask for.
 
-    Shapes:  positive (p,), True where a weight may not be below 0; None where none is held so
-    """
+def sparse(read: Read, asked: Problem, penalties: Penalties) -> Outcome:
+    """The exact weights with these penalties, or those that held-out rows ask for."""
     whole = total(read.folds)
-    ridge = 0.0 if settings.ridge == "auto" else float(settings.ridge)
-    given = None if settings.lasso == "auto" else np.array([float(settings.lasso)])
-    path = None
-    if read.splits.of(read.folds):
-        path = lasso_cv(
-            read.folds,
-            asked,
-            strengths=given,
-            ridge=ridge,
-            positive=positive,
-            splits=read.splits,
-        )
-    chosen = path.chosen() if path is not None and given is None else 0
-    strength = 0.0 if path is None else float(path.strengths[chosen])
-    strength = strength if given is None else float(given[0])
-    free = None if positive is None else positive[~asked.held]
-    found = lasso_path(asked.free(whole), np.array([strength]), ridge=ridge, positive=free)
-    weights = asked.whole({name: array[0] for name, array in found.weights.items()})
+    tried = tried_on(read, asked, penalties)
+    chosen = 0 if tried is None else tried.chosen()
+    choice = penalties.given if tried is None else tried.choice(chosen)
+    weights = best(asked, whole, penalties, choice)
     problem = asked.of(whole)
     spectrum = Spectrum.of(problem)
+    held = f" with {penalties.named(choice)}" if penalties.any(choice) else ""
     return Outcome(
         weights=weights,
         loss="squared",
         learner="exact",
         steps=0,
-        stopped="solved exactly from the moments" + (" with lasso" if strength else ""),
+        stopped=f"solved exactly from the moments{held}",
         fit=fits(problem, problem.squared_error(weights), asked),
-        held_out=None if path is None else held_out_by(path, chosen),
+        held_out=None if tried is None else _held_out(tried, chosen),
         errors="",
         alphas=spectrum.alphas,
-        ridge=ridge,
-        lasso=strength,
+        ridge=choice.ridge,
+        lasso=choice.lasso,
+        minimised=penalties.words(choice, "squared"),
         condition=spectrum.condition,
-        notes=[
-            *([none_held_out(read)] if path is None else []),
-            *_notes(path, chosen, strength, positive),
-        ],
+        notes=_notes(read, tried, chosen, penalties),
     )
 
 
-def _notes(
-    path: RidgePath | None, chosen: int, strength: float, positive: Mask | None
-) -> list[str]:
+def best(asked: Problem, moments: Moments, penalties: Penalties, choice: Choice) -> Weights:
+    """The exact weights of all inputs at these strengths."""
+    holds = penalties.holds(choice.ridge).only(~asked.held)
+    found = lasso_path(asked.free(moments), np.array([choice.lasso]), holds=holds)
+    whole = asked.whole({name: array[0] for name, array in found.weights.items()})
+    return penalties.within(whole)
+
+
+def tried_on(read: Read, asked: Problem, penalties: Penalties) -> Tried | None:
+    """Every strength in question, on held-out rows; None where there are too few rows for that."""
+    if not read.splits.of(read.folds):
+        return None
+    lassos, ridges = np.array([penalties.given.lasso]), np.array([penalties.given.ridge])
+    if penalties.lasso.auto:
+        lassos = lassos_of(read.folds, asked, penalties)
+    if penalties.ridge.auto:
+        ridges = BESIDE if penalties.lasso.auto else DECADES
+    tried = _on_grid(read, asked, penalties, ridges, lassos)
+    if penalties.ridge.auto and tried.ridge[tried.chosen()]:
+        near = tried.choice(tried.chosen())
+        finer = near.ridge * np.logspace(-0.75, 0.75, 7)
+        finer = np.concatenate([finer[:3], finer[4:]])
+        tried += _on_grid(read, asked, penalties, finer, np.array([near.lasso]))
+    return tried
+
+
+def lassos_of(
+    folds: Sequence[Moments], asked: Problem, penalties: Penalties, *, count: int = STRENGTHS
+) -> Array:
+    """None, and strengths from a thousandth of the one that leaves no weight up to that."""
+    holds = penalties.holds(penalties.given.ridge).only(~asked.held)
+    top = lasso_top(asked.free(total(folds)), holds=holds)
+    return np.concatenate([[0.0], top * np.geomspace(LEAST, 1, count)])
+
+
+def _on_grid(
+    read: Read, asked: Problem, penalties: Penalties, ridges: Array, lassos: Array
+) -> Tried:
+    return reduce(add, (_tried(read, asked, penalties, float(ridge), lassos) for ridge in ridges))
+
+
+def _tried(read: Read, asked: Problem, penalties: Penalties, ridge: float, lassos: Array) -> Tried:
+    path = lasso_cv(
+        read.folds, asked, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits
+    )
+    ridges = np.full(len(lassos), ridge)
+    return Tried(ridges, lassos, path.errors, path.rows, path.guessing, path.unit**2)
+
+
+def _held_out(tried: Tried, chosen: int) -> HeldOut:
+    """The errors on held-out rows at the chosen strengths."""
+    return HeldOut(
+        folds=len(tried.rows),
+        rows=float(tried.rows.sum()),
+        errors=tried.errors[chosen].sum(axis=0),
+        guessing=tried.guessing.sum(axis=0),
+        unit=np.sqrt(tried.unit),
+    )
+
+
+def _notes(read: Read, tried: Tried | None, chosen: int, penalties: Penalties) -> list[str]:
     notes = []
-    if path is not None and len(path.strengths) > 1:
-        mean = np.sqrt(path.mean()[:, 0]) * path.unit[0]
-        if chosen:
-            notes.append(
-                f"lasso {strength:.3g} earned its place: the typical error on held-out rows is "
-                f"{mean[chosen]:,.6g} with it, {mean[0]:,.6g} without"
-            )
-        else:
-            notes.append(
-                "no lasso earned its place: none is better on held-out rows by a standard error"
-            )
-    if strength or positive is not None:
-        notes.append("no standard errors beside a lasso or signs to keep")
+    choice = penalties.given if tried is None else tried.choice(chosen)
+    if tried is None:
+        notes.append(none_held_out(read))
+    else:
+        mean = np.sqrt(tried.mean()[:, 0])
+        notes += earned(penalties, tried, chosen, "the typical error", mean)
+    if penalties.any(choice):
+        notes.append("no standard errors beside a penalty: they would not know its bias")
     return notes
+
+
+def earned(penalties: Penalties, tried: Tried, chosen: int, what: str, mean: Array) -> list[str]:
+    """Which penalty earned its place, or that none did where one was asked for."""
+    if chosen:
+        now, first = tried.choice(chosen), tried.choice(0)
+        names = [
+            f"{name} {getattr(now, name):.3g}"
+            for name in ("ridge", "lasso")
+            if getattr(now, name) != getattr(first, name)
+        ]
+        whose, them = ("its", "it") if len(names) == 1 else ("their", "them")
+        return [
+            f"{' and '.join(names)} earned {whose} place: {what} on held-out rows is "
+            f"{number(mean[chosen])} with {them}, {number(mean[0])} without"
+        ]
+    if penalties.lasso.auto:
+        names = ["lasso", *(["ridge"] if penalties.ridge.auto else [])]
+        return [
+            f"no {' or '.join(names)} earned its place: none is better on held-out rows by a "
+            "standard error"
+        ]
+    return []

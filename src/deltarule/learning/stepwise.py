@@ -17,9 +17,11 @@ from deltarule.learning.judge import Judge, Known
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.pacing import Rowwise, found, found_for_batches, given, steady
 from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
+from deltarule.learning.penalties import Penalties, proximal
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
 from deltarule.learning.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.settings import Settings
+from deltarule.learning.sparse import best as best_of
 from deltarule.moments.inference import inverses
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.problem import Problem
@@ -30,7 +32,7 @@ from deltarule.rule.epochs import Batches, train_in_epochs
 from deltarule.rule.learn import Descent, Learner, alpha_range_of
 from deltarule.rule.losses import Loss, loss_named, together
 from deltarule.rule.pace import Settling
-from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.penalty import Lasso, Penalised, Ridge
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import Step, Stop, ask, train
 from deltarule.saved import FitRecord
@@ -62,16 +64,20 @@ class Stepwise:
         self.losses: tuple[Loss, ...] = (loss_named(settings.loss),) * len(self.spans)
         self.guess = self.problem.target_mean * self.problem.target_scale
         self.standard = self._standard()
+        self.penalties = Penalties.of(read.schema.inputs, settings)
+        self.choice = self.penalties.given
         self._check_targets()
         self.rows = self._rows(by_hand)
         self.rounds: Rounds | None = None
         if isinstance(self.losses[0], Adaptive):
+            self._check_kinks()
             self.rounds = self._rounds()
             self._measure(self.rounds)
         self.objective = self._objective()
         self.batches = self._batches()
         self.tolerance = self._tolerance()
-        self.learner = self._learner()
+        learner = self._learner()
+        self.learner = proximal(learner, self.kinks) if self.kinks else learner
         self.last: Step | None = None
         self.course = Course()
 
@@ -115,6 +121,14 @@ class Stepwise:
             return Held.of(self.read, self.standard)
         return Passed(self.read, self.standard)
 
+    def _check_kinks(self) -> None:
+        """Errors: LearningError where a loss with a unit of its own meets a lasso or ranges."""
+        if self.settings.kinked:
+            raise LearningError(
+                f"lasso, positive and between are not for {self.losses[0].name} loss: leave them "
+                "out, or take a ridge"
+            )
+
     def _rounds(self) -> Rounds:
         """Rounds of learning. Errors: LearningError where several targets need several spreads."""
         if len(self.losses) > 1 and hasattr(self.losses[0], "spread"):
@@ -152,16 +166,27 @@ class Stepwise:
         return self._penalised(self.rows.objective(self.model, self.loss))
 
     def _penalised(self, objective: Objective) -> Objective:
-        if self.ridge == 0:
-            return objective
-        # The strength is for standardised inputs, whatever units the steps are taken in.
-        spread = self.problem.spread / self.standard.spread
-        return Penalised(objective, Ridge(self.ridge * spread[:, None] ** 2))
+        return objective if self.penalty is None else Penalised(objective, self.penalty)
+
+    @cached_property
+    def penalty(self) -> Lasso | Ridge | None:
+        """What holds the weights, in the units that steps are taken in."""
+        if not self.penalties.any(self.choice):
+            return None
+        # Strengths are for standardised inputs, whatever units the steps are taken in.
+        penalty = self.penalties.penalty(
+            self.choice,
+            unit=self.standard.spread,
+            spread=self.problem.spread,
+            start=self.standard.into(self.start),
+            frozen=self.frozen,
+        )
+        return penalty if penalty.kinked else penalty.ridge
 
     @property
-    def ridge(self) -> float:
-        """The penalty: steps try none by themselves."""
-        return 0.0 if self.settings.ridge == "auto" else float(self.settings.ridge)
+    def kinks(self) -> Lasso | None:
+        """The penalty where it has kinks or ranges, which the learner must meet."""
+        return self.penalty if isinstance(self.penalty, Lasso) else None
 
     def _batches(self) -> InBatches | None:
         """The rows in batches; None where a step sees them all."""
@@ -198,7 +223,8 @@ class Stepwise:
         unset = self.frozen is None and not any(array.any() for array in self.start.values())
         if self.settings.loss != "squared" and unset and "intercept" in first:
             first["intercept"] = self._mean_score()
-        return first
+        # A step of no length shrinks nothing: it only brings weights into their ranges.
+        return first if self.kinks is None else self.kinks.prox(first, 0.0)
 
     def _mean_score(self) -> Array:
         """The score whose prediction is the targets' mean, or their middle, (k,).
@@ -274,7 +300,7 @@ class Stepwise:
 
     def own(self, weights: Weights) -> Weights:
         """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
-        own = self.standard.out(weights)
+        own = self.penalties.within(self.standard.out(weights))
         if self.frozen is None:
             return own
         return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
@@ -295,6 +321,7 @@ class Stepwise:
                 steps=settings.most_steps,
                 tolerance=self.tolerance,
                 frozen=frozen,
+                penalty=self.kinks,
             )
         return train_in_epochs(
             first,
@@ -338,17 +365,18 @@ class Stepwise:
         """The weights with the least squared error, beside the penalty; None for other losses."""
         if self.settings.loss != "squared":
             return None
-        free = self.asked.free(total(self.read.folds))
-        return self.asked.whole(solve(free, ridge=self.ridge).weights)
+        return best_of(self.asked, total(self.read.folds), self.penalties, self.choice)
 
     def convergence(self, step: Step) -> Convergence:
         """How near the weights after this step are to the best ones."""
         with np.errstate(all="ignore"):
             first = self.first()
+            here = self.standard.into(step.weights)
             now, start = (
                 ask(weights, self.objective, self.learner, self.frozen).weight_delta
-                for weights in (self.standard.into(step.weights), first)
+                for weights in (here, first)
             )
+            now = now if self.kinks is None else self.kinks.left(here, now)
             gradient = gradient_left(now, start)
             if self.best is None:
                 return Convergence(gradient)
@@ -378,7 +406,9 @@ class Stepwise:
             steps=last.number,
             stopped=last.stopped.words,
             alpha=getattr(self.learner, "alpha", None),
-            ridge=self.ridge,
+            ridge=self.choice.ridge,
+            lasso=self.choice.lasso,
+            minimised=self.penalties.words(self.choice, self.settings.loss),
             condition=Spectrum.of(self.problem).condition,
             errors=self.errors,
             course=list(self.course),
@@ -394,7 +424,7 @@ class Stepwise:
     def errors(self) -> str:
         """The kind of the standard errors, empty where none are known."""
         asked = self.settings.errors
-        if self.ridge or self.frozen is not None or self.losses[0].noise == "unknown":
+        if self.penalty is not None or self.frozen is not None or self.losses[0].noise == "unknown":
             return ""
         coupled = self.losses[0].name == "softmax"
         return asked if asked == "classical" else kind_of(asked, coupled=coupled)
@@ -404,8 +434,6 @@ class Stepwise:
         if self.settings.alpha is None and self.settings.chosen != "newton":
             notes.append("steps were taken on standardised inputs, which alpha refers to")
         notes += self._pace()
-        if self.settings.loss != "squared" and self.settings.ridge == "auto":
-            notes.append("no ridge was tried: only squared loss chooses a penalty by itself")
         if self.rounds is not None and self.settings.chosen != "newton":
             notes.append(
                 "steps were taken on a loss fitted to the residuals of least squares: newton, the "
@@ -438,7 +466,7 @@ class Stepwise:
         if not np.isfinite(errors * self.problem.target_scale**2).all():
             raise DivergedError(f"the error is no longer finite: {stopped.words}")
         # Where it arrived, the weights are the exact ones, and so is what is known of them.
-        arrived = stopped.reason in ("settled", "still") and not self.ridge
+        arrived = stopped.reason in ("settled", "still") and self.penalty is None
         kind = self.errors if arrived else ""
         certain = Certain.of(self.asked, self.read, kind) if kind else Certain.unknown()
         return replace(
@@ -476,7 +504,7 @@ class Stepwise:
     ) -> Weights:
         """What the same steps come to on other rows."""
         assert self.last is not None, "all rows were learnt from first"
-        plain = batches is None and self.frozen is None and not self.ridge
+        plain = batches is None and self.frozen is None and self.penalty is None
         if plain and isinstance(self.learner, Descent):
             # The same weights to rounding: five folds of 10,000 steps took 480 ms one by one.
             closed = ClosedDescent.of(problem, self.first(), self.learner.alpha)
@@ -506,16 +534,18 @@ class Stepwise:
         p, intercept = len(self.problem.mean), self.model.intercept
         average = curvature / self.problem.rows
         sharp = self.rounds is not None and self.losses[0].noise == "unknown"
-        known = not self.ridge and self.frozen is None
+        known = self.penalty is None and self.frozen is None
         arrived = stopped.reason == "settled"
         try:
             fit = figures(self.rows, self.model, losses, self.spans, weights, null)
         except OverflowError:
             raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
         found = self._errors(weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
-        judge = Judge(self.rows, self.model, path, self.asked, self.spans, self._penalised)
+        judge = Judge(
+            self.rows, self.model, path, self.asked, self.spans, self._penalised, self.kinks
+        )
         notes = list(outcome.notes)
-        if any(separated(one) for one in fit) and not self.ridge:
+        if any(separated(one) for one in fit) and self.penalty is None:
             notes.append(
                 "the rows are told apart perfectly, so no finite weights are best and these mean "
                 "little: give a ridge, such as --ridge 0.01"

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.moments.holds import NOTHING, Holds, numbers
 from deltarule.moments.knots import Knots, Walk
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import Problem
@@ -33,6 +34,7 @@ from deltarule.moments.solve import (
 from deltarule.moments.splits import ANY_ORDER, Splits
 from deltarule.rule.penalty import shrink
 from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.rule.quadratic import Quadratic
 
 # The grid of a search: so many strengths, down to this share of the one that leaves no weight.
 STRENGTHS, LEAST = 100, 1e-3
@@ -56,34 +58,57 @@ class LassoPath:
 class _Posed:
     """A problem in units where every input has spread 1, and what its weights are held by.
 
-    Shapes:  correlation (p, p), the ridge on its diagonal; slope (p, k); relative, positive (p,)
+    `fixed` are strengths that inputs have whatever the path's, in the target's units.
+
+    Shapes:  correlation (p, p), the ridge on its diagonal; slope (p, k); everything else (p,)
     """
 
     normal: Normal
-    ridge: float
+    unit: Array
+    ridge: Array
     correlation: Array
     slope: Array
     relative: Array
-    positive: Mask
+    fixed: Array
+    low: Array
+    high: Array
 
     @classmethod
-    def of(
-        cls, problem: LeastSquares, ridge: float, positive: Mask | None, strength_of: Array | None
-    ) -> "_Posed":
+    def of(cls, problem: LeastSquares, holds: Holds) -> "_Posed":
         p = len(problem.mean)
-        [strength] = _numbers("ridge", [ridge])
-        relative = np.ones(p) if strength_of is None else _numbers("strength_of", strength_of)
-        held = np.zeros(p, dtype=bool) if positive is None else np.asarray(positive)
-        if held.dtype != bool:
-            raise LearningError(f"positive is {positive!r}: give True or False for each input")
-        for name, values in (("strength_of", relative), ("positive", held)):
-            if values.shape != (p,):
-                found = values.size
-                raise LearningError(f"{name} has {found} values for {p} inputs: give one for each")
+        ridge, relative, fixed, low, high = holds.of(p)
         normal = Normal.of(problem)
         if not (np.isfinite(normal.correlation).all() and np.isfinite(normal.slope).all()):
             raise ValueRefusedError("the moments are not finite: leave out infinite values first")
-        return cls(normal, strength, normal.penalised(strength), normal.slope, relative, held)
+        penalised = normal.penalised(ridge)
+        return cls(
+            normal,
+            problem.target_scale,
+            ridge,
+            penalised,
+            normal.slope,
+            relative,
+            fixed,
+            low * normal.scale,
+            high * normal.scale,
+        )
+
+    @property
+    def positive(self) -> Mask:
+        """The inputs whose weights may not be below 0."""
+        positive: Mask = self.low == 0
+        return positive
+
+    @property
+    def walks(self) -> bool:
+        """Whether weights can walk from zero: strengths fall together, and only signs are kept."""
+        ranged = ((self.low != 0) & (self.low > -np.inf)) | (self.high < np.inf)
+        return not (ranged.any() or self.fixed.any())
+
+    @property
+    def plain(self) -> bool:
+        """Whether weights at no strength are held by nothing but the ridge."""
+        return self.walks and not self.positive.any()
 
     def walk(self, output: int) -> "Walk":
         """The walk of one output's weights, at the strength where none has been penalised yet."""
@@ -96,13 +121,38 @@ class _Posed:
             walk.down(np.where(first, 1.0, np.inf), 0.0)
         return walk
 
+    def top(self, output: int) -> float:
+        """The least strength that leaves weights no further from zero than they must be."""
+        if self.walks:
+            return float(self.walk(output).top(self.relative) * self.unit[output])
+        nearest = np.clip(0.0, self.low, self.high)
+        low, high = (np.where(self.relative > 0, nearest, end) for end in (self.low, self.high))
+        none = replace(self, relative=np.zeros_like(low), low=low, high=high)
+        left = self.slope[:, output] - self.correlation @ none.solved(np.zeros(1), output)[0]
+        up = np.where((nearest >= 0) & (nearest < self.high), left, 0.0)
+        down = np.where((nearest <= 0) & (nearest > self.low), -left, 0.0)
+        pull = np.maximum(np.maximum(up, down), 0.0)
+        each = np.divide(pull, self.relative, out=np.zeros_like(pull), where=self.relative > 0)
+        return float(np.max(each, initial=0.0) * self.unit[output])
+
+    def solved(self, strengths: Array, output: int) -> Array:
+        """The weights at each strength, one solved from the other: (s,) -> (s, p)."""
+        unit, weight = self.unit[output], np.zeros((len(strengths), len(self.slope)))
+        last = weight[0]
+        for at in np.argsort(-strengths, kind="stable"):
+            bound = (strengths[at] * self.relative + self.fixed) / unit
+            quadratic = Quadratic(
+                self.correlation, self.slope[:, output], bound, self.low / unit, self.high / unit
+            )
+            weight[at] = last = quadratic.least(last)
+        return weight
+
     def moved(self, weight: Array, strengths: Array, output: int) -> float:
         """How far a proximal step moves weights, at most, by the slope's size: (s, p), (s,)."""
-        slope = self.slope[:, output]
+        slope, unit = self.slope[:, output], self.unit[output]
         left = slope - weight @ self.correlation
-        bound = strengths[:, None] * self.relative
-        low = np.where(self.positive, 0.0, -np.inf)
-        off = np.abs(weight - shrink(weight + left, bound, low))
+        bound = (strengths[:, None] * self.relative + self.fixed) / unit
+        off = np.abs(weight - shrink(weight + left, bound, self.low / unit, self.high / unit))
         size = float(np.max(np.abs(slope), initial=0.0))
         return float(np.max(off, initial=0.0)) / (size or 1.0)
 
@@ -111,16 +161,13 @@ def lasso_path(
     problem: LeastSquares,
     strengths: Array,
     *,
-    ridge: float = 0.0,
-    positive: Mask | None = None,
-    strength_of: Array | None = None,
+    holds: Holds = NOTHING,
 ) -> LassoPath:
     """The best weights at each strength of lasso, from one walk down to the least of them.
 
-    Maths:   argmin of mean loss + ridge / 2 * sum(w ** 2) + lasso * sum(strength_of * abs(w)), with
-             w the weights of standardised inputs; w >= 0 where `positive`
-    Shapes:  strengths (s,), in any order; positive, strength_of (p,) -> weight (s, p, k).
-             A strength_of 0 leaves an input without lasso
+    Maths:   argmin of mean loss + sum(ridge * w ** 2) / 2 + sum((lasso * strength_of + fixed) *
+             abs(w)), with w the weights of standardised inputs; in own units low <= w <= high
+    Shapes:  strengths (s,), in any order -> weight (s, p, k)
     Units:   strengths in the target's units, one for all outputs; weights in own units
     Errors:  LearningError for strengths that are negative or not finite, for settings of another
              length, and where nearly dependent inputs leave too few digits for so small a strength
@@ -134,8 +181,8 @@ def lasso_path(
     >>> lasso_path(problem, np.array([0.0, 0.5, 3.0])).weights["weight"].ravel()
     array([2. , 1.5, 0. ])
     """
-    strengths = _numbers("lasso", strengths)
-    posed = _Posed.of(problem, ridge, positive, strength_of)
+    strengths = numbers("lasso", strengths)
+    posed = _Posed.of(problem, holds)
     weight, knots = _walked(problem, posed, strengths, stop=float(np.min(strengths)))
     return LassoPath(strengths, with_intercept(problem, weight), knots)
 
@@ -143,41 +190,40 @@ def lasso_path(
 def _walked(
     problem: LeastSquares, posed: _Posed, strengths: Array, *, stop: float
 ) -> tuple[Array, list[Knots]]:
-    """Each output's weights at the strengths, (s, p, k), and its knots; all in own units."""
+    """Each output's weights at the strengths, (s, p, k), and its knots; all in own units.
+
+    Weights that cannot walk are solved for at each strength, and their knots not known.
+    """
     weight = np.zeros((len(strengths), *posed.slope.shape))
-    exact = (strengths == 0) & (not posed.positive.any())
+    exact = (strengths == 0) & posed.plain
     if exact.any():
         weight[exact] = weights_for(problem, posed.normal, ridge=posed.ridge)["weight"]
     knots = []
     for output, unit in enumerate(problem.target_scale):
-        found = posed.walk(output).down(posed.relative, stop / unit)
-        asked = strengths[~exact] / unit
-        standard = found.at(asked)
+        asked, own = strengths[~exact], unit / posed.normal.scale
+        if posed.walks:
+            found = posed.walk(output).down(posed.relative, stop / unit)
+            standard = found.at(asked / unit)
+            knots.append(Knots(found.strengths * unit, found.weight * own))
+        else:
+            standard = posed.solved(asked, output)
         if posed.moved(standard, asked, output) > DOUBTFUL:
             raise LearningError(
                 f"inputs nearly depend on each other: too few digits for lasso {stop:.3g}; "
                 "add a ridge, such as 1e-6"
             )
-        own = unit / posed.normal.scale
         weight[~exact, :, output] = standard * own
-        knots.append(Knots(found.strengths * unit, found.weight * own))
     return weight, knots
 
 
 def lasso_top(
     problem: LeastSquares,
     *,
-    ridge: float = 0.0,
-    positive: Mask | None = None,
-    strength_of: Array | None = None,
+    holds: Holds = NOTHING,
 ) -> float:
-    """The least strength that leaves no weight to any penalised input, of any output."""
-    posed = _Posed.of(problem, ridge, positive, strength_of)
-    tops = [
-        posed.walk(output).top(posed.relative) * unit
-        for output, unit in enumerate(problem.target_scale)
-    ]
-    return float(max(tops))
+    """The least strength that leaves penalised inputs no weight but what their ranges ask for."""
+    posed = _Posed.of(problem, holds)
+    return float(max(posed.top(output) for output in range(len(problem.target_scale))))
 
 
 def lasso_cv(
@@ -185,9 +231,7 @@ def lasso_cv(
     problem: Problem,
     *,
     strengths: Array | None = None,
-    ridge: float = 0.0,
-    positive: Mask | None = None,
-    strength_of: Array | None = None,
+    holds: Holds = NOTHING,
     splits: Splits = ANY_ORDER,
 ) -> RidgePath:
     """Held-out errors of each strength of lasso: what teaches a fold is a sum of other folds.
@@ -195,31 +239,28 @@ def lasso_cv(
     Unless given, the strengths are none and STRENGTHS more, evenly in their logarithms, from LEAST
     of the one that leaves no weight up to it. Strength 0 is what `solve` gives, with this ridge.
 
-    Shapes:  strengths (s,); positive, strength_of (p,), of all inputs, of which frozen ones are
-             left as they are
+    Shapes:  strengths (s,); what is held (p,), of all inputs, of which frozen ones are left as
+             they are
     Errors:  LearningError as for `lasso_path`, and where fewer than two folds have rows
     """
     held = splits.pairs(folds)
     if not held:
         there = sum(fold.rows > 0 for fold in folds)
         raise LearningError(f"{there} folds have rows: holding any out takes at least 2")
-    free = ~problem.held
-    positive = None if positive is None else np.asarray(positive)[free]
-    strength_of = None if strength_of is None else np.asarray(strength_of)[free]
+    holds = holds.only(~problem.held)
     if strengths is None:
-        whole = problem.free(total(folds))
-        top = lasso_top(whole, ridge=ridge, positive=positive, strength_of=strength_of)
+        top = lasso_top(problem.free(total(folds)), holds=holds)
         strengths = np.concatenate([[0.0], top * np.geomspace(LEAST, 1, STRENGTHS)])
-    strengths = _numbers("lasso", strengths)
-    # No strength needs no walk, unless signs are to be kept.
-    walked = strengths if positive is not None else strengths[strengths > 0]
-    stop = float(np.min(walked, initial=np.inf))
+    strengths = numbers("lasso", strengths)
     targets = list(problem.targets)
     errors = np.zeros((len(strengths), len(held), len(targets)))
     guessing = np.zeros((len(held), len(targets)))
     for at, (fold, others) in enumerate(held):
         learnt = problem.free(others)
-        posed = _Posed.of(learnt, ridge, positive, strength_of)
+        posed = _Posed.of(learnt, holds)
+        # No strength needs no walk, unless more than a ridge holds the weights.
+        walked = strengths[strengths > 0] if posed.plain else strengths
+        stop = float(np.min(walked, initial=np.inf))
         weight, _ = _walked(learnt, posed, strengths, stop=stop)
         errors[:, at] = _errors(problem, fold, with_intercept(learnt, weight))
         guessing[at] = guessing_error(fold, others, targets)
@@ -244,38 +285,19 @@ def violation(
     weights: Weights,
     strengths: Array | float,
     *,
-    ridge: float = 0.0,
-    positive: Mask | None = None,
-    strength_of: Array | None = None,
+    holds: Holds = NOTHING,
 ) -> float:
     """How far weights are from the best, at worst: 0 where nothing is left to gain.
 
-    Maths:   max of abs(w - shrink(w + left, lasso * relative)) / max(abs(s)): how far one proximal
+    Maths:   max of abs(w - shrink(w + left, its lasso)) / max(abs(s)): how far one proximal
              step, which leaves the best weights where they are, would move them
     Shapes:  weight (p, k) at one strength, or (s, p, k) at (s,) of them
     """
-    posed = _Posed.of(problem, ridge, positive, strength_of)
+    posed = _Posed.of(problem, holds)
     standard = weights["weight"] * posed.normal.scale[:, None] / problem.target_scale
     lasso = np.atleast_1d(np.asarray(strengths, dtype=np.float64))
     moved = [
-        posed.moved(standard[..., output].reshape(len(lasso), -1), lasso / unit, output)
-        for output, unit in enumerate(problem.target_scale)
+        posed.moved(standard[..., output].reshape(len(lasso), -1), lasso, output)
+        for output in range(len(problem.target_scale))
     ]
     return float(np.max(moved))
-
-
-def _numbers(name: str, values: Sequence[float] | Array) -> Array:
-    """A list of finite numbers of 0 or more.
-
-    Errors:  LearningError for anything else
-    """
-    try:
-        numbers = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = np.array([np.nan])
-    if numbers.ndim != 1 or (name == "lasso" and not numbers.size):
-        raise LearningError(f"{name} has shape {numbers.shape}: give a list of numbers")
-    wrong = numbers[~(np.isfinite(numbers) & (numbers >= 0))]
-    if wrong.size:
-        raise LearningError(f"{name} is {wrong[0]:g}: it must be a finite number, 0 or more")
-    return numbers

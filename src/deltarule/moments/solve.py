@@ -71,8 +71,8 @@ class Normal:
         slope[constant] = 0.0
         return cls(correlation, slope, scale, constant)
 
-    def penalised(self, ridge: float) -> Array:
-        """The correlation with a ridge added to its diagonal, apart from the original."""
+    def penalised(self, ridge: float | Array) -> Array:
+        """A matrix of its own: the correlation with a ridge, or (p,) of them, on its diagonal."""
         penalised = self.correlation.copy(order="F")
         penalised[np.diag_indices_from(penalised)] += ridge
         return penalised
@@ -83,7 +83,7 @@ class Normal:
         return own
 
 
-def solve(problem: LeastSquares, *, ridge: float = 0.0) -> Solution:
+def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
     """The weights with the least error; the smallest such weights where inputs are dependent."""
     normal = Normal.of(problem)
     solved, inverse, null, sure = _solve(normal.penalised(ridge), normal.slope)
@@ -104,7 +104,7 @@ def solve(problem: LeastSquares, *, ridge: float = 0.0) -> Solution:
     )
 
 
-def weights_for(problem: LeastSquares, normal: Normal, *, ridge: float) -> Weights:
+def weights_for(problem: LeastSquares, normal: Normal, *, ridge: float | Array) -> Weights:
     """Only the weights, at a third of the cost; the same to rounding."""
     penalised = normal.penalised(ridge)
     factor, failed = linalg.lapack.dpotrf(penalised, lower=True, overwrite_a=True)
@@ -114,9 +114,9 @@ def weights_for(problem: LeastSquares, normal: Normal, *, ridge: float) -> Weigh
     return with_intercept(problem, normal.own(problem, solved))
 
 
-def _sure(factor: Array, correlation: Array, ridge: float) -> bool:
+def _sure(factor: Array, correlation: Array, ridge: float | Array) -> bool:
     """Whether a Cholesky factor's solutions have enough digits."""
-    largest = float(np.max(np.sum(np.abs(correlation), axis=0), initial=0.0)) + ridge
+    largest = float(np.max(np.sum(np.abs(correlation), axis=0) + ridge, initial=0.0))
     reciprocal, _ = linalg.lapack.dpocon(factor, largest, uplo="L")
     return bool(reciprocal > SURE)
 

@@ -98,6 +98,12 @@ class Lasso:
     low: Array = field(default_factory=lambda: np.array(-np.inf))
     high: Array = field(default_factory=lambda: np.array(np.inf))
 
+    @property
+    def kinked(self) -> bool:
+        """Whether there is more to it than its ridge."""
+        ranged = np.any(self.low > -np.inf) or np.any(self.high < np.inf)
+        return bool(np.any(self.strength > 0) or ranged)
+
     def bounds(self, weights: Weights) -> tuple[Weights, Weights, Weights]:
         """Each weight's strength, and the ends of its range; the intercept has neither."""
         free = {name: np.zeros_like(array) for name, array in weights.items()}
@@ -116,7 +122,11 @@ class Lasso:
         weight = weights["weight"]
         if np.any((weight < _column(self.low)) | (weight > _column(self.high))):
             return float(np.inf)
-        return float(np.sum(_column(self.strength) * np.abs(weight))) + self.ridge.value(weights)
+        return self.shrunk_by(weights) + self.ridge.value(weights)
+
+    def shrunk_by(self, weights: Weights) -> float:
+        """The part of the value that has a kink."""
+        return float(np.sum(_column(self.strength) * np.abs(weights["weight"])))
 
     def gradient(self, weights: Weights) -> Weights:
         return self.ridge.gradient(weights)

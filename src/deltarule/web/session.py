@@ -20,8 +20,6 @@ from deltarule.errors import LearningError
 from deltarule.learning import Run
 from deltarule.learning.settings import Settings
 from deltarule.model import Model
-from deltarule.moments.moments import total
-from deltarule.moments.solve import solve
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step, Stop
 from deltarule.web.tables import Table
@@ -164,10 +162,7 @@ class Session:
     def best(self) -> Weights | None:
         """The weights with the least squared error; None for other losses."""
         stepwise = self.run.stepwise
-        if stepwise is None or self.choices.loss != "squared":
-            return None
-        free = stepwise.asked.free(total(self.run.read.folds))
-        return stepwise.asked.whole(solve(free, ridge=stepwise.ridge).weights)
+        return None if stepwise is None else stepwise.best
 
     def model(self) -> Model:
         """The model with the weights as they stand, judged as any other.

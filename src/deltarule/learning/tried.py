@@ -1,0 +1,86 @@
+"""Penalties tried on held-out rows, and the one that earns its place.
+
+Shapes: c candidates, the first of them what holds weights anyway; f folds, t targets.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.learning.penalties import Choice
+from deltarule.rule.predict import Array
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Each candidate's strengths, and its loss on the rows of each fold, learnt without them.
+
+    Shapes:  ridge, lasso (c,); errors (c, f, t), summed; rows (f,); guessing (f, t), the same of a
+             score that is the same for all rows; unit (t,), what errors are in
+    """
+
+    ridge: Array
+    lasso: Array
+    errors: Array
+    rows: Array
+    guessing: Array
+    unit: Array
+
+    def __add__(self, other: "Tried") -> "Tried":
+        """These and others, on the same folds."""
+        return Tried(
+            np.concatenate([self.ridge, other.ridge]),
+            np.concatenate([self.lasso, other.lasso]),
+            np.concatenate([self.errors, other.errors]),
+            self.rows,
+            self.guessing,
+            self.unit,
+        )
+
+    def choice(self, at: int) -> Choice:
+        """A candidate's strengths."""
+        return Choice(float(self.ridge[at]), float(self.lasso[at]))
+
+    @property
+    def _by_fold(self) -> Array:
+        """Every fold's error beside that of guessing, so that targets count alike: (c, f)."""
+        guessing = self.guessing.sum(axis=0) / self.rows.sum()
+        each = self.errors / self.rows[:, None] / np.where(guessing > 0, guessing, 1.0)
+        by_fold: Array = each.mean(axis=2)
+        return by_fold
+
+    def mean(self) -> Array:
+        """Each candidate's mean error over all held-out rows: (c, t)."""
+        mean: Array = self.errors.sum(axis=1) / self.rows.sum() * self.unit
+        return mean
+
+    def error(self) -> Array:
+        """How sure these means are, by how the folds differ: standard errors (c, t)."""
+        each = self.errors / self.rows[:, None] * self.unit
+        folds = len(self.rows)
+        if folds < 2:
+            return np.full(each.shape[::2], np.nan)
+        error: Array = np.std(each, axis=1, ddof=1) / np.sqrt(folds)
+        return error
+
+    def chosen(self) -> int:
+        """The candidate that earns its place: the first, unless the best beats it by one error.
+
+        Nor are two penalties taken where one does as well.
+        """
+        mean = self._by_fold @ (self.rows / self.rows.sum())
+        best = int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
+        if not self._beats(best, 0, mean):
+            return 0
+        single = np.flatnonzero((self.ridge == self.ridge[0]) | (self.lasso == self.lasso[0]))
+        simpler = int(single[np.argmin(mean[single])])
+        return best if self._beats(best, simpler, mean) else simpler
+
+    def _beats(self, one: int, other: int, mean: Array) -> bool:
+        if len(self.rows) < 2 or not np.isfinite(self._by_fold[one]).all():
+            return False
+        gained = self._by_fold[other] - self._by_fold[one]
+        if not np.isfinite(gained).all():
+            return True
+        error = float(np.std(gained, ddof=1) / np.sqrt(len(gained)))
+        return bool(mean[other] - mean[one] > error)
