@@ -75,18 +75,18 @@ def spelled(
     """
     shown = range(min(len(outputs), OUTPUTS_SHOWN))
     more = _more(len(outputs) - OUTPUTS_SHOWN, "output")
-    return Spelled(
-        predict=(*(_predicted(step, row, inputs, outputs, at) for at in shown), *more),
-        compare=(*(_compared(row, outputs, at) for at in shown), *more),
-        learn=(
-            *(
-                sentence
-                for at in shown
-                for sentence in _learnt(step, row, inputs, outputs, at, alone, own_units)
-            ),
-            *more,
-        ),
-    )
+    # Weights that exploded make numbers that overflow, which is what is to be shown.
+    with np.errstate(all="ignore"):
+        learnt = [
+            sentence
+            for at in shown
+            for sentence in _learnt(step, row, inputs, outputs, at, alone, own_units)
+        ]
+        return Spelled(
+            predict=(*(_predicted(step, row, inputs, outputs, at) for at in shown), *more),
+            compare=(*(_compared(row, outputs, at) for at in shown), *more),
+            learn=(*learnt, *more),
+        )
 
 
 def _more(count: int, what: str) -> list[str]:
