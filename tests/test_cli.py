@@ -167,8 +167,8 @@ KEYS = {
     "fit": "rmse r2 residual_sd",
     "held_out": "folds rmse r2 baseline_rmse rows",
     "held_out_by": "by column folds cuts",
-    "learn": "targets loss learner reads steps stopped alpha alpha_limit alpha_fastest "
-    "ridge lasso minimised condition errors",
+    "learn": "targets loss learner reads passes sampled steps stopped alpha alpha_limit "
+    "alpha_fastest ridge lasso minimised condition errors",
     "columns": "column kind done",
 }
 MAY_ADD = {

@@ -98,6 +98,10 @@ class LearnRecord(Part):
     loss: str
     learner: str
     reads: int
+    passes: int = Field(0, ge=0)
+    """How often all rows were gone over after the first read, in memory or by reading again."""
+    sampled: int = Field(0, ge=0)
+    """How many rows were drawn to find where to start."""
     steps: int
     stopped: str
     alpha: FiniteFloat | None

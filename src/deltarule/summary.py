@@ -224,12 +224,23 @@ def _learn(record: "Record") -> list[str]:
             reads = "one read" if learnt.reads == 1 else f"{learnt.reads} reads"
             rows = f"{record.rows:,.0f} rows" if record.rows != 1 else "1 row"
             left = f" ({record.rows_left_out:,} left out)" if record.rows_left_out else ""
-            read = f"{reads} of {rows}{left}"
+            read = f"{reads} of {rows}{left}{_passes(learnt)}"
             lines += [read] if several else []
             head = head or f"{read}; "
         lines.append(f"{head}{learnt.stopped}")
         lines += _how(record, learnt)
     return lines
+
+
+def _passes(learnt: "LearnRecord") -> str:
+    """How often the rows were gone over in memory, and whether a sample went before."""
+    words = ""
+    if learnt.passes >= learnt.reads:
+        times = "a pass" if learnt.passes == 1 else f"{learnt.passes} passes"
+        words = f", {times} over them"
+    if learnt.sampled:
+        words += f", begun with what a sample of {learnt.sampled:,} had learnt"
+    return words
 
 
 def _how(record: "Record", learnt: "LearnRecord") -> list[str]:

@@ -45,7 +45,9 @@ class Run:
         few = 0 if settings.chosen == "exact" else ROWS_BY_HAND
         on_rows = settings.loss != "squared" or settings.batch != "all"
         keep = KEPT_CELLS if on_rows else few * 64
-        self._begin(read(source, settings.asked, progress=settings.progress, keep=keep), settings)
+        newton = settings.loss != "squared" and settings.chosen == "newton"
+        found = read(source, settings.asked, progress=settings.progress, keep=keep, sampled=newton)
+        self._begin(found, settings)
 
     def again(self, settings: Settings) -> "Run":
         """Another run on what was read, with settings that ask for the same columns in it."""

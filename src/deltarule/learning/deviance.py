@@ -7,16 +7,17 @@ Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
-from deltarule.learning.passes import RowSource
+from deltarule.learning.passes import Batch, RowSource
 from deltarule.learning.sandwich import errors_of
 from deltarule.moments.inference import inverses
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Loss
 from deltarule.rule.learn import AlphaRange, alpha_range_of
+from deltarule.rule.losses import parts
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.saved import FitRecord
 
@@ -57,11 +58,16 @@ def figures(
     Shapes:  null (k,), the best scores that are the same for all rows; NaN where unknown
     Errors:  OverflowError when an error is too large for a number
     """
-    sums = [_Sums() for _ in losses]
-    for batch in rows.batches():
+
+    def summed(batch: Batch) -> Array:
         scores = batch.scores(model, weights)
-        for found, loss, one in zip(sums, losses, spans, strict=True):
-            found.add(loss, scores[:, one], batch.targets[:, one], null[one], batch.each)
+        found = [
+            _Sums.of(loss, scores[:, one], batch.targets[:, one], null[one], batch.each)
+            for loss, one in zip(losses, spans, strict=True)
+        ]
+        return np.array([astuple(one) for one in found])
+
+    sums = [_Sums(*map(float, one)) for one in rows.total(summed)]
     if not np.isfinite([(found.squared, found.value) for found in sums]).all():
         raise OverflowError
     inputs = len(weights["weight"]) + model.intercept
@@ -89,20 +95,27 @@ class _Sums:
     stray: float = 0.0
     bent: float = 0.0
 
-    def add(self, loss: Loss, scores: Array, targets: Array, null: Array, each: Array) -> None:
+    @classmethod
+    def of(cls, loss: Loss, scores: Array, targets: Array, null: Array, each: Array) -> "_Sums":
         """Shapes: scores, targets (n, c) with an output, or one for each class; each (n,)."""
-        self.rows += float(each.sum())
-        self.squared += float(each @ np.sum((loss.mean(scores) - targets) ** 2, axis=1))
-        self.value += float(each @ loss.value(scores, targets))
-        self.null += float(each @ loss.value(np.zeros_like(targets) + null, targets))
-        self.least += float(each @ loss.least(targets))
-        self.constant += float(each @ loss.constant(targets))
+        found = parts(loss, scores, targets)
+        sums = cls(
+            rows=float(each.sum()),
+            squared=float(each @ np.sum((found.mean - targets) ** 2, axis=1)),
+            value=float(each @ found.value),
+            null=float(each @ loss.value(np.zeros_like(targets) + null, targets)),
+            least=float(each @ loss.least(targets)),
+            constant=float(each @ loss.constant(targets)),
+        )
         if loss.noise == "known":
-            return
+            return sums
         expected = loss.slope(scores)
         # Pearson's chi2: (target - prediction) ** 2 over what its variance is proportional to.
-        self.stray += float(each @ (loss.delta(scores, targets) ** 2 / expected)[:, 0])
-        self.bent += float(each @ (loss.slope(scores, targets) / expected)[:, 0])
+        return replace(
+            sums,
+            stray=float(each @ (found.delta**2 / expected)[:, 0]),
+            bent=float(each @ (found.slope / expected)[:, 0]),
+        )
 
     def dispersion(self, loss: Loss, parameters: int) -> float:
         """How far rows stray, in units of what the loss expects; NaN where unknown.
@@ -145,9 +158,11 @@ def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> 
     """What the sum of values / dispersion lacks to minus the log likelihood of an output."""
     if not np.isfinite(loss.constant(np.ones((1, 1)), dispersion)).all():
         return np.nan  # there is no likelihood, so no need for a pass
-    return float(
-        sum(one.each @ loss.constant(one.targets[:, column], dispersion) for one in rows.batches())
-    )
+
+    def summed(batch: Batch) -> float:
+        return float(batch.each @ loss.constant(batch.targets[:, column], dispersion))
+
+    return rows.total(summed)
 
 
 def _explained(deviance: float, null_deviance: float) -> float:

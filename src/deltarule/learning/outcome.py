@@ -71,6 +71,8 @@ class Outcome:
     errors: str = "classical"
     alpha: float | None = None
     alphas: AlphaRange | None = None
+    passes: int = 0
+    sampled: int = 0
     ridge: float = 0.0
     lasso: float = 0.0
     minimised: str = ""
@@ -130,6 +132,8 @@ def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
         loss=outcome.loss,
         learner=outcome.learner,
         reads=read.reads,
+        passes=outcome.passes,
+        sampled=outcome.sampled,
         steps=outcome.steps,
         stopped=outcome.stopped,
         alpha=outcome.alpha,

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, reduce
+from itertools import chain, islice
 from operator import add
 
 import numpy as np
 
 from deltarule.errors import DivergedError, LearningError, TargetError
 from deltarule.learning.batches import InBatches
+from deltarule.learning.beginning import THINNED, learnt_from, steepest
 from deltarule.learning.convergence import Convergence, gradient_left, way_left
 from deltarule.learning.course import Course
 from deltarule.learning.deviance import figures, own_alphas, separated, standard_errors
@@ -80,6 +82,7 @@ class Stepwise:
         self.learner = proximal(learner, self.kinks) if self.kinks else learner
         self.last: Step | None = None
         self.course = Course()
+        self.sampled = 0
 
     def _standard(self) -> Standard:
         """The units that steps are taken in: with an explicit alpha, the inputs as they stand."""
@@ -288,7 +291,9 @@ class Stepwise:
 
     def _taken(self) -> Iterator[Step]:
         if self.rounds is None or self.settings.chosen != "newton":
-            yield from self._train(self.objective, self.first(), self.frozen, self.batches)
+            yield from self._begun() or self._train(
+                self.objective, self.first(), self.frozen, self.batches
+            )
             return
         most = self.settings.most_steps
         for step in self.rounds.train(
@@ -297,6 +302,27 @@ class Stepwise:
             self._check_spread(self.rounds.losses)
             self.losses = self.rounds.losses
             yield step
+
+    def _begun(self) -> Iterator[Step] | None:
+        """The steps from what a sample has learnt; None where there is none, or it misleads.
+
+        A start is set aside again if the first step from there raises the loss.
+        """
+        unset = self.frozen is None and not any(array.any() for array in self.start.values())
+        newton = self.settings.chosen == "newton" and self.settings.loss != "squared"
+        if self.kinks or not (self.read.sample and newton and unset and self.model.intercept):
+            return None
+        steep = steepest(self.standard.problem(self.problem), self.loss, self.guess)
+        samples = [Passed(self.read.of_sample(n), self.standard) for n in (THINNED, 1)]
+        begun = learnt_from(*(samples, self.model, self.loss, self.first(), self._penalised, steep))
+        if begun is None:
+            return None
+        steps = self._train(self.objective, begun, None, steep=steep)
+        shown = list(islice(steps, 2))
+        if len(shown) > 1 and not shown[1].comparison.loss <= shown[0].comparison.loss:
+            return None
+        self.sampled = samples[-1].read.examples
+        return chain(shown, steps)
 
     def own(self, weights: Weights) -> Weights:
         """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
@@ -311,6 +337,7 @@ class Stepwise:
         first: Weights,
         frozen: Mapping[str, Mask] | None,
         batches: Batches | None = None,
+        steep: float | None = None,
     ) -> Iterator[Step]:
         settings = self.settings
         if batches is None:
@@ -322,6 +349,7 @@ class Stepwise:
                 tolerance=self.tolerance,
                 frozen=frozen,
                 penalty=self.kinks,
+                steep=steep,
             )
         return train_in_epochs(
             first,
@@ -409,6 +437,7 @@ class Stepwise:
             ridge=self.choice.ridge,
             lasso=self.choice.lasso,
             minimised=self.penalties.words(self.choice, self.settings.loss),
+            sampled=self.sampled,
             condition=Spectrum.of(self.problem).condition,
             errors=self.errors,
             course=list(self.course),
@@ -550,12 +579,14 @@ class Stepwise:
                 "the rows are told apart perfectly, so no finite weights are best and these mean "
                 "little: give a ridge, such as --ridge 0.01"
             )
+        held_out = judge.held_out(
+            weights, self.read.folds, self.read.splits, by_fold if arrived else None
+        )
         return replace(
             outcome,
+            passes=self.rows.passes,
             fit=fit,
-            held_out=judge.held_out(
-                weights, self.read.folds, self.read.splits, by_fold if arrived else None
-            ),
+            held_out=held_out,
             error=found[:p] if known else None,
             intercept_error=found[p] if known and self.model.intercept else None,
             # Beside a kink curvature says nothing of the next step.

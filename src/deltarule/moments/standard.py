@@ -6,6 +6,7 @@ Shapes: mean, spread (p,). Without intercept the mean stays: only the units chan
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -27,9 +28,15 @@ class Standard:
         mean = problem.mean * problem.scale
         return cls(mean if problem.intercept and centre else np.zeros_like(mean), spread)
 
+    @cached_property
+    def per(self) -> Array:
+        """What a unit of each input is in standardised ones, (p,): 1 / spread, within numbers."""
+        with np.errstate(over="ignore"):
+            return np.minimum(1 / self.spread, np.finfo(float).max)
+
     def inputs(self, inputs: Array) -> Array:
         """Rows in standardised units: (n, p) -> (n, p)."""
-        standard: Array = (inputs - self.mean) / self.spread
+        standard: Array = (inputs - self.mean) * self.per
         return standard
 
     def problem(self, problem: LeastSquares) -> LeastSquares:

@@ -78,11 +78,14 @@ def train(
     tolerance: float = 1e-8,
     frozen: Mapping[str, Mask] | None = None,
     penalty: Lasso | None = None,
+    steep: float | None = None,
 ) -> Iterator[Step]:
     """Steps, one after the other; the last says why it stopped.
 
-    It settles when no weight_delta is larger than `tolerance` times the largest at the start. With
-    a penalty that has kinks or ranges, which is one the learner must meet, what these leave counts.
+    It settles when no weight_delta is larger than `tolerance` times the largest at the start, or
+    than that share of `steep`, where these weights are already some way from the start that counts.
+    With a penalty that has kinks or ranges, which is one the learner must meet, what these leave
+    counts.
 
     Errors:  CurvatureError when the learner needs curvature and the objective has none
     """
@@ -105,7 +108,7 @@ def train(
             size, alpha = largest(compared.weight_delta), learner.alpha_now(state)
             if number == 1:
                 first = previous = compared.loss
-                at_start = size
+                at_start = size if steep is None else steep
             if penalty is not None:
                 left = penalty.left(weights, compared.weight_delta)
                 size = largest(

@@ -68,9 +68,10 @@ class Read:
         """Whether going over all rows again costs no read."""
         return self.frames is not None or self.source.in_memory
 
-    def of_sample(self) -> "Read":
-        """The sample as if it were all there is."""
-        return replace(self, frames=self.sample)
+    def of_sample(self, one_in: int = 1) -> "Read":
+        """The sample, or one row in so many of it, as if it were all there is."""
+        frames = [part.gather_every(one_in) for part in self.sample]
+        return replace(self, frames=frames, examples=sum(part.height for part in frames))
 
     def rows(self) -> Iterator["Encoded"]:
         """All rows again, encoded: those in memory, or by another read."""

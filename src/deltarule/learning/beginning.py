@@ -1,0 +1,68 @@
+"""Where Newton begins among many rows: with what a sample of them has learnt.
+
+From there two or three passes over all rows suffice. How far learning must come is still measured
+at the usual start, weights of zero beside an intercept at the mean. The moments know what all rows
+say there: every prediction is the mean, so that
+
+    weight_delta = factor * sum over rows of (mean - target) * input
+
+where the link may put a factor that is the same for all rows.
+
+Shapes: p inputs, k outputs. Weights are in the standardised units of `rows`.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from deltarule.learning.passes import Passed
+from deltarule.moments.moments import LeastSquares
+from deltarule.rule.compare import Loss, Objective
+from deltarule.rule.learn import Newton
+from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.train import train
+
+# One row in so many is learnt from first, down to this share of the weight_delta at the start; then
+# all of the sample, which is itself no surer than a hundredth.
+THINNED, TOLERANCES = 8, (1e-2, 1e-3)
+STEPS = 30
+
+
+def learnt_from(
+    samples: Sequence[Passed],
+    model: Linear,
+    loss: Loss,
+    first: Weights,
+    penalised: Callable[[Objective], Objective],
+    steep: float,
+) -> Weights | None:
+    """What samples, the smaller one first, learn from the usual start; None where there is no end.
+
+    A sample may tell classes apart that all rows do not. The ridge, one row's worth, keeps weights
+    finite then, and is too small to matter beside what a sample misses anyway.
+    """
+    weights = first
+    for sample, tolerance in zip(samples, TOLERANCES, strict=True):
+        objective = penalised(sample.objective(model, loss))
+        held = Penalised(objective, Ridge(np.full(1, 1 / sample.read.examples)))
+        for step in train(weights, held, Newton(), steps=STEPS, tolerance=tolerance, steep=steep):
+            last = step
+        if last.stopped is None or last.stopped.reason != "settled":
+            return None
+        weights = last.weights
+    return weights
+
+
+def steepest(problem: LeastSquares, loss: Loss, mean: Array) -> float:
+    """The largest average weight_delta where all weights are zero and all predictions the mean.
+
+    Shapes:  mean (k,); the problem's inputs are standardised
+    """
+    p, k = problem.with_targets.shape
+    start = {"weight": np.zeros((p, k)), "intercept": mean}
+    score = loss.score(mean)[None]
+    # Delta is linear in the target: at twice the mean it is minus the mean times the factor.
+    factor = -loss.delta(score, 2 * mean[None])[0] / mean
+    slope = problem(start).average().weight_delta["weight"] * factor
+    return float(np.max(np.abs(slope), initial=0.0))

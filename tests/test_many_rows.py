@@ -1,0 +1,240 @@
+"""Tables of many rows: gone over where they are, by workers, begun on a sample.
+
+What counts as many is made small here, so that the same code is quick.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import deltarule as dr
+from deltarule.learning import Run, passes, stepwise
+from deltarule.learning.beginning import steepest
+from deltarule.learning.judge import steady
+from deltarule.learning.passes import Held, Passed
+from deltarule.learning.settings import Settings
+from deltarule.rule.predict import Array
+from deltarule.tables import sample
+from deltarule.tables.sample import Sample
+
+ROWS = 40_000
+SMOOTH = ["logistic", "poisson", "gamma", "tweedie(1.5)"]
+
+
+@pytest.fixture(autouse=True)
+def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepwise, "HELD_CELLS", 0)
+    monkeypatch.setattr(sample, "SAMPLE_ROWS", 4_000)
+
+
+def table(loss: str = "logistic", *, seed: int = 0, n: int = ROWS) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(n, 3)) * [1.0, 100.0, 0.01] + [0.0, 500.0, 1.0]
+    score = (inputs - [0.0, 500.0, 1.0]) @ [0.5, -0.004, 30.0] - 0.3
+    target = {
+        "logistic": lambda: (rng.random(n) < 1 / (1 + np.exp(-score))).astype(float),
+        "poisson": lambda: rng.poisson(np.exp(score)).astype(float),
+        "gamma": lambda: rng.gamma(2.0, np.exp(score) / 2.0) + 1e-9,
+        "tweedie(1.5)": lambda: rng.poisson(np.exp(score)) * rng.gamma(2.0, 0.5, size=n),
+    }[loss]()
+    columns = {f"x{at}": inputs[:, at] for at in range(3)}
+    kind = rng.choice(["a", "b", "c"], size=n)
+    return pl.DataFrame({**columns, "kind": kind, "y": target})
+
+
+def gradient(model: dr.Model, frame: pl.DataFrame) -> tuple[float, float]:
+    """The largest average weight_delta on standardised inputs: at the model, and at the start."""
+    score = np.full(frame.height, model.record.intercept[0].weight)
+    columns = []
+    for one in model.record.weights:
+        column = frame[one.input]
+        values = (column == one.level).cast(pl.Float64) if one.level else column
+        score += one.weight * values.to_numpy()
+        columns.append(values.to_numpy())
+    design = np.column_stack(columns)
+    design = (design - design.mean(axis=0)) / design.std(axis=0)
+    t = frame["y"].to_numpy()
+    mean, null = 1 / (1 + np.exp(-score)), t.mean()
+    return tuple(float(np.abs(design.T @ (m - t)).max()) / len(t) for m in (mean, null))  # type: ignore[return-value]  # two of them
+
+
+def weights(model: dr.Model) -> list[float]:
+    return [one.weight for one in [*model.record.intercept, *model.record.weights]]
+
+
+@pytest.mark.parametrize("loss", SMOOTH)
+def test_many_rows_learn_what_few_do(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = table(loss)
+    many = dr.learn(frame, predict="y", loss=loss)
+    monkeypatch.undo()
+    few = dr.learn(frame, predict="y", loss=loss)
+    assert many.record.learnt[0].sampled > 0
+    assert few.record.learnt[0].sampled == 0
+    assert many.record.learnt[0].steps < few.record.learnt[0].steps
+    # Both settled at 1e-8 of the start and took one of Newton's steps more.
+    assert weights(many) == pytest.approx(weights(few), rel=1e-9)
+    one, other = many.record.fit[0], few.record.fit[0]
+    assert one.deviance == pytest.approx(other.deviance, rel=1e-12)
+    assert many.record.held_out is not None
+    assert few.record.held_out is not None
+    # A fold's weights are a step from those of all rows here, and settled there.
+    assert many.record.held_out[0].rmse == pytest.approx(few.record.held_out[0].rmse, rel=1e-7)
+    errors = [one.standard_error for one in many.record.weights]
+    assert errors == pytest.approx([o.standard_error for o in few.record.weights], rel=1e-7)
+
+
+def test_the_gradient_is_as_small_as_it_says_at_the_weights_returned() -> None:
+    frame = table()
+    at_end, at_start = gradient(dr.learn(frame, predict="y", loss="logistic"), frame)
+    assert at_end <= 1e-8 * at_start
+
+
+@pytest.mark.parametrize("by", ["y", "x0", "kind"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_sorted_table_begins_on_a_sample_of_all_of_it(by: str, descending: bool) -> None:
+    frame = table()
+    plain = dr.learn(frame, predict="y", loss="logistic")
+    found = dr.learn(frame.sort(by, descending=descending), predict="y", loss="logistic")
+    assert found.record.learnt[0].sampled > 0
+    assert found.record.learnt[0].steps <= plain.record.learnt[0].steps + 1
+    assert weights(found) == pytest.approx(weights(plain), rel=1e-8)
+
+
+@settings(deadline=None, derandomize=True, max_examples=8)
+@given(turns=st.integers(2, 64), seed=st.integers(0, 2**31))
+def test_a_sample_keeps_all_classes_that_take_turns(turns: int, seed: int) -> None:
+    drawn = Sample()
+    rows = 60_000
+    classes = pl.DataFrame({"class": np.arange(rows) % turns})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "SAMPLE_ROWS", 4_000)
+        for start in range(0, rows, 7_000):
+            drawn.add(classes.slice(start, 7_000))
+        parts = drawn.frames(rows)
+    counts = np.bincount(pl.concat(parts)["class"], minlength=turns)
+    expected = counts.sum() / turns
+    assert 4_000 <= counts.sum() <= 8_000
+    # Five standard deviations of a count.
+    assert np.all(np.abs(counts - expected) < 5 * np.sqrt(expected))
+
+
+def test_a_sample_in_which_one_class_is_alone_leads_to_the_same_weights() -> None:
+    # One input tells the classes apart in the sample, and some rows outside of it say otherwise.
+    frame = table(n=60_000)
+    rare = np.zeros(frame.height)
+    rare[: frame.height : 3_000] = 1.0
+    target = np.where(rare == 1, np.arange(frame.height) % 9_000 != 0, frame["y"].to_numpy())
+    frame = frame.with_columns(rare=pl.Series(rare), y=pl.Series(target.astype(float)))
+    found = dr.learn(frame, predict="y", loss="logistic")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "WORTH", 1000)
+        plain = dr.learn(frame, predict="y", loss="logistic")
+    assert plain.record.learnt[0].sampled == 0
+    assert weights(found) == pytest.approx(weights(plain), rel=1e-7)
+
+
+def test_a_start_that_misleads_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    far = {"weight": np.full((5, 1), -40.0), "intercept": np.zeros(1)}
+    monkeypatch.setattr(stepwise, "learnt_from", lambda *_: far)
+    frame = table()
+    found = dr.learn(frame, predict="y", loss="logistic")
+    assert found.record.learnt[0].sampled == 0
+    at_end, at_start = gradient(found, frame)
+    assert at_end <= 1e-8 * at_start
+
+
+@pytest.mark.parametrize("loss", SMOOTH)
+def test_the_moments_know_how_steep_the_start_is(loss: str) -> None:
+    run = Run(table(loss), Settings(predict="y", loss=loss)).stepwise
+    assert run is not None
+    found = run.objective(run.first()).average().weight_delta
+    steep = max(float(np.abs(g).max()) for g in found.values())
+    assert steepest(run.standard.problem(run.problem), run.loss, run.guess) == pytest.approx(
+        steep, rel=1e-9
+    )
+
+
+def test_whichever_worker_is_first_the_result_is_the_same_to_the_last_bit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frame = pl.concat([table(seed=seed) for seed in range(8)])
+    found = []
+    for workers in (1, 2, 5):
+        monkeypatch.setattr(passes, "workers", lambda workers=workers: workers)
+        found.append(dr.learn(frame, predict="y", loss="logistic").record)
+    one, *others = found
+    for other in others:
+        assert other.weights == one.weights
+        assert other.held_out == one.held_out
+        assert other.fit == one.fit
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("weighed", [True, False])
+def test_blocks_are_the_rows_themselves(intercept: bool, weighed: bool) -> None:
+    frame = table(n=9_000).with_columns(
+        w=pl.Series(np.arange(9_000) % 4 / 2.0),
+        x0=pl.when(pl.col("x1") > 600).then(None).otherwise(pl.col("x0")),
+    )
+    asked = Settings(
+        predict="y", loss="poisson", intercept=intercept, weight="w" if weighed else None
+    )
+    run = Run(frame if weighed else frame.drop("w"), asked).stepwise
+    assert run is not None
+    passed, held = Passed(run.read, run.standard), Held.of(run.read, run.standard)
+    start = {name: array + 0.01 for name, array in run.first().items()}
+    for rows in (passed, held):
+        assert sum(len(batch.each) for batch in rows.batches()) == run.read.examples
+    of = [rows.objective(run.model, run.loss)(start, curvature=True) for rows in (passed, held)]
+    without = [
+        rows.objective(run.model, run.loss, without=1)(start, curvature=True)
+        for rows in (passed, held)
+    ]
+    for one, other in (of, without):
+        # Sums in another order.
+        assert one.rows == pytest.approx(other.rows, rel=1e-12)
+        assert one.loss == pytest.approx(other.loss, rel=1e-12)
+        assert one.curvature is not None
+        assert other.curvature is not None
+        np.testing.assert_allclose(one.curvature, other.curvature, rtol=1e-10, atol=1e-8)
+    folds = passed.by_fold(lambda batch, _: batch.each.sum())
+    assert folds == pytest.approx({at: fold.rows for at, fold in enumerate(run.read.folds)})
+
+
+def test_a_row_that_reaches_far_unsettles_the_folds() -> None:
+    frame = table(n=12_000)
+    far = frame.with_columns(
+        x0=pl.when(pl.int_range(pl.len()) == 7).then(1e4).otherwise(pl.col("x0"))
+    )
+
+    def found(rows: pl.DataFrame) -> bool:
+        run = Run(rows, Settings(predict="y", loss="poisson")).stepwise
+        assert run is not None
+        start: dict[str, Array] = dict(run.first())
+        return steady(
+            Passed(run.read, run.standard).by_fold(
+                lambda batch, _: batch.compare(run.model, run.loss, start, curvature=True)
+            )
+        )
+
+    assert found(frame)
+    assert not found(far)
+
+
+def test_passes_and_reads_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = table()
+    path = tmp_path / "t.parquet"
+    frame.write_parquet(path)
+    monkeypatch.setattr("deltarule.learning.KEPT_CELLS", 0)
+    held, read = (dr.learn(one, predict="y", loss="logistic") for one in (frame, path))
+    one, other = held.record.learnt[0], read.record.learnt[0]
+    assert one.reads == 1
+    assert other.reads == 1 + other.passes
+    assert one.passes == other.passes >= one.steps
+    assert weights(held) == weights(read)
+    assert f"one read of 40,000 rows, {one.passes} passes over them, begun with" in str(held)
+    assert f"{other.reads} reads of 40,000 rows, begun with" in str(read)
