@@ -454,6 +454,19 @@ def test_compare_refuses_targets_the_loss_cannot_take(mixed: pl.DataFrame) -> No
         model.compare(wrong)
 
 
+def test_compare_refuses_errors_beyond_all_numbers() -> None:
+    counts = {"x": [1.0, 2.0, 3.0, 4.0] * 5, "n": [1.0, 3.0, 7.0, 20.0] * 5}
+    far = {"x": [1e5, 2.0], "n": [1.0, 3.0]}
+    huge = {"x": [1e200, 2e200, 3e200, 5e200] * 5, "y": [1e200, 2e200, 3e200, -4e200] * 5}
+    for table, settings, onto in (
+        (counts, {"predict": "n", "loss": "poisson"}, far),
+        (huge, {"predict": "y"}, huge),
+    ):
+        model = dr.learn(table, using=["x"], **settings)
+        with pytest.raises(ValueRefusedError, match="their errors are beyond all numbers"):
+            model.compare(onto)
+
+
 def test_compare_with_a_constant_target_has_no_r2(mixed: pl.DataFrame, model: dr.Model) -> None:
     found = model.compare(mixed.with_columns(price=pl.lit(3.0)))
     assert found.outputs[0].r2 is None

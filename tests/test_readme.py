@@ -1,4 +1,4 @@
-"""The README's commands and code print what it shows."""
+"""The commands and code of the README and the docs print what they show."""
 
 import doctest
 import os
@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    if "```console" in page.read_text(encoding="utf-8")
+]
 
 
 def consoles(text: str) -> list[tuple[str, str]]:
@@ -20,11 +25,6 @@ def consoles(text: str) -> list[tuple[str, str]]:
             command, _, printed = part.partition("\n")
             found.append((command, printed.rstrip("\n")))
     return found
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("readme")
 
 
 def in_shell(command: str, folder: Path) -> str:
@@ -40,14 +40,23 @@ def in_shell(command: str, folder: Path) -> str:
     return (done.stdout + done.stderr).rstrip("\n")
 
 
-def test_the_readme_is_true(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands = consoles(README.read_text())
-    assert len(commands) >= 8
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_shows_is_true(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = consoles(page.read_text(encoding="utf-8"))
+    assert len(commands) >= (8 if page.name == "README.md" else 1)
     for command, printed in commands:
-        assert in_shell(command, folder) == printed, command
-    monkeypatch.chdir(folder)
-    failed, tried = doctest.testfile(
-        str(README), module_relative=False, optionflags=doctest.ELLIPSIS
-    )
-    assert tried >= 5
+        assert in_shell(command, tmp_path) == printed, command
+    monkeypatch.chdir(tmp_path)
+    failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert tried >= (5 if page.name == "README.md" else 0)
     assert failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_points_to_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)|src=\"([^\":]+)\"", text)
+    for link in (one or other for one, other in links):
+        assert (page.parent / link).exists(), link

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import ValidationError
 
-from deltarule.errors import EmptyError
+from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.goodness.figures import Figures, Sums
 from deltarule.rule.losses import Loss
 from deltarule.saved import Record
@@ -19,6 +20,7 @@ from deltarule.summary import figures_told, rows_told
 from deltarule.tables.noticed import Met
 from deltarule.tables.schema import Target
 from deltarule.tables.source import Source
+from deltarule.views import compared as compared_html
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,20 @@ class Compared:
     outputs: tuple[Figures, ...]
     notes: tuple[str, ...]
 
+    @property
+    def headline(self) -> str:
+        """How many rows it is of."""
+        return f"{rows_told(self.rows)} compared{left_out_told(self.rows_left_out)}"
+
     def __str__(self) -> str:
-        lines = [f"{rows_told(self.rows)} compared" + left_out_told(self.rows_left_out)]
+        lines = [self.headline]
         for one in self.outputs:
             first, *tables = figures_told(one)
             lines += [f"{one.output}: {first}", *tables]
         return "\n".join([*lines, *self.notes])
+
+    def _repr_html_(self) -> str:
+        return compared_html.cell(self.headline, self.outputs, self.notes)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
@@ -63,16 +73,24 @@ def compared(
     weight = [] if contract.row_weight is None else [contract.row_weight]
     for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
         rows = scorer.scored(batch, name=source.name, row=met.rows)
-        for span, one in zip(contract.target_spans().values(), sums, strict=True):
-            one.add(rows.scores[:, span], rows.targets[:, span], rows.each)
-        if watch is not None:
-            watch(batch, rows)
+        # What overflows is refused below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for span, one in zip(contract.target_spans().values(), sums, strict=True):
+                one.add(rows.scores[:, span], rows.targets[:, span], rows.each)
+            if watch is not None:
+                watch(batch, rows)
         left_out += rows.rows - len(rows.each)
         met.add(rows.noticed, rows.rows)
     if not sums[0].rows > 0:
         raise nothing_in(source)
     named = zip(contract.targets, sums, strict=True)
-    outputs = tuple(one.figures(target.name) for target, one in named)
+    try:
+        with np.errstate(all="ignore"):
+            outputs = tuple(one.figures(target.name) for target, one in named)
+    except (ValidationError, OverflowError) as error:
+        raise ValueRefusedError(
+            f"{source.name}: predictions are so far off that their errors are beyond all numbers"
+        ) from error
     met.said = list(source.notes)
     notes = met.notes({column.name: column for column in contract.columns})
     return Compared(sums[0].rows, left_out, outputs, tuple(notes))
@@ -85,7 +103,8 @@ def sums_of(record: Record) -> list[Sums]:
     targets = zip(record.contract.targets, record.losses, record.fit, spans, strict=True)
     found = []
     for target, loss, fit, span in targets:
-        variance = (fit.residual_sd or 0.0) ** 2 if loss.name == "squared" else fit.dispersion
+        sd = fit.residual_sd or 0.0
+        variance = sd * sd if loss.name == "squared" else fit.dispersion
         sums = Sums(loss, guess[span], classes_of(target, loss), dispersion=variance or 1.0)
         found.append(sums)
     return found

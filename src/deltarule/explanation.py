@@ -116,8 +116,8 @@ class ExplainedOutput:
         drawn = "".join(
             html.figure(
                 figures.waterfall(names, each, unit=unit, start=self.start),
-                f"{unit}: from {self.start} to the prediction",
-                says,
+                unit,
+                f"From {self.start} to the prediction. {says}",
             )
             for unit, each, says in shown
         )

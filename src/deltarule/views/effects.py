@@ -9,7 +9,7 @@ Shapes: p inputs, k outputs, m points of a curve.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,7 @@ import polars as pl
 from deltarule.rule.losses import Loss, together
 from deltarule.rule.predict import Array
 from deltarule.saved import Record
-from deltarule.tables.schema import Category, Column, Number
+from deltarule.tables.schema import Category, Column, Number, Schema
 from deltarule.views import figures, html
 from deltarule.views.marks import Figure
 
@@ -26,6 +26,7 @@ EFFECTS_SHOWN = 9
 LEVELS_SHOWN = 12
 CURVE_POINTS = 61
 ROWS_MARKED = 300
+LAST_DAY = 3_000_000  # beyond the year 9999, days are no calendar's
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,16 @@ class Effect:
     levels: Sequence[str] = ()
     rows: Array | None = None
     counts: Mapping[str, float] | None = None
+    dates: bool = False
+    """Whether its values are days since 1970."""
 
 
 def effects(record: Record, sample: Sample | None = None) -> Iterator[str]:
     """The figures, the column with the largest effect first."""
     loss = together(record.losses)
-    found, average = effects_of(record, sample)
-    middle = loss.mean(average[None])[0]
+    with np.errstate(all="ignore"):  # figures leave out what is beyond all numbers
+        found, average = effects_of(record, sample)
+        middle = loss.mean(average[None])[0]
     outputs = record.contract.outputs
     for at, output in enumerate(outputs[:OUTPUTS_SHOWN]):
         # By how much scores differ: predictions may be so close to 0 that all look alike.
@@ -94,7 +98,8 @@ def effects_of(record: Record, sample: Sample | None = None) -> tuple[list[Effec
     for column in contract.columns:
         if column.name not in done:
             own = spans[column.name]
-            found.append(_alone(column, weight[own], means[own], average, sample))
+            effect = _alone(column, weight[own], means[own], average, sample)
+            found.append(replace(effect, dates=_is_date(column, contract)))
     return found, average
 
 
@@ -152,13 +157,22 @@ def _alone(
     return Effect(column.name, scores, values=values, rows=rows)
 
 
+def _is_date(column: Column, contract: Schema) -> bool:
+    reads = column.term.columns
+    kinds = {contract.read_through.get(name) for name in reads}
+    days = (column.expression or "").startswith("days(") and isinstance(column, Number)
+    known = days and len(reads) == 1 and kinds <= {"date", "datetime"}
+    return known and isinstance(column, Number) and max(-column.low, column.high) < LAST_DAY
+
+
 def _marked(values: Array) -> Array:
     return values[:: len(values) // ROWS_MARKED + 1]
 
 
 def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> tuple[Figure, str]:
     """The figure, and some of its numbers as a table."""
-    predicted = loss.mean(effect.scores)[:, at]
+    with np.errstate(all="ignore"):
+        predicted = loss.mean(effect.scores)[:, at]
     said = f"predicted {target}"
     if effect.values is not None:
         made = figures.effect_of_number(
@@ -168,9 +182,13 @@ def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> 
             target=target,
             average=average,
             rows=effect.rows,
+            dates=effect.dates,
         )
         some = np.unique(np.linspace(0, len(predicted) - 1, 5).astype(int))
-        pairs = [(float(effect.values[i]), float(predicted[i])) for i in some]
+        shown: list[object] = [float(value) for value in effect.values[some]]
+        if effect.dates:
+            shown = [str(np.datetime64(round(value), "D")) for value in effect.values[some]]
+        pairs = list(zip(shown, predicted[some].tolist(), strict=True))
         return made, html.table([effect.column, said], pairs)
     order = np.argsort(-predicted, kind="stable")
     if all(

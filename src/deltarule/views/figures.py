@@ -24,6 +24,7 @@ from deltarule.views.marks import (
     bars,
     beside,
     beyond,
+    date_axis,
     figure,
     finite,
     inside,
@@ -212,6 +213,8 @@ def loss_by_step(
     log = bool(len(values)) and values.min() > 0 and values.max() > LOG_FROM * values.min()
     x_low, x_high = span(at)
     y_low, y_high = span(np.log10(values) if log else np.append(values, 0.0), margin=0.1)
+    if not log and (values >= 0).all():
+        y_low = 0.0
     last = []
     if len(values):
         end = math.log10(values[-1]) if log else float(values[-1])
@@ -331,11 +334,13 @@ def effect_of_number(
     target: str,
     average: float,
     rows: Array | None = None,
+    dates: bool = False,
     theme: Theme = LIGHT,
 ) -> Figure:
     """The prediction as one column goes through its range while the others stay at their average.
 
-    `rows` are values of the column on some rows, drawn as ticks along the bottom.
+    `rows` are values of the column on some rows, drawn as ticks along the bottom. With
+    `dates` values are days since 1970.
     Shapes:  values, predictions (m,)
     """
     values, predictions = finite(values, predictions)
@@ -355,7 +360,7 @@ def effect_of_number(
         traces.append(ticks)
     return figure(
         traces,
-        x=axis(column, x_low, x_high),
+        x=(date_axis if dates else axis)(column, x_low, x_high),
         y=axis(f"predicted {target}", y_low, y_high),
         theme=theme,
         alt=f"The prediction of {target} (up) as {column} goes through its range (across)",

@@ -97,6 +97,8 @@ def sentences(lines: Sequence[str]) -> str:
 
 def listed(lines: Sequence[str]) -> str:
     """A list of texts."""
+    if not lines:
+        return ""
     return f"<ul>{''.join(f'<li>{text(line, 1000)}</li>' for line in lines)}</ul>"
 
 

@@ -15,6 +15,7 @@ Figure = dict[str, Any]
 
 LONGEST_NAME = 26
 LONGEST_TITLE = 48
+MONTHS_APART = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 RANGE_MARGIN = 0.04
 # Of so many points, this share at either end may be left on the edge of a range.
 FAR_FROM, FAR, ROOM_FOR_FAR = 50, 0.005, 0.2
@@ -86,6 +87,22 @@ def axis(title: str, low: float, high: float, *, log: bool = False) -> Figure:
         "range": [low, high],
         "type": "log" if log else "linear",
     }
+
+
+def date_axis(title: str, low: float, high: float) -> Figure:
+    """An axis of days since 1970, marked at the first days of years or months.
+
+    >>> date_axis("released", 0.0, 3653.0)["ticktext"]
+    ['1970', '1972', '1974', '1976', '1978', '1980']
+    """
+    first, last = (np.datetime64(round(end), "D").astype("datetime64[M]") for end in (low, high))
+    months = np.arange(first, last + 1)
+    few = next((every for every in MONTHS_APART if len(months) / every <= 6), MONTHS_APART[-1])
+    marked = months[months.astype(int) % few == 0]
+    marked = marked[marked.astype("datetime64[D]").astype(int) >= low]
+    texts = [str(month)[: 4 if few >= 12 else 7] for month in marked]
+    days = marked.astype("datetime64[D]").astype(int).tolist()
+    return {**axis(title, low, high), "tickvals": days, "ticktext": texts}
 
 
 def names_axis(names: Sequence[str], places: Sequence[int]) -> Figure:

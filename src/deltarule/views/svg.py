@@ -135,6 +135,12 @@ def _scales(layout: Figure, height: float) -> tuple[Scale, Scale]:
     return x, y
 
 
+def _marked(axis: Figure, scale: Scale) -> list[tuple[float, str]]:
+    """The marks that an axis brings with it."""
+    pairs = zip(axis.get("tickvals", ()), axis.get("ticktext", ()), strict=True)
+    return [(scale.at(value), text) for value, text in pairs]
+
+
 def _title(axis: Figure) -> str:
     return str(axis["title"]["text"])
 
@@ -144,7 +150,7 @@ def _grid(layout: Figure, x: Scale, y: Scale) -> list[str]:
     line, quiet = f'stroke="{_color(up["gridcolor"])}"', f'fill="{_color(up["tickfont"]["color"])}"'
     small = f'font-size="{FONT_SIZE - 1}"'
     parts = []
-    for at, text in x.ticks():
+    for at, text in _marked(across, x) or x.ticks():
         parts.append(f'<path d="M{at:.1f} {y.start:.1f}V{y.end:.1f}" {line}/>')
         parts.append(_label(at, y.start + 17, text, f'{quiet} {small} text-anchor="middle"'))
     if "ticktext" in up:

@@ -18,6 +18,7 @@ from deltarule.saved import Record
 from deltarule.scorer import Scorer, widening
 from deltarule.tables.frames import open_table
 from deltarule.views import figures, html, overview
+from deltarule.views.compared import told
 from deltarule.views.effects import Sample, effects
 from deltarule.views.report.rows import SAMPLE_ROWS, Rows
 
@@ -58,7 +59,7 @@ def page(record: Record, found: Compared, rows: Rows, table: str) -> str:
                 overview.opening(record),
                 html.section(
                     f"Compared with {table}",
-                    html.listed(str(found).splitlines())
+                    told(found.headline, found.outputs, found.notes)
                     + html.grid(list(_close(record, found, rows, table))),
                 ),
                 html.section(

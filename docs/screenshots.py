@@ -1,0 +1,96 @@
+"""The pictures in the docs, made anew by python docs/screenshots.py [NAME ...].
+
+Each picture is of a real page in the system's Chromium. A new one is a function in PICTURES that
+gets a browser and a folder to work in, and gives the page ready to be taken.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import deltarule as dr
+from deltarule.views import html
+from deltarule.views.report import report
+
+DOCS = Path(__file__).parent
+FILMS = Path(dr.__file__).parent / "data" / "movies.csv"
+USING = ["budget", "genre", "running_time", "release_date"]
+
+
+def written(browser: Browser, folder: Path, page: str, size: tuple[int, int], look: str) -> Page:
+    """A page of our own, opened at this size in this look, light or dark."""
+    (folder / "page.html").write_text(page, encoding="utf-8")
+    width, height = size
+    opened = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if look == "dark" else "light",
+    )
+    opened.goto((folder / "page.html").as_uri())
+    return opened
+
+
+def scrolled(page: Page, tag: str, heading: str) -> Page:
+    """The page with this heading on top."""
+    page.locator(tag, has_text=heading).first.evaluate(
+        "one => window.scrollTo(0, one.getBoundingClientRect().top + window.scrollY - 24)"
+    )
+    return page
+
+
+def films(folder: Path) -> str:
+    """The report on the films."""
+    shutil.copy(FILMS, folder)
+    with chdir(folder):  # so that the page does not say where this was
+        return report(dr.learn("movies.csv", predict="gross", using=USING), "movies.csv")
+
+
+def report_light(browser: Browser, folder: Path) -> Page:
+    return written(browser, folder, films(folder), (1400, 1180), "light")
+
+
+def report_effects(browser: Browser, folder: Path) -> Page:
+    page = written(browser, folder, films(folder), (1400, 900), "dark")
+    return scrolled(page, "h2", "What counts")
+
+
+def report_phone(browser: Browser, folder: Path) -> Page:
+    page = written(browser, folder, films(folder), (400, 860), "dark")
+    return scrolled(page, "h3", "Error beside guessing")
+
+
+def explain(browser: Browser, folder: Path) -> Page:
+    shutil.copy(FILMS, folder)
+    with chdir(folder):
+        model = dr.learn("movies.csv", predict="gross", using=["budget", "genre", "running_time"])
+        found = model.explain("movies.csv", row=2000)
+    return written(browser, folder, html.page(found.heading, found.to_html()), (560, 600), "light")
+
+
+PICTURES: dict[str, Callable[[Browser, Path], Page]] = {
+    "report-light": report_light,
+    "report-effects-dark": report_effects,
+    "report-phone-dark": report_phone,
+    "explain": explain,
+}
+
+
+def main(names: list[str]) -> None:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        for name in names or PICTURES:
+            page = PICTURES[name](browser, Path(folder))
+            page.screenshot(path=DOCS / f"{name}.png")
+            page.close()
+            print(f"{name}.png {(DOCS / f'{name}.png').stat().st_size:,} bytes")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
