@@ -34,7 +34,7 @@ ARROWS = {
     "summary": "errors rule moments goodness tables saved",
     # How things look. A model shows itself in a notebook, so this knows no model, only its record.
     "views": "errors rule moments goodness tables saved summary",
-    "explanation": "errors rule moments goodness tables saved summary views",
+    "explanation": "errors rule moments goodness tables saved summary views scorer",
     "scorer": "errors rule moments goodness tables saved",
     "comparing": "errors rule moments goodness tables saved summary views scorer",
     "contest": "errors rule moments goodness tables saved summary views scorer comparing",

@@ -76,7 +76,7 @@ def compared(
         # What overflows is refused below.
         with np.errstate(over="ignore", invalid="ignore"):
             for span, one in zip(contract.target_spans().values(), sums, strict=True):
-                one.add(rows.scores[:, span], rows.targets[:, span], rows.each)
+                one.add(rows.scores[:, span], rows.targets[:, span], rows.each, rows.offsets)
             if watch is not None:
                 watch(batch, rows)
         left_out += rows.rows - len(rows.each)
@@ -92,7 +92,7 @@ def compared(
             f"{source.name}: predictions are so far off that their errors are beyond all numbers"
         ) from error
     met.said = list(source.notes)
-    notes = met.notes({column.name: column for column in contract.columns})
+    notes = met.notes(contract.known)
     return Compared(sums[0].rows, left_out, outputs, tuple(notes))
 
 

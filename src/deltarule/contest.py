@@ -216,7 +216,7 @@ class _Pair:
         each, asked = first.each, []
         for rows, span, sums in zip((first, second), self.spans, self.sums, strict=True):
             scores, targets = rows.scores[:, span], rows.targets[:, span]
-            asked.append((scores, sums.add(scores, targets, each), targets))
+            asked.append((scores, sums.add(scores, targets, each, rows.offsets), targets))
         columns = []
         for ours, theirs in self.measures.values():
             a, b = ours(*asked[0]), theirs(*asked[1])

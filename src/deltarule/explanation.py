@@ -15,7 +15,7 @@ contributions to the score know no order, so both are told.
 Shapes: p inputs, k outputs, m columns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ import polars as pl
 from deltarule.errors import ValueRefusedError
 from deltarule.rule.losses import Loss
 from deltarule.rule.predict import Array
-from deltarule.saved import Record
+from deltarule.scorer import Scorer
 from deltarule.summary import adding_up, number, on_one_line, score_names
 from deltarule.tables.schema import Column, Noticed, Number, text_of
 from deltarule.views import figures, html
@@ -167,33 +167,43 @@ class Explanation:
 
 def explained(
     row: pl.DataFrame,
-    record: Record,
-    loss: Loss,
-    score: Callable[[Array], Array],
+    scorer: Scorer,
     *,
     table: str,
     number: int,
 ) -> Explanation:
     """The explanation of the one row of `row`, given by the contract's terms.
 
-    Shapes:  row (1, m); score: (n, p) -> (n, k)
-    Errors:  ValueRefusedError for a row whose prediction is beyond all numbers
+    Shapes:  row (1, m)
+    Errors:  ValueRefusedError for a row whose prediction is beyond all numbers, or that lacks the
+             offset
     """
-    contract, means = record.contract, np.array(record.means)
+    record, contract = scorer.record, scorer.contract
+    means = np.array(record.means)
     inputs, noticed = contract.encode(row, name=table, row=number - 1)
+    offsets = contract.offsets(row, noticed, name=table, row=number - 1)
     spans, scales = contract.spans(), score_names(record)
     weight = np.array([one.weight for one in record.weights]).reshape(len(scales), -1).T
     away = inputs[0] - means
     # (m, k): what each column adds to each output's score
     parts = np.stack([away[span] @ weight[span] for span in spans.values()])
-    ends = score(np.stack([means, inputs[0]]))
+    ends = np.concatenate([scorer.average, scorer.scores(inputs, offsets)])
     said = [
         (column.name, _value(column, row[column.name], inputs[0, span.start], noticed))
         for column, span in zip(contract.columns, spans.values(), strict=True)
     ]
+    if contract.offset is not None and offsets is not None:
+        own = contract.offset
+        if np.isnan(offsets[0]):
+            raise ValueRefusedError(
+                f"{table}, row {number}: '{own.name}' is missing, which is added to every score: "
+                "there is no prediction to explain"
+            )
+        parts = np.vstack([parts, np.full(parts.shape[1], offsets[0] - own.mean)])
+        said.append((own.name, _shown(float(offsets[0]), own.name, noticed)))
     with np.errstate(all="ignore"):
         outputs = tuple(
-            _output(at, output, scale, loss, parts, ends, said)
+            _output(at, output, scale, scorer.loss, parts, ends, said)
             for at, (output, scale) in enumerate(scales.items())
         )
     for one in outputs:
@@ -241,11 +251,14 @@ def _value(column: Column, cell: pl.Series, taken: float, noticed: Noticed) -> s
         marked = not isinstance(column, Number) or column.gap
         return "missing" if marked else f"missing, taken as {number(taken)}"
     if isinstance(column, Number) and column.kind == "number":
-        outside = ", out of range" if column.name in noticed.outside else ""
-        return f"= {number(taken)}{outside}"
+        return _shown(taken, column.name, noticed)
     text = str(text_of(cell)[0])
     text = text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
     return f"= {text}, never seen" if column.name in noticed.unseen else f"= {text}"
+
+
+def _shown(value: float, column: str, noticed: Noticed) -> str:
+    return f"= {number(value)}" + (", out of range" if column in noticed.outside else "")
 
 
 def _notes(outputs: Sequence[ExplainedOutput]) -> tuple[str, ...]:

@@ -116,8 +116,7 @@ class Model:
             at = row - 1 - before
             if 0 <= at < batch.height:
                 view = contract.view(batch[at : at + 1], name=source.name, row=row - 1)
-                how = (self._record, self.loss, self._scorer.scores)
-                return explained(view, *how, table=source.name, number=row)
+                return explained(view, self._scorer, table=source.name, number=row)
             before += batch.height
         raise EmptyError(
             f"{source.name} has no row {row:,}: its {before:,} rows are counted from 1"
@@ -148,7 +147,8 @@ class Model:
         for batch in batches(source, contract.needs, contract.expects):
             view = contract.view(batch, name=source.name, row=met.rows)
             inputs, noticed = contract.encode(view, name=source.name, row=met.rows)
-            made = self._frame(inputs, explain=explain)
+            offsets = contract.offsets(view, noticed, name=source.name, row=met.rows)
+            made = self._frame(inputs, offsets, explain=explain)
             if flags:
                 made = made.with_columns(flags_of(noticed, batch.height))
             parts.append(made)
@@ -158,25 +158,30 @@ class Model:
         ]
         if parts:
             return pl.concat(parts), met
-        frame = self._frame(np.zeros((0, len(self._record.means))), explain=explain)
+        none = None if contract.offset is None else np.zeros(0)
+        frame = self._frame(np.zeros((0, len(self._record.means))), none, explain=explain)
         return frame.with_columns(flags_of(Noticed(), 0)) if flags else frame, met
 
-    def _frame(self, inputs: Array, *, explain: bool) -> pl.DataFrame:
-        scores = self._scorer.scores(inputs)
+    def _frame(self, inputs: Array, offsets: Array | None, *, explain: bool) -> pl.DataFrame:
+        scores = self._scorer.scores(inputs, offsets)
         predictions = self.loss.mean(scores)
         columns: dict[str, Array] = {}
-        means = np.array(self._record.means)
-        average = self._scorer.scores(means[None])[0]
+        average = self._scorer.average[0]
+        offset, means = self._record.contract.offset, np.array(self._record.means)
         for at, output in enumerate(self.outputs):
             if explain:
                 columns[f"{output}_average"] = np.full(len(inputs), average[at])
                 for name, span in self._record.contract.spans().items():
                     weight = self._scorer.weights["weight"][span, at]
                     columns[f"{output}_from_{name}"] = (inputs[:, span] - means[span]) @ weight
+                if offset is not None and offsets is not None:
+                    columns[f"{output}_from_{offset.name}"] = offsets - offset.mean
                 if self._record.loss != "squared":
                     columns[f"{output}_score"] = scores[:, at]
             columns[self.prediction_columns[at]] = predictions[:, at]
-        return pl.DataFrame(columns)
+        # Without its offset a row has no prediction.
+        frame = pl.DataFrame(columns)
+        return frame if offsets is None else frame.fill_nan(None)
 
     @overload
     def compare(self, table: Any) -> Compared: ...
@@ -206,7 +211,7 @@ class Model:
         return widening(source, lambda: diagnosed(self._scorer, source, rows=rows))
 
     def _notes(self, met: "Met") -> list[str]:
-        return met.notes({column.name: column for column in self._record.contract.columns})
+        return met.notes(self._record.contract.known)
 
     def save(self, path: str | Path, *, moments: bool = True) -> None:
         """Write the model file, whole or not at all; without `moments` it is as small as can be.

@@ -167,6 +167,8 @@ class Record(Part):
     spreads: tuple[FiniteFloat, ...]
     """Each input's standard deviation, by which effects are put in order."""
     target_means: tuple[FiniteFloat, ...]
+    """What guessing predicts: each target's mean over the rows learnt from. With an offset, what
+    the best score that all rows share predicts where the offset is 0."""
     weights: tuple[WeightRecord, ...]
     intercept: tuple[InterceptRecord, ...]
     rows: FiniteFloat

@@ -1,6 +1,6 @@
 """Scorer: a model's record applied to rows: a table in, scores and targets out.
 
-    score = intercept + sum over inputs of weight * input
+    score = intercept + sum over inputs of weight * input, and the offset if rows have one
 
 Shapes: n rows, p inputs, k outputs.
 """
@@ -29,10 +29,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Scored:
-    """Rows with targets: scores, targets (n, k); what each counts for, its number (n,).
+    """Rows with targets: scores, targets (n, k); what each counts for, its number, offset (n,).
 
     `inputs` (n, p) are those of the same rows; `rows` is how many there were before some were left
-    out for a missing target, and `noticed` what was new in them.
+    out for a missing target or offset, and `noticed` what was new in them.
     """
 
     inputs: Array
@@ -42,6 +42,7 @@ class Scored:
     number: NDArray[np.intp]
     rows: int
     noticed: Noticed
+    offsets: Array | None
 
 
 class Scorer:
@@ -69,17 +70,24 @@ class Scorer:
             weights["intercept"] = np.array([one.weight for one in self.record.intercept])
         return weights
 
-    def scores(self, inputs: Array) -> Array:
+    def scores(self, inputs: Array, offsets: Array | None = None) -> Array:
         """Input by input: a row scores the same to the last bit whatever rows are beside it.
 
-        Shapes:  inputs (n, p) -> (n, k)
+        Shapes:  inputs (n, p), offsets (n,) -> (n, k)
         """
         scores = np.zeros((len(inputs), len(self.contract.outputs)))
         if "intercept" in self.weights:
             scores += self.weights["intercept"]
         for values, weight in zip(inputs.T, self.weights["weight"], strict=True):
             scores += values[:, None] * weight
-        return scores
+        return scores if offsets is None else scores + offsets[:, None]
+
+    @property
+    def average(self) -> Array:
+        """What the average row scores: (1, k)."""
+        offset = self.contract.offset
+        offsets = None if offset is None else np.array([offset.mean])
+        return self.scores(np.array(self.record.means)[None], offsets)
 
     @property
     def compares(self) -> list[str]:
@@ -96,17 +104,22 @@ class Scorer:
         view = contract.view(batch, name=name, row=row, targets=True)
         inputs, noticed = contract.encode(view, name=name, row=row)
         targets = contract.outcomes(view, name=name, row=row)
+        offsets = contract.offsets(view, noticed, name=name, row=row)
         keep: Mask = ~np.asarray(np.isnan(targets).any(axis=1))
+        if offsets is not None:
+            keep &= ~np.isnan(offsets)
+            offsets = offsets[keep]
         self._check_targets(targets, keep, name=name, row=row)
         kept = inputs[keep]
         return Scored(
             inputs=kept,
-            scores=self.scores(kept),
+            scores=self.scores(kept, offsets),
             targets=targets[keep],
             each=row_weights(batch, contract.row_weight, keep),
             number=row + np.flatnonzero(keep),
             rows=batch.height,
             noticed=noticed,
+            offsets=offsets,
         )
 
     def _check_targets(self, targets: Array, keep: Mask, *, name: str, row: int) -> None:

@@ -166,6 +166,7 @@ def _predict(record: "Record") -> list[str]:
         formula = " + ".join([*start, *terms]).replace("+ -", "- ")
         rest = inputs - len(shown)
         more = f" + {rest} smaller {'term' if rest == 1 else 'terms'}" if rest else ""
+        more += f" + {record.contract.offset.name}" if record.contract.offset else ""
         lines.append(f"{says[output]} = {formula}{more}")
     return lines
 

@@ -72,7 +72,27 @@ def learn(
         ),
     ] = "fill",
     weight: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="A column that counts rows.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column that counts rows. With logistic: trials, the target their share of "
+            "successes.",
+        ),
+    ] = None,
+    offset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Added to every score as it is, not learnt; also an SQL expression, such as "
+            "log(exposure).",
+        ),
+    ] = None,
+    exposure: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="How much each row was exposed to, for counts: short for --offset log(COLUMN).",
+        ),
     ] = None,
     folds: Annotated[
         int | None,
@@ -194,6 +214,8 @@ def learn(
             intercept=intercept,
             missing=missing,
             weight=weight,
+            offset=offset,
+            exposure=exposure,
             folds=folds,
             errors=errors,
             group=group,

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from deltarule.goodness.classes import ClassFigures, Classified
 from deltarule.moments.moments import Moments
+from deltarule.rule.links import straight
 from deltarule.rule.losses import Loss
 from deltarule.rule.predict import Array
 
@@ -55,7 +56,8 @@ class Sums:
 
     `classes` are a target's classes, no and yes for one that is yes/no, none for an amount.
 
-    Shapes:  guess (k,), the targets' means over the rows learnt from
+    Shapes:  guess (k,), the targets' means over the rows learnt from, or beside offsets what
+             guessing predicts where they are 0
     """
 
     loss: Loss
@@ -77,15 +79,23 @@ class Sums:
     def __post_init__(self) -> None:
         self.classified = Classified(self.classes, self.guess) if self.classes else None
 
-    def add(self, scores: Array, targets: Array, each: Array) -> Array:
+    def add(
+        self, scores: Array, targets: Array, each: Array, offsets: Array | None = None
+    ) -> Array:
         """Some rows; gives their predictions.
 
-        Shapes:  scores, targets (n, k), each (n,) -> (n, k)
+        Offsets are in the scores, and guessing has them too. Where a score is the prediction, the
+        targets' own mean is of what lies beyond the offsets, as it is when learning.
+        Shapes:  scores, targets (n, k), each, offsets (n,) -> (n, k)
         """
         predictions = self.loss.mean(scores)
         with np.errstate(divide="ignore"):
             flat = np.broadcast_to(self.loss.score(self.guess), scores.shape)
-        off, guessed_off = predictions - targets, self.guess - targets
+        guessed = self.guess
+        if offsets is not None:
+            flat = flat + offsets[:, None]
+            guessed = self.loss.mean(flat)
+        off, guessed_off = predictions - targets, guessed - targets
         self.rows += float(each.sum())
         self.squared += _sum(each, off**2)
         self.guessed_squared += _sum(each, guessed_off**2)
@@ -95,10 +105,12 @@ class Sums:
         self.guessed_value += float(each @ self.loss.value(flat, targets))
         self.least += float(each @ self.loss.least(targets))
         self.constant += float(each @ self.loss.constant(targets, self.dispersion))
-        found = Moments.of(targets, each)
-        self.targets = found if self.targets is None else self.targets + found
         if self.classified is not None:
             self.classified.add(predictions, targets, each)
+        if offsets is not None and straight(self.loss):
+            targets = targets - offsets[:, None]
+        found = Moments.of(targets, each)
+        self.targets = found if self.targets is None else self.targets + found
         return predictions
 
     @property

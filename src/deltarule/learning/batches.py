@@ -30,13 +30,17 @@ HELD_CELLS = 32_000_000
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows: inputs (n, p), targets (n, k); what each counts for, number, fold, (n,)."""
+    """Some rows: inputs (n, p), targets (n, k); what each counts for, number, fold, (n,).
+
+    Offsets, (n, 1), are added to the scores.
+    """
 
     inputs: Array
     targets: Array
     each: Array
     number: NDArray[np.intp]
     fold: NDArray[np.uint8]
+    offsets: Array | None = None
 
     def __len__(self) -> int:
         return len(self.number)
@@ -49,17 +53,20 @@ class Part:
             self.each[kept],
             self.number[kept],
             self.fold[kept],
+            None if self.offsets is None else self.offsets[kept],
         )
 
     @classmethod
     def joined(cls, parts: list["Part"]) -> "Part":
         """All of them, one after the other."""
+        offsets = [part.offsets for part in parts if part.offsets is not None]
         return cls(
             np.concatenate([part.inputs for part in parts]),
             np.concatenate([part.targets for part in parts]),
             np.concatenate([part.each for part in parts]),
             np.concatenate([part.number for part in parts]),
             np.concatenate([part.fold for part in parts]),
+            np.concatenate(offsets) if offsets else None,
         )
 
 
@@ -149,7 +156,8 @@ class InBatches:
         for rows in self.read.rows():
             inputs = self.standard.inputs(rows.inputs)
             each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
-            yield Part(inputs, rows.targets, each, rows.number, rows.fold)
+            offsets = None if rows.offsets is None else rows.offsets[:, None]
+            yield Part(inputs, rows.targets, each, rows.number, rows.fold, offsets)
 
     def _mixed(self, part: Part, rng: np.random.Generator) -> Part:
         return part.only(rng.permutation(len(part))) if self.shuffle else part
@@ -157,5 +165,6 @@ class InBatches:
     def _cut(self, block: Part, rows: int) -> Iterator[Seen]:
         for start in range(0, rows, self.size):
             part = block.only(slice(start, min(start + self.size, rows)))
-            rows_of = Rows(self.model, self.loss, part.inputs, part.targets, part.each)
+            told = (part.inputs, part.targets, part.each, part.offsets)
+            rows_of = Rows(self.model, self.loss, *told)
             yield Seen(self.penalised(rows_of), part.number, self.typical * len(part))

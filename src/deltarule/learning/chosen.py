@@ -16,12 +16,13 @@ from deltarule.tables.reading import Read
 class Chosen:
     """Rows in their columns' own units, by their numbers counted from 1.
 
-    Shapes:  inputs (n, p), targets (n, k)
+    Shapes:  inputs (n, p), targets (n, k), offsets (n,)
     """
 
     numbers: tuple[int, ...]
     inputs: Array
     targets: Array
+    offsets: Array
 
     @classmethod
     def of(cls, read: Read, numbers: Sequence[int]) -> "Chosen":
@@ -29,14 +30,16 @@ class Chosen:
 
         Errors:  LearningError for a row that is not there, or was not learnt from
         """
-        found: dict[int, tuple[Array, Array]] = {}
+        found: dict[int, tuple[Array, Array, float]] = {}
         rows = 0
         for part in read.rows():
             rows = max(rows, int(part.number[-1]) + 1 if len(part.number) else 0)
             for number in numbers:
                 at = int(np.searchsorted(part.number, number - 1))
                 if at < len(part.number) and part.number[at] == number - 1:
-                    found[number] = (part.inputs[at].copy(), part.targets[at].copy())
+                    offset = 0.0 if part.added is None else float(part.added[at])
+                    target = part.targets[at] + (offset if part.shifted else 0.0)
+                    found[number] = (part.inputs[at].copy(), target, offset)
             if len(found) == len(set(numbers)):
                 break
         for number in numbers:
@@ -46,14 +49,15 @@ class Chosen:
             tuple(numbers),
             np.array([found[number][0] for number in numbers]),
             np.array([found[number][1] for number in numbers]),
+            np.array([found[number][2] for number in numbers]),
         )
 
     def at(self, model: Linear, loss: Loss, weights: Weights) -> tuple[OneRow, ...]:
         """What these weights make of each of them."""
-        rows = zip(self.numbers, self.inputs, self.targets, strict=True)
+        rows = zip(self.numbers, self.inputs, self.targets, self.offsets.tolist(), strict=True)
         return tuple(
-            OneRow.of(model, loss, weights=weights, inputs=x, targets=t, number=number)
-            for number, x, t in rows
+            OneRow.of(model, loss, weights=weights, inputs=x, targets=t, number=number, offset=o)
+            for number, x, t, o in rows
         )
 
 

@@ -78,6 +78,9 @@ def _told(found: Read) -> list[dict[str, Any]]:
     for target in schema.targets:
         seen = f"{number(target.low)} to {number(target.high)}"
         told.append(_row(target.name, "target", "predicted", seen))
+    if schema.offset:
+        seen = f"{number(schema.offset.low)} to {number(schema.offset.high)}"
+        told.append(_row(schema.offset.name, "offset", "added to every score", seen))
     if schema.row_weight:
         told.append(_row(schema.row_weight, "weight", "counts rows"))
     asked = found.plan.asked

@@ -61,8 +61,10 @@ def figures(
 
     def summed(batch: Batch) -> Array:
         scores = batch.scores(model, weights)
+        nothing = np.zeros_like(scores) + null
+        nothing = nothing if batch.offsets is None else nothing + batch.offsets
         found = [
-            _Sums.of(loss, scores[:, one], batch.targets[:, one], null[one], batch.each)
+            _Sums.of(loss, scores[:, one], batch.targets[:, one], nothing[:, one], batch.each)
             for loss, one in zip(losses, spans, strict=True)
         ]
         return np.array([astuple(one) for one in found])

@@ -63,6 +63,8 @@ class Outcome:
     learner: str
     steps: int
     stopped: str
+    guess: Array | None = None
+    """What guessing predicts where the offset is 0, (k,); None for the targets' means."""
     fit: Sequence[FitRecord] = ()
     held_out: HeldOut | None = None
     error: Array | None = None
@@ -106,7 +108,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         contract=schema,
         means=tuple(mean[:p].tolist()),
         spreads=tuple(spread[:p].tolist()),
-        target_means=tuple(mean[p:].tolist()),
+        target_means=tuple(_guesses(schema, outcomes, mean[p:])),
         weights=tuple(weight for one in order for weight in one.weights),
         intercept=tuple(intercept for one in order for intercept in one.intercepts),
         rows=whole.rows,
@@ -123,6 +125,18 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         ),
         moments=saved.packed(read.folds),
     )
+
+
+def _guesses(
+    schema: Schema, outcomes: Sequence[tuple[Schema, Outcome]], means: Array
+) -> list[float]:
+    """What guessing predicts, where the offset is 0 if there is one: the targets' means if not."""
+    found, spans = means.copy(), schema.target_spans()
+    for part, outcome in outcomes:
+        if outcome.guess is not None:
+            for target, span in part.target_spans().items():
+                found[spans[target]] = outcome.guess[span]
+    return [float(guess) for guess in found]
 
 
 def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:

@@ -93,8 +93,10 @@ class Batch:
 class RowSource(Protocol):
     """All rows, as often as they are asked for."""
 
-    passes: int
-    """How often all rows were gone over."""
+    @property
+    def passes(self) -> int:
+        """How often all rows were gone over."""
+        ...
 
     @property
     def in_memory(self) -> bool:
@@ -171,7 +173,7 @@ class Held:
         self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
     ) -> Objective:
         """The rows themselves as an objective."""
-        return _Question(self, model, loss, without, expected)
+        return Question(self, model, loss, without, expected)
 
 
 @dataclass
@@ -238,11 +240,11 @@ class Passed:
         self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
     ) -> Objective:
         """A pass for each question."""
-        return _Question(self, model, loss, without, expected)
+        return Question(self, model, loss, without, expected)
 
 
 @dataclass(frozen=True)
-class _Question:
+class Question:
     """The objective that rows answer in a pass."""
 
     rows: RowSource
@@ -314,4 +316,5 @@ def _block(
             into -= standard.mean[at]
         into *= standard.per[at]
     weights = rows.row_weights
-    return Batch(inputs, targets, np.ones(n) if weights is None else of(weights))
+    offsets = None if rows.offsets is None else of(rows.offsets)[:, None]
+    return Batch(inputs, targets, np.ones(n) if weights is None else of(weights), offsets)

@@ -10,7 +10,9 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from deltarule.errors import LearningError
 from deltarule.rule.learn import LEARNERS
+from deltarule.rule.links import straight
 from deltarule.rule.losses import loss_named
+from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.plan import MOST_LEVELS, Asked
 from deltarule.tables.reading import Progress
 from deltarule.tables.terms import date_parts
@@ -61,6 +63,12 @@ class Settings:
     """fill missing inputs with the mean, or drop their rows."""
     weight: str | None = None
     """A column that counts rows."""
+    offset: str | None = None
+    """A column, or an SQL expression such as "log(exposure)", that is added to every score as it
+    is: its weight is 1, and is not learnt."""
+    exposure: str | None = None
+    """A column of how much each row was exposed to, for losses that learn a log: short for the
+    offset "log(exposure)"."""
     errors: str = "classical"
     """How sure weights are: classical takes rows to stray alike; robust, or one of HC0 to HC3, asks
     the rows, by one more pass over them."""
@@ -127,6 +135,14 @@ class Settings:
             raise LearningError(f"folds is {self.folds}: choose from 2 to {MOST_FOLDS}")
         if self.group is not None and self.time is not None:
             raise LearningError("rows are held out by group or forward in time: leave one out")
+        if self.offset is not None and self.exposure is not None:
+            raise LearningError("exposure is short for an offset: leave one out")
+        if self.exposure is not None and not loss_named(self.loss).says.startswith("log of"):
+            raise LearningError(
+                f"exposure is for losses that learn a log, such as poisson, and this is {self.loss}"
+            )
+        if self.added is not None and self.loss == "softmax":
+            raise LearningError("softmax takes no offset: added to every class it changes nothing")
         whole("levels", self.levels, least=1)
         date_parts(self.dates)
 
@@ -227,6 +243,11 @@ class Settings:
         return self.kinked or bool(self.strengths("ridge") or self.strengths("lasso"))
 
     @property
+    def added(self) -> str | None:
+        """What is added to every score: the offset, or the log of the exposure."""
+        return self.offset if self.exposure is None else f"log({quoted(self.exposure)})"
+
+    @property
     def chosen(self) -> str:
         """The learner: the one named, or the one that suits the loss and alpha."""
         if self.learner:
@@ -248,6 +269,8 @@ class Settings:
             folds=FOLDS if self.folds is None else self.folds,
             group=self.group,
             time=self.time,
+            offset=self.added,
+            shifted=straight(loss_named(self.loss)),
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),
             levels=self.levels,

@@ -15,6 +15,7 @@ from deltarule.learning.convergence import Convergence, gradient_left, way_left
 from deltarule.learning.course import Course
 from deltarule.learning.deviance import figures, own_alphas, separated, standard_errors
 from deltarule.learning.exact import Certain, fits
+from deltarule.learning.guessing import Guessing
 from deltarule.learning.judge import Judge, Known
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.pacing import Rowwise, found, found_for_batches, given, steady
@@ -63,6 +64,8 @@ class Stepwise:
         self.asked = Problem(range(p), range(p, p + k), read.plan.asked.intercept, start, frozen)
         self.problem = self.asked.of(total(read.folds))
         self.model = Linear(intercept=read.plan.asked.intercept)
+        self.rounds: Rounds | None = None
+        self.guessing: Guessing | None = None
         self.losses: tuple[Loss, ...] = (loss_named(settings.loss),) * len(self.spans)
         self.guess = self.problem.target_mean * self.problem.target_scale
         self.standard = self._standard()
@@ -70,7 +73,7 @@ class Stepwise:
         self.choice = self.penalties.given
         self._check_targets()
         self.rows = self._rows(by_hand)
-        self.rounds: Rounds | None = None
+        self.guessing = self._guessing()
         if isinstance(self.losses[0], Adaptive):
             self._check_kinks()
             self.rounds = self._rounds()
@@ -131,6 +134,18 @@ class Stepwise:
                 f"lasso, positive and between are not for {self.losses[0].name} loss: leave them "
                 "out, or take a ridge"
             )
+
+    def _guessing(self) -> Guessing | None:
+        """Guessing beside offsets; where targets are measured from them it is their mean."""
+        offset = self.read.schema.offset
+        if offset is None or self.read.plan.asked.shifted:
+            return None
+        assert self.rows is not None, "losses other than squared need rows"
+        first = self._mean_score() - offset.mean
+        if self.read.sample:
+            sample = Passed(self.read.of_sample(1), self.standard)
+            first = Guessing.of(sample, self.loss, first).score
+        return Guessing.of(self.rows, self.loss, first)
 
     def _rounds(self) -> Rounds:
         """Rounds of learning. Errors: LearningError where several targets need several spreads."""
@@ -234,6 +249,8 @@ class Stepwise:
 
         Errors:  TargetError when that is infinite
         """
+        if self.guessing is not None:
+            return self.guessing.score
         if self.rounds is not None:
             return self.rounds.centre
         with np.errstate(divide="ignore"):
@@ -553,6 +570,7 @@ class Stepwise:
             path = list(dict.fromkeys(rounded))  # without a kink they are all the same
         losses = narrowed(self.losses, 0)
         null = self.loss.score(self.guess) if self.rounds is None else best(self.rows, losses)
+        null = null if self.guessing is None else self.guessing.score
         model, loss = self.model, self.loss
         by_fold = self.rows.by_fold(
             lambda batch, _: batch.compare(model, loss, weights, curvature=True)
@@ -582,11 +600,15 @@ class Stepwise:
         held_out = judge.held_out(
             weights, self.read.folds, self.read.splits, by_fold if arrived else None
         )
+        if held_out is not None and self.guessing is not None:
+            asked = (self.read.folds, self.read.splits, self.asked.targets, self.spans)
+            held_out = replace(held_out, guessing=self.guessing.held_out(*asked))
         return replace(
             outcome,
             passes=self.rows.passes,
             fit=fit,
             held_out=held_out,
+            guess=None if self.guessing is None else self.loss.mean(null[None])[0],
             error=found[:p] if known else None,
             intercept_error=found[p] if known and self.model.intercept else None,
             # Beside a kink curvature says nothing of the next step.

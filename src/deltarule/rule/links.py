@@ -8,6 +8,11 @@ import numpy as np
 from deltarule.rule.predict import Array, Mask
 
 
+def straight(loss: object) -> bool:
+    """Whether a loss's score is its prediction, so that an offset is a shift of the target."""
+    return isinstance(loss, Identity)
+
+
 class Identity:
     """What losses share whose link changes nothing: the score is the prediction."""
 

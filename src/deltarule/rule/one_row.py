@@ -30,6 +30,7 @@ class OneRow:
     slope: Array
     error: float
     weight_delta: Weights
+    offset: float = 0.0
 
     @classmethod
     def of(
@@ -71,4 +72,5 @@ class OneRow:
                 slope=slope[0],
                 error=2 * float(loss.value(score, wanted)[0]),
                 weight_delta=model.weight_delta(weights, row, slope),
+                offset=offset,
             )

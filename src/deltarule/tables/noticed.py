@@ -6,8 +6,15 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from deltarule.tables.schema import OTHER, Column, Noticed
+from deltarule.tables.schema import OTHER, Column, Noticed, Offset
 
+# What was made of a row where it is missing.
+TAKEN = {
+    "number": ": filled with the mean",
+    "boolean": ": filled with the mean",
+    "category": ": counted as a level",
+    "offset": ": no prediction",
+}
 WORDS = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
 
 
@@ -30,7 +37,7 @@ class Met:
             counted = {c: int(mask.sum()) for c, mask in getattr(noticed, kind).items()}
             getattr(self, kind).update(counted)
 
-    def notes(self, known: Mapping[str, Column]) -> list[str]:
+    def notes(self, known: Mapping[str, Column | Offset]) -> list[str]:
         """All of it in words."""
 
         def told(column: str, what: str, count: int, how: str) -> str:
@@ -44,8 +51,7 @@ class Met:
         for column, count in self.outside.items():
             notes.append(told(column, "is out of the range learnt from", count, ""))
         for column, count in self.missing.items():
-            category = known[column].kind == "category"
-            how = ": counted as a level" if category else ": filled with the mean"
+            how = TAKEN[known[column].kind]
             notes.append(told(column, "is missing", count, how))
         if self.ignored:
             shown = ", ".join(self.ignored[:5]) + (", ..." if len(self.ignored) > 5 else "")

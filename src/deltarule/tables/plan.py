@@ -39,6 +39,10 @@ class Asked:
     """Rows with the same value of this are of the same fold."""
     time: str | None = None
     """Folds are periods of this, each judged by the earlier ones."""
+    offset: str | None = None
+    """What is added to every score with a weight of 1."""
+    shifted: bool = False
+    """Whether targets are measured from the offset, as where the score is the prediction."""
     reference: dict[str, str] = field(default_factory=dict)
     dates: Sequence[str] | None = None
     """What parts of dates and times are inputs; None for the usual ones."""
@@ -74,12 +78,26 @@ class Plan:
     """What groups rows, or orders them in time; it is read under the name of `fold_column`."""
     cuts: tuple[float, ...] = ()
     """The times at which the second period and each later one begin."""
+    offset: str | None = None
+    """The name of the offset's term."""
+
+    @property
+    def beside(self) -> list[str]:
+        """Numbers that stand after the targets: the offset, and the targets it was taken from."""
+        if self.offset is None:
+            return []
+        return [self.offset, *(self.asked.predict if self.asked.shifted else ())]
+
+    @property
+    def width(self) -> int:
+        """How many numbers a chunk of this plan has."""
+        return len(self.numbers) + len(self.asked.predict) + len(self.beside)
 
     @property
     def columns(self) -> list[pl.Expr]:
         """The columns to read, as numbers and text."""
-        weight = [self.asked.row_weight] if self.asked.row_weight else []
-        read = self._read([*self.numbers, *self.asked.predict, *weight], self.categories)
+        apart = [one for one in (self.asked.row_weight, self.offset) if one is not None]
+        read = self._read([*self.numbers, *self.asked.predict, *apart], self.categories)
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
 
     @property
@@ -87,9 +105,10 @@ class Plan:
         """Of the rows that are learnt from: their times, and what each counts for."""
         asked = self.asked
         assert self.fold_by is not None, "there are times only where rows are ordered in time"
-        needed = self._read(asked.predict, ())
+        offset = [] if self.offset is None else [self.offset]
+        needed = self._read([*asked.predict, *offset], ())
         if asked.drop_missing:
-            needed = self._read([*asked.predict, *self.numbers], self.categories)
+            needed = self._read([*asked.predict, *offset, *self.numbers], self.categories)
         weight = self._read([asked.row_weight], ())[0] if asked.row_weight else pl.lit(1.0)
         kept = pl.all_horizontal([one.is_not_null() for one in needed])
         return [
@@ -122,6 +141,12 @@ class Plan:
         asked = self.asked
         every = [*self.numbers, *asked.predict]
         numbers = [frame[column].to_numpy() for column in every]
+        offsets = self.offsets(frame, name=name, row=row)
+        if offsets is not None:
+            targets = numbers[len(self.numbers) :]
+            if asked.shifted:
+                numbers[len(self.numbers) :] = [target - offsets for target in targets]
+            numbers += [offsets, *(targets if asked.shifted else ())]
         return Chunk(
             numbers=numbers,
             targets=len(self.numbers),
@@ -130,9 +155,19 @@ class Plan:
             identify=[every.index(column) for column in self.identify if column in every],
             identify_by=[self.categories.index(c) for c in self.identify if c in self.categories],
             drop_missing=asked.drop_missing,
-            gaps=any(frame[column].null_count() for column in every),
+            gaps=any(frame[column].null_count() for column in [*every, *self.beside]),
             placed=self._placed(frame, name=name, row=row),
         )
+
+    def offsets(self, frame: pl.DataFrame, *, name: str, row: int) -> Array | None:
+        """What is added to each row's score, (n,), NaN where missing; None where nothing is.
+
+        Errors:  ValueRefusedError for an infinite one
+        """
+        if self.offset is None:
+            return None
+        where = f"{name}, column '{self.offset}'"
+        return numbers_of(frame[self.offset], where=where, row=row)
 
     def _placed(self, frame: pl.DataFrame, *, name: str, row: int) -> Folds | None:
         """Each row's fold, where a column decides: (n,)."""
@@ -221,9 +256,10 @@ def plan(
     shown = Look(look, name, typed, decimal, asked.dates, asked.texts)
     by = asked.group or asked.time
     folds = one_term(by, shown) if by else None
+    offset = _offset(asked.offset, shown) if asked.offset else None
     using = asked.using
     if not using:
-        left = {*apart, *(folds.columns if folds else ())}
+        left = {*apart, *(c for term in (folds, offset) if term for c in term.columns)}
         using = [column for column in look.columns if column not in left]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
@@ -231,6 +267,13 @@ def plan(
             raise LearningError(f"'{term.name}' uses '{column}', which is predicted or the weight")
     terms = {column: target_term(column, shown) for column in apart}
     terms |= {term.name: term for term in inputs.terms}
+    if offset is not None:
+        if offset.name in terms:
+            raise LearningError(
+                f"'{offset.name}' is the offset, which is not learnt: it cannot be predicted, used "
+                "or the weight"
+            )
+        terms[offset.name] = offset
     kinds = dict(look.schema)
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
     made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], [], {})
@@ -238,6 +281,9 @@ def plan(
         made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:
         _check_number(view[target], f"{name}: the target '{target}'", TargetError)
+    if offset is not None:
+        made.offset = offset.name
+        _check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
     for column in weight:
         _check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
     for term in inputs.terms:
@@ -257,6 +303,11 @@ def evaluated(
         return rows.select([term.polars(kinds) for term in terms]).collect()
     except pl.exceptions.PolarsError as error:
         raise said(error, name) from error
+
+
+def _offset(one: str, shown: Look) -> Term:
+    """A column of numbers, or of text that spells them, or an expression."""
+    return target_term(one, shown) if one in shown.kinds else one_term(one, shown)
 
 
 def _fold_by(term: Term, look: pl.DataFrame, asked: Asked, *, name: str) -> pl.Expr:
@@ -334,7 +385,8 @@ def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
     Rows that will be left out have no say.
     """
     if asked.predict:
-        look = look.filter(pl.all_horizontal(pl.col(list(asked.predict)).is_not_null()))
+        needed = [*asked.predict, *([] if made.offset is None else [made.offset])]
+        look = look.filter(pl.all_horizontal(pl.col(needed).is_not_null()))
     if asked.row_weight is not None:
         look = look.filter(pl.col(asked.row_weight) > 0)
     wide = sorted(made.numbers, key=lambda column: -look[column].n_unique())

@@ -93,7 +93,12 @@ class Read:
         columns, noticed = self.schema.columns_of(frame, name=name, row=row)
         targets = self.schema.outcomes(frame, name=name, row=row)
         weights = row_weights_of(frame, self.plan.asked.row_weight, name=name, row=row)
+        offsets = self.plan.offsets(frame, name=name, row=row)
+        if offsets is not None and self.plan.asked.shifted:
+            targets = targets - offsets[:, None]
         keep: Mask = ~np.asarray(np.isnan(targets).any(axis=1))
+        if offsets is not None:
+            keep &= ~np.isnan(offsets)
         if weights is not None:
             keep &= weights > 0
         if self.plan.asked.time is not None:
@@ -107,6 +112,8 @@ class Read:
             weights,
             np.arange(row, row + frame.height),
             lambda: self._fold(frame, row),
+            offsets,
+            self.plan.asked.shifted,
         )
         return all_rows if keep.all() else all_rows.only(keep)
 
@@ -119,6 +126,9 @@ class Read:
 class Encoded:
     """Rows as arrays: each input (n,), targets (n, k); row weights, row numbers, folds (n,).
 
+    `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
+    from them.
+
     What is costly and not always wanted is worked out when it is asked for.
     """
 
@@ -127,6 +137,8 @@ class Encoded:
     row_weights: Array | None
     number: NDArray[np.intp]
     hashed: Callable[[], Folds]
+    added: Array | None = None
+    shifted: bool = False
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -141,6 +153,11 @@ class Encoded:
         """The fold of each row."""
         return self.hashed()
 
+    @property
+    def offsets(self) -> Array | None:
+        """What is to be added to the scores, (n,), unless targets are measured from it."""
+        return None if self.shifted else self.added
+
     def only(self, keep: Mask) -> "Encoded":
         """Those of the rows that a mask (n,) keeps."""
         return Encoded(
@@ -149,6 +166,8 @@ class Encoded:
             None if self.row_weights is None else self.row_weights[keep],
             self.number[keep],
             lambda: self.fold[keep],
+            None if self.added is None else self.added[keep],
+            self.shifted,
         )
 
 
@@ -182,7 +201,8 @@ def read(
             if source.widen():
                 continue
             # Only what was thought to be numbers written as text can be text instead.
-            if error.column is None or error.column in {*texts, *asked.predict}:
+            needed = {*asked.predict, asked.row_weight, asked.offset}
+            if error.column is None or error.column in {*texts, *needed}:
                 raise
             texts |= {error.column}
         else:
@@ -277,7 +297,7 @@ def _check_size(made: Plan, name: str) -> None:
 
     Errors:  ColumnError
     """
-    columns = len(made.numbers) + len(made.asked.predict)
+    columns = made.width
     needed = made.asked.folds * columns**2 * 8
     if needed > LARGEST_SUMS:
         raise ColumnError(
@@ -298,7 +318,7 @@ def _nothing_left(name: str, asked: Asked, sums: Sums) -> EmptyError | TargetErr
 
 
 def _infinite(error: InfiniteError, made: Plan, name: str, start: int) -> ValueRefusedError:
-    column = [*made.numbers, *made.asked.predict][error.number]
+    column = [*made.numbers, *made.asked.predict, *made.beside][error.number]
     where = f"{name}, column '{column}', row {start + error.row + 1}"
     what = (
         "is infinite"

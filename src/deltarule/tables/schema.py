@@ -105,6 +105,15 @@ class Target(Input):
         return tuple(self.classes) if len(self.classes) > 2 else (list(self.classes)[1],)
 
 
+class Offset(Input):
+    """What is added to every score as it is: its mean, and the range it was seen in."""
+
+    kind: Literal["offset"] = "offset"
+    mean: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
+
+
 class LeftOut(Part):
     """A column that is no input, and why."""
 
@@ -135,6 +144,21 @@ class Schema(Part):
     left_out: tuple[LeftOut, ...]
     read_through: dict[str, str] = Field(default_factory=dict)
     """The kind of each column that expressions read: text must come as text again."""
+    offset: Offset | None = None
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.offset is not None and self.offset.name in [
+            one.name for one in (*self.columns, *self.targets)
+        ]:
+            raise ValueError(f"'{self.offset.name}' is the offset and another column")
+        return self
+
+    @property
+    def known(self) -> "dict[str, Column | Offset]":
+        """What predicting reads, by name."""
+        offset = () if self.offset is None else (self.offset,)
+        return {one.name: one for one in (*self.columns, *offset)}
 
     @property
     def inputs(self) -> list[tuple[str, str | None]]:
@@ -160,8 +184,8 @@ class Schema(Part):
 
     @property
     def needs(self) -> list[str]:
-        """The table's columns that the inputs are made from."""
-        return list(dict.fromkeys(c for column in self.columns for c in column.term.columns))
+        """The table's columns that the inputs and the offset are made from."""
+        return list(dict.fromkeys(c for one in self.known.values() for c in one.term.columns))
 
     @property
     def expects(self) -> dict[str, type[pl.DataType]]:
@@ -171,9 +195,9 @@ class Schema(Part):
         for column, word in self.read_through.items():
             if word in by_word:
                 kinds[column] = by_word[word]
-        for one in self.columns:
+        for one in self.known.values():
             if one.expression is None and one.kind != "boolean":
-                kinds[one.name] = pl.Float64 if one.kind == "number" else pl.String
+                kinds[one.name] = pl.String if one.kind == "category" else pl.Float64
         return kinds
 
     def view(
@@ -184,7 +208,7 @@ class Schema(Part):
         Errors:  ColumnError; ValueRefusedError for a value that an expression cannot take;
                  ExpressionError for a column of another kind than the one learnt from
         """
-        wanted: list[Input] = [*self.columns, *(self.targets if targets else ())]
+        wanted: list[Input] = [*self.known.values(), *(self.targets if targets else ())]
         terms = [one.term for one in wanted]
         check_there(frame.columns, [c for term in terms for c in term.columns], name=name)
         for column, word in self.read_through.items():
@@ -220,6 +244,27 @@ class Schema(Part):
             else:
                 self._encode_category(column, series, inputs[:, span], noticed)
         return inputs, noticed
+
+    def offsets(
+        self, frame: pl.DataFrame, noticed: Noticed, *, name: str = "the table", row: int = 0
+    ) -> Array | None:
+        """What is added to each row's score, (n,), NaN where missing; None where nothing is.
+
+        What is new in them is noticed beside what is new in the inputs.
+        Errors:  ValueRefusedError for an infinite one
+        """
+        if self.offset is None:
+            return None
+        own = self.offset
+        values = numbers_of(frame[own.name], where=f"{name}, column '{own.name}'", row=row)
+        gaps = np.isnan(values)
+        with np.errstate(invalid="ignore"):
+            outside = (values < own.low) | (values > own.high)
+        if outside.any():
+            noticed.outside[own.name] = outside
+        if gaps.any():
+            noticed.missing[own.name] = gaps
+        return values
 
     def columns_of(
         self, frame: pl.DataFrame, *, name: str, row: int = 0

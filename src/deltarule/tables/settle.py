@@ -9,15 +9,25 @@ import numpy as np
 from deltarule.errors import ColumnError, LearningError
 from deltarule.moments.moments import Moments
 from deltarule.moments.tally import Sums
+from deltarule.rule.predict import Array
 from deltarule.tables.plan import Asked, Plan
-from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number, Schema, Target
+from deltarule.tables.schema import (
+    MISSING,
+    OTHER,
+    Category,
+    LeftOut,
+    Number,
+    Offset,
+    Schema,
+    Target,
+)
 
 
 def settle(
     made: Plan, folds: list[Moments], sums: Sums, name: str
 ) -> tuple[Schema, list[Moments], list[str]]:
     """The schema, and the moments of its inputs and targets, from those of all that was read."""
-    m = len(made.numbers) + len(made.asked.predict)
+    m = made.width
     rows = sum(fold.rows for fold in folds)
     mean = sum((fold.rows * fold.mean for fold in folds), np.zeros_like(folds[0].mean)) / rows
     columns: list[Number | Category] = []
@@ -84,8 +94,12 @@ def settle(
     columns.sort(key=lambda column: order.index(column.name))
     columns = _referenced(columns, made.asked)
     targets = []
-    for at, target in enumerate(made.asked.predict, start=len(made.numbers)):
-        low, high = float(sums.low[at]), float(sums.high[at])
+    first = len(made.numbers)
+    after = first + len(made.asked.predict)
+    for at, target in enumerate(made.asked.predict):
+        # A target that is measured from an offset stands after it, too, as it is.
+        place_ = after + 1 + at if made.offset and made.asked.shifted else first + at
+        low, high = float(sums.low[place_]), float(sums.high[place_])
         expression = made.terms[target].expression
         targets.append(Target(name=target, expression=expression, low=low, high=high))
     schema = Schema(
@@ -95,6 +109,7 @@ def settle(
         drop_missing=made.asked.drop_missing,
         left_out=tuple(left_out),
         read_through=made.read_through,
+        offset=None if made.offset is None else _offset(made, mean, folds, sums, after),
     )
     taken: list[int] = []
     for column_ in columns:
@@ -106,8 +121,20 @@ def settle(
                 if level != column_.reference
             ]
         taken.extend(place)
-    taken.extend(range(len(made.numbers), m))
+    taken.extend(range(first, after))
     return schema, [fold.take(taken) for fold in folds], notes
+
+
+def _offset(made: Plan, mean: Array, folds: list[Moments], sums: Sums, at: int) -> Offset:
+    assert made.offset is not None, "there is an offset"
+    low, high = float(sums.low[at]), float(sums.high[at])
+    return Offset(
+        name=made.offset,
+        expression=made.terms[made.offset].expression,
+        mean=float(np.clip(mean[at] * folds[0].scale[at], low, high)),
+        low=low,
+        high=high,
+    )
 
 
 def _always(value: str, missing: float) -> str:

@@ -108,6 +108,8 @@ def _predicted(
         terms.append(f"{left} from {len(rest):,} more")
     if "intercept" in step.before:
         terms.append(f"intercept {plain(float(step.before['intercept'][at]))}")
+    if row.offset:
+        terms.append(f"offset {plain(row.offset)}")
     name = f"{outputs[at]}: " if len(outputs) > 1 else ""
     score, prediction = float(row.score[at]), float(row.prediction[at])
     if score == prediction:

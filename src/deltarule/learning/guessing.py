@@ -1,0 +1,96 @@
+"""Guessing beside an offset: what rows say where no input may explain them.
+
+Without an offset guessing is the targets' mean. With one it is the best score that all rows share
+beside their own offsets: of counts, one rate for all, times each row's exposure. It is learnt as
+any weights are, by a model without inputs.
+
+Shapes: n rows, k outputs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.learning.judge import Judge
+from deltarule.learning.passes import Answer, Batch, Question, RowSource
+from deltarule.moments.moments import Moments
+from deltarule.moments.problem import Problem
+from deltarule.moments.splits import Splits
+from deltarule.rule.compare import Loss, Objective
+from deltarule.rule.learn import Newton
+from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.train import train
+
+MODEL = Linear()
+# From a start that is near; Newton's last step leaves about the square of this.
+TOLERANCE = 1e-7
+STEPS = 40
+
+
+@dataclass
+class Bare:
+    """Rows without their inputs."""
+
+    rows: RowSource
+
+    @property
+    def passes(self) -> int:
+        """How often all rows were gone over."""
+        return self.rows.passes
+
+    @property
+    def in_memory(self) -> bool:
+        return self.rows.in_memory
+
+    def batches(self) -> Iterator[Batch]:
+        return map(_bare, self.rows.batches())
+
+    def total(self, answer: Callable[[Batch], Answer]) -> Answer:
+        return self.rows.total(lambda batch: answer(_bare(batch)))
+
+    def by_fold(self, answer: Callable[[Batch, int], Answer]) -> dict[int, Answer]:
+        return self.rows.by_fold(lambda batch, fold: answer(_bare(batch), fold))
+
+    def objective(
+        self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
+    ) -> Objective:
+        """These rows as an objective."""
+        return Question(self, model, loss, without, expected)
+
+
+def _bare(batch: Batch) -> Batch:
+    return replace(batch, inputs=batch.inputs[:, :0])
+
+
+@dataclass(frozen=True)
+class Guessing:
+    """The best score that all rows share beside their offsets, and how far off it is.
+
+    Shapes:  score (k,)
+    """
+
+    rows: Bare
+    loss: Loss
+    score: Array
+
+    @classmethod
+    def of(cls, rows: RowSource, loss: Loss, first: Array) -> "Guessing":
+        """Of all rows, found from another score."""
+        bare = Bare(rows)
+        weights: Weights = {"weight": np.zeros((0, len(first))), "intercept": first}
+        objective = bare.objective(MODEL, loss)
+        for step in train(weights, objective, Newton(), steps=STEPS, tolerance=TOLERANCE):
+            weights = step.weights
+        return cls(bare, loss, weights["intercept"])
+
+    def held_out(
+        self, folds: Sequence[Moments], splits: Splits, targets: Sequence[int], spans: list[slice]
+    ) -> Array:
+        """Each target's summed (prediction - target) ** 2 where other folds say what to guess."""
+        problem = Problem((), targets, True, {}, None)
+        judge = Judge(self.rows, MODEL, [self.loss], problem, spans, lambda objective: objective)
+        weights = {"weight": np.zeros((0, len(self.score))), "intercept": self.score}
+        found = judge.held_out(weights, folds, splits)
+        assert found is not None, "rows are held out"
+        return found.errors
