@@ -13,7 +13,7 @@ Shapes: n rows, p inputs. A chunk is inputs (n, p), targets (n,).
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ PREDICTED = 1000
 STEPS = (20, 1000)
 STRENGTHS = [0.0, *np.logspace(-5, 2, 15).tolist()]
 FOLDS = 5
+LASSO_STRENGTHS = 100
 
 
 def of_numbers(path: Path) -> dict[str, Any]:
@@ -59,7 +60,57 @@ def of_numbers(path: Path) -> dict[str, Any]:
         "alpha": descent.alpha,
         "descent": {str(steps): descent.after(steps).tolist() for steps in STEPS},
         "ridge_path": ridge_path(chunks).tolist(),
+        "lasso_strengths": lasso_strengths(found).tolist(),
     }
+
+
+def of_links(path: Path) -> dict[str, Any]:
+    """Nothing: `left` judges weights by the rows alone."""
+    return {}
+
+
+def left(path: Path, kind: str, values: Sequence[float], exact: Mapping[str, Any]) -> float:
+    """What the rows still have to say against weights, as a share of what they say at the start.
+
+    The weights are in the columns' own units, the intercept last. For yes/no and counts it is the
+    norm of the mean loss's gradient on standardised inputs; at the start all weights are 0 and
+    predictions the mean. For a lasso, by how much the gradient misses what the least strength
+    allows, as a share of the strength that leaves no weight.
+    """
+    table = pl.read_parquet(path)
+    target = table["y"].to_numpy()
+    inputs = [table[name] for name in table.columns if name != "y"]
+    weights = np.array(values)
+    scores = np.full(len(target), weights[-1] if len(weights) > len(inputs) else 0.0)
+    for column, weight in zip(inputs, weights, strict=False):
+        scores += weight * column.to_numpy()
+    means = {"gradient logistic": lambda: 1 / (1 + np.exp(-scores)), "lasso": lambda: scores}
+    means["gradient poisson"] = lambda: np.exp(scores)
+    predictions = means[kind]()
+    if kind == "lasso":
+        predictions += target.mean() - predictions.mean()
+    here, start = (
+        np.array([_slope(column, off) for column in inputs] + [off.mean()])
+        for off in (predictions - target, target.mean() - target)
+    )
+    if kind != "lasso":
+        return float(np.linalg.norm(here) / np.linalg.norm(start))
+    strength, slope = min(exact["lasso_strengths"]), here[:-1]
+    apart = np.where(weights != 0, slope + strength * np.sign(weights), 0.0)
+    missed = np.where(weights != 0, np.abs(apart), np.maximum(np.abs(slope) - strength, 0.0))
+    return float(missed.max() / np.abs(start).max())
+
+
+def _slope(column: pl.Series, off: Array) -> float:
+    values = column.to_numpy()
+    return _sum((values - values.mean()) / values.std() * off) / len(off)
+
+
+def lasso_strengths(found: "LeastSquares") -> Array:
+    """A hundred strengths, from the one that leaves no weight to a thousandth of it."""
+    # The column of ones stands first; inputs are standardised, so its share is the mean.
+    top = float(np.abs(found.with_targets[1:]).max()) / found.rows
+    return np.geomspace(top, top / 1000, LASSO_STRENGTHS)
 
 
 def of_mixed(path: Path) -> dict[str, Any]:

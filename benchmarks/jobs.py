@@ -15,6 +15,7 @@ class Contestant:
 
     `does` is module:function, `loads` what its process imports before the clock starts. With
     `once` it is too slow for more than one run: that one counts, and nothing is thrown away.
+    `holds` is module:function, and loads the table before the clock starts.
     """
 
     name: str
@@ -22,14 +23,15 @@ class Contestant:
     loads: tuple[str, ...]
     note: str = ""
     once: bool = False
+    holds: str = ""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What deltarule owes: times decoding alone, MB beyond the interpreter's, relative error."""
+    """What deltarule owes: times what is beside it, MB beyond the interpreter's, relative error."""
 
-    decode: float
-    peak_mb: float
+    beside: float
+    peak_mb: float | None
     error: float
 
 
@@ -43,6 +45,8 @@ class Job:
     rows: int
     contestants: tuple[Contestant, ...]
     limits: Limits | None = None
+    beside: str = "decode"
+    """The contestant whose time the others' are shown in."""
 
 
 DECODE = Contestant("decode", "benchmarks.peers:decode", POLARS, "polars reads it, nothing else")
@@ -90,6 +94,49 @@ def _mixed(name: str, title: str, table: str, rows: int) -> Job:
     )
 
 
+def _linked(name: str, title: str, table: str, rows: int, loss: str) -> Job:
+    """A loss other than squared, on a table in memory, beside the solvers for it."""
+    sklearn, held = ("numpy", "polars", "sklearn.linear_model"), "benchmarks.in_memory"
+    return Job(
+        name=name,
+        title=title,
+        table=table,
+        rows=rows,
+        contestants=(
+            Contestant(
+                "deltarule",
+                f"{held}:deltarule_{loss}",
+                (held, *OURS),
+                "with standard errors, deviance and cross-validated error",
+                holds=f"{held}:frame",
+            ),
+            Contestant(
+                "glum",
+                f"{held}:glum_{loss}",
+                (held, *POLARS, "glum"),
+                "standardised before the clock; weights only",
+                holds=f"{held}:columns",
+            ),
+            Contestant(
+                "scikit-learn, lbfgs",
+                f"{held}:lbfgs_{loss}",
+                (held, *sklearn),
+                "standardised before the clock; weights only",
+                holds=f"{held}:arrays",
+            ),
+            Contestant(
+                "scikit-learn, newton-cholesky",
+                f"{held}:cholesky_{loss}",
+                (held, *sklearn),
+                "standardised before the clock; weights only",
+                holds=f"{held}:arrays",
+            ),
+        ),
+        limits=Limits(beside=1.0, peak_mb=None, error=1e-8),
+        beside="glum",
+    )
+
+
 JOBS = (
     Job(
         name="parquet_5m_x_20",
@@ -105,7 +152,7 @@ JOBS = (
             SKLEARN,
             SKLEARN_SCALED,
         ),
-        limits=Limits(decode=2.5, peak_mb=500, error=1e-10),
+        limits=Limits(beside=2.5, peak_mb=500, error=1e-10),
     ),
     Job(
         name="descent_1000_steps",
@@ -159,6 +206,42 @@ JOBS = (
         table="numbers.csv",
         rows=1_000_000,
         contestants=(DECODE, LEARN, SKLEARN_SCALED),
+    ),
+    _linked("logistic_5m_x_20", "Logistic, in memory", "yes_no.parquet", 5_000_000, "logistic"),
+    _linked("logistic_1m_x_50", "Logistic, in memory", "yes_no_50.parquet", 1_000_000, "logistic"),
+    _linked("poisson_5m_x_20", "Poisson, in memory", "counts.parquet", 5_000_000, "poisson"),
+    _linked("poisson_1m_x_50", "Poisson, in memory", "counts_50.parquet", 1_000_000, "poisson"),
+    Job(
+        name="lasso_path_cv",
+        title="100 lasso strengths x 5 folds, in memory",
+        table="numbers.parquet",
+        rows=5_000_000,
+        contestants=(
+            Contestant(
+                "read alone",
+                "benchmarks.in_memory:read_alone",
+                ("benchmarks.in_memory", *OURS),
+                "deltarule's one read to moments",
+                holds="benchmarks.in_memory:frame",
+            ),
+            Contestant(
+                "deltarule",
+                "benchmarks.in_memory:lasso",
+                ("benchmarks.in_memory", *OURS, "deltarule.moments.lasso"),
+                "the read, and the path on five folds and on all rows",
+                holds="benchmarks.in_memory:frame",
+            ),
+            Contestant(
+                "scikit-learn",
+                "benchmarks.in_memory:lasso_cv",
+                ("benchmarks.in_memory", *POLARS, "sklearn.linear_model"),
+                "LassoCV, standardised before the clock; run once",
+                once=True,
+                holds="benchmarks.in_memory:arrays",
+            ),
+        ),
+        limits=Limits(beside=2.0, peak_mb=None, error=1e-8),
+        beside="read alone",
     ),
     _mixed(
         "mixed_3m",

@@ -13,21 +13,24 @@ from benchmarks.jobs import JOBS, Job
 
 Record = Mapping[str, Any]
 
-HEAD = ("", "seconds", "spread", "x decode", "warm", "x decode", "process", "peak MB", "error")
+HEAD = ("", "seconds", "spread", "x {}", "warm", "x {}", "process", "peak MB", "error")
 
 MEANING = """\
 seconds   the job alone, after imports, the first time in its process: the median, and the spread
 warm      the same once more in the same process
 process   from start to end, with imports
-peak      memory beyond a bare interpreter's
-error     the largest relative one
+peak      memory beyond a bare interpreter's, with the table where it is held
+error     the largest relative one; of a gradient, its norm by that at the start
 ~         partly estimated, as its note says"""
 
 
 def of_job(job: Job, records: Sequence[Record]) -> str:
     """The job's table, what its columns mean, and whether its limits were held."""
-    decode = next((r for r in records if r["contestant"] == "decode" and "failed" not in r), None)
-    rows = [HEAD, *(_row(record, decode) for record in records)]
+    beside = next((r for r in records if r["contestant"] == job.beside and "failed" not in r), None)
+    rows = [
+        tuple(head.format(job.beside) for head in HEAD),
+        *(_row(record, beside) for record in records),
+    ]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD))]
     lines = [f"\n{job.name}: {job.title}, {records[0]['rows']:,} rows", _where(records[0]), ""]
     for row in rows:
@@ -35,10 +38,10 @@ def of_job(job: Job, records: Sequence[Record]) -> str:
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
     lines += ["", *(_notes(record) for record in records)]
-    return "\n".join([*lines, *_limits(job, records, decode)])
+    return "\n".join([*lines, *_limits(job, records, beside)])
 
 
-def _row(record: Record, decode: Record | None) -> tuple[str, ...]:
+def _row(record: Record, beside: Record | None) -> tuple[str, ...]:
     name = record["contestant"]
     if "failed" in record:
         return (name, "failed", *[""] * (len(HEAD) - 2))
@@ -49,7 +52,7 @@ def _row(record: Record, decode: Record | None) -> tuple[str, ...]:
         return f"{about}{record[key]['median'] + more:.2f}" if key in record else "-"
 
     def times(key: str) -> str:
-        ratio = ratio_of(record, decode, key)
+        ratio = ratio_of(record, beside, key)
         return "-" if ratio is None else f"{about}{ratio:.2f}"
 
     spread = record["seconds"]
@@ -66,11 +69,11 @@ def _row(record: Record, decode: Record | None) -> tuple[str, ...]:
     )
 
 
-def ratio_of(record: Record, decode: Record | None, key: str) -> float | None:
-    """The median by the median of decoding alone in the same run."""
-    if decode is None or key not in record or key not in decode:
+def ratio_of(record: Record, beside: Record | None, key: str) -> float | None:
+    """The median by that of what stands beside it in the same run."""
+    if beside is None or key not in record or key not in beside:
         return None
-    ratio: float = (record[key]["median"] + record["left_out_seconds"]) / decode[key]["median"]
+    ratio: float = (record[key]["median"] + record["left_out_seconds"]) / beside[key]["median"]
     return ratio
 
 
@@ -94,13 +97,13 @@ def _notes(record: Record) -> str:
     return f"  {record['contestant']}: {'; '.join(told)}"
 
 
-def _limits(job: Job, records: Sequence[Record], decode: Record | None) -> list[str]:
+def _limits(job: Job, records: Sequence[Record], beside: Record | None) -> list[str]:
     ours = next((r for r in records if r["contestant"] == "deltarule" and "failed" not in r), None)
     if job.limits is None or ours is None:
         return []
     found = [
-        ("deltarule / decode", ratio_of(ours, decode, "seconds"), job.limits.decode, ".2f"),
-        ("the same, warm", ratio_of(ours, decode, "warm_seconds"), job.limits.decode, ".2f"),
+        (f"deltarule / {job.beside}", ratio_of(ours, beside, "seconds"), job.limits.beside, ".2f"),
+        ("the same, warm", ratio_of(ours, beside, "warm_seconds"), job.limits.beside, ".2f"),
         ("peak memory, MB", ours["peak_mb"], job.limits.peak_mb, ".0f"),
         ("relative error", ours["error"], job.limits.error, ".0e"),
     ]
@@ -109,7 +112,7 @@ def _limits(job: Job, records: Sequence[Record], decode: Record | None) -> list[
         *(
             f"{name}: {value:{form}} (limit {limit:g}): {'held' if value <= limit else 'NOT HELD'}"
             for name, value, limit, form in found
-            if value is not None
+            if value is not None and limit is not None
         ),
     ]
 

@@ -108,7 +108,8 @@ def one(contestant: Contestant, path: Path, answers: Path) -> dict[str, Any]:
     first line, and from the last line to the end.
     """
     again = not contestant.once
-    words = [contestant.does, ",".join(contestant.loads), str(path), str(answers), str(int(again))]
+    words = [contestant.does, ",".join(contestant.loads), contestant.holds]
+    words += [str(path), str(answers), str(int(again))]
     began = perf_counter()
     lines: list[tuple[float, str]] = []
     with subprocess.Popen(

@@ -41,9 +41,12 @@ def test_each_job_has_its_contestants(small):
     records, _, _ = small
     jobs = ["parquet_5m_x_20", "descent_1000_steps", "ridge_path_cv", "csv_1m_x_20", "mixed_3m"]
     jobs += ["flights_1m"]
-    assert {job for job, _ in records} == set(jobs)
+    held = ["logistic_5m_x_20", "logistic_1m_x_50", "poisson_5m_x_20", "poisson_1m_x_50"]
+    held += ["lasso_path_cv"]
+    assert {job for job, _ in records} == {*jobs, *held}
     assert all((job, "decode") in records for job in jobs)
-    assert len(records) == 13
+    assert all((job, "deltarule") in records for job in held)
+    assert len(records) == 18
     assert not [one for one in records.values() if "failed" in one]
 
 
@@ -70,12 +73,47 @@ def test_each_result_says_how_long_how_much_where_and_with_what(small):
         ("csv_1m_x_20", "deltarule", "weights"),
         ("descent_1000_steps", "deltarule, each step", "descent 1000"),
         ("descent_1000_steps", "deltarule, closed form", "descent 1000"),
+        ("logistic_5m_x_20", "deltarule", "gradient logistic"),
+        ("logistic_1m_x_50", "deltarule", "gradient logistic"),
+        ("poisson_5m_x_20", "deltarule", "gradient poisson"),
+        ("poisson_1m_x_50", "deltarule", "gradient poisson"),
+        ("lasso_path_cv", "deltarule", "lasso"),
     ],
 )
 def test_the_digits_are_right(small, job, contestant, error_of):
     one = small[0][job, contestant]
     assert one["error_of"] == error_of
     assert 0 <= one["error"] < 1e-10
+
+
+def test_passes_over_the_rows_are_told(small):
+    records, printed, _ = small
+    figures = records["logistic_5m_x_20", "deltarule"]["figures"]
+    assert figures["passes"] >= figures["steps"] > 1
+    assert f"passes {figures['passes']:.4g}" in printed
+
+
+def test_what_is_left_to_learn_is_judged_by_the_rows_alone(tmp_path):
+    # Weights from another library, near enough and a little off.
+    code = (
+        "import json, numpy as np; from pathlib import Path; from benchmarks import tables, exact; "
+        "from sklearn.linear_model import LogisticRegression; "
+        f"path = tables.make('yes_no.parquet', 3000, Path({str(tmp_path)!r})); "
+        "from benchmarks.in_memory import arrays; held = arrays(str(path)); "
+        "found = LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000, solver='newton-cholesky')"
+        ".fit(held.inputs, held.target); "
+        "best = held.own(found.coef_[0], found.intercept_[0]); "
+        "off = held.own(found.coef_[0] + 0.01, found.intercept_[0]); "
+        "none = held.own(0 * held.mean, np.log(held.target.mean() / (1 - held.target.mean()))); "
+        "print([exact.left(path, 'gradient logistic', one, {}) for one in (best, off, none)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    best, off, none = json.loads(done.stdout)
+    assert best < 1e-10
+    assert 1e-4 < off < 0.5
+    assert none == pytest.approx(1)
 
 
 def test_held_out_errors_differ_by_chance_alone(small):
