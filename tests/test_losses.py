@@ -22,6 +22,7 @@ from deltarule.rule.learn import Newton
 from deltarule.rule.losses import LOSSES, loss_named
 from deltarule.rule.predict import Array, Linear, stack
 from deltarule.rule.train import train
+from deltarule.tables.reading import Keep
 
 SEED, N = 20, 400
 NAMES = ["a", "b", "c"]
@@ -274,7 +275,7 @@ def test_rows_that_are_read_again_and_again_say_the_same(
     path = tmp_path / "t.parquet"
     table_of(inputs, targets).write_parquet(path)
     held = dr.learn(path, predict="y", loss=loss, tolerance=1e-12)
-    monkeypatch.setattr("deltarule.learning.KEPT_CELLS", 0)
+    monkeypatch.setattr("deltarule.learning.rows_kept", lambda *_: Keep(0))
     read = dr.learn(path, predict="y", loss=loss, tolerance=1e-12)
     assert held.record.learnt[0].reads == 1
     assert read.record.learnt[0].reads > read.record.learnt[0].steps

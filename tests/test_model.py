@@ -374,7 +374,7 @@ def test_average_and_contributions_add_up_to_the_prediction(
         np.testing.assert_allclose(total, found[f"{output}_prediction"].to_numpy(), rtol=1e-12)
         assert found[f"{output}_average"].n_unique() == 1
     assert found.columns == expected
-    assert found.select(two.prediction_columns).equals(two.predict(mixed))
+    assert found.select("price_prediction", "sold_prediction").equals(two.predict(mixed))
 
 
 def test_contributions_are_measured_from_the_average_row(

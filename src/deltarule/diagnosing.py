@@ -28,7 +28,6 @@ from deltarule.comparing import left_out_told, nothing_in
 from deltarule.moments.inference import Told, design, inverses, leverages, told_by_others
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import Normal, solve
-from deltarule.rule.losses import each_output
 from deltarule.rule.predict import Array, Linear
 from deltarule.saved import unpack
 from deltarule.scorer import Scored, Scorer, batches
@@ -201,7 +200,7 @@ class Hat:
         bread[:, :p, :p] = solution.inverse
         if intercept:
             bread[:, -1, -1] = 1 / problem.rows
-        losses = each_output(scorer.loss, k)
+        losses = record.losses
         typical = np.ones(k)
         graded = all(loss.noise in GRADED and loss.name != "squared" for loss in losses)
         graded = graded and len(contract.targets) == k
@@ -252,7 +251,7 @@ class Hat:
         """How far rows are off, on a scale on which they stray nearly normally: (n,)."""
         if not self.graded:
             return off
-        loss, one = each_output(scorer.loss, len(self.typical))[at], slice(at, at + 1)
+        loss, one = scorer.record.losses[at], slice(at, at + 1)
         targets = batch.targets[:, one]
         excess = loss.value(batch.scores[:, one], targets) - loss.least(targets)
         return np.sqrt(np.maximum(2 * excess, 0.0)) * np.sign(off)

@@ -25,7 +25,7 @@ from deltarule.scorer import Scorer, batches, widening
 from deltarule.summary import paragraphs
 from deltarule.tables.frames import open_table
 from deltarule.tables.noticed import Met, flags_of
-from deltarule.tables.schema import Noticed
+from deltarule.tables.schema import Noticed, Target
 from deltarule.tables.source import Source
 from deltarule.views import overview
 
@@ -51,14 +51,14 @@ class Model:
         return self._scorer.loss
 
     @property
-    def outputs(self) -> list[str]:
+    def targets(self) -> list[str]:
         """The targets' names."""
         return [target.name for target in self._record.contract.targets]
 
     @property
-    def prediction_columns(self) -> list[str]:
-        """What the columns of a prediction are called."""
-        return [f"{output}_prediction" for output in self.outputs]
+    def outputs(self) -> list[str]:
+        """The names of what has a score: each target, or target=class for each class."""
+        return self._record.contract.outputs
 
     @property
     def weights(self) -> pl.DataFrame:
@@ -154,7 +154,7 @@ class Model:
             parts.append(made)
             met.add(noticed, batch.height)
         met.ignored = [
-            c for c in source.look().columns if c not in contract.needs and c not in self.outputs
+            c for c in source.look().columns if c not in contract.needs and c not in self.targets
         ]
         if parts:
             return pl.concat(parts), met
@@ -165,23 +165,32 @@ class Model:
     def _frame(self, inputs: Array, offsets: Array | None, *, explain: bool) -> pl.DataFrame:
         scores = self._scorer.scores(inputs, offsets)
         predictions = self.loss.mean(scores)
-        columns: dict[str, Array] = {}
-        average = self._scorer.average[0]
-        offset, means = self._record.contract.offset, np.array(self._record.means)
-        for at, output in enumerate(self.outputs):
+        contract = self._record.contract
+        columns: dict[str, Any] = {}
+        for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
             if explain:
-                columns[f"{output}_average"] = np.full(len(inputs), average[at])
-                for name, span in self._record.contract.spans().items():
-                    weight = self._scorer.weights["weight"][span, at]
-                    columns[f"{output}_from_{name}"] = (inputs[:, span] - means[span]) @ weight
-                if offset is not None and offsets is not None:
-                    columns[f"{output}_from_{offset.name}"] = offsets - offset.mean
-                if self._record.loss != "squared":
-                    columns[f"{output}_score"] = scores[:, at]
-            columns[self.prediction_columns[at]] = predictions[:, at]
+                for at in range(span.start, span.stop):
+                    columns |= self._contributions(inputs, offsets, scores, at)
+            columns |= predicted(target, predictions[:, span])
         # Without its offset a row has no prediction.
         frame = pl.DataFrame(columns)
         return frame if offsets is None else frame.fill_nan(None)
+
+    def _contributions(
+        self, inputs: Array, offsets: Array | None, scores: Array, at: int
+    ) -> dict[str, Any]:
+        """An output's average score, what each column adds to it, and where it is another: it."""
+        output, contract = self.outputs[at], self._record.contract
+        means = np.array(self._record.means)
+        columns = {f"{output}_average": np.full(len(inputs), self._scorer.average[0, at])}
+        for name, span in contract.spans().items():
+            weight = self._scorer.weights["weight"][span, at]
+            columns[f"{output}_from_{name}"] = (inputs[:, span] - means[span]) @ weight
+        if contract.offset is not None and offsets is not None:
+            columns[f"{output}_from_{contract.offset.name}"] = offsets - contract.offset.mean
+        if self._record.loss != "squared":
+            columns[f"{output}_score"] = scores[:, at]
+        return columns
 
     @overload
     def compare(self, table: Any) -> Compared: ...
@@ -231,11 +240,12 @@ class Model:
             None if record.held_out is None else [one.model_dump() for one in record.held_out]
         )
         learnt = [one.model_dump(exclude={"course"}) for one in record.learnt]
-        one = len(self.outputs) == 1
+        one = len(self.targets) == 1
         return {
             "rows": record.rows,
             "rows_left_out": record.rows_left_out,
             "loss": record.loss,
+            "targets": self.targets,
             "outputs": self.outputs,
             "weights": [weight.model_dump() for weight in record.weights],
             "intercept": [intercept.model_dump() for intercept in record.intercept],
@@ -255,7 +265,7 @@ class Model:
 
     def __repr__(self) -> str:
         inputs = ", ".join(column.name for column in self._record.contract.columns)
-        return f"<deltarule model: {', '.join(self.outputs)} from {inputs}>"
+        return f"<deltarule model: {', '.join(self.targets)} from {inputs}>"
 
 
 def load(path: str | Path) -> Model:
@@ -264,3 +274,18 @@ def load(path: str | Path) -> Model:
     Errors:  ModelError and its kinds
     """
     return Model(saved.load(Path(path)))
+
+
+def predicted(target: Target, predictions: Array) -> dict[str, Any]:
+    """The columns that tell a target's predictions: a value, or a class and how likely each is.
+
+    Shapes:  predictions (n, c): of one output, or of each class
+    """
+    name = f"{target.name}_prediction"
+    if not target.classes:
+        return {name: predictions[:, 0]}
+    classes = list(target.classes)
+    shares = predictions if len(classes) > 2 else np.hstack([1 - predictions, predictions])
+    likely = {f"{target.name}_probability_{c}": shares[:, at] for at, c in enumerate(classes)}
+    most = pl.Series(np.array(classes, dtype=object)[shares.argmax(axis=1)], dtype=pl.String)
+    return {name: most, **likely}

@@ -59,7 +59,7 @@ class Scorer:
     @cached_property
     def loss(self) -> Loss:
         """What a row's wrongness counts for, with its link."""
-        return together(self.record.losses)
+        return together(self.record.losses, [len(one.levels) for one in self.contract.targets])
 
     @cached_property
     def weights(self) -> Weights:

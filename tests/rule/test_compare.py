@@ -23,7 +23,7 @@ SMOOTH = {
     **LOSSES,
     **{f"tweedie({p})": Tweedie(p) for p in (1.001, 1.1, 1.9, 1.999)},
     **{f"rounded {w}": Quantile(0.9, width=w) for w in (0.5, 3.0)},
-    "several": Several((Gamma(),)),
+    "several": Several((Gamma(),), (1,)),
 }
 WITH_SLOPES = pytest.mark.parametrize("loss", SMOOTH.values(), ids=SMOOTH)
 

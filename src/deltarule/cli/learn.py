@@ -49,12 +49,14 @@ def learn(
         ),
     ] = None,
     loss: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            help="What a wrong row counts for: squared, logistic (yes/no), poisson (counts), gamma "
-            "or tweedie(1.5) (amounts), huber (outliers), absolute (median), quantile(0.9) (bound)."
+            help="What a wrong row counts for, one for all targets or one each: squared (amounts), "
+            "logistic (yes/no), softmax (classes), poisson (counts), gamma or tweedie(1.5) "
+            "(positive amounts), huber (outliers), absolute (median), quantile(0.9) (bound). "
+            "Default: squared, logistic or softmax, by the target's values."
         ),
-    ] = "squared",
+    ] = None,
     ridge: Ridge = None,
     lasso: Lasso = None,
     positive: Positive = None,
@@ -207,7 +209,7 @@ def learn(
         settings = Settings(
             predict=names(predict),
             using=names(using) if using else None,
-            loss=loss,
+            loss=names(loss) or "auto",
             positive=names(positive),
             between=dict(range_of(one, "--between") for one in names(between)),
             **strengths_of(ridge, lasso),

@@ -12,7 +12,7 @@ from deltarule.saved import ColumnRecord
 from deltarule.summary import number
 from deltarule.tables.frames import open_table
 from deltarule.tables.plan import MOST_LEVELS, Asked, Plan, plan
-from deltarule.tables.reading import Progress, Read, read
+from deltarule.tables.reading import Keep, Progress, Read, read
 from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
 from deltarule.tables.terms import date_parts
 
@@ -45,7 +45,7 @@ def columns(
     least = whole("levels", levels, least=1)
     asked = Asked(predict=(), dates=date_parts(dates), levels=least)
     try:
-        found = read(source, asked, progress=progress, keep=0)
+        found = read(source, asked, progress=progress, keep=Keep(0))
     except ColumnError:
         made = plan(source.look(), asked, name=source.name, typed=source.typed)
         if made.numbers or made.categories:

@@ -13,7 +13,7 @@ from deltarule.rule.learn import LEARNERS
 from deltarule.rule.links import straight
 from deltarule.rule.losses import loss_named
 from deltarule.tables.expressions.expression import quoted
-from deltarule.tables.plan import MOST_LEVELS, Asked
+from deltarule.tables.plan import MOST_LEVELS, Asked, Takes
 from deltarule.tables.reading import Progress
 from deltarule.tables.terms import date_parts
 
@@ -26,6 +26,9 @@ ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3")
 FOLDS, MOST_FOLDS = 5, 255
 MOST_STEPS = 10_000
 WITH_ALPHA = [name for name, kind in LEARNERS.items() if not kind.needs_curvature]
+
+TAKES: Mapping[str, Takes] = {"auto": "either", "logistic": "either", "softmax": "classes"}
+"""What a target's values may be, by its loss; numbers for the others."""
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -46,8 +49,9 @@ class Settings:
     using: Names | None = None
     """Columns to predict from, or SQL expressions over them such as "log(budget)"; None for every
     column that can be used."""
-    loss: str = "squared"
-    """What a wrong row counts for."""
+    loss: Names = "auto"
+    """What a wrong row counts for, one for all targets or one each; auto by the target's values:
+    logistic for yes/no and two classes, softmax for more classes, squared for other numbers."""
     ridge: Strength | Mapping[str | None, Strength] = "auto"
     """The penalty on large weights; auto takes one only where held-out rows ask for it. Or by
     column, as {"genre": 10, None: "auto"}, in which None stands for all others."""
@@ -137,11 +141,12 @@ class Settings:
             raise LearningError("rows are held out by group or forward in time: leave one out")
         if self.offset is not None and self.exposure is not None:
             raise LearningError("exposure is short for an offset: leave one out")
-        if self.exposure is not None and not loss_named(self.loss).says.startswith("log of"):
-            raise LearningError(
-                f"exposure is for losses that learn a log, such as poisson, and this is {self.loss}"
-            )
-        if self.added is not None and self.loss == "softmax":
+        for loss in self.losses if self.exposure is not None else ():
+            if loss == "auto" or not loss_named(loss).says.startswith("log of"):
+                raise LearningError(
+                    f"exposure is for losses that learn a log, such as poisson, and this is {loss}"
+                )
+        if self.added is not None and "softmax" in self.losses:
             raise LearningError("softmax takes no offset: added to every class it changes nothing")
         whole("levels", self.levels, least=1)
         date_parts(self.dates)
@@ -169,13 +174,16 @@ class Settings:
             )
 
     def _check_learner(self) -> None:
-        loss_named(self.loss)
+        for loss in self.losses:
+            if loss != "auto":
+                loss_named(loss)
         learners = ["exact", *LEARNERS]
         if self.learner is not None and self.learner not in learners:
             choose = f"choose {_either(learners)}"
             raise LearningError(f"there is no learner '{self.learner}': {choose}")
-        if self.learner == "exact" and self.loss != "squared":
-            raise LearningError(f"{self.loss} loss has no exact solution: choose newton")
+        others = [loss for loss in self.losses if loss not in ("auto", "squared")]
+        if self.learner == "exact" and others:
+            raise LearningError(f"{others[0]} loss has no exact solution: choose newton")
         if self.alpha is not None:
             if not real("alpha", self.alpha) > 0:
                 raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
@@ -204,6 +212,20 @@ class Settings:
     def targets(self) -> list[str]:
         """The columns to predict, also where it is one."""
         return names_in(self.predict)
+
+    @property
+    def losses(self) -> list[str]:
+        """The loss of each target.
+
+        Errors:  LearningError where there is neither one for all nor one for each
+        """
+        losses = names_in(self.loss)
+        if len(losses) not in (1, len(self.targets)):
+            raise LearningError(
+                f"{len(losses)} losses are given for {len(self.targets)} targets: give one for "
+                "all, or one each"
+            )
+        return losses * len(self.targets) if len(losses) == 1 else losses
 
     @property
     def positives(self) -> list[str]:
@@ -254,7 +276,7 @@ class Settings:
             return self.learner
         if self.alpha is not None or self.batch != "all":
             return "descent"
-        return "exact" if self.loss == "squared" else "newton"
+        return "exact" if set(self.losses) <= {"auto", "squared"} else "newton"
 
     @property
     def asked(self) -> Asked:
@@ -262,6 +284,10 @@ class Settings:
         return Asked(
             predict=self.targets,
             using=None if self.using is None else names_in(self.using),
+            takes={
+                target: TAKES.get(loss, "numbers")
+                for target, loss in zip(self.targets, self.losses, strict=True)
+            },
             row_weight=self.weight,
             drop_missing=self.missing == "drop",
             intercept=self.intercept,
@@ -270,11 +296,23 @@ class Settings:
             group=self.group,
             time=self.time,
             offset=self.added,
-            shifted=straight(loss_named(self.loss)),
+            shifted=self._shifted(),
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),
             levels=self.levels,
         )
+
+    def _shifted(self) -> bool | None:
+        """Whether targets are measured from the offset; None where that is up to their values."""
+        if "auto" in self.losses:
+            return None
+        found = {straight(loss_named(loss)) for loss in self.losses}
+        if len(found) > 1 and self.offset is not None:
+            raise LearningError(
+                "an offset is added to scores, and these losses make predictions of them in "
+                "different ways: predict the targets one by one"
+            )
+        return found.pop()
 
 
 def taking_settings(

@@ -66,7 +66,7 @@ class Stepwise:
         self.model = Linear(intercept=read.plan.asked.intercept)
         self.rounds: Rounds | None = None
         self.guessing: Guessing | None = None
-        self.losses: tuple[Loss, ...] = (loss_named(settings.loss),) * len(self.spans)
+        self.losses: tuple[Loss, ...] = (loss_named(settings.losses[0]),) * len(self.spans)
         self.guess = self.problem.target_mean * self.problem.target_scale
         self.standard = self._standard()
         self.penalties = Penalties.of(read.schema.inputs, settings)
@@ -119,7 +119,7 @@ class Stepwise:
 
     def _rows(self, by_hand: int) -> RowSource | None:
         """The rows, where the loss needs them or they are few enough to be shown."""
-        squared = self.settings.loss == "squared"
+        squared = self.settings.losses[0] == "squared"
         if squared and (self.read.frames is None or self.read.examples > by_hand):
             return None
         cells = self.read.examples * (len(self.problem.mean) + len(self.losses))
@@ -239,7 +239,7 @@ class Stepwise:
         """The start in the units of the steps; an intercept left open, at the mean's score."""
         first = dict(self.standard.into(self.start))
         unset = self.frozen is None and not any(array.any() for array in self.start.values())
-        if self.settings.loss != "squared" and unset and "intercept" in first:
+        if self.settings.losses[0] != "squared" and unset and "intercept" in first:
             first["intercept"] = self._mean_score()
         # A step of no length shrinks nothing: it only brings weights into their ranges.
         return first if self.kinks is None else self.kinks.prox(first, 0.0)
@@ -277,7 +277,8 @@ class Stepwise:
         Errors:  LearningError when the start is too far off for any number
         """
         first = self.first()
-        if self.settings.loss == "squared" or not any(array.any() for array in self.start.values()):
+        squared = self.settings.losses[0] == "squared"
+        if squared or not any(array.any() for array in self.start.values()):
             return self.settings.tolerance
         none = {n: np.zeros_like(array) for n, array in first.items()}
         if "intercept" in none:
@@ -297,7 +298,7 @@ class Stepwise:
     def steps(self) -> Iterator[Step]:
         """The steps, with weights in the inputs' own units."""
         self.course = Course()
-        squared = self.settings.loss == "squared"
+        squared = self.settings.losses[0] == "squared"
         for step in self._taken():
             self.course.add(step.number, step.error if squared else step.comparison.loss)
             own = replace(step, before=self.own(step.before), weights=self.own(step.weights))
@@ -446,14 +447,14 @@ class Stepwise:
             raise DivergedError(f"the weights are no longer finite: {last.stopped.words}")
         outcome = Outcome(
             weights=last.weights,
-            loss=self.settings.loss,
+            loss=self.settings.losses[0],
             learner=self.settings.chosen,
             steps=last.number,
             stopped=last.stopped.words,
             alpha=getattr(self.learner, "alpha", None),
             ridge=self.choice.ridge,
             lasso=self.choice.lasso,
-            minimised=self.penalties.words(self.choice, self.settings.loss),
+            minimised=self.penalties.words(self.choice, self.settings.losses[0]),
             sampled=self.sampled,
             condition=Spectrum.of(self.problem).condition,
             errors=self.errors,
@@ -463,7 +464,7 @@ class Stepwise:
             convergence=self.convergence(last),
             notes=self._notes(),
         )
-        answer = self._squared if self.settings.loss == "squared" else self._other
+        answer = self._squared if self.settings.losses[0] == "squared" else self._other
         return answer(outcome, last.stopped)
 
     @property

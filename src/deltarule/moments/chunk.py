@@ -45,12 +45,14 @@ class Category:
 class Chunk:
     """Some rows: number columns (n,), of which those from `targets` on are targets; NaN is missing.
 
+    Of the categories, the last `classes` are targets.
     `identify` are the number columns, `identify_by` the categories, that tell rows apart.
     """
 
     numbers: Sequence[Array]
     targets: int
     categories: Sequence[Category] = ()
+    classes: int = 0
     row_weights: Array | None = None
     identify: Sequence[int] = ()
     identify_by: Sequence[int] = ()
@@ -163,7 +165,8 @@ class Tidy:
         Errors:  InfiniteError for the first infinite value of a row that is not left out
         """
         missing = [np.isnan(column) for column in chunk.numbers]
-        needed = missing[chunk.targets :]
+        first = len(chunk.categories) - chunk.classes
+        needed = [*missing[chunk.targets :], *(c.codes == 0 for c in chunk.categories[first:])]
         if chunk.drop_missing:
             needed = [*missing, *(category.codes == 0 for category in chunk.categories)]
         keep = np.ones(len(chunk), dtype=bool)

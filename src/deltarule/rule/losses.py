@@ -14,6 +14,7 @@ Values are nats per row, or half the squared units of the target for `Squared`.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -241,9 +242,19 @@ class Poisson:
 
 @dataclass(frozen=True)
 class Several:
-    """A loss for each output, where they are not all the same."""
+    """A loss for each target, where they are not all the same, and how many `outputs` it has.
+
+    Targets with several outputs are compared and predicted here, but learnt alone: curvature knows
+    either single outputs or one target's.
+    """
 
     losses: Sequence[Loss]
+    outputs: Sequence[int]
+
+    @property
+    def _spans(self) -> list[slice]:
+        ends = list(accumulate(self.outputs))
+        return [slice(end - own, end) for end, own in zip(ends, self.outputs, strict=True)]
 
     @property
     def name(self) -> str:
@@ -262,15 +273,20 @@ class Several:
         return self.losses[0].noise
 
     def _each(self, ask: Callable[[Loss, Array], Array], whole: Array) -> list[Array]:
-        return [ask(loss, whole[..., [at]]) for at, loss in enumerate(self.losses)]
+        return [
+            ask(loss, whole[..., span]) for loss, span in zip(self.losses, self._spans, strict=True)
+        ]
 
     def _both(self, ask: Callable[[Loss, Array, Array], Array], s: Array, t: Array) -> list[Array]:
-        pairs = enumerate(self.losses)
-        return [ask(loss, s[..., [at]], t[..., [at]]) for at, loss in pairs]
+        pairs = zip(self.losses, self._spans, strict=True)
+        return [ask(loss, s[..., span], t[..., span]) for loss, span in pairs]
 
     def accepts(self, targets: Array) -> Mask:
-        columns = [loss.accepts(targets[..., [at]]) for at, loss in enumerate(self.losses)]
-        return np.concatenate(columns, axis=-1)
+        accepted = [
+            loss.accepts(targets[..., span])
+            for loss, span in zip(self.losses, self._spans, strict=True)
+        ]
+        return np.concatenate(accepted, axis=-1)
 
     def value(self, scores: Array, targets: Array) -> Array:
         value: Array = np.add.reduce(
@@ -376,12 +392,10 @@ def with_spread(loss: Loss, spread: float | None) -> Loss:
     return replace(loss, spread=spread) if isinstance(loss, Huber) and spread else loss
 
 
-def each_output(loss: Loss, outputs: int) -> tuple[Loss, ...]:
-    """The loss of each output alone."""
-    return tuple(loss.losses) if isinstance(loss, Several) else (loss,) * outputs
-
-
-def together(losses: Sequence[Loss]) -> Loss:
-    """The loss of all outputs from that of each."""
-    same = all(loss == losses[0] for loss in losses)
-    return losses[0] if same else Several(tuple(losses))
+def together(losses: Sequence[Loss], outputs: Sequence[int] = ()) -> Loss:
+    """The loss of all targets from that of each; each has one output unless `outputs` says so."""
+    if len(losses) == 1:
+        return losses[0]
+    if all(loss == losses[0] for loss in losses) and losses[0].name not in COUPLED:
+        return losses[0]
+    return Several(tuple(losses), tuple(outputs or [1] * len(losses)))

@@ -1,7 +1,8 @@
 """Plan: what a look at the first rows decides: each input's kind, and what tells rows apart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -14,13 +15,20 @@ from deltarule.rule.predict import Array
 from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, hash_of, time_column
 from deltarule.tables.names import check_there
 from deltarule.tables.polars import said
-from deltarule.tables.schema import LeftOut, numbers_of
+from deltarule.tables.schema import LeftOut, class_names, numbers_of
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
 
 # Levels kept of one category unless asked for: beyond them one is rarely worth its column.
 MOST_LEVELS = 1024
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
+# Each class of a target has weights of its own, which sway those of all others.
+MOST_CLASSES = 100
+# Two different numbers in fewer rows than this are rather two amounts than two classes.
+CLASSES_SHOW = 10
+
+Takes = Literal["numbers", "classes", "either"]
+"""What a target's values may be: either takes text for classes, and numbers that are but two."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class Asked:
 
     predict: Sequence[str]
     using: Sequence[str] | None = None
+    takes: Mapping[str, Takes] = field(default_factory=dict)
+    """What each target's values may be; numbers where nothing is said."""
     row_weight: str | None = None
     drop_missing: bool = False
     intercept: bool = True
@@ -41,8 +51,9 @@ class Asked:
     """Folds are periods of this, each judged by the earlier ones."""
     offset: str | None = None
     """What is added to every score with a weight of 1."""
-    shifted: bool = False
-    """Whether targets are measured from the offset, as where the score is the prediction."""
+    shifted: bool | None = False
+    """Whether targets are measured from the offset, as where the score is the prediction; None to
+    tell by their values."""
     reference: dict[str, str] = field(default_factory=dict)
     dates: Sequence[str] | None = None
     """What parts of dates and times are inputs; None for the usual ones."""
@@ -74,6 +85,10 @@ class Plan:
     left_out: list[LeftOut]
     identify: list[str]
     levels: dict[str, "Levels"]
+    classes: list[str] = field(default_factory=list)
+    """The targets whose values are classes."""
+    yes_no: set[str] = field(default_factory=set)
+    """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
     """What groups rows, or orders them in time; it is read under the name of `fold_column`."""
     cuts: tuple[float, ...] = ()
@@ -86,18 +101,24 @@ class Plan:
         """Numbers that stand after the targets: the offset, and the targets it was taken from."""
         if self.offset is None:
             return []
-        return [self.offset, *(self.asked.predict if self.asked.shifted else ())]
+        return [self.offset, *(self.amounts if self.asked.shifted else ())]
 
     @property
     def width(self) -> int:
         """How many numbers a chunk of this plan has."""
-        return len(self.numbers) + len(self.asked.predict) + len(self.beside)
+        return len(self.numbers) + len(self.amounts) + len(self.beside)
+
+    @property
+    def amounts(self) -> list[str]:
+        """The targets whose values are numbers."""
+        return [target for target in self.asked.predict if target not in self.classes]
 
     @property
     def columns(self) -> list[pl.Expr]:
-        """The columns to read, as numbers and text."""
+        """The columns to read, as numbers and text; classes as they are."""
         apart = [one for one in (self.asked.row_weight, self.offset) if one is not None]
-        read = self._read([*self.numbers, *self.asked.predict, *apart], self.categories)
+        read = self._read([*self.numbers, *self.amounts, *apart], self.categories)
+        read += [self.terms[name].polars(self.kinds) for name in self.classes]
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
 
     @property
@@ -106,9 +127,9 @@ class Plan:
         asked = self.asked
         assert self.fold_by is not None, "there are times only where rows are ordered in time"
         offset = [] if self.offset is None else [self.offset]
-        needed = self._read([*asked.predict, *offset], ())
+        needed = self._read([*self.amounts, *offset], self.classes)
         if asked.drop_missing:
-            needed = self._read([*asked.predict, *offset, *self.numbers], self.categories)
+            needed += self._read(self.numbers, self.categories)
         weight = self._read([asked.row_weight], ())[0] if asked.row_weight else pl.lit(1.0)
         kept = pl.all_horizontal([one.is_not_null() for one in needed])
         return [
@@ -139,7 +160,7 @@ class Plan:
     def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Chunk:
         """A batch as the sums want it."""
         asked = self.asked
-        every = [*self.numbers, *asked.predict]
+        every = [*self.numbers, *self.amounts]
         numbers = [frame[column].to_numpy() for column in every]
         offsets = self.offsets(frame, name=name, row=row)
         if offsets is not None:
@@ -147,15 +168,21 @@ class Plan:
             if asked.shifted:
                 numbers[len(self.numbers) :] = [target - offsets for target in targets]
             numbers += [offsets, *(targets if asked.shifted else ())]
+        told = {
+            **{column: frame[column] for column in self.categories},
+            **{column: class_names(frame[column]) for column in self.classes},
+        }
         return Chunk(
             numbers=numbers,
             targets=len(self.numbers),
-            categories=[self.levels[column].codes(frame[column]) for column in self.categories],
+            categories=[self.levels[column].codes(text) for column, text in told.items()],
+            classes=len(self.classes),
             row_weights=row_weights_of(frame, asked.row_weight, name=name, row=row),
             identify=[every.index(column) for column in self.identify if column in every],
-            identify_by=[self.categories.index(c) for c in self.identify if c in self.categories],
+            identify_by=[list(told).index(c) for c in self.identify if c in told],
             drop_missing=asked.drop_missing,
-            gaps=any(frame[column].null_count() for column in [*every, *self.beside]),
+            gaps=any(frame[column].null_count() for column in [*every, *self.beside])
+            or any(told[column].null_count() for column in self.classes),
             placed=self._placed(frame, name=name, row=row),
         )
 
@@ -280,10 +307,12 @@ def plan(
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:
-        _check_number(view[target], f"{name}: the target '{target}'", TargetError)
+        _place_target(target, view[target], made, name)
     if offset is not None:
         made.offset = offset.name
         _check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
+    if asked.shifted is None:
+        made.asked = replace(asked, shifted=not (made.classes or made.yes_no))
     for column in weight:
         _check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
     for term in inputs.terms:
@@ -337,7 +366,43 @@ def _place(column: str, values: pl.Series, made: Plan) -> None:
             made.booleans.add(column)
 
 
-def _check_number(series: pl.Series, what: str, error: type[ColumnError | TargetError]) -> None:
+def _place_target(target: str, values: pl.Series, made: Plan, name: str) -> None:
+    """Say whether a target's values are classes; else they must be numbers.
+
+    Errors:  TargetError
+    """
+    takes = made.asked.takes.get(target, "numbers")
+    present = (values.fill_nan(None) if values.dtype.is_float() else values).drop_nulls()
+    kind = kind_of(values.dtype)
+    text, countable = kind == "text", kind in ("number", "boolean")
+    alike = set(present.unique().to_list()) if countable and present.n_unique() <= 2 else set()
+    # Two shares between 0 and 1 are rather numbers, which logistic loss takes as they are.
+    apart = len(alike) == 2 and not all(0 <= value <= 1 for value in alike)
+    two = apart and len(present) >= CLASSES_SHOW
+    repeated = text and present.n_unique() <= max(2, NEARLY_UNIQUE * len(present))
+    if takes == "classes" or (takes == "either" and (repeated or two)):
+        made.classes.append(target)
+        made.levels[target] = Levels((), MOST_CLASSES)
+        if class_names(present).n_unique() > MOST_CLASSES:
+            raise too_many(target, name)
+        return
+    more = ", or softmax loss for classes" if repeated else ""
+    _check_number(values, f"{name}: the target '{target}'", TargetError, more)
+    if alike and alike <= {0, 1}:
+        made.yes_no.add(target)
+
+
+def too_many(target: str, name: str) -> TargetError:
+    """The error of a target with more classes than can be learnt."""
+    return TargetError(
+        f"{name}: the target '{target}' has more than {MOST_CLASSES} different values, too many "
+        "classes to predict: choose another target, or merge its values"
+    )
+
+
+def _check_number(
+    series: pl.Series, what: str, error: type[ColumnError | TargetError], more: str = ""
+) -> None:
     kind = series.dtype
     if kind.is_numeric() or kind == pl.Boolean or series.null_count() == len(series):
         return
@@ -345,7 +410,7 @@ def _check_number(series: pl.Series, what: str, error: type[ColumnError | Target
     if kind == pl.String:
         wrong = wrong.filter(wrong.cast(pl.Float64, strict=False).is_null())
     value = str(wrong[0] if len(wrong) else series.drop_nulls()[0])
-    raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is")
+    raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is{more}")
 
 
 def kind_of(kind: pl.DataType) -> str:

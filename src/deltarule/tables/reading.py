@@ -23,7 +23,7 @@ from deltarule.tables.plan import Asked, Plan, plan, row_weights_of
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
-from deltarule.tables.settle import settle
+from deltarule.tables.settle import NumbersError, settle
 from deltarule.tables.source import LOOK_ROWS, Source
 
 Progress = Callable[[int, int | None], None]
@@ -35,9 +35,23 @@ LARGEST_SUMS = 1 << 29
 KEPT_CELLS = 32_000_000
 
 
-@dataclass
+@dataclass(frozen=True)
+class Keep:
+    """What is kept of the rows that are read.
+
+    Up to so many cells all of them; of a table with many more rows, a sample if it is `sampled`.
+    """
+
+    cells: int = KEPT_CELLS
+    sampled: bool = False
+
+
+@dataclass(frozen=True)
 class Read:
-    """What the read found. Moments are of the schema's inputs, then its targets."""
+    """What the read found. Moments are of the schema's inputs, then its targets' outputs.
+
+    `every` is the schema of all targets that were read, where `schema` has only some of them.
+    """
 
     source: Source
     plan: Plan
@@ -52,6 +66,7 @@ class Read:
     """Some rows of a large table, drawn evenly; empty where none were asked for."""
     at_first: int
     """How often all rows were read until this was found."""
+    every: Schema
 
     @property
     def splits(self) -> Splits:
@@ -73,6 +88,22 @@ class Read:
         frames = [part.gather_every(one_in) for part in self.sample]
         return replace(self, frames=frames, examples=sum(part.height for part in frames))
 
+    def of(self, targets: Sequence[str]) -> "Read":
+        """The same with only these of its targets: the rows stay those that have all of them."""
+        if len(targets) == len(self.schema.targets):
+            return self
+        inputs, spans = len(self.schema.inputs), self.schema.target_spans()
+        outputs = [
+            at for target in targets for at in range(spans[target].start, spans[target].stop)
+        ]
+        kept = [target for target in self.schema.targets if target.name in targets]
+        columns = [*range(inputs), *(inputs + at for at in outputs)]
+        return replace(
+            self,
+            schema=self.schema.model_copy(update={"targets": tuple(kept)}),
+            folds=[fold.take(columns) for fold in self.folds],
+        )
+
     def rows(self) -> Iterator["Encoded"]:
         """All rows again, encoded: those in memory, or by another read."""
         for frame, row in self.parts():
@@ -91,7 +122,7 @@ class Read:
         """Rows as arrays."""
         name = self.source.name
         columns, noticed = self.schema.columns_of(frame, name=name, row=row)
-        targets = self.schema.outcomes(frame, name=name, row=row)
+        targets = self.every.outcomes(frame, name=name, row=row)
         weights = row_weights_of(frame, self.plan.asked.row_weight, name=name, row=row)
         offsets = self.plan.offsets(frame, name=name, row=row)
         if offsets is not None and self.plan.asked.shifted:
@@ -106,6 +137,9 @@ class Read:
         if self.schema.drop_missing:
             for gap in noticed.missing.values():
                 keep &= ~gap
+        if self.every is not self.schema:
+            spans = self.every.target_spans()
+            targets = np.hstack([targets[:, spans[target.name]] for target in self.schema.targets])
         all_rows = Encoded(
             columns,
             targets,
@@ -113,7 +147,7 @@ class Read:
             np.arange(row, row + frame.height),
             lambda: self._fold(frame, row),
             offsets,
-            self.plan.asked.shifted,
+            bool(self.plan.asked.shifted),
         )
         return all_rows if keep.all() else all_rows.only(keep)
 
@@ -176,12 +210,11 @@ def read(
     asked: Asked,
     *,
     progress: Progress | None = None,
-    keep: int = KEPT_CELLS,
-    sampled: bool = False,
+    keep: Keep | Callable[[Plan], Keep] = Keep(),
 ) -> Read:
     """Read all rows once, or again with wider types where the first rows misled the look.
 
-    Up to `keep` numbers are kept in memory; of a table with many more rows, a sample if asked for.
+    What is kept of the rows may depend on what the look shows.
     """
     texts: frozenset[str] = frozenset()
     again = False
@@ -195,7 +228,9 @@ def read(
             made = plan(look, asked, name=source.name, typed=source.typed, decimal=source.decimal)
             if asked.time is not None:
                 made.cuts = _cuts(source, made)
-            found = _read(source, made, progress, keep, Sample.of(source.rows) if sampled else None)
+            kept = keep if isinstance(keep, Keep) else keep(made)
+            sample = Sample.of(source.rows) if kept.sampled else None
+            found = _read(source, made, progress, kept.cells, sample)
         except UnparsedError as error:
             again = True
             if source.widen():
@@ -205,6 +240,8 @@ def read(
             if error.column is None or error.column in {*texts, *needed}:
                 raise
             texts |= {error.column}
+        except NumbersError as error:
+            again, asked = True, replace(asked, takes={**asked.takes, error.target: "numbers"})
         else:
             if again:
                 found.notes.append(
@@ -284,6 +321,7 @@ def _read(
         frames=frames,
         sample=[] if sample is None else sample.frames(rows),
         at_first=source.reads,
+        every=schema,
     )
 
 
@@ -318,7 +356,7 @@ def _nothing_left(name: str, asked: Asked, sums: Sums) -> EmptyError | TargetErr
 
 
 def _infinite(error: InfiniteError, made: Plan, name: str, start: int) -> ValueRefusedError:
-    column = [*made.numbers, *made.asked.predict, *made.beside][error.number]
+    column = [*made.numbers, *made.amounts, *made.beside][error.number]
     where = f"{name}, column '{column}', row {start + error.row + 1}"
     what = (
         "is infinite"

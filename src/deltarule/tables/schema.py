@@ -390,7 +390,7 @@ def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list
 
     Errors:  TargetError for a class that was not learnt
     """
-    text = text_of(series)
+    text = class_names(series)
     gaps = text.is_null().to_numpy()
     strange = ~(gaps | text.is_in(list(target.classes)).fill_null(value=False).to_numpy())
     if strange.any():
@@ -434,3 +434,13 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
 def text_of(series: pl.Series) -> pl.Series:
     """A column as text, whatever it was: true and false in words, numbers as they print."""
     return series if series.dtype == pl.String else series.cast(pl.String)
+
+
+def class_names(series: pl.Series) -> pl.Series:
+    """A target's values as the names of classes: whole numbers without a point, whatever type."""
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+        whole = series.cast(pl.Int64, strict=False)
+        if (whole.cast(pl.Float64) == series).all():
+            series = whole
+    return text_of(series)

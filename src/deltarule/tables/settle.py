@@ -6,11 +6,11 @@ exactly as if the rows had been encoded that way.
 
 import numpy as np
 
-from deltarule.errors import ColumnError, LearningError
+from deltarule.errors import ColumnError, LearningError, TargetError
 from deltarule.moments.moments import Moments
 from deltarule.moments.tally import Sums
 from deltarule.rule.predict import Array
-from deltarule.tables.plan import Asked, Plan
+from deltarule.tables.plan import Asked, Plan, too_many
 from deltarule.tables.schema import (
     MISSING,
     OTHER,
@@ -21,6 +21,14 @@ from deltarule.tables.schema import (
     Schema,
     Target,
 )
+
+
+class NumbersError(Exception):
+    """A target that looked like two classes has more values: it holds numbers after all."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.target = target
 
 
 def settle(
@@ -95,13 +103,20 @@ def settle(
     columns = _referenced(columns, made.asked)
     targets = []
     first = len(made.numbers)
-    after = first + len(made.asked.predict)
-    for at, target in enumerate(made.asked.predict):
+    after = first + len(made.amounts)
+    for target in made.asked.predict:
+        if target in made.classes:
+            found_, places[target] = _classes(made, target, start, sums, folds, name)
+            start += sums.tables[len(made.categories) + made.classes.index(target)].shape[1]
+            targets.append(found_)
+            continue
+        at = made.amounts.index(target)
         # A target that is measured from an offset stands after it, too, as it is.
         place_ = after + 1 + at if made.offset and made.asked.shifted else first + at
         low, high = float(sums.low[place_]), float(sums.high[place_])
         expression = made.terms[target].expression
         targets.append(Target(name=target, expression=expression, low=low, high=high))
+        places[target] = [first + at]
     schema = Schema(
         columns=tuple(columns),
         targets=tuple(targets),
@@ -121,7 +136,7 @@ def settle(
                 if level != column_.reference
             ]
         taken.extend(place)
-    taken.extend(range(first, after))
+    taken.extend(place for target in made.asked.predict for place in places[target])
     return schema, [fold.take(taken) for fold in folds], notes
 
 
@@ -207,6 +222,53 @@ def _levels(
         pooled=len([level for level in rare if level != OTHER]) + made.levels[column].beyond,
     )
     return category, [start + named[level] for level in order], folds
+
+
+def _classes(
+    made: Plan, target: str, start: int, sums: Sums, folds: list[Moments], name: str
+) -> tuple[Target, list[int]]:
+    """The target, and where its outputs stand in the moments.
+
+    Errors:  TargetError for too many classes, too few, or one with a single row
+    """
+    if made.levels[target].beyond:
+        raise too_many(target, name)
+    names = made.levels[target].names
+    codes = slice(start, start + 1 + len(names))
+    counts = sum((fold.rows * fold.mean[codes] for fold in folds), np.zeros(1 + len(names)))
+    counts = np.round(counts, 9)
+    met = {level: code for code, level in enumerate(names, start=1) if counts[code] > 0}
+    if len(met) > 2 and made.asked.takes[target] == "either" and made.kinds[target].is_numeric():
+        raise NumbersError(target)
+    if len(met) < 2:
+        raise TargetError(
+            f"{name}: the target '{target}' is {next(iter(met))!r} in every row: there is nothing "
+            "to learn"
+        )
+    for level, code in met.items():
+        if counts[code] == 1 and made.asked.row_weight is None:
+            raise TargetError(
+                f"{name}: the class {level!r} of '{target}' has a single row, from which nothing "
+                "can be learnt: leave that row out, or give it another class"
+            )
+    order = sorted(met, key=_by_number)
+    found = Target(
+        name=target,
+        expression=made.terms[target].expression,
+        low=0.0,
+        high=1.0,
+        classes={level: float(counts[met[level]]) for level in order},
+    )
+    return found, [start + met[str(level)] for level in found.levels]
+
+
+def _by_number(level: str) -> tuple[float, str]:
+    """Numbers in their order, then words in theirs."""
+    try:
+        value = float(level)
+    except ValueError:
+        return np.inf, level
+    return (np.inf if np.isnan(value) else value), level
 
 
 def _referenced(columns: list[Number | Category], asked: Asked) -> list[Number | Category]:

@@ -1,0 +1,165 @@
+"""Group: targets that share a loss, and are learnt together.
+
+What a loss says of one target does not depend on the weights of another, so groups with different
+losses are learnt one after the other, from the same read.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deltarule.errors import LearningError, TargetError
+from deltarule.learning.exact import exact
+from deltarule.learning.outcome import Outcome
+from deltarule.learning.penalties import Penalties, at_name
+from deltarule.learning.settings import Settings
+from deltarule.learning.sparse import sparse
+from deltarule.learning.stepwise import Stepwise
+from deltarule.moments.moments import Moments, total
+from deltarule.moments.problem import Problem
+from deltarule.rule.links import straight
+from deltarule.rule.losses import COUPLED, loss_named
+from deltarule.rule.predict import Mask, Weights
+from deltarule.rule.train import Step
+from deltarule.tables.plan import Plan
+from deltarule.tables.reading import Keep, Read
+
+# Up to so many rows, steps are taken on the rows themselves: every number is the one that a person
+# works out by hand. Beyond, the moments give the same to rounding, at the same cost for any rows.
+ROWS_BY_HAND = 1000
+# Yes and no in fewer rows than this are learnt as amounts, unless a loss was asked for.
+YES_NO_SHOWS = 10
+
+
+class Group:
+    """Learning the targets of a read with the one loss that their settings name."""
+
+    def __init__(self, found: Read, settings: Settings) -> None:
+        self.read, self.settings = found, settings
+        self.start, self.frozen = _start(found, settings)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.stepwise: Stepwise | None = None
+        if self.settings.chosen != "exact":
+            how = (self.settings, self.start, self.frozen, ROWS_BY_HAND)
+            self.stepwise = Stepwise(self.read, *how)
+
+    def start_at(self, weights: Weights) -> None:
+        """Begin at these weights, in the inputs' own units, whatever the settings say."""
+        self.start = weights
+        self._prepare()
+
+    def steps(self) -> Iterator[Step]:
+        """The steps; none where the weights are solved exactly."""
+        return iter(()) if self.stepwise is None else self.stepwise.steps()
+
+    def outcome(self) -> Outcome:
+        """What learning came to, after whatever steps are still to take."""
+        if self.stepwise is not None:
+            return self.stepwise.outcome()
+        p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
+        intercept = self.read.plan.asked.intercept
+        asked = Problem(range(p), range(p, p + k), intercept, self.start, self.frozen)
+        penalties = Penalties.of(self.read.schema.inputs, self.settings)
+        if self.settings.held:
+            return sparse(self.read, asked, penalties)
+        return exact(self.read, asked, penalties, errors=self.settings.errors)
+
+
+def groups(found: Read, settings: Settings) -> list[Group]:
+    """The groups of a read's targets, each with its loss and settings.
+
+    Errors:  LearningError, TargetError for a loss that a target cannot be learnt with
+    """
+    by_loss: dict[str, list[str]] = {}
+    for target, asked in zip(settings.targets, settings.losses, strict=True):
+        loss = _loss_of(found, target, asked)
+        # Classes sway each other, but not those of another target.
+        if settings.added is not None and straight(loss_named(loss)) != found.plan.asked.shifted:
+            raise LearningError(
+                f"an offset is added to the scores of '{target}' in another way than its first "
+                f"rows suggest: say which loss, such as --loss {loss}"
+            )
+        by_loss.setdefault(f"{loss} {target}" if loss in COUPLED else loss, []).append(target)
+    return [
+        Group(found.of(targets), replace(settings, predict=targets, loss=loss.split(" ")[0]))
+        for loss, targets in by_loss.items()
+    ]
+
+
+def _loss_of(found: Read, target: str, asked: str) -> str:
+    """The loss that suits a target's values, unless one was asked for.
+
+    Errors:  TargetError
+    """
+    [known] = [one for one in found.schema.targets if one.name == target]
+    classes = len(known.classes)
+    if classes > 2 and asked == "logistic":
+        raise TargetError(
+            f"{found.source.name}: the target '{target}' has {classes} classes "
+            f"({', '.join(list(known.classes)[:5])}{', ...' if classes > 5 else ''}), and logistic "
+            "loss takes two: use softmax"
+        )
+    if classes:
+        # Of two classes one score says all: softmax of two is logistic.
+        return "logistic" if classes == 2 else "softmax"
+    if asked != "auto":
+        return asked
+    at = len(found.schema.inputs) + found.schema.target_spans()[target].start
+    boolean = found.plan.kinds[target].is_(pl.Boolean)
+    enough = boolean or found.examples >= YES_NO_SHOWS
+    yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(total(found.folds), at)
+    return "logistic" if yes_no else "squared"
+
+
+def _all_0_or_1(moments: Moments, at: int) -> bool:
+    """Whether a column's values, all from 0 to 1, are never between: then x ** 2 is x."""
+    share = moments.mean[at] + moments.rest[at]
+    squared = moments.cross[at, at] / moments.rows + share**2
+    return bool(abs(share - squared) < 1e-9)
+
+
+def rows_kept(settings: Settings, made: Plan) -> Keep:
+    """What of the rows is worth keeping in memory, by what the look shows of the targets."""
+    amounts = all(
+        loss == "squared" or (loss == "auto" and target not in {*made.classes, *made.yes_no})
+        for target, loss in zip(settings.targets, settings.losses, strict=True)
+    )
+    if not amounts or settings.batch != "all":
+        newton = settings.alpha is None and settings.learner in (None, "newton")
+        return Keep(sampled=newton and not amounts)
+    return Keep(0 if settings.chosen == "exact" else ROWS_BY_HAND * 64)
+
+
+def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:
+    """Where learning starts, and which weights stay there."""
+    schema = found.schema
+    k = len(schema.outputs)
+    inputs = schema.inputs
+    named = settings.start if isinstance(settings.start, Mapping) else {}
+    base = 0.0 if isinstance(settings.start, Mapping) else float(settings.start)
+    weight = np.full((len(inputs), k), base)
+    start: dict[str, Any] = {"weight": weight}
+    if found.plan.asked.intercept:
+        start["intercept"] = np.zeros(k)
+    frozen = {name: np.zeros(array.shape, dtype=bool) for name, array in start.items()}
+    for name, value in [*named.items(), *settings.frozen.items()]:
+        where, at = _named(name, inputs, intercept="intercept" in start)
+        if value is not None:
+            start[where][at] = value
+        if name in settings.frozen:
+            frozen[where][at] = True
+    return start, frozen if settings.frozen else None
+
+
+def _named(
+    name: str, inputs: Sequence[tuple[str, str | None]], *, intercept: bool
+) -> tuple[str, Any]:
+    """Where a weight stands that is called by its column, or column=level, or intercept."""
+    if name == "intercept" and intercept:
+        return "intercept", slice(None)
+    return "weight", at_name(name, inputs)
