@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -27,14 +28,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def worked_out(alpha: float, steps: int) -> list[list[float]]:
-    """The first example without the library: prediction, delta, error, weight_delta, weight."""
+    """The first example without the library: each column of a trace."""
     weight, rows = 1.0, []
     for _ in range(steps):
         prediction = 200_000.0 * weight
         delta = prediction - 99_750_000.0
         weight_delta = delta * 200_000.0
         weight -= alpha * weight_delta
-        rows.append([prediction, delta, delta * delta, weight_delta, weight])
+        rows.append([prediction, delta, delta * delta, weight_delta, alpha * weight_delta, weight])
         if delta == 0:
             break
     return rows
@@ -43,7 +44,8 @@ def worked_out(alpha: float, steps: int) -> list[list[float]]:
 def traced(out: str) -> list[list[float]]:
     """The numbers of a trace on the screen."""
     lines = [line.split() for line in out.split("\n\n")[0].splitlines()]
-    assert lines[1] == ["step", "prediction", "delta", "error", "weight_delta", "weight"]
+    head = ["step", "prediction", "delta", "error", "weight_delta", "alpha*weight_delta", "weight"]
+    assert lines[1] == head
     assert [int(line[0]) for line in lines[2:]] == list(range(1, len(lines) - 1))
     return [[float(value) for value in line[1:]] for line in lines[2:]]
 
@@ -58,12 +60,12 @@ def test_the_first_example_in_a_real_process(process: Callable[..., Any], tmp_pa
     found = traced(ran.out)
     assert found == worked_out(1e-11, 100)
     assert len(found) == 73
-    assert [row[4] for row in found[:3]] == [200.1, 319.56, 391.236]
+    assert [row[5] for row in found[:3]] == [200.1, 319.56, 391.236]
     assert found[70][0] == 99749999.99999997
-    assert found[70][4] == 498.74999999999994
+    assert found[70][5] == 498.74999999999994
     assert found[71][0] == 99749999.99999999
-    assert found[71][4] == 498.75
-    assert found[72] == [99750000.0, 0.0, 0.0, 0.0, 498.75]
+    assert found[71][5] == 498.75
+    assert found[72] == [99750000.0, 0.0, 0.0, 0.0, 0.0, 498.75]
     assert "start weight 1.0" in ran.out
     assert "gross = 498.75 * budget" in ran.out
     assert "settled" in ran.out
@@ -72,7 +74,7 @@ def test_the_first_example_in_a_real_process(process: Callable[..., Any], tmp_pa
 def test_the_fastest_alpha_arrives_in_one_step(run: Callable[..., Any], here: Path) -> None:
     ran = run("learn", "one.csv", *ONCE, "--alpha", "2.5e-11", "--tolerance", "0", "--trace")
     assert traced(ran.out) == worked_out(2.5e-11, 10)
-    assert [row[4] for row in traced(ran.out)] == [498.75, 498.75]
+    assert [row[5] for row in traced(ran.out)] == [498.75, 498.75]
     assert "settled after 1 step" in ran.out
 
 
@@ -127,18 +129,87 @@ def test_a_trace_file_has_every_number_that_steps_has(
     assert len(rows) == 1 + 7
     for row, step in zip(rows[1:], steps, strict=True):
         expected = [step.number, *step.comparison.prediction, *step.comparison.delta, step.error]
+        assert step.alpha is not None
+        assert step.moved is not None
+        expected.append(step.alpha)
         for name in ("weight", "intercept"):
-            slopes = step.comparison.weight_delta[name].ravel()
-            expected += [n for pair in zip(slopes, step.weights[name].ravel()) for n in pair]  # noqa: B905
-        assert [float(value) for value in row] == expected
+            parts = (step.comparison.weight_delta, step.moved, step.weights)
+            expected += np.stack([part[name].ravel() for part in parts], axis=1).ravel().tolist()
+        assert [float(value) for value in row[:-1]] == expected
     assert len(set(rows[0])) == len(rows[0])
 
 
 def test_a_trace_goes_into_a_file_beside_json(run: Callable[..., Any], here: Path) -> None:
     ran = run("learn", "one.csv", *ONCE, "--alpha=1e-11", "--trace", "t.csv", "--json")
-    assert json.loads(ran.out)["learn"]["steps"] == len((here / "t.csv").read_text().split()) - 1
+    assert json.loads(ran.out)["learn"]["steps"] == len((here / "t.csv").read_text().splitlines()) - 1
     ran = run("learn", "one.csv", *ONCE, "--alpha=1e-11", "--trace", "--json")
     assert (ran.code, ran.out) == (2, "")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl", "ndjson", "CSV"])
+def test_a_trace_is_what_its_files_ending_says(
+    run: Callable[..., Any], here: Path, ending: str
+) -> None:
+    more = ["--alpha=1e-11", "--tolerance=0", "--trace-rows=1"]
+    ran = run("learn", "one.csv", *ONCE, *more, "--trace", f"t.{ending}")
+    assert (ran.code, ran.err) == (0, "")
+    reader = {"parquet": pl.read_parquet, "CSV": pl.read_csv}.get(ending, pl.read_ndjson)
+    found = reader(here / f"t.{ending}")
+    assert found.height == 2 * 73
+    assert found["row"].cast(pl.String).to_list() == ["all", "1"] * 73
+    # The only row says what all rows do.
+    one, whole = found.filter(pl.col("row") == "1"), found.filter(pl.col("row") != "1")
+    for column in ("prediction", "delta", "error", "weight_delta", "weight"):
+        assert one[column].to_list() == whole[column].to_list()
+        assert whole[column].to_list()[:5] == [
+            row[["prediction", "delta", "error", "weight_delta", "", "weight"].index(column)]
+            for row in worked_out(1e-11, 5)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--trace=t.txt"], "must end in .csv, .parquet, .jsonl or .ndjson"),
+        (["--trace=t.csv", "--trace-rows=one"], "'one' is no number of a row"),
+        (["--trace=t.csv", "--trace-rows=0"], "it must be a whole number, 1 or more"),
+        (["--trace=t.csv", "--trace-rows=2"], "the last of them is row 1"),
+        (["--words", "--json"], "words are for the screen"),
+        (["--words", "--trace"], "--words is a trace on the screen itself"),
+    ],
+)
+def test_a_trace_that_cannot_be_is_refused(
+    run: Callable[..., Any], here: Path, more: list[str], words: str
+) -> None:
+    ran = run("learn", "one.csv", *ONCE, "--alpha=1e-11", *more)
+    assert ran.code == 2
+    assert words in " ".join(ran.err.replace("│", " ").split())
+    assert not list(here.glob("t.*"))
+
+
+def test_each_step_is_spelled_out(run: Callable[..., Any], here: Path) -> None:
+    ran = run("learn", "one.csv", *ONCE, "--alpha=1e-11", "--tolerance=0", "--words")
+    assert ran.code == 0
+    lines = ran.out.split("\n\n")[0].splitlines()
+    assert len(lines) == 4 * 73
+    assert lines[:3] == [
+        "step 1, row 1",
+        "  predict  budget 200,000 * weight 1 = 200,000",
+        "  compare  predicted 200,000, gross is 99,750,000: delta -99,550,000, error 9.9102025e15",
+    ]
+    assert lines[3].endswith("the weight goes up by 199.1, from 1 to 200.1")
+    assert lines[-1].endswith("the weight stays at 498.75")
+    ran = run("learn", "one.csv", *ONCE, "--words")
+    assert ran.out.startswith("solved exactly: there are no steps to trace")
+
+
+def test_a_row_that_was_left_out_is_told(run: Callable[..., Any], here: Path) -> None:
+    (here / "gap.csv").write_text("budget,gross\n1,2\n2,\n3,5\n")
+    ran = run("learn", "gap.csv", *ONCE, "--alpha=1e-3", "--steps=2", "--words", "--trace-rows=2")
+    assert "row 2 of gap.csv was left out" in ran.err
+    ran = run("learn", "gap.csv", *ONCE, "--alpha=1e-3", "--steps=1", "--words", "--trace-rows=3")
+    assert "predicted 3, gross is 5: delta -2, error 4" in ran.out
+    assert "it pulls the weight up by 0.006; all rows together" in ran.out
 
 
 def test_a_trace_where_there_are_no_steps(run: Callable[..., Any], here: Path) -> None:

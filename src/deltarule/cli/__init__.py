@@ -13,10 +13,11 @@ from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
 from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
-from deltarule.cli.learn import ON_SCREEN, learn
+from deltarule.cli.learn import learn
 from deltarule.cli.predict import predict
 from deltarule.cli.report import report
 from deltarule.cli.show import show
+from deltarule.cli.trace import ON_SCREEN
 from deltarule.cli.watch import watch
 from deltarule.errors import DeltaruleError, LearningError
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -28,12 +28,7 @@ from deltarule.cli.arguments import (
 )
 from deltarule.cli.report import write_report
 from deltarule.cli.table import progress_bar, source_of
-
-if TYPE_CHECKING:
-    from deltarule.learning import Run
-
-ON_SCREEN = "-"
-"""What `--trace` is given where it means the screen."""
+from deltarule.cli.trace import Tracing
 
 
 def learn(
@@ -181,8 +176,20 @@ def learn(
     ] = None,
     trace: Annotated[
         str | None,
-        typer.Option(metavar="[FILE]", help="Every step, on the screen or into a CSV file."),
+        typer.Option(
+            metavar="[FILE]",
+            help="The steps, on the screen or into a file: .csv, .parquet or .jsonl. Of a long run "
+            "a part, with the first, the last and the telling ones.",
+        ),
     ] = None,
+    trace_rows: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NUMBERS", help="Rows that each step is also shown for, such as 1,5."),
+    ] = None,
+    words: Annotated[
+        bool,
+        typer.Option("--words", help="Each step spelled out, for --trace-rows or for row 1."),
+    ] = False,
     dates: Dates = None,
     levels: MostLevels = 1024,
     read: How = None,
@@ -202,8 +209,7 @@ def learn(
     from deltarule.learning import Run
     from deltarule.learning.settings import Settings
 
-    if as_json and trace == ON_SCREEN:
-        raise typer.BadParameter("with --json, give --trace a file", param_hint="--trace")
+    how = Tracing.of(trace, trace_rows, words=words, as_json=as_json)
     source = source_of(table, read, db_table, query)
     with progress_bar() as progress:
         settings = Settings(
@@ -235,39 +241,14 @@ def learn(
             seed=seed,
             tolerance=tolerance,
             freeze=dict(name_and_value(one) for one in names(freeze)),
+            trace_rows=how.rows,
             progress=progress,
         )
         run = Run(source, settings)
-    if trace is not None:
-        _trace(run, trace)
+    how.trace(run)
     model = run.model()
     if save is not None:
         model.save(save)
     if report is not None:
         write_report(model, source, report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)
-
-
-def _trace(run: "Run", to: str) -> None:
-    from deltarule.saved import write_whole
-    from deltarule.views.text import Ledger
-
-    schema = run.read.schema
-    ledger = Ledger(schema.outputs, schema.inputs)
-    if to == ON_SCREEN:
-        none = True
-        for line in ledger.lines(iter(run)):
-            none = False
-            print(line)
-        print(
-            "solved exactly: there are no steps to trace; give --alpha or --learner\n"
-            if none
-            else ""
-        )
-        return
-
-    def fill(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as lines:
-            ledger.write(iter(run), lines)
-
-    write_whole(Path(to), fill)

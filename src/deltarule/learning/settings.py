@@ -25,6 +25,7 @@ Freeze = str | Sequence[str] | Mapping[str, float | None]
 ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3")
 FOLDS, MOST_FOLDS = 5, 255
 MOST_STEPS = 10_000
+MOST_ROWS = 100
 WITH_ALPHA = [name for name, kind in LEARNERS.items() if not kind.needs_curvature]
 
 TAKES: Mapping[str, Takes] = {"auto": "either", "logistic": "either", "softmax": "classes"}
@@ -110,6 +111,9 @@ class Settings:
     """Stop when every weight_delta is this small beside the largest at the start."""
     freeze: Freeze = ()
     """Weights that keep their start, or the value given here."""
+    trace_rows: Sequence[int] = ()
+    """Rows of the table, counted from 1, that each step is shown for: what it predicted for them,
+    how wrong that was, and which way they pull."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
 
@@ -190,6 +194,13 @@ class Settings:
             if self.learner in ("exact", "newton"):
                 raise LearningError(f"{self.learner} takes no alpha: choose {_either(WITH_ALPHA)}")
         self._check_batch()
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        for number in self.trace_rows:
+            whole("a row to trace", number, least=1)
+        if len(set(self.trace_rows)) > MOST_ROWS:
+            raise LearningError(f"trace_rows names {len(self.trace_rows)}: {MOST_ROWS} at most")
 
     def _check_batch(self) -> None:
         whole("epochs", self.epochs, least=1)

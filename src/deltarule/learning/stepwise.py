@@ -11,6 +11,7 @@ import numpy as np
 from deltarule.errors import DivergedError, LearningError, TargetError
 from deltarule.learning.batches import InBatches
 from deltarule.learning.beginning import THINNED, learnt_from, steepest
+from deltarule.learning.chosen import Chosen
 from deltarule.learning.convergence import Convergence, gradient_left, way_left
 from deltarule.learning.course import Course
 from deltarule.learning.deviance import figures, own_alphas, separated, standard_errors
@@ -301,11 +302,34 @@ class Stepwise:
         squared = self.settings.losses[0] == "squared"
         for step in self._taken():
             self.course.add(step.number, step.error if squared else step.comparison.loss)
-            own = replace(step, before=self.own(step.before), weights=self.own(step.weights))
+            own = self.step_in_own_units(step)
             if step.stopped:
                 own = replace(own, stopped=self._said(step.stopped, own))
             self.last = own
             yield own
+
+    def step_in_own_units(self, step: Step) -> Step:
+        """The step as people see it: weights in the inputs' own units, and the chosen rows."""
+        before, weights = self.own(step.before), self.own(step.weights)
+        own = replace(step, before=before, weights=weights, moved=self._moved(step))
+        if self.chosen is None:
+            return own
+        return replace(own, chosen=self.chosen.at(self.model, self.loss, before))
+
+    def _moved(self, step: Step) -> Weights | None:
+        """alpha * weight_delta in the inputs' own units."""
+        if step.alpha is None:
+            return None
+        # Weights that exploded make numbers that overflow, which is what is to be shown.
+        with np.errstate(all="ignore"):
+            moved = {n: step.alpha * g for n, g in step.comparison.weight_delta.items()}
+            return self.standard.out(moved)
+
+    @cached_property
+    def chosen(self) -> Chosen | None:
+        """The rows that each step is shown for. Errors: LearningError for rows not learnt from."""
+        numbers = self.settings.trace_rows
+        return Chosen.of(self.read, numbers) if numbers else None
 
     def _taken(self) -> Iterator[Step]:
         if self.rounds is None or self.settings.chosen != "newton":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deltarule.errors import CurvatureError, LearningError
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
+from deltarule.rule.one_row import OneRow
 from deltarule.rule.penalty import Lasso
 from deltarule.rule.predict import Mask, Weights
 
@@ -41,6 +42,9 @@ class Step:
     `comparison` is the average over the rows that were seen: those whose numbers are in `saw`,
     counted from 0, or all where that is None. An epoch is one round over all rows.
 
+    `moved` is alpha * weight_delta in the units of the weights, which for plain descent is what
+    they moved by; None where there is no alpha. `chosen` is what `before` made of some rows.
+
     Shapes:  saw (n,)
     """
 
@@ -52,6 +56,8 @@ class Step:
     alpha: float | None = None
     saw: NDArray[np.intp] | None = None
     epoch: int | None = None
+    moved: Weights | None = None
+    chosen: tuple[OneRow, ...] = ()
 
     @property
     def prediction(self) -> float:

@@ -120,7 +120,8 @@ class Walk:
             following = Checkpoint(here.number + 1, weights, state)
             if not self._sound(weights):
                 break
-            last = Step(following.number, here.weights, said, weights)
+            alpha = self.learner.alpha_now(here.state)
+            last = Step(following.number, here.weights, said, weights, alpha=alpha)
             self._pass(here.number, said.loss, here.weights)
             self._keep(following)
             here = following
@@ -165,7 +166,7 @@ class Walk:
         with np.errstate(all="ignore"):
             following, _ = take(here.weights, now, self.learner, here.state, self.stepwise.frozen)
         if last is not None:
-            last = replace(last, before=own(last.before), weights=own(last.weights))
+            last = self.stepwise.step_in_own_units(last)
         return Stand(here.number, own(here.weights), now, last, own(following))
 
     def _nearest(self, number: int) -> Checkpoint:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
-from deltarule.views.text import Ledger
+from deltarule.views.ledger import Ledger
 from deltarule.views.theme import DARK, LIGHT, css_names
 from deltarule.web.app.drawing import (
     Look,
@@ -183,8 +183,7 @@ class Pages:
     def ledger(self, page: Open) -> str:
         schema = page.session.run.read.schema
         lines = io.StringIO(newline="")
-        ledger = Ledger([target.name for target in schema.targets], schema.inputs)
-        ledger.write(page.session.ledger(), lines)
+        Ledger(schema.outputs, schema.inputs).csv(page.session.ledger(), lines)
         return lines.getvalue()
 
 

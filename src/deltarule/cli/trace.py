@@ -1,0 +1,121 @@
+"""What `deltarule learn` shows of its steps: the ledger on the screen or in a file, or in words."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from deltarule.cli.arguments import names
+
+if TYPE_CHECKING:
+    from deltarule.learning import Run
+    from deltarule.rule.train import Step
+    from deltarule.views.ledger import Ledger
+
+ON_SCREEN = "-"
+"""What `--trace` is given where it means the screen."""
+NO_STEPS = "solved exactly: there are no steps to trace; give --alpha or --learner"
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """What is to be shown of the steps. `to` is a file, the screen, or None for nowhere."""
+
+    to: str | None
+    rows: tuple[int, ...]
+    words: bool
+
+    @classmethod
+    def of(
+        cls, trace: str | None, rows: list[str] | None, *, words: bool, as_json: bool
+    ) -> "Tracing":
+        """From the options. Errors: typer.BadParameter where they do not go together."""
+        from deltarule.views.ledger import KINDS, kind_of
+
+        if as_json and trace == ON_SCREEN:
+            raise typer.BadParameter("with --json, give --trace a file", param_hint="--trace")
+        if as_json and words:
+            raise typer.BadParameter("words are for the screen, not for --json")
+        if words and trace == ON_SCREEN:
+            raise typer.BadParameter(
+                "--words is a trace on the screen itself", param_hint="--words"
+            )
+        if trace not in (None, ON_SCREEN) and kind_of(Path(trace)) is None:
+            *most, last = KINDS
+            raise typer.BadParameter(
+                f"'{trace}' must end in {', '.join(most)} or {last}", param_hint="--trace"
+            )
+        numbers = tuple(_number(one) for one in names(rows))
+        return cls(trace, numbers or ((1,) if words else ()), words)
+
+    def trace(self, run: "Run") -> None:
+        """Take the steps and show them."""
+        if run.stepwise is None and (self.words or self.to == ON_SCREEN):
+            print(NO_STEPS + "\n")
+        elif self.words and self.to is not None:
+            self._write(run, self._said(run))
+        elif self.words:
+            for _ in self._said(run):
+                pass
+        elif self.to == ON_SCREEN:
+            for line in _ledger(run).lines(iter(run)):
+                print(line)
+            print()
+        elif self.to is not None:
+            self._write(run, iter(run))
+
+    def _write(self, run: "Run", steps: "Iterator[Step]") -> None:
+        from deltarule.views.ledger import kind_of
+
+        assert self.to is not None, "there is a file to write to"
+        kind = kind_of(Path(self.to))
+        assert kind is not None, "its ending was checked"
+        kept, count = _ledger(run).write(steps, Path(self.to), kind=kind)
+        if kept < count:
+            print(f"{self.to} has {kept:,} of {count:,} steps", file=sys.stderr)
+
+    def _said(self, run: "Run") -> "Iterator[Step]":
+        """The steps, of which those for a screen are spelled out as they pass."""
+        from deltarule.rule.thin import on_screen
+        from deltarule.views.words import spelled, weight_names
+
+        schema = run.read.schema
+        assert run.stepwise is not None, "there are steps"
+        for step in run:
+            yield step
+            if not (step.stopped or on_screen(step.number)):
+                continue
+            saw = run.read.examples if step.saw is None else len(step.saw)
+            for row in step.chosen:
+                one = step.saw is None or bool((step.saw == row.number - 1).any())
+                print(f"step {step.number:,}, row {row.number:,}" + ("" if one else ": not seen"))
+                said = spelled(
+                    step,
+                    row,
+                    inputs=weight_names(schema.inputs),
+                    outputs=schema.outputs,
+                    alone=saw == 1 and one,
+                    own_units=run.settings.alpha is not None,
+                )
+                print("\n".join(said.lines))
+        print()
+
+
+def _ledger(run: "Run") -> "Ledger":
+    from deltarule.views.ledger import Ledger
+
+    schema = run.read.schema
+    batches = run.stepwise is not None and run.stepwise.batches is not None
+    return Ledger(schema.outputs, schema.inputs, batches=batches)
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"'{text}' is no number of a row", param_hint="--trace-rows"
+        ) from None
