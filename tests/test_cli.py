@@ -141,7 +141,9 @@ def test_a_trace_file_has_every_number_that_steps_has(
 
 def test_a_trace_goes_into_a_file_beside_json(run: Callable[..., Any], here: Path) -> None:
     ran = run("learn", "one.csv", *ONCE, "--alpha=1e-11", "--trace", "t.csv", "--json")
-    assert json.loads(ran.out)["learn"]["steps"] == len((here / "t.csv").read_text().splitlines()) - 1
+    assert (
+        json.loads(ran.out)["learn"]["steps"] == len((here / "t.csv").read_text().splitlines()) - 1
+    )
     ran = run("learn", "one.csv", *ONCE, "--alpha=1e-11", "--trace", "--json")
     assert (ran.code, ran.out) == (2, "")
 
