@@ -238,7 +238,8 @@ KEYS = {
     "weights": "output input level weight standard_error low high",
     "intercept": "output weight standard_error low high",
     "fit": "rmse r2 residual_sd",
-    "held_out": "folds rmse r2 baseline_rmse rows",
+    "held_out": "folds rmse r2 baseline_rmse rows loss baseline_loss absolute_error "
+    "baseline_absolute_error classes",
     "held_out_by": "by column folds cuts",
     "learn": "targets loss learner reads passes sampled steps stopped alpha alpha_limit "
     "alpha_fastest ridge lasso minimised condition errors",

@@ -82,14 +82,17 @@ class Model:
         columns = len(self._record.contract.inputs) + len(self.outputs)
         return [saved.unpack(one, columns) for one in self._record.moments]
 
-    def predict(self, table: Any, *, flags: bool = False) -> Any:
+    def predict(self, table: Any, *, flags: bool = False, interval: float | None = None) -> Any:
         """The predictions, a row for each of the table's, in the table's own kind of frame.
 
         A dict of single values gives a dict; a path gives a polars frame. With `flags`, a column
         says in words what each row holds that learning had not met; it is null where nothing.
-        Errors:  TableError for a table that lacks a column or holds what cannot be computed with
+        With an `interval`, such as 0.9, columns say between which values at least that share of
+        rows like this one lie, as held-out rows did.
+        Errors:  TableError for a table that lacks a column or holds what cannot be computed with;
+                 LearningError for an interval that is not known
         """
-        frame, back, _ = self._predicted(table, flags=flags)
+        frame, back, _ = self._predicted(table, flags=flags, interval=interval)
         return back(frame)
 
     @overload
@@ -123,20 +126,34 @@ class Model:
         )
 
     def predict_noticing(
-        self, table: Any, *, explain: bool = False, flags: bool = False
+        self,
+        table: Any,
+        *,
+        explain: bool = False,
+        flags: bool = False,
+        interval: float | None = None,
     ) -> tuple[Any, list[str]]:
         """Predictions, and in words what was new in the table."""
-        frame, back, met = self._predicted(table, explain=explain, flags=flags)
+        frame, back, met = self._predicted(table, explain=explain, flags=flags, interval=interval)
         return back(frame), self._notes(met)
 
     def _predicted(
-        self, table: Any, *, explain: bool = False, flags: bool = False
+        self,
+        table: Any,
+        *,
+        explain: bool = False,
+        flags: bool = False,
+        interval: float | None = None,
     ) -> tuple[pl.DataFrame, Any, Met]:
+        if interval is not None:
+            self._scorer.intervals(interval)
         source, back = open_table(table)
         frame, met = widening(
             source, lambda: self._predicted_rows(source, explain=explain, flags=flags)
         )
         met.said = list(source.notes)
+        if interval is not None:
+            frame = self._scorer.ends(frame, interval)
         return frame, back, met
 
     def _predicted_rows(

@@ -16,6 +16,8 @@ from pydantic import Field, FiniteFloat, ValidationError, field_validator, model
 from pydantic_core import from_json, to_json
 
 from deltarule.errors import LearningError, ModelError, NotAModelError, OutputError, VersionError
+from deltarule.goodness.classes import ClassFigures
+from deltarule.goodness.intervals import Intervals
 from deltarule.moments.moments import Moments
 from deltarule.rule.losses import Loss, loss_named, with_spread
 from deltarule.rule.predict import Array
@@ -76,6 +78,12 @@ class HeldOutRecord(Part):
     r2: FiniteFloat | None
     baseline_rmse: FiniteFloat
     rows: FiniteFloat | None = None
+    loss: FiniteFloat | None = None
+    baseline_loss: FiniteFloat | None = None
+    absolute_error: FiniteFloat | None = None
+    baseline_absolute_error: FiniteFloat | None = None
+    classes: ClassFigures | None = None
+    """How well classes were told apart. This and the four above are of a sample of large tables."""
 
 
 class HeldOutBy(Part):
@@ -180,6 +188,8 @@ class Record(Part):
     """How, for each group of targets that share a loss."""
     columns: tuple[ColumnRecord, ...]
     notes: tuple[str, ...]
+    intervals: tuple[Intervals | None, ...] = ()
+    """How far rows that were held out strayed, for each target; empty where it is not known."""
     moments: tuple[PackedMoments, ...] = ()
 
     @property
@@ -216,6 +226,8 @@ class Record(Part):
             raise ValueError("the figures are not those of the targets")
         if sorted(name for one in self.learnt for name in one.targets) != sorted(targets):
             raise ValueError("what was learnt is not the targets")
+        if self.intervals and len(self.intervals) != len(targets):
+            raise ValueError("the intervals are not those of the targets")
         for packed in self.moments:
             unpack(packed, len(inputs) + len(outputs))
         return self

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deltarule.errors import TargetError
+from deltarule.errors import LearningError, TargetError
+from deltarule.goodness.intervals import Intervals, check_level
 from deltarule.rule.losses import Loss, together
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.saved import Record
@@ -88,6 +89,46 @@ class Scorer:
         offset = self.contract.offset
         offsets = None if offset is None else np.array([offset.mean])
         return self.scores(np.array(self.record.means)[None], offsets)
+
+    def intervals(self, level: float) -> Mapping[str, Intervals]:
+        """What is known of how far rows stray, for each target that is an amount.
+
+        Errors:  LearningError for a level that is none, or where too little is known for it
+        """
+        check_level(level)
+        targets = self.contract.targets
+        known = self.record.intervals or (None,) * len(targets)
+        found = {t.name: one for t, one in zip(targets, known, strict=True) if one is not None}
+        for one in found.values():
+            one.around(np.zeros(0), level)
+        if found:
+            return found
+        if all(loss.power is None for loss in self.record.losses):
+            raise LearningError(
+                f"{', '.join(target.name for target in targets)} is no amount, so it has no "
+                "interval: its prediction says how sure it is"
+            )
+        raise LearningError(
+            "the model knows nothing of rows it never saw, so it has no intervals: learn it from "
+            "more rows, or if it is of an earlier deltarule, again"
+        )
+
+    def ends(self, predictions: pl.DataFrame, level: float) -> pl.DataFrame:
+        """The same predictions with where at least so many new rows lie: low and high.
+
+        Where no row learnt from was below 0, none is expected there: of n, a new one would be the
+        first with a chance of 1 / (n + 1) at most.
+        """
+        made, known = [], self.intervals(level)
+        for target in self.contract.targets:
+            if target.name not in known:
+                continue
+            at = predictions[f"{target.name}_prediction"].to_numpy()
+            low, high = known[target.name].around(at, level)
+            if target.low >= 0:
+                low = np.where(high > 0, np.maximum(low, 0.0), low)
+            made += [pl.Series(f"{target.name}_low", low), pl.Series(f"{target.name}_high", high)]
+        return predictions.with_columns(made)
 
     @property
     def compares(self) -> list[str]:

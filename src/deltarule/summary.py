@@ -188,7 +188,7 @@ def _compare(record: "Record") -> list[str]:
         held_out = record.held_out[at] if record.held_out else None
         if held_out:
             lines.append(head + _never_seen(held_out, record.held_out_by))
-        lines.append(head + _learnt_from(record.losses[at], record.fit[at]))
+        lines.append(head + _learnt_from(record.losses[at], record.fit[at], record.rows))
         if held_out is None:
             lines.append("no rows were held out, so nothing is known of rows it never saw")
     return lines
@@ -203,17 +203,24 @@ NEVER_SEEN = {
 
 def _never_seen(held_out: "HeldOutRecord", by: "HeldOutBy | None") -> str:
     rows = NEVER_SEEN[by.by if by else "rows"]
+    classes, loss = held_out.classes, held_out.loss
+    if classes is not None and loss is not None and held_out.baseline_loss is not None:
+        told = classes_told(classes, loss, held_out.baseline_loss)
+        return f"{rows}, {told}"
     r2 = "" if held_out.r2 is None else f", R2 {share(held_out.r2)}"
     guess = f"guessing the mean, {number(held_out.baseline_rmse)}"
     return f"{rows}, typical error {number(held_out.rmse)} ({guess}){r2}"
 
 
-def _learnt_from(loss: "Loss", fit: "FitRecord") -> str:
+def _learnt_from(loss: "Loss", fit: "FitRecord", rows: float) -> str:
     word = "R2" if loss.name == "squared" else "deviance explained"
     if fit.deviance is None and loss.name != "squared":
         word = "loss explained"
     fitted = "" if fit.r2 is None else f", {word} {share(fit.r2)}"
-    return f"on the rows it learnt from, typical error {number(fit.rmse)}{fitted}"
+    error = f"typical error {number(fit.rmse)}"
+    if loss.power is None and fit.deviance is not None:
+        error = f"log loss {share(fit.deviance / 2 / rows)}"
+    return f"on the rows it learnt from, {error}{fitted}"
 
 
 def _learn(record: "Record") -> list[str]:

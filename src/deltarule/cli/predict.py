@@ -34,6 +34,13 @@ def predict(
     flags: Annotated[
         bool, typer.Option("--flags", help="Say of each row what learning had not met.")
     ] = False,
+    interval: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Add where this share of rows lie, such as 0.9: as held-out rows did.",
+        ),
+    ] = None,
     to_table: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Write all rows to a new table of the same database."),
@@ -56,7 +63,9 @@ def predict(
     source = source_of(table, read, db_table, query)
     if to_table is not None and not is_database(table):
         raise typer.BadParameter("the table is not in a database", param_hint="--to-table")
-    predicted, notes = loaded.predict_noticing(source, explain=explain, flags=flags)
+    predicted, notes = loaded.predict_noticing(
+        source, explain=explain, flags=flags, interval=interval
+    )
     to_csv = out is not None and not out.lower().endswith(".parquet")
     # From CSV to CSV, cells stay as they were written.
     as_text = to_csv and isinstance(source, CsvSource)

@@ -1,7 +1,7 @@
 """Squared loss solved exactly from the moments, with a penalty if one earns its place."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from deltarule.moments.inference import Fit, design, input_variance, intercept_v
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import (
+    Normal,
     RidgePath,
     Spectrum,
     Whitening,
@@ -20,7 +21,9 @@ from deltarule.moments.solve import (
     ridge_path,
     ridge_search,
     solve,
+    weights_for,
 )
+from deltarule.moments.splits import Splits
 from deltarule.moments.standard import Standard
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.saved import FitRecord
@@ -30,6 +33,8 @@ from deltarule.tables.reading import Read
 # Of a fit this close, too few digits of the error are left in the first read's sums.
 NEARLY_PERFECT = 1e-5
 GROUPS_SHOWN = 5
+# Of more inputs than this a fold's weights take some 0.1 s: for intervals a few folds will do.
+MANY, FEW_FOLDS = 300, 2
 
 
 def exact(
@@ -60,6 +65,10 @@ def exact(
     else:
         found, certain, errors = Exact.of(asked, whole, ridge=strength), Certain.unknown(), ""
         notes.append("no standard errors beside a penalty: they would not know its bias")
+    learnt: Mapping[int, Weights] = {}
+    if path is not None:
+        again = not strength and found.held_out is not None
+        learnt = found.taught if again else taught(read.folds, asked, read.splits, ridge=strength)
     spectrum = Spectrum.of(asked.of(whole))
     return Outcome(
         weights=found.weights,
@@ -68,7 +77,7 @@ def exact(
         steps=0,
         stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
         fit=fits(asked.of(whole), found.squared_error, asked),
-        held_out=None if path is None else held_out_by(path, chosen),
+        held_out=None if path is None else held_out_by(path, chosen, learnt),
         error=certain.error,
         intercept_error=certain.intercept_error,
         freedom=certain.freedom,
@@ -134,6 +143,7 @@ class Exact:
     squared_error: Array
     sure: bool
     held_out: Array | None = None
+    taught: Mapping[int, Weights] = field(default_factory=dict)
 
     @classmethod
     def of(cls, asked: Problem, moments: Moments, *, ridge: float = 0.0) -> "Exact":
@@ -235,12 +245,14 @@ class Exact:
         found = white.solve(whole, k, intercept=self.asked.intercept)
         # What is left of the targets may be kept in another unit than they were.
         rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
-        held_out = None
+        held_out, own = None, {}
         if read.splits.of(folds):
             targets = range(columns - k, columns)
             again = Problem(found.kept, targets, self.asked.intercept, {}, None)
             path = ridge_path(folds, again, strengths=np.zeros(1), splits=read.splits)
             held_out = path.errors[0] * rescaled
+            learnt = taught(folds, again, read.splits, ridge=0.0)
+            own = {fold: white.own(found.kept, one) for fold, one in learnt.items()}
         return replace(
             self,
             weights=found.weights,
@@ -249,6 +261,7 @@ class Exact:
             squared_error=found.problem.squared_error(found.found.weights) * rescaled,
             sure=found.found.sure,
             held_out=held_out,
+            taught=own,
         )
 
     def notes(self, read: Read) -> list[str]:
@@ -294,7 +307,18 @@ def _path(read: Read, asked: Problem, ridge: Strength, found: Exact) -> RidgePat
     return path
 
 
-def held_out_by(path: RidgePath, chosen: int) -> HeldOut:
+def taught(
+    folds: Sequence[Moments], asked: Problem, splits: Splits, *, ridge: float
+) -> dict[int, Weights]:
+    """The weights that each fold is judged by; of many inputs those of a few folds."""
+    found, judged = {}, splits.of(folds)
+    for split in judged if len(asked.inputs) <= MANY else judged[:FEW_FOLDS]:
+        free = asked.free(total([folds[fold] for fold in split.learnt]))
+        found[split.judged] = asked.whole(weights_for(free, Normal.of(free), ridge=ridge))
+    return found
+
+
+def held_out_by(path: RidgePath, chosen: int, learnt: Mapping[int, Weights]) -> HeldOut:
     """The errors on held-out rows at the chosen strength."""
     return HeldOut(
         folds=len(path.rows),
@@ -302,6 +326,7 @@ def held_out_by(path: RidgePath, chosen: int) -> HeldOut:
         errors=path.errors[chosen].sum(axis=0),
         guessing=path.guessing.sum(axis=0),
         unit=path.unit,
+        taught=learnt,
     )
 
 

@@ -15,7 +15,7 @@ Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 
@@ -87,6 +87,7 @@ class _Fold:
     errors: Array | None = None
     at_start: float = np.nan
     settled: bool = False
+    best: Weights = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,12 @@ class Judge:
             return None
         near = found is not None and len(self.path) == 1 and not splits.forward
         if found is not None and near and steady(found):
-            errors = self._errors({s.judged: self._without(s, weights, found) for s in judged})
+            taught = {s.judged: self._without(s, weights, found) for s in judged}
+            errors = self._errors(taught)
         else:
             first = {s.judged: self._first(weights, s, folds, splits) for s in judged}
             errors = self._learn(first, SETTLED_FROM_FAR if splits.forward else SETTLED)
+            taught = {fold: one.best for fold, one in first.items()}
         targets = list(self.problem.targets)
         guessing = np.zeros(len(targets))
         for fold, others in splits.pairs(folds):
@@ -141,7 +144,8 @@ class Judge:
         starts = [span.start for span in self.spans]
         off = np.add.reduceat(reduce(add, errors.values()), starts)
         return HeldOut(
-            *(len(judged), rows, off, np.add.reduceat(guessing, starts), np.ones(len(starts)))
+            *(len(judged), rows, off, np.add.reduceat(guessing, starts), np.ones(len(starts))),
+            taught=taught,
         )
 
     def _without(self, split: Split, weights: Weights, found: Mapping[int, Comparison]) -> Weights:
@@ -241,12 +245,12 @@ def _move(
 ) -> None:
     """Take a step, unless it promises next to nothing."""
     if first or compared.loss <= one.least:
-        one.least, one.errors = compared.loss, errors
+        one.least, one.errors, one.best = compared.loss, errors, one.weights
     promised = _promised(one.weights, compared, learner)
     one.at_start = promised if first else one.at_start
     one.settled = promised <= settled * one.at_start
     if one.settled:
-        one.errors = errors
+        one.errors, one.best = errors, one.weights
     else:
         one.weights, one.state = learner.step(one.weights, compared, one.state)
 

@@ -5,7 +5,7 @@ Targets that share a loss are learnt together and have one outcome.
 Shapes: p inputs, k outputs, of which a target has one, or one for each class.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,12 +13,16 @@ import numpy as np
 
 import deltarule
 from deltarule import saved
+from deltarule.goodness.figures import Figures
+from deltarule.goodness.intervals import Intervals
 from deltarule.learning.columns import records
 from deltarule.learning.convergence import Convergence
+from deltarule.learning.seen import seen
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import solve
 from deltarule.rule.learn import AlphaRange
+from deltarule.rule.losses import loss_named, with_spread
 from deltarule.rule.predict import Array, Weights
 from deltarule.saved import (
     FitRecord,
@@ -41,6 +45,7 @@ LEAK_ROWS = 20
 class HeldOut:
     """Summed delta ** 2 on rows not learnt from, and of guessing the mean of the others.
 
+    `taught` are the weights that each fold was judged by, in the inputs' own units.
     Shapes:  errors, guessing: one for each target, in its `unit` squared
     """
 
@@ -49,6 +54,7 @@ class HeldOut:
     errors: Array
     guessing: Array
     unit: Array
+    taught: Mapping[int, Weights] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
     mean = whole.mean * whole.scale
     told: dict[str, _Told] = {}
     for part, outcome in outcomes:
-        told |= _told_by_target(part, outcome)
+        told |= _told_by_target(read, part, outcome)
     order = [told[target.name] for target in schema.targets]
     held_out = [one.held_out for one in order if one.held_out is not None]
     return Record(
@@ -123,6 +129,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *_leaks(read, whole),
         ),
+        intervals=tuple(one.intervals for one in order),
         moments=saved.packed(read.folds),
     )
 
@@ -175,11 +182,15 @@ class _Told:
     intercepts: Sequence[InterceptRecord]
     fit: FitRecord
     held_out: HeldOutRecord | None
+    intervals: Intervals | None
 
 
-def _told_by_target(schema: Schema, outcome: Outcome) -> dict[str, _Told]:
+def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _Told]:
     weights, intercepts = _weights(schema, outcome), _intercepts(schema, outcome)
-    held_out = _held_out(outcome.held_out)
+    losses = [with_spread(loss_named(outcome.loss), fit.spread) for fit in outcome.fit]
+    judged = outcome.held_out
+    found = [] if judged is None else seen(read, schema, judged.taught, losses, outcome.guess)
+    held_out = _held_out(judged, [one.figures for one in found])
     p, told = len(schema.inputs), {}
     for at, (target, span) in enumerate(schema.target_spans().items()):
         told[target] = _Told(
@@ -187,6 +198,7 @@ def _told_by_target(schema: Schema, outcome: Outcome) -> dict[str, _Told]:
             intercepts[span],
             outcome.fit[at],
             held_out[at] if held_out else None,
+            found[at].intervals if found else None,
         )
     return told
 
@@ -237,10 +249,10 @@ def _intercepts(schema: Schema, outcome: Outcome) -> list[InterceptRecord]:
     ]
 
 
-def _held_out(held_out: HeldOut | None) -> list[HeldOutRecord]:
+def _held_out(held_out: HeldOut | None, figures: Sequence[Figures]) -> list[HeldOutRecord]:
     if held_out is None:
         return []
-    return [
+    found = [
         HeldOutRecord(
             folds=held_out.folds,
             rmse=float(np.sqrt(error / held_out.rows) * unit),
@@ -252,6 +264,13 @@ def _held_out(held_out: HeldOut | None) -> list[HeldOutRecord]:
             held_out.errors, held_out.guessing, held_out.unit, strict=True
         )
     ]
+    names = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error", "classes")
+    more = [{name: getattr(one, name) for name in names} for one in figures]
+    return (
+        [one.model_copy(update=update) for one, update in zip(found, more, strict=True)]
+        if more
+        else found
+    )
 
 
 def _held_out_by(read: Read) -> HeldOutBy:

@@ -5,7 +5,7 @@
 w are the weights of standardised inputs; the intercept is never penalised.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 
@@ -34,6 +34,12 @@ def sparse(read: Read, asked: Problem, penalties: Penalties) -> Outcome:
     chosen = 0 if tried is None else tried.chosen()
     choice = penalties.given if tried is None else tried.choice(chosen)
     weights = best(asked, whole, penalties, choice)
+    taught = {
+        split.judged: best(
+            asked, total([read.folds[fold] for fold in split.learnt]), penalties, choice
+        )
+        for split in read.splits.of(read.folds)
+    }
     problem = asked.of(whole)
     spectrum = Spectrum.of(problem)
     held = f" with {penalties.named(choice)}" if penalties.any(choice) else ""
@@ -44,7 +50,7 @@ def sparse(read: Read, asked: Problem, penalties: Penalties) -> Outcome:
         steps=0,
         stopped=f"solved exactly from the moments{held}",
         fit=fits(problem, problem.squared_error(weights), asked),
-        held_out=None if tried is None else _held_out(tried, chosen),
+        held_out=None if tried is None else _held_out(tried, chosen, taught),
         errors="",
         alphas=spectrum.alphas,
         ridge=choice.ridge,
@@ -104,7 +110,7 @@ def _tried(read: Read, asked: Problem, penalties: Penalties, ridge: float, lasso
     return Tried(ridges, lassos, path.errors, path.rows, path.guessing, path.unit**2)
 
 
-def _held_out(tried: Tried, chosen: int) -> HeldOut:
+def _held_out(tried: Tried, chosen: int, taught: Mapping[int, Weights]) -> HeldOut:
     """The errors on held-out rows at the chosen strengths."""
     return HeldOut(
         folds=len(tried.rows),
@@ -112,6 +118,7 @@ def _held_out(tried: Tried, chosen: int) -> HeldOut:
         errors=tried.errors[chosen].sum(axis=0),
         guessing=tried.guessing.sum(axis=0),
         unit=np.sqrt(tried.unit),
+        taught=taught,
     )
 
 

@@ -560,15 +560,17 @@ class Stepwise:
             return None
         k = len(self.problem.targets)
         errors, guessing = np.zeros(k), np.zeros(k)
+        taught = {}
         splits = self.read.splits.of(self.read.folds)
         for split, (fold, others) in zip(splits, judged, strict=True):
             problem, frozen = self.asked.of(others), self.asked.frozen_on(others)
             batches = None if self.batches is None else self.batches.of_folds(split.learnt)
             learnt = self._learnt(self.standard.problem(problem), frozen, batches)
-            errors += self.asked.of(fold).squared_error(self.standard.out(learnt))
+            own = taught[split.judged] = self.standard.out(learnt)
+            errors += self.asked.of(fold).squared_error(own)
             guessing += guessing_error(fold, others, list(self.asked.targets))
         rows = sum(fold.rows for fold, _ in judged)
-        return HeldOut(len(judged), rows, errors, guessing, self.problem.target_scale)
+        return HeldOut(len(judged), rows, errors, guessing, self.problem.target_scale, taught)
 
     def _learnt(
         self, problem: LeastSquares, frozen: Mapping[str, Mask] | None, batches: Batches | None
@@ -628,6 +630,10 @@ class Stepwise:
         if held_out is not None and self.guessing is not None:
             asked = (self.read.folds, self.read.splits, self.asked.targets, self.spans)
             held_out = replace(held_out, guessing=self.guessing.held_out(*asked))
+        if held_out is not None:
+            out = self.standard.out
+            own = {fold: out(one) for fold, one in held_out.taught.items()}
+            held_out = replace(held_out, taught=own)
         return replace(
             outcome,
             passes=self.rows.passes,

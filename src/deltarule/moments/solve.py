@@ -200,6 +200,14 @@ class Whitening:
         left = targets - inputs @ self.first["weight"]
         return z, left - self.first["intercept"] if "intercept" in self.first else left
 
+    def own(self, kept: Sequence[int], found: Weights) -> Weights:
+        """Weights in the inputs' own units, from those of the directions kept."""
+        moved = self.turn[:, kept] @ found["weight"]
+        own: dict[str, Array] = {"weight": self.first["weight"] + moved}
+        if "intercept" in found:
+            own["intercept"] = self.first["intercept"] + found["intercept"] - self.centre @ moved
+        return own
+
     def solve(self, moments: Moments, outputs: int, *, intercept: bool) -> "Whitened":
         """The exact weights in the inputs' own units, from the second read's moments."""
         p = len(self.floor)

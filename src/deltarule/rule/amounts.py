@@ -31,6 +31,7 @@ class Gamma:
     takes: str = "numbers above 0"
     says: str = "log of {}"
     noise: str = "estimated"
+    power: float | None = 2.0
 
     def accepts(self, targets: Array) -> Mask:
         return (targets > 0) & np.isfinite(targets)
@@ -81,6 +82,10 @@ class Tweedie:
     takes: str = "numbers of 0 or more"
     says: str = "log of {}"
     noise: str = "estimated"
+
+    @property
+    def power(self) -> float | None:
+        return self.p
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ class Identity:
     """What losses share whose link changes nothing: the score is the prediction."""
 
     takes: str = "any number"
+    power: float | None = 0.0
 
     @property
     def says(self) -> str:

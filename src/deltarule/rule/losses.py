@@ -57,6 +57,11 @@ class Loss(Protocol):
         """
         ...
 
+    @property
+    def power(self) -> float | None:
+        """A target's variance grows as prediction to this power; None where it is no amount."""
+        ...
+
     def accepts(self, targets: Array) -> Mask: ...
     def value(self, scores: Array, targets: Array) -> Array: ...
     def delta(self, scores: Array, targets: Array) -> Array: ...
@@ -149,6 +154,7 @@ class Logistic:
     takes: str = "true/false, or numbers from 0 to 1"
     says: str = "log odds of {}"
     noise: str = "known"
+    power: float | None = None
 
     def accepts(self, targets: Array) -> Mask:
         return (targets >= 0) & (targets <= 1)
@@ -206,6 +212,7 @@ class Poisson:
     takes: str = "numbers of 0 or more"
     says: str = "log of {}"
     noise: str = "known"
+    power: float | None = 1.0
 
     def accepts(self, targets: Array) -> Mask:
         return (targets >= 0) & np.isfinite(targets)
@@ -271,6 +278,10 @@ class Several:
     @property
     def noise(self) -> str:
         return self.losses[0].noise
+
+    @property
+    def power(self) -> float | None:
+        return self.losses[0].power
 
     def _each(self, ask: Callable[[Loss, Array], Array], whole: Array) -> list[Array]:
         return [

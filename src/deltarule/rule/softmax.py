@@ -34,6 +34,7 @@ class Softmax:
     takes: str = "classes"
     says: str = "score of {}"
     noise: str = "known"
+    power: float | None = None
 
     def accepts(self, targets: Array) -> Mask:
         return (targets >= 0) & (targets <= 1)

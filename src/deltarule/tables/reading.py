@@ -33,6 +33,8 @@ Progress = Callable[[int, int | None], None]
 LARGEST_SUMS = 1 << 29
 # Rows kept in memory as they were read: 256 MB of numbers.
 KEPT_CELLS = 32_000_000
+# Numbers that rows to judge by are encoded to at a time, 16 MB.
+ENCODED_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Read:
     frames: list[pl.DataFrame] | None
     sample: list[pl.DataFrame]
     """Some rows of a large table, drawn evenly; empty where none were asked for."""
+    drawn: list[pl.DataFrame]
+    """Some rows to judge by, drawn evenly: all of a small table."""
     at_first: int
     """How often all rows were read until this was found."""
     every: Schema
@@ -103,6 +107,13 @@ class Read:
             schema=self.schema.model_copy(update={"targets": tuple(kept)}),
             folds=[fold.take(columns) for fold in self.folds],
         )
+
+    def some_rows(self) -> Iterator["Encoded"]:
+        """The rows to judge by, encoded, some at a time."""
+        at_once = max(1, ENCODED_CELLS // max(1, len(self.schema.inputs)))
+        for frame in self.drawn:
+            for start in range(0, frame.height, at_once):
+                yield self.encoded(frame[start : start + at_once], start)
 
     def rows(self) -> Iterator["Encoded"]:
         """All rows again, encoded: those in memory, or by another read."""
@@ -272,6 +283,7 @@ def _read(
         )
     _check_size(made, source.name)
     asked = made.asked
+    few = Sample.to_judge_by(len(made.columns))
     reading = Reading(folds=asked.folds)
     frame: Frame | None = None
     frames: list[pl.DataFrame] | None = []
@@ -297,6 +309,7 @@ def _read(
                 if len(waiting) > 2 * workers():
                     frame = take()
                 rows += batch.height
+                few.add(batch)
                 if sample is not None:
                     sample.add(batch)
                 if frames is not None:
@@ -320,6 +333,7 @@ def _read(
         *(source, made, schema, folds, sums.examples, sums.left_out, sums.unweighted, notes),
         frames=frames,
         sample=[] if sample is None else sample.frames(rows),
+        drawn=few.parts,
         at_first=source.reads,
         every=schema,
     )

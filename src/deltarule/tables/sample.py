@@ -14,6 +14,9 @@ import polars as pl
 SAMPLE_ROWS = 196_608
 # Of a table with fewer rows than so many samples, passes over all of them are as quick.
 WORTH = 4
+# To judge by, fewer do: of 10,000 rows, shares are sure to half a percent.
+JUDGED_ROWS = 10_000
+JUDGED_CELLS = 2_000_000
 
 
 @dataclass
@@ -21,6 +24,7 @@ class Sample:
     """Rows drawn so far: the same share of each batch, halved when they become too many."""
 
     share: float = 0.25
+    rows: int = SAMPLE_ROWS
     parts: list[pl.DataFrame] = field(default_factory=list)
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
@@ -32,16 +36,26 @@ class Sample:
         """
         return None if rows is not None and rows < WORTH * SAMPLE_ROWS else cls()
 
+    @classmethod
+    def to_judge_by(cls, columns: int) -> "Sample":
+        """A smaller one of any table: all its rows, where they are that few."""
+        return cls(1.0, max(200, min(JUDGED_ROWS, JUDGED_CELLS // max(columns, 1))))
+
     def add(self, batch: pl.DataFrame) -> None:
         """Draw from a batch."""
-        drawn = self.rng.random(batch.height) < self.share
-        self.parts.append(batch.filter(pl.Series(drawn)))
-        if sum(part.height for part in self.parts) > 2 * SAMPLE_ROWS:
+        self.parts.append(self._drawn(batch, self.share))
+        while sum(part.height for part in self.parts) > 2 * self.rows:
             self.share /= 2
             # What was drawn is thinned by drawing again: every second row might keep one class.
-            self.parts = [
-                part.filter(pl.Series(self.rng.random(part.height) < 0.5)) for part in self.parts
-            ]
+            self.parts = [self._drawn(part, 0.5) for part in self.parts]
+
+    def _drawn(self, rows: pl.DataFrame, share: float) -> pl.DataFrame:
+        """Each row with this chance: how many, and then which, so that few cost little."""
+        if share == 1:
+            return rows
+        many = self.rng.binomial(rows.height, share)
+        at = self.rng.choice(rows.height, many, replace=False, shuffle=False)
+        return rows[np.sort(at)]
 
     def frames(self, rows: int) -> list[pl.DataFrame]:
         """The sample of a table that turned out to have so many rows; empty if not worth it."""
