@@ -151,8 +151,8 @@ def _glum(table: Arrays, family: str, loss: str) -> Answer:
 
 def read_alone(table: Any, exact: Exact) -> Answer:
     """The moments of each fold, by deltarule's one read, and nothing made of them."""
+    from deltarule.tables.asked import Asked
     from deltarule.tables.frames import open_table
-    from deltarule.tables.plan import Asked
     from deltarule.tables.reading import read
 
     read(open_table(table)[0], Asked(predict=["y"]), keep=0)
@@ -166,8 +166,8 @@ def lasso(table: Any, exact: Exact) -> Answer:
     from deltarule.moments.lasso import lasso_cv, lasso_path
     from deltarule.moments.moments import total
     from deltarule.moments.problem import Problem
+    from deltarule.tables.asked import Asked
     from deltarule.tables.frames import open_table
-    from deltarule.tables.plan import Asked
     from deltarule.tables.reading import read
 
     found = read(open_table(table)[0], Asked(predict=["y"]), keep=0)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import LearningError
+from deltarule.tables.asked import Asked
 from deltarule.tables.frames import open_table
-from deltarule.tables.plan import Asked
 from deltarule.tables.reading import read
 
 LOSSES = ["squared", "logistic", "poisson", "huber", "quantile(0.8)"]

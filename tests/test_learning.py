@@ -17,8 +17,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 import deltarule as dr
 from deltarule.errors import LearningError
 from deltarule.rule.learn import LEARNERS
+from deltarule.tables.asked import Asked
 from deltarule.tables.frames import open_table
-from deltarule.tables.reading import Asked, read
+from deltarule.tables.reading import read
 
 
 @pytest.fixture(scope="module")

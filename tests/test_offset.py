@@ -16,8 +16,8 @@ from deltarule.errors import ColumnError, DeltaruleError, LearningError, ValueRe
 from deltarule.learning.chosen import Chosen
 from deltarule.rule.losses import loss_named
 from deltarule.rule.predict import Linear
+from deltarule.tables.asked import Asked
 from deltarule.tables.frames import open_table
-from deltarule.tables.plan import Asked
 from deltarule.tables.reading import read
 from deltarule.views.report import report
 

@@ -27,7 +27,8 @@ from deltarule.rule.losses import Loss
 from deltarule.rule.predict import Array
 from deltarule.scorer import Scorer
 from deltarule.summary import adding_up, number, on_one_line, score_names
-from deltarule.tables.schema import Column, Noticed, Number, text_of
+from deltarule.tables.schema import Column, Noticed, Number
+from deltarule.tables.values import text_of
 from deltarule.views import figures, html
 
 COLUMNS_SHOWN = 12

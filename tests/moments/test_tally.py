@@ -17,8 +17,8 @@ from deltarule.moments.moments import Moments, total
 from deltarule.moments.tally import BLOCK, Reading, Sums, tally
 from deltarule.rule.predict import Array
 from deltarule.tables import reading as reading_module
+from deltarule.tables.asked import Asked
 from deltarule.tables.frames import open_table
-from deltarule.tables.plan import Asked
 from deltarule.tables.reading import read
 from deltarule.tables.source import BATCH_ROWS
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from deltarule.errors import ColumnError, DeltaruleError, ValueRefusedError
 from deltarule.moments.chunk import NOWHERE
+from deltarule.tables.asked import Asked
 from deltarule.tables.folds import Times, folds_by_group, folds_by_time
 from deltarule.tables.frames import open_table
-from deltarule.tables.plan import Asked
 from deltarule.tables.reading import Read, read
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

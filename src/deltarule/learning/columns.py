@@ -10,8 +10,9 @@ from deltarule.errors import ColumnError
 from deltarule.learning.settings import whole
 from deltarule.saved import ColumnRecord
 from deltarule.summary import number
+from deltarule.tables.asked import MOST_LEVELS, Asked
 from deltarule.tables.frames import open_table
-from deltarule.tables.plan import MOST_LEVELS, Asked, Plan, plan
+from deltarule.tables.plan import Plan, plan
 from deltarule.tables.reading import Keep, Progress, Read, read
 from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
 from deltarule.tables.terms import date_parts

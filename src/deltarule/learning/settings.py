@@ -12,8 +12,8 @@ from deltarule.errors import LearningError
 from deltarule.rule.learn import LEARNERS
 from deltarule.rule.links import straight
 from deltarule.rule.losses import loss_named
+from deltarule.tables.asked import MOST_LEVELS, Asked, Takes
 from deltarule.tables.expressions.expression import quoted
-from deltarule.tables.plan import MOST_LEVELS, Asked, Takes
 from deltarule.tables.reading import Progress
 from deltarule.tables.terms import date_parts
 

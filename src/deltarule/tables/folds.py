@@ -18,7 +18,7 @@ from deltarule.errors import ColumnError
 from deltarule.moments.chunk import NOWHERE, Folds, bits_of, fold_of
 from deltarule.rule.predict import Array
 from deltarule.tables.expressions.expression import quoted
-from deltarule.tables.schema import numbers_of
+from deltarule.tables.values import numbers_of
 
 # Different times kept apart: of more, neighbours share a cell. 2**18 of them take 4 MB, and a cut
 # is then at most some 1 / 2**17 of the rows off, unless most rows share few cells.

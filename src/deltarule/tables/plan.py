@@ -2,70 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError, ValueRefusedError
-from deltarule.moments.chunk import Category, Chunk, Folds
-from deltarule.moments.splits import Splits
+from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError
+from deltarule.moments.chunk import Chunk, Folds
 from deltarule.rule.predict import Array
-from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, hash_of, time_column
+from deltarule.tables.asked import MOST_LEVELS, Asked
+from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, time_column
+from deltarule.tables.levels import Levels
 from deltarule.tables.names import check_there
 from deltarule.tables.polars import said
-from deltarule.tables.schema import LeftOut, class_names, numbers_of
+from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
+from deltarule.tables.values import class_names, numbers_of, row_weights_of
 
-# Levels kept of one category unless asked for: beyond them one is rarely worth its column.
-MOST_LEVELS = 1024
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
 CLASSES_SHOW = 10
-
-Takes = Literal["numbers", "classes", "either"]
-"""What a target's values may be: either takes text for classes, and numbers that are but two."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be learnt from a table."""
-
-    predict: Sequence[str]
-    using: Sequence[str] | None = None
-    takes: Mapping[str, Takes] = field(default_factory=dict)
-    """What each target's values may be; numbers where nothing is said."""
-    row_weight: str | None = None
-    drop_missing: bool = False
-    intercept: bool = True
-    keep_constant: bool = False
-    """Whether a column that never varies is an input: beside an intercept it says nothing new."""
-    folds: int = 5
-    group: str | None = None
-    """Rows with the same value of this are of the same fold."""
-    time: str | None = None
-    """Folds are periods of this, each judged by the earlier ones."""
-    offset: str | None = None
-    """What is added to every score with a weight of 1."""
-    shifted: bool | None = False
-    """Whether targets are measured from the offset, as where the score is the prediction; None to
-    tell by their values."""
-    reference: dict[str, str] = field(default_factory=dict)
-    dates: Sequence[str] | None = None
-    """What parts of dates and times are inputs; None for the usual ones."""
-    levels: int = MOST_LEVELS
-    """How many levels of a category are kept; the others share one."""
-    texts: frozenset[str] = frozenset()
-    """Columns that turned out to be text, though their first rows spell numbers."""
-
-    @property
-    def splits(self) -> Splits:
-        """Which folds teach what each fold is judged by."""
-        return Splits(forward=self.time is not None)
 
 
 @dataclass
@@ -205,54 +162,6 @@ class Plan:
             return folds_by_group(by, self.asked.folds)
         where = f"{name}, column '{self.asked.time}'"
         return folds_by_time(by, self.cuts, where=where, row=row)
-
-
-class Levels:
-    """The levels of one category in the order they are met; codes start at 1, 0 is missing."""
-
-    def __init__(self, frequent: Sequence[str], most: int = MOST_LEVELS) -> None:
-        self.most = most
-        self._kind = pl.Categorical(pl.Categories.random())
-        # The mapping lives as long as a column of it does; and the levels that the look found
-        # frequent come first, so that they are the ones kept if there are too many.
-        self._alive = pl.Series(list(frequent), dtype=self._kind)
-        self._hashes = np.zeros(0, dtype=np.uint64)
-
-    @property
-    def _met(self) -> list[str]:
-        found: list[str] = self._kind.categories.to_series().to_list()
-        return found
-
-    @property
-    def names(self) -> list[str]:
-        """The levels met so far; what code 1 + i stands for."""
-        return self._met[: self.most]
-
-    @property
-    def beyond(self) -> int:
-        """How many levels were met beyond the most kept."""
-        return max(0, len(self._met) - self.most)
-
-    def codes(self, text: pl.Series) -> Category:
-        """The codes of these rows; all levels beyond the most kept share the last code."""
-        physical = text.cast(self._kind).to_physical().cast(pl.Int64)
-        codes = (physical + 1).fill_null(0).to_numpy()
-        met = 1 + min(int(codes.max(initial=0)), self.most + 1)
-        met = max(met, 1 + len(self._hashes))
-        codes = np.minimum(codes, self.most + 1)
-        return Category(codes, met, self._hashed(met))
-
-    def _hashed(self, met: int) -> NDArray[np.uint64]:
-        """A hash of each code's level that is the same in every process."""
-        names = ["", *self.names]
-        fresh = [hash_of(name) for name in names[len(self._hashes) : met]]
-        self._hashes = np.concatenate([self._hashes, np.array(fresh, dtype=np.uint64)])
-        short = met - len(self._hashes)
-        return (
-            np.concatenate([self._hashes, np.zeros(short, dtype=np.uint64)])
-            if short > 0
-            else self._hashes
-        )
 
 
 def plan(
@@ -471,22 +380,3 @@ def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
             chosen.append(column)
             told = more
     return chosen
-
-
-def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array | None:
-    """The row weights, 0 where missing; None where all rows count alike.
-
-    Errors:  ValueRefusedError for a weight below 0
-    """
-    if column is None:
-        return None
-    weights = np.nan_to_num(
-        numbers_of(frame[column], where=f"{name}, column '{column}'", row=row), nan=0.0
-    )
-    if (weights < 0).any():
-        at = int(np.argmax(weights < 0))
-        where = f"{name}, column '{column}', row {row + at + 1}"
-        raise ValueRefusedError(
-            f"{where}: a row's weight of {weights[at]:g} is below 0: weights count rows"
-        )
-    return weights

@@ -18,13 +18,16 @@ from deltarule.moments.moments import Moments
 from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
 from deltarule.rule.predict import Array, Mask
+from deltarule.tables.asked import Asked
+from deltarule.tables.categories import NumbersError
 from deltarule.tables.folds import Times
-from deltarule.tables.plan import Asked, Plan, plan, row_weights_of
+from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
-from deltarule.tables.settle import NumbersError, settle
+from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
+from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""

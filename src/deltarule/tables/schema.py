@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.files.dialect import GAP_WORDS
 from deltarule.tables.names import check_there
 from deltarule.tables.terms import Term
+from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
 
@@ -403,44 +403,3 @@ def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list
         np.where(gaps, np.nan, (text == level).fill_null(value=False).to_numpy())
         for level in target.levels
     ]
-
-
-def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
-    """A column as float64, NaN where missing.
-
-    Errors:  ValueRefusedError for what is no number, and for infinite values
-    """
-    kind = series.dtype
-    if series.null_count() == len(series):
-        return np.full(len(series), np.nan)
-    numeric = kind.is_numeric() or kind == pl.Boolean
-    # Text is read as the numbers it spells, if all of it does.
-    if kind == pl.String:
-        series = series.replace(list(GAP_WORDS), [None] * len(GAP_WORDS))
-    parsed = series.cast(pl.Float64, strict=False) if numeric or kind == pl.String else None
-    wrong = series.is_not_null() & (True if parsed is None else parsed.is_null())
-    if wrong.any():
-        at = int(wrong.arg_max() or 0)
-        raise ValueRefusedError(f"{where}, row {row + at + 1}: {str(series[at])!r} is not a number")
-    assert parsed is not None, "what could not be parsed was refused"
-    values: Array = parsed.to_numpy()
-    infinite = np.isinf(values)
-    if infinite.any():
-        at = int(np.argmax(infinite))
-        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: mend or remove that row")
-    return values
-
-
-def text_of(series: pl.Series) -> pl.Series:
-    """A column as text, whatever it was: true and false in words, numbers as they print."""
-    return series if series.dtype == pl.String else series.cast(pl.String)
-
-
-def class_names(series: pl.Series) -> pl.Series:
-    """A target's values as the names of classes: whole numbers without a point, whatever type."""
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-        whole = series.cast(pl.Int64, strict=False)
-        if (whole.cast(pl.Float64) == series).all():
-            series = whole
-    return text_of(series)

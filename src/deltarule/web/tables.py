@@ -15,9 +15,10 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import DeltaruleError, EmptyError, ReadError
+from deltarule.tables.asked import Asked
 from deltarule.tables.files.open import open_file
 from deltarule.tables.frames import open_table
-from deltarule.tables.plan import Asked, plan
+from deltarule.tables.plan import plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.source import Source
 

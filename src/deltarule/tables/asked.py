@@ -1,0 +1,50 @@
+"""Asked: what is to be learnt from a table, as far as reading it must know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from deltarule.moments.splits import Splits
+
+# Levels kept of one category unless asked for: beyond them one is rarely worth its column.
+MOST_LEVELS = 1024
+
+Takes = Literal["numbers", "classes", "either"]
+"""What a target's values may be: either takes text for classes, and numbers that are but two."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be learnt from a table."""
+
+    predict: Sequence[str]
+    using: Sequence[str] | None = None
+    takes: Mapping[str, Takes] = field(default_factory=dict)
+    """What each target's values may be; numbers where nothing is said."""
+    row_weight: str | None = None
+    drop_missing: bool = False
+    intercept: bool = True
+    keep_constant: bool = False
+    """Whether a column that never varies is an input: beside an intercept it says nothing new."""
+    folds: int = 5
+    group: str | None = None
+    """Rows with the same value of this are of the same fold."""
+    time: str | None = None
+    """Folds are periods of this, each judged by the earlier ones."""
+    offset: str | None = None
+    """What is added to every score with a weight of 1."""
+    shifted: bool | None = False
+    """Whether targets are measured from the offset, as where the score is the prediction; None to
+    tell by their values."""
+    reference: dict[str, str] = field(default_factory=dict)
+    dates: Sequence[str] | None = None
+    """What parts of dates and times are inputs; None for the usual ones."""
+    levels: int = MOST_LEVELS
+    """How many levels of a category are kept; the others share one."""
+    texts: frozenset[str] = frozenset()
+    """Columns that turned out to be text, though their first rows spell numbers."""
+
+    @property
+    def splits(self) -> Splits:
+        """Which folds teach what each fold is judged by."""
+        return Splits(forward=self.time is not None)

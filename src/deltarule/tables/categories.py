@@ -1,0 +1,148 @@
+"""Categories and classes, once all rows were read: which levels are kept, pooled, measured from.
+
+What is done with levels is done on the moments, as if the rows had been encoded that way.
+"""
+
+import numpy as np
+
+from deltarule.errors import LearningError, TargetError
+from deltarule.moments.moments import Moments
+from deltarule.moments.tally import Sums
+from deltarule.tables.asked import Asked
+from deltarule.tables.plan import Plan, too_many
+from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number, Target
+
+
+class NumbersError(Exception):
+    """A target that looked like two classes has more values: it holds numbers after all."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.target = target
+
+
+def often(rows: float) -> int:
+    """How often a level must be seen to learn from: twice; in a long table, five times."""
+    return 5 if rows >= 500 else 2
+
+
+def levels(
+    made: Plan, column: str, at: int, start: int, sums: Sums, folds: list[Moments], notes: list[str]
+) -> tuple[Category | LeftOut, list[int], list[Moments]]:
+    """The category, where its levels stand in the moments, and those with rare levels pooled."""
+    rows = float(sum(fold.rows for fold in folds))
+    names = [MISSING, *made.levels[column].names]
+    size = sums.tables[at].shape[1]
+    counts = sum((fold.rows * fold.mean[start : start + size] for fold in folds), np.zeros(size))
+    counts = np.round(counts, 9)
+    if MISSING in names[1:]:
+        # Text that says "(missing)" means it.
+        said = names.index(MISSING, 1)
+        folds = [fold.pool(start, [start + said]) for fold in folds]
+        counts[0], counts[said] = counts[0] + counts[said], 0.0
+    named = {
+        names[code] if code < len(names) else OTHER: code
+        for code in range(size)
+        if counts[code] > 0
+    }
+    needed = often(rows)
+    by_count = sorted(named, key=lambda level: (-counts[named[level]], level))
+    beyond = set(by_count[made.asked.levels :])
+    rare = [
+        level
+        for level, code in named.items()
+        if counts[code] < needed or level == OTHER or level in beyond
+    ]
+    asked = made.asked.reference.get(column)
+    rare = [level for level in rare if level != asked]
+    kept = {level: float(counts[code]) for level, code in named.items() if level not in rare}
+    if rare:
+        into = named[rare[0]]
+        codes = [named[level] for level in rare[1:]]
+        if codes:
+            folds = [fold.pool(start + into, [start + code for code in codes]) for fold in folds]
+        pooled = float(sum(counts[named[level]] for level in rare))
+        named[OTHER] = into
+        kept[OTHER] = pooled
+    if len(kept) < 2:
+        why = f"always {next(iter(kept))}" if not rare else "no level is seen often enough"
+        return LeftOut(name=column, kind="category", why=why), [], folds
+    order = sorted(kept, key=lambda level: (level == OTHER, -kept[level], level))
+    category = Category(
+        name=column,
+        expression=made.terms[column].expression,
+        known={level: kept[level] for level in order},
+        reference=None,
+        pooled=len([level for level in rare if level != OTHER]) + made.levels[column].beyond,
+    )
+    return category, [start + named[level] for level in order], folds
+
+
+def classes(
+    made: Plan, target: str, start: int, sums: Sums, folds: list[Moments], name: str
+) -> tuple[Target, list[int]]:
+    """The target, and where its outputs stand in the moments.
+
+    Errors:  TargetError for too many classes, too few, or one with a single row
+    """
+    if made.levels[target].beyond:
+        raise too_many(target, name)
+    names = made.levels[target].names
+    codes = slice(start, start + 1 + len(names))
+    counts = sum((fold.rows * fold.mean[codes] for fold in folds), np.zeros(1 + len(names)))
+    counts = np.round(counts, 9)
+    met = {level: code for code, level in enumerate(names, start=1) if counts[code] > 0}
+    if len(met) > 2 and made.asked.takes[target] == "either" and made.kinds[target].is_numeric():
+        raise NumbersError(target)
+    if len(met) < 2:
+        raise TargetError(
+            f"{name}: the target '{target}' is {next(iter(met))!r} in every row: there is nothing "
+            "to learn"
+        )
+    for level, code in met.items():
+        if counts[code] == 1 and made.asked.row_weight is None:
+            raise TargetError(
+                f"{name}: the class {level!r} of '{target}' has a single row, from which nothing "
+                "can be learnt: leave that row out, or give it another class"
+            )
+    order = sorted(met, key=_by_number)
+    found = Target(
+        name=target,
+        expression=made.terms[target].expression,
+        low=0.0,
+        high=1.0,
+        classes={level: float(counts[met[level]]) for level in order},
+    )
+    return found, [start + met[str(level)] for level in found.levels]
+
+
+def _by_number(level: str) -> tuple[float, str]:
+    """Numbers in their order, then words in theirs."""
+    try:
+        value = float(level)
+    except ValueError:
+        return np.inf, level
+    return (np.inf if np.isnan(value) else value), level
+
+
+def referenced(columns: list[Number | Category], asked: Asked) -> list[Number | Category]:
+    """The columns with each category's reference level set: the most frequent, unless asked for.
+
+    Without an intercept the first category keeps all its levels, each its own starting point.
+    """
+    done: list[Number | Category] = []
+    kept_all = asked.intercept
+    for column in columns:
+        if isinstance(column, Category):
+            reference: str | None = asked.reference.get(column.name, next(iter(column.known)))
+            if reference not in column.known:
+                shown = ", ".join(list(column.known)[:8])
+                raise LearningError(f"'{column.name}' has no level '{reference}': it has {shown}")
+            if not kept_all:
+                kept_all, reference = True, None
+            column = column.model_copy(update={"reference": reference})
+        done.append(column)
+    for name in asked.reference:
+        if name not in [column.name for column in columns if isinstance(column, Category)]:
+            raise LearningError(f"'{name}' is no category, so it has no reference level")
+    return done

@@ -1,0 +1,59 @@
+"""Levels: text as codes, while a table is read: the same level has the same code in every batch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deltarule.moments.chunk import Category
+from deltarule.tables.asked import MOST_LEVELS
+from deltarule.tables.folds import hash_of
+
+
+class Levels:
+    """The levels of one category in the order they are met; codes start at 1, 0 is missing."""
+
+    def __init__(self, frequent: Sequence[str], most: int = MOST_LEVELS) -> None:
+        self.most = most
+        self._kind = pl.Categorical(pl.Categories.random())
+        # The mapping lives as long as a column of it does; and the levels that the look found
+        # frequent come first, so that they are the ones kept if there are too many.
+        self._alive = pl.Series(list(frequent), dtype=self._kind)
+        self._hashes = np.zeros(0, dtype=np.uint64)
+
+    @property
+    def _met(self) -> list[str]:
+        found: list[str] = self._kind.categories.to_series().to_list()
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """The levels met so far; what code 1 + i stands for."""
+        return self._met[: self.most]
+
+    @property
+    def beyond(self) -> int:
+        """How many levels were met beyond the most kept."""
+        return max(0, len(self._met) - self.most)
+
+    def codes(self, text: pl.Series) -> Category:
+        """The codes of these rows; all levels beyond the most kept share the last code."""
+        physical = text.cast(self._kind).to_physical().cast(pl.Int64)
+        codes = (physical + 1).fill_null(0).to_numpy()
+        met = 1 + min(int(codes.max(initial=0)), self.most + 1)
+        met = max(met, 1 + len(self._hashes))
+        codes = np.minimum(codes, self.most + 1)
+        return Category(codes, met, self._hashed(met))
+
+    def _hashed(self, met: int) -> NDArray[np.uint64]:
+        """A hash of each code's level that is the same in every process."""
+        names = ["", *self.names]
+        fresh = [hash_of(name) for name in names[len(self._hashes) : met]]
+        self._hashes = np.concatenate([self._hashes, np.array(fresh, dtype=np.uint64)])
+        short = met - len(self._hashes)
+        return (
+            np.concatenate([self._hashes, np.zeros(short, dtype=np.uint64)])
+            if short > 0
+            else self._hashes
+        )

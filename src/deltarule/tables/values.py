@@ -1,0 +1,68 @@
+"""Values: a column as numbers, as text, as the names of classes, as what rows count for."""
+
+import numpy as np
+import polars as pl
+
+from deltarule.errors import ValueRefusedError
+from deltarule.rule.predict import Array
+from deltarule.tables.files.dialect import GAP_WORDS
+
+
+def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
+    """A column as float64, NaN where missing.
+
+    Errors:  ValueRefusedError for what is no number, and for infinite values
+    """
+    kind = series.dtype
+    if series.null_count() == len(series):
+        return np.full(len(series), np.nan)
+    numeric = kind.is_numeric() or kind == pl.Boolean
+    # Text is read as the numbers it spells, if all of it does.
+    if kind == pl.String:
+        series = series.replace(list(GAP_WORDS), [None] * len(GAP_WORDS))
+    parsed = series.cast(pl.Float64, strict=False) if numeric or kind == pl.String else None
+    wrong = series.is_not_null() & (True if parsed is None else parsed.is_null())
+    if wrong.any():
+        at = int(wrong.arg_max() or 0)
+        raise ValueRefusedError(f"{where}, row {row + at + 1}: {str(series[at])!r} is not a number")
+    assert parsed is not None, "what could not be parsed was refused"
+    values: Array = parsed.to_numpy()
+    infinite = np.isinf(values)
+    if infinite.any():
+        at = int(np.argmax(infinite))
+        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: mend or remove that row")
+    return values
+
+
+def text_of(series: pl.Series) -> pl.Series:
+    """A column as text, whatever it was: true and false in words, numbers as they print."""
+    return series if series.dtype == pl.String else series.cast(pl.String)
+
+
+def class_names(series: pl.Series) -> pl.Series:
+    """A target's values as the names of classes: whole numbers without a point, whatever type."""
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+        whole = series.cast(pl.Int64, strict=False)
+        if (whole.cast(pl.Float64) == series).all():
+            series = whole
+    return text_of(series)
+
+
+def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array | None:
+    """The row weights, 0 where missing; None where all rows count alike.
+
+    Errors:  ValueRefusedError for a weight below 0
+    """
+    if column is None:
+        return None
+    weights = np.nan_to_num(
+        numbers_of(frame[column], where=f"{name}, column '{column}'", row=row), nan=0.0
+    )
+    if (weights < 0).any():
+        at = int(np.argmax(weights < 0))
+        where = f"{name}, column '{column}', row {row + at + 1}"
+        raise ValueRefusedError(
+            f"{where}: a row's weight of {weights[at]:g} is below 0: weights count rows"
+        )
+    return weights
