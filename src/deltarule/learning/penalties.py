@@ -122,6 +122,11 @@ class Penalties:
         strengths = self.ridge.each(choice.ridge), self.lasso.each(choice.lasso)
         return self.ranged or any(bool(np.any(one > 0)) for one in strengths)
 
+    def hold_all(self, choice: Choice) -> bool:
+        """Whether every weight is drawn to 0, so that none can grow without end."""
+        ridge, lasso = self.ridge.each(choice.ridge), self.lasso.each(choice.lasso)
+        return bool(np.all((ridge > 0) | (lasso > 0)))
+
     def holds(self, ridge: float) -> Holds:
         """What holds weights beside the lasso of a path, for the moments."""
         own = ~np.isnan(self.lasso.own)

@@ -23,6 +23,7 @@ from deltarule.learning.pacing import Rowwise, found, found_for_batches, given, 
 from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
 from deltarule.learning.penalties import Penalties, proximal
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
+from deltarule.learning.runaway import Runaway, vanished
 from deltarule.learning.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.settings import Settings
 from deltarule.learning.sparse import best as best_of
@@ -75,6 +76,7 @@ class Stepwise:
         self._check_targets()
         self.rows = self._rows(by_hand)
         self.guessing = self._guessing()
+        self.runaway: Runaway | None = None
         if isinstance(self.losses[0], Adaptive):
             self._check_kinks()
             self.rounds = self._rounds()
@@ -187,7 +189,7 @@ class Stepwise:
     def _penalised(self, objective: Objective) -> Objective:
         return objective if self.penalty is None else Penalised(objective, self.penalty)
 
-    @cached_property
+    @property
     def penalty(self) -> Lasso | Ridge | None:
         """What holds the weights, in the units that steps are taken in."""
         if not self.penalties.any(self.choice):
@@ -333,9 +335,7 @@ class Stepwise:
 
     def _taken(self) -> Iterator[Step]:
         if self.rounds is None or self.settings.chosen != "newton":
-            yield from self._begun() or self._train(
-                self.objective, self.first(), self.frozen, self.batches
-            )
+            yield from self._stayed()
             return
         most = self.settings.most_steps
         for step in self.rounds.train(
@@ -344,6 +344,10 @@ class Stepwise:
             self._check_spread(self.rounds.losses)
             self.losses = self.rounds.losses
             yield step
+
+    def _plain(self) -> Iterator[Step]:
+        """The steps with the penalty there is."""
+        return self._begun() or self._train(self.objective, self.first(), self.frozen, self.batches)
 
     def _begun(self) -> Iterator[Step] | None:
         """The steps from what a sample has learnt; None where there is none, or it misleads.
@@ -365,6 +369,54 @@ class Stepwise:
             return None
         self.sampled = samples[-1].read.examples
         return chain(shown, steps)
+
+    def _stayed(self) -> Iterator[Step]:
+        """The steps; where Newton's run away, then those with a ridge that holds the weights.
+
+        Errors:  DivergedError where they run away and are to have no ridge
+        """
+        newton = self.settings.chosen == "newton" and self.settings.loss != "squared"
+        start, asked = None, not newton or self.penalties.hold_all(self.choice)
+        for step in self._plain():
+            start = start or step
+            arrived = step.stopped is not None and step.stopped.reason != "steps"
+            # With a tolerance of nearly nothing they would go on until all curvature is rounding.
+            if not asked and (arrived or vanished(step, start)):
+                asked, self.runaway = True, self._away(step)
+                if self.runaway is not None:
+                    break
+            yield step
+        else:
+            return
+        if not self.penalties.ridge.auto:
+            raise DivergedError(
+                f"{self.read.source.name}: {self.runaway}: give a ridge, such as --ridge 0.01, or "
+                "leave them out"
+            )
+        yield replace(step, stopped=None)
+        self.choice = replace(self.choice, ridge=1 / self.problem.rows)
+        self.objective = self._objective()
+        if self.kinks is not None:
+            self.learner = proximal(given(self.settings), self.kinks)
+        for more in self._plain():
+            ridge = f"{self.choice.ridge:.3g}"
+            words = f"after {step.number} steps that ran away, with a ridge of {ridge}"
+            stopped = more.stopped
+            if stopped is not None:
+                stopped = replace(stopped, words=f"{words}: {stopped.words}")
+            yield replace(more, number=step.number + more.number, stopped=stopped)
+
+    def _away(self, step: Step) -> Runaway | None:
+        """What Newton's steps run away with, if they do."""
+        assert self.rows is not None, "losses other than squared need rows"
+        return Runaway.along(
+            {name: step.weights[name] - before for name, before in step.before.items()},
+            weights=step.weights,
+            rows=self.rows,
+            model=self.model,
+            loss=self.loss,
+            inputs=self.read.schema.inputs,
+        )
 
     def own(self, weights: Weights) -> Weights:
         """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
@@ -505,6 +557,9 @@ class Stepwise:
         if self.settings.alpha is None and self.settings.chosen != "newton":
             notes.append("steps were taken on standardised inputs, which alpha refers to")
         notes += self._pace()
+        if self.runaway is not None:
+            ridge = f"{self.choice.ridge:.3g}"
+            notes.append(f"{self.runaway}; so a ridge of {ridge}, 1 / rows, holds them")
         if self.rounds is not None and self.settings.chosen != "newton":
             notes.append(
                 "steps were taken on a loss fitted to the residuals of least squares: newton, the "
