@@ -10,6 +10,7 @@ Shapes: n rows, m features, p inputs (a category has several), k outputs.
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from typing import Any, Self
 
 import narwhals as nw
@@ -40,15 +41,17 @@ __all__ = ["DeltaClassifier", "DeltaRegressor"]
 WEIGHT = "sample_weight"
 # What y and sample_weight say in scikit-learn, and what has no place there.
 ELSEWHERE = {"predict", "weight", "progress"}
+# Defaults that are made anew each time, which scikit-learn wants none of: None stands for them.
+MADE = {one.name for one in fields(Settings) if one.default_factory is not MISSING}
 
 
 def _settings() -> inspect.Signature:
     """The settings that are a shell's arguments: there is one list of them, that of Settings."""
-    every = inspect.signature(Settings).parameters.values()
-    mine = [one for one in every if one.name not in ELSEWHERE]
-    return inspect.Signature(
-        [one.replace(default="auto") if one.name == "loss" else one for one in mine]
-    )
+    every = inspect.signature(Settings).parameters
+    defaults = {one.name: one.default for one in fields(Settings) if one.default is not MISSING}
+    defaults |= {"loss": "auto", **dict.fromkeys(MADE)}
+    mine = [one for name, one in every.items() if name not in ELSEWHERE]
+    return inspect.Signature([one.replace(default=defaults[one.name]) for one in mine])
 
 
 SETTINGS = _settings()
@@ -90,7 +93,9 @@ class _Shell(BaseEstimator):
         self, X: Any, targets: dict[str, Array], sample_weight: Array | None, loss: str
     ) -> Model:
         more = dict(targets)
-        settings = {**self.get_params(deep=False), "loss": loss}
+        given = {name: getattr(self, name) for name in SETTINGS.parameters}
+        settings = {n: value for n, value in given.items() if value is not None or n not in MADE}
+        settings["loss"] = loss
         if sample_weight is not None:
             settings["weight"] = _fresh(WEIGHT, [*self._features, *more])
             more[settings["weight"]] = sample_weight
