@@ -55,7 +55,7 @@ class Tracing:
         """Take the steps and show them, if that was asked for."""
         if self.to is None and not self.words:
             return
-        if run.stepwise is None and self.to in (None, ON_SCREEN):
+        if run.stepwise is None and (self.words or self.to == ON_SCREEN):
             print(NO_STEPS + "\n")
         elif self.words and self.to is not None:
             self._write(run, self._said(run))
