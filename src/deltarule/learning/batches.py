@@ -94,6 +94,7 @@ class InBatches:
         self.typical = sum(fold.rows for fold in read.folds) / read.examples
         cells = read.examples * (len(read.schema.inputs) + read.folds[0].cross.shape[0])
         self.held: Part | None = None
+        self._mixed_last: tuple[int, Part] | None = None
         if read.frames is not None and cells <= HELD_CELLS:
             self.held = Part.joined(list(self._parts()))
 
@@ -101,6 +102,7 @@ class InBatches:
         """The rows of these folds alone; only of rows that are held."""
         assert self.held is not None, "rows that are read are too many to learn from again"
         some = copy(self)
+        some._mixed_last = None
         some.held = self.held.only(np.isin(self.held.fold, folds))
         return some
 
@@ -130,7 +132,14 @@ class InBatches:
     def at(self, step: int) -> Seen:
         """What a step sees, counted from 1, without taking those before it."""
         epoch, before = divmod(step - 1, self.rounds)
-        return next(islice(self.epoch(epoch + 1), before, None))
+        if self.held is None:
+            return next(islice(self.epoch(epoch + 1), before, None))
+        # An epoch's order is kept: whoever asks for one of its steps will ask for others.
+        if self._mixed_last is None or self._mixed_last[0] != epoch + 1:
+            rng = np.random.default_rng([self.seed, epoch + 1])
+            self._mixed_last = epoch + 1, self._mixed(self.held, rng)
+        block = self._mixed_last[1]
+        return self._seen(block.only(slice(before * self.size, (before + 1) * self.size)))
 
     def rowwise(self, *, usual: float) -> Rowwise:
         """What the rows are one by one, in one pass."""
@@ -164,7 +173,9 @@ class InBatches:
 
     def _cut(self, block: Part, rows: int) -> Iterator[Seen]:
         for start in range(0, rows, self.size):
-            part = block.only(slice(start, min(start + self.size, rows)))
-            told = (part.inputs, part.targets, part.each, part.offsets)
-            rows_of = Rows(self.model, self.loss, *told)
-            yield Seen(self.penalised(rows_of), part.number, self.typical * len(part))
+            yield self._seen(block.only(slice(start, min(start + self.size, rows))))
+
+    def _seen(self, part: Part) -> Seen:
+        told = (part.inputs, part.targets, part.each, part.offsets)
+        rows = Rows(self.model, self.loss, *told)
+        return Seen(self.penalised(rows), part.number, self.typical * len(part))

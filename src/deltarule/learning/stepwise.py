@@ -231,9 +231,10 @@ class Stepwise:
         start = self.objective(self.first(), curvature=True).average()
         if self.batches is None:
             return found(self.settings, start)
-        return found_for_batches(self.settings, start, self._rowwise(), size=self.batches.size)
+        return found_for_batches(self.settings, start, self.rowwise(), size=self.batches.size)
 
-    def _rowwise(self) -> Rowwise:
+    def rowwise(self) -> Rowwise:
+        """What the rows are one by one."""
         assert self.batches is not None, "only batches are of some rows"
         squared = self.standard.problem(self.problem).curvature()[:1] / self.problem.rows
         return self.batches.rowwise(usual=alpha_range_of(squared).largest)
@@ -302,7 +303,7 @@ class Stepwise:
         """The steps, with weights in the inputs' own units."""
         self.course = Course()
         squared = self.settings.losses[0] == "squared"
-        for step in self._taken():
+        for step in self.taken():
             self.course.add(step.number, step.error if squared else step.comparison.loss)
             own = self.step_in_own_units(step)
             if step.stopped:
@@ -333,7 +334,8 @@ class Stepwise:
         numbers = self.settings.trace_rows
         return Chosen.of(self.read, numbers) if numbers else None
 
-    def _taken(self) -> Iterator[Step]:
+    def taken(self) -> Iterator[Step]:
+        """The steps, with weights in the units of the steps."""
         if self.rounds is None or self.settings.chosen != "newton":
             yield from self._stayed()
             return
@@ -480,7 +482,7 @@ class Stepwise:
         """An alpha for plain descent on these batches."""
         assert self.batches is not None, "on all rows, curvature alone says it"
         start = self.objective(self.first(), curvature=True).average()
-        return steady(start, self._rowwise(), size=self.batches.size)
+        return steady(start, self.rowwise(), size=self.batches.size)
 
     @cached_property
     def best(self) -> Weights | None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.rule.predict import Array
 from deltarule.views.theme import LIGHT
@@ -83,6 +84,68 @@ def predicted_against_actual(
         y=_axis(f"predicted {target}", [low, high]),
         alt=f"{len(targets)} rows: predicted {target} (up) over actual {target} (across)",
     )
+
+
+MARKS = (
+    ("circle", LIGHT.model),
+    ("square", LIGHT.delta),
+    ("triangle-up", LIGHT.ink),
+    ("diamond", LIGHT.quiet),
+    ("cross", LIGHT.model),
+    ("star", LIGHT.delta),
+)
+
+
+def rows_in_classes(
+    x: Array,
+    y: Array,
+    *,
+    actual: NDArray[np.intp],
+    predicted: NDArray[np.intp],
+    classes: Sequence[str],
+    names: tuple[str, str],
+    hover: Sequence[str],
+    chosen: int,
+) -> Figure:
+    """Rows over two inputs, a mark for each class; those taken for another class are hollow.
+
+    Shapes:  x, y, actual, predicted (m,): classes by their place
+    """
+    data, wrong = [], actual != predicted
+    for place, name in enumerate(classes):
+        symbol, color = MARKS[place % len(MARKS)]
+        at = np.flatnonzero(actual == place)
+        marker = {
+            "symbol": [f"{symbol}-open" if wrong[row] else symbol for row in at],
+            "color": color,
+            "size": [12 if row == chosen else 8 for row in at],
+            "opacity": [1.0 if wrong[row] or row == chosen else 0.55 for row in at],
+            "line": {"width": 2, "color": color},
+        }
+        texts = [
+            f"{hover[row]}<br>is {_plain(name)}, taken for {_plain(classes[int(predicted[row])])}"
+            for row in at
+        ]
+        data.append(_points(x[at], y[at], marker, text=texts, chosen=at.tolist(), name=name))
+    count = int(wrong.sum())
+    figure = _figure(
+        data,
+        x=_axis(names[0], _around(x)),
+        y=_axis(names[1], _around(y)),
+        alt=f"{len(x)} rows of {len(classes)} classes, {count} of them taken for another class",
+    )
+    figure["layout"] |= {
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "margin": {"l": 8, "r": 12, "t": 30, "b": 8},
+    }
+    return figure
+
+
+def _around(values: Array) -> list[float]:
+    low, high = float(np.min(values)), float(np.max(values))
+    room = (high - low) * 0.06 or abs(high) * 0.25 or 1.0
+    return [low - room, high + room]
 
 
 def deltas(

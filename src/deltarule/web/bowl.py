@@ -103,8 +103,7 @@ def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[f
 
 def _reach(session: Session, place: int | None) -> float:
     """How far a weight must go to matter: the target's spread for a spread of its input."""
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
+    stepwise = session.stepwise
     if place is None:
         return 1.0
     spread = float(stepwise.problem.spread[place])
@@ -122,8 +121,7 @@ def _exact(
     chosen: Sequence[int | None],
     offsets: Sequence[Array],
 ) -> Array:
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
+    stepwise = session.stepwise
     weights = stepwise.standard.into(session.at.weights)
     said = stepwise.objective(weights, curvature=True).average()
     assert said.curvature is not None, "moments and rows are curved"
@@ -141,8 +139,7 @@ def _exact(
 
 def _direction(session: Session, place: int | None, size: int) -> Array:
     """Where a weight's own unit leads in the units of the steps: (q,)."""
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
+    stepwise = session.stepwise
     way = np.zeros(size)
     if place is None:
         way[-1] = 1.0
@@ -160,8 +157,7 @@ def _by_rows(
     chosen: Sequence[int | None],
     offsets: Sequence[Array],
 ) -> Array:
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
+    stepwise = session.stepwise
     scores = stepwise.model.predict(session.at.weights, drawn.inputs)
     columns = [np.ones(len(scores)) if p is None else drawn.inputs[:, p] for p in chosen]
     moved = np.multiply.outer(offsets[0], columns[0])

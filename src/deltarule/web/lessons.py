@@ -191,6 +191,19 @@ LESSONS = (
         shown=("budget", "intercept"),
     ),
     Lesson(
+        "batches",
+        "All rows, some, or one at a time",
+        (
+            "A step that sees all sixty films walks straight downhill; here each step sees one "
+            "film, and is led by that film alone.",
+            "Sixty quick, noisy steps are one epoch, and together they go the same way.",
+            "Choose a batch of 10, then all rows, and see the path calm down.",
+        ),
+        some_films,
+        Choices(("gross",), ("budget", "rating"), alpha=0.02, standardise=True, batch=1),
+        shown=("budget", "rating"),
+    ),
+    Lesson(
         "correlation",
         "Correlation",
         (

@@ -7,23 +7,29 @@ spread, as a step can read without a visible wait. The page says which.
 Sessions are few, they end when nobody asks for a while, and nothing of them is ever written down.
 """
 
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from secrets import token_urlsafe
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
+
+import numpy as np
 
 from deltarule.errors import LearningError
 from deltarule.learning import Run
+from deltarule.learning.pacing import found, found_for_batches
 from deltarule.learning.settings import Settings
+from deltarule.learning.stepwise import Stepwise
 from deltarule.model import Model
+from deltarule.rule.learn import Learner
+from deltarule.rule.pace import Paced, paced
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step, Stop
+from deltarule.tables.reading import Read
 from deltarule.web.tables import Table
-from deltarule.web.walk import Stand, Walk
+from deltarule.web.walk import Stand, Walk, alphas_at
 
 # A step is answered within this time; where it takes longer, the page asks again.
 SECONDS = 0.012
@@ -47,6 +53,13 @@ class Choices:
     intercept: bool = True
     start: float | Mapping[str, float] = 0.0
     freeze: tuple[str, ...] = ()
+    batch: int | None = None
+    """Rows that a step sees; None for all."""
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether steps are taken on rows, and moments will not do."""
+        return self.loss != "squared" or self.batch is not None
 
     @property
     def settings(self) -> Settings:
@@ -62,6 +75,7 @@ class Choices:
             intercept=self.intercept,
             start=self.start,
             freeze=self.freeze,
+            batch="all" if self.batch is None else self.batch,
             tolerance=0.0,
         )
 
@@ -88,7 +102,7 @@ class Session:
     @property
     def sampled(self) -> bool:
         """Whether learning is from the rows held, of a table that has more."""
-        return self.choices.loss != "squared" and not self.table.whole
+        return self.choices.needs_rows and not self.table.whole
 
     def change(self, choices: Choices) -> None:
         """Begin anew with other choices; those that cannot be leave all as it was.
@@ -112,17 +126,15 @@ class Session:
             raise LearningError("there is no such weight") from None
         # Where a hand puts it, it stays the same alpha: only the place to begin is another.
         choices = replace(self.choices, alpha=getattr(self.walk.learner, "alpha", None))
-        if choices.learner == "newton":
-            choices = replace(choices, alpha=None)
         self._begin(choices, self.run, put)
 
     def _begin(self, choices: Choices, run: Run | None, start: Weights | None = None) -> None:
         settings = choices.settings
         if run is None:
-            squared = choices.loss == "squared"
-            source = self.table.source if squared or self.table.whole else self.table.few()
+            some = choices.needs_rows and not self.table.whole
+            source = self.table.few() if some else self.table.source
             run = Run(source, settings)
-            size = len(run.read.schema.inputs) * len(run.read.schema.targets)
+            size = len(run.read.schema.inputs) * len(run.read.schema.outputs)
             if size > MOST_WEIGHTS:
                 raise LearningError(
                     f"these columns would have {size:,} weights: a page shows {MOST_WEIGHTS:,}; "
@@ -132,26 +144,12 @@ class Session:
             run = run.again(settings)
         if start is not None:
             run.start_at(start)
-        assert run.stepwise is not None, "a page's learners take steps"
-        walk = Walk(run.stepwise, alpha=self._alpha(choices, run))
+        stepwise = _stepwise(run)
+        walk = Walk(stepwise, _learner(choices, stepwise))
         # All of it, or nothing where one of these failed.
         at = walk.to(0)
         self.run, self.walk, self.at = run, walk, at
         self.choices, self.by_hand = choices, start
-
-    def _alpha(self, choices: Choices, run: Run) -> float | None:
-        """The alpha asked for, or the fastest one; None where the run's own will do."""
-        if choices.alpha is not None or choices.learner == "newton":
-            return choices.alpha
-        assert run.stepwise is not None, "a page's learners take steps"
-        if choices.standardise:
-            return None
-        alphas = Walk(run.stepwise).alphas
-        if alphas is None or not math.isfinite(alphas.limit):
-            return 1.0
-        # Half the limit meets the steepest direction in one step. What is fastest for all of them
-        # may throw that one to and fro, which is no picture to begin with.
-        return alphas.limit / 2
 
     def go(self, number: int, *, seconds: float = SECONDS) -> Stand:
         """To a step, or as near to it as there is time for."""
@@ -159,10 +157,19 @@ class Session:
         return self.at
 
     @property
+    def read(self) -> Read:
+        """What was read of the table."""
+        return self.run.read
+
+    @property
+    def stepwise(self) -> Stepwise:
+        """The steps of the run."""
+        return self.walk.stepwise
+
+    @property
     def best(self) -> Weights | None:
         """The weights with the least squared error; None for other losses."""
-        stepwise = self.run.stepwise
-        return None if stepwise is None else stepwise.best
+        return self.stepwise.best
 
     def model(self) -> Model:
         """The model with the weights as they stand, judged as any other.
@@ -173,18 +180,49 @@ class Session:
         if last is None:
             raise LearningError("nothing was learnt yet: take a step, then save the model")
         number = self.at.number
-        run = self.run.again(replace(self.choices.settings, steps=number))
+        run = self.run.again(replace(self.choices.settings, steps=number, epochs=number))
         if self.by_hand is not None:
             run.start_at(self.by_hand)
-        assert run.stepwise is not None, "a page's learners take steps"
-        run.stepwise.learner = self.walk.learner
+        stepwise = _stepwise(run)
+        stepwise.learner = self.walk.learner
         words = f"stopped by hand after {number:,} {'step' if number == 1 else 'steps'}"
-        run.stepwise.last = replace(last, stopped=Stop("steps", words))
+        stepwise.last = replace(last, stopped=Stop("steps", words))
         return run.model()
 
     def ledger(self) -> Iterator[Step]:
         """The steps up to here, no more than fit a ledger."""
         return self.walk.steps(min(self.at.number, LEDGER_STEPS))
+
+
+def _stepwise(run: Run) -> Stepwise:
+    assert run.stepwise is not None, "a page's learners take steps"
+    return run.stepwise
+
+
+def _learner(choices: Choices, stepwise: Stepwise) -> Learner:
+    """The learner asked for, with the alpha asked for or one that settles."""
+    learner = stepwise.learner
+    if choices.alpha is not None:
+        return _at(learner, choices.alpha)
+    if choices.standardise or choices.learner == "newton":
+        return learner
+    with np.errstate(all="ignore"):
+        start = stepwise.objective(stepwise.first(), curvature=True).average()
+    batches = stepwise.batches
+    if batches is not None:
+        return found_for_batches(stepwise.settings, start, stepwise.rowwise(), size=batches.size)
+    learner = found(stepwise.settings, start)
+    alphas = alphas_at(stepwise, stepwise.first())
+    if choices.loss != "squared" or choices.learner != "descent" or alphas is None:
+        return learner
+    # Half the limit meets the steepest direction in one step. What is fastest for all of them may
+    # throw that one to and fro, which is no picture to begin with.
+    return _at(learner, alphas.limit / 2 if np.isfinite(alphas.limit) else 1.0)
+
+
+def _at(learner: Learner, alpha: float) -> Learner:
+    """The learner with this alpha, if it has any."""
+    return paced(cast(Paced, learner), alpha) if hasattr(learner, "alpha") else learner
 
 
 T = TypeVar("T")

@@ -3,7 +3,6 @@
 Shapes: m rows drawn, p inputs, k outputs.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import DeltaruleError
+from deltarule.rule.losses import Loss
 from deltarule.rule.predict import Array, Mask, Weights
-from deltarule.summary import number as told
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import MISSING
 from deltarule.web.session import Session
@@ -22,13 +21,6 @@ from deltarule.web.walk import Stand
 MOST_DRAWN = 240
 MOST_LISTED = 60
 GRID = 121
-SETTLED = 1e-12
-# With more of the way still to go than this, it has not settled.
-CRAWLING = 1e-6
-# Inputs of a row whose arithmetic is written out; the others are summed.
-WRITTEN_OUT = 4
-# Losses whose weight_delta is delta * input to the letter.
-CANONICAL = ("squared", "logistic", "poisson", "softmax")
 
 
 @dataclass(frozen=True)
@@ -96,8 +88,7 @@ class Unseen:
 
     def error(self, session: Session, weights: Weights) -> float:
         """Their error under these weights, counted as that of the rows learnt from."""
-        stepwise = session.run.stepwise
-        assert stepwise is not None, "a page's learners take steps"
+        stepwise = session.stepwise
         with np.errstate(all="ignore"):
             scores = stepwise.model.predict(weights, self.inputs)
             return 2 * float(stepwise.loss.value(scores, self.targets).mean())
@@ -135,11 +126,10 @@ class Line:
 
 def lines(session: Session) -> list[Line]:
     """The weights, each with what the last step changed, the outputs one after the other."""
-    at, stepwise = session.at, session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
-    names = labels(session.run.read)
+    at, stepwise = session.at, session.stepwise
+    names = labels(session.read)
     found = []
-    for output in range(len(session.run.read.schema.targets)):
+    for output in range(len(session.read.schema.outputs)):
         for place, name in enumerate(names):
             found.append(_line(name, output, place, at, stepwise.frozen))
         if "intercept" in at.weights:
@@ -168,106 +158,6 @@ def _level(name: str, level: str) -> str:
 
 
 @dataclass(frozen=True)
-class Status:
-    """How learning goes: start, learning, settled, diverging or over, and in words."""
-
-    kind: str
-    words: str
-
-
-def status(session: Session) -> Status:
-    """How learning goes at this step."""
-    at, walk = session.at, session.walk
-    limit = _limit(session)
-    if at.last is None:
-        return Status("start", "Nothing is learnt yet. Take a step.")
-    rose = at.now.loss > at.last.comparison.loss * (1 + 1e-9) + 1e-12 * walk.at_start.loss
-    above = limit is not None and getattr(walk.learner, "alpha", 0.0) > limit
-    far = at.now.loss > 10 * walk.at_start.loss
-    if (rose and walk.learner.always_falls) or (above and far):
-        words = "Diverging: the error goes up, because alpha is too large. "
-        words += _what_settles(session)
-        if walk.ends_after(at.number):
-            return Status("over", words + " The next step leads beyond all numbers.")
-        return Status("diverging", words)
-    size, first = _size(at.now.weight_delta), _size(walk.at_start.weight_delta)
-    if size <= SETTLED * first:
-        return _at_rest(session)
-    fell = f"from {_error(at.last.comparison.loss)} to {_error(at.now.loss)}"
-    return Status("learning", f"The error went {fell} in the last step.")
-
-
-def _at_rest(session: Session) -> Status:
-    """Settled, or crawling: what the steepest input had to learn is learnt, the rest is not."""
-    stepwise, best, now = session.run.stepwise, session.best, session.at.now.loss
-    if stepwise is not None and best is not None:
-        least = stepwise.objective(stepwise.standard.into(best)).average().loss
-        if now - least > CRAWLING * (session.walk.at_start.loss - least) > 0:
-            words = f"Crawling: the error is {_error(now)}, and {_error(least)} could be reached. "
-            steep = _to_blame(session)
-            return Status(
-                "crawling", words + f"What is left hardly moves with an alpha that {steep} allows."
-            )
-    return Status("settled", "Settled: there is nothing left to learn from these rows.")
-
-
-def _error(loss: float) -> str:
-    return told(2 * loss)
-
-
-def _size(weight_delta: Weights) -> float:
-    return max((float(np.max(np.abs(g), initial=0.0)) for g in weight_delta.values()), default=0.0)
-
-
-def _limit(session: Session) -> float | None:
-    alphas = session.walk.alphas
-    if alphas is None:
-        return None
-    limit = session.walk.learner.limit(alphas)
-    return limit if math.isfinite(limit) else None
-
-
-def _what_settles(session: Session) -> str:
-    limit, walk = _limit(session), session.walk
-    if limit is None:
-        return "Take a smaller one."
-    words = f"Below {told(limit)} it settles"
-    if walk.learner.always_falls and walk.alphas is not None:
-        words += f"; {told(walk.alphas.fastest)} is fastest"
-    if not session.choices.standardise:
-        words += f". The scale of {_to_blame(session)} sets that limit"
-    return words + "."
-
-
-def _to_blame(session: Session) -> str:
-    """The input whose size makes the error steepest."""
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
-    diagonal = stepwise.problem.curvature()[0].diagonal()
-    names = [*labels(session.run.read), "the intercept"]
-    return names[int(np.argmax(diagonal))]
-
-
-@dataclass(frozen=True)
-class Alphas:
-    """alpha as it is, from which on it explodes, and what is fastest; None where unknown."""
-
-    alpha: float | None
-    limit: float | None
-    fastest: float | None
-
-
-def alphas(session: Session) -> Alphas:
-    """What the slider of alpha shows."""
-    walk = session.walk
-    alpha = getattr(walk.learner, "alpha", None)
-    fastest = None
-    if walk.alphas is not None and walk.learner.always_falls and math.isfinite(walk.alphas.fastest):
-        fastest = walk.alphas.fastest
-    return Alphas(alpha, _limit(session), fastest)
-
-
-@dataclass(frozen=True)
 class Rows:
     """The drawn rows of one output: what is predicted of each, and along the line."""
 
@@ -279,8 +169,7 @@ class Rows:
 
 def rows(session: Session, drawn: Drawn, output: int) -> Rows:
     """What the present weights make of the drawn rows."""
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
+    stepwise = session.stepwise
     weights, loss = session.at.weights, stepwise.loss
     with np.errstate(all="ignore"):
         predictions = loss.mean(stepwise.model.predict(weights, drawn.inputs))[:, output]
@@ -293,77 +182,10 @@ def rows(session: Session, drawn: Drawn, output: int) -> Rows:
     return Rows(predictions, targets, predictions - targets, line)
 
 
-def spelled(session: Session, drawn: Drawn, output: int, place: int) -> list[str]:
-    """The next step as one row sees it: predict, compare, learn, in words and numbers."""
-    stepwise, at = session.run.stepwise, session.at
-    assert stepwise is not None, "a page's learners take steps"
-    target = session.run.read.schema.targets[output].name
-    x, actual = drawn.inputs[place], float(drawn.targets[place, output])
-    with np.errstate(all="ignore"):
-        scores = stepwise.model.predict(at.weights, x[None, :])
-        prediction = float(stepwise.loss.mean(scores)[0, output])
-    sum_ = _sum(session, x, output, float(scores[0, output]))
-    link = stepwise.losses[output].says
-    predicted = f"{target} is predicted as {sum_}"
-    if link != "{}":
-        predicted = f"the score is {sum_}, and {target} is predicted as {told(prediction)}"
-    delta = prediction - actual
-    size = "too high" if delta > 0 else "too low" if delta < 0 else "exactly right"
-    compared = f"delta = {told(prediction)} - {told(actual)} = {told(delta)}: {size}"
-    return [predicted, compared, *_learnt(session, output, x, delta)]
-
-
-def _sum(session: Session, x: Array, output: int, score: float) -> str:
-    """Weights times inputs, the largest of them, and what they come to."""
-    weight = session.at.weights["weight"][:, output]
-    start = session.at.weights.get("intercept")
-    largest = np.argsort(-np.abs(x * weight), kind="stable")[:WRITTEN_OUT]
-    shown = [int(at) for at in sorted(largest) if x[at] != 0]
-    terms = [f"{told(float(weight[at]))} * {told(float(x[at]))}" for at in shown]
-    if start is not None:
-        terms.insert(0, told(float(start[output])))
-    rest = float(x @ weight) - sum(float(x[at] * weight[at]) for at in shown)
-    if np.count_nonzero(x) > len(shown):
-        terms.append(f"{told(rest)} from the others")
-    return f"{' + '.join(terms) or '0'} = {told(score)}".replace("+ -", "- ")
-
-
-def _learnt(session: Session, output: int, x: Array, delta: float) -> list[str]:
-    """What the row, and all rows together, ask of the weight that the next step moves most."""
-    at, walk, stepwise = session.at, session.walk, session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
-    names = labels(session.run.read)
-    before, after = at.weights["weight"][:, output], at.next["weight"][:, output]
-    if all(_frozen(session, place, output) for place in range(len(names))):
-        return ["every weight is frozen, so nothing is learnt"]
-    place = int(np.argmax(np.abs((after - before) * stepwise.problem.spread)))
-    said = []
-    if stepwise.losses[output].name in CANONICAL:
-        own = f"{told(delta)} * {told(float(x[place]))} = {told(delta * float(x[place]))}"
-        said.append(f"weight_delta of {names[place]} = delta * input = {own}")
-    alpha, rows = getattr(walk.learner, "alpha", None), session.run.read.examples
-    by = f"averaged over all {rows:,} rows" if rows > 1 else ""
-    # In other units than the inputs' own, alpha and weight_delta are not what a person multiplies.
-    if walk.learner.name == "descent" and alpha is not None and not session.choices.standardise:
-        average = told(float(at.now.weight_delta["weight"][place, output]))
-        by = (
-            f"{by} it is {average}; times alpha {told(alpha)}"
-            if by
-            else f"times alpha {told(alpha)}"
-        )
-    moved = float(after[place] - before[place])
-    way = "stays" if moved == 0 else f"goes {'up' if moved > 0 else 'down'} by {told(abs(moved))}"
-    ends = (
-        "" if moved == 0 else f", from {told(float(before[place]))} to {told(float(after[place]))}"
-    )
-    words = f"the weight of {names[place]} {way}{ends}"
-    return [*said, f"{by}, {words}" if by else words]
-
-
-def _frozen(session: Session, place: int, output: int) -> bool:
-    stepwise = session.run.stepwise
-    return (
-        stepwise is not None
-        and stepwise.frozen is not None
-        and bool(stepwise.frozen["weight"][place, output])
-    )
+def loss_of(session: Session, output: int) -> Loss:
+    """The loss that an output's target is learnt with."""
+    stepwise = session.stepwise
+    for loss, span in zip(stepwise.losses, stepwise.spans, strict=True):
+        if output < span.stop:
+            return loss
+    raise IndexError(output)

@@ -13,14 +13,18 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from deltarule.learning.pacing import steady
 from deltarule.learning.stepwise import Stepwise
 from deltarule.moments.solve import ClosedDescent
 from deltarule.rule.compare import Comparison
+from deltarule.rule.epochs import see
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
 from deltarule.rule.predict import Mask, Weights
 from deltarule.rule.train import Step, ask, take
@@ -33,6 +37,9 @@ REPLAYED = 200
 LAST = 1_000_000
 # Beyond it numbers end: a picture of them would not hold twice as much.
 LARGEST = 1e250
+# Newton arrives in some dozens of steps; so many are remembered where they cannot be repeated.
+MOST_IN_ROUNDS = 2_000
+FEW = 1_000
 # Points of the way that a leap passes.
 BETWEEN = 60
 
@@ -69,22 +76,27 @@ class Stand:
     last: Step | None
     next: Weights
     """What the next step makes of them."""
+    seen: Comparison | None
+    """What the rows say that the next step sees, where those are a batch."""
 
 
 class Walk:
     """A run that can be gone along."""
 
-    def __init__(self, stepwise: Stepwise, *, alpha: float | None = None) -> None:
-        """Of a run's steps, with the alpha that it has or another."""
+    def __init__(self, stepwise: Stepwise, learner: Learner | None = None) -> None:
+        """Of a run's steps, by its own learner or another."""
         self.stepwise = stepwise
-        self.alphas = _alphas(stepwise)
-        self.learner: Learner = stepwise.learner
-        if alpha is not None and hasattr(self.learner, "alpha"):
-            stepwise.learner = self.learner = replace(self.learner, alpha=alpha)  # type: ignore[type-var]  # all learners are dataclasses
+        self.alphas = alphas_at(stepwise, stepwise.first())
+        if learner is not None:
+            stepwise.learner = learner
+        self.learner = stepwise.learner
         first = stepwise.first()
         self._kept = {0: Checkpoint(0, first, self.learner.start(first))}
         self._every = 1
         self._closed = self._closed_form(first)
+        # A loss that changes from round to round is learnt in a row, and remembered.
+        in_rounds = stepwise.rounds is not None and self.learner.name == "newton"
+        self._rounds = _Rounds(stepwise) if in_rounds else None
         self.way: list[Passed] = []
         self.at_start = self._ask(first)
         self._pass(0, self.at_start.loss, first)
@@ -94,8 +106,31 @@ class Walk:
         """Whether any step is as near as the next."""
         return self._closed is not None
 
+    @property
+    def inner(self) -> Learner:
+        """The learner that takes the steps, whatever sets its alpha."""
+        return getattr(self.learner, "learner", self.learner)
+
+    @property
+    def falls(self) -> bool:
+        """Whether the loss falls at each step unless alpha is too large."""
+        return self.inner.always_falls and self.stepwise.batches is None
+
+    @cached_property
+    def limit(self) -> float | None:
+        """The alpha from which on it explodes, where that is known."""
+        batches = self.stepwise.batches
+        if batches is not None:
+            if self.inner.name != "descent":
+                return None
+            start = self.stepwise.objective(self.stepwise.first(), curvature=True).average()
+            return 2 * steady(start, self.stepwise.rowwise(), size=batches.size)
+        limit = math.inf if self.alphas is None else self.inner.limit(self.alphas)
+        return limit if math.isfinite(limit) else None
+
     def _closed_form(self, first: Weights) -> ClosedDescent | None:
-        if self.stepwise.settings.loss != "squared" or self.learner.name != "descent":
+        squared = self.stepwise.settings.loss == "squared"
+        if not squared or self.learner.name != "descent" or self.stepwise.batches is not None:
             return None
         alpha = float(getattr(self.learner, "alpha", 0.0))
         return ClosedDescent.of(_Held(self.stepwise), first, alpha)
@@ -107,45 +142,66 @@ class Walk:
         """
         number = min(max(number, 0), LAST)
         until = perf_counter() + seconds
-        before = self._nearest(max(number - 1, 0))
-        if self._closed and number - before.number > REPLAYED:
-            before = self._leap(before.number, number - 1)
-        here, last = before, None
+        here = self._nearest(max(number - 1, 0))
+        if self._closed and number - here.number > REPLAYED:
+            here = self._leap(here.number, number - 1)
+        taken: list[Step] = []
         while here.number < number:
-            said = self._ask(here.weights)
-            with np.errstate(all="ignore"):
-                weights, state = take(
-                    here.weights, said, self.learner, here.state, self.stepwise.frozen
-                )
-            following = Checkpoint(here.number + 1, weights, state)
-            if not self._sound(weights):
+            following = self._follow(here)
+            if following is None:
                 break
-            alpha = self.learner.alpha_now(here.state)
-            last = Step(following.number, here.weights, said, weights, alpha=alpha)
-            self._pass(here.number, said.loss, here.weights)
-            self._keep(following)
-            here = following
+            here, step = following
+            taken.append(step)
             if perf_counter() > until:
                 break
-        if last is None and here.number > 0:
+        while taken and not self._ask(here.weights).loss < LARGEST:
+            here = Checkpoint(taken[-1].number - 1, taken.pop().before, None)
+        if not taken and here.number > 0:
             # The step that led here, for what it changed.
             return self.to(here.number, seconds=seconds)
-        return self._stand(here, last)
+        return self._stand(here, taken[-1] if taken else None)
+
+    def _follow(self, here: Checkpoint) -> tuple[Checkpoint, Step] | None:
+        """The step after a checkpoint; None where there is none, or numbers end."""
+        if self._rounds is not None:
+            step = self._rounds.step(here.number + 1)
+            return None if step is None else (Checkpoint(step.number, step.weights, None), step)
+        said, rows = self._see(here)
+        if not said.loss < LARGEST:
+            return None
+        alpha = self.learner.alpha_now(here.state)
+        with np.errstate(all="ignore"):
+            learnt, state = take(here.weights, said, self.learner, here.state, self.stepwise.frozen)
+        if not all(bool((np.abs(array) < LARGEST).all()) for array in learnt.values()):
+            return None
+        number = here.number + 1
+        point = Checkpoint(number, learnt, state)
+        self._keep(point)
+        batches = self.stepwise.batches
+        if batches is None:
+            self._pass(here.number, said.loss, here.weights)
+        elif self.stepwise.read.examples <= FEW:
+            # A batch says little of the error; all rows are asked on the way where they are few.
+            self._pass(here.number, self._ask(here.weights).loss, here.weights)
+        epoch = None if batches is None else (number - 1) // batches.rounds + 1
+        return point, Step(number, here.weights, said, learnt, None, alpha, rows, epoch)
+
+    def _see(self, here: Checkpoint) -> tuple[Comparison, NDArray[np.intp] | None]:
+        """What the rows that the next step sees say to the weights, and which rows those are."""
+        batches = self.stepwise.batches
+        if batches is None:
+            return self._ask(here.weights), None
+        seen = batches.at(here.number + 1)
+        with np.errstate(all="ignore"):
+            return see(here.weights, seen, self.stepwise.frozen), seen.rows
 
     def ends_after(self, number: int) -> bool:
         """Whether the step after this one leads beyond all numbers."""
         here = self._nearest(number)
         if here.number != number:
             return False
-        with np.errstate(all="ignore"):
-            weights, _ = take(
-                here.weights,
-                self._ask(here.weights),
-                self.learner,
-                here.state,
-                self.stepwise.frozen,
-            )
-        return not self._sound(weights)
+        following = self._follow(here)
+        return following is None or not self._ask(following[0].weights).loss < LARGEST
 
     def steps(self, last: int) -> Iterator[Step]:
         """The steps from the first to this one, in the inputs' own units, as of `dr.steps`."""
@@ -163,11 +219,15 @@ class Walk:
         own = self.stepwise.own
         now = self._ask(here.weights)
         self._pass(here.number, now.loss, here.weights)
-        with np.errstate(all="ignore"):
-            following, _ = take(here.weights, now, self.learner, here.state, self.stepwise.frozen)
+        following = self._follow(here)
         if last is not None:
             last = self.stepwise.step_in_own_units(last)
-        return Stand(here.number, own(here.weights), now, last, own(following))
+        after = here.weights if following is None else following[0].weights
+        return Stand(here.number, own(here.weights), now, last, own(after), self._next(here))
+
+    def _next(self, here: Checkpoint) -> Comparison | None:
+        """What the batch of the next step says, where a step sees one."""
+        return None if self.stepwise.batches is None else self._see(here)[0]
 
     def _nearest(self, number: int) -> Checkpoint:
         numbers = sorted(self._kept)
@@ -207,10 +267,6 @@ class Walk:
         assert self._closed is not None, "only what has a closed form leaps"
         with np.errstate(all="ignore"):
             weights = self._closed.at(number)
-        return self._sound(weights)
-
-    def _sound(self, weights: Weights) -> bool:
-        """Whether these weights and their loss are numbers that can still be worked with."""
         parts = all(bool((np.abs(array) < LARGEST).all()) for array in weights.values())
         return parts and self._ask(weights).loss < LARGEST
 
@@ -234,16 +290,40 @@ class _Held:
         return said if self.stepwise.frozen is None else said.freeze(self.stepwise.frozen)
 
 
-def _alphas(stepwise: Stepwise) -> AlphaRange | None:
-    """What alpha settles at the start, for the weights that are free to move."""
+class _Rounds:
+    """Newton's steps of a loss that is learnt in rounds, as they came."""
+
+    def __init__(self, stepwise: Stepwise) -> None:
+        self._coming = stepwise.taken()
+        self._came: list[Step] = []
+
+    def step(self, number: int) -> Step | None:
+        """The step of this number; None after the last."""
+        while len(self._came) < min(number, MOST_IN_ROUNDS):
+            step = next(self._coming, None)
+            if step is None:
+                return None
+            self._came.append(step)
+        return self._came[number - 1] if number <= len(self._came) else None
+
+
+def alphas_at(stepwise: Stepwise, weights: Weights) -> AlphaRange | None:
+    """What alpha settles at these weights, for those of them that are free to move."""
     if not stepwise.objective.curved:
         return None
     with np.errstate(all="ignore"):
-        curvature = stepwise.objective(stepwise.first(), curvature=True).average().curvature
+        curvature = stepwise.objective(weights, curvature=True).average().curvature
     if curvature is None or not np.isfinite(curvature).all():
         return None
-    free = _free(stepwise.frozen, curvature.shape[-1])
+    # Where outputs are coupled there is one block for all of them, output after output.
+    outputs = curvature.shape[0] * curvature.shape[1] // _size(weights)
+    free = np.tile(_free(stepwise.frozen, _size(weights)), outputs // curvature.shape[0])
     return alpha_range_of(curvature[:, free][:, :, free]) if free.any() else None
+
+
+def _size(weights: Weights) -> int:
+    """The weights of one output, the intercept among them."""
+    return len(weights["weight"]) + ("intercept" in weights)
 
 
 def _free(frozen: Mapping[str, Mask] | None, size: int) -> Mask:

@@ -18,19 +18,8 @@ from deltarule.views.marks import plain
 from deltarule.web.bowl import bowl
 from deltarule.web.lessons import Lesson
 from deltarule.web.session import Session
-from deltarule.web.view import (
-    MOST_LISTED,
-    WRITTEN_OUT,
-    Drawn,
-    Rows,
-    Unseen,
-    alphas,
-    labels,
-    lines,
-    rows,
-    spelled,
-    status,
-)
+from deltarule.web.view import MOST_LISTED, Drawn, Rows, Unseen, labels, lines, loss_of, rows
+from deltarule.web.words import WRITTEN_OUT, alphas, spelled, status
 
 MOST_DELTAS = 60
 INTERCEPT = "intercept"
@@ -60,7 +49,7 @@ class Open:
 
     def prepare(self) -> None:
         """The rows to draw, as the present choices read them."""
-        read = self.session.run.read
+        read = self.session.read
         self.drawn = Drawn.of(self.session.table, read)
         self.unseen = None
         if self.lesson is not None and self.lesson.unseen is not None:
@@ -70,7 +59,7 @@ class Open:
 def drawing(page: Open, look: Look) -> dict[str, Any]:
     """All that the page draws of a step."""
     session, drawn = page.session, page.drawn
-    outputs = [target.name for target in session.run.read.schema.targets]
+    outputs = session.read.schema.outputs
     look = look.model_copy(
         update={
             "output": min(look.output, len(outputs) - 1),
@@ -106,7 +95,7 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
 def setting(page: Open) -> dict[str, Any]:
     """What stays while learning goes on: the table, what can be chosen and what is."""
     session, table, choices = page.session, page.session.table, page.session.choices
-    read = session.run.read
+    read = session.read
     learnt = read.examples
     return {
         "table": {
@@ -123,7 +112,7 @@ def setting(page: Open) -> dict[str, Any]:
             "start": dict(choices.start) if isinstance(choices.start, dict) else choices.start,
             "freeze": list(choices.freeze),
         },
-        "outputs": [target.name for target in read.schema.targets],
+        "outputs": read.schema.outputs,
         "names": _weight_names(session),
         "losses": list(LOSSES),
         "learners": list(LEARNERS),
@@ -136,12 +125,10 @@ def setting(page: Open) -> dict[str, Any]:
 def _handle(page: Open, output: int) -> dict[str, Any] | None:
     """Where a hand can take hold of a straight line: which weight tilts it, at which x."""
     session, drawn = page.session, page.drawn
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
-    straight = stepwise.losses[output].says == "{}" and drawn.inputs.shape[1] == 1
+    straight = loss_of(session, output).says == "{}" and drawn.inputs.shape[1] == 1
     if not straight or drawn.across is None or not drawn.grid.size:
         return None
-    name = labels(session.run.read)[0]
+    name = labels(session.read)[0]
     if name != drawn.across or any(one.frozen for one in lines(session) if one.input == 0):
         return None
     x = float(drawn.grid[0] + 0.82 * (drawn.grid[-1] - drawn.grid[0]))
@@ -158,28 +145,27 @@ def place_of(session: Session, name: str) -> int | None:
     if name not in names:
         raise LearningError(f"there is no weight called '{name}'")
     at = names.index(name)
-    return at if at < len(labels(session.run.read)) else None
+    return at if at < len(labels(session.read)) else None
 
 
 def _weight_names(session: Session) -> list[str]:
-    names = labels(session.run.read)
+    names = labels(session.read)
     return [*names, INTERCEPT] if session.choices.intercept else names
 
 
 def _formula(session: Session, output: int) -> dict[str, Any]:
     """The prediction as a sum, its largest terms."""
     weight = session.at.weights["weight"][:, output]
-    names = labels(session.run.read)
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
+    names = labels(session.read)
+    stepwise = session.stepwise
     size = np.abs(weight * stepwise.problem.spread)
     largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
-    link = stepwise.losses[output].says
+    link = loss_of(session, output).says
     start = (
         [told(float(session.at.weights["intercept"][output]))] if session.choices.intercept else []
     )
     return {
-        "target": link.format(session.run.read.schema.targets[output].name),
+        "target": link.format(session.read.schema.outputs[output]),
         "start": start,
         "terms": [[told(float(weight[at])), names[at]] for at in largest],
         "more": len(names) - len(largest),
@@ -225,8 +211,7 @@ def _weights(session: Session, output: int) -> dict[str, Any]:
 
 def _reach(session: Session, place: int | None, output: int) -> float:
     """How far a hand may drag a weight: what moves predictions by a few spreads of the target."""
-    stepwise = session.run.stepwise
-    assert stepwise is not None, "a page's learners take steps"
+    stepwise = session.stepwise
     problem = stepwise.problem
     size = math.sqrt(float(problem.targets[output] / problem.rows))
     size *= float(problem.target_scale[output])
@@ -240,12 +225,12 @@ def _hover(page: Open, found: Rows, output: int) -> list[str]:
     """Each drawn row's arithmetic, for who points at it."""
     session, drawn = page.session, page.drawn
     weight = session.at.weights["weight"][:, output]
-    names = [plain(name) for name in labels(session.run.read)]
+    names = [plain(name) for name in labels(session.read)]
     start = session.at.weights.get("intercept")
     size = np.abs(weight) * np.abs(drawn.inputs).mean(axis=0)
     largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
     rest = len(names) - len(largest)
-    target = plain(session.run.read.schema.targets[output].name)
+    target = plain(session.read.schema.outputs[output])
     texts = []
     for at in range(len(drawn.numbers)):
         terms = [
@@ -269,6 +254,8 @@ def _predict(
     page: Open, found: Rows, look: Look, hover: Sequence[str], outputs: Sequence[str]
 ) -> dict[str, Any]:
     drawn, target = page.drawn, outputs[look.output]
+    if loss_of(page.session, look.output).name == "softmax":
+        return _classes(page, look, hover)
     if drawn.across is None or not drawn.grid.size:
         return figures.predicted_against_actual(
             found.predictions, found.targets, target=target, hover=hover, chosen=look.chosen
@@ -285,6 +272,31 @@ def _predict(
         hover=hover,
         chosen=look.chosen,
         unseen=unseen,
+    )
+
+
+def _classes(page: Open, look: Look, hover: Sequence[str]) -> dict[str, Any]:
+    """The rows of each class over two of the inputs, or one, and which are taken for another."""
+    session, drawn = page.session, page.drawn
+    schema = session.read.schema
+    scores = session.stepwise.model.predict(session.at.weights, drawn.inputs)
+    target = next(
+        (one, span)
+        for one, span in zip(schema.targets, session.stepwise.spans, strict=True)
+        if look.output < span.stop
+    )
+    numbers = [at for at, (_, level) in enumerate(schema.inputs) if level is None][:2] or [0]
+    across, up = numbers[0], numbers[-1]
+    names = labels(session.read)
+    return figures.rows_in_classes(
+        drawn.inputs[:, across],
+        drawn.inputs[:, up],
+        actual=drawn.targets[:, target[1]].argmax(axis=1),
+        predicted=scores[:, target[1]].argmax(axis=1),
+        classes=[str(level) for level in target[0].levels],
+        names=(names[across], names[up]),
+        hover=hover,
+        chosen=look.chosen,
     )
 
 

@@ -93,6 +93,7 @@ class Chosen(Question):
     intercept: bool
     start: FiniteFloat | dict[Name, FiniteFloat]
     freeze: Names
+    batch: Annotated[int, Field(ge=1)] | None
     number: Annotated[int, Field(ge=0)]
     """The step to go to at once."""
     look: Look

@@ -112,6 +112,13 @@ function change(parts, { keep = false, slides = null, looking = {} } = {}) {
   }, { slides });
 }
 
+// Classes want a loss of their own, and numbers do not want that one.
+function suited(target) {
+  const classes = setting.table.columns.find(({ name }) => name === target)?.kind === "category";
+  if (classes) return { loss: "softmax", standardise: true };
+  return setting.choices.loss === "softmax" ? { loss: "squared" } : {};
+}
+
 function redraw(looking) {
   return ask(async () => take(await api.post(path("step"), { number: now.step, look: look(looking) })));
 }
@@ -160,8 +167,12 @@ function wire() {
   number(at("alpha-number"), (alpha) => change({ alpha }, { keep: true }));
   at("fastest").addEventListener("click", () => change({ alpha: now.alpha.fastest }, { keep: true }));
   at("limit").addEventListener("click", () => change({ alpha: now.alpha.limit * 1.05 }, { keep: true }));
-  at("learner").addEventListener("change", ({ target }) => change({ learner: target.value, alpha: null }));
+  at("learner").addEventListener("change", ({ target }) => {
+    const all = target.value === "newton" ? { batch: null } : {};
+    change({ learner: target.value, alpha: null, ...all });
+  });
   at("loss").addEventListener("change", ({ target }) => change({ loss: target.value, alpha: null }));
+  at("batch").addEventListener("change", ({ target }) => change({ batch: target.value ? Number(target.value) : null, alpha: null }));
   number(at("ridge"), (ridge) => change({ ridge }, { keep: true }));
   number(at("start-weight"), (start) => change({ start }));
   at("standardise").addEventListener("change", ({ target }) => change({ standardise: target.checked, alpha: null }));
@@ -170,7 +181,7 @@ function wire() {
   at("target").addEventListener("change", ({ target }) => {
     const using = setting.choices.using.filter((name) => name !== target.value);
     const spare = setting.table.columns.map(({ name }) => name).find((name) => name !== target.value);
-    change({ predict: [target.value], using: using.length ? using : [spare], alpha: null, start: 0, freeze: [] }, { looking: { output: 0, shown: [] } });
+    change({ predict: [target.value], using: using.length ? using : [spare], alpha: null, start: 0, freeze: [], ...suited(target.value) }, { looking: { output: 0, shown: [] } });
   });
   at("using").addEventListener("change", () => {
     const using = [...at("using").querySelectorAll("input:checked")].map(({ value }) => value);

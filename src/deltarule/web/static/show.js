@@ -73,13 +73,13 @@ export function lesson(lessons, name, table) {
 export function choices(setting, now) {
   const { choices: chosen, table, names, outputs } = setting;
   const columns = table.columns.map(({ name }) => name);
-  const targets = table.columns.filter(({ kind }) => kind !== "category").map(({ name }) => name);
-  fill(at("target"), same(targets), chosen.predict[0]);
+  fill(at("target"), same(columns), chosen.predict[0]);
   using(chosen, columns);
   at("output-choice").hidden = outputs.length < 2;
   fill(at("output"), outputs.map((name, place) => [String(place), name]), String(now.look.output));
   fill(at("learner"), same(setting.learners), chosen.learner);
   fill(at("loss"), same(setting.losses), chosen.loss);
+  batch(chosen.batch);
   at("ridge").value = exact(chosen.ridge);
   at("start-weight").value = typeof chosen.start === "number" && !setting.by_hand ? exact(chosen.start) : "";
   at("start-weight").placeholder = setting.by_hand ? "by hand" : "by name";
@@ -91,6 +91,13 @@ export function choices(setting, now) {
   const { rows, learnt, sampled, name } = table;
   const of = learnt === rows ? `${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}` : `${learnt.toLocaleString("en")} of ${rows.toLocaleString("en")} rows`;
   at("table").textContent = `${name ? `${name}: ` : ""}learning from ${of}${sampled ? ", evenly spread, for this loss reads them at each step" : ""}. ${setting.notes.join(". ")}`;
+}
+
+function batch(size) {
+  const select = at("batch");
+  const value = size === null ? "" : String(size);
+  if (![...select.options].some((one) => one.value === value)) select.add(new Option(`${told(size)} rows`, value));
+  select.value = value;
 }
 
 function using(chosen, columns) {
