@@ -41,7 +41,7 @@ def test_step_back_and_scrub_show_the_numbers_of_the_library(watched: Watched):
         watched.at(number)
         wanted = STEPS[number - 1].weights["weight"].item() if number else 1.0
         assert watched.weights() == [wanted]
-    assert "the weight of budget goes up by" in (page.text_content("#spelled") or "")
+    assert "the weight goes up by" in (page.text_content("#spelled") or "")
 
 
 def test_scrubbing_many_rows_agrees_with_the_library(watched: Watched):

@@ -47,7 +47,7 @@ def test_the_film_is_the_same_to_the_last_bit_wherever_one_goes(numbers):
 
 def vars_of(choices: Choices) -> dict:
     settings = choices.settings
-    names = "predict using loss learner alpha intercept start freeze ridge"
+    names = "predict using loss learner alpha intercept start freeze ridge batch"
     return {name: getattr(settings, name) for name in names.split()}
 
 
@@ -60,6 +60,14 @@ RUNS = [
     Choices(("price", "age"), ("size",), standardise=True),
     Choices(("yes",), ("size", "age"), loss="logistic", standardise=True),
     Choices(("yes",), ("size", "age"), loss="logistic", learner="newton"),
+    Choices(("price",), ("size", "age"), learner="nesterov", standardise=True),
+    Choices(("price",), ("size", "age"), learner="adam", alpha=0.1),
+    Choices(("price",), ("size", "age"), learner="adam", standardise=True),
+    Choices(("price",), ("size", "age"), alpha=0.01, batch=1),
+    Choices(("price",), ("size", "age"), standardise=True, batch=7),
+    Choices(("yes",), ("size",), loss="logistic", learner="momentum", standardise=True, batch=25),
+    Choices(("price",), ("size", "age"), loss="huber", learner="newton"),
+    Choices(("price",), ("size", "age"), loss="quantile(0.9)", learner="descent", standardise=True),
 ]
 
 

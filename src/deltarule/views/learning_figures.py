@@ -122,9 +122,10 @@ def rows_in_classes(
             "opacity": [1.0 if wrong[row] or row == chosen else 0.55 for row in at],
             "line": {"width": 2, "color": color},
         }
+        taken = [_plain(classes[int(one)]) for one in predicted[at]]
         texts = [
-            f"{hover[row]}<br>is {_plain(name)}, taken for {_plain(classes[int(predicted[row])])}"
-            for row in at
+            f"{hover[row]}<br>is {_plain(name)}, taken for {other}"
+            for row, other in zip(at.tolist(), taken, strict=True)
         ]
         data.append(_points(x[at], y[at], marker, text=texts, chosen=at.tolist(), name=name))
     count = int(wrong.sum())

@@ -3,8 +3,9 @@
 tables      what a page learns from: a table and as many of its rows as may be held
 walk        any step of a run, forwards and back, from a bounded number of checkpoints
 session     one table, its settings and where its learning stands
-view        what a page shows of that: plain numbers, words
+view, bowl  what a page shows of that, as plain numbers
+words       how learning goes
 lessons     tables and settings that teach
 guard       who is let in
-app         the server: routes, and figures of what sessions say
+app         the server: what can be asked, and figures of what sessions say
 """

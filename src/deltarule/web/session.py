@@ -23,17 +23,18 @@ from deltarule.learning.pacing import found, found_for_batches
 from deltarule.learning.settings import Settings
 from deltarule.learning.stepwise import Stepwise
 from deltarule.model import Model
-from deltarule.rule.learn import Learner
+from deltarule.rule.learn import LEARNERS, Learner
 from deltarule.rule.pace import Paced, paced
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step, Stop
 from deltarule.tables.reading import Read
 from deltarule.web.tables import Table
-from deltarule.web.walk import Stand, Walk, alphas_at
+from deltarule.web.walk import LARGEST, Stand, Walk, alphas_at
 
 # A step is answered within this time; where it takes longer, the page asks again.
 SECONDS = 0.012
-MOST_WEIGHTS = 5_000
+# More weights cannot be watched, and a step would take longer than one waits.
+MOST_WEIGHTS = 1_000
 MOST_SESSIONS = 8
 IDLE_SECONDS = 45 * 60
 LEDGER_STEPS = 10_000
@@ -81,9 +82,8 @@ class Choices:
 
     def same_columns(self, other: "Choices") -> bool:
         """Whether what one of them read serves the other."""
-        return self.settings.asked == other.settings.asked and (self.loss == "squared") == (
-            other.loss == "squared"
-        )
+        same_rows = self.needs_rows == other.needs_rows
+        return same_rows and self.settings.asked == other.settings.asked
 
 
 class Session:
@@ -128,24 +128,25 @@ class Session:
         choices = replace(self.choices, alpha=getattr(self.walk.learner, "alpha", None))
         self._begin(choices, self.run, put)
 
+    @np.errstate(all="ignore")  # what overflows is refused below
     def _begin(self, choices: Choices, run: Run | None, start: Weights | None = None) -> None:
+        _check(choices)
         settings = choices.settings
         if run is None:
             some = choices.needs_rows and not self.table.whole
             source = self.table.few() if some else self.table.source
+            # Before reading, for sums of products of so many columns would take long.
+            _check_size(self.table.inputs(choices.using) * len(choices.predict))
             run = Run(source, settings)
-            size = len(run.read.schema.inputs) * len(run.read.schema.outputs)
-            if size > MOST_WEIGHTS:
-                raise LearningError(
-                    f"these columns would have {size:,} weights: a page shows {MOST_WEIGHTS:,}; "
-                    "choose fewer columns"
-                )
+            _check_size(len(run.read.schema.inputs) * len(run.read.schema.outputs))
         else:
             run = run.again(settings)
         if start is not None:
             run.start_at(start)
         stepwise = _stepwise(run)
         walk = Walk(stepwise, _learner(choices, stepwise))
+        if not walk.at_start.loss < LARGEST:
+            raise LearningError("there the error is beyond all numbers: begin nearer to 0")
         # All of it, or nothing where one of these failed.
         at = walk.to(0)
         self.run, self.walk, self.at = run, walk, at
@@ -192,6 +193,23 @@ class Session:
     def ledger(self) -> Iterator[Step]:
         """The steps up to here, no more than fit a ledger."""
         return self.walk.steps(min(self.at.number, LEDGER_STEPS))
+
+
+def _check(choices: Choices) -> None:
+    """Errors: LearningError for what steps cannot be taken with."""
+    if choices.learner not in LEARNERS:
+        raise LearningError(f"'{choices.learner}' takes no steps: choose {', '.join(LEARNERS)}")
+    if choices.alpha is not None and not choices.alpha > 0:
+        raise LearningError(f"alpha is {choices.alpha:g}: it must be above 0")
+
+
+def _check_size(weights: int) -> None:
+    """Errors: LearningError for more weights than a page shows."""
+    if weights > MOST_WEIGHTS:
+        raise LearningError(
+            f"these columns would have {weights:,} weights, and a page shows {MOST_WEIGHTS:,}: "
+            "choose fewer columns"
+        )
 
 
 def _stepwise(run: Run) -> Stepwise:

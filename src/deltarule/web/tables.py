@@ -57,6 +57,14 @@ class Table:
         """Whether all rows are held."""
         return self.held.height == self.rows
 
+    def inputs(self, using: Sequence[str] | None) -> int:
+        """About how many inputs these columns become, or all: a category one for each level."""
+        return sum(
+            self.held[one.name].n_unique() if one.kind == "category" else 1
+            for one in self.choices
+            if using is None or one.name in using
+        )
+
     def few(self) -> Source:
         """The rows held, as a table of their own."""
         return _as_source(self.held, self.source)

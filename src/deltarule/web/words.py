@@ -1,22 +1,18 @@
-"""How learning goes, in words: its state, what alpha does, a row's next step spelled out."""
+"""How learning goes, in words: its state at a step, and what alpha does."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.rule.predict import Array, Weights
+from deltarule.rule.predict import Weights
 from deltarule.summary import number as told
 from deltarule.web.session import Session
-from deltarule.web.view import Drawn, labels, loss_of
+from deltarule.web.view import labels
 
 SETTLED = 1e-12
 # With more of the way still to go than this, it has not settled.
 CRAWLING = 1e-6
-# Inputs of a row whose arithmetic is written out; the others are summed.
-WRITTEN_OUT = 4
-# Losses whose weight_delta is delta * input to the letter.
-CANONICAL = ("squared", "logistic", "poisson", "softmax")
 
 
 @dataclass(frozen=True)
@@ -123,73 +119,3 @@ def alphas(session: Session) -> Alphas:
     if walk.alphas is not None and walk.falls and math.isfinite(walk.alphas.fastest):
         fastest = walk.alphas.fastest
     return Alphas(alpha, walk.limit, fastest)
-
-
-def spelled(session: Session, drawn: Drawn, output: int, place: int) -> list[str]:
-    """The next step as one row sees it: predict, compare, learn, in words and numbers."""
-    stepwise, at = session.stepwise, session.at
-    target = session.read.schema.outputs[output]
-    x, actual = drawn.inputs[place], float(drawn.targets[place, output])
-    with np.errstate(all="ignore"):
-        scores = stepwise.model.predict(at.weights, x[None, :])
-        prediction = float(stepwise.loss.mean(scores)[0, output])
-    sum_ = _sum(session, x, output, float(scores[0, output]))
-    link = loss_of(session, output).says
-    predicted = f"{target} is predicted as {sum_}"
-    if link != "{}":
-        predicted = f"the score is {sum_}, and {target} is predicted as {told(prediction)}"
-    delta = prediction - actual
-    size = "too high" if delta > 0 else "too low" if delta < 0 else "exactly right"
-    compared = f"delta = {told(prediction)} - {told(actual)} = {told(delta)}: {size}"
-    return [predicted, compared, *_learnt(session, output, x, delta)]
-
-
-def _sum(session: Session, x: Array, output: int, score: float) -> str:
-    """Weights times inputs, the largest of them, and what they come to."""
-    weight = session.at.weights["weight"][:, output]
-    start = session.at.weights.get("intercept")
-    largest = np.argsort(-np.abs(x * weight), kind="stable")[:WRITTEN_OUT]
-    shown = [int(at) for at in sorted(largest) if x[at] != 0]
-    terms = [f"{told(float(weight[at]))} * {told(float(x[at]))}" for at in shown]
-    if start is not None:
-        terms.insert(0, told(float(start[output])))
-    rest = float(x @ weight) - sum(float(x[at] * weight[at]) for at in shown)
-    if np.count_nonzero(x) > len(shown):
-        terms.append(f"{told(rest)} from the others")
-    return f"{' + '.join(terms) or '0'} = {told(score)}".replace("+ -", "- ")
-
-
-def _learnt(session: Session, output: int, x: Array, delta: float) -> list[str]:
-    """What the row, and all rows together, ask of the weight that the next step moves most."""
-    at, walk, stepwise = session.at, session.walk, session.stepwise
-    names = labels(session.read)
-    before, after = at.weights["weight"][:, output], at.next["weight"][:, output]
-    if all(_frozen(session, place, output) for place in range(len(names))):
-        return ["every weight is frozen, so nothing is learnt"]
-    place = int(np.argmax(np.abs((after - before) * stepwise.problem.spread)))
-    said = []
-    if loss_of(session, output).name in CANONICAL:
-        own = f"{told(delta)} * {told(float(x[place]))} = {told(delta * float(x[place]))}"
-        said.append(f"weight_delta of {names[place]} = delta * input = {own}")
-    alpha, rows = getattr(walk.learner, "alpha", None), session.read.examples
-    by = f"averaged over all {rows:,} rows" if rows > 1 else ""
-    if stepwise.batches is not None:
-        batches = stepwise.batches.size
-        by = f"the next step sees {'one row' if batches == 1 else f'{batches:,} rows'}"
-        by += ", perhaps not this one"
-    # In other units than the inputs' own, alpha and weight_delta are not what a person multiplies.
-    if walk.learner.name == "descent" and alpha is not None and not session.choices.standardise:
-        average = told(float((at.seen or at.now).weight_delta["weight"][place, output]))
-        by = (f"{by}: {average}; " if by else "") + f"times alpha {told(alpha)}"
-    moved = float(after[place] - before[place])
-    way = "stays" if moved == 0 else f"goes {'up' if moved > 0 else 'down'} by {told(abs(moved))}"
-    ends = (
-        "" if moved == 0 else f", from {told(float(before[place]))} to {told(float(after[place]))}"
-    )
-    words = f"the weight of {names[place]} {way}{ends}"
-    return [*said, f"{by}, {words}" if by else words]
-
-
-def _frozen(session: Session, place: int, output: int) -> bool:
-    frozen = session.stepwise.frozen
-    return frozen is not None and bool(frozen["weight"][place, output])

@@ -11,17 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from deltarule.errors import LearningError
 from deltarule.rule.learn import LEARNERS
 from deltarule.rule.losses import LOSSES
+from deltarule.rule.one_row import OneRow
 from deltarule.rule.predict import Array
+from deltarule.rule.train import Step
 from deltarule.summary import number as told
 from deltarule.views import learning_figures as figures
+from deltarule.views import words
 from deltarule.views.marks import plain
 from deltarule.web.bowl import bowl
 from deltarule.web.lessons import Lesson
 from deltarule.web.session import Session
 from deltarule.web.view import MOST_LISTED, Drawn, Rows, Unseen, labels, lines, loss_of, rows
-from deltarule.web.words import WRITTEN_OUT, alphas, spelled, status
+from deltarule.web.words import alphas, status
 
 MOST_DELTAS = 60
+# Inputs whose arithmetic is written out; the others are counted.
+WRITTEN_OUT = 4
 INTERCEPT = "intercept"
 
 
@@ -56,6 +61,7 @@ class Open:
             self.unseen = Unseen.of(self.lesson.unseen(), read, self.drawn.across)
 
 
+@np.errstate(all="ignore")  # numbers that overflow are what is to be seen
 def drawing(page: Open, look: Look) -> dict[str, Any]:
     """All that the page draws of a step."""
     session, drawn = page.session, page.drawn
@@ -79,7 +85,7 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
         "error": _error(session),
         "alpha": asdict(alphas(session)),
         "weights": _weights(session, look.output),
-        "spelled": spelled(session, drawn, look.output, look.chosen),
+        "spelled": _spelled(page, look.chosen),
         "look": {**look.model_dump(), "shown": shown},
         "rows": {"numbers": [int(number) for number in drawn.numbers]},
         "handle": _handle(page, look.output),
@@ -120,6 +126,31 @@ def setting(page: Open) -> dict[str, Any]:
         "by_hand": session.by_hand is not None,
         "notes": [*read.notes][:3],
     }
+
+
+def _spelled(page: Open, place: int) -> list[str]:
+    """The next step as one row sees it: predict, compare, learn, in words and numbers."""
+    session, drawn = page.session, page.drawn
+    at, stepwise = session.at, session.stepwise
+    row = OneRow.of(
+        stepwise.model,
+        stepwise.loss,
+        weights=at.weights,
+        inputs=drawn.inputs[place],
+        targets=drawn.targets[place],
+        number=int(drawn.numbers[place]),
+    )
+    alpha = getattr(session.walk.learner, "alpha", None)
+    following = Step(at.number + 1, at.weights, at.seen or at.now, at.next, None, alpha)
+    said = words.spelled(
+        following,
+        row,
+        inputs=labels(session.read),
+        outputs=session.read.schema.outputs,
+        alone=session.read.examples == 1,
+        own_units=not session.choices.standardise,
+    )
+    return [*said.predict, *said.compare, *said.learn]
 
 
 def _handle(page: Open, output: int) -> dict[str, Any] | None:
