@@ -61,7 +61,8 @@ def test_scrubbing_many_rows_agrees_with_the_library(watched: Watched):
         watched.go(number)
         weights = steps[number - 1].weights
         wanted = [*weights["weight"].ravel(), *weights["intercept"]]
-        assert watched.weights() == wanted
+        # more than 200 steps from where it was it leaps, which is the same to rounding
+        assert watched.weights() == pytest.approx(wanted, rel=1e-9)
 
 
 def test_play_goes_on_and_pause_stops_within_one_step(watched: Watched):

@@ -14,7 +14,7 @@ import polars as pl
 
 from deltarule.web.session import Choices
 
-FILMS = Path(__file__).parents[1] / "data" / "movies.csv"
+DATA = Path(__file__).parents[1] / "data"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def one_film() -> pl.DataFrame:
 @cache
 def films() -> pl.DataFrame:
     """All films with budget and gross known, in millions of dollars, hours and points."""
-    table = pl.read_csv(FILMS, infer_schema_length=None)
+    table = pl.read_csv(DATA / "movies.csv", infer_schema_length=None)
     million = 1_000_000
     return table.filter(pl.col("budget").is_not_null() & (pl.col("gross") > 0)).select(
         pl.col("title"),
@@ -97,6 +97,16 @@ def seen_wave() -> pl.DataFrame:
 def unseen_wave() -> pl.DataFrame:
     """Thirty points of the same wave that are never learnt from."""
     return _wave(30, 0.5)
+
+
+def penguins() -> pl.DataFrame:
+    """Penguins that were measured, lengths in centimetres."""
+    table = pl.read_csv(DATA / "penguins.csv", infer_schema_length=None)
+    return table.drop_nulls("beak_length_mm").select(
+        "species",
+        (pl.col("beak_length_mm") / 10).round(2).alias("beak_length"),
+        (pl.col("flipper_length_mm") / 10).round(2).alias("flipper_length"),
+    )
 
 
 def successes() -> pl.DataFrame:
@@ -255,6 +265,25 @@ LESSONS = (
         successes,
         Choices(("success",), ("rating",), loss="logistic", standardise=True),
         shown=("rating", "intercept"),
+    ),
+    Lesson(
+        "classes",
+        "Classes",
+        (
+            "Which of three species is it? Each species has weights of its own, which make a "
+            "score from beak and flipper.",
+            "The three scores together become three probabilities, and each has its delta.",
+            "Hollow marks are taken for another species: play, and watch them fill.",
+        ),
+        penguins,
+        Choices(
+            ("species",),
+            ("beak_length", "flipper_length"),
+            loss="softmax",
+            alpha=1.0,
+            standardise=True,
+        ),
+        shown=("beak_length", "flipper_length"),
     ),
 )
 

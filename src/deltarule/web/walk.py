@@ -12,7 +12,7 @@ Unlike `train` it goes on where the loss rises: people want to see what happens 
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
 from typing import Any

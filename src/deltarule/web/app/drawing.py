@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deltarule.errors import LearningError
 from deltarule.rule.learn import LEARNERS
-from deltarule.rule.losses import LOSSES
+from deltarule.rule.losses import COUPLED, KINKED, LOSSES
 from deltarule.rule.one_row import OneRow
-from deltarule.rule.predict import Array
+from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Step
 from deltarule.summary import number as told
 from deltarule.views import learning_figures as figures
@@ -27,6 +27,8 @@ from deltarule.web.words import alphas, status
 MOST_DELTAS = 60
 # Inputs whose arithmetic is written out; the others are counted.
 WRITTEN_OUT = 4
+# What a row has one of for each output.
+OF_OUTPUTS = ("targets", "score", "prediction", "delta", "slope")
 INTERCEPT = "intercept"
 
 
@@ -85,7 +87,7 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
         "error": _error(session),
         "alpha": asdict(alphas(session)),
         "weights": _weights(session, look.output),
-        "spelled": _spelled(page, look.chosen),
+        "spelled": _spelled(page, look.chosen, look.output),
         "look": {**look.model_dump(), "shown": shown},
         "rows": {"numbers": [int(number) for number in drawn.numbers]},
         "handle": _handle(page, look.output),
@@ -120,7 +122,7 @@ def setting(page: Open) -> dict[str, Any]:
         },
         "outputs": read.schema.outputs,
         "names": _weight_names(session),
-        "losses": list(LOSSES),
+        "losses": list(dict.fromkeys([*LOSSES, *KINKED, *COUPLED, choices.loss])),
         "learners": list(LEARNERS),
         "lesson": None if page.lesson is None else page.lesson.name,
         "by_hand": session.by_hand is not None,
@@ -128,8 +130,8 @@ def setting(page: Open) -> dict[str, Any]:
     }
 
 
-def _spelled(page: Open, place: int) -> list[str]:
-    """The next step as one row sees it: predict, compare, learn, in words and numbers."""
+def _spelled(page: Open, place: int, output: int) -> list[str]:
+    """The next step as one row and output see it: predict, compare, learn, in words."""
     session, drawn = page.session, page.drawn
     at, stepwise = session.at, session.stepwise
     row = OneRow.of(
@@ -140,17 +142,27 @@ def _spelled(page: Open, place: int) -> list[str]:
         targets=drawn.targets[place],
         number=int(drawn.numbers[place]),
     )
-    alpha = getattr(session.walk.learner, "alpha", None)
-    following = Step(at.number + 1, at.weights, at.seen or at.now, at.next, None, alpha)
-    said = words.spelled(
-        following,
+    one = slice(output, output + 1)
+    single = replace(
         row,
+        **{name: getattr(row, name)[one] for name in OF_OUTPUTS},
+        weight_delta=_of_output(row.weight_delta, one),
+    )
+    before, after = _of_output(at.weights, one), _of_output(at.next, one)
+    alpha = getattr(session.walk.learner, "alpha", None)
+    said = words.spelled(
+        Step(at.number + 1, before, at.seen or at.now, after, None, alpha),
+        single,
         inputs=labels(session.read),
-        outputs=session.read.schema.outputs,
+        outputs=session.read.schema.outputs[one],
         alone=session.read.examples == 1,
         own_units=not session.choices.standardise,
     )
     return [*said.predict, *said.compare, *said.learn]
+
+
+def _of_output(weights: Weights, one: slice) -> Weights:
+    return {name: array[..., one] for name, array in weights.items()}
 
 
 def _handle(page: Open, output: int) -> dict[str, Any] | None:
