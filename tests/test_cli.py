@@ -240,7 +240,7 @@ KEYS = {
     "fit": "rmse r2 residual_sd",
     "held_out": "folds rmse r2 baseline_rmse rows loss baseline_loss absolute_error "
     "baseline_absolute_error classes",
-    "held_out_by": "by column folds cuts",
+    "held_out_by": "by column folds cuts table",
     "learn": "targets loss learner reads passes sampled steps stopped alpha alpha_limit "
     "alpha_fastest ridge lasso minimised condition errors",
     "columns": "column kind done",

@@ -191,3 +191,89 @@ def test_more_folds_than_rows_are_refused() -> None:
     assert dr.learn(weighed, predict="y", using="x", weight="w", folds=4).record.rows == 4
     with pytest.raises(LearningError, match="leave one out"):
         dr.learn(table, predict="y", group="x", time="x")
+
+
+# A given test table
+
+
+def test_a_given_table_is_what_the_figures_are_of(run: Callable[..., Any], tmp_path: Path) -> None:
+    table = sales(7)
+    learnt, test = table[:160], table[160:]
+    for loss in ("squared", "poisson", "logistic"):
+        asked: dict[str, Any] = {"predict": loss, "using": ["price", "kind"], "loss": loss}
+        model = dr.learn(learnt, hold_out=test, **asked)
+        plain = dr.learn(learnt, **asked)
+        assert model.weights.equals(plain.weights), "nothing is learnt from it"
+        compared = plain.compare(test).outputs[0]
+        held = model.record.held_out
+        assert held is not None
+        assert (held[0].rmse, held[0].rows) == (compared.rmse, 80)
+        assert held[0].baseline_rmse == compared.baseline_rmse
+        guess, actual = learnt[loss].cast(float).mean(), test[loss].cast(float).to_numpy()
+        known = math.sqrt(float(np.mean((guess - actual) ** 2)))
+        assert held[0].baseline_rmse == pytest.approx(known, rel=1e-12)
+        assert held[0].r2 == pytest.approx(1 - (held[0].rmse / known) ** 2, rel=1e-9)
+    learnt.write_csv(tmp_path / "learnt.csv")
+    test.write_csv(tmp_path / "test.csv")
+    asked = ("learn", tmp_path / "learnt.csv", "--predict=squared", "--using=price,kind")
+    said = run(*asked, "--hold-out", tmp_path / "test.csv", "--save", tmp_path / "m.json")
+    assert f"on the 80 rows of {tmp_path / 'test.csv'}, typical error" in " ".join(said.out.split())
+    kept = dr.load(tmp_path / "m.json").record.held_out_by
+    assert kept is not None
+    assert kept.table == str(tmp_path / "test.csv")
+
+
+def test_what_a_given_table_lacks_or_adds_is_said(
+    run: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    path = write(
+        "t.csv", "x,c,y\n" + "".join(f"{at % 7},{'ab'[at % 2]},{at % 5}\n" for at in range(50))
+    )
+    new = write("new.csv", "x,c,y\n1,z,2\n99,a,3\n,b,\n")
+    asked = ("learn", path, "--predict=y", "--using=x,c")
+    said = " ".join(run(*asked, "--hold-out", new).out.split())
+    assert "on the 2 rows of" in said
+    assert "new.csv: c has a level never seen in 1 of 3 rows" in said
+    assert "new.csv: x is out of the range learnt from in 1 of 3 rows" in said
+    refused = run(*asked, "--hold-out", path).refused()
+    assert "which is what is learnt from" in refused
+    lacking = write("lacking.csv", "x,y\n1,2\n")
+    assert "lacking.csv has no column 'c'" in run(*asked, "--hold-out", lacking).refused()
+    assert "no such file" in run(*asked, "--hold-out", "nowhere.csv").refused()
+    frame = pl.read_csv(path)
+    with pytest.raises(LearningError, match="which is what is learnt from"):
+        dr.learn(frame, predict="y", hold_out=frame)
+
+
+def test_few_rows_and_a_given_table_leave_no_word_of_rows_that_could_not_be_held_out() -> None:
+    one = pl.DataFrame({"x": [1.0], "y": [2.0]})
+    test = pl.DataFrame({"x": [1.0, 3.0], "y": [2.5, 5.0]})
+    record = dr.learn(one, predict="y", intercept=False, hold_out=test).record
+    assert "held" not in "\n".join(record.notes) + " "
+    assert record.held_out is not None
+    assert record.held_out[0].rmse == pytest.approx(math.sqrt((0.5**2 + 1) / 2), rel=1e-12)
+
+
+# Counts
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0, 1, 0, 3, 2], True),
+        ([0.0, 1.0, 0.0, 3.0, 2.0], True),
+        ([0, 1, 0, 1, 1], False),  # yes and no
+        ([1, 2, 5, 4, 3], False),  # grades
+        ([0, 100, 20, 40, 7], False),  # amounts
+        ([0.0, 1.0, 0.5, 3.0, 2.0], False),
+        ([0, 1, -1, 3, 2], False),
+    ],
+)
+def test_counts_learnt_as_amounts_are_told_of_poisson(values: list[float], told: bool) -> None:
+    table = pl.DataFrame({"x": range(40), "y": values * 8})
+    notes = "\n".join(dr.learn(table, predict="y").record.notes)
+    assert ("y looks like counts (whole numbers from 0 to 3, 1.2 on average)" in notes) == told
+    assert ("poisson" in notes) == told
+    if told:
+        asked: dict[str, Any] = {"predict": "y", "loss": "poisson"}
+        assert "looks like counts" not in "\n".join(dr.learn(table, **asked).record.notes)

@@ -90,13 +90,14 @@ class HeldOutBy(Part):
     """How rows were held out: any rows, whole groups, or periods judged by the earlier ones.
 
     `column` is what groups them or orders them in time; from each of the `cuts` on begins another
-    period, in microseconds where times are dates.
+    period, in microseconds where times are dates. With a `table`, the figures are of its rows.
     """
 
     by: Literal["rows", "group", "time"] = "rows"
     column: str | None = None
     folds: int
     cuts: tuple[FiniteFloat, ...] = ()
+    table: str | None = None
 
 
 class LearnRecord(Part):

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from deltarule.rule.losses import Loss
     from deltarule.saved import (
         FitRecord,
-        HeldOutBy,
         HeldOutRecord,
         LearnRecord,
         Record,
@@ -187,7 +186,7 @@ def _compare(record: "Record") -> list[str]:
         head = f"{target.name}: " if several else ""
         held_out = record.held_out[at] if record.held_out else None
         if held_out:
-            lines.append(head + _never_seen(held_out, record.held_out_by))
+            lines.append(head + _never_seen(held_out, never_seen(record)))
         lines.append(head + _learnt_from(record.losses[at], record.fit[at], record.rows))
         if held_out is None:
             lines.append("no rows were held out, so nothing is known of rows it never saw")
@@ -195,21 +194,29 @@ def _compare(record: "Record") -> list[str]:
 
 
 NEVER_SEEN = {
-    "rows": "on rows it never saw",
-    "group": "on rows of groups it never saw",
-    "time": "on rows it never saw, later in time",
+    "rows": "rows it never saw",
+    "group": "rows of groups it never saw",
+    "time": "rows it never saw, later in time",
 }
 
 
-def _never_seen(held_out: "HeldOutRecord", by: "HeldOutBy | None") -> str:
-    rows = NEVER_SEEN[by.by if by else "rows"]
+def never_seen(record: "Record") -> str:
+    """The rows that the held-out figures are of."""
+    by = record.held_out_by
+    if by is not None and by.table is not None:
+        rows = record.held_out[0].rows if record.held_out else None
+        return f"the {rows_told(rows)} of {by.table}" if rows else f"rows of {by.table}"
+    return NEVER_SEEN[by.by if by else "rows"]
+
+
+def _never_seen(held_out: "HeldOutRecord", rows: str) -> str:
     classes, loss = held_out.classes, held_out.loss
     if classes is not None and loss is not None and held_out.baseline_loss is not None:
         told = classes_told(classes, loss, held_out.baseline_loss)
-        return f"{rows}, {told}"
+        return f"on {rows}, {told}"
     r2 = "" if held_out.r2 is None else f", R2 {share(held_out.r2)}"
     guess = f"guessing the mean, {number(held_out.baseline_rmse)}"
-    return f"{rows}, typical error {number(held_out.rmse)} ({guess}){r2}"
+    return f"on {rows}, typical error {number(held_out.rmse)} ({guess}){r2}"
 
 
 def _learnt_from(loss: "Loss", fit: "FitRecord", rows: float) -> str:

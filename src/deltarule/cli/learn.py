@@ -119,6 +119,13 @@ def learn(
             "one more pass over the rows.",
         ),
     ] = "classical",
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A table of rows set aside: the error on rows never seen is of these.",
+        ),
+    ] = None,
     reference: Annotated[
         list[str] | None,
         typer.Option(
@@ -228,6 +235,7 @@ def learn(
             errors=errors,
             group=group,
             time=time,
+            hold_out=None if hold_out is None else source_of(hold_out, read, None, None),
             reference=dict(pair(one, "--reference", "COLUMN=LEVEL") for one in names(reference)),
             dates=names(dates) if dates else None,
             levels=levels,

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.learning.given import check_other, judged_by
 from deltarule.learning.group import Group, groups, rows_kept
 from deltarule.learning.outcome import record
 from deltarule.learning.settings import Settings, taking_settings
@@ -37,6 +38,9 @@ class Run:
 
     def __init__(self, table: Any, settings: Settings, *, watched: bool = False) -> None:
         source, _ = open_table(table)
+        if settings.hold_out is not None:
+            other, _ = open_table(settings.hold_out)
+            check_other(table, settings.hold_out, (source.name, other.name))
         if watched and settings.chosen == "exact":
             settings = replace(settings, learner="descent")
 
@@ -88,7 +92,7 @@ class Run:
         with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
             try:
                 outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
-                return Model(record(self.read, outcomes))
+                made = record(self.read, outcomes)
             except ValueError as error:
                 # pydantic refuses such a figure, scipy such a matrix; any other is a bug.
                 if not isinstance(error, ValidationError) and "infs or NaNs" not in str(error):
@@ -97,6 +101,9 @@ class Run:
                     f"{self.read.source.name}: its numbers are so large or so small that the "
                     "result is not finite: give its columns in other units"
                 ) from error
+        if self.settings.hold_out is not None:
+            made = judged_by(made, self.read, self.settings.hold_out)
+        return Model(made)
 
 
 def _check_folds(found: Read, settings: Settings) -> None:

@@ -33,12 +33,15 @@ from deltarule.saved import (
     Record,
     WeightRecord,
 )
+from deltarule.summary import number
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import Schema
 
 # One input that explains more than this share of the target alone may know it already.
 LEAK = 0.8
 LEAK_ROWS = 20
+# Counts with a mean above this stray nearly as amounts do.
+FEW = 10
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *read.notes,
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *_leaks(read, whole),
+            *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
         ),
         intervals=tuple(one.intervals for one in order),
         moments=saved.packed(read.folds),
@@ -287,6 +291,24 @@ def none_held_out(read: Read) -> str:
     by = _held_out_by(read).by
     few = {"rows": "different rows", "group": "groups", "time": "different times"}[by]
     return f"too few {few} to hold any out, so no error on rows it never saw"
+
+
+def _counted(read: Read, part: Schema, outcome: Outcome, whole: Moments) -> list[str]:
+    """Targets that count something and are learnt as amounts: there is a loss for counts."""
+    if outcome.loss != "squared" or read.schema.offset is not None or whole.rows < LEAK_ROWS:
+        return []
+    spans, p = read.schema.target_spans(), len(read.schema.inputs)
+    notes = []
+    for target in part.targets:
+        at = p + spans[target.name].start
+        mean = float(whole.mean[at] * whole.scale[at])
+        # Two values are yes and no; counts without a 0 are as likely grades.
+        if target.name in read.plan.counts and target.low == 0 and target.high > 1 and mean <= FEW:
+            notes.append(
+                f"{target.name} looks like counts (whole numbers from 0 to {number(target.high)}, "
+                f"{number(mean)} on average): --loss poisson is made for counts"
+            )
+    return notes
 
 
 def _leaks(read: Read, whole: Moments) -> list[str]:

@@ -84,6 +84,9 @@ class Settings:
     time: str | None = None
     """A column, or an SQL expression, that orders rows in time: each part is a period, and is
     predicted from the earlier ones only."""
+    hold_out: Any = field(default=None, repr=False, compare=False)
+    """A table of rows that were set aside: the error on rows never seen is of these. Nothing is
+    learnt from it."""
     reference: Mapping[str, str] | None = None
     """The level that others are measured from, by column; the most frequent where none is given."""
     dates: Names | None = None

@@ -52,6 +52,8 @@ class Plan:
     """The times at which the second period and each later one begin."""
     offset: str | None = None
     """The name of the offset's term."""
+    counts: set[str] = field(default_factory=set)
+    """Targets that count something, as far as the look shows: whole numbers, none below 0."""
 
     @property
     def beside(self) -> list[str]:
@@ -217,6 +219,8 @@ def plan(
         made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:
         _place_target(target, view[target], made, name)
+        if _are_counts(view[target]):
+            made.counts.add(target)
     if offset is not None:
         made.offset = offset.name
         _check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
@@ -320,6 +324,14 @@ def _check_number(
         wrong = wrong.filter(wrong.cast(pl.Float64, strict=False).is_null())
     value = str(wrong[0] if len(wrong) else series.drop_nulls()[0])
     raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is{more}")
+
+
+def _are_counts(series: pl.Series) -> bool:
+    """Whether numbers are whole, none of them below 0."""
+    if not series.dtype.is_numeric():
+        return False
+    values = series.drop_nulls()
+    return bool(len(values) and (values >= 0).all() and (values == values.floor()).all())
 
 
 def kind_of(kind: pl.DataType) -> str:

@@ -7,7 +7,7 @@ by step, and what was done with each column.
 from collections.abc import Iterator, Sequence
 
 from deltarule.saved import Record, WeightRecord
-from deltarule.summary import blocks, number, score_names, share
+from deltarule.summary import blocks, never_seen, number, score_names, share
 from deltarule.views import figures, html
 from deltarule.views.effects import effects
 
@@ -32,10 +32,11 @@ def opening(record: Record) -> str:
         head = f"{target.name}: " if several else ""
         if record.held_out:
             seen = record.held_out[at]
-            first.append((f"{head}typical error on rows it never saw", number(seen.rmse)))
+            rows = never_seen(record)
+            first.append((f"{head}typical error on {rows}", number(seen.rmse)))
             first.append((f"{head}typical error of guessing the mean", number(seen.baseline_rmse)))
             if seen.r2 is not None:
-                first.append((f"{head}R2 on rows it never saw", share(seen.r2)))
+                first.append((f"{head}R2 on {rows}", share(seen.r2)))
     first.append(("rows learnt from", f"{record.rows:,.0f}"))
     told = blocks(record)
     three = "".join(html.section(head, html.sentences(lines)) for head, lines in told[:3])
@@ -91,7 +92,7 @@ def errors(record: Record, on_table: Sequence[tuple[str, float]] = ()) -> Iterat
         bars = []
         if record.held_out:
             seen = record.held_out[at]
-            bars += [("guessing the mean", seen.baseline_rmse), ("rows it never saw", seen.rmse)]
+            bars += [("guessing the mean", seen.baseline_rmse), (never_seen(record), seen.rmse)]
         bars.append(("rows it learnt from", record.fit[at].rmse))
         if on_table and number(on_table[at][1]) != number(record.fit[at].rmse):
             bars.append(on_table[at])
