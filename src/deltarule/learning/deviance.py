@@ -44,44 +44,48 @@ def own_alphas(curvature: Array, standard: Standard, *, intercept: bool) -> Alph
     return alpha_range_of(own) if np.isfinite(own).all() else None
 
 
-def figures(
-    rows: RowSource,
-    model: Linear,
-    losses: Sequence[Loss],
-    spans: Sequence[slice],
-    weights: Weights,
-    null: Array,
-) -> list[FitRecord]:
-    """How each target fits the rows, in one pass, or two where the likelihood needs dispersion.
+@dataclass(frozen=True)
+class Fitting:
+    """How rows fit weights: sums of a pass, and what is made of them.
 
     `losses` are those of the targets, `spans` where their outputs stand.
     Shapes:  null (k,), the best scores that are the same for all rows; NaN where unknown
-    Errors:  OverflowError when an error is too large for a number
     """
 
-    def summed(batch: Batch) -> Array:
-        scores = batch.scores(model, weights)
-        nothing = np.zeros_like(scores) + null
+    model: Linear
+    losses: Sequence[Loss]
+    spans: Sequence[slice]
+    null: Array
+
+    def sums(self, batch: Batch, weights: Weights) -> Array:
+        """What some rows say of each target: (t, sums)."""
+        scores = batch.scores(self.model, weights)
+        nothing = np.zeros_like(scores) + self.null
         nothing = nothing if batch.offsets is None else nothing + batch.offsets
         found = [
             _Sums.of(loss, scores[:, one], batch.targets[:, one], nothing[:, one], batch.each)
-            for loss, one in zip(losses, spans, strict=True)
+            for loss, one in zip(self.losses, self.spans, strict=True)
         ]
         return np.array([astuple(one) for one in found])
 
-    sums = [_Sums(*map(float, one)) for one in rows.total(summed)]
-    if not np.isfinite([(found.squared, found.value) for found in sums]).all():
-        raise OverflowError
-    inputs = len(weights["weight"]) + model.intercept
-    fits = []
-    for loss, found, one in zip(losses, sums, spans, strict=True):
-        outputs = one.stop - one.start
-        # The scores of classes may all be moved alike, so one class's are not free.
-        parameters = inputs * max(1, outputs - 1)
-        if loss.noise == "estimated":
-            found.constant = _constant(rows, loss, one, found.dispersion(loss, parameters))
-        fits.append(found.fit(loss, parameters))
-    return fits
+    def figures(self, rows: RowSource, sums: Array, inputs: int) -> list[FitRecord]:
+        """How each target fits, with one more pass where the likelihood needs dispersion.
+
+        `inputs` counts those of an output, the intercept among them.
+        Errors:  OverflowError when an error is too large for a number
+        """
+        every = [_Sums(*map(float, one)) for one in sums]
+        if not np.isfinite([(found.squared, found.value) for found in every]).all():
+            raise OverflowError
+        fits = []
+        for loss, found, one in zip(self.losses, every, self.spans, strict=True):
+            outputs = one.stop - one.start
+            # The scores of classes may all be moved alike, so one class's are not free.
+            parameters = inputs * max(1, outputs - 1)
+            if loss.noise == "estimated":
+                found.constant = _constant(rows, loss, one, found.dispersion(loss, parameters))
+            fits.append(found.fit(loss, parameters))
+        return fits
 
 
 @dataclass

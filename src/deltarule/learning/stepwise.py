@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import chain, islice
-from operator import add
 
 import numpy as np
 
@@ -14,10 +13,11 @@ from deltarule.learning.beginning import THINNED, learnt_from, steepest
 from deltarule.learning.chosen import Chosen
 from deltarule.learning.convergence import Convergence, gradient_left, way_left
 from deltarule.learning.course import Course
-from deltarule.learning.deviance import figures, own_alphas, separated, standard_errors
+from deltarule.learning.deviance import Fitting, own_alphas, separated, standard_errors
 from deltarule.learning.exact import Certain, fits
 from deltarule.learning.guessing import Guessing
 from deltarule.learning.judge import Judge, Known
+from deltarule.learning.looking import Looking, sum_of
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.pacing import Rowwise, found, found_for_batches, given, steady
 from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
@@ -89,6 +89,8 @@ class Stepwise:
         self.last: Step | None = None
         self.course = Course()
         self.sampled = 0
+        self.looking: Looking | None = None
+        self.ended: Weights | None = None
 
     def _standard(self) -> Standard:
         """The units that steps are taken in: with an explicit alpha, the inputs as they stand."""
@@ -307,6 +309,7 @@ class Stepwise:
             self.course.add(step.number, step.error if squared else step.comparison.loss)
             own = self.step_in_own_units(step)
             if step.stopped:
+                self.ended = step.before
                 own = replace(own, stopped=self._said(step.stopped, own))
             self.last = own
             yield own
@@ -360,12 +363,18 @@ class Stepwise:
         newton = self.settings.chosen == "newton" and self.settings.loss != "squared"
         if self.kinks or not (self.read.sample and newton and unset and self.model.intercept):
             return None
-        steep = steepest(self.standard.problem(self.problem), self.loss, self.guess)
+        if self.guessing is None:
+            steep = steepest(self.standard.problem(self.problem), self.loss, self.guess)
+        else:
+            # Beside an offset predictions differ, and only the rows know how steep the start is.
+            slopes = self.objective(self.first()).average().weight_delta.values()
+            steep = max(float(np.abs(g).max()) for g in slopes)
         samples = [Passed(self.read.of_sample(n), self.standard) for n in (THINNED, 1)]
         begun = learnt_from(*(samples, self.model, self.loss, self.first(), self._penalised, steep))
         if begun is None:
             return None
-        steps = self._train(self.objective, begun, None, steep=steep)
+        self.looking = self._looking(self.losses, float(np.sqrt(self.tolerance)) * steep)
+        steps = self._train(self._penalised(self.looking), begun, None, steep=steep)
         shown = list(islice(steps, 2))
         if len(shown) > 1 and not shown[1].comparison.loss <= shown[0].comparison.loss:
             return None
@@ -653,22 +662,24 @@ class Stepwise:
             rounded = (together(narrowed(self.rounds.losses, share)) for share in JUDGED)
             path = list(dict.fromkeys(rounded))  # without a kink they are all the same
         losses = narrowed(self.losses, 0)
-        null = self.loss.score(self.guess) if self.rounds is None else best(self.rows, losses)
-        null = null if self.guessing is None else self.guessing.score
-        model, loss = self.model, self.loss
-        by_fold = self.rows.by_fold(
-            lambda batch, _: batch.compare(model, loss, weights, curvature=True)
-        )
-        whole = self._penalised(Known(reduce(add, by_fold.values())))
+        if self.looking is None or self.rounds is not None:
+            self.looking = self._looking(losses)
+        arrived = stopped.reason == "settled"
+        if arrived and self.looking.seen is not None and self.looking.seen[0] is self.ended:
+            # What was looked at last is one of Newton's steps from here, too small to tell apart.
+            weights = self.ended
+        looks = self.looking.look(weights)
+        look = sum_of(looks)
+        whole = self._penalised(Known(look.comparison))
         curvature = whole(weights, curvature=True).curvature
         assert curvature is not None, "rows are curved"
         p, intercept = len(self.problem.mean), self.model.intercept
         average = curvature / self.problem.rows
         sharp = self.rounds is not None and self.losses[0].noise == "unknown"
         known = self.penalty is None and self.frozen is None
-        arrived = stopped.reason == "settled"
         try:
-            fit = figures(self.rows, self.model, losses, self.spans, weights, null)
+            fitting = self._fitting(losses)
+            fit = fitting.figures(self.rows, look.fit, p + intercept)
         except OverflowError:
             raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
         found = self._errors(weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
@@ -681,9 +692,8 @@ class Stepwise:
                 "the rows are told apart perfectly, so no finite weights are best and these mean "
                 "little: give a ridge, such as --ridge 0.01"
             )
-        held_out = judge.held_out(
-            weights, self.read.folds, self.read.splits, by_fold if arrived else None
-        )
+        said = {fold: one.comparison for fold, one in looks.items()} if arrived else None
+        held_out = judge.held_out(weights, self.read.folds, self.read.splits, said)
         if held_out is not None and self.guessing is not None:
             asked = (self.read.folds, self.read.splits, self.asked.targets, self.spans)
             held_out = replace(held_out, guessing=self.guessing.held_out(*asked))
@@ -696,13 +706,28 @@ class Stepwise:
             passes=self.rows.passes,
             fit=fit,
             held_out=held_out,
-            guess=None if self.guessing is None else self.loss.mean(null[None])[0],
+            guess=None if self.guessing is None else self.loss.mean(fitting.null[None])[0],
             error=found[:p] if known else None,
             intercept_error=found[p] if known and self.model.intercept else None,
             # Beside a kink curvature says nothing of the next step.
             alphas=None if sharp else own_alphas(average, self.standard, intercept=intercept),
             notes=notes,
         )
+
+    def _fitting(self, losses: Sequence[Loss]) -> Fitting:
+        """How rows fit; without offsets and kinks the best score for all is that of the mean."""
+        assert self.rows is not None, "losses other than squared need rows"
+        if self.guessing is not None:
+            null = self.guessing.score
+        elif self.rounds is not None:
+            null = best(self.rows, losses)
+        else:
+            null = self.loss.score(self.guess)
+        return Fitting(self.model, losses, self.spans, null)
+
+    def _looking(self, losses: Sequence[Loss], near: float = 0.0) -> Looking:
+        assert self.rows is not None, "losses other than squared need rows"
+        return Looking(self.rows, self.model, self.loss, self._fitting(losses).sums, near)
 
     def _errors(self, weights: Weights, curvature: Array, fit: Sequence[FitRecord]) -> Array:
         """Each own weight's standard error, the intercept last, NaN where unknown: (q, k).
