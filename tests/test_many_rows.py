@@ -19,6 +19,7 @@ from deltarule.learning.passes import Held, Passed
 from deltarule.learning.settings import Settings
 from deltarule.rule.predict import Array
 from deltarule.tables import sample
+from deltarule.tables.reading import Keep
 from deltarule.tables.sample import Sample
 
 ROWS = 40_000
@@ -107,7 +108,7 @@ def test_a_sorted_table_begins_on_a_sample_of_all_of_it(by: str, descending: boo
 @settings(deadline=None, derandomize=True, max_examples=8)
 @given(turns=st.integers(2, 64), seed=st.integers(0, 2**31))
 def test_a_sample_keeps_all_classes_that_take_turns(turns: int, seed: int) -> None:
-    drawn = Sample()
+    drawn = Sample(rows=4_000)
     rows = 60_000
     classes = pl.DataFrame({"class": np.arange(rows) % turns})
     with pytest.MonkeyPatch.context() as patch:
@@ -229,7 +230,7 @@ def test_passes_and_reads_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mon
     frame = table()
     path = tmp_path / "t.parquet"
     frame.write_parquet(path)
-    monkeypatch.setattr("deltarule.learning.KEPT_CELLS", 0)
+    monkeypatch.setattr("deltarule.learning.rows_kept", lambda *_: Keep(0, sampled=True))
     held, read = (dr.learn(one, predict="y", loss="logistic") for one in (frame, path))
     one, other = held.record.learnt[0], read.record.learnt[0]
     assert one.reads == 1

@@ -9,11 +9,10 @@ Shapes: k outputs, t targets.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from deltarule.learning.passes import Batch, RowSource
 from deltarule.rule.compare import Comparison, Loss
 from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.train import largest
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class Looking:
             found = sum_of(self.look(weights)).comparison
         else:
             found = self.rows.objective(self.model, self.loss)(weights, curvature=curvature)
-        slopes = found.average().weight_delta.values()
-        self._close = max(float(np.max(np.abs(g), initial=0.0)) for g in slopes) <= self.near
+        self._close = largest(found.average().weight_delta) <= self.near
         return found
 
     def look(self, weights: Weights) -> dict[int, Look]:

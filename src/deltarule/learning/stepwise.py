@@ -39,7 +39,7 @@ from deltarule.rule.losses import Loss, loss_named, together
 from deltarule.rule.pace import Settling
 from deltarule.rule.penalty import Lasso, Penalised, Ridge
 from deltarule.rule.predict import Array, Linear, Mask, Weights
-from deltarule.rule.train import Step, Stop, ask, train
+from deltarule.rule.train import Step, Stop, ask, largest, train
 from deltarule.saved import FitRecord
 from deltarule.tables.reading import Read
 
@@ -89,6 +89,7 @@ class Stepwise:
         self.last: Step | None = None
         self.course = Course()
         self.sampled = 0
+        self.steep: float | None = None
         self.looking: Looking | None = None
         self.ended: Weights | None = None
 
@@ -367,8 +368,7 @@ class Stepwise:
             steep = steepest(self.standard.problem(self.problem), self.loss, self.guess)
         else:
             # Beside an offset predictions differ, and only the rows know how steep the start is.
-            slopes = self.objective(self.first()).average().weight_delta.values()
-            steep = max(float(np.abs(g).max()) for g in slopes)
+            steep = largest(self.objective(self.first()).average().weight_delta)
         samples = [Passed(self.read.of_sample(n), self.standard) for n in (THINNED, 1)]
         begun = learnt_from(*(samples, self.model, self.loss, self.first(), self._penalised, steep))
         if begun is None:
@@ -378,7 +378,7 @@ class Stepwise:
         shown = list(islice(steps, 2))
         if len(shown) > 1 and not shown[1].comparison.loss <= shown[0].comparison.loss:
             return None
-        self.sampled = samples[-1].read.examples
+        self.sampled, self.steep = samples[-1].read.examples, steep
         return chain(shown, steps)
 
     def _stayed(self) -> Iterator[Step]:
@@ -501,7 +501,12 @@ class Stepwise:
         return best_of(self.asked, total(self.read.folds), self.penalties, self.choice)
 
     def convergence(self, step: Step) -> Convergence:
-        """How near the weights after this step are to the best ones."""
+        """How near the weights after this step are to the best ones.
+
+        Of many rows it is those before the step, which they were asked about: no pass is due.
+        """
+        if self.steep is not None:
+            return Convergence(largest(step.comparison.weight_delta) / self.steep)
         with np.errstate(all="ignore"):
             first = self.first()
             here = self.standard.into(step.weights)

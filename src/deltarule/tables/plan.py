@@ -116,6 +116,13 @@ class Plan:
         through = [term for term in self.terms.values() if term.expression is not None]
         return {column: kind_of(self.kinds[column]) for term in through for column in term.columns}
 
+    def folds(self, frame: pl.DataFrame, *, name: str, row: int) -> Folds:
+        """The fold of each row of a batch, (n,), from the columns alone that tell rows apart."""
+        numbers = [column for column in self.numbers if column in self.identify]
+        categories = [column for column in self.categories if column in self.identify]
+        told = replace(self, numbers=numbers, categories=categories)
+        return told.chunk(frame, name=name, row=row).fold(self.asked.folds)
+
     def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Chunk:
         """A batch as the sums want it."""
         asked = self.asked

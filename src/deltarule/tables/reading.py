@@ -166,8 +166,7 @@ class Read:
         return all_rows if keep.all() else all_rows.only(keep)
 
     def _fold(self, frame: pl.DataFrame, row: int) -> Folds:
-        chunk = self.plan.chunk(frame, name=self.source.name, row=row)
-        return chunk.fold(self.plan.asked.folds)
+        return self.plan.folds(frame, name=self.source.name, row=row)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class Sample:
 
         It is drawn alike where that is not known, so that every source gives the same.
         """
-        return None if rows is not None and rows < WORTH * SAMPLE_ROWS else cls()
+        few = rows is not None and rows < WORTH * SAMPLE_ROWS
+        return None if few else cls(rows=SAMPLE_ROWS)
 
     @classmethod
     def to_judge_by(cls, columns: int) -> "Sample":
