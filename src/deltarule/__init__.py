@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deltarule.errors import DeltaruleError
     from deltarule.learning import learn, steps
+    from deltarule.learning.alphas import alpha
     from deltarule.learning.columns import columns
     from deltarule.model import Model, load
     from deltarule.tables.frames import source
 
-__all__ = ["DeltaruleError", "Model", "columns", "learn", "load", "source", "steps"]
+__all__ = ["DeltaruleError", "Model", "alpha", "columns", "learn", "load", "source", "steps"]
 __version__ = "0.1.0"
 
 # Loaded when first used, so that importing deltarule loads no scipy and no polars.
 _HOME = {
     "DeltaruleError": "deltarule.errors",
     "Model": "deltarule.model",
+    "alpha": "deltarule.learning.alphas",
     "columns": "deltarule.learning.columns",
     "learn": "deltarule.learning",
     "load": "deltarule.model",

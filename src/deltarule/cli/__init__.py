@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import typer
 
+from deltarule.cli.alpha import alpha
 from deltarule.cli.columns import columns
 from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (learn, watch, compare, diagnose, predict, explain, report, columns, show, demo)
+COMMANDS = (learn, watch, compare, diagnose, predict, explain, report, columns, alpha, show, demo)
 """In the order that help lists them."""
 
 for command in COMMANDS:

@@ -403,6 +403,33 @@ class ClosedDescent:
         return unstack(stack(self.start) - moved, self.start)
 
 
+def triangle_of(problem: LeastSquares) -> tuple[Array, int]:
+    """A matrix as good as the inputs as they stand, the intercept's ones first: A.T @ A is theirs.
+
+    And how many of its singular values are rounding, where inputs depend on each other.
+
+    Shapes:  (q, q)
+    """
+    unit = np.sqrt(np.maximum(np.diag(problem.gram), 0.0))
+    unit = np.where(unit > 0, unit, 1.0)
+    correlation = problem.gram / np.outer(unit, unit)
+    zeros = 0
+    factor, failed = linalg.lapack.dpotrf(correlation, lower=False)
+    if not failed:
+        triangle = np.triu(factor) * (unit * problem.scale)
+    else:
+        values, vectors = linalg.eigh(correlation)
+        known = np.where(values > len(values) * 4 * EPS * values.max(), values, 0.0)
+        # What the decomposition of known zeros leaves is rounding, not a direction.
+        zeros = int((known == 0).sum())
+        triangle = np.sqrt(known)[:, None] * vectors.T * (unit * problem.scale)
+    if problem.intercept:
+        root = np.sqrt(problem.rows)
+        top = np.concatenate([[root], root * problem.mean * problem.scale])
+        triangle = np.vstack([top, np.column_stack([np.zeros(len(triangle)), triangle])])
+    return triangle, zeros
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """The inputs' singular values, as they stand, the intercept's column of ones among them."""
@@ -413,23 +440,7 @@ class Spectrum:
     @classmethod
     def of(cls, problem: LeastSquares) -> "Spectrum":
         """From a triangle of the inputs, so that small values keep their digits."""
-        unit = np.sqrt(np.maximum(np.diag(problem.gram), 0.0))
-        unit = np.where(unit > 0, unit, 1.0)
-        correlation = problem.gram / np.outer(unit, unit)
-        zeros = 0
-        factor, failed = linalg.lapack.dpotrf(correlation, lower=False)
-        if not failed:
-            triangle = np.triu(factor) * (unit * problem.scale)
-        else:
-            values, vectors = linalg.eigh(correlation)
-            known = np.where(values > len(values) * 4 * EPS * values.max(), values, 0.0)
-            # What the decomposition of known zeros leaves is rounding, not a direction.
-            zeros = int((known == 0).sum())
-            triangle = np.sqrt(known)[:, None] * vectors.T * (unit * problem.scale)
-        if problem.intercept:
-            root = np.sqrt(problem.rows)
-            top = np.concatenate([[root], root * problem.mean * problem.scale])
-            triangle = np.vstack([top, np.column_stack([np.zeros(len(triangle)), triangle])])
+        triangle, zeros = triangle_of(problem)
         found = linalg.svdvals(triangle) if triangle.size else np.zeros(0)
         return cls(found[: len(found) - zeros], problem.rows)
 
