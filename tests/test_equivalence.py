@@ -125,6 +125,25 @@ def test_logistic_regression(ridge: float, weighted: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ridge", [0, 1e-3, 0.1])
+def test_logistic_regression_of_several_classes(ridge: float, weighted: bool) -> None:
+    inputs, heavy = drawn("heavy")
+    targets = np.array(["low", "middle", "high"])[np.digitize(heavy, [-1.0, 1.0])]
+    each = np.random.default_rng(1).integers(1, 4, N).astype(float) if weighted else None
+    rows = N if each is None else each.sum()
+    inputs = StandardScaler().fit_transform(inputs, sample_weight=each)
+    strength = 1 / (ridge * rows) if ridge else np.inf
+    known = linear_model.LogisticRegression(
+        C=strength, solver="newton-cg", tol=1e-14, max_iter=10_000
+    ).fit(inputs, targets, each)
+    mine = DeltaClassifier(ridge=ridge, tolerance=1e-12).fit(inputs, targets, each)
+    # Without a ridge the same may be added to all classes' weights: ours add up to 0.
+    known.coef_ = known.coef_ - known.coef_.mean(axis=0)
+    known.intercept_ = known.intercept_ - known.intercept_.mean()
+    check_same(mine, known, inputs)
+
+
 GENERALISED = {
     "poisson": ("counts", linear_model.PoissonRegressor),
     "gamma": ("amounts", linear_model.GammaRegressor),

@@ -17,10 +17,12 @@ import pyarrow as pa
 import pytest
 from joblib import parallel_config
 from scipy import sparse
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import RFE
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -111,12 +113,12 @@ def test_a_regressor_is_learn_to_the_last_bit(sold: pl.DataFrame) -> None:
 
 def test_a_classifier_is_logistic_loss_to_the_last_bit(sold: pl.DataFrame, dear: Any) -> None:
     mine = DeltaClassifier().fit(sold[FEATURES], dear)
-    both = sold.select(FEATURES).with_columns(y=pl.Series((dear == "dear").astype(float)))
-    model = dr.learn(both, predict="y", loss="logistic")
+    both = sold.select(FEATURES).with_columns(y=pl.Series(dear))
+    model = dr.learn(both, predict="y")
     assert mine.classes_.tolist() == ["cheap", "dear"]
-    chance = model.predict(both)["y_prediction"].to_numpy()
+    chance = model.predict(both)["y_probability_dear"].to_numpy()
     assert mine.predict_proba(sold[FEATURES])[:, 1].tolist() == chance.tolist()
-    score = model.explain(both)["y_score"].to_numpy()
+    score = model.explain(both)["y=dear_score"].to_numpy()
     assert mine.decision_function(sold[FEATURES]).tolist() == score.tolist()
     assert (mine.predict(sold[FEATURES]) == np.where(chance > 0.5, "dear", "cheap")).all()
     assert mine.score(sold[FEATURES], dear) > 0.7
@@ -260,16 +262,56 @@ def test_a_target_has_its_own_name_unless_a_feature_has_it() -> None:
     assert mine.coef_.tolist() == DeltaRegressor().fit(inputs, targets).coef_.tolist()
 
 
-@pytest.mark.parametrize("labels", [["no", "yes"], [False, True], [3, 7], [-1.0, 1.0]], ids=str)
-def test_classes_keep_their_own_kind(labels: list[Any]) -> None:
+LABELS: list[list[Any]] = [
+    ["no", "yes"],
+    ["10", "9"],
+    ["b c", "a=b", "NA"],
+    [False, True],
+    [3, 7],
+    [3, 20, 100],
+    [-1.0, 1.0],
+]
+
+
+@pytest.mark.parametrize("kind", ["array", "polars", "pandas", "objects"])
+@pytest.mark.parametrize("labels", LABELS, ids=str)
+def test_classes_keep_their_own_kind(labels: list[Any], kind: str) -> None:
     inputs, targets = table()
-    y = np.array(labels)[(targets + np.random.default_rng(8).normal(0, 3, 100) > 0).astype(int)]
-    mine = DeltaClassifier().fit(inputs, y)
-    assert mine.classes_.dtype == y.dtype
-    assert mine.predict(inputs).dtype == y.dtype
-    assert mine.predict_proba(inputs).sum(axis=1) == pytest.approx(np.ones(100))
-    assert mine.coef_.shape == (1, 3)
-    assert mine.intercept_.shape == (1,)
+    noisy = targets + np.random.default_rng(8).normal(0, 3, 100)
+    y = np.array(labels)[np.digitize(noisy, [0.0, 2.0][: len(labels) - 1])]
+    text = kind == "objects" and isinstance(labels[0], str)
+    made = {"polars": pl.DataFrame, "pandas": pd.DataFrame}.get(kind, np.array)(inputs)
+    mine = DeltaClassifier().fit(made, y.astype(object) if text else y)
+    assert mine.classes_.tolist() == sorted(labels)
+    chance = mine.predict_proba(made)
+    assert chance.sum(axis=1) == pytest.approx(np.ones(100))
+    scores, k = mine.decision_function(made), len(labels)
+    assert mine.coef_.shape == ((1, 3) if k == 2 else (k, 3))
+    assert mine.intercept_.shape == ((1,) if k == 2 else (k,))
+    np.testing.assert_allclose(
+        scores.reshape(100, -1), inputs @ mine.coef_.T + mine.intercept_, rtol=1e-9, atol=1e-9
+    )
+    both = np.column_stack([np.zeros(100), scores]) if k == 2 else scores
+    np.testing.assert_allclose(chance, softmax(both, axis=1), rtol=1e-9)
+    # The order is that of `classes_`: scikit-learn's own finds the same.
+    known = LogisticRegression(C=np.inf, tol=1e-10, solver="newton-cg").fit(inputs, y)
+    np.testing.assert_allclose(chance, known.predict_proba(inputs), atol=1e-5)
+    assert (mine.predict(made) == known.predict(inputs)).all()
+
+
+def test_classes_that_are_no_names_are_refused() -> None:
+    inputs, _ = table()
+    with pytest.raises(ValueError, match="gaps or numbers in text"):
+        DeltaClassifier().fit(inputs, np.where(inputs[:, 0] > 0.5, "$3.0", "$4.0"))
+
+
+def test_only_losses_of_classes_are_for_classes() -> None:
+    inputs, _ = table()
+    labels = np.digitize(inputs[:, 0], [-0.5, 0.5])
+    with pytest.raises(ValueError, match="classes take auto, logistic or softmax"):
+        DeltaClassifier(loss="squared").fit(inputs, labels)
+    with pytest.raises(ValueError, match="Only binary classification is supported by logistic"):
+        DeltaClassifier(loss="logistic").fit(inputs, labels)
 
 
 # In scikit-learn's hands.
@@ -364,10 +406,7 @@ def test_the_model_can_be_saved_and_the_shell_pickled(
     mine.model_.save(tmp_path / "m.json")
     loaded = dr.load(tmp_path / "m.json").predict(sold)
     known = mine.predict(sold[FEATURES])
-    if isinstance(shell, DeltaClassifier):
-        assert loaded.to_series().to_list() == mine.predict_proba(sold[FEATURES])[:, 1].tolist()
-    else:
-        assert loaded.to_series().to_list() == known.tolist()
+    assert loaded.to_series().to_list() == known.tolist()
     assert pickle.loads(pickle.dumps(mine)).predict(sold[FEATURES]).tolist() == known.tolist()
     again = clone(mine).fit(sold[FEATURES], y)
     assert again.coef_.tobytes() == mine.coef_.tobytes()

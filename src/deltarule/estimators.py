@@ -25,6 +25,7 @@ from deltarule.rule.losses import loss_named
 from deltarule.rule.predict import Array
 from deltarule.tables.frames import PartsSource, open_table
 from deltarule.tables.source import BATCH_ROWS
+from deltarule.tables.values import class_names
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -201,10 +202,11 @@ class DeltaRegressor(RegressorMixin, _Shell):
 
 
 class DeltaClassifier(ClassifierMixin, _Shell):
-    """Tells two classes apart, by the logistic loss.
+    """Tells classes apart: two by logistic loss, more by softmax.
 
-    Fitted, it has `model_`, a deltarule Model; `classes_`; `coef_` (1, p) and `intercept_` (1,) in
-    the features' own units, with `input_names_` (p,) for whose they are; `n_iter_`.
+    Fitted, it has `model_`, a deltarule Model; `classes_`; `coef_` (1, p) of two classes, else
+    (k, p), and `intercept_` (1,) or (k,) in the features' own units, with `input_names_` (p,) for
+    whose they are; `n_iter_`.
 
     Errors:  ValueError for data or settings that cannot be used, in deltarule's words
 
@@ -212,11 +214,6 @@ class DeltaClassifier(ClassifierMixin, _Shell):
     >>> DeltaClassifier().fit(heights, ["low", "high", "low", "high"]).predict([[9.0]])
     array(['high'], dtype='<U4')
     """
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from these rows; each counts as often as its weight says."""
@@ -226,34 +223,67 @@ class DeltaClassifier(ClassifierMixin, _Shell):
         check_classification_targets(labels)
         each = _weights(sample_weight, len(labels))
         # Rows without weight are no rows: a class that only they have is none.
-        self.classes_ = np.unique(labels if each is None else labels[each > 0])
-        if len(self.classes_) < 2:
-            raise ValueError(f"y has one class, {self.classes_[0]!r}: it takes two to tell apart")
-        if len(self.classes_) > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is multiclass."
-            )
-        target = (labels == self.classes_[1]).astype(float)
+        there = np.ones(len(labels), dtype=bool) if each is None else each > 0
+        self.classes_, members = np.unique(labels[there], return_counts=True)
+        self._check_classes()
+        if each is None and members.min() == 1:
+            # learn refuses a class with a single row, but not one whose rows were given weights;
+            # scikit-learn asks for it, as its splits leave such classes often enough.
+            each = np.ones(len(labels))
+        target = np.where(there, labels, self.classes_[0])
+        if target.dtype == object:
+            target = np.array(target.tolist())
         [name] = _names(y, 1, self._features)
-        self._keep(self._learn(checked, {name: target}, each, "logistic"))
-        self.coef_, self.intercept_ = self._weights, self._intercepts
+        model = self._learn(checked, {name: target}, each, "softmax")
+        [known] = model.record.contract.targets
+        # As deltarule names them, in the order of scikit-learn's.
+        called = class_names(pl.Series(np.array(self.classes_.tolist()))).to_list()
+        if sorted(called) != sorted(known.classes):
+            raise ValueError(f"some classes of {called[:5]} are gaps or numbers in text: name them")
+        self._called = called
+        self._keep(model)
+        self.coef_, self.intercept_ = (
+            self._in_order(self._weights),
+            self._in_order(self._intercepts),
+        )
         return self
 
-    def decision_function(self, X: Any) -> Array:
-        """The scores, in log odds of the second class.
+    def _check_classes(self) -> None:
+        if self.loss not in ("auto", "logistic", "softmax"):
+            raise ValueError(f"loss is {self.loss!r}: classes take auto, logistic or softmax")
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class, {self.classes_[0]!r}: it takes two to tell apart")
+        if self.loss == "logistic" and len(self.classes_) > 2:
+            raise ValueError(
+                "Only binary classification is supported by logistic loss. The type of the target "
+                "is multiclass: use softmax"
+            )
 
-        Shapes:  -> (n,)
+    def _in_order(self, outputs: Array) -> Array:
+        """What there is an output for, in the order of `classes_`: of two, for the second."""
+        [target] = self.model_.record.contract.targets
+        if len(self._called) == 2:
+            return outputs if target.levels == (self._called[1],) else -outputs
+        return outputs[[target.levels.index(one) for one in self._called]]
+
+    def decision_function(self, X: Any) -> Array:
+        """The scores: log odds of the second of two classes, or a score for each class.
+
+        Shapes:  -> (n,) or (n, k)
         """
         made = self._frame(X, explain=True)
-        return made[f"{self.model_.outputs[0]}_score"].to_numpy()
+        scores = made.select(f"{output}_score" for output in self.model_.outputs).to_numpy()
+        found = self._in_order(scores.T).T
+        return found[:, 0] if len(self._called) == 2 else found
 
     def predict_proba(self, X: Any) -> Array:
         """How likely each class is.
 
         Shapes:  -> (n, k), in the order of `classes_`
         """
-        second = self._frame(X).to_numpy()[:, 0]
-        return np.column_stack([1 - second, second])
+        made = self._frame(X)
+        [target] = self.model_.record.contract.targets
+        return made.select(f"{target.name}_probability_{one}" for one in self._called).to_numpy()
 
     def predict(self, X: Any) -> Any:
         """The likeliest class of each row."""
