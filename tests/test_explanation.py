@@ -79,6 +79,30 @@ def test_contributions_to_the_score_are_those_of_explaining_all_rows(bent, strai
                 assert math.isclose(part.score, other, rel_tol=1e-12, abs_tol=1e-15)
 
 
+def test_classes_come_the_most_likely_first_and_each_adds_up():
+    rng = np.random.default_rng(2)
+    size = rng.normal(size=300)
+    kinds = np.array(["a", "b", "c", "d"])[np.digitize(size + rng.normal(size=300), [-1, 0, 1])]
+    table = pl.DataFrame({"size": size, "odd": rng.uniform(size=300) < 0.5, "kind": kinds})
+    model = dr.learn(table, predict="kind", using=["size", "odd"])
+    predicted = model.predict(table)
+    for row in (1, 50, 300):
+        found = model.explain(table, row=row)
+        assert {one.target for one in found.outputs} == {"kind"}
+        sizes = [one.prediction for one in found.outputs]
+        assert sizes == sorted(sizes, reverse=True)
+        assert math.isclose(sum(sizes), 1, rel_tol=1e-12)
+        assert math.isclose(sum(one.average for one in found.outputs), 1, rel_tol=1e-12)
+        for one in found.outputs:
+            column = f"kind_probability_{one.output.removeprefix('kind=')}"
+            assert one.prediction == predicted[column][row - 1]
+            parts = [part.prediction for part in one.contributions]
+            # A few roundings of float64.
+            assert math.isclose(math.fsum([one.average, *parts]), one.prediction, abs_tol=1e-15)
+        assert str(found).count("the average row") == 3  # of four classes, the likely ones
+        assert "only count beside each other" in str(found)
+
+
 def test_the_largest_contribution_comes_first_and_each_is_what_it_changes(bent):
     [one] = bent.explain(TABLE, row=5).outputs
     sizes = [abs(part.score) for part in one.contributions]
@@ -141,7 +165,7 @@ def test_the_text_says_what_the_row_holds():
 
 def test_hostile_text_stays_text():
     name = "</script><script>alert(1)</script>\x1b[2J\n<b>"
-    table = {name: ["<img src=x onerror=alert(1)>", "b"] * 6, "t": [1.0, 2.0] * 6}
+    table = {name: ["<img src=x onerror=alert(1)>", "b"] * 6, "t": [1.0, 2.0, 4.5] * 4}
     found = dr.learn(table, predict="t", using=[name], ridge=0).explain(table, row=1)
     assert "\x1b" not in str(found)
     assert len(str(found).splitlines()) == 7

@@ -15,6 +15,7 @@ contributions to the score know no order, so both are told.
 Shapes: p inputs, k outputs, m columns.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -32,6 +33,9 @@ from deltarule.tables.values import text_of
 from deltarule.views import figures, html
 
 COLUMNS_SHOWN = 12
+CLASSES_SHOWN = 3
+SHARES = ("logistic", "softmax")
+"""Losses whose predictions are probabilities."""
 SUM = "Each column adds weight * (its value - its average)."
 PATH = (
     "Columns come in one after the other, the largest first; each adds what the prediction then "
@@ -60,6 +64,10 @@ class ExplainedOutput:
     """
 
     output: str
+    target: str
+    """The column it is of; its output is another where it has classes."""
+    share: bool
+    """Whether it is a probability."""
     scale: str | None
     average_score: float
     score: float
@@ -104,7 +112,8 @@ class ExplainedOutput:
         if self.scale is not None:
             head.insert(1, on_one_line(self.scale))
         for each in shown:
-            parts, written = adding_up(each)
+            least = 1.0 if self.share and each is totals else 0.0
+            parts, written = adding_up(each, least=least)
             columns.append([written[0], *parts, written[-1]])
         return head, [list(row) for row in zip(*columns, strict=True)]
 
@@ -116,7 +125,13 @@ class ExplainedOutput:
             shown.append((self.scale, scores, SUM))
         drawn = "".join(
             html.figure(
-                figures.waterfall(names, each, unit=unit, start=self.start),
+                figures.waterfall(
+                    names,
+                    each,
+                    unit=unit,
+                    start=self.start,
+                    least=1.0 if self.share and each is totals else 0.0,
+                ),
                 unit,
                 f"From {self.start} to the prediction. {says}",
             )
@@ -134,11 +149,12 @@ class Explanation:
     row: int
     """Counted from 1, as in messages."""
     outputs: tuple[ExplainedOutput, ...]
+    """Of each target; of its classes the most likely first."""
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
         blocks = [self.heading]
-        for one in self.outputs:
+        for one in self.shown:
             head, rows = one.table()
             widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
             lines = []
@@ -159,7 +175,18 @@ class Explanation:
 
     def to_html(self) -> str:
         """It as HTML: each sum as a waterfall with its numbers below."""
-        return html.heading(self.heading) + "".join(one.to_html() for one in self.outputs)
+        return html.heading(self.heading) + "".join(one.to_html() for one in self.shown)
+
+    @property
+    def shown(self) -> list[ExplainedOutput]:
+        """The outputs to be read: of many classes those that are likely."""
+        before: Counter[str] = Counter()
+        likely = []
+        for one in self.outputs:
+            if before[one.target] < CLASSES_SHOWN:
+                likely.append(one)
+            before[one.target] += 1
+        return likely
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
@@ -202,10 +229,14 @@ def explained(
             )
         parts = np.vstack([parts, np.full(parts.shape[1], offsets[0] - own.mean)])
         said.append((own.name, _shown(float(offsets[0]), own.name, noticed)))
+    names = list(scales.items())
     with np.errstate(all="ignore"):
         outputs = tuple(
-            _output(at, output, scale, scorer.loss, parts, ends, said)
-            for at, (output, scale) in enumerate(scales.items())
+            _output(at, target, loss.name in SHARES, names[at], scorer.loss, parts, ends, said)
+            for loss, (target, span) in zip(
+                record.losses, contract.target_spans().items(), strict=True
+            )
+            for at in _likely_first(span, scorer.loss.mean(ends)[1])
         )
     for one in outputs:
         if not np.isfinite([*one.totals(), *one.totals(of_score=True)]).all():
@@ -217,8 +248,9 @@ def explained(
 
 def _output(
     at: int,
-    output: str,
-    scale: str,
+    target: str,
+    share: bool,
+    names: tuple[str, str],
     loss: Loss,
     parts: Array,
     ends: Array,
@@ -228,12 +260,15 @@ def _output(
 
     Shapes:  parts (m, k); ends (2, k): the scores of the average row and of this one
     """
+    output, scale = names
     order = np.argsort(-np.abs(parts[:, at]), kind="stable")
     path = np.vstack([ends[0], ends[0] + np.cumsum(parts[order], axis=0)])
     path[-1] = ends[1]  # to the last bit what predicting says: the smallest part takes the rounding
     predictions = loss.mean(path)[:, at]
     return ExplainedOutput(
         output=output,
+        target=target,
+        share=share,
         scale=None if scale == output else scale,
         average_score=float(ends[0, at]),
         score=float(ends[1, at]),
@@ -244,6 +279,11 @@ def _output(
             for column, change in zip(order, np.diff(predictions), strict=True)
         ),
     )
+
+
+def _likely_first(span: slice, predictions: Array) -> list[int]:
+    """The outputs of a target: its classes, the most likely first."""
+    return sorted(range(span.start, span.stop), key=lambda at: -predictions[at])
 
 
 def _value(column: Column, cell: pl.Series, taken: float, noticed: Noticed) -> str:
@@ -263,4 +303,7 @@ def _shown(value: float, column: str, noticed: Noticed) -> str:
 
 
 def _notes(outputs: Sequence[ExplainedOutput]) -> tuple[str, ...]:
-    return () if all(one.scale is None for one in outputs) else (PATH,)
+    notes = [] if all(one.scale is None for one in outputs) else [PATH]
+    if any(count > 2 for count in Counter(one.target for one in outputs).values()):
+        notes.append("Scores of classes only count beside each other.")
+    return tuple(notes)

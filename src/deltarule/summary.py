@@ -279,17 +279,18 @@ def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
     return lines
 
 
-def adding_up(totals: Sequence[float]) -> tuple[list[str], list[str]]:
+def adding_up(totals: Sequence[float], *, least: float = 0.0) -> tuple[list[str], list[str]]:
     """What each total adds to the one before it, and the totals, so written that they add up.
 
-    The totals are rounded to the same place, and the parts are the differences of these.
+    The totals are rounded to the same place, and the parts are the differences of these. `least` is
+    a size below which nothing needs more digits: of probabilities, 1.
 
     >>> adding_up([1.04, 2.0799999, 0.5])
     (['+1.04000', '-1.58000'], ['1.04000', '2.08000', '0.50000'])
     >>> adding_up([85_343_400.4, 24_250_070.6])
     (['-61,093,329'], ['85,343,400', '24,250,071'])
     """
-    size = max(map(abs, totals), default=0.0)
+    size = max(map(abs, [*totals, least]), default=0.0)
     if size and not 1e-4 <= size < 1e15:
         parts = [after - before for before, after in pairwise(totals)]
         return [f"{part:+.6g}" for part in parts], [f"{total:.6g}" for total in totals]

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from plotly.graph_objects import Figure as PlotlyFigure
 
-from deltarule.views import figures
+from deltarule.views import effect_figures, figures
 from deltarule.views.marks import Figure, plain, span
 from deltarule.views.svg import RIGHT, WIDTH, Scale, draw, tick
 from deltarule.views.theme import DARK, LIGHT, Theme
@@ -46,7 +46,7 @@ ALL: dict[str, Draw] = {
     "calibration": lambda name, theme: figures.calibration(
         [0.2, 0.8], [0.1, 0.9], [0.0, 0.7], [0.3, 1.0], [10, 20], target=name, theme=theme
     ),
-    "effect_of_number": lambda name, theme: figures.effect_of_number(
+    "effect_of_number": lambda name, theme: effect_figures.effect_of_number(
         np.array([0.0, 1.0]),
         np.array([2.0, 5.0]),
         column=name,
@@ -55,7 +55,25 @@ ALL: dict[str, Draw] = {
         rows=np.array([0.5]),
         theme=theme,
     ),
-    "effect_of_levels": lambda name, theme: figures.effect_of_levels(
+    "effect_on_classes": lambda name, theme: effect_figures.effect_on_classes(
+        np.array([0.0, 1.0]),
+        {name: np.array([0.2, 0.7]), "b": np.array([0.8, 0.3])},
+        column=name,
+        target=name,
+        rows=np.array([0.5]),
+        theme=theme,
+    ),
+    "errors": lambda name, theme: figures.errors([name, "b"], [2.0, 1.0], theme=theme),
+    "effect_of_dates": lambda name, theme: effect_figures.effect_of_number(
+        np.array([-20_000.0, 15_000.0]),
+        np.array([2.0, 5.0]),
+        column=name,
+        target=name,
+        average=3.0,
+        dates=True,
+        theme=theme,
+    ),
+    "effect_of_levels": lambda name, theme: effect_figures.effect_of_levels(
         [name, "b"], [2.0, 5.0], column=name, target=name, average=3.0, theme=theme
     ),
 }
@@ -147,7 +165,7 @@ def test_any_numbers_at_all_can_be_drawn(values, seed):
     made = [
         figures.predicted_against_actual(values, other, target="t"),
         figures.residuals(values, other, target="t"),
-        figures.effect_of_number(values, other, column="c", target="t", average=0.0),
+        effect_figures.effect_of_number(values, other, column="c", target="t", average=0.0),
         figures.loss_by_step(range(1, len(values) + 1), values.tolist()),
     ]
     for one in made:

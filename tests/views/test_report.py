@@ -144,6 +144,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "amount": {"predict": "price"},
     "two amounts": {"predict": ["price", "sold"]},
     "yes/no": {"predict": "dear", "loss": "logistic"},
+    "classes": {"predict": "kind", "using": ["size", "price"]},
+    "yes/no and amount": {"predict": ["dear", "price"]},
     "count": {"predict": "sold", "loss": "poisson"},
     "median": {"predict": "price", "loss": "absolute"},
     "steps": {"predict": "price", "learner": "descent"},
@@ -194,10 +196,12 @@ def test_a_page_says_what_the_model_and_the_comparison_say(made: tuple[dr.Model,
 def test_what_a_page_is_for_follows_the_target(made: tuple[dr.Model, str]) -> None:
     model, html = made
     text = Page(html).text
-    yes_no = model.record.loss == "logistic"
-    assert ("Calibration" in text) == yes_no
-    assert ("Predicted against actual" in text) != yes_no
-    assert "Residuals" in text
+    losses = {loss.name for loss in model.record.losses}
+    classes = losses & {"logistic", "softmax"}
+    assert ("Calibration" in text) == bool(classes)
+    assert ("Predicted against actual" in text) == bool(losses - classes)
+    assert ("Residuals" in text) == (losses != {"softmax"})
+    assert ("How likely each kind is as size changes" in text) == ("softmax" in losses)
     assert ("Error by step" in text) == any(one.course for one in model.record.learnt)
 
 
@@ -275,6 +279,7 @@ def kept(values: list[float], cuts: list[int]) -> Rows:
             number=np.arange(start, end),
             rows=len(each),
             noticed=Noticed(),
+            offsets=None,
         )
         rows.add(frame, part)
     return rows

@@ -18,10 +18,11 @@ from deltarule.rule.losses import Loss, together
 from deltarule.rule.predict import Array
 from deltarule.saved import Record
 from deltarule.tables.schema import Category, Column, Number, Schema
-from deltarule.views import figures, html
+from deltarule.views import effect_figures, html
 from deltarule.views.marks import Figure
 
 OUTPUTS_SHOWN = 3
+CLASSES_SHOWN = 6
 EFFECTS_SHOWN = 9
 LEVELS_SHOWN = 12
 CURVE_POINTS = 61
@@ -59,19 +60,53 @@ class Effect:
 
 def effects(record: Record, sample: Sample | None = None) -> Iterator[str]:
     """The figures, the column with the largest effect first."""
-    loss = together(record.losses)
+    loss = together(record.losses, [len(one.levels) for one in record.contract.targets])
     with np.errstate(all="ignore"):  # figures leave out what is beyond all numbers
         found, average = effects_of(record, sample)
         middle = loss.mean(average[None])[0]
-    outputs = record.contract.outputs
-    for at, output in enumerate(outputs[:OUTPUTS_SHOWN]):
-        # By how much scores differ: predictions may be so close to 0 that all look alike.
-        by_size = sorted(found, key=lambda one: -float(np.ptp(one.scores[:, at])))
-        for one in by_size[:EFFECTS_SHOWN]:
-            made, numbers = _drawn(one, loss, at, output, float(middle[at]))
-            of = f" on {output}" if len(outputs) > 1 else ""
-            says = f"Predicted {output} as {one.column} changes and all else stays average."
-            yield html.figure(made, f"Effect of {one.column}{of}", says, numbers)
+    shown = 0
+    for target, span in record.contract.target_spans().items():
+        for one in _by_size(found, span)[:EFFECTS_SHOWN]:
+            if span.stop - span.start > 1 and one.values is not None:
+                yield _on_classes(one, loss, record.contract, target)
+                continue
+            for at in range(span.start, span.stop)[:OUTPUTS_SHOWN]:
+                yield _on_one(one, loss, at, record.contract.outputs, float(middle[at]))
+        shown += 1
+        if shown == OUTPUTS_SHOWN:
+            return
+
+
+def _by_size(found: Sequence[Effect], span: slice) -> list[Effect]:
+    """By how much scores differ: predictions may be so close to 0 that all look alike."""
+    return sorted(found, key=lambda one: -float(np.ptp(one.scores[:, span], axis=0).max()))
+
+
+def _on_one(effect: Effect, loss: Loss, at: int, outputs: Sequence[str], middle: float) -> str:
+    made, numbers = _drawn(effect, loss, at, outputs[at], middle)
+    of = f" on {outputs[at]}" if len(outputs) > 1 else ""
+    says = f"Predicted {outputs[at]} as {effect.column} changes and all else stays average."
+    return html.figure(made, f"Effect of {effect.column}{of}", says, numbers)
+
+
+def _on_classes(effect: Effect, loss: Loss, contract: Schema, target: str) -> str:
+    """A number's effect on all classes at once."""
+    assert effect.values is not None, "levels are shown for each class"
+    span = contract.target_spans()[target]
+    names = [str(level) for one in contract.targets if one.name == target for level in one.levels]
+    with np.errstate(all="ignore"):
+        predicted = loss.mean(effect.scores)[:, span]
+    likely = np.argsort(-predicted.max(axis=0), kind="stable")[:CLASSES_SHOWN]
+    lines = {names[at]: predicted[:, at] for at in sorted(likely)}
+    made = effect_figures.effect_on_classes(
+        effect.values, lines, column=effect.column, target=target, rows=effect.rows
+    )
+    some = np.unique(np.linspace(0, len(predicted) - 1, 5).astype(int))
+    rows = [(float(effect.values[i]), *(float(line[i]) for line in lines.values())) for i in some]
+    more = "" if len(names) <= CLASSES_SHOWN else f" {len(names) - CLASSES_SHOWN} are left out."
+    says = f"How likely each {target} is as {effect.column} changes and all else stays average."
+    numbers = html.table([effect.column, *lines], rows)
+    return html.figure(made, f"Effect of {effect.column} on {target}", says + more, numbers)
 
 
 def effects_of(record: Record, sample: Sample | None = None) -> tuple[list[Effect], Array]:
@@ -176,7 +211,7 @@ def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> 
         predicted = loss.mean(effect.scores)[:, at]
     said = f"predicted {target}"
     if effect.values is not None:
-        made = figures.effect_of_number(
+        made = effect_figures.effect_of_number(
             effect.values,
             predicted,
             column=effect.column,
@@ -198,7 +233,7 @@ def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> 
         order = np.argsort([int(level) for level in effect.levels], kind="stable")
     levels = [effect.levels[i] for i in order]
     sizes = [float(predicted[i]) for i in order]
-    made = figures.effect_of_levels(
+    made = effect_figures.effect_of_levels(
         levels, sizes, column=effect.column, target=target, average=average
     )
     counts = effect.counts or {}

@@ -24,7 +24,6 @@ from deltarule.views.marks import (
     bars,
     beside,
     beyond,
-    date_axis,
     figure,
     finite,
     inside,
@@ -240,13 +239,14 @@ def waterfall(
     *,
     unit: str,
     start: str = "average",
+    least: float = 0.0,
     theme: Theme = LIGHT,
 ) -> Figure:
     """How a prediction comes about: a bar for what each column adds to the total so far.
 
     `totals` are the average, then the total after each of the names, and so end at the prediction.
     """
-    parts, shown = adding_up(totals)
+    parts, shown = adding_up(totals, least=least)
     count = len(names)
     labels = [start, *names, "prediction"]
     places = [count + 1 - at for at in range(count + 2)]
@@ -323,87 +323,6 @@ def calibration(
         theme=theme,
         alt=f"For rows predicted alike, the share of yes of {target} (up) over the prediction",
         notes=[inside(note(1.0, 1.0, "as predicted", theme.quiet, "right", "top"))],
-    )
-
-
-def effect_of_number(
-    values: Array,
-    predictions: Array,
-    *,
-    column: str,
-    target: str,
-    average: float,
-    rows: Array | None = None,
-    dates: bool = False,
-    theme: Theme = LIGHT,
-) -> Figure:
-    """The prediction as one column goes through its range while the others stay at their average.
-
-    `rows` are values of the column on some rows, drawn as ticks along the bottom. With
-    `dates` values are days since 1970.
-    Shapes:  values, predictions (m,)
-    """
-    values, predictions = finite(values, predictions)
-    x_low, x_high = span(values)
-    y_low, y_high = span(np.append(predictions, average), margin=0.12)
-    traces = [
-        {
-            **line(values, predictions, theme.model, width=2.5),
-            "hovertemplate": "%{x}: %{y}<extra></extra>",
-        }
-    ]
-    if rows is not None and len(rows):
-        inside = rows[(rows >= x_low) & (rows <= x_high)]
-        foot = y_low + (y_high - y_low) * 0.02
-        ticks = points(inside, np.full(len(inside), foot), theme.quiet, None, size=6)
-        ticks["marker"] |= {"symbol": "line-ns-open", "opacity": 0.5}
-        traces.append(ticks)
-    return figure(
-        traces,
-        x=(date_axis if dates else axis)(column, x_low, x_high),
-        y=axis(f"predicted {target}", y_low, y_high),
-        theme=theme,
-        alt=f"The prediction of {target} (up) as {column} goes through its range (across)",
-        lines=[rule(theme, y=average)],
-    )
-
-
-def effect_of_levels(
-    levels: Sequence[str],
-    predictions: Sequence[float],
-    *,
-    column: str,
-    target: str,
-    average: float,
-    theme: Theme = LIGHT,
-) -> Figure:
-    """The prediction for each level of a column while the others stay at their average."""
-    count = len(levels)
-    places = [count - 1 - at for at in range(count)]
-    low, high = span(np.array([*predictions, average]), margin=0.08)
-    stems = [
-        line(
-            [average, value],
-            [place, place],
-            theme.model if value >= average else theme.delta,
-            width=2,
-        )
-        for place, value in zip(places, predictions, strict=True)
-    ]
-    traces = []
-    for color, above in ((theme.model, True), (theme.delta, False)):
-        own = [at for at in range(count) if (predictions[at] >= average) == above]
-        hover = [f"{plain(levels[at], 60)}: {number(predictions[at])}" for at in own]
-        x, y = (np.array([of[at] for at in own], float) for of in (predictions, places))
-        traces.append(points(x, y, color, hover, size=8))
-        traces[-1]["marker"]["opacity"] = 1
-    return figure(
-        [*stems, *traces],
-        x=axis(f"predicted {target}", low, high),
-        y=names_axis(levels, places),
-        theme=theme,
-        alt=f"The prediction of {target} for each level of {column}",
-        lines=[rule(theme, x=average)],
     )
 
 

@@ -131,6 +131,17 @@ def points(
     return {**trace, "text": list(hover), "hovertemplate": "%{text}<extra></extra>"}
 
 
+def seen_at(values: Array, ends: tuple[float, float], foot: float, theme: Theme) -> Figure:
+    """Short ticks along the bottom: where rows are.
+
+    Shapes:  values (n,)
+    """
+    within_ends = values[(values >= ends[0]) & (values <= ends[1])]
+    ticks = points(within_ends, np.full(len(within_ends), foot), theme.quiet, None, size=6)
+    ticks["marker"] |= {"symbol": "line-ns-open", "opacity": 0.5}
+    return ticks
+
+
 def bars(
     base: Sequence[float],
     length: Sequence[float],
