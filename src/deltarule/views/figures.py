@@ -176,8 +176,14 @@ def weights_with_intervals(
     )
 
 
-def errors(names: Sequence[str], sizes: Sequence[float], *, theme: Theme = LIGHT) -> Figure:
-    """Typical errors as bars, the first on top: guessing first, so that the rest is beside it."""
+def errors(
+    names: Sequence[str],
+    sizes: Sequence[float],
+    *,
+    unit: str = "typical error",
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Errors as bars, the first on top: guessing first, so that the rest is beside it."""
     count = len(names)
     places = [count - 1 - at for at in range(count)]
     high = max(sizes) or 1.0
@@ -196,10 +202,10 @@ def errors(names: Sequence[str], sizes: Sequence[float], *, theme: Theme = LIGHT
     said = ", ".join(f"{name} {number(size)}" for name, size in zip(names, sizes, strict=True))
     return figure(
         traces,
-        x=axis("typical error", 0.0, high * (1 + ROOM_FOR_NUMBERS)),
+        x=axis(unit, 0.0, high * (1 + ROOM_FOR_NUMBERS)),
         y=names_axis(names, places),
         theme=theme,
-        alt=f"Typical errors: {said}",
+        alt=f"The {unit}: {said}",
         notes=notes,
     )
 
@@ -299,6 +305,7 @@ def calibration(
     rows: Sequence[float],
     *,
     target: str,
+    what: str = "yes",
     theme: Theme = LIGHT,
 ) -> Figure:
     """For rows predicted alike, the share of them that are yes, with its interval.
@@ -319,9 +326,9 @@ def calibration(
     return figure(
         [*traces, dots],
         x=axis(f"predicted {target}", 0.0, 1.0),
-        y=axis("share that are yes", 0.0, 1.0),
+        y=axis(f"share that are {what}", 0.0, 1.0),
         theme=theme,
-        alt=f"For rows predicted alike, the share of yes of {target} (up) over the prediction",
+        alt=f"{target}: the share that are {what} (up) of rows predicted alike (across)",
         notes=[inside(note(1.0, 1.0, "as predicted", theme.quiet, "right", "top"))],
     )
 

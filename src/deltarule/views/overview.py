@@ -6,8 +6,10 @@ by step, and what was done with each column.
 
 from collections.abc import Iterator, Sequence
 
-from deltarule.saved import Record, WeightRecord
-from deltarule.summary import blocks, never_seen, number, score_names, share
+from deltarule.goodness.classes import ClassFigures
+from deltarule.goodness.figures import Figures
+from deltarule.saved import FitRecord, HeldOutRecord, Record, WeightRecord
+from deltarule.summary import blocks, never_seen, number, percent, score_names, share
 from deltarule.views import figures, html
 from deltarule.views.effects import effects
 
@@ -31,17 +33,29 @@ def opening(record: Record) -> str:
     for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
         head = f"{target.name}: " if several else ""
         if record.held_out:
-            seen = record.held_out[at]
-            rows = never_seen(record)
-            first.append((f"{head}typical error on {rows}", number(seen.rmse)))
-            first.append((f"{head}typical error of guessing the mean", number(seen.baseline_rmse)))
-            if seen.r2 is not None:
-                first.append((f"{head}R2 on {rows}", share(seen.r2)))
+            first += [
+                (head + what, value)
+                for what, value in _first(record.held_out[at], never_seen(record))
+            ]
     first.append(("rows learnt from", f"{record.rows:,.0f}"))
     told = blocks(record)
     three = "".join(html.section(head, html.sentences(lines)) for head, lines in told[:3])
     notes = "".join(html.section(head, html.listed(lines)) for head, lines in told[3:])
     return f'{html.big_numbers(first)}<div class="three">{three}</div>{notes}'
+
+
+def _first(seen: HeldOutRecord, rows: str) -> list[tuple[str, str]]:
+    """What to expect of new rows, beside guessing."""
+    if seen.classes is not None:
+        return [
+            (f"right on {rows}", percent(seen.classes.accuracy)),
+            ("right by guessing the most frequent", percent(seen.classes.baseline_accuracy)),
+        ]
+    told = [
+        (f"typical error on {rows}", number(seen.rmse)),
+        ("typical error of guessing the mean", number(seen.baseline_rmse)),
+    ]
+    return [*told, (f"R2 on {rows}", share(seen.r2))] if seen.r2 is not None else told
 
 
 def weights(record: Record) -> Iterator[str]:
@@ -82,27 +96,49 @@ def _of(name: str, several: bool) -> str:
     return f" of {name}" if several else ""
 
 
-def errors(record: Record, on_table: Sequence[tuple[str, float]] = ()) -> Iterator[str]:
-    """For each output, the typical error beside that of guessing.
+def errors(record: Record, table: str = "", found: Sequence[Figures] = ()) -> Iterator[str]:
+    """For each target, how far off predictions are beside guessing.
 
-    `on_table` has for each output what was compared with, and its typical error there.
+    `found` is how each was compared with a `table`.
     """
     several = len(record.contract.targets) > 1
     for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
-        bars = []
-        if record.held_out:
-            seen = record.held_out[at]
-            bars += [("guessing the mean", seen.baseline_rmse), (never_seen(record), seen.rmse)]
-        bars.append(("rows it learnt from", record.fit[at].rmse))
-        if on_table and number(on_table[at][1]) != number(record.fit[at].rmse):
-            bars.append(on_table[at])
-        made = figures.errors([name for name, _ in bars], [size for _, size in bars])
-        says = (
-            f"The typical error (root mean square of delta) of {target.name}. What is to be "
-            "expected of new rows is that of the rows it never saw."
-        )
-        numbers = html.table(["on", "typical error"], bars)
+        seen = record.held_out[at] if record.held_out else None
+        own = found[at] if found else None
+        there: float | None = None
+        if seen is not None and seen.classes is not None:
+            bars, unit, says = _wrong(seen.classes, never_seen(record))
+            if own is not None and own.classes is not None:
+                there = 1 - own.classes.accuracy
+        else:
+            bars, unit, says = _typical(record.fit[at], seen, never_seen(record))
+            there = None if own is None else own.rmse
+        # Compared with the rows it learnt from, the table has nothing new to say.
+        if there is not None and number(there) != number(bars[-1][1]):
+            bars.append((f"rows of {table}", there))
+        made = figures.errors([name for name, _ in bars], [size for _, size in bars], unit=unit)
+        if seen is not None:
+            says = f"{says} What to expect of new rows is that of {never_seen(record)}."
+        numbers = html.table(["on", unit], bars)
         yield html.figure(made, f"Error beside guessing{_of(target.name, several)}", says, numbers)
+
+
+Told = tuple[list[tuple[str, float]], str, str]
+"""Bars with their names, what they count, and that in words."""
+
+
+def _wrong(seen: ClassFigures, rows: str) -> Told:
+    bars = [
+        ("guessing the most frequent", 1 - seen.baseline_accuracy),
+        (rows, 1 - seen.accuracy),
+    ]
+    return bars, "share of rows that are wrong", "Rows whose likeliest class was not theirs."
+
+
+def _typical(fit: FitRecord, seen: HeldOutRecord | None, rows: str) -> Told:
+    guess = [("guessing the mean", seen.baseline_rmse), (rows, seen.rmse)] if seen else []
+    bars = [*guess, ("rows it learnt from", fit.rmse)]
+    return bars, "typical error", "The typical error is the root of the mean of delta ** 2."
 
 
 def course(record: Record) -> Iterator[str]:

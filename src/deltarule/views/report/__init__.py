@@ -89,8 +89,7 @@ def _foot(record: Record, rows: Rows) -> list[str]:
 
 def _close(record: Record, found: Compared, rows: Rows, table: str) -> Iterator[str]:
     """How close predictions come, for each target; of classes, for each one."""
-    on_table = [(f"rows of {table}", one.rmse) for one in found.outputs]
-    yield from overview.errors(record, on_table)
+    yield from overview.errors(record, table, found.outputs)
     outputs = record.contract.outputs
     several = len(outputs) > 1
     spans = record.contract.target_spans().values()
@@ -142,6 +141,7 @@ def _calibrated(found: ClassFigures, output: str, of: str) -> str:
         high,
         [one.rows for one in bins],
         target=output,
+        what="yes" if len(found.classes) == 2 else "right",
     )
     says = (
         "Rows are put together by what was predicted of them. On the line, what is predicted with "
