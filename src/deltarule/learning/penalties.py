@@ -92,7 +92,7 @@ class Penalties:
         for column in settings.positives:
             low[at_name(column, inputs)] = 0.0
             said.append(f"{column} at 0 or more")
-        for column, ends in settings.between.items():
+        for column, ends in settings.ranges.items():
             at = at_name(column, inputs)
             least, most = (np.nan if end is None else float(end) for end in ends)
             low[at], high[at] = np.fmax(low[at], least), np.fmin(high[at], most)
@@ -116,6 +116,16 @@ class Penalties:
     def given(self) -> Choice:
         """The strengths that were given, none where they are to be chosen."""
         return Choice(self.ridge.given(), self.lasso.given())
+
+    @property
+    def auto(self) -> bool:
+        """Whether held-out rows are to choose a strength."""
+        return self.ridge.auto or self.lasso.auto
+
+    @property
+    def watched(self) -> "Penalties":
+        """The same for steps that are watched: they try no ridge by themselves."""
+        return replace(self, ridge=replace(self.ridge, rest=self.ridge.given()))
 
     def any(self, choice: Choice) -> bool:
         """Whether anything holds weights."""

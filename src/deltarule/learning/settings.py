@@ -60,7 +60,7 @@ class Settings:
     """The penalty that leaves weights at 0; otherwise as ridge."""
     positive: Names = ()
     """Weights that may not be below 0."""
-    between: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    between: Mapping[str, tuple[float | None, float | None]] | None = None
     """The range of weights, by column in its own units: {"budget": (0, 3)}; None is no end."""
     intercept: bool = True
     """Whether predictions may start from other than 0."""
@@ -170,7 +170,7 @@ class Settings:
                 if real(of, strength) < 0:
                     least = "auto, or 0 or more" if of == name else "0 or more"
                     raise LearningError(f"{of} is {strength:g}: it must be {least}")
-        for column, ends in self.between.items():
+        for column, ends in self.ranges.items():
             low, high = _ends(column, ends)
             if low is not None and high is not None and low > high:
                 raise LearningError(f"between {low:g} and {high:g} there is no weight for {column}")
@@ -252,6 +252,11 @@ class Settings:
         if isinstance(self.freeze, Mapping):
             return self.freeze
         return dict.fromkeys([self.freeze] if isinstance(self.freeze, str) else self.freeze)
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float | None, float | None]]:
+        """The ranges of weights, also where there are none."""
+        return self.between or {}
 
     def rest(self, name: str) -> Strength:
         """The strength of ridge or lasso for all columns that have none of their own."""

@@ -14,17 +14,13 @@ import numpy as np
 from deltarule.learning.exact import fits
 from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
 from deltarule.learning.penalties import Choice, Penalties
-from deltarule.learning.tried import Tried
+from deltarule.learning.tried import Tried, earned, on_grid
 from deltarule.moments.lasso import LEAST, STRENGTHS, lasso_cv, lasso_path, lasso_top
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
-from deltarule.moments.solve import DECADES, Spectrum
+from deltarule.moments.solve import Spectrum
 from deltarule.rule.predict import Array, Weights
-from deltarule.summary import number
 from deltarule.tables.reading import Read
-
-# Beside every strength of lasso these ridges are tried.
-BESIDE = np.array([0.0, 1e-3, 1e-2, 0.1, 1.0])
 
 
 def sparse(read: Read, asked: Problem, penalties: Penalties) -> Outcome:
@@ -73,18 +69,12 @@ def tried_on(read: Read, asked: Problem, penalties: Penalties) -> Tried | None:
     """Every strength in question, on held-out rows; None where there are too few rows for that."""
     if not read.splits.of(read.folds):
         return None
-    lassos, ridges = np.array([penalties.given.lasso]), np.array([penalties.given.ridge])
-    if penalties.lasso.auto:
-        lassos = lassos_of(read.folds, asked, penalties)
-    if penalties.ridge.auto:
-        ridges = BESIDE if penalties.lasso.auto else DECADES
-    tried = _on_grid(read, asked, penalties, ridges, lassos)
-    if penalties.ridge.auto and tried.ridge[tried.chosen()]:
-        near = tried.choice(tried.chosen())
-        finer = near.ridge * np.logspace(-0.75, 0.75, 7)
-        finer = np.concatenate([finer[:3], finer[4:]])
-        tried += _on_grid(read, asked, penalties, finer, np.array([near.lasso]))
-    return tried
+
+    def tried(ridges: Array, lassos: Array) -> Tried:
+        each = (_tried(read, asked, penalties, float(ridge), lassos) for ridge in ridges)
+        return reduce(add, each)
+
+    return on_grid(penalties, lambda: lassos_of(read.folds, asked, penalties), tried)
 
 
 def lassos_of(
@@ -94,12 +84,6 @@ def lassos_of(
     holds = penalties.holds(penalties.given.ridge).only(~asked.held)
     top = lasso_top(asked.free(total(folds)), holds=holds)
     return np.concatenate([[0.0], top * np.geomspace(LEAST, 1, count)])
-
-
-def _on_grid(
-    read: Read, asked: Problem, penalties: Penalties, ridges: Array, lassos: Array
-) -> Tried:
-    return reduce(add, (_tried(read, asked, penalties, float(ridge), lassos) for ridge in ridges))
 
 
 def _tried(read: Read, asked: Problem, penalties: Penalties, ridge: float, lassos: Array) -> Tried:
@@ -129,30 +113,7 @@ def _notes(read: Read, tried: Tried | None, chosen: int, penalties: Penalties) -
         notes.append(none_held_out(read))
     else:
         mean = np.sqrt(tried.mean()[:, 0])
-        notes += earned(penalties, tried, chosen, "the typical error", mean)
+        notes += earned(penalties, tried, "the typical error", mean)
     if penalties.any(choice):
         notes.append("no standard errors beside a penalty: they would not know its bias")
     return notes
-
-
-def earned(penalties: Penalties, tried: Tried, chosen: int, what: str, mean: Array) -> list[str]:
-    """Which penalty earned its place, or that none did where one was asked for."""
-    if chosen:
-        now, first = tried.choice(chosen), tried.choice(0)
-        names = [
-            f"{name} {getattr(now, name):.3g}"
-            for name in ("ridge", "lasso")
-            if getattr(now, name) != getattr(first, name)
-        ]
-        whose, them = ("its", "it") if len(names) == 1 else ("their", "them")
-        return [
-            f"{' and '.join(names)} earned {whose} place: {what} on held-out rows is "
-            f"{number(mean[chosen])} with {them}, {number(mean[0])} without"
-        ]
-    if penalties.lasso.auto:
-        names = ["lasso", *(["ridge"] if penalties.ridge.auto else [])]
-        return [
-            f"no {' or '.join(names)} earned its place: none is better on held-out rows by a "
-            "standard error"
-        ]
-    return []

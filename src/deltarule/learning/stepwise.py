@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import chain, islice
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from deltarule.errors import DivergedError, LearningError, TargetError
 from deltarule.learning.batches import InBatches
@@ -21,12 +22,15 @@ from deltarule.learning.looking import Looking, sum_of
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.pacing import Rowwise, found, found_for_batches, given, steady
 from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
-from deltarule.learning.penalties import Penalties, proximal
+from deltarule.learning.penalties import Choice, Penalties, proximal
 from deltarule.learning.rounds import JUDGED, WATCHED, Adaptive, Rounds, best, narrowed
 from deltarule.learning.runaway import Runaway, vanished
 from deltarule.learning.sandwich import kind_of, robust_errors, slopes
+from deltarule.learning.search import Search, for_all, sampled, searched
 from deltarule.learning.settings import Settings
 from deltarule.learning.sparse import best as best_of
+from deltarule.learning.sparse import tried_on
+from deltarule.learning.tried import Tried, earned
 from deltarule.moments.inference import inverses
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.problem import Problem
@@ -37,7 +41,7 @@ from deltarule.rule.epochs import Batches, train_in_epochs
 from deltarule.rule.learn import Descent, Learner, alpha_range_of
 from deltarule.rule.losses import Loss, loss_named, together
 from deltarule.rule.pace import Settling
-from deltarule.rule.penalty import Lasso, Penalised, Ridge
+from deltarule.rule.penalty import Lasso, Penalised
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import Step, Stop, ask, largest, train
 from deltarule.saved import FitRecord
@@ -71,8 +75,9 @@ class Stepwise:
         self.losses: tuple[Loss, ...] = (loss_named(settings.losses[0]),) * len(self.spans)
         self.guess = self.problem.target_mean * self.problem.target_scale
         self.standard = self._standard()
-        self.penalties = Penalties.of(read.schema.inputs, settings)
-        self.choice = self.penalties.given
+        self.penalties = self._penalties()
+        self.tried: Tried | None = None
+        self._take(self.penalties.given)
         self._check_targets()
         self.rows = self._rows(by_hand)
         self.guessing = self._guessing()
@@ -81,6 +86,8 @@ class Stepwise:
             self._check_kinks()
             self.rounds = self._rounds()
             self._measure(self.rounds)
+        if self.penalties.auto:
+            self._choose()
         self.objective = self._objective()
         self.batches = self._batches()
         self.tolerance = self._tolerance()
@@ -167,8 +174,7 @@ class Stepwise:
         if self.settings.chosen == "newton":
             rounds.measure(self.first(), first=True)
         else:
-            best = self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
-            rounds.measure(self.standard.into(best), first=True)
+            rounds.measure(self.standard.into(self._least_squares()), first=True)
             rounds.losses = narrowed(rounds.losses, WATCHED)
         self._check_spread(rounds.losses)
         self.losses = rounds.losses
@@ -192,20 +198,66 @@ class Stepwise:
     def _penalised(self, objective: Objective) -> Objective:
         return objective if self.penalty is None else Penalised(objective, self.penalty)
 
-    @property
-    def penalty(self) -> Lasso | Ridge | None:
-        """What holds the weights, in the units that steps are taken in."""
-        if not self.penalties.any(self.choice):
-            return None
-        # Strengths are for standardised inputs, whatever units the steps are taken in.
-        penalty = self.penalties.penalty(
-            self.choice,
+    def _penalties(self) -> Penalties:
+        """What was asked for. Steps that are there to be watched try no ridge by themselves."""
+        penalties = Penalties.of(self.read.schema.inputs, self.settings)
+        newton = self.settings.losses[0] != "squared" and self.settings.chosen == "newton"
+        return penalties if newton else penalties.watched
+
+    def _take(self, choice: Choice) -> None:
+        """Let these strengths hold the weights, in the units that steps are taken in."""
+        self.choice, self.penalty = choice, None
+        if self.penalties.any(choice):
+            penalty = self._held_by(choice)
+            self.penalty = penalty if penalty.kinked else penalty.ridge
+
+    def _held_by(self, choice: Choice) -> Lasso:
+        return self.penalties.penalty(
+            choice,
+            # Strengths are for standardised inputs, whatever units the steps are taken in.
             unit=self.standard.spread,
             spread=self.problem.spread,
             start=self.standard.into(self.start),
             frozen=self.frozen,
         )
-        return penalty if penalty.kinked else penalty.ridge
+
+    def _choose(self) -> None:
+        """Take the strengths that held-out rows ask for."""
+        if self.rows is None or self.settings.losses[0] == "squared":
+            self.tried = tried_on(self.read, self.asked, self.penalties)
+            self.share = 1.0
+        else:
+            search = self._search(self.rows)
+            # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
+            with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+                self.tried = searched(search, self.penalties, self._held_by)
+            self.share = search.rows / self.read.examples
+        if self.tried is not None:
+            self._take(for_all(self.tried.choice(self.tried.chosen()), self.share))
+
+    def _search(self, rows: RowSource) -> Search:
+        losses = self.losses
+        if self.rounds is not None:
+            # Rounds find a loss's unit along with the weights: here one that suits least squares.
+            fitted = self._rounds()
+            fitted.measure(self.standard.into(self._least_squares()), first=True)
+            losses = tuple(narrowed(fitted.losses, WATCHED))
+        source = Passed(self.read.of_sample(), self.standard) if self.read.sample else rows
+        examples = sum(frame.height for frame in self.read.sample) or self.read.examples
+        return Search(
+            folds=sampled(source, examples, len(self.problem.mean) + 1),
+            moments=self.read.folds,
+            splits=self.read.splits,
+            model=self.model,
+            loss=together(losses),
+            losses=losses,
+            spans=self.spans,
+            problem=self.asked,
+            first=self.first(),
+        )
+
+    def _least_squares(self) -> Weights:
+        return self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
 
     @property
     def kinks(self) -> Lasso | None:
@@ -405,7 +457,7 @@ class Stepwise:
                 "leave them out"
             )
         yield replace(step, stopped=None)
-        self.choice = replace(self.choice, ridge=1 / self.problem.rows)
+        self._take(replace(self.choice, ridge=1 / self.problem.rows))
         self.objective = self._objective()
         if self.kinks is not None:
             self.learner = proximal(given(self.settings), self.kinks)
@@ -573,6 +625,7 @@ class Stepwise:
         if self.settings.alpha is None and self.settings.chosen != "newton":
             notes.append("steps were taken on standardised inputs, which alpha refers to")
         notes += self._pace()
+        notes += self._chosen()
         if self.runaway is not None:
             ridge = f"{self.choice.ridge:.3g}"
             notes.append(f"{self.runaway}; so a ridge of {ridge}, 1 / rows, holds them")
@@ -583,6 +636,21 @@ class Stepwise:
             )
         if self.losses[0].noise == "unknown":
             notes.append(f"no standard errors are known for {self.losses[0].name} loss")
+        return notes
+
+    def _chosen(self) -> list[str]:
+        """What held-out rows said of the penalties."""
+        if self.tried is None:
+            return []
+        squared = self.settings.losses[0] == "squared"
+        mean = self.tried.mean()[:, 0]
+        what, figure = ("the typical error", np.sqrt(mean)) if squared else ("the mean loss", mean)
+        notes = earned(self.penalties, self.tried, what, figure)
+        if notes and self.tried.chosen() and self.share < 1:
+            asked = f"{round(self.share * self.read.examples):,} of {self.read.examples:,} rows"
+            kinds = {"ridge": self.choice.ridge, "lasso": self.choice.lasso}
+            now = " and ".join(f"{name} {size:.3g}" for name, size in kinds.items() if size)
+            notes.append(f"that was on {asked}; all of them need less: {now}")
         return notes
 
     def _pace(self) -> list[str]:

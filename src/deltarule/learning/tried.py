@@ -1,14 +1,22 @@
 """Penalties tried on held-out rows, and the one that earns its place.
 
+Of a ridge and a lasso that are both to be chosen, every pair is tried: the elastic net.
+
 Shapes: c candidates, the first of them what holds weights anyway; f folds, t targets.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.learning.penalties import Choice
+from deltarule.learning.penalties import Choice, Penalties
+from deltarule.moments.solve import DECADES
 from deltarule.rule.predict import Array
+from deltarule.summary import number
+
+# Beside every strength of lasso these ridges are tried.
+BESIDE = np.array([0.0, 1e-3, 1e-2, 0.1, 1.0])
 
 
 @dataclass(frozen=True)
@@ -84,3 +92,49 @@ class Tried:
             return True
         error = float(np.std(gained, ddof=1) / np.sqrt(len(gained)))
         return bool(mean[other] - mean[one] > error)
+
+
+def on_grid(
+    penalties: Penalties,
+    lassos: Callable[[], Array],
+    tried: Callable[[Array, Array], Tried],
+) -> Tried:
+    """Every strength that may be chosen, tried; finer ones near a ridge that earns its place."""
+    given = penalties.given
+    some = lassos() if penalties.lasso.auto else np.array([given.lasso])
+    ridges = np.array([given.ridge])
+    if penalties.ridge.auto:
+        ridges = BESIDE if penalties.lasso.auto else DECADES
+    found = tried(ridges, some)
+    best = found.choice(found.chosen())
+    if not (penalties.ridge.auto and best.ridge):
+        return found
+    finer = best.ridge * np.logspace(-0.75, 0.75, 7)
+    return found + tried(np.concatenate([finer[:3], finer[4:]]), np.array([best.lasso]))
+
+
+def earned(penalties: Penalties, tried: Tried, what: str, mean: Array) -> list[str]:
+    """Which penalty earned its place, or that none did where a lasso was to be chosen.
+
+    Shapes:  mean (c,), what is told of each candidate on held-out rows
+    """
+    chosen = tried.chosen()
+    if chosen:
+        now, first = tried.choice(chosen), tried.choice(0)
+        names = [
+            f"{name} {getattr(now, name):.3g}"
+            for name in ("ridge", "lasso")
+            if getattr(now, name) != getattr(first, name)
+        ]
+        whose, them = ("its", "it") if len(names) == 1 else ("their", "them")
+        return [
+            f"{' and '.join(names)} earned {whose} place: {what} on held-out rows is "
+            f"{number(mean[chosen])} with {them}, {number(mean[0])} without"
+        ]
+    if penalties.lasso.auto:
+        kinds = ["lasso", *(["ridge"] if penalties.ridge.auto else [])]
+        return [
+            f"no {' or '.join(kinds)} earned its place: none is better on held-out rows by a "
+            "standard error"
+        ]
+    return []

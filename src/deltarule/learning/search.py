@@ -1,0 +1,213 @@
+"""Penalties of losses that are learnt in steps, tried on rows held out: which earns its place.
+
+Each fold's weights are learnt without it at one strength after the other, from the strongest to
+none, each from where the last one ended: a step or two of Newton's for each. Of many rows a sample
+is asked, since what a penalty can do for held-out rows shrinks as rows are added:
+
+    ridge = ridge of the sample * its rows / all rows;  lasso = lasso * sqrt(its rows / all rows)
+
+so that a ridge says as much beside the sum of the losses as it did, and a lasso, which is held
+against slopes, as much as noise does.
+
+Shapes: p inputs, k outputs. Weights are in standardised units.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.learning.passes import Batch, RowSource
+from deltarule.learning.penalties import Choice, Penalties
+from deltarule.learning.tried import Tried, on_grid
+from deltarule.moments.lasso import LEAST
+from deltarule.moments.moments import Moments, total
+from deltarule.moments.problem import Problem
+from deltarule.moments.splits import Split, Splits
+from deltarule.rule.compare import Loss, Objective, Rows
+from deltarule.rule.learn import Learner, Newton
+from deltarule.rule.penalty import Lasso, Penalised, Ridge
+from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.rule.proximal import ProximalNewton
+from deltarule.rule.train import train
+
+# Asking n rows for the curvature of q weights costs n * q ** 2: not more than this at a time, which
+# takes some 5 ms, nor more rows than these; but at least so many for each weight.
+WORK, MOST_ROWS, ROWS_EACH = 50_000_000, 10_000, 5
+# A step from one strength to the next is over when so much of the slope it began with is left.
+LEFT, STEPS = 1e-3, 30
+# Strengths of a lasso that are tried, beside none.
+LASSOS = 20
+
+
+@dataclass(frozen=True)
+class Search:
+    """Rows in folds, and how they are learnt: what it takes to try a penalty.
+
+    `losses` are those of the targets and `spans` where their outputs stand; `loss` is all of them.
+    """
+
+    folds: Mapping[int, Batch]
+    moments: Sequence[Moments]
+    splits: Splits
+    model: Linear
+    loss: Loss
+    losses: Sequence[Loss]
+    spans: Sequence[slice]
+    problem: Problem
+    first: Weights
+
+    @property
+    def rows(self) -> int:
+        """How many rows are asked."""
+        return sum(len(batch.each) for batch in self.folds.values())
+
+    def tried(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> Tried:
+        """Each penalty on the rows of each fold, learnt without them, in the order given."""
+        order = sorted(
+            range(len(penalties)),
+            key=lambda at: (-penalties[at][0].ridge, -penalties[at][0].lasso),
+        )
+        splits = [split for split in self.splits.of(self.moments) if split.judged in self.folds]
+        errors = np.full((len(penalties), len(splits), len(self.spans)), np.inf)
+        guessing = np.zeros((len(splits), len(self.spans)))
+        for column, split in enumerate(splits):
+            frozen = self.problem.frozen_on(total([self.moments[one] for one in split.learnt]))
+            learnt, rows = self.first, self._rows(split)
+            judged = self.folds[split.judged]
+            guessing[column] = self._off(judged, self._guess(rows))
+            for at in order:
+                learnt = self._learnt(learnt, rows, penalties[at][1], frozen)
+                with np.errstate(all="ignore"):
+                    errors[at, column] = self._off(judged, learnt)
+        return Tried(
+            np.array([choice.ridge for choice, _ in penalties]),
+            np.array([choice.lasso for choice, _ in penalties]),
+            errors,
+            np.array([float(self.folds[split.judged].each.sum()) for split in splits]),
+            guessing,
+            np.ones(len(self.spans)),
+        )
+
+    def lassos(self, none: Lasso, strong: Lasso) -> Array:
+        """None, and strengths up to the one that leaves no weight to penalised inputs.
+
+        `none` has a strength of 0 and `strong` one of 1 where held-out rows are to choose.
+        """
+        chosen = np.broadcast_to(strong.strength > none.strength, none.strength.shape)
+        rows = _together(list(self.folds.values()))
+        objective = Penalised(self._asked(rows), none)
+        # So strong a lasso that it leaves nothing: what is left of the slope there is the top.
+        slope = objective(none.prox(self.first, 0.0)).average().weight_delta["weight"]
+        most = 100 * float(np.max(np.abs(slope), initial=0.0)) + 1.0
+        above = Lasso(np.where(chosen, most, none.strength), none.ridge, none.low, none.high)
+        empty = self._learnt(self.first, self._asked(rows), above, self.problem.frozen)
+        slope = objective(empty).average().weight_delta["weight"]
+        top = float(np.max(np.abs(np.where(chosen, slope, 0.0)), initial=0.0))
+        return np.concatenate([[0.0], top * np.geomspace(LEAST, 1, LASSOS)])
+
+    def _rows(self, split: Split) -> Objective:
+        return self._asked(
+            _together([self.folds[one] for one in split.learnt if one in self.folds])
+        )
+
+    def _asked(self, rows: Batch) -> Rows:
+        return Rows(self.model, self.loss, rows.inputs, rows.targets, rows.each, rows.offsets)
+
+    def _learnt(
+        self,
+        weights: Weights,
+        rows: Objective,
+        penalty: Lasso | Ridge,
+        frozen: Mapping[str, Mask] | None,
+    ) -> Weights:
+        """The best weights with this penalty, or where they have no end some on their way."""
+        kinks = penalty if isinstance(penalty, Lasso) and penalty.kinked else None
+        learner: Learner = Newton() if kinks is None else ProximalNewton(kinks)
+        first = weights if kinks is None else kinks.prox(weights, 0.0)
+        least, best = np.inf, first
+        for step in train(
+            first,
+            Penalised(rows, penalty),
+            learner,
+            steps=STEPS,
+            tolerance=LEFT,
+            frozen=frozen,
+            penalty=kinks,
+        ):
+            if step.comparison.loss < least:
+                least, best = step.comparison.loss, step.before
+        settled = step.stopped is not None and step.stopped.reason in ("settled", "still")
+        return step.weights if settled else best
+
+    def _guess(self, rows: Objective) -> Weights:
+        """The score that is the mean's for all rows."""
+        assert isinstance(rows, Rows), "they are in memory"
+        each = np.ones(len(rows.inputs)) if rows.row_weights is None else rows.row_weights
+        none = {name: np.zeros_like(array) for name, array in self.first.items()}
+        with np.errstate(divide="ignore"):
+            score = self.loss.score((each @ rows.targets / each.sum())[None])[0]
+        if "intercept" in none and np.isfinite(score).all():
+            none["intercept"] = score
+        return none
+
+    def _off(self, judged: Batch, weights: Weights) -> Array:
+        """The summed loss of each target above the least there could be: (t,)."""
+        scores = judged.scores(self.model, weights)
+        off = []
+        for loss, span in zip(self.losses, self.spans, strict=True):
+            targets = judged.targets[:, span]
+            value = loss.value(scores[:, span], targets) - loss.least(targets)
+            off.append(float(judged.each @ value))
+        return np.array(off)
+
+
+def searched(
+    search: Search, penalties: Penalties, penalty: Callable[[Choice], Lasso]
+) -> Tried | None:
+    """The penalties in question, tried; None where no rows can be held out.
+
+    `penalty` is that of a choice, in standardised units.
+    """
+    if not search.splits.of(search.moments):
+        return None
+
+    def tried(ridges: Array, lassos: Array) -> Tried:
+        choices = [Choice(float(ridge), float(lasso)) for ridge in ridges for lasso in lassos]
+        return search.tried([(choice, penalty(choice)) for choice in choices])
+
+    def lassos() -> Array:
+        given = penalties.given.ridge
+        return search.lassos(penalty(Choice(given, 0.0)), penalty(Choice(given, 1.0)))
+
+    return on_grid(penalties, lassos, tried)
+
+
+def for_all(choice: Choice, share: float) -> Choice:
+    """What was chosen on a share of the rows, for all of them."""
+    return Choice(choice.ridge * share, choice.lasso * float(np.sqrt(share)))
+
+
+def sampled(rows: RowSource, examples: int, weights: int) -> dict[int, Batch]:
+    """Rows by their fold, so many as a search can ask at little cost, drawn evenly.
+
+    Shapes:  weights is p + 1
+    """
+    most = max(min(MOST_ROWS, WORK // weights**2), ROWS_EACH * weights)
+
+    def drawn(batch: Batch, fold: int) -> list[Batch]:
+        # The same rows of each block, whoever asks first; a copy, as blocks share their memory.
+        kept = np.random.default_rng(fold).random(len(batch.each)) < min(1.0, most / examples)
+        return [batch.only(kept)]
+
+    return {fold: _together(parts) for fold, parts in rows.by_fold(drawn).items()}
+
+
+def _together(parts: Sequence[Batch]) -> Batch:
+    offsets = [part.offsets for part in parts if part.offsets is not None]
+    return Batch(
+        np.concatenate([part.inputs for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate([part.each for part in parts]),
+        np.concatenate(offsets) if offsets else None,
+    )
