@@ -12,7 +12,7 @@ import deltarule as dr
 from deltarule.learning import Run
 from deltarule.learning.settings import Settings
 
-LOSSES = ["logistic", "poisson", "gamma", "tweedie(1.5)", "huber", "absolute"]
+LOSSES = ["logistic", "poisson", "gamma", "tweedie(1.5)"]
 
 
 def table_of(loss: str, *, rows: int, inputs: int, say: int, seed: int = 0) -> pl.DataFrame:
@@ -25,8 +25,6 @@ def table_of(loss: str, *, rows: int, inputs: int, say: int, seed: int = 0) -> p
         "poisson": lambda: rng.poisson(np.exp(score / 2)).astype(float),
         "gamma": lambda: rng.gamma(2.0, np.exp(score / 2)),
         "tweedie(1.5)": lambda: rng.gamma(2.0, np.exp(score / 2)) * (rng.random(rows) < 0.8),
-        "huber": lambda: score + rng.standard_t(2, size=rows),
-        "absolute": lambda: score + rng.standard_t(2, size=rows),
     }[loss]()
     columns = {f"x{at}": x[:, at] for at in range(inputs)}
     return pl.DataFrame({**columns, "y": target})
@@ -43,10 +41,9 @@ def test_a_ridge_is_taken_where_it_clearly_helps(loss: str) -> None:
     assert helped.record.weights[0].standard_error is None
     # On rows that no fold has seen, either.
     now, before = (model.compare(fresh).outputs[0] for model in (helped, plain))
-    if now.deviance is None or before.deviance is None:
-        assert now.rmse < before.rmse
-    else:
-        assert now.deviance < before.deviance
+    assert now.deviance is not None
+    assert before.deviance is not None
+    assert now.deviance < before.deviance
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -180,6 +177,6 @@ def test_steps_that_are_watched_try_no_ridge_but_a_lasso_that_was_asked_for(
     assert plain.record.learnt[0].ridge == 0
     chosen = dr.learn(table, predict="y", loss="logistic", lasso="auto", steps=300, **settings)
     assert chosen.record.learnt[0].lasso > 0
-    squared = dr.learn(table, predict="y", lasso="auto", steps=300, **settings)
-    exact = dr.learn(table, predict="y", lasso="auto", ridge=0)
+    squared = dr.learn(table, predict="y", loss="squared", lasso="auto", steps=300, **settings)
+    exact = dr.learn(table, predict="y", loss="squared", lasso="auto", ridge=0)
     assert squared.record.learnt[0].lasso == exact.record.learnt[0].lasso > 0

@@ -199,10 +199,15 @@ class Stepwise:
         return objective if self.penalty is None else Penalised(objective, self.penalty)
 
     def _penalties(self) -> Penalties:
-        """What was asked for. Steps that are there to be watched try no ridge by themselves."""
+        """What was asked for. Steps that are there to be watched try no ridge by themselves.
+
+        Nor do losses that are learnt in rounds, whose unit would change with the ridge.
+        """
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
         newton = self.settings.losses[0] != "squared" and self.settings.chosen == "newton"
-        return penalties if newton else penalties.watched
+        if newton and not isinstance(self.losses[0], Adaptive):
+            return penalties
+        return penalties.watched
 
     def _take(self, choice: Choice) -> None:
         """Let these strengths hold the weights, in the units that steps are taken in."""
@@ -236,12 +241,6 @@ class Stepwise:
             self._take(for_all(self.tried.choice(self.tried.chosen()), self.share))
 
     def _search(self, rows: RowSource) -> Search:
-        losses = self.losses
-        if self.rounds is not None:
-            # Rounds find a loss's unit along with the weights: here one that suits least squares.
-            fitted = self._rounds()
-            fitted.measure(self.standard.into(self._least_squares()), first=True)
-            losses = tuple(narrowed(fitted.losses, WATCHED))
         source = Passed(self.read.of_sample(), self.standard) if self.read.sample else rows
         examples = sum(frame.height for frame in self.read.sample) or self.read.examples
         return Search(
@@ -249,8 +248,8 @@ class Stepwise:
             moments=self.read.folds,
             splits=self.read.splits,
             model=self.model,
-            loss=together(losses),
-            losses=losses,
+            loss=self.loss,
+            losses=self.losses,
             spans=self.spans,
             problem=self.asked,
             first=self.first(),
@@ -629,6 +628,8 @@ class Stepwise:
         if self.runaway is not None:
             ridge = f"{self.choice.ridge:.3g}"
             notes.append(f"{self.runaway}; so a ridge of {ridge}, 1 / rows, holds them")
+        if self.rounds is not None and self.settings.rest("ridge") == "auto":
+            notes.append(f"no ridge was tried: {self.losses[0].name} loss takes one that you name")
         if self.rounds is not None and self.settings.chosen != "newton":
             notes.append(
                 "steps were taken on a loss fitted to the residuals of least squares: newton, the "
