@@ -204,16 +204,17 @@ def test_newton_finds_what_statsmodels_finds(name: str, family: sm.families.Fami
     np.testing.assert_allclose(stack(step.weights)[:, 0], known.params, rtol=1e-9)
 
 
-def test_newton_halves_a_step_that_raised_the_loss() -> None:
+def test_newton_shortens_a_step_that_raised_the_loss() -> None:
     # From -6 the whole step of Poisson loss overshoots to about +400, where exp is e ** 400.
     rows = Rows(Linear(), LOSSES["poisson"], np.zeros((4, 0)), np.array([[0.0], [1], [2], [3]]))
     start = {"weight": np.zeros((0, 1)), "intercept": np.array([-6.0])}
     found = list(train(start, rows, Newton(), steps=60, tolerance=1e-12))
     first = found[0].weights["intercept"].item()
-    # The step is (exp(-6) - 1.5) / exp(-6); halved until the loss falls.
+    # The step is (exp(-6) - 1.5) / exp(-6); a 16th of it, until the loss falls.
     assert first == pytest.approx(-6 - (np.exp(-6) - 1.5) / np.exp(-6), rel=1e-12)
     second = found[1].weights["intercept"].item()
-    assert second + 6 == pytest.approx((first + 6) / 2, rel=1e-12)
+    assert second + 6 == pytest.approx((first + 6) / 16, rel=1e-12)
+    assert len(found) < 12
     losses = [step.comparison.loss for step in found]
     assert losses[1] > losses[0]
     assert found[-1].weights["intercept"].item() == pytest.approx(np.log(1.5), rel=1e-12)
@@ -247,10 +248,29 @@ def test_a_loss_that_is_not_a_number_counts_as_raised() -> None:
 
     whole, state = learner.step(weights, said(1.0), None)
     assert whole["weight"].item() == 8
-    half, state = learner.step(whole, said(np.nan), state)
-    assert half["weight"].item() == 4
-    quarter, _ = learner.step(half, said(np.inf), state)
-    assert quarter["weight"].item() == 2
+    shorter, state = learner.step(whole, said(np.nan), state)
+    assert shorter["weight"].item() == 0.5
+    shortest, state = learner.step(shorter, said(np.inf), state)
+    assert shortest["weight"].item() == 0.5 / 16
+
+
+@given(st.floats(-5, 5), st.floats(0.01, 5), st.floats(0.1, 10))
+def test_of_a_parabola_the_shortened_step_finds_the_bottom(
+    start: float, bend: float, long: float
+) -> None:
+    """Told a curvature that is too small, Newton goes too far, and then just far enough."""
+    learner, nothing = Newton(), np.zeros(1)
+
+    def said(weights: Weights) -> Comparison:
+        w = weights["weight"].item()
+        slope = {"weight": np.array([[bend * (w - 9)]])}
+        told = np.array([[[bend / (2 + long)]]])
+        return Comparison(1.0, nothing, nothing, bend * (w - 9) ** 2 / 2, slope, told)
+
+    weights: Weights = {"weight": np.array([[start]])}
+    far, state = learner.step(weights, said(weights), None)
+    back, _ = learner.step(far, said(far), state)
+    assert back["weight"].item() == pytest.approx(9, rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))

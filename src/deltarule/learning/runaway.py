@@ -30,8 +30,9 @@ MOVES = 0.1
 STILL = 1e-5
 # A row that moves less beside them stays.
 SLIGHT = 1e-3
-# So far along the way that any row with something to say against it says it.
-FAR = 1e7
+# So many steps further, a row with something to say against the way says it. Where a class is all
+# but impossible, what its scores do there says nothing, until millions of steps further.
+FAR = 10.0
 # What rounding leaves of moves that should be 0, beside the targets.
 ROUNDING = 1e-5
 # Weights that grow at less than a tenth of the fastest one's pace only follow it.

@@ -11,7 +11,7 @@ weights and state. It sees the average comparison, one row's worth. g stands for
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -203,22 +203,42 @@ class Adam:
         return {n: w - moved[n] for n, w in weights.items()}, Averages(t, mean, square)
 
 
+SHORTEST = 1 / 16
+"""The least share of a step that raised the loss which is tried next: an exponential rises so
+steeply that no parabola tells where it is least."""
+
+
 @dataclass(frozen=True)
 class Taken:
-    """What Newton remembers: where it stepped from, the loss there, the way, how much of it."""
+    """What Newton remembers: where it stepped from, the loss there, the way, how much of it.
+
+    `slope` is how fast the loss falls along the way at its start, NaN where that is not known.
+    """
 
     weights: Weights
     loss: float
     way: Weights
     share: float
+    slope: float = np.nan
+
+    def shorter(self, loss: float) -> float:
+        """How much of the way to take instead, the loss having risen to this at its end.
+
+        Maths:   where a parabola through both losses and the slope is least, at most half
+        """
+        if np.isnan(self.slope):
+            return self.share / 2
+        rise = loss - self.loss + self.slope * self.share
+        least = self.slope * self.share**2 / (2 * rise) if np.isfinite(rise) else 0.0
+        return min(max(least, self.share * SHORTEST), self.share / 2)
 
 
 @dataclass(frozen=True)
 class Newton:
-    """The rule with alpha replaced by inverse curvature; a step that raised the loss is halved.
+    """The rule with alpha replaced by inverse curvature; a step that raised the loss is shortened.
 
     Maths:   weight -= inv(curvature) @ g
-    Source:  Nocedal & Wright 2006, section 3.3
+    Source:  Nocedal & Wright 2006, sections 3.3 and 3.5
     """
 
     name: ClassVar[str] = "newton"
@@ -240,14 +260,15 @@ class Newton:
     ) -> tuple[Weights, Taken]:
         # Written as "not below" so that a loss that is not a number counts as raised.
         if state and not comparison.loss <= state.loss + 1e-12 * abs(state.loss):
-            taken = Taken(state.weights, state.loss, state.way, state.share / 2)
+            taken = replace(state, share=state.shorter(comparison.loss))
         else:
             assert comparison.curvature is not None, "train refuses an objective without curvature"
             g = stack(comparison.weight_delta)
             blocks = zip(comparison.curvature, blocked(g, comparison.curvature), strict=True)
             solved = np.stack([_solve(h, part, len(g)) for h, part in blocks])
-            way = unstack(solved.reshape(g.T.shape).T, weights)
-            taken = Taken(weights, comparison.loss, way, 1.0)
+            way = solved.reshape(g.T.shape).T
+            slope = float(np.sum(g * way))
+            taken = Taken(weights, comparison.loss, unstack(way, weights), 1.0, slope)
         return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
 
 

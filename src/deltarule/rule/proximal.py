@@ -5,7 +5,7 @@ its smooth part, and the penalty does the rest: by `prox` after a step of descen
 quadratic that Newton steps on. g stands for weight_delta.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -77,7 +77,7 @@ class ProximalNewton:
     ) -> tuple[Weights, Taken]:
         # Written as "not below" so that a loss that is not a number counts as raised.
         if state and not comparison.loss <= state.loss + 1e-12 * abs(state.loss):
-            taken = Taken(state.weights, state.loss, state.way, state.share / 2)
+            taken = replace(state, share=state.shorter(comparison.loss))
         else:
             best = self._best(weights, comparison)
             way = {name: array - best[name] for name, array in weights.items()}
