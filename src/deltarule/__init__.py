@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from deltarule.learning import learn, steps
     from deltarule.learning.alphas import alpha
     from deltarule.learning.columns import columns
+    from deltarule.learning.path import path
     from deltarule.model import Model, load
     from deltarule.tables.frames import source
 
-__all__ = ["DeltaruleError", "Model", "alpha", "columns", "learn", "load", "source", "steps"]
+__all__ = [
+    "DeltaruleError",
+    "Model",
+    "alpha",
+    "columns",
+    "learn",
+    "load",
+    "path",
+    "source",
+    "steps",
+]
 __version__ = "0.1.0"
 
 # Loaded when first used, so that importing deltarule loads no scipy and no polars.
@@ -29,6 +40,7 @@ _HOME = {
     "columns": "deltarule.learning.columns",
     "learn": "deltarule.learning",
     "load": "deltarule.model",
+    "path": "deltarule.learning.path",
     "source": "deltarule.tables.frames",
     "steps": "deltarule.learning",
 }

@@ -15,6 +15,7 @@ from deltarule.cli.demo import demo
 from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
 from deltarule.cli.learn import learn
+from deltarule.cli.path import path
 from deltarule.cli.predict import predict
 from deltarule.cli.report import report
 from deltarule.cli.show import show
@@ -33,7 +34,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (learn, watch, compare, diagnose, predict, explain, report, columns, alpha, show, demo)
+COMMANDS = (
+    learn,
+    watch,
+    compare,
+    diagnose,
+    predict,
+    explain,
+    report,
+    columns,
+    alpha,
+    path,
+    show,
+    demo,
+)
 """In the order that help lists them."""
 
 for command in COMMANDS:

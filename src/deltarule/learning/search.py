@@ -36,6 +36,8 @@ from deltarule.rule.train import train
 WORK, MOST_ROWS, ROWS_EACH = 50_000_000, 10_000, 5
 # A step from one strength to the next is over when so much of the slope it began with is left.
 LEFT, STEPS = 1e-3, 30
+# The same where the weights are to be seen.
+SURE = 1e-9
 # Strengths of a lasso that are tried, beside none.
 LASSOS = 20
 
@@ -89,6 +91,18 @@ class Search:
             np.ones(len(self.spans)),
         )
 
+    def weights(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[Weights]:
+        """What all rows come to with each penalty."""
+        rows = self._asked(_together(list(self.folds.values())))
+        learnt, found = self.first, dict[int, Weights]()
+        for at in sorted(
+            range(len(penalties)),
+            key=lambda at: (-penalties[at][0].ridge, -penalties[at][0].lasso),
+        ):
+            learnt = self._learnt(learnt, rows, penalties[at][1], self.problem.frozen, sure=True)
+            found[at] = learnt
+        return [found[at] for at in range(len(penalties))]
+
     def lassos(self, none: Lasso, strong: Lasso) -> Array:
         """None, and strengths up to the one that leaves no weight to penalised inputs.
 
@@ -120,6 +134,8 @@ class Search:
         rows: Objective,
         penalty: Lasso | Ridge,
         frozen: Mapping[str, Mask] | None,
+        *,
+        sure: bool = False,
     ) -> Weights:
         """The best weights with this penalty, or where they have no end some on their way."""
         kinks = penalty if isinstance(penalty, Lasso) and penalty.kinked else None
@@ -131,7 +147,7 @@ class Search:
             Penalised(rows, penalty),
             learner,
             steps=STEPS,
-            tolerance=LEFT,
+            tolerance=SURE if sure else LEFT,
             frozen=frozen,
             penalty=kinks,
         ):

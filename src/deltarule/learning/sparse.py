@@ -86,6 +86,15 @@ def lassos_of(
     return np.concatenate([[0.0], top * np.geomspace(LEAST, 1, count)])
 
 
+def tried_at(read: Read, asked: Problem, penalties: Penalties, choices: Sequence[Choice]) -> Tried:
+    """These strengths on held-out rows, in this order."""
+    if len({choice.ridge for choice in choices}) == 1:
+        lassos = np.array([choice.lasso for choice in choices])
+        return _tried(read, asked, penalties, choices[0].ridge, lassos)
+    each = (_tried(read, asked, penalties, c.ridge, np.array([c.lasso])) for c in choices)
+    return reduce(add, each)
+
+
 def _tried(read: Read, asked: Problem, penalties: Penalties, ridge: float, lassos: Array) -> Tried:
     path = lasso_cv(
         read.folds, asked, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits

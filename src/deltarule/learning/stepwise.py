@@ -213,10 +213,11 @@ class Stepwise:
         """Let these strengths hold the weights, in the units that steps are taken in."""
         self.choice, self.penalty = choice, None
         if self.penalties.any(choice):
-            penalty = self._held_by(choice)
+            penalty = self.held_by(choice)
             self.penalty = penalty if penalty.kinked else penalty.ridge
 
-    def _held_by(self, choice: Choice) -> Lasso:
+    def held_by(self, choice: Choice) -> Lasso:
+        """What these strengths are in the units that steps are taken in."""
         return self.penalties.penalty(
             choice,
             # Strengths are for standardised inputs, whatever units the steps are taken in.
@@ -232,15 +233,16 @@ class Stepwise:
             self.tried = tried_on(self.read, self.asked, self.penalties)
             self.share = 1.0
         else:
-            search = self._search(self.rows)
+            search = self.search(self.rows)
             # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
             with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-                self.tried = searched(search, self.penalties, self._held_by)
+                self.tried = searched(search, self.penalties, self.held_by)
             self.share = search.rows / self.read.examples
         if self.tried is not None:
             self._take(for_all(self.tried.choice(self.tried.chosen()), self.share))
 
-    def _search(self, rows: RowSource) -> Search:
+    def search(self, rows: RowSource) -> Search:
+        """Held-out rows that penalties can be tried on."""
         source = Passed(self.read.of_sample(), self.standard) if self.read.sample else rows
         examples = sum(frame.height for frame in self.read.sample) or self.read.examples
         return Search(

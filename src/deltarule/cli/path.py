@@ -1,0 +1,99 @@
+"""deltarule path: the weights at one strength of a penalty after the other."""
+
+import json
+from pathlib import Path as FilePath
+from typing import Annotated
+
+import typer
+
+from deltarule.cli.arguments import (
+    Between,
+    DatabaseTable,
+    How,
+    Json,
+    Lasso,
+    Positive,
+    Query,
+    Ridge,
+    Table,
+    names,
+    range_of,
+    strengths_of,
+)
+from deltarule.cli.table import progress_bar, source_of
+
+WEIGHTS_SHOWN = 6
+"""More weights than this do not fit a screen's width; --out and --json have them all."""
+
+
+def path(
+    table: Table,
+    predict: Annotated[str, typer.Option(help="The column to predict.")],
+    using: Annotated[
+        list[str] | None, typer.Option(help="Columns to predict from, as for learn.")
+    ] = None,
+    loss: Annotated[str, typer.Option(help="What a wrong row counts for, as for learn.")] = "auto",
+    ridge: Ridge = None,
+    lasso: Lasso = None,
+    positive: Positive = None,
+    between: Between = None,
+    intercept: Annotated[bool, typer.Option("--intercept/--no-intercept")] = True,
+    weight: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="A column that counts rows.")
+    ] = None,
+    knots: Annotated[
+        bool, typer.Option("--knots", help="The strengths at which a weight leaves 0, or ends.")
+    ] = False,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
+    out: Annotated[
+        FilePath | None, typer.Option(metavar="FILE", help="Write all of it here, as CSV.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how a penalty shrinks the weights, and which strength held-out rows like best.
+
+    deltarule path movies.csv --predict gross --using budget,year,genre --lasso auto
+    """
+    from deltarule.learning.path import path
+    from deltarule.saved import write_whole
+    from deltarule.views.text import table as as_table
+
+    source = source_of(table, read, db_table, query)
+    with progress_bar() as progress:
+        found = path(
+            source,
+            predict=predict,
+            loss=loss,
+            using=names(using) if using else None,
+            positive=names(positive),
+            between=dict(range_of(one, "--between") for one in names(between)),
+            intercept=intercept,
+            weight=weight,
+            progress=progress,
+            **strengths_of(ridge, lasso),
+        )
+    shown = found.knots if knots else found.frame
+    if shown is None:
+        print("no knots are known: they are those of a lasso under squared loss, without ranges")
+        return
+    if out is not None:
+        write_whole(out, shown.write_csv)
+    if as_json:
+        told = {"chosen": found.chosen, "path": found.frame.to_dicts()}
+        told["knots"] = None if found.knots is None else found.knots.to_dicts()
+        print(json.dumps(told, allow_nan=False))
+        return
+    first = [name for name in ("ridge", "lasso") if knots or shown[name].n_unique() > 1]
+    rest = [name for name in shown.columns if name not in ("ridge", "lasso")]
+    columns = shown.columns if knots else [*first, *rest[: 4 + WEIGHTS_SHOWN]]
+    print(as_table(columns, shown.select(columns).rows()))
+    if not knots:
+        strength = found.frame[found.walked][found.chosen]
+        what = f"{found.walked} {strength:.6g}" if strength else f"no {found.walked}"
+        why = "better than none" if strength else "none is better"
+        print(f"\nheld-out rows ask for {what}: {why} by a standard error")
+        more = len(shown.columns) - len(columns) - (2 - len(first))
+        if more > 0:
+            print(f"{more} more weights: --out FILE writes them all")
