@@ -248,7 +248,8 @@ KEYS = {
 MAY_ADD = {
     "weights": {"t", "p"},
     "intercept": {"t", "p"},
-    "fit": {"deviance", "null_deviance", "log_likelihood", "aic"} | {"dispersion", "spread"},
+    "fit": {"deviance", "null_deviance", "log_likelihood", "aic", "pseudo_r2"}
+    | {"dispersion", "spread"},
     "held_out": {"output"},
     "learn": {"batch", "epochs", "gradient_left", "error_above_least", "way_left", "errors"},
 }

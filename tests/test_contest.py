@@ -23,6 +23,11 @@ def pair(mixed: pl.DataFrame) -> tuple[dr.Model, dr.Model]:
     )
 
 
+@pytest.fixture(scope="module")
+def weather(data: Path) -> pl.DataFrame:
+    return pl.read_csv(data / "tables" / "seattle_weather.csv")
+
+
 def test_the_difference_is_that_of_the_paired_t_test(
     mixed: pl.DataFrame, pair: tuple[dr.Model, dr.Model]
 ) -> None:
@@ -85,6 +90,20 @@ def test_yes_no_are_compared_by_log_loss_and_share_of_wrong_rows(mixed: pl.DataF
     assert wrong.one == pytest.approx(1 - target.one.classes.accuracy)
 
 
+def test_classes_are_compared_by_log_loss_and_share_of_wrong_rows(weather: pl.DataFrame) -> None:
+    early, late = weather[:730], weather[730:]
+    one = dr.learn(early, predict="weather", using=["precipitation", "wind"])
+    other = dr.learn(early, predict="weather", using=["precipitation", "wind", "temp_max"])
+    (target,) = one.compare(late, other).targets
+    for model, figures in ((one, target.one), (other, target.other)):
+        alone = model.compare(late).outputs[0]
+        assert figures == alone
+        assert alone.classes is not None
+        assert alone.classes.auc is None
+    loss, _ = target.differences
+    assert loss.difference == pytest.approx(target.other.loss - target.one.loss, rel=1e-9)
+
+
 def test_counts_are_compared_by_their_own_loss_first(mixed: pl.DataFrame) -> None:
     models = [
         dr.learn(mixed, predict="sold", using=using, loss="poisson") for using in ("age", "size")
@@ -112,12 +131,18 @@ def test_a_column_that_one_model_knows_as_text_and_the_other_as_numbers(tmp_path
     assert target.other.rmse == pytest.approx(as_text.compare(path).outputs[0].rmse)
 
 
-def test_other_targets_and_other_classes_are_refused(mixed: pl.DataFrame) -> None:
+def test_other_targets_and_other_classes_are_refused(
+    mixed: pl.DataFrame, weather: pl.DataFrame
+) -> None:
     one = dr.learn(mixed, predict="price", using="age")
     with pytest.raises(LearningError, match="A predicts price and B sold"):
         one.compare(mixed, dr.learn(mixed, predict="sold", using="age"))
     with pytest.raises(EmptyError, match="no row with a target"):
         one.compare(mixed.with_columns(price=None), one)
+    all_of_it = dr.learn(weather, predict="weather", using="wind")
+    few = weather.filter(pl.col("weather") != "snow")
+    with pytest.raises(LearningError, match="other classes"):
+        all_of_it.compare(weather, dr.learn(few, predict="weather", using="wind"))
     yes = dr.learn(mixed, predict="new", using="age", loss="logistic")
     with pytest.raises(LearningError, match="other classes or none"):
         yes.compare(mixed, dr.learn(mixed, predict="new", using="age", loss="squared"))

@@ -64,6 +64,8 @@ class FitRecord(Part):
     null_deviance: FiniteFloat | None = None
     log_likelihood: FiniteFloat | None = None
     aic: FiniteFloat | None = None
+    pseudo_r2: FiniteFloat | None = None
+    """McFadden's: 1 - log likelihood / that of guessing, where the loss knows its noise."""
     dispersion: FiniteFloat | None = None
     """How much more, or less, rows stray than the loss alone would say."""
     spread: FiniteFloat | None = Field(None, gt=0)

@@ -147,6 +147,7 @@ class _Sums:
         deviance, null_deviance = 2 * (self.value - self.least), 2 * (self.null - self.least)
         dispersion = self.dispersion(loss, parameters)
         minus = np.float64(self.value) / dispersion + self.constant
+        guessed = np.float64(self.null) / dispersion + self.constant
         return FitRecord(
             rmse=float(np.sqrt(self.squared / self.rows)),
             r2=_finite(_explained(deviance, null_deviance)) if null_deviance > 0 else None,
@@ -155,6 +156,7 @@ class _Sums:
             null_deviance=_finite(null_deviance) if likely else None,
             log_likelihood=_finite(-minus),
             aic=_finite(2 * parameters + 2 * minus),
+            pseudo_r2=_finite(_explained(minus, guessed)) if loss.noise == "known" else None,
             dispersion=None if loss.noise == "known" else _finite(dispersion),
             spread=getattr(loss, "spread", None),
         )

@@ -100,7 +100,16 @@ def fits(problem: LeastSquares, squared_error: Array, asked: Problem) -> list[Fi
             squared_error, problem.targets, problem.target_scale, strict=True
         )
     ]
-    return [FitRecord(rmse=fit.rmse, r2=fit.r2, residual_sd=fit.residual_sd) for fit in found]
+    return [
+        FitRecord(
+            rmse=fit.rmse,
+            r2=fit.r2,
+            residual_sd=fit.residual_sd,
+            log_likelihood=fit.log_likelihood(problem.rows),
+            aic=fit.aic(problem.rows, used),
+        )
+        for fit in found
+    ]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from deltarule.goodness.intervals import Intervals
 from deltarule.learning.columns import records
 from deltarule.learning.convergence import Convergence
 from deltarule.learning.seen import seen
+from deltarule.learning.suspicions import LEAK_ROWS, suspicions
 from deltarule.moments.inference import Certainty, certainty
-from deltarule.moments.moments import LeastSquares, Moments, total
-from deltarule.moments.solve import solve
+from deltarule.moments.moments import Moments, total
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.losses import loss_named, with_spread
 from deltarule.rule.predict import Array, Weights
@@ -37,9 +37,6 @@ from deltarule.summary import number
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import Schema
 
-# One input that explains more than this share of the target alone may know it already.
-LEAK = 0.8
-LEAK_ROWS = 20
 # Counts with a mean above this stray nearly as amounts do.
 FEW = 10
 
@@ -108,6 +105,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
     told: dict[str, _Told] = {}
     for part, outcome in outcomes:
         told |= _told_by_target(read, part, outcome)
+    loss_of = {t.name: outcome.loss for part, outcome in outcomes for t in part.targets}
     order = [told[target.name] for target in schema.targets]
     held_out = [one.held_out for one in order if one.held_out is not None]
     return Record(
@@ -130,8 +128,14 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         notes=(
             *read.notes,
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
-            *_leaks(read, whole),
             *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
+            *suspicions(
+                read,
+                whole,
+                [one.fit for one in order],
+                [loss_of[target.name] for target in schema.targets],
+                outcomes[0][1].errors,
+            ),
         ),
         intervals=tuple(one.intervals for one in order),
         moments=saved.packed(read.folds),
@@ -308,25 +312,4 @@ def _counted(read: Read, part: Schema, outcome: Outcome, whole: Moments) -> list
                 f"{target.name} looks like counts (whole numbers from 0 to {number(target.high)}, "
                 f"{number(mean)} on average): --loss poisson is made for counts"
             )
-    return notes
-
-
-def _leaks(read: Read, whole: Moments) -> list[str]:
-    """Columns that alone explain nearly all of a target: they may be known only afterwards."""
-    if whole.rows < LEAK_ROWS:
-        return []
-    p = len(read.schema.inputs)
-    notes = []
-    for at, target in enumerate(read.schema.outputs):
-        for column, span in read.schema.spans().items():
-            problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
-            if not problem.targets[0] > 0:
-                continue
-            error = float(problem.squared_error(solve(problem).weights)[0])
-            r2 = 1 - error / float(problem.targets[0])
-            if r2 > LEAK:
-                notes.append(
-                    f"{column} alone explains {r2:.0%} of {target}: if it is part of it, "
-                    "or known only afterwards, learn without it"
-                )
     return notes

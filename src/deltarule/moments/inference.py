@@ -95,6 +95,22 @@ class Fit:
             residual_sd=float(np.sqrt(squared_error / freedom)) * unit if freedom > 0 else None,
         )
 
+    def log_likelihood(self, rows: float) -> float | None:
+        """That of normal errors of the variance that suits best; None where all are 0.
+
+        Maths:   -rows / 2 * (log(2 * pi * rmse ** 2) + 1)
+        """
+        if not 0 < self.rmse < np.inf:
+            return None
+        # Twice the logarithm, as the square might be beyond all numbers.
+        found = -rows / 2 * (np.log(2 * np.pi) + 2 * np.log(self.rmse) + 1)
+        return float(found) if np.isfinite(found) else None
+
+    def aic(self, rows: float, weights: int) -> float | None:
+        """Akaike's criterion: 2 for each weight, less twice the log likelihood."""
+        likely = self.log_likelihood(rows)
+        return None if likely is None else 2 * weights - 2 * likely
+
 
 def design(inputs: Array, *, intercept: bool) -> Array:
     """Inputs with a column of ones for the intercept: (n, p) -> (n, q)."""

@@ -1,0 +1,161 @@
+"""What a person should look at before trusting a model, found while learning it. Few and telling.
+
+    leak          one column alone explains nearly all of a target, or tells its classes apart
+    told          a column that the others nearly tell, so that its weight is anyone's guess
+    one row       a number of which one row makes most of the variation: often a slip of the pen
+    counts        that stray further than their loss expects, so that the weights seem too sure
+
+`deltarule diagnose` looks further, row by row. Shapes: n rows, p inputs, c classes.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.diagnosing import inflated_words
+from deltarule.goodness.classes import both
+from deltarule.moments.inference import told_by_others
+from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.solve import Normal, solve
+from deltarule.rule.predict import Array
+from deltarule.saved import FitRecord
+from deltarule.summary import number, percent
+from deltarule.tables.reading import Read
+from deltarule.tables.schema import Number, Schema, Target
+
+# One input that explains more than this share of the target alone may know it already.
+LEAK = 0.8
+LEAK_ROWS = 20
+# One that alone tells classes apart leaves fewer than this share of guessing's mistakes.
+MISTAKES_LEFT = 0.03
+# The classes of so many bins of a number are guessed, each from so many rows.
+BINS, BIN_ROWS = 50, 20
+# A column of this inflation has a weight ten times less sure than without the others.
+INFLATED, TOLD_SHOWN, MOST_INPUTS = 100.0, 2, 500
+# One row that makes more than this share of a number's variation.
+ONE_ROW = 0.5
+# Counts whose deviance is so many times what it should be.
+STRAYS = 2.0
+
+
+def suspicions(
+    read: Read, whole: Moments, fit: Sequence[FitRecord], losses: Sequence[str], errors: str
+) -> list[str]:
+    """All of it in words; `fit` and `losses` are those of the targets, `errors` the kind.
+
+    `whole` are the moments of all rows: of the inputs, then of the targets' outputs.
+    """
+    if whole.rows < LEAK_ROWS:
+        return []
+    found = list(_explained(read.schema, whole))
+    named = {note.split(" alone ")[0] for note in found}
+    found += [note for note in _told_apart(read) if note.split(" alone ")[0] not in named]
+    found += [*_told(read, whole), *_one_row(read.schema, whole)]
+    freedom = whole.rows - len(read.schema.inputs) - 1
+    for target, one, loss in zip(read.schema.targets, fit, losses, strict=True):
+        strays = 0.0 if one.deviance is None or freedom <= 0 else one.deviance / freedom
+        if loss == "poisson" and errors == "classical" and strays > STRAYS:
+            found.append(
+                f"{target.name} strays {strays:.2g} times as far as counts do under poisson loss, "
+                "so the standard errors are too small: --errors robust gives ones that hold"
+            )
+    return found
+
+
+def _beware(column: str, what: str) -> str:
+    return f"{column} alone {what}: if it is part of it, or known only afterwards, learn without it"
+
+
+def _explained(schema: Schema, whole: Moments) -> Iterator[str]:
+    """Columns that alone explain nearly all of a target."""
+    p = len(schema.inputs)
+    for at, target in enumerate(schema.outputs):
+        for column, span in schema.spans().items():
+            problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
+            if not problem.targets[0] > 0:
+                continue
+            error = float(problem.squared_error(solve(problem).weights)[0])
+            r2 = 1 - error / float(problem.targets[0])
+            if r2 > LEAK:
+                yield _beware(column, f"explains {r2:.0%} of {target}")
+
+
+def _told_apart(read: Read) -> Iterator[str]:
+    """Columns by which alone classes, or yes and no, could be told; of those not yet named."""
+    schema = read.schema
+    spans = schema.target_spans()
+    apart = [target for target in schema.targets if _is_apart(target)]
+    if not apart or len(schema.inputs) > MOST_INPUTS:
+        return
+    parts = list(read.some_rows())
+    inputs = np.concatenate([part.inputs for part in parts])
+    targets = np.concatenate([part.targets for part in parts])
+    if len(inputs) < LEAK_ROWS or not np.isin(targets, (0.0, 1.0)).all():
+        return
+    for target in apart:
+        member = both(targets[:, spans[target.name]])
+        wrong = len(member) - float(member.sum(axis=0).max())
+        for column, span in schema.spans().items():
+            right = _guessed(_group_of(inputs[:, span]), member)
+            if wrong > 0 and len(member) - right < MISTAKES_LEFT * wrong:
+                share = percent(right / len(member))
+                yield _beware(column, f"tells {target.name} in {share} of rows")
+
+
+def _is_apart(target: Target) -> bool:
+    """Whether a target is told apart: it has classes, or is 0 and 1."""
+    return bool(target.classes) or (target.low, target.high) == (0.0, 1.0)
+
+
+def _group_of(inputs: Array) -> NDArray[np.intp]:
+    """Which bin of a number, or which level of a category, rows are in: (n, inputs) -> (n,)."""
+    if inputs.shape[1] > 1 and np.isin(inputs, (0.0, 1.0)).all():
+        return np.where(inputs.any(axis=1), np.argmax(inputs, axis=1) + 1, 0)
+    values = inputs[:, 0]
+    bins = min(BINS, max(1, len(values) // BIN_ROWS))
+    edges = np.unique(np.quantile(values, np.arange(1, bins) / bins, method="higher"))
+    return np.searchsorted(edges, values, side="left")
+
+
+def _guessed(group: NDArray[np.intp], member: Array) -> float:
+    """How many rows are right when each group is guessed to be its most frequent class."""
+    counts = np.column_stack([np.bincount(group, of, group.max() + 1) for of in member.T])
+    # A group of few rows is right by chance: only the others count.
+    return float(counts.max(axis=1)[counts.sum(axis=1) >= BIN_ROWS / 2].sum())
+
+
+def _told(read: Read, whole: Moments) -> list[str]:
+    """Columns that others nearly tell, apart from those made of the same columns of the table."""
+    p = len(read.schema.inputs)
+    if p > MOST_INPUTS:
+        return []
+    problem = LeastSquares.of(whole, range(p), [], intercept=read.plan.asked.intercept)
+    made_of = {one.name: set(one.term.columns) for one in read.schema.columns}
+    found = []
+    for one in told_by_others(Normal.of(problem).correlation, read.schema.spans()):
+        kin = any(made_of[one.column] & made_of[other] for other in one.by)
+        # Beyond that it depends on them, which is told elsewhere.
+        if INFLATED < one.inflation < 1e10 and not kin:
+            found.append(inflated_words(one))
+    return found[:TOLD_SHOWN]
+
+
+def _one_row(schema: Schema, whole: Moments) -> Iterator[str]:
+    """Numbers of which one row makes most of the variation."""
+    spans = schema.spans()
+    for column in schema.columns:
+        # What is computed, or says yes and no, may well be 0 in nearly every row.
+        if not isinstance(column, Number) or column.expression is not None:
+            continue
+        if (column.low, column.high) == (0.0, 1.0):
+            continue
+        at = spans[column.name].start
+        variation = float(whole.cross[at, at] * whole.scale[at] ** 2)
+        mean = float(whole.mean[at] * whole.scale[at])
+        far = max(column.low, column.high, key=lambda end: abs(end - mean))
+        if variation > 0 and np.isfinite(variation) and (far - mean) ** 2 > ONE_ROW * variation:
+            yield (
+                f"one row's {column.name} is {number(far)} and makes "
+                f"{(far - mean) ** 2 / variation:.0%} of all its variation: mend it if it is wrong"
+            )
