@@ -270,3 +270,24 @@ def test_what_the_command_line_refuses(
     ran = run("learn", tmp_path / "t.csv", "--predict", "y", *options)
     assert ran.code == 2
     assert said in " ".join(ran.err.replace("│", " ").split())
+
+
+def test_classes_are_scikit_learns_elastic_net() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(150, 5))
+    scores = inputs @ rng.normal(size=(5, 3)) + rng.gumbel(size=(150, 3))
+    classes = np.array(["a", "b", "c"])[scores.argmax(axis=1)]
+    model = dr.learn(
+        {**{f"x{at}": inputs[:, at] for at in range(5)}, "y": classes},
+        predict="y",
+        lasso=0.05,
+        ridge=0.02,
+    )
+    inside = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    peer = linear_model.LogisticRegression(
+        C=1 / (0.07 * 150), l1_ratio=0.05 / 0.07, solver="saga", tol=1e-12, max_iter=100_000
+    ).fit(inside, classes)
+    found = weights_of(model).reshape(3, 5) * inputs.std(axis=0)
+    assert (found == 0).any()
+    # Where saga stops.
+    np.testing.assert_allclose(found, peer.coef_, atol=1e-9)
