@@ -4,18 +4,26 @@ Each picture is of a real page in the system's Chromium. A new one is a function
 gets a browser and a folder to work in, and gives the page ready to be taken.
 """
 
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import chdir
+from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
 
 import deltarule as dr
+from deltarule.learning import Run
+from deltarule.learning.settings import Settings
 from deltarule.views import html
+from deltarule.views.live import Progress
 from deltarule.views.report import report
+from deltarule.views.words import weight_names
 
 DOCS = Path(__file__).parent
 FILMS = Path(dr.__file__).parent / "data" / "movies.csv"
@@ -71,11 +79,29 @@ def explain(browser: Browser, folder: Path) -> Page:
     return written(browser, folder, html.page(found.heading, found.to_html()), (560, 600), "light")
 
 
+def terminal(browser: Browser, folder: Path) -> Page:
+    """The live view in the middle of a run."""
+    using = ["budget", "running_time", "genre"]
+    run = Run(str(FILMS), Settings(predict="gross", using=using, batch=8, epochs=20, seed=1))
+    names = [*weight_names(run.read.schema.inputs), "intercept"]
+    progress = Progress(names, squared=True)
+    for step in islice(run, 5000):
+        progress.add(step)
+    console = Console(record=True, width=72, file=StringIO())
+    console.print(progress)
+    drawn = console.export_svg(title="deltarule learn movies.csv --predict gross --batch 8")
+    # The fonts it names are elsewhere; the system's own do.
+    drawn = re.sub(r"@font-face {.*?}", "", drawn, flags=re.DOTALL)
+    frame = f"<body style='margin:0;background:#fff'>{drawn}</body>"
+    return written(browser, folder, frame, (900, 344), "light")
+
+
 PICTURES: dict[str, Callable[[Browser, Path], Page]] = {
     "report-light": report_light,
     "report-effects-dark": report_effects,
     "report-phone-dark": report_phone,
     "explain": explain,
+    "terminal": terminal,
 }
 
 

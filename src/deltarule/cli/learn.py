@@ -193,6 +193,14 @@ def learn(
         list[str] | None,
         typer.Option(metavar="NUMBERS", help="Rows that each step is also shown for, such as 1,5."),
     ] = None,
+    live: Annotated[
+        bool | None,
+        typer.Option(
+            "--live/--no-live",
+            show_default=False,
+            help="Error and weights while learning. Default: on a terminal, when it takes long.",
+        ),
+    ] = None,
     words: Annotated[
         bool,
         typer.Option("--words", help="Each step spelled out, for --trace-rows or for row 1."),
@@ -216,7 +224,7 @@ def learn(
     from deltarule.learning import Run
     from deltarule.learning.settings import Settings
 
-    how = Tracing.of(trace, trace_rows, words=words, as_json=as_json)
+    how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
     with progress_bar() as progress:
         settings = Settings(

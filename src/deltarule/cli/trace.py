@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from deltarule.cli.arguments import names
+from deltarule.cli.live import shown
 
 if TYPE_CHECKING:
     from deltarule.learning import Run
@@ -27,10 +28,17 @@ class Tracing:
     to: str | None
     rows: tuple[int, ...]
     words: bool
+    live: bool | None
 
     @classmethod
     def of(
-        cls, trace: str | None, rows: list[str] | None, *, words: bool, as_json: bool
+        cls,
+        trace: str | None,
+        rows: list[str] | None,
+        *,
+        words: bool,
+        live: bool | None,
+        as_json: bool,
     ) -> "Tracing":
         """From the options. Errors: typer.BadParameter where they do not go together."""
         from deltarule.views.ledger import KINDS, kind_of
@@ -49,25 +57,29 @@ class Tracing:
                 f"'{trace}' must end in {', '.join(most)} or {last}", param_hint="--trace"
             )
         numbers = tuple(_number(one) for one in names(rows))
-        return cls(trace, numbers or ((1,) if words else ()), words)
+        return cls(trace, numbers or ((1,) if words else ()), words, live)
 
     def trace(self, run: "Run") -> None:
-        """Take the steps and show them, if that was asked for."""
-        if self.to is None and not self.words:
-            return
-        if run.stepwise is None and (self.words or self.to == ON_SCREEN):
-            print(NO_STEPS + "\n")
-        elif self.words and self.to is not None:
-            self._write(run, self._said(run))
-        elif self.words:
-            for _ in self._said(run):
-                pass
+        """Take the steps and show them: as asked for, or on a terminal where it takes long."""
+        printed = self.words or self.to == ON_SCREEN
+        if len(run.groups) > 1 and not (printed or self.to):
+            return  # each group of targets takes its own steps, unseen
+        if run.stepwise is None:
+            if printed:
+                print(NO_STEPS + "\n")
+            elif self.to is not None:
+                self._write(run, iter(run))
         elif self.to == ON_SCREEN:
             for line in _ledger(run).lines(iter(run)):
                 print(line)
             print()
-        elif self.to is not None:
-            self._write(run, iter(run))
+        else:
+            steps = self._said(run) if self.words else shown(run, live=self.live)
+            if self.to is not None:
+                self._write(run, steps)
+            else:
+                for _ in steps:
+                    pass
 
     def _write(self, run: "Run", steps: "Iterator[Step]") -> None:
         from deltarule.views.ledger import kind_of

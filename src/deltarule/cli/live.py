@@ -1,0 +1,74 @@
+"""Steps shown while they are taken: a live view on a terminal, plain lines in a pipe."""
+
+import sys
+from collections.abc import Iterator
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deltarule.learning import Run
+    from deltarule.rule.train import Step
+    from deltarule.views.live import Progress
+
+# A run that is over sooner than this shows nothing by itself.
+PATIENCE = 1.0
+FRAMES = 8
+
+
+def shown(run: "Run", *, live: bool | None) -> "Iterator[Step]":
+    """The steps of a run, shown on stderr as they pass.
+
+    `live` True shows them from the first, False never; None on a terminal, once a run takes long.
+    """
+    terminal = sys.stderr.isatty()
+    if live is False or (live is None and not terminal):
+        yield from run
+    elif terminal:
+        yield from _on_terminal(run, after=0.0 if live else PATIENCE)
+    else:
+        yield from _in_lines(run)
+
+
+def _progress(run: "Run") -> "Progress":
+    from deltarule.views.live import Progress
+    from deltarule.views.words import weight_names
+
+    assert run.stepwise is not None, "there are steps"
+    names = weight_names(run.read.schema.inputs)
+    if run.stepwise.model.intercept:
+        names.append("intercept")
+    return Progress(names, squared=run.stepwise.settings.losses[0] == "squared")
+
+
+def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":
+    from rich.console import Console
+    from rich.live import Live
+
+    progress = _progress(run)
+    begun, drawn = monotonic(), 0.0
+    view: Live | None = None
+    try:
+        for step in run:
+            progress.add(step)
+            now = monotonic()
+            if view is None and now - begun >= after:
+                view = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
+                view.start()
+            if view is not None and (now - drawn >= 1 / FRAMES or step.stopped):
+                view.update(progress, refresh=True)
+                drawn = now
+            yield step
+    finally:
+        if view is not None:
+            view.stop()
+
+
+def _in_lines(run: "Run") -> "Iterator[Step]":
+    from deltarule.rule.thin import on_screen
+
+    progress = _progress(run)
+    for step in run:
+        progress.add(step)
+        if on_screen(step.number) or step.stopped:
+            print(progress.line, file=sys.stderr)
+        yield step
