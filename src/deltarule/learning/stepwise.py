@@ -13,7 +13,6 @@ from deltarule.learning.batches import InBatches
 from deltarule.learning.beginning import THINNED, learnt_from, steepest
 from deltarule.learning.chosen import Chosen
 from deltarule.learning.convergence import Convergence, gradient_left, way_left
-from deltarule.learning.course import Course
 from deltarule.learning.deviance import Fitting, own_alphas, separated, standard_errors
 from deltarule.learning.exact import Certain, fits
 from deltarule.learning.guessing import Guessing
@@ -37,6 +36,7 @@ from deltarule.moments.problem import Problem
 from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error, solve
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Objective
+from deltarule.rule.course import Course
 from deltarule.rule.epochs import Batches, train_in_epochs
 from deltarule.rule.learn import Descent, Learner, alpha_range_of
 from deltarule.rule.losses import Loss, loss_named, together

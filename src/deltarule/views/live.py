@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deltarule.learning.course import Course
+from deltarule.rule.course import Course
 from deltarule.rule.predict import stack
 from deltarule.rule.train import Step
 from deltarule.summary import number
