@@ -274,7 +274,6 @@ def no_constants(name: str) -> None:
         ["--weight=sold"],
         ["--using=age,age2"],
         ["--using=age", "--freeze=age"],
-        ["--predict=flat"],
         ["--predict=exact"],
     ],
     ids=str,
@@ -282,7 +281,7 @@ def no_constants(name: str) -> None:
 def test_json_has_the_promised_keys_and_finite_numbers(
     run: Callable[..., Any], mixed: pl.DataFrame, here: Path, options: list[str]
 ) -> None:
-    table = mixed.with_columns(age2=2 * pl.col("age"), flat=pl.lit(1.5), exact=3 * pl.col("age"))
+    table = mixed.with_columns(age2=2 * pl.col("age"), exact=3 * pl.col("age"))
     table.write_csv("t.csv")
     if not any(option.startswith("--predict") for option in options):
         options = ["--predict=price", *options]

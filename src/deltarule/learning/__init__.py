@@ -19,6 +19,7 @@ from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.learning.given import check_other, judged_by
 from deltarule.learning.group import Group, groups, rows_kept
 from deltarule.learning.outcome import record
+from deltarule.learning.sense import check_folds, check_members, check_targets
 from deltarule.learning.settings import Settings, taking_settings
 from deltarule.learning.stepwise import Stepwise
 from deltarule.model import Model
@@ -57,8 +58,11 @@ class Run:
 
     def _begin(self, found: Read, settings: Settings) -> None:
         self.read, self.settings = found, settings
-        _check_folds(found, settings)
+        check_folds(found, settings)
+        check_targets(found, settings)
         self.groups = groups(found, settings)
+        for group in self.groups:
+            check_members(group)
 
     @property
     def group(self) -> Group:
@@ -104,16 +108,6 @@ class Run:
         if self.settings.hold_out is not None:
             made = judged_by(made, self.read, self.settings.hold_out)
         return Model(made)
-
-
-def _check_folds(found: Read, settings: Settings) -> None:
-    """Errors: LearningError for more folds than there are rows."""
-    rows = max(found.examples, sum(fold.rows for fold in found.folds))
-    if settings.folds is not None and settings.folds > rows:
-        raise LearningError(
-            f"{found.source.name}: folds is {settings.folds}, but there are {rows:,.0f} rows to "
-            "learn from: choose no more folds than rows"
-        )
 
 
 @taking_settings(Settings)

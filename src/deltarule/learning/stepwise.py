@@ -440,13 +440,16 @@ class Stepwise:
         Errors:  DivergedError where they run away and are to have no ridge
         """
         newton = self.settings.chosen == "newton" and self.settings.loss != "squared"
-        start, asked = None, not newton or self.penalties.hold_all(self.choice)
+        if not newton or self.penalties.hold_all(self.choice):
+            if newton and self.penalties.ridge.auto and self.choice.ridge:
+                self.runaway = self._unheld()
+            yield from self._plain()
+            return
+        start = None
         for step in self._plain():
             start = start or step
-            arrived = step.stopped is not None and step.stopped.reason != "steps"
-            # With a tolerance of nearly nothing they would go on until all curvature is rounding.
-            if not asked and (arrived or vanished(step, start)):
-                asked, self.runaway = True, self._away(step)
+            if self.runaway is None and self._arrived(step, start):
+                self.runaway = self._away(step)
                 if self.runaway is not None:
                     break
             yield step
@@ -458,10 +461,7 @@ class Stepwise:
                 "leave them out"
             )
         yield replace(step, stopped=None)
-        self._take(replace(self.choice, ridge=1 / self.problem.rows))
-        self.objective = self._objective()
-        if self.kinks is not None:
-            self.learner = proximal(given(self.settings), self.kinks)
+        self._hold(replace(self.choice, ridge=1 / self.problem.rows))
         for more in self._plain():
             ridge = f"{self.choice.ridge:.3g}"
             words = f"after {step.number} steps that ran away, with a ridge of {ridge}"
@@ -469,6 +469,34 @@ class Stepwise:
             if stopped is not None:
                 stopped = replace(stopped, words=f"{words}: {stopped.words}")
             yield replace(more, number=step.number + more.number, stopped=stopped)
+
+    def _arrived(self, step: Step, start: Step) -> bool:
+        """Whether a step is the last, or would be but for a tolerance of nearly nothing.
+
+        Steps that run away would go on until all curvature is rounding.
+        """
+        if step.stopped is not None and step.stopped.reason != "steps":
+            return True
+        return vanished(step, start)
+
+    def _unheld(self) -> Runaway | None:
+        """What Newton's steps would run away with, had held-out rows not chosen a ridge."""
+        chosen, start = self.choice, None
+        self._hold(replace(chosen, ridge=0.0))
+        for step in self._train(self.objective, self.first(), self.frozen):
+            start = start or step
+            if self._arrived(step, start):
+                break
+        found = self._away(step)
+        self._hold(chosen)
+        return found
+
+    def _hold(self, choice: Choice) -> None:
+        """Let these strengths hold the weights from now on."""
+        self._take(choice)
+        self.objective = self._objective()
+        learner = given(self.settings)
+        self.learner = learner if self.kinks is None else proximal(learner, self.kinks)
 
     def _away(self, step: Step) -> Runaway | None:
         """What Newton's steps run away with, if they do."""
@@ -628,8 +656,9 @@ class Stepwise:
         notes += self._pace()
         notes += self._chosen()
         if self.runaway is not None:
-            ridge = f"{self.choice.ridge:.3g}"
-            notes.append(f"{self.runaway}; so a ridge of {ridge}, 1 / rows, holds them")
+            chosen = self.tried is not None and self.tried.choice(self.tried.chosen()).ridge
+            why = "which held-out rows chose" if chosen else "1 / rows"
+            notes.append(f"{self.runaway}; a ridge of {self.choice.ridge:.3g}, {why}, holds them")
         if self.rounds is not None and self.settings.rest("ridge") == "auto":
             notes.append(f"no ridge was tried: {self.losses[0].name} loss takes one that you name")
         if self.rounds is not None and self.settings.chosen != "newton":
