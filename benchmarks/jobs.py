@@ -137,6 +137,20 @@ def _linked(name: str, title: str, table: str, rows: int, loss: str) -> Job:
     )
 
 
+def _page(name: str, table: str, loss: str, note: str) -> Job:
+    """The page on a million rows: a step's answer should take less than 20 ms."""
+    return Job(
+        name=name,
+        title="Parquet to a page that steps; its answers should take less than 20 ms",
+        table=table,
+        rows=1_000_000,
+        contestants=(
+            DECODE,
+            Contestant("deltarule watch", f"benchmarks.page:{loss}", ("benchmarks.page",), note),
+        ),
+    )
+
+
 JOBS = (
     Job(
         name="parquet_5m_x_20",
@@ -207,6 +221,8 @@ JOBS = (
         rows=1_000_000,
         contestants=(DECODE, LEARN, SKLEARN_SCALED),
     ),
+    _page("page_1m_x_20", "numbers.parquet", "squared", "a step anywhere from the moments"),
+    _page("page_logistic_1m_x_20", "yes_no.parquet", "logistic", "50,000 rows are held"),
     _linked("logistic_5m_x_20", "Logistic, in memory", "yes_no.parquet", 5_000_000, "logistic"),
     _linked("logistic_1m_x_50", "Logistic, in memory", "yes_no_50.parquet", 1_000_000, "logistic"),
     _linked("poisson_5m_x_20", "Poisson, in memory", "counts.parquet", 5_000_000, "poisson"),

@@ -11,6 +11,7 @@ Unlike `train` it goes on where the loss rises: people want to see what happens 
 
 import math
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,6 +98,7 @@ class Walk:
         # A loss that changes from round to round is learnt in a row, and remembered.
         in_rounds = stepwise.rounds is not None and self.learner.name == "newton"
         self._rounds = _Rounds(stepwise) if in_rounds else None
+        self._asked: deque[tuple[Weights, Comparison]] = deque(maxlen=4)
         self.way: list[Passed] = []
         self.at_start = self._ask(first)
         self._pass(0, self.at_start.loss, first)
@@ -212,8 +214,14 @@ class Walk:
             yield taken
 
     def _ask(self, weights: Weights) -> Comparison:
+        """What all rows say to these weights; asked again for the same ones, nothing is read."""
+        for known, said in self._asked:
+            if known is weights:
+                return said
         with np.errstate(all="ignore"):
-            return ask(weights, self.stepwise.objective, self.learner, self.stepwise.frozen)
+            said = ask(weights, self.stepwise.objective, self.learner, self.stepwise.frozen)
+        self._asked.append((weights, said))
+        return said
 
     def _stand(self, here: Checkpoint, last: Step | None) -> Stand:
         own = self.stepwise.own
