@@ -8,7 +8,7 @@ WORKERS ?= logical --maxprocesses 4
 .DELETE_ON_ERROR:
 # Two installs into one .venv at the same time would break it.
 .NOTPARALLEL:
-.PHONY: help demo test check bench chromium constraints clean
+.PHONY: help demo test check bench chromium constraints screenshots clean
 
 help:  ## this list
 	@echo "make <target>, where target is one of:"
@@ -34,6 +34,9 @@ chromium:
 	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null \
 	|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -q update && apt-get -q install -y --no-install-recommends chromium; } \
 	|| { echo "the tests of the page need Chromium: install it, on Debian by: apt-get install chromium" >&2; exit 1; }
+
+screenshots: .venv/.installed-test chromium  ## the pictures in docs, anew
+	$(BIN)/python docs/screenshots.py
 
 constraints:  ## constraints.txt anew: the newest versions that a fresh install brings
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT \

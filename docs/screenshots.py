@@ -8,11 +8,14 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import chdir
+from functools import cache
 from io import StringIO
 from itertools import islice
 from pathlib import Path
+from queue import Queue
 
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
@@ -24,6 +27,7 @@ from deltarule.views import html
 from deltarule.views.live import Progress
 from deltarule.views.report import report
 from deltarule.views.words import weight_names
+from deltarule.web.app.serve import serve
 
 DOCS = Path(__file__).parent
 FILMS = Path(dr.__file__).parent / "data" / "movies.csv"
@@ -96,12 +100,75 @@ def terminal(browser: Browser, folder: Path) -> Page:
     return written(browser, folder, frame, (900, 344), "light")
 
 
+@cache
+def watching() -> str:
+    """The address of `deltarule watch`, which is served until the pictures are done."""
+    told: Queue[str] = Queue()
+    serving = {"tell": told.put, "show": False}
+    threading.Thread(target=serve, args=(None,), kwargs=serving, daemon=True).start()
+    return told.get(timeout=60)
+
+
+def watched(
+    browser: Browser, lesson: str, size: tuple[int, int], look: str, *acts: tuple[str, str]
+) -> Page:
+    """A lesson of the page, after numbers were put into fields."""
+    page = browser.new_page(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if look == "dark" else "light",
+    )
+    page.goto(f"{watching()}#{lesson}")
+    page.wait_for_selector("body[data-step]")
+    for field, value in acts:
+        page.fill(f"#{field}", value)
+        page.press(f"#{field}", "Enter")
+        page.wait_for_timeout(700)
+    page.evaluate("document.activeElement.blur()")
+    if size[0] > 1000:  # all of it, where that is not too long
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": size[0], "height": height})
+    page.wait_for_timeout(700)
+    return page
+
+
+def page_one_weight(browser: Browser, folder: Path) -> Page:
+    return watched(browser, "one-weight", (1400, 900), "light", ("number", "3"))
+
+
+def page_explodes(browser: Browser, folder: Path) -> Page:
+    acts = ("alpha-number", "5.4e-11"), ("number", "12")
+    return watched(browser, "too-far", (1400, 900), "dark", *acts)
+
+
+def page_correlation(browser: Browser, folder: Path) -> Page:
+    return watched(browser, "correlation", (1400, 900), "light", ("number", "400"))
+
+
+def page_phone(browser: Browser, folder: Path) -> Page:
+    page = watched(browser, "overfitting", (400, 860), "light", ("number", "200"))
+    page.locator("#predict-head").evaluate("one => one.closest('section').scrollIntoView()")
+    page.wait_for_timeout(300)
+    return page
+
+
+def page_phone_dark(browser: Browser, folder: Path) -> Page:
+    page = watched(browser, "classes", (400, 860), "dark", ("number", "5"))
+    page.locator("#predict-head").evaluate("one => one.closest('section').scrollIntoView()")
+    page.wait_for_timeout(300)
+    return page
+
+
 PICTURES: dict[str, Callable[[Browser, Path], Page]] = {
     "report-light": report_light,
     "report-effects-dark": report_effects,
     "report-phone-dark": report_phone,
     "explain": explain,
     "terminal": terminal,
+    "page-one-weight": page_one_weight,
+    "page-explodes-dark": page_explodes,
+    "page-correlation": page_correlation,
+    "page-phone": page_phone,
+    "page-phone-dark": page_phone_dark,
 }
 
 

@@ -54,17 +54,16 @@ def test_changing_what_was_read_before_reads_nothing_again():
 
 
 def test_a_step_takes_no_longer_for_many_rows():
-    """The limit is 20 ms; the rows are many more than a millisecond's worth of reading."""
+    """The limit is 20 ms, without what others do on the machine."""
     page = Open(Session(opened(numbers(300_000)), Choices(("y",), ("x1", "x2"))))
     look = Look(shown=["x1", "x2"])
     took = []
     for number in (1, 2, 3, 1_000_000, 5, 40_000, 17, 999_999, 4, 8):
-        begun = time.perf_counter()
+        begun = time.process_time()
         page.session.go(number)
         drawing(page, look)
-        took.append(time.perf_counter() - begun)
-    # a median, for others use the machine too
-    assert float(np.median(took)) < 0.060
+        took.append(time.process_time() - begun)
+    assert float(np.median(took)) < 0.020
 
 
 def test_a_hand_puts_one_weight_and_learning_goes_on_from_there():

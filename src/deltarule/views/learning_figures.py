@@ -20,7 +20,8 @@ Figure = dict[str, Any]
 
 # Error bowls are deep: their rings are drawn at these shares of the way down.
 RINGS = 16
-FAR = 3.0
+# Beyond it there is no room for axes.
+LARGEST = 1e290
 
 
 def rows_with_line(
@@ -40,10 +41,8 @@ def rows_with_line(
     """
     # A line through the origin is seen to pass through it.
     zero = bool(line_x.size and line_x[0] == 0)
-    low, high = _window(
-        np.append(targets, 0.0) if zero else targets,
-        line if unseen is None else np.append(line, unseen[1]),
-    )
+    shown = targets if unseen is None else np.append(targets, unseen[1])
+    low, high = _window(np.append(shown, 0.0) if zero else shown, line)
     at = float(np.interp(x[chosen], line_x, np.nan_to_num(line))) if line_x.size else math.nan
     data = [
         _curve([x[chosen], x[chosen]], [targets[chosen], at], LIGHT.delta, width=2.5),
@@ -127,7 +126,9 @@ def rows_in_classes(
             f"{hover[row]}<br>is {_plain(name)}, taken for {other}"
             for row, other in zip(at.tolist(), taken, strict=True)
         ]
-        data.append(_points(x[at], y[at], marker, text=texts, chosen=at.tolist(), name=name))
+        data.append(
+            _points(x[at], y[at], marker, text=texts, chosen=at.tolist(), name=_plain(name))
+        )
     count = int(wrong.sum())
     figure = _figure(
         data,
@@ -187,7 +188,7 @@ def deltas(
             chosen=[rows[n] for n in at],
         ),
     ]
-    seen = np.abs(sorted_deltas[np.isfinite(sorted_deltas)])
+    seen = np.abs(_drawable(sorted_deltas))
     most = float(seen.max()) * 1.12 if seen.size and seen.max() > 0 else 1.0
     room = max(len(at) * 0.03, 0.6)
     x = _axis(f"rows, by {by}", [-room, len(at) - 1 + room]) | {"showticklabels": False}
@@ -216,7 +217,7 @@ def parabola(
 
     Shapes:  across, error (a,); way: weights and errors passed, the first `past` of them by now
     """
-    seen = np.append(error[np.isfinite(error)], here[1])
+    seen = _drawable(np.append(error, here[1]))
     low, high = float(seen.min()), float(seen.max())
     room = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
     steps = {"color": LIGHT.model, "size": 6, "opacity": 0.55}
@@ -291,12 +292,12 @@ def error_by_step(
 
     Shapes:  steps, errors (points,)
     """
-    shown = errors[np.isfinite(errors) & (errors > 0)]
+    shown = _drawable(errors[errors > 0])
     low, high = (float(shown.min()), float(shown.max())) if shown.size else (1.0, 10.0)
     data = []
     if unseen is not None:
         data.append(_curve(steps, unseen, LIGHT.delta, width=2, name="rows it never sees"))
-        good = unseen[np.isfinite(unseen) & (unseen > 0)]
+        good = _drawable(unseen[unseen > 0])
         low, high = min([low, *good.tolist()]), max([high, *good.tolist()])
     data += [
         _curve(steps, errors, LIGHT.model, width=2),
@@ -308,9 +309,10 @@ def error_by_step(
     ]
     axis = _axis("", [low, high])
     last = max(float(steps[-1]), 1.0)
-    if low > 0 and high / low > 20:
-        axis |= {"type": "log", "range": [math.log10(low) - 0.15, math.log10(high) + 0.15]}
-        axis |= {"exponentformat": "power", "dtick": max(1, round(math.log10(high / low) / 4))}
+    if low > 0 and high / 20 > low:
+        powers = [math.log10(low), math.log10(high)]
+        axis |= {"type": "log", "range": [powers[0] - 0.15, powers[1] + 0.15]}
+        axis |= {"exponentformat": "power", "dtick": max(1, round((powers[1] - powers[0]) / 4))}
     else:
         room = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
         axis |= {"range": [low - room, high + room]}
@@ -392,9 +394,15 @@ def _curve(
     }
 
 
+def _drawable(values: Array) -> Array:
+    """Those of the numbers that can be drawn."""
+    drawable: Array = values[np.abs(values) < LARGEST]
+    return drawable
+
+
 def _told(values: Any) -> list[float | None]:
     """Numbers as JSON has them: those that are not finite, or beyond drawing, are gaps."""
-    return [float(v) if math.isfinite(v) and abs(v) < 1e300 else None for v in values]
+    return [float(v) if abs(v) < LARGEST else None for v in values]
 
 
 def _window(targets: Array, predictions: Array) -> tuple[float, float]:
@@ -406,7 +414,7 @@ def _window(targets: Array, predictions: Array) -> tuple[float, float]:
     room = (high - low) * 0.08 or abs(high) * 0.25 or 1.0
     # Amounts begin at nothing, where that is not far off.
     low, high = (0.0 if 0 <= low < 0.25 * high else low - room), high + room
-    seen = predictions[np.isfinite(predictions)]
+    seen = _drawable(predictions)
     span = high - low
     for _ in range(900):
         over = seen.size and (seen.max() > high + span * 0.5 or seen.min() < low - span * 0.5)

@@ -263,7 +263,9 @@ class Walk:
         """The checkpoint at a step far off, or before the end of numbers; with points between."""
         assert self._closed is not None, "only what has a closed form leaps"
         end = number if self._fine(number) else self._end(start, number) - 1
-        for at in np.unique(np.linspace(start, max(end, start), BETWEEN).astype(int)):
+        # Where it was before, the way is known.
+        known = end <= self.way[-1].number
+        for at in [] if known else np.unique(np.linspace(start, end, BETWEEN).astype(int)):
             weights = self._closed.at(int(at))
             self._pass(int(at), self._ask(weights).loss, weights)
         point = Checkpoint(end, self._closed.at(end), None)

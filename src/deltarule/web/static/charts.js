@@ -46,6 +46,12 @@ export function place(id, x, y) {
   return [xaxis._offset + xaxis.d2p(x), yaxis._offset + yaxis.d2p(y)];
 }
 
+// From where to where a chart's plane goes, from top to bottom.
+export function inside(id) {
+  const { _offset, _length } = document.getElementById(id)._fullLayout.yaxis;
+  return [_offset, _offset + _length];
+}
+
 export function valueAt(id, pixels) {
   const { yaxis } = document.getElementById(id)._fullLayout;
   return yaxis.p2d(pixels - yaxis._offset);

@@ -170,8 +170,8 @@ function alpha({ alpha: { alpha: value, limit, fastest } }) {
   // Side by side where they would lie on each other.
   const apart = fastest === null || limit === null ? 1 : part(limit) - part(fastest);
   const tight = apart * at("alpha").offsetWidth < MARK_ROOM;
-  at("fastest").style.transform = tight ? "translateX(-100%)" : "";
-  at("limit").style.transform = tight ? "translateX(0)" : "";
+  at("fastest").classList.toggle("before", tight);
+  at("limit").classList.toggle("after", tight);
   at("fastest").title = `Use the fastest alpha, ${told(fastest)}`;
   at("limit").title = `From ${told(limit)} on it explodes`;
 }
@@ -240,9 +240,9 @@ function handle({ handle: found, weights: { lines } }) {
   if (!found) return;
   const { weight } = lines.find(({ name }) => name === found.name);
   const [left, top] = charts.place("predict-chart", found.x, found.start + weight * found.x);
-  const { clientHeight } = at("predict-chart");
+  const [highest, lowest] = charts.inside("predict-chart");
   knob.style.left = `${left}px`;
-  knob.style.top = `${Math.min(Math.max(top, 13), clientHeight - 13)}px`;
+  knob.style.top = `${Math.min(Math.max(top, highest), lowest)}px`;
   knob.setAttribute("aria-valuenow", weight);
   knob.setAttribute("aria-valuetext", `weight ${told(weight)}`);
 }

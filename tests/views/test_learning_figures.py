@@ -1,0 +1,140 @@
+"""Figures of learning: whatever the numbers, JSON that plotly draws, and names stay names."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.views import learning_figures as figures
+from deltarule.views.theme import LIGHT
+
+ANY = st.floats(allow_nan=True, allow_infinity=True, width=64)
+FINITE = st.floats(-1e12, 1e12)
+EVIL = "<b onload=x>&'"
+
+
+def checked(figure: figures.Figure) -> figures.Figure:
+    """The figure, drawable: finite ranges that go up, no markup of a table, words for the blind."""
+    alt = figure["layout"].pop("meta")["alt"]  # a text for an attribute, not for plotly
+    assert alt
+    assert "<b onload" not in json.dumps(figure, allow_nan=False)
+    figure["layout"]["meta"] = {"alt": alt}
+    for name in ("xaxis", "yaxis"):
+        span = figure["layout"][name].get("range")
+        if span is not None:
+            assert all(math.isfinite(end) for end in span)
+            assert span[0] < span[1]
+    for trace in figure["data"]:
+        assert len(trace["x"]) == len(trace.get("z", trace["y"])[0] if "z" in trace else trace["y"])
+    return figure
+
+
+@given(st.lists(st.tuples(FINITE, FINITE, ANY), min_size=1, max_size=20), st.data())
+def test_rows_deltas_and_predictions_of_any_size(rows, data):
+    x, targets, predictions = (np.array(part) for part in zip(*rows, strict=True))
+    chosen = data.draw(st.integers(0, len(rows) - 1))
+    hover = [f"row {at}" for at in range(len(rows))]
+    checked(
+        figures.predicted_against_actual(
+            predictions, targets, target=EVIL, hover=hover, chosen=chosen
+        )
+    )
+    with np.errstate(all="ignore"):
+        deltas = predictions - targets
+    drawn = checked(
+        figures.deltas(
+            deltas, order=x, by=EVIL, hover=hover, chosen=chosen, rows=list(range(len(rows)))
+        )
+    )
+    assert sorted(drawn["data"][1]["customdata"]) == list(range(len(rows)))
+    line_x = np.linspace(x.min() - 1, x.max() + 1, 11)
+    checked(
+        figures.rows_with_line(
+            x,
+            targets,
+            line_x=line_x,
+            line=np.full(11, predictions[0]),
+            names=(EVIL, EVIL),
+            hover=hover,
+            chosen=chosen,
+        )
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), ANY), min_size=1, max_size=30), st.integers(0, 9))
+def test_the_error_by_step_of_any_numbers(points, here):
+    steps = np.array(sorted(step for step, _ in points), dtype=float)
+    errors = np.array([error for _, error in points])
+    checked(figures.error_by_step(steps, errors, here=here, what="error"))
+    checked(figures.error_by_step(steps, errors, here=here, unseen=errors[::-1], what="error"))
+
+
+def test_an_error_that_falls_by_far_is_shown_in_powers_of_ten():
+    steps = np.arange(5.0)
+    far = figures.error_by_step(steps, 10.0 ** -np.arange(5), here=4, what="error")
+    near = figures.error_by_step(steps, 5.0 - steps * 0.1, here=4, what="error")
+    assert far["layout"]["yaxis"]["type"] == "log"
+    assert "type" not in near["layout"]["yaxis"]
+
+
+def test_the_bowl_has_its_bottom_the_way_and_the_ball():
+    across = np.linspace(-2, 2, 41)
+    way = np.array([[-2.0, 1.0], [-1.0, 0.5], [0.5, 0.0]])
+    flat = checked(
+        figures.parabola(
+            across,
+            across**2,
+            weight=EVIL,
+            here=(-1.0, 1.0),
+            way=(way[:, 0], way[:, 0] ** 2),
+            past=2,
+            best=0.0,
+            what="error",
+        )
+    )
+    assert flat["data"][-1]["x"] == [-1.0]
+    assert flat["data"][3]["x"] == [-2.0, -1.0]
+    assert flat["layout"]["shapes"][0]["x0"] == 0.0
+    deep = checked(
+        figures.contour(
+            across,
+            across,
+            across[:, None] ** 2 + across[None, :] ** 2,
+            weights=(EVIL, EVIL),
+            here=(-1.0, 0.5),
+            way=way,
+            past=2,
+            best=(0.0, 0.0),
+        )
+    )
+    rings = np.array(deep["data"][0]["z"], dtype=float)
+    assert np.unravel_index(rings.argmin(), rings.shape) == (20, 20)
+    assert deep["data"][2]["x"] == [-2.0, -1.0]
+
+
+def test_rows_taken_for_another_class_are_hollow():
+    figure = checked(
+        figures.rows_in_classes(
+            np.arange(4.0),
+            np.arange(4.0),
+            actual=np.array([0, 0, 1, 1]),
+            predicted=np.array([0, 1, 1, 1]),
+            classes=["a", EVIL],
+            names=("x", "y"),
+            hover=list("0123"),
+            chosen=2,
+        )
+    )
+    assert figure["data"][0]["marker"]["symbol"] == ["circle", "circle-open"]
+    assert figure["data"][1]["marker"]["symbol"] == ["square", "square"]
+    assert "1 of them taken for another class" in figure["layout"]["meta"]["alt"]
+
+
+@pytest.mark.parametrize("role", ["paper", "ink", "quiet", "line", "model", "delta"])
+def test_the_page_swaps_each_colour_of_the_light_theme(role):
+    from deltarule.web.app.routes import STATIC
+
+    assert getattr(LIGHT, role) in (STATIC / "charts.js").read_text(encoding="utf-8")
