@@ -82,6 +82,17 @@ def test_play_goes_on_and_pause_stops_within_one_step(watched: Watched):
     assert watched.step == rest
 
 
+def test_a_field_keeps_what_is_typed_while_learning_goes_on(watched: Watched):
+    page = watched.open("many-rows")
+    page.click("#play")
+    page.fill("#number", "77")
+    here = watched.step
+    watched.until(f"Number(document.body.dataset.step) > {here + 2}")
+    assert page.input_value("#number") == "77"
+    page.press("#number", "Enter")
+    watched.at(77)
+
+
 def test_alpha_past_the_limit_explodes_and_the_page_says_so(watched: Watched):
     page = watched.open("one-weight")
     page.fill("#alpha-number", "6e-11")
@@ -236,7 +247,7 @@ def test_everything_can_be_done_from_the_keyboard(watched: Watched):
     for _ in range(60):
         page.keyboard.press("Tab")
         name = page.evaluate("document.activeElement.id || document.activeElement.tagName")
-        if name == "BODY" or name in order:
+        if name == "BODY" or name in order[:1]:
             break
         order.append(name)
     assert order[0] == "bring"

@@ -131,7 +131,10 @@ function hand(name, weight) {
 }
 
 function number(element, use) {
+  element.addEventListener("input", () => { element.dataset.typing = "yes"; });
+  element.addEventListener("blur", () => { delete element.dataset.typing; });
   element.addEventListener("change", () => {
+    delete element.dataset.typing;
     const value = element.valueAsNumber;
     if (Number.isFinite(value)) use(value);
     else show.choices(setting, now);

@@ -45,6 +45,11 @@ function fill(select, options, chosen) {
   select.value = chosen;
 }
 
+// A field that someone types in keeps what was typed.
+function put(id, value) {
+  if (!at(id).dataset.typing) at(id).value = value;
+}
+
 const same = (names) => names.map((name) => [name, name]);
 
 // Lessons
@@ -80,8 +85,8 @@ export function choices(setting, now) {
   fill(at("learner"), same(setting.learners), chosen.learner);
   fill(at("loss"), same(setting.losses), chosen.loss);
   batch(chosen.batch);
-  at("ridge").value = exact(chosen.ridge);
-  at("start-weight").value = typeof chosen.start === "number" && !setting.by_hand ? exact(chosen.start) : "";
+  put("ridge", exact(chosen.ridge));
+  put("start-weight", typeof chosen.start === "number" && !setting.by_hand ? exact(chosen.start) : "");
   at("start-weight").placeholder = setting.by_hand ? "by hand" : "by name";
   at("standardise").checked = chosen.standardise || chosen.learner === "newton";
   at("standardise").disabled = chosen.learner === "newton";
@@ -126,7 +131,7 @@ function steps({ step }, horizon) {
   at("scrub").max = horizon;
   if (document.activeElement !== at("scrub") || Math.abs(at("scrub").valueAsNumber - step) > 0) at("scrub").value = step;
   at("scrub").setAttribute("aria-valuetext", `step ${step}`);
-  at("number").value = step;
+  put("number", step);
   at("back").disabled = at("start").disabled = step === 0;
 }
 
@@ -154,7 +159,7 @@ export const alphaAt = (part) => 10 ** (scale[0] + part * (scale[1] - scale[0]))
 function alpha({ alpha: { alpha: value, limit, fastest } }) {
   const none = value === null;
   at("alpha").disabled = at("alpha-number").disabled = none;
-  at("alpha-number").value = none ? "" : exact(Number(value.toPrecision(12)) === value ? value : Number(value.toPrecision(6)));
+  put("alpha-number", none ? "" : exact(Number(value.toPrecision(12)) === value ? value : Number(value.toPrecision(6))));
   if (none) { at("fastest").hidden = at("limit").hidden = true; return; }
   const end = limit ?? value * 10;
   const wanted = [Math.log10(end) - 3, Math.log10(end) + 0.6];
@@ -231,7 +236,7 @@ export function hand({ weights: { lines } }) {
   slider.disabled = at("hand-number").disabled = frozen;
   if (document.activeElement !== slider || !slider.matches(":active")) slider.value = weight;
   slider.setAttribute("aria-valuetext", told(weight));
-  at("hand-number").value = exact(Number(weight.toPrecision(7)));
+  put("hand-number", exact(Number(weight.toPrecision(7))));
 }
 
 function handle({ handle: found, weights: { lines } }) {
