@@ -201,9 +201,9 @@ def test_any_step_can_be_asked_for_by_its_number() -> None:
     run = Run(table(50), Settings(**ASKED, batch=8, epochs=3))
     stepwise = run.stepwise
     assert stepwise is not None
-    assert stepwise.batches is not None
+    assert stepwise.task.batches is not None
     for step in run:
-        assert np.array_equal(stepwise.batches.at(step.number).rows, step.saw)  # type: ignore[arg-type]
+        assert np.array_equal(stepwise.task.batches.at(step.number).rows, step.saw)  # type: ignore[arg-type]
 
 
 # The command line, and refusals

@@ -251,7 +251,7 @@ def test_beside_an_offset_the_rows_say_how_steep_the_start_is() -> None:
     run = Run(frame, asked)
     steps = list(run)
     assert run.stepwise is not None
-    first = run.stepwise.objective(run.stepwise.first()).average().weight_delta
+    first = run.stepwise.task.objective(run.stepwise.task.first()).average().weight_delta
     last = steps[-1].comparison.weight_delta
     small, steep = (max(float(np.abs(g).max()) for g in of.values()) for of in (last, first))
     assert run.model().record.learnt[0].sampled > 0

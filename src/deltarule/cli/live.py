@@ -35,9 +35,9 @@ def _progress(run: "Run") -> "Progress":
 
     assert run.stepwise is not None, "there are steps"
     names = weight_names(run.read.schema.inputs)
-    if run.stepwise.model.intercept:
+    if run.stepwise.task.model.intercept:
         names.append("intercept")
-    return Progress(names, squared=run.stepwise.settings.losses[0] == "squared")
+    return Progress(names, squared=run.stepwise.task.settings.losses[0] == "squared")
 
 
 def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":

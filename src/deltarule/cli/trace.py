@@ -122,7 +122,7 @@ def _ledger(run: "Run") -> "Ledger":
     from deltarule.views.ledger import Ledger
 
     schema = run.read.schema
-    batches = run.stepwise is not None and run.stepwise.batches is not None
+    batches = run.stepwise is not None and run.stepwise.task.batches is not None
     return Ledger(schema.outputs, schema.inputs, batches=batches)
 
 

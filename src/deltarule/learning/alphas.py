@@ -229,7 +229,7 @@ def alpha(table: Any, settings: Settings) -> Alphas:
     run = Run(table, smooth, watched=True)
     stepwise = run.stepwise
     assert stepwise is not None, "where steps are watched, there are some"
-    loss = stepwise.settings.losses[0]
+    loss = stepwise.task.settings.losses[0]
     if loss != "squared":
         run = run.again(replace(smooth, learner="newton"))
         stepwise = run.stepwise
@@ -256,7 +256,7 @@ def _names(run: Run, stepwise: Stepwise, weights: int) -> list[str]:
     """What the weights that may move are called, the intercept last; each output's, if coupled."""
     names = [column if level is None else f"{column}={level}" for column, level in _inputs(run)]
     moving = _moving(stepwise)[:, 0]
-    every = [*names, *(["the intercept"] if stepwise.model.intercept else [])]
+    every = [*names, *(["the intercept"] if stepwise.task.model.intercept else [])]
     free = [name for name, moves in zip(every, moving, strict=True) if moves]
     outputs = run.read.schema.outputs
     if weights == len(free):
@@ -270,22 +270,22 @@ def _inputs(run: Run) -> list[tuple[str, str | None]]:
 
 def _moving(stepwise: Stepwise) -> Mask:
     """Which weights are not frozen, the intercept last: (q, k)."""
-    if stepwise.frozen is None:
-        return np.ones(stack(stepwise.start).shape, dtype=bool)
-    moving: Mask = ~stack({n: held.astype(float) for n, held in stepwise.frozen.items()}).astype(
-        bool
-    )
+    if stepwise.task.frozen is None:
+        return np.ones(stack(stepwise.task.start).shape, dtype=bool)
+    moving: Mask = ~stack(
+        {n: held.astype(float) for n, held in stepwise.task.frozen.items()}
+    ).astype(bool)
     return moving
 
 
 def _squared(stepwise: Stepwise) -> list[Pace]:
     """From the moments, in own units and standardised."""
-    asked = stepwise.asked
-    free = asked.free(total(stepwise.read.folds))
+    asked = stepwise.task.asked
+    free = asked.free(total(stepwise.task.read.folds))
     assert stepwise.best is not None, "squared loss has best weights"
-    start, best = (_free(one, ~asked.held, free) for one in (stepwise.start, stepwise.best))
+    start, best = (_free(one, ~asked.held, free) for one in (stepwise.task.start, stepwise.best))
     standard = Standard.of(free)
-    ridge = stepwise.penalties.ridge.each(stepwise.choice.ridge)[~asked.held]
+    ridge = stepwise.task.penalties.ridge.each(stepwise.task.choice.ridge)[~asked.held]
     # The penalty is for inputs of spread 1; one that never varies has none.
     in_standard = ridge * (free.spread / standard.spread) ** 2
     return [
@@ -317,12 +317,12 @@ def _other(run: Run, stepwise: Stepwise) -> list[Pace]:
     if last.stopped is None or last.stopped.reason not in ("settled", "still"):
         words = "" if last.stopped is None else f": {last.stopped.words}"
         raise DivergedError(f"the best weights were not reached, so alpha is unknown{words}")
-    standard, intercept = stepwise.standard, stepwise.model.intercept
+    standard, intercept = stepwise.task.standard, stepwise.task.model.intercept
     best = standard.into(last.weights)
-    curvature = stepwise.objective(best, curvature=True).average().curvature
+    curvature = stepwise.task.objective(best, curvature=True).average().curvature
     assert curvature is not None, "rows are curved"
     blocks = len(curvature)
-    off = (stack(stepwise.first()) - stack(best)).T.reshape(blocks, -1)
+    off = (stack(stepwise.task.first()) - stack(best)).T.reshape(blocks, -1)
     moving = _moving(stepwise).T.reshape(blocks, -1)
     out = standard.jacobian(intercept=intercept)
     outputs = curvature.shape[1] // len(out)

@@ -17,7 +17,9 @@ from deltarule.learning.outcome import Outcome
 from deltarule.learning.penalties import Penalties, at_name
 from deltarule.learning.settings import Settings
 from deltarule.learning.sparse import sparse
+from deltarule.learning.stepped import outcome_of
 from deltarule.learning.stepwise import Stepwise
+from deltarule.learning.task import Task
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.rule.links import straight
@@ -46,7 +48,7 @@ class Group:
         self.stepwise: Stepwise | None = None
         if self.settings.chosen != "exact":
             how = (self.settings, self.start, self.frozen, ROWS_BY_HAND)
-            self.stepwise = Stepwise(self.read, *how)
+            self.stepwise = Stepwise(Task(self.read, *how))
 
     def start_at(self, weights: Weights) -> None:
         """Begin at these weights, in the inputs' own units, whatever the settings say."""
@@ -60,7 +62,7 @@ class Group:
     def outcome(self) -> Outcome:
         """What learning came to, after whatever steps are still to take."""
         if self.stepwise is not None:
-            return self.stepwise.outcome()
+            return outcome_of(self.stepwise)
         p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
         intercept = self.read.plan.asked.intercept
         asked = Problem(range(p), range(p, p + k), intercept, self.start, self.frozen)

@@ -109,21 +109,22 @@ def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[Tried | None, l
 def _in_steps(
     stepwise: Stepwise, penalties: Penalties, walked: str
 ) -> tuple[Tried | None, list[Any], Any]:
-    if stepwise.rows is None or stepwise.settings.chosen != "newton" or stepwise.rounds:
+    task = stepwise.task
+    if task.rows is None or task.settings.chosen != "newton" or task.rounds:
         raise LearningError(
             "a path is solved: leave out learner, alpha and batch, and losses with a kink"
         )
-    search: Search = stepwise.search(stepwise.rows)
+    search: Search = task.search(task.rows)
     given = penalties.given
     if walked == "lasso":
-        none, one = (stepwise.held_by(Choice(given.ridge, lasso)) for lasso in (0.0, 1.0))
+        none, one = (task.held_by(Choice(given.ridge, lasso)) for lasso in (0.0, 1.0))
         lassos = search.lassos(none, one)
         choices = [Choice(given.ridge, float(lasso)) for lasso in lassos]
     else:
         choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
-    held = [(choice, stepwise.held_by(choice)) for choice in choices]
+    held = [(choice, task.held_by(choice)) for choice in choices]
     tried = search.tried(held) if search.splits.of(search.moments) else None
-    own = [stepwise.own(weights) for weights in search.weights(held)]
+    own = [task.own(weights) for weights in search.weights(held)]
     return tried, list(zip(choices, own, strict=True)), None
 
 

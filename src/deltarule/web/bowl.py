@@ -106,11 +106,11 @@ def _reach(session: Session, place: int | None) -> float:
     stepwise = session.stepwise
     if place is None:
         return 1.0
-    spread = float(stepwise.problem.spread[place])
+    spread = float(stepwise.task.problem.spread[place])
     moved = 1.0
     if session.choices.loss == "squared":
-        targets = stepwise.problem.targets / stepwise.problem.rows
-        moved = float(np.sqrt(np.max(targets)) * np.max(stepwise.problem.target_scale))
+        targets = stepwise.task.problem.targets / stepwise.task.problem.rows
+        moved = float(np.sqrt(np.max(targets)) * np.max(stepwise.task.problem.target_scale))
     return (moved or 1.0) / (spread or 1.0)
 
 
@@ -122,8 +122,8 @@ def _exact(
     offsets: Sequence[Array],
 ) -> Array:
     stepwise = session.stepwise
-    weights = stepwise.standard.into(session.at.weights)
-    said = stepwise.objective(weights, curvature=True).average()
+    weights = stepwise.task.standard.into(session.at.weights)
+    said = stepwise.task.objective(weights, curvature=True).average()
     assert said.curvature is not None, "moments and rows are curved"
     g, C = stack(said.weight_delta)[:, output], said.curvature[output]
     ways = [_direction(session, place, len(g)) for place in chosen]
@@ -144,9 +144,9 @@ def _direction(session: Session, place: int | None, size: int) -> Array:
     if place is None:
         way[-1] = 1.0
         return way
-    way[place] = stepwise.standard.spread[place]
-    if stepwise.model.intercept:
-        way[-1] = stepwise.standard.mean[place]
+    way[place] = stepwise.task.standard.spread[place]
+    if stepwise.task.model.intercept:
+        way[-1] = stepwise.task.standard.mean[place]
     return way
 
 
@@ -158,7 +158,7 @@ def _by_rows(
     offsets: Sequence[Array],
 ) -> Array:
     stepwise = session.stepwise
-    scores = stepwise.model.predict(session.at.weights, drawn.inputs)
+    scores = stepwise.task.model.predict(session.at.weights, drawn.inputs)
     columns = [np.ones(len(scores)) if p is None else drawn.inputs[:, p] for p in chosen]
     moved = np.multiply.outer(offsets[0], columns[0])
     if len(columns) > 1:
@@ -168,8 +168,8 @@ def _by_rows(
     every[:, :, output] += points
     flat = every.reshape(-1, scores.shape[1])
     targets = np.tile(drawn.targets, (len(points), 1))
-    values = stepwise.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
-    here = float(stepwise.loss.value(scores, drawn.targets).mean())
+    values = stepwise.task.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
+    here = float(stepwise.task.loss.value(scores, drawn.targets).mean())
     # Rows that are not drawn, and a penalty, lift the whole bowl: it must meet the present error.
     error: Array = 2 * (values - here + session.at.now.loss)
     return error.reshape(moved.shape[:-1])

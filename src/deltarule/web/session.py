@@ -225,12 +225,14 @@ def _learner(choices: Choices, stepwise: Stepwise) -> Learner:
     if choices.standardise or choices.learner == "newton":
         return learner
     with np.errstate(all="ignore"):
-        start = stepwise.objective(stepwise.first(), curvature=True).average()
-    batches = stepwise.batches
+        start = stepwise.task.objective(stepwise.task.first(), curvature=True).average()
+    batches = stepwise.task.batches
     if batches is not None:
-        return found_for_batches(stepwise.settings, start, stepwise.rowwise(), size=batches.size)
-    learner = found(stepwise.settings, start)
-    alphas = alphas_at(stepwise, stepwise.first())
+        return found_for_batches(
+            stepwise.task.settings, start, stepwise.task.rowwise(), size=batches.size
+        )
+    learner = found(stepwise.task.settings, start)
+    alphas = alphas_at(stepwise, stepwise.task.first())
     if choices.loss != "squared" or choices.learner != "descent" or alphas is None:
         return learner
     # Half the limit meets the steepest direction in one step. What is fastest for all of them may

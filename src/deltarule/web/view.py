@@ -90,8 +90,8 @@ class Unseen:
         """Their error under these weights, counted as that of the rows learnt from."""
         stepwise = session.stepwise
         with np.errstate(all="ignore"):
-            scores = stepwise.model.predict(weights, self.inputs)
-            return 2 * float(stepwise.loss.value(scores, self.targets).mean())
+            scores = stepwise.task.model.predict(weights, self.inputs)
+            return 2 * float(stepwise.task.loss.value(scores, self.targets).mean())
 
 
 def _across(needs: Sequence[str], frame: pl.DataFrame, kinds: Sequence[str]) -> str | None:
@@ -131,9 +131,9 @@ def lines(session: Session) -> list[Line]:
     found = []
     for output in range(len(session.read.schema.outputs)):
         for place, name in enumerate(names):
-            found.append(_line(name, output, place, at, stepwise.frozen))
+            found.append(_line(name, output, place, at, stepwise.task.frozen))
         if "intercept" in at.weights:
-            found.append(_line("intercept", output, None, at, stepwise.frozen))
+            found.append(_line("intercept", output, None, at, stepwise.task.frozen))
     return found
 
 
@@ -170,11 +170,11 @@ class Rows:
 def rows(session: Session, drawn: Drawn, output: int) -> Rows:
     """What the present weights make of the drawn rows."""
     stepwise = session.stepwise
-    weights, loss = session.at.weights, stepwise.loss
+    weights, loss = session.at.weights, stepwise.task.loss
     with np.errstate(all="ignore"):
-        predictions = loss.mean(stepwise.model.predict(weights, drawn.inputs))[:, output]
+        predictions = loss.mean(stepwise.task.model.predict(weights, drawn.inputs))[:, output]
         line = (
-            loss.mean(stepwise.model.predict(weights, drawn.grid_inputs))[:, output]
+            loss.mean(stepwise.task.model.predict(weights, drawn.grid_inputs))[:, output]
             if drawn.grid.size
             else drawn.grid
         )
@@ -185,7 +185,7 @@ def rows(session: Session, drawn: Drawn, output: int) -> Rows:
 def loss_of(session: Session, output: int) -> Loss:
     """The loss that an output's target is learnt with."""
     stepwise = session.stepwise
-    for loss, span in zip(stepwise.losses, stepwise.spans, strict=True):
+    for loss, span in zip(stepwise.task.losses, stepwise.task.spans, strict=True):
         if output < span.stop:
             return loss
     raise IndexError(output)

@@ -87,16 +87,16 @@ class Walk:
     def __init__(self, stepwise: Stepwise, learner: Learner | None = None) -> None:
         """Of a run's steps, by its own learner or another."""
         self.stepwise = stepwise
-        self.alphas = alphas_at(stepwise, stepwise.first())
+        self.alphas = alphas_at(stepwise, stepwise.task.first())
         if learner is not None:
             stepwise.learner = learner
         self.learner = stepwise.learner
-        first = stepwise.first()
+        first = stepwise.task.first()
         self._kept = {0: Checkpoint(0, first, self.learner.start(first))}
         self._every = 1
         self._closed = self._closed_form(first)
         # A loss that changes from round to round is learnt in a row, and remembered.
-        in_rounds = stepwise.rounds is not None and self.learner.name == "newton"
+        in_rounds = stepwise.task.rounds is not None and self.learner.name == "newton"
         self._rounds = _Rounds(stepwise) if in_rounds else None
         self._asked: deque[tuple[Weights, Comparison]] = deque(maxlen=4)
         self.way: list[Passed] = []
@@ -116,23 +116,25 @@ class Walk:
     @property
     def falls(self) -> bool:
         """Whether the loss falls at each step unless alpha is too large."""
-        return self.inner.always_falls and self.stepwise.batches is None
+        return self.inner.always_falls and self.stepwise.task.batches is None
 
     @cached_property
     def limit(self) -> float | None:
         """The alpha from which on it explodes, where that is known."""
-        batches = self.stepwise.batches
+        batches = self.stepwise.task.batches
         if batches is not None:
             if self.inner.name != "descent":
                 return None
-            start = self.stepwise.objective(self.stepwise.first(), curvature=True).average()
-            return 2 * steady(start, self.stepwise.rowwise(), size=batches.size)
+            start = self.stepwise.task.objective(
+                self.stepwise.task.first(), curvature=True
+            ).average()
+            return 2 * steady(start, self.stepwise.task.rowwise(), size=batches.size)
         limit = math.inf if self.alphas is None else self.inner.limit(self.alphas)
         return limit if math.isfinite(limit) else None
 
     def _closed_form(self, first: Weights) -> ClosedDescent | None:
-        squared = self.stepwise.settings.loss == "squared"
-        if not squared or self.learner.name != "descent" or self.stepwise.batches is not None:
+        squared = self.stepwise.task.settings.loss == "squared"
+        if not squared or self.learner.name != "descent" or self.stepwise.task.batches is not None:
             return None
         alpha = float(getattr(self.learner, "alpha", 0.0))
         return ClosedDescent.of(_Held(self.stepwise), first, alpha)
@@ -173,16 +175,18 @@ class Walk:
             return None
         alpha = self.learner.alpha_now(here.state)
         with np.errstate(all="ignore"):
-            learnt, state = take(here.weights, said, self.learner, here.state, self.stepwise.frozen)
+            learnt, state = take(
+                here.weights, said, self.learner, here.state, self.stepwise.task.frozen
+            )
         if not all(bool((np.abs(array) < LARGEST).all()) for array in learnt.values()):
             return None
         number = here.number + 1
         point = Checkpoint(number, learnt, state)
         self._keep(point)
-        batches = self.stepwise.batches
+        batches = self.stepwise.task.batches
         if batches is None:
             self._pass(here.number, said.loss, here.weights)
-        elif self.stepwise.read.examples <= FEW:
+        elif self.stepwise.task.read.examples <= FEW:
             # A batch says little of the error; all rows are asked on the way where they are few.
             self._pass(here.number, self._ask(here.weights).loss, here.weights)
         epoch = None if batches is None else (number - 1) // batches.rounds + 1
@@ -190,12 +194,12 @@ class Walk:
 
     def _see(self, here: Checkpoint) -> tuple[Comparison, NDArray[np.intp] | None]:
         """What the rows that the next step sees say to the weights, and which rows those are."""
-        batches = self.stepwise.batches
+        batches = self.stepwise.task.batches
         if batches is None:
             return self._ask(here.weights), None
         seen = batches.at(here.number + 1)
         with np.errstate(all="ignore"):
-            return see(here.weights, seen, self.stepwise.frozen), seen.rows
+            return see(here.weights, seen, self.stepwise.task.frozen), seen.rows
 
     def ends_after(self, number: int) -> bool:
         """Whether the step after this one leads beyond all numbers."""
@@ -219,12 +223,13 @@ class Walk:
             if known is weights:
                 return said
         with np.errstate(all="ignore"):
-            said = ask(weights, self.stepwise.objective, self.learner, self.stepwise.frozen)
+            task = self.stepwise.task
+            said = ask(weights, task.objective, self.learner, task.frozen)
         self._asked.append((weights, said))
         return said
 
     def _stand(self, here: Checkpoint, last: Step | None) -> Stand:
-        own = self.stepwise.own
+        own = self.stepwise.task.own
         now = self._ask(here.weights)
         self._pass(here.number, now.loss, here.weights)
         following = self._follow(here)
@@ -235,7 +240,7 @@ class Walk:
 
     def _next(self, here: Checkpoint) -> Comparison | None:
         """What the batch of the next step says, where a step sees one."""
-        return None if self.stepwise.batches is None else self._see(here)[0]
+        return None if self.stepwise.task.batches is None else self._see(here)[0]
 
     def _nearest(self, number: int) -> Checkpoint:
         numbers = sorted(self._kept)
@@ -255,7 +260,7 @@ class Walk:
         """Remembers a point of the way, unless it went that far before."""
         if self.way and number <= self.way[-1].number:
             return
-        self.way.append(Passed(number, loss, self.stepwise.own(weights)))
+        self.way.append(Passed(number, loss, self.stepwise.task.own(weights)))
         if len(self.way) > MOST_KEPT:
             self.way = [*self.way[:-1:2], self.way[-1]]
 
@@ -296,8 +301,8 @@ class _Held:
     curved: bool = True
 
     def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
-        said = self.stepwise.objective(weights, curvature=curvature)
-        return said if self.stepwise.frozen is None else said.freeze(self.stepwise.frozen)
+        said = self.stepwise.task.objective(weights, curvature=curvature)
+        return said if self.stepwise.task.frozen is None else said.freeze(self.stepwise.task.frozen)
 
 
 class _Rounds:
@@ -319,15 +324,15 @@ class _Rounds:
 
 def alphas_at(stepwise: Stepwise, weights: Weights) -> AlphaRange | None:
     """What alpha settles at these weights, for those of them that are free to move."""
-    if not stepwise.objective.curved:
+    if not stepwise.task.objective.curved:
         return None
     with np.errstate(all="ignore"):
-        curvature = stepwise.objective(weights, curvature=True).average().curvature
+        curvature = stepwise.task.objective(weights, curvature=True).average().curvature
     if curvature is None or not np.isfinite(curvature).all():
         return None
     # Where outputs are coupled there is one block for all of them, output after output.
     outputs = curvature.shape[0] * curvature.shape[1] // _size(weights)
-    free = np.tile(_free(stepwise.frozen, _size(weights)), outputs // curvature.shape[0])
+    free = np.tile(_free(stepwise.task.frozen, _size(weights)), outputs // curvature.shape[0])
     return alpha_range_of(curvature[:, free][:, :, free]) if free.any() else None
 
 

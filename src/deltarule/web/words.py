@@ -41,7 +41,7 @@ def status(session: Session) -> Status:
     size, first = _size(at.now.weight_delta), _size(walk.at_start.weight_delta)
     if size <= SETTLED * first:
         return _at_rest(session)
-    if session.stepwise.batches is not None:
+    if session.stepwise.task.batches is not None:
         return Status("learning", _of_batches(session))
     fell = f"from {_error(session, at.last.comparison.loss)} to {_error(session, at.now.loss)}"
     return Status("learning", f"The error went {fell} in the last step.")
@@ -49,7 +49,7 @@ def status(session: Session) -> Status:
 
 def _of_batches(session: Session) -> str:
     """Where steps see some rows: which round over all of them it is, and the error on all."""
-    last, batches = session.at.last, session.stepwise.batches
+    last, batches = session.at.last, session.stepwise.task.batches
     assert last is not None, "there was a step"
     assert batches is not None, "steps see some rows"
     size = "one row" if batches.size == 1 else f"{batches.size:,} rows"
@@ -63,7 +63,7 @@ def _at_rest(session: Session) -> Status:
     """Settled, or crawling: what the steepest input had to learn is learnt, the rest is not."""
     stepwise, best, now = session.stepwise, session.best, session.at.now.loss
     if best is not None:
-        least = stepwise.objective(stepwise.standard.into(best)).average().loss
+        least = stepwise.task.objective(stepwise.task.standard.into(best)).average().loss
         if now - least > CRAWLING * (session.walk.at_start.loss - least) > 0:
             reached = f"{_error(session, least)} could be reached"
             words = f"Crawling: the error is {_error(session, now)}, and {reached}. "
@@ -97,7 +97,7 @@ def _what_settles(session: Session) -> str:
 def _to_blame(session: Session) -> str:
     """The input whose size makes the error steepest."""
     stepwise = session.stepwise
-    diagonal = stepwise.problem.curvature()[0].diagonal()
+    diagonal = stepwise.task.problem.curvature()[0].diagonal()
     names = [*labels(session.read), "the intercept"]
     return names[int(np.argmax(diagonal))]
 

@@ -135,8 +135,8 @@ def _spelled(page: Open, place: int, output: int) -> list[str]:
     session, drawn = page.session, page.drawn
     at, stepwise = session.at, session.stepwise
     row = OneRow.of(
-        stepwise.model,
-        stepwise.loss,
+        stepwise.task.model,
+        stepwise.task.loss,
         weights=at.weights,
         inputs=drawn.inputs[place],
         targets=drawn.targets[place],
@@ -201,7 +201,7 @@ def _formula(session: Session, output: int) -> dict[str, Any]:
     weight = session.at.weights["weight"][:, output]
     names = labels(session.read)
     stepwise = session.stepwise
-    size = np.abs(weight * stepwise.problem.spread)
+    size = np.abs(weight * stepwise.task.problem.spread)
     largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
     link = loss_of(session, output).says
     start = (
@@ -255,7 +255,7 @@ def _weights(session: Session, output: int) -> dict[str, Any]:
 def _reach(session: Session, place: int | None, output: int) -> float:
     """How far a hand may drag a weight: what moves predictions by a few spreads of the target."""
     stepwise = session.stepwise
-    problem = stepwise.problem
+    problem = stepwise.task.problem
     size = math.sqrt(float(problem.targets[output] / problem.rows))
     size *= float(problem.target_scale[output])
     if session.choices.loss != "squared":
@@ -322,10 +322,10 @@ def _classes(page: Open, look: Look, hover: Sequence[str]) -> dict[str, Any]:
     """The rows of each class over two of the inputs, or one, and which are taken for another."""
     session, drawn = page.session, page.drawn
     schema = session.read.schema
-    scores = session.stepwise.model.predict(session.at.weights, drawn.inputs)
+    scores = session.stepwise.task.model.predict(session.at.weights, drawn.inputs)
     target = next(
         (one, span)
-        for one, span in zip(schema.targets, session.stepwise.spans, strict=True)
+        for one, span in zip(schema.targets, session.stepwise.task.spans, strict=True)
         if look.output < span.stop
     )
     numbers = [at for at, (_, level) in enumerate(schema.inputs) if level is None][:2] or [0]

@@ -1,0 +1,129 @@
+"""What is known of the weights of losses other than squared, asked of the rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from deltarule.errors import DivergedError
+from deltarule.learning.deviance import own_alphas, separated, standard_errors
+from deltarule.learning.judge import Judge, Known
+from deltarule.learning.looking import sum_of
+from deltarule.learning.outcome import Outcome
+from deltarule.learning.rounds import JUDGED, narrowed
+from deltarule.learning.sandwich import kind_of, robust_errors, slopes
+from deltarule.learning.stepwise import Stepwise
+from deltarule.learning.task import Task
+from deltarule.moments.inference import inverses
+from deltarule.rule.losses import together
+from deltarule.rule.predict import Array, Weights
+from deltarule.rule.train import Stop
+from deltarule.saved import FitRecord
+
+
+def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
+    """The outcome with how the weights fit the rows, how sure they are, how others are judged."""
+    task = steps.task
+    assert task.rows is not None, "losses other than squared need rows"
+    weights = task.standard.into(outcome.weights)
+    path = [task.loss]
+    if task.rounds is not None:
+        task.rounds.measure(weights, first=True)
+        rounded = (together(narrowed(task.rounds.losses, share)) for share in JUDGED)
+        path = list(dict.fromkeys(rounded))  # without a kink they are all the same
+    losses = narrowed(task.losses, 0)
+    if steps.looking is None or task.rounds is not None:
+        steps.looking = task.looking(losses)
+    arrived = stopped.reason == "settled"
+    if arrived and steps.looking.seen is not None and steps.looking.seen[0] is steps.ended:
+        # What was looked at last is one of Newton's steps from here, too small to tell apart.
+        weights = steps.ended
+    looks = steps.looking.look(weights)
+    look = sum_of(looks)
+    whole = task.penalised(Known(look.comparison))
+    curvature = whole(weights, curvature=True).curvature
+    assert curvature is not None, "rows are curved"
+    p, intercept = len(task.problem.mean), task.model.intercept
+    average = curvature / task.problem.rows
+    sharp = task.rounds is not None and task.losses[0].noise == "unknown"
+    known = task.penalty is None and task.frozen is None
+    try:
+        fitting = task.fitting(losses)
+        fit = fitting.figures(task.rows, look.fit, p + intercept)
+    except OverflowError:
+        raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
+    found = _errors(task, weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
+    judge = Judge(task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks)
+    notes = list(outcome.notes)
+    if any(separated(one) for one in fit) and task.penalty is None:
+        notes.append(
+            "the rows are told apart perfectly, so no finite weights are best and these mean "
+            "little: give a ridge, such as --ridge 0.01"
+        )
+    said = {fold: one.comparison for fold, one in looks.items()} if arrived else None
+    held_out = judge.held_out(weights, task.read.folds, task.read.splits, said)
+    if held_out is not None and task.guessing is not None:
+        asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
+        held_out = replace(held_out, guessing=task.guessing.held_out(*asked))
+    if held_out is not None:
+        out = task.standard.out
+        own = {fold: out(one) for fold, one in held_out.taught.items()}
+        held_out = replace(held_out, taught=own)
+    return replace(
+        outcome,
+        passes=task.rows.passes,
+        fit=fit,
+        held_out=held_out,
+        guess=None if task.guessing is None else task.loss.mean(fitting.null[None])[0],
+        error=found[:p] if known else None,
+        intercept_error=found[p] if known and task.model.intercept else None,
+        # Beside a kink curvature says nothing of the next step.
+        alphas=None if sharp else own_alphas(average, task.standard, intercept=intercept),
+        notes=notes,
+    )
+
+
+def errors_of(task: Task) -> str:
+    """The kind of the standard errors, empty where none are known."""
+    asked = task.settings.errors
+    if task.penalty is not None or task.frozen is not None or task.losses[0].noise == "unknown":
+        return ""
+    coupled = task.losses[0].name == "softmax"
+    return asked if asked == "classical" else kind_of(asked, coupled=coupled)
+
+
+def _errors(task: Task, weights: Weights, curvature: Array, fit: Sequence[FitRecord]) -> Array:
+    """Each own weight's standard error, the intercept last, NaN where unknown: (q, k).
+
+    Where the link does not suit the loss, its curvature is not the one that is expected.
+    """
+    assert task.rows is not None, "losses other than squared need rows"
+    actual = curvature
+    if any(loss.noise != "known" for loss in task.losses):
+        expected = task.rows.objective(task.model, task.loss, expected=True)
+        found = expected(weights, curvature=True).curvature
+        assert found is not None, "rows are curved"
+        curvature = found
+    if errors_of(task) not in ("classical", ""):
+        return _robust(task, weights, actual, curvature)
+    each = standard_errors(curvature, task.standard, intercept=task.model.intercept)
+    if all(loss.noise == "known" for loss in task.losses):
+        return each
+    known = [loss.noise == "known" for loss in task.losses]
+    dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
+    errors: Array = each * np.sqrt(np.array(dispersion, dtype=float))
+    return errors
+
+
+def _robust(task: Task, weights: Weights, curvature: Array, expected: Array) -> Array:
+    """The same where rows stray unequally, by one more pass over them."""
+    assert task.rows is not None, "losses other than squared need rows"
+    q = len(task.problem.mean) + task.model.intercept
+    return robust_errors(
+        inverses(curvature, q),
+        slopes(task.rows, task.model, task.loss, weights),
+        task.standard,
+        kind=errors_of(task),
+        hat=inverses(expected, q),
+        intercept=task.model.intercept,
+    )

@@ -1,0 +1,328 @@
+"""Task: what is to be learnt in steps, in which units, with what held, and who answers.
+
+It chooses what steps stand on: the units (standardised, or the inputs as they stand), the rows or
+the moments that are asked, the penalty, the batches, the start.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from deltarule.errors import LearningError, TargetError
+from deltarule.learning.batches import InBatches
+from deltarule.learning.deviance import Fitting
+from deltarule.learning.guessing import Guessing
+from deltarule.learning.looking import Looking
+from deltarule.learning.pacing import Rowwise
+from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
+from deltarule.learning.penalties import Choice, Penalties
+from deltarule.learning.rounds import WATCHED, Adaptive, Rounds, best, narrowed
+from deltarule.learning.search import Search, for_all, sampled, searched
+from deltarule.learning.settings import Settings
+from deltarule.learning.sparse import tried_on
+from deltarule.learning.tried import Tried
+from deltarule.moments.moments import total
+from deltarule.moments.problem import Problem
+from deltarule.moments.solve import solve
+from deltarule.moments.standard import Standard
+from deltarule.rule.compare import Objective
+from deltarule.rule.learn import alpha_range_of
+from deltarule.rule.losses import Loss, loss_named, together
+from deltarule.rule.penalty import Lasso, Penalised
+from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.tables.reading import Read
+
+# Residuals this small beside the targets are rounding.
+MET = 1e-13
+
+
+class Task:
+    """What steps stand on; it changes only where a loss or a penalty is found with the weights."""
+
+    def __init__(
+        self,
+        read: Read,
+        settings: Settings,
+        start: Weights,
+        frozen: Mapping[str, Mask] | None,
+        by_hand: int,
+    ) -> None:
+        self.read, self.settings, self.start, self.frozen = read, settings, start, frozen
+        p, k = len(read.schema.inputs), len(read.schema.outputs)
+        self.spans = list(read.schema.target_spans().values())
+        self.asked = Problem(range(p), range(p, p + k), read.plan.asked.intercept, start, frozen)
+        self.problem = self.asked.of(total(read.folds))
+        self.model = Linear(intercept=read.plan.asked.intercept)
+        self.rounds: Rounds | None = None
+        self.guessing: Guessing | None = None
+        self.losses: tuple[Loss, ...] = (loss_named(settings.losses[0]),) * len(self.spans)
+        self.guess = self.problem.target_mean * self.problem.target_scale
+        self.standard = self._standard()
+        self.penalties = self._penalties()
+        self.tried: Tried | None = None
+        self._hold(self.penalties.given)
+        self._check_targets()
+        self.rows = self._rows(by_hand)
+        self.guessing = self._guessing()
+        if isinstance(self.losses[0], Adaptive):
+            self._check_kinks()
+            self.rounds = self._rounds()
+            self._measure(self.rounds)
+        if self.penalties.auto:
+            self._choose()
+        self.objective = self._objective()
+        self.batches = self._batches()
+
+    def _standard(self) -> Standard:
+        """The units that steps are taken in: with an explicit alpha, the inputs as they stand."""
+        p = len(self.problem.mean)
+        if self.settings.alpha is not None:
+            return Standard(np.zeros(p), np.ones(p))
+        # A frozen intercept means the one people see, so the inputs must keep their own zero.
+        held = self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).any())
+        return Standard.of(self.problem, centre=not held)
+
+    @property
+    def loss(self) -> Loss:
+        """What all outputs are learnt with."""
+        return together(self.losses)
+
+    @property
+    def squared(self) -> bool:
+        """Whether the loss is squared, which moments answer for."""
+        return self.settings.losses[0] == "squared"
+
+    def _check_targets(self) -> None:
+        """Errors: TargetError, naming the first row whose target the loss cannot take."""
+        name = self.read.source.name
+        for at, (target, span) in enumerate(zip(self.read.schema.targets, self.spans, strict=True)):
+            if self.losses[at].accepts(np.array([[target.low], [target.high]])).all():
+                continue
+            for rows in self.read.rows():
+                wrong = ~self.losses[at].accepts(rows.targets[:, span])[:, 0]
+                if wrong.any():
+                    first = int(np.argmax(wrong))
+                    raise TargetError(
+                        f"{name}, column '{target.name}', row {rows.number[first] + 1}: "
+                        f"{rows.targets[first, span][0]:g} is no target for {self.losses[at].name} "
+                        f"loss, which takes {self.losses[at].takes}"
+                    )
+
+    def _rows(self, by_hand: int) -> RowSource | None:
+        """The rows, where the loss needs them or they are few enough to be shown."""
+        squared = self.squared
+        if squared and (self.read.frames is None or self.read.examples > by_hand):
+            return None
+        cells = self.read.examples * (len(self.problem.mean) + len(self.losses))
+        if self.read.frames is not None and (squared or cells <= HELD_CELLS):
+            return Held.of(self.read, self.standard)
+        return Passed(self.read, self.standard)
+
+    def _check_kinks(self) -> None:
+        """Errors: LearningError where a loss with a unit of its own meets a lasso or ranges."""
+        if self.settings.kinked:
+            raise LearningError(
+                f"lasso, positive and between are not for {self.losses[0].name} loss: leave them "
+                "out, or take a ridge"
+            )
+
+    def _guessing(self) -> Guessing | None:
+        """Guessing beside offsets; where targets are measured from them it is their mean."""
+        offset = self.read.schema.offset
+        if offset is None or self.read.plan.asked.shifted:
+            return None
+        assert self.rows is not None, "losses other than squared need rows"
+        first = self.mean_score() - offset.mean
+        if self.read.sample:
+            sample = Passed(self.read.of_sample(1), self.standard)
+            first = Guessing.of(sample, self.loss, first).score
+        return Guessing.of(self.rows, self.loss, first)
+
+    def _rounds(self) -> Rounds:
+        """Rounds of learning. Errors: LearningError where several targets need several spreads."""
+        if len(self.losses) > 1 and hasattr(self.losses[0], "spread"):
+            raise LearningError(
+                f"{self.losses[0].name} loss measures one target's residuals: predict one column"
+            )
+        assert self.rows is not None, "losses other than squared need rows"
+        return Rounds(self.rows, self.model, self.losses, self.penalised)
+
+    def _measure(self, rounds: Rounds) -> None:
+        """The losses of the first round; learners other than Newton know no other."""
+        if self.settings.chosen == "newton":
+            rounds.measure(self.first(), first=True)
+        else:
+            rounds.measure(self.standard.into(self._least_squares()), first=True)
+            rounds.losses = narrowed(rounds.losses, WATCHED)
+        self.check_spread(rounds.losses)
+        self.losses = rounds.losses
+
+    def check_spread(self, losses: Sequence[Loss]) -> None:
+        """Errors: TargetError where residuals are too small to measure outliers by."""
+        for loss, target in zip(losses, self.read.schema.targets, strict=True):
+            size = max(abs(target.low), abs(target.high))
+            if getattr(loss, "spread", np.inf) <= MET * size:
+                raise TargetError(
+                    f"{self.read.source.name}: most rows of the target '{target.name}' are met "
+                    "exactly, so their residuals have no spread that outliers could be measured "
+                    "by: use absolute or squared loss"
+                )
+
+    def _objective(self) -> Objective:
+        if self.rows is None:
+            return self.penalised(self.standard.problem(self.problem))
+        return self.penalised(self.rows.objective(self.model, self.loss))
+
+    def penalised(self, objective: Objective) -> Objective:
+        return objective if self.penalty is None else Penalised(objective, self.penalty)
+
+    def _penalties(self) -> Penalties:
+        """What was asked for. Steps that are there to be watched try no ridge by themselves.
+
+        Nor do losses that are learnt in rounds, whose unit would change with the ridge.
+        """
+        penalties = Penalties.of(self.read.schema.inputs, self.settings)
+        newton = not self.squared and self.settings.chosen == "newton"
+        if newton and not isinstance(self.losses[0], Adaptive):
+            return penalties
+        return penalties.watched
+
+    def take(self, choice: Choice) -> None:
+        """Let these strengths hold the weights from here on."""
+        self._hold(choice)
+        self.objective = self._objective()
+
+    def _hold(self, choice: Choice) -> None:
+        """Let these strengths hold the weights, in the units that steps are taken in."""
+        self.choice, self.penalty = choice, None
+        if self.penalties.any(choice):
+            penalty = self.held_by(choice)
+            self.penalty = penalty if penalty.kinked else penalty.ridge
+
+    def held_by(self, choice: Choice) -> Lasso:
+        """What these strengths are in the units that steps are taken in."""
+        return self.penalties.penalty(
+            choice,
+            # Strengths are for standardised inputs, whatever units the steps are taken in.
+            unit=self.standard.spread,
+            spread=self.problem.spread,
+            start=self.standard.into(self.start),
+            frozen=self.frozen,
+        )
+
+    def _choose(self) -> None:
+        """Take the strengths that held-out rows ask for."""
+        if self.rows is None or self.squared:
+            self.tried = tried_on(self.read, self.asked, self.penalties)
+            self.share = 1.0
+        else:
+            search = self.search(self.rows)
+            # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
+            with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+                self.tried = searched(search, self.penalties, self.held_by)
+            self.share = search.rows / self.read.examples
+        if self.tried is not None:
+            self._hold(for_all(self.tried.choice(self.tried.chosen()), self.share))
+
+    def search(self, rows: RowSource) -> Search:
+        """Held-out rows that penalties can be tried on."""
+        source = Passed(self.read.of_sample(), self.standard) if self.read.sample else rows
+        examples = sum(frame.height for frame in self.read.sample) or self.read.examples
+        return Search(
+            folds=sampled(source, examples, len(self.problem.mean) + 1),
+            moments=self.read.folds,
+            splits=self.read.splits,
+            model=self.model,
+            loss=self.loss,
+            losses=self.losses,
+            spans=self.spans,
+            problem=self.asked,
+            first=self.first(),
+        )
+
+    def _least_squares(self) -> Weights:
+        return self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
+
+    @property
+    def kinks(self) -> Lasso | None:
+        """The penalty where it has kinks or ranges, which the learner must meet."""
+        return self.penalty if isinstance(self.penalty, Lasso) else None
+
+    def _batches(self) -> InBatches | None:
+        """The rows in batches; None where a step sees them all."""
+        settings = self.settings
+        if settings.batch == "all" or settings.batch >= self.read.examples:
+            return None
+        return InBatches(
+            self.read,
+            self.standard,
+            size=settings.batch,
+            seed=settings.seed,
+            shuffle=settings.shuffle,
+            model=self.model,
+            loss=self.loss,
+            penalised=self.penalised,
+        )
+
+    def rowwise(self) -> Rowwise:
+        """What the rows are one by one."""
+        assert self.batches is not None, "only batches are of some rows"
+        squared = self.standard.problem(self.problem).curvature()[:1] / self.problem.rows
+        return self.batches.rowwise(usual=alpha_range_of(squared).largest)
+
+    def first(self) -> Weights:
+        """The start in the units of the steps; an intercept left open, at the mean's score."""
+        first = dict(self.standard.into(self.start))
+        unset = self.frozen is None and not any(array.any() for array in self.start.values())
+        if not self.squared and unset and "intercept" in first:
+            first["intercept"] = self.mean_score()
+        # A step of no length shrinks nothing: it only brings weights into their ranges.
+        return first if self.kinks is None else self.kinks.prox(first, 0.0)
+
+    def mean_score(self) -> Array:
+        """The score whose prediction is the targets' mean, or their middle, (k,).
+
+        Errors:  TargetError when that is infinite
+        """
+        if self.guessing is not None:
+            return self.guessing.score
+        if self.rounds is not None:
+            return self.rounds.centre
+        with np.errstate(divide="ignore"):
+            score = self.loss.score(self.guess)
+        if not np.isfinite(score).all():
+            at = int(np.argmin(np.isfinite(score)))
+            target = next(
+                target
+                for target, span in zip(self.read.schema.targets, self.spans, strict=True)
+                if at < span.stop
+            )
+            raise TargetError(
+                f"{self.read.source.name}: the target '{target.name}' is {target.low:g} in every "
+                "row: there is nothing to learn"
+            )
+        return score
+
+    def own(self, weights: Weights) -> Weights:
+        """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
+        own = self.penalties.within(self.standard.out(weights))
+        if self.frozen is None:
+            return own
+        return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
+
+    def fitting(self, losses: Sequence[Loss]) -> Fitting:
+        """How rows fit; without offsets and kinks the best score for all is that of the mean."""
+        assert self.rows is not None, "losses other than squared need rows"
+        if self.guessing is not None:
+            null = self.guessing.score
+        elif self.rounds is not None:
+            null = best(self.rows, losses)
+        else:
+            null = self.loss.score(self.guess)
+        return Fitting(self.model, losses, self.spans, null)
+
+    def looking(self, losses: Sequence[Loss], near: float = 0.0) -> Looking:
+        """The rows as an objective that near the end looks at all there is to know of them."""
+        assert self.rows is not None, "losses other than squared need rows"
+        return Looking(self.rows, self.model, self.loss, self.fitting(losses).sums, near)
