@@ -135,7 +135,6 @@ BY_VALUES: dict[str, tuple[Callable[[pl.DataFrame], pl.Series], str]] = {
     "amounts": (lambda t: t["price"], "squared"),
     "counts": (lambda t: t["visits"], "squared"),
     "shares": (lambda t: t["a"].rank() / 301, "squared"),
-    "one number": (lambda t: pl.Series([5] * len(t)), "squared"),
 }
 
 
