@@ -306,13 +306,14 @@ def _block(
     n, p = len(targets), len(rows.columns)
     inputs = np.empty(n * p) if memory is None else memory[: n * p]
     inputs = inputs.reshape((n, p), order="F")
+    start = span.start or 0
     for at, column in enumerate(rows.columns):
         into = inputs[:, at]
         if order is None:
-            np.subtract(column[span], standard.mean[at], out=into)
+            np.subtract(column.part(start, start + n), standard.mean[at], out=into)
         else:
             # mode="clip" skips take's buffer; the rows are within range anyway.
-            np.take(column[span], order, out=into, mode="clip")
+            np.take(column.part(start, start + n), order, out=into, mode="clip")
             into -= standard.mean[at]
         into *= standard.per[at]
     weights = rows.row_weights

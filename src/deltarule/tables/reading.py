@@ -21,6 +21,7 @@ from deltarule.rule.predict import Array, Mask
 from deltarule.tables.asked import Asked
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.folds import Times
+from deltarule.tables.pieces import Pieces
 from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.sample import Sample
@@ -141,7 +142,9 @@ class Read:
         offsets = self.plan.offsets(frame, name=name, row=row)
         if offsets is not None and self.plan.asked.shifted:
             targets = targets - offsets[:, None]
-        keep: Mask = ~np.asarray(np.isnan(targets).any(axis=1))
+        keep: Mask = np.ones(frame.height, dtype=bool)
+        for target in targets.T:  # any(axis=1) took 11 ns a row
+            keep &= ~np.isnan(target)
         if offsets is not None:
             keep &= ~np.isnan(offsets)
         if weights is not None:
@@ -158,7 +161,7 @@ class Read:
             columns,
             targets,
             weights,
-            np.arange(row, row + frame.height),
+            lambda: np.arange(row, row + frame.height),
             lambda: self._fold(frame, row),
             offsets,
             bool(self.plan.asked.shifted),
@@ -179,10 +182,10 @@ class Encoded:
     What is costly and not always wanted is worked out when it is asked for.
     """
 
-    columns: Sequence[Array]
+    columns: Sequence[Pieces]
     targets: Array
     row_weights: Array | None
-    number: NDArray[np.intp]
+    counted: Callable[[], NDArray[np.intp]]
     hashed: Callable[[], Folds]
     added: Array | None = None
     shifted: bool = False
@@ -193,7 +196,13 @@ class Encoded:
     @cached_property
     def inputs(self) -> Array:
         """All inputs, (n, p)."""
-        return np.array(self.columns).T if self.columns else np.zeros((len(self), 0))
+        whole = [column.whole for column in self.columns]
+        return np.array(whole).T if whole else np.zeros((len(self), 0))
+
+    @cached_property
+    def number(self) -> NDArray[np.intp]:
+        """Where in the table each row stands, from 0."""
+        return self.counted()
 
     @cached_property
     def fold(self) -> Folds:
@@ -208,10 +217,10 @@ class Encoded:
     def only(self, keep: Mask) -> "Encoded":
         """Those of the rows that a mask (n,) keeps."""
         return Encoded(
-            [column[keep] for column in self.columns],
+            [Pieces((column.whole[keep],)) for column in self.columns],
             self.targets[keep],
             None if self.row_weights is None else self.row_weights[keep],
-            self.number[keep],
+            lambda: self.number[keep],
             lambda: self.fold[keep],
             None if self.added is None else self.added[keep],
             self.shifted,

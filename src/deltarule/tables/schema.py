@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.names import check_there
+from deltarule.tables.pieces import Pieces
 from deltarule.tables.terms import Term
 from deltarule.tables.values import class_names, numbers_of, text_of
 
@@ -268,25 +269,25 @@ class Schema(Part):
 
     def columns_of(
         self, frame: pl.DataFrame, *, name: str, row: int = 0
-    ) -> tuple[list[Array], Noticed]:
+    ) -> tuple[list[Pieces], Noticed]:
         """The same of rows that were learnt from, each input a column (n,).
 
         A number that never was missing is handed out where it is, without a copy or a look. Only
         rows that are left out, for a missing target or a weight of 0, may be missing there: NaN.
         """
-        found: list[Array] = []
+        found: list[Pieces] = []
         noticed = Noticed()
         for column in self.columns:
             series, where = frame[column.name], f"{name}, column '{column.name}'"
             if isinstance(column, Number) and not (column.missing or self.drop_missing):
-                found.append(series.to_numpy())
+                found.append(Pieces.of(series))
                 continue
             inputs = np.empty((frame.height, len(column.levels)), order="F")
             if isinstance(column, Number):
                 self._encode_number(column, series, inputs, noticed, where, row)
             else:
                 self._encode_category(column, series, inputs, noticed)
-            found.extend(inputs.T)
+            found.extend(Pieces((inputs[:, at],)) for at in range(len(column.levels)))
         return found, noticed
 
     def _encode_number(
@@ -346,7 +347,7 @@ class Schema(Part):
                 columns.extend(_members(target, series, where=where, row=row))
             else:
                 columns.append(numbers_of(series, where=where, row=row))
-        return np.column_stack(columns)
+        return columns[0][:, None] if len(columns) == 1 else np.column_stack(columns)
 
 
 def _spans(parts: Sequence[Number | Category | Target]) -> dict[str, slice]:
