@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.learning import Run, passes, stepwise
+from deltarule.learning import Run, beginning, passes, task
 from deltarule.learning.beginning import steepest
 from deltarule.learning.judge import steady
 from deltarule.learning.passes import Held, Passed
 from deltarule.learning.settings import Settings
+from deltarule.learning.task import Task
 from deltarule.rule.predict import Array
 from deltarule.tables import sample
 from deltarule.tables.reading import Keep
@@ -28,7 +29,7 @@ SMOOTH = ["logistic", "poisson", "gamma", "tweedie(1.5)"]
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepwise, "HELD_CELLS", 0)
+    monkeypatch.setattr(task, "HELD_CELLS", 0)
     monkeypatch.setattr(sample, "SAMPLE_ROWS", 4_000)
 
 
@@ -61,6 +62,13 @@ def gradient(model: dr.Model, frame: pl.DataFrame) -> tuple[float, float]:
     t = frame["y"].to_numpy()
     mean, null = 1 / (1 + np.exp(-score)), t.mean()
     return tuple(float(np.abs(design.T @ (m - t)).max()) / len(t) for m in (mean, null))  # type: ignore[return-value]  # two of them
+
+
+def task_of(frame: pl.DataFrame, asked: Settings) -> Task:
+    """What learning the table in steps stands on."""
+    steps = Run(frame, asked).stepwise
+    assert steps is not None
+    return steps.task
 
 
 def weights(model: dr.Model) -> list[float]:
@@ -140,7 +148,7 @@ def test_a_sample_in_which_one_class_is_alone_leads_to_the_same_weights() -> Non
 
 def test_a_start_that_misleads_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     far = {"weight": np.full((5, 1), -40.0), "intercept": np.zeros(1)}
-    monkeypatch.setattr(stepwise, "learnt_from", lambda *_: far)
+    monkeypatch.setattr(beginning, "learnt_from_sample", lambda *_: far)
     frame = table()
     found = dr.learn(frame, predict="y", loss="logistic")
     assert found.record.learnt[0].sampled == 0
@@ -150,8 +158,7 @@ def test_a_start_that_misleads_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("loss", SMOOTH)
 def test_the_moments_know_how_steep_the_start_is(loss: str) -> None:
-    run = Run(table(loss), Settings(predict="y", loss=loss)).stepwise
-    assert run is not None
+    run = task_of(table(loss), Settings(predict="y", loss=loss))
     found = run.objective(run.first()).average().weight_delta
     steep = max(float(np.abs(g).max()) for g in found.values())
     assert steepest(run.standard.problem(run.problem), run.loss, run.guess) == pytest.approx(
@@ -184,8 +191,7 @@ def test_blocks_are_the_rows_themselves(intercept: bool, weighed: bool) -> None:
     asked = Settings(
         predict="y", loss="poisson", intercept=intercept, weight="w" if weighed else None
     )
-    run = Run(frame if weighed else frame.drop("w"), asked).stepwise
-    assert run is not None
+    run = task_of(frame if weighed else frame.drop("w"), asked)
     passed, held = Passed(run.read, run.standard), Held.of(run.read, run.standard)
     start = {name: array + 0.01 for name, array in run.first().items()}
     for rows in (passed, held):
@@ -213,8 +219,7 @@ def test_a_row_that_reaches_far_unsettles_the_folds() -> None:
     )
 
     def found(rows: pl.DataFrame) -> bool:
-        run = Run(rows, Settings(predict="y", loss="poisson")).stepwise
-        assert run is not None
+        run = task_of(rows, Settings(predict="y", loss="poisson"))
         start: dict[str, Array] = dict(run.first())
         return steady(
             Passed(run.read, run.standard).by_fold(

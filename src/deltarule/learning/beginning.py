@@ -11,17 +11,18 @@ where the link may put a factor that is the same for all rows.
 Shapes: p inputs, k outputs. Weights are in the standardised units of `rows`.
 """
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from deltarule.learning.passes import Passed
+from deltarule.learning.task import Task
 from deltarule.moments.moments import LeastSquares
-from deltarule.rule.compare import Loss, Objective
+from deltarule.rule.compare import Loss
 from deltarule.rule.learn import Newton
 from deltarule.rule.penalty import Penalised, Ridge
-from deltarule.rule.predict import Array, Linear, Weights
-from deltarule.rule.train import train
+from deltarule.rule.predict import Array, Weights
+from deltarule.rule.train import largest, train
 
 # One row in so many is learnt from first, down to this share of the weight_delta at the start; then
 # all of the sample, which is itself no surer than a hundredth.
@@ -29,22 +30,41 @@ THINNED, TOLERANCES = 8, (1e-2, 1e-3)
 STEPS = 30
 
 
-def learnt_from(
-    samples: Sequence[Passed],
-    model: Linear,
-    loss: Loss,
-    first: Weights,
-    penalised: Callable[[Objective], Objective],
-    steep: float,
-) -> Weights | None:
-    """What samples, the smaller one first, learn from the usual start; None where there is no end.
+@dataclass(frozen=True)
+class Beginning:
+    """What a sample of so many rows has learnt, and how steep the usual start is for all rows."""
+
+    weights: Weights
+    sampled: int
+    steep: float
+
+
+def begin(task: Task) -> Beginning | None:
+    """Where to begin; None where the usual start is to be kept, or there is no sample."""
+    unset = task.frozen is None and not any(array.any() for array in task.start.values())
+    newton = task.settings.chosen == "newton" and not task.squared
+    if task.kinks or not (task.read.sample and newton and unset and task.model.intercept):
+        return None
+    if task.guessing is None:
+        steep = steepest(task.standard.problem(task.problem), task.loss, task.guess)
+    else:
+        # Beside an offset predictions differ, and only the rows know how steep the start is.
+        steep = largest(task.objective(task.first()).average().weight_delta)
+    weights = learnt_from_sample(task, steep)
+    sampled = task.read.of_sample().examples
+    return None if weights is None else Beginning(weights, sampled, steep)
+
+
+def learnt_from_sample(task: Task, steep: float) -> Weights | None:
+    """What a part of the sample, then all of it, learn from the usual start; None without an end.
 
     A sample may tell classes apart that all rows do not. The ridge, one row's worth, keeps weights
     finite then, and is too small to matter beside what a sample misses anyway.
     """
-    weights = first
-    for sample, tolerance in zip(samples, TOLERANCES, strict=True):
-        objective = penalised(sample.objective(model, loss))
+    weights = task.first()
+    for one_in, tolerance in zip((THINNED, 1), TOLERANCES, strict=True):
+        sample = Passed(task.read.of_sample(one_in), task.standard)
+        objective = task.penalised(sample.objective(task.model, task.loss))
         held = Penalised(objective, Ridge(np.full(1, 1 / sample.read.examples)))
         for step in train(weights, held, Newton(), steps=STEPS, tolerance=tolerance, steep=steep):
             last = step

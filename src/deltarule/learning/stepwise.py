@@ -8,12 +8,11 @@ from itertools import chain, islice
 import numpy as np
 
 from deltarule.errors import DivergedError, LearningError
-from deltarule.learning.beginning import THINNED, learnt_from, steepest
+from deltarule.learning.beginning import begin
 from deltarule.learning.chosen import Chosen
 from deltarule.learning.convergence import Convergence, gradient_left, way_left
 from deltarule.learning.looking import Looking
 from deltarule.learning.pacing import found, found_for_batches, given, steady
-from deltarule.learning.passes import Passed
 from deltarule.learning.penalties import Choice, proximal
 from deltarule.learning.runaway import Runaway, vanished
 from deltarule.learning.sparse import best as best_of
@@ -140,40 +139,17 @@ class Stepwise:
 
         A start is set aside again if the first step from there raises the loss.
         """
-        unset = self.task.frozen is None and not any(
-            array.any() for array in self.task.start.values()
-        )
-        newton = self.task.settings.chosen == "newton" and not self.task.squared
-        if self.task.kinks or not (
-            self.task.read.sample and newton and unset and self.task.model.intercept
-        ):
-            return None
-        if self.task.guessing is None:
-            steep = steepest(
-                self.task.standard.problem(self.task.problem), self.task.loss, self.task.guess
-            )
-        else:
-            # Beside an offset predictions differ, and only the rows know how steep the start is.
-            steep = largest(self.task.objective(self.task.first()).average().weight_delta)
-        samples = [Passed(self.task.read.of_sample(n), self.task.standard) for n in (THINNED, 1)]
-        begun = learnt_from(
-            *(
-                samples,
-                self.task.model,
-                self.task.loss,
-                self.task.first(),
-                self.task.penalised,
-                steep,
-            )
-        )
+        begun = begin(self.task)
         if begun is None:
             return None
-        self.looking = self.task.looking(self.task.losses, float(np.sqrt(self.tolerance)) * steep)
-        steps = self.train(self.task.penalised(self.looking), begun, None, steep=steep)
+        near = float(np.sqrt(self.tolerance)) * begun.steep
+        self.looking = self.task.looking(self.task.losses, near)
+        objective = self.task.penalised(self.looking)
+        steps = self.train(objective, begun.weights, None, steep=begun.steep)
         shown = list(islice(steps, 2))
         if len(shown) > 1 and not shown[1].comparison.loss <= shown[0].comparison.loss:
             return None
-        self.sampled, self.steep = samples[-1].read.examples, steep
+        self.sampled, self.steep = begun.sampled, begun.steep
         return chain(shown, steps)
 
     def _stayed(self) -> Iterator[Step]:
