@@ -233,7 +233,7 @@ def test_a_model_file_that_cannot_be_used(
         ["--save", "nowhere/m.json"],
         ["--save", "."],
         ["--trace", "nowhere/t.csv", "--alpha", "1e-4", "--steps", "3"],
-        ["--trace", ".", "--alpha", "1e-4", "--steps", "3"],
+        ["--trace", "folder.csv", "--alpha", "1e-4", "--steps", "3"],
     ],
     ids=str,
 )
@@ -245,10 +245,11 @@ def test_results_that_cannot_be_written(
     options: list[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
     ran = run("learn", write("t.csv", GOOD), "--predict", "y", *options)
     assert "cannot write" in ran.refused()
     assert ran.code == 1
-    assert [one.name for one in tmp_path.iterdir()] == ["t.csv"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["folder.csv", "t.csv"]
 
 
 def test_a_diverged_run_saves_nothing_when_its_weights_are_not_finite(

@@ -306,7 +306,9 @@ class Task:
 
     def own(self, weights: Weights) -> Weights:
         """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
-        own = self.penalties.within(self.standard.out(weights))
+        # Weights that exploded overflow here, which is said in words.
+        with np.errstate(all="ignore"):
+            own = self.penalties.within(self.standard.out(weights))
         if self.frozen is None:
             return own
         return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
