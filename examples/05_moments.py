@@ -4,8 +4,9 @@ import numpy as np
 
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.solve import ClosedDescent, solve
-from deltarule.rule.compare import Rows, Squared
+from deltarule.rule.compare import Rows
 from deltarule.rule.learn import Descent
+from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Linear
 from deltarule.rule.train import train
 

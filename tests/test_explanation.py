@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import deltarule as dr
 from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.explanation import Contribution, ExplainedOutput, Explanation
-from deltarule.rule.losses import LOSSES
+from deltarule.rule.losses.named import LOSSES
 from deltarule.summary import adding_up
 
 DATA = Path(__file__).parent / "data"

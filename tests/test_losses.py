@@ -19,7 +19,7 @@ import deltarule as dr
 from deltarule.errors import DeltaruleError, LearningError, NotAModelError, TargetError
 from deltarule.rule.compare import Rows
 from deltarule.rule.learn import Newton
-from deltarule.rule.losses import LOSSES, loss_named
+from deltarule.rule.losses.named import LOSSES, loss_named
 from deltarule.rule.predict import Array, Linear, stack
 from deltarule.rule.train import train
 from deltarule.tables.reading import Keep

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import deltarule as dr
 from deltarule.errors import ColumnError, DeltaruleError, LearningError, ValueRefusedError
 from deltarule.learning.chosen import Chosen
-from deltarule.rule.losses import loss_named
+from deltarule.rule.losses.named import loss_named
 from deltarule.rule.predict import Linear
 from deltarule.tables.asked import Asked
 from deltarule.tables.frames import open_table

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.goodness.figures import Figures, Sums
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.saved import Record
 from deltarule.scorer import Scored, Scorer, batches
 from deltarule.summary import figures_told, rows_told

@@ -26,7 +26,7 @@ from deltarule.goodness.classes import both
 from deltarule.goodness.figures import Figures, Sums
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.saved import Record
 from deltarule.scorer import Scored, Scorer, batches

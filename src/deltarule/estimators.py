@@ -21,7 +21,7 @@ from deltarule.errors import DeltaruleError, LearningError, MissingExtraError, R
 from deltarule.learning import learn
 from deltarule.learning.settings import Names, Settings
 from deltarule.model import Model
-from deltarule.rule.losses import loss_named
+from deltarule.rule.losses.named import loss_named
 from deltarule.rule.predict import Array
 from deltarule.tables.frames import PartsSource, open_table
 from deltarule.tables.source import BATCH_ROWS

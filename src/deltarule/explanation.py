@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import ValueRefusedError
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.scorer import Scorer
 from deltarule.summary import adding_up, number, on_one_line, score_names

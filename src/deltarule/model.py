@@ -19,7 +19,7 @@ from deltarule.diagnosing import Diagnosis, diagnosed
 from deltarule.errors import EmptyError
 from deltarule.explanation import Explanation, explained
 from deltarule.moments.moments import Moments
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.scorer import Scorer, batches, widening
 from deltarule.summary import paragraphs

@@ -19,7 +19,8 @@ from deltarule.errors import LearningError, ModelError, NotAModelError, OutputEr
 from deltarule.goodness.classes import ClassFigures
 from deltarule.goodness.intervals import Intervals
 from deltarule.moments.moments import Moments
-from deltarule.rule.losses import Loss, loss_named, with_spread
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.losses.named import loss_named, with_spread
 from deltarule.rule.predict import Array
 from deltarule.tables.schema import Part, Schema
 

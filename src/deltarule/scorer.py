@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from deltarule.errors import LearningError, TargetError
 from deltarule.goodness.intervals import Intervals, check_level
-from deltarule.rule.losses import Loss, together
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.losses.named import together
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.saved import Record
 from deltarule.tables.names import check_there, column

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from deltarule.goodness.classes import ClassFigures
     from deltarule.goodness.figures import Figures
-    from deltarule.rule.losses import Loss
+    from deltarule.rule.losses.loss import Loss
     from deltarule.saved import (
         FitRecord,
         HeldOutRecord,

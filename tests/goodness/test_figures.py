@@ -13,7 +13,7 @@ from sklearn.calibration import calibration_curve
 
 from deltarule.goodness.classes import Classified
 from deltarule.goodness.figures import Sums
-from deltarule.rule.losses import LOSSES, loss_named
+from deltarule.rule.losses.named import LOSSES, loss_named
 from deltarule.rule.predict import Array
 
 

@@ -11,9 +11,10 @@ import deltarule as dr
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.solve import ClosedDescent, Spectrum, solve
 from deltarule.moments.standard import Standard
-from deltarule.rule.compare import Objective, Rows, Squared
+from deltarule.rule.compare import Objective, Rows
 from deltarule.rule.learn import LEARNERS, Descent
-from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.losses.usual import Squared
+from deltarule.rule.penalties.penalty import Penalised, Ridge
 from deltarule.rule.predict import Array, Linear, Weights, stack
 from deltarule.rule.train import train
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltarule.moments.moments import LeastSquares, Moments, total
-from deltarule.rule.compare import Comparison, Rows, Squared
+from deltarule.rule.compare import Comparison, Rows
+from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=60)

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy import linalg
 
 from deltarule.moments.pace import Pace
-from deltarule.rule.compare import Rows, Squared
+from deltarule.rule.compare import Rows
 from deltarule.rule.learn import Descent
+from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Array, Linear, stack
 from deltarule.rule.train import train
 

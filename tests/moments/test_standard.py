@@ -8,7 +8,8 @@ from sklearn.preprocessing import StandardScaler
 
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.standard import Standard
-from deltarule.rule.compare import Rows, Squared
+from deltarule.rule.compare import Rows
+from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=50)

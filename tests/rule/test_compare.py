@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from deltarule.errors import LearningError
-from deltarule.rule.amounts import Gamma, Tweedie
-from deltarule.rule.compare import LOSSES, Comparison, Logistic, Loss, Poisson, Rows, compare
-from deltarule.rule.losses import KINKED, Parts, Several, loss_named, parts, together
+from deltarule.rule.compare import Comparison, Rows, compare
+from deltarule.rule.losses.amounts import Gamma, Tweedie
+from deltarule.rule.losses.loss import Loss, Parts, parts
+from deltarule.rule.losses.named import KINKED, LOSSES, Several, loss_named, together
+from deltarule.rule.losses.robust import Huber, Quantile, quantile_of, spread_of
+from deltarule.rule.losses.usual import Logistic, Poisson
 from deltarule.rule.predict import Array, Linear
-from deltarule.rule.robust import Huber, Quantile, quantile_of, spread_of
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=60)
 ALL = {**LOSSES, **KINKED}

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from deltarule.errors import LearningError
-from deltarule.rule.compare import LOSSES, Rows, Squared
-from deltarule.rule.epochs import Seen, train_in_epochs
+from deltarule.rule.compare import Rows
 from deltarule.rule.learn import LEARNERS, Adam, Descent, Momentum, Nesterov, Newton
-from deltarule.rule.pace import Paced, Settling, paced
+from deltarule.rule.losses.named import LOSSES
+from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Array, Linear, Weights, stack
+from deltarule.rule.steps.epochs import Seen, train_in_epochs
+from deltarule.rule.steps.pace import Paced, Settling, paced
 from deltarule.rule.train import Step, train
 
 FIRST_ORDER = [name for name, kind in LEARNERS.items() if not kind.needs_curvature]

@@ -6,7 +6,7 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltarule.rule.compare import LOSSES, Comparison, Rows, Squared
+from deltarule.rule.compare import Comparison, Rows
 from deltarule.rule.learn import (
     LEARNERS,
     Adam,
@@ -17,6 +17,8 @@ from deltarule.rule.learn import (
     Newton,
     alpha_range_of,
 )
+from deltarule.rule.losses.named import LOSSES
+from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Array, Linear, Weights, stack
 from deltarule.rule.train import Step, train
 

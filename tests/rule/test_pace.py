@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from deltarule.rule.compare import Comparison, Rows, Squared
+from deltarule.rule.compare import Comparison, Rows
 from deltarule.rule.learn import Adam, Descent, Momentum
-from deltarule.rule.pace import Settling, paced
+from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Linear
+from deltarule.rule.steps.pace import Settling, paced
 from deltarule.rule.train import train
 
 AT = {"weight": np.array([[1.0]])}

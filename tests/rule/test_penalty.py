@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import linear_model
 
-from deltarule.rule.compare import LOSSES, Rows
+from deltarule.rule.compare import Rows
 from deltarule.rule.learn import Descent, Momentum, Newton, alpha_range_of
-from deltarule.rule.penalty import Lasso, Penalised, Penalty, Ridge, shrink
+from deltarule.rule.losses.named import LOSSES
+from deltarule.rule.penalties.penalty import Lasso, Penalised, Penalty, Ridge, shrink
+from deltarule.rule.penalties.proximal import ProximalDescent, ProximalNewton
 from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
-from deltarule.rule.proximal import ProximalDescent, ProximalNewton
 from deltarule.rule.train import train
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=60)

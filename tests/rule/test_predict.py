@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltarule.rule.compare import LOSSES, Loss
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.losses.named import LOSSES
 from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
 
 # The same draws in every run: a failure today is a failure tomorrow.

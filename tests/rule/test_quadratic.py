@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, nnls
 from sklearn.linear_model import Lasso
 
+from deltarule.rule.penalties.quadratic import Quadratic
 from deltarule.rule.predict import Array
-from deltarule.rule.quadratic import Quadratic
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=300)
 KINDS = ("plain", "copies", "whole numbers", "few rows")

@@ -9,10 +9,10 @@ from sklearn.linear_model import LogisticRegression
 
 from deltarule.rule.compare import Rows, compare
 from deltarule.rule.learn import Descent, Newton, alpha_range_of
-from deltarule.rule.losses import LOSSES, loss_named
-from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.losses.named import LOSSES, loss_named
+from deltarule.rule.losses.softmax import Softmax
+from deltarule.rule.penalties.penalty import Penalised, Ridge
 from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
-from deltarule.rule.softmax import Softmax
 from deltarule.rule.train import train
 
 seeds = st.integers(0, 10**6)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.rule.compare import Comparison
-from deltarule.rule.thin import FELL, ROSE, as_they_come, on_screen, thinned
+from deltarule.rule.steps.thin import FELL, ROSE, as_they_come, on_screen, thinned
 from deltarule.rule.train import Step
 
 

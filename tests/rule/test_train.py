@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import CurvatureError, LearningError
-from deltarule.rule.compare import LOSSES, Comparison, Rows, Squared
+from deltarule.rule.compare import Comparison, Rows
 from deltarule.rule.learn import LEARNERS, Descent, Learner, Momentum, Newton, alpha_range_of
-from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.losses.named import LOSSES
+from deltarule.rule.losses.usual import Squared
+from deltarule.rule.penalties.penalty import Penalised, Ridge
 from deltarule.rule.predict import Array, Linear, Weights, stack
 from deltarule.rule.train import Step, train
 

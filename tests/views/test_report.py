@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import ColumnError, EmptyError
-from deltarule.rule.losses import Squared
+from deltarule.rule.losses.usual import Squared
 from deltarule.scorer import Scored
 from deltarule.summary import number
 from deltarule.tables.schema import Noticed

@@ -6,9 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.rule.losses import LOSSES, Huber, Loss, Squared
-from deltarule.rule.one_row import OneRow
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.losses.named import LOSSES
+from deltarule.rule.losses.robust import Huber
+from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.steps.one_row import OneRow
 from deltarule.rule.train import Step
 from deltarule.views.words import Spelled, plain, spelled
 

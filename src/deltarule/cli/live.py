@@ -64,7 +64,7 @@ def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":
 
 
 def _in_lines(run: "Run") -> "Iterator[Step]":
-    from deltarule.rule.thin import on_screen
+    from deltarule.rule.steps.thin import on_screen
 
     progress = _progress(run)
     for step in run:

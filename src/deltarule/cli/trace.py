@@ -93,7 +93,7 @@ class Tracing:
 
     def _said(self, run: "Run") -> "Iterator[Step]":
         """The steps, of which those for a screen are spelled out as they pass."""
-        from deltarule.rule.thin import on_screen
+        from deltarule.rule.steps.thin import on_screen
         from deltarule.views.words import spelled, weight_names
 
         schema = run.read.schema

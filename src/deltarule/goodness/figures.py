@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from deltarule.goodness.classes import ClassFigures, Classified
 from deltarule.moments.moments import Moments
-from deltarule.rule.links import straight
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.links import straight
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 
 LIKELY = ("known", "estimated")

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from deltarule.learning.pacing import Rowwise
 from deltarule.moments.standard import Standard
-from deltarule.rule.compare import Loss, Objective, Rows
-from deltarule.rule.epochs import Seen
+from deltarule.rule.compare import Objective, Rows
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Mask
+from deltarule.rule.steps.epochs import Seen
 from deltarule.tables.reading import Read
 from deltarule.tables.source import BATCH_ROWS
 

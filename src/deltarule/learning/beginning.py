@@ -18,9 +18,9 @@ import numpy as np
 from deltarule.learning.passes import Passed
 from deltarule.learning.task import Task
 from deltarule.moments.moments import LeastSquares
-from deltarule.rule.compare import Loss
 from deltarule.rule.learn import Newton
-from deltarule.rule.penalty import Penalised, Ridge
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.penalties.penalty import Penalised, Ridge
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import largest, train
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.errors import LearningError
-from deltarule.rule.losses import Loss
-from deltarule.rule.one_row import OneRow
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.steps.one_row import OneRow
 from deltarule.tables.reading import Read
 
 

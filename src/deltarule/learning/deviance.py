@@ -15,9 +15,8 @@ from deltarule.learning.passes import Batch, RowSource
 from deltarule.learning.sandwich import errors_of
 from deltarule.moments.inference import inverses
 from deltarule.moments.standard import Standard
-from deltarule.rule.compare import Loss
 from deltarule.rule.learn import AlphaRange, alpha_range_of
-from deltarule.rule.losses import parts
+from deltarule.rule.losses.loss import Loss, parts
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.saved import FitRecord
 

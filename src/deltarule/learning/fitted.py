@@ -15,7 +15,7 @@ from deltarule.learning.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.stepwise import Stepwise
 from deltarule.learning.task import Task
 from deltarule.moments.inference import inverses
-from deltarule.rule.losses import together
+from deltarule.rule.losses.named import together
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
 from deltarule.saved import FitRecord

@@ -22,8 +22,8 @@ from deltarule.learning.stepwise import Stepwise
 from deltarule.learning.task import Task
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
-from deltarule.rule.links import straight
-from deltarule.rule.losses import COUPLED, loss_named
+from deltarule.rule.losses.links import straight
+from deltarule.rule.losses.named import COUPLED, loss_named
 from deltarule.rule.predict import Mask, Weights
 from deltarule.rule.train import Step
 from deltarule.tables.plan import Plan

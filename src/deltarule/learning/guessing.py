@@ -17,8 +17,9 @@ from deltarule.learning.passes import Answer, Batch, Question, RowSource
 from deltarule.moments.moments import Moments
 from deltarule.moments.problem import Problem
 from deltarule.moments.splits import Splits
-from deltarule.rule.compare import Loss, Objective
+from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Newton
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import train
 

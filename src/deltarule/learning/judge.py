@@ -29,11 +29,12 @@ from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import guessing_error
 from deltarule.moments.splits import Split, Splits
-from deltarule.rule.compare import Comparison, Loss, Objective
+from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner, Newton
-from deltarule.rule.penalty import Lasso
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.penalties.penalty import Lasso
+from deltarule.rule.penalties.proximal import ProximalNewton
 from deltarule.rule.predict import Array, Linear, Mask, Weights
-from deltarule.rule.proximal import ProximalNewton
 
 Penalise = Callable[[Objective], Objective]
 """Puts the penalty, if there is one, beside an objective's loss."""

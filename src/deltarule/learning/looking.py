@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deltarule.learning.passes import Batch, RowSource
-from deltarule.rule.compare import Comparison, Loss
+from deltarule.rule.compare import Comparison
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import largest
 

@@ -22,7 +22,7 @@ from deltarule.learning.suspicions import LEAK_ROWS, suspicions
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import Moments, total
 from deltarule.rule.learn import AlphaRange
-from deltarule.rule.losses import loss_named, with_spread
+from deltarule.rule.losses.named import loss_named, with_spread
 from deltarule.rule.predict import Array, Weights
 from deltarule.saved import (
     FitRecord,

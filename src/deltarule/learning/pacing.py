@@ -33,8 +33,8 @@ from deltarule.rule.learn import (
     Newton,
     alpha_range_of,
 )
-from deltarule.rule.pace import Paced, Settling
 from deltarule.rule.predict import stack
+from deltarule.rule.steps.pace import Paced, Settling
 
 # More memory than this, and a learner needs too long to notice that it should turn.
 MOST_MOMENTUM = 0.99

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from deltarule.moments.standard import Standard
-from deltarule.rule.compare import Comparison, Loss, Objective, compare
+from deltarule.rule.compare import Comparison, Objective, compare
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.tables.reading import Encoded, Read, workers
 

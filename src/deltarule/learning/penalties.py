@@ -17,10 +17,10 @@ from deltarule.errors import LearningError
 from deltarule.learning.settings import Settings, Strength
 from deltarule.moments.holds import Holds
 from deltarule.rule.learn import Descent, Learner, Newton
-from deltarule.rule.pace import Settling
-from deltarule.rule.penalty import Lasso, Ridge
+from deltarule.rule.penalties.penalty import Lasso, Ridge
+from deltarule.rule.penalties.proximal import ProximalDescent, ProximalNewton
 from deltarule.rule.predict import Array, Mask, Weights
-from deltarule.rule.proximal import ProximalDescent, ProximalNewton
+from deltarule.rule.steps.pace import Settling
 from deltarule.summary import number
 
 # There and back through units of spread 1 takes a rounding or two.

@@ -16,9 +16,10 @@ import numpy as np
 from deltarule.learning.passes import RowSource
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Newton
-from deltarule.rule.losses import Loss, together
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.losses.named import together
+from deltarule.rule.losses.robust import NARROWER, quantile_of
 from deltarule.rule.predict import Array, Linear, Mask, Weights, stack, unstack
-from deltarule.rule.robust import NARROWER, quantile_of
 from deltarule.rule.train import Step, Stop, train
 
 # A spread comes to rest in some 20 rounds, a width of 1e-13 is reached in 15.

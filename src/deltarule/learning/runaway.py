@@ -18,7 +18,7 @@ import numpy as np
 
 from deltarule.learning.passes import RowSource
 from deltarule.learning.rounds import gradient
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step
 

@@ -24,7 +24,7 @@ from deltarule.errors import LearningError
 from deltarule.learning.passes import RowSource
 from deltarule.moments.inference import design, leverages
 from deltarule.moments.standard import Standard
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 
 KINDS = ("HC0", "HC1", "HC2", "HC3")

@@ -24,11 +24,12 @@ from deltarule.moments.lasso import LEAST
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.splits import Split, Splits
-from deltarule.rule.compare import Loss, Objective, Rows
+from deltarule.rule.compare import Objective, Rows
 from deltarule.rule.learn import Learner, Newton
-from deltarule.rule.penalty import Lasso, Penalised, Ridge
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.penalties.penalty import Lasso, Penalised, Ridge
+from deltarule.rule.penalties.proximal import ProximalNewton
 from deltarule.rule.predict import Array, Linear, Mask, Weights
-from deltarule.rule.proximal import ProximalNewton
 from deltarule.rule.train import train
 
 # Asking n rows for the curvature of q weights costs n * q ** 2: not more than this at a time, which

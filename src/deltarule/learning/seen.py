@@ -16,7 +16,7 @@ from deltarule.comparing import classes_of
 from deltarule.goodness.figures import Figures, Sums
 from deltarule.goodness.intervals import Intervals
 from deltarule.moments.moments import total
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import Schema

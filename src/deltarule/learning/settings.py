@@ -10,8 +10,8 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from deltarule.errors import LearningError
 from deltarule.rule.learn import LEARNERS
-from deltarule.rule.links import straight
-from deltarule.rule.losses import loss_named
+from deltarule.rule.losses.links import straight
+from deltarule.rule.losses.named import loss_named
 from deltarule.tables.asked import MOST_LEVELS, Asked, Takes
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.reading import Progress

@@ -14,10 +14,10 @@ from deltarule.learning.task import Task
 from deltarule.learning.tried import earned
 from deltarule.moments.moments import LeastSquares
 from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error
-from deltarule.rule.epochs import Batches
 from deltarule.rule.learn import Descent, alpha_range_of
-from deltarule.rule.pace import Settling
 from deltarule.rule.predict import Mask, Weights
+from deltarule.rule.steps.epochs import Batches
+from deltarule.rule.steps.pace import Settling
 from deltarule.rule.train import Stop
 
 # Held-out folds are learnt again in as many steps as all rows took, if those are not more.

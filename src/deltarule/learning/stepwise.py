@@ -19,10 +19,10 @@ from deltarule.learning.sparse import best as best_of
 from deltarule.learning.task import Task
 from deltarule.moments.moments import total
 from deltarule.rule.compare import Objective
-from deltarule.rule.course import Course
-from deltarule.rule.epochs import Batches, train_in_epochs
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Mask, Weights
+from deltarule.rule.steps.course import Course
+from deltarule.rule.steps.epochs import Batches, train_in_epochs
 from deltarule.rule.train import Step, Stop, ask, largest, train
 
 

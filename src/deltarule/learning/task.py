@@ -28,8 +28,9 @@ from deltarule.moments.solve import solve
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import alpha_range_of
-from deltarule.rule.losses import Loss, loss_named, together
-from deltarule.rule.penalty import Lasso, Penalised
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.losses.named import loss_named, together
+from deltarule.rule.penalties.penalty import Lasso, Penalised
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.tables.reading import Read
 

@@ -32,9 +32,9 @@ from deltarule.moments.solve import (
     with_intercept,
 )
 from deltarule.moments.splits import ANY_ORDER, Splits
-from deltarule.rule.penalty import shrink
+from deltarule.rule.penalties.penalty import shrink
+from deltarule.rule.penalties.quadratic import Quadratic
 from deltarule.rule.predict import Array, Mask, Weights
-from deltarule.rule.quadratic import Quadratic
 
 # The grid of a search: so many strengths, down to this share of the one that leaves no weight.
 STRENGTHS, LEAST = 100, 1e-3

@@ -6,7 +6,7 @@ Whatever the loss,
     delta        = prediction - target
     weight_delta = slope of the loss in the score * input; often that slope is delta itself
 
-The losses stand in losses.py. Shapes: scores s, targets t and offsets (n, k); an offset (n, 1)
+The losses stand in losses/. Shapes: scores s, targets t and offsets (n, k); an offset (n, 1)
 is the same for all outputs.
 """
 
@@ -18,12 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from deltarule.rule.losses import LOSSES as LOSSES
-from deltarule.rule.losses import Logistic as Logistic
-from deltarule.rule.losses import Loss as Loss
-from deltarule.rule.losses import Poisson as Poisson
-from deltarule.rule.losses import Squared as Squared
-from deltarule.rule.losses import parts
+from deltarule.rule.losses.loss import Loss, parts
 from deltarule.rule.predict import Array, Mask, Model, Weights, blocked, stack
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from deltarule.errors import CurvatureError, LearningError
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
-from deltarule.rule.one_row import OneRow
-from deltarule.rule.penalty import Lasso
+from deltarule.rule.penalties.penalty import Lasso
 from deltarule.rule.predict import Mask, Weights
+from deltarule.rule.steps.one_row import OneRow
 
 Reason = Literal["settled", "still", "hovering", "diverging", "steps"]
 

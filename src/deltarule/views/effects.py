@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from deltarule.rule.losses import Loss, together
+from deltarule.rule.losses.loss import Loss
+from deltarule.rule.losses.named import together
 from deltarule.rule.predict import Array
 from deltarule.saved import Record
 from deltarule.tables.schema import Category, Column, Number, Schema

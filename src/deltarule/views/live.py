@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deltarule.rule.course import Course
 from deltarule.rule.predict import stack
+from deltarule.rule.steps.course import Course
 from deltarule.rule.train import Step
 from deltarule.summary import number
 

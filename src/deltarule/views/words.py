@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.rule.one_row import OneRow
 from deltarule.rule.predict import stack
+from deltarule.rule.steps.one_row import OneRow
 from deltarule.rule.train import Step
 
 TERMS_SHOWN = 4

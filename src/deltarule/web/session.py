@@ -24,8 +24,8 @@ from deltarule.learning.settings import Settings
 from deltarule.learning.stepwise import Stepwise
 from deltarule.model import Model
 from deltarule.rule.learn import LEARNERS, Learner
-from deltarule.rule.pace import Paced, paced
 from deltarule.rule.predict import Weights
+from deltarule.rule.steps.pace import Paced, paced
 from deltarule.rule.train import Step, Stop
 from deltarule.tables.reading import Read
 from deltarule.web.tables import Table

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import DeltaruleError
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import MISSING

@@ -25,9 +25,9 @@ from deltarule.learning.pacing import steady
 from deltarule.learning.stepwise import Stepwise
 from deltarule.moments.solve import ClosedDescent
 from deltarule.rule.compare import Comparison
-from deltarule.rule.epochs import see
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
 from deltarule.rule.predict import Mask, Weights
+from deltarule.rule.steps.epochs import see
 from deltarule.rule.train import Step, ask, take
 
 # Checkpoints, and points of the way so far, that are kept.

@@ -9,7 +9,7 @@ Shapes: n rows kept, p inputs, k outputs.
 import numpy as np
 import polars as pl
 
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.scorer import Scored
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deltarule.errors import LearningError
 from deltarule.rule.learn import LEARNERS
-from deltarule.rule.losses import COUPLED, KINKED, LOSSES
-from deltarule.rule.one_row import OneRow
+from deltarule.rule.losses.named import COUPLED, KINKED, LOSSES
 from deltarule.rule.predict import Array, Weights
+from deltarule.rule.steps.one_row import OneRow
 from deltarule.rule.train import Step
 from deltarule.summary import number as told
 from deltarule.views import learning_figures as figures

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deltarule.rule.links import Identity
+from deltarule.rule.losses.links import Identity
 from deltarule.rule.predict import Array
 
 # A normal's median distance from its middle, in standard deviations.

@@ -12,9 +12,9 @@ import numpy as np
 
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange, Descent, Taken
-from deltarule.rule.penalty import Lasso
+from deltarule.rule.penalties.penalty import Lasso
+from deltarule.rule.penalties.quadratic import Quadratic
 from deltarule.rule.predict import Array, Weights, stack, unstack
-from deltarule.rule.quadratic import Quadratic
 
 
 @dataclass(frozen=True)

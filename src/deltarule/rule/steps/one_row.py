@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.rule.losses import Loss
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 
 
@@ -48,7 +48,7 @@ class OneRow:
 
         Shapes:  inputs (p,), targets (k,)
 
-        >>> from deltarule.rule.losses import Squared
+        >>> from deltarule.rule.losses.usual import Squared
         >>> film = OneRow.of(
         ...     Linear(intercept=False), Squared(), weights={"weight": np.array([[2.5]])},
         ...     inputs=np.array([200_000.0]), targets=np.array([99_750_000.0]), number=1,
