@@ -10,7 +10,8 @@ import pytest
 
 import deltarule as dr
 from deltarule.errors import LearningError
-from deltarule.learning import Run, batches
+from deltarule.learning import Run
+from deltarule.learning.rows import batches
 from deltarule.learning.settings import Settings
 from deltarule.rule.learn import LEARNERS
 

@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.learning import Run, beginning, passes, task
-from deltarule.learning.beginning import steepest
-from deltarule.learning.judge import steady
-from deltarule.learning.passes import Held, Passed
+from deltarule.learning import Run
+from deltarule.learning.held_out.judge import steady
+from deltarule.learning.rows import passes
+from deltarule.learning.rows.passes import Held, Passed
 from deltarule.learning.settings import Settings
-from deltarule.learning.task import Task
+from deltarule.learning.stepping import beginning, task
+from deltarule.learning.stepping.beginning import steepest
+from deltarule.learning.stepping.task import Task
 from deltarule.rule.predict import Array
 from deltarule.tables import sample
 from deltarule.tables.reading import Keep

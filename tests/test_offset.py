@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import ColumnError, DeltaruleError, LearningError, ValueRefusedError
-from deltarule.learning.chosen import Chosen
+from deltarule.learning.stepping.chosen import Chosen
 from deltarule.rule.losses.named import loss_named
 from deltarule.rule.predict import Linear
 from deltarule.tables.asked import Asked
@@ -153,7 +153,7 @@ def test_a_chosen_row_is_shown_with_its_offset(loss: str) -> None:
 def test_rows_gone_over_where_they_are_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     table = claims(3)
     known = learnt(table, "poisson").record
-    monkeypatch.setattr("deltarule.learning.task.HELD_CELLS", 0)
+    monkeypatch.setattr("deltarule.learning.stepping.task.HELD_CELLS", 0)
     found = learnt(table, "poisson").record
     assert [one.weight for one in found.weights] == pytest.approx(
         [one.weight for one in known.weights], rel=1e-9

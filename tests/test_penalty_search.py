@@ -145,7 +145,7 @@ def test_a_row_of_weight_three_is_three_rows() -> None:
 
 
 def test_of_many_rows_some_choose_and_the_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deltarule.learning.search.MOST_ROWS", 100)
+    monkeypatch.setattr("deltarule.learning.held_out.search.MOST_ROWS", 100)
     table = table_of("poisson", rows=900, inputs=18, say=1, seed=2)
     model = dr.learn(table, predict="y", loss="poisson")
     learnt = model.record.learnt[0]

@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from deltarule.errors import LearningError, ValueRefusedError
-from deltarule.learning.given import check_other, judged_by
 from deltarule.learning.group import Group, groups, rows_kept
+from deltarule.learning.held_out.given import check_other, judged_by
 from deltarule.learning.outcome import record
 from deltarule.learning.sense import check_folds, check_members, check_targets
 from deltarule.learning.settings import Settings, taking_settings
-from deltarule.learning.stepwise import Stepwise
+from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.model import Model
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step

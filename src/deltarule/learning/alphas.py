@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import DivergedError, LearningError
 from deltarule.learning import Run
 from deltarule.learning.settings import Settings, taking_settings
-from deltarule.learning.stepwise import Stepwise
+from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.pace import Pace
 from deltarule.moments.solve import triangle_of

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from deltarule.learning.certainty.sandwich import Slopes, kind_of, robust_errors
 from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
 from deltarule.learning.penalties import Choice, Penalties
-from deltarule.learning.sandwich import Slopes, kind_of, robust_errors
 from deltarule.learning.settings import Strength
 from deltarule.moments.inference import Fit, design, input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments, total

@@ -17,9 +17,9 @@ from deltarule.learning.outcome import Outcome
 from deltarule.learning.penalties import Penalties, at_name
 from deltarule.learning.settings import Settings
 from deltarule.learning.sparse import sparse
-from deltarule.learning.stepped import outcome_of
-from deltarule.learning.stepwise import Stepwise
-from deltarule.learning.task import Task
+from deltarule.learning.stepping.stepped import outcome_of
+from deltarule.learning.stepping.stepwise import Stepwise
+from deltarule.learning.stepping.task import Task
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.rule.losses.links import straight

@@ -15,10 +15,10 @@ import deltarule
 from deltarule import saved
 from deltarule.goodness.figures import Figures
 from deltarule.goodness.intervals import Intervals
+from deltarule.learning.certainty.suspicions import LEAK_ROWS, suspicions
 from deltarule.learning.columns import records
-from deltarule.learning.convergence import Convergence
-from deltarule.learning.seen import seen
-from deltarule.learning.suspicions import LEAK_ROWS, suspicions
+from deltarule.learning.rows.seen import seen
+from deltarule.learning.stepping.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import Moments, total
 from deltarule.rule.learn import AlphaRange

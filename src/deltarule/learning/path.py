@@ -16,12 +16,12 @@ from threadpoolctl import threadpool_limits
 
 from deltarule.errors import LearningError
 from deltarule.learning import Run
+from deltarule.learning.held_out.search import Search
+from deltarule.learning.held_out.tried import Tried
 from deltarule.learning.penalties import Choice, Penalties
-from deltarule.learning.search import Search
 from deltarule.learning.settings import Settings, Strength, taking_settings
 from deltarule.learning.sparse import best, lassos_of, tried_at
-from deltarule.learning.stepwise import Stepwise
-from deltarule.learning.tried import Tried
+from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.moments.lasso import lasso_path
 from deltarule.moments.moments import total
 from deltarule.moments.problem import Problem

@@ -12,9 +12,9 @@ from operator import add
 import numpy as np
 
 from deltarule.learning.exact import fits
+from deltarule.learning.held_out.tried import Tried, earned, on_grid
 from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
 from deltarule.learning.penalties import Choice, Penalties
-from deltarule.learning.tried import Tried, earned, on_grid
 from deltarule.moments.lasso import LEAST, STRENGTHS, lasso_cv, lasso_path, lasso_top
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem

@@ -19,9 +19,9 @@ import numpy as np
 
 from deltarule.errors import LearningError
 from deltarule.learning import Run
-from deltarule.learning.pacing import found, found_for_batches
 from deltarule.learning.settings import Settings
-from deltarule.learning.stepwise import Stepwise
+from deltarule.learning.stepping.pacing import found, found_for_batches
+from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.model import Model
 from deltarule.rule.learn import LEARNERS, Learner
 from deltarule.rule.predict import Weights

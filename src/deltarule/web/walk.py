@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.learning.pacing import steady
-from deltarule.learning.stepwise import Stepwise
+from deltarule.learning.stepping.pacing import steady
+from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.moments.solve import ClosedDescent
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of

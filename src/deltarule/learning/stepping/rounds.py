@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from deltarule.learning.passes import RowSource
+from deltarule.learning.rows.passes import RowSource
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Newton
 from deltarule.rule.losses.loss import Loss

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.errors import DivergedError
-from deltarule.learning.deviance import own_alphas, separated, standard_errors
-from deltarule.learning.judge import Judge, Known
-from deltarule.learning.looking import sum_of
+from deltarule.learning.certainty.deviance import own_alphas, separated, standard_errors
+from deltarule.learning.certainty.sandwich import kind_of, robust_errors, slopes
+from deltarule.learning.held_out.judge import Judge, Known
 from deltarule.learning.outcome import Outcome
-from deltarule.learning.rounds import JUDGED, narrowed
-from deltarule.learning.sandwich import kind_of, robust_errors, slopes
-from deltarule.learning.stepwise import Stepwise
-from deltarule.learning.task import Task
+from deltarule.learning.rows.looking import sum_of
+from deltarule.learning.stepping.rounds import JUDGED, narrowed
+from deltarule.learning.stepping.stepwise import Stepwise
+from deltarule.learning.stepping.task import Task
 from deltarule.moments.inference import inverses
 from deltarule.rule.losses.named import together
 from deltarule.rule.predict import Array, Weights

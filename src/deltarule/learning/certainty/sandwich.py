@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.errors import LearningError
-from deltarule.learning.passes import RowSource
+from deltarule.learning.rows.passes import RowSource
 from deltarule.moments.inference import design, leverages
 from deltarule.moments.standard import Standard
 from deltarule.rule.losses.loss import Loss

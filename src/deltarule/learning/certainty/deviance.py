@@ -11,8 +11,8 @@ from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
-from deltarule.learning.passes import Batch, RowSource
-from deltarule.learning.sandwich import errors_of
+from deltarule.learning.certainty.sandwich import errors_of
+from deltarule.learning.rows.passes import Batch, RowSource
 from deltarule.moments.inference import inverses
 from deltarule.moments.standard import Standard
 from deltarule.rule.learn import AlphaRange, alpha_range_of

@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.learning.pacing import Rowwise
+from deltarule.learning.stepping.pacing import Rowwise
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Objective, Rows
 from deltarule.rule.losses.loss import Loss

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.learning.passes import Passed
-from deltarule.learning.task import Task
+from deltarule.learning.rows.passes import Passed
+from deltarule.learning.stepping.task import Task
 from deltarule.moments.moments import LeastSquares
 from deltarule.rule.learn import Newton
 from deltarule.rule.losses.loss import Loss

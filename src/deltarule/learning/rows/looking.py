@@ -9,7 +9,7 @@ Shapes: k outputs, t targets.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deltarule.learning.passes import Batch, RowSource
+from deltarule.learning.rows.passes import Batch, RowSource
 from deltarule.rule.compare import Comparison
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights

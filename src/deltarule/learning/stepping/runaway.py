@@ -16,8 +16,8 @@ from typing import Self
 
 import numpy as np
 
-from deltarule.learning.passes import RowSource
-from deltarule.learning.rounds import gradient
+from deltarule.learning.rows.passes import RowSource
+from deltarule.learning.stepping.rounds import gradient
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step

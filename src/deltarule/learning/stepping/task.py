@@ -10,18 +10,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deltarule.errors import LearningError, TargetError
-from deltarule.learning.batches import InBatches
-from deltarule.learning.deviance import Fitting
-from deltarule.learning.guessing import Guessing
-from deltarule.learning.looking import Looking
-from deltarule.learning.pacing import Rowwise
-from deltarule.learning.passes import HELD_CELLS, Held, Passed, RowSource
+from deltarule.learning.certainty.deviance import Fitting
+from deltarule.learning.held_out.search import Search, for_all, sampled, searched
+from deltarule.learning.held_out.tried import Tried
 from deltarule.learning.penalties import Choice, Penalties
-from deltarule.learning.rounds import WATCHED, Adaptive, Rounds, best, narrowed
-from deltarule.learning.search import Search, for_all, sampled, searched
+from deltarule.learning.rows.batches import InBatches
+from deltarule.learning.rows.guessing import Guessing
+from deltarule.learning.rows.looking import Looking
+from deltarule.learning.rows.passes import HELD_CELLS, Held, Passed, RowSource
 from deltarule.learning.settings import Settings
 from deltarule.learning.sparse import tried_on
-from deltarule.learning.tried import Tried
+from deltarule.learning.stepping.pacing import Rowwise
+from deltarule.learning.stepping.rounds import WATCHED, Adaptive, Rounds, best, narrowed
 from deltarule.moments.moments import total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import solve

@@ -8,15 +8,15 @@ from itertools import chain, islice
 import numpy as np
 
 from deltarule.errors import DivergedError, LearningError
-from deltarule.learning.beginning import begin
-from deltarule.learning.chosen import Chosen
-from deltarule.learning.convergence import Convergence, gradient_left, way_left
-from deltarule.learning.looking import Looking
-from deltarule.learning.pacing import found, found_for_batches, given, steady
 from deltarule.learning.penalties import Choice, proximal
-from deltarule.learning.runaway import Runaway, vanished
+from deltarule.learning.rows.looking import Looking
 from deltarule.learning.sparse import best as best_of
-from deltarule.learning.task import Task
+from deltarule.learning.stepping.beginning import begin
+from deltarule.learning.stepping.chosen import Chosen
+from deltarule.learning.stepping.convergence import Convergence, gradient_left, way_left
+from deltarule.learning.stepping.pacing import found, found_for_batches, given, steady
+from deltarule.learning.stepping.runaway import Runaway, vanished
+from deltarule.learning.stepping.task import Task
 from deltarule.moments.moments import total
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner

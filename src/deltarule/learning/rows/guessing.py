@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deltarule.learning.judge import Judge
-from deltarule.learning.passes import Answer, Batch, Question, RowSource
+from deltarule.learning.held_out.judge import Judge
+from deltarule.learning.rows.passes import Answer, Batch, Question, RowSource
 from deltarule.moments.moments import Moments
 from deltarule.moments.problem import Problem
 from deltarule.moments.splits import Splits

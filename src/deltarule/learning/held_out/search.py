@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.learning.passes import Batch, RowSource
+from deltarule.learning.held_out.tried import Tried, on_grid
 from deltarule.learning.penalties import Choice, Penalties
-from deltarule.learning.tried import Tried, on_grid
+from deltarule.learning.rows.passes import Batch, RowSource
 from deltarule.moments.lasso import LEAST
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem

@@ -7,11 +7,11 @@ import numpy as np
 
 from deltarule.errors import DivergedError
 from deltarule.learning.exact import Certain, fits
-from deltarule.learning.fitted import errors_of, fitted
+from deltarule.learning.held_out.tried import earned
 from deltarule.learning.outcome import HeldOut, Outcome
-from deltarule.learning.stepwise import Stepwise
-from deltarule.learning.task import Task
-from deltarule.learning.tried import earned
+from deltarule.learning.stepping.fitted import errors_of, fitted
+from deltarule.learning.stepping.stepwise import Stepwise
+from deltarule.learning.stepping.task import Task
 from deltarule.moments.moments import LeastSquares
 from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error
 from deltarule.rule.learn import Descent, alpha_range_of

@@ -23,8 +23,8 @@ import numpy as np
 from scipy.linalg import LinAlgError, eigh
 
 from deltarule.learning.outcome import HeldOut
-from deltarule.learning.passes import Batch, RowSource
-from deltarule.learning.rounds import Curbed
+from deltarule.learning.rows.passes import Batch, RowSource
+from deltarule.learning.stepping.rounds import Curbed
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import guessing_error

@@ -1,0 +1,1 @@
+"""Held-out rows: what they are predicted by, and which penalty they ask for."""
