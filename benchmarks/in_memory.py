@@ -77,7 +77,8 @@ def deltarule_poisson(table: Any, exact: Exact) -> Answer:
 def _deltarule(table: Any, loss: str) -> Answer:
     import deltarule as dr
 
-    model = dr.learn(table, predict="y", loss=loss)
+    # The peers hold weights by nothing either.
+    model = dr.learn(table, predict="y", loss=loss, ridge=0)
     learnt = model.record.learnt[0]
     figures = {"passes": float(learnt.passes), "sampled": float(learnt.sampled)}
 
@@ -153,9 +154,9 @@ def read_alone(table: Any, exact: Exact) -> Answer:
     """The moments of each fold, by deltarule's one read, and nothing made of them."""
     from deltarule.tables.asked import Asked
     from deltarule.tables.frames import open_table
-    from deltarule.tables.reading import read
+    from deltarule.tables.reading import Keep, read
 
-    read(open_table(table)[0], Asked(predict=["y"]), keep=0)
+    read(open_table(table)[0], Asked(predict=["y"]), keep=Keep(0))
     return Answer()
 
 
@@ -168,9 +169,9 @@ def lasso(table: Any, exact: Exact) -> Answer:
     from deltarule.moments.problem import Problem
     from deltarule.tables.asked import Asked
     from deltarule.tables.frames import open_table
-    from deltarule.tables.reading import read
+    from deltarule.tables.reading import Keep, read
 
-    found = read(open_table(table)[0], Asked(predict=["y"]), keep=0)
+    found = read(open_table(table)[0], Asked(predict=["y"]), keep=Keep(0))
     began = perf_counter()
     p = len(found.schema.inputs)
     problem = Problem(range(p), [p], True, {}, None)

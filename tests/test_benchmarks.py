@@ -40,13 +40,13 @@ def small(tmp_path_factory):
 def test_each_job_has_its_contestants(small):
     records, _, _ = small
     jobs = ["parquet_5m_x_20", "descent_1000_steps", "ridge_path_cv", "csv_1m_x_20", "mixed_3m"]
-    jobs += ["flights_1m"]
+    jobs += ["flights_1m", "page_1m_x_20", "page_logistic_1m_x_20"]
     held = ["logistic_5m_x_20", "logistic_1m_x_50", "poisson_5m_x_20", "poisson_1m_x_50"]
     held += ["lasso_path_cv"]
     assert {job for job, _ in records} == {*jobs, *held}
     assert all((job, "decode") in records for job in jobs)
     assert all((job, "deltarule") in records for job in held)
-    assert len(records) == 18
+    assert len(records) == 22
     assert not [one for one in records.values() if "failed" in one]
 
 

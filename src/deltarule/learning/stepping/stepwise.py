@@ -199,9 +199,9 @@ class Stepwise:
 
     def _unheld(self) -> Runaway | None:
         """What Newton's steps would run away with, had held-out rows not chosen a ridge."""
-        task, chosen, start = self.task, self.task.choice, None
+        chosen, start = self.task.choice, None
         self._hold(replace(chosen, ridge=0.0))
-        for step in self.train(task.objective, task.first(), task.frozen):
+        for step in self._plain():
             start = start or step
             if self._arrived(step, start):
                 break
