@@ -31,6 +31,8 @@ settings.load_profile("deltarule")
 DATA = Path(__file__).parent / "data"
 FILMS = Path(deltarule.__file__).parent / "data" / "movies.csv"
 
+CHROMIUM = "chromium", "chromium-browser", "google-chrome"
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -136,17 +138,29 @@ def mixed() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The system's Chromium, without a window."""
+def playwright() -> Iterator[Any]:
+    """What drives browsers: one in a process, as its loop goes on until the end."""
     from playwright.sync_api import sync_playwright
 
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("there is no Chromium here: make test installs it")
-    with sync_playwright() as playwright:
-        # A sandbox needs rights that containers seldom have; pages here are our own.
-        chromium = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield chromium
-        chromium.close()
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def chromium_program() -> str:
+    """The system's Chromium; without it nothing is known of the page, so tests fail."""
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        pytest.fail("tests of pages need Chromium: apt-get install chromium")
+    return program
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Any, chromium_program: str) -> Iterator[Any]:
+    """Chromium without a window."""
+    # A sandbox needs rights that containers seldom have; pages here are our own.
+    chromium = playwright.chromium.launch(
+        executable_path=chromium_program, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+    )
+    yield chromium
+    chromium.close()

@@ -8,6 +8,7 @@ A file that is mapped takes address space too, though no memory of the process's
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -119,8 +120,15 @@ ROW = 5 * 8 + 16
 def learnt(make: str, *, rows: int, allowed: int) -> tuple[int, dict[str, float], int]:
     """Rows, weights, and the memory that learning took beyond what was there before."""
     code = PROCESS.format(make=make, rows=rows, few=200_000, allowed=allowed)
+    # The limit is on addresses, of which each thread that comes late would set 64 MB aside.
+    few_arenas = {**os.environ, "MALLOC_ARENA_MAX": "2"}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=few_arenas,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found, weights, used = json.loads(done.stdout.splitlines()[-1])

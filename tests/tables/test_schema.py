@@ -320,20 +320,11 @@ def test_a_constant_with_gaps_says_where_it_is_missing() -> None:
     assert used or "missing" in done(model)["k"]
 
 
-def test_a_target_that_never_varies() -> None:
-    model = dr.learn({"x": X, "y": np.full(N, 4.0)}, predict="y")
-    assert weights(model)["x", None] == pytest.approx(0.0, abs=1e-12)
-    assert model.record.intercept[0].weight == pytest.approx(4.0)
-    assert model.record.fit[0].r2 is None
-    assert model.record.held_out is not None
-    assert model.record.held_out[0].r2 is None
-    assert str(model)
-
-
-def test_one_target_of_two_that_never_varies() -> None:
-    model = dr.learn({"x": X, "y": X + NOISE, "z": np.full(N, 4.0)}, predict=["y", "z"])
-    assert model.record.fit[1].r2 is None
-    assert model.record.fit[0].r2 is not None
+@pytest.mark.parametrize("predict", ["z", ["y", "z"]])
+def test_a_target_that_never_varies_is_refused(predict: Any) -> None:
+    table = {"x": X, "y": X + NOISE, "z": np.full(N, 4.0)}
+    with pytest.raises(TargetError, match="'z' is 4 in every row"):
+        dr.learn(table, predict=predict)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])

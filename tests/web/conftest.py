@@ -1,7 +1,6 @@
 """The application without a network, and a browser on the real page of a real server."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,9 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright
 
-CHROMIUM = "chromium", "chromium-browser", "google-chrome"
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -59,13 +57,14 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[BrowserContext]:
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if program is None:
-        pytest.fail("the tests of the page need Chromium: apt-get install chromium")
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+def chromium(playwright: Playwright, chromium_program: str) -> Iterator[BrowserContext]:
+    with tempfile.TemporaryDirectory() as profile:
         context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=program, args=FLAGS, headless=True, accept_downloads=True
+            profile,
+            executable_path=chromium_program,
+            args=FLAGS,
+            headless=True,
+            accept_downloads=True,
         )
         context.set_default_timeout(PATIENCE)
         yield context

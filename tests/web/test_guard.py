@@ -1,5 +1,7 @@
 """The guard: foreign hosts, other sites, missing keys and large bodies are refused, in words."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -30,7 +32,9 @@ def ask():
             async with client() as one:
                 return await one.request(method, path, **how)
 
-        return asyncio.run(go())
+        # In a thread of its own: a browser's loop may be running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, go()).result()
 
     return asked
 

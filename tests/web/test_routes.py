@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import httpx
@@ -40,7 +41,9 @@ class Client:
             ) as client:
                 return await client.request(method, path, **how)
 
-        return asyncio.run(ask())
+        # In a thread of its own: a browser's loop may be running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, ask()).result()
 
     def get(self, path: str, **how) -> httpx.Response:
         return self.request("GET", path, **how)

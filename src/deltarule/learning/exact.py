@@ -44,8 +44,9 @@ def exact(
     ridge = penalties.ridge.rest
     whole = total(read.folds)
     found = Exact.of(asked, whole)
+    passes = 0
     if found.doubtful and ridge in ("auto", 0):
-        found = found.again(read)
+        found, passes = found.again(read), 1
     notes = found.notes(read)
     path = _path(read, asked, ridge, found)
     chosen = 0
@@ -59,7 +60,7 @@ def exact(
             notes.append(_earned(path, chosen))
     if not strength and errors != "classical":
         errors = kind_of(errors, coupled=False)
-        certain = found.robust(read, errors)
+        certain, passes = found.robust(read, errors), passes + 1
     elif not strength:
         certain = found.certain
     else:
@@ -75,6 +76,7 @@ def exact(
         loss="squared",
         learner="exact",
         steps=0,
+        passes=passes,
         stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
         fit=fits(asked.of(whole), found.squared_error, asked),
         held_out=None if path is None else held_out_by(path, chosen, learnt),
