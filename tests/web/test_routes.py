@@ -75,7 +75,12 @@ class Driven:
         return strict(answer.text)
 
     def go(self, number: int) -> dict:
-        return self.ask("step", number=number, look=LOOK)
+        """To a step, asking again as a page does where the server is short of time."""
+        answer, before = self.ask("step", number=number, look=LOOK), -1
+        while before < answer["step"] < number:
+            before = answer["step"]
+            answer = self.ask("step", number=number, look=LOOK)
+        return answer
 
     def choose(self, *, number: int = 0, **change) -> dict:
         return self.ask("choices", **self.choices | change, number=number, look=LOOK)
