@@ -30,12 +30,17 @@ class Sample:
 
     @classmethod
     def of(cls, rows: int | None) -> "Sample | None":
-        """A sample of so many rows; None where it is known not to be worth its while.
+        """A sample of a table; None where it is known not to be worth its while.
 
-        It is drawn alike where that is not known, so that every source gives the same.
+        Where it is known how many rows there are, no more are drawn than will be kept: a quarter
+        of 5M rows to begin with took 0.3 s, a sixteenth 0.1.
         """
-        few = rows is not None and rows < WORTH * SAMPLE_ROWS
-        return None if few else cls(rows=SAMPLE_ROWS)
+        if rows is not None and rows < WORTH * SAMPLE_ROWS:
+            return None
+        share = cls.share
+        while rows is not None and share * rows > 1.9 * SAMPLE_ROWS:
+            share /= 2
+        return cls(share, SAMPLE_ROWS)
 
     @classmethod
     def to_judge_by(cls, columns: int) -> "Sample":
