@@ -15,7 +15,7 @@ import deltarule as dr
 from deltarule.learning import Run
 from deltarule.learning.held_out.judge import steady
 from deltarule.learning.rows import passes
-from deltarule.learning.rows.passes import Held, Passed
+from deltarule.learning.rows.passes import Batch, ByFold, Held, Passed
 from deltarule.learning.settings import Settings
 from deltarule.learning.stepping import beginning, task
 from deltarule.learning.stepping.beginning import steepest
@@ -210,8 +210,13 @@ def test_blocks_are_the_rows_themselves(intercept: bool, weighed: bool) -> None:
         assert one.curvature is not None
         assert other.curvature is not None
         np.testing.assert_allclose(one.curvature, other.curvature, rtol=1e-10, atol=1e-8)
-    folds = passed.by_fold(lambda batch, _: batch.each.sum())
-    assert folds == pytest.approx({at: fold.rows for at, fold in enumerate(run.read.folds)})
+
+    def counts(batch: Batch) -> ByFold[float]:
+        return ByFold({fold: float(batch.each[span].sum()) for fold, span in batch.folds.items()})
+
+    for rows in (passed, held):
+        folds = rows.total(counts, by_fold=True)
+        assert folds == pytest.approx({at: fold.rows for at, fold in enumerate(run.read.folds)})
 
 
 def test_a_row_that_reaches_far_unsettles_the_folds() -> None:
@@ -224,8 +229,9 @@ def test_a_row_that_reaches_far_unsettles_the_folds() -> None:
         run = task_of(rows, Settings(predict="y", loss="poisson"))
         start: dict[str, Array] = dict(run.first())
         return steady(
-            Passed(run.read, run.standard).by_fold(
-                lambda batch, _: batch.compare(run.model, run.loss, start, curvature=True)
+            Passed(run.read, run.standard).total(
+                lambda batch: batch.sum_by_fold(batch.compare(run.model, run.loss, start)),
+                by_fold=True,
             )
         )
 

@@ -9,12 +9,14 @@ Shapes: n rows, m numbers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import ValueRefusedError
 from deltarule.moments.moments import unit_of
+from deltarule.moments.pieces import Column, whole
 from deltarule.rule.predict import Array, Mask
 
 Codes = NDArray[np.int64]
@@ -49,7 +51,7 @@ class Chunk:
     `identify` are the number columns, `identify_by` the categories, that tell rows apart.
     """
 
-    numbers: Sequence[Array]
+    numbers: Sequence[Column]
     targets: int
     categories: Sequence[Category] = ()
     classes: int = 0
@@ -83,7 +85,7 @@ class Chunk:
     def hashes(self, kept: NDArray[np.intp] | None = None) -> list[NDArray[np.uint64]]:
         """For each identifying column, (n,) bits of its values."""
         at_all = slice(None) if kept is None else kept
-        bits = [bits_of(self.numbers[at][at_all]) for at in self.identify]
+        bits = [bits_of(whole(self.numbers[at])[at_all]) for at in self.identify]
         for at in self.identify_by:
             category = self.categories[at]
             bits.append(category.hashes[category.codes[at_all]])
@@ -101,7 +103,7 @@ class Frame:
     scale: Array
 
     @classmethod
-    def guess(cls, numbers: Sequence[Array], *, rows: int = 4096) -> "Frame":
+    def guess(cls, numbers: Sequence[Column], *, rows: int = 4096) -> "Frame":
         """A frame near the middle and spread of the first rows.
 
         The shift is a whole multiple of a power of two near the spread, so that subtracting it
@@ -111,7 +113,8 @@ class Frame:
         for at, column in enumerate(numbers):
             head = column[:rows][np.isfinite(column[:rows])]
             if not head.size:
-                head = column[np.isfinite(column)][:rows]
+                every = whole(column)
+                head = every[np.isfinite(every)][:rows]
             largest = float(np.max(np.abs(head), initial=0.0))
             if largest == 0:
                 continue
@@ -135,7 +138,7 @@ class Tidy:
     `kept` are the rows left; None where all are.
     """
 
-    numbers: Sequence[Array]
+    numbers: Sequence[Column]
     categories: Sequence[Codes]
     row_weights: Array | None
     gaps: dict[int, Array]
@@ -164,7 +167,8 @@ class Tidy:
 
         Errors:  InfiniteError for the first infinite value of a row that is not left out
         """
-        missing = [np.isnan(column) for column in chunk.numbers]
+        columns = [whole(column) for column in chunk.numbers]
+        missing = [np.isnan(column) for column in columns]
         first = len(chunk.categories) - chunk.classes
         needed = [*missing[chunk.targets :], *(c.codes == 0 for c in chunk.categories[first:])]
         if chunk.drop_missing:
@@ -185,7 +189,7 @@ class Tidy:
         gaps: dict[int, Array] = {}
         low: dict[int, float] = {}
         high: dict[int, float] = {}
-        for number, column in enumerate(chunk.numbers):
+        for number, column in enumerate(columns):
             values, gap = column[kept], missing[number][kept]
             if gap.any():
                 low[number] = float(np.min(values, where=~gap, initial=np.inf))
@@ -235,3 +239,11 @@ def fold_of(bits: Sequence[NDArray[np.uint64]], *, rows: int, folds: int) -> Fol
     mixed *= np.uint64(folds)
     mixed >>= np.uint64(24)
     return mixed.astype(np.uint8)
+
+
+def sorted_by(fold: Folds) -> tuple[NDArray[np.intp], dict[int, slice]]:
+    """The order that sorts rows by fold, (n,), and where those of each fold then stand."""
+    ends = np.cumsum(np.bincount(fold)).tolist()
+    spans = {of: slice(begin, end) for of, (begin, end) in enumerate(pairwise([0, *ends]))}
+    order = np.argsort(fold, kind="stable")
+    return order, {of: span for of, span in spans.items() if span.start < span.stop}

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from deltarule.rule.losses.loss import Loss, parts
+from deltarule.rule.losses.loss import Loss, Parts, parts
 from deltarule.rule.predict import Array, Mask, Model, Weights, blocked, stack
 
 
@@ -76,6 +76,62 @@ class Comparison:
         return replace(self, weight_delta=weight_delta, curvature=curvature)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Rows and what is predicted for them, one by one; `sum` adds up what that says.
+
+    Shapes:  inputs (n, p), scores, targets (n, k), row_weights (n,) or None
+    """
+
+    model: Model
+    loss: Loss
+    weights: Weights
+    inputs: Array
+    targets: Array
+    row_weights: Array | None
+    scores: Array
+    parts: Parts
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        loss: Loss,
+        *,
+        weights: Weights,
+        inputs: Array,
+        targets: Array,
+        row_weights: Array | None = None,
+        offsets: Array | None = None,
+        expected: bool = False,
+    ) -> "Compared":
+        """Rows as in `compare`."""
+        scores = model.predict(weights, inputs)
+        if offsets is not None:
+            scores = scores + offsets
+        found = parts(loss, scores, targets, expected=expected)
+        return cls(model, loss, weights, inputs, targets, row_weights, scores, found)
+
+    def sum(self, rows: slice = slice(None), *, curvature: bool = False) -> Comparison:
+        """What these rows, or some of them, say for each weight."""
+        inputs, mean, delta = self.inputs[rows], self.parts.mean[rows], self.parts.delta[rows]
+        value, slope = self.parts.value[rows], self.parts.slope[rows]
+        off, count = mean - self.targets[rows], float(len(mean))
+        if self.row_weights is not None:
+            each = self.row_weights[rows]
+            count = float(each.sum())
+            mean, delta, off = (array * each[:, None] for array in (mean, delta, off))
+            value, slope = value * each, slope * each.reshape(-1, *[1] * (slope.ndim - 1))
+        return Comparison(
+            rows=count,
+            prediction=mean.sum(axis=0),
+            delta=off.sum(axis=0),
+            loss=float(value.sum()),
+            weight_delta=self.model.weight_delta(self.weights, inputs, delta),
+            curvature=self.model.curvature(inputs, slope) if curvature else None,
+        )
+
+
 def compare(
     model: Model,
     loss: Loss,
@@ -96,24 +152,17 @@ def compare(
     Shapes:  inputs (n, p), targets (n, k), row_weights (n,): a row of weight 3 counts as three
              rows; offsets (n, k) or (n, 1)
     """
-    scores = model.predict(weights, inputs)
-    if offsets is not None:
-        scores = scores + offsets
-    each = np.ones((len(inputs), 1)) if row_weights is None else row_weights[:, None]
-    found = parts(loss, scores, targets, expected=expected)
-    return Comparison(
-        rows=float(each.sum()),
-        prediction=(found.mean * each).sum(axis=0),
-        delta=((found.mean - targets) * each).sum(axis=0),
-        loss=float(found.value @ each[:, 0]),
-        weight_delta=model.weight_delta(weights, inputs, found.delta * each),
-        curvature=model.curvature(inputs, _weighed(found.slope, each)) if curvature else None,
+    found = Compared.of(
+        model,
+        loss,
+        weights=weights,
+        inputs=inputs,
+        targets=targets,
+        row_weights=row_weights,
+        offsets=offsets,
+        expected=expected,
     )
-
-
-def _weighed(slope: Array, each: Array) -> Array:
-    weighed: Array = slope * (each if slope.ndim == 2 else each[:, :, None])
-    return weighed
+    return found.sum(curvature=curvature)
 
 
 class Objective(Protocol):

@@ -7,6 +7,7 @@ import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError
 from deltarule.moments.chunk import Chunk, Folds
+from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import MOST_LEVELS, Asked
 from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, time_column
@@ -127,10 +128,10 @@ class Plan:
         """A batch as the sums want it."""
         asked = self.asked
         every = [*self.numbers, *self.amounts]
-        numbers = [frame[column].to_numpy() for column in every]
+        numbers: list[Column] = [Pieces.of(frame[column]) for column in every]
         offsets = self.offsets(frame, name=name, row=row)
         if offsets is not None:
-            targets = numbers[len(self.numbers) :]
+            targets = [whole(target) for target in numbers[len(self.numbers) :]]
             if asked.shifted:
                 numbers[len(self.numbers) :] = [target - offsets for target in targets]
             numbers += [offsets, *(targets if asked.shifted else ())]

@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import ColumnError, EmptyError, TargetError, ValueRefusedError
 from deltarule.moments.chunk import NOWHERE, Chunk, Folds, Frame, InfiniteError
 from deltarule.moments.moments import Moments
+from deltarule.moments.pieces import Pieces
 from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.asked import Asked
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.folds import Times
-from deltarule.tables.pieces import Pieces
 from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.sample import Sample
@@ -93,7 +93,9 @@ class Read:
 
     def of_sample(self, one_in: int = 1) -> "Read":
         """The sample, or one row in so many of it, as if it were all there is."""
-        frames = [part.gather_every(one_in) for part in self.sample]
+        frames = self.sample
+        if one_in > 1:
+            frames = [pl.concat(frames).gather_every(one_in).rechunk()]
         return replace(self, frames=frames, examples=sum(part.height for part in frames))
 
     def of(self, targets: Sequence[str]) -> "Read":
@@ -251,7 +253,7 @@ def read(
             if asked.time is not None:
                 made.cuts = _cuts(source, made)
             kept = keep if isinstance(keep, Keep) else keep(made)
-            sample = Sample.of(source.rows) if kept.sampled else None
+            sample = Sample.of(source.rows, len(made.columns)) if kept.sampled else None
             found = _read(source, made, progress, kept.cells, sample)
         except UnparsedError as error:
             again = True

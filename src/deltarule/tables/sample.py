@@ -11,9 +11,12 @@ import polars as pl
 
 # A sample has so many rows, or up to twice as many. With 20 inputs its weights leave less than a
 # hundredth of the weight_delta at the start, and the third pass over all rows finds 1e-8 of it.
-SAMPLE_ROWS = 196_608
+# Of a wide table fewer are kept, 256 MB of them: a pass more costs less than running out of memory.
+SAMPLE_ROWS, SAMPLE_CELLS = 196_608, 32_000_000
 # Of a table with fewer rows than so many samples, passes over all of them are as quick.
 WORTH = 4
+# Rows of a sample that are asked together.
+FRAME_ROWS = 65_536
 # To judge by, fewer do: of 10,000 rows, shares are sure to half a percent.
 JUDGED_ROWS = 10_000
 JUDGED_CELLS = 2_000_000
@@ -29,18 +32,19 @@ class Sample:
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     @classmethod
-    def of(cls, rows: int | None) -> "Sample | None":
+    def of(cls, rows: int | None, columns: int) -> "Sample | None":
         """A sample of a table; None where it is known not to be worth its while.
 
         Where it is known how many rows there are, no more are drawn than will be kept: a quarter
         of 5M rows to begin with took 0.3 s, a sixteenth 0.1.
         """
-        if rows is not None and rows < WORTH * SAMPLE_ROWS:
+        most = min(SAMPLE_ROWS, SAMPLE_CELLS // max(columns, 1) // 2)
+        if rows is not None and rows < WORTH * most:
             return None
         share = cls.share
-        while rows is not None and share * rows > 1.9 * SAMPLE_ROWS:
+        while rows is not None and share * rows > 1.9 * most:
             share /= 2
-        return cls(share, SAMPLE_ROWS)
+        return cls(share, most)
 
     @classmethod
     def to_judge_by(cls, columns: int) -> "Sample":
@@ -64,5 +68,10 @@ class Sample:
         return rows[np.sort(at)]
 
     def frames(self, rows: int) -> list[pl.DataFrame]:
-        """The sample of a table that turned out to have so many rows; empty if not worth it."""
-        return self.parts if rows >= WORTH * SAMPLE_ROWS else []
+        """The sample of a table that turned out to have so many rows; empty if not worth it.
+
+        A few frames, whatever batches it was drawn from: each is asked on its own.
+        """
+        if rows < WORTH * self.rows:
+            return []
+        return list(pl.concat(self.parts, rechunk=True).iter_slices(FRAME_ROWS))

@@ -16,9 +16,9 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
+from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.names import check_there
-from deltarule.tables.pieces import Pieces
 from deltarule.tables.terms import Term
 from deltarule.tables.values import class_names, numbers_of, text_of
 

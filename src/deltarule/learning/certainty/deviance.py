@@ -15,9 +15,10 @@ from deltarule.learning.certainty.sandwich import errors_of
 from deltarule.learning.rows.passes import Batch, RowSource
 from deltarule.moments.inference import inverses
 from deltarule.moments.standard import Standard
+from deltarule.rule.compare import Compared
 from deltarule.rule.learn import AlphaRange, alpha_range_of
-from deltarule.rule.losses.loss import Loss, parts
-from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.losses.loss import Loss, Parts, parts
+from deltarule.rule.predict import Array, Linear
 from deltarule.saved import FitRecord
 
 # Rows told apart this well have no finite best weights, only larger and larger ones.
@@ -56,15 +57,15 @@ class Fitting:
     spans: Sequence[slice]
     null: Array
 
-    def sums(self, batch: Batch, weights: Weights) -> Array:
+    def sums(self, batch: Batch, compared: Compared) -> Array:
         """What some rows say of each target: (t, sums)."""
-        scores = batch.scores(self.model, weights)
-        nothing = np.zeros_like(scores) + self.null
-        nothing = nothing if batch.offsets is None else nothing + batch.offsets
-        found = [
-            _Sums.of(loss, scores[:, one], batch.targets[:, one], nothing[:, one], batch.each)
-            for loss, one in zip(self.losses, self.spans, strict=True)
-        ]
+        nothing = self.null[None] if batch.offsets is None else self.null + batch.offsets
+        known = compared.parts if list(self.losses) == [compared.loss] else None
+        found = []
+        for loss, one in zip(self.losses, self.spans, strict=True):
+            scores, targets = compared.scores[:, one], batch.targets[:, one]
+            own = parts(loss, scores, targets) if known is None else known
+            found.append(_Sums.of(loss, own, scores, targets, nothing[:, one], batch.each))
         return np.array([astuple(one) for one in found])
 
     def figures(self, rows: RowSource, sums: Array, inputs: int) -> list[FitRecord]:
@@ -101,14 +102,19 @@ class _Sums:
     bent: float = 0.0
 
     @classmethod
-    def of(cls, loss: Loss, scores: Array, targets: Array, null: Array, each: Array) -> "_Sums":
-        """Shapes: scores, targets (n, c) with an output, or one for each class; each (n,)."""
-        found = parts(loss, scores, targets)
+    def of(
+        cls, loss: Loss, found: Parts, scores: Array, targets: Array, null: Array, each: Array
+    ) -> "_Sums":
+        """Of the loss's parts at these scores.
+
+        Shapes:  scores, targets (n, c) with an output, or one for each class; null the same or
+                 (1, c); each (n,)
+        """
         sums = cls(
             rows=float(each.sum()),
             squared=float(each @ np.sum((found.mean - targets) ** 2, axis=1)),
             value=float(each @ found.value),
-            null=float(each @ loss.value(np.zeros_like(targets) + null, targets)),
+            null=float(each @ loss.value(null, targets)),
             least=float(each @ loss.least(targets)),
             constant=float(each @ loss.constant(targets)),
         )

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, eigh
 
 from deltarule.learning.outcome import HeldOut
-from deltarule.learning.rows.passes import Batch, RowSource
+from deltarule.learning.rows.passes import Batch, ByFold, RowSource
 from deltarule.learning.stepping.rounds import Curbed
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
@@ -189,14 +189,18 @@ class Judge:
 
     def _errors(self, learnt: Mapping[int, Weights]) -> dict[int, Array]:
         """Each fold's errors by the weights learnt without it."""
-        return self.rows.by_fold(lambda batch, fold: self._off(batch, learnt.get(fold)))
+        return self.rows.total(lambda batch: self._off(batch, learnt), by_fold=True)
 
-    def _off(self, batch: Batch, weights: Weights | None) -> Array:
-        if weights is None:
-            return np.zeros(batch.targets.shape[1])  # the first period is not judged
-        predictions = self.path[-1].mean(batch.scores(self.model, weights))
-        off: Array = batch.each @ (predictions - batch.targets) ** 2
-        return off
+    def _off(self, batch: Batch, learnt: Mapping[int, Weights]) -> ByFold[Array]:
+        """How far off each fold's rows are by the weights learnt without it: (k,) summed."""
+        judged = [fold for fold in batch.folds if fold in learnt]  # the first period is not
+        scores = np.zeros_like(batch.targets)
+        for fold in judged:
+            span = batch.folds[fold]
+            scores[span] = batch.only(span).scores(self.model, learnt[fold])
+        off = (self.path[-1].mean(scores) - batch.targets) ** 2
+        spans = {fold: batch.folds[fold] for fold in judged}
+        return ByFold({fold: batch.each[span] @ off[span] for fold, span in spans.items()})
 
     def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
         """Each fold's errors by weights learnt without it, step by step: a pass for each."""
@@ -219,20 +223,25 @@ class Judge:
     def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> dict[int, _Told]:
         """What every row says to the weights of the other folds that are still on their way."""
 
-        def answer(batch: Batch, fold: int) -> _Told:
-            others: dict[int, Comparison] = {}
+        def answer(batch: Batch) -> ByFold[_Told]:
+            others: dict[int, dict[int, Comparison]] = {fold: {} for fold in batch.folds}
             asked: Weights | None = None
             for at, one in learnt.items():
-                if fold not in one.teachers or one.settled:
+                teachers = [fold for fold in batch.folds if fold in one.teachers]
+                if one.settled or not teachers:
                     continue
                 if one.weights is not asked:
-                    asked = one.weights
-                    said = batch.compare(self.model, loss, asked, curvature=True)
-                others[at] = said
-            mine = learnt.get(fold)
-            return _Told(others, self._off(batch, None if mine is None else mine.weights))
+                    asked, said = one.weights, dict[int, Comparison]()
+                    compared = batch.compare(self.model, loss, asked)
+                for fold in teachers:
+                    if fold not in said:
+                        said[fold] = compared.sum(batch.folds[fold], curvature=True)
+                    others[fold][at] = said[fold]
+            off = self._off(batch, {fold: one.weights for fold, one in learnt.items()})
+            none = np.zeros(batch.targets.shape[1])
+            return ByFold({fold: _Told(told, off.get(fold, none)) for fold, told in others.items()})
 
-        return self.rows.by_fold(answer)
+        return self.rows.total(answer, by_fold=True)
 
 
 def _move(

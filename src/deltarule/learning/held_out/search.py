@@ -19,7 +19,7 @@ import numpy as np
 
 from deltarule.learning.held_out.tried import Tried, on_grid
 from deltarule.learning.penalties import Choice, Penalties
-from deltarule.learning.rows.passes import Batch, RowSource
+from deltarule.learning.rows.passes import Batch, ByFold, RowSource
 from deltarule.moments.lasso import LEAST
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
@@ -63,7 +63,7 @@ class Search:
     @property
     def rows(self) -> int:
         """How many rows are asked."""
-        return sum(len(batch.each) for batch in self.folds.values())
+        return sum(len(batch) for batch in self.folds.values())
 
     def tried(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> Tried:
         """Each penalty on the rows of each fold, learnt without them, in the order given."""
@@ -94,7 +94,7 @@ class Search:
 
     def weights(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[Weights]:
         """What all rows come to with each penalty."""
-        rows = self._asked(_together(list(self.folds.values())))
+        rows = self._asked(Batch.joined(list(self.folds.values())))
         learnt, found = self.first, dict[int, Weights]()
         for at in sorted(
             range(len(penalties)),
@@ -110,7 +110,7 @@ class Search:
         `none` has a strength of 0 and `strong` one of 1 where held-out rows are to choose.
         """
         chosen = np.broadcast_to(strong.strength > none.strength, none.strength.shape)
-        rows = _together(list(self.folds.values()))
+        rows = Batch.joined(list(self.folds.values()))
         objective = Penalised(self._asked(rows), none)
         # So strong a lasso that it leaves nothing: what is left of the slope there is the top.
         slope = objective(none.prox(self.first, 0.0)).average().weight_delta["weight"]
@@ -123,11 +123,13 @@ class Search:
 
     def _rows(self, split: Split) -> Objective:
         return self._asked(
-            _together([self.folds[one] for one in split.learnt if one in self.folds])
+            Batch.joined([self.folds[one] for one in split.learnt if one in self.folds])
         )
 
     def _asked(self, rows: Batch) -> Rows:
-        return Rows(self.model, self.loss, rows.inputs, rows.targets, rows.each, rows.offsets)
+        return Rows(
+            self.model, self.loss, rows.inputs, rows.targets, rows.row_weights, rows.offsets
+        )
 
     def _learnt(
         self,
@@ -212,19 +214,13 @@ def sampled(rows: RowSource, examples: int, weights: int) -> dict[int, Batch]:
     """
     most = max(min(MOST_ROWS, WORK // weights**2), ROWS_EACH * weights)
 
-    def drawn(batch: Batch, fold: int) -> list[Batch]:
-        # The same rows of each block, whoever asks first; a copy, as blocks share their memory.
-        kept = np.random.default_rng(fold).random(len(batch.each)) < min(1.0, most / examples)
-        return [batch.only(kept)]
+    def drawn(batch: Batch) -> ByFold[list[Batch]]:
+        found = ByFold[list[Batch]]()
+        for fold, span in batch.folds.items():
+            # The same rows of each block, whoever asks first; a copy, as blocks share their memory.
+            part, rng = batch.only(span), np.random.default_rng(fold)
+            found[fold] = [part.only(rng.random(len(part)) < min(1.0, most / examples))]
+        return found
 
-    return {fold: _together(parts) for fold, parts in rows.by_fold(drawn).items()}
-
-
-def _together(parts: Sequence[Batch]) -> Batch:
-    offsets = [part.offsets for part in parts if part.offsets is not None]
-    return Batch(
-        np.concatenate([part.inputs for part in parts]),
-        np.concatenate([part.targets for part in parts]),
-        np.concatenate([part.each for part in parts]),
-        np.concatenate(offsets) if offsets else None,
-    )
+    found = rows.total(drawn, by_fold=True)
+    return {fold: Batch.joined(parts) for fold, parts in found.items()}

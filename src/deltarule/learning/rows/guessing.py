@@ -47,11 +47,8 @@ class Bare:
     def batches(self) -> Iterator[Batch]:
         return map(_bare, self.rows.batches())
 
-    def total(self, answer: Callable[[Batch], Answer]) -> Answer:
-        return self.rows.total(lambda batch: answer(_bare(batch)))
-
-    def by_fold(self, answer: Callable[[Batch, int], Answer]) -> dict[int, Answer]:
-        return self.rows.by_fold(lambda batch, fold: answer(_bare(batch), fold))
+    def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
+        return self.rows.total(lambda batch: answer(_bare(batch)), by_fold=by_fold)
 
     def objective(
         self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False

@@ -8,9 +8,11 @@ Shapes: k outputs, t targets.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 
-from deltarule.learning.rows.passes import Batch, RowSource
-from deltarule.rule.compare import Comparison
+from deltarule.learning.rows.passes import Batch, ByFold, RowSource
+from deltarule.rule.compare import Compared, Comparison
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import largest
@@ -18,13 +20,18 @@ from deltarule.rule.train import largest
 
 @dataclass(frozen=True)
 class Look:
-    """What some rows say: the comparison, and sums of how well they fit, (t, sums)."""
+    """What the rows of each fold say, and sums of how well all of them fit, (t, sums)."""
 
-    comparison: Comparison
+    folds: ByFold[Comparison]
     fit: Array
 
     def __add__(self, other: "Look") -> "Look":
-        return Look(self.comparison + other.comparison, self.fit + other.fit)
+        return Look(self.folds + other.folds, self.fit + other.fit)
+
+    @property
+    def comparison(self) -> Comparison:
+        """What all rows say."""
+        return reduce(add, self.folds.values())
 
 
 @dataclass
@@ -38,35 +45,27 @@ class Looking:
     rows: RowSource
     model: Linear
     loss: Loss
-    fit: Callable[[Batch, Weights], Array]
+    fit: Callable[[Batch, Compared], Array]
     near: float
     curved: bool = True
-    seen: tuple[Weights, dict[int, Look]] | None = field(default=None, init=False)
+    seen: tuple[Weights, Look] | None = field(default=None, init=False)
     _close: bool = field(default=False, init=False)
 
     def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
         if curvature and self._close:
-            found = sum_of(self.look(weights)).comparison
+            found = self.look(weights).comparison
         else:
             found = self.rows.objective(self.model, self.loss)(weights, curvature=curvature)
         self._close = largest(found.average().weight_delta) <= self.near
         return found
 
-    def look(self, weights: Weights) -> dict[int, Look]:
+    def look(self, weights: Weights) -> Look:
         """What each fold says to these weights, in one pass unless it was seen just now."""
         if self.seen is None or self.seen[0] is not weights:
 
-            def at(batch: Batch, fold: int) -> Look:
-                compared = batch.compare(self.model, self.loss, weights, curvature=True)
-                return Look(compared, self.fit(batch, weights))
+            def at(batch: Batch) -> Look:
+                found = batch.compare(self.model, self.loss, weights)
+                return Look(batch.sum_by_fold(found), self.fit(batch, found))
 
-            self.seen = (weights, self.rows.by_fold(at))
+            self.seen = (weights, self.rows.total(at, by_fold=True))
         return self.seen[1]
-
-
-def sum_of(looks: dict[int, Look]) -> Look:
-    """The look at all rows."""
-    first, *others = looks.values()
-    for other in others:
-        first = first + other
-    return first

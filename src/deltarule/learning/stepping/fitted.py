@@ -10,7 +10,6 @@ from deltarule.learning.certainty.deviance import own_alphas, separated, standar
 from deltarule.learning.certainty.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.held_out.judge import Judge, Known
 from deltarule.learning.outcome import Outcome
-from deltarule.learning.rows.looking import sum_of
 from deltarule.learning.stepping.rounds import JUDGED, narrowed
 from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.learning.stepping.task import Task
@@ -38,8 +37,7 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
     if arrived and steps.looking.seen is not None and steps.looking.seen[0] is steps.ended:
         # What was looked at last is one of Newton's steps from here, too small to tell apart.
         weights = steps.ended
-    looks = steps.looking.look(weights)
-    look = sum_of(looks)
+    look = steps.looking.look(weights)
     whole = task.penalised(Known(look.comparison))
     curvature = whole(weights, curvature=True).curvature
     assert curvature is not None, "rows are curved"
@@ -60,7 +58,7 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
             "the rows are told apart perfectly, so no finite weights are best and these mean "
             "little: give a ridge, such as --ridge 0.01"
         )
-    said = {fold: one.comparison for fold, one in looks.items()} if arrived else None
+    said = look.folds if arrived else None
     held_out = judge.held_out(weights, task.read.folds, task.read.splits, said)
     if held_out is not None and task.guessing is not None:
         asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)

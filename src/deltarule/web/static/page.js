@@ -13,7 +13,7 @@ let lessons = [];
 let session = null;   // its name
 let setting = null;   // what stays while learning goes on
 let now = null;       // what is drawn
-let playing = false;
+let playing = null;
 let horizon = 100;
 const line = new Line();
 
@@ -44,7 +44,7 @@ async function take(answer) {
   if (answer.choices) setting = { ...setting, ...answer };
   now = answer;
   while (now.step >= horizon) horizon *= 2;
-  await show.all(setting, now, { horizon, playing, onRow: choose });
+  await show.all(setting, now, { horizon, onRow: choose });
 }
 
 // Beginning
@@ -77,22 +77,22 @@ async function goTo(number) {
 
 let paused = false;
 
+// Who was stopped must not stop what came after it: it only ends when it is itself at an end.
 async function play() {
-  playing = true;
+  const mine = playing = {};
   paused = false;
   show.playing(true);
-  while (playing) {
+  while (playing === mine) {
     const begun = performance.now();
     const before = now.step;
     await ask(() => goTo(now.step + Number(at("stride").value)));
-    if (now.step === before) break;
+    if (playing === mine && now.step === before) stop();
     await new Promise((done) => setTimeout(done, Math.max(0, FRAME - (performance.now() - begun))));
   }
-  stop();
 }
 
 function stop() {
-  playing = false;
+  playing = null;
   paused = true;
   show.playing(false);
 }

@@ -7,7 +7,7 @@ const at = (id) => document.getElementById(id);
 const MARK_ROOM = 60;
 let scale = [-3, 0];   // alpha's slider, in powers of ten
 
-export async function all(setting, now, { horizon, playing, onRow }) {
+export async function all(setting, now, { horizon, onRow }) {
   status(now);
   steps(now, horizon);
   formula(now);

@@ -31,6 +31,10 @@ class Pieces:
     def __len__(self) -> int:
         return sum(map(len, self.arrays))
 
+    def __getitem__(self, rows: slice) -> Array:
+        start, stop, _ = rows.indices(len(self))
+        return self.part(start, stop)
+
     def part(self, start: int, stop: int) -> Array:
         """Some of it: where it is if one piece has it all, else a copy."""
         begin, found = 0, []
@@ -45,3 +49,11 @@ class Pieces:
     def whole(self) -> Array:
         """All of it as one array."""
         return self.part(0, len(self))
+
+
+Column = Array | Pieces
+
+
+def whole(column: Column) -> Array:
+    """All of a column as one array."""
+    return column.whole if isinstance(column, Pieces) else column

@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltarule.tables.pieces import Pieces
+from deltarule.moments.pieces import Pieces
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)
