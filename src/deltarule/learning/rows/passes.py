@@ -28,10 +28,10 @@ from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.tables.reading import Encoded, Read, workers
 
-# Numbers that are asked at once, 5 MB of them, in not more rows than these. Python runs one thread
+# Numbers that are asked at once, 8 MB of them, in not more rows than these. Python runs one thread
 # at a time, so two workers keep each other waiting between calls that are short: with 20 inputs a
 # row takes 55 ns, and with a quarter of the rows 85, as long as one worker alone.
-BLOCK_CELLS, BLOCK_ROWS = 655_360, 32_768
+BLOCK_CELLS, BLOCK_ROWS = 1_000_000, 32_768
 # Up to so many numbers, 32 MB of them, are held as arrays.
 HELD_CELLS = 4_000_000
 

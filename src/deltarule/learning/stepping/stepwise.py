@@ -142,7 +142,9 @@ class Stepwise:
         begun = begin(self.task)
         if begun is None:
             return None
-        near = float(np.sqrt(self.tolerance)) * begun.steep
+        # A step squares what is left, and leaves less still. To look for nothing costs half as much
+        # as not to look when it is the last pass.
+        near = 2 * float(np.sqrt(self.tolerance)) * begun.steep
         self.looking = self.task.looking(self.task.losses, near)
         objective = self.task.penalised(self.looking)
         steps = self.train(objective, begun.weights, None, steep=begun.steep)
