@@ -13,7 +13,7 @@ from glum import GeneralizedLinearRegressor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
-from sklearn.linear_model import GammaRegressor
+from sklearn.linear_model import GammaRegressor, QuantileRegressor
 
 import deltarule as dr
 from deltarule.errors import DeltaruleError, LearningError, NotAModelError, TargetError
@@ -215,6 +215,39 @@ def test_quantiles_of_any_share_arrive_and_say_so(
     assert loss_of(share, model, inputs, targets) <= least * (1 + 1e-8) + 1e-9
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("counted", [False, True])
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None, derandomize=True, max_examples=8)
+def test_the_rows_that_are_met_prove_a_quantile_to_the_last_digits(
+    share: float, counted: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(60, 300))
+    inputs = rng.normal(size=(n, 3)) * [1, 100, 0.01]
+    targets = inputs @ [1.0, 0.02, -300.0] + rng.standard_cauchy(n) + 5
+    times = rng.integers(0, 4, n) if counted else np.ones(n, dtype=int)
+    table = table_of(inputs, targets).with_columns(w=pl.Series(times))
+    loss = f"quantile({share})"
+    model = dr.learn(table, predict="y", loss=loss, weight="w")
+    assert "the rows met exactly prove" in model.record.learnt[0].stopped
+    # HiGHS says which rows are met; what meets them is plain.
+    known = QuantileRegressor(quantile=share, alpha=0, solver="highs-ds")
+    known.fit(inputs, targets, sample_weight=times)
+    off = targets - known.predict(inputs)
+    met = np.argsort(np.where(times > 0, np.abs(off), np.inf))[:4]
+    exact = np.linalg.solve(np.column_stack([np.ones(4), inputs[met]]), targets[met])
+    assert weights_of(model) == pytest.approx(exact.tolist(), rel=1e-11)
+
+
+def test_where_no_corner_is_best_none_is_taken() -> None:
+    # Any score between the middle two is as good, and their middle is what is said.
+    table = pl.DataFrame({"x": [0.0, 0, 1, 1] * 3, "y": [1.0, 2, 5, 9] * 3})
+    model = dr.learn(table, predict="y", loss="absolute")
+    assert "prove" not in model.record.learnt[0].stopped
+    assert weights_of(model) == pytest.approx([1.5, 5.5], rel=1e-3)
+
+
 def test_quantiles_are_those_of_statsmodels() -> None:
     inputs, targets = drawn("quantile")
     model = learnt(inputs, targets, "quantile(0.9)")
@@ -238,6 +271,7 @@ def test_quantiles_with_a_ridge_reach_what_other_searches_reach() -> None:
         off = targets - inputs @ own - intercept
         return float(np.abs(off).mean() / 2 + ridge / 2 * np.sum((own * spread) ** 2))
 
+    assert "the rows met exactly prove" in model.record.learnt[0].stopped
     least = objective(intercept, np.array(own))
     rng = np.random.default_rng(2)
     for size in (1e-6, 1e-4, 1e-2):
@@ -247,7 +281,7 @@ def test_quantiles_with_a_ridge_reach_what_other_searches_reach() -> None:
                 intercept + way[0] - (inputs.mean(axis=0) / spread) @ way[1:],
                 np.array(own) + way[1:] / spread,
             )
-            assert moved >= least * (1 - 1e-10)
+            assert moved >= least * (1 - 1e-14)
 
 
 # Laws.

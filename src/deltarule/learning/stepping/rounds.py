@@ -14,14 +14,17 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from deltarule.learning.rows.passes import RowSource
+from deltarule.learning.stepping.met import met
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Newton
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.losses.named import together
-from deltarule.rule.losses.robust import NARROWER, quantile_of
+from deltarule.rule.losses.robust import NARROWER, Quantile, quantile_of
 from deltarule.rule.predict import Array, Linear, Mask, Weights, stack, unstack
 from deltarule.rule.train import Step, Stop, train
 
+# What it means that weights are proved to be the best.
+MET = "the rows met exactly prove that no other weights are better"
 # A spread comes to rest in some 20 rounds, a width of 1e-13 is reached in 15.
 ROUNDS = 200
 # One takes some 5 steps, and more only where residuals are rounding beside the targets.
@@ -161,9 +164,11 @@ class Rounds:
         model: Linear,
         losses: Sequence[Loss],
         penalised: Callable[[Objective], Objective],
+        ridge: Callable[[Weights], Array],
     ) -> None:
         self.rows, self.model, self.losses = rows, model, tuple(losses)
-        self.penalised = penalised
+        self.penalised, self.ridge = penalised, ridge
+        self.off = np.zeros((0, len(self.losses)))
         self.targets, self.each = outcomes(rows)
         self._typical = self._enough = 0.0
         size = float(np.max(self.each @ np.abs(self.targets))) / float(self.each.sum())
@@ -186,7 +191,7 @@ class Rounds:
     def measure(self, weights: Weights, *, first: bool = False) -> bool:
         """Whether another round is due, with losses that suit what these weights leave."""
         scores = [batch.scores(self.model, weights) for batch in self.rows.batches()]
-        off = self.targets - np.concatenate(scores)
+        off = self.off = self.targets - np.concatenate(scores)
         each = self.each
         found = [
             loss.again(off[:, at], self.targets[:, at], each, first=first)
@@ -244,8 +249,11 @@ class Rounds:
                     words = f"stopped on its way after {number} rounds: {gain}"
                     yield replace(held, stopped=Stop("still", words))
                     return
-                words = f"settled at step {done}, in round {number}: {self._rest()}"
-                yield replace(held, stopped=Stop("settled", words))
+                exact = self._met(weights) if frozen is None else None
+                said = self._rest() if exact is None else MET
+                words = f"settled at step {done}, in round {number}: {said}"
+                weights = weights if exact is None else exact
+                yield replace(held, weights=weights, stopped=Stop("settled", words))
                 return
             ended = weights
             if ends and self._enough:
@@ -256,6 +264,19 @@ class Rounds:
         assert held is not None, "there was a round"
         words = f"stopped after {ROUNDS} rounds, in which the spread of the residuals found no rest"
         yield replace(held, stopped=Stop("still", words))
+
+    def _met(self, weights: Weights) -> Weights | None:
+        """The best weights to the last digit, where the rows that are met prove what they are."""
+        found = []
+        for at, loss in enumerate(self.losses):
+            if not isinstance(loss, Quantile):
+                return None
+            ridge, intercept = self.ridge(weights), self.model.intercept
+            one = met(self.rows, loss, self.off[:, at], at, ridge, intercept=intercept)
+            if one is None:
+                return None
+            found.append(one)
+        return unstack(np.column_stack(found), weights)
 
     def _rest(self) -> str:
         return "; ".join(

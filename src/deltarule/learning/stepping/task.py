@@ -147,7 +147,13 @@ class Task:
                 f"{self.losses[0].name} loss measures one target's residuals: predict one column"
             )
         assert self.rows is not None, "losses other than squared need rows"
-        return Rounds(self.rows, self.model, self.losses, self.penalised)
+        return Rounds(self.rows, self.model, self.losses, self.penalised, self._ridge)
+
+    def _ridge(self, weights: Weights) -> Array:
+        """The smooth penalty's strength for each weight, times the rows: (q,)."""
+        if self.penalty is None:
+            return np.zeros(len(weights["weight"]) + self.model.intercept)
+        return self.penalty.curvature(weights) * self.problem.rows
 
     def _measure(self, rounds: Rounds) -> None:
         """The losses of the first round; learners other than Newton know no other."""
