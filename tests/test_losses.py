@@ -248,6 +248,79 @@ def test_where_no_corner_is_best_none_is_taken() -> None:
     assert weights_of(model) == pytest.approx([1.5, 5.5], rel=1e-3)
 
 
+@pytest.mark.parametrize("lasso", [0.01, 0.1])
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None, derandomize=True, max_examples=6)
+def test_a_quantile_with_a_lasso_is_that_of_a_linear_programme(
+    share: float, lasso: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(201, 3))
+    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    targets = inputs @ [1.0, -3.0, 0.0] + rng.standard_cauchy(201) + 5
+    model = learnt(inputs, targets, f"quantile({share})", lasso=lasso)
+    assert "the rows met exactly prove" in model.record.learnt[0].stopped
+    known = QuantileRegressor(quantile=share, alpha=lasso, solver="highs-ds").fit(inputs, targets)
+    exact = [float(known.intercept_), *known.coef_.tolist()]
+    assert weights_of(model) == pytest.approx(exact, rel=1e-8, abs=1e-10)
+
+
+@pytest.mark.parametrize("loss", ["absolute", "quantile(0.9)", "huber"])
+def test_a_loss_in_rounds_keeps_to_ranges_and_frozen_weights(loss: str) -> None:
+    inputs, targets = drawn("huber")
+    plain = np.array(weights_of(learnt(inputs, targets, loss)))
+    held = learnt(
+        inputs, targets, loss, between={"a": (None, plain[1] - 0.1)}, freeze={"b": plain[2]}
+    )
+    intercept, a, b, c = weights_of(held)
+    assert (a, b) == (plain[1] - 0.1, plain[2])
+
+    def objective(intercept: float, c: float) -> float:
+        off = targets - inputs @ [a, b, c] - intercept
+        if loss == "huber":
+            limit = 1.345 * (held.record.fit[0].spread or 0.0)
+            inside = np.minimum(np.abs(off), limit)
+            return float(np.mean(inside * (np.abs(off) - inside / 2)))
+        share = loss_named(loss).share  # type: ignore[attr-defined]
+        return float(np.mean(np.maximum(share * off, (share - 1) * off)))
+
+    least = objective(intercept, c)
+    for move in np.random.default_rng(0).normal(size=(100, 2)) * 1e-4:
+        assert objective(intercept + move[0], c + move[1]) >= least * (1 - 1e-14)
+
+
+@pytest.mark.parametrize("lasso", [0.05, 0.3])
+def test_huber_with_a_lasso_has_no_better_weights(lasso: float) -> None:
+    inputs, targets = drawn("huber")
+    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    model = learnt(inputs, targets, "huber", lasso=lasso, tolerance=1e-12)
+    intercept, *own = weights_of(model)
+    limit = 1.345 * (model.record.fit[0].spread or 0.0)
+    delta = np.clip(inputs @ own + intercept - targets, -limit, limit)
+    slope = delta @ inputs / len(targets)
+    assert np.mean(delta) == pytest.approx(0, abs=1e-9)
+    for weight, one in zip(own, slope, strict=True):
+        if weight:
+            assert one == pytest.approx(-lasso * np.sign(weight), abs=1e-9)
+        else:
+            assert abs(one) <= lasso + 1e-9
+
+
+@pytest.mark.parametrize("loss", EVERY)
+def test_inputs_that_others_tell_are_named_whatever_the_loss(loss: str) -> None:
+    inputs, targets = drawn(loss, n=120)
+    table = table_of(inputs, targets).with_columns(twice=2 * pl.col("a"))
+    model = dr.learn(table, predict="y", loss=loss, ridge=0)
+    assert "twice depends on a: other weights predict the same" in " ".join(model.record.notes)
+    assert model.weights["standard_error"].is_null().all()
+    plain = dr.learn(table.drop("twice"), predict="y", loss=loss, ridge=0)
+    assert model.predict(table)["y_prediction"].to_list() == pytest.approx(
+        plain.predict(table)["y_prediction"].to_list(), rel=1e-6
+    )
+    assert "depends" not in " ".join(plain.record.notes)
+
+
 def test_quantiles_are_those_of_statsmodels() -> None:
     inputs, targets = drawn("quantile")
     model = learnt(inputs, targets, "quantile(0.9)")

@@ -99,7 +99,7 @@ def test_from_the_command_line(
         ({"lasso": -1}, "lasso is -1"),
         ({"lasso": float("nan")}, "lasso is nan"),
         ({"lasso": 1, "learner": "momentum"}, "momentum does not meet a lasso"),
-        ({"positive": "x1", "loss": "absolute"}, "not for absolute loss"),
+        ({"lasso": "auto", "loss": "absolute"}, "absolute loss takes no lasso of auto"),
         ({"positive": "z"}, "no weight called 'z'"),
         ({"ridge": {"z": 1}}, "no weight called 'z'"),
         ({"ridge": {"x1": "auto"}}, "ridge of x1 is 'auto': it must be a finite number"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from deltarule.learning.certainty.dependencies import dependencies
 from deltarule.learning.certainty.sandwich import Slopes, kind_of, robust_errors
 from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
 from deltarule.learning.penalties import Choice, Penalties
@@ -17,7 +18,6 @@ from deltarule.moments.solve import (
     RidgePath,
     Spectrum,
     Whitening,
-    dependent,
     ridge_path,
     ridge_search,
     solve,
@@ -32,7 +32,6 @@ from deltarule.tables.reading import Read
 
 # Of a fit this close, too few digits of the error are left in the first read's sums.
 NEARLY_PERFECT = 1e-5
-GROUPS_SHOWN = 5
 # Of more inputs than this a fold's weights take some 0.1 s: for intervals a few folds will do.
 MANY, FEW_FOLDS = 300, 2
 
@@ -277,31 +276,13 @@ class Exact:
 
     def notes(self, read: Read) -> list[str]:
         """Dependent columns by name, and digits that are in doubt."""
-        inputs = zip(read.schema.inputs, self.asked.held, strict=True)
-        free = [
-            column if level is None else f"{column}={level}"
-            for (column, level), held in inputs
-            if not held
-        ]
-        groups = dependent(self.null)
-        notes = [
-            f"{free[leader]} depends on {_listed([free[other] for other in others])}: "
-            "of all weights that predict the same, the smallest are given"
-            for leader, *others in groups[:GROUPS_SHOWN]
-            if others
-        ]
-        if len(groups) > GROUPS_SHOWN:
-            notes.append(f"{len(groups) - GROUPS_SHOWN} more inputs depend on others")
-        if not self.sure and not groups:
+        meaning = "of all weights that predict the same, the smallest are given"
+        notes = dependencies(read, self.asked.held, self.null, meaning)
+        if not self.sure and not notes:
             notes.append(
                 "the inputs nearly depend on each other: the weights' last digits are in doubt"
             )
         return notes
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _path(read: Read, asked: Problem, ridge: Strength, found: Exact) -> RidgePath | None:

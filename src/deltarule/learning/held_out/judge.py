@@ -204,7 +204,8 @@ class Judge:
 
     def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
         """Each fold's errors by weights learnt without it, step by step: a pass for each."""
-        learner: Learner = self._newton if len(self.path) == 1 else Curbed()
+        rounded = len(self.path) > 1 and self.kinks is None
+        learner: Learner = Curbed() if rounded else self._newton
         for loss in self.path:
             for one in learnt.values():
                 one.state, one.least, one.settled = learner.start(one.weights), np.inf, False

@@ -1,14 +1,15 @@
 """Met: the last digits of a quantile, from the rows that its best plane passes through.
 
 Learnt with a kink that is rounded, weights come within the rounding of the best ones. Which rows
-the best ones meet is plain by then: there are as many as there are weights, or fewer beside a
-ridge, and the others are far off beside the width. So the weights follow at once:
+the best ones meet is plain by then: as many as there are weights that are free to move, or fewer
+beside a ridge, and all others are far off beside the width. So the weights follow:
 
     inputs @ weights = targets                                      for the rows that are met
-    sum of delta * input over all rows + ridge * weights = 0        for every weight
+    sum of delta * input over all rows + penalty's slope = 0        for every weight
 
-where a row that is met may have any delta from -share to 1 - share. That such deltas are found
-proves the weights to be the best; where none are, nothing is taken.
+where a row that is met may have any delta from -share to 1 - share, and a weight that a lasso or a
+range holds any slope they allow it. That such deltas and slopes are found proves the weights to be
+the best; where none are, nothing is taken.
 
 Shapes: q weights of an output, the intercept last; n rows, m of them met.
 Source:  Koenker 2005, sections 2.2 and 6.2
@@ -17,13 +18,11 @@ Source:  Koenker 2005, sections 2.2 and 6.2
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 
 from deltarule.learning.rows.passes import Batch, RowSource
 from deltarule.moments.inference import design
 from deltarule.rule.losses.robust import Quantile
-from deltarule.rule.predict import Array
+from deltarule.rule.predict import Array, Mask
 
 # A row is met whose residual is at most so many widths. Of those that are not, most are a million
 # widths off; what is in between is tried, and then the proof fails.
@@ -32,6 +31,33 @@ REACH = 1e3
 TIES = 20
 # Deltas, and residuals beside their targets, that are as good as those asked for.
 SURE = 1e-9
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What holds each weight of an output: (q,) each, strengths times the rows.
+
+    A weight that is frozen has a range of one value.
+    """
+
+    ridge: Array
+    lasso: Array
+    low: Array
+    high: Array
+
+    def free(self, weights: Array) -> Mask:
+        """The weights that nothing holds where they are."""
+        kept = (weights == 0) & (self.lasso > 0)
+        free: Mask = ~kept & (weights > self.low) & (weights < self.high)
+        return free
+
+    def slopes(self, weights: Array) -> tuple[Array, Array]:
+        """The least and the most that the penalty's slope may be, but for the ridge's."""
+        pull = self.lasso * np.sign(weights)
+        at_zero = np.where(weights == 0, self.lasso, 0.0)
+        least = np.where(weights <= self.low, -np.inf, pull - at_zero)
+        most = np.where(weights >= self.high, np.inf, pull + at_zero)
+        return least, most
 
 
 @dataclass(frozen=True)
@@ -48,39 +74,50 @@ class _Near:
 
 
 def met(
-    rows: RowSource, loss: Quantile, off: Array, column: int, ridge: Array, *, intercept: bool
+    rows: RowSource,
+    loss: Quantile,
+    weights: Array,
+    off: Array,
+    column: int,
+    holds: Holds,
+    *,
+    intercept: bool,
 ) -> Array | None:
-    """The best weights of an output, (q,), from residuals that nearly are theirs; None if unproved.
+    """The best weights of an output near these, which leave the rows so far off; None if unproved.
 
-    It goes over the rows twice. `ridge` is the strength for each weight, times the rows.
-    Shapes:  off (n,), in the order of the rows; ridge (q,)
+    It goes over the rows twice.
+    Shapes:  weights (q,), off (n,), in the order of the rows
     """
     near = np.abs(off) <= REACH * loss.width
-    if not loss.width or not 0 < near.sum() <= TIES * len(ridge):
+    if not loss.width or not near.any() or near.sum() > TIES * len(weights):
         return None
+    free = holds.free(weights)
     found = _near(rows, loss, off, near, column, intercept=intercept)
-    basis = _independent(found.inputs)
-    if len(basis) < len(ridge) and not ridge.any():
-        return None  # not a corner: other planes are as good
-    inputs, targets = found.inputs[basis], found.targets[basis]
-    m, q = inputs.shape
-    whole = np.block([[np.diag(ridge), inputs.T], [inputs, np.zeros((m, m))]])
-    try:
-        solved = np.linalg.solve(whole, np.concatenate([-found.others, targets]))
-    except np.linalg.LinAlgError:
+    # Ties say the same twice: what is to be met is said once.
+    basis = _independent(found.inputs[:, free])
+    inputs, slope = found.inputs[basis], found.others + holds.ridge * weights
+    m, pull = len(basis), holds.slopes(weights)[0]  # of a free weight the least is the most
+    whole = np.block(
+        [[np.diag(holds.ridge[free]), inputs[:, free].T], [inputs[:, free], np.zeros((m, m))]]
+    )
+    aims = np.concatenate([-(slope + pull)[free], found.targets[basis] - inputs @ weights])
+    # The shortest way there: where inputs depend on each other there are many.
+    moved = np.linalg.lstsq(whole, aims)[0]
+    best = weights.copy()
+    best[free] += moved[: free.sum()]
+    stays = np.array_equal(holds.free(best), free) and np.array_equal(
+        np.sign(best[holds.lasso > 0]), np.sign(weights[holds.lasso > 0])
+    )
+    if not (np.isfinite(best).all() and stays and _proved(found, loss, best, holds)):
         return None
-    weights: Array = solved[:q]
-    if not np.isfinite(weights).all() or not _proved(found, loss, weights, ridge):
-        return None
-    same = _sides(rows, off, near, column, weights, intercept=intercept)
-    return weights if same else None
+    return best if _sides(rows, off, near, column, best, intercept=intercept) else None
 
 
 def _near(
     rows: RowSource,
     loss: Quantile,
     off: Array,
-    near: NDArray[np.bool_],
+    near: Mask,
     column: int,
     *,
     intercept: bool,
@@ -119,8 +156,10 @@ def _independent(inputs: Array) -> list[int]:
     return kept
 
 
-def _proved(near: _Near, loss: Quantile, weights: Array, ridge: Array) -> bool:
-    """Whether deltas that met rows may have make every weight_delta 0."""
+def _proved(near: _Near, loss: Quantile, weights: Array, holds: Holds) -> bool:
+    """Whether deltas that met rows may have, and slopes that held weights may, add up to 0."""
+    from scipy.optimize import lsq_linear  # it loads 0.1 s of modules, for this loss alone
+
     left = near.targets - near.inputs @ weights
     size = np.abs(near.inputs) @ np.abs(weights) + np.abs(near.targets)
     if np.any(np.abs(left) > SURE * size):
@@ -129,16 +168,21 @@ def _proved(near: _Near, loss: Quantile, weights: Array, ridge: Array) -> bool:
     # The scale by which a weight_delta is small: what the rows would say if all agreed.
     scale = np.abs(near.others) + np.abs(slopes).sum(axis=0)
     scale[scale == 0] = 1.0
-    asked = -(near.others + ridge * weights) / scale
-    bounds = (-loss.share - SURE, 1 - loss.share + SURE)
-    found = lsq_linear((slopes / scale).T, asked, bounds, tol=1e-15)
-    return bool(np.max(np.abs((slopes / scale).T @ found.x - asked)) <= SURE)
+    least, most = holds.slopes(weights)
+    held = np.flatnonzero(least < most)
+    known = near.others + holds.ridge * weights + np.where(least < most, 0.0, least)
+    asked = -known / scale
+    ways = np.hstack([(slopes / scale).T, np.eye(len(weights))[:, held]])
+    low = np.concatenate([np.full(len(slopes), -loss.share), (least / scale)[held]])
+    high = np.concatenate([np.full(len(slopes), 1 - loss.share), (most / scale)[held]])
+    found = lsq_linear(ways, asked, (low - SURE, high + SURE), tol=1e-15)
+    return bool(np.max(np.abs(ways @ found.x - asked)) <= SURE)
 
 
 def _sides(
     rows: RowSource,
     off: Array,
-    near: NDArray[np.bool_],
+    near: Mask,
     column: int,
     weights: Array,
     *,

@@ -7,21 +7,23 @@ quantile    learn with the kink rounded over a width, round it less, until what 
 Shapes: n rows, k outputs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from deltarule.learning.rows.passes import RowSource
-from deltarule.learning.stepping.met import met
+from deltarule.learning.stepping.met import Holds, met
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Newton
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.losses.named import together
 from deltarule.rule.losses.robust import NARROWER, Quantile, quantile_of
+from deltarule.rule.penalties.penalty import Lasso, Penalised, Ridge
+from deltarule.rule.penalties.proximal import ProximalNewton
 from deltarule.rule.predict import Array, Linear, Mask, Weights, stack, unstack
-from deltarule.rule.train import Step, Stop, train
+from deltarule.rule.train import Step, Stop, largest, train
 
 # What it means that weights are proved to be the best.
 MET = "the rows met exactly prove that no other weights are better"
@@ -87,15 +89,19 @@ def best(rows: RowSource, losses: Sequence[Loss]) -> Array:
     return np.array(found)
 
 
-def gradient(step: Step) -> float:
-    """The largest weight_delta, either way."""
-    return max(float(np.max(np.abs(g), initial=0.0)) for g in step.comparison.weight_delta.values())
+def gradient(step: Step, kinks: Lasso | None = None) -> float:
+    """The largest weight_delta, either way, or what kinks and ranges leave of it."""
+    g = step.comparison.weight_delta
+    return largest(g if kinks is None else kinks.left(step.before, g))
 
 
-def promised(step: Step) -> float:
+def promised(step: Step, kinks: Lasso | None = None) -> float:
     """How far the loss would fall along the step if it were a plane: twice what Newton expects."""
     moved = step.comparison.weight_delta.items()
-    return float(sum(np.sum(g * (step.before[n] - step.weights[n])) for n, g in moved))
+    fall = float(sum(np.sum(g * (step.before[n] - step.weights[n])) for n, g in moved))
+    if kinks is not None:
+        fall += kinks.shrunk_by(step.before) - kinks.shrunk_by(step.weights)
+    return fall
 
 
 @dataclass(frozen=True)
@@ -163,11 +169,11 @@ class Rounds:
         rows: RowSource,
         model: Linear,
         losses: Sequence[Loss],
-        penalised: Callable[[Objective], Objective],
-        ridge: Callable[[Weights], Array],
+        penalty: Lasso | Ridge | None,
     ) -> None:
         self.rows, self.model, self.losses = rows, model, tuple(losses)
-        self.penalised, self.ridge = penalised, ridge
+        self.penalty = penalty
+        self.kinks = penalty if isinstance(penalty, Lasso) else None
         self.off = np.zeros((0, len(self.losses)))
         self.targets, self.each = outcomes(rows)
         self._typical = self._enough = 0.0
@@ -210,7 +216,8 @@ class Rounds:
     @property
     def objective(self) -> Objective:
         """What the rows say under the losses of this round."""
-        return self.penalised(self.rows.objective(self.model, together(self.losses)))
+        rows = self.rows.objective(self.model, together(self.losses))
+        return rows if self.penalty is None else Penalised(rows, self.penalty)
 
     def train(
         self, weights: Weights, *, steps: int, tolerance: float, frozen: Mapping[str, Mask] | None
@@ -221,7 +228,13 @@ class Rounds:
         for number in range(1, ROUNDS + 1):
             most, least, best_yet = min(STEPS, steps - done), np.inf, weights
             for step in train(
-                weights, self.objective, Curbed(), steps=most, tolerance=0, frozen=frozen
+                weights,
+                self.objective,
+                Curbed() if self.kinks is None else ProximalNewton(self.kinks),
+                steps=most,
+                tolerance=0,
+                frozen=frozen,
+                penalty=self.kinks,
             ):
                 if held is not None:
                     yield held
@@ -229,8 +242,9 @@ class Rounds:
                 held = replace(step, number=done, stopped=None)
                 if step.comparison.loss < least:
                     least, best_yet = step.comparison.loss, step.before
-                small = small or max(tolerance * gradient(step), ROUNDING * self._typical)
-                if promised(step) <= self._enough or gradient(step) <= small:
+                left = gradient(step, self.kinks)
+                small = small or max(tolerance * left, ROUNDING * self._typical)
+                if promised(step, self.kinks) <= self._enough or left <= small:
                     # Beside a kink some ways are flat: what rounding leaves of a slope there
                     # would send this step, which nobody will check, far off for nothing.
                     weights = step.before if self._enough else step.weights
@@ -239,7 +253,7 @@ class Rounds:
                 # Not there, and perhaps in the middle of a step that goes too far.
                 weights = best_yet
             assert held is not None, "each round has a step"
-            left, held = promised(held), replace(held, weights=weights)
+            left, held = promised(held, self.kinks), replace(held, weights=weights)
             if done == steps:
                 yield replace(held, stopped=Stop("steps", f"stopped at the {done} steps allowed"))
                 return
@@ -249,7 +263,7 @@ class Rounds:
                     words = f"stopped on its way after {number} rounds: {gain}"
                     yield replace(held, stopped=Stop("still", words))
                     return
-                exact = self._met(weights) if frozen is None else None
+                exact = self._met(weights, frozen)
                 said = self._rest() if exact is None else MET
                 words = f"settled at step {done}, in round {number}: {said}"
                 weights = weights if exact is None else exact
@@ -259,20 +273,38 @@ class Rounds:
             if ends and self._enough:
                 # Each round's end lies beyond the last, on nearly a straight line in the width.
                 weights = {n: w + (w - ends[n]) / NARROWER for n, w in ended.items()}
+                weights = weights if self.kinks is None else self.kinks.prox(weights, 0.0)
                 held = replace(held, weights=weights)
             ends = ended
         assert held is not None, "there was a round"
         words = f"stopped after {ROUNDS} rounds, in which the spread of the residuals found no rest"
         yield replace(held, stopped=Stop("still", words))
 
-    def _met(self, weights: Weights) -> Weights | None:
+    def _met(self, weights: Weights, frozen: Mapping[str, Mask] | None) -> Weights | None:
         """The best weights to the last digit, where the rows that are met prove what they are."""
+        every, rows = stack(weights), float(self.each.sum())
+        ridge = np.zeros(len(every))
+        lasso, low, high = np.zeros_like(every), every - np.inf, every + np.inf
+        if self.penalty is not None:
+            ridge = rows * self.penalty.curvature(weights)
+        if self.kinks is not None:
+            lasso, low, high = map(stack, self.kinks.bounds(weights))
+        if frozen is not None:
+            still = stack({name: array.astype(float) for name, array in frozen.items()}) > 0
+            low, high = np.where(still, every, low), np.where(still, every, high)
         found = []
         for at, loss in enumerate(self.losses):
             if not isinstance(loss, Quantile):
                 return None
-            ridge, intercept = self.ridge(weights), self.model.intercept
-            one = met(self.rows, loss, self.off[:, at], at, ridge, intercept=intercept)
+            one = met(
+                self.rows,
+                loss,
+                every[:, at],
+                self.off[:, at],
+                at,
+                Holds(ridge, rows * lasso[:, at], low[:, at], high[:, at]),
+                intercept=self.model.intercept,
+            )
             if one is None:
                 return None
             found.append(one)

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.errors import DivergedError
+from deltarule.learning.certainty.dependencies import dependencies
 from deltarule.learning.exact import Certain, fits
 from deltarule.learning.held_out.tried import earned
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.stepping.fitted import errors_of, fitted
 from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.learning.stepping.task import Task
-from deltarule.moments.moments import LeastSquares
-from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error
+from deltarule.moments.moments import LeastSquares, total
+from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error, solve
 from deltarule.rule.learn import Descent, alpha_range_of
 from deltarule.rule.predict import Mask, Weights
 from deltarule.rule.steps.epochs import Batches
@@ -133,6 +134,10 @@ def _notes(steps: Stepwise) -> list[str]:
         notes.append("steps were taken on standardised inputs, which alpha refers to")
     notes += _pace(steps)
     notes += _chosen(task)
+    if task.penalty is None:
+        null = solve(task.asked.free(total(task.read.folds))).null
+        meaning = "other weights predict the same, so none of these is sure"
+        notes += dependencies(task.read, task.asked.held, null, meaning)
     if steps.runaway is not None:
         chosen = task.tried is not None and task.tried.choice(task.tried.chosen()).ridge
         why = "which held-out rows chose" if chosen else "1 / rows"

@@ -67,7 +67,7 @@ class Task:
         self.rows = self._rows(by_hand)
         self.guessing = self._guessing()
         if isinstance(self.losses[0], Adaptive):
-            self._check_kinks()
+            self._check_auto()
             self.rounds = self._rounds()
             self._measure(self.rounds)
         if self.penalties.auto:
@@ -120,12 +120,12 @@ class Task:
             return Held.of(self.read, self.standard)
         return Passed(self.read, self.standard)
 
-    def _check_kinks(self) -> None:
-        """Errors: LearningError where a loss with a unit of its own meets a lasso or ranges."""
-        if self.settings.kinked:
+    def _check_auto(self) -> None:
+        """Errors: LearningError where held-out rows are to choose a lasso for a loss in rounds."""
+        if self.settings.rest("lasso") == "auto":
             raise LearningError(
-                f"lasso, positive and between are not for {self.losses[0].name} loss: leave them "
-                "out, or take a ridge"
+                f"{self.losses[0].name} loss takes no lasso of auto: name a strength, such as "
+                "--lasso 0.01"
             )
 
     def _guessing(self) -> Guessing | None:
@@ -147,13 +147,7 @@ class Task:
                 f"{self.losses[0].name} loss measures one target's residuals: predict one column"
             )
         assert self.rows is not None, "losses other than squared need rows"
-        return Rounds(self.rows, self.model, self.losses, self.penalised, self._ridge)
-
-    def _ridge(self, weights: Weights) -> Array:
-        """The smooth penalty's strength for each weight, times the rows: (q,)."""
-        if self.penalty is None:
-            return np.zeros(len(weights["weight"]) + self.model.intercept)
-        return self.penalty.curvature(weights) * self.problem.rows
+        return Rounds(self.rows, self.model, self.losses, self.penalty)
 
     def _measure(self, rounds: Rounds) -> None:
         """The losses of the first round; learners other than Newton know no other."""
