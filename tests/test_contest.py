@@ -99,7 +99,8 @@ def test_classes_are_compared_by_log_loss_and_share_of_wrong_rows(weather: pl.Da
         alone = model.compare(late).outputs[0]
         assert figures == alone
         assert alone.classes is not None
-        assert alone.classes.auc is None
+        assert alone.classes.auc is not None
+        assert 0.5 < alone.classes.auc < 1
     loss, _ = target.differences
     assert loss.difference == pytest.approx(target.other.loss - target.one.loss, rel=1e-9)
 

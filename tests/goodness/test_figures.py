@@ -60,10 +60,37 @@ def test_classes_are_counted_by_what_they_are_and_what_was_predicted():
     assert figures.confusion == ((1, 0, 0), (0, 1, 0), (2, 0, 1))
     assert figures.accuracy == pytest.approx(3 / 5)
     assert figures.baseline_accuracy == pytest.approx(1 / 5)
-    assert figures.auc is None
+    # Each class against all others.
+    each = np.array([1.0, 1.0, 1.0, 2.0])
+    assert figures.auc == pytest.approx(
+        np.mean(
+            [
+                metrics.roc_auc_score(targets[:, one], predictions[:, one], sample_weight=each)
+                for one in range(3)
+            ]
+        ),
+        rel=1e-13,
+    )
     assert {one.predicted: one.happened for one in figures.calibration} == pytest.approx(
         {0.7: 1.0, 0.8: 1.0, 0.4: 1.0, 0.5: 0.0}
     )
+
+
+def test_the_auc_of_classes_is_that_of_another_library():
+    rng = np.random.default_rng(4)
+    scores = rng.normal(size=(300, 4))
+    targets = np.eye(4)[rng.integers(0, 4, 300)]
+    figures = summed("softmax", scores + targets, targets, np.ones(300), "abcd").figures("kind")
+    assert figures.classes is not None
+    likely = loss_named("softmax").mean(scores + targets)
+    known = metrics.roc_auc_score(targets.argmax(axis=1), likely, multi_class="ovr")
+    assert figures.classes.auc == pytest.approx(known, rel=1e-13)
+    assert figures.classes.auc_within == 0
+    # A class that no row has cannot be ranked: the others are.
+    few = Classified("abcd", np.full(4, 0.25))
+    few.add(likely[:9], np.eye(4)[[0, 1, 2] * 3], np.ones(9))
+    others = [metrics.roc_auc_score(np.arange(9) % 3 == of, likely[:9, of]) for of in range(3)]
+    assert few.figures().auc == pytest.approx(np.mean(others), rel=1e-13)
 
 
 def test_shares_count_on_both_sides():

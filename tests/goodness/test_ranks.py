@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from deltarule.goodness import ranks
 from deltarule.goodness.ranks import Ranks
 from deltarule.rule.predict import Array
 
@@ -35,10 +34,10 @@ def test_auc_is_that_of_another_library_with_ties_and_weights(seed: int, n: int,
     assert within == 0
 
 
-def test_parts_merged_are_the_whole():
+def test_rows_added_in_parts_are_the_whole():
     predictions, yes = drawn(1, 500)
     one = ranked(predictions[:200], yes[:200])
-    one.merge(ranked(predictions[200:], yes[200:]))
+    one.add(predictions[200:], yes[200:], 1 - yes[200:])
     assert one.auc() == ranked(predictions, yes).auc()
 
 
@@ -47,18 +46,16 @@ def test_rows_all_of_one_kind_have_none():
     assert Ranks().auc() is None
 
 
-def test_beyond_memory_it_is_off_by_no_more_than_it_says(monkeypatch: pytest.MonkeyPatch):
+def test_beyond_memory_it_is_off_by_no_more_than_it_says():
     predictions, yes = drawn(2, 30_000, digits=17)
     exact, _ = ranked(predictions, yes).auc()
-    monkeypatch.setattr(ranks, "EXACT_ROWS", 1000)
-    parts = [ranked(predictions[at::7], yes[at::7]) for at in range(7)]
-    whole = parts[0]
-    for part in parts[1:]:
-        whole.merge(part)
+    whole = Ranks(exact_rows=1000)
+    for at in range(7):
+        whole.add(predictions[at::7], yes[at::7], 1 - yes[at::7])
     assert whole.kept == []
     found, within = whole.auc()
     assert 0 < within < 1e-4
     assert abs(found - exact) <= within
-    sure = Ranks()
+    sure = Ranks(exact_rows=1000)
     sure.add(np.repeat([0.0, 1.0], 600), np.repeat([0.0, 1.0], 600), np.repeat([1.0, 0.0], 600))
     assert sure.auc() == (1.0, 0.0)

@@ -1,6 +1,7 @@
 """Figures of yes/no and of classes, beside guessing what is most frequent.
 
     accuracy     the share of rows whose own class has the largest prediction
+    AUC          how often a row of a class gets a higher prediction for it than a row of another
     confusion    rows by their class (down) and by the class predicted (across)
     calibration  rows by how sure the prediction was: how sure on average, how often it was right
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from deltarule.goodness.ranks import Ranks
+from deltarule.goodness.ranks import EXACT_ROWS, Ranks
 from deltarule.rule.predict import Array
 
 CALIBRATION_BINS = 10
@@ -45,7 +46,7 @@ class ClassFigures(BaseModel):
     accuracy: FiniteFloat
     baseline_accuracy: FiniteFloat
     auc: FiniteFloat | None
-    """For yes/no; None for more classes, and where all rows are of one."""
+    """Of more than two classes the mean of each against all others; None where all are of one."""
     auc_within: FiniteFloat
     """How far off the AUC may be; 0 where it was counted exactly."""
     confusion: tuple[tuple[FiniteFloat, ...], ...]
@@ -70,12 +71,14 @@ class Classified:
     classes: Sequence[str]
     guess: Array
     rows: float = 0.0
-    ranks: Ranks = field(default_factory=Ranks)
+    ranks: list[Ranks] = field(init=False)
     confusion: Array = field(init=False)
     bins: Array = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.classes)
+        ranked = 1 if count == 2 else count
+        self.ranks = [Ranks(EXACT_ROWS // ranked) for _ in range(ranked)]
         self.guess = both(np.reshape(self.guess, (1, -1)))[0]
         self.confusion = np.zeros((count, count))
         self.bins = np.zeros((3, CALIBRATION_BINS))
@@ -91,8 +94,9 @@ class Classified:
         chosen = np.argmax(made, axis=1)
         for actual in range(len(self.classes)):
             self.confusion[actual] += np.bincount(chosen, wanted[:, actual], len(self.classes))
+        for of, ranks in enumerate(self.ranks, start=int(two)):
+            ranks.add(made[:, of], wanted[:, of], each - wanted[:, of])
         if two:
-            self.ranks.add(predictions[:, 0], wanted[:, 1], wanted[:, 0])
             sure, right = made[:, 1], wanted[:, 1]
         else:
             row = np.arange(len(chosen))
@@ -103,15 +107,16 @@ class Classified:
 
     def figures(self) -> ClassFigures:
         """What the rows add up to. There must be some."""
-        ranked = self.ranks.auc()
+        ranked = [one for one in (ranks.auc() for ranks in self.ranks) if one is not None]
+        auc, within = np.mean(ranked, axis=0).tolist() if ranked else (None, 0.0)
         guess = int(np.argmax(self.guess))
         return ClassFigures(
             classes=tuple(self.classes),
             rows=self.rows,
             accuracy=float(np.trace(self.confusion)) / self.rows,
             baseline_accuracy=float(self.confusion[guess].sum()) / self.rows,
-            auc=None if ranked is None else ranked[0],
-            auc_within=0.0 if ranked is None else ranked[1],
+            auc=auc,
+            auc_within=within,
             confusion=tuple(tuple(row) for row in self.confusion.tolist()),
             calibration=tuple(
                 Calibrated(rows=rows, predicted=sure / rows, happened=right / rows)

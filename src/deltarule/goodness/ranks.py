@@ -22,11 +22,12 @@ BINS, REACH = 1 << 16, 40.0
 
 @dataclass
 class Ranks:
-    """Predictions of rows that are yes and that are no; adds up over parts of a table.
+    """Predictions of rows that are yes and that are no, as they come.
 
     Shapes:  kept: predictions, what counts as yes, as no, (n,) each; counted (2, BINS)
     """
 
+    exact_rows: int = EXACT_ROWS
     kept: list[tuple[Array, Array, Array]] = field(default_factory=list)
     rows: int = 0
     counted: Array | None = None
@@ -35,16 +36,7 @@ class Ranks:
         """Shapes:  (n,) each; `yes` and `no` are what a row counts for on either side."""
         self.kept.append((predictions, yes, no))
         self.rows += len(predictions)
-        if self.counted is not None or self.rows > EXACT_ROWS:
-            self._count()
-
-    def merge(self, other: "Ranks") -> None:
-        """Take the other's rows too."""
-        self.kept += other.kept
-        self.rows += other.rows
-        if other.counted is not None:
-            self.counted = other.counted + (0.0 if self.counted is None else self.counted)
-        if self.counted is not None or self.rows > EXACT_ROWS:
+        if self.counted is not None or self.rows > self.exact_rows:
             self._count()
 
     def _count(self) -> None:
