@@ -73,19 +73,36 @@ def test_weights_errors_and_likelihood_are_those_of_statsmodels() -> None:
     assert fit.aic == pytest.approx(known.aic, rel=1e-10)
 
 
+@pytest.mark.parametrize("kind", ["HC0", "HC1"])
+def test_robust_errors_are_those_of_statsmodels(kind: str) -> None:
+    model = dr.learn(TABLE, predict="colour", using=NAMES, ridge=0, tolerance=1e-12, errors=kind)
+    codes = np.array([COLOURS.index(one) for one in TABLE["colour"]])
+    known = sm.MNLogit(codes, sm.add_constant(TABLE.select(NAMES).to_numpy()))
+    known = known.fit(disp=0, method="newton", tol=1e-14, maxiter=100, cov_type="HC0")
+    turn = centring(3, 4)
+    errors = np.sqrt(np.diag(turn @ known.cov_params() @ turn.T)).reshape(3, 4)
+    if kind == "HC1":
+        errors *= np.sqrt(len(TABLE) / (len(TABLE) - 2 * 4))
+    for at, colour in enumerate(COLOURS):
+        mine = [w for w in model.record.weights if w.output == f"colour={colour}"]
+        assert [w.standard_error for w in mine] == pytest.approx(list(errors[at, 1:]), rel=1e-8)
+        assert model.record.intercept[at].standard_error == pytest.approx(errors[at, 0], rel=1e-8)
+
+
 def test_a_ridge_is_scikit_learns() -> None:
     strength = 0.1
     model = dr.learn(TABLE, predict="colour", using=NAMES, ridge=strength, tolerance=1e-12)
     inputs = TABLE.select(NAMES).to_numpy()
     standard = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
-    known = LogisticRegression(C=1 / (len(inputs) * strength), tol=1e-12, max_iter=10_000)
+    known = LogisticRegression(
+        C=1 / (len(inputs) * strength), solver="newton-cholesky", tol=1e-12, max_iter=1000
+    )
     known.fit(standard, TABLE["colour"].to_numpy())
     found = np.array([w.weight for w in model.record.weights]).reshape(3, 3) * inputs.std(axis=0)
-    # lbfgs itself stops within some 1e-8.
-    assert found == pytest.approx(known.coef_, abs=1e-6)
+    assert found == pytest.approx(known.coef_, rel=1e-8, abs=1e-10)
     predicted = model.predict(TABLE)
     shares = predicted.select([f"colour_probability_{one}" for one in COLOURS]).to_numpy()
-    assert shares == pytest.approx(known.predict_proba(standard), abs=1e-6)
+    assert shares == pytest.approx(known.predict_proba(standard), abs=1e-9)
     assert predicted["colour_prediction"].to_list() == known.predict(standard).tolist()
 
 

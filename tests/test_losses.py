@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import statsmodels.api as sm
-from glum import GeneralizedLinearRegressor
+from glum import GeneralizedLinearRegressor, TweedieDistribution
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -26,6 +26,12 @@ from deltarule.tables.reading import Keep
 
 SEED, N = 20, 400
 NAMES = ["a", "b", "c"]
+FAMILIES = {
+    "logistic": "binomial",
+    "poisson": "poisson",
+    "gamma": "gamma",
+    "tweedie(1.5)": TweedieDistribution(1.5),
+}
 EVERY = ["logistic", "poisson", "gamma", "tweedie(1.5)", "huber", "absolute", "quantile(0.9)"]
 
 
@@ -264,6 +270,24 @@ def test_a_quantile_with_a_lasso_is_that_of_a_linear_programme(
     known = QuantileRegressor(quantile=share, alpha=lasso, solver="highs-ds").fit(inputs, targets)
     exact = [float(known.intercept_), *known.coef_.tolist()]
     assert weights_of(model) == pytest.approx(exact, rel=1e-8, abs=1e-10)
+
+
+@pytest.mark.parametrize(("lasso", "ridge"), [(0.05, 0.0), (0.02, 0.03)])
+@pytest.mark.parametrize("loss", FAMILIES)
+def test_an_elastic_net_is_that_of_glum(loss: str, lasso: float, ridge: float) -> None:
+    inputs, targets = drawn(loss)
+    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    model = learnt(inputs, targets, loss, lasso=lasso, ridge=ridge, tolerance=1e-13)
+    known = GeneralizedLinearRegressor(
+        family=FAMILIES[loss],
+        link="logit" if loss == "logistic" else "log",
+        alpha=lasso + ridge,
+        l1_ratio=lasso / (lasso + ridge),
+        gradient_tol=1e-13,
+        max_iter=1000,
+    ).fit(inputs, targets)
+    exact = [float(known.intercept_), *known.coef_.tolist()]
+    assert weights_of(model) == pytest.approx(exact, rel=1e-9, abs=1e-11)
 
 
 @pytest.mark.parametrize("loss", ["absolute", "quantile(0.9)", "huber"])

@@ -93,6 +93,25 @@ def test_without_a_ridge_it_stops_and_says_what_to_do(case: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("told", ["all", "one"])
+def test_classes_that_are_told_apart_are_held_and_named(told: str) -> None:
+    a, rng = base()["a"].to_numpy(), np.random.default_rng(SEED + 2)
+    others = a < 0.5 if told == "all" else rng.random(N) < 0.5
+    classes = np.where(a < -0.5, "low", np.where(others, "mid", "high"))
+    table = base().with_columns(y=pl.Series(classes))
+    model = dr.learn(table, predict="y", using=["a", "b"])
+    [note] = [note for note in model.record.notes if "no finite weights" in note]
+    assert "the larger the weight of a grows, " in note
+    assert model.record.learnt[0].ridge > 0
+    assert max(abs(w.weight) for w in model.record.weights) < 1e3
+    held_out = model.record.held_out[0] if model.record.held_out else None
+    assert held_out is not None
+    assert held_out.classes is not None
+    assert held_out.classes.accuracy > (0.95 if told == "all" else 0.5)
+    with pytest.raises(DivergedError, match="the larger the weight of a grows"):
+        dr.learn(table, predict="y", using=["a", "b"], ridge=0)
+
+
 def test_the_ridge_answer_is_scikit_learns_of_the_same_strength() -> None:
     _, targets, _, _ = CASES["two inputs"]
     inputs = StandardScaler().fit_transform(base()["a", "b", "c"].to_numpy())
