@@ -1,5 +1,6 @@
 """Where no finite weights are best, that is said, by name, and what is given is finite."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,14 +102,14 @@ def test_classes_that_are_told_apart_are_held_and_named(told: str) -> None:
     table = base().with_columns(y=pl.Series(classes))
     model = dr.learn(table, predict="y", using=["a", "b"])
     [note] = [note for note in model.record.notes if "no finite weights" in note]
-    assert "the larger the weight of a grows, " in note
+    assert re.search("the larger the weights? of a ", note)
     assert model.record.learnt[0].ridge > 0
     assert max(abs(w.weight) for w in model.record.weights) < 1e3
     held_out = model.record.held_out[0] if model.record.held_out else None
     assert held_out is not None
     assert held_out.classes is not None
     assert held_out.classes.accuracy > (0.95 if told == "all" else 0.5)
-    with pytest.raises(DivergedError, match="the larger the weight of a grows"):
+    with pytest.raises(DivergedError, match="the larger the weights? of a "):
         dr.learn(table, predict="y", using=["a", "b"], ridge=0)
 
 
