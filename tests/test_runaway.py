@@ -109,7 +109,7 @@ def test_classes_that_are_told_apart_are_held_and_named(told: str) -> None:
     assert held_out is not None
     assert held_out.classes is not None
     assert held_out.classes.accuracy > (0.95 if told == "all" else 0.5)
-    with pytest.raises(DivergedError, match="the larger the weights? of a "):
+    with pytest.raises(DivergedError, match=r"the larger the weights? of a "):
         dr.learn(table, predict="y", using=["a", "b"], ridge=0)
 
 
