@@ -4,6 +4,7 @@ What counts as many is made small here, so that the same code is quick.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -217,6 +218,43 @@ def test_blocks_are_the_rows_themselves(intercept: bool, weighed: bool) -> None:
     for rows in (passed, held):
         folds = rows.total(counts, by_fold=True)
         assert folds == pytest.approx({at: fold.rows for at, fold in enumerate(run.read.folds)})
+
+
+@pytest.mark.parametrize(
+    ("loss", "n"),
+    [
+        ("logistic", 2_000),
+        ("logistic", 300_000),
+        ("poisson", 200_000),
+        ("softmax", 2_000),
+        ("huber", 2_000),
+    ],
+)
+def test_many_levels_are_codes_that_teach_what_columns_do(
+    loss: str, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(9)
+    town = rng.integers(0, 40, n)
+    x, w = rng.normal(size=n), rng.integers(0, 3, n)
+    score = 0.5 * x + np.sin(town) + rng.normal(size=n)
+    target = {
+        "logistic": (score > 0).astype(float),
+        "poisson": rng.poisson(np.exp(score / 2)).astype(float),
+        "softmax": np.array(["a", "b", "c"])[np.digitize(score, [-0.7, 0.7])],
+        "huber": score,
+    }[loss]
+    names = pl.Series([f"town {at}" for at in range(40)])
+    table = pl.DataFrame({"x": x, "town": names.gather(town), "kind": town % 3 == 0, "w": w})
+    table = table.with_columns(y=pl.Series(target))
+    asked: dict[str, Any] = {"predict": "y", "loss": loss, "weight": "w", "ridge": 1e-4}
+    coded = dr.learn(table, **asked)
+    monkeypatch.setattr("deltarule.tables.schema.MOST_DENSE", 1000)
+    dense = dr.learn(table, **asked)
+    weights = [[one.weight for one in model.record.weights] for model in (coded, dense)]
+    assert weights[0] == pytest.approx(weights[1], rel=1e-6, abs=1e-9)
+    (one,), (other,) = coded.record.held_out, dense.record.held_out
+    assert one.rmse == pytest.approx(other.rmse, rel=1e-8)
+    assert coded.record.fit[0].rmse == pytest.approx(dense.record.fit[0].rmse, rel=1e-9)
 
 
 def test_a_row_that_reaches_far_unsettles_the_folds() -> None:

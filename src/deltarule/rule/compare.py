@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from deltarule.rule.losses.loss import Loss, Parts, parts
-from deltarule.rule.predict import Array, Mask, Model, Weights, blocked, stack
+from deltarule.rule.predict import Array, Inputs, Mask, Model, Weights, blocked, stack
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Compared:
     model: Model
     loss: Loss
     weights: Weights
-    inputs: Array
+    inputs: Inputs
     targets: Array
     row_weights: Array | None
     scores: Array
@@ -99,7 +99,7 @@ class Compared:
         loss: Loss,
         *,
         weights: Weights,
-        inputs: Array,
+        inputs: Inputs,
         targets: Array,
         row_weights: Array | None = None,
         offsets: Array | None = None,
@@ -137,7 +137,7 @@ def compare(
     loss: Loss,
     *,
     weights: Weights,
-    inputs: Array,
+    inputs: Inputs,
     targets: Array,
     row_weights: Array | None = None,
     offsets: Array | None = None,
@@ -188,7 +188,7 @@ class Rows:
 
     model: Model
     loss: Loss
-    inputs: Array
+    inputs: Inputs
     targets: Array
     row_weights: Array | None = None
     offsets: Array | None = None

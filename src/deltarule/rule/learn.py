@@ -19,6 +19,10 @@ import numpy as np
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Weights, blocked, stack, unstack
 
+# Where no pivot of the curvature's Cholesky factor is below this share of the largest, eight digits
+# of a step are sure.
+SURE = 1e-4
+
 
 @dataclass(frozen=True)
 class AlphaRange:
@@ -281,11 +285,27 @@ def _solve(curvature: Array, g: Array, q: int) -> Array:
     diagonal = np.diag(curvature).reshape(-1, q)
     scale = np.tile(np.sqrt(diagonal.mean(axis=0)), len(diagonal))
     scale[scale == 0] = 1.0
-    values, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
+    scaled = curvature / np.outer(scale, scale)
+    if _sure(scaled):
+        sure: Array = np.linalg.solve(scaled, g / scale) / scale
+        return sure
+    values, vectors = np.linalg.eigh(scaled)
     kept = values > values[-1] * len(g) * np.finfo(float).eps
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
     solved: Array = vectors @ (inverse * (vectors.T @ (g / scale))) / scale
     return solved
+
+
+def _sure(curvature: Array) -> bool:
+    """Whether it is so far from singular that there is no shortest answer to look for.
+
+    Eigenvalues would tell better, and take fifty times as long: 0.6 s of a thousand weights.
+    """
+    try:
+        pivots = np.diag(np.linalg.cholesky(curvature))
+    except np.linalg.LinAlgError:
+        return False
+    return bool(pivots.min(initial=np.inf) > SURE * pivots.max(initial=0.0))
 
 
 LEARNERS: Mapping[str, type[Learner]] = {

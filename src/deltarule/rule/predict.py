@@ -10,7 +10,7 @@ Sums over rows are np.dot rather than @, which would keep other threads waiting 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,34 @@ Mask = NDArray[np.bool_]
 Weights = Mapping[str, Array]
 
 
+class Unlisted(Protocol):
+    """Inputs (n, p) that are not kept as an array, where that would be nearly all zeros."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any) -> "Unlisted": ...
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array: ...
+    def __matmul__(self, weight: Array) -> Array: ...
+    def products(self, delta: Array) -> Array:
+        """inputs.T @ delta: (n, k) -> (p, k)."""
+        ...
+
+    def curvature(self, slope: Array) -> tuple[Array, Array]:
+        """inputs.T @ diag(slope) @ inputs, and inputs.T @ slope: (p, p), (p,)."""
+        ...
+
+
+Inputs = Array | Unlisted
+
+
 class Model(Protocol):
     """What turns weights and inputs into scores. Frozen: it never holds weights."""
 
     def start(self, inputs: int, outputs: int) -> Weights: ...
-    def predict(self, weights: Weights, inputs: Array) -> Array: ...
-    def weight_delta(self, weights: Weights, inputs: Array, delta: Array) -> Weights: ...
-    def curvature(self, inputs: Array, slope: Array) -> Array: ...
+    def predict(self, weights: Weights, inputs: Inputs) -> Array: ...
+    def weight_delta(self, weights: Weights, inputs: Inputs, delta: Array) -> Weights: ...
+    def curvature(self, inputs: Inputs, slope: Array) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,7 @@ class Linear:
             else {"weight": weight}
         )
 
-    def predict(self, weights: Weights, inputs: Array) -> Array:
+    def predict(self, weights: Weights, inputs: Inputs) -> Array:
         """The scores.
 
         Shapes:  weight (p, k), inputs (n, p) -> (n, k)
@@ -62,19 +83,22 @@ class Linear:
             scores += weights["intercept"]
         return scores
 
-    def weight_delta(self, weights: Weights, inputs: Array, delta: Array) -> Weights:
+    def weight_delta(self, weights: Weights, inputs: Inputs, delta: Array) -> Weights:
         """The rule: delta * input, summed over the rows. The intercept's input is 1.
 
         Shapes:  inputs (n, p), delta (n, k) -> weight (p, k), intercept (k,)
         """
-        weight = np.dot(inputs.T, delta)
+        if isinstance(inputs, np.ndarray):
+            weight: Array = np.dot(inputs.T, delta)
+        else:
+            weight = inputs.products(delta)
         return (
             {"weight": weight, "intercept": delta.sum(axis=0)}
             if self.intercept
             else {"weight": weight}
         )
 
-    def curvature(self, inputs: Array, slope: Array) -> Array:
+    def curvature(self, inputs: Inputs, slope: Array) -> Array:
         """How fast weight_delta changes with the weights: a matrix for each output, or for all.
 
         Maths:   inputs.T @ diag(slope) @ inputs, the intercept last; where outputs sway each
@@ -84,33 +108,49 @@ class Linear:
         """
         if slope.ndim == 3:
             return self._coupled(inputs, slope)
-        (n, p), k = inputs.shape, slope.shape[1]
-        curvature = np.zeros((k, p + self.intercept, p + self.intercept))
-        root, some = np.sqrt(slope), max(min(CELLS // max(p, 1), ROWS), 64)
-        memory = np.empty(min(some, n) * p)
-        for start in range(0, n, some):
-            rows, by = inputs[start : start + some], root[start : start + some]
-            rooted = memory[: rows.size].reshape(rows.shape, order="F")
-            for at in range(k):
-                np.multiply(rows, by[:, at, None], out=rooted)
-                curvature[at, :p, :p] += np.dot(rooted.T, rooted)
-                if self.intercept:
-                    curvature[at, :p, p] += np.dot(rooted.T, by[:, at])
-        if self.intercept:
-            curvature[:, p, :p] = curvature[:, :p, p]
-            curvature[:, p, p] = slope.sum(axis=0)
+        p, k = inputs.shape[1], slope.shape[1]
+        curvature = np.empty((k, p + self.intercept, p + self.intercept))
+        for at in range(k):
+            curvature[at, :p, :p], once = _curvature(inputs, slope[:, at])
+            if self.intercept:
+                curvature[at, :p, p] = curvature[at, p, :p] = once
+                curvature[at, p, p] = slope[:, at].sum()
         return curvature
 
-    def _coupled(self, inputs: Array, slope: Array) -> Array:
-        if self.intercept:
-            inputs = np.column_stack([inputs, np.ones(len(inputs))])
-        k, q = slope.shape[1], inputs.shape[1]
+    def _coupled(self, inputs: Inputs, slope: Array) -> Array:
+        p, k = inputs.shape[1], slope.shape[1]
+        q = p + self.intercept
         curvature = np.empty((k, q, k, q))
         for one in range(k):
             for other in range(one + 1):
-                pair = np.dot(inputs.T, inputs * slope[:, one, other, None])
+                pair = np.empty((q, q))
+                if isinstance(inputs, np.ndarray):
+                    weighed = inputs * slope[:, one, other, None]
+                    pair[:p, :p], once = np.dot(inputs.T, weighed), weighed.sum(axis=0)
+                else:
+                    pair[:p, :p], once = inputs.curvature(slope[:, one, other])
+                if self.intercept:
+                    pair[:p, p] = pair[p, :p] = once
+                    pair[p, p] = slope[:, one, other].sum()
                 curvature[one, :, other] = curvature[other, :, one] = pair
         return curvature.reshape(1, k * q, k * q)
+
+
+def _curvature(inputs: Inputs, slope: Array) -> tuple[Array, Array]:
+    """inputs.T @ diag(slope) @ inputs, and inputs.T @ slope; no slope is below 0."""
+    if not isinstance(inputs, np.ndarray):
+        return inputs.curvature(slope)
+    n, p = inputs.shape
+    square, once, root = np.zeros((p, p)), np.zeros(p), np.sqrt(slope)
+    some = max(min(CELLS // max(p, 1), ROWS), 64)
+    memory = np.empty(min(some, n) * p)
+    for start in range(0, n, some):
+        rows, by = inputs[start : start + some], root[start : start + some]
+        rooted = memory[: rows.size].reshape(rows.shape, order="F")
+        np.multiply(rows, by[:, None], out=rooted)
+        square += np.dot(rooted.T, rooted)
+        once += np.dot(rooted.T, by)
+    return square, once
 
 
 def stack(weights: Weights) -> Array:

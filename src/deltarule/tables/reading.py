@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from deltarule.errors import ColumnError, EmptyError, TargetError, ValueRefusedError
 from deltarule.moments.chunk import NOWHERE, Chunk, Folds, Frame, InfiniteError
+from deltarule.moments.mixed import Codes
 from deltarule.moments.moments import Moments
 from deltarule.moments.pieces import Pieces
 from deltarule.moments.splits import Splits
@@ -178,13 +179,15 @@ class Read:
 class Encoded:
     """Rows as arrays: each input (n,), targets (n, k); row weights, row numbers, folds (n,).
 
+    The many levels of a category are one column of codes.
+
     `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
     from them.
 
     What is costly and not always wanted is worked out when it is asked for.
     """
 
-    columns: Sequence[Pieces]
+    columns: Sequence[Pieces | Codes]
     targets: Array
     row_weights: Array | None
     counted: Callable[[], NDArray[np.intp]]
@@ -198,8 +201,26 @@ class Encoded:
     @cached_property
     def inputs(self) -> Array:
         """All inputs, (n, p)."""
-        whole = [column.whole for column in self.columns]
-        return np.array(whole).T if whole else np.zeros((len(self), 0))
+        inputs = np.empty((len(self), self.width), order="F")
+        for at, column in self.places():
+            if isinstance(column, Codes):
+                inputs[:, at : at + column.levels] = column.dense
+            else:
+                inputs[:, at] = column.whole
+        return inputs
+
+    @property
+    def width(self) -> int:
+        """How many inputs there are."""
+        return sum(one.levels if isinstance(one, Codes) else 1 for one in self.columns)
+
+    def places(self) -> list[tuple[int, Pieces | Codes]]:
+        """The columns, each with the place of its first input."""
+        found, start = [], 0
+        for one in self.columns:
+            found.append((start, one))
+            start += one.levels if isinstance(one, Codes) else 1
+        return found
 
     @cached_property
     def number(self) -> NDArray[np.intp]:
@@ -219,7 +240,10 @@ class Encoded:
     def only(self, keep: Mask) -> "Encoded":
         """Those of the rows that a mask (n,) keeps."""
         return Encoded(
-            [Pieces((column.whole[keep],)) for column in self.columns],
+            [
+                column[keep] if isinstance(column, Codes) else Pieces((column.whole[keep],))
+                for column in self.columns
+            ],
             self.targets[keep],
             None if self.row_weights is None else self.row_weights[keep],
             lambda: self.number[keep],

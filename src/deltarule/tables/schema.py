@@ -13,9 +13,11 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
+from deltarule.moments.mixed import MOST_DENSE, Codes
 from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.names import check_there
@@ -269,19 +271,26 @@ class Schema(Part):
 
     def columns_of(
         self, frame: pl.DataFrame, *, name: str, row: int = 0
-    ) -> tuple[list[Pieces], Noticed]:
+    ) -> tuple[list[Pieces | Codes], Noticed]:
         """The same of rows that were learnt from, each input a column (n,).
+
+        The levels of a category are one column of codes where they are many.
 
         A number that never was missing is handed out where it is, without a copy or a look. Only
         rows that are left out, for a missing target or a weight of 0, may be missing there: NaN.
         """
-        found: list[Pieces] = []
+        found: list[Pieces | Codes] = []
         noticed = Noticed()
         for column in self.columns:
             series, where = frame[column.name], f"{name}, column '{column.name}'"
             if isinstance(column, Number) and not (column.missing or self.drop_missing):
                 found.append(Pieces.of(series))
                 continue
+            if isinstance(column, Category) and len(column.levels) > MOST_DENSE:
+                codes = self._codes(column, series, noticed)
+                if (codes >= 0).all():
+                    found.append(Codes(_placed(column)[codes], len(column.levels)))
+                    continue
             inputs = np.empty((frame.height, len(column.levels)), order="F")
             if isinstance(column, Number):
                 self._encode_number(column, series, inputs, noticed, where, row)
@@ -306,9 +315,8 @@ class Schema(Part):
         if column.gap:
             into[:, 1] = gaps
 
-    def _encode_category(
-        self, column: Category, series: pl.Series, into: Array, noticed: Noticed
-    ) -> None:
+    def _codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
+        """Which of the known levels each row has, -1 for none of them: (n,)."""
         labels = list(column.known)
         text = text_of(series)
         gaps = text.is_null().to_numpy()
@@ -324,8 +332,14 @@ class Schema(Part):
         if unseen.any():
             noticed.unseen[column.name] = unseen
         at[unseen] = other
-        for place, level in enumerate(column.levels):
-            into[:, place] = at == labels.index(str(level))
+        return at
+
+    def _encode_category(
+        self, column: Category, series: pl.Series, into: Array, noticed: Noticed
+    ) -> None:
+        at, places = self._codes(column, series, noticed), _placed(column)
+        for place in range(len(column.levels)):
+            into[:, place] = at == int(np.flatnonzero(places == place)[0])
         # Without a pool to join, an unseen level counts as the average of those seen.
         lost = at < 0
         if lost.any():
@@ -348,6 +362,12 @@ class Schema(Part):
             else:
                 columns.append(numbers_of(series, where=where, row=row))
         return columns[0][:, None] if len(columns) == 1 else np.column_stack(columns)
+
+
+def _placed(column: Category) -> NDArray[np.int64]:
+    """The place among the levels of each known one, and after the last for the reference."""
+    levels = {str(level): place for place, level in enumerate(column.levels)}
+    return np.array([levels.get(label, len(levels)) for label in column.known])
 
 
 def _spans(parts: Sequence[Number | Category | Target]) -> dict[str, slice]:

@@ -118,7 +118,7 @@ def slopes(rows: RowSource, model: Linear, loss: Loss, weights: Weights) -> Iter
         scores = batch.scores(model, weights)
         bend = loss.slope(scores)
         yield Slopes(
-            design(batch.inputs, intercept=model.intercept),
+            design(batch.array, intercept=model.intercept),
             loss.delta(scores, batch.targets),
             batch.each,
             bend if bend.ndim == 2 else None,

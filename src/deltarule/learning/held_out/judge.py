@@ -286,6 +286,9 @@ def steady(found: Mapping[int, Comparison]) -> bool:
         own = one.average().curvature
         assert own is not None, "what was found has curvature"
         for block, of_all in zip(own, whole, strict=True):
+            # No eigenvalue is nearer to 1 than every weight's own curvature is.
+            if np.any(np.abs(np.diag(block - of_all)) > STEADY * np.diag(of_all)):
+                return False
             try:
                 apart = eigh(block - of_all, of_all, eigvals_only=True)
             except LinAlgError:

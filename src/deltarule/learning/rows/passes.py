@@ -22,16 +22,19 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from deltarule.moments.chunk import Folds, sorted_by
+from deltarule.moments.mixed import Codes, Levels, Mixed
+from deltarule.moments.pieces import Pieces
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Compared, Comparison, Objective
 from deltarule.rule.losses.loss import Loss
-from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.rule.predict import Array, Inputs, Linear, Mask, Weights
 from deltarule.tables.reading import Encoded, Read, workers
 
 # Numbers that are asked at once, 8 MB of them, in not more rows than these. Python runs one thread
 # at a time, so two workers keep each other waiting between calls that are short: with 20 inputs a
 # row takes 55 ns, and with a quarter of the rows 85, as long as one worker alone.
 BLOCK_CELLS, BLOCK_ROWS = 1_000_000, 32_768
+CODED_ROWS = 131_072
 # Up to so many numbers, 32 MB of them, are held as arrays.
 HELD_CELLS = 4_000_000
 
@@ -59,11 +62,13 @@ class ByFold(dict[int, Answer]):
 class Batch:
     """Some rows: inputs (n, p), targets (n, k), what each counts for (n,), None for 1.
 
+    Inputs may be codes in place of an array; `listed` makes an array of them.
+
     Offsets, (n, k) or (n, 1), are added to the scores. `folds` says where the rows of each fold
     stand, if they are sorted by it.
     """
 
-    inputs: Array
+    inputs: Inputs
     targets: Array
     row_weights: Array | None = None
     offsets: Array | None = None
@@ -91,13 +96,26 @@ class Batch:
             None if self.offsets is None else self.offsets[kept],
         )
 
+    @property
+    def array(self) -> Array:
+        """The inputs as an array."""
+        return np.asarray(self.inputs)
+
+    @property
+    def listed(self) -> "Batch":
+        """The same with an array of inputs."""
+        return replace(self, inputs=self.array)
+
     @classmethod
     def joined(cls, parts: Sequence["Batch"]) -> "Batch":
         """All of them, one after the other."""
+        coded = [part.inputs for part in parts if isinstance(part.inputs, Mixed)]
         weights = [part.row_weights for part in parts if part.row_weights is not None]
         offsets = [part.offsets for part in parts if part.offsets is not None]
         return cls(
-            np.concatenate([part.inputs for part in parts]),
+            Mixed.joined(coded)
+            if len(coded) == len(parts)
+            else np.concatenate([part.array for part in parts]),
             np.concatenate([part.targets for part in parts]),
             np.concatenate(weights) if weights else None,
             np.concatenate(offsets) if offsets else None,
@@ -137,7 +155,7 @@ class RowSource(Protocol):
         ...
 
     def batches(self) -> Iterator[Batch]:
-        """All rows; the inputs of a batch are there until the next one is asked for."""
+        """All rows, inputs as an array, which is there until the next batch is asked for."""
         ...
 
     def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
@@ -177,26 +195,35 @@ class Held:
 
     def batches(self) -> Iterator[Batch]:
         self.passes += 1
-        yield from self._blocks(self.whole)
+        for start, stop in self._spans:
+            yield self.whole.only(slice(start, stop)).listed
 
-    def _blocks(self, rows: Batch) -> Iterator[Batch]:
-        some = block_rows(rows.inputs.shape[1])
-        for start in range(0, len(rows), some):
-            yield rows.only(slice(start, start + some))
+    @property
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        some = block_rows(self.whole.inputs.shape[1])
+        for start in range(0, len(self.whole), some):
+            yield start, min(start + some, len(self.whole))
 
     def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
-        if not by_fold:
-            return reduce(add, map(answer, self.batches()))
         self.passes += 1
-        return reduce(add, map(answer, self._sorted))
+        blocks = self._sorted if by_fold else self._blocks
+        return reduce(add, map(answer, blocks))
+
+    @property
+    def _blocks(self) -> Iterator[Batch]:
+        if isinstance(self.whole.inputs, Mixed):
+            yield self.whole
+            return
+        for start, stop in self._spans:
+            yield self.whole.only(slice(start, stop))
 
     @cached_property
     def _sorted(self) -> list[Batch]:
-        found = []
-        for at, rows in enumerate(self._blocks(self.whole)):
-            start = at * block_rows(rows.inputs.shape[1])
+        found, start = [], 0
+        for rows in self._blocks:
             order, folds = sorted_by(self.fold[start : start + len(rows)])
             found.append(replace(rows.only(order), folds=folds))
+            start += len(rows)
         return found
 
     def objective(
@@ -222,7 +249,9 @@ class Passed:
     def batches(self) -> Iterator[Batch]:
         self.passes += 1
         for rows in self.read.rows():
-            yield from _blocks(rows, self.standard)
+            some = block_rows(rows.width)
+            for start in range(0, len(rows), some):
+                yield _block(rows, self.standard, slice(start, start + some)).listed
 
     def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
         def ask(rows: Encoded, row: int) -> Answer | None:
@@ -301,8 +330,10 @@ def _blocks(rows: Encoded, standard: Standard, fold: Folds | None = None) -> Ite
 
     With their folds, the rows of each block are sorted by fold.
     """
-    some = block_rows(len(rows.columns))
-    memory = np.empty(min(some, len(rows)) * len(rows.columns))
+    dense = sum(isinstance(column, Pieces) for column in rows.columns)
+    # Sums by code fill a table of all pairs of levels for each block, so those are few and long.
+    some = block_rows(dense) if dense == rows.width else max(block_rows(dense), CODED_ROWS)
+    memory = np.empty(min(some, len(rows)) * dense)
     for start in range(0, len(rows), some):
         span = slice(start, start + some)
         if fold is None:
@@ -325,12 +356,12 @@ def _block(
         return array[span] if order is None else array[span][order]
 
     targets = of(rows.targets)
-    n, p = len(targets), len(rows.columns)
-    inputs = np.empty(n * p) if memory is None else memory[: n * p]
-    inputs = inputs.reshape((n, p), order="F")
+    n, places = len(targets), rows.places()
+    dense = [(at, one) for at, one in places if isinstance(one, Pieces)]
+    inputs = np.empty(n * len(dense)) if memory is None else memory[: n * len(dense)]
+    inputs = inputs.reshape((n, len(dense)), order="F")
     centred = None if order is None else np.empty(n)
-    for at, column in enumerate(rows.columns):
-        into = inputs[:, at]
+    for into, (at, column) in zip(inputs.T, dense, strict=True):
         if order is None or centred is None:
             np.subtract(column[span], standard.mean[at], out=into)
         else:
@@ -339,6 +370,17 @@ def _block(
             # mode="clip" skips take's buffer; the rows are within range anyway.
             np.take(centred, order, out=into, mode="clip")
         into *= standard.per[at]
+    coded = tuple(
+        Levels(
+            Codes(of(one.at), one.levels),
+            at,
+            standard.mean[at : at + one.levels],
+            standard.per[at : at + one.levels],
+        )
+        for at, one in places
+        if isinstance(one, Codes)
+    )
+    whole = Mixed(inputs, np.array([at for at, _ in dense], dtype=int), coded) if coded else inputs
     weights = None if rows.row_weights is None else of(rows.row_weights)
     offsets = None if rows.offsets is None else of(rows.offsets)[:, None]
-    return Batch(inputs, targets, weights, offsets)
+    return Batch(whole, targets, weights, offsets)

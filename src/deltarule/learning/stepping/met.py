@@ -130,11 +130,11 @@ def _near(
         start += len(batch)
         delta = np.where(off[here] < 0, 1 - loss.share, -loss.share) * batch.each
         delta[near[here]] = 0.0
-        others = others + delta @ design(batch.inputs, intercept=intercept)
+        others = others + delta @ design(batch.array, intercept=intercept)
         parts.append(batch.only(near[here] & (batch.each > 0)))
     kept = Batch.joined(parts)
     return _Near(
-        design(kept.inputs, intercept=intercept),
+        design(kept.array, intercept=intercept),
         kept.targets[:, column],
         kept.each,
         np.array(others),
@@ -193,7 +193,7 @@ def _sides(
     for batch in rows.batches():
         here = slice(start, start + len(batch))
         start += len(batch)
-        left = batch.targets[:, column] - design(batch.inputs, intercept=intercept) @ weights
+        left = batch.targets[:, column] - design(batch.array, intercept=intercept) @ weights
         crossed = ~near[here] & (batch.each > 0) & (np.sign(left) != np.sign(off[here]))
         if crossed.any():
             return False
