@@ -274,19 +274,20 @@ class Schema(Part):
     ) -> tuple[list[Pieces | Codes], Noticed]:
         """The same of rows that were learnt from, each input a column (n,).
 
-        The levels of a category are one column of codes where they are many.
+        The levels of a category are one column of codes where all categories have many.
 
         A number that never was missing is handed out where it is, without a copy or a look. Only
         rows that are left out, for a missing target or a weight of 0, may be missing there: NaN.
         """
         found: list[Pieces | Codes] = []
+        levels = sum(len(one.levels) for one in self.columns if isinstance(one, Category))
         noticed = Noticed()
         for column in self.columns:
             series, where = frame[column.name], f"{name}, column '{column.name}'"
             if isinstance(column, Number) and not (column.missing or self.drop_missing):
                 found.append(Pieces.of(series))
                 continue
-            if isinstance(column, Category) and len(column.levels) > MOST_DENSE:
+            if isinstance(column, Category) and levels > MOST_DENSE:
                 codes = self._codes(column, series, noticed)
                 if (codes >= 0).all():
                     found.append(Codes(_placed(column)[codes], len(column.levels)))

@@ -99,7 +99,7 @@ def errors_of(variance: Array, jacobian: Array) -> Array:
     """
     q = len(jacobian)
     own = np.kron(np.eye(variance.shape[1] // q), jacobian)
-    of_each = np.einsum("ij,bjk,ik->bi", own, variance, own)
+    of_each = np.sum((own @ variance) * own, axis=2)
     errors: Array = np.sqrt(np.maximum(of_each, 0.0)).reshape(-1, q).T
     return errors
 

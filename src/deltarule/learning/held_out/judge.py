@@ -30,7 +30,7 @@ from deltarule.moments.problem import Problem
 from deltarule.moments.solve import guessing_error
 from deltarule.moments.splits import Split, Splits
 from deltarule.rule.compare import Comparison, Objective
-from deltarule.rule.learn import Learner, Newton
+from deltarule.rule.learn import Learner, Newton, Taken
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.penalties.penalty import Lasso
 from deltarule.rule.penalties.proximal import ProximalNewton
@@ -63,17 +63,16 @@ class Known:
 
 @dataclass(frozen=True)
 class _Told:
-    """What the rows of a fold say: to the weights of each other fold, and how far theirs are off.
+    """What rows say to the weights of each fold that they teach, and how far off its own are.
 
     Shapes:  errors (k,): summed (prediction - target) ** 2 by the weights learnt without them
     """
 
-    others: Mapping[int, Comparison]
-    errors: Array
+    taught: ByFold[Comparison]
+    errors: ByFold[Array]
 
     def __add__(self, other: "_Told") -> "_Told":
-        others = {fold: one + other.others[fold] for fold, one in self.others.items()}
-        return _Told(others, self.errors + other.errors)
+        return _Told(self.taught + other.taught, self.errors + other.errors)
 
 
 @dataclass
@@ -213,36 +212,40 @@ class Judge:
                 told = self._ask(loss, learnt)
                 going = {fold: one for fold, one in learnt.items() if not one.settled}
                 for fold, one in going.items():
-                    said = reduce(add, (told[teacher].others[fold] for teacher in one.teachers))
-                    compared = self._average(said, one.weights, one.frozen)
-                    errors = told[fold].errors
-                    _move(learner, one, compared, errors, settled, first=number == 0)
+                    compared = self._average(told.taught[fold], one.weights, one.frozen)
+                    _move(learner, one, compared, told.errors[fold], settled, first=number == 0)
                 if all(one.settled for one in going.values()):
                     break
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
 
-    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> dict[int, _Told]:
-        """What every row says to the weights of the other folds that are still on their way."""
+    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> _Told:
+        """What every row says to the weights of the folds it teaches, if they are on their way."""
 
-        def answer(batch: Batch) -> ByFold[_Told]:
-            others: dict[int, dict[int, Comparison]] = {fold: {} for fold in batch.folds}
+        def answer(batch: Batch) -> _Told:
+            taught = ByFold[Comparison]()
             asked: Weights | None = None
-            for at, one in learnt.items():
-                teachers = [fold for fold in batch.folds if fold in one.teachers]
-                if one.settled or not teachers:
+            for fold, one in learnt.items():
+                runs = _runs([span for of, span in batch.folds.items() if of in one.teachers])
+                if one.settled or not runs:
                     continue
                 if one.weights is not asked:
-                    asked, said = one.weights, dict[int, Comparison]()
+                    asked = one.weights
                     compared = batch.compare(self.model, loss, asked)
-                for fold in teachers:
-                    if fold not in said:
-                        said[fold] = compared.sum(batch.folds[fold], curvature=True)
-                    others[fold][at] = said[fold]
-            off = self._off(batch, {fold: one.weights for fold, one in learnt.items()})
-            none = np.zeros(batch.targets.shape[1])
-            return ByFold({fold: _Told(told, off.get(fold, none)) for fold, told in others.items()})
+                taught[fold] = reduce(add, (compared.sum(run, curvature=True) for run in runs))
+            return _Told(taught, self._off(batch, {of: one.weights for of, one in learnt.items()}))
 
         return self.rows.total(answer, by_fold=True)
+
+
+def _runs(spans: Sequence[slice]) -> list[slice]:
+    """The same rows in as few slices as there can be; the spans are in order."""
+    runs: list[slice] = []
+    for span in spans:
+        if runs and runs[-1].stop == span.start:
+            runs[-1] = slice(runs[-1].start, span.stop)
+        else:
+            runs.append(span)
+    return runs
 
 
 def _move(
@@ -257,19 +260,24 @@ def _move(
     """Take a step, unless it promises next to nothing."""
     if first or compared.loss <= one.least:
         one.least, one.errors, one.best = compared.loss, errors, one.weights
-    promised = _promised(one.weights, compared, learner)
+    stepped, state = learner.step(one.weights, compared, one.state)
+    fresh = isinstance(state, Taken) and state.share == 1
+    promised = _promised(one.weights, compared, learner, state.way if fresh else None)
     one.at_start = promised if first else one.at_start
     one.settled = promised <= settled * one.at_start
     if one.settled:
         one.errors, one.best = errors, one.weights
     else:
-        one.weights, one.state = learner.step(one.weights, compared, one.state)
+        one.weights, one.state = stepped, state
 
 
-def _promised(weights: Weights, compared: Comparison, learner: Learner) -> float:
-    """How far the loss would fall along Newton's step if it were a plane."""
-    newton = learner if isinstance(learner, ProximalNewton) else Newton()
-    way = newton.step(weights, compared, None)[1].way
+def _promised(
+    weights: Weights, compared: Comparison, learner: Learner, way: Weights | None
+) -> float:
+    """How far the loss would fall along Newton's step, `way` if it is known, if it were a plane."""
+    if way is None:
+        newton = learner if isinstance(learner, ProximalNewton) else Newton()
+        way = newton.step(weights, compared, None)[1].way
     promised = float(sum(np.sum(g * way[n]) for n, g in compared.weight_delta.items()))
     if isinstance(learner, ProximalNewton):
         there = {name: array - way[name] for name, array in weights.items()}

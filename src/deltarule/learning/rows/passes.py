@@ -28,7 +28,7 @@ from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Compared, Comparison, Objective
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Inputs, Linear, Mask, Weights
-from deltarule.tables.reading import Encoded, Read, workers
+from deltarule.tables.reading import KEPT_CELLS, Encoded, Read, workers
 
 # Numbers that are asked at once, 8 MB of them, in not more rows than these. Python runs one thread
 # at a time, so two workers keep each other waiting between calls that are short: with 20 inputs a
@@ -241,6 +241,7 @@ class Passed:
     standard: Standard
     passes: int = 0
     _folds: dict[int, Folds] = field(default_factory=dict, repr=False)
+    _coded: dict[int, Encoded] = field(default_factory=dict, repr=False)
 
     @property
     def in_memory(self) -> bool:
@@ -262,6 +263,17 @@ class Passed:
         found: Answer = reduce(add, (one for one in self._each(ask) if one is not None))
         return found
 
+    def _encoded(self, part: Any, row: int) -> Encoded:
+        """Rows as arrays; those of text in memory are remembered up to a size: it takes long."""
+        if row in self._coded:
+            return self._coded[row]
+        rows = self.read.encoded(part, row)
+        text = any(isinstance(column, Codes) for column in rows.columns)
+        kept = sum(len(one) * len(one.columns) for one in list(self._coded.values()))
+        if self.in_memory and text and kept < KEPT_CELLS:
+            self._coded[row] = rows
+        return rows
+
     def _fold(self, rows: Encoded, row: int) -> Folds:
         """Each row's fold; of rows in memory it is remembered: a byte for what takes 14 ns."""
         if not self.in_memory:
@@ -276,7 +288,7 @@ class Passed:
         waiting: deque[Future[Any]] = deque()
 
         def answered(part: Any, row: int) -> Any:
-            return ask(self.read.encoded(part, row), row)
+            return ask(self._encoded(part, row), row)
 
         # One BLAS thread for each worker: two on a block this thin were slower than one.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
