@@ -24,13 +24,14 @@ from deltarule.moments.inference import design
 from deltarule.rule.losses.robust import Quantile
 from deltarule.rule.predict import Array, Mask
 
-# A row is met whose residual is at most so many widths. Of those that are not, most are a million
-# widths off; what is in between is tried, and then the proof fails.
+# Rows that are met have residuals of some widths. Of all that are within so many the nearest are
+# tried, and the proof fails if they are not the ones.
 REACH = 1e3
-# Above so many for each weight they are ties, which no single plane meets.
-TIES = 20
-# Deltas, and residuals beside their targets, that are as good as those asked for.
-SURE = 1e-9
+# Above so many for each weight they are ties, which no single plane meets; and of more weights and
+# rows together than these the proof takes longer than it is worth.
+TIES, MOST = 20, 1000
+# Residuals that are rounding beside what they are left of, and deltas as good as those asked for.
+ROUNDING, SURE = 1e-12, 1e-9
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,22 @@ class Holds:
 
 @dataclass(frozen=True)
 class _Near:
-    """The rows near the plane, and what all others say.
+    """The rows near the plane, the nearest first, and what all others say.
 
-    Shapes:  inputs (m, q), targets, each (m,), others (q,): the sum of their delta * input
+    Shapes:  inputs (m, q), targets, each, off (m,), others (q,): the sum of their delta * input
     """
 
     inputs: Array
     targets: Array
     each: Array
+    off: Array
     others: Array
+
+    def only(self, met: Mask, share: float) -> "_Near":
+        """Those that are met, (m,); what the rest says goes to the others."""
+        said = np.where(self.off < 0, 1 - share, -share) * self.each
+        others = self.others + said[~met] @ self.inputs[~met]
+        return _Near(self.inputs[met], self.targets[met], self.each[met], self.off[met], others)
 
 
 def met(
@@ -89,14 +97,17 @@ def met(
     Shapes:  weights (q,), off (n,), in the order of the rows
     """
     near = np.abs(off) <= REACH * loss.width
-    if not loss.width or not near.any() or near.sum() > TIES * len(weights):
+    rows_met, q = int(near.sum()), len(weights)
+    if not loss.width or not 0 < rows_met <= TIES * q or rows_met + q > MOST:
         return None
     free = holds.free(weights)
     found = _near(rows, loss, off, near, column, intercept=intercept)
     # Ties say the same twice: what is to be met is said once.
-    basis = _independent(found.inputs[:, free])
-    inputs, slope = found.inputs[basis], found.others + holds.ridge * weights
-    m, pull = len(basis), holds.slopes(weights)[0]  # of a free weight the least is the most
+    basis = np.zeros(len(found.each), dtype=bool)
+    basis[_independent(found.inputs[:, free])] = True
+    inputs = found.inputs[basis]
+    slope = found.only(basis, loss.share).others + holds.ridge * weights
+    m, pull = len(inputs), holds.slopes(weights)[0]  # of a free weight the least is the most
     whole = np.block(
         [[np.diag(holds.ridge[free]), inputs[:, free].T], [inputs[:, free], np.zeros((m, m))]]
     )
@@ -123,6 +134,7 @@ def _near(
     intercept: bool,
 ) -> _Near:
     parts: list[Batch] = []
+    left: list[Array] = []
     others: Array = np.zeros(1)
     start = 0
     for batch in rows.batches():
@@ -131,13 +143,17 @@ def _near(
         delta = np.where(off[here] < 0, 1 - loss.share, -loss.share) * batch.each
         delta[near[here]] = 0.0
         others = others + delta @ design(batch.array, intercept=intercept)
-        parts.append(batch.only(near[here] & (batch.each > 0)))
-    kept = Batch.joined(parts)
+        kept_here = near[here] & (batch.each > 0)
+        parts.append(batch.only(kept_here))
+        left.append(off[here][kept_here])
+    kept, away = Batch.joined(parts), np.concatenate(left)
+    order = np.argsort(np.abs(away), kind="stable")
     return _Near(
-        design(kept.array, intercept=intercept),
-        kept.targets[:, column],
-        kept.each,
-        np.array(others),
+        design(kept.array, intercept=intercept)[order],
+        kept.targets[order, column],
+        kept.each[order],
+        away[order],
+        others,
     )
 
 
@@ -162,8 +178,10 @@ def _proved(near: _Near, loss: Quantile, weights: Array, holds: Holds) -> bool:
 
     left = near.targets - near.inputs @ weights
     size = np.abs(near.inputs) @ np.abs(weights) + np.abs(near.targets)
-    if np.any(np.abs(left) > SURE * size):
+    here = np.abs(left) <= ROUNDING * size
+    if np.any(np.sign(left[~here]) != np.sign(near.off[~here])):
         return False
+    near = near.only(here, loss.share)
     slopes = near.inputs * near.each[:, None]
     # The scale by which a weight_delta is small: what the rows would say if all agreed.
     scale = np.abs(near.others) + np.abs(slopes).sum(axis=0)
