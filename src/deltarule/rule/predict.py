@@ -23,13 +23,13 @@ Mask = NDArray[np.bool_]
 Weights = Mapping[str, Array]
 
 
-class Unlisted(Protocol):
-    """Inputs (n, p) that are not kept as an array, where that would be nearly all zeros."""
+class Sparse(Protocol):
+    """Inputs (n, p) in another form than an array, which would be nearly all zeros."""
 
     @property
     def shape(self) -> tuple[int, int]: ...
     def __len__(self) -> int: ...
-    def __getitem__(self, rows: Any) -> "Unlisted": ...
+    def __getitem__(self, rows: Any) -> "Sparse": ...
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array: ...
     def __matmul__(self, weight: Array) -> Array: ...
     def products(self, delta: Array) -> Array:
@@ -41,7 +41,7 @@ class Unlisted(Protocol):
         ...
 
 
-Inputs = Array | Unlisted
+Inputs = Array | Sparse
 
 
 class Model(Protocol):

@@ -1,9 +1,9 @@
 """Rows as an objective: gone over again at every step, where they are.
 
 Few rows are held as arrays. Many stay where they are, in a frame in memory or in a file that is
-read again: workers take a batch each, standardise a block of it at a time, which fits the cache,
-and ask the block. Answers are added up in the order of the rows, whichever worker was first, so the
-same table gives the same result to the last bit.
+read again: workers take a batch each, standardise a block of it at a time, and ask the block. The
+levels of categories stay codes. Answers are added up in the order of the rows, whichever worker was
+first, so the same table gives the same result to the last bit.
 
 Shapes: n rows, p inputs, k outputs. Inputs are in standardised units, or whatever units are given.
 """
@@ -32,8 +32,9 @@ from deltarule.tables.reading import KEPT_CELLS, Encoded, Read, workers
 
 # Numbers that are asked at once, 8 MB of them, in not more rows than these. Python runs one thread
 # at a time, so two workers keep each other waiting between calls that are short: with 20 inputs a
-# row takes 55 ns, and with a quarter of the rows 85, as long as one worker alone.
+# row takes 70 ns, and with a quarter of the rows 90, nearly as long as one worker alone.
 BLOCK_CELLS, BLOCK_ROWS = 1_000_000, 32_768
+# Of rows whose categories are codes.
 CODED_ROWS = 131_072
 # Up to so many numbers, 32 MB of them, are held as arrays.
 HELD_CELLS = 4_000_000
@@ -62,7 +63,7 @@ class ByFold(dict[int, Answer]):
 class Batch:
     """Some rows: inputs (n, p), targets (n, k), what each counts for (n,), None for 1.
 
-    Inputs may be codes in place of an array; `listed` makes an array of them.
+    Inputs may be codes in place of an array; `dense` makes an array of them.
 
     Offsets, (n, k) or (n, 1), are added to the scores. `folds` says where the rows of each fold
     stand, if they are sorted by it.
@@ -102,7 +103,7 @@ class Batch:
         return np.asarray(self.inputs)
 
     @property
-    def listed(self) -> "Batch":
+    def dense(self) -> "Batch":
         """The same with an array of inputs."""
         return replace(self, inputs=self.array)
 
@@ -196,7 +197,7 @@ class Held:
     def batches(self) -> Iterator[Batch]:
         self.passes += 1
         for start, stop in self._spans:
-            yield self.whole.only(slice(start, stop)).listed
+            yield self.whole.only(slice(start, stop)).dense
 
     @property
     def _spans(self) -> Iterator[tuple[int, int]]:
@@ -252,7 +253,7 @@ class Passed:
         for rows in self.read.rows():
             some = block_rows(rows.width)
             for start in range(0, len(rows), some):
-                yield _block(rows, self.standard, slice(start, start + some)).listed
+                yield _block(rows, self.standard, slice(start, start + some)).dense
 
     def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
         def ask(rows: Encoded, row: int) -> Answer | None:
