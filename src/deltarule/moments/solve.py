@@ -11,6 +11,7 @@ Shapes: p inputs, k outputs, q = p + intercept, r directions kept.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +74,15 @@ class Normal:
 
     def penalised(self, ridge: float | Array) -> Array:
         """A matrix of its own: the correlation with a ridge, or (p,) of them, on its diagonal."""
-        penalised = self.correlation.copy(order="F")
+        # Transposed it is the same, and in the order that is asked for: no column is put together.
+        penalised = self.correlation.T.copy(order="F")
         penalised[np.diag_indices_from(penalised)] += ridge
         return penalised
+
+    @cached_property
+    def sums(self) -> Array:
+        """Each column's absolute correlations, summed: (p,)."""
+        return _sums(self.correlation)
 
     def own(self, problem: LeastSquares, solved: Array) -> Array:
         """Standardised weights in the problem's own units."""
@@ -108,15 +115,20 @@ def weights_for(problem: LeastSquares, normal: Normal, *, ridge: float | Array) 
     """Only the weights, at a third of the cost; the same to rounding."""
     penalised = normal.penalised(ridge)
     factor, failed = linalg.lapack.dpotrf(penalised, lower=True, overwrite_a=True)
-    if failed or not _sure(factor, normal.correlation, ridge):
+    if failed or not _sure(factor, normal.sums + ridge):
         return solve(problem, ridge=ridge).weights
     solved = linalg.cho_solve((factor, True), normal.slope, check_finite=False)
     return with_intercept(problem, normal.own(problem, solved))
 
 
-def _sure(factor: Array, correlation: Array, ridge: float | Array) -> bool:
-    """Whether a Cholesky factor's solutions have enough digits."""
-    largest = float(np.max(np.sum(np.abs(correlation), axis=0) + ridge, initial=0.0))
+def _sums(matrix: Array) -> Array:
+    sums: Array = np.sum(np.abs(matrix), axis=0)
+    return sums
+
+
+def _sure(factor: Array, sums: Array) -> bool:
+    """Whether a Cholesky factor's solutions have enough digits; `sums` are of its matrix."""
+    largest = float(np.max(sums, initial=0.0))
     reciprocal, _ = linalg.lapack.dpocon(factor, largest, uplo="L")
     return bool(reciprocal > SURE)
 
@@ -127,7 +139,7 @@ def _solve(correlation: Array, slope: Array) -> tuple[Array, Array, Array, bool]
     if p == 0:
         return slope, correlation, np.zeros((0, 0)), True
     factor, failed = linalg.lapack.dpotrf(correlation, lower=True)
-    if not failed and _sure(factor, correlation, 0.0):
+    if not failed and _sure(factor, _sums(correlation)):
         solved = linalg.cho_solve((factor, True), slope)
         # One step of refinement: the residual puts back what the factor rounded away.
         solved += linalg.cho_solve((factor, True), slope - correlation @ solved)
