@@ -237,13 +237,8 @@ class Taken:
         return min(max(least, self.share * SHORTEST), self.share / 2)
 
 
-@dataclass(frozen=True)
-class Newton:
-    """The rule with alpha replaced by inverse curvature; a step that raised the loss is shortened.
-
-    Maths:   weight -= inv(curvature) @ g
-    Source:  Nocedal & Wright 2006, sections 3.3 and 3.5
-    """
+class Curved:
+    """What learners share whose curvature takes the place of alpha, and who take back a step."""
 
     name: ClassVar[str] = "newton"
     needs_curvature: ClassVar[bool] = True
@@ -253,11 +248,20 @@ class Newton:
     def limit(self, alphas: AlphaRange) -> float:
         return np.inf
 
-    def alpha_now(self, state: Taken | None) -> None:
+    def alpha_now(self, state: Any) -> None:
         return None
 
     def start(self, weights: Weights) -> None:
         return None
+
+
+@dataclass(frozen=True)
+class Newton(Curved):
+    """The rule with alpha replaced by inverse curvature; a step that raised the loss is shortened.
+
+    Maths:   weight -= inv(curvature) @ g
+    Source:  Nocedal & Wright 2006, sections 3.3 and 3.5
+    """
 
     def step(
         self, weights: Weights, comparison: Comparison, state: Taken | None

@@ -17,7 +17,6 @@ from deltarule.learning.rows.passes import Answer, Batch, Question, RowSource
 from deltarule.moments.moments import Moments
 from deltarule.moments.problem import Problem
 from deltarule.moments.splits import Splits
-from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Newton
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
@@ -50,12 +49,6 @@ class Bare:
     def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
         return self.rows.total(lambda batch: answer(_bare(batch)), by_fold=by_fold)
 
-    def objective(
-        self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
-    ) -> Objective:
-        """These rows as an objective."""
-        return Question(self, model, loss, without, expected)
-
 
 def _bare(batch: Batch) -> Batch:
     return replace(batch, inputs=np.zeros((len(batch), 0)))
@@ -77,7 +70,7 @@ class Guessing:
         """Of all rows, found from another score."""
         bare = Bare(rows)
         weights: Weights = {"weight": np.zeros((0, len(first))), "intercept": first}
-        objective = bare.objective(MODEL, loss)
+        objective = Question(bare, MODEL, loss)
         for step in train(weights, objective, Newton(), steps=STEPS, tolerance=TOLERANCE):
             weights = step.weights
         return cls(bare, loss, weights["intercept"])

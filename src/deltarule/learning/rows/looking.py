@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 
-from deltarule.learning.rows.passes import Batch, ByFold, RowSource
+from deltarule.learning.rows.passes import Batch, ByFold, Question, RowSource
 from deltarule.rule.compare import Compared, Comparison
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
@@ -55,7 +55,7 @@ class Looking:
         if curvature and self._close:
             found = self.look(weights).comparison
         else:
-            found = self.rows.objective(self.model, self.loss)(weights, curvature=curvature)
+            found = Question(self.rows, self.model, self.loss)(weights, curvature=curvature)
         self._close = largest(found.average().weight_delta) <= self.near
         return found
 

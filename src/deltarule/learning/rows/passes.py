@@ -25,7 +25,7 @@ from deltarule.moments.chunk import Folds, sorted_by
 from deltarule.moments.mixed import Codes, Levels, Mixed
 from deltarule.moments.pieces import Pieces
 from deltarule.moments.standard import Standard
-from deltarule.rule.compare import Compared, Comparison, Objective
+from deltarule.rule.compare import Compared, Comparison
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Inputs, Linear, Mask, Weights
 from deltarule.tables.reading import KEPT_CELLS, Encoded, Read, workers
@@ -166,15 +166,6 @@ class RowSource(Protocol):
         """
         ...
 
-    def objective(
-        self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
-    ) -> Objective:
-        """These rows as an objective, perhaps without those of a fold.
-
-        Its curvature is the loss's own, or the `expected` one of these predictions.
-        """
-        ...
-
 
 @dataclass
 class Held:
@@ -226,12 +217,6 @@ class Held:
             found.append(replace(rows.only(order), folds=folds))
             start += len(rows)
         return found
-
-    def objective(
-        self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
-    ) -> Objective:
-        """The rows themselves as an objective."""
-        return Question(self, model, loss, without, expected)
 
 
 @dataclass
@@ -305,32 +290,26 @@ class Passed:
                 for one in waiting:
                     one.cancel()
 
-    def objective(
-        self, model: Linear, loss: Loss, *, without: int | None = None, expected: bool = False
-    ) -> Objective:
-        """A pass for each question."""
-        return Question(self, model, loss, without, expected)
-
 
 @dataclass(frozen=True)
 class Question:
-    """The objective that rows answer in a pass."""
+    """The objective that rows answer in a pass.
+
+    Its curvature is the loss's own, or the `expected` one of these predictions.
+    """
 
     rows: RowSource
     model: Linear
     loss: Loss
-    without: int | None
-    expected: bool
+    expected: bool = False
     curved: bool = field(default=True, init=False)
 
     def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
-        def compared(batch: Batch) -> Compared:
-            return batch.compare(self.model, self.loss, weights, expected=self.expected)
+        def answer(batch: Batch) -> Comparison:
+            found = batch.compare(self.model, self.loss, weights, expected=self.expected)
+            return found.sum(curvature=curvature)
 
-        if self.without is None:
-            return self.rows.total(lambda batch: compared(batch).sum(curvature=curvature))
-        found = self.rows.total(lambda batch: batch.sum_by_fold(compared(batch)), by_fold=True)
-        return reduce(add, (one for fold, one in found.items() if fold != self.without))
+        return self.rows.total(answer)
 
 
 def block_rows(inputs: int) -> int:

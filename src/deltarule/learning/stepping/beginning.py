@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.learning.rows.passes import Passed
+from deltarule.learning.rows.passes import Passed, Question
 from deltarule.learning.stepping.task import Task
 from deltarule.moments.moments import LeastSquares
 from deltarule.rule.learn import Newton
@@ -64,7 +64,7 @@ def learnt_from_sample(task: Task, steep: float) -> Weights | None:
     weights = task.first()
     for one_in, tolerance in zip((THINNED, 1), TOLERANCES, strict=True):
         sample = Passed(task.read.of_sample(one_in), task.standard)
-        objective = task.penalised(sample.objective(task.model, task.loss))
+        objective = task.penalised(Question(sample, task.model, task.loss))
         held = Penalised(objective, Ridge(np.full(1, 1 / sample.read.examples)))
         for step in train(weights, held, Newton(), steps=STEPS, tolerance=tolerance, steep=steep):
             last = step

@@ -10,6 +10,7 @@ from deltarule.learning.certainty.deviance import own_alphas, separated, standar
 from deltarule.learning.certainty.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.held_out.judge import Judge, Known
 from deltarule.learning.outcome import Outcome
+from deltarule.learning.rows.passes import Question
 from deltarule.learning.stepping.rounds import JUDGED, narrowed
 from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.learning.stepping.task import Task
@@ -98,7 +99,7 @@ def _errors(task: Task, weights: Weights, curvature: Array, fit: Sequence[FitRec
     assert task.rows is not None, "losses other than squared need rows"
     actual = curvature
     if any(loss.noise != "known" for loss in task.losses):
-        expected = task.rows.objective(task.model, task.loss, expected=True)
+        expected = Question(task.rows, task.model, task.loss, expected=True)
         found = expected(weights, curvature=True).curvature
         assert found is not None, "rows are curved"
         curvature = found

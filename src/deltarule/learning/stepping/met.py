@@ -93,10 +93,10 @@ def met(
 ) -> Array | None:
     """The best weights of an output near these, which leave the rows so far off; None if unproved.
 
-    It goes over the rows twice.
+    They are proved for whoever then finds that no row has `crossed`. It goes over the rows once.
     Shapes:  weights (q,), off (n,), in the order of the rows
     """
-    near = np.abs(off) <= REACH * loss.width
+    near = _near_rows(loss, off)
     rows_met, q = int(near.sum()), len(weights)
     if not loss.width or not 0 < rows_met <= TIES * q or rows_met + q > MOST:
         return None
@@ -119,9 +119,18 @@ def met(
     stays = np.array_equal(holds.free(best), free) and np.array_equal(
         np.sign(best[holds.lasso > 0]), np.sign(weights[holds.lasso > 0])
     )
-    if not (np.isfinite(best).all() and stays and _proved(found, loss, best, holds)):
-        return None
-    return best if _sides(rows, off, near, column, best, intercept=intercept) else None
+    proved = np.isfinite(best).all() and stays and _proved(found, loss, best, holds)
+    return best if proved else None
+
+
+def crossed(loss: Quantile, off: Array, now: Array) -> bool:
+    """Whether a row that was not near the plane is no longer on the side it was: (n,) residuals."""
+    return bool(np.any(~_near_rows(loss, off) & (np.sign(now) != np.sign(off))))
+
+
+def _near_rows(loss: Quantile, off: Array) -> Mask:
+    near: Mask = np.abs(off) <= REACH * loss.width
+    return near
 
 
 def _near(
@@ -134,7 +143,6 @@ def _near(
     intercept: bool,
 ) -> _Near:
     parts: list[Batch] = []
-    left: list[Array] = []
     others: Array = np.zeros(1)
     start = 0
     for batch in rows.batches():
@@ -143,10 +151,8 @@ def _near(
         delta = np.where(off[here] < 0, 1 - loss.share, -loss.share) * batch.each
         delta[near[here]] = 0.0
         others = others + delta @ design(batch.array, intercept=intercept)
-        kept_here = near[here] & (batch.each > 0)
-        parts.append(batch.only(kept_here))
-        left.append(off[here][kept_here])
-    kept, away = Batch.joined(parts), np.concatenate(left)
+        parts.append(batch.only(near[here]))
+    kept, away = Batch.joined(parts), off[near]
     order = np.argsort(np.abs(away), kind="stable")
     return _Near(
         design(kept.array, intercept=intercept)[order],
@@ -195,24 +201,3 @@ def _proved(near: _Near, loss: Quantile, weights: Array, holds: Holds) -> bool:
     high = np.concatenate([np.full(len(slopes), 1 - loss.share), (most / scale)[held]])
     found = lsq_linear(ways, asked, (low - SURE, high + SURE), tol=1e-15)
     return bool(np.max(np.abs(ways @ found.x - asked)) <= SURE)
-
-
-def _sides(
-    rows: RowSource,
-    off: Array,
-    near: Mask,
-    column: int,
-    weights: Array,
-    *,
-    intercept: bool,
-) -> bool:
-    """Whether every row that is not met stays on its side of the plane."""
-    start = 0
-    for batch in rows.batches():
-        here = slice(start, start + len(batch))
-        start += len(batch)
-        left = batch.targets[:, column] - design(batch.array, intercept=intercept) @ weights
-        crossed = ~near[here] & (batch.each > 0) & (np.sign(left) != np.sign(off[here]))
-        if crossed.any():
-            return False
-    return True

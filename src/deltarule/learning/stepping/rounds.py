@@ -9,14 +9,14 @@ Shapes: n rows, k outputs.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from deltarule.learning.rows.passes import RowSource
-from deltarule.learning.stepping.met import Holds, met
+from deltarule.learning.rows.passes import Question, RowSource
+from deltarule.learning.stepping.met import Holds, crossed, met
 from deltarule.rule.compare import Comparison, Objective
-from deltarule.rule.learn import AlphaRange, Newton
+from deltarule.rule.learn import Curved, Newton
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.losses.named import together
 from deltarule.rule.losses.robust import NARROWER, Quantile, quantile_of
@@ -121,7 +121,7 @@ class Curb:
 
 
 @dataclass(frozen=True)
-class Curbed:
+class Curbed(Curved):
     """Newton, each output's step halved where it went too far.
 
     Newton itself asks whether the loss rose. One far row, or an output in larger units, makes the
@@ -129,20 +129,6 @@ class Curbed:
     far where the loss rises at its end more than half as steeply as it fell at its start; and
     where the loss did rise, only those outputs are blamed along whose way it rises.
     """
-
-    name: ClassVar[str] = "newton"
-    needs_curvature: ClassVar[bool] = True
-    always_falls: ClassVar[bool] = False
-    takes_back: ClassVar[bool] = True
-
-    def limit(self, alphas: AlphaRange) -> float:
-        return np.inf
-
-    def alpha_now(self, state: Curb | None) -> None:
-        return None
-
-    def start(self, weights: Weights) -> None:
-        return None
 
     def step(
         self, weights: Weights, comparison: Comparison, state: Curb | None
@@ -196,8 +182,7 @@ class Rounds:
 
     def measure(self, weights: Weights, *, first: bool = False) -> bool:
         """Whether another round is due, with losses that suit what these weights leave."""
-        scores = [batch.scores(self.model, weights) for batch in self.rows.batches()]
-        off = self.off = self.targets - np.concatenate(scores)
+        off = self.off = self._residuals(weights)
         each = self.each
         found = [
             loss.again(off[:, at], self.targets[:, at], each, first=first)
@@ -213,10 +198,15 @@ class Rounds:
         self._enough = NEAR * min(widths) / float(each.sum())
         return any(found)
 
+    def _residuals(self, weights: Weights) -> Array:
+        """How far every row's targets are from its scores: (n, k), by one pass."""
+        scores = [batch.scores(self.model, weights) for batch in self.rows.batches()]
+        return self.targets - np.concatenate(scores)
+
     @property
     def objective(self) -> Objective:
         """What the rows say under the losses of this round."""
-        rows = self.rows.objective(self.model, together(self.losses))
+        rows = Question(self.rows, self.model, together(self.losses))
         return rows if self.penalty is None else Penalised(rows, self.penalty)
 
     def train(
@@ -292,10 +282,11 @@ class Rounds:
         if frozen is not None:
             still = stack({name: array.astype(float) for name, array in frozen.items()}) > 0
             low, high = np.where(still, every, low), np.where(still, every, high)
-        found = []
-        for at, loss in enumerate(self.losses):
-            if not isinstance(loss, Quantile):
-                return None
+        quantiles = [loss for loss in self.losses if isinstance(loss, Quantile)]
+        if len(quantiles) < len(self.losses):
+            return None
+        best = np.empty_like(every)
+        for at, loss in enumerate(quantiles):
             one = met(
                 self.rows,
                 loss,
@@ -307,8 +298,11 @@ class Rounds:
             )
             if one is None:
                 return None
-            found.append(one)
-        return unstack(np.column_stack(found), weights)
+            best[:, at] = one
+        found = unstack(best, weights)
+        now = self._residuals(found)
+        sides = zip(quantiles, self.off.T, now.T, strict=True)
+        return None if any(crossed(*one) for one in sides) else found
 
     def _rest(self) -> str:
         return "; ".join(

@@ -17,7 +17,7 @@ from deltarule.learning.penalties import Choice, Penalties
 from deltarule.learning.rows.batches import InBatches
 from deltarule.learning.rows.guessing import Guessing
 from deltarule.learning.rows.looking import Looking
-from deltarule.learning.rows.passes import HELD_CELLS, Held, Passed, RowSource
+from deltarule.learning.rows.passes import HELD_CELLS, Held, Passed, Question, RowSource
 from deltarule.learning.settings import Settings
 from deltarule.learning.sparse import tried_on
 from deltarule.learning.stepping.pacing import Rowwise
@@ -173,7 +173,7 @@ class Task:
     def _objective(self) -> Objective:
         if self.rows is None:
             return self.penalised(self.standard.problem(self.problem))
-        return self.penalised(self.rows.objective(self.model, self.loss))
+        return self.penalised(Question(self.rows, self.model, self.loss))
 
     def penalised(self, objective: Objective) -> Objective:
         return objective if self.penalty is None else Penalised(objective, self.penalty)

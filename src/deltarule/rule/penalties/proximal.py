@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from deltarule.rule.compare import Comparison
-from deltarule.rule.learn import AlphaRange, Descent, Taken
+from deltarule.rule.learn import AlphaRange, Curved, Descent, Taken
 from deltarule.rule.penalties.penalty import Lasso
 from deltarule.rule.penalties.quadratic import Quadratic
 from deltarule.rule.predict import Array, Weights, stack, unstack
@@ -47,7 +47,7 @@ class ProximalDescent:
 
 
 @dataclass(frozen=True)
-class ProximalNewton:
+class ProximalNewton(Curved):
     """Newton on the smooth part, beside which kinks and ranges stay as they are.
 
     A step that raised the loss is halved, as Newton's is.
@@ -58,19 +58,6 @@ class ProximalNewton:
     """
 
     penalty: Lasso
-    name: ClassVar[str] = "newton"
-    needs_curvature: ClassVar[bool] = True
-    always_falls: ClassVar[bool] = False
-    takes_back: ClassVar[bool] = True
-
-    def limit(self, alphas: AlphaRange) -> float:
-        return np.inf
-
-    def alpha_now(self, state: Taken | None) -> None:
-        return None
-
-    def start(self, weights: Weights) -> None:
-        return None
 
     def step(
         self, weights: Weights, comparison: Comparison, state: Taken | None
