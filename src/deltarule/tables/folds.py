@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import ColumnError, ValueRefusedError
-from deltarule.moments.folds import DAY, NOWHERE, Folds, text_keys
+from deltarule.moments.folds import DAY, NOWHERE, PER_DAY, Folds, text_keys
 from deltarule.rule.predict import Array
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.values import numbers_of
@@ -35,7 +35,9 @@ def key_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> 
     if kind == pl.Date:
         return column.to_physical().cast(pl.Float64)
     if kind.is_temporal():
-        return _plain(column, kind) / DAY
+        microseconds = _plain(column, kind).cast(pl.Int64)
+        days = microseconds // DAY
+        return days.cast(pl.Float64) + (microseconds - days * DAY).cast(pl.Float64) * PER_DAY
     if _ordered(kind):
         return column.cast(pl.Float64)
     if kind in (pl.String, pl.Categorical, pl.Enum):
