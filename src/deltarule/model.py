@@ -6,6 +6,7 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -19,6 +20,7 @@ from deltarule.diagnosing import Diagnosis, diagnosed
 from deltarule.errors import EmptyError
 from deltarule.explanation import Explanation, explained
 from deltarule.moments.moments import Moments
+from deltarule.output import check_outputs
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.scorer import Scorer, batches, widening
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
 class Model:
     """A fitted model. Made by `learn` or `load`."""
 
-    def __init__(self, record: "Record") -> None:
+    def __init__(self, record: "Record", *, read: Sequence[Path] = ()) -> None:
+        """`read` are the files it was learnt from, which it is not saved over."""
         self._record = record
+        self._read = tuple(read)
         self._scorer = Scorer(record)
 
     @property
@@ -246,6 +250,7 @@ class Model:
 
         Errors:  OutputError
         """
+        check_outputs({"the model's file": Path(path)}, self._read)
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
 

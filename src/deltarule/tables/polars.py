@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
@@ -94,6 +95,7 @@ class PolarsSource:
         self.rows = rows
         self.dialect = dialect
         self.notes: list[str] = []
+        self.files: Sequence[Path] = ()
         self.reads = 0
         # Temporary files go with what owns them, so they are kept as long as the source is.
         self._kept = kept
