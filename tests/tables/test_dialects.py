@@ -386,9 +386,9 @@ def test_ten_thousand_columns(write: Write) -> None:
 )
 def test_a_line_of_50_mb_is_refused_quickly(write: Write, content: bytes, said: str) -> None:
     path = write("t.csv", content)
-    start = time.perf_counter()
+    start = time.process_time()
     assert said in refusal(path)
-    assert time.perf_counter() - start < 20  # about 1 s; a machine may be busy
+    assert time.process_time() - start < 20  # about 1 s of this process alone
 
 
 def test_a_cell_of_50_mb_is_read(write: Write) -> None:
