@@ -125,6 +125,8 @@ class LearnRecord(Part):
     condition: FiniteFloat | None
     errors: str = "classical"
     """The kind of the standard errors; empty where none are known."""
+    freedom: FiniteFloat | None = None
+    """Degrees of freedom of Student's t in intervals; None for the normal distribution."""
     course: tuple[tuple[int, FiniteFloat], ...] = ()
     """The error before some of the steps, the first and the last among them."""
     batch: int | None = None

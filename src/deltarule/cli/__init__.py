@@ -5,9 +5,11 @@ Nothing heavy is imported before a command runs, so that help is instant.
 
 import sys
 from itertools import pairwise
+from typing import Annotated
 
 import typer
 
+from deltarule import __version__
 from deltarule.cli.alpha import alpha
 from deltarule.cli.columns import columns
 from deltarule.cli.compare import compare
@@ -25,7 +27,6 @@ from deltarule.cli.watch import watch
 
 app = typer.Typer(
     name="deltarule",
-    help="Learn to predict columns of a table from its others: predict, compare, learn.",
     epilog="Try it on real films: deltarule demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -52,6 +53,22 @@ COMMANDS = (
 
 for command in COMMANDS:
     app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"deltarule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Learn to predict columns of a table from its others: predict, compare, learn."""
 
 
 def main() -> None:

@@ -288,7 +288,9 @@ def _typed(
     several = f", {len(paths):,} files" if len(paths) > 1 else ""
     hive = f", columns of folders: {', '.join(partitions.values)}" if partitions.values else ""
     dialect = f"{kind}{several}{hive}"
-    return PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True)
+    source = PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True)
+    source.notes += partitions.hiding(first)
+    return source
 
 
 def _which(
