@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 
 BELOW_MODEL = (
-    "errors rule moments goodness tables saved summary views explanation "
+    "errors output rule moments goodness tables saved summary views explanation "
     "scorer comparing contest diagnosing"
 )
 INSIDE = f"{BELOW_MODEL} model learning"
@@ -27,14 +27,15 @@ TOGETHER = {"cli", "web.app", "__main__"}  # what puts edges together
 # What each part may import of ours, apart from itself. "deltarule" stands for the public names.
 ARROWS = {
     "errors": "",
+    "output": "errors",
     "rule": "errors",
     "moments": "errors rule",
     "tables": "errors rule moments",
     "goodness": "errors rule moments",
-    "saved": "errors rule moments goodness tables",
+    "saved": "errors output rule moments goodness tables",
     "summary": "errors rule moments goodness tables saved",
     # How things look. A model shows itself in a notebook, so this knows no model, only its record.
-    "views": "errors rule moments goodness tables saved summary",
+    "views": "errors output rule moments goodness tables saved summary",
     "explanation": "errors rule moments goodness tables saved summary views scorer",
     "scorer": "errors rule moments goodness tables saved",
     "comparing": "errors rule moments goodness tables saved summary views scorer",

@@ -21,6 +21,7 @@ from deltarule.errors import EmptyError, LearningError
 from deltarule.explanation import Explanation, explained
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
+from deltarule.output import check_outputs
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.scorer import Scorer, batches, widening
@@ -42,8 +43,10 @@ Figure = TypeVar("Figure")
 class Model:
     """A fitted model. Made by `learn` or `load`."""
 
-    def __init__(self, record: "Record") -> None:
+    def __init__(self, record: "Record", *, read: Sequence[Path] = ()) -> None:
+        """`read` are the files it was learnt from, which it is not saved over."""
         self._record = record
+        self._read = tuple(read)
         self._scorer = Scorer(record)
 
     @property
@@ -335,6 +338,7 @@ class Model:
 
         Errors:  OutputError
         """
+        check_outputs({"the model's file": Path(path)}, self._read)
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
 

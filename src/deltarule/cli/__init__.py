@@ -16,6 +16,7 @@ from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
 from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
+from deltarule.cli.guard import guarded
 from deltarule.cli.learn import learn
 from deltarule.cli.path import path
 from deltarule.cli.predict import predict
@@ -23,7 +24,6 @@ from deltarule.cli.report import report
 from deltarule.cli.show import show
 from deltarule.cli.trace import ON_SCREEN
 from deltarule.cli.watch import watch
-from deltarule.errors import DeltaruleError, LearningError
 
 app = typer.Typer(
     name="deltarule",
@@ -73,15 +73,8 @@ def options(
 
 def main() -> None:
     """Run a command. Exit codes: 0 done, 1 data or model cannot be used, 2 wrong usage."""
-    try:
-        app(_trace_without_file(sys.argv[1:]))
-    except DeltaruleError as error:
-        print(f"deltarule: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, LearningError) else 1)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        sys.stdout = None  # nothing may be flushed into the closed pipe
-        sys.exit(0)
+    arguments = _trace_without_file(sys.argv[1:])
+    sys.exit(guarded(lambda: app(arguments, prog_name="deltarule", standalone_mode=False)))
 
 
 def _trace_without_file(arguments: list[str]) -> list[str]:

@@ -54,10 +54,11 @@ def path(
     deltarule path movies.csv --predict gross --using budget,year,genre --lasso auto
     """
     from deltarule.learning.path import path
-    from deltarule.saved import write_whole
+    from deltarule.output import check_outputs, write_whole
     from deltarule.views.text import table as as_table
 
     source = source_of(table, read, db_table, query)
+    check_outputs({"--out": out}, source.files)
     with progress_bar() as progress:
         found = path(
             source,
