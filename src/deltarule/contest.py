@@ -34,6 +34,7 @@ from deltarule.scorer import Scored, Scorer, batches
 from deltarule.summary import counting, figures_told, number
 from deltarule.tables.causes import left_out_told
 from deltarule.tables.source import Source
+from deltarule.views import html
 
 LEVEL = 0.95
 
@@ -120,6 +121,9 @@ class Contest:
         left = left_out_told(self.rows_left_out_by_cause)
         lines = [line for target in self.targets for line in target.lines()]
         return "\n".join([", ".join(part for part in (head, left) if part), *lines, *self.notes])
+
+    def _repr_html_(self) -> str:
+        return html.cell(html.sentences(str(self).splitlines()))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""

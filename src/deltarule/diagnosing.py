@@ -35,6 +35,7 @@ from deltarule.scorer import Scored, Scorer, batches
 from deltarule.summary import counting, number
 from deltarule.tables.causes import left_out_told
 from deltarule.tables.source import Source
+from deltarule.views import html
 
 # Beyond this Cook's distance a row decides too much.
 DECIDES = 1.0
@@ -125,6 +126,10 @@ class Diagnosis:
         head = f"{counting(self.rows, self.examples)} looked at"
         left = left_out_told(self.rows_left_out_by_cause)
         return "\n".join([", ".join(part for part in (head, left) if part), *self.words])
+
+    def _repr_html_(self) -> str:
+        head, *rest = str(self).splitlines()
+        return html.cell(html.sentences([head]) + html.listed(rest))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
