@@ -233,8 +233,8 @@ def test_a_trace_alone_may_stand_anywhere(run: Callable[..., Any], here: Path) -
 # JSON
 
 KEYS = {
-    "": "rows rows_left_out loss targets outputs weights intercept fit held_out held_out_by learn "
-    "columns notes",
+    "": "rows examples rows_left_out rows_left_out_by_cause loss targets outputs weights "
+    "intercept fit held_out held_out_by learn columns notes",
     "weights": "output input level weight standard_error low high",
     "intercept": "output weight standard_error low high",
     "fit": "rmse r2 residual_sd",
