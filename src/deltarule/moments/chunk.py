@@ -6,8 +6,9 @@ Missing inputs count as the frame's fill, beside a column that is 1 where they a
 Shapes: n rows, m numbers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from deltarule.errors import ValueRefusedError
 from deltarule.moments.folds import RowKeys
 from deltarule.moments.moments import unit_of
 from deltarule.moments.pieces import Column, whole
-from deltarule.rule.predict import Array
+from deltarule.rule.predict import Array, Mask
 
 Codes = NDArray[np.int64]
 
@@ -63,6 +64,28 @@ class Chunk:
         """What decides the fold of each row."""
         return RowKeys(len(self)) if self.keys is None else self.keys
 
+    def gone(self, missing: Sequence[Mask]) -> Iterator[tuple[int, Mask]]:
+        """The rows that cannot be learnt from, (n,), by cause: those of the first cause first.
+
+        Causes count the numbers, the categories, no fold, and a weight of 0. Numbers go backwards:
+        an offset stands behind the targets that may be measured from it.
+        `missing` says of each number where it is.
+        """
+        m, c = len(self.numbers), len(self.categories)
+        for at in reversed(range(self.targets, m)):
+            yield at, missing[at]
+        for at in range(c - self.classes, c):
+            yield m + at, self.categories[at].codes == 0
+        homeless = self.row_keys.homeless
+        if homeless is not None:
+            yield m + c, homeless
+        if self.row_weights is not None:
+            yield m + c + 1, ~(self.row_weights > 0)
+        if self.drop_missing:
+            yield from enumerate(missing[: self.targets])
+            for at in range(c - self.classes):
+                yield m + at, self.categories[at].codes == 0
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -107,7 +130,7 @@ class Frame:
 class Tidy:
     """A chunk without the rows that are left out, every gap filled.
 
-    `kept` are the rows left; None where all are.
+    `kept` are the rows left; None where all are. `causes` counts those left out, as `Chunk.gone`.
     """
 
     numbers: Sequence[Column]
@@ -117,8 +140,7 @@ class Tidy:
     low: dict[int, float]
     high: dict[int, float]
     kept: NDArray[np.intp] | None
-    left_out: int = 0
-    unweighted: int = 0
+    causes: Counter[int] = field(default_factory=Counter)
 
     @classmethod
     def unchecked(cls, chunk: Chunk) -> "Tidy":
@@ -141,22 +163,11 @@ class Tidy:
         """
         columns = [whole(column) for column in chunk.numbers]
         missing = [np.isnan(column) for column in columns]
-        first = len(chunk.categories) - chunk.classes
-        needed = [*missing[chunk.targets :], *(c.codes == 0 for c in chunk.categories[first:])]
-        if chunk.drop_missing:
-            needed = [*missing, *(category.codes == 0 for category in chunk.categories)]
         keep = np.ones(len(chunk), dtype=bool)
-        for gap in needed:
-            keep &= ~gap
-        homeless = chunk.row_keys.homeless
-        if homeless is not None:
-            keep &= ~homeless
-        left_out = len(keep) - int(keep.sum())
-        unweighted = 0
-        if chunk.row_weights is not None:
-            weighed = chunk.row_weights > 0
-            unweighted = int((keep & ~weighed).sum())
-            keep &= weighed
+        causes: Counter[int] = Counter()
+        for cause, gone in chunk.gone(missing):
+            causes[cause] += int((keep & gone).sum())
+            keep &= ~gone
         kept = np.flatnonzero(keep)
         numbers: list[Array] = []
         gaps: dict[int, Array] = {}
@@ -182,6 +193,5 @@ class Tidy:
             low=low,
             high=high,
             kept=kept,
-            left_out=left_out,
-            unweighted=unweighted,
+            causes=causes,
         )
