@@ -435,6 +435,15 @@ def test_files_of_earlier_versions_are_read(path: Path) -> None:
         assert predicted == pytest.approx(score, rel=1e-12)
 
 
+def holds(later: Any, earlier: Any) -> bool:
+    """Whether all that an earlier file says is there, perhaps among more."""
+    if isinstance(earlier, dict):
+        return all(holds(later[name], value) for name, value in earlier.items())
+    if isinstance(earlier, list):
+        return len(later) == len(earlier) and all(map(holds, later, earlier))
+    return bool(later == earlier)
+
+
 def test_a_file_of_version_2_is_read() -> None:
     path = MODELS / "version-2-two-losses.json"
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -443,7 +452,7 @@ def test_a_file_of_version_2_is_read() -> None:
     assert model.record.version == 3
     assert model.record.fold_by is None, "folds depended on the rows' values"
     kept = json.loads(model.record.model_dump_json())
-    assert {name: kept[name] for name in content} == {**content, "version": 3}
+    assert holds(kept, {**content, "version": 3})
     row = {"flipper_length_mm": 210.0, "sex": "FEMALE", "beak_length_mm": None}
     start, weights = content["intercept"][0]["weight"], content["weights"]
     mean = next(c["mean"] for c in content["contract"]["columns"] if c["name"] == "beak_length_mm")
