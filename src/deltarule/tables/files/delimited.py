@@ -2,9 +2,10 @@
 
 import csv
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import polars as pl
 
@@ -15,6 +16,8 @@ from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, col
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 
 __all__ = ["GAP_WORDS", "CsvSource"]
+
+Parsed = TypeVar("Parsed")
 
 # Files of more bytes are read block by block.
 AT_ONCE = 64 << 20
@@ -164,16 +167,6 @@ class CsvSource(PolarsSource):
                 )
         return error
 
-    def cells(self) -> pl.DataFrame:
-        """The whole table as text, so that every cell stays as it stands."""
-        kept, self._kinds = self._kinds, dict.fromkeys(self._header, pl.String)
-        try:
-            lazy = self._scan(LOOK_ROWS, self.name)
-        finally:
-            self._kinds = kept
-        with self._explained(self.name):
-            return lazy.collect(engine="streaming")
-
     def look(self) -> pl.DataFrame:
         with self._explained(self.name):
             if not self._large:
@@ -181,7 +174,7 @@ class CsvSource(PolarsSource):
             # polars would parse 180 MB ahead to give these few rows. No fewer of them, though: what
             # the look decides must be what it decides for the same rows in another format.
             shown: list[pl.DataFrame] = []
-            for frame in self._blocks([pl.all()]):
+            for frame in self._blocks(self._parse([pl.all()])):
                 shown.append(frame)
                 if sum(one.height for one in shown) >= LOOK_ROWS:
                     break
@@ -202,21 +195,33 @@ class CsvSource(PolarsSource):
                 yield from super().batches(columns)
                 return
             self.reads += 1
-            yield from rebatched(self._blocks(columns), BATCH_ROWS)
+            yield from rebatched(self._blocks(self._parse(columns)), BATCH_ROWS)
 
-    def _blocks(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        if not cells:
+            for rows in self.batches([pl.all()]):
+                yield rows, rows.select(columns)
+            return
+        # The same bytes are parsed twice: as the text they are, and as what they mean.
+        texts = self._parse([pl.all()], dict.fromkeys(self._header, pl.String()))
+        typed = self._parse(columns)
+        self.reads += 1
+        with self._explained(self.name):
+            yield from self._blocks(lambda *block: (texts(*block), typed(*block)))
+
+    def _blocks(self, parse: Callable[[bytes, bool, str], Parsed]) -> Iterator[Parsed]:
         """Block after block, a few parsed at the same time.
 
         polars itself parses ahead of whoever is slower, until all of a file is in memory.
         """
-        waiting: deque[Future[pl.DataFrame]] = deque()
+        waiting: deque[Future[Parsed]] = deque()
         with ThreadPoolExecutor(BLOCKS_AHEAD) as pool:
             try:
                 for text in self._texts:
                     for number, block in enumerate(blocks(text, self._found.quote)):
-                        waiting.append(
-                            pool.submit(self._parsed, block, number == 0, str(text.path), columns)
-                        )
+                        waiting.append(pool.submit(parse, block, number == 0, str(text.path)))
                         if len(waiting) > BLOCKS_AHEAD:
                             yield waiting.popleft().result()
                 while waiting:
@@ -225,23 +230,27 @@ class CsvSource(PolarsSource):
                 for future in waiting:
                     future.cancel()
 
-    def _parsed(
-        self, block: bytes, first: bool, path: str, columns: Sequence[pl.Expr]
-    ) -> pl.DataFrame:
-        found = self._found
-        frame = pl.read_csv(
-            block,
-            separator=found.separator,
-            quote_char=found.quote,
-            has_header=found.header and first,
-            skip_lines=found.skip if first else 0,
-            schema=self._schema,
-        )
+    def _parse(
+        self, columns: Sequence[pl.Expr], kinds: Mapping[str, pl.DataType] | None = None
+    ) -> Callable[[bytes, bool, str], pl.DataFrame]:
+        """What parses these columns of a block, whether it is the first of its file, and where."""
+        found, schema = self._found, self._schema if kinds is None else kinds
         where = self._partitions.path_column
-        lazy = (
-            frame.lazy() if where is None else frame.lazy().with_columns(pl.lit(path).alias(where))
-        )
-        return self._partitions.placed(lazy).select(columns).collect()
+
+        def parsed(block: bytes, first: bool, path: str) -> pl.DataFrame:
+            lazy = pl.read_csv(
+                block,
+                separator=found.separator,
+                quote_char=found.quote,
+                has_header=found.header and first,
+                skip_lines=found.skip if first else 0,
+                schema=schema,
+            ).lazy()
+            if where is not None:
+                lazy = lazy.with_columns(pl.lit(path).alias(where))
+            return self._partitions.placed(lazy).select(columns).collect()
+
+        return parsed
 
     def widen(self) -> bool:
         if self._widened:
