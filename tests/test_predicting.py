@@ -15,7 +15,7 @@ import deltarule as dr
 from deltarule.cli import app
 from deltarule.predicting import Columns
 from deltarule.tables import frames
-from deltarule.tables.files.output import SINKS
+from deltarule.tables.files.sinks import SINKS
 
 ROWS = 3000
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
@@ -170,7 +170,7 @@ def test_one_read_whatever_is_read_and_written(
 
 
 def test_no_more_than_a_few_batches_are_taken_ahead_of_the_writer(tmp_path: Path) -> None:
-    from deltarule.tables.files.output import write_frames
+    from deltarule.tables.files.sinks import write_frames
 
     ahead: list[int] = []
     path = tmp_path / "o.csv"

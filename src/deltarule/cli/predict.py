@@ -1,6 +1,5 @@
 """deltarule predict: a prediction for each row of a table."""
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -9,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table
+from deltarule.cli.guard import print_data
 from deltarule.cli.table import source_of
 
 if TYPE_CHECKING:
     import polars as pl
 
     from deltarule.predicting import Predictions
+
+# Characters of a table that are printed at a time.
+PRINTED = 1 << 20
 
 
 def predict(
@@ -49,16 +52,19 @@ def predict(
         str | None,
         typer.Option(metavar="NAME", help="Write all rows to a new table of the same database."),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Rows to show on the screen.")] = 10,
+    rows: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Rows to show on the screen.")
+    ] = 10,
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,
 ) -> None:
     """Predict each row of a table."""
     from deltarule.model import load
+    from deltarule.output import check_outputs
     from deltarule.predicting import Columns
     from deltarule.tables.databases.address import is_database
-    from deltarule.tables.files.output import SINKS
+    from deltarule.tables.files.sinks import SINKS
 
     ending = _ending(out)
     if ending is not None and ending not in SINKS:
@@ -68,6 +74,7 @@ def predict(
         raise typer.BadParameter("the table is not in a database", param_hint="--to-table")
     loaded = load(model)
     source = source_of(table, read, db_table, query)
+    check_outputs({"--out": None if out in (None, "-") else Path(str(out))}, [model, *source.files])
     columns = Columns(explain=explain, flags=flags, interval=interval)
     made = loaded.predictions(source, columns)
     if to_table is not None:
@@ -132,9 +139,9 @@ def _write_table(made: "Predictions", database: str, name: str) -> None:
 
 def _write(made: "Predictions", out: str, ending: str) -> None:
     """Into a file, or by way of one to the screen: rows read so far may have to be read again."""
-    from deltarule.saved import write_whole
+    from deltarule.output import write_whole
     from deltarule.scorer import widening
-    from deltarule.tables.files.output import TEXT, write_frames
+    from deltarule.tables.files.sinks import TEXT, write_frames
 
     def write(path: Path) -> None:
         frames = made.beside_rows(cells=ending in TEXT)
@@ -147,4 +154,5 @@ def _write(made: "Predictions", out: str, ending: str) -> None:
         path = Path(folder) / "predictions.csv"
         widening(made.source, lambda: write(path))
         with path.open(encoding="utf-8", newline="") as lines:
-            shutil.copyfileobj(lines, sys.stdout)
+            while part := lines.read(PRINTED):
+                print_data(part)
