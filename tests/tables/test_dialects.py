@@ -527,7 +527,7 @@ def test_row_names_that_the_header_does_not_name(
     assert found.rows() == [("shop 1", 44, 101), ("shop 2", 33, 98.5)]
     source = open_file(path)
     assert "row_name" in " ".join(source.notes)
-    (cells,) = (rows for rows, _ in source.whole_batches([pl.col("age")], cells=True))
+    cells = pl.concat(rows for rows, _ in source.whole_batches([pl.col("age")], cells=True))
     assert cells.row(1) == ("shop 2", "33", "98.5")
 
 
