@@ -394,8 +394,12 @@ def test_predict_to_the_screen_as_csv(
 
 def test_predict_a_table_already_predicted(run: Callable[..., Any], saved: dr.Model) -> None:
     assert run("predict", "m.json", "t.csv", "--out", "o.csv").code == 0
-    assert run("predict", "m.json", "o.csv", "--out", "o2.csv").code == 0
-    assert Path("o2.csv").read_text() == Path("o.csv").read_text()
+    again = run("predict", "m.json", "o.csv", "--out", "o2.csv")
+    assert again.code == 0
+    assert "price_prediction, as predictions are called: it is now" in again.err
+    once, twice = pl.read_csv("o.csv"), pl.read_csv("o2.csv")
+    assert twice["price_prediction_in_table"].equals(once["price_prediction"])
+    assert twice.drop("price_prediction_in_table").equals(once)
 
 
 def test_predict_over_its_own_table(run: Callable[..., Any], saved: dr.Model) -> None:

@@ -109,6 +109,12 @@ class PartsSource:
                 parts = self._keeping() if self._once else self._parts(_needed(columns))
             yield from rebatched((part.select(columns) for part in parts), BATCH_ROWS)
 
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        for rows in self.batches([pl.all()]):
+            yield rows, rows.select(columns)
+
     def _keeping(self) -> Iterator[pl.DataFrame]:
         """The rest of the stream, kept unless it is long; half of one is never taken for it."""
         kept: list[pl.DataFrame] | None = []
