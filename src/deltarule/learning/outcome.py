@@ -17,7 +17,7 @@ from deltarule.goodness.figures import Figures
 from deltarule.goodness.intervals import Intervals
 from deltarule.learning.certainty.suspicions import LEAK_ROWS, suspicions
 from deltarule.learning.columns import left_out_notes, records
-from deltarule.learning.rows.seen import seen
+from deltarule.learning.rows.seen import not_judged, seen
 from deltarule.learning.stepping.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import Moments, total
@@ -45,7 +45,8 @@ FEW = 10
 class HeldOut:
     """Summed delta ** 2 on rows not learnt from, and of guessing the mean of the others.
 
-    `taught` are the weights that each fold was judged by, in the inputs' own units.
+    `taught` are the weights that each fold was judged by, in the inputs' own units; beside offsets
+    `guesses` (k,) are what guessing predicts for it where they are 0.
     Shapes:  errors, guessing: one for each target, in its `unit` squared
     """
 
@@ -55,6 +56,7 @@ class HeldOut:
     guessing: Array
     unit: Array
     taught: Mapping[int, Weights] = field(default_factory=dict)
+    guesses: Mapping[int, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *read.notes,
             *left_out_notes(read),
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
+            *(note for part, outcome in outcomes for note in _not_judged(read, part, outcome)),
             *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
             *suspicions(
                 read,
@@ -202,7 +205,7 @@ def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _
     weights, intercepts = _weights(schema, outcome), _intercepts(schema, outcome)
     losses = [with_spread(loss_named(outcome.loss), fit.spread) for fit in outcome.fit]
     judged = outcome.held_out
-    found = [] if judged is None else seen(read, schema, judged.taught, losses, outcome.guess)
+    found = [] if judged is None else seen(read, schema, judged.taught, losses, judged.guesses)
     held_out = _held_out(judged, [one.figures for one in found])
     p, told = len(schema.inputs), {}
     for at, (target, span) in enumerate(schema.target_spans().items()):
@@ -214,6 +217,12 @@ def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _
             found[at].intervals if found else None,
         )
     return told
+
+
+def _not_judged(read: Read, part: Schema, outcome: Outcome) -> list[str]:
+    if outcome.held_out is None:
+        return []
+    return not_judged(read, part, [loss_named(outcome.loss)] * len(part.targets))
 
 
 def _finite(value: float | None) -> float | None:
