@@ -29,6 +29,8 @@ class Asked:
     folds: int = 5
     group: str | None = None
     """Rows with the same value of this are of the same fold."""
+    cluster: str | None = None
+    """Rows with the same value of this may stray alike, which standard errors are to allow for."""
     time: str | None = None
     """Folds are periods of this, each judged by the earlier ones."""
     offset: str | None = None

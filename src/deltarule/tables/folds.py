@@ -31,6 +31,13 @@ def group_column(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
     return _plain(column, kind) if _ordered(kind) else column.cast(pl.String)
 
 
+def cluster_column(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """What is read of a column whose equal values belong together: numbers to the last digit."""
+    if kind.is_temporal():
+        return column.to_physical()
+    return column if kind.is_integer() or kind.is_float() else column.cast(pl.String)
+
+
 def time_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
     """What is read of a column that orders rows: numbers, of dates and times microseconds.
 

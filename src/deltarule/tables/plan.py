@@ -11,7 +11,13 @@ from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import MOST_LEVELS, Asked
 from deltarule.tables.causes import gap, weight_gap
-from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, time_column
+from deltarule.tables.folds import (
+    cluster_column,
+    folds_by_group,
+    folds_by_time,
+    group_column,
+    time_column,
+)
 from deltarule.tables.levels import Levels
 from deltarule.tables.names import check_there
 from deltarule.tables.polars import said
@@ -50,6 +56,8 @@ class Plan:
     """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
     """What groups rows, or orders them in time; it is read under the name of `fold_column`."""
+    cluster_by: pl.Expr | None = None
+    """What says which rows belong together, for standard errors."""
     cuts: tuple[float, ...] = ()
     """The times at which the second period and each later one begin."""
     offset: str | None = None
@@ -83,6 +91,8 @@ class Plan:
         if self.asked.exposure is not None:
             exposure = Term(self.asked.exposure).polars(self.kinds)
             read.append(exposure.alias(self._unused("(exposure)")))
+        if self.cluster_by is not None:
+            read.append(self.cluster_by.alias(self._unused("(cluster)")))
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
 
     def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
@@ -189,6 +199,16 @@ class Plan:
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
 
+    def clusters(self, frame: pl.DataFrame) -> pl.Series | None:
+        """The cluster of each row of a batch, (n,), null where it has none; None if none was asked.
+
+        Its name is the column's or expression's.
+        """
+        if self.cluster_by is None:
+            return None
+        values = frame[self._unused("(cluster)")].alias(self.asked.cluster or "")
+        return values.fill_nan(None) if values.dtype.is_float() else values
+
     def _placed(self, frame: pl.DataFrame, *, name: str, row: int) -> Folds | None:
         """Each row's fold, where a column decides: (n,)."""
         if self.fold_by is None:
@@ -228,10 +248,11 @@ def plan(
     shown = Look(look, name, typed, decimal, asked.dates, asked.texts)
     by = asked.group or asked.time
     folds = one_term(by, shown) if by else None
+    cluster = one_term(asked.cluster, shown) if asked.cluster else None
     offset = _offset(asked.offset, shown) if asked.offset else None
     using = asked.using
     if not using:
-        left = {*apart, *(c for term in (folds, offset) if term for c in term.columns)}
+        left = {*apart, *(c for term in (folds, cluster, offset) if term for c in term.columns)}
         using = [column for column in look.columns if column not in left]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
@@ -251,6 +272,9 @@ def plan(
     made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], [], {})
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
+    if cluster is not None:
+        kind = evaluated(look.lazy(), [cluster], look.schema, name=name)[cluster.name].dtype
+        made.cluster_by = cluster_column(cluster.polars(look.schema), kind)
     for target in asked.predict:
         _place_target(target, view[target], made, name)
         if _are_counts(view[target]):

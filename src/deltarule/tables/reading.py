@@ -180,6 +180,7 @@ class Read:
             lambda: self._fold(frame, row),
             offsets,
             bool(self.plan.asked.shifted),
+            self.plan.clusters(frame),
         )
         return all_rows if keep.all() else all_rows.only(keep)
 
@@ -194,7 +195,7 @@ class Encoded:
     The many levels of a category are one column of codes.
 
     `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
-    from them.
+    from them. `clusters` (n,) says which rows belong together, where that is asked.
 
     What is costly and not always wanted is worked out when it is asked for.
     """
@@ -206,6 +207,7 @@ class Encoded:
     hashed: Callable[[], Folds]
     added: Array | None = None
     shifted: bool = False
+    clusters: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -262,6 +264,7 @@ class Encoded:
             lambda: self.fold[keep],
             None if self.added is None else self.added[keep],
             self.shifted,
+            None if self.clusters is None else self.clusters.filter(pl.Series(keep)),
         )
 
 
