@@ -202,10 +202,12 @@ def test_the_group_is_what_clusters_are_by_default_and_else_its_absence_is_told(
 
 
 def test_where_standard_errors_are_asked_for_no_ridge_takes_them_away() -> None:
-    table = visits(10).with_columns(squared=pl.Series(np.random.default_rng(0).normal(size=240)))
-    chosen = dr.learn(table, predict="squared", using="a")
+    rng = np.random.default_rng(0)
+    noise = {f"x{at}": rng.normal(size=60) for at in range(30)}
+    table = pl.DataFrame({**noise, "squared": rng.normal(size=60)})
+    chosen = dr.learn(table, predict="squared")
     assert chosen.record.learnt[0].ridge > 0, "else this shows nothing"
-    asked = dr.learn(table, predict="squared", using="a", errors="robust")
+    asked = dr.learn(table, predict="squared", errors="robust")
     assert asked.record.learnt[0].ridge == 0
     assert asked.record.weights[0].standard_error is not None
     assert any(note.startswith("no ridge was tried") for note in asked.record.notes)

@@ -1,6 +1,8 @@
 """The result a person sees: three short paragraphs headed Predict, Compare, Learn."""
 
 import math
+import shutil
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from textwrap import fill
@@ -143,9 +145,20 @@ def paragraphs(record: "Record") -> str:
     return "\n\n".join("\n".join([head, *map(_folded, lines)]) for head, lines in told)
 
 
+def screen_width() -> int:
+    """How wide text may be: as the terminal where it is shown on one, else WIDTH."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return WIDTH
+    return max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
 def _folded(line: str) -> str:
     return fill(
-        line, WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
+        line,
+        screen_width(),
+        initial_indent="  ",
+        subsequent_indent="      ",
+        break_on_hyphens=False,
     )
 
 
@@ -204,6 +217,7 @@ def _compare(record: "Record") -> list[str]:
 
 NEVER_SEEN = {
     "rows": "rows it never saw",
+    "id": "rows it never saw",
     "group": "rows of groups it never saw",
     "time": "rows it never saw, later in time",
 }
