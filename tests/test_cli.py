@@ -489,7 +489,11 @@ def test_columns_may_be_named_in_one_option_or_several(
 
 def test_a_name_of_spaces_at_its_ends(run: Callable[..., Any], here: Path) -> None:
     (here / "t.csv").write_text("x, y\n1,2\n2,3\n3,5\n4,4\n")
-    assert run("learn", "t.csv", "--predict", '" y"').code == 0
+    assert run("learn", "t.csv", "--predict", " y").code == 0
+    # A typed table's names are as they stand.
+    pl.read_csv("t.csv").write_parquet("t.parquet")
+    assert run("learn", "t.parquet", "--predict", '" y"').code == 0
+    assert "' y'" in run("learn", "t.parquet", "--predict", "y").refused()
 
 
 def test_reference_start_and_freeze(

@@ -159,7 +159,7 @@ def test_rows_where_it_is_not_defined_are_left_out_and_told(houses: pl.DataFrame
 
 
 def test_where_it_is_infinite_the_row_is_refused(houses: pl.DataFrame) -> None:
-    with pytest.raises(ValueRefusedError, match="'exp.price.', row 1 is infinite"):
+    with pytest.raises(ValueRefusedError, match=r"'exp\(price\)', row 1 is infinite"):
         dr.learn(houses, predict="exp(price)")
 
 
