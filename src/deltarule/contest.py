@@ -29,7 +29,7 @@ from deltarule.moments.moments import Moments
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.saved import Record
-from deltarule.scorer import Scored, Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches, bound
 from deltarule.summary import figures_told, number, rows_told
 from deltarule.tables.source import Source
 
@@ -141,6 +141,7 @@ def contested(one: Scorer, other: Scorer, source: Source) -> Contest:
     for name, kind in other.contract.expects.items():
         # Where one wants a number and the other text, both can read text.
         kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
+    source = bound(source, one.contract, other.contract)
     weight = one.contract.row_weight
     wanted = [] if weight is None else [weight]
     row, left_out, rows = 0, 0, 0.0
