@@ -13,7 +13,9 @@ from deltarule.cli.table import source_of
 def explain(
     model: ModelFile,
     table: Table,
-    row: Annotated[int, typer.Option(min=1, help="Which row; the first is 1.")] = 1,
+    row: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Which row; the first is 1.")
+    ] = 1,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it as a web page, with figures.")
     ] = None,
@@ -27,10 +29,12 @@ def explain(
     deltarule explain model.json movies.csv --row 2000
     """
     from deltarule.model import load
-    from deltarule.saved import write_whole
+    from deltarule.output import check_outputs, write_whole
     from deltarule.views import html
 
-    found = load(model).explain(source_of(table, read, db_table, query), row=row)
+    loaded, source = load(model), source_of(table, read, db_table, query)
+    check_outputs({"--report": report}, [model, *source.files])
+    found = loaded.explain(source, row=row)
     if report is not None:
         page = html.page(found.heading, found.to_html())
         write_whole(report, lambda temporary: temporary.write_text(page, encoding="utf-8"))

@@ -56,6 +56,7 @@ class PartsSource:
         self.reads = 0
         self.notes: list[str] = []
         self.mixed: Mapping[str, str] = {}
+        self.files: Sequence[Path] = ()
         self._parts, self._once = parts, once
         self._look: pl.DataFrame | None = None
         self._rest: Iterator[pl.DataFrame] = iter(())
@@ -277,7 +278,7 @@ def _mixes(values: Any) -> bool:
     """Whether these are numbers and text, and nothing else."""
     present = [value for value in values if value is not None]
     texts = [value for value in present if isinstance(value, str)]
-    numbers = [one for one in present if isinstance(one, Real) and not isinstance(one, bool)]
+    numbers = [one for one in present if isinstance(one, Real) and type(one) is not bool]
     return 0 < len(texts) < len(present) == len(texts) + len(numbers)
 
 

@@ -10,6 +10,7 @@ from deltarule.moments.chunk import Chunk, Folds
 from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import MOST_LEVELS, Asked
+from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, time_column
 from deltarule.tables.levels import Levels
 from deltarule.tables.names import check_there
@@ -17,7 +18,7 @@ from deltarule.tables.polars import said
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
 from deltarule.tables.text_columns import Formats
-from deltarule.tables.values import class_names, numbers_of, row_weights_of
+from deltarule.tables.values import check_exposure, class_names, numbers_of, row_weights_of
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
@@ -82,7 +83,25 @@ class Plan:
         apart = [one for one in (self.asked.row_weight, self.offset) if one is not None]
         read = self._read([*self.numbers, *self.amounts, *apart], self.categories)
         read += [self.terms[name].polars(self.kinds) for name in self.classes]
+        if self.asked.exposure is not None:
+            exposure = Term(self.asked.exposure).polars(self.kinds)
+            read.append(exposure.alias(self._unused("(exposure)")))
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
+
+    def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
+        """Why rows were left out, in words, and how many; from the counts of a chunk's causes."""
+        asked = self.asked
+        words = [gap(name) for name in [*self.numbers, *self.amounts]]
+        if self.offset is not None:
+            own = gap(self.offset) if asked.exposure is None else weight_gap(asked.exposure)
+            words += [own, *map(gap, self.beside[1:])]
+        words += [gap(name) for name in [*self.categories, *self.classes]]
+        words += [gap(asked.time or ""), weight_gap(asked.row_weight or "")]
+        found: dict[str, int] = {}
+        for cause, rows in sorted(counts.items()):
+            if rows:
+                found[words[cause]] = found.get(words[cause], 0) + rows
+        return found
 
     @property
     def times(self) -> list[pl.Expr]:
@@ -102,8 +121,11 @@ class Plan:
 
     @property
     def fold_column(self) -> str:
+        """What folds are read by."""
+        return self._unused("(fold)")
+
+    def _unused(self, name: str) -> str:
         """A name that no column of the table has."""
-        name = "(fold)"
         while name in self.kinds:
             name += "'"
         return name
@@ -159,10 +181,14 @@ class Plan:
     def offsets(self, frame: pl.DataFrame, *, name: str, row: int) -> Array | None:
         """What is added to each row's score, (n,), NaN where missing; None where nothing is.
 
-        Errors:  ValueRefusedError for an infinite one
+        Errors:  ValueRefusedError for an infinite one, and for an exposure below 0
         """
         if self.offset is None:
             return None
+        exposure = self.asked.exposure
+        if exposure is not None:
+            where = f"{name}, column '{exposure}'"
+            check_exposure(frame[self._unused("(exposure)")], where=where, row=row)
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
 

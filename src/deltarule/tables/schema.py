@@ -20,6 +20,7 @@ from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.moments.mixed import MOST_DENSE, Codes
 from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
+from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.names import check_there
 from deltarule.tables.part import Part
 from deltarule.tables.terms import Term
@@ -111,6 +112,13 @@ class Offset(Input):
     mean: FiniteFloat
     low: FiniteFloat
     high: FiniteFloat
+    exposure: str | None = None
+    """The column that it is the log of, where it was given as an exposure."""
+
+    @property
+    def gap(self) -> str:
+        """Why a row has none, in words."""
+        return gap(self.name) if self.exposure is None else weight_gap(self.exposure)
 
 
 class LeftOut(Part):

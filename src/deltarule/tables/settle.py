@@ -142,6 +142,7 @@ def _offset(made: Plan, mean: Array, folds: list[Moments], sums: Sums, at: int) 
         mean=float(np.clip(mean[at] * folds[0].scale[at], low, high)),
         low=low,
         high=high,
+        exposure=made.asked.exposure,
     )
 
 
