@@ -77,6 +77,8 @@ class Category(Input):
     """The level that has no input: the others are measured from it. None without intercept."""
     pooled: int = Field(ge=0)
     """How many levels were seen too seldom and share (other)."""
+    of: Literal["text", "number", "boolean"] = "text"
+    """What its values are read as, before they are the names of levels."""
 
     @property
     def levels(self) -> tuple[str | None, ...]:
@@ -205,11 +207,12 @@ class Schema(Part):
         for column, word in self.read_through.items():
             if word == "text":
                 kinds[column] = pl.String
-        for category in self.columns:
-            if category.expression is None and isinstance(category, Category):
-                kinds[category.name] = pl.String
-        for column, one in self.number_formats.items():
-            kinds[column] = pl.Float64 if one == NumberFormat() else pl.String
+        by_word = {"text": pl.String, "number": pl.Float64}
+        for one in self.columns:
+            if isinstance(one, Category) and one.expression is None and one.of in by_word:
+                kinds[one.name] = by_word[one.of]
+        for column, how in self.number_formats.items():
+            kinds[column] = pl.Float64 if how == NumberFormat() else pl.String
         return kinds
 
     @property
@@ -337,6 +340,8 @@ class Schema(Part):
     def _codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
         """Which of the known levels each row has, -1 for none of them: (n,)."""
         labels = list(column.known)
+        if column.of == "boolean" and series.dtype.is_numeric():
+            series = series.cast(pl.Boolean)  # as the rows that were learnt from are kept
         text = text_of(series)
         gaps = text.is_null().to_numpy()
         codes = text.replace_strict(

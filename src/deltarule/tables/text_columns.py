@@ -180,23 +180,47 @@ class FormattedSource:
         return self._read(self._look(), None)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        needed = self._needed(columns)
+        if needed is None:
+            yield from self.source.batches(columns)
+            return
+        row = 0
+        for batch in self.source.batches(needed):
+            yield self._selected(batch, columns, row)
+            row += batch.height
+        self._finish()
+
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        needed = self._needed(columns)
+        if needed is None:
+            yield from self.source.whole_batches(columns, cells=cells)
+            return
+        row = 0
+        for rows, batch in self.source.whole_batches(needed, cells=cells):
+            yield rows, self._selected(batch, columns, row)
+            row += batch.height
+        self._finish()
+
+    def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr] | None:
+        """The table's columns that these are made of; None where none of them is formatted."""
         kinds = self._look().schema
         needed = list(kinds)
         if not any(one.meta.has_multiple_outputs() for one in columns):
             roots = {name for one in columns for name in one.meta.root_names()}
             needed = [name for name in kinds if name in roots] or needed
         texts = [name for name in needed if self._is_formatted(name, kinds[name])]
-        if not (texts or self.words):
-            yield from self.source.batches(columns)
-            return
         self.odd = {name: OddCells(self.formats[name].kind) for name in texts}
-        row = 0
-        for batch in self.source.batches([column(name) for name in needed]):
-            try:
-                yield self._read(batch, row).select(columns)
-            except pl.exceptions.PolarsError as error:
-                raise said(error, self.name) from error
-            row += batch.height
+        return [column(name) for name in needed] if texts or self.words else None
+
+    def _selected(self, batch: pl.DataFrame, columns: Sequence[pl.Expr], row: int) -> pl.DataFrame:
+        try:
+            return self._read(batch, row).select(columns)
+        except pl.exceptions.PolarsError as error:
+            raise said(error, self.name) from error
+
+    def _finish(self) -> None:
         for name, cells in self.odd.items() if self.learning else ():
             if not few(cells.odd, cells.cells):
                 value = next(iter(cells.counts))
@@ -362,7 +386,7 @@ def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
     return [
         name
         for name, kind in look.schema.items()
-        if kind in (pl.String, pl.Categorical, pl.Enum)
+        if kind == pl.String  # a category is declared to be one
         and name not in kept
         and (asked.using is None or any(name in one for one in mentioned))
     ]
