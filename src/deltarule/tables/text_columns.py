@@ -376,10 +376,10 @@ def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
 
 def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
     """The columns of text that are used as they stand, or where an expression wants numbers."""
-    kept = {asked.group, asked.time, *asked.texts, *asked.reference}
+    kept = {asked.id, asked.group, asked.time, *asked.texts, *asked.reference}
     kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
     named = [*asked.predict, *(asked.using or ()), asked.row_weight, asked.offset]
-    mentioned = [one for one in [*named, asked.group, asked.time] if one]
+    mentioned = [one for one in [*named, asked.id, asked.group, asked.time] if one]
     for one in mentioned:
         if one not in look.columns:
             kept |= _read_as_text(one, look)
