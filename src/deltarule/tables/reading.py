@@ -21,7 +21,7 @@ from deltarule.errors import (
 )
 from deltarule.moments.chunk import NOWHERE, Chunk, Folds, Frame, InfiniteError
 from deltarule.moments.mixed import Codes
-from deltarule.moments.moments import Moments
+from deltarule.moments.moments import Moments, total
 from deltarule.moments.pieces import Pieces
 from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
@@ -83,6 +83,8 @@ class Read:
     at_first: int
     """How often all rows were read until this was found."""
     every: Schema
+    within: Sequence[int] | None = None
+    """The folds that rows are of, if not of all."""
 
     @property
     def left_out(self) -> int:
@@ -126,6 +128,14 @@ class Read:
             schema=self.schema.model_copy(update={"targets": tuple(kept)}),
             folds=[fold.take(columns) for fold in self.folds],
         )
+
+    def of_folds(self, folds: Sequence[int]) -> "Read":
+        """The same with only the rows of these folds."""
+        none = [replace(Moments.none(len(fold.mean)), scale=fold.scale) for fold in self.folds]
+        kept = [fold if at in folds else none[at] for at, fold in enumerate(self.folds)]
+        share = total(kept).rows / total(self.folds).rows
+        examples = round(self.examples * share)
+        return replace(self, folds=kept, examples=examples, within=tuple(folds))
 
     def some_rows(self) -> Iterator["Encoded"]:
         """The rows to judge by, encoded, some at a time."""
@@ -181,7 +191,8 @@ class Read:
             offsets,
             bool(self.plan.asked.shifted),
         )
-        return all_rows if keep.all() else all_rows.only(keep)
+        kept = all_rows if keep.all() else all_rows.only(keep)
+        return kept if self.within is None else kept.only(np.isin(kept.fold, self.within))
 
     def _fold(self, frame: pl.DataFrame, row: int) -> Folds:
         return self.plan.folds(frame, name=self.source.name, row=row)

@@ -7,8 +7,7 @@ Either order is drawn from the seed and the epoch's number alone.
 Shapes: n rows, p inputs, k outputs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from copy import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -31,7 +30,7 @@ HELD_CELLS = 32_000_000
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows: inputs (n, p), targets (n, k); what each counts for, number, fold, (n,).
+    """Some rows: inputs (n, p), targets (n, k); what each counts for, number (n,).
 
     Offsets, (n, 1), are added to the scores.
     """
@@ -40,7 +39,6 @@ class Part:
     targets: Array
     each: Array
     number: NDArray[np.intp]
-    fold: NDArray[np.uint8]
     offsets: Array | None = None
 
     def __len__(self) -> int:
@@ -53,7 +51,6 @@ class Part:
             self.targets[kept],
             self.each[kept],
             self.number[kept],
-            self.fold[kept],
             None if self.offsets is None else self.offsets[kept],
         )
 
@@ -66,7 +63,6 @@ class Part:
             np.concatenate([part.targets for part in parts]),
             np.concatenate([part.each for part in parts]),
             np.concatenate([part.number for part in parts]),
-            np.concatenate([part.fold for part in parts]),
             np.concatenate(offsets) if offsets else None,
         )
 
@@ -98,14 +94,6 @@ class InBatches:
         self._mixed_last: tuple[int, Part] | None = None
         if read.frames is not None and cells <= HELD_CELLS:
             self.held = Part.joined(list(self._parts()))
-
-    def of_folds(self, folds: Sequence[int]) -> "InBatches":
-        """The rows of these folds alone; only of rows that are held."""
-        assert self.held is not None, "rows that are read are too many to learn from again"
-        some = copy(self)
-        some._mixed_last = None
-        some.held = self.held.only(np.isin(self.held.fold, folds))
-        return some
 
     @property
     def rounds(self) -> int:
@@ -167,7 +155,7 @@ class InBatches:
             inputs = self.standard.inputs(rows.inputs)
             each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
             offsets = None if rows.offsets is None else rows.offsets[:, None]
-            yield Part(inputs, rows.targets, each, rows.number, rows.fold, offsets)
+            yield Part(inputs, rows.targets, each, rows.number, offsets)
 
     def _mixed(self, part: Part, rng: np.random.Generator) -> Part:
         return part.only(rng.permutation(len(part))) if self.shuffle else part
