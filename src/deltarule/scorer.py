@@ -230,12 +230,13 @@ def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int)
     return np.ones(batch.height) if found is None else found
 
 
-def batches(
+def readied(
     source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
-) -> Iterator[pl.DataFrame]:
-    """A table's rows, some at a time, in columns of the kinds that were learnt from.
+) -> list[pl.Expr]:
+    """The columns to read of a table, whose kinds are now those that were learnt from.
 
-    `wanted` columns come too, where they are there.
+    `wanted` columns come too, where they are there. None at all where the table has no columns,
+    such as an empty list.
     Errors:  ColumnError for a needed column that is not there
     """
     if not source.typed:
@@ -247,10 +248,22 @@ def batches(
             source.expect(dict.fromkeys(expected, pl.String))
     look = source.look()
     if not look.columns:
-        return  # no rows at all, such as an empty list
+        return []
     check_there(look.columns, needed, name=source.name)
     names = dict.fromkeys([*needed, *(name for name in wanted if name in look.columns)])
-    yield from source.batches([column(name) for name in names])
+    return [column(name) for name in names]
+
+
+def batches(
+    source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
+    """A table's rows, some at a time, in columns of the kinds that were learnt from.
+
+    Errors:  ColumnError for a needed column that is not there
+    """
+    columns = readied(source, needed, expected, wanted=wanted)
+    if columns:
+        yield from source.batches(columns)
 
 
 def widening(source: Source, work: Callable[[], T]) -> T:

@@ -16,7 +16,7 @@ from deltarule import saved
 from deltarule.goodness.figures import Figures
 from deltarule.goodness.intervals import Intervals
 from deltarule.learning.certainty.suspicions import LEAK_ROWS, suspicions
-from deltarule.learning.columns import records
+from deltarule.learning.columns import left_out_notes, records
 from deltarule.learning.rows.seen import seen
 from deltarule.learning.stepping.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
@@ -129,6 +129,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         columns=tuple(records(read)),
         notes=(
             *read.notes,
+            *left_out_notes(read),
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
             *suspicions(

@@ -1,5 +1,6 @@
 """Plan: what a look at the first rows decides: each input's kind, and what tells rows apart."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,8 @@ from deltarule.tables.values import check_exposure, class_names, numbers_of, row
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
+# What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
+NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
@@ -298,6 +301,8 @@ def _fold_by(term: Term, look: pl.DataFrame, asked: Asked, *, name: str) -> pl.E
 def _place(column: str, values: pl.Series, made: Plan) -> None:
     """Put an input among the numbers or the categories, or leave it out."""
     kind, why = _kind(values)
+    if not made.asked.using and _numbers_rows(values):
+        why = "it only numbers the rows"
     if why:
         made.left_out.append(LeftOut(name=column, kind=kind, why=why))
     elif kind == "category":
@@ -397,6 +402,17 @@ def _kind(series: pl.Series) -> tuple[str, str]:
             )
         return "category", ""
     return word, f"columns of this kind ({kind}) are no inputs"
+
+
+def _numbers_rows(series: pl.Series) -> bool:
+    """Whether a column without a name says which row is which, in order or not."""
+    if not NAMELESS.fullmatch(series.name) or not series.dtype.is_numeric() or series.null_count():
+        return False
+    if not (series == series.cast(pl.Int64, strict=False)).fill_null(value=False).all():
+        return False
+    # Parts put together begin anew.
+    counting = int((series.diff().drop_nulls() == 1).sum())
+    return series.n_unique() == len(series) or counting > 0.9 * len(series)
 
 
 def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
