@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.rule.predict import Array
-from deltarule.scorer import Scorer, readied
+from deltarule.scorer import Scorer, bound, readied
 from deltarule.tables.noticed import Met, flags_of
 from deltarule.tables.schema import Noticed, Target
 from deltarule.tables.source import Source
@@ -42,7 +42,7 @@ class Predictions:
     def __init__(self, scorer: Scorer, source: Source, columns: Columns) -> None:
         if columns.interval is not None:
             scorer.intervals(columns.interval)
-        self.scorer, self.source, self.columns = scorer, source, columns
+        self.scorer, self.source, self.columns = scorer, bound(source, scorer.contract), columns
         self.names: list[str] = []
         """What the columns of predictions are called, once the first batch was predicted."""
         self._met = Met()
@@ -134,14 +134,18 @@ def predicted(
     predictions = scorer.loss.mean(scores)
     contract = scorer.contract
     columns: dict[str, Any] = {}
+    inverses = contract.inverses
     for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
         if explain:
             for at in range(span.start, span.stop):
                 columns |= _contributions(scorer, inputs, offsets, scores, at)
         columns |= named(target, predictions[:, span])
-    # Without its offset a row has no prediction.
+        if target.name in inverses:
+            own = inverses[target.name].apply(predictions[:, span.start])
+            columns[f"{inverses[target.name].column}_prediction"] = own
     frame = pl.DataFrame(columns)
-    return frame if offsets is None else frame.fill_nan(None)
+    # Without its offset a row has no prediction, nor one in a column's units that it never has.
+    return frame.fill_nan(None) if inverses or offsets is not None else frame
 
 
 def _contributions(

@@ -21,6 +21,7 @@ from deltarule.tables.names import check_there
 from deltarule.tables.polars import said
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
+from deltarule.tables.text_columns import Formats
 from deltarule.tables.values import check_exposure, class_names, numbers_of, row_weights_of
 
 # Text with more different values than this share of its rows names rows, it does not group them.
@@ -55,6 +56,8 @@ class Plan:
     levels: dict[str, "Levels"]
     classes: list[str] = field(default_factory=list)
     """The targets whose values are classes."""
+    target_kinds: dict[str, pl.DataType] = field(default_factory=dict)
+    """The type of each target's values."""
     yes_no: set[str] = field(default_factory=set)
     """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
@@ -65,6 +68,8 @@ class Plan:
     """The name of the offset's term."""
     counts: set[str] = field(default_factory=set)
     """Targets that count something, as far as the look shows: whole numbers, none below 0."""
+    formats: Formats = field(default_factory=dict)
+    """How the columns that were text are read."""
 
     @property
     def beside(self) -> list[str]:
@@ -228,44 +233,48 @@ def plan(
     asked: Asked,
     *,
     name: str,
-    typed: bool = True,
-    decimal: str | None = None,
+    formats: Formats | None = None,
 ) -> Plan:
-    """What to make of each column; text that spells numbers is numbers.
+    """What to make of each column; `formats` are those of columns that were text.
 
-    `typed` says whether text was meant as text, `decimal` which decimal mark is likely.
     Errors:  ColumnError, TargetError, EmptyError; LearningError when a column has two parts to
              play, ExpressionError for an expression that cannot be an input
     """
+    formats = formats or {}
     if not look.columns or look.height == 0:
         raise EmptyError(f"{name} has no rows: there is nothing to learn from")
     weight = [asked.row_weight] if asked.row_weight else []
     apart = [*asked.predict, *weight]
-    check_there(look.columns, apart, name=name)
+    check_there(look.columns, weight, name=name)
     given = [*apart, *(asked.using or [])]
     twice = [column for column in given if given.count(column) > 1]
     if twice:
         raise LearningError(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
-    shown = Look(look, name, typed, decimal, asked.dates, asked.texts)
+    shown = Look(
+        look, name, asked.dates, {name: one.expression(name) for name, one in formats.items()}
+    )
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     offset = _offset(asked.offset, shown) if asked.offset else None
+    terms = {one: target_term(one, shown) for one in apart}
+    taken = {c for term in terms.values() for c in term.columns}
     using = asked.using
     if not using:
-        left = {*apart, *(c for term in (folds, offset) if term for c in term.columns)}
+        left = {*taken, *(c for term in (folds, offset) if term for c in term.columns)}
         using = [column for column in look.columns if column not in left]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
-        for column in set(term.columns) & set(apart):
+        # What is part of a target may be used all the same, as cost for price - cost.
+        parts = {c for one in terms.values() if len(one.columns) > 1 for c in one.columns}
+        for column in set(term.columns) & (taken - parts):
             raise LearningError(f"'{term.name}' uses '{column}', which is predicted or the weight")
         if asked.id is not None and folds is not None and set(term.columns) & set(folds.columns):
             raise LearningError(
                 f"'{term.name}' uses the id '{asked.id}', which says who a row is of and explains "
                 "nothing: leave it out"
             )
-    terms = {column: target_term(column, shown) for column in apart}
     terms |= {term.name: term for term in inputs.terms}
     if offset is not None:
         if offset.name in terms:
@@ -276,10 +285,13 @@ def plan(
         terms[offset.name] = offset
     kinds = dict(look.schema)
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], {})
+    read = {column for term in terms.values() for column in term.columns}
+    own = {column: one for column, one in formats.items() if column in read}
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], {}, formats=own)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:
+        made.target_kinds[target] = view[target].dtype
         _place_target(target, view[target], made, name)
         if _are_counts(view[target]):
             made.counts.add(target)
