@@ -7,15 +7,30 @@ import polars as pl
 
 from deltarule.errors import ColumnError
 
+PATTERN = "reads as a pattern of names: rename it to use it"
+
 
 def column(name: str) -> pl.Expr:
-    """The column of this name.
+    """The column of exactly this name.
 
     Errors:  ColumnError for a name that polars takes for a pattern of several
     """
-    if name == "*" or (name.startswith("^") and name.endswith("$")):
-        raise ColumnError(f"a column called {name!r} reads as a pattern of names: rename it")
+    check_literal(name)
     return pl.col(name)
+
+
+def check_literal(name: str) -> None:
+    """Refuse a name that polars takes for a pattern of several.
+
+    Errors:  ColumnError
+    """
+    if is_pattern(name):
+        raise ColumnError(f"a column called {name!r} {PATTERN}")
+
+
+def is_pattern(name: str) -> bool:
+    """Whether polars takes this name for a pattern of several, also in methods of a series."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> None:

@@ -21,6 +21,7 @@ from deltarule.moments.mixed import MOST_DENSE, Codes
 from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.names import check_there
+from deltarule.tables.polars import PROBLEMS
 from deltarule.tables.terms import Term
 from deltarule.tables.values import class_names, numbers_of, text_of
 
@@ -222,7 +223,7 @@ class Schema(Part):
             term.check(frame.schema, name=name)
         try:
             return frame.select([term.polars(frame.schema) for term in terms])
-        except pl.exceptions.PolarsError:
+        except PROBLEMS:
             raise _refused(frame, terms, name=name, row=row) from None
 
     def encode(
@@ -402,7 +403,7 @@ def _refused(
 def _works(frame: pl.DataFrame, term: Term) -> bool:
     try:
         frame.select(term.polars(frame.schema))
-    except pl.exceptions.PolarsError:
+    except PROBLEMS:
         return False
     return True
 

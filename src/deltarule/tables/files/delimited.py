@@ -11,7 +11,14 @@ import polars as pl
 from deltarule.errors import ColumnError, ReadError, TableError
 from deltarule.tables.files.dialect import GAP_WORDS, ROW_NAME, Asked, Dialect, find_dialect
 from deltarule.tables.files.encoding import Text, blocks
-from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, collected, said
+from deltarule.tables.polars import (
+    PROBLEMS,
+    Partitions,
+    PolarsSource,
+    UnparsedError,
+    collected,
+    said,
+)
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 
 __all__ = ["GAP_WORDS", "CsvSource"]
@@ -120,7 +127,7 @@ class CsvSource(PolarsSource):
             # A column that is empty in one file is whatever it is in the others.
             cells = self._scanned([text], found, 0, dict.fromkeys(self._header, pl.String()))
             cells = cells if look_rows is None else cells.head(look_rows - rows)
-            counts = collected(cells.select(pl.col(self._header).count()), text.name)
+            counts = collected(cells.select(pl.all().count()), text.name)
             for column, kind in schema.items():
                 if counts[column].item():
                     kinds[column] = _either(kinds.get(column, kind), kind)
@@ -140,7 +147,7 @@ class CsvSource(PolarsSource):
         """Errors of polars as ours, with the row or line they are about."""
         try:
             yield
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except PROBLEMS as error:
             told: TableError = said(error, name)
         except ReadError as error:
             told = error
