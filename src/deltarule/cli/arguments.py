@@ -67,7 +67,10 @@ Dates = Annotated[
     ),
 ]
 MostLevels = Annotated[
-    int, typer.Option("--levels", help="Levels of a category with a weight of their own.")
+    int,
+    typer.Option(
+        "--levels", metavar="NUMBER", help="Levels of a category with a weight of their own."
+    ),
 ]
 ModelFile = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model file, as learn --save writes it.")

@@ -16,7 +16,7 @@ from deltarule import saved
 from deltarule.goodness.figures import Figures
 from deltarule.goodness.intervals import Intervals
 from deltarule.learning.certainty.suspicions import LEAK_ROWS, suspicions
-from deltarule.learning.columns import records
+from deltarule.learning.columns import left_out_notes, records
 from deltarule.learning.rows.seen import seen
 from deltarule.learning.stepping.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
@@ -119,7 +119,9 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         weights=tuple(weight for one in order for weight in one.weights),
         intercept=tuple(intercept for one in order for intercept in one.intercepts),
         rows=whole.rows,
-        rows_left_out=read.left_out + read.unweighted,
+        rows_left_out=read.left_out,
+        rows_left_out_by_cause=read.causes,
+        examples=read.examples,
         fit=tuple(one.fit for one in order),
         held_out=tuple(held_out) if len(held_out) == len(order) else None,
         held_out_by=_held_out_by(read),
@@ -127,6 +129,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         columns=tuple(records(read)),
         notes=(
             *read.notes,
+            *left_out_notes(read),
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
             *suspicions(

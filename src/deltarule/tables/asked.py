@@ -33,6 +33,8 @@ class Asked:
     """Folds are periods of this, each judged by the earlier ones."""
     offset: str | None = None
     """What is added to every score with a weight of 1."""
+    exposure: str | None = None
+    """The column that the offset is the log of."""
     shifted: bool | None = False
     """Whether targets are measured from the offset, as where the score is the prediction; None to
     tell by their values."""

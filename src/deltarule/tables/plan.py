@@ -1,5 +1,6 @@
 """Plan: what a look at the first rows decides: each input's kind, and what tells rows apart."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,16 +11,25 @@ from deltarule.moments.chunk import Chunk, Folds
 from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import MOST_LEVELS, Asked
+from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, time_column
 from deltarule.tables.levels import Levels
 from deltarule.tables.names import PATTERN, check_there, is_pattern
 from deltarule.tables.polars import explained
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
-from deltarule.tables.values import class_names, levels_by_count, numbers_of, row_weights_of
+from deltarule.tables.values import (
+    check_exposure,
+    class_names,
+    levels_by_count,
+    numbers_of,
+    row_weights_of,
+)
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
+# What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
+NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
@@ -79,7 +89,25 @@ class Plan:
         apart = [one for one in (self.asked.row_weight, self.offset) if one is not None]
         read = self._read([*self.numbers, *self.amounts, *apart], self.categories)
         read += [self.terms[name].polars(self.kinds) for name in self.classes]
+        if self.asked.exposure is not None:
+            exposure = Term(self.asked.exposure).polars(self.kinds)
+            read.append(exposure.alias(self._unused("(exposure)")))
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
+
+    def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
+        """Why rows were left out, in words, and how many; from the counts of a chunk's causes."""
+        asked = self.asked
+        words = [gap(name) for name in [*self.numbers, *self.amounts]]
+        if self.offset is not None:
+            own = gap(self.offset) if asked.exposure is None else weight_gap(asked.exposure)
+            words += [own, *map(gap, self.beside[1:])]
+        words += [gap(name) for name in [*self.categories, *self.classes]]
+        words += [gap(asked.time or ""), weight_gap(asked.row_weight or "")]
+        found: dict[str, int] = {}
+        for cause, rows in sorted(counts.items()):
+            if rows:
+                found[words[cause]] = found.get(words[cause], 0) + rows
+        return found
 
     @property
     def times(self) -> list[pl.Expr]:
@@ -99,8 +127,11 @@ class Plan:
 
     @property
     def fold_column(self) -> str:
+        """What folds are read by."""
+        return self._unused("(fold)")
+
+    def _unused(self, name: str) -> str:
         """A name that no column of the table has."""
-        name = "(fold)"
         while name in self.kinds:
             name += "'"
         return name
@@ -156,10 +187,14 @@ class Plan:
     def offsets(self, frame: pl.DataFrame, *, name: str, row: int) -> Array | None:
         """What is added to each row's score, (n,), NaN where missing; None where nothing is.
 
-        Errors:  ValueRefusedError for an infinite one
+        Errors:  ValueRefusedError for an infinite one, and for an exposure below 0
         """
         if self.offset is None:
             return None
+        exposure = self.asked.exposure
+        if exposure is not None:
+            where = f"{name}, column '{exposure}'"
+            check_exposure(frame[self._unused("(exposure)")], where=where, row=row)
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
 
@@ -276,6 +311,8 @@ def _fold_by(term: Term, look: pl.DataFrame, asked: Asked, *, name: str) -> pl.E
 def _place(column: str, values: pl.Series, made: Plan) -> None:
     """Put an input among the numbers or the categories, or leave it out."""
     kind, why = _kind(values)
+    if not made.asked.using and _numbers_rows(values):
+        why = "it only numbers the rows"
     if why:
         made.left_out.append(LeftOut(name=column, kind=kind, why=why))
     elif kind == "category":
@@ -374,6 +411,17 @@ def _kind(series: pl.Series) -> tuple[str, str]:
             )
         return "category", ""
     return word, f"columns of this kind ({kind}) are no inputs"
+
+
+def _numbers_rows(series: pl.Series) -> bool:
+    """Whether a column without a name says which row is which, in order or not."""
+    if not NAMELESS.fullmatch(series.name) or not series.dtype.is_numeric() or series.null_count():
+        return False
+    if not (series == series.cast(pl.Int64, strict=False)).fill_null(value=False).all():
+        return False
+    # Parts put together begin anew.
+    counting = int((series.diff().drop_nulls() == 1).sum())
+    return series.n_unique() == len(series) or counting > 0.9 * len(series)
 
 
 def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:

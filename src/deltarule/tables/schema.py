@@ -20,6 +20,7 @@ from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.moments.mixed import MOST_DENSE, Codes
 from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
+from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.names import check_there
 from deltarule.tables.polars import PROBLEMS
 from deltarule.tables.terms import Term
@@ -81,6 +82,8 @@ class Category(Input):
     """The level that has no input: the others are measured from it. None without intercept."""
     pooled: int = Field(ge=0)
     """How many levels were seen too seldom and share (other)."""
+    of: Literal["text", "number", "boolean"] = "text"
+    """What its values are read as, before they are the names of levels."""
 
     @property
     def levels(self) -> tuple[str | None, ...]:
@@ -116,6 +119,13 @@ class Offset(Input):
     mean: FiniteFloat
     low: FiniteFloat
     high: FiniteFloat
+    exposure: str | None = None
+    """The column that it is the log of, where it was given as an exposure."""
+
+    @property
+    def gap(self) -> str:
+        """Why a row has none, in words."""
+        return gap(self.name) if self.exposure is None else weight_gap(self.exposure)
 
 
 class LeftOut(Part):
@@ -200,8 +210,9 @@ class Schema(Part):
             if word in by_word:
                 kinds[column] = by_word[word]
         for one in self.known.values():
-            if one.expression is None and one.kind != "boolean":
-                kinds[one.name] = pl.String if one.kind == "category" else pl.Float64
+            word = one.of if isinstance(one, Category) else one.kind
+            if one.expression is None and word != "boolean":
+                kinds[one.name] = by_word.get(word, pl.Float64)
         return kinds
 
     def view(
@@ -320,6 +331,8 @@ class Schema(Part):
     def _codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
         """Which of the known levels each row has, -1 for none of them: (n,)."""
         labels = list(column.known)
+        if column.of == "boolean" and series.dtype.is_numeric():
+            series = series.cast(pl.Boolean)  # as the rows that were learnt from are kept
         text = text_of(series)
         gaps = text.is_null().to_numpy()
         codes = text.replace_strict(
