@@ -125,6 +125,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         fit=tuple(one.fit for one in order),
         held_out=tuple(held_out) if len(held_out) == len(order) else None,
         held_out_by=_held_out_by(read),
+        fold_by=_fold_by(read),
         learnt=tuple(_learnt(read, part, outcome) for part, outcome in outcomes),
         columns=tuple(records(read)),
         notes=(
@@ -287,6 +288,8 @@ def _held_out(held_out: HeldOut | None, figures: Sequence[Figures]) -> list[Held
 
 def _held_out_by(read: Read) -> HeldOutBy:
     asked, cuts = read.plan.asked, read.plan.cuts
+    if asked.id is not None:
+        return HeldOutBy(by="id", column=asked.id, folds=asked.folds)
     if asked.group is not None:
         return HeldOutBy(by="group", column=asked.group, folds=asked.folds)
     if asked.time is not None:
@@ -294,10 +297,15 @@ def _held_out_by(read: Read) -> HeldOutBy:
     return HeldOutBy(folds=asked.folds)
 
 
+def _fold_by(read: Read) -> str:
+    asked = read.plan.asked
+    return asked.id or asked.group or asked.time or "row number"
+
+
 def none_held_out(read: Read) -> str:
     """Why no rows could be held out."""
     by = _held_out_by(read).by
-    few = {"rows": "different rows", "group": "groups", "time": "different times"}[by]
+    few = {"rows": "rows", "id": "different ids", "group": "groups", "time": "different times"}[by]
     return f"too few {few} to hold any out, so no error on rows it never saw"
 
 
