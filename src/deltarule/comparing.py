@@ -16,7 +16,7 @@ from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.goodness.figures import Figures, Sums
 from deltarule.rule.losses.loss import Loss
 from deltarule.saved import Record
-from deltarule.scorer import Scored, Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches, bound
 from deltarule.summary import counting, figures_told
 from deltarule.tables.causes import counted, left_out_told
 from deltarule.tables.noticed import Met
@@ -83,6 +83,7 @@ def compared(
     """
     sums, met, causes, examples = sums_of(scorer.record), Met(), Counter[str](), 0
     contract = scorer.contract
+    source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
         rows = scorer.scored(batch, name=source.name, row=met.rows)

@@ -30,7 +30,7 @@ from deltarule.moments.moments import Moments
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.saved import Record
-from deltarule.scorer import Scored, Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches, bound
 from deltarule.summary import counting, figures_told, number
 from deltarule.tables.causes import left_out_told
 from deltarule.tables.source import Source
@@ -156,6 +156,7 @@ def contested(one: Scorer, other: Scorer, source: Source) -> Contest:
     for name, kind in other.contract.expects.items():
         # Where one wants a number and the other text, both can read text.
         kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
+    source = bound(source, one.contract, other.contract)
     weight = one.contract.row_weight
     wanted = [] if weight is None else [weight]
     row, examples, rows, causes = 0, 0, 0.0, Counter[str]()

@@ -31,7 +31,7 @@ from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import Normal, solve
 from deltarule.rule.predict import Array, Linear
 from deltarule.saved import unpack
-from deltarule.scorer import Scored, Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches, bound
 from deltarule.summary import counting, number
 from deltarule.tables.causes import left_out_told
 from deltarule.tables.source import Source
@@ -171,6 +171,7 @@ def diagnosed(scorer: Scorer, source: Source, *, rows: int) -> Diagnosis:
 
 def _scored(scorer: Scorer, source: Source) -> Iterator[Scored]:
     contract, row = scorer.contract, 0
+    source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
         yield scorer.scored(batch, name=source.name, row=row)

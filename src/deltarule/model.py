@@ -24,7 +24,7 @@ from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
 from deltarule.predicting import Columns, Predictions
 from deltarule.rule.losses.loss import Loss
-from deltarule.scorer import Scorer, batches, widening
+from deltarule.scorer import Scorer, batches, bound, widening
 from deltarule.summary import paragraphs
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
@@ -203,6 +203,7 @@ class Model:
 
     def _explained(self, source: Source, row: int) -> Explanation:
         contract, before = self._record.contract, 0
+        source = bound(source, contract)
         for batch in batches(source, contract.needs, contract.expects):
             at = row - 1 - before
             if 0 <= at < batch.height:
@@ -246,7 +247,7 @@ class Model:
         made = Predictions(
             self._scorer, source, Columns(explain=explain, flags=flags, interval=interval)
         )
-        frame = widening(source, lambda: pl.concat(made.alone()))
+        frame = widening(made.source, lambda: pl.concat(made.alone()))
         return back(frame), made.notes
 
     @overload

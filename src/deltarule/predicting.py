@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.rule.predict import Array
-from deltarule.scorer import Scorer, readied
+from deltarule.scorer import Scorer, bound, readied
 from deltarule.tables.noticed import Met, flags_of
 from deltarule.tables.schema import Noticed, Target
 from deltarule.tables.source import Source
@@ -42,7 +42,7 @@ class Predictions:
     def __init__(self, scorer: Scorer, source: Source, columns: Columns) -> None:
         if columns.interval is not None:
             scorer.intervals(columns.interval)
-        self.scorer, self.source, self.columns = scorer, source, columns
+        self.scorer, self.source, self.columns = scorer, bound(source, scorer.contract), columns
         self.names: list[str] = []
         """What the columns of predictions are called, once the first batch was predicted."""
         self._met = Met()

@@ -27,6 +27,7 @@ from deltarule.tables.names import check_there, column
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed, Schema
 from deltarule.tables.source import Source
+from deltarule.tables.text_columns import FormattedSource, NumberFormat
 from deltarule.tables.values import check_exposure, row_weights_of
 
 Kinds = Mapping[str, type[pl.DataType]]
@@ -228,6 +229,24 @@ def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int)
     known = column if column in batch.columns else None
     found = row_weights_of(batch, known, name=name, row=row)
     return np.ones(batch.height) if found is None else found
+
+
+def bound(source: Source, *contracts: Schema) -> FormattedSource:
+    """The source with its text read as the contracts say; a file's own decimal mark goes first."""
+    formats: dict[str, NumberFormat] = {}
+    labels: set[str] = set()
+    for contract in contracts:
+        own = contract.number_formats
+        formats |= own
+        labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
+    mark = source.decimal
+    read_as = {
+        name: one if mark is None else one.model_copy(update={"decimal": mark})
+        for name, one in formats.items()
+        if name not in labels
+    }
+    words = dict.fromkeys(word for contract in contracts for word in contract.missing_words)
+    return FormattedSource(source, read_as, tuple(words), learning=False)
 
 
 def readied(

@@ -50,6 +50,9 @@ class Asked:
     texts: frozenset[str] = frozenset()
     """Columns that turned out to be text, though their first rows spell numbers."""
 
+    missing_words: tuple[str, ...] = ()
+    """Words that stand for missing, besides the usual ones."""
+
     @property
     def splits(self) -> Splits:
         """Which folds teach what each fold is judged by."""

@@ -11,16 +11,12 @@ PATTERN = "reads as a pattern of names: rename it to use it"
 
 
 def column(name: str) -> pl.Expr:
-    """The column of exactly this name.
-
-    Errors:  ColumnError for a name that polars takes for a pattern of several
-    """
-    check_literal(name)
-    return pl.col(name)
+    """The column of exactly this name, also where polars takes such a name for a pattern."""
+    return pl.col(f"^{pl.escape_regex(name)}$") if is_pattern(name) else pl.col(name)
 
 
 def check_literal(name: str) -> None:
-    """Refuse a name that polars takes for a pattern of several.
+    """Refuse to learn from a column whose name methods of a series take for a pattern of several.
 
     Errors:  ColumnError
     """

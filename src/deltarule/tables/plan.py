@@ -21,6 +21,7 @@ from deltarule.tables.names import PATTERN, check_there, is_pattern
 from deltarule.tables.polars import explained
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
+from deltarule.tables.text_columns import Formats
 from deltarule.tables.values import (
     check_exposure,
     class_names,
@@ -71,6 +72,8 @@ class Plan:
     """The name of the offset's term."""
     counts: set[str] = field(default_factory=set)
     """Targets that count something, as far as the look shows: whole numbers, none below 0."""
+    formats: Formats = field(default_factory=dict)
+    """How the columns that were text are read."""
 
     @property
     def beside(self) -> list[str]:
@@ -234,15 +237,14 @@ def plan(
     asked: Asked,
     *,
     name: str,
-    typed: bool = True,
-    decimal: str | None = None,
+    formats: Formats | None = None,
 ) -> Plan:
-    """What to make of each column; text that spells numbers is numbers.
+    """What to make of each column; `formats` are those of columns that were text.
 
-    `typed` says whether text was meant as text, `decimal` which decimal mark is likely.
     Errors:  ColumnError, TargetError, EmptyError; LearningError when a column has two parts to
              play, ExpressionError for an expression that cannot be an input
     """
+    formats = formats or {}
     if not look.columns or look.height == 0:
         raise EmptyError(f"{name} has no rows: there is nothing to learn from")
     weight = [asked.row_weight] if asked.row_weight else []
@@ -254,7 +256,9 @@ def plan(
         raise LearningError(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
-    shown = Look(look, name, typed, decimal, asked.dates, asked.texts)
+    shown = Look(
+        look, name, asked.dates, {name: one.expression(name) for name, one in formats.items()}
+    )
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     offset = _offset(asked.offset, shown) if asked.offset else None
@@ -282,8 +286,10 @@ def plan(
         terms[offset.name] = offset
     kinds = dict(look.schema)
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
+    read = {column for term in terms.values() for column in term.columns}
+    own = {column: one for column, one in formats.items() if column in read}
     left_out = _unusable(look, asked)
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {})
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=own)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:

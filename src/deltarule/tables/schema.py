@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.moments.mixed import MOST_DENSE, Codes
@@ -22,17 +22,13 @@ from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.names import check_there
+from deltarule.tables.part import Part
 from deltarule.tables.polars import PROBLEMS
 from deltarule.tables.terms import Term
+from deltarule.tables.text_columns import NumberFormat
 from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
-
-
-class Part(BaseModel):
-    """A frozen piece of the contract; unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Input(Part):
@@ -159,6 +155,10 @@ class Schema(Part):
     read_through: dict[str, str] = Field(default_factory=dict)
     """The kind of each column that expressions read: text must come as text again."""
     offset: Offset | None = None
+    formats: dict[str, NumberFormat] = Field(default_factory=dict)
+    """How columns of text are read; the others' text is plain numbers, or labels."""
+    missing_words: tuple[str, ...] = ()
+    """Words that stand for missing in every column."""
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -205,15 +205,25 @@ class Schema(Part):
     def expects(self) -> dict[str, type[pl.DataType]]:
         """What the columns of a file without types are to be read as."""
         kinds: dict[str, type[pl.DataType]] = {}
-        by_word = {"number": pl.Float64, "text": pl.String}
         for column, word in self.read_through.items():
-            if word in by_word:
-                kinds[column] = by_word[word]
-        for one in self.known.values():
-            word = one.of if isinstance(one, Category) else one.kind
-            if one.expression is None and word != "boolean":
-                kinds[one.name] = by_word.get(word, pl.Float64)
+            if word == "text":
+                kinds[column] = pl.String
+        by_word = {"text": pl.String, "number": pl.Float64}
+        for one in self.columns:
+            if isinstance(one, Category) and one.expression is None and one.of in by_word:
+                kinds[one.name] = by_word[one.of]
+        for column, how in self.number_formats.items():
+            kinds[column] = pl.Float64 if how == NumberFormat() else pl.String
         return kinds
+
+    @property
+    def number_formats(self) -> dict[str, NumberFormat]:
+        """How text is read in each of the table's columns that must be numbers."""
+        names = [name for name, word in self.read_through.items() if word == "number"]
+        amounts = [one for one in self.known.values() if one.kind in ("number", "offset")]
+        goals = [target for target in self.targets if not target.classes]
+        names += [one.name for one in (*amounts, *goals) if one.expression is None]
+        return {name: self.formats.get(name, NumberFormat()) for name in names}
 
     def view(
         self, frame: pl.DataFrame, *, name: str, row: int = 0, targets: bool = False
