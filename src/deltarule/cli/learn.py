@@ -35,7 +35,11 @@ def learn(
     table: Table,
     predict: Annotated[
         list[str],
-        typer.Option(metavar="COLUMNS", help="Columns to predict, with commas between them."),
+        typer.Option(
+            metavar="COLUMNS",
+            help="Columns to predict, with commas between them, or SQL expressions over them: "
+            "log(price).",
+        ),
     ],
     using: Annotated[
         list[str] | None,

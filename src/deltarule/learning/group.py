@@ -112,7 +112,7 @@ def _loss_of(found: Read, target: str, asked: str) -> str:
     if asked != "auto":
         return asked
     at = len(found.schema.inputs) + found.schema.target_spans()[target].start
-    boolean = found.plan.kinds[target].is_(pl.Boolean)
+    boolean = found.plan.target_kinds[target].is_(pl.Boolean)
     enough = boolean or found.examples >= YES_NO_SHOWS
     yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(total(found.folds), at)
     return "logistic" if yes_no else "squared"

@@ -50,7 +50,7 @@ class Settings:
     """
 
     predict: Names
-    """The columns to predict."""
+    """The columns to predict, or SQL expressions over them such as "log(price)"."""
     using: Names | None = None
     """Columns to predict from, or SQL expressions over them such as "log(budget)"; None for every
     column that can be used."""

@@ -62,6 +62,8 @@ class Plan:
     levels: dict[str, "Levels"]
     classes: list[str] = field(default_factory=list)
     """The targets whose values are classes."""
+    target_kinds: dict[str, pl.DataType] = field(default_factory=dict)
+    """The type of each target's values."""
     yes_no: set[str] = field(default_factory=set)
     """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
@@ -249,7 +251,7 @@ def plan(
         raise EmptyError(f"{name} has no rows: there is nothing to learn from")
     weight = [asked.row_weight] if asked.row_weight else []
     apart = [*asked.predict, *weight]
-    check_there(look.columns, apart, name=name)
+    check_there(look.columns, weight, name=name)
     given = [*apart, *(asked.using or [])]
     twice = [column for column in given if given.count(column) > 1]
     if twice:
@@ -262,20 +264,23 @@ def plan(
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     offset = _offset(asked.offset, shown) if asked.offset else None
+    terms = {one: target_term(one, shown) for one in apart}
+    taken = {c for term in terms.values() for c in term.columns}
     using = asked.using
     if not using:
-        left = {*apart, *(c for term in (folds, offset) if term for c in term.columns)}
+        left = {*taken, *(c for term in (folds, offset) if term for c in term.columns)}
         using = [name for name in look.columns if name not in left and not is_pattern(name)]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
-        for column in set(term.columns) & set(apart):
+        # What is part of a target may be used all the same, as cost for price - cost.
+        parts = {c for one in terms.values() if len(one.columns) > 1 for c in one.columns}
+        for column in set(term.columns) & (taken - parts):
             raise LearningError(f"'{term.name}' uses '{column}', which is predicted or the weight")
         if asked.id is not None and folds is not None and set(term.columns) & set(folds.columns):
             raise LearningError(
                 f"'{term.name}' uses the id '{asked.id}', which says who a row is of and explains "
                 "nothing: leave it out"
             )
-    terms = {column: target_term(column, shown) for column in apart}
     terms |= {term.name: term for term in inputs.terms}
     if offset is not None:
         if offset.name in terms:
@@ -293,6 +298,7 @@ def plan(
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:
+        made.target_kinds[target] = view[target].dtype
         _place_target(target, view[target], made, name)
         if _are_counts(view[target]):
             made.counts.add(target)

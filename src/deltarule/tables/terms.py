@@ -34,6 +34,7 @@ MOST_POWERS = 10
 
 POLY = re.compile(r"poly\s*\((?P<of>.*),\s*(?P<power>[^,]*)\)", re.IGNORECASE | re.DOTALL)
 WORDS = re.compile(r"[\w .-]+")
+SUM = re.compile(r"\s[-+]\s")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class Term:
     def columns(self) -> tuple[str, ...]:
         """The table's columns that it reads."""
         return (self.name,) if self.expression is None else parsed(self.expression).columns
+
+    @property
+    def factor(self) -> str:
+        """Its name as it stands beside a times sign: a sum in brackets."""
+        if self.expression is None:
+            summed = SUM.search(self.name) is not None
+        else:
+            summed = self.name == self.expression and parsed(self.expression).loose
+        return f"({self.name})" if summed else self.name
 
     def check(self, schema: Mapping[str, pl.DataType], *, name: str) -> None:
         """Refuse columns of types that the expression cannot take.
@@ -139,10 +149,15 @@ def terms_of(using: Sequence[str], look: Look) -> Terms:
     return Terms(list(terms.values()), became)
 
 
-def target_term(column: str, look: Look) -> Term:
-    """A column of numbers, or of text that spells them."""
-    check_literal(column)
-    return Term(column, look.hidden.get(column))
+def target_term(one: str, look: Look) -> Term:
+    """A column of numbers, or of text that spells them, or an expression; called as it is given.
+
+    Errors:  ColumnError for a column that is not there; ExpressionError
+    """
+    if one in look.kinds:
+        check_literal(one)
+        return Term(one, look.hidden.get(one))
+    return Term(one, one_term(one, look).expression)
 
 
 def one_term(one: str, look: Look) -> Term:
@@ -156,8 +171,11 @@ def one_term(one: str, look: Look) -> Term:
     try:
         return _expression(one, look)
     except ExpressionError:
-        # Words alone were meant as a column's name.
-        if WORDS.fullmatch(one):
+        parts = [part.strip() for part in one.split(",")]
+        if len(parts) > 1 and set(parts) <= set(look.kinds):
+            raise LearningError(f"'{one}' is {len(parts)} columns: give a list, {parts}") from None
+        # Words alone, and a column's name with signs around it, were meant as one.
+        if WORDS.fullmatch(one) or re.sub(r"\W", "", one) in look.kinds:
             check_there(list(look.kinds), [one], name=look.name)
         raise
 

@@ -1,24 +1,29 @@
 """What is known of the weights of losses other than squared, asked of the rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from deltarule.errors import DivergedError
+from deltarule.errors import DivergedError, LearningError
 from deltarule.learning.certainty.deviance import own_alphas, standard_errors
 from deltarule.learning.certainty.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.held_out.judge import Judge, Known
-from deltarule.learning.outcome import Outcome
+from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.rows.passes import Question
+from deltarule.learning.stepping.refit import none_refitted, refit
 from deltarule.learning.stepping.rounds import JUDGED, narrowed
 from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.learning.stepping.task import Task
 from deltarule.moments.inference import inverses
+from deltarule.rule.compare import Comparison
 from deltarule.rule.losses.named import together
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
 from deltarule.saved import FitRecord
+
+# Steps that settled at such a tolerance are at the best weights, to as many digits as figures show.
+NEAR = 1e-6
 
 
 def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
@@ -59,8 +64,11 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
             "the rows are told apart perfectly, so no finite weights are best and these mean "
             "little: give a ridge, such as --ridge 0.01"
         )
-    said = look.folds if arrived else None
-    held_out = judge.held_out(weights, task.read.folds, task.read.splits, said)
+    held_out = None
+    try:
+        held_out = _held_out(steps, judge, stopped, weights, look.folds if arrived else None)
+    except LearningError as error:
+        notes.append(none_refitted(error))
     if held_out is not None and task.guessing is not None:
         asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
         held_out = replace(held_out, guessing=task.guessing.held_out(*asked))
@@ -80,6 +88,29 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
         alphas=None if sharp else own_alphas(average, task.standard, intercept=intercept),
         notes=notes,
     )
+
+
+def _held_out(
+    steps: Stepwise,
+    judge: Judge,
+    stopped: Stop,
+    weights: Weights,
+    found: Mapping[int, Comparison] | None,
+) -> HeldOut | None:
+    """The errors on held-out rows by what was learnt without them in the same way.
+
+    Errors:  LearningError where that takes too long, or cannot be done
+    """
+    task = steps.task
+    folds, splits = task.read.folds, task.read.splits
+    if not splits.of(folds):
+        return None
+    newton = task.settings.chosen == "newton"
+    near = task.rounds is None and task.settings.tolerance <= NEAR
+    best = stopped.reason in ("settled", "still") and (newton or near)
+    if best and (task.penalties.hold_all(task.choice) or judge.determined(folds, splits)):
+        return judge.held_out(weights, folds, splits, found)
+    return judge.judged(refit(steps), folds, splits)
 
 
 def errors_of(task: Task) -> str:
