@@ -17,12 +17,18 @@ from deltarule.tables.asked import MOST_LEVELS, Asked
 from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.folds import cluster_column, folds_by_time, key_column, keys_of, time_column
 from deltarule.tables.levels import Levels
-from deltarule.tables.names import check_there
-from deltarule.tables.polars import said
+from deltarule.tables.names import PATTERN, check_there, is_pattern
+from deltarule.tables.polars import explained
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
 from deltarule.tables.text_columns import Formats
-from deltarule.tables.values import check_exposure, class_names, numbers_of, row_weights_of
+from deltarule.tables.values import (
+    check_exposure,
+    class_names,
+    levels_by_count,
+    numbers_of,
+    row_weights_of,
+)
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
@@ -278,7 +284,7 @@ def plan(
     using = asked.using
     if not using:
         left = {*taken, *(c for term in (folds, cluster, offset) if term for c in term.columns)}
-        using = [column for column in look.columns if column not in left]
+        using = [name for name in look.columns if name not in left and not is_pattern(name)]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
         # What is part of a target may be used all the same, as cost for price - cost.
@@ -302,7 +308,8 @@ def plan(
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
     read = {column for term in terms.values() for column in term.columns}
     own = {column: one for column, one in formats.items() if column in read}
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], {}, formats=own)
+    left_out = _unusable(look, asked)
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=own)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     if cluster is not None:
@@ -335,10 +342,14 @@ def evaluated(
 
     Errors:  ReadError, UnparsedError for a value that an expression cannot take
     """
-    try:
+    with explained(name):
         return rows.select([term.polars(kinds) for term in terms]).collect()
-    except pl.exceptions.PolarsError as error:
-        raise said(error, name) from error
+
+
+def _unusable(look: pl.DataFrame, asked: Asked) -> list[LeftOut]:
+    """Columns that none of polars' methods can tell from several, where all are to be used."""
+    names = [] if asked.using else [name for name in look.columns if is_pattern(name)]
+    return [LeftOut(name=name, kind=kind_of(look.schema[name]), why=PATTERN) for name in names]
 
 
 def _offset(one: str, shown: Look) -> Term:
@@ -362,9 +373,8 @@ def _place(column: str, values: pl.Series, made: Plan) -> None:
         made.left_out.append(LeftOut(name=column, kind=kind, why=why))
     elif kind == "category":
         made.categories.append(column)
-        counts = values.cast(pl.String).drop_nulls().value_counts(sort=True)
-        # Of more levels than can be kept, those frequent in the look are; ties by name.
-        frequent = counts.sort(["count", column], descending=[True, False])[column].to_list()
+        # Of more levels than can be kept, those frequent in the look are.
+        frequent = levels_by_count(values)
         most = max(MOST_LEVELS, made.asked.levels)
         made.levels[column] = Levels(frequent[:most], most)
     else:
