@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.learning.group import Group, groups, rows_kept
+from deltarule.learning.held_out.alarm import with_alarm
 from deltarule.learning.held_out.given import check_other, judged_by
 from deltarule.learning.outcome import record
 from deltarule.learning.sense import check_folds, check_members, check_targets
@@ -110,7 +111,7 @@ class Run:
                 ) from error
         if self.settings.hold_out is not None:
             made = judged_by(made, self.read, self.settings.hold_out)
-        return Model(made, read=self._files)
+        return Model(with_alarm(made), read=self._files)
 
 
 @taking_settings(Settings)
