@@ -51,12 +51,13 @@ class Run:
         def kept(made: Plan) -> Keep:
             return rows_kept(settings, made)
 
+        self.watched = watched
         self._begin(read(source, settings.asked, progress=settings.progress, keep=kept), settings)
 
     def again(self, settings: Settings) -> "Run":
         """Another run on what was read, with settings that ask for the same columns in it."""
         run = Run.__new__(Run)
-        run._files = self._files
+        run._files, run.watched = self._files, self.watched
         run._begin(self.read, settings)
         return run
 
@@ -64,7 +65,7 @@ class Run:
         self.read, self.settings = found, settings
         check_folds(found, settings)
         check_targets(found, settings)
-        self.groups = groups(found, settings)
+        self.groups = groups(found, settings, watched=self.watched)
         for group in self.groups:
             check_members(group)
 
