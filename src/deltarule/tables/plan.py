@@ -262,7 +262,12 @@ def plan(
     taken = {c for term in terms.values() for c in term.columns}
     using = asked.using
     if not using:
-        left = {*taken, *(c for term in (folds, offset) if term for c in term.columns)}
+        check_there(look.columns, asked.without, name=name)
+        left = {
+            *taken,
+            *asked.without,
+            *(c for term in (folds, offset) if term for c in term.columns),
+        }
         using = [column for column in look.columns if column not in left]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
