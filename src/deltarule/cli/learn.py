@@ -141,10 +141,18 @@ def learn(
         str,
         typer.Option(
             metavar="KIND",
-            help="Standard errors: classical, or where rows stray unequally robust, HC0 to HC3: "
-            "one more pass over the rows.",
+            help="Standard errors: classical, or where rows stray unequally robust, HC0 to HC3, or "
+            "where those of a group stray alike cluster, CR0, CR1: one more pass over the rows.",
         ),
     ] = "classical",
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Rows that belong together, such as a customer's, for standard errors by cluster. "
+            "Default with --errors cluster: the --group.",
+        ),
+    ] = None,
     hold_out: Annotated[
         str | None,
         typer.Option(
@@ -285,6 +293,7 @@ def learn(
             exposure=exposure,
             folds=folds,
             errors=errors,
+            cluster=cluster,
             id=row_id,
             group=group,
             time=time,

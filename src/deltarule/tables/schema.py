@@ -24,6 +24,7 @@ from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.expressions.inverse import Inverse, inverse_of
 from deltarule.tables.names import check_there
 from deltarule.tables.part import Part
+from deltarule.tables.polars import PROBLEMS
 from deltarule.tables.terms import Term
 from deltarule.tables.text_columns import NumberFormat
 from deltarule.tables.values import class_names, numbers_of, text_of
@@ -259,7 +260,7 @@ class Schema(Part):
             term.check(frame.schema, name=name)
         try:
             return frame.select([term.polars(frame.schema) for term in terms])
-        except pl.exceptions.PolarsError:
+        except PROBLEMS:
             raise _refused(frame, terms, name=name, row=row) from None
 
     def encode(
@@ -441,7 +442,7 @@ def _refused(
 def _works(frame: pl.DataFrame, term: Term) -> bool:
     try:
         frame.select(term.polars(frame.schema))
-    except pl.exceptions.PolarsError:
+    except PROBLEMS:
         return False
     return True
 

@@ -21,7 +21,8 @@ import polars as pl
 
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
-from deltarule.tables.names import check_there, column
+from deltarule.tables.names import check_literal, check_there, column
+from deltarule.tables.values import levels_by_count
 
 # Parts of a date or time; days are a number, the others categories.
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
@@ -154,6 +155,7 @@ def target_term(one: str, look: Look) -> Term:
     Errors:  ColumnError for a column that is not there; ExpressionError
     """
     if one in look.kinds:
+        check_literal(one)
         return Term(one, look.hidden.get(one))
     return Term(one, one_term(one, look).expression)
 
@@ -164,6 +166,7 @@ def one_term(one: str, look: Look) -> Term:
     Errors:  ColumnError for a column that is not there; ExpressionError
     """
     if one in look.kinds:
+        check_literal(one)
         return Term(one)
     try:
         return _expression(one, look)
@@ -179,6 +182,7 @@ def one_term(one: str, look: Look) -> Term:
 
 def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[str]]) -> list[Term]:
     if one in look.kinds:
+        check_literal(one)
         if look.kinds[one] in (pl.Date, pl.Datetime, pl.Time, pl.Duration):
             parts = look.parts(one)
             became[one] = [part.name for part in parts]
@@ -240,9 +244,7 @@ def _crossed(a: str, b: str, using: Sequence[str], look: Look) -> list[Term]:
 
 def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> list[Term]:
     """A slope for each level; where all rows have one already, how much each level's differs."""
-    counts = look.frame[category].drop_nulls().cast(pl.String).value_counts(sort=True)
-    levels = counts.sort(["count", category], descending=[True, False])[category].to_list()
-    own = levels[: MOST_SLOPES + 1]
+    own = levels_by_count(look.frame[category])[: MOST_SLOPES + 1]
     # Beside the number itself, its slope on the most frequent level says nothing new.
     shown = own[1:] if number in using else own[:MOST_SLOPES]
     value, name = _number(number, look), _level(category, look)
@@ -275,11 +277,10 @@ def _level(column: str, look: Look) -> str:
 
 
 def _most(column: str, look: Look) -> str:
-    counts = look.frame[column].drop_nulls().cast(pl.String).value_counts()
-    if counts.height == 0:
+    levels = levels_by_count(look.frame[column])
+    if not levels:
         raise LearningError(f"'{column}' has no value in the first rows: it crosses with nothing")
-    first: str = counts.sort(["count", column], descending=[True, False])[column][0]
-    return first
+    return levels[0]
 
 
 def _text(value: str) -> str:
