@@ -15,7 +15,7 @@ from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import MOST_LEVELS, Asked
 from deltarule.tables.causes import gap, weight_gap
-from deltarule.tables.folds import folds_by_time, key_column, keys_of, time_column
+from deltarule.tables.folds import cluster_column, folds_by_time, key_column, keys_of, time_column
 from deltarule.tables.levels import Levels
 from deltarule.tables.names import PATTERN, check_there, is_pattern
 from deltarule.tables.polars import explained
@@ -68,6 +68,8 @@ class Plan:
     """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
     """The id, what groups rows, or what orders them in time; it is read as `fold_column`."""
+    cluster_by: pl.Expr | None = None
+    """What says which rows belong together, for standard errors."""
     cuts: tuple[float, ...] = ()
     """The times at which the second period and each later one begin."""
     offset: str | None = None
@@ -103,6 +105,8 @@ class Plan:
         if self.asked.exposure is not None:
             exposure = Term(self.asked.exposure).polars(self.kinds)
             read.append(exposure.alias(self._unused("(exposure)")))
+        if self.cluster_by is not None:
+            read.append(self.cluster_by.alias(self._unused("(cluster)")))
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
 
     def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
@@ -208,6 +212,16 @@ class Plan:
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
 
+    def clusters(self, frame: pl.DataFrame) -> pl.Series | None:
+        """The cluster of each row of a batch, (n,), null where it has none; None if none was asked.
+
+        Its name is the column's or expression's.
+        """
+        if self.cluster_by is None:
+            return None
+        values = frame[self._unused("(cluster)")].alias(self.asked.cluster or "")
+        return values.fill_nan(None) if values.dtype.is_float() else values
+
     def numbers_of_rows(self, frame: pl.DataFrame, *, row: int) -> NDArray[np.intp]:
         """Each row's number in reading order, from 0: (n,); `row` came before this batch."""
         if self.row_column in frame.columns:
@@ -263,12 +277,15 @@ def plan(
     )
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
+    cluster = one_term(asked.cluster, shown) if asked.cluster else None
     offset = _offset(asked.offset, shown) if asked.offset else None
     terms = {one: target_term(one, shown) for one in apart}
     taken = {c for term in terms.values() for c in term.columns}
     using = asked.using
     if not using:
-        left = {*taken, *(c for term in (folds, offset) if term for c in term.columns)}
+        check_there(look.columns, asked.without, name=name)
+        left = {*taken, *asked.without}
+        left |= {c for term in (folds, cluster, offset) if term for c in term.columns}
         using = [name for name in look.columns if name not in left and not is_pattern(name)]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
@@ -297,6 +314,9 @@ def plan(
     made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=own)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
+    if cluster is not None:
+        kind = evaluated(look.lazy(), [cluster], look.schema, name=name)[cluster.name].dtype
+        made.cluster_by = cluster_column(cluster.polars(look.schema), kind)
     for target in asked.predict:
         made.target_kinds[target] = view[target].dtype
         _place_target(target, view[target], made, name)
