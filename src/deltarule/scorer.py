@@ -114,9 +114,12 @@ class Scorer:
             scores += np.array(self.record.starts)
         elif "intercept" in self.weights:
             scores += self.weights["intercept"]
-        for values, centre, weight in zip(inputs.T, centres, self.weights["weight"], strict=True):
-            scores += (values - centre)[:, None] * weight
-        return scores if offsets is None else scores + offsets[:, None]
+        columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
+        # Far out a score may be infinite, which whoever asked for it tells.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for values, centre, weight in columns:
+                scores += (values - centre)[:, None] * weight
+            return scores if offsets is None else scores + offsets[:, None]
 
     @property
     def average(self) -> Array:
