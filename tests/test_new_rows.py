@@ -84,7 +84,7 @@ def test_predictions_beyond_all_numbers_are_told_in_words(loss: str) -> None:
         for more in ({}, {"explain": True}, {"flags": True}, {"interval": 0.5}):
             predicted, notes = model.predict_noticing(rows, **more)
             assert predicted["orders_prediction"][1] == np.inf
-            says = "orders has predictions that are infinite, beyond all numbers, in 1 of 3 rows"
+            says = "orders_prediction is beyond all numbers in 1 of 3 rows"
             assert says in notes
     assert any("beyond all numbers" in one for one in told(lambda: model.predict(rows)))
 
@@ -113,7 +113,7 @@ def test_the_command_tells_them_without_a_word_of_python(
     ran = run("predict", str(path), str(tmp_path / "new.csv"), "--out", str(tmp_path / "o.csv"))
     assert ran.code == 0
     assert "Warning" not in ran.err
-    assert "infinite, beyond all numbers, in 1 of 2 rows" in ran.err
+    assert "orders_prediction is beyond all numbers in 1 of 2 rows" in ran.err
 
 
 @pytest.mark.parametrize("others", [0, 1])

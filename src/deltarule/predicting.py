@@ -109,16 +109,14 @@ class Predictions:
 
     def _framed(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
         # Of scores beyond all numbers nothing is finite, which is said in words.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             return self._framed_of(inputs, offsets, noticed)
 
     def _framed_of(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
         made = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
-        for target in self.scorer.contract.targets:
-            own = made[f"{target.name}_prediction"]
-            beyond = int((own.is_nan() | own.is_infinite()).sum()) if own.dtype.is_float() else 0
-            if beyond:
-                self._met.infinite[target.name] += beyond
+        for name in made.columns:
+            if name.endswith("_prediction") and made[name].dtype == pl.Float64:
+                self._met.infinite[name] += int((made[name].is_finite().not_()).sum())
         if self.columns.flags:
             made = made.with_columns(flags_of(noticed, len(inputs)))
         if self.columns.interval is not None:

@@ -27,7 +27,7 @@ class Met:
         self.outside: Counter[str] = Counter()
         self.missing: Counter[str] = Counter()
         self.infinite: Counter[str] = Counter()
-        """Predictions beyond all numbers, by target."""
+        """Predictions that are infinite, by column."""
         self.ignored: list[str] = []
         self.said: list[str] = []
         """What the source says of how it was read."""
@@ -68,9 +68,9 @@ class Met:
             exposure = one.exposure if isinstance(one, Offset) else None
             what = "is missing" if exposure is None else "is missing, 0 or below 0"
             notes.append(told(exposure or column, what, count, TAKEN[one.kind]))
-        for target, count in self.infinite.items():
-            what = "has predictions that are infinite, beyond all numbers,"
-            notes.append(told(target, what, count, ""))
+        for column, count in self.infinite.items():
+            if count:
+                notes.append(told(column, "is beyond all numbers", count, ""))
         return notes
 
 
