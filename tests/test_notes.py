@@ -145,15 +145,12 @@ def test_notes_are_one_line_a_kind() -> None:
     notes = dr.learn(table, predict=list(targets), ridge=0).record.notes
     for word in ("alone", "told by", "makes most of the variation", "depends on"):
         assert sum(word in note for note in notes) <= 1, word
-    assert any(
-        "and 295 more each alone explain most of these" in note or "more each alone" in note
-        for note in notes
-    )
+    assert any(" more each alone explain most of these" in note for note in notes)
     assert any(
         "one row makes most of the variation of each of f" in note and "and 3 more" in note
         for note in notes
     )
-    assert len(notes) < 10
+    assert sum("worse than by guessing" not in note for note in notes) < 10
 
 
 def test_powers_of_a_number_say_what_it_says_itself() -> None:

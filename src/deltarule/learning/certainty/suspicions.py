@@ -104,7 +104,7 @@ def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone
     """Columns that alone explain nearly all of a target, beyond what as many would by chance."""
     schema, n = read.schema, read.examples
     p, found = len(schema.inputs), []
-    for loss, outputs in zip(losses, schema.target_spans().values(), strict=True):
+    for loss, (target, outputs) in zip(losses, schema.target_spans().items(), strict=True):
         for at in range(outputs.start, outputs.stop):
             for column, span in schema.spans().items():
                 problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
@@ -120,7 +120,7 @@ def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone
                     continue
                 r2 = 1 - error / variation * (n - 1) / left
                 if r2 > LEAK:
-                    found.append(_Alone(column, schema.outputs[at], r2, f"{r2:.0%}"))
+                    found.append(_Alone(column, target, r2, f"{r2:.0%}"))
     return found
 
 
