@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from deltarule.comparing import nothing_in
+from deltarule.errors import ValueRefusedError
 from deltarule.moments.inference import Told, design, inverses, leverages, told_by_others
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import Normal, solve
 from deltarule.rule.predict import Array, Linear
 from deltarule.saved import unpack
-from deltarule.scorer import Scored, Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches, bound
 from deltarule.summary import counting, number
 from deltarule.tables.causes import left_out_told
 from deltarule.tables.source import Source
@@ -171,9 +172,17 @@ def diagnosed(scorer: Scorer, source: Source, *, rows: int) -> Diagnosis:
 
 def _scored(scorer: Scorer, source: Source) -> Iterator[Scored]:
     contract, row = scorer.contract, 0
+    source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
-        yield scorer.scored(batch, name=source.name, row=row)
+        rows = scorer.scored(batch, name=source.name, row=row)
+        beyond = ~np.isfinite(scorer.predictions(rows.scores)).all(axis=1)
+        if beyond.any():
+            raise ValueRefusedError(
+                f"{source.name}, row {rows.number[int(np.argmax(beyond))] + 1}: its prediction is "
+                "beyond all numbers: mend or remove that row"
+            )
+        yield rows
         row += batch.height
 
 
@@ -233,7 +242,7 @@ class Hat:
             return []
         z = (batch.inputs - self.centre) / self.unit
         x = design(z, intercept=bool(scorer.record.intercept))
-        predictions = scorer.loss.mean(batch.scores)
+        predictions = scorer.predictions(batch.scores)
         off = batch.targets - predictions
         slope = scorer.loss.slope(batch.scores) if self.graded else None
         found: list[Suspect] = []

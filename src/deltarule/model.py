@@ -6,6 +6,7 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -17,15 +18,16 @@ from deltarule import saved
 from deltarule.comparing import Compared, compared
 from deltarule.contest import Contest, contested
 from deltarule.diagnosing import Diagnosis, diagnosed
-from deltarule.errors import EmptyError, LearningError
+from deltarule.errors import EmptyError, LearningError, PredictionWarning
 from deltarule.explanation import Explanation, explained
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
 from deltarule.predicting import Columns, Predictions
 from deltarule.rule.losses.loss import Loss
-from deltarule.scorer import Scorer, batches, widening
+from deltarule.scorer import Scorer, batches, bound, widening
 from deltarule.summary import paragraphs
+from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
 from deltarule.views import overview
@@ -172,17 +174,31 @@ class Model:
         columns = len(self._record.contract.inputs) + len(self.outputs)
         return [saved.unpack(one, columns) for one in self._record.moments]
 
-    def predict(self, table: Any, *, flags: bool = False, interval: float | None = None) -> Any:
+    def predict(
+        self,
+        table: Any,
+        *,
+        flags: bool = False,
+        interval: float | None = None,
+        where: str | None = None,
+    ) -> Any:
         """The predictions, a row for each of the table's, in the table's own kind of frame.
 
         A dict of single values gives a dict; a path gives a polars frame. With `flags`, a column
         says in words what each row holds that learning had not met; it is null where nothing.
         With an `interval`, such as 0.9, columns say between which values at least that share of
-        rows like this one lie, as held-out rows did.
+        rows like this one lie, as held-out rows did. `where` is a condition, such as "year > 2000":
+        only rows that meet it are predicted. Without `flags`, a PredictionWarning sums up what
+        learning had not met.
         Errors:  TableError for a table that lacks a column or holds what cannot be computed with;
                  LearningError for an interval that is not known
         """
-        return self.predict_noticing(table, flags=flags, interval=interval)[0]
+        columns = Columns(flags=flags, interval=interval)
+        frame, made = self._predicted(table, columns, where)
+        if made.new and not flags:
+            words = f"{'; '.join(made.new)} (flags=True says of which rows)"
+            warnings.warn(words, PredictionWarning, stacklevel=2)
+        return frame
 
     @overload
     def explain(self, table: Any) -> Any: ...
@@ -203,6 +219,7 @@ class Model:
 
     def _explained(self, source: Source, row: int) -> Explanation:
         contract, before = self._record.contract, 0
+        source = bound(source, contract)
         for batch in batches(source, contract.needs, contract.expects):
             at = row - 1 - before
             if 0 <= at < batch.height:
@@ -220,13 +237,15 @@ class Model:
         explain: bool = False,
         flags: bool = False,
         interval: float | None = None,
+        where: str | None = None,
     ) -> Iterator[pl.DataFrame]:
         """The table's rows, some at a time, each with its prediction: one read, little memory.
 
-        `explain`, `flags` and `interval` add columns, as for `explain` and `predict`.
+        `explain`, `flags` and `interval` add columns, and `where` is a condition on rows, as for
+        `explain` and `predict`.
         """
         columns = Columns(explain=explain, flags=flags, interval=interval)
-        source, _ = open_table(table)
+        source = where_of(open_table(table)[0], where)
         yield from Predictions(self._scorer, source, columns).beside_rows()
 
     def predictions(self, source: Source, columns: Columns) -> Predictions:
@@ -240,27 +259,37 @@ class Model:
         explain: bool = False,
         flags: bool = False,
         interval: float | None = None,
+        where: str | None = None,
     ) -> tuple[Any, list[str]]:
         """Predictions, and in words what was new in the table."""
+        columns = Columns(explain=explain, flags=flags, interval=interval)
+        frame, made = self._predicted(table, columns, where)
+        return frame, made.notes
+
+    def _predicted(
+        self, table: Any, columns: Columns, where: str | None
+    ) -> tuple[Any, Predictions]:
         source, back = open_table(table)
-        made = Predictions(
-            self._scorer, source, Columns(explain=explain, flags=flags, interval=interval)
-        )
-        frame = widening(source, lambda: pl.concat(made.alone()))
-        return back(frame), made.notes
+        source = where_of(source, where)
+        made = Predictions(self._scorer, source, columns)
+        frame = widening(made.source, lambda: pl.concat(made.alone()))
+        rows = source.numbers if isinstance(source, FilteredSource) else None
+        return back(frame, rows), made
 
     @overload
-    def compare(self, table: Any) -> Compared: ...
+    def compare(self, table: Any, *, where: str | None = None) -> Compared: ...
     @overload
-    def compare(self, table: Any, other: "Model") -> Contest: ...
-    def compare(self, table: Any, other: "Model | None" = None) -> Compared | Contest:
+    def compare(self, table: Any, other: "Model", *, where: str | None = None) -> Contest: ...
+    def compare(
+        self, table: Any, other: "Model | None" = None, *, where: str | None = None
+    ) -> Compared | Contest:
         """How well the model predicts a table that has its targets.
 
         With an `other` model, which of the two does it better on the same rows, and how sure that
-        is: A is this model, B the other.
+        is: A is this model, B the other. `where` is a condition on the rows, such as "year > 2000".
         Errors:  EmptyError when no row has all targets; LearningError for a model of other targets
         """
-        source, _ = open_table(table)
+        source = where_of(open_table(table)[0], where)
         if other is None:
             return widening(source, lambda: compared(self._scorer, source))
         theirs = other._scorer

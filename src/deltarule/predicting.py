@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.rule.predict import Array
-from deltarule.scorer import Scorer, readied
+from deltarule.scorer import Scorer, bound, readied
 from deltarule.tables.noticed import Met, flags_of
 from deltarule.tables.schema import Noticed, Target
 from deltarule.tables.source import Source
@@ -42,7 +42,7 @@ class Predictions:
     def __init__(self, scorer: Scorer, source: Source, columns: Columns) -> None:
         if columns.interval is not None:
             scorer.intervals(columns.interval)
-        self.scorer, self.source, self.columns = scorer, source, columns
+        self.scorer, self.source, self.columns = scorer, bound(source, scorer.contract), columns
         self.names: list[str] = []
         """What the columns of predictions are called, once the first batch was predicted."""
         self._met = Met()
@@ -65,6 +65,11 @@ class Predictions:
             f"{self.source.name} has a column {own}, as predictions are called: it is now {new}"
             for own, new in self._renamed.items()
         ]
+
+    @property
+    def new(self) -> list[str]:
+        """In words, what learning had not met, so that predictions may be far off."""
+        return self._met.new_to(self.scorer.contract.known)
 
     def alone(self) -> Iterator[pl.DataFrame]:
         """The predictions without the table's own columns; at least one frame."""
@@ -103,7 +108,15 @@ class Predictions:
         return self._framed(inputs, offsets, Noticed())
 
     def _framed(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
+        # Of scores beyond all numbers nothing is finite, which is said in words.
+        with np.errstate(all="ignore"):
+            return self._framed_of(inputs, offsets, noticed)
+
+    def _framed_of(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
         made = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
+        for name in made.columns:
+            if name.endswith("_prediction") and made[name].dtype == pl.Float64:
+                self._met.infinite[name] += int((made[name].is_finite().not_()).sum())
         if self.columns.flags:
             made = made.with_columns(flags_of(noticed, len(inputs)))
         if self.columns.interval is not None:
@@ -131,17 +144,21 @@ def predicted(
 ) -> pl.DataFrame:
     """The predictions of encoded rows, null where a row has no offset."""
     scores = scorer.scores(inputs, offsets)
-    predictions = scorer.loss.mean(scores)
+    predictions = scorer.predictions(scores)
     contract = scorer.contract
     columns: dict[str, Any] = {}
+    inverses = contract.inverses
     for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
         if explain:
             for at in range(span.start, span.stop):
                 columns |= _contributions(scorer, inputs, offsets, scores, at)
         columns |= named(target, predictions[:, span])
-    # Without its offset a row has no prediction.
+        if target.name in inverses:
+            own = inverses[target.name].apply(predictions[:, span.start])
+            columns[f"{inverses[target.name].column}_prediction"] = own
     frame = pl.DataFrame(columns)
-    return frame if offsets is None else frame.fill_nan(None)
+    # Without its offset a row has no prediction, nor one in a column's units that it never has.
+    return frame.fill_nan(None) if inverses or offsets is not None else frame
 
 
 def _contributions(

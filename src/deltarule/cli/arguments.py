@@ -22,7 +22,7 @@ How = Annotated[
         "--read",
         metavar="KEY=VALUE",
         help="How to read a file, where that should not be found out: separator, quote, header, "
-        "encoding, skip, format, sheet.",
+        "encoding, skip, decimal, format, sheet.",
     ),
 ]
 DatabaseTable = Annotated[
@@ -30,6 +30,13 @@ DatabaseTable = Annotated[
 ]
 Query = Annotated[
     str | None, typer.Option("--query", metavar="SQL", help="A query to the database instead.")
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CONDITION",
+        help="Only rows that meet a condition in SQL: \"year > 2000 and genre <> 'Drama'\".",
+    ),
 ]
 Ridge = Annotated[
     list[str] | None,

@@ -16,6 +16,7 @@ from deltarule.tables.plan import Plan, plan
 from deltarule.tables.reading import Keep, Progress, Read, read
 from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
 from deltarule.tables.terms import date_parts
+from deltarule.tables.text_columns import formatted
 from deltarule.views import html, text
 
 LEVELS_SHOWN = 4
@@ -64,7 +65,8 @@ def columns(
     try:
         found = read(source, asked, progress=progress, keep=Keep(0))
     except ColumnError:
-        made = plan(source.look(), asked, name=source.name, typed=source.typed)
+        read_as = formatted(source, asked)
+        made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
         if made.numbers or made.categories:
             raise
         # Nothing in it can be an input: the look says why.
@@ -123,6 +125,8 @@ def _told(found: Read) -> list[dict[str, Any]]:
     asked = found.plan.asked
     if asked.group:
         told.append(_row(asked.group, "group", "keeps rows that are held out together"))
+    if asked.cluster and asked.cluster != asked.group:
+        told.append(_row(asked.cluster, "cluster", "keeps rows together for standard errors"))
     if asked.time:
         told.append(_row(asked.time, "time", "orders the rows that are held out"))
     return [*told, *_became(found.plan), *map(_left_out, schema.left_out)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from deltarule.learning.certainty.clusters import ClusterSums
 from deltarule.learning.certainty.dependencies import dependencies
 from deltarule.learning.certainty.sandwich import Slopes, kind_of, robust_errors
 from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
@@ -69,7 +70,7 @@ def exact(
     if path is not None:
         again = not strength and found.held_out is not None
         learnt = found.taught if again else taught(read.folds, asked, read.splits, ridge=strength)
-    spectrum = Spectrum.of(asked.of(whole))
+    spectrum = Spectrum.of(asked.as_it_stands(whole))
     return Outcome(
         weights=found.weights,
         loss="squared",
@@ -83,6 +84,7 @@ def exact(
         intercept_error=certain.intercept_error,
         freedom=certain.freedom,
         errors=errors,
+        clusters=certain.clusters,
         alphas=spectrum.alphas,
         ridge=strength,
         minimised=penalties.words(Choice(strength), "squared"),
@@ -123,6 +125,7 @@ class Certain:
     error: Array | None
     intercept_error: Array | None
     freedom: float
+    clusters: ClusterSums | None = None
 
     @classmethod
     def unknown(cls) -> "Certain":
@@ -195,7 +198,7 @@ class Exact:
         error[~self.asked.held] = np.outer(one, s)
         of_intercept = np.full(len(s), np.nan)
         if self.free.intercept and not self.null.size:
-            mean = self.free.mean * self.free.scale / self.unit
+            mean = (self.centre + self.origin) / self.unit
             of_intercept = s * np.sqrt(intercept_variance(self.inverse, mean, self.free.rows))
         return Certain(error, of_intercept, self.freedom)
 
@@ -204,30 +207,41 @@ class Exact:
         if self.freedom <= 0:
             return Certain.unknown()
         standard = Standard(self.centre, self.unit)
+        outward = Standard(self.centre + self.origin, self.unit)
         intercept = self.free.intercept
         bread = np.zeros((1, len(self.unit) + intercept, len(self.unit) + intercept))
         bread[0, : len(self.unit), : len(self.unit)] = self.inverse
         if intercept:
             bread[0, -1, -1] = 1 / self.free.rows
         k = len(self.asked.targets)
+        clusters = ClusterSums.of(read.plan.asked.cluster, kind)
         own = robust_errors(
             np.repeat(bread, k, axis=0),
             self._slopes(read, standard),
-            standard,
+            outward,
             kind=kind,
             intercept=intercept,
+            sums=clusters,
         )
         error = np.full((len(self.asked.inputs), k), np.nan)
         known = np.isfinite(input_variance(self.inverse, self.null))
         error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
         unknown = np.full(k, np.nan)
         of_intercept = own[-1] if intercept and not self.null.size else unknown
-        return Certain(error, of_intercept, self.freedom)
+        # As statsmodels has it: of G clusters the means stray, not the rows.
+        freedom = self.freedom if clusters is None else clusters.count - 1.0
+        return Certain(error, of_intercept, freedom, clusters)
 
     @property
     def centre(self) -> Array:
         """What standardised inputs are measured from: (f,)."""
         return self.free.mean * self.free.scale * self.free.intercept
+
+    @property
+    def origin(self) -> Array:
+        """What inputs are measured from to begin with: (f,)."""
+        centre = self.asked.centre
+        return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
 
     def _slopes(self, read: Read, standard: Standard) -> Iterator[Slopes]:
         model = Linear(intercept=self.asked.intercept)
@@ -235,7 +249,8 @@ class Exact:
             inputs = standard.inputs(rows.inputs[:, ~self.asked.held])
             each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
             delta = model.predict(self.weights, rows.inputs) - rows.targets
-            yield Slopes(design(inputs, intercept=self.free.intercept), delta, each)
+            x = design(inputs, intercept=self.free.intercept)
+            yield Slopes(x, delta, each, clusters=rows.clusters)
 
     def again(self, read: Read) -> "Exact":
         """The same after a second read, in coordinates where the inputs are far apart."""

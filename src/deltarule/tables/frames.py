@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from deltarule.errors import (
     ColumnError,
@@ -24,11 +26,13 @@ from deltarule.errors import (
     ReadError,
 )
 from deltarule.tables.names import column
-from deltarule.tables.polars import PolarsSource, said
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
+from deltarule.tables.polars import PROBLEMS, PolarsSource, said
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched, row_place
 from deltarule.tables.values import as_category, text_of
 
-Back = Callable[[pl.DataFrame], Any]
+Rows = NDArray[np.int64] | None
+Back = Callable[[pl.DataFrame, Rows], Any]
+"""Makes a polars frame the table's own kind: of all its rows, or of those of these numbers."""
 Parts = Callable[[Collection[str] | None], Iterator[pl.DataFrame]]
 """Opens a table anew: its rows in order, in frames of any height, with these columns or all."""
 
@@ -59,14 +63,23 @@ class PartsSource:
         self.name, self.dialect, self.rows, self.in_memory = NAME, dialect, rows, in_memory
         self.reads = 0
         self.notes: list[str] = []
+        self.mixed: Mapping[str, str] = {}
         self.files: Sequence[Path] = ()
         self._parts, self._once = parts, once
         self._look: pl.DataFrame | None = None
         self._rest: Iterator[pl.DataFrame] = iter(())
         self._kept: list[pl.DataFrame] | None = None
 
+    @property
+    def once(self) -> bool:
+        """Whether it is a stream, whose rows come but once."""
+        return self._once
+
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: such a table has its own types."""
+
+    def place(self, row: int) -> str:
+        return row_place(row)
 
     def look(self) -> pl.DataFrame:
         if self._look is None:
@@ -143,20 +156,24 @@ def open_table(table: Any) -> tuple[Source, Back]:
     Errors:  TableError and its kinds; MissingExtraError for a package that it takes to read this
     """
     if isinstance(table, (str, Path)):
-        return source(table), lambda frame: frame
+        return source(table), _as_it_is
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
-        return table, lambda frame: frame
+        return table, _as_it_is
     if isinstance(table, pl.LazyFrame):
-        return PolarsSource(table, name=NAME, rows=None), lambda frame: frame.lazy()
+        return PolarsSource(table, name=NAME, rows=None), lambda frame, rows: frame.lazy()
     if isinstance(table, pl.DataFrame):
-        return _held(table), lambda frame: frame
+        return _held(table), _as_it_is
     if isinstance(table, Mapping):
         return _from_dict(table)
     if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
-        return _held(_from_rows(table)), lambda frame: frame.to_dicts()
+        return _from_rows(table), lambda frame, rows: frame.to_dicts()
     if isinstance(table, np.ndarray):
         return _from_array(table)
     return _from_library(table)
+
+
+def _as_it_is(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    return frame
 
 
 def source(
@@ -199,11 +216,11 @@ def _held(frame: pl.DataFrame, dialect: str = "polars frame") -> PartsSource:
 
 def _from_dict(table: Mapping[str, Any]) -> tuple[Source, Back]:
     if table and not any(_is_column(values) for values in table.values()):
-        return _held(_from_rows([table])), lambda frame: frame.row(0, named=True)
-    return _held(_built(table)), lambda frame: frame.to_dict(as_series=False)
+        return _from_rows([table]), lambda frame, rows: next(frame.iter_rows(named=True), None)
+    return _built(table), lambda frame, rows: frame.to_dict(as_series=False)
 
 
-def _from_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def _from_rows(rows: Sequence[Mapping[str, Any]]) -> Source:
     names = dict.fromkeys(name for row in rows for name in row)
     return _built({name: [row.get(name) for row in rows] for name in names})
 
@@ -213,7 +230,7 @@ def _from_array(table: Any) -> tuple[Source, Back]:
     if names is None or table.ndim != 1:
         raise ReadError("an array has no names of columns: give a dict of columns instead")
 
-    def back(frame: pl.DataFrame) -> Any:
+    def back(frame: pl.DataFrame, rows: Rows) -> Any:
         arrays = [column.to_numpy() for column in frame]
         kinds = zip(frame.columns, (array.dtype for array in arrays), strict=True)
         made = np.empty(frame.height, dtype=list(kinds))
@@ -221,17 +238,18 @@ def _from_array(table: Any) -> tuple[Source, Back]:
             made[name] = array
         return made
 
-    return _held(_built({name: table[name] for name in names})), back
+    return _built({name: table[name] for name in names}), back
 
 
 def _is_column(values: Any) -> bool:
     return hasattr(values, "__len__") and not isinstance(values, (str, bytes, Mapping))
 
 
-def _built(columns: Mapping[str, Any]) -> pl.DataFrame:
-    """A frame of columns; a single value beside columns is repeated."""
+def _built(columns: Mapping[str, Any]) -> Source:
+    """The source of columns; a single value beside columns is repeated."""
+    mixed: dict[str, str] = {}
     made = {
-        name: _column(name, values) if _is_column(values) else values
+        name: _column(name, values, mixed) if _is_column(values) else values
         for name, values in columns.items()
     }
     lengths = {len(column) for column in made.values() if isinstance(column, pl.Series)}
@@ -239,11 +257,13 @@ def _built(columns: Mapping[str, Any]) -> pl.DataFrame:
         told = ", ".join(f"'{name}' has {len(made[name])}" for name in list(made)[:4])
         raise ReadError(f"{NAME} has columns of unlike length: {told}")
     with _told():
-        return pl.DataFrame(made)
+        source = _held(pl.DataFrame(made))
+    source.mixed = mixed
+    return source
 
 
-def _column(name: Any, values: Any) -> pl.Series:
-    """A column of a list, array or series.
+def _column(name: Any, values: Any, mixed: dict[str, str]) -> pl.Series:
+    """A column of a list, array or series; one of numbers and text is text, and noted in `mixed`.
 
     Errors:  ReadError where it is of no kind that all its values share
     """
@@ -251,8 +271,12 @@ def _column(name: Any, values: Any) -> pl.Series:
         raise ReadError(f"{NAME} has a column called {name!r}: give it a name that is text")
     try:
         made = pl.Series(name, _alike(values))
-    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-        raise _unlike(name, values, error) from error
+    except (TypeError, ValueError, OverflowError, *PROBLEMS) as error:
+        unlike = _unlike(name, values, error)
+        if not _mixes(values):
+            raise unlike from error
+        mixed[name] = str(unlike)
+        made = pl.Series(name, [_in_text(one) for one in values], dtype=pl.String)
     if made.dtype == pl.Object:
         raise _unlike(name, values, None)
     return made
@@ -273,6 +297,24 @@ def _alike(values: Any) -> Any:
     return values
 
 
+def _mixes(values: Any) -> bool:
+    """Whether these are numbers and text, and nothing else."""
+    present = [value for value in values if value is not None]
+    texts = [value for value in present if isinstance(value, str)]
+    numbers = [value for value in present if isinstance(value, Real)]
+    yes_no = any(isinstance(value, bool) for value in present)
+    return not yes_no and 0 < len(texts) < len(present) == len(texts) + len(numbers)
+
+
+def _in_text(value: Any) -> str | None:
+    """A number so that it reads back as it is, and text as it stands; NaN is missing."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Integral):
+        return str(int(value))
+    return None if value != value else repr(float(value))
+
+
 def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
@@ -283,7 +325,7 @@ def _short(values: Sequence[int | None]) -> bool:
     return min(present) >= -(2**63) and max(present) < 2**63
 
 
-def _unlike(name: str, values: Any, error: Exception | None) -> ReadError:
+def _unlike(name: str, values: Any, error: BaseException | None) -> ReadError:
     """What is wrong with a column that polars cannot take."""
     kinds = sorted({type(value).__name__ for value in values if value is not None})
     if len(kinds) > 1:
@@ -301,7 +343,7 @@ def _unlike(name: str, values: Any, error: Exception | None) -> ReadError:
 def _from_library(table: Any) -> tuple[Source, Back]:
     if isinstance(table, nw.DataFrame | nw.LazyFrame):
         source, inner = open_table(table.to_native())
-        return source, lambda frame: nw.from_native(inner(frame))
+        return source, lambda frame, rows: nw.from_native(inner(frame, rows))
     if nw.dependencies.is_into_series(table):
         raise ReadError(
             f"a {type(table).__name__} is one column, no table: give a dataframe, or a dict of it"
@@ -333,7 +375,7 @@ def _from_library(table: Any) -> tuple[Source, Back]:
     if isinstance(native, nw.LazyFrame):
         with _told():
             collected = native.collect("polars").to_native()
-        return _held(collected), lambda frame: frame
+        return _held(collected), _as_it_is
     raise ReadError(
         f"a {type(table).__name__} is no table: "
         "give a path, a dataframe, a dict of columns or a list of dicts"
@@ -346,10 +388,12 @@ def _from_eager(table: nw.DataFrame[Any]) -> tuple[Source, Back]:
     with _told():
         frame = table.to_polars()
 
-    def back(result: pl.DataFrame) -> Any:
+    def back(result: pl.DataFrame, rows: Rows) -> Any:
         columns = {name: result[name].to_list() for name in result.columns}
         made = nw.from_dict(columns, backend=table.implementation)
         index = nw.maybe_get_index(table)
+        if index is not None and rows is not None:
+            index = index[rows]
         return (made if index is None else nw.maybe_set_index(made, index=[index])).to_native()
 
     return _held(frame), back
@@ -361,8 +405,9 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
     names = [str(name) for name in table.columns]
     _check_names(names)
     # Python's objects have no type until all are seen, and take far more memory than as a column.
+    mixed: dict[str, str] = {}
     objects = {
-        name: _pandas_column(name, table.iloc[:, at])
+        name: _pandas_column(name, table.iloc[:, at], mixed)
         for at, name in enumerate(names)
         if table.dtypes.iloc[at] == "object"
     }
@@ -372,27 +417,29 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
         for start in range(0, max(len(table), 1), BATCH_ROWS):
             rows = slice(start, start + BATCH_ROWS)
             yield pl.DataFrame(
-                [
-                    objects[names[at]][rows]
+                {
+                    names[at]: objects[names[at]][rows]
                     if names[at] in objects
-                    else _pandas_column(names[at], table.iloc[rows, at])
+                    else _pandas_column(names[at], table.iloc[rows, at], mixed)
                     for at in places
-                ]
+                }
             )
 
-    def back(frame: pl.DataFrame) -> Any:
+    def back(frame: pl.DataFrame, rows: Rows) -> Any:
         columns = {name: frame[name].to_numpy() for name in frame.columns}
-        return pd.DataFrame(columns, index=table.index)
+        return pd.DataFrame(columns, index=table.index if rows is None else table.index[rows])
 
     source = PartsSource(parts, dialect="pandas frame", rows=len(table), in_memory=True)
+    source.mixed = mixed
     return source, back
 
 
-def _pandas_column(name: str, values: Any) -> pl.Series:
+def _pandas_column(name: str, values: Any, mixed: dict[str, str]) -> pl.Series:
     kind = values.dtype
     if kind == "object":
         gone = values.isna()
-        return _column(name, [None if no else one for one, no in zip(values, gone, strict=True)])
+        present = [None if no else one for one, no in zip(values, gone, strict=True)]
+        return _column(name, present, mixed)
     if isinstance(kind, np.dtype):
         if kind.kind == "c":
             raise ReadError(
@@ -448,7 +495,7 @@ def _from_arrow(
                 yield _framed(batch.select(names))
 
     source = PartsSource(parts, dialect=dialect, rows=rows, once=once, in_memory=in_memory)
-    return source, lambda frame: frame.to_arrow()
+    return source, lambda frame, rows: frame.to_arrow()
 
 
 def _framed(batch: Any) -> pl.DataFrame:
@@ -527,12 +574,12 @@ def _told(where: str = NAME) -> Iterator[None]:
         raise MissingExtraError(
             f"reading {NAME} needs pyarrow: pip install 'deltarule[pandas]'"
         ) from error
-    except pl.exceptions.PolarsError as error:
+    except PROBLEMS as error:
         raise said(error, where) from error
     except Exception as error:  # each library and driver raises kinds of its own
         raise ReadError(f"{where} cannot be read: {_line(error)}") from error
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     words = str(error).strip()
     return words.splitlines()[0] if words else type(error).__name__

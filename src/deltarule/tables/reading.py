@@ -22,7 +22,7 @@ from deltarule.errors import (
 from deltarule.moments.chunk import Chunk, Frame, InfiniteError
 from deltarule.moments.folds import FoldEntries, Folds
 from deltarule.moments.mixed import Codes
-from deltarule.moments.moments import Moments
+from deltarule.moments.moments import Moments, total
 from deltarule.moments.pieces import Pieces
 from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
@@ -37,6 +37,7 @@ from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
+from deltarule.tables.text_columns import TooManyOddError, formatted
 from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
@@ -84,6 +85,10 @@ class Read:
     at_first: int
     """How often all rows were read until this was found."""
     every: Schema
+    within: Sequence[int] | None = None
+    """The folds that rows are of, if not of all."""
+    centre: Array | None = None
+    """What inputs are measured from, (p,); None for zero."""
 
     @property
     def left_out(self) -> int:
@@ -127,6 +132,21 @@ class Read:
             schema=self.schema.model_copy(update={"targets": tuple(kept)}),
             folds=[fold.take(columns) for fold in self.folds],
         )
+
+    def of_folds(self, folds: Sequence[int]) -> "Read":
+        """The same with only the rows of these folds."""
+        none = [replace(Moments.none(len(fold.mean)), scale=fold.scale) for fold in self.folds]
+        kept = [fold if at in folds else none[at] for at, fold in enumerate(self.folds)]
+        share = total(kept).rows / total(self.folds).rows
+        examples = round(self.examples * share)
+        return replace(self, folds=kept, examples=examples, within=tuple(folds))
+
+    def about(self, centre: Array) -> "Read":
+        """The same with inputs that are measured from these values: (p,)."""
+        if not centre.any():
+            return self
+        every = np.concatenate([centre, np.zeros(len(self.schema.outputs))])
+        return replace(self, folds=[fold.about(every) for fold in self.folds], centre=centre)
 
     def some_rows(self) -> Iterator["Encoded"]:
         """The rows to judge by, encoded, some at a time."""
@@ -182,8 +202,11 @@ class Read:
             lambda: self._entries(frame, row, weights),
             offsets,
             bool(self.plan.asked.shifted),
+            self.plan.clusters(frame),
         )
-        return all_rows if keep.all() else all_rows.only(keep)
+        kept = all_rows if keep.all() else all_rows.only(keep)
+        kept = kept if self.centre is None else kept.about(self.centre)
+        return kept if self.within is None else kept.of_folds(self.within)
 
     def _entries(self, frame: pl.DataFrame, row: int, weights: Array | None) -> FoldEntries:
         keys = self.plan.keys(frame, name=self.source.name, row=row)
@@ -200,7 +223,7 @@ class Encoded:
     The many levels of a category are one column of codes.
 
     `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
-    from them.
+    from them. `clusters` (n,) says which rows belong together, where that is asked.
 
     What is costly and not always wanted is worked out when it is asked for.
     """
@@ -212,6 +235,7 @@ class Encoded:
     placed: Callable[[], FoldEntries]
     added: Array | None = None
     shifted: bool = False
+    clusters: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -274,7 +298,27 @@ class Encoded:
         """Those of the rows that a mask (n,) keeps."""
         return self._taken(keep, lambda: self.entries.only(keep))
 
+    def about(self, centre: Array) -> "Encoded":
+        """The same with numbers that are measured from these values, (p,); levels have none."""
+        columns = [
+            one if isinstance(one, Codes) or not centre[at] else Pieces((one.whole - centre[at],))
+            for at, one in self.places()
+        ]
+        return replace(self, columns=columns)
+
+    def of_folds(self, folds: Sequence[int]) -> "Encoded":
+        """The rows that some of these folds have, which count for what these have of them."""
+        entries = self.entries
+        if entries.row is None:
+            return self.only(np.isin(entries.fold, folds))
+        each = np.ones(len(self)) if self.row_weights is None else self.row_weights
+        mine = entries.each_in(folds, each)
+        kept = mine > 0
+        some = self._taken(kept, lambda: entries.within(folds).only(kept))
+        return replace(some, row_weights=mine[kept])
+
     def _taken(self, rows: Mask | NDArray[np.intp], placed: Callable[[], FoldEntries]) -> "Encoded":
+        places = np.flatnonzero(rows) if rows.dtype == bool else rows
         return Encoded(
             [
                 column[rows] if isinstance(column, Codes) else Pieces((column.whole[rows],))
@@ -286,6 +330,7 @@ class Encoded:
             placed,
             None if self.added is None else self.added[rows],
             self.shifted,
+            None if self.clusters is None else self.clusters.gather(places),
         )
 
 
@@ -309,17 +354,18 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
-            made = plan(look, asked, name=source.name, typed=source.typed, decimal=source.decimal)
+            read_as = formatted(source, asked)
+            made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
             if asked.time is not None:
-                made.cuts = _cuts(source, made)
+                made.cuts = _cuts(read_as, made)
             kept = keep if isinstance(keep, Keep) else keep(made)
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
-            found = _read(source, made, progress, kept.cells, sample)
+            found = _read(read_as, made, progress, kept.cells, sample)
         except UnparsedError as error:
             again = True
-            if source.widen():
+            if not isinstance(error, TooManyOddError) and source.widen():
                 continue
             # Only what was thought to be numbers written as text can be text instead.
             needed = {*asked.predict, asked.row_weight, asked.offset}
@@ -335,7 +381,7 @@ def read(
                 found.notes.append(
                     "the first rows did not show what all columns hold: the file was read again"
                 )
-            found.notes[:0] = source.notes
+            found.notes[:0] = read_as.notes
             return found
 
 

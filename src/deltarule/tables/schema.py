@@ -14,24 +14,22 @@ from typing import Annotated, Literal, Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.moments.mixed import MOST_DENSE, Codes
 from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.causes import gap, weight_gap
+from deltarule.tables.expressions.inverse import Inverse, inverse_of
 from deltarule.tables.names import check_there
+from deltarule.tables.part import Part
+from deltarule.tables.polars import PROBLEMS
 from deltarule.tables.terms import Term
+from deltarule.tables.text_columns import NumberFormat
 from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
-
-
-class Part(BaseModel):
-    """A frozen piece of the contract; unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Input(Part):
@@ -104,6 +102,14 @@ class Target(Input):
         return self
 
     @property
+    def inverse(self) -> Inverse | None:
+        """What gives a column in its own units, where this is an expression of one."""
+        if self.expression is None or self.classes:
+            return None
+        found = inverse_of(self.expression)
+        return None if found is None or found.column == self.name else found
+
+    @property
     def levels(self) -> tuple[str | None, ...]:
         """What its outputs stand for: itself, the second of two classes, or each class."""
         if not self.classes:
@@ -158,6 +164,10 @@ class Schema(Part):
     read_through: dict[str, str] = Field(default_factory=dict)
     """The kind of each column that expressions read: text must come as text again."""
     offset: Offset | None = None
+    formats: dict[str, NumberFormat] = Field(default_factory=dict)
+    """How columns of text are read; the others' text is plain numbers, or labels."""
+    missing_words: tuple[str, ...] = ()
+    """Words that stand for missing in every column."""
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -191,6 +201,13 @@ class Schema(Part):
             for level in target.levels
         ]
 
+    @property
+    def inverses(self) -> dict[str, Inverse]:
+        """By target, what gives a column that is no target itself in its own units."""
+        names = {target.name for target in self.targets}
+        found = {target.name: target.inverse for target in self.targets}
+        return {t: one for t, one in found.items() if one is not None and one.column not in names}
+
     def target_spans(self) -> dict[str, slice]:
         """Where each target's outputs stand."""
         return _spans(self.targets)
@@ -204,15 +221,25 @@ class Schema(Part):
     def expects(self) -> dict[str, type[pl.DataType]]:
         """What the columns of a file without types are to be read as."""
         kinds: dict[str, type[pl.DataType]] = {}
-        by_word = {"number": pl.Float64, "text": pl.String}
         for column, word in self.read_through.items():
-            if word in by_word:
-                kinds[column] = by_word[word]
-        for one in self.known.values():
-            word = one.of if isinstance(one, Category) else one.kind
-            if one.expression is None and word != "boolean":
-                kinds[one.name] = by_word.get(word, pl.Float64)
+            if word == "text":
+                kinds[column] = pl.String
+        by_word = {"text": pl.String, "number": pl.Float64}
+        for one in self.columns:
+            if isinstance(one, Category) and one.expression is None and one.of in by_word:
+                kinds[one.name] = by_word[one.of]
+        for column, how in self.number_formats.items():
+            kinds[column] = pl.Float64 if how == NumberFormat() else pl.String
         return kinds
+
+    @property
+    def number_formats(self) -> dict[str, NumberFormat]:
+        """How text is read in each of the table's columns that must be numbers."""
+        names = [name for name, word in self.read_through.items() if word == "number"]
+        amounts = [one for one in self.known.values() if one.kind in ("number", "offset")]
+        goals = [target for target in self.targets if not target.classes]
+        names += [one.name for one in (*amounts, *goals) if one.expression is None]
+        return {name: self.formats.get(name, NumberFormat()) for name in names}
 
     def view(
         self, frame: pl.DataFrame, *, name: str, row: int = 0, targets: bool = False
@@ -233,7 +260,7 @@ class Schema(Part):
             term.check(frame.schema, name=name)
         try:
             return frame.select([term.polars(frame.schema) for term in terms])
-        except pl.exceptions.PolarsError:
+        except PROBLEMS:
             raise _refused(frame, terms, name=name, row=row) from None
 
     def encode(
@@ -415,7 +442,7 @@ def _refused(
 def _works(frame: pl.DataFrame, term: Term) -> bool:
     try:
         frame.select(term.polars(frame.schema))
-    except pl.exceptions.PolarsError:
+    except PROBLEMS:
         return False
     return True
 

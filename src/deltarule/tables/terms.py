@@ -20,8 +20,9 @@ from functools import cached_property, lru_cache
 import polars as pl
 
 from deltarule.errors import ExpressionError, LearningError
-from deltarule.tables.expressions.expression import Expression, check, parse, quoted, spelled
-from deltarule.tables.names import check_there, column
+from deltarule.tables.expressions.expression import Expression, check, parse, quoted
+from deltarule.tables.names import check_literal, check_there, column
+from deltarule.tables.values import levels_by_count
 
 # Parts of a date or time; days are a number, the others categories.
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
@@ -33,7 +34,7 @@ MOST_POWERS = 10
 
 POLY = re.compile(r"poly\s*\((?P<of>.*),\s*(?P<power>[^,]*)\)", re.IGNORECASE | re.DOTALL)
 WORDS = re.compile(r"[\w .-]+")
-DIGITS = r"^\s*[+-]?[0-9]+\s*$"
+SUM = re.compile(r"\s[-+]\s")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class Term:
     def columns(self) -> tuple[str, ...]:
         """The table's columns that it reads."""
         return (self.name,) if self.expression is None else parsed(self.expression).columns
+
+    @property
+    def factor(self) -> str:
+        """Its name as it stands beside a times sign: a sum in brackets."""
+        if self.expression is None:
+            summed = SUM.search(self.name) is not None
+        else:
+            summed = self.name == self.expression and parsed(self.expression).loose
+        return f"({self.name})" if summed else self.name
 
     def check(self, schema: Mapping[str, pl.DataType], *, name: str) -> None:
         """Refuse columns of types that the expression cannot take.
@@ -82,30 +92,20 @@ class Terms:
 
 @dataclass(frozen=True)
 class Look:
-    """What is known when terms are made: the first rows, and how text in them was meant."""
+    """What is known when terms are made: the first rows, and the columns that were text in them.
+
+    `hidden` are the expressions that read columns of text as numbers.
+    """
 
     frame: pl.DataFrame
     name: str
-    typed: bool
-    decimal: str | None
     dates: Sequence[str] | None
-    texts: frozenset[str]
+    hidden: Mapping[str, str]
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
         """Each column's type; asked once, as wide tables have thousands."""
         return dict(self.frame.schema)
-
-    def hidden(self, column: str) -> str | None:
-        """The expression that reads a column of text as numbers, if all of it spells some."""
-        if self.kinds[column] != pl.String or column in self.texts:
-            return None
-        series = self.frame[column]
-        present = series.drop_nulls()
-        # Where text was meant as text, digits alone are names: post codes, account numbers.
-        if self.typed and bool(present.str.contains(DIGITS).all()):
-            return None
-        return spelled(series, decimal=self.decimal)
 
     def parts(self, column: str) -> list[Term]:
         """What a column of dates or times becomes."""
@@ -149,9 +149,15 @@ def terms_of(using: Sequence[str], look: Look) -> Terms:
     return Terms(list(terms.values()), became)
 
 
-def target_term(column: str, look: Look) -> Term:
-    """A column of numbers, or of text that spells them."""
-    return Term(column, look.hidden(column))
+def target_term(one: str, look: Look) -> Term:
+    """A column of numbers, or of text that spells them, or an expression; called as it is given.
+
+    Errors:  ColumnError for a column that is not there; ExpressionError
+    """
+    if one in look.kinds:
+        check_literal(one)
+        return Term(one, look.hidden.get(one))
+    return Term(one, one_term(one, look).expression)
 
 
 def one_term(one: str, look: Look) -> Term:
@@ -160,23 +166,28 @@ def one_term(one: str, look: Look) -> Term:
     Errors:  ColumnError for a column that is not there; ExpressionError
     """
     if one in look.kinds:
+        check_literal(one)
         return Term(one)
     try:
         return _expression(one, look)
     except ExpressionError:
-        # Words alone were meant as a column's name.
-        if WORDS.fullmatch(one):
+        parts = [part.strip() for part in one.split(",")]
+        if len(parts) > 1 and set(parts) <= set(look.kinds):
+            raise LearningError(f"'{one}' is {len(parts)} columns: give a list, {parts}") from None
+        # Words alone, and a column's name with signs around it, were meant as one.
+        if WORDS.fullmatch(one) or re.sub(r"\W", "", one) in look.kinds:
             check_there(list(look.kinds), [one], name=look.name)
         raise
 
 
 def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[str]]) -> list[Term]:
     if one in look.kinds:
+        check_literal(one)
         if look.kinds[one] in (pl.Date, pl.Datetime, pl.Time, pl.Duration):
             parts = look.parts(one)
             became[one] = [part.name for part in parts]
             return parts
-        return [Term(one, look.hidden(one))]
+        return [Term(one, look.hidden.get(one))]
     power = POLY.fullmatch(one.strip())
     if power:
         return _powers(power["of"].strip(), power["power"].strip(), one, look)
@@ -233,9 +244,7 @@ def _crossed(a: str, b: str, using: Sequence[str], look: Look) -> list[Term]:
 
 def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> list[Term]:
     """A slope for each level; where all rows have one already, how much each level's differs."""
-    counts = look.frame[category].drop_nulls().cast(pl.String).value_counts(sort=True)
-    levels = counts.sort(["count", category], descending=[True, False])[category].to_list()
-    own = levels[: MOST_SLOPES + 1]
+    own = levels_by_count(look.frame[category])[: MOST_SLOPES + 1]
     # Beside the number itself, its slope on the most frequent level says nothing new.
     shown = own[1:] if number in using else own[:MOST_SLOPES]
     value, name = _number(number, look), _level(category, look)
@@ -253,13 +262,13 @@ def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> lis
 
 def _is_number(column: str, look: Look) -> bool:
     kind = look.kinds[column]
-    return kind.is_numeric() or kind == pl.Boolean or look.hidden(column) is not None
+    return kind.is_numeric() or kind == pl.Boolean
 
 
 def _number(column: str, look: Look) -> str:
     if look.kinds[column] == pl.Boolean:
         return f"cast({quoted(column)} as double)"
-    return look.hidden(column) or quoted(column)
+    return look.hidden.get(column) or quoted(column)
 
 
 def _level(column: str, look: Look) -> str:
@@ -268,11 +277,10 @@ def _level(column: str, look: Look) -> str:
 
 
 def _most(column: str, look: Look) -> str:
-    counts = look.frame[column].drop_nulls().cast(pl.String).value_counts()
-    if counts.height == 0:
+    levels = levels_by_count(look.frame[column])
+    if not levels:
         raise LearningError(f"'{column}' has no value in the first rows: it crosses with nothing")
-    first: str = counts.sort(["count", column], descending=[True, False])[column][0]
-    return first
+    return levels[0]
 
 
 def _text(value: str) -> str:

@@ -176,6 +176,7 @@ class SqliteReader:
         check_file(there)
         self._there, self._query = there, query
         self.notes: list[str] = []
+        self.mixed: dict[str, str] = {}
         self.rows: int | None = None
         self.passes = 0
         self._name, self._fixed, self._widened = there.name, False, False
@@ -235,7 +236,8 @@ class SqliteReader:
                 column.add(values)
                 if column.kind != kind:
                     raise self._unfit(before, kind, values, row)
-            yield pl.DataFrame([c.series(v) for c, v in zip(wanted, chunk, strict=True)])
+            # Of a list of series polars would name one that has an empty name itself.
+            yield pl.DataFrame({c.name: c.series(v) for c, v in zip(wanted, chunk, strict=True)})
             row += len(chunk[0])
 
     def _fix(self, chunks: Iterator[list[Any]]) -> None:
@@ -246,7 +248,8 @@ class SqliteReader:
                 column.add(values)
             rows += len(chunk[0])
         self._fixed = True
-        self.notes[:] = [column.note for column in self._columns if column.note]
+        self.mixed = {column.name: column.note for column in self._columns if column.note}
+        self.notes[:] = self.mixed.values()
         # Nothing said and nothing seen yet: only the rest of the rows can tell.
         if rows == LOOK_ROWS and any(column.kind == pl.Null for column in self._columns):
             self.widen()

@@ -11,10 +11,12 @@ import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, ReadError, TableError
 from deltarule.tables.files.encoding import Text, blocks, unpacked
-from deltarule.tables.polars import Partitions, PolarsSource, said
+from deltarule.tables.polars import PROBLEMS, Partitions, PolarsSource, said
 
 # What looks like a name in an object; in an object within another, or in a text, it may be none.
 NAME = r'"(?:[^"\\]|\\.)*":'
+# A document is read whole, and takes several times as much memory as text.
+LARGEST_DOCUMENT = 1 << 30
 SHAPES = "give a list of objects, an object of columns, or one object a line"
 
 
@@ -37,13 +39,18 @@ def read_json(text: Text) -> PolarsSource:
     Errors:  ReadError, EmptyError, ColumnError for a name twice in one object
     """
     with unpacked(text.path, text.name) as stream:
-        content = stream.read()
+        content = stream.read(LARGEST_DOCUMENT + 1)
+    if len(content) > LARGEST_DOCUMENT:
+        raise ReadError(
+            f"{text.name} is JSON of more than {LARGEST_DOCUMENT >> 20:,} MB in one document, "
+            "which has to fit in memory: write one object a line (.ndjson), or CSV or Parquet"
+        )
     _check_once(content, text)
     if content.lstrip()[:1] == b"{":
         content = _records(content, text)
     try:
         frame = pl.read_json(io.BytesIO(content), infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except PROBLEMS as error:
         raise _wrong(error, text) from error
     if not frame.width:
         raise EmptyError(f"{text.name} has no records")
@@ -70,7 +77,7 @@ def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> P
         ]
         empty = [pl.DataFrame(schema=schema) for schema in schemas]
         schema = pl.concat(empty, how="diagonal_relaxed").schema
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except PROBLEMS as error:
         raise _first_wrong(error, texts, name) from error
     for text in texts:
         for block in blocks(text, None):
@@ -87,7 +94,7 @@ def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> P
     return source
 
 
-def _first_wrong(error: Exception, texts: Sequence[Text], name: str) -> TableError:
+def _first_wrong(error: BaseException, texts: Sequence[Text], name: str) -> TableError:
     """The first line that is no object, or else what polars says."""
     for text in texts:
         try:
@@ -101,7 +108,7 @@ def _first_wrong(error: Exception, texts: Sequence[Text], name: str) -> TableErr
     return said(error, name)
 
 
-def _wrong(error: Exception, text: Text) -> TableError:
+def _wrong(error: BaseException, text: Text) -> TableError:
     """Where a JSON document goes wrong, which polars says in bytes alone."""
     with unpacked(text.path, text.name) as stream:
         try:

@@ -1,0 +1,429 @@
+"""Text columns that hold another kind: how each is read, and the few cells that are not of it.
+
+A column of text is of a kind where nearly all of its cells spell it: at most one cell in
+`ODD_ONE_IN` is odd, or one cell alone among `FEWEST`. Odd cells are treated as missing, and told:
+their values, how often, and where each stands first. Words for missing such as "TBD" are told as
+well, however many there are. A format is kept in the model, so that prediction reads alike.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from deltarule.errors import ColumnError, ExpressionError, ReadError, ValueRefusedError
+from deltarule.tables.asked import Asked
+from deltarule.tables.expressions import spelling
+from deltarule.tables.expressions.expression import check, quoted
+from deltarule.tables.files.dialect import MISSING_CODES
+from deltarule.tables.names import column, is_pattern
+from deltarule.tables.part import Part
+from deltarule.tables.polars import UnparsedError, explained
+from deltarule.tables.source import Source
+from deltarule.tables.terms import parsed
+
+ODD_ONE_IN, FEWEST = 20, 10
+# Text in which fewer cells are numbers was never meant to be a column of them.
+MOSTLY = 0.5
+# Odd values that a note lists; columns that have a note each; letters of a value.
+VALUES_SHOWN, COLUMNS_SHOWN, LETTERS_SHOWN = 4, 5, 40
+
+Mark = Literal[".", ","]
+MARKS: tuple[Mark, Mark] = (".", ",")
+DIGITS = r"^[+-]?[0-9]+$"
+# Where a comma or point can only be a decimal mark: no three digits follow, or 0 stands before.
+DECIMAL = {
+    mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
+    for mark, other in ((",", "."), (".", ","))
+}
+THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
+
+
+class NumberFormat(Part):
+    """Numbers in text: their decimal mark, and the unit that all of them have ($, EUR, %)."""
+
+    kind: Literal["number"] = "number"
+    decimal: Mark = "."
+    unit: str = ""
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """The value of each cell, null for an odd one."""
+        return spelling.numbers_of_unit(text, self.decimal, self.unit)
+
+    def expression(self, name: str) -> str:
+        """The expression that reads a column so."""
+        mark = "" if self.decimal == "." else f", '{self.decimal}'"
+        return f"number({quoted(name)}{mark})"
+
+
+Formats = Mapping[str, NumberFormat]
+
+
+class TooManyOddError(UnparsedError):
+    """More cells are odd than a column of this kind can have: it is text."""
+
+
+def few(odd: int, cells: int) -> bool:
+    """Whether so many odd cells leave a column what the others are."""
+    return odd * ODD_ONE_IN <= cells or (odd == 1 and cells >= FEWEST)
+
+
+def cells_of(series: pl.Series, words: Sequence[str] = ()) -> pl.Series:
+    """Text without the space around it, null where it is missing by a built-in or a given word."""
+    text = series.cast(pl.String).to_frame("x").select(spelling.present(pl.col("x"))).to_series()
+    return text.set(text.is_in(list(words)), None) if words else text
+
+
+def is_code(text: pl.Series) -> pl.Series:
+    """Whether each cell is a word for missing in a column of numbers or dates."""
+    return text.str.to_lowercase().is_in(MISSING_CODES).fill_null(value=False)
+
+
+@dataclass
+class OddCells:
+    """The cells of a column that are not of its kind, as they are read."""
+
+    what: str
+    cells: int = 0
+    odd: int = 0
+    """Those that are no word for missing."""
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, int] = field(default_factory=dict)
+    """The row, from 0, that has each value first."""
+
+    def add(self, text: pl.Series, values: pl.Series, row: int) -> None:
+        """Take in the cells of some rows, of which so many came before."""
+        codes = is_code(text)
+        self.cells += int((text.is_not_null() & codes.not_()).sum())
+        wrong = (text.is_not_null() & values.is_null()).arg_true()
+        if not len(wrong):
+            return
+        self.odd += int(codes.gather(wrong).not_().sum())
+        for at, value in zip(wrong.to_list(), text.gather(wrong).to_list(), strict=True):
+            self.counts[value] += 1
+            self.first.setdefault(value, row + at)
+
+    def note(self, name: str, source: Source) -> str:
+        """What people should know of them."""
+        shown = sorted(self.counts, key=lambda value: (-self.counts[value], self.first[value]))
+        parts = []
+        for value in shown[:VALUES_SHOWN]:
+            place = source.place(self.first[value])
+            often = f"{self.counts[value]:,} times, first in {place}"
+            short = value if len(value) <= LETTERS_SHOWN else value[: LETTERS_SHOWN - 3] + "..."
+            parts.append(f"'{short}' ({often if self.counts[value] > 1 else place})")
+        more = f" and {len(shown) - VALUES_SHOWN:,} other values"
+        total = self.counts.total()
+        cells = f"{total:,} cell{'' if total == 1 else 's'}"
+        return (
+            f"{name}: {cells} that {'is' if total == 1 else 'are'} no {self.what} treated as "
+            f"missing: {', '.join(parts)}{more if len(shown) > VALUES_SHOWN else ''}"
+        )
+
+
+class FormattedSource:
+    """A source whose text columns are read in their formats, with odd cells treated as missing.
+
+    `words` stand for missing in every column. While learning, a column with too many odd cells is
+    refused as text; at prediction all of them are missing.
+    Errors:  TooManyOddError, after all rows were read
+    """
+
+    def __init__(
+        self, source: Source, formats: Formats, words: Sequence[str] = (), *, learning: bool
+    ) -> None:
+        self.source, self.formats, self.words, self.learning = source, formats, words, learning
+        self.name, self.dialect = source.name, source.dialect
+        self.typed, self.in_memory = source.typed, source.in_memory
+        self.files = source.files
+        self.own_notes: list[str] = []
+        self.odd: dict[str, OddCells] = {}
+        self._raw: pl.DataFrame | None = None
+
+    @property
+    def decimal(self) -> str | None:
+        return self.source.decimal
+
+    @property
+    def mixed(self) -> Mapping[str, str]:
+        return self.source.mixed
+
+    @property
+    def rows(self) -> int | None:
+        return self.source.rows
+
+    @property
+    def reads(self) -> int:
+        return self.source.reads
+
+    @property
+    def notes(self) -> list[str]:
+        """What the source says, what was decided of its text, and which cells were odd."""
+        told = {text for name, text in self.mixed.items() if name in self.formats}
+        said = [note for note in self.source.notes if note not in told]
+        return [*said, *self.own_notes, *self._odd_notes()]
+
+    def place(self, row: int) -> str:
+        return self.source.place(row)
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        self._raw = None
+        self.source.expect(kinds)
+
+    def widen(self) -> bool:
+        self._raw = None
+        return self.source.widen()
+
+    def look(self) -> pl.DataFrame:
+        return self._read(self._look(), None)
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        needed = self._needed(columns)
+        if needed is None:
+            yield from self.source.batches(columns)
+            return
+        row = 0
+        for batch in self.source.batches(needed):
+            yield self._selected(batch, columns, row)
+            row += batch.height
+        self._finish()
+
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        needed = self._needed(columns)
+        if needed is None:
+            yield from self.source.whole_batches(columns, cells=cells)
+            return
+        row = 0
+        for rows, batch in self.source.whole_batches(needed, cells=cells):
+            yield rows, self._selected(batch, columns, row)
+            row += batch.height
+        self._finish()
+
+    def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr] | None:
+        """The table's columns that these are made of; None where none of them is formatted."""
+        kinds = self._look().schema
+        needed = list(kinds)
+        if not any(one.meta.has_multiple_outputs() for one in columns):
+            roots = {name for one in columns for name in one.meta.root_names()}
+            needed = [name for name in kinds if name in roots] or needed
+        texts = [name for name in needed if self._is_formatted(name, kinds[name])]
+        self.odd = {name: OddCells(self.formats[name].kind) for name in texts}
+        return [column(name) for name in needed] if texts or self.words else None
+
+    def _selected(self, batch: pl.DataFrame, columns: Sequence[pl.Expr], row: int) -> pl.DataFrame:
+        with explained(self.name):
+            return self._read(batch, row).select(columns)
+
+    def _finish(self) -> None:
+        for name, cells in self.odd.items() if self.learning else ():
+            if not few(cells.odd, cells.cells):
+                value = next(iter(cells.counts))
+                raise TooManyOddError(f"{self.name}, column '{name}': '{value}' is no number", name)
+
+    def _look(self) -> pl.DataFrame:
+        if self._raw is None:
+            self._raw = self.source.look()
+        return self._raw
+
+    def _is_formatted(self, name: str, kind: pl.DataType) -> bool:
+        return name in self.formats and kind in (pl.String, pl.Categorical, pl.Enum)
+
+    def _read(self, frame: pl.DataFrame, row: int | None) -> pl.DataFrame:
+        """The frame with each text column in its format; odd cells count where rows are told."""
+        made = []
+        for series in frame:
+            if self._is_formatted(series.name, series.dtype):
+                text = cells_of(series, self.words)
+                values = self.formats[series.name].read(text)
+                if row is not None:
+                    self.odd[series.name].add(text, values, row)
+                    self._check(series.name, row)
+                made.append(values.alias(series.name))
+            elif self.words:
+                made.append(_without(series, self.words))
+        return frame.with_columns(made)
+
+    def _check(self, name: str, row: int) -> None:
+        """Refuse to predict from a column of which no cell is of its kind.
+
+        Errors:  ValueRefusedError
+        """
+        cells = self.odd[name]
+        if not self.learning and row == 0 and 0 < cells.odd == cells.cells:
+            value = next(value for value in cells.counts if not is_code(pl.Series([value])).any())
+            at = cells.first[value]
+            raise ValueRefusedError(
+                f"{self.name}, column '{name}', row {at + 1}: '{value[:LETTERS_SHOWN]}' is not a "
+                f"{cells.what}"
+            )
+
+    def _odd_notes(self) -> list[str]:
+        odd = {name: cells for name, cells in self.odd.items() if cells.counts}
+        named = list(odd)[:COLUMNS_SHOWN]
+        notes = [odd[name].note(name, self.source) for name in named]
+        if rest := list(odd)[COLUMNS_SHOWN:]:
+            cells = sum(odd[name].counts.total() for name in rest)
+            notes.append(
+                f"{len(rest)} more columns, such as {rest[0]}, have {cells:,} such cells treated "
+                "as missing"
+            )
+        return notes
+
+
+def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
+    """A column in which words for missing have no value; numbers are compared as numbers."""
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
+        text = series.cast(pl.String)
+        return text.set(text.str.strip_chars().is_in(list(words)), None)
+    if not series.dtype.is_numeric():
+        return series
+    spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
+    return series.set(series.is_in(spelled.to_list()), None) if len(spelled) else series
+
+
+# Which columns are read so
+
+
+def formatted(source: Source, asked: Asked) -> FormattedSource:
+    """The source with the formats that the text in its first rows has.
+
+    Errors:  ReadError for a column of a program's table that is neither numbers nor text
+    """
+    look = source.look()
+    texts = {name: cells_of(look[name], asked.missing_words) for name in _texts(look, asked)}
+    spells = {name: text for name, text in texts.items() if _has_digits(text)}
+    marks = {mark for text in spells.values() if (mark := decimal_evidence(text))}
+    shared = source.decimal or (marks.pop() if len(marks) == 1 else None)
+    formats: dict[str, NumberFormat] = {}
+    notes, codes = [], {}
+    for name, text in spells.items():
+        found, odd = number_format(text, shared)
+        cells = len(text) - text.null_count()
+        if source.typed and name not in source.mixed and text.str.contains(DIGITS).all():
+            continue  # where text was meant as text, digits alone are names: post codes
+        if name in source.mixed and source.in_memory and found is None:
+            raise ReadError(source.mixed[name])
+        if len(odd) > MOSTLY * cells:
+            continue
+        if (begun := text.filter(text.str.contains(spelling.CODE))).len():
+            codes[name] = begun[0]
+        elif found is None:
+            notes.append(
+                f"{name} is text: {len(odd):,} of {cells:,} cells are no numbers, such as "
+                f"'{odd[0][:LETTERS_SHOWN]}'"
+            )
+        else:
+            formats[name] = found
+    if codes:
+        name, code = next(iter(codes.items()))
+        notes.append(
+            f"{_several(codes)}: labels, not numbers, as values begin with 0 (such as '{code}'); "
+            f"number({quoted(name)}) reads them as numbers"
+        )
+    made = FormattedSource(source, formats, asked.missing_words, learning=True)
+    made.own_notes = [*notes, *_comma_notes(formats, texts)]
+    return made
+
+
+def number_format(
+    text: pl.Series, suggested: str | None = None
+) -> tuple[NumberFormat | None, pl.Series]:
+    """The format of numbers that nearly all of these cells have, or None, and the odd cells.
+
+    All numbers have one unit. Where both decimal marks would do, the suggested one is taken, or
+    else the point.
+    """
+    cells = text.drop_nulls()
+    cells = cells.filter(is_code(cells).not_())
+    likeliest, least = None, cells
+    for mark in reversed(MARKS) if suggested == "," else MARKS:
+        good = cells.str.contains(spelling.PATTERNS[mark])
+        if not good.any():
+            continue
+        unit = units_of(cells.filter(good))
+        odd = cells.filter(good.not_() | (spelling.units(cells) != unit))
+        if likeliest is None or len(odd) < len(least):
+            likeliest, least = NumberFormat(decimal=mark, unit=unit), odd
+    return (likeliest if few(len(least), len(cells)) else None), least
+
+
+def units_of(numbers: pl.Series) -> str:
+    """The unit that most of these numbers have."""
+    counts = spelling.units(numbers).alias("unit").value_counts()
+    return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
+
+
+def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
+    """The decimal mark of a column of numbers, where its cells leave no doubt.
+
+    Where commas part no cells, as in files with semicolons, a `loose` look takes any one comma.
+    """
+    for mark in reversed(MARKS):
+        shape = r"^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else DECIMAL[mark]
+        if text.str.contains(shape).any():
+            cells = text.drop_nulls()
+            odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())
+            if few(len(odd), len(cells)):
+                return mark
+    return None
+
+
+def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
+    """The columns of text that are used as they stand, or where an expression wants numbers."""
+    kept = {asked.id, asked.group, asked.time, *asked.texts, *asked.reference}
+    kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
+    named = [*asked.predict, *(asked.using or ()), asked.row_weight, asked.offset]
+    mentioned = [one for one in [*named, asked.id, asked.group, asked.time] if one]
+    for one in mentioned:
+        if one not in look.columns:
+            kept |= _read_as_text(one, look)
+    return [
+        name
+        for name, kind in look.schema.items()
+        if kind == pl.String  # a category is declared to be one
+        and name not in kept
+        and not is_pattern(name)
+        and (asked.using is None or any(name in one for one in mentioned))
+    ]
+
+
+def _read_as_text(expression: str, look: pl.DataFrame) -> set[str]:
+    """The columns of an expression that can be computed from the text as it stands."""
+    try:
+        found = parsed(expression)
+        check(found, look.schema, name="")
+    except (ExpressionError, ColumnError):
+        return set()
+    return set(found.columns)
+
+
+def _has_digits(text: pl.Series) -> bool:
+    cells = text.drop_nulls()
+    cells = cells.filter(is_code(cells).not_())
+    return len(cells) > 0 and len(cells.filter(cells.str.contains("[0-9]"))) >= MOSTLY * len(cells)
+
+
+def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
+    """What looks like a decimal point, but is none beside decimal commas."""
+    pointed: dict[str, str] = {}
+    for name, one in formats.items():
+        if one.decimal == ",":
+            found = texts[name].filter(texts[name].str.contains(THOUSANDS["."]))
+            pointed |= {name: found[0]} if len(found) else {}
+    if not pointed:
+        return []
+    name, value = next(iter(pointed.items()))
+    return [
+        f"{_several(pointed)}: the decimal mark is a comma, so {value} in {name} is "
+        f"{value.replace('.', '')}; if not, say --read decimal=."
+    ]
+
+
+def _several(names: Mapping[str, object]) -> str:
+    shown = list(names)[:COLUMNS_SHOWN]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
