@@ -18,9 +18,9 @@ from deltarule.tables.asked import Asked
 from deltarule.tables.expressions import spelling
 from deltarule.tables.expressions.expression import check, quoted
 from deltarule.tables.files.dialect import MISSING_CODES
-from deltarule.tables.names import column
+from deltarule.tables.names import column, is_pattern
 from deltarule.tables.part import Part
-from deltarule.tables.polars import UnparsedError, said
+from deltarule.tables.polars import UnparsedError, explained
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
 
@@ -215,10 +215,8 @@ class FormattedSource:
         return [column(name) for name in needed] if texts or self.words else None
 
     def _selected(self, batch: pl.DataFrame, columns: Sequence[pl.Expr], row: int) -> pl.DataFrame:
-        try:
+        with explained(self.name):
             return self._read(batch, row).select(columns)
-        except pl.exceptions.PolarsError as error:
-            raise said(error, self.name) from error
 
     def _finish(self) -> None:
         for name, cells in self.odd.items() if self.learning else ():
@@ -410,6 +408,7 @@ def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
         for name, kind in look.schema.items()
         if kind == pl.String  # a category is declared to be one
         and name not in kept
+        and not is_pattern(name)
         and (asked.using is None or any(name in one for one in mentioned))
     ]
 
