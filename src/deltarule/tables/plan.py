@@ -35,6 +35,10 @@ from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 NEARLY_UNIQUE = 0.5
 # What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
 NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
+# Names of columns that say which row is which; and how many rows show that whole numbers do.
+ID = re.compile(r"(?i:(.*(\b|_))?(id|ids|uid|uuid|key|code|nr|no|index|sku|ean|isbn))|.*[a-z]I[dD]")
+ID_SHOWS, NEARLY_EVERY = 20, 0.95
+YEARS = (1500, 2200)
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
@@ -77,6 +81,8 @@ class Plan:
     """The name of the offset's term."""
     whole_numbers: dict[str, WholeNumbers] = field(default_factory=dict)
     """What targets of whole numbers look like, as far as the look shows."""
+    ids: list[str] = field(default_factory=list)
+    """Whole numbers that are inputs, though they seem to say only which row is which."""
     formats: Formats = field(default_factory=dict)
     """How the columns that were text are read."""
 
@@ -336,6 +342,8 @@ def plan(
         made.asked = replace(made.asked, copies=apart_ and _all_whole(view[weight[0]]))
     for term in inputs.terms:
         _place(term.name, view[term.name], made)
+        if term.expression is None and term.name in made.numbers and _is_id(view[term.name]):
+            made.ids.append(term.name)
     return made
 
 
@@ -469,6 +477,20 @@ def _kind(series: pl.Series) -> tuple[str, str]:
             )
         return "category", ""
     return word, f"columns of this kind ({kind}) are no inputs"
+
+
+def _is_id(series: pl.Series) -> bool:
+    """Whether whole numbers that differ from row to row are in order, or are called an id."""
+    values = series.drop_nulls()
+    if len(values) < ID_SHOWS or values.n_unique() < NEARLY_EVERY * len(values):
+        return False
+    if not bool((values == values.cast(pl.Int64, strict=False)).fill_null(value=False).all()):
+        return False
+    if ID.fullmatch(series.name):
+        return True
+    ordered = max(int((values.diff() > 0).sum()), int((values.diff() < 0).sum()))
+    in_years = values.is_between(*YEARS).all()
+    return ordered >= NEARLY_EVERY * (len(values) - 1) and not in_years
 
 
 def _numbers_rows(series: pl.Series) -> bool:
