@@ -22,7 +22,8 @@ from deltarule.moments.moments import Moments
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.losses.named import loss_named, with_spread
 from deltarule.rule.predict import Array
-from deltarule.tables.schema import Part, Schema
+from deltarule.tables.part import Part
+from deltarule.tables.schema import Schema
 
 FORMAT = "deltarule-model"
 VERSION = 2

@@ -41,6 +41,7 @@ class PartsSource:
 
     typed = True
     decimal = None
+    date_order: str | None = None
 
     def __init__(
         self,

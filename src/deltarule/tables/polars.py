@@ -73,6 +73,7 @@ class PolarsSource:
 
     typed = True
     in_memory = False
+    date_order: str | None = None
 
     @property
     def decimal(self) -> str | None:

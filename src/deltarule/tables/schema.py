@@ -14,23 +14,18 @@ from typing import Annotated, Literal, Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.moments.mixed import MOST_DENSE, Codes
 from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.names import check_there
+from deltarule.tables.part import Part
 from deltarule.tables.terms import Term
 from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
-
-
-class Part(BaseModel):
-    """A frozen piece of the contract; unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Input(Part):

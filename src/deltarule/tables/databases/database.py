@@ -71,6 +71,7 @@ class DatabaseSource:
     typed = True
     in_memory = False
     decimal = None
+    date_order: str | None = None
 
     def __init__(self, there: Address, reader: Reader) -> None:
         self.name = f"{there.name}, {reader.where}"

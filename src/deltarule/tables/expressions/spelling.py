@@ -55,6 +55,11 @@ def present(text: pl.Expr) -> pl.Expr:
     return pl.when(stripped.is_in(["", *GAP_WORDS]).not_()).then(stripped)
 
 
+def present_in(text: pl.Series) -> pl.Series:
+    """The same of a column that is at hand."""
+    return text.to_frame("x").select(present(pl.col("x"))).to_series()
+
+
 def number(text: pl.Expr, mark: str) -> pl.Expr:
     """The number that each text spells, null where missing.
 
@@ -86,7 +91,7 @@ def _numbers(series: pl.Series, mark: str, name: str) -> pl.Series:
 
     A million plain numbers take 0.1 s, a million that need the whole pattern 0.4 s.
     """
-    text = series.to_frame("x").select(present(pl.col("x"))).to_series()
+    text = present_in(series)
     numbers = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(text))
     for way in (_plainly, _simply, _carefully):
         left = text.is_not_null() & numbers.is_null()
@@ -136,7 +141,7 @@ def _carefully(text: pl.Series, mark: str) -> pl.Series:
 
 
 def _booleans(series: pl.Series, name: str) -> pl.Series:
-    text = series.to_frame("x").select(present(pl.col("x"))).to_series()
+    text = present_in(series)
     word = text.str.to_lowercase()
     wrong = word.is_not_null() & word.is_in([*YES, *NO]).not_()
     if wrong.any():

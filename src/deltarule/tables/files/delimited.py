@@ -82,7 +82,6 @@ class CsvSource(PolarsSource):
             has_header=found.header,
             skip_lines=found.skip,
             infer_schema_length=look_rows,
-            try_parse_dates=True,
             # polars leaves quotes inside quoted names doubled
             new_columns=self._header,
             schema_overrides=kinds,

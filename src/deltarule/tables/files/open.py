@@ -33,6 +33,7 @@ HOW = {
     "encoding": (".+", "a name such as utf-8 or latin-1"),
     "skip": (r"\d{1,6}", "how many lines"),
     "sheet": (r"(?s:.+)", "its name"),
+    "dates": ("ymd|mdy|dmy|none", "ymd, mdy, dmy, or none where text is no date"),
 }
 
 
@@ -53,6 +54,7 @@ def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsS
         raise NotFoundError(f"no such file: {str(path)!r}")
     paths, partitions, notes = _listed(path)
     source = _opened(paths, str(path), how, asked, partitions)
+    source.date_order = how.get("dates")
     source.notes += notes
     return source
 
@@ -97,6 +99,7 @@ def _standard_input(how: Mapping[str, str], asked: Asked) -> PolarsSource:
             raise
     try:
         source = _opened([path], STANDARD_INPUT, how, asked, Partitions())
+        source.date_order = how.get("dates")
     except BaseException:
         path.unlink(missing_ok=True)
         raise

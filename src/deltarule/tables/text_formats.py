@@ -1,0 +1,304 @@
+"""Formats of text that says dates, times, or yes and no: what each cell says, and which one a
+table's columns have.
+
+A table writes its dates in one order: where the numbers of any column allow but one, all have it.
+Where both day and month could come first, the more likely is taken, and said.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+
+from deltarule.tables.dates import FIRST, ORDERS, Cells, Order, dates, times
+from deltarule.tables.expressions.spelling import NO, YES, present_in
+from deltarule.tables.part import Part
+
+Later = Mapping[str, Counter[str]]
+"""Cells of rows after the first that are not of their column's format, by column."""
+
+# Dates that are written as one number, 20240131, in a column of nothing else.
+COMPACT = (19_000_101, 21_001_231)
+COMPACT_SHOWS = 10
+# A column is looked at closely if one of its first cells may be a date or a time.
+FIRST_CELLS = 50
+LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
+
+
+class DateFormat(Part):
+    """Dates, or dates with times, with their parts in this order; None where no cell needs it."""
+
+    kind: Literal["date", "datetime"]
+    order: Order | None = None
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        first = "" if self.order in (None, "ymd") else f", {FIRST[self.order]}"
+        return f"date{first}"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """What each cell says, null where it says no date."""
+        return dates(text, self.order, timed=self.kind == "datetime")
+
+
+class TimeFormat(Part):
+    """Times of day."""
+
+    kind: Literal["time"] = "time"
+    noun: str = "time of day"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """What each cell says, null where it says no time."""
+        return times(text)
+
+
+class BooleanFormat(Part):
+    """Yes and no, in any of their words."""
+
+    kind: Literal["boolean"] = "boolean"
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "yes or no"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """What each cell says, null where it says neither."""
+        return meant(text)
+
+
+Format = DateFormat | TimeFormat | BooleanFormat
+
+
+def meant(text: pl.Series) -> pl.Series:
+    """True and false as each text says in any of their words, null where it says neither."""
+    words = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False)}
+    lower = present_in(text).str.to_lowercase()
+    return lower.replace_strict(words, default=None, return_dtype=pl.Boolean).alias(text.name)
+
+
+def format_of(kind: pl.DataType) -> Format | None:
+    """The format of text that shall be a column of this type; None for types that need none."""
+    if kind == pl.Boolean:
+        return BooleanFormat()
+    if kind == pl.Time:
+        return TimeFormat()
+    if kind in (pl.Date, pl.Datetime):
+        return DateFormat(kind="date" if kind == pl.Date else "datetime")
+    return None
+
+
+# Of a column's cells one in so many may be odd, or one alone among so few.
+ODD_ONE_IN, FEWEST = 20, 10
+
+
+def few(odd: int, cells: int) -> bool:
+    """Whether so many odd cells leave a column what the others are."""
+    return odd * ODD_ONE_IN <= cells or (odd == 1 and cells >= FEWEST)
+
+
+@dataclass(frozen=True)
+class DateColumn:
+    """The cells of a column that may be dates, each once, with how often it stands there."""
+
+    name: str
+    cells: Cells
+    first: pl.Series
+    """How often each stands in the first rows."""
+    later: pl.Series
+    """How often in later rows, of those that did not fit."""
+    compact: bool = False
+
+    @classmethod
+    def of(cls, values: pl.Series, later: Counter[str]) -> "DateColumn":
+        """The cells of the first rows, and those of later ones."""
+        text = present_in(values.cast(pl.String)).drop_nulls().alias("cell")
+        first = text.value_counts(sort=False, name="first")
+        more = pl.DataFrame({"cell": list(later), "later": list(later.values())}, strict=False)
+        more = more.cast({"cell": pl.String, "later": pl.UInt32})
+        each = first.join(more, on="cell", how="full", coalesce=True).fill_null(0).sort("cell")
+        whole = values.dtype.is_integer()
+        return cls(values.name, Cells(each["cell"]), each["first"], each["later"], whole)
+
+    @cached_property
+    def readings(self) -> Mapping[Order | None, pl.Series]:
+        """When each cell is, in each order."""
+        return {order: self.cells.at(order) for order in (None, *ORDERS)}
+
+    @cached_property
+    def orders(self) -> Sequence[Order | None]:
+        """The orders that fit most cells: None alone where no cell needs one."""
+        rows = self.first + self.later
+        fits = {one: int(rows.filter(at.is_not_null()).sum()) for one, at in self.readings.items()}
+        most = max(fits.values())
+        best = [order for order, fit in fits.items() if fit == most]
+        return [None] if None in best else best
+
+    def odd(self, order: Order | None) -> pl.Series:
+        """The cells of the first rows that are no dates in this order, as often as they stand."""
+        rows = self.first if self.first.any() else self.later
+        wrong = self.cells.text.to_frame("cell").with_columns(rows.alias("rows"))
+        wrong = wrong.filter(self.readings[order].is_null())
+        return wrong["cell"].repeat_by(wrong["rows"]).explode().drop_nulls()
+
+    @property
+    def rows(self) -> int:
+        """How many cells of the first rows are not missing."""
+        return int(self.first.sum() or self.later.sum())
+
+    def is_dates(self, order: Order | None) -> bool:
+        """Whether nearly all cells are dates in this order; of numbers, all."""
+        odd = len(self.odd(order))
+        return odd == 0 if self.compact else few(odd, self.rows)
+
+    def format(self, order: Order | None) -> DateFormat:
+        """How they are read in this order."""
+        timed = self.cells.timed & self.readings[order].is_not_null()
+        return DateFormat(kind="datetime" if timed.any() else "date", order=order)
+
+    def likely(self) -> Order | None:
+        """Of the orders that fit the likeliest, None where the cells say nothing of it.
+
+        Years vary less than days; and of two numbers the one that is always the same is the day,
+        as in dates of the first of each month.
+        """
+        orders = self.orders
+        first, second, third = (self.cells.varies(part) for part in ("a", "b", "c"))
+        if "ymd" in orders and first < third:
+            return "ymd"
+        if "mdy" in orders and second == 1 < first:
+            return "mdy"
+        if "dmy" in orders and first == 1 < second:
+            return "dmy"
+        return None
+
+    def example(self, order: Order | None) -> tuple[str, str]:
+        """A cell and the date that it is read as: one that other orders read as another."""
+        at = self.readings[order]
+        others = [self.readings[other] for other in ORDERS if other != order]
+        differs = (at != others[0]).fill_null(True) | (at != others[1]).fill_null(True)
+        rows = (at.is_not_null() & differs).arg_true()
+        row = int(rows[0]) if len(rows) else int(at.is_not_null().arg_max() or 0)
+        return self.cells.text[row], str(at[row].date())
+
+
+def formats_of(
+    look: pl.DataFrame, *, order: Order | None = None, later: Later | None = None
+) -> tuple[dict[str, Format], list[str]]:
+    """The format of each column that its first rows show to be dates, times or true and false.
+
+    `order` is the one that was said. Cells of `later` rows have a say in the order, too. What
+    people should know of it comes second.
+    """
+    formats: dict[str, Format] = {}
+    notes: list[str] = []
+    found: list[DateColumn] = []
+    for values in look:
+        if _may_be_dates(values):
+            column = DateColumn.of(values, (later or {}).get(values.name, Counter()))
+            said = order if order in ORDERS and None not in column.orders else column.orders[0]
+            if column.is_dates(said):
+                found.append(column)
+                continue
+            if said != column.orders[0] and column.is_dates(column.orders[0]):
+                notes.append(
+                    f"{values.name} is text: its cells are no dates {FIRST[order]}, such as "
+                    f"'{column.odd(said)[0]}'"
+                )
+        if values.dtype == pl.String and (other := _other(values)):
+            formats[values.name] = other
+    orders = _orders(found, order)
+    formats |= {one.name: one.format(orders[one.name]) for one in found}
+    return formats, [*notes, *_notes(found, orders, order)]
+
+
+def _may_be_dates(values: pl.Series) -> bool:
+    """Whether the first cells of a column look like dates."""
+    if values.dtype.is_integer():
+        low, high = values.min(), values.max()
+        within = low is not None and low >= COMPACT[0] and high <= COMPACT[1]
+        return within and values.len() - values.null_count() >= COMPACT_SHOWS
+    if values.dtype != pl.String:
+        return False
+    first = present_in(values.drop_nulls().head(FIRST_CELLS)).drop_nulls()
+    return bool(first.str.contains(LIKE_DATE).any())
+
+
+def _other(values: pl.Series) -> Format | None:
+    """The format of times, or of true and false in so many words."""
+    text = present_in(values).drop_nulls()
+    if text.is_empty():
+        return None
+    if text.str.to_lowercase().is_in(["true", "false"]).all():
+        return BooleanFormat()
+    if not text.head(FIRST_CELLS).str.contains(r"^\d{1,2}:\d\d").any():
+        return None
+    return TimeFormat() if few(times(text).null_count(), len(text)) else None
+
+
+def _orders(found: Sequence[DateColumn], said: Order | None) -> dict[str, Order | None]:
+    """The order of each column: one that fits most of its cells, the same for all if it can be."""
+    orders: dict[str, Order | None] = {}
+    shared = said or _shared(found)
+    for one in found:
+        orders[one.name] = shared if shared in one.orders else one.orders[0]
+        if said is None and shared not in one.orders and "dmy" in one.orders:
+            orders[one.name] = "dmy"
+        elif said is not None and None not in one.orders:
+            orders[one.name] = said
+    return orders
+
+
+def _shared(found: Sequence[DateColumn]) -> Order | None:
+    """The order of a table's dates, where cells leave no doubt of it or make one the likeliest."""
+    sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
+    if not sure:
+        sure = {one.likely() for one in found if len(one.orders) > 1} - {None}
+    return sure.pop() if len(sure) == 1 else None
+
+
+def _notes(
+    found: Sequence[DateColumn], orders: Mapping[str, Order | None], said: Order | None
+) -> list[str]:
+    """What people should know of how dates are read: a line for each sort of thing."""
+    sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
+    doubtful = [one for one in found if len(one.orders) > 1 and said is None and len(sure) != 1]
+    notes = []
+    if doubtful:
+        one = doubtful[0]
+        order = orders[one.name]
+        cell, date = one.example(order)
+        others = [other for other in one.orders if other not in (None, order)]
+        fits = " or ".join(f"{FIRST[other]}" for other in others)
+        say = " or ".join(f"--read dates={other}" for other in others)
+        notes.append(
+            f"{_names(doubtful)}: {FIRST[order]}, so '{cell}' is {date}; {fits} fits as well: "
+            f"say {say} if that is meant"
+        )
+    if len(sure) > 1:
+        told = ", ".join(f"{one.name} {FIRST[orders[one.name]]}" for one in found if orders[one.name])
+        notes.append(f"dates are written in more than one order: {told}")
+    if short := [one for one in found if one.cells.short.any()]:
+        cell, date = short[0].example(orders[short[0].name])
+        notes.append(
+            f"{_names(short)}: years of two digits are those from 1969 to 2068, so '{cell}' is {date}"
+        )
+    if compact := [one for one in found if one.compact]:
+        cell, date = compact[0].example(None)
+        notes.append(
+            f"{_names(compact)}: numbers such as {cell} are read as dates, {date}; say "
+            "--read dates=none if they are numbers"
+        )
+    if offset := [one for one in found if one.cells.offset.any()]:
+        mixed = [one for one in offset if not one.cells.offset.all()]
+        some = f"; some of {_names(mixed)} have none" if mixed else ""
+        notes.append(f"{_names(offset)}: hours are as written, whatever offset follows them{some}")
+    return notes
+
+
+def _names(found: Sequence[DateColumn]) -> str:
+    return ", ".join(one.name for one in found)
