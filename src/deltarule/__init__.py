@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from deltarule.learning.alphas import alpha
     from deltarule.learning.columns import columns
     from deltarule.learning.path import path
+    from deltarule.learning.settings import Settings
     from deltarule.model import Model, load
     from deltarule.tables.frames import source
 
 __all__ = [
     "DeltaruleError",
     "Model",
+    "Settings",
     "alpha",
     "columns",
     "learn",
@@ -37,6 +39,7 @@ _HOME = {
     "DeltaruleError": "deltarule.errors",
     "Model": "deltarule.model",
     "alpha": "deltarule.learning.alphas",
+    "Settings": "deltarule.learning.settings",
     "columns": "deltarule.learning.columns",
     "learn": "deltarule.learning",
     "load": "deltarule.model",
@@ -50,3 +53,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'deltarule' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

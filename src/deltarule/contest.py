@@ -32,6 +32,7 @@ from deltarule.saved import Record
 from deltarule.scorer import Scored, Scorer, batches
 from deltarule.summary import figures_told, number, rows_told
 from deltarule.tables.source import Source
+from deltarule.views import html
 
 LEVEL = 0.95
 
@@ -111,6 +112,9 @@ class Contest:
         head = f"A and B compared on the same {rows_told(self.rows)}"
         lines = [line for target in self.targets for line in target.lines()]
         return "\n".join([head + left_out_told(self.rows_left_out), *lines, *self.notes])
+
+    def _repr_html_(self) -> str:
+        return html.cell(html.sentences(str(self).splitlines()))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""

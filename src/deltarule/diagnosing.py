@@ -33,6 +33,7 @@ from deltarule.saved import unpack
 from deltarule.scorer import Scored, Scorer, batches
 from deltarule.summary import number, rows_told
 from deltarule.tables.source import Source
+from deltarule.views import html
 
 # Beyond this Cook's distance a row decides too much.
 DECIDES = 1.0
@@ -116,6 +117,10 @@ class Diagnosis:
     def __str__(self) -> str:
         head = f"{rows_told(self.rows)} looked at" + left_out_told(self.rows_left_out)
         return "\n".join([head, *self.words])
+
+    def _repr_html_(self) -> str:
+        head, *rest = str(self).splitlines()
+        return html.cell(html.sentences([head]) + html.listed(rest))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""

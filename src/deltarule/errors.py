@@ -17,11 +17,57 @@ DeltaruleError
 ├── DivergedError        the weights grew beyond all numbers
 ├── OutputError          the result cannot be written there
 └── MissingExtraError    an optional package is not installed
+
+No message repeats a password, or moves the cursor of a terminal.
 """
+
+import re
+
+# What may move the cursor or turn the direction of writing: controls, marks of direction, other
+# ends of lines, and halves of characters, which no encoding can write.
+UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+# In a URL before the host; in a connection string or query of a URL, also with = written as %3D.
+CREDENTIALS = (
+    (re.compile(r"(//|\bpostgres(?:ql)?:)(?!USER:PASSWORD@)[^\s/:@]*:[^\n]*@"), r"\1***@"),
+    (
+        re.compile(
+            r"(?i)((?<![a-z])(?:ssl)?(?:pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access)_?key)"
+            r"\s*(?:=|%3d)\s*)('[^']*'|\"[^\"]*\"|[^\s;&]+)"
+        ),
+        r"\1***",
+    ),
+)
+
+
+def printable(text: str, *, one_line: bool = False) -> str:
+    r"""Text with what a terminal would obey written as an escape; `one_line`: line ends too.
+
+    >>> printable("a\x1b[2Jb\n", one_line=True)
+    'a\\x1b[2Jb\\n'
+    """
+    safe = UNPRINTABLE.sub(lambda one: one[0].encode("unicode_escape").decode(), text)
+    return safe.replace("\n", "\\n") if one_line else safe
+
+
+def without_credentials(text: str) -> str:
+    """Text in which no address has its password.
+
+    >>> without_credentials("postgres://me:secret@host/db and host=h password='a b'")
+    'postgres://***@host/db and host=h password=***'
+    """
+    for pattern, replacement in CREDENTIALS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 class DeltaruleError(Exception):
     """Every error deltarule raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message, as it can be shown to anybody and on any terminal."""
+        return printable(without_credentials(super().__str__()), one_line=True)
 
 
 class TableError(DeltaruleError):

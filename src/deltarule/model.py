@@ -6,8 +6,9 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 import polars as pl
@@ -16,9 +17,11 @@ from deltarule import saved
 from deltarule.comparing import Compared, compared
 from deltarule.contest import Contest, contested
 from deltarule.diagnosing import Diagnosis, diagnosed
-from deltarule.errors import EmptyError
+from deltarule.errors import EmptyError, LearningError
 from deltarule.explanation import Explanation, explained
+from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
+from deltarule.output import check_outputs
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.scorer import Scorer, batches, widening
@@ -28,16 +31,22 @@ from deltarule.tables.noticed import Met, flags_of
 from deltarule.tables.schema import Noticed, Target
 from deltarule.tables.source import Source
 from deltarule.views import overview
+from deltarule.views.regression import RegressionSummary
+from deltarule.views.words import weight_names
 
 if TYPE_CHECKING:
-    from deltarule.saved import Record
+    from deltarule.saved import FitRecord, HeldOutRecord, Record
+
+Figure = TypeVar("Figure")
 
 
 class Model:
     """A fitted model. Made by `learn` or `load`."""
 
-    def __init__(self, record: "Record") -> None:
+    def __init__(self, record: "Record", *, read: Sequence[Path] = ()) -> None:
+        """`read` are the files it was learnt from, which it is not saved over."""
         self._record = record
+        self._read = tuple(read)
         self._scorer = Scorer(record)
 
     @property
@@ -76,6 +85,89 @@ class Model:
         return pl.DataFrame(
             [*rows, *(one.model_dump() for one in self._record.weights)], schema=schema
         )
+
+    @property
+    def coef(self) -> dict[str, Any]:
+        """The weights by name, the intercept among them as (intercept); a level is column=level.
+
+        Of several outputs, such a dict for each.
+        """
+        names = weight_names(self._record.contract.inputs)
+        starts = [one.weight for one in self._record.intercept]
+        found: dict[str, Any] = {}
+        for at, output in enumerate(self.outputs):
+            own = self._record.weights[at * len(names) : (at + 1) * len(names)]
+            start = {"(intercept)": starts[at]} if starts else {}
+            found[output] = start | {n: one.weight for n, one in zip(names, own, strict=True)}
+        return found if len(found) > 1 else next(iter(found.values()))
+
+    @property
+    def fit(self) -> "FitRecord | dict[str, FitRecord]":
+        """How the rows it learnt from are fitted: rmse, r2, residual_sd, deviance, aic and so on.
+
+        Of several targets, by target.
+        """
+        return self._by_target(self._record.fit)
+
+    @property
+    def held_out(self) -> "HeldOutRecord | dict[str, HeldOutRecord] | None":
+        """How held-out rows are predicted: rmse, r2 and others, baseline_rmse that of guessing.
+
+        Of several targets, by target; None where no rows were held out.
+        """
+        return None if self._record.held_out is None else self._by_target(self._record.held_out)
+
+    @property
+    def r2(self) -> "float | dict[str, float | None] | None":
+        """R2 on held-out rows, None without any; that of the rows learnt from is `fit.r2`."""
+        return self._held_out_figure("r2")
+
+    @property
+    def rmse(self) -> "float | dict[str, float | None] | None":
+        """The typical error (RMSE) on held-out rows, in the target's units; None without any."""
+        return self._held_out_figure("rmse")
+
+    def _held_out_figure(self, name: str) -> float | dict[str, float | None] | None:
+        if self._record.held_out is None:
+            return None
+        figures: list[float | None] = [getattr(one, name) for one in self._record.held_out]
+        return self._by_target(figures)
+
+    def _by_target(self, figures: Sequence[Figure]) -> "Figure | dict[str, Figure]":
+        if len(self.targets) == 1:
+            return figures[0]
+        return dict(zip(self.targets, figures, strict=True))
+
+    def summary(self) -> RegressionSummary:
+        """The regression table: figures of the fit, and every weight with its standard error."""
+        return RegressionSummary(self._record)
+
+    def confidence_intervals(self, level: float = 0.95) -> pl.DataFrame:
+        """Between which values each weight lies, with so much confidence; intercepts first.
+
+        Null where a standard error is not known, as beside a penalty.
+        Errors:  LearningError for a level that is not between 0 and 1
+        """
+        if not 0 < level < 1:
+            raise LearningError(f"level is {level:g}: it must be between 0 and 1, such as 0.95")
+        freedom = {
+            target: np.inf if learnt.freedom is None else learnt.freedom
+            for learnt in self._record.learnt
+            for target in learnt.targets
+        }
+        spans = self._record.contract.target_spans().items()
+        by_output = {
+            output: freedom[target] for target, span in spans for output in self.outputs[span]
+        }
+        table = self.weights
+        found = certainty(
+            table["weight"].to_numpy(),
+            table["standard_error"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+            freedom=np.array([by_output[output] for output in table["output"]]),
+            level=level,
+        )
+        ends = pl.DataFrame({"low": found.low, "high": found.high}).fill_nan(None)
+        return table.select("output", "input", "level", "weight").hstack(ends)
 
     def moments(self) -> list[Moments]:
         """Each fold's moments of the inputs and targets, if the model carries them."""
@@ -246,6 +338,7 @@ class Model:
 
         Errors:  OutputError
         """
+        check_outputs({"the model's file": Path(path)}, self._read)
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
 

@@ -5,9 +5,7 @@ Numbers round-trip exactly. Moments are packed as base64 of little-endian float6
 
 import base64
 import binascii
-import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,10 +13,11 @@ import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
-from deltarule.errors import LearningError, ModelError, NotAModelError, OutputError, VersionError
+from deltarule.errors import LearningError, ModelError, NotAModelError, VersionError
 from deltarule.goodness.classes import ClassFigures
 from deltarule.goodness.intervals import Intervals
 from deltarule.moments.moments import Moments
+from deltarule.output import write_whole
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.losses.named import loss_named, with_spread
 from deltarule.rule.predict import Array
@@ -127,6 +126,8 @@ class LearnRecord(Part):
     condition: FiniteFloat | None
     errors: str = "classical"
     """The kind of the standard errors; empty where none are known."""
+    freedom: FiniteFloat | None = None
+    """Degrees of freedom of Student's t in intervals; None for the normal distribution."""
     course: tuple[tuple[int, FiniteFloat], ...] = ()
     """The error before some of the steps, the first and the last among them."""
     batch: int | None = None
@@ -346,32 +347,6 @@ def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place}: {first['msg']}" if place else str(first["msg"])
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a temporary file beside `path`, then put it in its place.
-
-    Errors:  OutputError; then nothing is left behind
-    """
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder")
-    temporary: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent or Path(), prefix=f".{path.name}.", suffix=path.suffix
-        )
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's files are for the owner alone
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def packed(folds: Sequence[Moments]) -> tuple[PackedMoments, ...]:

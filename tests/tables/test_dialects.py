@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import deltarule as dr
 from deltarule.errors import ColumnError, EmptyError, ReadError
 from deltarule.tables.files.delimited import CsvSource
 from deltarule.tables.files.open import open_file
@@ -385,9 +386,9 @@ def test_ten_thousand_columns(write: Write) -> None:
 )
 def test_a_line_of_50_mb_is_refused_quickly(write: Write, content: bytes, said: str) -> None:
     path = write("t.csv", content)
-    start = time.perf_counter()
+    start = time.process_time()
     assert said in refusal(path)
-    assert time.perf_counter() - start < 20  # about 1 s; a machine may be busy
+    assert time.process_time() - start < 20  # about 1 s of this process alone
 
 
 def test_a_cell_of_50_mb_is_read(write: Write) -> None:
@@ -495,3 +496,86 @@ def test_any_text_is_a_table_or_one_line(
     path = tmp_path_factory.getbasetemp() / f"text-{os.getpid()}.csv"
     path.write_text(content, newline="")
     table_or_line(path)
+
+
+# Headers that are shorter than rows, or padded
+
+
+def rows_of(path: Path, **how: str) -> pl.DataFrame:
+    return pl.concat(open_file(path, how).batches([pl.all()]))
+
+
+SHORT = {
+    "R, quoted": 'age,spend\n"shop 1",44,101\n"shop 2",33,98.5\n',
+    "R, tabs": "age\tspend\nshop 1\t44\t101\nshop 2\t33\t98.5\n",
+    "R, as it writes unless told otherwise": '"age" "spend"\n"shop 1" 44 101\n"shop 2" 33 98.5\n',
+    "below a title": 'Sales\nage,spend\n"shop 1",44,101\n"shop 2",33,98.5\n',
+    "CRLF": 'age;spend\r\n"shop 1";44;101\r\n"shop 2";33;98.5\r\n',
+}
+
+
+@pytest.mark.parametrize("at_once", [0, 1 << 20])
+@pytest.mark.parametrize("text", SHORT.values(), ids=SHORT)
+def test_row_names_that_the_header_does_not_name(
+    write: Write, monkeypatch: pytest.MonkeyPatch, text: str, at_once: int
+) -> None:
+    monkeypatch.setattr("deltarule.tables.files.delimited.AT_ONCE", at_once)
+    path = write("t.csv", text)
+    found = rows_of(path)
+    assert found.columns == ["row_name", "age", "spend"]
+    assert found.rows() == [("shop 1", 44, 101), ("shop 2", 33, 98.5)]
+    source = open_file(path)
+    assert "row_name" in " ".join(source.notes)
+    assert source.cells().row(1) == ("shop 2", "33", "98.5")
+
+
+def test_row_names_have_a_name_of_their_own(write: Write) -> None:
+    assert rows_of(write("t.csv", "row_name,y\na,1,2\nb,3,4\n")).columns == [
+        *("row_name_", "row_name", "y")
+    ]
+
+
+def test_separators_at_the_ends_of_lines(write: Write) -> None:
+    below = rows_of(write("t.csv", "x,y\n1,2,\n3,4,\n"))
+    assert below.columns == ["x", "y", ""]
+    assert below.rows() == [(1, 2, None), (3, 4, None)]
+    everywhere = rows_of(write("u.csv", "x,y,,\n1,2,,\n3,4,,\n"))
+    assert everywhere.columns == ["x", "y", "", "column_4"]
+    assert everywhere.rows() == [(1, 2, None, None), (3, 4, None, None)]
+    # In a late row there is something after all: it is no less of the table.
+    late = "".join(f"{at},2,\n" for at in range(300)) + "1,2,3\n"
+    assert rows_of(write("v.csv", "x,y\n" + late))[""].sum() == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "age,kids,spend\n44,1,101,\n33,5,98\n60,8,170\n",  # one line alone
+        "city,price\nParis,1,200\nParis,1,300\n",  # a cell that a comma splits: no names of rows
+        "1,2\n3,4,5\n6,7,8\n",  # a row that lost a cell, and no header
+        "x,y\na,1,2,3\nb,4,5,6\n",  # two cells more
+        "x,y\n,1,2\n,3,4\n",  # names that are none
+    ],
+)
+def test_rows_longer_than_the_header_are_refused_where_that_is_no_name(
+    write: Write, text: str
+) -> None:
+    with pytest.raises(ReadError, match=r"line 2: \d cells, but"):
+        rows_of(write("t.csv", text))
+
+
+def test_skipping_lines_is_advised_only_where_the_table_may_begin_there(write: Write) -> None:
+    with pytest.raises(ReadError, match=r"mend that line$"):
+        rows_of(write("t.csv", "x,y\n1,2,3,\n4,5\n6,7\n"))
+    with pytest.raises(ReadError, match="or say skip=1"):
+        rows_of(write("t.csv", "x,y\n1,2,3,4\n4,5,6,7\n6,7,8,9\n"))
+
+
+def test_blanks_around_names_are_no_part_of_them(write: Write) -> None:
+    padded = write("t.csv", "Date, Close/Last ,Open\t\n1, 2,3\n4, 5,6\n7, 9,8\n")
+    plain = write("u.csv", "Date,Close/Last,Open\n1,2,3\n4,5,6\n7,9,8\n")
+    assert rows_of(padded).columns == ["Date", "Close/Last", "Open"]
+    model = dr.learn(padded, predict="Close/Last", using=["Open"], ridge=0)
+    assert model.predict(plain).equals(model.predict(padded))
+    with pytest.raises(ColumnError, match="'x'"):
+        rows_of(write("v.csv", "x, x,y\n1,2,3\n4,5,6\n"))

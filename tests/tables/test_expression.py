@@ -487,11 +487,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:40]))
 def test_what_is_no_expression_is_refused_at_once_in_one_line(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ExpressionError) as refused:
         parse(text)
     said = str(refused.value)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert "\n" not in said
     assert said.isprintable()
     assert len(said) < 1000
@@ -850,7 +850,7 @@ NESTED = {
 @pytest.mark.parametrize("form", NESTED)
 def test_nesting_is_refused_before_it_costs_time_or_memory(form: str) -> None:
     frame = pl.DataFrame({"x": [0.5, 1.0]})
-    start, reached = time.perf_counter(), 0
+    start, reached = time.process_time(), 0
     text = "x"
     for depth in range(1, 30):
         text = form.format(text)
@@ -863,7 +863,7 @@ def test_nesting_is_refused_before_it_costs_time_or_memory(form: str) -> None:
         reached = depth
     assert reached >= 1
     assert depth <= 26
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_a_deep_caller_gets_a_refusal_or_the_same_expression() -> None:

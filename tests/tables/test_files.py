@@ -210,6 +210,30 @@ def test_nested_values_are_columns_that_are_no_inputs(write: Write) -> None:
     assert set(kinds) == {"x", "y", "deep", "list"}
 
 
+@pytest.mark.parametrize("name", ["t.json", "t.ndjson"])
+@pytest.mark.parametrize("at", [0, 7, 1999])
+def test_a_key_twice_in_any_record_is_refused(write: Write, name: str, at: int) -> None:
+    rows = [f'{{"x": {row}, "y": "a \\"x\\": {row}"}}' for row in range(2000)]
+    text = "[" + ",\n".join(rows) + "]" if name == "t.json" else "\n".join(rows)
+    assert read(write(name, text)).height == 2000
+    wrong = text.replace(rows[at], '{"x": 1, "y": null, "x" : null}')
+    assert "'x' twice" in refusal(write(name, wrong))
+
+
+def test_a_key_in_objects_within_one_another_is_not_twice(write: Write) -> None:
+    rows = ['{"x": 1, "deep": {"x": 2}, "y": {"x": 2}}'] * 3
+    assert read(write("t.ndjson", "\n".join(rows))).columns == ["x", "deep", "y"]
+    assert read(write("t.json", f"[{','.join(rows)}]")).columns == ["x", "deep", "y"]
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.ndjson", "t.xlsx"])
+def test_blanks_around_names_are_no_part_of_them(tmp_path: Path, name: str) -> None:
+    WRITERS[name](FRAME.rename({"x": " x", "n": "n\t"}), tmp_path / name)
+    assert read(tmp_path / name).columns == FRAME.columns
+    WRITERS[name](FRAME.rename({"x": " n"}), tmp_path / name)
+    assert "'n'" in refusal(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -341,6 +365,17 @@ def test_parts_are_batched_as_one_file_is(tmp_path: Path, ending: str) -> None:
     assert one.record.weights == all_.record.weights
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow", "ndjson"])
+def test_folders_that_hide_a_column_of_the_files_are_told(tmp_path: Path, ending: str) -> None:
+    for year in (2020, 2021):
+        frame = FRAME.with_columns(year=pl.lit(1))
+        parts(tmp_path / f"year={year}", ending, [frame])
+    source = open_file(tmp_path)
+    found = pl.concat(source.batches([pl.all()]))
+    assert found["year"].unique(maintain_order=True).to_list() == [2020, 2021]
+    assert [note for note in source.notes if "'year'" in note]
+
+
 def test_types_that_only_a_later_part_shows(tmp_path: Path) -> None:
     wide = FRAME.with_columns(n=pl.col("n") + 0.5)
     for ending in ("csv", "parquet", "arrow", "ndjson"):
@@ -362,9 +397,21 @@ def test_a_part_with_other_columns_is_refused_by_name(tmp_path: Path, ending: st
 
 def test_a_part_with_columns_in_another_order(tmp_path: Path) -> None:
     turned = FRAME.select(reversed(FRAME.columns))
-    assert "another order" in refusal(parts(tmp_path / "csv", "csv", [FRAME, turned]))
-    # Where columns have names in every part, order does not matter.
-    assert read(parts(tmp_path / "pq", "parquet", [FRAME, turned])).equals(pl.concat([FRAME] * 2))
+    for ending in ("csv", "tsv", "csv.gz", "parquet", "arrow", "ndjson"):
+        found = read(parts(tmp_path / ending, ending, [turned, FRAME, turned]))
+        assert found.select(FRAME.columns).equals(pl.concat([FRAME] * 3)), ending
+
+
+def test_large_parts_with_columns_in_another_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deltarule.tables.files.delimited.AT_ONCE", 0)
+    turned = FRAME.select(reversed(FRAME.columns))
+    found = read(parts(tmp_path / "csv", "csv", [turned, FRAME]))
+    assert found.columns == turned.columns
+    assert found.select(FRAME.columns).equals(pl.concat([FRAME] * 2))
+    look = open_file(tmp_path / "csv").look()
+    assert look.equals(found)
 
 
 def test_a_part_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:

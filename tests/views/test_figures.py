@@ -245,3 +245,29 @@ def test_points_keep_their_place():
 
 def _left(drawn: str) -> float:
     return min(float(x) for x in re.findall(r'd="M([\d.]+) [\d.]+H', drawn))
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("budget", ["budget"]),
+        ("category(month(release_date)) = 05", ["category(month(", "release_date)) = 05"]),
+        ("genre = Romantic Comedy", ["genre", "= Romantic Comedy"]),
+        ("x" * 60, 1),
+    ],
+)
+def test_long_names_on_an_axis_take_two_lines_before_they_are_cut(name, lines):
+    drawn = draw(figures.errors([name, "other"], [2.0, 1.0]))
+    texts = re.findall(r'text-anchor="end">([^<]*)<', drawn)
+    if isinstance(lines, list):
+        assert texts[: len(lines)] == lines
+    else:
+        assert "…" in texts[0]
+
+
+def test_a_number_beside_the_longest_bar_ends_inside_the_picture():
+    drawn = draw(figures.errors(["a", "b"], [1.49984032e14, 1.0]))
+    ends = re.findall(r'<text x="([\d.]+)"[^>]*text-anchor="(start|end)"[^>]*>([^<]*)<', drawn)
+    for x, anchor, said in ends:
+        reach = float(x) + (len(said) * 0.6 * 13 if anchor == "start" else 0)
+        assert reach <= 410, said

@@ -5,15 +5,18 @@ Nothing heavy is imported before a command runs, so that help is instant.
 
 import sys
 from itertools import pairwise
+from typing import Annotated
 
 import typer
 
+from deltarule import __version__
 from deltarule.cli.alpha import alpha
 from deltarule.cli.columns import columns
 from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
 from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
+from deltarule.cli.guard import guarded
 from deltarule.cli.learn import learn
 from deltarule.cli.path import path
 from deltarule.cli.predict import predict
@@ -21,11 +24,9 @@ from deltarule.cli.report import report
 from deltarule.cli.show import show
 from deltarule.cli.trace import ON_SCREEN
 from deltarule.cli.watch import watch
-from deltarule.errors import DeltaruleError, LearningError
 
 app = typer.Typer(
     name="deltarule",
-    help="Learn to predict columns of a table from its others: predict, compare, learn.",
     epilog="Try it on real films: deltarule demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -54,17 +55,26 @@ for command in COMMANDS:
     app.command()(command)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"deltarule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Learn to predict columns of a table from its others: predict, compare, learn."""
+
+
 def main() -> None:
     """Run a command. Exit codes: 0 done, 1 data or model cannot be used, 2 wrong usage."""
-    try:
-        app(_trace_without_file(sys.argv[1:]))
-    except DeltaruleError as error:
-        print(f"deltarule: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, LearningError) else 1)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        sys.stdout = None  # nothing may be flushed into the closed pipe
-        sys.exit(0)
+    arguments = _trace_without_file(sys.argv[1:])
+    sys.exit(guarded(lambda: app(arguments, prog_name="deltarule", standalone_mode=False)))
 
 
 def _trace_without_file(arguments: list[str]) -> list[str]:

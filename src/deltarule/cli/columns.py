@@ -20,18 +20,13 @@ def columns(
     deltarule columns movies.csv
     """
     from deltarule.learning.columns import columns
-    from deltarule.views.text import table as as_table
 
     parts = names(dates) if dates else None
     source = source_of(table, read, db_table, query)
     with progress_bar() as progress:
         found = columns(source, dates=parts, levels=levels, progress=progress)
-    told = found.columns
     if as_json:
-        print(json.dumps({**vars(found), "columns": told.to_dicts()}, allow_nan=False))
-        return
-    rows = "" if found.rows is None else f", {found.rows:,} rows"
-    print(f"{found.name}: {found.dialect}{rows}\n")
-    print(as_table(told.columns, told.rows()))
-    for note in found.notes:
-        print(f"\n{note}")
+        told = {**vars(found), "columns": found.columns.to_dicts()}
+        print(json.dumps(told, allow_nan=False))
+    else:
+        print(found)

@@ -17,7 +17,7 @@ DEMO = [
 
 def demo(context: typer.Context) -> None:
     """Learn from real films: copies movies.csv here, then learns, compares and predicts."""
-    from deltarule.saved import write_whole
+    from deltarule.output import write_whole
 
     shipped = Path(__file__).parents[1] / "data"
     films = (shipped / FILMS).read_bytes()

@@ -27,10 +27,12 @@ def explain(
     deltarule explain model.json movies.csv --row 2000
     """
     from deltarule.model import load
-    from deltarule.saved import write_whole
+    from deltarule.output import check_outputs, write_whole
     from deltarule.views import html
 
-    found = load(model).explain(source_of(table, read, db_table, query), row=row)
+    loaded, source = load(model), source_of(table, read, db_table, query)
+    check_outputs({"--report": report}, [model, *source.files])
+    found = loaded.explain(source, row=row)
     if report is not None:
         page = html.page(found.heading, found.to_html())
         write_whole(report, lambda temporary: temporary.write_text(page, encoding="utf-8"))

@@ -223,9 +223,15 @@ def learn(
     """
     from deltarule.learning import Run
     from deltarule.learning.settings import Settings
+    from deltarule.output import check_outputs
 
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
+    other = None if hold_out is None else source_of(hold_out, read, None, None)
+    check_outputs(
+        {"--trace": how.file, "--save": save, "--report": report},
+        [*source.files, *(() if other is None else other.files)],
+    )
     with progress_bar() as progress:
         settings = Settings(
             predict=names(predict),
@@ -243,7 +249,7 @@ def learn(
             errors=errors,
             group=group,
             time=time,
-            hold_out=None if hold_out is None else source_of(hold_out, read, None, None),
+            hold_out=other,
             reference=dict(pair(one, "--reference", "COLUMN=LEVEL") for one in names(reference)),
             dates=names(dates) if dates else None,
             levels=levels,

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from deltarule.cli.guard import terminal
+from deltarule.errors import printable
+
 if TYPE_CHECKING:
     from deltarule.learning import Run
     from deltarule.rule.train import Step
@@ -34,7 +37,7 @@ def _progress(run: "Run") -> "Progress":
     from deltarule.views.words import weight_names
 
     assert run.stepwise is not None, "there are steps"
-    names = weight_names(run.read.schema.inputs)
+    names = [printable(one, one_line=True) for one in weight_names(run.read.schema.inputs)]
     if run.stepwise.task.model.intercept:
         names.append("intercept")
     return Progress(names, squared=run.stepwise.task.settings.losses[0] == "squared")
@@ -52,7 +55,7 @@ def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":
             progress.add(step)
             now = monotonic()
             if view is None and now - begun >= after:
-                view = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
+                view = Live(console=Console(file=terminal()), transient=True, auto_refresh=False)
                 view.start()
             if view is not None and (now - drawn >= 1 / FRAMES or step.stopped):
                 view.update(progress, refresh=True)

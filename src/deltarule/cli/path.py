@@ -22,9 +22,6 @@ from deltarule.cli.arguments import (
 )
 from deltarule.cli.table import progress_bar, source_of
 
-WEIGHTS_SHOWN = 6
-"""More weights than this do not fit a screen's width; --out and --json have them all."""
-
 
 def path(
     table: Table,
@@ -57,10 +54,11 @@ def path(
     deltarule path movies.csv --predict gross --using budget,year,genre --lasso auto
     """
     from deltarule.learning.path import path
-    from deltarule.saved import write_whole
+    from deltarule.output import check_outputs, write_whole
     from deltarule.views.text import table as as_table
 
     source = source_of(table, read, db_table, query)
+    check_outputs({"--out": out}, source.files)
     with progress_bar() as progress:
         found = path(
             source,
@@ -85,15 +83,9 @@ def path(
         told["knots"] = None if found.knots is None else found.knots.to_dicts()
         print(json.dumps(told, allow_nan=False))
         return
-    first = [name for name in ("ridge", "lasso") if knots or shown[name].n_unique() > 1]
-    rest = [name for name in shown.columns if name not in ("ridge", "lasso")]
-    columns = shown.columns if knots else [*first, *rest[: 4 + WEIGHTS_SHOWN]]
-    print(as_table(columns, shown.select(columns).rows()))
-    if not knots:
-        strength = found.frame[found.walked][found.chosen]
-        what = f"{found.walked} {strength:.6g}" if strength else f"no {found.walked}"
-        why = "better than none" if strength else "none is better"
-        print(f"\nheld-out rows ask for {what}: {why} by a standard error")
-        more = len(shown.columns) - len(columns) - (2 - len(first))
-        if more > 0:
-            print(f"{more} more weights: --out FILE writes them all")
+    if knots:
+        print(as_table(shown.columns, shown.rows()))
+        return
+    print(found)
+    if found.more:
+        print(f"{found.more} more weights: --out FILE writes them all")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table
+from deltarule.cli.guard import print_data
 from deltarule.cli.table import source_of
 from deltarule.errors import OutputError
 
@@ -52,6 +53,7 @@ def predict(
 ) -> None:
     """Predict each row of a table."""
     from deltarule.model import load
+    from deltarule.output import check_outputs
     from deltarule.tables.databases.address import is_database
     from deltarule.tables.databases.database import write_table
     from deltarule.tables.files.delimited import CsvSource
@@ -61,6 +63,8 @@ def predict(
         raise typer.BadParameter(f"'{out}' should end in .csv or .parquet", param_hint="--out")
     loaded = load(model)
     source = source_of(table, read, db_table, query)
+    to = None if out in (None, "-") else Path(str(out))
+    check_outputs({"--out": to}, [model, *source.files])
     if to_table is not None and not is_database(table):
         raise typer.BadParameter("the table is not in a database", param_hint="--to-table")
     predicted, notes = loaded.predict_noticing(
@@ -99,7 +103,7 @@ def _show_predictions(loaded: "Model", whole: Any, predicted: list[str], rows: i
 
 
 def _write(whole: Any, out: str) -> None:
-    from deltarule.saved import write_whole
+    from deltarule.output import write_whole
 
     nested = [name for name, kind in whole.schema.items() if kind.is_nested()]
     if nested and not out.lower().endswith(".parquet"):
@@ -107,7 +111,7 @@ def _write(whole: Any, out: str) -> None:
         raise OutputError(f"cannot write {out}: {what}")
 
     if out == "-":
-        print(whole.write_csv(), end="")
+        print_data(whole.write_csv())
     elif out.lower().endswith(".csv"):
         write_whole(Path(out), whole.write_csv)
     else:

@@ -24,15 +24,18 @@ def report(
     deltarule report model.json movies.csv
     """
     from deltarule.model import load
+    from deltarule.output import check_outputs
 
+    loaded, source = load(model), source_of(table, read, db_table, query)
     to = Path(Path(model).with_suffix(".html").name) if out is None else out
-    write_report(load(model), source_of(table, read, db_table, query), to)
+    check_outputs({"--out": to}, [model, *source.files])
+    write_report(loaded, source, to)
     print(f"{to} written")
 
 
 def write_report(model: Any, table: Any, to: Path) -> None:
     """The page, written whole or not at all."""
-    from deltarule.saved import write_whole
+    from deltarule.output import write_whole
     from deltarule.views.report import report
 
     page = report(model, table)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from deltarule.cli.arguments import pair
+from deltarule.cli.guard import terminal
 
 if TYPE_CHECKING:
     from deltarule.tables.reading import Progress
@@ -42,7 +43,7 @@ def progress_bar() -> "Iterator[Progress | None]":
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(file=terminal()), transient=True) as bar:
         task = bar.add_task("reading", total=None, rate=0.0)
 
         def show(rows: int, total: int | None) -> None:

@@ -59,6 +59,11 @@ class Tracing:
         numbers = tuple(_number(one) for one in names(rows))
         return cls(trace, numbers or ((1,) if words else ()), words, live)
 
+    @property
+    def file(self) -> Path | None:
+        """The file that steps are written to, if one is."""
+        return None if self.to in (None, ON_SCREEN) else Path(str(self.to))
+
     def trace(self, run: "Run") -> None:
         """Take the steps and show them: as asked for, or on a terminal where it takes long."""
         printed = self.words or self.to == ON_SCREEN

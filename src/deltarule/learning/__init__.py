@@ -39,8 +39,10 @@ class Run:
 
     def __init__(self, table: Any, settings: Settings, *, watched: bool = False) -> None:
         source, _ = open_table(table)
+        self._files = [*source.files]
         if settings.hold_out is not None:
             other, _ = open_table(settings.hold_out)
+            self._files += other.files
             check_other(table, settings.hold_out, (source.name, other.name))
         if watched and settings.chosen == "exact":
             settings = replace(settings, learner="descent")
@@ -53,6 +55,7 @@ class Run:
     def again(self, settings: Settings) -> "Run":
         """Another run on what was read, with settings that ask for the same columns in it."""
         run = Run.__new__(Run)
+        run._files = self._files
         run._begin(self.read, settings)
         return run
 
@@ -107,7 +110,7 @@ class Run:
                 ) from error
         if self.settings.hold_out is not None:
             made = judged_by(made, self.read, self.settings.hold_out)
-        return Model(made)
+        return Model(made, read=self._files)
 
 
 @taking_settings(Settings)

@@ -22,6 +22,7 @@ from deltarule.moments.solve import triangle_of
 from deltarule.moments.standard import Standard
 from deltarule.rule.predict import Array, Mask, Weights, stack
 from deltarule.summary import number
+from deltarule.views import html
 
 NEAR, NEARER = 0.01, 1e-6
 WIDTH = 96
@@ -162,6 +163,10 @@ class Alphas:
         flat = _listed(self.own.flattest)
         verb = "are" if " and " in flat else "is"
         return f"{said}; {flat} {verb} learnt last: the one is {ratio} times as steep as the other"
+
+    def _repr_html_(self) -> str:
+        head, *rest = self._lines()
+        return html.cell(html.sentences([head]) + html.listed(rest))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data."""

@@ -16,6 +16,7 @@ from deltarule.tables.plan import Plan, plan
 from deltarule.tables.reading import Keep, Progress, Read, read
 from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
 from deltarule.tables.terms import date_parts
+from deltarule.views import html, text
 
 LEVELS_SHOWN = 4
 
@@ -29,6 +30,20 @@ class Understood:
     rows: int | None
     notes: list[str]
     columns: pl.DataFrame
+
+    @property
+    def headline(self) -> str:
+        """What the table is."""
+        rows = "" if self.rows is None else f", {self.rows:,} rows"
+        return f"{self.name}: {self.dialect}{rows}"
+
+    def __str__(self) -> str:
+        listed = text.table(self.columns.columns, self.columns.rows())
+        return "\n\n".join([self.headline, listed, *self.notes])
+
+    def _repr_html_(self) -> str:
+        listed = html.table(self.columns.columns, self.columns.rows())
+        return html.cell(html.sentences([self.headline]) + listed + html.listed(self.notes))
 
 
 def columns(

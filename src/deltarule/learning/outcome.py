@@ -173,6 +173,7 @@ def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
         minimised=outcome.minimised,
         condition=_finite(outcome.condition),
         errors=outcome.errors,
+        freedom=_finite(outcome.freedom),
         course=tuple(outcome.course),
         batch=outcome.batch,
         epochs=outcome.epochs,

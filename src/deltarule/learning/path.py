@@ -27,9 +27,12 @@ from deltarule.moments.moments import total
 from deltarule.moments.problem import Problem
 from deltarule.rule.predict import Array, Weights
 from deltarule.tables.reading import Read
+from deltarule.views import html, text
 
 # Strengths of a path: none, and so many, evenly in their logarithms.
 STRENGTHS = 24
+# More weights than this do not fit a screen's width; the frame has them all.
+WEIGHTS_SHOWN = 6
 RIDGES = np.concatenate([[0.0], np.logspace(-5, 2, STRENGTHS)])
 
 
@@ -47,6 +50,33 @@ class PenaltyPath:
     knots: pl.DataFrame | None
     chosen: int
     walked: str
+
+    @property
+    def verdict(self) -> str:
+        """Which strength held-out rows ask for."""
+        strength = self.frame[self.walked][self.chosen]
+        what = f"{self.walked} {strength:.6g}" if strength else f"no {self.walked}"
+        why = "better than none" if strength else "none is better"
+        return f"held-out rows ask for {what}: {why} by a standard error"
+
+    @property
+    def shown(self) -> pl.DataFrame:
+        """What varies of ridge and lasso, the errors, and as many weights as fit a screen."""
+        same = [name for name in ("ridge", "lasso") if self.frame[name].n_unique() == 1]
+        kept = self.frame.drop(same)
+        return kept.select(kept.columns[: 6 - len(same) + WEIGHTS_SHOWN])
+
+    @property
+    def more(self) -> int:
+        """How many weights the frame has beside those shown."""
+        return len([name for name in self.frame.columns[2:] if name not in self.shown.columns])
+
+    def __str__(self) -> str:
+        return f"{text.table(self.shown.columns, self.shown.rows())}\n\n{self.verdict}"
+
+    def _repr_html_(self) -> str:
+        listed = html.table(self.shown.columns, self.shown.rows())
+        return html.cell(html.sentences([self.verdict]) + listed)
 
 
 @taking_settings(Settings)

@@ -1,11 +1,15 @@
 """Settings of learning: all of them in one place, with what each means, checked once."""
 
+import ast
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import update_wrapper
+from functools import cache, update_wrapper
+from itertools import pairwise
 from numbers import Integral, Real
+from pathlib import Path
+from textwrap import fill
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from deltarule.errors import LearningError
@@ -347,6 +351,7 @@ def taking_settings(
             return work(table, settings(*more, **given))
 
         update_wrapper(of, work)
+        of.__doc__ = f"{inspect.cleandoc(work.__doc__ or '')}\n\nSettings:\n{settings_told()}"
         own, every = inspect.signature(work), inspect.signature(settings)
         first = inspect.Parameter("table", inspect.Parameter.POSITIONAL_ONLY, annotation=Any)
         parameters = [first, *every.parameters.values()]
@@ -354,6 +359,31 @@ def taking_settings(
         return of
 
     return named
+
+
+@cache
+def setting_texts() -> dict[str, str]:
+    """What each setting means: the text that stands below it in `Settings`."""
+    # The whole file: inspect.getsource of the class alone takes twice as long.
+    module = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    (body,) = (one.body for one in module.body if isinstance(one, ast.ClassDef))
+    texts = {}
+    for setting, below in pairwise(body):
+        match setting, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                texts[name] = " ".join(text.split())
+    return texts
+
+
+def settings_told() -> str:
+    """Every setting with its text, as the help of a function that takes them lists them."""
+    return "\n".join(
+        fill(f"{name}: {text}", 96, initial_indent="  ", subsequent_indent="      ")
+        for name, text in setting_texts().items()
+    )
 
 
 def names_in(names: Names) -> list[str]:

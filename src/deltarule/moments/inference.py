@@ -35,21 +35,21 @@ class Certainty:
 
 
 def certainty(
-    weights: Array, standard_error: Array, *, freedom: float, level: float = 0.95
+    weights: Array, standard_error: Array, *, freedom: float | Array, level: float = 0.95
 ) -> Certainty:
     """Tests and intervals of weights with these standard errors.
 
-    `freedom` are the degrees of freedom of Student's t; infinite for the normal distribution.
+    `freedom` are the degrees of freedom of Student's t, of all weights or of each; infinite for the
+    normal distribution. Where they are 0 or less nothing is known.
     """
     error = np.where(standard_error > 0, standard_error, np.nan)
+    freedom = np.where(np.asarray(freedom) > 0, freedom, np.nan)
+    error = np.where(np.isnan(freedom), np.nan, error)
     with np.errstate(invalid="ignore"):
         t = weights / error
-    if freedom <= 0:
-        nothing = np.full_like(weights, np.nan)
-        return Certainty(nothing, nothing, nothing, nothing, nothing)
     # Student's t with infinite freedom is the normal distribution, here as everywhere.
     p = np.asarray(2 * special.stdtr(freedom, -np.abs(t)), dtype=np.float64)
-    quantile = float(special.stdtrit(freedom, (1 + level) / 2))
+    quantile = special.stdtrit(freedom, (1 + level) / 2)
     return Certainty(error, t, p, weights - quantile * error, weights + quantile * error)
 
 

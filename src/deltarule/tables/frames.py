@@ -55,6 +55,7 @@ class PartsSource:
         self.name, self.dialect, self.rows, self.in_memory = NAME, dialect, rows, in_memory
         self.reads = 0
         self.notes: list[str] = []
+        self.files: Sequence[Path] = ()
         self._parts, self._once = parts, once
         self._look: pl.DataFrame | None = None
         self._rest: Iterator[pl.DataFrame] = iter(())

@@ -1,8 +1,9 @@
 """Polars frames, in memory or scanned, read in streaming batches."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
@@ -39,6 +40,14 @@ class Partitions:
     def path_column(self) -> str | None:
         """The column that the scan shall put the path in, if it is needed."""
         return "\0path" if self.values else None
+
+    def hiding(self, names: Collection[str]) -> list[str]:
+        """What people should know where columns of the files are called like folders."""
+        return [
+            f"'{name}' stands in the names of folders and in the files: that of the folders is used"
+            for name in self.values
+            if name in names
+        ]
 
     def moved(self, paths: Mapping[str, str]) -> "Partitions":
         """The same where files are scanned from other places than they lie."""
@@ -95,6 +104,7 @@ class PolarsSource:
         self.rows = rows
         self.dialect = dialect
         self.notes: list[str] = []
+        self.files: Sequence[Path] = ()
         self.reads = 0
         # Temporary files go with what owns them, so they are kept as long as the source is.
         self._kept = kept

@@ -1,6 +1,7 @@
 """Source: what every table looks like from inside: batches of rows, in order."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Source(Protocol):
     """What was understood, for people: the format and how it is written."""
     in_memory: bool
     """Whether a program holds its rows, so that going over them again costs no read."""
+    files: Sequence[Path]
+    """The files that it reads, which nothing may be written over."""
 
     @property
     def decimal(self) -> str | None:

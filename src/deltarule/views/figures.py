@@ -43,7 +43,7 @@ from deltarule.views.theme import LIGHT, Theme
 LOG_FROM = 30.0
 TREND_BINS = 12
 INTERVAL_SHOWN = 4
-ROOM_FOR_NUMBERS = 0.35
+ROOM_FOR_NUMBERS = 0.5
 
 
 def predicted_against_actual(

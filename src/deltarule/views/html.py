@@ -5,6 +5,7 @@ page allows itself its own styles and nothing else: no script runs and nothing i
 something slipped through.
 """
 
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -18,6 +19,7 @@ from deltarule.views.theme import DARK, FONT, LIGHT, css_names
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 LONGEST_TEXT = 300
 
+WRITTEN_NUMBER = re.compile(r"([+-]?[\d,]*\.?\d+(e[+-]?\d+)?%?)?")
 RIGHT = ' class="right"'
 
 
@@ -137,7 +139,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, sum_last: bool 
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, str):  # written already, as numbers that add up are
-        return value.lstrip("+-")[:1].isdigit() or value == ""
+        return WRITTEN_NUMBER.fullmatch(value) is not None
     return value is None or isinstance(value, int | float)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from deltarule.output import write_whole
 from deltarule.rule.predict import Weights
 from deltarule.rule.steps.one_row import OneRow
 from deltarule.rule.steps.thin import MOST, Told, as_they_come, thinned
 from deltarule.rule.train import Step
-from deltarule.saved import write_whole
 from deltarule.views.words import weight_names
 
 WEIGHTS_SHOWN = 4

@@ -14,6 +14,8 @@ from deltarule.views.theme import FONT, FONT_SIZE, Theme
 Figure = dict[str, Any]
 
 LONGEST_NAME = 26
+LONGEST_TICK = 44
+"""Names on an axis may take two lines."""
 LONGEST_TITLE = 48
 MONTHS_APART = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 RANGE_MARGIN = 0.04
@@ -40,6 +42,22 @@ def shorter(line: str, longest: int) -> str:
         return line
     end = (longest - 1) * 2 // 5 + 1
     return f"{line[: longest - 1 - end]}…{line[len(line) - end :]}" if longest > 2 else "…"
+
+
+def in_two_lines(line: str, longest: int) -> list[str]:
+    """A name in one line, or in two parted at a space or bracket; cut where they do not do.
+
+    >>> in_two_lines("genre = Romantic Comedy", 16)
+    ['genre', '= Romantic Comedy']
+    """
+    if len(line) <= longest:
+        return [line]
+    breaks = [at for at in range(1, len(line)) if line[at - 1] in " :(-/," and line[at - 2] != "="]
+    middle = min(breaks, key=lambda at: abs(at - len(line) / 2), default=0)
+    parts = [line[:middle].strip(), line[middle:].strip()]
+    if not middle or max(map(len, parts)) > longest + 2:
+        return [shorter(line, longest)]
+    return parts
 
 
 def figure(
@@ -107,7 +125,7 @@ def date_axis(title: str, low: float, high: float) -> Figure:
 
 def names_axis(names: Sequence[str], places: Sequence[int]) -> Figure:
     """An axis of names at whole numbers: names may repeat."""
-    shown = {"tickvals": list(places), "ticktext": [plain(name) for name in names]}
+    shown = {"tickvals": list(places), "ticktext": [plain(name, LONGEST_TICK) for name in names]}
     return {**axis("", min(places) - 0.6, max(places) + 0.6), **shown, "showgrid": False}
 
 

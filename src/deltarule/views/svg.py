@@ -6,18 +6,21 @@ becomes the CSS property of its role, so that the page around the picture choose
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape, unescape
 from typing import Any
 
-from deltarule.views.marks import Figure, plain, shorter
+from deltarule.views.marks import Figure, in_two_lines, plain
 from deltarule.views.theme import FONT_SIZE, LIGHT
 
 WIDTH, HEIGHT = 410, 276
 ROW = 24
 """The height of a line on an axis of names."""
-LETTER = 0.55 * FONT_SIZE
-"""How wide a letter is taken to be: only margins depend on it."""
+TALL_ROW = 32
+"""The same, where a name takes two lines."""
+LETTER = 0.6 * FONT_SIZE
+"""How wide a letter is taken to be, in a wide font: margins depend on it, and where texts end."""
 TOP, RIGHT, BOTTOM, BARE = 12, 16, 44, 30
 MOST_NAMES = 0.42
 """How much of the width names may take."""
@@ -72,7 +75,9 @@ def draw(figure: Figure, *, title: str = "") -> str:
     names = layout["yaxis"].get("ticktext")
     height = HEIGHT
     if names is not None:
-        height = TOP + BOTTOM + ROW * max(len(names), 2) - (0 if _title(layout["xaxis"]) else 16)
+        most = max(len(unescape(name)) for name in names)
+        row = ROW if most <= _letters(_room(names)) else TALL_ROW
+        height = TOP + BOTTOM + row * max(len(names), 2) - (0 if _title(layout["xaxis"]) else 16)
     x, y = _scales(layout, height)
     parts = [*_grid(layout, x, y)]
     parts += [_shape(shape, x, y) for shape in layout["shapes"]]
@@ -128,11 +133,20 @@ def _scales(layout: Figure, height: float) -> tuple[Scale, Scale]:
     low, high = up["range"]
     y = Scale(low, high, start=bottom, end=top, log=up["type"] == "log")
     texts = up.get("ticktext") or [text for _, text in y.ticks()]
-    widest = max((len(unescape(text)) for text in texts), default=1) * LETTER + 14
-    left = min(widest, WIDTH * MOST_NAMES) + (18 if _title(up) else 0)
+    left = _room(texts) + (18 if _title(up) else 0)
     low, high = across["range"]
     x = Scale(low, high, start=left, end=WIDTH - RIGHT, log=across["type"] == "log")
     return x, y
+
+
+def _room(texts: Sequence[str]) -> float:
+    """How much of the width the texts of the upright axis take."""
+    widest = max((len(unescape(text)) for text in texts), default=1) * LETTER + 14
+    return min(widest, WIDTH * MOST_NAMES)
+
+
+def _letters(room: float) -> int:
+    return max(int((room - 12) / LETTER), 1)
 
 
 def _marked(axis: Figure, scale: Scale) -> list[tuple[float, str]]:
@@ -154,13 +168,16 @@ def _grid(layout: Figure, x: Scale, y: Scale) -> list[str]:
         parts.append(f'<path d="M{at:.1f} {y.start:.1f}V{y.end:.1f}" {line}/>')
         parts.append(_label(at, y.start + 17, text, f'{quiet} {small} text-anchor="middle"'))
     if "ticktext" in up:
-        most = max(int((x.start - 10) / LETTER), 1)
+        most = _letters(x.start)
         for value, text in zip(up["tickvals"], up["ticktext"], strict=True):
-            name = unescape(text)
-            at = y.at(value) + FONT_SIZE * 0.35
-            parts.append(
-                _label(x.start - 10, at, shorter(name, most), 'fill="var(--ink)" text-anchor="end"')
-            )
+            lines = in_two_lines(unescape(text), most)
+            first = y.at(value) + FONT_SIZE * (0.35 - 0.5 * (len(lines) - 1))
+            parts += [
+                _label(
+                    x.start - 10, first + FONT_SIZE * at, one, 'fill="var(--ink)" text-anchor="end"'
+                )
+                for at, one in enumerate(lines)
+            ]
     else:
         for at, text in y.ticks():
             parts.append(f'<path d="M{x.start:.1f} {at:.1f}H{x.end:.1f}" {line}/>')
@@ -231,7 +248,10 @@ def _bars(trace: Figure, x: Scale, y: Scale) -> list[str]:
 def _note(note: Figure, x: Scale, y: Scale) -> str:
     at = x.place(note["x"]) + note.get("xshift", 0)
     height = y.place(note["y"]) + FONT_SIZE * RISES[note["yanchor"]]
-    how = f'fill="{_color(note["font"]["color"])}" text-anchor="{ANCHORS[note["xanchor"]]}"'
+    anchor = ANCHORS[note["xanchor"]]
+    if anchor == "start" and at + len(unescape(note["text"])) * LETTER > WIDTH:
+        at, anchor = WIDTH, "end"
+    how = f'fill="{_color(note["font"]["color"])}" text-anchor="{anchor}"'
     return _label(
         at, height, note["text"], f'{how} font-size="{note["font"]["size"]}" class="note"'
     )

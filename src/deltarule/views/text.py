@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from deltarule.errors import printable
 from deltarule.summary import number
 
 
@@ -15,7 +16,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for at, name in enumerate(head):
         right = bool(rows) and all(isinstance(row[at], int | float | None) for row in rows)
-        made.add_column(name, justify="right" if right else "left", no_wrap=True)
+        made.add_column(_cell(name), justify="right" if right else "left", no_wrap=True)
     for row in rows:
         made.add_row(*(_cell(value) for value in row))
     console = Console(
@@ -34,4 +35,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return number(value) if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else printable(str(value), one_line=True)

@@ -74,6 +74,8 @@ ADVICE = {
     "one statement at a time": "give a single SELECT",
 }
 LONGEST = 300
+# The files beside a database's own in which SQLite and DuckDB keep changes.
+CHANGES = ("-wal", "-journal", "-shm", ".wal")
 EXAMPLES = "sqlite:///FILE, duckdb:///FILE or postgresql://USER@HOST/DATABASE"
 
 
@@ -86,6 +88,12 @@ class Address:
     url: str = field(repr=False)
     path: Path | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of a database that is one, with those of its changes."""
+        path = self.path
+        return [] if path is None else [path, *(path.with_name(path.name + end) for end in CHANGES)]
 
     def hide(self, text: str) -> str:
         """The text in one line, without the credentials in any spelling."""

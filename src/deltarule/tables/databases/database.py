@@ -7,6 +7,7 @@ each for the order in which it keeps them, so that reading an unchanged table tw
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import polars as pl
@@ -76,6 +77,7 @@ class DatabaseSource:
     def __init__(self, there: Address, reader: Reader) -> None:
         self.name = f"{there.name}, {reader.where}"
         self.dialect = f"{there.kind} {reader.where}"
+        self.files: Sequence[Path] = there.files
         self._reader, self._reads = reader, 0
         self._look: pl.DataFrame | None = None
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import polars as pl
 
 from deltarule.errors import ColumnError, ReadError, TableError
-from deltarule.tables.files.dialect import GAP_WORDS, Asked, Dialect, find_dialect
+from deltarule.tables.files.dialect import GAP_WORDS, ROW_NAME, Asked, Dialect, find_dialect
 from deltarule.tables.files.encoding import Text, blocks
 from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, collected, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
@@ -47,8 +47,7 @@ class CsvSource(PolarsSource):
             asked=asked or Asked(),
             hint=hint,
         )
-        for other in others:
-            _check_alike(self._found, first, other)
+        self._dialects = [self._found, *(_alike(self._found, first, other) for other in others)]
         self._partitions = partitions or Partitions()
         self._header = list(self._found.names)
         self._kinds: dict[str, type[pl.DataType]] = {}
@@ -56,7 +55,9 @@ class CsvSource(PolarsSource):
         several = f", {len(texts)} files" if others else ""
         dialect = f"{kind}, {self._found.said}, {first.said}{several}"
         super().__init__(self._scan(LOOK_ROWS, name), name=name, rows=None, dialect=dialect)
-        self.notes += first.notes + _told(self._found, asked)
+        self.notes += (
+            first.notes + _told(self._found, asked) + self._partitions.hiding(self._header)
+        )
 
     def _scan(self, look_rows: int | None, name: str) -> pl.LazyFrame:
         """The scan of all files, its types found in so many rows, or in all."""
@@ -66,24 +67,38 @@ class CsvSource(PolarsSource):
             whole = {name: pl.Float64() for name, kind in kinds.items() if kind.is_integer()}
             wanted: dict[str, pl.DataType | type[pl.DataType]] = {**kinds, **whole, **self._kinds}
             self._schema = {name: wanted[name] for name in self._header}
-            return self._partitions.placed(self._scanned(self._texts, look_rows, wanted))
+            return self._partitions.placed(self._scanned_all(look_rows, wanted))
+
+    def _scanned_all(
+        self, look_rows: int | None, kinds: Mapping[str, pl.DataType | type[pl.DataType]]
+    ) -> pl.LazyFrame:
+        """The scan of all files, columns by their names where headers have them in other orders."""
+        first = self._found
+        if all((one.names, one.short) == (first.names, first.short) for one in self._dialects):
+            return self._scanned(self._texts, self._found, look_rows, kinds)
+        where = self._partitions.path_column
+        order = [*self._header, *([where] if where else [])]
+        parts = zip(self._texts, self._dialects, strict=True)
+        return pl.concat(
+            [self._scanned([text], one, look_rows, kinds).select(order) for text, one in parts]
+        )
 
     def _scanned(
         self,
         texts: Sequence[Text],
+        found: Dialect,
         look_rows: int | None,
         kinds: Mapping[str, pl.DataType | type[pl.DataType]],
     ) -> pl.LazyFrame:
-        found = self._found
         return pl.scan_csv(
             [text.path for text in texts],
             separator=found.separator,
             quote_char=found.quote,
-            has_header=found.header,
-            skip_lines=found.skip,
+            has_header=found.names_stand,
+            skip_lines=found.lines_above,
             infer_schema_length=look_rows,
             # polars leaves quotes inside quoted names doubled
-            new_columns=self._header,
+            new_columns=list(found.names),
             schema_overrides=kinds,
             glob=False,
             include_file_paths=self._partitions.path_column,
@@ -93,16 +108,16 @@ class CsvSource(PolarsSource):
         """The type of each column as the first rows show it, or all, in one file or several."""
         kinds: dict[str, pl.DataType] = {}
         rows = 0
-        for text in self._texts:
-            schema = self._scanned([text], look_rows, self._kinds).collect_schema()
+        for text, found in zip(self._texts, self._dialects, strict=True):
+            schema = self._scanned([text], found, look_rows, self._kinds).collect_schema()
             if self._partitions.path_column:
                 del schema[self._partitions.path_column]
-            if list(schema) != self._header:
+            if list(schema) != list(found.names):
                 raise ReadError(f"{text.name} has rows of more than {len(self._header)} cells")
             if len(self._texts) == 1:
                 return dict(schema)
             # A column that is empty in one file is whatever it is in the others.
-            cells = self._scanned([text], 0, dict.fromkeys(self._header, pl.String()))
+            cells = self._scanned([text], found, 0, dict.fromkeys(self._header, pl.String()))
             cells = cells if look_rows is None else cells.head(look_rows - rows)
             counts = collected(cells.select(pl.col(self._header).count()), text.name)
             for column, kind in schema.items():
@@ -137,28 +152,26 @@ class CsvSource(PolarsSource):
 
     def _placed(self, error: TableError) -> TableError:
         """The same error, or what is wrong with the first line that is no row of the table."""
-        for text in self._texts:
+        for text, found in zip(self._texts, self._dialects, strict=True):
             width = len(self._header)
             line = 0
             try:
-                for rows, (line, cells) in enumerate(self._found.rows(text.lines())):
+                rows = found.rows(text.lines())
+                for at, (line, cells) in enumerate(rows):
                     if len(cells) > width:
-                        than = "the header" if self._found.header else "the first row"
+                        than = "the header" if found.header else "the first row"
                         # A title that looks like a header ends where the rows begin.
-                        skip = (
-                            ""
-                            if rows > 1
-                            else f", or say skip={line - 1} if the table begins there"
-                        )
+                        begins = at < 2 and len(next(rows, (0, cells))[1]) > width
+                        skip = f", or say skip={line - 1} if the table begins there"
                         return ReadError(
                             f"{text.name}, line {line}: {len(cells)} cells, "
-                            f"but {than} has {width}: mend that line{skip}"
+                            f"but {than} has {width}: mend that line{skip if begins else ''}"
                         )
-            except TableError as found:
-                return found
-            except csv.Error as found:
+            except TableError as wrong:
+                return wrong
+            except csv.Error as wrong:
                 return ReadError(
-                    f"{text.name}, in the row after line {line}: {found}: is a quote not closed? "
+                    f"{text.name}, in the row after line {line}: {wrong}: is a quote not closed? "
                     "Where quotes quote nothing, say quote=none"
                 )
         return error
@@ -211,10 +224,11 @@ class CsvSource(PolarsSource):
         waiting: deque[Future[pl.DataFrame]] = deque()
         with ThreadPoolExecutor(BLOCKS_AHEAD) as pool:
             try:
-                for text in self._texts:
-                    for number, block in enumerate(blocks(text, self._found.quote)):
+                for text, found in zip(self._texts, self._dialects, strict=True):
+                    for number, block in enumerate(blocks(text, found.quote)):
+                        path = str(text.path)
                         waiting.append(
-                            pool.submit(self._parsed, block, number == 0, str(text.path), columns)
+                            pool.submit(self._parsed, block, found, number == 0, path, columns)
                         )
                         if len(waiting) > BLOCKS_AHEAD:
                             yield waiting.popleft().result()
@@ -225,17 +239,16 @@ class CsvSource(PolarsSource):
                     future.cancel()
 
     def _parsed(
-        self, block: bytes, first: bool, path: str, columns: Sequence[pl.Expr]
+        self, block: bytes, found: Dialect, first: bool, path: str, columns: Sequence[pl.Expr]
     ) -> pl.DataFrame:
-        found = self._found
         frame = pl.read_csv(
             block,
             separator=found.separator,
             quote_char=found.quote,
-            has_header=found.header and first,
-            skip_lines=found.skip if first else 0,
-            schema=self._schema,
-        )
+            has_header=found.names_stand and first,
+            skip_lines=found.lines_above if first else 0,
+            schema={name: self._schema[name] for name in found.names},
+        ).select(self._header)
         where = self._partitions.path_column
         lazy = (
             frame.lazy() if where is None else frame.lazy().with_columns(pl.lit(path).alias(where))
@@ -259,15 +272,17 @@ def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     return pl.Float64() if one.is_numeric() and other.is_numeric() else pl.String()
 
 
-def _check_alike(found: Dialect, first: Text, other: Text) -> None:
-    """Refuse a file whose header is another: its cells would end up in the wrong columns."""
+def _alike(found: Dialect, first: Text, other: Text) -> Dialect:
+    """The dialect of another file of the same table: its columns may stand in another order.
+
+    Errors:  ColumnError where it has others
+    """
     asked = Asked(found.separator, found.quote or "", found.header, found.skip)
-    names = find_dialect(other.start, name=other.name, whole=other.whole, asked=asked).names
-    if names == found.names:
-        return
+    dialect = find_dialect(other.start, name=other.name, whole=other.whole, asked=asked)
+    names = dialect.names
     if sorted(names) == sorted(found.names):
-        differs = "the same columns in another order"
-    elif lacking := [name for name in found.names if name not in names]:
+        return dialect
+    if lacking := [name for name in found.names if name not in names]:
         differs = f"no column '{lacking[0]}'"
     else:
         more = [name for name in names if name not in found.names]
@@ -283,6 +298,10 @@ def _told(found: Dialect, asked: Asked | None) -> list[str]:
         were = "1 line was" if len(found.above) == 1 else f"{len(found.above)} lines were"
         where = "the header" if found.header else "the first row"
         notes.append(f"{were} skipped above {where}: {said}")
+    if found.short and found.names[0].startswith(ROW_NAME):
+        notes.append(
+            f"the header has one cell less than the rows: the first is their name, {found.names[0]}"
+        )
     if not found.header and (asked is None or asked.header is None):
         notes.append(
             f"no header was found: columns are called {found.names[0]} to {found.names[-1]}; "

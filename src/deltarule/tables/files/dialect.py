@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import _csv
 
 SEPARATORS = ",;\t|"
+# What names of rows are called, which stand below no name.
+ROW_NAME = "row_name"
 SAID = {"\t": "tab", " ": "space"}
 
 # What people write where a number is missing; in a text file these are no value among numbers.
@@ -57,6 +59,19 @@ class Dialect:
     names: tuple[str, ...]
     above: tuple[str, ...]
     """What the lines above say."""
+    short: bool = False
+    """Whether the header has one cell less than each row: R's row names, or separators at the
+    ends of lines."""
+
+    @property
+    def names_stand(self) -> bool:
+        """Whether the first line below those above has a name for each cell of a row."""
+        return self.header and not self.short
+
+    @property
+    def lines_above(self) -> int:
+        """The lines above that one, or above the first row."""
+        return self.skip + self.short
 
     @property
     def said(self) -> str:
@@ -108,12 +123,36 @@ def find_dialect(text: str, *, name: str, whole: bool, asked: Asked, hint: str =
     if asked.skip is None:
         above = tuple(one.strip('\r "' + separator) for one in kept.split("\n")[: found[at][0]])
     skip += found[at][0]
+    short = header and _is_short(rows[at], rows[at + 1 :])
     if header:
-        check_names(rows[at], f"{name}, line {skip + 1}")
-        names = tuple(rows[at])
+        names = header_names(rows[at], f"{name}, line {skip + 1}", rows[at + 1 :])
     else:
         names = numbered(len(rows[at]))
-    return Dialect(separator, quote, header, skip, names, above)
+    if short:
+        ends = not any(row[-1].strip() for row in rows[at + 1 :])
+        names = (*names, _free("", names)) if ends else (_free(ROW_NAME, names), *names)
+    return Dialect(separator, quote, header, skip, names, above, short)
+
+
+def _is_short(header: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether each row has one cell more than the header: a name of its own before it, or none.
+
+    Where names were not all different, as R's are, a cell was rather split in two.
+    """
+    if not below or any(len(row) != len(header) + 1 for row in below):
+        return False
+    if any(map(_is_value, header)):
+        return False  # rather a row that lost a cell
+    firsts = {row[0] for row in below}
+    ends = not any(row[-1].strip() for row in below)
+    return ends or (len(below) > 1 and "" not in firsts and len(firsts) == len(below))
+
+
+def _free(name: str, others: Sequence[str]) -> str:
+    """The name, or one like it that no other column has."""
+    while name in others:
+        name += "_"
+    return name
 
 
 def place_header(rows: Sequence[Sequence[str]], asked: Asked) -> tuple[int, bool]:
@@ -125,17 +164,26 @@ def place_header(rows: Sequence[Sequence[str]], asked: Asked) -> tuple[int, bool
     return at, header
 
 
-def check_names(names: Sequence[str], where: str) -> None:
-    """A name twice is refused: it would not be clear which is meant.
+def header_names(
+    cells: Sequence[str], where: str, below: Sequence[Sequence[str]] = ()
+) -> tuple[str, ...]:
+    """The names in a header, without blanks around them.
 
-    Errors:  ColumnError
+    Of columns without a name those after the first get one by their place, if nothing is in them.
+
+    Errors:  ColumnError for a name twice: it would not be clear which is meant
     """
+    names = [cell.strip() for cell in cells]
+    for at, name in enumerate(names):
+        if not name and "" in names[:at] and not any("".join(row[at : at + 1]) for row in below):
+            names[at] = _free(f"column_{at + 1}", names)
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise ColumnError(
             f"{where}: more than one column is called '{twice}': rename them there, "
             "or say header=no if that line is no header"
         )
+    return tuple(names)
 
 
 def numbered(width: int) -> tuple[str, ...]:
@@ -201,6 +249,11 @@ def _separator(text: str, quote: str | None, *, whole: bool) -> str:
     even = [separator for separator, (share, _) in shares.items() if share == 1]
     if len(even) == 1 or len(shares) == 1:
         return (even or list(shares))[0]
+    if not shares and text.startswith('"'):
+        # R's write.table, unless told otherwise: names of rows, and blanks between cells.
+        table = [cells for _, cells in _rows(text, " ", quote, whole=whole)]
+        if _is_short(table[0], table[1:]):
+            return " "
     if not shares:
         # One column; or a header alone above rows that are not like it.
         return next((one for one in SEPARATORS if one in text.split("\n", 1)[0]), ",")
@@ -270,8 +323,10 @@ def _header_row(rows: Sequence[Sequence[str]]) -> int:
     for at, cells in enumerate(rows):
         if _is_title(cells, width):
             continue
+        below = rows[at + 1 :]
         full = len(cells) == width and len(_filled(cells)) >= max(min(width, 2), width - 1)
-        return at if at == 0 or (full and _is_header(cells, rows[at + 1 :])) else _remarks(rows)
+        full |= _is_short(cells, below)
+        return at if at == 0 or (full and _is_header(cells, below)) else _remarks(rows)
     return _remarks(rows)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from deltarule.errors import EmptyError, MissingExtraError, ReadError
-from deltarule.tables.files.dialect import ROWS, Asked, check_names, numbered, place_header
+from deltarule.tables.files.dialect import ROWS, Asked, header_names, numbered, place_header
 from deltarule.tables.polars import PolarsSource
 
 
@@ -37,7 +37,7 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> Pol
         raise EmptyError(f"{name}, sheet '{sheet}' is empty")
     at, header = place_header(rows, asked)
     if header:
-        check_names([cell for cell in rows[at] if cell], f"{name}, sheet '{sheet}'")
+        header_names([cell for cell in rows[at] if cell], f"{name}, sheet '{sheet}'")
     at += asked.skip or 0
     try:
         frame = pl.read_excel(
@@ -50,8 +50,9 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> Pol
         )
     except (pl.exceptions.PolarsError, fastexcel.FastExcelError, ValueError) as error:
         raise ReadError(f"{name} cannot be read: {str(error).splitlines()[0]}") from error
-    if not header:
-        frame.columns = list(numbered(frame.width))
+    frame.columns = (
+        [one.strip() for one in frame.columns] if header else list(numbered(frame.width))
+    )
     said = f"Excel, sheet '{sheet}', {'' if header else 'no '}header"
     source = PolarsSource(frame.lazy(), name=name, rows=frame.height, dialect=said)
     # People write n/a among numbers in cells as they do in text files.

@@ -20,6 +20,8 @@ from deltarule.tables.files.formats import FORMATS, STANDARD_INPUT, format_of, p
 from deltarule.tables.files.records import read_json, scan_lines
 from deltarule.tables.polars import Partitions, PolarsSource, collected, said
 
+# What standard input comes from, if that is a file.
+INCOMING = Path("/dev/stdin")
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
 # What need not be found out: what its value may be, and how people are told.
 HOW = {
@@ -56,6 +58,7 @@ def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsS
     source = _opened(paths, str(path), how, asked, partitions)
     source.date_order = how.get("dates")
     source.notes += notes
+    source.files = paths
     return source
 
 
@@ -89,11 +92,16 @@ def _asked(how: Mapping[str, str]) -> Asked:
 
 def _standard_input(how: Mapping[str, str], asked: Asked) -> PolarsSource:
     """What comes in, first copied to a temporary file: it can be read once, files can again."""
+    if sys.stdin is None:
+        raise ReadError(f"{STANDARD_INPUT} is closed: give a file, or send a table to it")
     with tempfile.NamedTemporaryFile(prefix="deltarule-", delete=False) as spool:
         path = Path(spool.name)
         try:
             while chunk := sys.stdin.buffer.read(CHUNK):
                 spool.write(chunk)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise ReadError(f"{STANDARD_INPUT}: {error.strerror or error}") from error
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -104,6 +112,7 @@ def _standard_input(how: Mapping[str, str], asked: Asked) -> PolarsSource:
         path.unlink(missing_ok=True)
         raise
     weakref.finalize(source, path.unlink, missing_ok=True)
+    source.files = [INCOMING]
     return source
 
 
@@ -282,7 +291,9 @@ def _typed(
     several = f", {len(paths):,} files" if len(paths) > 1 else ""
     hive = f", columns of folders: {', '.join(partitions.values)}" if partitions.values else ""
     dialect = f"{kind}{several}{hive}"
-    return PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True)
+    source = PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True)
+    source.notes += partitions.hiding(first)
+    return source
 
 
 def _which(

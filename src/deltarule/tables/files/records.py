@@ -10,9 +10,11 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, ReadError, TableError
-from deltarule.tables.files.encoding import Text, unpacked
+from deltarule.tables.files.encoding import Text, blocks, unpacked
 from deltarule.tables.polars import Partitions, PolarsSource, said
 
+# What looks like a name in an object; in an object within another, or in a text, it may be none.
+NAME = r'"(?:[^"\\]|\\.)*":'
 SHAPES = "give a list of objects, an object of columns, or one object a line"
 
 
@@ -32,11 +34,11 @@ def is_lines(text: Text) -> bool:
 def read_json(text: Text) -> PolarsSource:
     """The source of a JSON document: in memory, as any reader of JSON has to.
 
-    Errors:  ReadError, EmptyError, ColumnError for a name twice in the first object
+    Errors:  ReadError, EmptyError, ColumnError for a name twice in one object
     """
-    _check_first(text)
     with unpacked(text.path, text.name) as stream:
         content = stream.read()
+    _check_once(content, text)
     if content.lstrip()[:1] == b"{":
         content = _records(content, text)
     try:
@@ -45,6 +47,7 @@ def read_json(text: Text) -> PolarsSource:
         raise _wrong(error, text) from error
     if not frame.width:
         raise EmptyError(f"{text.name} has no records")
+    frame = frame.rename(_trimmed(frame.columns, text.name))
     dialect = f"JSON, {text.said}"
     source = PolarsSource(frame.lazy(), name=text.name, rows=frame.height, dialect=dialect)
     source.notes += text.notes
@@ -54,10 +57,8 @@ def read_json(text: Text) -> PolarsSource:
 def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> PolarsSource:
     """The source of NDJSON files, scanned in a stream; all rows say what columns there are.
 
-    Errors:  ReadError with the line that is no object, ColumnError for a name twice in the first
+    Errors:  ReadError with the line that is no object, ColumnError for a name twice in one of them
     """
-    for text in texts:
-        _check_first(text)
     # This scan alone takes every path as a pattern.
     paths = [Path(glob.escape(str(text.path))) for text in texts]
     try:
@@ -71,14 +72,18 @@ def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> P
         schema = pl.concat(empty, how="diagonal_relaxed").schema
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _first_wrong(error, texts, name) from error
+    for text in texts:
+        for block in blocks(text, None):
+            _check_lines(block, text)
     scan = pl.scan_ndjson(paths, schema=schema, include_file_paths=partitions.path_column)
+    scan = scan.rename(renamed := _trimmed(schema.names(), name))
     several = f", {len(texts)} files" if len(texts) > 1 else ""
     lazy = partitions.placed(scan)
     source = PolarsSource(
         lazy, name=name, rows=None, dialect=f"NDJSON, {texts[0].said}{several}", kept=texts
     )
     source.reads = 1
-    source.notes += texts[0].notes
+    source.notes += texts[0].notes + partitions.hiding(renamed.values())
     return source
 
 
@@ -162,10 +167,34 @@ def _once(text: Text) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
     return pairs
 
 
-def _check_first(text: Text) -> None:
-    """Refuse a first object with a name twice, as a header with one is refused."""
-    start = text.start.find("{")
+def _check_once(content: bytes | str, text: Text) -> None:
+    """Refuse an object with a name twice, as a header with one is refused; keep nothing else."""
+    once = _once(text)
+
+    def checked(found: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in found}) < len(found):
+            once(found)
+
     try:
-        json.JSONDecoder(object_pairs_hook=_once(text)).raw_decode(text.start, max(start, 0))
+        json.loads(content, object_pairs_hook=checked)
     except (ValueError, RecursionError):
-        return
+        return  # polars says what is wrong, or takes it
+
+
+def _check_lines(block: bytes, text: Text) -> None:
+    """The same for objects of a line each: only lines in which a name seems to stand twice."""
+    lines = pl.Series(block.decode(errors="replace").split("\n"), dtype=pl.String)
+    names = lines.str.replace_all(r'"\s+:', '":').str.extract_all(NAME)
+    for line in lines.filter(names.list.n_unique() < names.list.len()):
+        _check_once(line, text)
+
+
+def _trimmed(names: Sequence[str], where: str) -> dict[str, str]:
+    """Each column's name without blanks around it.
+
+    Errors:  ColumnError where two are then called the same
+    """
+    trimmed = {name: name.strip() for name in names}
+    if clash := next((a for a, b in trimmed.items() if a != b and b in trimmed), None):
+        raise ColumnError(f"{where} has both {clash!r} and {clash.strip()!r}: rename one of them")
+    return trimmed
