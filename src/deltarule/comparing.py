@@ -71,7 +71,9 @@ def compared(
     sums, met, left_out = sums_of(scorer.record), Met(), 0
     contract = scorer.contract
     weight = [] if contract.row_weight is None else [contract.row_weight]
-    for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
+    for batch in batches(
+        source, scorer.compares, contract.expects, contract.text_formats, wanted=weight
+    ):
         rows = scorer.scored(batch, name=source.name, row=met.rows)
         # What overflows is refused below.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -145,10 +145,11 @@ def contested(one: Scorer, other: Scorer, source: Source) -> Contest:
     for name, kind in other.contract.expects.items():
         # Where one wants a number and the other text, both can read text.
         kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
+    formats = {**other.contract.text_formats, **one.contract.text_formats}
     weight = one.contract.row_weight
     wanted = [] if weight is None else [weight]
     row, left_out, rows = 0, 0, 0.0
-    for batch in batches(source, [*one.compares, *other.compares], kinds, wanted=wanted):
+    for batch in batches(source, [*one.compares, *other.compares], kinds, formats, wanted=wanted):
         first = one.scored(batch, name=source.name, row=row)
         second = other.scored(batch, name=source.name, row=row)
         for pair in pairs:

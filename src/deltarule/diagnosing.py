@@ -162,7 +162,9 @@ def diagnosed(scorer: Scorer, source: Source, *, rows: int) -> Diagnosis:
 def _scored(scorer: Scorer, source: Source) -> Iterator[Scored]:
     contract, row = scorer.contract, 0
     weight = [] if contract.row_weight is None else [contract.row_weight]
-    for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
+    for batch in batches(
+        source, scorer.compares, contract.expects, contract.text_formats, wanted=weight
+    ):
         yield scorer.scored(batch, name=source.name, row=row)
         row += batch.height
 

@@ -207,7 +207,7 @@ class Model:
 
     def _explained(self, source: Source, row: int) -> Explanation:
         contract, before = self._record.contract, 0
-        for batch in batches(source, contract.needs, contract.expects):
+        for batch in batches(source, contract.needs, contract.expects, contract.text_formats):
             at = row - 1 - before
             if 0 <= at < batch.height:
                 view = contract.view(batch[at : at + 1], name=source.name, row=row - 1)
@@ -253,7 +253,7 @@ class Model:
     ) -> tuple[pl.DataFrame, Met]:
         contract, met = self._record.contract, Met()
         parts = []
-        for batch in batches(source, contract.needs, contract.expects):
+        for batch in batches(source, contract.needs, contract.expects, contract.text_formats):
             view = contract.view(batch, name=source.name, row=met.rows)
             inputs, noticed = contract.encode(view, name=source.name, row=met.rows)
             offsets = contract.offsets(view, noticed, name=source.name, row=met.rows)

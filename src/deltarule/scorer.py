@@ -24,6 +24,7 @@ from deltarule.tables.names import check_there, column
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed, Schema
 from deltarule.tables.source import Source
+from deltarule.tables.text_columns import Formats, formatted_alike
 
 Kinds = Mapping[str, type[pl.DataType]]
 T = TypeVar("T")
@@ -182,11 +183,16 @@ def row_weights(batch: pl.DataFrame, column: str | None, keep: Mask) -> Array:
 
 
 def batches(
-    source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
+    source: Source,
+    needed: Sequence[str],
+    expected: Kinds,
+    formats: Formats,
+    *,
+    wanted: Sequence[str] = (),
 ) -> Iterator[pl.DataFrame]:
     """A table's rows, some at a time, in columns of the kinds that were learnt from.
 
-    `wanted` columns come too, where they are there.
+    `formats` say how text is read; `wanted` columns come too, where they are there.
     Errors:  ColumnError for a needed column that is not there
     """
     if not source.typed:
@@ -201,7 +207,9 @@ def batches(
         return  # no rows at all, such as an empty list
     check_there(look.columns, needed, name=source.name)
     names = dict.fromkeys([*needed, *(name for name in wanted if name in look.columns)])
-    yield from source.batches([column(name) for name in names])
+    read_as = formatted_alike(source, formats)
+    yield from read_as.batches([column(name) for name in names])
+    source.notes.extend(note for note in read_as.notes if note not in source.notes)
 
 
 def widening(source: Source, work: Callable[[], T]) -> T:

@@ -22,7 +22,7 @@ How = Annotated[
         "--read",
         metavar="KEY=VALUE",
         help="How to read a file, where that should not be found out: separator, quote, header, "
-        "encoding, skip, format, sheet.",
+        "encoding, skip, format, sheet; and dates=mdy, dmy or ymd, the order of their parts.",
     ),
 ]
 DatabaseTable = Annotated[

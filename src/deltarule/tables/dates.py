@@ -48,7 +48,16 @@ DAY_FORMS = {
     "mdy": ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y"),
     "dmy": ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y"),
 }
-CLOCK_FORMS = ("T%H:%M:%S", " %H:%M:%S", "T%H:%M:%S%.f", " %H:%M:%S%.f", "T%H:%M", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+CLOCK_FORMS = (
+    "T%H:%M:%S",
+    " %H:%M:%S",
+    "T%H:%M:%S%.f",
+    " %H:%M:%S%.f",
+    "T%H:%M",
+    " %H:%M",
+    " %I:%M:%S %p",
+    " %I:%M %p",
+)
 SAMPLE = 20
 EARLIEST = 1000
 MOMENTS = pl.Datetime("us")
@@ -95,21 +104,19 @@ def _day(order: Order | None) -> pl.Expr:
     long_a, long_b, long_c = (one.str.len_bytes() for one in (a, b, c))
     alike, dashed = pl.col("s") == pl.col("t"), pl.col("s") == "-"
     plain = alike & (long_a == 4) & (long_c <= 2)
-    numeric = pl.when(plain).then(_iso(a, b, c))
+    numeric = [pl.when(plain).then(_iso(a, b, c))]
     full = alike & (long_a <= 2) & (long_c == 4)
     # Codes have parts of any length; years of two digits have days and months that fit them.
     even = (long_a == 2) & (long_b == 2) & (long_c == 2)
     if order == "ymd":
-        numeric = numeric.when(alike & even & (pl.col("s") != ".")).then(_iso(a, b, c))
+        numeric.append(pl.when(alike & even & (pl.col("s") != ".")).then(_iso(a, b, c)))
     elif order is not None:
         day, month = (a, b) if order == "dmy" else (b, a)
         short = alike & (long_a <= 2) & (long_c == 2) & (even | ~dashed)
-        numeric = numeric.when(full | short).then(_iso(c, month, day))
-    named = [
-        _iso(pl.col(f"y{n}"), _month(pl.col(f"m{n}")), pl.col(f"d{n}")) for n in (1, 2, 3)
-    ]
+        numeric.append(pl.when(full | short).then(_iso(c, month, day)))
+    named = [_iso(pl.col(f"y{n}"), _month(pl.col(f"m{n}")), pl.col(f"d{n}")) for n in (1, 2, 3)]
     compact = _iso(pl.col("cy"), pl.col("cm"), pl.col("cd"))
-    return pl.coalesce(numeric.otherwise(None), compact, *named)
+    return pl.coalesce(*numeric, compact, *named)
 
 
 def _iso(year: pl.Expr, month: pl.Expr, day: pl.Expr) -> pl.Expr:
@@ -143,7 +150,7 @@ def _clock(otherwise: str | None = None) -> pl.Expr:
 
 def dates(text: pl.Series, order: Order | None, *, timed: bool) -> pl.Series:
     """Text as dates, or as dates with times: null where it says none in this order."""
-    kind: pl.DataType = MOMENTS if timed else pl.Date()
+    kind: pl.Date | pl.Datetime = MOMENTS if timed else pl.Date()
     found = _plainly(text, order, kind)
     left = text.is_not_null() & found.is_null()
     if left.any():
@@ -157,7 +164,7 @@ def dates(text: pl.Series, order: Order | None, *, timed: bool) -> pl.Series:
     return found.alias(text.name)
 
 
-def _plainly(text: pl.Series, order: Order | None, kind: pl.DataType) -> pl.Series:
+def _plainly(text: pl.Series, order: Order | None, kind: pl.Date | pl.Datetime) -> pl.Series:
     """Those of all cells that are written as the first ones are."""
     few = text.drop_nulls().head(SAMPLE)
     days = DAY_FORMS[order or "ymd"]

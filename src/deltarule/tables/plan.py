@@ -16,6 +16,8 @@ from deltarule.tables.names import check_there
 from deltarule.tables.polars import said
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
+from deltarule.tables.text_columns import Formats
+from deltarule.tables.text_formats import format_of
 from deltarule.tables.values import class_names, numbers_of, row_weights_of
 
 # Text with more different values than this share of its rows names rows, it does not group them.
@@ -55,6 +57,8 @@ class Plan:
     """The name of the offset's term."""
     counts: set[str] = field(default_factory=set)
     """Targets that count something, as far as the look shows: whole numbers, none below 0."""
+    formats: Formats = field(default_factory=dict)
+    """How the text is read of each column that expressions or inputs read as another kind."""
 
     @property
     def beside(self) -> list[str]:
@@ -181,10 +185,12 @@ def plan(
     name: str,
     typed: bool = True,
     decimal: str | None = None,
+    formats: Formats | None = None,
 ) -> Plan:
     """What to make of each column; text that spells numbers is numbers.
 
-    `typed` says whether text was meant as text, `decimal` which decimal mark is likely.
+    `typed` says whether text was meant as text, `decimal` which decimal mark is likely; `formats`
+    are those of columns that were text.
     Errors:  ColumnError, TargetError, EmptyError; LearningError when a column has two parts to
              play, ExpressionError for an expression that cannot be an input
     """
@@ -222,7 +228,10 @@ def plan(
         terms[offset.name] = offset
     kinds = dict(look.schema)
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], [], {})
+    read = dict.fromkeys(column for term in terms.values() for column in term.columns)
+    own = {column: (formats or {}).get(column) or format_of(kinds[column]) for column in read}
+    known = {column: one for column, one in own.items() if one is not None}
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], [], {}, formats=known)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:

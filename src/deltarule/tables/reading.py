@@ -29,6 +29,8 @@ from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
+from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
+from deltarule.tables.text_formats import Later
 from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
@@ -265,6 +267,7 @@ def read(
     What is kept of the rows may depend on what the look shows.
     """
     texts: frozenset[str] = frozenset()
+    later: Later = {}
     again = False
     while True:
         try:
@@ -273,15 +276,25 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
-            made = plan(look, asked, name=source.name, typed=source.typed, decimal=source.decimal)
+            read_as = formatted(source, asked, later)
+            made = plan(
+                read_as.look(),
+                asked,
+                name=source.name,
+                typed=source.typed,
+                decimal=source.decimal,
+                formats=read_as.formats,
+            )
             if asked.time is not None:
-                made.cuts = _cuts(source, made)
+                made.cuts = _cuts(read_as, made)
             kept = keep if isinstance(keep, Keep) else keep(made)
             sample = Sample.of(source.rows, len(made.columns)) if kept.sampled else None
-            found = _read(source, made, progress, kept.cells, sample)
+            found = _read(read_as, made, progress, kept.cells, sample)
+        except ReadAgainError as error:
+            again, later = True, error.later
         except UnparsedError as error:
             again = True
-            if source.widen():
+            if not isinstance(error, TooManyOddError) and source.widen():
                 continue
             # Only what was thought to be numbers written as text can be text instead.
             needed = {*asked.predict, asked.row_weight, asked.offset}
@@ -295,7 +308,7 @@ def read(
                 found.notes.append(
                     "the first rows did not show what all columns hold: the file was read again"
                 )
-            found.notes[:0] = source.notes
+            found.notes[:0] = read_as.notes
             return found
 
 

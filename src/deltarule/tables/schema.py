@@ -23,6 +23,7 @@ from deltarule.rule.predict import Array, Mask
 from deltarule.tables.names import check_there
 from deltarule.tables.part import Part
 from deltarule.tables.terms import Term
+from deltarule.tables.text_formats import BooleanFormat, DateFormat, Format
 from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
@@ -143,6 +144,8 @@ class Schema(Part):
     read_through: dict[str, str] = Field(default_factory=dict)
     """The kind of each column that expressions read: text must come as text again."""
     offset: Offset | None = None
+    formats: dict[str, Annotated[Format, Field(discriminator="kind")]] = Field(default_factory=dict)
+    """How text is read in each column that must be of another kind."""
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -196,7 +199,15 @@ class Schema(Part):
         for one in self.known.values():
             if one.expression is None and one.kind != "boolean":
                 kinds[one.name] = pl.String if one.kind == "category" else pl.Float64
-        return kinds
+        return kinds | dict.fromkeys(self.text_formats, pl.String)
+
+    @property
+    def text_formats(self) -> dict[str, Format]:
+        """The formats; of a file that has none, those that the kinds of columns need."""
+        words: dict[str, Format] = {"date": DateFormat(kind="datetime"), "boolean": BooleanFormat()}
+        kinds = {**self.read_through, **{one.name: one.kind for one in self.columns}}
+        found = {name: words[kind] for name, kind in kinds.items() if kind in words}
+        return {**found, **self.formats}
 
     def view(
         self, frame: pl.DataFrame, *, name: str, row: int = 0, targets: bool = False

@@ -115,6 +115,7 @@ def settle(
         drop_missing=made.asked.drop_missing,
         left_out=tuple(left_out),
         read_through=made.read_through,
+        formats=dict(made.formats),
         offset=None if made.offset is None else _offset(made, mean, folds, sums, after),
     )
     taken: list[int] = []

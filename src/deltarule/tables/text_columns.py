@@ -12,7 +12,15 @@ from deltarule.tables.expressions.spelling import present_in
 from deltarule.tables.names import column
 from deltarule.tables.polars import UnparsedError, said
 from deltarule.tables.source import Source
-from deltarule.tables.text_formats import Format, Later, few, formats_of
+from deltarule.tables.text_formats import (
+    DateColumn,
+    DateFormat,
+    Format,
+    Later,
+    few,
+    formats_of,
+    notes_of,
+)
 
 Formats = Mapping[str, Format]
 
@@ -93,34 +101,13 @@ class FormattedSource:
         self, source: Source, formats: Formats, *, learning: bool, later: Later | None = None
     ) -> None:
         self.source, self.formats, self.learning = source, formats, learning
+        self.name, self.dialect, self.typed = source.name, source.dialect, source.typed
+        self.in_memory, self.decimal = source.in_memory, source.decimal
+        self.files, self.date_order = source.files, source.date_order
         self.own_notes: list[str] = []
         self.odd: dict[str, OddCells] = {}
         self._later = later or {}
         self._raw: pl.DataFrame | None = None
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def typed(self) -> bool:
-        return self.source.typed
-
-    @property
-    def dialect(self) -> str:
-        return self.source.dialect
-
-    @property
-    def in_memory(self) -> bool:
-        return self.source.in_memory
-
-    @property
-    def decimal(self) -> str | None:
-        return self.source.decimal
-
-    @property
-    def date_order(self) -> str | None:
-        return self.source.date_order
 
     @property
     def rows(self) -> int | None:
@@ -225,5 +212,27 @@ def formatted(source: Source, asked: Asked, later: Later | None = None) -> Forma
     texts = look.select(name for name in look.columns if name not in asked.texts)
     formats, notes = formats_of(texts, order=source.date_order, later=later)
     made = FormattedSource(source, formats, learning=True, later=later)
+    made.own_notes = notes
+    return made
+
+
+def formatted_alike(source: Source, formats: Formats) -> FormattedSource:
+    """The source with the formats of the table that a model was learnt from.
+
+    Where those leave it open which part of a date comes first, its own cells say so.
+    Errors:  ValueRefusedError for dates whose order they do not tell
+    """
+    look = source.look()
+    alike: dict[str, Format] = {}
+    notes: list[str] = []
+    for name, one in formats.items():
+        if name not in look.columns or not _is_text(look[name].dtype):
+            continue
+        if isinstance(one, DateFormat):
+            column = DateColumn.of(look[name], Counter())
+            one = column.like(one, source.date_order, where=f"{source.name}, column '{name}'")
+            notes += notes_of([column], {name: one.order})
+        alike[name] = one
+    made = FormattedSource(source, alike, learning=False)
     made.own_notes = notes
     return made

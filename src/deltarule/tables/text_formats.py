@@ -1,5 +1,4 @@
-"""Formats of text that says dates, times, or yes and no: what each cell says, and which one a
-table's columns have.
+"""Formats of text that says dates, times, or yes and no, and which one each column has.
 
 A table writes its dates in one order: where the numbers of any column allow but one, all have it.
 Where both day and month could come first, the more likely is taken, and said.
@@ -13,6 +12,7 @@ from typing import Literal
 
 import polars as pl
 
+from deltarule.errors import ValueRefusedError
 from deltarule.tables.dates import FIRST, ORDERS, Cells, Order, dates, times
 from deltarule.tables.expressions.spelling import NO, YES, present_in
 from deltarule.tables.part import Part
@@ -140,7 +140,7 @@ class DateColumn:
 
     def odd(self, order: Order | None) -> pl.Series:
         """The cells of the first rows that are no dates in this order, as often as they stand."""
-        rows = self.first if self.first.any() else self.later
+        rows = self.first if self.first.sum() else self.later
         wrong = self.cells.text.to_frame("cell").with_columns(rows.alias("rows"))
         wrong = wrong.filter(self.readings[order].is_null())
         return wrong["cell"].repeat_by(wrong["rows"]).explode().drop_nulls()
@@ -157,8 +157,31 @@ class DateColumn:
 
     def format(self, order: Order | None) -> DateFormat:
         """How they are read in this order."""
-        timed = self.cells.timed & self.readings[order].is_not_null()
-        return DateFormat(kind="datetime" if timed.any() else "date", order=order)
+        timed = self.has(self.cells.timed, order)
+        return DateFormat(kind="datetime" if timed else "date", order=order)
+
+    def has(self, which: pl.Series, order: Order | None) -> bool:
+        """Whether any of these cells is a date in this order."""
+        return bool((which & self.readings[order].is_not_null()).any())
+
+    def like(self, learnt: DateFormat, said: str | None, *, where: str) -> DateFormat:
+        """The format of these cells where others of the same column had the one that was learnt.
+
+        Errors:  ValueRefusedError for cells whose order neither they nor those tell
+        """
+        order = learnt.order
+        if said in FIRST:
+            order = next(one for one in ORDERS if one == said)
+        elif order is None and len(self.orders) > 1:
+            cell, _ = self.example(self.orders[0])
+            raise ValueRefusedError(
+                f"{where}: '{cell}' may have the day or the month first: write 2024-01-31, "
+                "or say --read dates=dmy or dates=mdy"
+            )
+        elif order is None:
+            order = self.orders[0]
+        timed = learnt.kind == "datetime" or self.format(order).kind == "datetime"
+        return DateFormat(kind="datetime" if timed else "date", order=order)
 
     def likely(self) -> Order | None:
         """Of the orders that fit the likeliest, None where the cells say nothing of it.
@@ -187,41 +210,45 @@ class DateColumn:
 
 
 def formats_of(
-    look: pl.DataFrame, *, order: Order | None = None, later: Later | None = None
+    look: pl.DataFrame, *, order: str | None = None, later: Later | None = None
 ) -> tuple[dict[str, Format], list[str]]:
     """The format of each column that its first rows show to be dates, times or true and false.
 
     `order` is the one that was said. Cells of `later` rows have a say in the order, too. What
     people should know of it comes second.
     """
+    known = next((one for one in ORDERS if one == order), None)
     formats: dict[str, Format] = {}
     notes: list[str] = []
     found: list[DateColumn] = []
     for values in look:
-        if _may_be_dates(values):
+        if order != "none" and _may_be_dates(values):
             column = DateColumn.of(values, (later or {}).get(values.name, Counter()))
-            said = order if order in ORDERS and None not in column.orders else column.orders[0]
+            said = column.orders[0] if None in column.orders else (known or column.orders[0])
             if column.is_dates(said):
                 found.append(column)
                 continue
-            if said != column.orders[0] and column.is_dates(column.orders[0]):
+            if known and column.is_dates(column.orders[0]):
                 notes.append(
-                    f"{values.name} is text: its cells are no dates {FIRST[order]}, such as "
+                    f"{values.name} is text: its cells are no dates, {FIRST[known]}, such as "
                     f"'{column.odd(said)[0]}'"
                 )
         if values.dtype == pl.String and (other := _other(values)):
             formats[values.name] = other
-    orders = _orders(found, order)
+    orders = _orders(found, known)
     formats |= {one.name: one.format(orders[one.name]) for one in found}
-    return formats, [*notes, *_notes(found, orders, order)]
+    if order is None:
+        notes += _doubts(found, orders)
+    return formats, [*notes, *notes_of(found, orders)]
 
 
 def _may_be_dates(values: pl.Series) -> bool:
     """Whether the first cells of a column look like dates."""
     if values.dtype.is_integer():
         low, high = values.min(), values.max()
-        within = low is not None and low >= COMPACT[0] and high <= COMPACT[1]
-        return within and values.len() - values.null_count() >= COMPACT_SHOWS
+        if not (isinstance(low, int) and isinstance(high, int)):
+            return False
+        return COMPACT[0] <= low and high <= COMPACT[1] and values.count() >= COMPACT_SHOWS
     if values.dtype != pl.String:
         return False
     first = present_in(values.drop_nulls().head(FIRST_CELLS)).drop_nulls()
@@ -261,41 +288,45 @@ def _shared(found: Sequence[DateColumn]) -> Order | None:
     return sure.pop() if len(sure) == 1 else None
 
 
-def _notes(
-    found: Sequence[DateColumn], orders: Mapping[str, Order | None], said: Order | None
-) -> list[str]:
-    """What people should know of how dates are read: a line for each sort of thing."""
+def _doubts(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
+    """Where the cells leave it open which part comes first, which was taken."""
     sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
-    doubtful = [one for one in found if len(one.orders) > 1 and said is None and len(sure) != 1]
     notes = []
+    if len(sure) > 1:
+        each = [(one.name, orders[one.name]) for one in found]
+        told = ", ".join(f"{name} {FIRST[order]}" for name, order in each if order)
+        notes.append(f"dates are written in more than one order: {told}")
+    doubtful = [one for one in found if len(one.orders) > 1 and len(sure) != 1]
     if doubtful:
         one = doubtful[0]
-        order = orders[one.name]
-        cell, date = one.example(order)
-        others = [other for other in one.orders if other not in (None, order)]
-        fits = " or ".join(f"{FIRST[other]}" for other in others)
+        cell, date = one.example(orders[one.name])
+        others = [other for other in one.orders if other not in (None, orders[one.name])]
+        fits = " or ".join(FIRST[other] for other in others if other)
         say = " or ".join(f"--read dates={other}" for other in others)
         notes.append(
-            f"{_names(doubtful)}: {FIRST[order]}, so '{cell}' is {date}; {fits} fits as well: "
-            f"say {say} if that is meant"
-        )
-    if len(sure) > 1:
-        told = ", ".join(f"{one.name} {FIRST[orders[one.name]]}" for one in found if orders[one.name])
-        notes.append(f"dates are written in more than one order: {told}")
-    if short := [one for one in found if one.cells.short.any()]:
-        cell, date = short[0].example(orders[short[0].name])
-        notes.append(
-            f"{_names(short)}: years of two digits are those from 1969 to 2068, so '{cell}' is {date}"
+            f"{_names(doubtful)}: dates are read {FIRST[orders[one.name] or 'ymd']}, '{cell}' as "
+            f"{date}; {fits} fits as well: say {say} if that is meant"
         )
     if compact := [one for one in found if one.compact]:
         cell, date = compact[0].example(None)
         notes.append(
-            f"{_names(compact)}: numbers such as {cell} are read as dates, {date}; say "
+            f"{_names(compact)}: whole numbers such as {cell} are read as dates, {date}: say "
             "--read dates=none if they are numbers"
         )
-    if offset := [one for one in found if one.cells.offset.any()]:
-        mixed = [one for one in offset if not one.cells.offset.all()]
-        some = f"; some of {_names(mixed)} have none" if mixed else ""
+    return notes
+
+
+def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
+    """What people should know of how dates are read, beside their order."""
+    notes = []
+    if short := [one for one in found if one.has(one.cells.short, orders[one.name])]:
+        cell, date = short[0].example(orders[short[0].name])
+        notes.append(
+            f"{_names(short)}: years of two digits are those from 1969 to 2068, '{cell}' is {date}"
+        )
+    if offset := [one for one in found if one.has(one.cells.offset, orders[one.name])]:
+        mixed = [one for one in offset if one.has(~one.cells.offset, orders[one.name])]
+        some = f"; some cells of {_names(mixed)} have none" if mixed else ""
         notes.append(f"{_names(offset)}: hours are as written, whatever offset follows them{some}")
     return notes
 

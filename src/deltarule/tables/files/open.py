@@ -42,7 +42,8 @@ HOW = {
 def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsSource:
     """The source of a file, a folder or pattern of files of one kind, or `-`, standard input.
 
-    `how` says what need not be found out: format, separator, quote, header, encoding, skip, sheet.
+    `how` says what need not be found out: format, separator, quote, header, encoding, skip, sheet,
+    and in which order dates have their parts.
 
     Errors:  NotFoundError, ReadError, EmptyError, ColumnError for a header that repeats a name,
              MissingExtraError
