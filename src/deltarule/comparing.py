@@ -15,7 +15,7 @@ from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.goodness.figures import Figures, Sums
 from deltarule.rule.losses.loss import Loss
 from deltarule.saved import Record
-from deltarule.scorer import Scored, Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches, bound
 from deltarule.summary import figures_told, rows_told
 from deltarule.tables.noticed import Met
 from deltarule.tables.schema import Target
@@ -70,10 +70,9 @@ def compared(
     """
     sums, met, left_out = sums_of(scorer.record), Met(), 0
     contract = scorer.contract
+    source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
-    for batch in batches(
-        source, scorer.compares, contract.expects, contract.text_formats, wanted=weight
-    ):
+    for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
         rows = scorer.scored(batch, name=source.name, row=met.rows)
         # What overflows is refused below.
         with np.errstate(over="ignore", invalid="ignore"):

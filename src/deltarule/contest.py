@@ -29,7 +29,7 @@ from deltarule.moments.moments import Moments
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.saved import Record
-from deltarule.scorer import Scored, Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches, bound
 from deltarule.summary import figures_told, number, rows_told
 from deltarule.tables.source import Source
 from deltarule.views import html
@@ -145,11 +145,11 @@ def contested(one: Scorer, other: Scorer, source: Source) -> Contest:
     for name, kind in other.contract.expects.items():
         # Where one wants a number and the other text, both can read text.
         kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
-    formats = {**other.contract.text_formats, **one.contract.text_formats}
     weight = one.contract.row_weight
     wanted = [] if weight is None else [weight]
+    source = bound(source, one.contract, other.contract)
     row, left_out, rows = 0, 0, 0.0
-    for batch in batches(source, [*one.compares, *other.compares], kinds, formats, wanted=wanted):
+    for batch in batches(source, [*one.compares, *other.compares], kinds, wanted=wanted):
         first = one.scored(batch, name=source.name, row=row)
         second = other.scored(batch, name=source.name, row=row)
         for pair in pairs:

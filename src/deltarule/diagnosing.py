@@ -30,7 +30,7 @@ from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import Normal, solve
 from deltarule.rule.predict import Array, Linear
 from deltarule.saved import unpack
-from deltarule.scorer import Scored, Scorer, batches
+from deltarule.scorer import Scored, Scorer, batches, bound
 from deltarule.summary import number, rows_told
 from deltarule.tables.source import Source
 from deltarule.views import html
@@ -161,10 +161,9 @@ def diagnosed(scorer: Scorer, source: Source, *, rows: int) -> Diagnosis:
 
 def _scored(scorer: Scorer, source: Source) -> Iterator[Scored]:
     contract, row = scorer.contract, 0
+    source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
-    for batch in batches(
-        source, scorer.compares, contract.expects, contract.text_formats, wanted=weight
-    ):
+    for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
         yield scorer.scored(batch, name=source.name, row=row)
         row += batch.height
 

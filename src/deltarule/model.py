@@ -24,12 +24,12 @@ from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
-from deltarule.scorer import Scorer, batches, widening
+from deltarule.scorer import Scorer, batches, bound, widening
 from deltarule.summary import paragraphs
 from deltarule.tables.frames import open_table
 from deltarule.tables.noticed import Met, flags_of
 from deltarule.tables.schema import Noticed, Target
-from deltarule.tables.source import Source
+from deltarule.tables.text_columns import FormattedSource
 from deltarule.views import overview
 from deltarule.views.regression import RegressionSummary
 from deltarule.views.words import weight_names
@@ -200,14 +200,19 @@ class Model:
         Errors:  EmptyError where there is no such row
         """
         if row is not None:
-            source, _ = open_table(table)
+            source, _ = self._opened(table)
             return widening(source, lambda: self._explained(source, row))
         frame, back, _ = self._predicted(table, explain=True)
         return back(frame)
 
-    def _explained(self, source: Source, row: int) -> Explanation:
+    def _opened(self, table: Any) -> tuple[FormattedSource, Any]:
+        """The source of a table with its text read as the contract says, and the way back."""
+        source, back = open_table(table)
+        return bound(source, self._record.contract), back
+
+    def _explained(self, source: FormattedSource, row: int) -> Explanation:
         contract, before = self._record.contract, 0
-        for batch in batches(source, contract.needs, contract.expects, contract.text_formats):
+        for batch in batches(source, contract.needs, contract.expects):
             at = row - 1 - before
             if 0 <= at < batch.height:
                 view = contract.view(batch[at : at + 1], name=source.name, row=row - 1)
@@ -239,7 +244,7 @@ class Model:
     ) -> tuple[pl.DataFrame, Any, Met]:
         if interval is not None:
             self._scorer.intervals(interval)
-        source, back = open_table(table)
+        source, back = self._opened(table)
         frame, met = widening(
             source, lambda: self._predicted_rows(source, explain=explain, flags=flags)
         )
@@ -249,11 +254,11 @@ class Model:
         return frame, back, met
 
     def _predicted_rows(
-        self, source: Source, *, explain: bool, flags: bool
+        self, source: FormattedSource, *, explain: bool, flags: bool
     ) -> tuple[pl.DataFrame, Met]:
         contract, met = self._record.contract, Met()
         parts = []
-        for batch in batches(source, contract.needs, contract.expects, contract.text_formats):
+        for batch in batches(source, contract.needs, contract.expects):
             view = contract.view(batch, name=source.name, row=met.rows)
             inputs, noticed = contract.encode(view, name=source.name, row=met.rows)
             offsets = contract.offsets(view, noticed, name=source.name, row=met.rows)

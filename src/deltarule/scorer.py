@@ -24,7 +24,8 @@ from deltarule.tables.names import check_there, column
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed, Schema
 from deltarule.tables.source import Source
-from deltarule.tables.text_columns import Formats, formatted_alike
+from deltarule.tables.text_columns import FormattedSource
+from deltarule.tables.text_formats import Format
 
 Kinds = Mapping[str, type[pl.DataType]]
 T = TypeVar("T")
@@ -182,17 +183,24 @@ def row_weights(batch: pl.DataFrame, column: str | None, keep: Mask) -> Array:
     return weights
 
 
+def bound(source: Source, *contracts: Schema) -> FormattedSource:
+    """The source with its text read as the contracts say."""
+    formats: dict[str, Format] = {}
+    labels: set[str] = set()
+    for contract in contracts:
+        own = contract.text_formats
+        formats |= own
+        labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
+    read_as = {name: one for name, one in formats.items() if name not in labels}
+    return FormattedSource(source, read_as, learning=False)
+
+
 def batches(
-    source: Source,
-    needed: Sequence[str],
-    expected: Kinds,
-    formats: Formats,
-    *,
-    wanted: Sequence[str] = (),
+    source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
 ) -> Iterator[pl.DataFrame]:
     """A table's rows, some at a time, in columns of the kinds that were learnt from.
 
-    `formats` say how text is read; `wanted` columns come too, where they are there.
+    `wanted` columns come too, where they are there.
     Errors:  ColumnError for a needed column that is not there
     """
     if not source.typed:
@@ -207,9 +215,7 @@ def batches(
         return  # no rows at all, such as an empty list
     check_there(look.columns, needed, name=source.name)
     names = dict.fromkeys([*needed, *(name for name in wanted if name in look.columns)])
-    read_as = formatted_alike(source, formats)
-    yield from read_as.batches([column(name) for name in names])
-    source.notes.extend(note for note in read_as.notes if note not in source.notes)
+    yield from source.batches([column(name) for name in names])
 
 
 def widening(source: Source, work: Callable[[], T]) -> T:

@@ -18,6 +18,7 @@ from deltarule.tables.text_formats import (
     Format,
     Later,
     few,
+    formats_like,
     formats_of,
     notes_of,
 )
@@ -101,6 +102,7 @@ class FormattedSource:
         self, source: Source, formats: Formats, *, learning: bool, later: Later | None = None
     ) -> None:
         self.source, self.formats, self.learning = source, formats, learning
+        self._contract = formats
         self.name, self.dialect, self.typed = source.name, source.dialect, source.typed
         self.in_memory, self.decimal = source.in_memory, source.decimal
         self.files, self.date_order = source.files, source.date_order
@@ -161,7 +163,21 @@ class FormattedSource:
     def _look(self) -> pl.DataFrame:
         if self._raw is None:
             self._raw = self.source.look()
+            if not self.learning:
+                self._agree(self._raw)
         return self._raw
+
+    def _agree(self, look: pl.DataFrame) -> None:
+        """Read dates as the contract says, and where it leaves their order open, as they show."""
+        dated = {
+            name: one
+            for name, one in self._contract.items()
+            if isinstance(one, DateFormat) and name in look.columns and _is_text(look[name].dtype)
+        }
+        found = [DateColumn.of(look[name], Counter()) for name in dated]
+        alike = formats_like(found, dated, said=self.date_order, where=self.name)
+        self.formats = {**self._contract, **alike}
+        self.own_notes = notes_of(found, {name: one.order for name, one in alike.items()})
 
     def _formatted(self, names: Sequence[str]) -> list[str]:
         """Those of these columns that are read in a format: of text, or of whole numbers."""
@@ -212,27 +228,5 @@ def formatted(source: Source, asked: Asked, later: Later | None = None) -> Forma
     texts = look.select(name for name in look.columns if name not in asked.texts)
     formats, notes = formats_of(texts, order=source.date_order, later=later)
     made = FormattedSource(source, formats, learning=True, later=later)
-    made.own_notes = notes
-    return made
-
-
-def formatted_alike(source: Source, formats: Formats) -> FormattedSource:
-    """The source with the formats of the table that a model was learnt from.
-
-    Where those leave it open which part of a date comes first, its own cells say so.
-    Errors:  ValueRefusedError for dates whose order they do not tell
-    """
-    look = source.look()
-    alike: dict[str, Format] = {}
-    notes: list[str] = []
-    for name, one in formats.items():
-        if name not in look.columns or not _is_text(look[name].dtype):
-            continue
-        if isinstance(one, DateFormat):
-            column = DateColumn.of(look[name], Counter())
-            one = column.like(one, source.date_order, where=f"{source.name}, column '{name}'")
-            notes += notes_of([column], {name: one.order})
-        alike[name] = one
-    made = FormattedSource(source, alike, learning=False)
     made.own_notes = notes
     return made

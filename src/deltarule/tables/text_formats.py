@@ -164,25 +164,6 @@ class DateColumn:
         """Whether any of these cells is a date in this order."""
         return bool((which & self.readings[order].is_not_null()).any())
 
-    def like(self, learnt: DateFormat, said: str | None, *, where: str) -> DateFormat:
-        """The format of these cells where others of the same column had the one that was learnt.
-
-        Errors:  ValueRefusedError for cells whose order neither they nor those tell
-        """
-        order = learnt.order
-        if said in FIRST:
-            order = next(one for one in ORDERS if one == said)
-        elif order is None and len(self.orders) > 1:
-            cell, _ = self.example(self.orders[0])
-            raise ValueRefusedError(
-                f"{where}: '{cell}' may have the day or the month first: write 2024-01-31, "
-                "or say --read dates=dmy or dates=mdy"
-            )
-        elif order is None:
-            order = self.orders[0]
-        timed = learnt.kind == "datetime" or self.format(order).kind == "datetime"
-        return DateFormat(kind="datetime" if timed else "date", order=order)
-
     def likely(self) -> Order | None:
         """Of the orders that fit the likeliest, None where the cells say nothing of it.
 
@@ -269,22 +250,27 @@ def _other(values: pl.Series) -> Format | None:
 
 def _orders(found: Sequence[DateColumn], said: Order | None) -> dict[str, Order | None]:
     """The order of each column: one that fits most of its cells, the same for all if it can be."""
-    orders: dict[str, Order | None] = {}
     shared = said or _shared(found)
+    orders: dict[str, Order | None] = {}
     for one in found:
-        orders[one.name] = shared if shared in one.orders else one.orders[0]
-        if said is None and shared not in one.orders and "dmy" in one.orders:
-            orders[one.name] = "dmy"
-        elif said is not None and None not in one.orders:
-            orders[one.name] = said
+        if None in one.orders or (said is None and len(one.orders) == 1):
+            orders[one.name] = one.orders[0]
+        elif said or shared in one.orders:
+            orders[one.name] = shared
+        else:
+            orders[one.name] = "dmy" if "dmy" in one.orders else one.orders[0]
     return orders
 
 
 def _shared(found: Sequence[DateColumn]) -> Order | None:
     """The order of a table's dates, where cells leave no doubt of it or make one the likeliest."""
+    likely = {one.likely() for one in found if len(one.orders) > 1} - {None}
+    return _sure(found) or (likely.pop() if len(likely) == 1 else None)
+
+
+def _sure(found: Sequence[DateColumn]) -> Order | None:
+    """The one order that a table's dates have without doubt; None where there is none, or two."""
     sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
-    if not sure:
-        sure = {one.likely() for one in found if len(one.orders) > 1} - {None}
     return sure.pop() if len(sure) == 1 else None
 
 
@@ -314,6 +300,32 @@ def _doubts(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> 
             "--read dates=none if they are numbers"
         )
     return notes
+
+
+def formats_like(
+    found: Sequence[DateColumn], learnt: Mapping[str, DateFormat], *, said: str | None, where: str
+) -> dict[str, DateFormat]:
+    """The formats of a table's dates that go with those that a model was learnt from.
+
+    Errors:  ValueRefusedError for dates whose order neither those nor their own cells tell
+    """
+    known = next((one for one in ORDERS if one == said), None)
+    shared = _sure(found)
+    formats = {}
+    for column in found:
+        order = known or learnt[column.name].order
+        if order is None and len(column.orders) > 1:
+            if shared not in column.orders:
+                cell, _ = column.example(column.orders[0])
+                raise ValueRefusedError(
+                    f"{where}, column '{column.name}': '{cell}' may have the day or the month "
+                    "first: write 2024-01-31, or say --read dates=dmy or dates=mdy"
+                )
+            order = shared
+        made = column.format(order or column.orders[0])
+        timed = "datetime" in (learnt[column.name].kind, made.kind)
+        formats[column.name] = DateFormat(kind="datetime" if timed else "date", order=made.order)
+    return formats
 
 
 def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
