@@ -1,5 +1,6 @@
 """Polars frames, in memory or scanned, read in streaming batches."""
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ import polars as pl
 
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS
+
+# Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
+os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
 
 # polars says in words alone which value of which column it could not parse.
 UNPARSED = (

@@ -23,7 +23,7 @@ from deltarule.rule.predict import Array, Mask
 from deltarule.tables.names import check_there
 from deltarule.tables.part import Part
 from deltarule.tables.terms import Term
-from deltarule.tables.text_formats import BooleanFormat, DateFormat, Format
+from deltarule.tables.text_formats import BooleanFormat, DateFormat, Format, meant
 from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
@@ -325,7 +325,7 @@ class Schema(Part):
     def _codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
         """Which of the known levels each row has, -1 for none of them: (n,)."""
         labels = list(column.known)
-        text = text_of(series)
+        text = _spelled_as(text_of(series), [one for one in labels if one not in (MISSING, OTHER)])
         gaps = text.is_null().to_numpy()
         codes = text.replace_strict(
             labels, list(range(len(labels))), default=-1, return_dtype=pl.Int64
@@ -369,6 +369,16 @@ class Schema(Part):
             else:
                 columns.append(numbers_of(series, where=where, row=row))
         return columns[0][:, None] if len(columns) == 1 else np.column_stack(columns)
+
+
+def _spelled_as(text: pl.Series, labels: Sequence[str]) -> pl.Series:
+    """Text with yes and no in the words learnt, where those two are all that was learnt."""
+    known = dict(zip(meant(pl.Series(labels, dtype=pl.String)), labels, strict=True))
+    if len(labels) != 2 or known.keys() != {True, False}:
+        return text
+    strange = text.filter(text.is_in(labels).not_()).unique()
+    words = pl.DataFrame({"as": meant(strange), "is": strange}).drop_nulls()
+    return text.replace(words["is"], words["as"].replace_strict(known, return_dtype=pl.String))
 
 
 def _placed(column: Category) -> NDArray[np.int64]:
@@ -418,7 +428,7 @@ def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list
 
     Errors:  TargetError for a class that was not learnt
     """
-    text = class_names(series)
+    text = _spelled_as(class_names(series), list(target.classes))
     gaps = text.is_null().to_numpy()
     strange = ~(gaps | text.is_in(list(target.classes)).fill_null(value=False).to_numpy())
     if strange.any():
