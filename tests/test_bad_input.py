@@ -25,15 +25,15 @@ TABLES: dict[str, tuple[str, str | bytes | None, list[str], list[str]]] = {
     "no such weight": ("t.csv", GOOD, ["--weight", "w"], ["'w'"]),
     "target of text": ("t.csv", "x,y\n1,a\n2,b\n3,c\n", [], ["'y'", "'a'", "numbers"]),
     "target of dates": ("t.csv", "x,y\n1,2020-01-01\n2,2021-01-01\n", [], ["'y'", "numbers"]),
-    "a text among the targets": (
+    "much text among the targets": (
         "t.csv",
-        "x,y\n" + "".join(f"{at},{at}\n" for at in range(30)) + "3,oops\n",
+        "x,y\n" + "".join(f"{at},{at}\n" for at in range(30)) + "3,oops\n4,oops\n",
         [],
         ["'y'", "'oops'"],
     ),
-    "a text among many targets": (
+    "much text among many targets": (
         "t.csv",
-        "x,y\n" + "".join(f"{at},{at}\n" for at in range(12_000)) + "3,oops\n",
+        "x,y\n" + "".join(f"{at},{at}\n" for at in range(12_000)) + "3,oops\n" * 700,
         [],
         ["'y'", "'oops'"],
     ),
@@ -191,7 +191,7 @@ def test_a_table_lacking_what_the_model_needs(
     assert "no row" in run("compare", model, write("e.csv", "x,y\n")).refused()
     assert "empty" in run("predict", model, write("v.csv", "")).refused()
     assert "no such file" in run("predict", model, tmp_path / "no.csv").refused()
-    line = run("predict", model, write("w.csv", "x\n1\nmany\n")).refused()
+    line = run("predict", model, write("w.csv", "x\nmany\nfew\n")).refused()
     assert "'x'" in line
     assert "'many'" in line
     line = run("predict", model, write("i.csv", "x\n1\ninf\n")).refused()

@@ -489,7 +489,7 @@ def test_three_paragraphs(model: dr.Model) -> None:
     assert heads[:3] == ["Predict", "Compare", "Learn"]
     assert "price = " in said
     assert "never saw" in said
-    assert "one read of 294 rows (6 left out)" in said
+    assert "one read of 294 rows (6 left out: price is missing)" in said
 
 
 def test_the_table_of_weights(two: dr.Model) -> None:

@@ -1,5 +1,6 @@
 """Offsets equal their meaning: a score added with weight 1, an exposure, a shift of the target."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -331,15 +332,16 @@ def test_what_cannot_be_an_offset_is_refused(
         dr.learn(table, predict="y", **{"using": "a", **asked})
 
 
-def test_text_among_the_offsets_of_a_file_is_refused_by_row(
+def test_text_among_the_offsets_of_a_file_leaves_its_row_out_and_is_told(
     run: Callable[..., Any], write: Callable[..., Path]
 ) -> None:
     lines = [f"{at % 7},{at % 3},{at % 5}" for at in range(12_000)]
     lines[11_000] = "3,soon,1"
     path = write("t.csv", "a,o,y\n" + "\n".join(lines) + "\n")
-    refused = run("learn", path, "--predict=y", "--using=a", "--offset=o").refused()
-    assert "'o'" in refused
-    assert "'soon' is not a number" in refused or "(it has 'soon')" in refused
+    told = run("learn", path, "--predict=y", "--using=a", "--offset=o", "--json")
+    found = json.loads(told.out)
+    assert found["rows"] == 11_999
+    assert any("'soon' (line 11,002)" in note for note in found["notes"])
 
 
 def test_the_command_line_takes_an_exposure(run: Callable[..., Any], tmp_path: Path) -> None:

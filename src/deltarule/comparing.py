@@ -3,7 +3,8 @@
 Shapes: n rows; k outputs of a target, one or one for each class.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ from deltarule.goodness.figures import Figures, Sums
 from deltarule.rule.losses.loss import Loss
 from deltarule.saved import Record
 from deltarule.scorer import Scored, Scorer, batches, bound
-from deltarule.summary import figures_told, rows_told
+from deltarule.summary import counting, figures_told
+from deltarule.tables.causes import counted, left_out_told
 from deltarule.tables.noticed import Met
 from deltarule.tables.schema import Target
 from deltarule.tables.source import Source
@@ -28,14 +30,23 @@ class Compared:
     """A model compared with a table."""
 
     rows: float
-    rows_left_out: int
+    examples: int
+    rows_left_out_by_cause: Mapping[str, int]
     outputs: tuple[Figures, ...]
     notes: tuple[str, ...]
 
     @property
+    def rows_left_out(self) -> int:
+        """How many rows were left out, whatever for."""
+        return sum(self.rows_left_out_by_cause.values())
+
+    @property
     def headline(self) -> str:
         """How many rows it is of."""
-        return f"{rows_told(self.rows)} compared{left_out_told(self.rows_left_out)}"
+        left = left_out_told(self.rows_left_out_by_cause)
+        return ", ".join(
+            part for part in (f"{counting(self.rows, self.examples)} compared", left) if part
+        )
 
     def __str__(self) -> str:
         lines = [self.headline]
@@ -51,7 +62,9 @@ class Compared:
         """The same as plain data, for JSON."""
         return {
             "rows": self.rows,
+            "examples": self.examples,
             "rows_left_out": self.rows_left_out,
+            "rows_left_out_by_cause": dict(self.rows_left_out_by_cause),
             "outputs": [one.model_dump(mode="json") for one in self.outputs],
             "notes": list(self.notes),
         }
@@ -68,7 +81,7 @@ def compared(
     `watch` is shown each batch, and what was made of it.
     Errors:  EmptyError when no row has all targets
     """
-    sums, met, left_out = sums_of(scorer.record), Met(), 0
+    sums, met, causes, examples = sums_of(scorer.record), Met(), Counter[str](), 0
     contract = scorer.contract
     source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
@@ -80,10 +93,11 @@ def compared(
                 one.add(rows.scores[:, span], rows.targets[:, span], rows.each, rows.offsets)
             if watch is not None:
                 watch(batch, rows)
-        left_out += rows.rows - len(rows.each)
+        causes += rows.causes
+        examples += len(rows.each)
         met.add(rows.noticed, rows.rows)
     if not sums[0].rows > 0:
-        raise nothing_in(source)
+        raise nothing_in(source, causes)
     named = zip(contract.targets, sums, strict=True)
     try:
         with np.errstate(all="ignore"):
@@ -94,7 +108,7 @@ def compared(
         ) from error
     met.said = list(source.notes)
     notes = met.notes(contract.known)
-    return Compared(sums[0].rows, left_out, outputs, tuple(notes))
+    return Compared(sums[0].rows, examples, dict(causes), outputs, tuple(notes))
 
 
 def sums_of(record: Record) -> list[Sums]:
@@ -118,11 +132,7 @@ def classes_of(target: Target, loss: Loss) -> Sequence[str]:
     return ("no", "yes") if loss.name == "logistic" else ()
 
 
-def nothing_in(source: Source) -> EmptyError:
-    """That there is nothing to compare."""
-    return EmptyError(f"{source.name} has no row with a target: there is nothing to compare")
-
-
-def left_out_told(rows: int) -> str:
-    """How many rows were left out, if any."""
-    return f", {rows:,} left out for a missing target" if rows else ""
+def nothing_in(source: Source, causes: Mapping[str, int]) -> EmptyError:
+    """That there is nothing to compare, and why."""
+    why = f" ({counted(causes)})" if causes else ""
+    return EmptyError(f"{source.name} has no row to compare{why}: there is nothing to compare")

@@ -13,14 +13,15 @@ Shapes: n rows; k outputs of a target, one or one for each class.
 Source:  Diebold & Mariano 1995 for the paired difference
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from deltarule.comparing import left_out_told, nothing_in, sums_of
+from deltarule.comparing import nothing_in, sums_of
 from deltarule.errors import LearningError
 from deltarule.goodness.classes import both
 from deltarule.goodness.figures import Figures, Sums
@@ -30,7 +31,8 @@ from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.saved import Record
 from deltarule.scorer import Scored, Scorer, batches, bound
-from deltarule.summary import figures_told, number, rows_told
+from deltarule.summary import counting, figures_told, number
+from deltarule.tables.causes import left_out_told
 from deltarule.tables.source import Source
 from deltarule.views import html
 
@@ -104,14 +106,21 @@ class Contest:
     """Two models compared with each other: A and B, on the same rows."""
 
     rows: float
-    rows_left_out: int
+    examples: int
+    rows_left_out_by_cause: Mapping[str, int]
     targets: tuple[Versus, ...]
     notes: tuple[str, ...]
 
+    @property
+    def rows_left_out(self) -> int:
+        """How many rows were left out, whatever for."""
+        return sum(self.rows_left_out_by_cause.values())
+
     def __str__(self) -> str:
-        head = f"A and B compared on the same {rows_told(self.rows)}"
+        head = f"A and B compared on the same {counting(self.rows, self.examples)}"
+        left = left_out_told(self.rows_left_out_by_cause)
         lines = [line for target in self.targets for line in target.lines()]
-        return "\n".join([head + left_out_told(self.rows_left_out), *lines, *self.notes])
+        return "\n".join([", ".join(part for part in (head, left) if part), *lines, *self.notes])
 
     def _repr_html_(self) -> str:
         return html.cell(html.sentences(str(self).splitlines()))
@@ -120,7 +129,9 @@ class Contest:
         """The same as plain data, for JSON."""
         return {
             "rows": self.rows,
+            "examples": self.examples,
             "rows_left_out": self.rows_left_out,
+            "rows_left_out_by_cause": dict(self.rows_left_out_by_cause),
             "targets": [
                 {
                     "output": one.output,
@@ -145,22 +156,25 @@ def contested(one: Scorer, other: Scorer, source: Source) -> Contest:
     for name, kind in other.contract.expects.items():
         # Where one wants a number and the other text, both can read text.
         kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
+    source = bound(source, one.contract, other.contract)
     weight = one.contract.row_weight
     wanted = [] if weight is None else [weight]
-    source = bound(source, one.contract, other.contract)
-    row, left_out, rows = 0, 0, 0.0
+    row, examples, rows, causes = 0, 0, 0.0, Counter[str]()
     for batch in batches(source, [*one.compares, *other.compares], kinds, wanted=wanted):
-        first = one.scored(batch, name=source.name, row=row)
-        second = other.scored(batch, name=source.name, row=row)
+        mine = one.scored(batch, name=source.name, row=row)
+        theirs = other.scored(batch, name=source.name, row=row)
+        first, second = mine.shared_with(theirs), theirs.shared_with(mine)
         for pair in pairs:
             pair.add(first, second)
-        left_out += batch.height - len(first.each)
+        causes += first.causes
+        examples += len(first.each)
         rows += float(first.each.sum())
         row += batch.height
     if not rows > 0:
-        raise nothing_in(source)
+        raise nothing_in(source, causes)
     notes = [*source.notes, *_not_new({"A": one.record, "B": other.record}, source)]
-    return Contest(rows, left_out, tuple(pair.versus() for pair in pairs), tuple(notes))
+    versus = tuple(pair.versus() for pair in pairs)
+    return Contest(rows, examples, dict(causes), versus, tuple(notes))
 
 
 def _shared(one: Scorer, other: Scorer) -> list[str]:

@@ -15,7 +15,8 @@ Shapes: n rows, p inputs, k outputs, q = p + intercept.
 Source:  Cook & Weisberg 1982; Pregibon 1981
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,14 +25,15 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import special
 
-from deltarule.comparing import left_out_told, nothing_in
+from deltarule.comparing import nothing_in
 from deltarule.moments.inference import Told, design, inverses, leverages, told_by_others
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import Normal, solve
 from deltarule.rule.predict import Array, Linear
 from deltarule.saved import unpack
 from deltarule.scorer import Scored, Scorer, batches, bound
-from deltarule.summary import number, rows_told
+from deltarule.summary import counting, number
+from deltarule.tables.causes import left_out_told
 from deltarule.tables.source import Source
 from deltarule.views import html
 
@@ -87,9 +89,15 @@ class Diagnosis:
     """What a person should look at before trusting the weights."""
 
     rows: float
-    rows_left_out: int
+    examples: int
+    rows_left_out_by_cause: Mapping[str, int]
     suspects: tuple[Suspect, ...]
     inflated: tuple[Told, ...]
+
+    @property
+    def rows_left_out(self) -> int:
+        """How many rows were left out, whatever for."""
+        return sum(self.rows_left_out_by_cause.values())
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -115,8 +123,9 @@ class Diagnosis:
         return found or ["no row decides too much or fits too badly, no column is told by others"]
 
     def __str__(self) -> str:
-        head = f"{rows_told(self.rows)} looked at" + left_out_told(self.rows_left_out)
-        return "\n".join([head, *self.words])
+        head = f"{counting(self.rows, self.examples)} looked at"
+        left = left_out_told(self.rows_left_out_by_cause)
+        return "\n".join([", ".join(part for part in (head, left) if part), *self.words])
 
     def _repr_html_(self) -> str:
         head, *rest = str(self).splitlines()
@@ -124,7 +133,7 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
-        return {**asdict(self), "words": self.words}
+        return {**asdict(self), "rows_left_out": self.rows_left_out, "words": self.words}
 
 
 def inflated_words(told: Told) -> str:
@@ -148,15 +157,16 @@ def diagnosed(scorer: Scorer, source: Source, *, rows: int) -> Diagnosis:
     """
     hat = Hat.of(scorer, source)
     kept: list[Suspect] = []
-    count, left_out = 0.0, 0
+    count, examples, causes = 0.0, 0, Counter[str]()
     for batch in _scored(scorer, source):
         kept = _worst([*kept, *hat.suspects(scorer, batch, rows)], rows)
         count += float(batch.each.sum())
-        left_out += batch.rows - len(batch.each)
+        examples += len(batch.each)
+        causes += batch.causes
     if not count > 0:
-        raise nothing_in(source)
+        raise nothing_in(source, causes)
     told = tuple(one for one in hat.told if one.inflation > INFLATED)
-    return Diagnosis(count, left_out, tuple(kept), told)
+    return Diagnosis(count, examples, dict(causes), tuple(kept), told)
 
 
 def _scored(scorer: Scorer, source: Source) -> Iterator[Scored]:
@@ -290,7 +300,7 @@ def _curved(scorer: Scorer, source: Source, centre: Array, unit: Array) -> Array
         found = model.curvature((rows.inputs - centre) / unit, slope)
         curvature = found if curvature is None else curvature + found
     if curvature is None:
-        raise nothing_in(source)
+        raise nothing_in(source, {})
     return inverses(curvature, len(unit) + model.intercept)
 
 

@@ -358,7 +358,9 @@ class Model:
         one = len(self.targets) == 1
         return {
             "rows": record.rows,
+            "examples": record.examples,
             "rows_left_out": record.rows_left_out,
+            "rows_left_out_by_cause": record.rows_left_out_by_cause,
             "loss": record.loss,
             "targets": self.targets,
             "outputs": self.outputs,

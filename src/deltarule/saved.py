@@ -187,6 +187,10 @@ class Record(Part):
     intercept: tuple[InterceptRecord, ...]
     rows: FiniteFloat
     rows_left_out: int
+    rows_left_out_by_cause: dict[str, int] = Field(default_factory=dict)
+    """How many of them, by what is wrong with them in words; empty in files of earlier versions."""
+    examples: int | None = None
+    """How many rows of the table were learnt from, whatever each counts for; None as above."""
     fit: tuple[FitRecord, ...]
     held_out: tuple[HeldOutRecord, ...] | None
     held_out_by: HeldOutBy | None = None

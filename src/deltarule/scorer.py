@@ -5,9 +5,11 @@
 Shapes: n rows, p inputs, k outputs.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
+from operator import or_
 from typing import TypeVar
 
 import numpy as np
@@ -20,12 +22,13 @@ from deltarule.rule.losses.loss import Loss
 from deltarule.rule.losses.named import together
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.saved import Record
+from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.names import check_there, column
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed, Schema
 from deltarule.tables.source import Source
-from deltarule.tables.text_columns import FormattedSource
-from deltarule.tables.text_formats import Format
+from deltarule.tables.text_columns import Format, FormattedSource, NumberFormat
+from deltarule.tables.values import check_exposure, row_weights_of
 
 Kinds = Mapping[str, type[pl.DataType]]
 T = TypeVar("T")
@@ -36,7 +39,7 @@ class Scored:
     """Rows with targets: scores, targets (n, k); what each counts for, its number, offset (n,).
 
     `inputs` (n, p) are those of the same rows; `rows` is how many there were before some were left
-    out for a missing target or offset, and `noticed` what was new in them.
+    out, `left_out` why and which (rows,), and `noticed` what was new in all of them.
     """
 
     inputs: Array
@@ -47,6 +50,30 @@ class Scored:
     rows: int
     noticed: Noticed
     offsets: Array | None
+    left_out: Mapping[str, Mask] = field(default_factory=dict)
+
+    @property
+    def causes(self) -> Counter[str]:
+        """Why rows were left out, in words, and how many."""
+        return Counter({why: int(gone.sum()) for why, gone in self.left_out.items()})
+
+    def shared_with(self, other: "Scored") -> "Scored":
+        """Only the rows that another model has, too; left out for what either lacks."""
+        both = np.isin(self.number, other.number)
+        left_out = dict(self.left_out)
+        mine = reduce(or_, left_out.values(), np.zeros(self.rows, dtype=bool))
+        for why, gone in other.left_out.items():
+            left_out[why] = left_out.get(why, False) | (gone & ~mine)
+        return replace(
+            self,
+            inputs=self.inputs[both],
+            scores=self.scores[both],
+            targets=self.targets[both],
+            each=self.each[both],
+            number=self.number[both],
+            offsets=None if self.offsets is None else self.offsets[both],
+            left_out=left_out,
+        )
 
 
 class Scorer:
@@ -149,22 +176,44 @@ class Scorer:
         inputs, noticed = contract.encode(view, name=name, row=row)
         targets = contract.outcomes(view, name=name, row=row)
         offsets = contract.offsets(view, noticed, name=name, row=row)
-        keep: Mask = ~np.asarray(np.isnan(targets).any(axis=1))
-        if offsets is not None:
-            keep &= ~np.isnan(offsets)
-            offsets = offsets[keep]
+        each = row_weights(batch, contract.row_weight, name=name, row=row)
+        self._check_exposure(batch, name=name, row=row)
+        keep: Mask = np.ones(batch.height, dtype=bool)
+        left_out: dict[str, Mask] = {}
+        for why, gone in self._gone(targets, offsets, each):
+            if (keep & gone).any():
+                left_out[why] = keep & gone
+                keep &= ~gone
         self._check_targets(targets, keep, name=name, row=row)
         kept = inputs[keep]
         return Scored(
             inputs=kept,
-            scores=self.scores(kept, offsets),
+            scores=self.scores(kept, None if offsets is None else offsets[keep]),
             targets=targets[keep],
-            each=row_weights(batch, contract.row_weight, keep),
+            each=each[keep],
             number=row + np.flatnonzero(keep),
             rows=batch.height,
             noticed=noticed,
-            offsets=offsets,
+            offsets=None if offsets is None else offsets[keep],
+            left_out=left_out,
         )
+
+    def _gone(
+        self, targets: Array, offsets: Array | None, each: Array
+    ) -> Iterator[tuple[str, Mask]]:
+        """Why rows cannot be compared, in words, and which."""
+        contract = self.contract
+        if contract.offset is not None and offsets is not None:
+            yield contract.offset.gap, np.isnan(offsets)
+        for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
+            yield gap(target.name), np.asarray(np.isnan(targets[:, span]).any(axis=1))
+        if contract.row_weight is not None:
+            yield weight_gap(contract.row_weight), ~(each > 0)
+
+    def _check_exposure(self, batch: pl.DataFrame, *, name: str, row: int) -> None:
+        exposure = self.contract.offset and self.contract.offset.exposure
+        if exposure:
+            check_exposure(batch[exposure], where=f"{name}, column '{exposure}'", row=row)
 
     def _check_targets(self, targets: Array, keep: Mask, *, name: str, row: int) -> None:
         wrong = keep & ~self.loss.accepts(np.where(keep[:, None], targets, 0.0)).all(axis=1)
@@ -175,24 +224,31 @@ class Scorer:
             )
 
 
-def row_weights(batch: pl.DataFrame, column: str | None, keep: Mask) -> Array:
-    """What each kept row counts for: 1 where the table has no such column."""
-    if column is None or column not in batch.columns:
-        return np.ones(int(keep.sum()))
-    weights: Array = np.nan_to_num(batch[column].cast(pl.Float64).to_numpy()[keep], nan=0.0)
-    return weights
+def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array:
+    """What each row counts for, (n,): 1 where the table has no such column."""
+    known = column if column in batch.columns else None
+    found = row_weights_of(batch, known, name=name, row=row)
+    return np.ones(batch.height) if found is None else found
 
 
 def bound(source: Source, *contracts: Schema) -> FormattedSource:
-    """The source with its text read as the contracts say."""
+    """The source with its text read as the contracts say; a file's own decimal mark goes first."""
     formats: dict[str, Format] = {}
     labels: set[str] = set()
     for contract in contracts:
         own = contract.text_formats
         formats |= own
         labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
-    read_as = {name: one for name, one in formats.items() if name not in labels}
-    return FormattedSource(source, read_as, learning=False)
+    mark = source.decimal
+    read_as = {
+        name: one.model_copy(update={"decimal": mark})
+        if mark is not None and isinstance(one, NumberFormat)
+        else one
+        for name, one in formats.items()
+        if name not in labels
+    }
+    words = dict.fromkeys(word for contract in contracts for word in contract.missing_words)
+    return FormattedSource(source, read_as, tuple(words), learning=False)
 
 
 def batches(

@@ -1,10 +1,14 @@
 """The result a person sees: three short paragraphs headed Predict, Compare, Learn."""
 
 import math
+import shutil
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from textwrap import fill
 from typing import TYPE_CHECKING
+
+from deltarule.tables.causes import left_out_told
 
 if TYPE_CHECKING:
     from deltarule.goodness.classes import ClassFigures
@@ -53,6 +57,13 @@ def percent(value: float) -> str:
 def rows_told(rows: float) -> str:
     """So many rows: 1 row, 3,194 rows."""
     return f"{rows:,.0f} rows" if rows != 1 else "1 row"
+
+
+def counting(rows: float, examples: int | None) -> str:
+    """Rows, and what they count for where weights say so: 3 rows, which count as 2,900."""
+    if examples is None or examples == rows:
+        return rows_told(rows)
+    return f"{rows_told(examples)}, which {'count' if examples != 1 else 'counts'} as {rows:,.6g}"
 
 
 def figures_told(figures: "Figures") -> list[str]:
@@ -134,9 +145,20 @@ def paragraphs(record: "Record") -> str:
     return "\n\n".join("\n".join([head, *map(_folded, lines)]) for head, lines in told)
 
 
+def screen_width() -> int:
+    """How wide text may be: as the terminal where it is shown on one, else WIDTH."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return WIDTH
+    return max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
 def _folded(line: str) -> str:
     return fill(
-        line, WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
+        line,
+        screen_width(),
+        initial_indent="  ",
+        subsequent_indent="      ",
+        break_on_hyphens=False,
     )
 
 
@@ -225,8 +247,8 @@ def _learnt_from(loss: "Loss", fit: "FitRecord", rows: float) -> str:
         word = "loss explained"
     fitted = "" if fit.r2 is None else f", {word} {share(fit.r2)}"
     error = f"typical error {number(fit.rmse)}"
-    if loss.power is None and fit.deviance is not None:
-        error = f"log loss {share(fit.deviance / 2 / rows)}"
+    if loss.power is None and fit.log_likelihood is not None:
+        error = f"log loss {share(-fit.log_likelihood / rows)}"
     return f"on the rows it learnt from, {error}{fitted}"
 
 
@@ -237,9 +259,11 @@ def _learn(record: "Record") -> list[str]:
         head = f"{', '.join(learnt.targets)}: " if several else ""
         if at == 0:
             reads = "one read" if learnt.reads == 1 else f"{learnt.reads} reads"
-            rows = f"{record.rows:,.0f} rows" if record.rows != 1 else "1 row"
-            left = f" ({record.rows_left_out:,} left out)" if record.rows_left_out else ""
-            read = f"{reads} of {rows}{left}{_passes(learnt)}"
+            left = left_out_told(record.rows_left_out_by_cause)
+            if not left and record.rows_left_out:  # a file of an earlier version
+                left = f"{record.rows_left_out:,} left out"
+            rows = counting(record.rows, record.examples) + (f" ({left})" if left else "")
+            read = f"{reads} of {rows}{_passes(learnt)}"
             lines += [read] if several else []
             head = head or f"{read}; "
         lines.append(f"{head}{learnt.stopped}")

@@ -14,13 +14,13 @@ from deltarule.moments.solve import (
     DECADES,
     RidgePath,
     Spectrum,
-    Whitening,
     dependent,
     guessing_error,
     ridge_path,
     ridge_search,
     solve,
 )
+from deltarule.moments.whitening import Whitening
 from deltarule.rule.predict import Array, Weights, stack
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=50)
@@ -425,7 +425,9 @@ def second_read(
     white = Whitening.of(problem, solve(problem).weights)
     z, left = white.rows(inputs, targets)
     k = targets.shape[1]
-    found = white.solve(Moments.of(np.column_stack([z, left])), k, intercept=intercept)
+    moments = Moments.of(np.column_stack([z, left]))
+    kept = white.kept(moments, intercept=intercept, most=len(inputs) - intercept)
+    found = white.solve(moments, kept, k, intercept=intercept)
     return found.weights, dependent(found.null * problem.spread[:, None])
 
 

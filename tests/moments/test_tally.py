@@ -225,7 +225,7 @@ def test_a_whole_row_weight_counts_as_repeated_rows_fold_by_fold(seed: int, miss
         frame,
         folds=FOLDS,
     )
-    assert weighted.unweighted == (counts == 0).sum()
+    assert weighted.left_out == (counts == 0).sum()
     for one, other in zip(weighted.moments(), repeated.moments(), strict=True):
         assert one.rows == pytest.approx(other.rows, rel=1e-14)
         # Roots of weights are squared again: some last digits.

@@ -195,9 +195,9 @@ def test_numbers_keep_every_digit(write: Callable[..., Path], digits: str) -> No
 
 
 def late(first: str, later: str, *, rows: int = 10_500) -> str:
-    """A file whose column x holds `first` beyond the look, then 500 rows of `later`."""
+    """A file whose column x holds `first` beyond the look, then 1,000 rows of `later`."""
     head = "".join(f"{first.replace('#', str(at % 9))},{at % 5}\n" for at in range(rows))
-    tail = "".join(f"{later.replace('#', str(at % 9))},{at % 5}\n" for at in range(500))
+    tail = "".join(f"{later.replace('#', str(at % 9))},{at % 5}\n" for at in range(1_000))
     return "x,y\n" + head + tail
 
 
@@ -220,7 +220,7 @@ def test_types_that_change_after_the_look(
 ) -> None:
     model = dr.learn(write("t.csv", late(first, later)), predict="y", using=["x"])
     assert columns_of(model)["x"] == kind
-    assert model.record.rows == 11_000
+    assert model.record.rows == 11_500
     # The broken read, the look at everything, the read that counts: none is hidden.
     assert model.record.learnt[0].reads <= reads
     if reads > 1:

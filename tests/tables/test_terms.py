@@ -265,22 +265,29 @@ def test_what_cannot_be_an_input(films: pl.DataFrame, using: list[str], said: st
     assert "\n" not in str(refused.value)
 
 
-def test_a_value_an_expression_cannot_take_is_named_by_its_row(
+def test_a_value_that_is_no_number_is_missing_at_prediction_and_named_by_its_row(
     films: pl.DataFrame, write: Callable[..., Path]
 ) -> None:
     prices = [f"${at}.5" for at in range(len(films))]
     model = dr.learn(films.with_columns(price=pl.Series(prices)), predict="gross", using=["price"])
-    with pytest.raises(dr.DeltaruleError, match=r"row 2.*cheap"):
-        model.predict({"price": ["$1", "cheap", "$3"]})
-    with pytest.raises(dr.DeltaruleError, match=r"row 2.*cheap"):
-        model.predict(write("t.csv", "price\n$1\ncheap\n$3\n"))
+    missing = model.predict({"price": ["$1", None, "$3"]})["gross_prediction"]
+    for table, place in (
+        ({"price": ["$1", "cheap", "$3"]}, "row 2"),
+        (write("t.csv", "price\n$1\ncheap\n$3\n"), "line 3"),
+    ):
+        found, notes = model.predict_noticing(table)
+        assert list(found["gross_prediction"]) == missing
+        told = f"price: 1 cell that is no number treated as missing: 'cheap' ({place})"
+        assert told in notes
+    with pytest.raises(dr.DeltaruleError, match=r"row 1.*cheap"):
+        model.predict({"price": ["cheap", "dear"]})
 
 
 def test_numbers_that_stop_being_numbers_after_the_look(write: Callable[..., Path]) -> None:
     rows = "".join(f'"1,{at % 900 + 100}",{at % 7}\n' for at in range(10_500))
-    rows += "".join(f"cheap {at % 3},{at % 7}\n" for at in range(500))
+    rows += "".join(f"cheap {at % 3},{at % 7}\n" for at in range(1_000))
     model = dr.learn(write("t.csv", "price,y\n" + rows), predict="y", using=["price"])
-    assert model.record.rows == 11_000
+    assert model.record.rows == 11_500
     assert model.record.contract.columns[0].kind == "category"
     assert any("read again" in note for note in model.record.notes)
 

@@ -12,6 +12,7 @@ import typer
 from deltarule import __version__
 from deltarule.cli.alpha import alpha
 from deltarule.cli.columns import columns
+from deltarule.cli.command import CommandGroup, GroupedCommand
 from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
 from deltarule.cli.diagnose import diagnose
@@ -27,10 +28,10 @@ from deltarule.cli.watch import watch
 
 app = typer.Typer(
     name="deltarule",
+    cls=CommandGroup,
     epilog="Try it on real films: deltarule demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -52,7 +53,7 @@ COMMANDS = (
 """In the order that help lists them."""
 
 for command in COMMANDS:
-    app.command()(command)
+    app.command(cls=GroupedCommand)(command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,7 +69,11 @@ def options(
         typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Learn to predict columns of a table from its others: predict, compare, learn."""
+    """Learn to predict columns of a table from its others: predict, compare, learn.
+
+    Linear, logistic, softmax, Poisson, gamma and Tweedie regression, quantiles, ridge and lasso,
+    with the error on held-out rows (cross-validation) and every number of every step.
+    """
 
 
 def main() -> None:

@@ -24,16 +24,22 @@ from deltarule.cli.table import progress_bar, source_of
 def alpha(
     table: Table,
     predict: Annotated[
-        list[str], typer.Option(help="Columns to predict, with commas between them.")
+        list[str],
+        typer.Option(metavar="COLUMNS", help="Columns to predict, with commas between them."),
     ],
     using: Annotated[
         list[str] | None,
-        typer.Option(help="Columns or SQL expressions to predict from. Default: all."),
+        typer.Option(
+            metavar="COLUMNS", help="Columns or SQL expressions to predict from. Default: all."
+        ),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="An alpha to explain as well, on the inputs as they stand.")
+        float | None,
+        typer.Option(
+            metavar="NUMBER", help="An alpha to explain as well, on the inputs as they stand."
+        ),
     ] = None,
-    loss: Annotated[str, typer.Option(help="As for learn.")] = "auto",
+    loss: Annotated[str, typer.Option(metavar="NAME", help="As for learn.")] = "auto",
     ridge: Annotated[
         list[str] | None, typer.Option(metavar="NUMBER|NAME=NUMBER", help="As for learn.")
     ] = None,

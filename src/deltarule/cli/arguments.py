@@ -22,7 +22,7 @@ How = Annotated[
         "--read",
         metavar="KEY=VALUE",
         help="How to read a file, where that should not be found out: separator, quote, header, "
-        "encoding, skip, format, sheet; and dates=mdy, dmy or ymd, the order of their parts.",
+        "encoding, skip, decimal, format, sheet; dates=mdy, dmy or ymd, the order of their parts.",
     ),
 ]
 DatabaseTable = Annotated[
@@ -67,7 +67,10 @@ Dates = Annotated[
     ),
 ]
 MostLevels = Annotated[
-    int, typer.Option("--levels", help="Levels of a category with a weight of their own.")
+    int,
+    typer.Option(
+        "--levels", metavar="NUMBER", help="Levels of a category with a weight of their own."
+    ),
 ]
 ModelFile = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model file, as learn --save writes it.")

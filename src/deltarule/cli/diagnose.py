@@ -12,7 +12,9 @@ from deltarule.cli.table import source_of
 def diagnose(
     model: ModelFile,
     table: Table,
-    rows: Annotated[int, typer.Option(min=1, help="Rows of each sort to look at.")] = 10,
+    rows: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Rows of each sort to look at.")
+    ] = 10,
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,

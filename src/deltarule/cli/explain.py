@@ -13,7 +13,9 @@ from deltarule.cli.table import source_of
 def explain(
     model: ModelFile,
     table: Table,
-    row: Annotated[int, typer.Option(min=1, help="Which row; the first is 1.")] = 1,
+    row: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Which row; the first is 1.")
+    ] = 1,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it as a web page, with figures.")
     ] = None,

@@ -34,22 +34,25 @@ from deltarule.cli.trace import Tracing
 def learn(
     table: Table,
     predict: Annotated[
-        list[str], typer.Option(help="Columns to predict, with commas between them.")
+        list[str],
+        typer.Option(metavar="COLUMNS", help="Columns to predict, with commas between them."),
     ],
     using: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="COLUMNS",
             help="Columns to predict from, with commas between them, or SQL expressions over them: "
-            "log(budget), year - 1970, budget:genre, poly(x, 3). Default: all that can be used."
+            "log(budget), year - 1970, budget:genre, poly(x, 3). Default: all that can be used.",
         ),
     ] = None,
     loss: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME",
             help="What a wrong row counts for, one for all targets or one each: squared (amounts), "
             "logistic (yes/no), softmax (classes), poisson (counts), gamma or tweedie(1.5) "
             "(positive amounts), huber (outliers), absolute (median), quantile(0.9) (bound). "
-            "Default: squared, logistic or softmax, by the target's values."
+            "Default: squared, logistic or softmax, by the target's values.",
         ),
     ] = None,
     ridge: Ridge = None,
@@ -94,7 +97,9 @@ def learn(
     folds: Annotated[
         int | None,
         typer.Option(
-            show_default="5", help="Parts to hold out in turn for the error on rows never seen."
+            show_default="5",
+            metavar="NUMBER",
+            help="Parts to hold out in turn for the error on rows never seen.",
         ),
     ] = None,
     group: Annotated[
@@ -136,13 +141,16 @@ def learn(
     learner: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="exact, descent, momentum, nesterov, adam or newton. Default: exact, or newton "
-            "where it must."
+            "where it must.",
         ),
     ] = None,
     alpha: Annotated[
         float | None,
-        typer.Option(help="The learning rate: plain descent on the inputs as they stand."),
+        typer.Option(
+            metavar="NUMBER", help="The learning rate: plain descent on the inputs as they stand."
+        ),
     ] = None,
     start: Annotated[
         str,
@@ -153,7 +161,8 @@ def learn(
     steps: Annotated[
         int | None,
         typer.Option(
-            help="The most steps to take. Default: 10000; with --batch, --epochs decides."
+            metavar="NUMBER",
+            help="The most steps to take. Default: 10000; with --batch, --epochs decides.",
         ),
     ] = None,
     batch: Annotated[
@@ -163,18 +172,23 @@ def learn(
             help="How many rows a step sees: 1 is one row at a time. An epoch is one round.",
         ),
     ] = "all",
-    epochs: Annotated[int, typer.Option(help="The most epochs, with --batch.")] = 100,
+    epochs: Annotated[
+        int, typer.Option(metavar="NUMBER", help="The most epochs, with --batch.")
+    ] = 100,
     shuffle: Annotated[
         bool,
         typer.Option(
             "--shuffle/--in-order", help="Each epoch in an order of its own, or in the table's."
         ),
     ] = True,
-    seed: Annotated[int, typer.Option(help="What the orders are drawn from.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="NUMBER", help="What the orders are drawn from.")
+    ] = 0,
     tolerance: Annotated[
         float,
         typer.Option(
-            help="Stop when every weight_delta is this small beside the largest at the start."
+            metavar="NUMBER",
+            help="Stop when every weight_delta is this small beside the largest at the start.",
         ),
     ] = 1e-8,
     freeze: Annotated[

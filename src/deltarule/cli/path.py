@@ -25,11 +25,14 @@ from deltarule.cli.table import progress_bar, source_of
 
 def path(
     table: Table,
-    predict: Annotated[str, typer.Option(help="The column to predict.")],
+    predict: Annotated[str, typer.Option(metavar="COLUMNS", help="The column to predict.")],
     using: Annotated[
-        list[str] | None, typer.Option(help="Columns to predict from, as for learn.")
+        list[str] | None,
+        typer.Option(metavar="COLUMNS", help="Columns to predict from, as for learn."),
     ] = None,
-    loss: Annotated[str, typer.Option(help="What a wrong row counts for, as for learn.")] = "auto",
+    loss: Annotated[
+        str, typer.Option(metavar="NAME", help="What a wrong row counts for, as for learn.")
+    ] = "auto",
     ridge: Ridge = None,
     lasso: Lasso = None,
     positive: Positive = None,

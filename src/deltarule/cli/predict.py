@@ -46,7 +46,9 @@ def predict(
         str | None,
         typer.Option(metavar="NAME", help="Write all rows to a new table of the same database."),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Rows to show on the screen.")] = 10,
+    rows: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Rows to show on the screen.")
+    ] = 10,
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,

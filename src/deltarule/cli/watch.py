@@ -14,22 +14,27 @@ def watch(
         typer.Argument(metavar="[TABLE]", help="What learn takes; without one, the lessons."),
     ] = None,
     predict: Annotated[
-        list[str] | None, typer.Option(help="Columns to predict, with commas between them.")
+        list[str] | None,
+        typer.Option(metavar="COLUMNS", help="Columns to predict, with commas between them."),
     ] = None,
     using: Annotated[
-        list[str] | None, typer.Option(help="Columns to predict from, or expressions, as in learn.")
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMNS", help="Columns to predict from, or expressions, as in learn."
+        ),
     ] = None,
     loss: Annotated[
-        str, typer.Option(help="What a wrong row counts for, as in learn.")
+        str, typer.Option(metavar="NAME", help="What a wrong row counts for, as in learn.")
     ] = "squared",
-    learner: Annotated[str, typer.Option(help="What takes the steps.")] = "descent",
+    learner: Annotated[str, typer.Option(metavar="NAME", help="What takes the steps.")] = "descent",
     alpha: Annotated[
-        float | None, typer.Option(help="The learning rate. Default: one that settles.")
+        float | None,
+        typer.Option(metavar="NUMBER", help="The learning rate. Default: one that settles."),
     ] = None,
     standardise: Annotated[
         bool, typer.Option("--standardise", help="Take steps on standardised inputs.")
     ] = False,
-    ridge: Annotated[float, typer.Option(help="Penalty on large weights.")] = 0.0,
+    ridge: Annotated[float, typer.Option(metavar="NUMBER", help="Penalty on large weights.")] = 0.0,
     intercept: Annotated[
         bool,
         typer.Option(
@@ -43,7 +48,10 @@ def watch(
         list[str] | None, typer.Option(metavar="NAME", help="Weights that keep their start.")
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to listen at. Default: a free one.")
+        int,
+        typer.Option(
+            min=0, max=65535, metavar="NUMBER", help="The port to listen at. Default: a free one."
+        ),
     ] = 0,
     show: Annotated[
         bool, typer.Option("--open/--no-open", help="Open it in a browser, or only print where.")

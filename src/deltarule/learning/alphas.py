@@ -21,11 +21,10 @@ from deltarule.moments.pace import Pace
 from deltarule.moments.solve import triangle_of
 from deltarule.moments.standard import Standard
 from deltarule.rule.predict import Array, Mask, Weights, stack
-from deltarule.summary import number
+from deltarule.summary import number, screen_width
 from deltarule.views import html
 
 NEAR, NEARER = 0.01, 1e-6
-WIDTH = 96
 COLUMNS_SHOWN = 3
 
 
@@ -126,7 +125,7 @@ class Alphas:
 
     def __str__(self) -> str:
         return "\n".join(
-            fill(line, WIDTH, initial_indent="  " * bool(at), subsequent_indent="      ")
+            fill(line, screen_width(), initial_indent="  " * bool(at), subsequent_indent="      ")
             for at, line in enumerate(self._lines())
         )
 

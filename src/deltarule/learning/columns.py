@@ -16,6 +16,7 @@ from deltarule.tables.plan import Plan, plan
 from deltarule.tables.reading import Keep, Progress, Read, read
 from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
 from deltarule.tables.terms import date_parts
+from deltarule.tables.text_columns import formatted
 from deltarule.views import html, text
 
 LEVELS_SHOWN = 4
@@ -63,7 +64,8 @@ def columns(
     try:
         found = read(source, asked, progress=progress, keep=Keep(0))
     except ColumnError:
-        made = plan(source.look(), asked, name=source.name, typed=source.typed)
+        read_as = formatted(source, asked)
+        made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
         if made.numbers or made.categories:
             raise
         # Nothing in it can be an input: the look says why.

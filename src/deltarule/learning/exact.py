@@ -17,7 +17,6 @@ from deltarule.moments.solve import (
     Normal,
     RidgePath,
     Spectrum,
-    Whitening,
     ridge_path,
     ridge_search,
     solve,
@@ -25,6 +24,7 @@ from deltarule.moments.solve import (
 )
 from deltarule.moments.splits import Splits
 from deltarule.moments.standard import Standard
+from deltarule.moments.whitening import Whitening
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.saved import FitRecord
 from deltarule.summary import number
@@ -252,25 +252,28 @@ class Exact:
                 folds[fold] = folds[fold] + Moments.of(both[mine], each)
         whole = total(folds)
         folds = [fold.scaled(whole.scale) for fold in folds]
-        found = white.solve(whole, k, intercept=self.asked.intercept)
+        intercept = self.asked.intercept
+        kept = white.kept(whole, intercept=intercept, most=read.examples - intercept)
+        found = white.solve(whole, kept, k, intercept=intercept)
         # What is left of the targets may be kept in another unit than they were.
         rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
-        held_out, own = None, {}
-        if read.splits.of(folds):
-            targets = range(columns - k, columns)
-            again = Problem(found.kept, targets, self.asked.intercept, {}, None)
-            path = ridge_path(folds, again, strengths=np.zeros(1), splits=read.splits)
-            held_out = path.errors[0] * rescaled
-            learnt = taught(folds, again, read.splits, ridge=0.0)
-            own = {fold: white.own(found.kept, one) for fold, one in learnt.items()}
+        errors, own = [], {}
+        for split in read.splits.of(folds):
+            teachers = total([folds[fold] for fold in split.learnt])
+            learnt = white.solve(teachers, kept, k, intercept=intercept)
+            judged = LeastSquares.of(
+                folds[split.judged], kept, range(columns - k, columns), intercept=intercept
+            )
+            errors.append(judged.squared_error(learnt.inner) * rescaled)
+            own[split.judged] = learnt.weights
         return replace(
             self,
             weights=found.weights,
             inverse=found.inverse,
             null=found.null,
-            squared_error=found.problem.squared_error(found.found.weights) * rescaled,
-            sure=found.found.sure,
-            held_out=held_out,
+            squared_error=found.problem.squared_error(found.inner) * rescaled,
+            sure=found.sure,
+            held_out=np.array(errors) if errors else None,
             taught=own,
         )
 

@@ -319,6 +319,7 @@ class Settings:
             group=self.group,
             time=self.time,
             offset=self.added,
+            exposure=self.exposure,
             shifted=self._shifted(),
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),

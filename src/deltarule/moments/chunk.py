@@ -7,8 +7,9 @@ Missing inputs count as the frame's fill, beside a column that is 1 where they a
 Shapes: n rows, m numbers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -75,6 +76,27 @@ class Chunk:
         homeless: Mask = self.placed == NOWHERE
         return homeless if homeless.any() else None
 
+    def gone(self, missing: Sequence[Mask]) -> Iterator[tuple[int, Mask]]:
+        """The rows that cannot be learnt from, (n,), by cause: those of the first cause first.
+
+        Causes count the numbers, the categories, no fold, and a weight of 0. Numbers go backwards:
+        an offset stands behind the targets that may be measured from it.
+        `missing` says of each number where it is.
+        """
+        m, c = len(self.numbers), len(self.categories)
+        for at in reversed(range(self.targets, m)):
+            yield at, missing[at]
+        for at in range(c - self.classes, c):
+            yield m + at, self.categories[at].codes == 0
+        if self.homeless is not None:
+            yield m + c, self.homeless
+        if self.row_weights is not None:
+            yield m + c + 1, ~(self.row_weights > 0)
+        if self.drop_missing:
+            yield from enumerate(missing[: self.targets])
+            for at in range(c - self.classes):
+                yield m + at, self.categories[at].codes == 0
+
     def fold(self, folds: int, kept: NDArray[np.intp] | None = None) -> Folds:
         """The fold of each row, or of those `kept`: (n,)."""
         if self.placed is not None:
@@ -135,7 +157,7 @@ class Frame:
 class Tidy:
     """A chunk without the rows that are left out, every gap filled.
 
-    `kept` are the rows left; None where all are.
+    `kept` are the rows left; None where all are. `causes` counts those left out, as `Chunk.gone`.
     """
 
     numbers: Sequence[Column]
@@ -145,8 +167,7 @@ class Tidy:
     low: dict[int, float]
     high: dict[int, float]
     kept: NDArray[np.intp] | None
-    left_out: int = 0
-    unweighted: int = 0
+    causes: Counter[int] = field(default_factory=Counter)
 
     @classmethod
     def unchecked(cls, chunk: Chunk) -> "Tidy":
@@ -169,21 +190,11 @@ class Tidy:
         """
         columns = [whole(column) for column in chunk.numbers]
         missing = [np.isnan(column) for column in columns]
-        first = len(chunk.categories) - chunk.classes
-        needed = [*missing[chunk.targets :], *(c.codes == 0 for c in chunk.categories[first:])]
-        if chunk.drop_missing:
-            needed = [*missing, *(category.codes == 0 for category in chunk.categories)]
         keep = np.ones(len(chunk), dtype=bool)
-        for gap in needed:
-            keep &= ~gap
-        if chunk.homeless is not None:
-            keep &= ~chunk.homeless
-        left_out = len(keep) - int(keep.sum())
-        unweighted = 0
-        if chunk.row_weights is not None:
-            weighed = chunk.row_weights > 0
-            unweighted = int((keep & ~weighed).sum())
-            keep &= weighed
+        causes: Counter[int] = Counter()
+        for cause, gone in chunk.gone(missing):
+            causes[cause] += int((keep & gone).sum())
+            keep &= ~gone
         kept = np.flatnonzero(keep)
         numbers: list[Array] = []
         gaps: dict[int, Array] = {}
@@ -209,8 +220,7 @@ class Tidy:
             low=low,
             high=high,
             kept=kept,
-            left_out=left_out,
-            unweighted=unweighted,
+            causes=causes,
         )
 
 

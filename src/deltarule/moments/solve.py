@@ -1,4 +1,4 @@
-"""What is solved from moments: exact weights, the second read's coordinates, ridge, descent.
+"""What is solved from moments: exact weights, ridge, descent.
 
     exact     gram @ weight = with_targets, in units where every input has spread 1
     ridge     mean loss + ridge / 2 * sum(standardised weight ** 2), loss = delta ** 2 / 2
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from deltarule.moments.choice import relative, surely_lower
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.problem import Problem
 from deltarule.moments.splits import ANY_ORDER, Splits
@@ -100,7 +101,7 @@ def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
         null = np.column_stack([null, np.eye(p)[:, constant]])
     weight = normal.own(problem, solved)
     if null.shape[1]:
-        weight = _shortest(weight, null / normal.scale[:, None])
+        weight = shortest(weight, null / normal.scale[:, None])
     return Solution(
         weights=with_intercept(problem, weight),
         inverse=inverse / problem.rows,
@@ -133,6 +134,17 @@ def _sure(factor: Array, sums: Array) -> bool:
     return bool(reciprocal > SURE)
 
 
+def rank(problem: LeastSquares) -> int:
+    """How many weights the rows determine: inputs that vary, less their dependencies."""
+    normal = Normal.of(problem)
+    every = len(normal.scale)
+    factor, failed = linalg.lapack.dpotrf(normal.correlation, lower=True)
+    if every and (failed or not _sure(factor, normal.sums)):
+        values = linalg.eigvalsh(normal.correlation)
+        every = int((values > every * 4 * EPS * values[-1]).sum())
+    return every - len(normal.constant)
+
+
 def _solve(correlation: Array, slope: Array) -> tuple[Array, Array, Array, bool]:
     """The solution, the inverse, the null directions, and whether enough digits are sure."""
     p = len(correlation)
@@ -153,7 +165,7 @@ def _solve(correlation: Array, slope: Array) -> tuple[Array, Array, Array, bool]
     return turned @ (vectors[:, kept].T @ slope), inverse, vectors[:, ~kept], False
 
 
-def _shortest(weight: Array, null: Array) -> Array:
+def shortest(weight: Array, null: Array) -> Array:
     """The smallest weights that predict the same, given the combinations that never vary."""
     basis, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
     shorter: Array = weight - basis @ (basis.T @ weight)
@@ -166,97 +178,6 @@ def with_intercept(problem: LeastSquares, weight: Array) -> Weights:
         return {"weight": weight}
     target_mean = problem.target_mean * problem.target_scale
     return {"weight": weight, "intercept": target_mean - (problem.mean * problem.scale) @ weight}
-
-
-@dataclass(frozen=True)
-class Whitening:
-    """New coordinates in which nearly dependent inputs are far apart, for a second read.
-
-    z = (x - centre) @ turn, and in place of the targets what the first weights leave of them. In
-    these coordinates the sums keep the digits that the first read's squares lost: Cholesky-QR
-    twice (Yamamoto et al. 2015), with eigenvectors in place of the triangle because they do not
-    break down where inputs are exactly dependent.
-
-    Shapes:  centre, unit (p,); turn (p, p); floor (p,): what each z was divided by, squared
-    """
-
-    centre: Array
-    unit: Array
-    turn: Array
-    floor: Array
-    first: Weights
-    noise: float
-
-    @classmethod
-    def of(cls, problem: LeastSquares, first: Weights) -> "Whitening":
-        """The coordinates that suit what the first read knows."""
-        spread = problem.spread
-        scale = np.where(spread > 0, spread, 1.0)
-        unit = scale / problem.scale
-        values, vectors = linalg.eigh(problem.gram / np.outer(unit, unit) / problem.rows)
-        floor = np.maximum(values, len(values) * 4 * EPS * max(float(values[-1]), EPS))
-        middle = problem.mean * problem.scale
-        return cls(
-            centre=middle if problem.intercept else np.zeros_like(middle),
-            unit=scale,
-            turn=vectors / scale[:, None] / np.sqrt(floor),
-            floor=floor,
-            first=first,
-            # A direction smaller than the rounding of the values themselves is no direction.
-            noise=4 * EPS * len(values) * float(np.max(1 + np.abs(middle) / scale, initial=1.0)),
-        )
-
-    def rows(self, inputs: Array, targets: Array) -> tuple[Array, Array]:
-        """The second read's columns: z (n, p), and what is left of the targets (n, k)."""
-        z = (inputs - self.centre) @ self.turn
-        left = targets - inputs @ self.first["weight"]
-        return z, left - self.first["intercept"] if "intercept" in self.first else left
-
-    def own(self, kept: Sequence[int], found: Weights) -> Weights:
-        """Weights in the inputs' own units, from those of the directions kept."""
-        moved = self.turn[:, kept] @ found["weight"]
-        own: dict[str, Array] = {"weight": self.first["weight"] + moved}
-        if "intercept" in found:
-            own["intercept"] = self.first["intercept"] + found["intercept"] - self.centre @ moved
-        return own
-
-    def solve(self, moments: Moments, outputs: int, *, intercept: bool) -> "Whitened":
-        """The exact weights in the inputs' own units, from the second read's moments."""
-        p = len(self.floor)
-        targets = range(p, p + outputs)
-        every = LeastSquares.of(moments, range(p), targets, intercept=intercept)
-        size = every.spread * np.sqrt(self.floor)
-        kept = [int(at) for at in np.flatnonzero(size > self.noise)]
-        problem = LeastSquares.of(moments, kept, targets, intercept=intercept)
-        found = solve(problem)
-        turn = self.turn[:, kept]
-        weight = self.first["weight"] + turn @ found.weights["weight"]
-        dropped = np.setdiff1d(np.arange(p), kept)
-        # Turned back to units of spread 1: there the columns of `turn` were orthogonal.
-        null = self.turn[:, dropped] * self.unit[:, None] * np.sqrt(self.floor[dropped])
-        if dropped.size:
-            weight = _shortest(weight, null / self.unit[:, None])
-        weights: dict[str, Array] = {"weight": weight}
-        if intercept:
-            shift = found.weights["intercept"] - self.centre @ (turn @ found.weights["weight"])
-            weights["intercept"] = self.first["intercept"] + shift
-            if dropped.size:
-                moved = self.first["weight"] + turn @ found.weights["weight"] - weight
-                weights["intercept"] = weights["intercept"] + self.centre @ moved
-        own = turn * self.unit[:, None] / found.unit
-        return Whitened(problem, kept, found, weights, own @ found.inverse @ own.T, null)
-
-
-@dataclass(frozen=True)
-class Whitened:
-    """What the second read found; `inverse` and `null` as in `Solution`."""
-
-    problem: LeastSquares
-    kept: Sequence[int]
-    found: Solution
-    weights: Weights
-    inverse: Array
-    null: Array
 
 
 def dependent(null: Array) -> list[tuple[int, ...]]:
@@ -311,19 +232,10 @@ class RidgePath:
         return mean
 
     def chosen(self) -> int:
-        """The strength that earns its place: none, unless the best beats it by a standard error.
-
-        Outputs count alike: each one's error is taken relative to guessing its mean.
-        """
-        guessing = self.guessing.sum(axis=0) / self.rows.sum()
-        each = self.errors / self.rows[:, None] / np.where(guessing > 0, guessing, 1.0)
-        by_fold = each.mean(axis=2)
-        share = self.rows / self.rows.sum()
-        mean = by_fold @ share
-        best = int(np.argmin(mean))
-        gained = by_fold[0] - by_fold[best]
-        error = float(np.std(gained, ddof=1) / np.sqrt(len(gained))) if len(gained) > 1 else np.inf
-        return best if mean[0] - mean[best] > error else 0
+        """The strength that earns its place: none, unless the best surely has a lower error."""
+        errors = relative(self.errors, self.guessing)
+        best = int(np.argmin(errors.sum(axis=1)))
+        return best if surely_lower(errors[best], errors[0]) else 0
 
 
 def ridge_path(

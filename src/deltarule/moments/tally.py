@@ -9,6 +9,7 @@ Shapes: n rows, m numbers of which g have gaps, f folds. A gram is (f, s, s) for
 column of ones, the numbers, and where those with gaps are missing.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -43,8 +44,8 @@ class Sums:
     tables: list[Array] = field(default_factory=list)
     pairs: dict[tuple[int, int], Array] = field(default_factory=dict)
     examples: int = 0
-    left_out: int = 0
-    unweighted: int = 0
+    causes: Counter[int] = field(default_factory=Counter)
+    """How many rows were left out, by cause as `Chunk.gone` counts them."""
 
     def __add__(self, other: "Sums") -> "Sums":
         gaps = tuple(sorted({*self.gaps, *other.gaps}))
@@ -58,8 +59,7 @@ class Sums:
             tables=[_padded_sum(a, b) for a, b in zip(one.tables, other.tables, strict=True)],
             pairs={key: _padded_sum(a, other.pairs[key]) for key, a in self.pairs.items()},
             examples=self.examples + other.examples,
-            left_out=self.left_out + other.left_out,
-            unweighted=self.unweighted + other.unweighted,
+            causes=self.causes + other.causes,
         )
 
     def widened(self, gaps: tuple[int, ...]) -> "Sums":
@@ -77,6 +77,11 @@ class Sums:
             wide[:, :, places] = table
             tables.append(wide)
         return replace(self, gaps=gaps, gram=gram, tables=tables)
+
+    @property
+    def left_out(self) -> int:
+        """How many rows were left out, whatever for."""
+        return self.causes.total()
 
     @property
     def digits_lost(self) -> float:
@@ -166,7 +171,7 @@ def tally(chunk: Chunk, frame: Frame, *, folds: int) -> Sums:
 def _tally(chunk: Chunk, tidy: Tidy, frame: Frame, folds: int) -> Sums | None:
     """The sums; None where a number's square is not finite."""
     m = len(tidy.numbers)
-    n = len(chunk) - tidy.left_out - tidy.unweighted
+    n = len(chunk) - tidy.causes.total()
     fold = chunk.fold(folds, tidy.kept)
     columns = [*tidy.numbers, *tidy.gaps.values()]
     sums = Sums(
@@ -176,8 +181,7 @@ def _tally(chunk: Chunk, tidy: Tidy, frame: Frame, folds: int) -> Sums | None:
         low=np.full(m, np.inf),
         high=np.full(m, -np.inf),
         examples=n,
-        left_out=tidy.left_out,
-        unweighted=tidy.unweighted,
+        causes=tidy.causes,
     )
     with np.errstate(over="ignore", invalid="ignore"):
         sums.gram = _gram(columns, tidy.row_weights, fold, frame, folds, sums)
@@ -279,7 +283,6 @@ class Reading:
 
     def __init__(self, *, folds: int) -> None:
         self.folds = folds
-        self.examples = self.left_out = self.unweighted = 0
         self._finished: list[Sums] = []
         self._sums: Sums | None = None
 
@@ -330,7 +333,6 @@ class Reading:
         for part in self._finished:
             last.low, last.high = np.minimum(last.low, part.low), np.maximum(last.high, part.high)
             last.examples += part.examples
-            last.left_out += part.left_out
-            last.unweighted += part.unweighted
+            last.causes += part.causes
         assert merged is not None
         return merged, last

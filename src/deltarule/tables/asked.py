@@ -33,6 +33,8 @@ class Asked:
     """Folds are periods of this, each judged by the earlier ones."""
     offset: str | None = None
     """What is added to every score with a weight of 1."""
+    exposure: str | None = None
+    """The column that the offset is the log of."""
     shifted: bool | None = False
     """Whether targets are measured from the offset, as where the score is the prediction; None to
     tell by their values."""
@@ -43,6 +45,9 @@ class Asked:
     """How many levels of a category are kept; the others share one."""
     texts: frozenset[str] = frozenset()
     """Columns that turned out to be text, though their first rows spell numbers."""
+
+    missing_words: tuple[str, ...] = ()
+    """Words that stand for missing, besides the usual ones."""
 
     @property
     def splits(self) -> Splits:

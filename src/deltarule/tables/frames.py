@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from deltarule.errors import (
     ReadError,
 )
 from deltarule.tables.polars import PolarsSource, said
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched, row_place
 
 Back = Callable[[pl.DataFrame], Any]
 Parts = Callable[[Collection[str] | None], Iterator[pl.DataFrame]]
@@ -55,6 +56,7 @@ class PartsSource:
         self.name, self.dialect, self.rows, self.in_memory = NAME, dialect, rows, in_memory
         self.reads = 0
         self.notes: list[str] = []
+        self.mixed: Mapping[str, str] = {}
         self.files: Sequence[Path] = ()
         self._parts, self._once = parts, once
         self._look: pl.DataFrame | None = None
@@ -63,6 +65,9 @@ class PartsSource:
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: such a table has its own types."""
+
+    def place(self, row: int) -> str:
+        return row_place(row)
 
     def look(self) -> pl.DataFrame:
         if self._look is None:
@@ -143,7 +148,7 @@ def open_table(table: Any) -> tuple[Source, Back]:
     if isinstance(table, Mapping):
         return _from_dict(table)
     if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
-        return _held(_from_rows(table)), lambda frame: frame.to_dicts()
+        return _from_rows(table), lambda frame: frame.to_dicts()
     if isinstance(table, np.ndarray):
         return _from_array(table)
     return _from_library(table)
@@ -191,11 +196,11 @@ def _held(frame: pl.DataFrame, dialect: str = "polars frame") -> PartsSource:
 
 def _from_dict(table: Mapping[str, Any]) -> tuple[Source, Back]:
     if table and not any(_is_column(values) for values in table.values()):
-        return _held(_from_rows([table])), lambda frame: frame.row(0, named=True)
-    return _held(_built(table)), lambda frame: frame.to_dict(as_series=False)
+        return _from_rows([table]), lambda frame: frame.row(0, named=True)
+    return _built(table), lambda frame: frame.to_dict(as_series=False)
 
 
-def _from_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def _from_rows(rows: Sequence[Mapping[str, Any]]) -> Source:
     names = dict.fromkeys(name for row in rows for name in row)
     return _built({name: [row.get(name) for row in rows] for name in names})
 
@@ -213,17 +218,18 @@ def _from_array(table: Any) -> tuple[Source, Back]:
             made[name] = array
         return made
 
-    return _held(_built({name: table[name] for name in names})), back
+    return _built({name: table[name] for name in names}), back
 
 
 def _is_column(values: Any) -> bool:
     return hasattr(values, "__len__") and not isinstance(values, (str, bytes, Mapping))
 
 
-def _built(columns: Mapping[str, Any]) -> pl.DataFrame:
-    """A frame of columns; a single value beside columns is repeated."""
+def _built(columns: Mapping[str, Any]) -> Source:
+    """The source of columns; a single value beside columns is repeated."""
+    mixed: dict[str, str] = {}
     made = {
-        name: _column(name, values) if _is_column(values) else values
+        name: _column(name, values, mixed) if _is_column(values) else values
         for name, values in columns.items()
     }
     lengths = {len(column) for column in made.values() if isinstance(column, pl.Series)}
@@ -231,11 +237,13 @@ def _built(columns: Mapping[str, Any]) -> pl.DataFrame:
         told = ", ".join(f"'{name}' has {len(made[name])}" for name in list(made)[:4])
         raise ReadError(f"{NAME} has columns of unlike length: {told}")
     with _told():
-        return pl.DataFrame(made)
+        source = _held(pl.DataFrame(made))
+    source.mixed = mixed
+    return source
 
 
-def _column(name: Any, values: Any) -> pl.Series:
-    """A column of a list, array or series.
+def _column(name: Any, values: Any, mixed: dict[str, str]) -> pl.Series:
+    """A column of a list, array or series; one of numbers and text is text, and noted in `mixed`.
 
     Errors:  ReadError where it is of no kind that all its values share
     """
@@ -244,7 +252,11 @@ def _column(name: Any, values: Any) -> pl.Series:
     try:
         made = pl.Series(name, _alike(values))
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-        raise _unlike(name, values, error) from error
+        unlike = _unlike(name, values, error)
+        if not _mixes(values):
+            raise unlike from error
+        mixed[name] = str(unlike)
+        made = pl.Series(name, [_in_text(one) for one in values], dtype=pl.String)
     if made.dtype == pl.Object:
         raise _unlike(name, values, None)
     return made
@@ -263,6 +275,23 @@ def _alike(values: Any) -> Any:
         if values.dtype.kind == "f" and values.itemsize > 8:
             return values.astype(np.float64)
     return values
+
+
+def _mixes(values: Any) -> bool:
+    """Whether these are numbers and text, and nothing else."""
+    present = [value for value in values if value is not None]
+    texts = [value for value in present if isinstance(value, str)]
+    numbers = [one for one in present if isinstance(one, Real) and type(one) is not bool]
+    return 0 < len(texts) < len(present) == len(texts) + len(numbers)
+
+
+def _in_text(value: Any) -> str | None:
+    """A number so that it reads back as it is, and text as it stands; NaN is missing."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Integral):
+        return str(int(value))
+    return None if value != value else repr(float(value))
 
 
 def _is_nan(value: Any) -> bool:
@@ -353,8 +382,9 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
     names = [str(name) for name in table.columns]
     _check_names(names)
     # Python's objects have no type until all are seen, and take far more memory than as a column.
+    mixed: dict[str, str] = {}
     objects = {
-        name: _pandas_column(name, table.iloc[:, at])
+        name: _pandas_column(name, table.iloc[:, at], mixed)
         for at, name in enumerate(names)
         if table.dtypes.iloc[at] == "object"
     }
@@ -367,7 +397,7 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
                 [
                     objects[names[at]][rows]
                     if names[at] in objects
-                    else _pandas_column(names[at], table.iloc[rows, at])
+                    else _pandas_column(names[at], table.iloc[rows, at], mixed)
                     for at in places
                 ]
             )
@@ -377,14 +407,16 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
         return pd.DataFrame(columns, index=table.index)
 
     source = PartsSource(parts, dialect="pandas frame", rows=len(table), in_memory=True)
+    source.mixed = mixed
     return source, back
 
 
-def _pandas_column(name: str, values: Any) -> pl.Series:
+def _pandas_column(name: str, values: Any, mixed: dict[str, str]) -> pl.Series:
     kind = values.dtype
     if kind == "object":
         gone = values.isna()
-        return _column(name, [None if no else one for one, no in zip(values, gone, strict=True)])
+        present = [None if no else one for one, no in zip(values, gone, strict=True)]
+        return _column(name, present, mixed)
     if isinstance(kind, np.dtype):
         if kind.kind == "c":
             raise ReadError(

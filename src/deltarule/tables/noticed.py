@@ -51,8 +51,10 @@ class Met:
         for column, count in self.outside.items():
             notes.append(told(column, "is out of the range learnt from", count, ""))
         for column, count in self.missing.items():
-            how = TAKEN[known[column].kind]
-            notes.append(told(column, "is missing", count, how))
+            one = known[column]
+            exposure = one.exposure if isinstance(one, Offset) else None
+            what = "is missing" if exposure is None else "is missing, 0 or below 0"
+            notes.append(told(exposure or column, what, count, TAKEN[one.kind]))
         if self.ignored:
             shown = ", ".join(self.ignored[:5]) + (", ..." if len(self.ignored) > 5 else "")
             word = "column" if len(self.ignored) == 1 else "columns"

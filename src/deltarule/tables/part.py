@@ -1,4 +1,4 @@
-"""Part: a frozen piece of what a model file keeps; unknown fields are refused."""
+"""A piece of a model's contract with its tables."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -10,15 +10,16 @@ from deltarule.moments.chunk import Chunk, Folds
 from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import MOST_LEVELS, Asked
+from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, time_column
 from deltarule.tables.levels import Levels
 from deltarule.tables.names import check_there
 from deltarule.tables.polars import said
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
-from deltarule.tables.text_columns import Formats
+from deltarule.tables.text_columns import Formats, NumberFormat
 from deltarule.tables.text_formats import format_of
-from deltarule.tables.values import class_names, numbers_of, row_weights_of
+from deltarule.tables.values import check_exposure, class_names, numbers_of, row_weights_of
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
@@ -83,7 +84,25 @@ class Plan:
         apart = [one for one in (self.asked.row_weight, self.offset) if one is not None]
         read = self._read([*self.numbers, *self.amounts, *apart], self.categories)
         read += [self.terms[name].polars(self.kinds) for name in self.classes]
+        if self.asked.exposure is not None:
+            exposure = Term(self.asked.exposure).polars(self.kinds)
+            read.append(exposure.alias(self._unused("(exposure)")))
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
+
+    def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
+        """Why rows were left out, in words, and how many; from the counts of a chunk's causes."""
+        asked = self.asked
+        words = [gap(name) for name in [*self.numbers, *self.amounts]]
+        if self.offset is not None:
+            own = gap(self.offset) if asked.exposure is None else weight_gap(asked.exposure)
+            words += [own, *map(gap, self.beside[1:])]
+        words += [gap(name) for name in [*self.categories, *self.classes]]
+        words += [gap(asked.time or ""), weight_gap(asked.row_weight or "")]
+        found: dict[str, int] = {}
+        for cause, rows in sorted(counts.items()):
+            if rows:
+                found[words[cause]] = found.get(words[cause], 0) + rows
+        return found
 
     @property
     def times(self) -> list[pl.Expr]:
@@ -103,8 +122,11 @@ class Plan:
 
     @property
     def fold_column(self) -> str:
+        """What folds are read by."""
+        return self._unused("(fold)")
+
+    def _unused(self, name: str) -> str:
         """A name that no column of the table has."""
-        name = "(fold)"
         while name in self.kinds:
             name += "'"
         return name
@@ -160,10 +182,14 @@ class Plan:
     def offsets(self, frame: pl.DataFrame, *, name: str, row: int) -> Array | None:
         """What is added to each row's score, (n,), NaN where missing; None where nothing is.
 
-        Errors:  ValueRefusedError for an infinite one
+        Errors:  ValueRefusedError for an infinite one, and for an exposure below 0
         """
         if self.offset is None:
             return None
+        exposure = self.asked.exposure
+        if exposure is not None:
+            where = f"{name}, column '{exposure}'"
+            check_exposure(frame[self._unused("(exposure)")], where=where, row=row)
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
 
@@ -183,17 +209,14 @@ def plan(
     asked: Asked,
     *,
     name: str,
-    typed: bool = True,
-    decimal: str | None = None,
     formats: Formats | None = None,
 ) -> Plan:
-    """What to make of each column; text that spells numbers is numbers.
+    """What to make of each column; `formats` are those of columns that were text.
 
-    `typed` says whether text was meant as text, `decimal` which decimal mark is likely; `formats`
-    are those of columns that were text.
     Errors:  ColumnError, TargetError, EmptyError; LearningError when a column has two parts to
              play, ExpressionError for an expression that cannot be an input
     """
+    formats = formats or {}
     if not look.columns or look.height == 0:
         raise EmptyError(f"{name} has no rows: there is nothing to learn from")
     weight = [asked.row_weight] if asked.row_weight else []
@@ -205,7 +228,12 @@ def plan(
         raise LearningError(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
-    shown = Look(look, name, typed, decimal, asked.dates, asked.texts)
+    numbers = {
+        column: one.expression(column)
+        for column, one in formats.items()
+        if isinstance(one, NumberFormat)
+    }
+    shown = Look(look, name, asked.dates, numbers)
     by = asked.group or asked.time
     folds = one_term(by, shown) if by else None
     offset = _offset(asked.offset, shown) if asked.offset else None
@@ -229,7 +257,7 @@ def plan(
     kinds = dict(look.schema)
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
     read = dict.fromkeys(column for term in terms.values() for column in term.columns)
-    own = {column: (formats or {}).get(column) or format_of(kinds[column]) for column in read}
+    own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
     known = {column: one for column, one in own.items() if one is not None}
     made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], [], {}, formats=known)
     if folds is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from deltarule.errors import EmptyError, ReadError
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, row_place
 
 # Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
 os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
@@ -108,6 +108,7 @@ class PolarsSource:
         self.rows = rows
         self.dialect = dialect
         self.notes: list[str] = []
+        self.mixed: dict[str, str] = {}
         self.files: Sequence[Path] = ()
         self.reads = 0
         # Temporary files go with what owns them, so they are kept as long as the source is.
@@ -116,6 +117,9 @@ class PolarsSource:
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: a frame or a Parquet file has its own types."""
+
+    def place(self, row: int) -> str:
+        return row_place(row)
 
     def look(self) -> pl.DataFrame:
         return collected(self.lazy.head(LOOK_ROWS), self.name)

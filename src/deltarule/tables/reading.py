@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from deltarule.errors import ColumnError, EmptyError, TargetError, ValueRefusedError
+from deltarule.errors import (
+    ColumnError,
+    EmptyError,
+    TableError,
+    TargetError,
+    ValueRefusedError,
+)
 from deltarule.moments.chunk import NOWHERE, Chunk, Folds, Frame, InfiniteError
 from deltarule.moments.mixed import Codes
 from deltarule.moments.moments import Moments
@@ -22,6 +28,7 @@ from deltarule.moments.tally import Reading, Sums, tally
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.asked import Asked
 from deltarule.tables.categories import NumbersError
+from deltarule.tables.causes import counted, gap, weight_gap
 from deltarule.tables.folds import Times
 from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars import UnparsedError
@@ -67,8 +74,8 @@ class Read:
     schema: Schema
     folds: list[Moments]
     examples: int
-    left_out: int
-    unweighted: int
+    causes: dict[str, int]
+    """How many rows were left out, by what is wrong with them in words."""
     notes: list[str]
     frames: list[pl.DataFrame] | None
     sample: list[pl.DataFrame]
@@ -78,6 +85,11 @@ class Read:
     at_first: int
     """How often all rows were read until this was found."""
     every: Schema
+
+    @property
+    def left_out(self) -> int:
+        """How many rows were left out, whatever for."""
+        return sum(self.causes.values())
 
     @property
     def splits(self) -> Splits:
@@ -277,14 +289,7 @@ def read(
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
             read_as = formatted(source, asked, later)
-            made = plan(
-                read_as.look(),
-                asked,
-                name=source.name,
-                typed=source.typed,
-                decimal=source.decimal,
-                formats=read_as.formats,
-            )
+            made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
             if asked.time is not None:
                 made.cuts = _cuts(read_as, made)
             kept = keep if isinstance(keep, Keep) else keep(made)
@@ -377,10 +382,10 @@ def _read(
         raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
     folds, sums = reading.finish()
     if sums.examples == 0:
-        raise _nothing_left(source.name, asked, sums)
+        raise _nothing_left(source.name, asked, made.causes(sums.causes))
     schema, folds, notes = settle(made, folds, sums, source.name)
     return Read(
-        *(source, made, schema, folds, sums.examples, sums.left_out, sums.unweighted, notes),
+        *(source, made, schema, folds, sums.examples, made.causes(sums.causes), notes),
         frames=frames,
         sample=[] if sample is None else sample.frames(rows),
         drawn=few.parts,
@@ -408,15 +413,19 @@ def _check_size(made: Plan, name: str) -> None:
         )
 
 
-def _nothing_left(name: str, asked: Asked, sums: Sums) -> EmptyError | TargetError:
-    if sums.unweighted:
+def _nothing_left(name: str, asked: Asked, causes: Mapping[str, int]) -> TableError:
+    """That no row can be learnt from, and why."""
+    if asked.row_weight is not None and list(causes) == [weight_gap(asked.row_weight)]:
         return EmptyError(f"{name}: no row has a weight above 0 in '{asked.row_weight}'")
-    targets = " and ".join(f"'{target}'" for target in asked.predict)
+    if set(causes) <= {gap(target) for target in asked.predict}:
+        targets = " and ".join(f"'{target}'" for target in asked.predict)
+        return TargetError(
+            f"{name}: the target {targets} is missing in every row: there is nothing to learn from"
+        )
     if asked.drop_missing:
-        return EmptyError(f"{name}: every row has a missing value: use --missing fill")
-    return TargetError(
-        f"{name}: the target {targets} is missing in every row: there is nothing to learn from"
-    )
+        told = counted(causes)
+        return EmptyError(f"{name}: every row has a missing value ({told}): use --missing fill")
+    return EmptyError(f"{name}: no row can be learnt from: {counted(causes)}")
 
 
 def _infinite(error: InfiniteError, made: Plan, name: str, start: int) -> ValueRefusedError:

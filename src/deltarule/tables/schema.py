@@ -20,10 +20,12 @@ from deltarule.errors import LearningError, TargetError, ValueRefusedError
 from deltarule.moments.mixed import MOST_DENSE, Codes
 from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
+from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.names import check_there
 from deltarule.tables.part import Part
 from deltarule.tables.terms import Term
-from deltarule.tables.text_formats import BooleanFormat, DateFormat, Format, meant
+from deltarule.tables.text_columns import Format, NumberFormat
+from deltarule.tables.text_formats import BooleanFormat, DateFormat, FlagFormat, TimeFormat, meant
 from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
@@ -111,6 +113,13 @@ class Offset(Input):
     mean: FiniteFloat
     low: FiniteFloat
     high: FiniteFloat
+    exposure: str | None = None
+    """The column that it is the log of, where it was given as an exposure."""
+
+    @property
+    def gap(self) -> str:
+        """Why a row has none, in words."""
+        return gap(self.name) if self.exposure is None else weight_gap(self.exposure)
 
 
 class LeftOut(Part):
@@ -145,7 +154,9 @@ class Schema(Part):
     """The kind of each column that expressions read: text must come as text again."""
     offset: Offset | None = None
     formats: dict[str, Annotated[Format, Field(discriminator="kind")]] = Field(default_factory=dict)
-    """How text is read in each column that must be of another kind."""
+    """How text is read in each column that is of another kind; others' is plain, or labels."""
+    missing_words: tuple[str, ...] = ()
+    """Words that stand for missing in every column."""
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -192,21 +203,33 @@ class Schema(Part):
     def expects(self) -> dict[str, type[pl.DataType]]:
         """What the columns of a file without types are to be read as."""
         kinds: dict[str, type[pl.DataType]] = {}
-        by_word = {"number": pl.Float64, "text": pl.String}
         for column, word in self.read_through.items():
-            if word in by_word:
-                kinds[column] = by_word[word]
-        for one in self.known.values():
-            if one.expression is None and one.kind != "boolean":
-                kinds[one.name] = pl.String if one.kind == "category" else pl.Float64
-        return kinds | dict.fromkeys(self.text_formats, pl.String)
+            if word == "text":
+                kinds[column] = pl.String
+        for category in self.columns:
+            if category.expression is None and isinstance(category, Category):
+                kinds[category.name] = pl.String
+        for column, one in self.text_formats.items():
+            plain = one in (NumberFormat(), FlagFormat())
+            kinds[column] = pl.Float64 if plain else pl.String
+        return kinds
 
     @property
     def text_formats(self) -> dict[str, Format]:
-        """The formats; of a file that has none, those that the kinds of columns need."""
-        words: dict[str, Format] = {"date": DateFormat(kind="datetime"), "boolean": BooleanFormat()}
-        kinds = {**self.read_through, **{one.name: one.kind for one in self.columns}}
-        found = {name: words[kind] for name, kind in kinds.items() if kind in words}
+        """How text is read in each of the table's columns that are of another kind."""
+        by_kind: dict[str, Format] = {
+            "number": NumberFormat(),
+            "date": DateFormat(kind="datetime"),
+            "time": TimeFormat(),
+            "boolean": BooleanFormat(),
+        }
+        kinds = self.read_through.items()
+        found = {name: by_kind[kind] for name, kind in kinds if kind in by_kind}
+        numbers = [one for one in self.known.values() if not isinstance(one, Category)]
+        for one in (*numbers, *(target for target in self.targets if not target.classes)):
+            if one.expression is None:
+                flag = (one.low, one.high) == (0, 1)
+                found[one.name] = FlagFormat() if flag else NumberFormat()
         return {**found, **self.formats}
 
     def view(

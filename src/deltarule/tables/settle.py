@@ -116,6 +116,7 @@ def settle(
         left_out=tuple(left_out),
         read_through=made.read_through,
         formats=dict(made.formats),
+        missing_words=made.asked.missing_words,
         offset=None if made.offset is None else _offset(made, mean, folds, sums, after),
     )
     taken: list[int] = []
@@ -141,6 +142,7 @@ def _offset(made: Plan, mean: Array, folds: list[Moments], sums: Sums, at: int) 
         mean=float(np.clip(mean[at] * folds[0].scale[at], low, high)),
         low=low,
         high=high,
+        exposure=made.asked.exposure,
     )
 
 

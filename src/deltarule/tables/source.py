@@ -54,6 +54,15 @@ class Source(Protocol):
         """What people should know about how it is read; empty where nothing is unusual."""
         ...
 
+    @property
+    def mixed(self) -> "Mapping[str, str]":
+        """Columns of numbers in some rows and text in others, each with a sentence on that."""
+        ...
+
+    def place(self, row: int) -> str:
+        """Where people find a row, counted from 0: its line or number."""
+        ...
+
     def expect(self, kinds: "Mapping[str, type[pl.DataType]]") -> None:
         """Read these columns as these kinds, whatever their first rows look like."""
         ...
@@ -69,6 +78,11 @@ class Source(Protocol):
     def widen(self) -> bool:
         """Look at every row to find types that fit them all; False where that cannot help."""
         ...
+
+
+def row_place(row: int) -> str:
+    """The place of a row in a table without lines."""
+    return f"row {row + 1:,}"
 
 
 def all_rows(source: Source) -> "pl.DataFrame":

@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 import polars as pl
 
 from deltarule.errors import ExpressionError, LearningError
-from deltarule.tables.expressions.expression import Expression, check, parse, quoted, spelled
+from deltarule.tables.expressions.expression import Expression, check, parse, quoted
 from deltarule.tables.names import check_there, column
 
 # Parts of a date or time; days are a number, the others categories.
@@ -33,7 +33,6 @@ MOST_POWERS = 10
 
 POLY = re.compile(r"poly\s*\((?P<of>.*),\s*(?P<power>[^,]*)\)", re.IGNORECASE | re.DOTALL)
 WORDS = re.compile(r"[\w .-]+")
-DIGITS = r"^\s*[+-]?[0-9]+\s*$"
 
 
 @dataclass(frozen=True)
@@ -82,30 +81,20 @@ class Terms:
 
 @dataclass(frozen=True)
 class Look:
-    """What is known when terms are made: the first rows, and how text in them was meant."""
+    """What is known when terms are made: the first rows, and the columns that were text in them.
+
+    `hidden` are the expressions that read columns of text as numbers.
+    """
 
     frame: pl.DataFrame
     name: str
-    typed: bool
-    decimal: str | None
     dates: Sequence[str] | None
-    texts: frozenset[str]
+    hidden: Mapping[str, str]
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
         """Each column's type; asked once, as wide tables have thousands."""
         return dict(self.frame.schema)
-
-    def hidden(self, column: str) -> str | None:
-        """The expression that reads a column of text as numbers, if all of it spells some."""
-        if self.kinds[column] != pl.String or column in self.texts:
-            return None
-        series = self.frame[column]
-        present = series.drop_nulls()
-        # Where text was meant as text, digits alone are names: post codes, account numbers.
-        if self.typed and bool(present.str.contains(DIGITS).all()):
-            return None
-        return spelled(series, decimal=self.decimal)
 
     def parts(self, column: str) -> list[Term]:
         """What a column of dates or times becomes."""
@@ -151,7 +140,7 @@ def terms_of(using: Sequence[str], look: Look) -> Terms:
 
 def target_term(column: str, look: Look) -> Term:
     """A column of numbers, or of text that spells them."""
-    return Term(column, look.hidden(column))
+    return Term(column, look.hidden.get(column))
 
 
 def one_term(one: str, look: Look) -> Term:
@@ -176,7 +165,7 @@ def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[st
             parts = look.parts(one)
             became[one] = [part.name for part in parts]
             return parts
-        return [Term(one, look.hidden(one))]
+        return [Term(one, look.hidden.get(one))]
     power = POLY.fullmatch(one.strip())
     if power:
         return _powers(power["of"].strip(), power["power"].strip(), one, look)
@@ -253,13 +242,13 @@ def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> lis
 
 def _is_number(column: str, look: Look) -> bool:
     kind = look.kinds[column]
-    return kind.is_numeric() or kind == pl.Boolean or look.hidden(column) is not None
+    return kind.is_numeric() or kind == pl.Boolean
 
 
 def _number(column: str, look: Look) -> str:
     if look.kinds[column] == pl.Boolean:
         return f"cast({quoted(column)} as double)"
-    return look.hidden(column) or quoted(column)
+    return look.hidden.get(column) or quoted(column)
 
 
 def _level(column: str, look: Look) -> str:

@@ -1,33 +1,86 @@
-"""Text columns that hold another kind: a source whose text is read in its columns' formats."""
+"""Text columns that hold another kind: how each is read, and the few cells that are not of it.
+
+A column of text is of a kind where nearly all of its cells spell it: at most one cell in
+`ODD_ONE_IN` is odd, or one cell alone among `FEWEST`. Odd cells are treated as missing, and told:
+their values, how often, and where each stands first. Words for missing such as "TBD" are told as
+well, however many there are. A format is kept in the model, so that prediction reads alike.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import polars as pl
 
-from deltarule.errors import ValueRefusedError
+from deltarule.errors import ColumnError, ExpressionError, ReadError, ValueRefusedError
 from deltarule.tables.asked import Asked
-from deltarule.tables.expressions.spelling import present_in
+from deltarule.tables.expressions import spelling
+from deltarule.tables.expressions.expression import check, quoted
+from deltarule.tables.files.dialect import MISSING_CODES
 from deltarule.tables.names import column
+from deltarule.tables.part import Part
 from deltarule.tables.polars import UnparsedError, said
 from deltarule.tables.source import Source
+from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
+    BooleanFormat,
     DateColumn,
     DateFormat,
-    Format,
+    Doubt,
+    FlagFormat,
     Later,
+    TimeFormat,
     few,
     formats_like,
     formats_of,
     notes_of,
+    written,
 )
 
-Formats = Mapping[str, Format]
-
-VALUES_SHOWN, LETTERS_SHOWN = 4, 40
-# Different odd cells of later rows that have a say in how a column is read.
+# Text in which fewer cells are numbers was never meant to be a column of them.
+MOSTLY = 0.5
+# Odd values that a note lists; columns that have a note each; letters of a value.
+VALUES_SHOWN, COLUMNS_SHOWN, LETTERS_SHOWN = 4, 5, 40
+# Different odd cells of later rows that have a say in the order of dates.
 MOST_LATER = 1000
+
+Mark = Literal[".", ","]
+MARKS: tuple[Mark, Mark] = (".", ",")
+DIGITS = r"^[+-]?[0-9]+$"
+# Where a comma or point can only be a decimal mark: no three digits follow, or 0 stands before.
+DECIMAL = {
+    mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
+    for mark, other in ((",", "."), (".", ","))
+}
+THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
+
+
+class NumberFormat(Part):
+    """Numbers in text: their decimal mark, and the unit that all of them have ($, EUR, %)."""
+
+    kind: Literal["number"] = "number"
+    decimal: Mark = "."
+    unit: str = ""
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """The value of each cell, null for an odd one."""
+        return spelling.numbers_of_unit(text, self.decimal, self.unit)
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "number"
+
+    def expression(self, name: str) -> str:
+        """The expression that reads a column so."""
+        mark = "" if self.decimal == "." else f", '{self.decimal}'"
+        return f"number({quoted(name)}{mark})"
+
+
+Format = NumberFormat | FlagFormat | DateFormat | TimeFormat | BooleanFormat
+Formats = Mapping[str, Format]
+TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 class TooManyOddError(UnparsedError):
@@ -35,11 +88,22 @@ class TooManyOddError(UnparsedError):
 
 
 class ReadAgainError(UnparsedError):
-    """Later rows show that a column is written in another way than the first did."""
+    """Cells of later rows show that a column is written in another way than the first are."""
 
     def __init__(self, message: str, column: str, later: Later) -> None:
         super().__init__(message, column)
         self.later = later
+
+
+def cells_of(series: pl.Series, words: Sequence[str] = ()) -> pl.Series:
+    """Text without the space around it, null where it is missing by a built-in or a given word."""
+    text = spelling.present_in(series.cast(pl.String))
+    return text.set(text.is_in(list(words)), None) if words else text
+
+
+def is_code(text: pl.Series) -> pl.Series:
+    """Whether each cell is a word for missing in a column of numbers or dates."""
+    return text.str.to_lowercase().is_in(MISSING_CODES).fill_null(value=False)
 
 
 @dataclass
@@ -48,68 +112,81 @@ class OddCells:
 
     what: str
     cells: int = 0
+    odd: int = 0
+    """Those that are no word for missing."""
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, int] = field(default_factory=dict)
     """The row, from 0, that has each value first."""
 
-    @property
-    def odd(self) -> int:
-        """How many there are."""
-        return self.counts.total()
-
     def add(self, text: pl.Series, values: pl.Series, row: int) -> bool:
         """Take in the cells of some rows, of which so many came before; whether any is new."""
-        left = values.is_null().arg_true()
-        self.cells += len(values) - len(left)
-        text = present_in(text.gather(left).cast(pl.String))
-        wrong = text.is_not_null().arg_true()
-        self.cells += len(wrong)
-        known = len(self.counts)
-        for at, value in zip(left.gather(wrong), text.gather(wrong), strict=True):
+        self.cells += values.count()
+        left = (text.is_not_null() & values.is_null()).arg_true()
+        cells = cells_of(text.gather(left))
+        left, cells = left.filter(cells.is_not_null()), cells.drop_nulls()
+        odd = int(is_code(cells).not_().sum())
+        self.odd, self.cells, known = self.odd + odd, self.cells + odd, len(self.counts)
+        for at, value in zip(left.to_list(), cells.to_list(), strict=True):
             self.counts[value] += 1
             self.first.setdefault(value, row + at)
         return len(self.counts) > known
 
-    def note(self, name: str) -> str:
+    def note(self, name: str, source: Source) -> str:
         """What people should know of them."""
         shown = sorted(self.counts, key=lambda value: (-self.counts[value], self.first[value]))
         parts = []
         for value in shown[:VALUES_SHOWN]:
-            place = f"row {self.first[value] + 1:,}"
+            place = source.place(self.first[value])
             often = f"{self.counts[value]:,} times, first in {place}"
-            parts.append(f"'{shortened(value)}' ({often if self.counts[value] > 1 else place})")
+            short = value if len(value) <= LETTERS_SHOWN else value[: LETTERS_SHOWN - 3] + "..."
+            parts.append(f"'{short}' ({often if self.counts[value] > 1 else place})")
         more = f" and {len(shown) - VALUES_SHOWN:,} other values"
-        cells = f"{self.odd:,} cell{'' if self.odd == 1 else 's'}"
+        total = self.counts.total()
+        cells = f"{total:,} cell{'' if total == 1 else 's'}"
         return (
-            f"{name}: {cells} that {'is' if self.odd == 1 else 'are'} no {self.what} treated as "
+            f"{name}: {cells} that {'is' if total == 1 else 'are'} no {self.what} treated as "
             f"missing: {', '.join(parts)}{more if len(shown) > VALUES_SHOWN else ''}"
         )
-
-
-def shortened(value: str) -> str:
-    """A value as messages show it."""
-    return value if len(value) <= LETTERS_SHOWN else value[: LETTERS_SHOWN - 3] + "..."
 
 
 class FormattedSource:
     """A source whose text columns are read in their formats, with odd cells treated as missing.
 
-    While learning, cells of later rows may show that a column is written in another way.
-    Errors:  ReadAgainError; TooManyOddError, after all rows were read
+    `words` stand for missing in every column. While learning, a column with too many odd cells is
+    refused as text; at prediction all of them are missing.
+    Errors:  TooManyOddError, after all rows were read
     """
 
     def __init__(
-        self, source: Source, formats: Formats, *, learning: bool, later: Later | None = None
+        self,
+        source: Source,
+        formats: Formats,
+        words: Sequence[str] = (),
+        *,
+        learning: bool,
+        later: Later | None = None,
     ) -> None:
-        self.source, self.formats, self.learning = source, formats, learning
-        self._contract = formats
-        self.name, self.dialect, self.typed = source.name, source.dialect, source.typed
-        self.in_memory, self.decimal = source.in_memory, source.decimal
-        self.files, self.date_order = source.files, source.date_order
+        self.source, self.formats, self.words, self.learning = source, formats, words, learning
+        self.doubt = Doubt()
+        self._asked, self._later = formats, later or {}
+        self.name, self.dialect = source.name, source.dialect
+        self.typed, self.in_memory = source.typed, source.in_memory
+        self.files = source.files
         self.own_notes: list[str] = []
         self.odd: dict[str, OddCells] = {}
-        self._later = later or {}
         self._raw: pl.DataFrame | None = None
+
+    @property
+    def decimal(self) -> str | None:
+        return self.source.decimal
+
+    @property
+    def date_order(self) -> str | None:
+        return self.source.date_order
+
+    @property
+    def mixed(self) -> Mapping[str, str]:
+        return self.source.mixed
 
     @property
     def rows(self) -> int | None:
@@ -122,8 +199,12 @@ class FormattedSource:
     @property
     def notes(self) -> list[str]:
         """What the source says, what was decided of its text, and which cells were odd."""
-        odd = [cells.note(name) for name, cells in self.odd.items() if cells.counts]
-        return [*self.source.notes, *self.own_notes, *odd]
+        told = {text for name, text in self.mixed.items() if name in self.formats}
+        said = [note for note in self.source.notes if note not in told]
+        return [*said, *self.own_notes, *self.doubt.notes, *self._odd_notes()]
+
+    def place(self, row: int) -> str:
+        return self.source.place(row)
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         self._raw = None
@@ -134,8 +215,7 @@ class FormattedSource:
         return self.source.widen()
 
     def look(self) -> pl.DataFrame:
-        raw = self._look()
-        return raw.with_columns(self._read(raw[name]) for name in self._formatted(raw.columns))
+        return self._read(self._look(), None)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         kinds = self._look().schema
@@ -143,22 +223,23 @@ class FormattedSource:
         if not any(one.meta.has_multiple_outputs() for one in columns):
             roots = {name for one in columns for name in one.meta.root_names()}
             needed = [name for name in kinds if name in roots] or needed
-        formatted = self._formatted(needed)
-        if not formatted:
+        texts = [name for name in needed if self._is_formatted(name, kinds[name])]
+        if not (texts or self.words):
             yield from self.source.batches(columns)
             return
-        self.odd = {name: OddCells(self.formats[name].noun) for name in formatted}
+        self.odd = {name: OddCells(self.formats[name].noun) for name in texts}
         row = 0
         for batch in self.source.batches([column(name) for name in needed]):
-            read = [self._read(batch[name]) for name in formatted]
-            self._notice(batch, read, row)
             try:
-                yield batch.with_columns(read).select(columns)
+                yield self._read(batch, row).select(columns)
             except pl.exceptions.PolarsError as error:
                 raise said(error, self.name) from error
             row += batch.height
-        if self.learning:
-            self._check_few(kinds)
+        for name, cells in self.odd.items() if self.learning else ():
+            if cells.odd if kinds[name].is_numeric() else not few(cells.odd, cells.cells):
+                value = next(iter(cells.counts))
+                message = f"{self.name}, column '{name}': '{value}' is no {cells.what}"
+                raise TooManyOddError(message, name)
 
     def _look(self) -> pl.DataFrame:
         if self._raw is None:
@@ -168,65 +249,261 @@ class FormattedSource:
         return self._raw
 
     def _agree(self, look: pl.DataFrame) -> None:
-        """Read dates as the contract says, and where it leaves their order open, as they show."""
+        """Read dates as the model did, and where it leaves their order open, as this table does."""
         dated = {
             name: one
-            for name, one in self._contract.items()
-            if isinstance(one, DateFormat) and name in look.columns and _is_text(look[name].dtype)
+            for name, one in self._asked.items()
+            if isinstance(one, DateFormat) and self._is_formatted(name, look.schema.get(name))
         }
-        found = [DateColumn.of(look[name], Counter()) for name in dated]
-        alike = formats_like(found, dated, said=self.date_order, where=self.name)
-        self.formats = {**self._contract, **alike}
+        found = [DateColumn.of(look[name]) for name in dated]
+        alike = formats_like(found, dated, said=self.source.date_order, where=self.name)
+        self.formats = {**self._asked, **alike}
         self.own_notes = notes_of(found, {name: one.order for name, one in alike.items()})
 
-    def _formatted(self, names: Sequence[str]) -> list[str]:
-        """Those of these columns that are read in a format: of text, or of whole numbers."""
-        kinds = self._look().schema
-        return [name for name in names if name in self.formats and _is_text(kinds[name])]
+    def _is_formatted(self, name: str, kind: pl.DataType | None) -> bool:
+        if name not in self.formats or kind is None:
+            return False
+        dated = isinstance(self.formats[name], DateFormat | BooleanFormat)
+        return kind in TEXT or (dated and kind.is_numeric())
 
-    def _read(self, values: pl.Series) -> pl.Series:
-        return self.formats[values.name].read(values.cast(pl.String)).alias(values.name)
+    def _read(self, frame: pl.DataFrame, row: int | None) -> pl.DataFrame:
+        """The frame with each text column in its format; odd cells count where rows are told."""
+        made = []
+        for series in frame:
+            if self._is_formatted(series.name, series.dtype):
+                text = self._text(series)
+                values = self.formats[series.name].read(text)
+                if row is not None:
+                    self._notice(text, values, row)
+                made.append(values.alias(series.name))
+            elif self.words:
+                made.append(_without(series, self.words))
+        return frame.with_columns(made)
 
-    def _notice(self, batch: pl.DataFrame, read: Sequence[pl.Series], row: int) -> None:
-        """Take note of odd cells, which may show that a column is written in another way.
+    def _text(self, series: pl.Series) -> pl.Series:
+        """The cells of a column as text; dates need no care where no words were said."""
+        text = written(series)
+        plain = isinstance(self.formats[series.name], DateFormat) and not self.words
+        return text if plain else cells_of(text, self.words)
 
-        Errors:  ReadAgainError while learning; ValueRefusedError where no first cell fits
+    def _notice(self, text: pl.Series, values: pl.Series, row: int) -> None:
+        """Take note of odd cells, and of those that tell in which order dates are written.
+
+        Errors:  ReadAgainError while learning, where it is another than the one taken
         """
-        fresh = [one.name for one in read if self.odd[one.name].add(batch[one.name], one, row)]
-        for name in fresh if self.learning else ():
-            cells = self.odd[name]
-            if len(cells.counts) > MOST_LATER:
-                continue
-            later = {**self._later, name: self._later.get(name, Counter()) | cells.counts}
-            formats, _ = formats_of(self._look(), order=self.date_order, later=later)
-            if name in formats and formats[name] != self.formats[name]:
+        name = text.name
+        fresh = self.odd[name].add(text, values, row)
+        self._check(name, row)
+        if not self.learning or not isinstance(self.formats[name], DateFormat):
+            return
+        self.doubt.settle(text, values)
+        counts = self.odd[name].counts
+        if fresh and len(counts) <= MOST_LATER:
+            later = {**self._later, name: self._later.get(name, Counter()) | counts}
+            found = formats_of(self._look(), order=self.source.date_order, later=later).formats
+            if found.get(name, self.formats[name]) != self.formats[name]:
                 raise ReadAgainError(f"{self.name}: '{name}' is written otherwise", name, later)
-        for name, cells in self.odd.items():
-            if not self.learning and row == 0 and 0 < cells.odd == cells.cells:
-                value = next(iter(cells.counts))
-                raise ValueRefusedError(
-                    f"{self.name}, column '{name}', row {cells.first[value] + 1}: "
-                    f"'{shortened(value)}' is not a {cells.what}"
-                )
 
-    def _check_few(self, kinds: Mapping[str, pl.DataType]) -> None:
-        for name, cells in self.odd.items():
-            whole = kinds[name].is_integer()
-            if cells.odd if whole else not few(cells.odd, cells.cells):
-                value = shortened(next(iter(cells.counts)))
-                message = f"{self.name}, column '{name}': '{value}' is no {cells.what}"
-                raise TooManyOddError(message, name)
+    def _check(self, name: str, row: int) -> None:
+        """Refuse to predict from a column of which no cell is of its kind.
+
+        Errors:  ValueRefusedError
+        """
+        cells = self.odd[name]
+        if not self.learning and row == 0 and 0 < cells.odd == cells.cells:
+            value = next(value for value in cells.counts if not is_code(pl.Series([value])).any())
+            at = cells.first[value]
+            raise ValueRefusedError(
+                f"{self.name}, column '{name}', row {at + 1}: '{value[:LETTERS_SHOWN]}' is not a "
+                f"{cells.what}"
+            )
+
+    def _odd_notes(self) -> list[str]:
+        odd = {name: cells for name, cells in self.odd.items() if cells.counts}
+        named = list(odd)[:COLUMNS_SHOWN]
+        notes = [odd[name].note(name, self.source) for name in named]
+        if rest := list(odd)[COLUMNS_SHOWN:]:
+            cells = sum(odd[name].counts.total() for name in rest)
+            notes.append(
+                f"{len(rest)} more columns, such as {rest[0]}, have {cells:,} such cells treated "
+                "as missing"
+            )
+        return notes
 
 
-def _is_text(kind: pl.DataType) -> bool:
-    return kind in (pl.String, pl.Categorical, pl.Enum) or kind.is_integer()
+def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
+    """A column in which words for missing have no value; numbers are compared as numbers."""
+    if series.dtype in TEXT:
+        text = series.cast(pl.String)
+        return text.set(text.str.strip_chars().is_in(list(words)), None)
+    if not series.dtype.is_numeric():
+        return series
+    spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
+    return series.set(series.is_in(spelled.to_list()), None) if len(spelled) else series
+
+
+# Which columns are read so
 
 
 def formatted(source: Source, asked: Asked, later: Later | None = None) -> FormattedSource:
-    """The source with the formats that the text in its first rows has."""
+    """The source with the formats that the text in its first rows has, and odd cells of later ones.
+
+    Errors:  ReadError for a column of a program's table that is neither numbers nor text
+    """
     look = source.look()
-    texts = look.select(name for name in look.columns if name not in asked.texts)
-    formats, notes = formats_of(texts, order=source.date_order, later=later)
-    made = FormattedSource(source, formats, learning=True, later=later)
-    made.own_notes = notes
+    dated = formats_of(look, order=source.date_order, later=later, used=_dated(look, asked))
+    texts = {
+        name: cells_of(look[name], asked.missing_words)
+        for name in _texts(look, asked)
+        if name not in dated.formats
+    }
+    spells = {name: text for name, text in texts.items() if _has_digits(text)}
+    marks = {mark for text in spells.values() if (mark := decimal_evidence(text))}
+    shared = source.decimal or (marks.pop() if len(marks) == 1 else None)
+    formats: dict[str, Format] = {}
+    notes, codes = [], {}
+    for name, text in spells.items():
+        found, odd = number_format(text, shared)
+        cells = len(text) - text.null_count()
+        if source.typed and name not in source.mixed and text.str.contains(DIGITS).all():
+            continue  # where text was meant as text, digits alone are names: post codes
+        if name in source.mixed and source.in_memory and found is None:
+            raise ReadError(source.mixed[name])
+        if len(odd) > MOSTLY * cells:
+            continue
+        if (begun := text.filter(text.str.contains(spelling.CODE))).len():
+            codes[name] = begun[0]
+        elif found is None:
+            notes.append(
+                f"{name} is text: {len(odd):,} of {cells:,} cells are no numbers, such as "
+                f"'{odd[0][:LETTERS_SHOWN]}'"
+            )
+        else:
+            formats[name] = found
+    if codes:
+        name, code = next(iter(codes.items()))
+        notes.append(
+            f"{_several(codes)}: labels, not numbers, as values begin with 0 (such as '{code}'); "
+            f"number({quoted(name)}) reads them as numbers"
+        )
+    every = {**dated.formats, **formats}
+    made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
+    made.own_notes = [*dated.notes, *notes, *_comma_notes(formats, texts)]
+    made.doubt = dated.doubt
     return made
+
+
+def number_format(
+    text: pl.Series, suggested: str | None = None
+) -> tuple[NumberFormat | None, pl.Series]:
+    """The format of numbers that nearly all of these cells have, or None, and the odd cells.
+
+    All numbers have one unit. Where both decimal marks would do, the suggested one is taken, or
+    else the point.
+    """
+    cells = text.drop_nulls()
+    cells = cells.filter(is_code(cells).not_())
+    likeliest, least = None, cells
+    for mark in reversed(MARKS) if suggested == "," else MARKS:
+        good = cells.str.contains(spelling.PATTERNS[mark])
+        if not good.any():
+            continue
+        unit = units_of(cells.filter(good))
+        odd = cells.filter(good.not_() | (spelling.units(cells) != unit))
+        if likeliest is None or len(odd) < len(least):
+            likeliest, least = NumberFormat(decimal=mark, unit=unit), odd
+    return (likeliest if few(len(least), len(cells)) else None), least
+
+
+def units_of(numbers: pl.Series) -> str:
+    """The unit that most of these numbers have."""
+    counts = spelling.units(numbers).alias("unit").value_counts()
+    return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
+
+
+def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
+    """The decimal mark of a column of numbers, where its cells leave no doubt.
+
+    Where commas part no cells, as in files with semicolons, a `loose` look takes any one comma.
+    """
+    for mark in reversed(MARKS):
+        shape = r"^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else DECIMAL[mark]
+        if text.str.contains(shape).any():
+            cells = text.drop_nulls()
+            odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())
+            if few(len(odd), len(cells)):
+                return mark
+    return None
+
+
+def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
+    """The columns of text that are used as they stand, or where an expression wants numbers."""
+    kept = {asked.group, asked.time, *asked.texts, *asked.reference}
+    kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
+    for one in _mentioned(asked):
+        if one not in look.columns:
+            kept |= _read_as_text(one, look)
+    return [
+        name
+        for name, kind in look.schema.items()
+        if kind in TEXT and name not in kept and _is_used(name, asked)
+    ]
+
+
+def _dated(look: pl.DataFrame, asked: Asked) -> list[str]:
+    """The columns that may be dates, times or yes and no: not those whose text is wanted."""
+    kept = {asked.group, *asked.texts, *asked.reference}
+    kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
+    for one in _mentioned(asked):
+        if one not in look.columns:
+            text = _read_as_text(one, look)
+            as_dates = look.with_columns(pl.col(text).cast(pl.Date, strict=False))
+            kept |= text - _read_as_text(one, as_dates)
+    return [name for name in look.columns if name not in kept and _is_used(name, asked)]
+
+
+def _mentioned(asked: Asked) -> list[str]:
+    named = [*asked.predict, *(asked.using or ()), asked.row_weight, asked.offset]
+    return [one for one in [*named, asked.group, asked.time] if one]
+
+
+def _is_used(name: str, asked: Asked) -> bool:
+    return asked.using is None or any(name in one for one in _mentioned(asked))
+
+
+def _read_as_text(expression: str, look: pl.DataFrame) -> set[str]:
+    """The columns of an expression that can be computed from the text as it stands."""
+    try:
+        found = parsed(expression)
+        check(found, look.schema, name="")
+    except (ExpressionError, ColumnError):
+        return set()
+    return set(found.columns)
+
+
+def _has_digits(text: pl.Series) -> bool:
+    cells = text.drop_nulls()
+    cells = cells.filter(is_code(cells).not_())
+    return len(cells) > 0 and len(cells.filter(cells.str.contains("[0-9]"))) >= MOSTLY * len(cells)
+
+
+def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
+    """What looks like a decimal point, but is none beside decimal commas."""
+    pointed: dict[str, str] = {}
+    for name, one in formats.items():
+        if isinstance(one, NumberFormat) and one.decimal == ",":
+            found = texts[name].filter(texts[name].str.contains(THOUSANDS["."]))
+            pointed |= {name: found[0]} if len(found) else {}
+    if not pointed:
+        return []
+    name, value = next(iter(pointed.items()))
+    return [
+        f"{_several(pointed)}: the decimal mark is a comma, so {value} in {name} is "
+        f"{value.replace('.', '')}; if not, say --read decimal=."
+    ]
+
+
+def _several(names: Mapping[str, object]) -> str:
+    shown = list(names)[:COLUMNS_SHOWN]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more

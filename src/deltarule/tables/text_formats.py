@@ -5,15 +5,15 @@ Where both day and month could come first, the more likely is taken, and said.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import polars as pl
 
 from deltarule.errors import ValueRefusedError
-from deltarule.tables.dates import FIRST, ORDERS, Cells, Order, dates, times
+from deltarule.tables.dates import FIRST, MOMENTS, ORDERS, Cells, Order, dates, times
 from deltarule.tables.expressions.spelling import NO, YES, present_in
 from deltarule.tables.part import Part
 
@@ -49,7 +49,11 @@ class TimeFormat(Part):
     """Times of day."""
 
     kind: Literal["time"] = "time"
-    noun: str = "time of day"
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "time of day"
 
     def read(self, text: pl.Series) -> pl.Series:
         """What each cell says, null where it says no time."""
@@ -71,7 +75,32 @@ class BooleanFormat(Part):
         return meant(text)
 
 
+class FlagFormat(Part):
+    """Numbers of which 1 is yes and 0 is no, in digits or in words."""
+
+    kind: Literal["flag"] = "flag"
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "number"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """What each cell says, null where it says none of it."""
+        numbers = text.cast(pl.Float64, strict=False)
+        finite = numbers.set(numbers.is_finite().not_(), None)
+        return finite.fill_null(meant(text).cast(pl.Float64))
+
+
 Format = DateFormat | TimeFormat | BooleanFormat
+
+
+def written(values: pl.Series) -> pl.Series:
+    """Values as text: whole numbers without a point, whatever type they have."""
+    if values.dtype.is_float():
+        whole = values.set((values != values.floor()) | values.is_infinite(), None)
+        values = whole.cast(pl.Int64, strict=False)
+    return values.cast(pl.String)
 
 
 def meant(text: pl.Series) -> pl.Series:
@@ -101,6 +130,32 @@ def few(odd: int, cells: int) -> bool:
     return odd * ODD_ONE_IN <= cells or (odd == 1 and cells >= FEWEST)
 
 
+@dataclass
+class Doubt:
+    """Columns whose dates fit other orders than the one taken, so far, and what to say of it."""
+
+    others: dict[str, list[Order]] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def notes(self) -> list[str]:
+        """What people should know of it."""
+        return [self.note] if self.others else []
+
+    def settle(self, text: pl.Series, values: pl.Series) -> None:
+        """Let cells of a column, and their dates in the order taken, rule other orders out."""
+        timed, count = values.dtype == MOMENTS, values.count()
+        left = [
+            order
+            for order in self.others.get(text.name, ())
+            if dates(text, order, timed=timed).count() >= count
+        ]
+        if text.name in self.others:
+            self.others[text.name] = left
+            if not left:  # what one column has, all of them have
+                self.others.clear()
+
+
 @dataclass(frozen=True)
 class DateColumn:
     """The cells of a column that may be dates, each once, with how often it stands there."""
@@ -114,14 +169,15 @@ class DateColumn:
     compact: bool = False
 
     @classmethod
-    def of(cls, values: pl.Series, later: Counter[str]) -> "DateColumn":
+    def of(cls, values: pl.Series, later: Counter[str] | None = None) -> "DateColumn":
         """The cells of the first rows, and those of later ones."""
-        text = present_in(values.cast(pl.String)).drop_nulls().alias("cell")
+        text = present_in(written(values)).drop_nulls().alias("cell")
         first = text.value_counts(sort=False, name="first")
-        more = pl.DataFrame({"cell": list(later), "later": list(later.values())}, strict=False)
+        cells = later or Counter[str]()
+        more = pl.DataFrame({"cell": list(cells), "later": list(cells.values())}, strict=False)
         more = more.cast({"cell": pl.String, "later": pl.UInt32})
         each = first.join(more, on="cell", how="full", coalesce=True).fill_null(0).sort("cell")
-        whole = values.dtype.is_integer()
+        whole = values.dtype.is_numeric()
         return cls(values.name, Cells(each["cell"]), each["first"], each["later"], whole)
 
     @cached_property
@@ -190,13 +246,26 @@ class DateColumn:
         return self.cells.text[row], str(at[row].date())
 
 
+@dataclass(frozen=True)
+class Dated:
+    """The formats of columns, what people should know of them, and what is open yet."""
+
+    formats: dict[str, Format]
+    notes: list[str]
+    doubt: Doubt
+
+
 def formats_of(
-    look: pl.DataFrame, *, order: str | None = None, later: Later | None = None
-) -> tuple[dict[str, Format], list[str]]:
+    look: pl.DataFrame,
+    *,
+    order: str | None = None,
+    later: Later | None = None,
+    used: Collection[str] | None = None,
+) -> Dated:
     """The format of each column that its first rows show to be dates, times or true and false.
 
-    `order` is the one that was said. Cells of `later` rows have a say in the order, too. What
-    people should know of it comes second.
+    `order` is the one that was said. All columns and cells of `later` rows have a say in it, but
+    only those that are `used` get a format.
     """
     known = next((one for one in ORDERS if one == order), None)
     formats: dict[str, Format] = {}
@@ -204,12 +273,13 @@ def formats_of(
     found: list[DateColumn] = []
     for values in look:
         if order != "none" and _may_be_dates(values):
-            column = DateColumn.of(values, (later or {}).get(values.name, Counter()))
-            said = column.orders[0] if None in column.orders else (known or column.orders[0])
+            column = DateColumn.of(values, (later or {}).get(values.name))
+            likeliest = column.orders[0]
+            said = likeliest if None in column.orders else (known or likeliest)
             if column.is_dates(said):
                 found.append(column)
                 continue
-            if known and column.is_dates(column.orders[0]):
+            if known and column.is_dates(likeliest):
                 notes.append(
                     f"{values.name} is text: its cells are no dates, {FIRST[known]}, such as "
                     f"'{column.odd(said)[0]}'"
@@ -217,17 +287,21 @@ def formats_of(
         if values.dtype == pl.String and (other := _other(values)):
             formats[values.name] = other
     orders = _orders(found, known)
+    found = [one for one in found if used is None or one.name in used]
+    orders = {one.name: orders[one.name] for one in found}
     formats |= {one.name: one.format(orders[one.name]) for one in found}
-    if order is None:
-        notes += _doubts(found, orders)
-    return formats, [*notes, *notes_of(found, orders)]
+    formats = {name: one for name, one in formats.items() if used is None or name in used}
+    if known is None:
+        notes += _decisions(found, orders)
+    doubt = _doubt(found, orders) if known is None else Doubt()
+    return Dated(formats, [*notes, *notes_of(found, orders)], doubt)
 
 
 def _may_be_dates(values: pl.Series) -> bool:
     """Whether the first cells of a column look like dates."""
-    if values.dtype.is_integer():
+    if values.dtype.is_numeric():
         low, high = values.min(), values.max()
-        if not (isinstance(low, int) and isinstance(high, int)):
+        if not (isinstance(low, int | float) and isinstance(high, int | float)):
             return False
         return COMPACT[0] <= low and high <= COMPACT[1] and values.count() >= COMPACT_SHOWS
     if values.dtype != pl.String:
@@ -274,25 +348,34 @@ def _sure(found: Sequence[DateColumn]) -> Order | None:
     return sure.pop() if len(sure) == 1 else None
 
 
-def _doubts(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
-    """Where the cells leave it open which part comes first, which was taken."""
+def _doubt(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> Doubt:
+    """The columns whose cells leave it open which part comes first."""
     sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
-    notes = []
-    if len(sure) > 1:
-        each = [(one.name, orders[one.name]) for one in found]
-        told = ", ".join(f"{name} {FIRST[order]}" for name, order in each if order)
-        notes.append(f"dates are written in more than one order: {told}")
     doubtful = [one for one in found if len(one.orders) > 1 and len(sure) != 1]
-    if doubtful:
-        one = doubtful[0]
-        cell, date = one.example(orders[one.name])
-        others = [other for other in one.orders if other not in (None, orders[one.name])]
-        fits = " or ".join(FIRST[other] for other in others if other)
-        say = " or ".join(f"--read dates={other}" for other in others)
-        notes.append(
-            f"{_names(doubtful)}: dates are read {FIRST[orders[one.name] or 'ymd']}, '{cell}' as "
-            f"{date}; {fits} fits as well: say {say} if that is meant"
-        )
+    if not doubtful:
+        return Doubt()
+    first, taken = doubtful[0], orders[doubtful[0].name] or "ymd"
+    cell, date = first.example(taken)
+    others = {
+        one.name: [order for order in one.orders if order not in (None, orders[one.name])]
+        for one in doubtful
+    }
+    fits = " or ".join(FIRST[other] for other in others[first.name])
+    say = " or ".join(f"--read dates={other}" for other in others[first.name])
+    return Doubt(
+        others,
+        f"{_names(doubtful)}: dates are read {FIRST[taken]}, '{cell}' as {date}; {fits} fits as "
+        f"well: say {say} if that is meant",
+    )
+
+
+def _decisions(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
+    """What was decided that someone may want otherwise."""
+    notes = []
+    needed = {order for order in orders.values() if order is not None}
+    if len(needed) > 1:
+        told = ", ".join(f"{name} {FIRST[order]}" for name, order in orders.items() if order)
+        notes.append(f"dates are written in more than one order: {told}")
     if compact := [one for one in found if one.compact]:
         cell, date = compact[0].example(None)
         notes.append(

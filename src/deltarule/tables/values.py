@@ -66,3 +66,17 @@ def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: i
             f"{where}: a row's weight of {weights[at]:g} is below 0: weights count rows"
         )
     return weights
+
+
+def check_exposure(series: pl.Series, *, where: str, row: int) -> None:
+    """Refuse exposures below 0; where one is missing or 0 the row says nothing.
+
+    Errors:  ValueRefusedError
+    """
+    values = numbers_of(series, where=where, row=row)
+    if (values < 0).any():
+        at = int(np.argmax(values < 0))
+        raise ValueRefusedError(
+            f"{where}, row {row + at + 1}: an exposure of {values[at]:g} is below 0: "
+            "mend or remove that row"
+        )

@@ -1,5 +1,6 @@
 """Results as text: tables for the terminal."""
 
+import sys
 from collections.abc import Sequence
 from io import StringIO
 from typing import Any
@@ -8,20 +9,29 @@ from rich.console import Console
 from rich.table import Table
 
 from deltarule.errors import printable
-from deltarule.summary import number
+from deltarule.summary import number, screen_width
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Rows under a head, numbers to the right; as wide as it must be, never cut."""
+    """Rows under a head, numbers to the right; never cut.
+
+    It is as wide as it must be, but on a terminal, where text is folded to fit.
+    """
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for at, name in enumerate(head):
         right = bool(rows) and all(isinstance(row[at], int | float | None) for row in rows)
-        made.add_column(_cell(name), justify="right" if right else "left", no_wrap=True)
+        made.add_column(
+            _cell(name),
+            justify="right" if right else "left",
+            no_wrap=right or not on_terminal,
+            overflow="fold",
+        )
     for row in rows:
         made.add_row(*(_cell(value) for value in row))
     console = Console(
         file=StringIO(),
-        width=100_000,
+        width=screen_width() if on_terminal else 100_000,
         color_system=None,
         markup=False,
         emoji=False,

@@ -21,6 +21,7 @@ from deltarule.tables.frames import open_table
 from deltarule.tables.plan import plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.source import Source
+from deltarule.tables.text_columns import formatted
 
 # Rows held of a table, and cells: 50,000 rows of 20 numbers are 8 MB, and take 5 ms a step.
 MOST_ROWS, MOST_CELLS = 50_000, 2_000_000
@@ -192,7 +193,8 @@ def _as_source(frame: pl.DataFrame, like: Source) -> Source:
 
 def _choices(source: Source) -> list[Choice]:
     """What of the table can be predicted or predicted from, as its first rows show it."""
-    made = plan(source.look(), Asked(predict=()), name=source.name, typed=source.typed)
+    read_as = formatted(source, Asked(predict=()))
+    made = plan(read_as.look(), Asked(predict=()), name=source.name, formats=read_as.formats)
     order = {name: at for at, name in enumerate(source.look().columns)}
     numbers = [
         Choice(name, "boolean" if name in made.booleans else "number")

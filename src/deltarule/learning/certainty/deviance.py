@@ -21,7 +21,7 @@ from deltarule.rule.losses.loss import Loss, Parts, parts
 from deltarule.rule.predict import Array, Linear
 from deltarule.saved import FitRecord
 
-# Rows told apart this well have no finite best weights, only larger and larger ones.
+# Classes predicted this well have no finite best weights, only larger and larger ones.
 SEPARATED = 1e-6
 
 
@@ -86,6 +86,18 @@ class Fitting:
                 found.constant = _constant(rows, loss, one, found.dispersion(loss, parameters))
             fits.append(found.fit(loss, parameters))
         return fits
+
+    def separated(self, sums: Array) -> bool:
+        """Whether the fitted probabilities of a target run to its classes: complete separation.
+
+        Shares between 0 and 1 have a saturated loss above 0, and finite scores that reach it, so a
+        deviance of 0 alone is no sign: of two shares and two levels it is 0 by nature.
+        """
+        every = [_Sums(*map(float, one)) for one in sums]
+        return any(
+            loss.power is None and found.least == 0 and found.value < SEPARATED * found.null
+            for loss, found in zip(self.losses, every, strict=True)
+        )
 
 
 @dataclass
@@ -186,10 +198,3 @@ def _explained(deviance: float, null_deviance: float) -> float:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def separated(fit: FitRecord) -> bool:
-    """Whether the rows are told apart so well that no finite weights are best."""
-    if fit.deviance is None or fit.null_deviance is None or fit.dispersion is not None:
-        return False
-    return fit.deviance < SEPARATED * fit.null_deviance

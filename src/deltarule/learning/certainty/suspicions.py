@@ -46,7 +46,7 @@ def suspicions(
 
     `whole` are the moments of all rows: of the inputs, then of the targets' outputs.
     """
-    if whole.rows < LEAK_ROWS:
+    if read.examples < LEAK_ROWS:
         return []
     found = list(_explained(read.schema, whole))
     named = {note.split(" alone ")[0] for note in found}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.learning.penalties import Choice, Penalties
+from deltarule.moments.choice import relative, surely_lower
 from deltarule.moments.solve import DECADES
 from deltarule.rule.predict import Array
 from deltarule.summary import number
@@ -49,14 +50,6 @@ class Tried:
         """A candidate's strengths."""
         return Choice(float(self.ridge[at]), float(self.lasso[at]))
 
-    @property
-    def _by_fold(self) -> Array:
-        """Every fold's error beside that of guessing, so that targets count alike: (c, f)."""
-        guessing = self.guessing.sum(axis=0) / self.rows.sum()
-        each = self.errors / self.rows[:, None] / np.where(guessing > 0, guessing, 1.0)
-        by_fold: Array = each.mean(axis=2)
-        return by_fold
-
     def mean(self) -> Array:
         """Each candidate's mean error over all held-out rows: (c, t)."""
         mean: Array = self.errors.sum(axis=1) / self.rows.sum() * self.unit
@@ -72,26 +65,18 @@ class Tried:
         return error
 
     def chosen(self) -> int:
-        """The candidate that earns its place: the first, unless the best beats it by one error.
+        """The candidate that earns its place: the first, unless the best is surely better.
 
         Nor are two penalties taken where one does as well.
         """
-        mean = self._by_fold @ (self.rows / self.rows.sum())
+        errors = relative(self.errors, self.guessing)
+        mean = errors.sum(axis=1)
         best = int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
-        if not self._beats(best, 0, mean):
+        if not surely_lower(errors[best], errors[0]):
             return 0
         single = np.flatnonzero((self.ridge == self.ridge[0]) | (self.lasso == self.lasso[0]))
         simpler = int(single[np.argmin(mean[single])])
-        return best if self._beats(best, simpler, mean) else simpler
-
-    def _beats(self, one: int, other: int, mean: Array) -> bool:
-        if len(self.rows) < 2 or not np.isfinite(self._by_fold[one]).all():
-            return False
-        gained = self._by_fold[other] - self._by_fold[one]
-        if not np.isfinite(gained).all():
-            return True
-        error = float(np.std(gained, ddof=1) / np.sqrt(len(gained)))
-        return bool(mean[other] - mean[one] > error)
+        return best if surely_lower(errors[best], errors[simpler]) else simpler
 
 
 def on_grid(

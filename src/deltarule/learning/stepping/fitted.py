@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.errors import DivergedError
-from deltarule.learning.certainty.deviance import own_alphas, separated, standard_errors
+from deltarule.learning.certainty.deviance import own_alphas, standard_errors
 from deltarule.learning.certainty.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.held_out.judge import Judge, Known
 from deltarule.learning.outcome import Outcome
@@ -54,7 +54,7 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
     found = _errors(task, weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
     judge = Judge(task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks)
     notes = list(outcome.notes)
-    if any(separated(one) for one in fit) and task.penalty is None:
+    if task.penalty is None and fitting.separated(look.fit):
         notes.append(
             "the rows are told apart perfectly, so no finite weights are best and these mean "
             "little: give a ridge, such as --ridge 0.01"

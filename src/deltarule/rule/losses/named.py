@@ -134,6 +134,18 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+OTHER_NAMES: Mapping[str, str] = {
+    **dict.fromkeys(("mse", "rmse", "l2", "ols", "linear", "gaussian", "normal"), "squared"),
+    **dict.fromkeys(("mae", "l1", "median", "lad"), "absolute"),
+    **dict.fromkeys(("log", "logit", "log_loss", "logloss", "binary", "binomial"), "logistic"),
+    **dict.fromkeys(("cross_entropy", "crossentropy", "binary_crossentropy"), "logistic"),
+    **dict.fromkeys(("multinomial", "categorical", "categorical_crossentropy"), "softmax"),
+    **dict.fromkeys(("count", "counts"), "poisson"),
+    **dict.fromkeys(("pinball",), "quantile(0.9)"),
+}
+"""What others call a loss, beside ours."""
+
+
 def loss_named(text: str) -> Loss:
     """The loss that a text spells: a name, and for some kinds a number in brackets.
 
@@ -152,9 +164,11 @@ def loss_named(text: str) -> Loss:
     if spelled is None or kind is None:
         shown = repr(text if isinstance(text, str) else type(text).__name__)
         names = [*plain, *(kind.example for kind in KINDS.values())]
+        ours = OTHER_NAMES.get(str(text).lower().replace("-", "_").replace(" ", "_"))
+        hint = f"did you mean {ours}? " if ours else ""
         raise LearningError(
             f"there is no loss {shown if len(shown) < 40 else shown[:36] + '...'}: "
-            f"choose {', '.join(names[:-1])} or {names[-1]}"
+            f"{hint}choose {', '.join(names[:-1])} or {names[-1]}"
         )
     number = float(spelled[2]) if spelled[2] else kind.usual
     if number is None:

@@ -23,7 +23,7 @@ from deltarule.tables.databases.address import (
     is_database,
     is_text,
 )
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched, row_place
 
 __all__ = ["DatabaseSource", "is_database", "open_database", "write_table"]
 
@@ -35,6 +35,8 @@ class Reader(Protocol):
     """What it reads, in words: table films."""
     rows: int | None
     notes: list[str]
+    mixed: dict[str, str]
+    """Columns of numbers and text, each with a sentence on that."""
     passes: int
     """How often all rows were gone through only to find the columns' types."""
 
@@ -101,6 +103,14 @@ class DatabaseSource:
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: a database has its own types."""
+
+    @property
+    def mixed(self) -> Mapping[str, str]:
+        """Columns of numbers and text, as SQLite's may be."""
+        return self._reader.mixed
+
+    def place(self, row: int) -> str:
+        return row_place(row)
 
     def look(self) -> pl.DataFrame:
         if self._look is None:

@@ -50,6 +50,7 @@ class DuckdbReader:
         check_file(there)
         self._there, self._name = there, there.name
         self.notes: list[str] = []
+        self.mixed: dict[str, str] = {}
         self.rows: int | None = None
         self.passes = 0
         self.where = "query"

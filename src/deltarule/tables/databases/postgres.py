@@ -63,6 +63,7 @@ class PostgresReader:
         self._there = there
         self._name = there.name
         self.notes: list[str] = []
+        self.mixed: dict[str, str] = {}
         self.rows: int | None = None  # the server keeps no exact count, and counting reads it all
         self.passes = 0
         self.where = "query"

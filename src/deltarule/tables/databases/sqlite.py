@@ -177,6 +177,7 @@ class SqliteReader:
         check_file(there)
         self._there, self._query = there, query
         self.notes: list[str] = []
+        self.mixed: dict[str, str] = {}
         self.rows: int | None = None
         self.passes = 0
         self._name, self._fixed, self._widened = there.name, False, False
@@ -247,7 +248,8 @@ class SqliteReader:
                 column.add(values)
             rows += len(chunk[0])
         self._fixed = True
-        self.notes[:] = [column.note for column in self._columns if column.note]
+        self.mixed = {column.name: column.note for column in self._columns if column.note}
+        self.notes[:] = self.mixed.values()
         # Nothing said and nothing seen yet: only the rest of the rows can tell.
         if rows == LOOK_ROWS and any(column.kind == pl.Null for column in self._columns):
             self.widen()

@@ -18,7 +18,6 @@ import polars as pl
 from deltarule.errors import ExpressionError
 from deltarule.tables.expressions import functions
 from deltarule.tables.expressions.functions import Value
-from deltarule.tables.expressions.spelling import decimal_mark
 from deltarule.tables.expressions.syntax import (
     Call,
     Column,
@@ -31,7 +30,7 @@ from deltarule.tables.expressions.syntax import (
 )
 from deltarule.tables.names import check_there, column
 
-__all__ = ["Expression", "check", "parse", "quoted", "spelled"]
+__all__ = ["Expression", "check", "parse", "quoted"]
 
 Shown = Literal["number", "category", "boolean", "text", "date", "any"]
 
@@ -94,21 +93,6 @@ def check(expression: Expression, schema: Mapping[str, pl.DataType], *, name: st
              does not fit
     """
     _typed(expression, schema, name=name)
-
-
-def spelled(series: pl.Series, *, decimal: str | None = None) -> str | None:
-    """The expression that reads a whole column of text as numbers, or None where it has others.
-
-    `decimal` is the decimal mark that the file suggests; it decides where both marks would do.
-
-    >>> spelled(pl.Series("price", ["$1,234", "$5"])), spelled(pl.Series("a", ["x", "1"]))
-    ('number(price)', None)
-    """
-    if series.dtype not in (pl.String, pl.Categorical, pl.Enum):
-        return None
-    mark = decimal_mark(series, decimal)
-    tail = "" if mark == "." else f", '{mark}'"
-    return None if mark is None else f"number({quoted(series.name)}{tail})"
 
 
 # From our tree to polars

@@ -33,7 +33,9 @@ def _pattern(mark: str) -> str:
     amount = rf"{digits}(?:[eE][-+]?[0-9]{{1,3}}|\s*(?:{SIZE}))?\s*%?\s*{CURRENCY}?"
     signed = rf"(?:{SIGN}\s*{CURRENCY}?|{CURRENCY}?\s*{SIGN}?)\s*{amount}"
     after = rf"{CURRENCY}?\s*{amount}\s*-"
-    inside = rf"\(\s*{CURRENCY}?\s*{amount}\s*\)"
+    # "(1,2)" is a pair: in brackets a decimal comma needs thousands marks before it.
+    bare = amount if mark == "." else rf"(?:(?:{grouped})(?:,[0-9]*)?|[0-9]+)\s*%?\s*{CURRENCY}?"
+    inside = rf"\(\s*{CURRENCY}?\s*{bare}\s*\)"
     return f"^(?:{signed}|{after}|{inside})$"
 
 
@@ -57,7 +59,7 @@ def present(text: pl.Expr) -> pl.Expr:
 
 def present_in(text: pl.Series) -> pl.Series:
     """The same of a column that is at hand."""
-    return text.to_frame("x").select(present(pl.col("x"))).to_series()
+    return text.to_frame("x").select(present(pl.col("x"))).to_series().alias(text.name)
 
 
 def number(text: pl.Expr, mark: str) -> pl.Expr:
@@ -87,11 +89,37 @@ def _named(text: pl.Expr) -> str:
 
 
 def _numbers(series: pl.Series, mark: str, name: str) -> pl.Series:
-    """What is plain at once, the rest with more and more care.
+    text = present_in(series)
+    numbers = _read(text, mark)
+    left = text.is_not_null() & numbers.is_null()
+    if left.any():
+        raise _unread(text.filter(left), name)
+    return numbers
+
+
+def numbers_of_unit(text: pl.Series, mark: str, unit: str) -> pl.Series:
+    """The number that each text of one unit spells; null for other units, codes and words."""
+    numbers = _read(text, mark)
+    # What is plain has no unit, so only the rest is searched for one.
+    dressed = (numbers.is_not_null() & text.cast(pl.Float64, strict=False).is_null()).arg_true()
+    other = numbers.is_not_null() if unit else pl.repeat(False, len(text), eager=True)
+    other = other.scatter(dressed, units(text.gather(dressed)) != unit)
+    return numbers.set(other | text.str.contains(CODE).fill_null(value=False), None)
+
+
+def units(text: pl.Series) -> pl.Series:
+    """What stands with each number: a currency, a sign of per cent, or nothing."""
+    x = pl.col("x")
+    per_cent = pl.when(x.str.contains("%", literal=True)).then(pl.lit("%")).otherwise(pl.lit(""))
+    unit = x.str.extract(f"({CURRENCY})").fill_null("") + per_cent
+    return text.to_frame("x").select(unit).to_series()
+
+
+def _read(text: pl.Series, mark: str) -> pl.Series:
+    """What is plain at once, the rest with more and more care; null for what is no number.
 
     A million plain numbers take 0.1 s, a million that need the whole pattern 0.4 s.
     """
-    text = present_in(series)
     numbers = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(text))
     for way in (_plainly, _simply, _carefully):
         left = text.is_not_null() & numbers.is_null()
@@ -99,9 +127,6 @@ def _numbers(series: pl.Series, mark: str, name: str) -> pl.Series:
             break
         found = way(text.filter(left), mark)
         numbers = numbers.scatter(left.arg_true(), found)
-    left = text.is_not_null() & numbers.is_null()
-    if left.any():
-        raise _unread(text.filter(left), name)
     return numbers
 
 
@@ -155,21 +180,3 @@ def _unread(wrong: pl.Series, name: str) -> pl.exceptions.InvalidOperationError:
     return pl.exceptions.InvalidOperationError(
         f"conversion from `str` to `f64` failed in column '{name}' for {len(wrong)} values: {shown}"
     )
-
-
-def decimal_mark(series: pl.Series, suggested: str | None = None) -> str | None:
-    """The decimal mark with which all of this text reads as numbers of one kind, or None.
-
-    One kind: all in per cent or none, in one currency or none, and without the leading zeros that
-    codes have. Where both marks would do, the suggested one is taken, or else the point.
-    """
-    frame = series.cast(pl.String).to_frame("x").select(x=present(pl.col("x")))
-    text = frame.to_series().drop_nulls()
-    if text.is_empty() or text.str.contains(CODE).any():
-        return None
-    if text.str.contains("%", literal=True).n_unique() > 1:
-        return None
-    if text.str.extract(f"({CURRENCY})").n_unique() > 1:
-        return None
-    marks = ",." if suggested == "," else ".,"
-    return next((mark for mark in marks if text.str.contains(PATTERNS[mark]).all()), None)

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 import polars as pl
 
 from deltarule.errors import ColumnError, ReadError, TableError
+from deltarule.tables.expressions.spelling import CODE
 from deltarule.tables.files.dialect import GAP_WORDS, ROW_NAME, Asked, Dialect, find_dialect
 from deltarule.tables.files.encoding import Text, blocks
 from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, collected, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
+from deltarule.tables.text_columns import cells_of, decimal_evidence
 
 __all__ = ["GAP_WORDS", "CsvSource"]
 
@@ -52,6 +54,13 @@ class CsvSource(PolarsSource):
         self._header = list(self._found.names)
         self._kinds: dict[str, type[pl.DataType]] = {}
         self._widened = False
+        # Columns of numbers in which a later cell was none.
+        self._unparsed: set[str] = set()
+        self._fresh_text = False
+        # Whole numbers that begin with 0; None until they are found.
+        self._codes: set[str] | None = None
+        self._schema: dict[str, pl.DataType | type[pl.DataType]] = {}
+        self._decimal = None if asked is None else asked.decimal
         several = f", {len(texts)} files" if others else ""
         dialect = f"{kind}, {self._found.said}, {first.said}{several}"
         super().__init__(self._scan(LOOK_ROWS, name), name=name, rows=None, dialect=dialect)
@@ -63,11 +72,51 @@ class CsvSource(PolarsSource):
         """The scan of all files, its types found in so many rows, or in all."""
         with self._explained(name):
             kinds = self._found_kinds(look_rows)
-            # Whole numbers so far may have a fraction further down.
-            whole = {name: pl.Float64() for name, kind in kinds.items() if kind.is_integer()}
-            wanted: dict[str, pl.DataType | type[pl.DataType]] = {**kinds, **whole, **self._kinds}
-            self._schema = {name: wanted[name] for name in self._header}
-            return self._partitions.placed(self._scanned_all(look_rows, wanted))
+            if self._codes is None:
+                self._codes = set()
+                self._find_text(kinds)
+            self._schema = {name: self._kind(name, kinds[name]) for name in self._header}
+            return self._partitions.placed(self._scanned_all(look_rows, self._schema))
+
+    def _kind(self, name: str, found: pl.DataType) -> pl.DataType | type[pl.DataType]:
+        """What a column is parsed as, where its first rows look like this."""
+        kind = self._kinds.get(name, found)
+        if name in self._unparsed or (name in (self._codes or ()) and name not in self._kinds):
+            return pl.String()
+        if self.decimal == ",":
+            # polars takes every point for a decimal mark: where whole numbers end, text begins.
+            return pl.String() if kind.is_float() else kind
+        # Whole numbers so far may have a fraction further down.
+        return pl.Float64() if kind.is_integer() else kind
+
+    def _find_text(self, kinds: Mapping[str, pl.DataType]) -> None:
+        """Which decimal mark the file has, and which whole numbers are codes that begin with 0.
+
+        It takes the first rows as text: 1 in 100 of a million.
+        """
+        names = [name for name, kind in kinds.items() if kind.is_numeric() or kind == pl.String]
+        if not names:
+            return
+        cells = {series.name: cells_of(series) for series in self._first_cells(names)}
+        self._codes = {
+            name
+            for name in names
+            if kinds[name].is_integer() and cells[name].str.contains(CODE).any()
+        }
+        if self._decimal is None:
+            loose = self._found.separator == ";"
+            marks = {decimal_evidence(cells[name], loose=loose) for name in names} - {None}
+            self._decimal = marks.pop() if len(marks) == 1 else None
+
+    def _first_cells(self, names: Sequence[str]) -> pl.DataFrame:
+        """The first rows of these columns as they are written."""
+        kinds = dict.fromkeys(self._header, pl.String())
+        if not self._large:
+            return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
+        block = next(blocks(self._texts[0], self._found.quote))
+        return (
+            self._parse(block, self._found, first=True, schema=kinds).select(names).head(LOOK_ROWS)
+        )
 
     def _scanned_all(
         self, look_rows: int | None, kinds: Mapping[str, pl.DataType | type[pl.DataType]]
@@ -131,8 +180,8 @@ class CsvSource(PolarsSource):
 
     @property
     def decimal(self) -> str | None:
-        """The decimal mark that goes with the separator: a comma with semicolons."""
-        return "," if self._found.separator == ";" else None
+        """The decimal mark that was said, or that its numbers leave no doubt of."""
+        return self._decimal
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
@@ -145,10 +194,17 @@ class CsvSource(PolarsSource):
             told = error
         else:
             return
+        if isinstance(told, UnparsedError) and self._was_number(told.column):
+            self._unparsed.add(str(told.column))
+            self._fresh_text = True
         # A value of another kind is no fault of the file, unless it is no text.
         if isinstance(told, UnparsedError) and "\0" not in str(told):
             raise told
         raise self._placed(told)
+
+    def _was_number(self, name: str | None) -> bool:
+        kind = self._schema.get(name or "", pl.String())
+        return kind.is_numeric()
 
     def _placed(self, error: TableError) -> TableError:
         """The same error, or what is wrong with the first line that is no row of the table."""
@@ -241,21 +297,49 @@ class CsvSource(PolarsSource):
     def _parsed(
         self, block: bytes, found: Dialect, first: bool, path: str, columns: Sequence[pl.Expr]
     ) -> pl.DataFrame:
-        frame = pl.read_csv(
-            block,
-            separator=found.separator,
-            quote_char=found.quote,
-            has_header=found.names_stand and first,
-            skip_lines=found.lines_above if first else 0,
-            schema={name: self._schema[name] for name in found.names},
-        ).select(self._header)
+        frame = self._parse(block, found, first=first, schema=self._schema)
         where = self._partitions.path_column
         lazy = (
             frame.lazy() if where is None else frame.lazy().with_columns(pl.lit(path).alias(where))
         )
         return self._partitions.placed(lazy).select(columns).collect()
 
+    def _parse(
+        self,
+        block: bytes,
+        found: Dialect,
+        *,
+        first: bool,
+        schema: Mapping[str, pl.DataType | type[pl.DataType]],
+    ) -> pl.DataFrame:
+        return pl.read_csv(
+            block,
+            separator=found.separator,
+            quote_char=found.quote,
+            has_header=found.names_stand and first,
+            skip_lines=found.lines_above if first else 0,
+            schema={name: schema[name] for name in found.names},
+        ).select(self._header)
+
+    def place(self, row: int) -> str:
+        """The line of a row; in several files the file, too."""
+        for text, found in zip(self._texts, self._dialects, strict=True):
+            rows = found.rows(text.lines())
+            if found.header:
+                next(rows, None)
+            for line, cells in rows:
+                if cells:
+                    if row == 0:
+                        where = f" of {text.name}" if len(self._texts) > 1 else ""
+                        return f"line {line:,}{where}"
+                    row -= 1
+        return super().place(row)
+
     def widen(self) -> bool:
+        if self._fresh_text:
+            self._fresh_text = False
+            self.lazy = self._scan(LOOK_ROWS, self.name)
+            return True
         if self._widened:
             return False
         self._widened = True

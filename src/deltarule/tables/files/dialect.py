@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from deltarule.errors import ColumnError, ReadError
 
@@ -22,6 +22,13 @@ SAID = {"\t": "tab", " ": "space"}
 # fmt: off
 GAP_WORDS = (
     "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "null", "NULL", "None", "none", "-", ".", "?",
+)
+# Codes for missing in a column of numbers or dates, in any case; elsewhere they may be values.
+MISSING_CODES = (
+    "n.a.", "n.a", "n.d.", "#n/a n/a", "#na", "#div/0!", "#value!", "#ref!", "#num!", "#name?",
+    "#null!", "<na>", "nat", "nil", "--", "---", "\u2013", "\u2014", "*", "**", "..", "...",
+    "missing", "(missing)", "unknown", "not available", "not applicable", "undefined", "no data",
+    "tbd", "tba", "tbc", "pending", "error", "err",
 )
 # fmt: on
 
@@ -45,6 +52,7 @@ class Asked:
     """Empty for none."""
     header: bool | None = None
     skip: int | None = None
+    decimal: Literal[".", ","] | None = None
 
 
 @dataclass(frozen=True)

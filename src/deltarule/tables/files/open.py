@@ -33,6 +33,7 @@ HOW = {
     "quote": (r"none|[!-~](?<!\w)", "none or one character"),
     "header": ("yes|no", "yes or no"),
     "encoding": (".+", "a name such as utf-8 or latin-1"),
+    "decimal": (r"[.,]", ". or ,"),
     "skip": (r"\d{1,6}", "how many lines"),
     "sheet": (r"(?s:.+)", "its name"),
     "dates": ("ymd|mdy|dmy|none", "ymd, mdy, dmy, or none where text is no date"),
@@ -88,6 +89,7 @@ def _asked(how: Mapping[str, str]) -> Asked:
         quote="" if quote == "none" else quote,
         header=how["header"] == "yes" if "header" in how else None,
         skip=int(how["skip"]) if "skip" in how else None,
+        decimal="," if how.get("decimal") == "," else "." if "decimal" in how else None,
     )
 
 
