@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 import deltarule
 from deltarule import cli
+from deltarule.moments.folds import hash_of
 
 # The same examples everywhere, and no deadline: a busy machine is no bug.
 settings.register_profile(
@@ -51,6 +52,23 @@ class Ran:
         assert self.err.count("\n") == 1, self.err
         assert "Traceback" not in self.err
         return self.err.removeprefix("deltarule: ").strip()
+
+
+@pytest.fixture(scope="session")
+def copied() -> Callable[[pl.DataFrame, str], pl.DataFrame]:
+    """A table in which each row stands as often as a column says, with an `id` to fold by.
+
+    The ids are the keys that copies have in the table itself, so both have the same folds.
+    """
+
+    def of(table: pl.DataFrame, times: str) -> pl.DataFrame:
+        each = table[times].to_numpy()
+        row = np.repeat(np.arange(table.height), each)
+        copy = np.arange(len(row)) - np.repeat(np.cumsum(each) - each, each)
+        key = np.where(copy == 0, row + 1.0, hash_of(row + 1.0) + copy)
+        return table[row].drop(times).with_columns(id=pl.Series(key))
+
+    return of
 
 
 @pytest.fixture(scope="session")

@@ -394,8 +394,12 @@ def test_predict_to_the_screen_as_csv(
 
 def test_predict_a_table_already_predicted(run: Callable[..., Any], saved: dr.Model) -> None:
     assert run("predict", "m.json", "t.csv", "--out", "o.csv").code == 0
-    assert run("predict", "m.json", "o.csv", "--out", "o2.csv").code == 0
-    assert Path("o2.csv").read_text() == Path("o.csv").read_text()
+    again = run("predict", "m.json", "o.csv", "--out", "o2.csv")
+    assert again.code == 0
+    assert "price_prediction, as predictions are called: it is now" in again.err
+    once, twice = pl.read_csv("o.csv"), pl.read_csv("o2.csv")
+    assert twice["price_prediction_in_table"].equals(once["price_prediction"])
+    assert twice.drop("price_prediction_in_table").equals(once)
 
 
 def test_predict_over_its_own_table(run: Callable[..., Any], saved: dr.Model) -> None:
@@ -485,7 +489,11 @@ def test_columns_may_be_named_in_one_option_or_several(
 
 def test_a_name_of_spaces_at_its_ends(run: Callable[..., Any], here: Path) -> None:
     (here / "t.csv").write_text("x, y\n1,2\n2,3\n3,5\n4,4\n")
-    assert run("learn", "t.csv", "--predict", '" y"').code == 0
+    assert run("learn", "t.csv", "--predict", " y").code == 0
+    # A typed table's names are as they stand.
+    pl.read_csv("t.csv").write_parquet("t.parquet")
+    assert run("learn", "t.parquet", "--predict", '" y"').code == 0
+    assert "' y'" in run("learn", "t.parquet", "--predict", "y").refused()
 
 
 def test_reference_start_and_freeze(

@@ -189,7 +189,7 @@ def test_more_folds_than_rows_are_refused() -> None:
     assert dr.learn(table, predict="y").record.rows == 3, "nobody asked for five"
     weighed = {**table, "w": [2.0, 1.0, 1.0]}
     assert dr.learn(weighed, predict="y", using="x", weight="w", folds=4).record.rows == 4
-    with pytest.raises(LearningError, match="leave one out"):
+    with pytest.raises(LearningError, match="leave out all but one"):
         dr.learn(table, predict="y", group="x", time="x")
 
 

@@ -18,7 +18,7 @@ SRC = ROOT / "src"
 
 BELOW_MODEL = (
     "errors output rule moments goodness tables saved summary views explanation "
-    "scorer comparing contest diagnosing"
+    "scorer predicting comparing contest diagnosing"
 )
 INSIDE = f"{BELOW_MODEL} model learning"
 EDGES = "exports views.report web estimators cli"
@@ -38,6 +38,7 @@ ARROWS = {
     "views": "errors output rule moments goodness tables saved summary",
     "explanation": "errors rule moments goodness tables saved summary views scorer",
     "scorer": "errors rule moments goodness tables saved",
+    "predicting": "errors rule moments goodness tables saved scorer",
     "comparing": "errors rule moments goodness tables saved summary views scorer",
     "contest": "errors rule moments goodness tables saved summary views scorer comparing",
     "diagnosing": "errors rule moments goodness tables saved summary views scorer comparing",

@@ -208,12 +208,13 @@ WEIGHTED = [
 
 @pytest.mark.parametrize("asked", WEIGHTED, ids=str)
 def test_an_integer_weight_counts_as_so_many_rows(
-    mixed: pl.DataFrame, asked: dict[str, Any]
+    mixed: pl.DataFrame, copied: Callable[..., pl.DataFrame], asked: dict[str, Any]
 ) -> None:
     times = np.random.default_rng(3).integers(0, 4, mixed.height)
     asked = {"using": ["size", "age", "colour", "new"], **asked}
-    weighed = dr.learn(mixed.with_columns(times=times), weight="times", **asked)
-    repeated = dr.learn(mixed[np.repeat(np.arange(mixed.height), times)], **asked)
+    table = mixed.with_columns(times=times)
+    weighed = dr.learn(table, weight="times", **asked)
+    repeated = dr.learn(copied(table, "times"), id="id", **asked)
     assert weighed.record.rows == repeated.record.rows
     # Sums in another order: the last digits differ; what is learnt by passes, to its tolerance.
     exact = "loss" not in asked
@@ -283,10 +284,11 @@ def test_every_source_gives_the_same_model_over_many_batches(tmp_path: Path, sou
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_order_of_rows_matters_to_rounding_only(mixed: pl.DataFrame, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(mixed.height)
-    one = dr.learn(mixed, predict="price", ridge=0)
-    other = dr.learn(mixed[order], predict="price", ridge=0)
+    table = mixed.with_row_index("id")
+    one = dr.learn(table, predict="price", id="id", ridge=0)
+    other = dr.learn(table[order], predict="price", id="id", ridge=0)
     assert one.record.contract.inputs == other.record.contract.inputs
-    # Folds are made from the values of a row, so the rows held out together stay together.
+    # Folds are made from a row's id, so the rows held out together stay together.
     assert figures(one) == pytest.approx(figures(other), rel=1e-9)
 
 
@@ -336,12 +338,13 @@ def test_held_out_error_of_descent_is_that_of_its_steps_taken_one_by_one(
     assert closed[0].rmse == pytest.approx(taken[0].rmse, rel=1e-12)
 
 
-def test_equal_rows_are_held_out_together(mixed: pl.DataFrame) -> None:
+def test_equal_rows_are_held_out_apart(mixed: pl.DataFrame) -> None:
     twice = pl.concat([mixed, mixed]).drop_nulls("price")
     found = read(open_table(twice)[0], Asked(["price"], ["size", "age"]))
     fold = np.concatenate([part.fold for part in found.rows()])
     half = len(fold) // 2
-    assert fold[:half].tolist() == fold[half:].tolist()
+    # Of 5 folds a row and its copy share one in a fifth of all cases.
+    assert np.mean(fold[:half] == fold[half:]) < 0.3
     counts = np.bincount(fold, minlength=5)
     assert counts.min() > 0.1 * len(fold), counts
 

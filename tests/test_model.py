@@ -233,17 +233,23 @@ def test_what_is_new_is_counted_by_column(mixed: pl.DataFrame, model: dr.Model) 
 
 
 @pytest.mark.parametrize("use", ["predict", "explain", "compare"])
-def test_text_where_numbers_were_is_refused_by_row_and_column(
+def test_text_where_numbers_were_is_missing_and_refused_where_it_is_all_text(
     model: dr.Model, mixed: pl.DataFrame, use: str
 ) -> None:
-    wrong = mixed.with_columns(
-        pl.when(pl.row_index() == 4).then(pl.lit("many")).otherwise("age").alias("age")
-    )
-    with pytest.raises(ValueRefusedError) as refused:
-        getattr(model, use)(wrong)
-    assert "age" in str(refused.value)
-    assert "'many'" in str(refused.value)
-    assert "row 5" in str(refused.value)
+    fifth = pl.row_index() == 4
+    text = pl.col("age").cast(pl.String)
+    wrong = mixed.with_columns(age=pl.when(fifth).then(pl.lit("many")).otherwise(text))
+    blank = mixed.with_columns(age=pl.when(fifth).then(None).otherwise("age"))
+    found, known = (getattr(model, use)(table) for table in (wrong, blank))
+    if use == "compare":
+        assert found.outputs == known.outputs
+        assert found.notes[0] == (
+            "age: 1 cell that is no number treated as missing: 'many' (row 5)"
+        )
+    else:
+        assert found.equals(known)
+    with pytest.raises(ValueRefusedError, match=r"column 'age', row 1: 'many' is not a number"):
+        getattr(model, use)(mixed.with_columns(age=pl.lit("many")))
 
 
 def test_an_infinite_value_is_refused_by_row_and_column(model: dr.Model) -> None:

@@ -1,5 +1,6 @@
 """Penalties that held-out rows choose, for losses learnt in steps, against the loop written out."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -127,15 +128,11 @@ def test_held_out_losses_are_scikit_learns_on_the_same_folds() -> None:
         np.testing.assert_allclose(tried.errors[at, :, 0], losses, rtol=1e-4)
 
 
-def test_a_row_of_weight_three_is_three_rows() -> None:
+def test_a_row_of_weight_three_is_three_rows(copied: Callable[..., pl.DataFrame]) -> None:
     table = table_of("poisson", rows=80, inputs=25, say=1, seed=4)
-    each = np.random.default_rng(5).integers(1, 4, size=80)
-    copied = pl.concat([table[[row]] for row in range(80) for _ in range(each[row])])
-    weighted = dr.learn(
-        table.with_columns(n=pl.Series(each)), predict="y", loss="poisson", weight="n"
-    )
-    other = dr.learn(copied, predict="y", loss="poisson")
-    # A row and its copies are in one fold, whose hash is of their values.
+    table = table.with_columns(n=np.random.default_rng(5).integers(1, 4, size=80))
+    weighted = dr.learn(table, predict="y", loss="poisson", weight="n")
+    other = dr.learn(copied(table, "n"), predict="y", loss="poisson", id="id")
     assert weighted.record.learnt[0].ridge == other.record.learnt[0].ridge > 0
     np.testing.assert_allclose(
         [one.weight for one in weighted.record.weights],

@@ -6,7 +6,7 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -22,14 +22,12 @@ from deltarule.explanation import Explanation, explained
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
+from deltarule.predicting import Columns, Predictions
 from deltarule.rule.losses.loss import Loss
-from deltarule.rule.predict import Array
 from deltarule.scorer import Scorer, batches, bound, widening
 from deltarule.summary import paragraphs
 from deltarule.tables.frames import open_table
-from deltarule.tables.noticed import Met, flags_of
-from deltarule.tables.schema import Noticed, Target
-from deltarule.tables.text_columns import FormattedSource
+from deltarule.tables.source import Source
 from deltarule.views import overview
 from deltarule.views.regression import RegressionSummary
 from deltarule.views.words import weight_names
@@ -184,8 +182,7 @@ class Model:
         Errors:  TableError for a table that lacks a column or holds what cannot be computed with;
                  LearningError for an interval that is not known
         """
-        frame, back, _ = self._predicted(table, flags=flags, interval=interval)
-        return back(frame)
+        return self.predict_noticing(table, flags=flags, interval=interval)[0]
 
     @overload
     def explain(self, table: Any) -> Any: ...
@@ -200,18 +197,13 @@ class Model:
         Errors:  EmptyError where there is no such row
         """
         if row is not None:
-            source, _ = self._opened(table)
+            source, _ = open_table(table)
             return widening(source, lambda: self._explained(source, row))
-        frame, back, _ = self._predicted(table, explain=True)
-        return back(frame)
+        return self.predict_noticing(table, explain=True)[0]
 
-    def _opened(self, table: Any) -> tuple[FormattedSource, Any]:
-        """The source of a table with its text read as the contract says, and the way back."""
-        source, back = open_table(table)
-        return bound(source, self._record.contract), back
-
-    def _explained(self, source: FormattedSource, row: int) -> Explanation:
+    def _explained(self, source: Source, row: int) -> Explanation:
         contract, before = self._record.contract, 0
+        source = bound(source, contract)
         for batch in batches(source, contract.needs, contract.expects):
             at = row - 1 - before
             if 0 <= at < batch.height:
@@ -222,6 +214,26 @@ class Model:
             f"{source.name} has no row {row:,}: its {before:,} rows are counted from 1"
         )
 
+    def predict_batches(
+        self,
+        table: Any,
+        *,
+        explain: bool = False,
+        flags: bool = False,
+        interval: float | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """The table's rows, some at a time, each with its prediction: one read, little memory.
+
+        `explain`, `flags` and `interval` add columns, as for `explain` and `predict`.
+        """
+        columns = Columns(explain=explain, flags=flags, interval=interval)
+        source, _ = open_table(table)
+        yield from Predictions(self._scorer, source, columns).beside_rows()
+
+    def predictions(self, source: Source, columns: Columns) -> Predictions:
+        """What `predict_batches` goes through, with notes on what was new in the table."""
+        return Predictions(self._scorer, source, columns)
+
     def predict_noticing(
         self,
         table: Any,
@@ -231,80 +243,12 @@ class Model:
         interval: float | None = None,
     ) -> tuple[Any, list[str]]:
         """Predictions, and in words what was new in the table."""
-        frame, back, met = self._predicted(table, explain=explain, flags=flags, interval=interval)
-        return back(frame), self._notes(met)
-
-    def _predicted(
-        self,
-        table: Any,
-        *,
-        explain: bool = False,
-        flags: bool = False,
-        interval: float | None = None,
-    ) -> tuple[pl.DataFrame, Any, Met]:
-        if interval is not None:
-            self._scorer.intervals(interval)
-        source, back = self._opened(table)
-        frame, met = widening(
-            source, lambda: self._predicted_rows(source, explain=explain, flags=flags)
+        source, back = open_table(table)
+        made = Predictions(
+            self._scorer, source, Columns(explain=explain, flags=flags, interval=interval)
         )
-        met.said = list(source.notes)
-        if interval is not None:
-            frame = self._scorer.ends(frame, interval)
-        return frame, back, met
-
-    def _predicted_rows(
-        self, source: FormattedSource, *, explain: bool, flags: bool
-    ) -> tuple[pl.DataFrame, Met]:
-        contract, met = self._record.contract, Met()
-        parts = []
-        for batch in batches(source, contract.needs, contract.expects):
-            view = contract.view(batch, name=source.name, row=met.rows)
-            inputs, noticed = contract.encode(view, name=source.name, row=met.rows)
-            offsets = contract.offsets(view, noticed, name=source.name, row=met.rows)
-            made = self._frame(inputs, offsets, explain=explain)
-            if flags:
-                made = made.with_columns(flags_of(noticed, batch.height))
-            parts.append(made)
-            met.add(noticed, batch.height)
-        met.ignored = [
-            c for c in source.look().columns if c not in contract.needs and c not in self.targets
-        ]
-        if parts:
-            return pl.concat(parts), met
-        none = None if contract.offset is None else np.zeros(0)
-        frame = self._frame(np.zeros((0, len(self._record.means))), none, explain=explain)
-        return frame.with_columns(flags_of(Noticed(), 0)) if flags else frame, met
-
-    def _frame(self, inputs: Array, offsets: Array | None, *, explain: bool) -> pl.DataFrame:
-        scores = self._scorer.scores(inputs, offsets)
-        predictions = self.loss.mean(scores)
-        contract = self._record.contract
-        columns: dict[str, Any] = {}
-        for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
-            if explain:
-                for at in range(span.start, span.stop):
-                    columns |= self._contributions(inputs, offsets, scores, at)
-            columns |= predicted(target, predictions[:, span])
-        # Without its offset a row has no prediction.
-        frame = pl.DataFrame(columns)
-        return frame if offsets is None else frame.fill_nan(None)
-
-    def _contributions(
-        self, inputs: Array, offsets: Array | None, scores: Array, at: int
-    ) -> dict[str, Any]:
-        """An output's average score, what each column adds to it, and where it is another: it."""
-        output, contract = self.outputs[at], self._record.contract
-        means = np.array(self._record.means)
-        columns = {f"{output}_average": np.full(len(inputs), self._scorer.average[0, at])}
-        for name, span in contract.spans().items():
-            weight = self._scorer.weights["weight"][span, at]
-            columns[f"{output}_from_{name}"] = (inputs[:, span] - means[span]) @ weight
-        if contract.offset is not None and offsets is not None:
-            columns[f"{output}_from_{contract.offset.name}"] = offsets - contract.offset.mean
-        if self._record.loss != "squared":
-            columns[f"{output}_score"] = scores[:, at]
-        return columns
+        frame = widening(made.source, lambda: pl.concat(made.alone()))
+        return back(frame), made.notes
 
     @overload
     def compare(self, table: Any) -> Compared: ...
@@ -332,9 +276,6 @@ class Model:
         """
         source, _ = open_table(table)
         return widening(source, lambda: diagnosed(self._scorer, source, rows=rows))
-
-    def _notes(self, met: "Met") -> list[str]:
-        return met.notes(self._record.contract.known)
 
     def save(self, path: str | Path, *, moments: bool = True) -> None:
         """Write the model file, whole or not at all; without `moments` it is as small as can be.
@@ -391,18 +332,3 @@ def load(path: str | Path) -> Model:
     Errors:  ModelError and its kinds
     """
     return Model(saved.load(Path(path)))
-
-
-def predicted(target: Target, predictions: Array) -> dict[str, Any]:
-    """The columns that tell a target's predictions: a value, or a class and how likely each is.
-
-    Shapes:  predictions (n, c): of one output, or of each class
-    """
-    name = f"{target.name}_prediction"
-    if not target.classes:
-        return {name: predictions[:, 0]}
-    classes = list(target.classes)
-    shares = predictions if len(classes) > 2 else np.hstack([1 - predictions, predictions])
-    likely = {f"{target.name}_probability_{c}": shares[:, at] for at, c in enumerate(classes)}
-    most = pl.Series(np.array(classes, dtype=object)[shares.argmax(axis=1)], dtype=pl.String)
-    return {name: most, **likely}

@@ -25,7 +25,7 @@ from deltarule.tables.part import Part
 from deltarule.tables.schema import Schema
 
 FORMAT = "deltarule-model"
-VERSION = 2
+VERSION = 3
 LARGEST_FILE = 1 << 30
 
 
@@ -90,13 +90,14 @@ class HeldOutRecord(Part):
 
 
 class HeldOutBy(Part):
-    """How rows were held out: any rows, whole groups, or periods judged by the earlier ones.
+    """How rows were held out: by number or id, whole groups, or periods judged by the earlier ones.
 
-    `column` is what groups them or orders them in time; from each of the `cuts` on begins another
-    period, in microseconds where times are dates. With a `table`, the figures are of its rows.
+    `column` is the id, what groups rows or orders them in time; from each of the `cuts` on begins
+    another period, in microseconds where times are dates. With a `table`, the figures are of its
+    rows.
     """
 
-    by: Literal["rows", "group", "time"] = "rows"
+    by: Literal["rows", "id", "group", "time"] = "rows"
     column: str | None = None
     folds: int
     cuts: tuple[FiniteFloat, ...] = ()
@@ -171,7 +172,7 @@ class Record(Part):
     """Everything a model is."""
 
     format: Literal["deltarule-model"] = "deltarule-model"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     written_by: str
     learnt_from: str
     learnt_at: str
@@ -194,6 +195,9 @@ class Record(Part):
     fit: tuple[FitRecord, ...]
     held_out: tuple[HeldOutRecord, ...] | None
     held_out_by: HeldOutBy | None = None
+    fold_by: str | None = None
+    """What a row's fold depends on: "row number", or the column that is the id, the group or the
+    time. None in files of earlier versions, where it depended on the row's values."""
     learnt: tuple[LearnRecord, ...]
     """How, for each group of targets that share a loss."""
     columns: tuple[ColumnRecord, ...]
@@ -328,15 +332,18 @@ def load(path: Path) -> Record:
             f"{path} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
         )
     try:
-        return Record.model_validate_json(to_json(_newer(content)) if version == 1 else raw)
+        newer = to_json(_newer(content, version)) if version in (1, 2) else raw
+        return Record.model_validate_json(newer)
     except (ValidationError, RecursionError) as error:
         what = _first(error) if isinstance(error, ValidationError) else "nested too deep"
         raise NotAModelError(f"{path} is damaged: {what}; learn it again") from None
 
 
-def _newer(content: dict[str, Any]) -> dict[str, Any]:
-    """A file of version 1, in which all targets shared one loss, as this version has it."""
+def _newer(content: dict[str, Any], version: int) -> dict[str, Any]:
+    """A file of an earlier version as this version has it. In version 1 targets shared a loss."""
     newer = dict(content)
+    if version == 2:
+        return {**newer, "version": VERSION}
     shared = {name: newer.pop(name, None) for name in ("loss", "ridge", "condition")}
     shared["lasso"] = newer.pop("lasso", 0.0)
     learn, contract = newer.pop("learn", None), newer.get("contract")

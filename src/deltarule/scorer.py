@@ -27,7 +27,8 @@ from deltarule.tables.names import check_there, column
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed, Schema
 from deltarule.tables.source import Source
-from deltarule.tables.text_columns import Format, FormattedSource, NumberFormat
+from deltarule.tables.text_columns import FormattedSource
+from deltarule.tables.text_formats import Format, NumberFormat
 from deltarule.tables.values import check_exposure, row_weights_of
 
 Kinds = Mapping[str, type[pl.DataType]]
@@ -251,12 +252,13 @@ def bound(source: Source, *contracts: Schema) -> FormattedSource:
     return FormattedSource(source, read_as, tuple(words), learning=False)
 
 
-def batches(
+def readied(
     source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
-) -> Iterator[pl.DataFrame]:
-    """A table's rows, some at a time, in columns of the kinds that were learnt from.
+) -> list[pl.Expr]:
+    """The columns to read of a table, whose kinds are now those that were learnt from.
 
-    `wanted` columns come too, where they are there.
+    `wanted` columns come too, where they are there. None at all where the table has no columns,
+    such as an empty list.
     Errors:  ColumnError for a needed column that is not there
     """
     if not source.typed:
@@ -268,10 +270,22 @@ def batches(
             source.expect(dict.fromkeys(expected, pl.String))
     look = source.look()
     if not look.columns:
-        return  # no rows at all, such as an empty list
+        return []
     check_there(look.columns, needed, name=source.name)
     names = dict.fromkeys([*needed, *(name for name in wanted if name in look.columns)])
-    yield from source.batches([column(name) for name in names])
+    return [column(name) for name in names]
+
+
+def batches(
+    source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
+    """A table's rows, some at a time, in columns of the kinds that were learnt from.
+
+    Errors:  ColumnError for a needed column that is not there
+    """
+    columns = readied(source, needed, expected, wanted=wanted)
+    if columns:
+        yield from source.batches(columns)
 
 
 def widening(source: Source, work: Callable[[], T]) -> T:

@@ -217,6 +217,7 @@ def _compare(record: "Record") -> list[str]:
 
 NEVER_SEEN = {
     "rows": "rows it never saw",
+    "id": "rows it never saw",
     "group": "rows of groups it never saw",
     "time": "rows it never saw, later in time",
 }

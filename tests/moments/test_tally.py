@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.moments.chunk import Category, Chunk, Frame, InfiniteError, fold_of
+from deltarule.moments.chunk import Category, Chunk, Frame, InfiniteError
+from deltarule.moments.folds import RowKeys, fold_of, fold_of_rows
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.tally import BLOCK, Reading, Sums, tally
 from deltarule.rule.predict import Array
@@ -28,11 +29,16 @@ FOLDS = 4
 
 
 def chunk_of(columns: Array, *, targets: int = 1, each: Array | None = None) -> Chunk:
-    """A chunk of numbers, the last of them targets; the targets tell rows apart."""
+    """A chunk of numbers, the last of them targets, whose keys are those of `keys_of`."""
     m = columns.shape[1]
     numbers = [np.ascontiguousarray(columns[:, at]) for at in range(m)]
-    first = m - targets
-    return Chunk(numbers, targets=first, row_weights=each, identify=range(first, m))
+    keys = RowKeys(len(columns), keys=keys_of(columns))
+    return Chunk(numbers, targets=m - targets, row_weights=each, keys=keys)
+
+
+def keys_of(columns: Array) -> Array:
+    """A key of each row, whatever rows it stands among: the bits of its target."""
+    return (np.nan_to_num(columns[:, -1]).view(np.uint64) >> np.uint64(11)).astype(np.float64)
 
 
 def read_chunks(chunks: Sequence[Chunk], *, folds: int = FOLDS) -> tuple[list[Moments], Sums]:
@@ -76,80 +82,6 @@ def agree(moments: Moments, rows: Array, *, rtol: float, mean_rtol: float = 1e-1
 # Folds.
 
 
-def folds_of(values: Array, folds: int) -> Array:
-    return fold_of([values.view(np.uint64)], rows=len(values), folds=folds)
-
-
-def fold_by_hand(columns: Sequence[int], folds: int) -> int:
-    """The docstring's hash in Python's own whole numbers."""
-    mask, mixed = 2**64 - 1, 0
-    for bits in columns:
-        mixed = ((mixed ^ bits) * 0x9E3779B97F4A7C15) & mask
-        mixed ^= mixed >> 32
-        mixed = (mixed * 0xD6E8FEB86659FD93) & mask
-        mixed ^= mixed >> 29
-    return ((mixed >> 40) * folds) >> 24
-
-
-GOLDEN = {
-    5: [0, 2, 1, 2, 4, 3, 4, 2],
-    10: [0, 5, 2, 4, 8, 7, 9, 5],
-    255: [0, 143, 67, 112, 229, 183, 234, 141],
-}
-
-
-def test_folds_never_change() -> None:
-    # A saved model's folds must be found again by every later version, on every machine.
-    values = np.array([0.0, 1.0, -1.0, 0.1, 1e300, 498.75, 99_750_000.0, np.nan])
-    assert folds_of(values, 5).tolist() == GOLDEN[5]
-    assert folds_of(values, 10).tolist() == GOLDEN[10]
-    assert folds_of(values, 255).tolist() == GOLDEN[255]
-
-
-@DRAWN
-@given(
-    columns=st.lists(
-        st.lists(st.integers(0, 2**64 - 1), min_size=3, max_size=3), min_size=1, max_size=3
-    ),
-    folds=st.integers(2, 255),
-)
-def test_the_hash_is_the_one_its_docstring_says(columns: list[list[int]], folds: int) -> None:
-    bits = [np.array(column, dtype=np.uint64) for column in columns]
-    by_hand = [fold_by_hand(row, folds) for row in zip(*columns, strict=True)]
-    assert fold_of(bits, rows=3, folds=folds).tolist() == by_hand
-
-
-@pytest.mark.parametrize("folds", [2, 5, 10, 255])
-@pytest.mark.parametrize(
-    "values",
-    [
-        np.arange(50_000.0),
-        np.arange(50_000.0) / 100,
-        np.random.default_rng(0).normal(size=50_000),
-        1e9 + np.arange(50_000.0),
-        np.ldexp(1.0, np.arange(-1000, 1000)),
-    ],
-    ids=["whole", "cents", "normal", "far", "powers of two"],
-)
-def test_folds_are_balanced(values: Array, folds: int) -> None:
-    counts = np.bincount(folds_of(values, folds), minlength=folds)
-    expected = len(values) / folds
-    # Chi squared has mean folds - 1 and variance twice that: five standard deviations.
-    chi = float(((counts - expected) ** 2 / expected).sum())
-    assert chi < folds - 1 + 5 * np.sqrt(2 * (folds - 1)) + 5
-
-
-def test_minus_zero_is_zero_and_every_nan_is_one() -> None:
-    strange = np.array([0x7FF8000000000001, 0xFFF8000000000000], dtype=np.uint64).view(np.float64)
-    chunk = Chunk([np.array([0.0, -0.0, np.nan, *strange])], targets=0, identify=[0])
-    (bits,) = chunk.hashes()
-    assert bits[0] == bits[1]
-    assert bits[2] == bits[3] == bits[4]
-    assert bits[0] != bits[2]
-    # The chunk's own numbers stay as they are.
-    assert np.signbit(chunk.numbers[0][1])
-
-
 @DRAWN
 @given(seed=seeds, cuts=st.lists(st.integers(1, 199), max_size=4))
 def test_folds_do_not_depend_on_order_or_batches(seed: int, cuts: list[int]) -> None:
@@ -169,7 +101,7 @@ def test_each_fold_has_the_moments_of_its_rows() -> None:
     # More rows than a block, so that blocks must add up as well.
     columns = rng.normal(size=(BLOCK + 1000, 3)) * [1, 100, 0.01] + [0, 5, 1]
     found, sums = read_chunks([chunk_of(columns)])
-    fold = folds_of(columns[:, 2].copy(), FOLDS)
+    fold = fold_of(keys_of(columns), FOLDS)
     assert sums.examples == len(columns)
     for at, moments in enumerate(found):
         agree(moments.take([0, 1, 2]), columns[fold == at], rtol=1e-12)
@@ -192,7 +124,7 @@ def test_chunks_merge_to_the_whole(seed: int, cuts: list[int]) -> None:
     # An offset of a million spreads leaves 10 of 16 digits of a value's own spread.
     agree(total(found).take([0, 1, 2]), columns, rtol=1e-9)
     rest = total(found) - found[0]
-    fold = folds_of(columns[:, 2].copy(), FOLDS)
+    fold = fold_of(keys_of(columns), FOLDS)
     agree(rest.take([0, 1, 2]), columns[fold != 0], rtol=1e-9)
 
 
@@ -206,17 +138,15 @@ def test_a_whole_row_weight_counts_as_repeated_rows_fold_by_fold(seed: int, miss
     counts = rng.integers(0, 4, size=60)
     frame = Frame.guess(chunk_of(columns).numbers)
     category = rng.integers(0, 3, size=60)
-    hashes = np.arange(3, dtype=np.uint64)
 
     def with_levels(rows: Array, codes: Array, each: Array | None) -> Chunk:
         plain = chunk_of(rows, each=each)
         return Chunk(
             plain.numbers,
             targets=2,
-            categories=[Category(codes, 3, hashes)],
+            categories=[Category(codes, 3)],
             row_weights=each,
-            identify=[2],
-            identify_by=[0],
+            keys=plain.keys,
         )
 
     weighted = tally(with_levels(columns, category, counts.astype(float)), frame, folds=FOLDS)
@@ -245,7 +175,7 @@ def test_missing_inputs_are_filled_and_indicated() -> None:
     sums = tally(chunk_of(columns), frame, folds=FOLDS)
     filled = np.where(np.isnan(columns), frame.shift, columns)
     dense = np.column_stack([filled, np.isnan(columns)[:, list(sums.gaps)]])
-    fold = folds_of(columns[:, 2].copy(), FOLDS)
+    fold = fold_of(keys_of(columns), FOLDS)
     for at, moments in enumerate(sums.moments()):
         agree(moments, dense[fold == at], rtol=1e-12)
     assert sums.left_out == 0
@@ -275,8 +205,7 @@ def test_rows_with_any_gap_are_left_out_when_asked() -> None:
     chunk = Chunk(
         plain.numbers,
         targets=2,
-        categories=[Category(codes, 3, np.arange(3, dtype=np.uint64))],
-        identify=[2],
+        categories=[Category(codes, 3)],
         drop_missing=True,
     )
     sums = tally(chunk, Frame.guess(chunk.numbers), folds=FOLDS)
@@ -330,7 +259,6 @@ def test_grouped_sums_are_those_of_dense_one_hot_columns(
         columns[rng.uniform(size=n) < 0.3, 0] = np.nan
     codes = [rng.integers(0, size, size=n) for size in sizes]
     each = rng.uniform(0.5, 2, size=n) if weighted else None
-    hashes = [rng.integers(0, 2**63, size=size).astype(np.uint64) for size in sizes]
 
     def part(rows: slice, levels: list[int]) -> Chunk:
         plain = chunk_of(columns[rows])
@@ -338,12 +266,10 @@ def test_grouped_sums_are_those_of_dense_one_hot_columns(
             plain.numbers,
             targets=1,
             categories=[
-                Category(code[rows], level, own)
-                for code, level, own in zip(codes, levels, hashes, strict=True)
+                Category(code[rows], level) for code, level in zip(codes, levels, strict=True)
             ],
             row_weights=None if each is None else each[rows],
-            identify=[1],
-            identify_by=[0, 1],
+            keys=plain.keys,
         )
 
     # The second chunk knows levels that the first had not met.
@@ -355,9 +281,7 @@ def test_grouped_sums_are_those_of_dense_one_hot_columns(
     filled = np.where(np.isnan(columns), fill, columns)
     one_hot = [code[:, None] == np.arange(size) for code, size in zip(codes, sizes, strict=True)]
     dense = np.column_stack([filled, np.isnan(columns)[:, list(sums.gaps)], *one_hot])
-    bits = [columns[:, 1].copy().view(np.uint64)]
-    bits += [own[code] for own, code in zip(hashes, codes, strict=True)]
-    fold = fold_of(bits, rows=n, folds=FOLDS)
+    fold = fold_of(keys_of(columns), FOLDS)
     for at, moments in enumerate(found):
         mine = fold == at
         known = Moments.of(dense[mine], None if each is None else each[mine])
@@ -424,7 +348,7 @@ def test_every_fold_keeps_ten_digits_too(kind: str) -> None:
     # Held-out errors come from each fold, and from all but one.
     columns = series(kind)
     found, _ = read_chunks(split(columns, list(range(1000, 20_000, 1000))))
-    fold = folds_of(columns[:, 2].copy(), FOLDS)
+    fold = fold_of(keys_of(columns), FOLDS)
     for at, moments in enumerate(found):
         agree(moments.take([0, 1, 2]), columns[fold == at], rtol=1e-10)
         others = total([part for part in found if part is not moments])
@@ -571,7 +495,7 @@ def test_the_held_out_figure_is_the_loop_over_folds_written_out() -> None:
     x = rng.normal(size=(150, 2))
     table = {"a": x[:, 0], "b": x[:, 1], "y": x @ [1.0, -2.0] + rng.normal(size=150)}
     model = dr.learn(table, predict="y", ridge=0, folds=7)
-    fold = folds_of(table["y"].copy(), 7)
+    fold = fold_of_rows(1, 150, 7)
     errors, guessing = 0.0, 0.0
     for at in range(7):
         others = fold != at

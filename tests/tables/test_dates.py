@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import DeltaruleError, ReadError, ValueRefusedError
 from deltarule.tables.dates import Cells, Order, dates, times
 
+FEW = settings(max_examples=20, deadline=None)
 DAYS = st.dates(dt.date(1000, 1, 1), dt.date(9999, 12, 31))
 RECENT = st.dates(dt.date(1969, 1, 1), dt.date(2068, 12, 31))
 MOMENTS = st.datetimes(dt.datetime(1000, 1, 1), dt.datetime(9999, 12, 31))
@@ -47,6 +48,7 @@ CLOCKS = ["T%H:%M:%S", " %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p", "T%H:
 
 
 @pytest.mark.parametrize(("form", "orders"), FORMS)
+@FEW
 @given(days=st.lists(DAYS, min_size=1, max_size=5))
 def test_a_date_reads_as_python_wrote_it(
     form: str, orders: tuple[Order | None, ...], days: list[dt.date]
@@ -58,6 +60,7 @@ def test_a_date_reads_as_python_wrote_it(
 
 
 @pytest.mark.parametrize(("form", "orders"), SHORT)
+@FEW
 @given(days=st.lists(RECENT, min_size=1, max_size=5))
 def test_a_year_of_two_digits_is_from_1969_to_2068(
     form: str, orders: tuple[Order | None, ...], days: list[dt.date]
@@ -71,6 +74,7 @@ def test_a_year_of_two_digits_is_from_1969_to_2068(
 @pytest.mark.parametrize(
     ("form", "order"), [("%Y-%m-%d", None), ("%m/%d/%Y", "mdy"), ("%d.%m.%Y", "dmy")]
 )
+@FEW
 @given(
     moments=st.lists(MOMENTS, min_size=1, max_size=4),
     zone=st.sampled_from(["", "Z", "+01:00", " -0530"]),
@@ -86,13 +90,33 @@ def test_a_time_reads_as_python_wrote_it_whatever_offset_follows(
     assert dates(text, order, timed=True).to_list() == moments
 
 
-# fmt: off
 NO_DATES = [
-    "30-2-9", "3-2-1", "1-2-34", "123-01-02", "12345-01-02", "2024-02-30", "2023-02-29", "0000-00-00", "2024-13-01",
-    "2024-01/02", "1", "20241331", "12.2024", "2024-01", "31.04.2024", "Marchmallow 3, 2009", "32 May 2020", "-2024-01-02",
-    "2024-01-01 25:00", "1/2/2024 13:05 PM", "2024-01-01 10:61", "1.2.3", "v1.2.2024", "10.0.0.1", "2024-1-1-1",
+    "30-2-9",
+    "3-2-1",
+    "1-2-34",
+    "123-01-02",
+    "12345-01-02",
+    "2024-02-30",
+    "2023-02-29",
+    "0000-00-00",
+    "2024-13-01",
+    "2024-01/02",
+    "1",
+    "20241331",
+    "12.2024",
+    "2024-01",
+    "31.04.2024",
+    "Marchmallow 3, 2009",
+    "32 May 2020",
+    "-2024-01-02",
+    "2024-01-01 25:00",
+    "1/2/2024 13:05 PM",
+    "2024-01-01 10:61",
+    "1.2.3",
+    "v1.2.2024",
+    "10.0.0.1",
+    "2024-1-1-1",
 ]
-# fmt: on
 
 
 @pytest.mark.parametrize("cell", NO_DATES)
@@ -150,7 +174,7 @@ def learnt(path: Any, **more: Any) -> dr.Model:
     return dr.learn(path, predict="y", using=["days(day)"], ridge=0, **more)
 
 
-@pytest.mark.parametrize("form", [US, EU, "%d.%m.%Y", "%m-%d-%Y", "%m/%d/%Y 1:00 PM", "%d/%m/%y"])
+@pytest.mark.parametrize("form", [US, EU, "%d.%m.%Y", "%m-%d-%Y", "%m/%d/%Y 1:00 PM", "%d.%m.%y"])
 def test_the_order_that_fits_all_cells_is_taken_without_a_word(
     write: Callable[..., Path], form: str
 ) -> None:
@@ -207,8 +231,10 @@ def test_times_far_down_are_no_odd_dates(write: Callable[..., Path]) -> None:
 
 def test_columns_of_two_orders_are_read_each_in_its_own(write: Callable[..., Path]) -> None:
     other = [day.strftime(EU) for day in SPREAD]
-    model = learnt(write("t.csv", table(SPREAD, US, other=other)))
-    assert slope(model) == pytest.approx(0.25, rel=1e-9)
+    path = write("t.csv", table(SPREAD, US, other=other))
+    model = dr.learn(path, predict="y", using=["days(day)", "days(other)"], ridge=0)
+    weights = [one.weight for one in model.record.weights]
+    assert sum(weights) == pytest.approx(0.25, rel=1e-9)
     assert notes_on(model, "more than one order")
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.errors import ColumnError, DeltaruleError, ValueRefusedError
-from deltarule.moments.chunk import NOWHERE
+from deltarule.moments.folds import NO_GROUP, NOWHERE, fold_of
 from deltarule.tables.asked import Asked
-from deltarule.tables.folds import Times, folds_by_group, folds_by_time
+from deltarule.tables.folds import Times, folds_by_time, key_column, keys_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.reading import Read, read
 
@@ -91,6 +91,12 @@ def test_cuts_of_many_times_are_near_those_of_a_sort() -> None:
     np.testing.assert_allclose(found.cuts(5), exact, atol=3e13 / 2**11)
 
 
+def folds_by_group(groups: pl.Series, folds: int) -> np.ndarray:
+    column = key_column(pl.col("g"), groups.dtype, name="g", where="t")
+    read = groups.alias("g").to_frame().select(column)["g"]
+    return fold_of(keys_of(read, NO_GROUP, where="t", row=0), folds)
+
+
 def test_no_times_have_no_cuts() -> None:
     assert Times().cuts(5) == ()
 
@@ -165,9 +171,10 @@ def test_rows_without_a_time_are_left_out_and_counted() -> None:
     assert (found.examples, found.left_out) == (4, 2)
     assert rows(found)["number"].tolist() == [0, 2, 3, 5]
     assert found.schema.targets[0].high == 4.0
-    placed = found.plan.chunk(found.frames[0], name="t", row=0).placed if found.frames else None
-    assert placed is not None
-    assert placed.tolist() == [1, NOWHERE, 0, 0, NOWHERE, 1]
+    assert found.frames is not None
+    periods = found.plan.keys(found.frames[0], name="t", row=0).periods
+    assert periods is not None
+    assert periods.tolist() == [1, NOWHERE, 0, 0, NOWHERE, 1]
 
 
 def test_rows_that_are_left_out_have_no_say_in_where_periods_begin() -> None:

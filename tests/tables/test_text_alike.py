@@ -119,6 +119,11 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {name: make(tmp_path_factory.mktemp(name)) for name, make in SOURCES.items()}
 
 
+@pytest.fixture(scope="module")
+def expected(tables: dict[str, Any]) -> dr.Model:
+    return dr.learn(tables["csv"], predict="y", ridge=0)
+
+
 def predictions(model: dr.Model, table: Any) -> list[float]:
     found: Any = model.predict(table)
     if isinstance(found, list):
@@ -135,9 +140,8 @@ def predictions(model: dr.Model, table: Any) -> list[float]:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_same_text_gives_the_same_model_and_predictions(
-    name: str, tables: dict[str, Any]
+    name: str, tables: dict[str, Any], expected: dr.Model
 ) -> None:
-    expected = dr.learn(tables["csv"], predict="y", ridge=0)
     model = dr.learn(tables[name], predict="y", ridge=0)
     assert model.weights.equals(expected.weights)
     assert model.record.fit[0].r2 > 0.999

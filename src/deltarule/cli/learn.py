@@ -102,6 +102,15 @@ def learn(
             help="Parts to hold out in turn for the error on rows never seen.",
         ),
     ] = None,
+    row_id: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="COLUMN",
+            help="Says who or what a row is of: folds depend on it, not on the row's number. It is "
+            "no input.",
+        ),
+    ] = None,
     group: Annotated[
         str | None,
         typer.Option(
@@ -261,6 +270,7 @@ def learn(
             exposure=exposure,
             folds=folds,
             errors=errors,
+            id=row_id,
             group=group,
             time=time,
             hold_out=other,

@@ -1,18 +1,23 @@
 """deltarule predict: a prediction for each row of a table."""
 
 import sys
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table
 from deltarule.cli.guard import print_data
 from deltarule.cli.table import source_of
-from deltarule.errors import OutputError
 
 if TYPE_CHECKING:
-    from deltarule.model import Model
+    import polars as pl
+
+    from deltarule.predicting import Predictions
+
+# Characters of a table that are printed at a time.
+PRINTED = 1 << 20
 
 
 def predict(
@@ -22,7 +27,8 @@ def predict(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Write all rows and columns to a .csv or .parquet file; - for the screen.",
+            help="Write all rows and columns to a .csv, .tsv, .parquet, .ndjson, .jsonl or .arrow "
+            "file; - for the screen, as CSV.",
         ),
     ] = None,
     explain: Annotated[
@@ -56,65 +62,97 @@ def predict(
     """Predict each row of a table."""
     from deltarule.model import load
     from deltarule.output import check_outputs
+    from deltarule.predicting import Columns
     from deltarule.tables.databases.address import is_database
-    from deltarule.tables.databases.database import write_table
-    from deltarule.tables.files.delimited import CsvSource
-    from deltarule.tables.source import all_rows
+    from deltarule.tables.files.sinks import SINKS
 
-    if out is not None and out != "-" and Path(out).suffix.lower() not in (".csv", ".parquet"):
-        raise typer.BadParameter(f"'{out}' should end in .csv or .parquet", param_hint="--out")
-    loaded = load(model)
-    source = source_of(table, read, db_table, query)
-    to = None if out in (None, "-") else Path(str(out))
-    check_outputs({"--out": to}, [model, *source.files])
+    ending = _ending(out)
+    if ending is not None and ending not in SINKS:
+        what = f"'{out}' should end in {', '.join(SINKS)}"
+        raise typer.BadParameter(what, param_hint="--out")
     if to_table is not None and not is_database(table):
         raise typer.BadParameter("the table is not in a database", param_hint="--to-table")
-    predicted, notes = loaded.predict_noticing(
-        source, explain=explain, flags=flags, interval=interval
-    )
-    to_csv = out is not None and not out.lower().endswith(".parquet")
-    # From CSV to CSV, cells stay as they were written.
-    as_text = to_csv and isinstance(source, CsvSource)
-    whole = source.cells() if as_text else all_rows(source)
-    clash = [name for name in predicted.columns if name in whole.columns]
-    whole = whole.drop(clash).hstack(predicted)
+    loaded = load(model)
+    source = source_of(table, read, db_table, query)
+    check_outputs({"--out": None if out in (None, "-") else Path(str(out))}, [model, *source.files])
+    columns = Columns(explain=explain, flags=flags, interval=interval)
+    made = loaded.predictions(source, columns)
     if to_table is not None:
-        written = write_table(table, to_table, [whole])
-        print(f"{written:,} rows written to the new table {to_table}")
-    elif out is None:
-        _show_predictions(loaded, whole, predicted.columns, rows)
+        _write_table(made, table, to_table)
+    elif out is None or ending is None:
+        _show_predictions(made, rows)
     else:
-        _write(whole, out)
-    for note in notes:
+        _write(made, out, ending)
+    for note in made.notes:
         print(note, file=sys.stderr)
 
 
-def _show_predictions(loaded: "Model", whole: Any, predicted: list[str], rows: int) -> None:
+def _ending(out: str | None) -> str | None:
+    """How the file is to be written; None where there is none."""
+    if out is None:
+        return None
+    return ".csv" if out == "-" else Path(out).suffix.lower()
+
+
+def _show_predictions(made: "Predictions", rows: int) -> None:
+    from deltarule.scorer import widening
     from deltarule.views.text import table
 
-    targets = [c for one in loaded.record.contract.targets for c in one.term.columns]
-    shown = [
-        *loaded.record.contract.needs,
-        *(name for name in targets if name in whole.columns),
-        *predicted,
-    ]
-    head = whole.select(shown).head(rows)
+    count, head = widening(made.source, lambda: _counted(made, rows))
+    contract = made.scorer.contract
+    targets = [c for one in contract.targets for c in one.term.columns]
+    own = [*contract.needs, *(name for name in targets if name in head.columns)]
+    head = head.select(list(dict.fromkeys([*own, *made.names])))
     print(table(head.columns, head.rows()))
-    if whole.height > rows:
-        print(f"... {whole.height - rows:,} more rows: --out FILE writes them all")
+    if count > rows:
+        print(f"... {count - rows:,} more rows: --out FILE writes them all")
 
 
-def _write(whole: Any, out: str) -> None:
+def _counted(made: "Predictions", rows: int) -> "tuple[int, pl.DataFrame]":
+    """How many rows there are, and the first of them."""
+    count, head = 0, None
+    for frame in made.beside_rows():
+        count += frame.height
+        if head is None:
+            head = frame.head(rows)
+        elif head.height < rows:
+            head = head.vstack(frame.head(rows - head.height))
+    assert head is not None, "there is at least one frame"
+    return count, head
+
+
+def _write_table(made: "Predictions", database: str, name: str) -> None:
+    from deltarule.scorer import widening
+    from deltarule.tables.databases.database import write_table
+    from deltarule.tables.spill import Spill
+
+    def spilled() -> Spill:
+        spill = Spill()
+        for frame in made.beside_rows():
+            spill.add(frame)
+        return spill
+
+    # A database is not written to while it is read: some would wait for themselves.
+    written = write_table(database, name, widening(made.source, spilled))
+    print(f"{written:,} rows written to the new table {name}")
+
+
+def _write(made: "Predictions", out: str, ending: str) -> None:
+    """Into a file, or by way of one to the screen: rows read so far may have to be read again."""
     from deltarule.output import write_whole
+    from deltarule.scorer import widening
+    from deltarule.tables.files.sinks import TEXT, write_frames
 
-    nested = [name for name, kind in whole.schema.items() if kind.is_nested()]
-    if nested and not out.lower().endswith(".parquet"):
-        what = f"column '{nested[0]}' holds lists, which CSV cannot: use .parquet"
-        raise OutputError(f"cannot write {out}: {what}")
+    def write(path: Path) -> None:
+        frames = made.beside_rows(cells=ending in TEXT)
+        write_frames(frames, path, ending=ending)
 
-    if out == "-":
-        print_data(whole.write_csv())
-    elif out.lower().endswith(".csv"):
-        write_whole(Path(out), whole.write_csv)
-    else:
-        write_whole(Path(out), whole.write_parquet)
+    if out != "-":
+        widening(made.source, lambda: write_whole(Path(out), write))
+        return
+    with tempfile.TemporaryDirectory(prefix="deltarule-") as folder:
+        path = Path(folder) / "predictions.csv"
+        widening(made.source, lambda: write(path))
+        with path.open(encoding="utf-8", newline="") as lines:
+            while part := lines.read(PRINTED):
+                print_data(part)

@@ -20,6 +20,7 @@ from deltarule.tables.text_columns import formatted
 from deltarule.views import html, text
 
 LEVELS_SHOWN = 4
+LEFT_OUT_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,26 @@ def records(found: Read) -> list[ColumnRecord]:
         done = "; ".join(part for part in parts if part)
         told.append(ColumnRecord(column=one["column"], kind=one["kind"], done=done))
     return told
+
+
+def left_out_notes(found: Read) -> list[str]:
+    """A line for each column that is no input, and why; those that were named all, else a few."""
+    lines = [
+        f"{column.name or 'the column without a name'} is left out: {column.why}"
+        for column in found.schema.left_out
+    ]
+    lines += [
+        f"{column} is left out: no part of a date or time that it has was asked for"
+        for column, parts in found.plan.became.items()
+        if not parts
+    ]
+    if found.plan.asked.using or len(lines) <= LEFT_OUT_SHOWN + 1:
+        return lines
+    more = len(lines) - LEFT_OUT_SHOWN
+    return [
+        *lines[:LEFT_OUT_SHOWN],
+        f"{more:,} other columns are left out too: deltarule columns says why",
+    ]
 
 
 def _told(found: Read) -> list[dict[str, Any]]:

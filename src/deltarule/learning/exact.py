@@ -243,7 +243,7 @@ class Exact:
         white = Whitening.of(self.free, self.weights)
         columns = len(white.floor) + k
         folds = [Moments.none(columns) for _ in read.folds]
-        for rows in read.rows():
+        for rows in (one.apart for one in read.rows()):
             z, left = white.rows(rows.inputs, rows.targets)
             both = np.column_stack([z, left])
             for fold in range(len(folds)):

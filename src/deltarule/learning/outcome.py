@@ -16,7 +16,7 @@ from deltarule import saved
 from deltarule.goodness.figures import Figures
 from deltarule.goodness.intervals import Intervals
 from deltarule.learning.certainty.suspicions import LEAK_ROWS, suspicions
-from deltarule.learning.columns import records
+from deltarule.learning.columns import left_out_notes, records
 from deltarule.learning.rows.seen import seen
 from deltarule.learning.stepping.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
@@ -125,10 +125,12 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         fit=tuple(one.fit for one in order),
         held_out=tuple(held_out) if len(held_out) == len(order) else None,
         held_out_by=_held_out_by(read),
+        fold_by=_fold_by(read),
         learnt=tuple(_learnt(read, part, outcome) for part, outcome in outcomes),
         columns=tuple(records(read)),
         notes=(
             *read.notes,
+            *left_out_notes(read),
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
             *suspicions(
@@ -286,6 +288,8 @@ def _held_out(held_out: HeldOut | None, figures: Sequence[Figures]) -> list[Held
 
 def _held_out_by(read: Read) -> HeldOutBy:
     asked, cuts = read.plan.asked, read.plan.cuts
+    if asked.id is not None:
+        return HeldOutBy(by="id", column=asked.id, folds=asked.folds)
     if asked.group is not None:
         return HeldOutBy(by="group", column=asked.group, folds=asked.folds)
     if asked.time is not None:
@@ -293,10 +297,15 @@ def _held_out_by(read: Read) -> HeldOutBy:
     return HeldOutBy(folds=asked.folds)
 
 
+def _fold_by(read: Read) -> str:
+    asked = read.plan.asked
+    return asked.id or asked.group or asked.time or "row number"
+
+
 def none_held_out(read: Read) -> str:
     """Why no rows could be held out."""
     by = _held_out_by(read).by
-    few = {"rows": "different rows", "group": "groups", "time": "different times"}[by]
+    few = {"rows": "rows", "id": "different ids", "group": "groups", "time": "different times"}[by]
     return f"too few {few} to hold any out, so no error on rows it never saw"
 
 

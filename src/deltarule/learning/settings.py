@@ -83,6 +83,10 @@ class Settings:
     the rows, by one more pass over them."""
     folds: int | None = None
     """Parts to hold out in turn for the error on rows never seen; None for FOLDS of them."""
+    id: str | None = None
+    """A column that says who or what a row is of, or an SQL expression: the part that a row is held
+    out with depends on it alone, wherever the row stands. It is no input. None for the row's
+    number."""
     group: str | None = None
     """A column, or an SQL expression, whose values are held out whole: no two parts share one."""
     time: str | None = None
@@ -148,8 +152,10 @@ class Settings:
             raise LearningError(f"missing is '{self.missing}': choose fill or drop")
         if self.folds is not None and whole("folds", self.folds, least=2) > MOST_FOLDS:
             raise LearningError(f"folds is {self.folds}: choose from 2 to {MOST_FOLDS}")
-        if self.group is not None and self.time is not None:
-            raise LearningError("rows are held out by group or forward in time: leave one out")
+        if sum(by is not None for by in (self.id, self.group, self.time)) > 1:
+            raise LearningError(
+                "rows are held out by id, by group or forward in time: leave out all but one"
+            )
         if self.offset is not None and self.exposure is not None:
             raise LearningError("exposure is short for an offset: leave one out")
         for loss in self.losses if self.exposure is not None else ():
@@ -316,6 +322,7 @@ class Settings:
             intercept=self.intercept,
             keep_constant=not self.intercept or self.alpha is not None,
             folds=FOLDS if self.folds is None else self.folds,
+            id=self.id,
             group=self.group,
             time=self.time,
             offset=self.added,

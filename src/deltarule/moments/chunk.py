@@ -1,7 +1,6 @@
 """Chunk: some rows on their way into sums: tidied, measured in a frame, each with its fold.
 
-A row's fold is a hash of its own values, so order, source, merging and forgetting all agree; unless
-the chunk says the fold of each row itself.
+A row's fold is a function of its key, which the chunk has beside its values.
 Missing inputs count as the frame's fill, beside a column that is 1 where they are missing.
 
 Shapes: n rows, m numbers.
@@ -10,21 +9,17 @@ Shapes: n rows, m numbers.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import ValueRefusedError
+from deltarule.moments.folds import RowKeys
 from deltarule.moments.moments import unit_of
 from deltarule.moments.pieces import Column, whole
 from deltarule.rule.predict import Array, Mask
 
 Codes = NDArray[np.int64]
-Folds = NDArray[np.uint8]
-
-NOWHERE = 255
-"""The fold of a row that is left out because it has no place among the folds."""
 
 
 class InfiniteError(ValueRefusedError):
@@ -37,19 +32,17 @@ class InfiniteError(ValueRefusedError):
 
 @dataclass(frozen=True)
 class Category:
-    """A category's codes, (n,), below `levels`, and a stable hash of each; code 0 is missing."""
+    """A category's codes, (n,), below `levels`; code 0 is missing."""
 
     codes: Codes
     levels: int
-    hashes: NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Chunk:
     """Some rows: number columns (n,), of which those from `targets` on are targets; NaN is missing.
 
-    Of the categories, the last `classes` are targets.
-    `identify` are the number columns, `identify_by` the categories, that tell rows apart.
+    Of the categories, the last `classes` are targets. Without `keys` rows are numbered from 1.
     """
 
     numbers: Sequence[Column]
@@ -57,24 +50,19 @@ class Chunk:
     categories: Sequence[Category] = ()
     classes: int = 0
     row_weights: Array | None = None
-    identify: Sequence[int] = ()
-    identify_by: Sequence[int] = ()
+    keys: RowKeys | None = None
+    """What decides the fold of each row."""
     drop_missing: bool = False
     gaps: bool = False
     """Whether some number is known to be missing, so that there is no need to find out."""
-    placed: Folds | None = None
-    """The fold of each row, (n,), or NOWHERE, where it is not to be a hash of the row's values."""
 
     def __len__(self) -> int:
         return len(self.numbers[0] if self.numbers else self.categories[0].codes)
 
     @property
-    def homeless(self) -> Mask | None:
-        """The rows that no fold has a place for, (n,); None where there are none."""
-        if self.placed is None:
-            return None
-        homeless: Mask = self.placed == NOWHERE
-        return homeless if homeless.any() else None
+    def row_keys(self) -> RowKeys:
+        """What decides the fold of each row."""
+        return RowKeys(len(self)) if self.keys is None else self.keys
 
     def gone(self, missing: Sequence[Mask]) -> Iterator[tuple[int, Mask]]:
         """The rows that cannot be learnt from, (n,), by cause: those of the first cause first.
@@ -88,30 +76,15 @@ class Chunk:
             yield at, missing[at]
         for at in range(c - self.classes, c):
             yield m + at, self.categories[at].codes == 0
-        if self.homeless is not None:
-            yield m + c, self.homeless
+        homeless = self.row_keys.homeless
+        if homeless is not None:
+            yield m + c, homeless
         if self.row_weights is not None:
             yield m + c + 1, ~(self.row_weights > 0)
         if self.drop_missing:
             yield from enumerate(missing[: self.targets])
             for at in range(c - self.classes):
                 yield m + at, self.categories[at].codes == 0
-
-    def fold(self, folds: int, kept: NDArray[np.intp] | None = None) -> Folds:
-        """The fold of each row, or of those `kept`: (n,)."""
-        if self.placed is not None:
-            return self.placed if kept is None else self.placed[kept]
-        rows = len(self) if kept is None else len(kept)
-        return fold_of(self.hashes(kept), rows=rows, folds=folds)
-
-    def hashes(self, kept: NDArray[np.intp] | None = None) -> list[NDArray[np.uint64]]:
-        """For each identifying column, (n,) bits of its values."""
-        at_all = slice(None) if kept is None else kept
-        bits = [bits_of(whole(self.numbers[at])[at_all]) for at in self.identify]
-        for at in self.identify_by:
-            category = self.categories[at]
-            bits.append(category.hashes[category.codes[at_all]])
-        return bits
 
 
 @dataclass(frozen=True)
@@ -222,38 +195,3 @@ class Tidy:
             kept=kept,
             causes=causes,
         )
-
-
-def bits_of(values: Array) -> NDArray[np.uint64]:
-    """The bits of numbers, -0.0 as 0.0 and every NaN as one: (n,)."""
-    plain = values + 0.0
-    gaps = np.isnan(plain)
-    if gaps.any():
-        plain[gaps] = np.nan
-    return plain.view(np.uint64)
-
-
-def fold_of(bits: Sequence[NDArray[np.uint64]], *, rows: int, folds: int) -> Folds:
-    """Each row's fold, from the bits of the values that tell rows apart: (n,).
-
-    Maths:   a multiply-shift hash; the top 24 bits times `folds`, shifted down
-    Source:  Dietzfelbinger et al. 1997
-    """
-    mixed = np.zeros(rows, dtype=np.uint64)
-    for part in bits:
-        mixed = (mixed ^ part) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(32)
-        mixed *= np.uint64(0xD6E8FEB86659FD93)
-        mixed ^= mixed >> np.uint64(29)
-    mixed >>= np.uint64(40)
-    mixed *= np.uint64(folds)
-    mixed >>= np.uint64(24)
-    return mixed.astype(np.uint8)
-
-
-def sorted_by(fold: Folds) -> tuple[NDArray[np.intp], dict[int, slice]]:
-    """The order that sorts rows by fold, (n,), and where those of each fold then stand."""
-    ends = np.cumsum(np.bincount(fold)).tolist()
-    spans = {of: slice(begin, end) for of, (begin, end) in enumerate(pairwise([0, *ends]))}
-    order = np.argsort(fold, kind="stable")
-    return order, {of: span for of, span in spans.items() if span.start < span.stop}

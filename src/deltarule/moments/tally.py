@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.moments.chunk import Chunk, Folds, Frame, InfiniteError, Tidy, sorted_by
+from deltarule.moments.chunk import Chunk, Frame, InfiniteError, Tidy
+from deltarule.moments.folds import FoldEntries
 from deltarule.moments.moments import Moments, two_sum
 from deltarule.moments.pieces import Column, whole
 from deltarule.rule.predict import Array
@@ -146,7 +147,7 @@ def tally(chunk: Chunk, frame: Frame, *, folds: int) -> Sums:
     Errors:  InfiniteError for the first infinite value of a row that is not left out
     """
     checked = chunk.row_weights is not None or (chunk.drop_missing and len(chunk.categories) > 0)
-    checked |= chunk.homeless is not None
+    checked |= chunk.row_keys.homeless is not None
     if not checked and not chunk.gaps:
         # One value that is not finite makes its column's own product not finite: a free check.
         result = _tally(chunk, Tidy.unchecked(chunk), frame, folds)
@@ -172,7 +173,7 @@ def _tally(chunk: Chunk, tidy: Tidy, frame: Frame, folds: int) -> Sums | None:
     """The sums; None where a number's square is not finite."""
     m = len(tidy.numbers)
     n = len(chunk) - tidy.causes.total()
-    fold = chunk.fold(folds, tidy.kept)
+    entries = chunk.row_keys.entries(folds, tidy.row_weights, tidy.kept)
     columns = [*tidy.numbers, *tidy.gaps.values()]
     sums = Sums(
         frame=frame,
@@ -184,54 +185,57 @@ def _tally(chunk: Chunk, tidy: Tidy, frame: Frame, folds: int) -> Sums | None:
         causes=tidy.causes,
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        sums.gram = _gram(columns, tidy.row_weights, fold, frame, folds, sums)
+        sums.gram = _gram(columns, tidy.row_weights, entries, frame, folds, sums)
         if not np.isfinite(sums.gram.diagonal(axis1=1, axis2=2)).all():
             return None
         for number in tidy.gaps:
             sums.low[number], sums.high[number] = tidy.low[number], tidy.high[number]
         if chunk.categories:
-            _group(chunk, tidy, columns, fold, frame, folds, sums)
+            _group(chunk, tidy, columns, entries, frame, folds, sums)
     return sums
 
 
 def _gram(
     columns: Sequence[Column],
     row_weights: Array | None,
-    fold: Folds,
+    entries: FoldEntries,
     frame: Frame,
     folds: int,
     sums: Sums,
 ) -> Array:
-    m, n = len(frame.shift), len(fold)
+    m, n = len(frame.shift), len(entries)
     width = 1 + len(columns)
     some = max(min(BLOCK_CELLS // width, BLOCK), 256)
     memory, own = np.empty(min(some, n) * width), np.empty(min(some, n) * width)
     shift = np.concatenate([[0.0], frame.shift, np.zeros(len(columns) - m)])
     rescaled = np.flatnonzero(frame.scale != 1).tolist()
     gram = np.zeros((folds, width, width))
+    weights = entries.each(row_weights)
     for start in range(0, n, some):
-        rows = slice(start, min(start + some, n))
-        order, spans = sorted_by(fold[rows])
-        block = memory[: len(order) * width].reshape((len(order), width), order="F")
+        span = slice(start, min(start + some, n))
+        sort = entries.block(span)
+        size = len(sort.order)
+        block = memory[: size * width].reshape((size, width), order="F")
         block[:, 0] = 1.0
         for at, column in enumerate(columns):
-            here, values = column[rows], block[:, 1 + at]
+            here, values = column[sort.rows], block[:, 1 + at]
             if at < m:
                 # First, as it goes over memory in order: then what is taken is in the cache.
                 sums.low[at] = min(sums.low[at], here.min())
                 sums.high[at] = max(sums.high[at], here.max())
             # mode="clip" skips take's buffer; the rows are within range anyway.
-            np.take(here, order, out=values, mode="clip")
-        each = None if row_weights is None else np.sqrt(row_weights[rows][order])
-        for of, span in spans.items():
+            np.take(here, sort.place, out=values, mode="clip")
+        each = None if weights is None else np.sqrt(weights[span][sort.order])
+        for of, fold in sort.spans.items():
             # In one piece: of another np.dot makes two copies, and takes twice as long. And np.dot
             # rather than @, which keeps other threads waiting until it is done.
-            mine = own[: block[span].size].reshape(block[span].shape, order="F")
-            np.subtract(block[span], shift, out=mine)
+            gathered = block[fold]
+            mine = own[: gathered.size].reshape(gathered.shape, order="F")
+            np.subtract(gathered, shift, out=mine)
             for at in rescaled:
                 mine[:, 1 + at] *= 1 / frame.scale[at]
             if each is not None:
-                mine *= each[span, None]
+                mine *= each[fold, None]
             gram[of] += np.dot(mine.T, mine)
     return gram
 
@@ -240,22 +244,24 @@ def _group(
     chunk: Chunk,
     tidy: Tidy,
     columns: Sequence[Column],
-    fold: Folds,
+    entries: FoldEntries,
     frame: Frame,
     folds: int,
     sums: Sums,
 ) -> None:
     """The grouped sums of categories with numbers and with each other."""
     m = len(frame.shift)
-    each = tidy.row_weights
+    each = entries.each(tidy.row_weights)
     measured = [
         (whole(column) - frame.shift[at]) / frame.scale[at] if at < m else whole(column)
         for at, column in enumerate(columns)
     ]
+    measured = [entries.of(column) for column in measured]
+    all_codes = [entries.of(codes) for codes in tidy.categories]
     keys = []
-    for category, codes in zip(chunk.categories, tidy.categories, strict=True):
+    for category, codes in zip(chunk.categories, all_codes, strict=True):
         levels = category.levels
-        key = fold * np.int64(levels) + codes
+        key = entries.fold * np.int64(levels) + codes
         keys.append(key)
         table = np.zeros((folds * levels, 1 + len(columns)))
         table[:, 0] = np.bincount(key, weights=each, minlength=folds * levels)
@@ -266,7 +272,7 @@ def _group(
     for one in range(len(keys)):
         for other in range(one + 1, len(keys)):
             a, b = chunk.categories[one].levels, chunk.categories[other].levels
-            key = keys[one] * b + tidy.categories[other]
+            key = keys[one] * b + all_codes[other]
             counts = np.bincount(key, weights=each, minlength=folds * a * b)
             sums.pairs[one, other] = counts.astype(np.float64).reshape(folds, a, b)
 

@@ -27,6 +27,8 @@ class Asked:
     keep_constant: bool = False
     """Whether a column that never varies is an input: beside an intercept it says nothing new."""
     folds: int = 5
+    id: str | None = None
+    """What a row's fold depends on; the row's number where nothing is said."""
     group: str | None = None
     """Rows with the same value of this are of the same fold."""
     time: str | None = None
@@ -43,6 +45,8 @@ class Asked:
     """What parts of dates and times are inputs; None for the usual ones."""
     levels: int = MOST_LEVELS
     """How many levels of a category are kept; the others share one."""
+    copies: bool | None = None
+    """Whether row weights are all whole numbers, which count copies; None to tell by the look."""
     texts: frozenset[str] = frozenset()
     """Columns that turned out to be text, though their first rows spell numbers."""
 

@@ -135,6 +135,11 @@ def referenced(columns: list[Number | Category], asked: Asked) -> list[Number | 
     for column in columns:
         if isinstance(column, Category):
             reference: str | None = asked.reference.get(column.name, next(iter(column.known)))
+            if column.of != "text" and reference == MISSING:
+                value = next(iter(column.known))
+                raise LearningError(
+                    f"'{column.name}' is {value} or missing: it is measured from {value}"
+                )
             if reference not in column.known:
                 shown = ", ".join(list(column.known)[:8])
                 raise LearningError(f"'{column.name}' has no level '{reference}': it has {shown}")

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from deltarule.tables.expressions.spelling import present_in as present
+from deltarule.tables.expressions.spelling import cells_of
 
 Order = Literal["ymd", "mdy", "dmy"]
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -154,7 +154,7 @@ def dates(text: pl.Series, order: Order | None, *, timed: bool) -> pl.Series:
     found = _plainly(text, order, kind)
     left = text.is_not_null() & found.is_null()
     if left.any():
-        cells = present(text.filter(left))
+        cells = cells_of(text.filter(left))
         each = Cells(cells.drop_nulls().unique(maintain_order=True))
         at = cells.replace_strict(each.text, each.at(order), default=None, return_dtype=MOMENTS)
         days = at.cast(pl.Date)
@@ -185,7 +185,7 @@ def _plainly(text: pl.Series, order: Order | None, kind: pl.Date | pl.Datetime) 
 
 def times(text: pl.Series) -> pl.Series:
     """Text as times of day: null where it says none."""
-    cells = present(text).to_frame("x")
+    cells = cells_of(text).to_frame("x")
     parts = cells.select(pl.col("x").str.extract_groups(TIME).alias("parts"))
     clock = parts.unnest("parts").select(_clock()).to_series()
     return clock.str.to_time("%H:%M:%S%.f", strict=False).alias(text.name)

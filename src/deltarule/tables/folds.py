@@ -1,21 +1,20 @@
-"""Folds by a column: rows of a group share a fold, or each fold is a period of time.
+"""Folds by a column: an id says a row's fold, rows of a group share one, or it is a period of time.
 
-A group's fold is a hash of its value; rows without a value are a group of their own. Periods follow
-each other, each with about the same rows, and rows of the same time are never parted. Rows without
-a time are left out: nobody can say what was known before them.
+Ids and groups become keys of `moments/folds.py`. Periods follow each other, each with about the
+same rows, and rows of the same time are never parted. Rows without a time are left out: nobody can
+say what was known before them.
 
 Shapes: n rows.
 """
 
-import hashlib
 from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deltarule.errors import ColumnError
-from deltarule.moments.chunk import NOWHERE, Folds, bits_of, fold_of
+from deltarule.errors import ColumnError, ValueRefusedError
+from deltarule.moments.folds import DAY, NOWHERE, PER_DAY, Folds, text_keys
 from deltarule.rule.predict import Array
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.values import numbers_of
@@ -23,12 +22,27 @@ from deltarule.tables.values import numbers_of
 # Different times kept apart: of more, neighbours share a cell. 2**18 of them take 4 MB, and a cut
 # is then at most some 1 / 2**17 of the rows off, unless most rows share few cells.
 MOST_CELLS = 1 << 18
+# Keys beyond this overflow on their way to a fold.
+FARTHEST = 1e300
 TOP = np.uint64(1 << 63)
 
 
-def group_column(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """What is read of a column that groups rows: numbers, or text."""
-    return _plain(column, kind) if _ordered(kind) else column.cast(pl.String)
+def key_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
+    """What is read of a column whose values are keys of rows or groups: numbers, or text.
+
+    Errors:  ColumnError for a column of another kind
+    """
+    if kind == pl.Date:
+        return column.to_physical().cast(pl.Float64)
+    if kind.is_temporal():
+        microseconds = _plain(column, kind).cast(pl.Int64)
+        days = microseconds // DAY
+        return days.cast(pl.Float64) + (microseconds - days * DAY).cast(pl.Float64) * PER_DAY
+    if _ordered(kind):
+        return column.cast(pl.Float64)
+    if kind in (pl.String, pl.Categorical, pl.Enum):
+        return column.cast(pl.String)
+    raise ColumnError(f"{where}: '{name}' is {str(kind).lower()}, which tells no rows apart")
 
 
 def time_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
@@ -55,21 +69,29 @@ def _plain(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
     elif kind == pl.Duration:
         column = column.cast(pl.Duration("us")).to_physical()
     elif kind == pl.Time:
-        column = column.to_physical()
+        column = column.to_physical() // 1000
     return column.cast(pl.Float64)
 
 
-def folds_by_group(groups: pl.Series, folds: int) -> Folds:
-    """Each row's fold, (n,): rows of one group have the same."""
-    if groups.dtype != pl.String:
-        bits = bits_of(groups.cast(pl.Float64).fill_null(np.nan).to_numpy())
-        return fold_of([bits], rows=len(groups), folds=folds)
-    each = groups.unique()
-    hashed = np.array([hash_of(text) for text in each.fill_null("")], dtype=np.uint64)
-    # A group without a name is another one than the group called "".
-    bits = hashed ^ np.where(each.is_null().to_numpy(), TOP, np.uint64(0))
-    fold = pl.Series(fold_of([bits], rows=len(each), folds=folds))
-    return groups.replace_strict(each, fold, return_dtype=pl.UInt8).to_numpy()
+def keys_of(column: pl.Series, gaps: Array | float, *, where: str, row: int) -> Array:
+    """Each row's key, (n,): the column's value as a number, or what stands in the `gaps`.
+
+    Errors:  ValueRefusedError for an infinite value
+    """
+    if column.dtype == pl.String:
+        texts = column.unique()
+        keys = pl.Series(text_keys(texts.fill_null("")), dtype=pl.Float64)
+        named = pl.select(pl.when(texts.is_not_null()).then(keys)).to_series()
+        column = column.replace_strict(texts, named, return_dtype=pl.Float64)
+    keys_ = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    far = np.abs(keys_) > FARTHEST
+    if far.any():
+        at = int(np.argmax(far))
+        raise ValueRefusedError(
+            f"{where}, row {row + at + 1} is {keys_[at]:g}, which is no key of a row: mend it, or "
+            "remove that row"
+        )
+    return np.where(np.isnan(keys_), gaps, keys_)
 
 
 def folds_by_time(times: pl.Series, cuts: Iterable[float], *, where: str, row: int) -> Folds:
@@ -80,11 +102,6 @@ def folds_by_time(times: pl.Series, cuts: Iterable[float], *, where: str, row: i
     values = numbers_of(times, where=where, row=row)
     fold = np.searchsorted(np.array(list(cuts)), values, side="right").astype(np.uint8)
     return np.where(np.isnan(values), np.uint8(NOWHERE), fold)
-
-
-def hash_of(text: str) -> int:
-    """64 bits that are the same in every process."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 class Times:

@@ -24,14 +24,19 @@ from deltarule.errors import (
     MissingExtraError,
     ReadError,
 )
+from deltarule.tables.names import column
 from deltarule.tables.polars import PolarsSource, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched, row_place
+from deltarule.tables.values import as_category, text_of
 
 Back = Callable[[pl.DataFrame], Any]
 Parts = Callable[[Collection[str] | None], Iterator[pl.DataFrame]]
 """Opens a table anew: its rows in order, in frames of any height, with these columns or all."""
 
 NAME = "the table"
+
+# What pandas' categories may be of, besides the text and the yes or no that polars takes.
+LABELS = ("integer", "floating", "mixed-integer", "mixed", "interval", "period")
 
 # Of a stream that can be read only once so much is kept for another read: 32 MB of numbers.
 KEPT_CELLS = 4_000_000
@@ -109,6 +114,12 @@ class PartsSource:
             else:
                 parts = self._keeping() if self._once else self._parts(_needed(columns))
             yield from rebatched((part.select(columns) for part in parts), BATCH_ROWS)
+
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        for rows in self.batches([pl.all()]):
+            yield rows, rows.select(columns)
 
     def _keeping(self) -> Iterator[pl.DataFrame]:
         """The rest of the stream, kept unless it is long; half of one is never taken for it."""
@@ -281,8 +292,9 @@ def _mixes(values: Any) -> bool:
     """Whether these are numbers and text, and nothing else."""
     present = [value for value in values if value is not None]
     texts = [value for value in present if isinstance(value, str)]
-    numbers = [one for one in present if isinstance(one, Real) and type(one) is not bool]
-    return 0 < len(texts) < len(present) == len(texts) + len(numbers)
+    numbers = [value for value in present if isinstance(value, Real)]
+    yes_no = any(isinstance(value, bool) for value in present)
+    return not yes_no and 0 < len(texts) < len(present) == len(texts) + len(numbers)
 
 
 def _in_text(value: Any) -> str | None:
@@ -426,9 +438,27 @@ def _pandas_column(name: str, values: Any, mixed: dict[str, str]) -> pl.Series:
             values = values.astype(f"{kind.kind}{min(kind.itemsize, 8)}")
     elif str(kind).startswith("Sparse"):
         values = values.sparse.to_dense()
+    elif str(kind).startswith(("interval", "period")) or _has_labels(kind):
+        return _labels(name, values.astype("category").cat)
     with _told(f"{NAME}, column {name!r}"):
         made: Any = pl.from_pandas(values)  # its types say frame, it is a series
         return pl.Series(name, made)
+
+
+def _has_labels(kind: Any) -> bool:
+    """Whether a column is a category of numbers, or of what polars has no kind for."""
+    labels = getattr(kind, "categories", None)
+    return labels is not None and labels.inferred_type in LABELS
+
+
+def _labels(name: str, values: Any) -> pl.Series:
+    """A category whose labels are numbers, dates or ranges: their names, null where missing."""
+    kept = values.categories
+    numbers = kept.inferred_type in ("integer", "floating")
+    names = text_of(pl.Series(kept.to_list())) if numbers else pl.Series([*map(str, kept)])
+    codes = pl.Series(values.codes.to_numpy()).cast(pl.Int64)
+    text = names.cast(pl.String).gather(codes.set(codes < 0, None))
+    return text.alias(name).cast(pl.Categorical)
 
 
 # Arrow
@@ -458,9 +488,15 @@ def _from_arrow(
 
 
 def _framed(batch: Any) -> pl.DataFrame:
+    import pyarrow.types as kinds
+
     frame = pl.from_arrow(batch)
     assert isinstance(frame, pl.DataFrame), "a batch has columns"
-    return frame
+    return frame.with_columns(
+        as_category(column(field.name), frame.schema[field.name])
+        for field in batch.schema
+        if kinds.is_dictionary(field.type) and frame.schema[field.name].is_numeric()
+    )
 
 
 def _check_arrow(schema: Any) -> None:

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from deltarule.moments.chunk import Category
 from deltarule.tables.asked import MOST_LEVELS
-from deltarule.tables.folds import hash_of
 
 
 class Levels:
@@ -20,7 +18,7 @@ class Levels:
         # The mapping lives as long as a column of it does; and the levels that the look found
         # frequent come first, so that they are the ones kept if there are too many.
         self._alive = pl.Series(list(frequent), dtype=self._kind)
-        self._hashes = np.zeros(0, dtype=np.uint64)
+        self._largest = 1
 
     @property
     def _met(self) -> list[str]:
@@ -42,18 +40,6 @@ class Levels:
         physical = text.cast(self._kind).to_physical().cast(pl.Int64)
         codes = (physical + 1).fill_null(0).to_numpy()
         met = 1 + min(int(codes.max(initial=0)), self.most + 1)
-        met = max(met, 1 + len(self._hashes))
+        self._largest = max(self._largest, met)
         codes = np.minimum(codes, self.most + 1)
-        return Category(codes, met, self._hashed(met))
-
-    def _hashed(self, met: int) -> NDArray[np.uint64]:
-        """A hash of each code's level that is the same in every process."""
-        names = ["", *self.names]
-        fresh = [hash_of(name) for name in names[len(self._hashes) : met]]
-        self._hashes = np.concatenate([self._hashes, np.array(fresh, dtype=np.uint64)])
-        short = met - len(self._hashes)
-        return (
-            np.concatenate([self._hashes, np.zeros(short, dtype=np.uint64)])
-            if short > 0
-            else self._hashes
-        )
+        return Category(codes, self._largest)

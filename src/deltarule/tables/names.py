@@ -30,6 +30,7 @@ def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> 
     near = get_close_matches(first, columns, n=3, cutoff=0.5)
     near += [c for c in columns if c.lower() == first.lower() and c not in near]
     if near:
+        near = [repr(one) if one != one.strip() else one for one in near]
         hint = f"did you mean {' or '.join(near)}?"
     else:
         shown = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")

@@ -1,37 +1,46 @@
-"""Plan: what a look at the first rows decides: each input's kind, and what tells rows apart."""
+"""Plan: what a look at the first rows decides: each input's kind, and what folds depend on."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError
-from deltarule.moments.chunk import Chunk, Folds
+from deltarule.moments.chunk import Chunk
+from deltarule.moments.folds import NO_GROUP, RowKeys
 from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import MOST_LEVELS, Asked
 from deltarule.tables.causes import gap, weight_gap
-from deltarule.tables.folds import folds_by_group, folds_by_time, group_column, time_column
+from deltarule.tables.folds import folds_by_time, key_column, keys_of, time_column
 from deltarule.tables.levels import Levels
 from deltarule.tables.names import check_there
 from deltarule.tables.polars import said
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
-from deltarule.tables.text_columns import Formats, NumberFormat
-from deltarule.tables.text_formats import format_of
+from deltarule.tables.text_formats import Formats, NumberFormat, format_of
 from deltarule.tables.values import check_exposure, class_names, numbers_of, row_weights_of
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
+# What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
+NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
 CLASSES_SHOW = 10
 
 
+class FractionError(Exception):
+    """A row weight that is no whole number, where those of the first rows are."""
+
+
 @dataclass
 class Plan:
-    """What the look decided: the kind of every input, and which of them tell rows apart.
+    """What the look decided: the kind of every input, and what the rows' folds depend on.
 
     `became` says what the columns turned into that are not used as they stand.
     """
@@ -44,14 +53,13 @@ class Plan:
     booleans: set[str]
     categories: list[str]
     left_out: list[LeftOut]
-    identify: list[str]
     levels: dict[str, "Levels"]
     classes: list[str] = field(default_factory=list)
     """The targets whose values are classes."""
     yes_no: set[str] = field(default_factory=set)
     """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
-    """What groups rows, or orders them in time; it is read under the name of `fold_column`."""
+    """The id, what groups rows, or what orders them in time; it is read as `fold_column`."""
     cuts: tuple[float, ...] = ()
     """The times at which the second period and each later one begin."""
     offset: str | None = None
@@ -122,8 +130,13 @@ class Plan:
 
     @property
     def fold_column(self) -> str:
-        """What folds are read by."""
+        """What the column is called that folds depend on."""
         return self._unused("(fold)")
+
+    @property
+    def row_column(self) -> str:
+        """What the column of rows' numbers is called in a batch that has lost some of its rows."""
+        return self._unused("(row)")
 
     def _unused(self, name: str) -> str:
         """A name that no column of the table has."""
@@ -143,13 +156,6 @@ class Plan:
         through = [term for term in self.terms.values() if term.expression is not None]
         return {column: kind_of(self.kinds[column]) for term in through for column in term.columns}
 
-    def folds(self, frame: pl.DataFrame, *, name: str, row: int) -> Folds:
-        """The fold of each row of a batch, (n,), from the columns alone that tell rows apart."""
-        numbers = [column for column in self.numbers if column in self.identify]
-        categories = [column for column in self.categories if column in self.identify]
-        told = replace(self, numbers=numbers, categories=categories)
-        return told.chunk(frame, name=name, row=row).fold(self.asked.folds)
-
     def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Chunk:
         """A batch as the sums want it."""
         asked = self.asked
@@ -165,18 +171,19 @@ class Plan:
             **{column: frame[column] for column in self.categories},
             **{column: class_names(frame[column]) for column in self.classes},
         }
+        row_weights = row_weights_of(frame, asked.row_weight, name=name, row=row)
+        if asked.copies and row_weights is not None and (row_weights % 1 != 0).any():
+            raise FractionError
         return Chunk(
             numbers=numbers,
             targets=len(self.numbers),
             categories=[self.levels[column].codes(text) for column, text in told.items()],
             classes=len(self.classes),
-            row_weights=row_weights_of(frame, asked.row_weight, name=name, row=row),
-            identify=[every.index(column) for column in self.identify if column in every],
-            identify_by=[list(told).index(c) for c in self.identify if c in told],
+            row_weights=row_weights,
+            keys=self.keys(frame, name=name, row=row),
             drop_missing=asked.drop_missing,
             gaps=any(frame[column].null_count() for column in [*every, *self.beside])
             or any(told[column].null_count() for column in self.classes),
-            placed=self._placed(frame, name=name, row=row),
         )
 
     def offsets(self, frame: pl.DataFrame, *, name: str, row: int) -> Array | None:
@@ -193,15 +200,30 @@ class Plan:
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
 
-    def _placed(self, frame: pl.DataFrame, *, name: str, row: int) -> Folds | None:
-        """Each row's fold, where a column decides: (n,)."""
+    def numbers_of_rows(self, frame: pl.DataFrame, *, row: int) -> NDArray[np.intp]:
+        """Each row's number in reading order, from 0: (n,); `row` came before this batch."""
+        if self.row_column in frame.columns:
+            return frame[self.row_column].to_numpy()
+        return np.arange(row, row + frame.height)
+
+    def keys(self, frame: pl.DataFrame, *, name: str, row: int) -> RowKeys:
+        """What decides the folds of a batch's rows.
+
+        Errors:  ValueRefusedError for an infinite id, group or time
+        """
+        asked, rows = self.asked, frame.height
+        if self.fold_by is None and self.row_column not in frame.columns:
+            return RowKeys(rows, row + 1, copies=bool(asked.copies))
+        numbers = self.numbers_of_rows(frame, row=row).astype(np.float64) + 1
         if self.fold_by is None:
-            return None
+            return RowKeys(rows, keys=numbers, copies=bool(asked.copies))
         by = frame[self.fold_column]
-        if self.asked.group is not None:
-            return folds_by_group(by, self.asked.folds)
-        where = f"{name}, column '{self.asked.time}'"
-        return folds_by_time(by, self.cuts, where=where, row=row)
+        where = f"{name}, column '{asked.id or asked.group or asked.time}'"
+        if asked.time is not None:
+            return RowKeys(rows, periods=folds_by_time(by, self.cuts, where=where, row=row))
+        gaps = NO_GROUP if asked.id is None else numbers
+        keys = keys_of(by, gaps, where=where, row=row)
+        return RowKeys(rows, keys=keys, copies=bool(asked.copies))
 
 
 def plan(
@@ -234,7 +256,7 @@ def plan(
         if isinstance(one, NumberFormat)
     }
     shown = Look(look, name, asked.dates, numbers)
-    by = asked.group or asked.time
+    by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     offset = _offset(asked.offset, shown) if asked.offset else None
     using = asked.using
@@ -245,6 +267,11 @@ def plan(
     for term in inputs.terms:
         for column in set(term.columns) & set(apart):
             raise LearningError(f"'{term.name}' uses '{column}', which is predicted or the weight")
+        if asked.id is not None and folds is not None and set(term.columns) & set(folds.columns):
+            raise LearningError(
+                f"'{term.name}' uses the id '{asked.id}', which says who a row is of and explains "
+                "nothing: leave it out"
+            )
     terms = {column: target_term(column, shown) for column in apart}
     terms |= {term.name: term for term in inputs.terms}
     if offset is not None:
@@ -259,7 +286,7 @@ def plan(
     read = dict.fromkeys(column for term in terms.values() for column in term.columns)
     own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
     known = {column: one for column, one in own.items() if one is not None}
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], [], {}, formats=known)
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], {}, formats=known)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     for target in asked.predict:
@@ -273,9 +300,11 @@ def plan(
         made.asked = replace(asked, shifted=not (made.classes or made.yes_no))
     for column in weight:
         _check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
+    if asked.copies is None:
+        apart_ = asked.row_weight is not None and asked.group is None and asked.time is None
+        made.asked = replace(made.asked, copies=apart_ and _all_whole(view[weight[0]]))
     for term in inputs.terms:
         _place(term.name, view[term.name], made)
-    made.identify.extend(_identify(view, asked, made))
     return made
 
 
@@ -298,17 +327,17 @@ def _offset(one: str, shown: Look) -> Term:
 
 
 def _fold_by(term: Term, look: pl.DataFrame, asked: Asked, *, name: str) -> pl.Expr:
-    """What groups rows, or orders them in time."""
+    """The id, what groups rows, or what orders them in time."""
     kind = evaluated(look.lazy(), [term], look.schema, name=name)[term.name].dtype
-    value = term.polars(look.schema)
-    if asked.group is not None:
-        return group_column(value, kind)
-    return time_column(value, kind, name=term.name, where=name)
+    column = key_column if asked.time is None else time_column
+    return column(term.polars(look.schema), kind, name=term.name, where=name)
 
 
 def _place(column: str, values: pl.Series, made: Plan) -> None:
     """Put an input among the numbers or the categories, or leave it out."""
     kind, why = _kind(values)
+    if not made.asked.using and _numbers_rows(values):
+        why = "it only numbers the rows"
     if why:
         made.left_out.append(LeftOut(name=column, kind=kind, why=why))
     elif kind == "category":
@@ -371,6 +400,12 @@ def _check_number(
     raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is{more}")
 
 
+def _all_whole(weights: pl.Series) -> bool:
+    """Whether row weights are all whole numbers."""
+    values = weights.cast(pl.Float64, strict=False).drop_nulls()
+    return bool((values == values.floor()).all())
+
+
 def _are_counts(series: pl.Series) -> bool:
     """Whether numbers are whole, none of them below 0."""
     if not series.dtype.is_numeric():
@@ -410,30 +445,12 @@ def _kind(series: pl.Series) -> tuple[str, str]:
     return word, f"columns of this kind ({kind}) are no inputs"
 
 
-def _identify(look: pl.DataFrame, asked: Asked, made: Plan) -> list[str]:
-    """A few columns whose values tell rows apart nearly as well as all do: they decide folds.
-
-    Rows that will be left out have no say.
-    """
-    if asked.predict:
-        needed = [*asked.predict, *([] if made.offset is None else [made.offset])]
-        look = look.filter(pl.all_horizontal(pl.col(needed).is_not_null()))
-    if asked.row_weight is not None:
-        look = look.filter(pl.col(asked.row_weight) > 0)
-    wide = sorted(made.numbers, key=lambda column: -look[column].n_unique())
-    deep = sorted(made.categories, key=lambda column: -look[column].n_unique())
-    candidates = [*asked.predict, *wide, *deep]
-    if not candidates:
-        return []
-    apart = look.select(candidates).n_unique()
-    chosen = list(asked.predict)
-    told = look.select(chosen).n_unique() if chosen else 1
-    for column in [*wide, *deep]:
-        if told >= 0.9 * apart:
-            break
-        more = look.select([*chosen, column]).n_unique()
-        # A column without values, say, is a number in one source and text in another: no say.
-        if more > told:
-            chosen.append(column)
-            told = more
-    return chosen
+def _numbers_rows(series: pl.Series) -> bool:
+    """Whether a column without a name says which row is which, in order or not."""
+    if not NAMELESS.fullmatch(series.name) or not series.dtype.is_numeric() or series.null_count():
+        return False
+    if not (series == series.cast(pl.Int64, strict=False)).fill_null(value=False).all():
+        return False
+    # Parts put together begin anew.
+    counting = int((series.diff().drop_nulls() == 1).sum())
+    return series.n_unique() == len(series) or counting > 0.9 * len(series)

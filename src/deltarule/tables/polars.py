@@ -134,12 +134,26 @@ class PolarsSource:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise said(error, self.name) from error
 
-    def _slab_by_slab(self, columns: Sequence[pl.Expr], rows: int) -> Iterator[pl.DataFrame]:
-        """A slab of rows at a time, so that no more of the table is in memory."""
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        # What is done with whole rows takes longer than decoding them: polars would run ahead.
+        if self._slabs:
+            self.reads += 1
+            batches = self._slab_by_slab([pl.all()], self.rows or 0, most=1)
+        else:
+            batches = self.batches([pl.all()])
+        for rows in batches:
+            yield rows, rows.select(columns)
+
+    def _slab_by_slab(
+        self, columns: Sequence[pl.Expr], rows: int, *, most: int = SLAB_BATCHES
+    ) -> Iterator[pl.DataFrame]:
+        """A slab of rows at a time, of at most so many batches: no more is in memory."""
         batches = SLAB_CELLS // max(1, len(columns)) // BATCH_ROWS
-        most = min(max(batches, 1), SLAB_BATCHES) * BATCH_ROWS
-        for start in range(0, rows, most):
-            slab = collected(self.lazy.slice(start, most).select(columns), self.name)
+        height = min(max(batches, 1), most) * BATCH_ROWS
+        for start in range(0, rows, height):
+            slab = collected(self.lazy.slice(start, height).select(columns), self.name)
             for at in range(0, slab.height, BATCH_ROWS):
                 yield slab.slice(at, BATCH_ROWS)
 

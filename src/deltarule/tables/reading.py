@@ -19,7 +19,8 @@ from deltarule.errors import (
     TargetError,
     ValueRefusedError,
 )
-from deltarule.moments.chunk import NOWHERE, Chunk, Folds, Frame, InfiniteError
+from deltarule.moments.chunk import Chunk, Frame, InfiniteError
+from deltarule.moments.folds import FoldEntries, Folds
 from deltarule.moments.mixed import Codes
 from deltarule.moments.moments import Moments
 from deltarule.moments.pieces import Pieces
@@ -29,15 +30,15 @@ from deltarule.rule.predict import Array, Mask
 from deltarule.tables.asked import Asked
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.causes import counted, gap, weight_gap
+from deltarule.tables.date_columns import Later
 from deltarule.tables.folds import Times
-from deltarule.tables.plan import Plan, plan
+from deltarule.tables.plan import FractionError, Plan, plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
-from deltarule.tables.text_formats import Later
 from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
@@ -166,8 +167,9 @@ class Read:
             keep &= ~np.isnan(offsets)
         if weights is not None:
             keep &= weights > 0
-        if self.plan.asked.time is not None:
-            keep &= self._fold(frame, row) != NOWHERE
+        keys = self.plan.keys(frame, name=name, row=row) if self.plan.asked.time else None
+        if keys is not None and keys.homeless is not None:
+            keep &= ~keys.homeless
         if self.schema.drop_missing:
             for gap in noticed.missing.values():
                 keep &= ~gap
@@ -178,20 +180,24 @@ class Read:
             columns,
             targets,
             weights,
-            lambda: np.arange(row, row + frame.height),
-            lambda: self._fold(frame, row),
+            lambda: self.plan.numbers_of_rows(frame, row=row),
+            lambda: self._entries(frame, row, weights),
             offsets,
             bool(self.plan.asked.shifted),
         )
         return all_rows if keep.all() else all_rows.only(keep)
 
-    def _fold(self, frame: pl.DataFrame, row: int) -> Folds:
-        return self.plan.folds(frame, name=self.source.name, row=row)
+    def _entries(self, frame: pl.DataFrame, row: int, weights: Array | None) -> FoldEntries:
+        keys = self.plan.keys(frame, name=self.source.name, row=row)
+        return keys.entries(self.plan.asked.folds, weights)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows as arrays: each input (n,), targets (n, k); row weights, row numbers, folds (n,).
+    """Rows as arrays: each input (n,), targets (n, k); row weights, row numbers (n,).
+
+    `entries` are their folds, of which a row whose weight counts copies may have several: `apart`
+    are the same rows, once for each of their folds.
 
     The many levels of a category are one column of codes.
 
@@ -205,7 +211,7 @@ class Encoded:
     targets: Array
     row_weights: Array | None
     counted: Callable[[], NDArray[np.intp]]
-    hashed: Callable[[], Folds]
+    placed: Callable[[], FoldEntries]
     added: Array | None = None
     shifted: bool = False
 
@@ -242,9 +248,24 @@ class Encoded:
         return self.counted()
 
     @cached_property
+    def entries(self) -> FoldEntries:
+        """The folds of the rows."""
+        return self.placed()
+
+    @property
     def fold(self) -> Folds:
-        """The fold of each row."""
-        return self.hashed()
+        """The fold of each row, of rows that are `apart`."""
+        assert self.entries.row is None, "copies of a row may be in several folds"
+        return self.entries.fold
+
+    @property
+    def apart(self) -> "Encoded":
+        """The rows once for each fold that has some of their copies, which they then count for."""
+        entries = self.entries
+        if entries.row is None:
+            return self
+        some = self._taken(entries.row, lambda: FoldEntries(entries.fold))
+        return replace(some, row_weights=entries.weights)
 
     @property
     def offsets(self) -> Array | None:
@@ -253,16 +274,19 @@ class Encoded:
 
     def only(self, keep: Mask) -> "Encoded":
         """Those of the rows that a mask (n,) keeps."""
+        return self._taken(keep, lambda: self.entries.only(keep))
+
+    def _taken(self, rows: Mask | NDArray[np.intp], placed: Callable[[], FoldEntries]) -> "Encoded":
         return Encoded(
             [
-                column[keep] if isinstance(column, Codes) else Pieces((column.whole[keep],))
+                column[rows] if isinstance(column, Codes) else Pieces((column.whole[rows],))
                 for column in self.columns
             ],
-            self.targets[keep],
-            None if self.row_weights is None else self.row_weights[keep],
-            lambda: self.number[keep],
-            lambda: self.fold[keep],
-            None if self.added is None else self.added[keep],
+            self.targets[rows],
+            None if self.row_weights is None else self.row_weights[rows],
+            lambda: self.number[rows],
+            placed,
+            None if self.added is None else self.added[rows],
             self.shifted,
         )
 
@@ -293,7 +317,9 @@ def read(
             if asked.time is not None:
                 made.cuts = _cuts(read_as, made)
             kept = keep if isinstance(keep, Keep) else keep(made)
-            sample = Sample.of(source.rows, len(made.columns)) if kept.sampled else None
+            sample = (
+                Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
+            )
             found = _read(read_as, made, progress, kept.cells, sample)
         except ReadAgainError as error:
             again, later = True, error.later
@@ -306,6 +332,8 @@ def read(
             if error.column is None or error.column in {*texts, *needed}:
                 raise
             texts |= {error.column}
+        except FractionError:
+            again, asked = True, replace(asked, copies=False)
         except NumbersError as error:
             again, asked = True, replace(asked, takes={**asked.takes, error.target: "numbers"})
         else:
@@ -338,7 +366,7 @@ def _read(
         )
     _check_size(made, source.name)
     asked = made.asked
-    few = Sample.to_judge_by(len(made.columns))
+    few = Sample.to_judge_by(len(made.columns), made.row_column)
     reading = Reading(folds=asked.folds)
     frame: Frame | None = None
     frames: list[pl.DataFrame] | None = []
@@ -363,10 +391,10 @@ def _read(
                 # In step, not as workers happen to be done: the same table gives the same sums.
                 if len(waiting) > 2 * workers():
                     frame = take()
-                rows += batch.height
-                few.add(batch)
+                before, rows = rows, rows + batch.height
+                few.add(batch, before)
                 if sample is not None:
-                    sample.add(batch)
+                    sample.add(batch, before)
                 if frames is not None:
                     frames.append(batch)
                     if rows * batch.width > keep:

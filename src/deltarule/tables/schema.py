@@ -24,8 +24,15 @@ from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.names import check_there
 from deltarule.tables.part import Part
 from deltarule.tables.terms import Term
-from deltarule.tables.text_columns import Format, NumberFormat
-from deltarule.tables.text_formats import BooleanFormat, DateFormat, FlagFormat, TimeFormat, meant
+from deltarule.tables.text_formats import (
+    BooleanFormat,
+    DateFormat,
+    FlagFormat,
+    Format,
+    NumberFormat,
+    TimeFormat,
+    meant,
+)
 from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
@@ -78,6 +85,8 @@ class Category(Input):
     """The level that has no input: the others are measured from it. None without intercept."""
     pooled: int = Field(ge=0)
     """How many levels were seen too seldom and share (other)."""
+    of: Literal["text", "number", "boolean"] = "text"
+    """What its values are read as, before they are the names of levels."""
 
     @property
     def levels(self) -> tuple[str | None, ...]:
@@ -206,11 +215,12 @@ class Schema(Part):
         for column, word in self.read_through.items():
             if word == "text":
                 kinds[column] = pl.String
-        for category in self.columns:
-            if category.expression is None and isinstance(category, Category):
-                kinds[category.name] = pl.String
-        for column, one in self.text_formats.items():
-            plain = one in (NumberFormat(), FlagFormat())
+        by_word = {"text": pl.String, "number": pl.Float64}
+        for one in self.columns:
+            if isinstance(one, Category) and one.expression is None and one.of in by_word:
+                kinds[one.name] = by_word[one.of]
+        for column, how in self.text_formats.items():
+            plain = how in (NumberFormat(), FlagFormat())
             kinds[column] = pl.Float64 if plain else pl.String
         return kinds
 
@@ -348,6 +358,8 @@ class Schema(Part):
     def _codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
         """Which of the known levels each row has, -1 for none of them: (n,)."""
         labels = list(column.known)
+        if column.of == "boolean" and series.dtype.is_numeric():
+            series = series.cast(pl.Boolean)  # as the rows that were learnt from are kept
         text = _spelled_as(text_of(series), [one for one in labels if one not in (MISSING, OTHER)])
         gaps = text.is_null().to_numpy()
         codes = text.replace_strict(

@@ -4,7 +4,10 @@ What depends on all rows (which levels share (other), what fills the gaps) is do
 exactly as if the rows had been encoded that way.
 """
 
+from typing import Literal
+
 import numpy as np
+import polars as pl
 
 from deltarule.errors import ColumnError
 from deltarule.moments.moments import Moments
@@ -13,6 +16,7 @@ from deltarule.rule.predict import Array
 from deltarule.tables.categories import classes, levels, often, referenced
 from deltarule.tables.plan import Plan
 from deltarule.tables.schema import (
+    MISSING,
     Category,
     LeftOut,
     Number,
@@ -20,6 +24,7 @@ from deltarule.tables.schema import (
     Schema,
     Target,
 )
+from deltarule.tables.values import text_of
 
 
 def settle(
@@ -37,13 +42,20 @@ def settle(
     for at, column in enumerate(made.numbers):
         low, high = float(sums.low[at]), float(sums.high[at])
         gap = m + sums.gaps.index(at) if at in sums.gaps else None
-        kind = "boolean" if column in made.booleans else "number"
+        kind: Literal["number", "boolean"] = "boolean" if column in made.booleans else "number"
         if low > high:
             left_out.append(LeftOut(name=column, kind=kind, why="no value in it"))
             continue
         share = 0.0 if gap is None else float(mean[gap])
         if low == high and not made.asked.keep_constant:
-            left_out.append(LeftOut(name=column, kind=kind, why=_always(f"{low:g}", share * rows)))
+            twin = _twin(gap, gaps, folds) if gap is not None else None
+            if gap is None or twin or not often(rows) <= share * rows <= rows - often(rows):
+                always = _always(f"{low:g}", share * rows, twin)
+                left_out.append(LeftOut(name=column, kind=kind, why=always))
+                continue
+            # All that it says is whether it is there.
+            gaps[column], places[column] = gap, [at, gap]
+            columns.append(_there_or_not(made, column, kind, low, rows, share))
             continue
         filled = sums.frame.shift[at]
         own = folds[0].scale[at]
@@ -67,7 +79,7 @@ def settle(
             Number(
                 name=column,
                 expression=made.terms[column].expression,
-                kind="boolean" if column in made.booleans else "number",
+                kind=kind,
                 mean=float(np.clip(present, low, high)),
                 low=low,
                 high=high,
@@ -146,7 +158,32 @@ def _offset(made: Plan, mean: Array, folds: list[Moments], sums: Sums, at: int) 
     )
 
 
-def _always(value: str, missing: float) -> str:
+def _there_or_not(
+    made: Plan,
+    column: str,
+    kind: Literal["number", "boolean"],
+    value: float,
+    rows: float,
+    share: float,
+) -> Category:
+    """A column of one value and blanks: its two levels, measured from the value."""
+    level = (
+        ("true" if value else "false") if kind == "boolean" else str(text_of(pl.Series([value]))[0])
+    )
+    counts = {level: rows * (1 - share), MISSING: rows * share}
+    return Category(
+        name=column,
+        expression=made.terms[column].expression,
+        known={name: round(count, 9) for name, count in counts.items()},
+        reference=None,
+        pooled=0,
+        of=kind,
+    )
+
+
+def _always(value: str, missing: float, twin: str | None) -> str:
+    if twin:
+        return f"always {value}, and missing on the same rows as {twin}"
     return f"always {value}" + (" where it is not missing" if missing else "")
 
 

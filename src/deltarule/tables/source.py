@@ -75,6 +75,15 @@ class Source(Protocol):
         """All rows once, in order, `BATCH_ROWS` at a time; counts as a read."""
         ...
 
+    def whole_batches(
+        self, columns: "Sequence[pl.Expr]", *, cells: bool = False
+    ) -> "Iterator[tuple[pl.DataFrame, pl.DataFrame]]":
+        """All rows once, some at a time: every column, and these columns of the same rows.
+
+        With `cells`, every column of a file of text as it was written. Counts as a read.
+        """
+        ...
+
     def widen(self) -> bool:
         """Look at every row to find types that fit them all; False where that cannot help."""
         ...
@@ -83,14 +92,6 @@ class Source(Protocol):
 def row_place(row: int) -> str:
     """The place of a row in a table without lines."""
     return f"row {row + 1:,}"
-
-
-def all_rows(source: Source) -> "pl.DataFrame":
-    """All of a table in memory, every column."""
-    import polars as pl
-
-    frames = list(source.batches([pl.all()]))
-    return pl.concat(frames) if frames else source.look()
 
 
 def rebatched(frames: "Iterable[pl.DataFrame]", size: int) -> "Iterator[pl.DataFrame]":

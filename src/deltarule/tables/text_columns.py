@@ -9,78 +9,47 @@ well, however many there are. A format is kept in the model, so that prediction 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import polars as pl
 
 from deltarule.errors import ColumnError, ExpressionError, ReadError, ValueRefusedError
 from deltarule.tables.asked import Asked
+from deltarule.tables.date_columns import (
+    DateColumn,
+    Doubt,
+    Later,
+    formats_like,
+    formats_of,
+    notes_of,
+)
 from deltarule.tables.expressions import spelling
 from deltarule.tables.expressions.expression import check, quoted
-from deltarule.tables.files.dialect import MISSING_CODES
+from deltarule.tables.expressions.spelling import cells_of, is_code
 from deltarule.tables.names import column
-from deltarule.tables.part import Part
 from deltarule.tables.polars import UnparsedError, said
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
+    THOUSANDS,
     BooleanFormat,
-    DateColumn,
     DateFormat,
-    Doubt,
-    FlagFormat,
-    Later,
-    TimeFormat,
+    Format,
+    Formats,
+    NumberFormat,
+    decimal_evidence,
     few,
-    formats_like,
-    formats_of,
-    notes_of,
+    number_format,
     written,
 )
 
+TEXT = (pl.String, pl.Categorical, pl.Enum)
+DIGITS = r"^[+-]?[0-9]+$"
 # Text in which fewer cells are numbers was never meant to be a column of them.
 MOSTLY = 0.5
 # Odd values that a note lists; columns that have a note each; letters of a value.
 VALUES_SHOWN, COLUMNS_SHOWN, LETTERS_SHOWN = 4, 5, 40
 # Different odd cells of later rows that have a say in the order of dates.
 MOST_LATER = 1000
-
-Mark = Literal[".", ","]
-MARKS: tuple[Mark, Mark] = (".", ",")
-DIGITS = r"^[+-]?[0-9]+$"
-# Where a comma or point can only be a decimal mark: no three digits follow, or 0 stands before.
-DECIMAL = {
-    mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
-    for mark, other in ((",", "."), (".", ","))
-}
-THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
-
-
-class NumberFormat(Part):
-    """Numbers in text: their decimal mark, and the unit that all of them have ($, EUR, %)."""
-
-    kind: Literal["number"] = "number"
-    decimal: Mark = "."
-    unit: str = ""
-
-    def read(self, text: pl.Series) -> pl.Series:
-        """The value of each cell, null for an odd one."""
-        return spelling.numbers_of_unit(text, self.decimal, self.unit)
-
-    @property
-    def noun(self) -> str:
-        """What each cell is."""
-        return "number"
-
-    def expression(self, name: str) -> str:
-        """The expression that reads a column so."""
-        mark = "" if self.decimal == "." else f", '{self.decimal}'"
-        return f"number({quoted(name)}{mark})"
-
-
-Format = NumberFormat | FlagFormat | DateFormat | TimeFormat | BooleanFormat
-Formats = Mapping[str, Format]
-TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 class TooManyOddError(UnparsedError):
@@ -93,17 +62,6 @@ class ReadAgainError(UnparsedError):
     def __init__(self, message: str, column: str, later: Later) -> None:
         super().__init__(message, column)
         self.later = later
-
-
-def cells_of(series: pl.Series, words: Sequence[str] = ()) -> pl.Series:
-    """Text without the space around it, null where it is missing by a built-in or a given word."""
-    text = spelling.present_in(series.cast(pl.String))
-    return text.set(text.is_in(list(words)), None) if words else text
-
-
-def is_code(text: pl.Series) -> pl.Series:
-    """Whether each cell is a word for missing in a column of numbers or dates."""
-    return text.str.to_lowercase().is_in(MISSING_CODES).fill_null(value=False)
 
 
 @dataclass
@@ -218,25 +176,50 @@ class FormattedSource:
         return self._read(self._look(), None)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        needed = self._needed(columns)
+        if needed is None:
+            yield from self.source.batches(columns)
+            return
+        row = 0
+        for batch in self.source.batches(needed):
+            yield self._selected(batch, columns, row)
+            row += batch.height
+        self._finish()
+
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        needed = self._needed(columns)
+        if needed is None:
+            yield from self.source.whole_batches(columns, cells=cells)
+            return
+        row = 0
+        for rows, batch in self.source.whole_batches(needed, cells=cells):
+            yield rows, self._selected(batch, columns, row)
+            row += batch.height
+        self._finish()
+
+    def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr] | None:
+        """The table's columns that these are made of; None where none of them is formatted."""
         kinds = self._look().schema
         needed = list(kinds)
         if not any(one.meta.has_multiple_outputs() for one in columns):
             roots = {name for one in columns for name in one.meta.root_names()}
             needed = [name for name in kinds if name in roots] or needed
         texts = [name for name in needed if self._is_formatted(name, kinds[name])]
-        if not (texts or self.words):
-            yield from self.source.batches(columns)
-            return
         self.odd = {name: OddCells(self.formats[name].noun) for name in texts}
-        row = 0
-        for batch in self.source.batches([column(name) for name in needed]):
-            try:
-                yield self._read(batch, row).select(columns)
-            except pl.exceptions.PolarsError as error:
-                raise said(error, self.name) from error
-            row += batch.height
+        return [column(name) for name in needed] if texts or self.words else None
+
+    def _selected(self, batch: pl.DataFrame, columns: Sequence[pl.Expr], row: int) -> pl.DataFrame:
+        try:
+            return self._read(batch, row).select(columns)
+        except pl.exceptions.PolarsError as error:
+            raise said(error, self.name) from error
+
+    def _finish(self) -> None:
         for name, cells in self.odd.items() if self.learning else ():
-            if cells.odd if kinds[name].is_numeric() else not few(cells.odd, cells.cells):
+            whole = self._look()[name].dtype.is_numeric()
+            if cells.odd if whole else not few(cells.odd, cells.cells):
                 value = next(iter(cells.counts))
                 message = f"{self.name}, column '{name}': '{value}' is no {cells.what}"
                 raise TooManyOddError(message, name)
@@ -255,7 +238,7 @@ class FormattedSource:
             for name, one in self._asked.items()
             if isinstance(one, DateFormat) and self._is_formatted(name, look.schema.get(name))
         }
-        found = [DateColumn.of(look[name]) for name in dated]
+        found = [DateColumn.of(look[name], words=self.words) for name in dated]
         alike = formats_like(found, dated, said=self.source.date_order, where=self.name)
         self.formats = {**self._asked, **alike}
         self.own_notes = notes_of(found, {name: one.order for name, one in alike.items()})
@@ -300,7 +283,8 @@ class FormattedSource:
         counts = self.odd[name].counts
         if fresh and len(counts) <= MOST_LATER:
             later = {**self._later, name: self._later.get(name, Counter()) | counts}
-            found = formats_of(self._look(), order=self.source.date_order, later=later).formats
+            order, words = self.source.date_order, self.words
+            found = formats_of(self._look(), order=order, later=later, words=words).formats
             if found.get(name, self.formats[name]) != self.formats[name]:
                 raise ReadAgainError(f"{self.name}: '{name}' is written otherwise", name, later)
 
@@ -351,9 +335,10 @@ def formatted(source: Source, asked: Asked, later: Later | None = None) -> Forma
     Errors:  ReadError for a column of a program's table that is neither numbers nor text
     """
     look = source.look()
-    dated = formats_of(look, order=source.date_order, later=later, used=_dated(look, asked))
+    words, used = asked.missing_words, _dated(look, asked)
+    dated = formats_of(look, order=source.date_order, later=later, words=words, used=used)
     texts = {
-        name: cells_of(look[name], asked.missing_words)
+        name: cells_of(look[name], words)
         for name in _texts(look, asked)
         if name not in dated.formats
     }
@@ -393,52 +378,9 @@ def formatted(source: Source, asked: Asked, later: Later | None = None) -> Forma
     return made
 
 
-def number_format(
-    text: pl.Series, suggested: str | None = None
-) -> tuple[NumberFormat | None, pl.Series]:
-    """The format of numbers that nearly all of these cells have, or None, and the odd cells.
-
-    All numbers have one unit. Where both decimal marks would do, the suggested one is taken, or
-    else the point.
-    """
-    cells = text.drop_nulls()
-    cells = cells.filter(is_code(cells).not_())
-    likeliest, least = None, cells
-    for mark in reversed(MARKS) if suggested == "," else MARKS:
-        good = cells.str.contains(spelling.PATTERNS[mark])
-        if not good.any():
-            continue
-        unit = units_of(cells.filter(good))
-        odd = cells.filter(good.not_() | (spelling.units(cells) != unit))
-        if likeliest is None or len(odd) < len(least):
-            likeliest, least = NumberFormat(decimal=mark, unit=unit), odd
-    return (likeliest if few(len(least), len(cells)) else None), least
-
-
-def units_of(numbers: pl.Series) -> str:
-    """The unit that most of these numbers have."""
-    counts = spelling.units(numbers).alias("unit").value_counts()
-    return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
-
-
-def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
-    """The decimal mark of a column of numbers, where its cells leave no doubt.
-
-    Where commas part no cells, as in files with semicolons, a `loose` look takes any one comma.
-    """
-    for mark in reversed(MARKS):
-        shape = r"^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else DECIMAL[mark]
-        if text.str.contains(shape).any():
-            cells = text.drop_nulls()
-            odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())
-            if few(len(odd), len(cells)):
-                return mark
-    return None
-
-
 def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
     """The columns of text that are used as they stand, or where an expression wants numbers."""
-    kept = {asked.group, asked.time, *asked.texts, *asked.reference}
+    kept = {asked.id, asked.group, asked.time, *asked.texts, *asked.reference}
     kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
     for one in _mentioned(asked):
         if one not in look.columns:
@@ -446,13 +388,15 @@ def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
     return [
         name
         for name, kind in look.schema.items()
-        if kind in TEXT and name not in kept and _is_used(name, asked)
+        if kind == pl.String  # a category is declared to be one
+        and name not in kept
+        and _is_used(name, asked)
     ]
 
 
 def _dated(look: pl.DataFrame, asked: Asked) -> list[str]:
     """The columns that may be dates, times or yes and no: not those whose text is wanted."""
-    kept = {asked.group, *asked.texts, *asked.reference}
+    kept = {asked.id, asked.group, *asked.texts, *asked.reference}
     kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
     for one in _mentioned(asked):
         if one not in look.columns:
@@ -464,7 +408,7 @@ def _dated(look: pl.DataFrame, asked: Asked) -> list[str]:
 
 def _mentioned(asked: Asked) -> list[str]:
     named = [*asked.predict, *(asked.using or ()), asked.row_weight, asked.offset]
-    return [one for one in [*named, asked.group, asked.time] if one]
+    return [one for one in [*named, asked.id, asked.group, asked.time] if one]
 
 
 def _is_used(name: str, asked: Asked) -> bool:

@@ -1,31 +1,50 @@
-"""Formats of text that says dates, times, or yes and no, and which one each column has.
+"""Formats of text that is another kind: numbers, dates, times, yes and no.
 
-A table writes its dates in one order: where the numbers of any column allow but one, all have it.
-Where both day and month could come first, the more likely is taken, and said.
+A format reads each cell, and is kept in the model, so that prediction reads alike. A column is of
+a kind where nearly all of its cells are.
 """
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Literal
 
 import polars as pl
 
-from deltarule.errors import ValueRefusedError
-from deltarule.tables.dates import FIRST, MOMENTS, ORDERS, Cells, Order, dates, times
-from deltarule.tables.expressions.spelling import NO, YES, present_in
+from deltarule.tables.dates import FIRST, Order, dates, times
+from deltarule.tables.expressions import spelling
+from deltarule.tables.expressions.expression import quoted
+from deltarule.tables.expressions.spelling import NO, YES, cells_of, is_code
 from deltarule.tables.part import Part
 
-Later = Mapping[str, Counter[str]]
-"""Cells of rows after the first that are not of their column's format, by column."""
+Mark = Literal[".", ","]
+MARKS: tuple[Mark, Mark] = (".", ",")
+# Where a comma or point can only be a decimal mark: no three digits follow, or 0 stands before.
+DECIMAL = {
+    mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
+    for mark, other in ((",", "."), (".", ","))
+}
+THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
 
-# Dates that are written as one number, 20240131, in a column of nothing else.
-COMPACT = (19_000_101, 21_001_231)
-COMPACT_SHOWS = 10
-# A column is looked at closely if one of its first cells may be a date or a time.
-FIRST_CELLS = 50
-LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
+
+class NumberFormat(Part):
+    """Numbers in text: their decimal mark, and the unit that all of them have ($, EUR, %)."""
+
+    kind: Literal["number"] = "number"
+    decimal: Mark = "."
+    unit: str = ""
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """The value of each cell, null for an odd one."""
+        return spelling.numbers_of_unit(text, self.decimal, self.unit)
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "number"
+
+    def expression(self, name: str) -> str:
+        """The expression that reads a column so."""
+        mark = "" if self.decimal == "." else f", '{self.decimal}'"
+        return f"number({quoted(name)}{mark})"
 
 
 class DateFormat(Part):
@@ -92,7 +111,17 @@ class FlagFormat(Part):
         return finite.fill_null(meant(text).cast(pl.Float64))
 
 
-Format = DateFormat | TimeFormat | BooleanFormat
+Format = NumberFormat | FlagFormat | DateFormat | TimeFormat | BooleanFormat
+Formats = Mapping[str, Format]
+
+
+# Of a column's cells one in so many may be odd, or one alone among so few.
+ODD_ONE_IN, FEWEST = 20, 10
+
+
+def few(odd: int, cells: int) -> bool:
+    """Whether so many odd cells leave a column what the others are."""
+    return odd * ODD_ONE_IN <= cells or (odd == 1 and cells >= FEWEST)
 
 
 def written(values: pl.Series) -> pl.Series:
@@ -106,7 +135,7 @@ def written(values: pl.Series) -> pl.Series:
 def meant(text: pl.Series) -> pl.Series:
     """True and false as each text says in any of their words, null where it says neither."""
     words = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False)}
-    lower = present_in(text).str.to_lowercase()
+    lower = cells_of(text).str.to_lowercase()
     return lower.replace_strict(words, default=None, return_dtype=pl.Boolean).alias(text.name)
 
 
@@ -121,310 +150,44 @@ def format_of(kind: pl.DataType) -> Format | None:
     return None
 
 
-# Of a column's cells one in so many may be odd, or one alone among so few.
-ODD_ONE_IN, FEWEST = 20, 10
+def number_format(
+    text: pl.Series, suggested: str | None = None
+) -> tuple[NumberFormat | None, pl.Series]:
+    """The format of numbers that nearly all of these cells have, or None, and the odd cells.
 
-
-def few(odd: int, cells: int) -> bool:
-    """Whether so many odd cells leave a column what the others are."""
-    return odd * ODD_ONE_IN <= cells or (odd == 1 and cells >= FEWEST)
-
-
-@dataclass
-class Doubt:
-    """Columns whose dates fit other orders than the one taken, so far, and what to say of it."""
-
-    others: dict[str, list[Order]] = field(default_factory=dict)
-    note: str = ""
-
-    @property
-    def notes(self) -> list[str]:
-        """What people should know of it."""
-        return [self.note] if self.others else []
-
-    def settle(self, text: pl.Series, values: pl.Series) -> None:
-        """Let cells of a column, and their dates in the order taken, rule other orders out."""
-        timed, count = values.dtype == MOMENTS, values.count()
-        left = [
-            order
-            for order in self.others.get(text.name, ())
-            if dates(text, order, timed=timed).count() >= count
-        ]
-        if text.name in self.others:
-            self.others[text.name] = left
-            if not left:  # what one column has, all of them have
-                self.others.clear()
-
-
-@dataclass(frozen=True)
-class DateColumn:
-    """The cells of a column that may be dates, each once, with how often it stands there."""
-
-    name: str
-    cells: Cells
-    first: pl.Series
-    """How often each stands in the first rows."""
-    later: pl.Series
-    """How often in later rows, of those that did not fit."""
-    compact: bool = False
-
-    @classmethod
-    def of(cls, values: pl.Series, later: Counter[str] | None = None) -> "DateColumn":
-        """The cells of the first rows, and those of later ones."""
-        text = present_in(written(values)).drop_nulls().alias("cell")
-        first = text.value_counts(sort=False, name="first")
-        cells = later or Counter[str]()
-        more = pl.DataFrame({"cell": list(cells), "later": list(cells.values())}, strict=False)
-        more = more.cast({"cell": pl.String, "later": pl.UInt32})
-        each = first.join(more, on="cell", how="full", coalesce=True).fill_null(0).sort("cell")
-        whole = values.dtype.is_numeric()
-        return cls(values.name, Cells(each["cell"]), each["first"], each["later"], whole)
-
-    @cached_property
-    def readings(self) -> Mapping[Order | None, pl.Series]:
-        """When each cell is, in each order."""
-        return {order: self.cells.at(order) for order in (None, *ORDERS)}
-
-    @cached_property
-    def orders(self) -> Sequence[Order | None]:
-        """The orders that fit most cells: None alone where no cell needs one."""
-        rows = self.first + self.later
-        fits = {one: int(rows.filter(at.is_not_null()).sum()) for one, at in self.readings.items()}
-        most = max(fits.values())
-        best = [order for order, fit in fits.items() if fit == most]
-        return [None] if None in best else best
-
-    def odd(self, order: Order | None) -> pl.Series:
-        """The cells of the first rows that are no dates in this order, as often as they stand."""
-        rows = self.first if self.first.sum() else self.later
-        wrong = self.cells.text.to_frame("cell").with_columns(rows.alias("rows"))
-        wrong = wrong.filter(self.readings[order].is_null())
-        return wrong["cell"].repeat_by(wrong["rows"]).explode().drop_nulls()
-
-    @property
-    def rows(self) -> int:
-        """How many cells of the first rows are not missing."""
-        return int(self.first.sum() or self.later.sum())
-
-    def is_dates(self, order: Order | None) -> bool:
-        """Whether nearly all cells are dates in this order; of numbers, all."""
-        odd = len(self.odd(order))
-        return odd == 0 if self.compact else few(odd, self.rows)
-
-    def format(self, order: Order | None) -> DateFormat:
-        """How they are read in this order."""
-        timed = self.has(self.cells.timed, order)
-        return DateFormat(kind="datetime" if timed else "date", order=order)
-
-    def has(self, which: pl.Series, order: Order | None) -> bool:
-        """Whether any of these cells is a date in this order."""
-        return bool((which & self.readings[order].is_not_null()).any())
-
-    def likely(self) -> Order | None:
-        """Of the orders that fit the likeliest, None where the cells say nothing of it.
-
-        Years vary less than days; and of two numbers the one that is always the same is the day,
-        as in dates of the first of each month.
-        """
-        orders = self.orders
-        first, second, third = (self.cells.varies(part) for part in ("a", "b", "c"))
-        if "ymd" in orders and first < third:
-            return "ymd"
-        if "mdy" in orders and second == 1 < first:
-            return "mdy"
-        if "dmy" in orders and first == 1 < second:
-            return "dmy"
-        return None
-
-    def example(self, order: Order | None) -> tuple[str, str]:
-        """A cell and the date that it is read as: one that other orders read as another."""
-        at = self.readings[order]
-        others = [self.readings[other] for other in ORDERS if other != order]
-        differs = (at != others[0]).fill_null(True) | (at != others[1]).fill_null(True)
-        rows = (at.is_not_null() & differs).arg_true()
-        row = int(rows[0]) if len(rows) else int(at.is_not_null().arg_max() or 0)
-        return self.cells.text[row], str(at[row].date())
-
-
-@dataclass(frozen=True)
-class Dated:
-    """The formats of columns, what people should know of them, and what is open yet."""
-
-    formats: dict[str, Format]
-    notes: list[str]
-    doubt: Doubt
-
-
-def formats_of(
-    look: pl.DataFrame,
-    *,
-    order: str | None = None,
-    later: Later | None = None,
-    used: Collection[str] | None = None,
-) -> Dated:
-    """The format of each column that its first rows show to be dates, times or true and false.
-
-    `order` is the one that was said. All columns and cells of `later` rows have a say in it, but
-    only those that are `used` get a format.
+    All numbers have one unit. Where both decimal marks would do, the suggested one is taken, or
+    else the point.
     """
-    known = next((one for one in ORDERS if one == order), None)
-    formats: dict[str, Format] = {}
-    notes: list[str] = []
-    found: list[DateColumn] = []
-    for values in look:
-        if order != "none" and _may_be_dates(values):
-            column = DateColumn.of(values, (later or {}).get(values.name))
-            likeliest = column.orders[0]
-            said = likeliest if None in column.orders else (known or likeliest)
-            if column.is_dates(said):
-                found.append(column)
-                continue
-            if known and column.is_dates(likeliest):
-                notes.append(
-                    f"{values.name} is text: its cells are no dates, {FIRST[known]}, such as "
-                    f"'{column.odd(said)[0]}'"
-                )
-        if values.dtype == pl.String and (other := _other(values)):
-            formats[values.name] = other
-    orders = _orders(found, known)
-    found = [one for one in found if used is None or one.name in used]
-    orders = {one.name: orders[one.name] for one in found}
-    formats |= {one.name: one.format(orders[one.name]) for one in found}
-    formats = {name: one for name, one in formats.items() if used is None or name in used}
-    if known is None:
-        notes += _decisions(found, orders)
-    doubt = _doubt(found, orders) if known is None else Doubt()
-    return Dated(formats, [*notes, *notes_of(found, orders)], doubt)
+    cells = text.drop_nulls()
+    cells = cells.filter(is_code(cells).not_())
+    likeliest, least = None, cells
+    for mark in reversed(MARKS) if suggested == "," else MARKS:
+        good = cells.str.contains(spelling.PATTERNS[mark])
+        if not good.any():
+            continue
+        unit = units_of(cells.filter(good))
+        odd = cells.filter(good.not_() | (spelling.units(cells) != unit))
+        if likeliest is None or len(odd) < len(least):
+            likeliest, least = NumberFormat(decimal=mark, unit=unit), odd
+    return (likeliest if few(len(least), len(cells)) else None), least
 
 
-def _may_be_dates(values: pl.Series) -> bool:
-    """Whether the first cells of a column look like dates."""
-    if values.dtype.is_numeric():
-        low, high = values.min(), values.max()
-        if not (isinstance(low, int | float) and isinstance(high, int | float)):
-            return False
-        return COMPACT[0] <= low and high <= COMPACT[1] and values.count() >= COMPACT_SHOWS
-    if values.dtype != pl.String:
-        return False
-    first = present_in(values.drop_nulls().head(FIRST_CELLS)).drop_nulls()
-    return bool(first.str.contains(LIKE_DATE).any())
+def units_of(numbers: pl.Series) -> str:
+    """The unit that most of these numbers have."""
+    counts = spelling.units(numbers).alias("unit").value_counts()
+    return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
 
 
-def _other(values: pl.Series) -> Format | None:
-    """The format of times, or of true and false in so many words."""
-    text = present_in(values).drop_nulls()
-    if text.is_empty():
-        return None
-    if text.str.to_lowercase().is_in(["true", "false"]).all():
-        return BooleanFormat()
-    if not text.head(FIRST_CELLS).str.contains(r"^\d{1,2}:\d\d").any():
-        return None
-    return TimeFormat() if few(times(text).null_count(), len(text)) else None
+def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
+    """The decimal mark of a column of numbers, where its cells leave no doubt.
 
-
-def _orders(found: Sequence[DateColumn], said: Order | None) -> dict[str, Order | None]:
-    """The order of each column: one that fits most of its cells, the same for all if it can be."""
-    shared = said or _shared(found)
-    orders: dict[str, Order | None] = {}
-    for one in found:
-        if None in one.orders or (said is None and len(one.orders) == 1):
-            orders[one.name] = one.orders[0]
-        elif said or shared in one.orders:
-            orders[one.name] = shared
-        else:
-            orders[one.name] = "dmy" if "dmy" in one.orders else one.orders[0]
-    return orders
-
-
-def _shared(found: Sequence[DateColumn]) -> Order | None:
-    """The order of a table's dates, where cells leave no doubt of it or make one the likeliest."""
-    likely = {one.likely() for one in found if len(one.orders) > 1} - {None}
-    return _sure(found) or (likely.pop() if len(likely) == 1 else None)
-
-
-def _sure(found: Sequence[DateColumn]) -> Order | None:
-    """The one order that a table's dates have without doubt; None where there is none, or two."""
-    sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
-    return sure.pop() if len(sure) == 1 else None
-
-
-def _doubt(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> Doubt:
-    """The columns whose cells leave it open which part comes first."""
-    sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
-    doubtful = [one for one in found if len(one.orders) > 1 and len(sure) != 1]
-    if not doubtful:
-        return Doubt()
-    first, taken = doubtful[0], orders[doubtful[0].name] or "ymd"
-    cell, date = first.example(taken)
-    others = {
-        one.name: [order for order in one.orders if order not in (None, orders[one.name])]
-        for one in doubtful
-    }
-    fits = " or ".join(FIRST[other] for other in others[first.name])
-    say = " or ".join(f"--read dates={other}" for other in others[first.name])
-    return Doubt(
-        others,
-        f"{_names(doubtful)}: dates are read {FIRST[taken]}, '{cell}' as {date}; {fits} fits as "
-        f"well: say {say} if that is meant",
-    )
-
-
-def _decisions(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
-    """What was decided that someone may want otherwise."""
-    notes = []
-    needed = {order for order in orders.values() if order is not None}
-    if len(needed) > 1:
-        told = ", ".join(f"{name} {FIRST[order]}" for name, order in orders.items() if order)
-        notes.append(f"dates are written in more than one order: {told}")
-    if compact := [one for one in found if one.compact]:
-        cell, date = compact[0].example(None)
-        notes.append(
-            f"{_names(compact)}: whole numbers such as {cell} are read as dates, {date}: say "
-            "--read dates=none if they are numbers"
-        )
-    return notes
-
-
-def formats_like(
-    found: Sequence[DateColumn], learnt: Mapping[str, DateFormat], *, said: str | None, where: str
-) -> dict[str, DateFormat]:
-    """The formats of a table's dates that go with those that a model was learnt from.
-
-    Errors:  ValueRefusedError for dates whose order neither those nor their own cells tell
+    Where commas part no cells, as in files with semicolons, a `loose` look takes any one comma.
     """
-    known = next((one for one in ORDERS if one == said), None)
-    shared = _sure(found)
-    formats = {}
-    for column in found:
-        order = known or learnt[column.name].order
-        if order is None and len(column.orders) > 1:
-            if shared not in column.orders:
-                cell, _ = column.example(column.orders[0])
-                raise ValueRefusedError(
-                    f"{where}, column '{column.name}': '{cell}' may have the day or the month "
-                    "first: write 2024-01-31, or say --read dates=dmy or dates=mdy"
-                )
-            order = shared
-        made = column.format(order or column.orders[0])
-        timed = "datetime" in (learnt[column.name].kind, made.kind)
-        formats[column.name] = DateFormat(kind="datetime" if timed else "date", order=made.order)
-    return formats
-
-
-def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
-    """What people should know of how dates are read, beside their order."""
-    notes = []
-    if short := [one for one in found if one.has(one.cells.short, orders[one.name])]:
-        cell, date = short[0].example(orders[short[0].name])
-        notes.append(
-            f"{_names(short)}: years of two digits are those from 1969 to 2068, '{cell}' is {date}"
-        )
-    if offset := [one for one in found if one.has(one.cells.offset, orders[one.name])]:
-        mixed = [one for one in offset if one.has(~one.cells.offset, orders[one.name])]
-        some = f"; some cells of {_names(mixed)} have none" if mixed else ""
-        notes.append(f"{_names(offset)}: hours are as written, whatever offset follows them{some}")
-    return notes
-
-
-def _names(found: Sequence[DateColumn]) -> str:
-    return ", ".join(one.name for one in found)
+    for mark in reversed(MARKS):
+        shape = r"^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else DECIMAL[mark]
+        if text.str.contains(shape).any():
+            cells = text.drop_nulls()
+            odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())
+            if few(len(odd), len(cells)):
+                return mark
+    return None

@@ -35,18 +35,30 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
 
 
 def text_of(series: pl.Series) -> pl.Series:
-    """A column as text, whatever it was: true and false in words, numbers as they print."""
-    return series if series.dtype == pl.String else series.cast(pl.String)
+    """A column as text, whatever it was: true and false in words, whole numbers without a point."""
+    if series.dtype == pl.String:
+        return series
+    values = series.alias("value").to_frame()
+    return values.select(label(pl.col("value"), series.dtype)).to_series().alias(series.name)
+
+
+def label(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """A column's values as the names of levels: by the value alone, so 1 and 1.0 are one level."""
+    text = values.cast(pl.String)
+    if not kind.is_float():
+        return text
+    whole = (values == values.floor()) & (values.abs() < 2**53)
+    return pl.when(whole).then(values.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(text)
+
+
+def as_category(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """A column of numbers that its table keeps as a category: they are names, not amounts."""
+    return label(values, kind).cast(pl.Categorical)
 
 
 def class_names(series: pl.Series) -> pl.Series:
     """A target's values as the names of classes: whole numbers without a point, whatever type."""
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-        whole = series.cast(pl.Int64, strict=False)
-        if (whole.cast(pl.Float64) == series).all():
-            series = whole
-    return text_of(series)
+    return text_of(series.fill_nan(None) if series.dtype.is_float() else series)
 
 
 def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array | None:

@@ -61,9 +61,9 @@ class Search:
     first: Weights
 
     @property
-    def rows(self) -> int:
-        """How many rows are asked."""
-        return sum(len(batch) for batch in self.folds.values())
+    def each(self) -> float:
+        """What the rows that are asked count for."""
+        return sum(float(batch.each.sum()) for batch in self.folds.values())
 
     def tried(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> Tried:
         """Each penalty on the rows of each fold, learnt without them, in the order given."""

@@ -9,13 +9,14 @@ Shapes: n rows, p inputs, k outputs.
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.learning.stepping.pacing import Rowwise
+from deltarule.moments.folds import FoldEntries
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Objective, Rows
 from deltarule.rule.losses.loss import Loss
@@ -31,7 +32,7 @@ HELD_CELLS = 32_000_000
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows: inputs (n, p), targets (n, k); what each counts for, number, fold, (n,).
+    """Some rows: inputs (n, p), targets (n, k); what each counts for, number (n,).
 
     Offsets, (n, 1), are added to the scores.
     """
@@ -40,7 +41,6 @@ class Part:
     targets: Array
     each: Array
     number: NDArray[np.intp]
-    fold: NDArray[np.uint8]
     offsets: Array | None = None
 
     def __len__(self) -> int:
@@ -53,7 +53,6 @@ class Part:
             self.targets[kept],
             self.each[kept],
             self.number[kept],
-            self.fold[kept],
             None if self.offsets is None else self.offsets[kept],
         )
 
@@ -66,7 +65,6 @@ class Part:
             np.concatenate([part.targets for part in parts]),
             np.concatenate([part.each for part in parts]),
             np.concatenate([part.number for part in parts]),
-            np.concatenate([part.fold for part in parts]),
             np.concatenate(offsets) if offsets else None,
         )
 
@@ -95,16 +93,21 @@ class InBatches:
         self.typical = sum(fold.rows for fold in read.folds) / read.examples
         cells = read.examples * (len(read.schema.inputs) + read.folds[0].cross.shape[0])
         self.held: Part | None = None
+        self._entries: FoldEntries | None = None
         self._mixed_last: tuple[int, Part] | None = None
         if read.frames is not None and cells <= HELD_CELLS:
             self.held = Part.joined(list(self._parts()))
+            each = [part.each for part in self._parts()]
+            self._entries = FoldEntries.joined([rows.entries for rows in read.rows()], each)
 
     def of_folds(self, folds: Sequence[int]) -> "InBatches":
         """The rows of these folds alone; only of rows that are held."""
         assert self.held is not None, "rows that are read are too many to learn from again"
+        assert self._entries is not None, "rows that are held have folds"
         some = copy(self)
         some._mixed_last = None
-        some.held = self.held.only(np.isin(self.held.fold, folds))
+        each = self._entries.each_in(folds, self.held.each)
+        some.held = replace(self.held, each=each).only(each > 0)
         return some
 
     @property
@@ -167,7 +170,7 @@ class InBatches:
             inputs = self.standard.inputs(rows.inputs)
             each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
             offsets = None if rows.offsets is None else rows.offsets[:, None]
-            yield Part(inputs, rows.targets, each, rows.number, rows.fold, offsets)
+            yield Part(inputs, rows.targets, each, rows.number, offsets)
 
     def _mixed(self, part: Part, rng: np.random.Generator) -> Part:
         return part.only(rng.permutation(len(part))) if self.shuffle else part

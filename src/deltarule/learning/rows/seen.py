@@ -80,7 +80,7 @@ def _outputs(read: Read, part: Schema) -> list[int]:
 
 def _held_out_rows(read: Read, part: Schema, taught: Mapping[int, Weights]) -> Iterator[_Rows]:
     own = _outputs(read, part)
-    for rows in read.some_rows() if taught else ():
+    for rows in (one.apart for one in read.some_rows()) if taught else ():
         each = np.ones(len(rows)) if rows.row_weights is None else rows.row_weights
         for fold, weights in taught.items():
             mine = rows.fold == fold

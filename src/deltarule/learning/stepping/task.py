@@ -222,7 +222,8 @@ class Task:
             # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
             with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
                 self.tried = searched(search, self.penalties, self.held_by)
-            self.share = search.rows / self.read.examples
+            share = search.each / self.problem.rows
+            self.share = 1.0 if np.isclose(share, 1.0, rtol=1e-9) else share
         if self.tried is not None:
             self._hold(for_all(self.tried.choice(self.tried.chosen()), self.share))
 

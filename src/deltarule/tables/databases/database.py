@@ -127,6 +127,12 @@ class DatabaseSource:
         except pl.exceptions.PolarsError as error:
             raise polars.said(error, self.name) from error
 
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        for rows in self.batches([pl.all()]):
+            yield rows, rows.select(columns)
+
     def _needed(self, columns: Sequence[pl.Expr]) -> list[str]:
         """The columns that these expressions are of, in the table's order: no others are read."""
         if any(column.meta.has_multiple_outputs() for column in columns):

@@ -2,21 +2,24 @@
 
 import csv
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import polars as pl
 
 from deltarule.errors import ColumnError, ReadError, TableError
-from deltarule.tables.expressions.spelling import CODE
+from deltarule.tables.expressions.spelling import CODE, cells_of
 from deltarule.tables.files.dialect import GAP_WORDS, ROW_NAME, Asked, Dialect, find_dialect
 from deltarule.tables.files.encoding import Text, blocks
 from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, collected, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
-from deltarule.tables.text_columns import cells_of, decimal_evidence
+from deltarule.tables.text_formats import decimal_evidence
 
 __all__ = ["GAP_WORDS", "CsvSource"]
+
+Parsed = TypeVar("Parsed")
 
 # Files of more bytes are read block by block.
 AT_ONCE = 64 << 20
@@ -114,9 +117,8 @@ class CsvSource(PolarsSource):
         if not self._large:
             return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
         block = next(blocks(self._texts[0], self._found.quote))
-        return (
-            self._parse(block, self._found, first=True, schema=kinds).select(names).head(LOOK_ROWS)
-        )
+        parse = self._parse([pl.all()], kinds)
+        return parse(block, self._found, True, str(self._texts[0].path)).select(names)[:LOOK_ROWS]
 
     def _scanned_all(
         self, look_rows: int | None, kinds: Mapping[str, pl.DataType | type[pl.DataType]]
@@ -232,16 +234,6 @@ class CsvSource(PolarsSource):
                 )
         return error
 
-    def cells(self) -> pl.DataFrame:
-        """The whole table as text, so that every cell stays as it stands."""
-        kept, self._kinds = self._kinds, dict.fromkeys(self._header, pl.String)
-        try:
-            lazy = self._scan(LOOK_ROWS, self.name)
-        finally:
-            self._kinds = kept
-        with self._explained(self.name):
-            return lazy.collect(engine="streaming")
-
     def look(self) -> pl.DataFrame:
         with self._explained(self.name):
             if not self._large:
@@ -249,7 +241,7 @@ class CsvSource(PolarsSource):
             # polars would parse 180 MB ahead to give these few rows. No fewer of them, though: what
             # the look decides must be what it decides for the same rows in another format.
             shown: list[pl.DataFrame] = []
-            for frame in self._blocks([pl.all()]):
+            for frame in self._blocks(self._parse([pl.all()])):
                 shown.append(frame)
                 if sum(one.height for one in shown) >= LOOK_ROWS:
                     break
@@ -270,22 +262,34 @@ class CsvSource(PolarsSource):
                 yield from super().batches(columns)
                 return
             self.reads += 1
-            yield from rebatched(self._blocks(columns), BATCH_ROWS)
+            yield from rebatched(self._blocks(self._parse(columns)), BATCH_ROWS)
 
-    def _blocks(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        if not cells:
+            for rows in self.batches([pl.all()]):
+                yield rows, rows.select(columns)
+            return
+        # The same bytes are parsed twice: as the text they are, and as what they mean.
+        texts = self._parse([pl.all()], dict.fromkeys(self._header, pl.String()))
+        typed = self._parse(columns)
+        self.reads += 1
+        with self._explained(self.name):
+            yield from self._blocks(lambda *block: (texts(*block), typed(*block)))
+
+    def _blocks(self, parse: Callable[[bytes, Dialect, bool, str], Parsed]) -> Iterator[Parsed]:
         """Block after block, a few parsed at the same time.
 
         polars itself parses ahead of whoever is slower, until all of a file is in memory.
         """
-        waiting: deque[Future[pl.DataFrame]] = deque()
+        waiting: deque[Future[Parsed]] = deque()
         with ThreadPoolExecutor(BLOCKS_AHEAD) as pool:
             try:
                 for text, found in zip(self._texts, self._dialects, strict=True):
                     for number, block in enumerate(blocks(text, found.quote)):
                         path = str(text.path)
-                        waiting.append(
-                            pool.submit(self._parsed, block, found, number == 0, path, columns)
-                        )
+                        waiting.append(pool.submit(parse, block, found, number == 0, path))
                         if len(waiting) > BLOCKS_AHEAD:
                             yield waiting.popleft().result()
                 while waiting:
@@ -294,32 +298,28 @@ class CsvSource(PolarsSource):
                 for future in waiting:
                     future.cancel()
 
-    def _parsed(
-        self, block: bytes, found: Dialect, first: bool, path: str, columns: Sequence[pl.Expr]
-    ) -> pl.DataFrame:
-        frame = self._parse(block, found, first=first, schema=self._schema)
-        where = self._partitions.path_column
-        lazy = (
-            frame.lazy() if where is None else frame.lazy().with_columns(pl.lit(path).alias(where))
-        )
-        return self._partitions.placed(lazy).select(columns).collect()
-
     def _parse(
-        self,
-        block: bytes,
-        found: Dialect,
-        *,
-        first: bool,
-        schema: Mapping[str, pl.DataType | type[pl.DataType]],
-    ) -> pl.DataFrame:
-        return pl.read_csv(
-            block,
-            separator=found.separator,
-            quote_char=found.quote,
-            has_header=found.names_stand and first,
-            skip_lines=found.lines_above if first else 0,
-            schema={name: schema[name] for name in found.names},
-        ).select(self._header)
+        self, columns: Sequence[pl.Expr], kinds: Mapping[str, pl.DataType] | None = None
+    ) -> Callable[[bytes, Dialect, bool, str], pl.DataFrame]:
+        """What parses these columns of a block: of which dialect, if it is the first, and where."""
+        schema = self._schema if kinds is None else kinds
+        where = self._partitions.path_column
+
+        def parsed(block: bytes, found: Dialect, first: bool, path: str) -> pl.DataFrame:
+            frame = pl.read_csv(
+                block,
+                separator=found.separator,
+                quote_char=found.quote,
+                has_header=found.names_stand and first,
+                skip_lines=found.lines_above if first else 0,
+                schema={name: schema[name] for name in found.names},
+            )
+            lazy = frame.select(self._header).lazy()
+            if where is not None:
+                lazy = lazy.with_columns(pl.lit(path).alias(where))
+            return self._partitions.placed(lazy).select(columns).collect()
+
+        return parsed
 
     def place(self, row: int) -> str:
         """The line of a row; in several files the file, too."""

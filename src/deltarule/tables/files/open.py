@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,10 +15,13 @@ import polars as pl
 from deltarule.errors import ColumnError, EmptyError, NotFoundError, ReadError
 from deltarule.tables.files.delimited import CsvSource
 from deltarule.tables.files.dialect import Asked
+from deltarule.tables.files.dictionaries import arrow_dictionaries, parquet_dictionaries
 from deltarule.tables.files.encoding import CHUNK
 from deltarule.tables.files.formats import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
 from deltarule.tables.files.records import read_json, scan_lines
+from deltarule.tables.names import column
 from deltarule.tables.polars import Partitions, PolarsSource, collected, said
+from deltarule.tables.values import as_category
 
 # What standard input comes from, if that is a file.
 INCOMING = Path("/dev/stdin")
@@ -227,7 +230,15 @@ def _opened(
         else:
             source = read_json(text_of(first, name, how, bare=True))
     elif form == "parquet":
-        source = _typed(paths, name, partitions, pl.scan_parquet, pl.read_parquet_schema, "Parquet")
+        source = _typed(
+            paths,
+            name,
+            partitions,
+            pl.scan_parquet,
+            pl.read_parquet_schema,
+            parquet_dictionaries,
+            "Parquet",
+        )
     elif form == "arrow":
         source = _arrow(paths, name, partitions)
     else:
@@ -249,14 +260,27 @@ def _arrow(paths: Sequence[Path], name: str, partitions: Partitions) -> PolarsSo
     with paths[0].open("rb") as stream:
         streamed = stream.read(4) == b"\xff\xff\xff\xff"
     if not streamed:
-        return _typed(paths, name, partitions, pl.scan_ipc, _ipc_schema, "Arrow")
+        return _typed(
+            paths, name, partitions, pl.scan_ipc, _ipc_schema, arrow_dictionaries, "Arrow"
+        )
     if len(paths) > 1:
         raise ReadError(f"{name} has {len(paths)} Arrow streams: give one, or Arrow files")
     try:
         frame = pl.read_ipc_stream(paths[0])
     except (pl.exceptions.PolarsError, OSError) as error:
         raise said(error, name) from error
-    return PolarsSource(frame.lazy(), name=name, rows=frame.height, dialect="Arrow stream")
+    lazy = _labelled(frame.lazy(), frame.schema, arrow_dictionaries(paths[0]))
+    return PolarsSource(lazy, name=name, rows=frame.height, dialect="Arrow stream")
+
+
+def _labelled(
+    lazy: pl.LazyFrame, schema: Mapping[str, pl.DataType], dictionaries: Collection[str]
+) -> pl.LazyFrame:
+    """The scan with categories of numbers as categories."""
+    numbers = [name for name in dictionaries if name in schema and schema[name].is_numeric()]
+    if not numbers:
+        return lazy
+    return lazy.with_columns([as_category(column(name), schema[name]) for name in numbers])
 
 
 def _ipc_schema(path: Path) -> Mapping[str, pl.DataType]:
@@ -269,6 +293,7 @@ def _typed(
     partitions: Partitions,
     scan: Callable[..., pl.LazyFrame],
     schema_of: Callable[[Path], Mapping[str, pl.DataType]],
+    dictionaries: Callable[[Path], set[str]],
     kind: str,
 ) -> PolarsSource:
     """The source of files with types of their own: all must have the same columns."""
@@ -290,7 +315,7 @@ def _typed(
         parts = [scanned([path]).select([*first, *([where] if where else [])]) for path in paths]
         lazy = pl.concat(parts, how="vertical_relaxed")
     rows = collected(lazy.select(pl.len()), name).item()
-    lazy = partitions.placed(lazy)
+    lazy = partitions.placed(_labelled(lazy, first, dictionaries(paths[0])))
     several = f", {len(paths):,} files" if len(paths) > 1 else ""
     hive = f", columns of folders: {', '.join(partitions.values)}" if partitions.values else ""
     dialect = f"{kind}{several}{hive}"

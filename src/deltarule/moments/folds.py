@@ -1,0 +1,299 @@
+"""Folds: which rows are held out together, from a key of each row alone, never from its values.
+
+A row's key x is its number in reading order, counted from 1, or an id. A hash u in [0, 1) of it
+says the fold:
+
+    frac(v) = v - floor(v)
+    a, b, c = frac(x * C0 / 2**24), frac(x * C1), frac(x * C2 * 2**24)
+    u = frac((a + b + c) * (1021 + b) * (733 + (a + c)));  u = frac(u * (8191 + u) * 127)
+    fold = min(folds - 1, floor(u * folds))
+
+It is float64 arithmetic alone, in this order, so numpy, polars and every database get the same fold
+for every row. Keys that are no numbers become some:
+
+    text                the first 8 hex digits of its MD5 as a number
+    true, false         1, 0
+    dates               days since 1970-01-01
+    dates with a time   the same in UTC, and the microseconds of the day * PER_DAY
+    durations, times    days in the same way
+    gaps                the row's number; in a column of groups -1, a group of its own
+
+A whole-number row weight w counts copies of a row, and copies are held out apart. The first copy
+has the row's key, copy j = 1, 2, ... after it the key u + j. Of more than SURE copies so many are
+hashed, and what their counts n stray from even says how far all copies do, as a multinomial would:
+
+    copies in a fold = w / folds + (n - SURE / folds) * sqrt(w / SURE), rounded so that they add up
+
+Shapes: n rows; e entries, a row and a fold that has some of its copies.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.rule.predict import Array, Mask
+
+Folds = NDArray[np.uint8]
+Numbers = NDArray[np.intp]
+Number = TypeVar("Number", bound=np.generic)
+
+NOWHERE = 255
+"""The fold of a row that is left out because it has no place among the folds."""
+NO_GROUP = -1.0
+"""The key of rows that belong to no group."""
+
+# The fractional parts of powers of 1 / 1.618... and 1 / 1.3247...: multiples of them spread evenly.
+C0, C1, C2 = 0.6180339887498949, 0.7548776662466927, 0.5698402909980532
+# Keys hashed at once, so that all they need stays in cache. Measured: 7 ns a key; of whole columns
+# at a time 24.
+BLOCK = 4096
+# Copies of a row that are hashed one by one.
+SURE = 128
+# The microseconds of a day, and one over them: a product is the same in every engine, where polars
+# divides by multiplying and others do not.
+DAY, PER_DAY = 86_400_000_000, 1.1574074074074074e-11
+
+
+class _Memory:
+    """What hashing a block of keys needs, used again by the next."""
+
+    def __init__(self, keys: int) -> None:
+        self.arrays = np.empty((5, min(keys, BLOCK)))
+
+    def hash(self, x: Array) -> Array:
+        """The hash of up to BLOCK keys, which is there until the next block's."""
+        u: Array
+        a, b, c, u, whole = self.arrays[:, : len(x)]
+        np.multiply(x, C0 * 2.0**-24, out=a)
+        np.multiply(x, C1, out=b)
+        np.multiply(x, C2 * 2.0**24, out=c)
+        for part in (a, b, c):
+            np.subtract(part, np.floor(part, out=whole), out=part)
+        np.add(a, b, out=u)
+        u += c
+        b += 1021
+        u *= b
+        a += c
+        a += 733
+        u *= a
+        u -= np.floor(u, out=whole)
+        np.add(u, 8191, out=a)
+        u *= a
+        u *= 127
+        u -= np.floor(u, out=whole)
+        return u
+
+
+def hash_of(keys: Array) -> Array:
+    """The hash u of each key, in [0, 1): (n,).
+
+    >>> hash_of(np.array([1.0, 2.0, 3.0])).round(3)
+    array([0.037, 0.382, 0.497])
+    """
+    found, memory = np.empty(len(keys)), _Memory(len(keys))
+    for start in range(0, len(keys), BLOCK):
+        found[start : start + BLOCK] = memory.hash(keys[start : start + BLOCK])
+    return found
+
+
+def fold_of(keys: Array, folds: int) -> Folds:
+    """The fold of each key: (n,).
+
+    >>> fold_of(np.array([1.0, 2.0, 3.0, 1e12]), 5).tolist()
+    [0, 1, 2, 3]
+    """
+    found, memory = np.empty(len(keys), dtype=np.uint8), _Memory(len(keys))
+    for start in range(0, len(keys), BLOCK):
+        u = memory.hash(keys[start : start + BLOCK])
+        np.copyto(found[start : start + len(u)], _fold_at(u, folds), casting="unsafe")
+    return found
+
+
+def fold_of_rows(first: int, rows: int, folds: int) -> Folds:
+    """The fold of each of so many rows that are numbered from `first`: (n,)."""
+    found, memory = np.empty(rows, dtype=np.uint8), _Memory(rows)
+    some = np.arange(min(rows, BLOCK), dtype=np.float64)
+    for start in range(0, rows, BLOCK):
+        u = memory.hash(some[: rows - start] + float(first + start))
+        np.copyto(found[start : start + len(u)], _fold_at(u, folds), casting="unsafe")
+    return found
+
+
+def _fold_at(u: Array, folds: int) -> Array:
+    """The fold of each hash, as a float whose whole part it is; in place."""
+    u *= folds
+    return np.minimum(u, folds - 1, out=u)
+
+
+def text_keys(texts: Iterable[str]) -> Array:
+    """The key of each text: (n,).
+
+    >>> text_keys(["alice"])
+    array([1.66965317e+09])
+    """
+    digests = (hashlib.md5(text.encode(), usedforsecurity=False).digest() for text in texts)
+    return np.fromiter((int.from_bytes(one[:4], "big") for one in digests), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class FoldEntries:
+    """The folds of rows; of a row whose copies are in several, an entry for each of these.
+
+    Shapes:  fold (e,); row (e,) in order, None where each row is one entry; weights (e,), what an
+             entry counts for, None where that is what its row does
+    """
+
+    fold: Folds
+    row: Numbers | None = None
+    weights: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.fold)
+
+    def only(self, keep: Mask) -> "FoldEntries":
+        """Those of the rows that a mask (n,) keeps."""
+        if self.row is None or self.weights is None:
+            return FoldEntries(self.fold[keep])
+        mine, number = keep[self.row], np.cumsum(keep) - 1
+        return FoldEntries(self.fold[mine], number[self.row[mine]], self.weights[mine])
+
+    @classmethod
+    def joined(cls, parts: Sequence["FoldEntries"], each: Sequence[Array]) -> "FoldEntries":
+        """Those of all parts, whose rows come one after the other and count for `each`."""
+        if all(part.row is None for part in parts):
+            return cls(np.concatenate([part.fold for part in parts]))
+        starts = np.cumsum([0, *map(len, each)])
+        rows = [
+            start + (np.arange(len(part)) if part.row is None else part.row)
+            for start, part in zip(starts, parts, strict=False)
+        ]
+        weights = [
+            own if part.weights is None else part.weights
+            for part, own in zip(parts, each, strict=True)
+        ]
+        folds = np.concatenate([part.fold for part in parts])
+        return cls(folds, np.concatenate(rows), np.concatenate(weights))
+
+    def each_in(self, folds: Sequence[int], each: Array) -> Array:
+        """What of each row is in these folds, (n,), of rows that count for `each` in all."""
+        mine = np.isin(self.fold, folds)
+        if self.row is None or self.weights is None:
+            return np.where(mine, each, 0.0)
+        found = np.bincount(self.row[mine], self.weights[mine], minlength=len(each))
+        return found.astype(np.float64)
+
+    def of(self, rows: NDArray[Number]) -> NDArray[Number]:
+        """What there is of each row, (n,), for each entry: (e,)."""
+        return rows if self.row is None else rows[self.row]
+
+    def each(self, row_weights: Array | None) -> Array | None:
+        """What each entry counts for, (e,), by what its row does."""
+        return row_weights if self.weights is None else self.weights
+
+    def block(self, span: slice) -> "EntryBlock":
+        """Some of the entries, sorted by fold."""
+        order, spans = sorted_by(self.fold[span])
+        if self.row is None:
+            return EntryBlock(span, order, order, spans)
+        rows = self.row[span]
+        first = int(rows[0])
+        return EntryBlock(slice(first, int(rows[-1]) + 1), rows[order] - first, order, spans)
+
+
+@dataclass(frozen=True)
+class EntryBlock:
+    """Some entries sorted by fold.
+
+    `rows` are those they are of, `place` (b,) where among these each entry's row stands, `order`
+    (b,) where each stood before; the entries of each fold now stand in its span.
+    """
+
+    rows: slice
+    place: Numbers
+    order: Numbers
+    spans: dict[int, slice]
+
+
+@dataclass(frozen=True)
+class RowKeys:
+    """What decides the folds of some rows: their keys, their numbers, or periods of time.
+
+    Shapes:  keys (n,), None for the rows' numbers; periods (n,), folds that are known, or NOWHERE
+    """
+
+    rows: int
+    first: int = 1
+    """The number of the first row."""
+    keys: Array | None = None
+    periods: Folds | None = None
+    copies: bool = False
+    """Whether row weights are all whole numbers, which count copies that are held out apart."""
+
+    @property
+    def homeless(self) -> Mask | None:
+        """The rows that no fold has a place for, (n,); None where there are none."""
+        if self.periods is None:
+            return None
+        homeless: Mask = self.periods == NOWHERE
+        return homeless if homeless.any() else None
+
+    def entries(
+        self, folds: int, row_weights: Array | None = None, kept: Numbers | None = None
+    ) -> FoldEntries:
+        """The folds of the rows, or of those `kept`, which count for `row_weights`."""
+        if self.periods is not None:
+            return FoldEntries(self.periods if kept is None else self.periods[kept])
+        copied = self.copies and row_weights is not None and row_weights.max(initial=0.0) > 1
+        if self.keys is None and kept is None and not copied:
+            return FoldEntries(fold_of_rows(self.first, self.rows, folds))
+        keys = self.keys
+        if keys is None:
+            keys = np.arange(self.first, self.first + self.rows, dtype=np.float64)
+        keys = keys if kept is None else keys[kept]
+        if not copied or row_weights is None:
+            return FoldEntries(fold_of(keys, folds))
+        starts = range(0, len(keys), BLOCK)
+        parts = [
+            _copies(keys[at : at + BLOCK], row_weights[at : at + BLOCK], folds) for at in starts
+        ]
+        return FoldEntries(
+            np.concatenate([fold for _, fold, _ in parts]),
+            np.concatenate([row + at for at, (row, _, _) in zip(starts, parts, strict=True)]),
+            np.concatenate([counts for _, _, counts in parts]),
+        )
+
+
+def _copies(keys: Array, weights: Array, folds: int) -> tuple[Numbers, Folds, Array]:
+    """Entries of rows whose weights count copies: their row, fold and how many they are.
+
+    Shapes:  keys, weights (n,) -> (e,) each
+    """
+    u = hash_of(keys)
+    hashed = np.minimum(weights, SURE).astype(np.intp)
+    row = np.repeat(np.arange(len(keys)), hashed)
+    copy = np.arange(len(row)) - np.repeat(np.cumsum(hashed) - hashed, hashed)
+    own = np.where(copy == 0, u[row], hash_of(u[row] + copy))
+    at = row * folds + np.minimum(own * folds, folds - 1).astype(np.intp)
+    counts = np.bincount(at, minlength=len(keys) * folds).reshape(-1, folds).astype(np.float64)
+    many = weights > SURE
+    if many.any():
+        all_of_them = weights[many, None]
+        astray = (counts[many] - SURE / folds) * np.sqrt(all_of_them / SURE)
+        up_to = np.round(np.cumsum(all_of_them / folds + astray, axis=1))
+        up_to[:, -1:] = all_of_them
+        counts[many] = np.diff(up_to, axis=1, prepend=0.0)
+    row, fold = np.nonzero(counts)
+    return row, fold.astype(np.uint8), counts[row, fold]
+
+
+def sorted_by(fold: Folds) -> tuple[Numbers, dict[int, slice]]:
+    """The order that sorts rows by fold, (n,), and where those of each fold then stand."""
+    ends = np.cumsum(np.bincount(fold)).tolist()
+    spans = {of: slice(begin, end) for of, (begin, end) in enumerate(pairwise([0, *ends]))}
+    order = np.argsort(fold, kind="stable")
+    return order, {of: span for of, span in spans.items() if span.start < span.stop}
