@@ -128,9 +128,18 @@ def test_one_row_in_the_way_makes_the_weights_finite() -> None:
     _, targets, _, _ = CASES["one input"]
     targets = targets.copy()
     targets[3] = 1 - targets[3]
-    model = dr.learn(base().with_columns(y=pl.Series(targets)), predict="y", loss="logistic")
+    table = base().with_columns(y=pl.Series(targets))
+    model = dr.learn(table, predict="y", loss="logistic", ridge=0)
     assert model.record.learnt[0].ridge == 0
     assert "no finite" not in " ".join(model.record.notes)
+    # The fold of that row is judged by weights without end: held-out rows ask for a ridge.
+    held = dr.learn(table, predict="y", loss="logistic")
+    assert held.record.learnt[0].ridge > 0
+    assert "no finite" not in " ".join(held.record.notes)
+    for one, other in zip(held.record.held_out or (), model.record.held_out or (), strict=True):
+        assert one.loss is not None
+        assert other.loss is not None
+        assert one.loss < other.loss / 4
 
 
 def test_steps_that_are_counted_end_where_they_were_to() -> None:

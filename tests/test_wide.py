@@ -201,7 +201,7 @@ def test_intervals_of_noise_hold_new_rows() -> None:
 
 ORDINARY = [
     ("cars.csv", "mpg"),
-    ("cars.csv", "horsepower"),
+    ("gapminder.csv", "fertility"),
     ("gapminder.csv", "life_expect"),
     ("iris.csv", "petal_width"),
     ("penguins.csv", "body_mass_g"),

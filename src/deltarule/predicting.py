@@ -134,14 +134,18 @@ def predicted(
     predictions = scorer.loss.mean(scores)
     contract = scorer.contract
     columns: dict[str, Any] = {}
+    inverses = contract.inverses
     for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
         if explain:
             for at in range(span.start, span.stop):
                 columns |= _contributions(scorer, inputs, offsets, scores, at)
         columns |= named(target, predictions[:, span])
-    # Without its offset a row has no prediction.
+        if target.name in inverses:
+            own = inverses[target.name].apply(predictions[:, span.start])
+            columns[f"{inverses[target.name].column}_prediction"] = own
     frame = pl.DataFrame(columns)
-    return frame if offsets is None else frame.fill_nan(None)
+    # Without its offset a row has no prediction, nor one in a column's units that it never has.
+    return frame.fill_nan(None) if inverses or offsets is not None else frame
 
 
 def _contributions(

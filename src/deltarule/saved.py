@@ -127,6 +127,10 @@ class LearnRecord(Part):
     condition: FiniteFloat | None
     errors: str = "classical"
     """The kind of the standard errors; empty where none are known."""
+    cluster_by: str | None = None
+    """What says which rows belong together, for standard errors of clusters."""
+    clusters: int | None = None
+    """How many clusters there were."""
     freedom: FiniteFloat | None = None
     """Degrees of freedom of Student's t in intervals; None for the normal distribution."""
     course: tuple[tuple[int, FiniteFloat], ...] = ()

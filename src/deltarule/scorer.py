@@ -159,6 +159,11 @@ class Scorer:
             if target.low >= 0:
                 low = np.where(high > 0, np.maximum(low, 0.0), low)
             made += [pl.Series(f"{target.name}_low", low), pl.Series(f"{target.name}_high", high)]
+            inverse = self.contract.inverses.get(target.name)
+            if inverse is not None:
+                ends = np.sort([inverse.apply(low), inverse.apply(high)], axis=0)
+                own = zip(("low", "high"), ends, strict=True)
+                made += [pl.Series(f"{inverse.column}_{end}", at) for end, at in own]
         return predictions.with_columns(made)
 
     @property

@@ -3,7 +3,7 @@
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -175,6 +175,7 @@ def score_names(record: "Record") -> dict[str, str]:
 def _predict(record: "Record") -> list[str]:
     inputs, lines = len(record.contract.inputs), []
     says = score_names(record)
+    factors = {column.name: column.term.factor for column in record.contract.columns}
     for at, output in enumerate(record.contract.outputs):
         weights = record.weights[at * inputs : (at + 1) * inputs]
         by_effect = sorted(
@@ -182,7 +183,7 @@ def _predict(record: "Record") -> list[str]:
             key=lambda pair: -abs(pair[0].weight * pair[1]),
         )
         shown = [weight for weight, _ in by_effect[:TERMS_SHOWN]]
-        terms = [_term(weight) for weight in weights if weight in shown]
+        terms = [_term(weight, factors) for weight in weights if weight in shown]
         start = [number(record.intercept[at].weight)] if record.intercept else []
         formula = " + ".join([*start, *terms]).replace("+ -", "- ")
         rest = inputs - len(shown)
@@ -192,10 +193,10 @@ def _predict(record: "Record") -> list[str]:
     return lines
 
 
-def _term(weight: "WeightRecord") -> str:
+def _term(weight: "WeightRecord", factors: Mapping[str, str]) -> str:
     size = number(weight.weight)
     if weight.level is None:
-        return f"{size} * {weight.input}"
+        return f"{size} * {factors[weight.input]}"
     if weight.level == "(missing)":
         return f"{size} if {weight.input} is missing"
     return f"{size} if {weight.input} is {weight.level}"
@@ -299,7 +300,12 @@ def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
     gone = sum(one.weight == 0 for one in record.weights)
     if gone and learnt.minimised:
         lines.append(f"{gone:,} of {len(record.weights):,} weights are 0")
-    if learnt.errors not in ("classical", ""):
+    if learnt.clusters is not None:
+        lines.append(
+            f"standard errors are {learnt.errors}, by {learnt.clusters:,} clusters of "
+            f"{learnt.cluster_by}: they hold where rows of a cluster stray alike"
+        )
+    elif learnt.errors not in ("classical", ""):
         lines.append(f"standard errors are {learnt.errors}: they hold where rows stray unequally")
     return lines
 

@@ -20,7 +20,6 @@ from deltarule.moments.folds import (
     C2,
     PER_DAY,
     SURE,
-    FoldEntries,
     RowKeys,
     fold_of,
     fold_of_rows,
@@ -270,14 +269,12 @@ def test_entries_keep_to_their_rows() -> None:
     known = RowKeys(3, keys=np.array([1.0, 3.0, 4.0]), copies=True).entries(3, weights[keep])
     for one, other in ((some.fold, known.fold), (some.row, known.row)):
         assert np.array_equal(one, other)
-    joined = FoldEntries.joined(
-        [entries, FoldEntries(np.array([1], dtype=np.uint8))], [weights, np.ones(1)]
-    )
-    assert joined.row is not None
-    assert joined.row[-1] == 4
-    each = np.append(weights, 1.0)
-    parts = [joined.each_in([fold], each) for fold in range(3)]
-    assert np.sum(parts, axis=0).tolist() == each.tolist()
+    parts = [entries.each_in([fold], weights) for fold in range(3)]
+    assert np.sum(parts, axis=0).tolist() == weights.tolist()
+    for fold, part in enumerate(parts):
+        within = entries.within([fold])
+        assert set(within.fold.tolist()) <= {fold}
+        assert np.array_equal(within.each_in([fold], weights), part)
 
 
 def test_text_keys_are_the_first_digits_of_md5() -> None:

@@ -426,9 +426,13 @@ def test_a_column_may_have_any_name(name: str) -> None:
 @pytest.mark.parametrize("name", ["*", "^$", "^[$", "^.*$"])
 def test_a_name_that_reads_as_a_pattern_is_refused(name: str) -> None:
     table = {name: [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}
-    for using in (None, [name], [f"{quoted(name)} * 2"]):
+    for predict, using in (("y", [name]), (name, None), ("y", [f"{quoted(name)} * 2", name])):
         with pytest.raises(dr.DeltaruleError, match="pattern"):
-            dr.learn(table, predict="y", using=using)
+            dr.learn(table, predict=predict, using=using)
+    # Nobody asked for it: it is left out, and told.
+    model = dr.learn({**table, "x": [2.0, 1.0, 5.0]}, predict="y")
+    assert [one.name for one in model.record.contract.columns] == ["x"]
+    assert "pattern" in next(c.done for c in model.record.columns if c.column == name)
 
 
 NAMES = ["case", "select", 'a"b', "a\nb", "🎬", "x; drop table films --", "a.b", "", " ", "/*", "1"]

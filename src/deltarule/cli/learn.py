@@ -35,7 +35,11 @@ def learn(
     table: Table,
     predict: Annotated[
         list[str],
-        typer.Option(metavar="COLUMNS", help="Columns to predict, with commas between them."),
+        typer.Option(
+            metavar="COLUMNS",
+            help="Columns to predict, with commas between them, or SQL expressions over them: "
+            "log(price).",
+        ),
     ],
     using: Annotated[
         list[str] | None,
@@ -129,10 +133,18 @@ def learn(
         str,
         typer.Option(
             metavar="KIND",
-            help="Standard errors: classical, or where rows stray unequally robust, HC0 to HC3: "
-            "one more pass over the rows.",
+            help="Standard errors: classical, or where rows stray unequally robust, HC0 to HC3, or "
+            "where those of a group stray alike cluster, CR0, CR1: one more pass over the rows.",
         ),
     ] = "classical",
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Rows that belong together, such as a customer's, for standard errors by cluster. "
+            "Default with --errors cluster: the --group.",
+        ),
+    ] = None,
     hold_out: Annotated[
         str | None,
         typer.Option(
@@ -270,6 +282,7 @@ def learn(
             exposure=exposure,
             folds=folds,
             errors=errors,
+            cluster=cluster,
             id=row_id,
             group=group,
             time=time,

@@ -61,6 +61,14 @@ class Group:
 
     def outcome(self) -> Outcome:
         """What learning came to, after whatever steps are still to take."""
+        found = self._outcome()
+        if self.settings.tries_no_ridge and found.errors:
+            found.notes.append(
+                "no ridge was tried: beside one the standard errors asked for would not be known"
+            )
+        return found
+
+    def _outcome(self) -> Outcome:
         if self.stepwise is not None:
             return outcome_of(self.stepwise)
         p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
@@ -69,7 +77,7 @@ class Group:
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
         if self.settings.held:
             return sparse(self.read, asked, penalties)
-        return exact(self.read, asked, penalties, errors=self.settings.errors)
+        return exact(self.read, asked, penalties, errors=self.settings.kind_of_errors)
 
 
 def groups(found: Read, settings: Settings) -> list[Group]:
@@ -112,7 +120,7 @@ def _loss_of(found: Read, target: str, asked: str) -> str:
     if asked != "auto":
         return asked
     at = len(found.schema.inputs) + found.schema.target_spans()[target].start
-    boolean = found.plan.kinds[target].is_(pl.Boolean)
+    boolean = found.plan.target_kinds[target].is_(pl.Boolean)
     enough = boolean or found.examples >= YES_NO_SHOWS
     yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(total(found.folds), at)
     return "logistic" if yes_no else "squared"

@@ -26,7 +26,8 @@ Strength = float | Literal["auto"]
 Batch = int | Literal["all"]
 Freeze = str | Sequence[str] | Mapping[str, float | None]
 
-ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3")
+CLUSTERED = ("cluster", "CR0", "CR1")
+ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3", *CLUSTERED)
 FOLDS, MOST_FOLDS = 5, 255
 MOST_STEPS = 10_000
 MOST_ROWS = 100
@@ -50,7 +51,7 @@ class Settings:
     """
 
     predict: Names
-    """The columns to predict."""
+    """The columns to predict, or SQL expressions over them such as "log(price)"."""
     using: Names | None = None
     """Columns to predict from, or SQL expressions over them such as "log(budget)"; None for every
     column that can be used."""
@@ -80,7 +81,11 @@ class Settings:
     offset "log(exposure)"."""
     errors: str = "classical"
     """How sure weights are: classical takes rows to stray alike; robust, or one of HC0 to HC3, asks
-    the rows, by one more pass over them."""
+    the rows, by one more pass over them; so does cluster, or CR0 or CR1, for rows of one `cluster`
+    that may stray alike. Where other than classical ones are asked for, no ridge is tried."""
+    cluster: str | None = None
+    """A column, or an SQL expression, whose values say which rows belong together, for standard
+    errors: then errors is cluster, which is CR1. None for `group`."""
     folds: int | None = None
     """Parts to hold out in turn for the error on rows never seen; None for FOLDS of them."""
     id: str | None = None
@@ -134,6 +139,15 @@ class Settings:
         self._check_penalties()
         if self.errors not in ERRORS:
             raise LearningError(f"errors is {self.errors!r}: choose {_either(ERRORS)}")
+        if self.errors in CLUSTERED and self.clusters is None:
+            raise LearningError(
+                f"errors is {self.errors!r}: say which rows belong together with cluster, as "
+                "--cluster user"
+            )
+        if self.cluster is not None and self.kind_of_errors not in CLUSTERED:
+            raise LearningError(
+                f"errors is {self.errors!r}, which knows no clusters: choose {_either(CLUSTERED)}"
+            )
         starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
         for name, value in [*starts, *self.frozen.items()]:
             if value is not None:
@@ -270,10 +284,18 @@ class Settings:
 
     def rest(self, name: str) -> Strength:
         """The strength of ridge or lasso for all columns that have none of their own."""
+        return 0.0 if name == "ridge" and self.tries_no_ridge else self._rest(name)
+
+    def _rest(self, name: str) -> Strength:
         given = getattr(self, name)
         usual: Strength = "auto" if name == "ridge" else 0.0
         rest: Strength = given.get(None, usual) if isinstance(given, Mapping) else given
         return rest
+
+    @property
+    def tries_no_ridge(self) -> bool:
+        """Whether standard errors were asked for, which are not known beside a chosen ridge."""
+        return self.kind_of_errors != "classical" and self._rest("ridge") == "auto"
 
     def strengths(self, name: str) -> Mapping[str, float]:
         """The strengths of ridge or lasso that columns have of their own."""
@@ -297,6 +319,16 @@ class Settings:
     def added(self) -> str | None:
         """What is added to every score: the offset, or the log of the exposure."""
         return self.offset if self.exposure is None else f"log({quoted(self.exposure)})"
+
+    @property
+    def kind_of_errors(self) -> str:
+        """The standard errors: those of clusters where a column of them is named."""
+        return "cluster" if self.cluster and self.errors == "classical" else self.errors
+
+    @property
+    def clusters(self) -> str | None:
+        """What says which rows belong together, for standard errors."""
+        return self.group if self.cluster is None else self.cluster
 
     @property
     def chosen(self) -> str:
@@ -324,6 +356,7 @@ class Settings:
             folds=FOLDS if self.folds is None else self.folds,
             id=self.id,
             group=self.group,
+            cluster=self.clusters if self.kind_of_errors in CLUSTERED else None,
             time=self.time,
             offset=self.added,
             exposure=self.exposure,

@@ -162,22 +162,12 @@ class FoldEntries:
         mine, number = keep[self.row], np.cumsum(keep) - 1
         return FoldEntries(self.fold[mine], number[self.row[mine]], self.weights[mine])
 
-    @classmethod
-    def joined(cls, parts: Sequence["FoldEntries"], each: Sequence[Array]) -> "FoldEntries":
-        """Those of all parts, whose rows come one after the other and count for `each`."""
-        if all(part.row is None for part in parts):
-            return cls(np.concatenate([part.fold for part in parts]))
-        starts = np.cumsum([0, *map(len, each)])
-        rows = [
-            start + (np.arange(len(part)) if part.row is None else part.row)
-            for start, part in zip(starts, parts, strict=False)
-        ]
-        weights = [
-            own if part.weights is None else part.weights
-            for part, own in zip(parts, each, strict=True)
-        ]
-        folds = np.concatenate([part.fold for part in parts])
-        return cls(folds, np.concatenate(rows), np.concatenate(weights))
+    def within(self, folds: Sequence[int]) -> "FoldEntries":
+        """Those of some folds, of rows that may have none of them."""
+        mine = np.isin(self.fold, folds)
+        rows = np.arange(len(self)) if self.row is None else self.row
+        weights = np.ones(len(self)) if self.weights is None else self.weights
+        return FoldEntries(self.fold[mine], rows[mine], weights[mine])
 
     def each_in(self, folds: Sequence[int], each: Array) -> Array:
         """What of each row is in these folds, (n,), of rows that count for `each` in all."""

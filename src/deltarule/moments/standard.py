@@ -64,6 +64,14 @@ class Standard:
             standard["intercept"] = weights["intercept"] + self.mean @ weights["weight"]
         return standard
 
+    def taken_over(self, other: "Standard", weights: Weights) -> Weights:
+        """Weights that are standardised in another way, in these units; no digits are lost."""
+        weight = weights["weight"] / other.spread[:, None]
+        own = {**weights, "weight": weight * self.spread[:, None]}
+        if "intercept" in weights:
+            own["intercept"] = weights["intercept"] + (self.mean - other.mean) @ weight
+        return own
+
     def jacobian(self, *, intercept: bool) -> Array:
         """How own weights change with standardised ones, the intercept last: (q, q)."""
         jacobian = np.diag(1 / self.spread)

@@ -31,6 +31,8 @@ class Asked:
     """What a row's fold depends on; the row's number where nothing is said."""
     group: str | None = None
     """Rows with the same value of this are of the same fold."""
+    cluster: str | None = None
+    """Rows with the same value of this may stray alike, which standard errors are to allow for."""
     time: str | None = None
     """Folds are periods of this, each judged by the earlier ones."""
     offset: str | None = None

@@ -92,7 +92,8 @@ def classes(
     counts = sum((fold.rows * fold.mean[codes] for fold in folds), np.zeros(1 + len(names)))
     counts = np.round(counts, 9)
     met = {level: code for code, level in enumerate(names, start=1) if counts[code] > 0}
-    if len(met) > 2 and made.asked.takes[target] == "either" and made.kinds[target].is_numeric():
+    numeric = made.target_kinds[target].is_numeric()
+    if len(met) > 2 and made.asked.takes[target] == "either" and numeric:
         raise NumbersError(target)
     if len(met) < 2:
         raise TargetError(

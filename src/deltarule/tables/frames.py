@@ -25,7 +25,7 @@ from deltarule.errors import (
     ReadError,
 )
 from deltarule.tables.names import column
-from deltarule.tables.polars import PolarsSource, said
+from deltarule.tables.polars import PROBLEMS, PolarsSource, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched, row_place
 from deltarule.tables.values import as_category, text_of
 
@@ -262,7 +262,7 @@ def _column(name: Any, values: Any, mixed: dict[str, str]) -> pl.Series:
         raise ReadError(f"{NAME} has a column called {name!r}: give it a name that is text")
     try:
         made = pl.Series(name, _alike(values))
-    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, *PROBLEMS) as error:
         unlike = _unlike(name, values, error)
         if not _mixes(values):
             raise unlike from error
@@ -316,7 +316,7 @@ def _short(values: Sequence[int | None]) -> bool:
     return min(present) >= -(2**63) and max(present) < 2**63
 
 
-def _unlike(name: str, values: Any, error: Exception | None) -> ReadError:
+def _unlike(name: str, values: Any, error: BaseException | None) -> ReadError:
     """What is wrong with a column that polars cannot take."""
     kinds = sorted({type(value).__name__ for value in values if value is not None})
     if len(kinds) > 1:
@@ -406,12 +406,12 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
         for start in range(0, max(len(table), 1), BATCH_ROWS):
             rows = slice(start, start + BATCH_ROWS)
             yield pl.DataFrame(
-                [
-                    objects[names[at]][rows]
+                {
+                    names[at]: objects[names[at]][rows]
                     if names[at] in objects
                     else _pandas_column(names[at], table.iloc[rows, at], mixed)
                     for at in places
-                ]
+                }
             )
 
     def back(frame: pl.DataFrame) -> Any:
@@ -563,12 +563,12 @@ def _told(where: str = NAME) -> Iterator[None]:
         raise MissingExtraError(
             f"reading {NAME} needs pyarrow: pip install 'deltarule[pandas]'"
         ) from error
-    except pl.exceptions.PolarsError as error:
+    except PROBLEMS as error:
         raise said(error, where) from error
     except Exception as error:  # each library and driver raises kinds of its own
         raise ReadError(f"{where} cannot be read: {_line(error)}") from error
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     words = str(error).strip()
     return words.splitlines()[0] if words else type(error).__name__

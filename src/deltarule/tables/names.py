@@ -7,15 +7,26 @@ import polars as pl
 
 from deltarule.errors import ColumnError
 
+PATTERN = "reads as a pattern of names: rename it to use it"
+
 
 def column(name: str) -> pl.Expr:
-    """The column of this name.
+    """The column of exactly this name, also where polars takes such a name for a pattern."""
+    return pl.col(f"^{pl.escape_regex(name)}$") if is_pattern(name) else pl.col(name)
 
-    Errors:  ColumnError for a name that polars takes for a pattern of several
+
+def check_literal(name: str) -> None:
+    """Refuse to learn from a column whose name methods of a series take for a pattern of several.
+
+    Errors:  ColumnError
     """
-    if name == "*" or (name.startswith("^") and name.endswith("$")):
-        raise ColumnError(f"a column called {name!r} reads as a pattern of names: rename it")
-    return pl.col(name)
+    if is_pattern(name):
+        raise ColumnError(f"a column called {name!r} {PATTERN}")
+
+
+def is_pattern(name: str) -> bool:
+    """Whether polars takes this name for a pattern of several, also in methods of a series."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> None:

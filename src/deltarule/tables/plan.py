@@ -15,14 +15,20 @@ from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import MOST_LEVELS, Asked
 from deltarule.tables.causes import gap, weight_gap
-from deltarule.tables.folds import folds_by_time, key_column, keys_of, time_column
+from deltarule.tables.folds import cluster_column, folds_by_time, key_column, keys_of, time_column
 from deltarule.tables.levels import Levels
-from deltarule.tables.names import check_there
-from deltarule.tables.polars import said
+from deltarule.tables.names import PATTERN, check_there, is_pattern
+from deltarule.tables.polars import explained
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
 from deltarule.tables.text_formats import Formats, NumberFormat, format_of
-from deltarule.tables.values import check_exposure, class_names, numbers_of, row_weights_of
+from deltarule.tables.values import (
+    check_exposure,
+    class_names,
+    levels_by_count,
+    numbers_of,
+    row_weights_of,
+)
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
@@ -56,10 +62,14 @@ class Plan:
     levels: dict[str, "Levels"]
     classes: list[str] = field(default_factory=list)
     """The targets whose values are classes."""
+    target_kinds: dict[str, pl.DataType] = field(default_factory=dict)
+    """The type of each target's values."""
     yes_no: set[str] = field(default_factory=set)
     """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
     """The id, what groups rows, or what orders them in time; it is read as `fold_column`."""
+    cluster_by: pl.Expr | None = None
+    """What says which rows belong together, for standard errors."""
     cuts: tuple[float, ...] = ()
     """The times at which the second period and each later one begin."""
     offset: str | None = None
@@ -95,6 +105,8 @@ class Plan:
         if self.asked.exposure is not None:
             exposure = Term(self.asked.exposure).polars(self.kinds)
             read.append(exposure.alias(self._unused("(exposure)")))
+        if self.cluster_by is not None:
+            read.append(self.cluster_by.alias(self._unused("(cluster)")))
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
 
     def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
@@ -200,6 +212,16 @@ class Plan:
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
 
+    def clusters(self, frame: pl.DataFrame) -> pl.Series | None:
+        """The cluster of each row of a batch, (n,), null where it has none; None if none was asked.
+
+        Its name is the column's or expression's.
+        """
+        if self.cluster_by is None:
+            return None
+        values = frame[self._unused("(cluster)")].alias(self.asked.cluster or "")
+        return values.fill_nan(None) if values.dtype.is_float() else values
+
     def numbers_of_rows(self, frame: pl.DataFrame, *, row: int) -> NDArray[np.intp]:
         """Each row's number in reading order, from 0: (n,); `row` came before this batch."""
         if self.row_column in frame.columns:
@@ -243,7 +265,7 @@ def plan(
         raise EmptyError(f"{name} has no rows: there is nothing to learn from")
     weight = [asked.row_weight] if asked.row_weight else []
     apart = [*asked.predict, *weight]
-    check_there(look.columns, apart, name=name)
+    check_there(look.columns, weight, name=name)
     given = [*apart, *(asked.using or [])]
     twice = [column for column in given if given.count(column) > 1]
     if twice:
@@ -258,21 +280,25 @@ def plan(
     shown = Look(look, name, asked.dates, numbers)
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
+    cluster = one_term(asked.cluster, shown) if asked.cluster else None
     offset = _offset(asked.offset, shown) if asked.offset else None
+    terms = {one: target_term(one, shown) for one in apart}
+    taken = {c for term in terms.values() for c in term.columns}
     using = asked.using
     if not using:
-        left = {*apart, *(c for term in (folds, offset) if term for c in term.columns)}
-        using = [column for column in look.columns if column not in left]
+        left = {*taken, *(c for term in (folds, cluster, offset) if term for c in term.columns)}
+        using = [name for name in look.columns if name not in left and not is_pattern(name)]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
-        for column in set(term.columns) & set(apart):
+        # What is part of a target may be used all the same, as cost for price - cost.
+        parts = {c for one in terms.values() if len(one.columns) > 1 for c in one.columns}
+        for column in set(term.columns) & (taken - parts):
             raise LearningError(f"'{term.name}' uses '{column}', which is predicted or the weight")
         if asked.id is not None and folds is not None and set(term.columns) & set(folds.columns):
             raise LearningError(
                 f"'{term.name}' uses the id '{asked.id}', which says who a row is of and explains "
                 "nothing: leave it out"
             )
-    terms = {column: target_term(column, shown) for column in apart}
     terms |= {term.name: term for term in inputs.terms}
     if offset is not None:
         if offset.name in terms:
@@ -286,10 +312,15 @@ def plan(
     read = dict.fromkeys(column for term in terms.values() for column in term.columns)
     own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
     known = {column: one for column, one in own.items() if one is not None}
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], [], {}, formats=known)
+    left_out = _unusable(look, asked)
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=known)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
+    if cluster is not None:
+        kind = evaluated(look.lazy(), [cluster], look.schema, name=name)[cluster.name].dtype
+        made.cluster_by = cluster_column(cluster.polars(look.schema), kind)
     for target in asked.predict:
+        made.target_kinds[target] = view[target].dtype
         _place_target(target, view[target], made, name)
         if _are_counts(view[target]):
             made.counts.add(target)
@@ -315,10 +346,14 @@ def evaluated(
 
     Errors:  ReadError, UnparsedError for a value that an expression cannot take
     """
-    try:
+    with explained(name):
         return rows.select([term.polars(kinds) for term in terms]).collect()
-    except pl.exceptions.PolarsError as error:
-        raise said(error, name) from error
+
+
+def _unusable(look: pl.DataFrame, asked: Asked) -> list[LeftOut]:
+    """Columns that none of polars' methods can tell from several, where all are to be used."""
+    names = [] if asked.using else [name for name in look.columns if is_pattern(name)]
+    return [LeftOut(name=name, kind=kind_of(look.schema[name]), why=PATTERN) for name in names]
 
 
 def _offset(one: str, shown: Look) -> Term:
@@ -342,9 +377,8 @@ def _place(column: str, values: pl.Series, made: Plan) -> None:
         made.left_out.append(LeftOut(name=column, kind=kind, why=why))
     elif kind == "category":
         made.categories.append(column)
-        counts = values.cast(pl.String).drop_nulls().value_counts(sort=True)
-        # Of more levels than can be kept, those frequent in the look are; ties by name.
-        frequent = counts.sort(["count", column], descending=[True, False])[column].to_list()
+        # Of more levels than can be kept, those frequent in the look are.
+        frequent = levels_by_count(values)
         most = max(MOST_LEVELS, made.asked.levels)
         made.levels[column] = Levels(frequent[:most], most)
     else:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,10 @@ UNPARSED = (
         r"""conversion from .* in column '(?P<column>.*)' for .*: \["?(?P<value>.*?)"?[,\]]"""
     ),
 )
+
+
+# What polars raises; where it should say what is wrong it may panic, which is no Exception.
+PROBLEMS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 class UnparsedError(ReadError):
@@ -129,10 +134,8 @@ class PolarsSource:
         if self._slabs and (self.rows or 0) * len(columns) > AT_ONCE_CELLS:
             yield from self._slab_by_slab(columns, self.rows or 0)
             return
-        try:
+        with explained(self.name):
             yield from self.lazy.select(columns).collect_batches(chunk_size=BATCH_ROWS)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise said(error, self.name) from error
 
     def whole_batches(
         self, columns: Sequence[pl.Expr], *, cells: bool = False
@@ -166,13 +169,23 @@ def collected(lazy: pl.LazyFrame, name: str) -> pl.DataFrame:
 
     Errors:  ReadError, EmptyError
     """
-    try:
+    with explained(name):
         return lazy.collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Work of polars on a table of this name, its errors as ours.
+
+    Errors:  ReadError, EmptyError, UnparsedError
+    """
+    try:
+        yield
+    except PROBLEMS as error:
         raise said(error, name) from error
 
 
-def said(error: Exception, name: str) -> ReadError | EmptyError:
+def said(error: BaseException, name: str) -> ReadError | EmptyError:
     """The error in one line: what, where and what to do."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if isinstance(error, pl.exceptions.NoDataError):

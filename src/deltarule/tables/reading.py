@@ -22,7 +22,7 @@ from deltarule.errors import (
 from deltarule.moments.chunk import Chunk, Frame, InfiniteError
 from deltarule.moments.folds import FoldEntries, Folds
 from deltarule.moments.mixed import Codes
-from deltarule.moments.moments import Moments
+from deltarule.moments.moments import Moments, total
 from deltarule.moments.pieces import Pieces
 from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
@@ -86,6 +86,8 @@ class Read:
     at_first: int
     """How often all rows were read until this was found."""
     every: Schema
+    within: Sequence[int] | None = None
+    """The folds that rows are of, if not of all."""
 
     @property
     def left_out(self) -> int:
@@ -129,6 +131,14 @@ class Read:
             schema=self.schema.model_copy(update={"targets": tuple(kept)}),
             folds=[fold.take(columns) for fold in self.folds],
         )
+
+    def of_folds(self, folds: Sequence[int]) -> "Read":
+        """The same with only the rows of these folds."""
+        none = [replace(Moments.none(len(fold.mean)), scale=fold.scale) for fold in self.folds]
+        kept = [fold if at in folds else none[at] for at, fold in enumerate(self.folds)]
+        share = total(kept).rows / total(self.folds).rows
+        examples = round(self.examples * share)
+        return replace(self, folds=kept, examples=examples, within=tuple(folds))
 
     def some_rows(self) -> Iterator["Encoded"]:
         """The rows to judge by, encoded, some at a time."""
@@ -184,8 +194,10 @@ class Read:
             lambda: self._entries(frame, row, weights),
             offsets,
             bool(self.plan.asked.shifted),
+            self.plan.clusters(frame),
         )
-        return all_rows if keep.all() else all_rows.only(keep)
+        kept = all_rows if keep.all() else all_rows.only(keep)
+        return kept if self.within is None else kept.of_folds(self.within)
 
     def _entries(self, frame: pl.DataFrame, row: int, weights: Array | None) -> FoldEntries:
         keys = self.plan.keys(frame, name=self.source.name, row=row)
@@ -202,7 +214,7 @@ class Encoded:
     The many levels of a category are one column of codes.
 
     `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
-    from them.
+    from them. `clusters` (n,) says which rows belong together, where that is asked.
 
     What is costly and not always wanted is worked out when it is asked for.
     """
@@ -214,6 +226,7 @@ class Encoded:
     placed: Callable[[], FoldEntries]
     added: Array | None = None
     shifted: bool = False
+    clusters: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -276,7 +289,19 @@ class Encoded:
         """Those of the rows that a mask (n,) keeps."""
         return self._taken(keep, lambda: self.entries.only(keep))
 
+    def of_folds(self, folds: Sequence[int]) -> "Encoded":
+        """The rows that some of these folds have, which count for what these have of them."""
+        entries = self.entries
+        if entries.row is None:
+            return self.only(np.isin(entries.fold, folds))
+        each = np.ones(len(self)) if self.row_weights is None else self.row_weights
+        mine = entries.each_in(folds, each)
+        kept = mine > 0
+        some = self._taken(kept, lambda: entries.within(folds).only(kept))
+        return replace(some, row_weights=mine[kept])
+
     def _taken(self, rows: Mask | NDArray[np.intp], placed: Callable[[], FoldEntries]) -> "Encoded":
+        places = np.flatnonzero(rows) if rows.dtype == bool else rows
         return Encoded(
             [
                 column[rows] if isinstance(column, Codes) else Pieces((column.whole[rows],))
@@ -288,6 +313,7 @@ class Encoded:
             placed,
             None if self.added is None else self.added[rows],
             self.shifted,
+            None if self.clusters is None else self.clusters.gather(places),
         )
 
 

@@ -21,8 +21,10 @@ from deltarule.moments.mixed import MOST_DENSE, Codes
 from deltarule.moments.pieces import Pieces
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.causes import gap, weight_gap
+from deltarule.tables.expressions.inverse import Inverse, inverse_of
 from deltarule.tables.names import check_there
 from deltarule.tables.part import Part
+from deltarule.tables.polars import PROBLEMS
 from deltarule.tables.terms import Term
 from deltarule.tables.text_formats import (
     BooleanFormat,
@@ -106,6 +108,14 @@ class Target(Input):
         if len(self.classes) == 1:
             raise ValueError("one class alone is nothing to predict")
         return self
+
+    @property
+    def inverse(self) -> Inverse | None:
+        """What gives a column in its own units, where this is an expression of one."""
+        if self.expression is None or self.classes:
+            return None
+        found = inverse_of(self.expression)
+        return None if found is None or found.column == self.name else found
 
     @property
     def levels(self) -> tuple[str | None, ...]:
@@ -199,6 +209,13 @@ class Schema(Part):
             for level in target.levels
         ]
 
+    @property
+    def inverses(self) -> dict[str, Inverse]:
+        """By target, what gives a column that is no target itself in its own units."""
+        names = {target.name for target in self.targets}
+        found = {target.name: target.inverse for target in self.targets}
+        return {t: one for t, one in found.items() if one is not None and one.column not in names}
+
     def target_spans(self) -> dict[str, slice]:
         """Where each target's outputs stand."""
         return _spans(self.targets)
@@ -261,7 +278,7 @@ class Schema(Part):
             term.check(frame.schema, name=name)
         try:
             return frame.select([term.polars(frame.schema) for term in terms])
-        except pl.exceptions.PolarsError:
+        except PROBLEMS:
             raise _refused(frame, terms, name=name, row=row) from None
 
     def encode(
@@ -453,7 +470,7 @@ def _refused(
 def _works(frame: pl.DataFrame, term: Term) -> bool:
     try:
         frame.select(term.polars(frame.schema))
-    except pl.exceptions.PolarsError:
+    except PROBLEMS:
         return False
     return True
 

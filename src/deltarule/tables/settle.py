@@ -24,6 +24,7 @@ from deltarule.tables.schema import (
     Schema,
     Target,
 )
+from deltarule.tables.terms import parsed
 from deltarule.tables.values import text_of
 
 
@@ -131,6 +132,7 @@ def settle(
         missing_words=made.asked.missing_words,
         offset=None if made.offset is None else _offset(made, mean, folds, sums, after),
     )
+    notes += _remarks(made, schema)
     taken: list[int] = []
     for column_ in columns:
         place = places[column_.name]
@@ -143,6 +145,26 @@ def settle(
         taken.extend(place)
     taken.extend(place for target in made.asked.predict for place in places[target])
     return schema, [fold.take(taken) for fold in folds], notes
+
+
+def _remarks(made: Plan, schema: Schema) -> list[str]:
+    """What people should know of expressions: sums that may be meant as lists, targets' units."""
+    notes = []
+    for term in made.terms.values():
+        summands = term.name == term.expression and parsed(term.expression).summands
+        if summands and term.name not in made.asked.predict:
+            apart = ", ".join(summands)
+            notes.append(
+                f"'{term.name}' is one input, the sum: with commas, as {apart}, each has a weight "
+                "of its own"
+            )
+    for target, inverse in schema.inverses.items():
+        if not inverse.linear:
+            notes.append(
+                f"predictions of {target} come as {inverse.column}_prediction too, in its own "
+                "units: what half of such rows are below (the median), not their mean"
+            )
+    return notes
 
 
 def _offset(made: Plan, mean: Array, folds: list[Moments], sums: Sums, at: int) -> Offset:

@@ -21,7 +21,8 @@ import polars as pl
 
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
-from deltarule.tables.names import check_there, column
+from deltarule.tables.names import check_literal, check_there, column
+from deltarule.tables.values import levels_by_count
 
 # Parts of a date or time; days are a number, the others categories.
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
@@ -33,6 +34,7 @@ MOST_POWERS = 10
 
 POLY = re.compile(r"poly\s*\((?P<of>.*),\s*(?P<power>[^,]*)\)", re.IGNORECASE | re.DOTALL)
 WORDS = re.compile(r"[\w .-]+")
+SUM = re.compile(r"\s[-+]\s")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Term:
     def columns(self) -> tuple[str, ...]:
         """The table's columns that it reads."""
         return (self.name,) if self.expression is None else parsed(self.expression).columns
+
+    @property
+    def factor(self) -> str:
+        """Its name as it stands beside a times sign: a sum in brackets."""
+        if self.expression is None:
+            summed = SUM.search(self.name) is not None
+        else:
+            summed = self.name == self.expression and parsed(self.expression).loose
+        return f"({self.name})" if summed else self.name
 
     def check(self, schema: Mapping[str, pl.DataType], *, name: str) -> None:
         """Refuse columns of types that the expression cannot take.
@@ -138,9 +149,15 @@ def terms_of(using: Sequence[str], look: Look) -> Terms:
     return Terms(list(terms.values()), became)
 
 
-def target_term(column: str, look: Look) -> Term:
-    """A column of numbers, or of text that spells them."""
-    return Term(column, look.hidden.get(column))
+def target_term(one: str, look: Look) -> Term:
+    """A column of numbers, or of text that spells them, or an expression; called as it is given.
+
+    Errors:  ColumnError for a column that is not there; ExpressionError
+    """
+    if one in look.kinds:
+        check_literal(one)
+        return Term(one, look.hidden.get(one))
+    return Term(one, one_term(one, look).expression)
 
 
 def one_term(one: str, look: Look) -> Term:
@@ -149,18 +166,23 @@ def one_term(one: str, look: Look) -> Term:
     Errors:  ColumnError for a column that is not there; ExpressionError
     """
     if one in look.kinds:
+        check_literal(one)
         return Term(one)
     try:
         return _expression(one, look)
     except ExpressionError:
-        # Words alone were meant as a column's name.
-        if WORDS.fullmatch(one):
+        parts = [part.strip() for part in one.split(",")]
+        if len(parts) > 1 and set(parts) <= set(look.kinds):
+            raise LearningError(f"'{one}' is {len(parts)} columns: give a list, {parts}") from None
+        # Words alone, and a column's name with signs around it, were meant as one.
+        if WORDS.fullmatch(one) or re.sub(r"\W", "", one) in look.kinds:
             check_there(list(look.kinds), [one], name=look.name)
         raise
 
 
 def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[str]]) -> list[Term]:
     if one in look.kinds:
+        check_literal(one)
         if look.kinds[one] in (pl.Date, pl.Datetime, pl.Time, pl.Duration):
             parts = look.parts(one)
             became[one] = [part.name for part in parts]
@@ -222,9 +244,7 @@ def _crossed(a: str, b: str, using: Sequence[str], look: Look) -> list[Term]:
 
 def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> list[Term]:
     """A slope for each level; where all rows have one already, how much each level's differs."""
-    counts = look.frame[category].drop_nulls().cast(pl.String).value_counts(sort=True)
-    levels = counts.sort(["count", category], descending=[True, False])[category].to_list()
-    own = levels[: MOST_SLOPES + 1]
+    own = levels_by_count(look.frame[category])[: MOST_SLOPES + 1]
     # Beside the number itself, its slope on the most frequent level says nothing new.
     shown = own[1:] if number in using else own[:MOST_SLOPES]
     value, name = _number(number, look), _level(category, look)
@@ -257,11 +277,10 @@ def _level(column: str, look: Look) -> str:
 
 
 def _most(column: str, look: Look) -> str:
-    counts = look.frame[column].drop_nulls().cast(pl.String).value_counts()
-    if counts.height == 0:
+    levels = levels_by_count(look.frame[column])
+    if not levels:
         raise LearningError(f"'{column}' has no value in the first rows: it crosses with nothing")
-    first: str = counts.sort(["count", column], descending=[True, False])[column][0]
-    return first
+    return levels[0]
 
 
 def _text(value: str) -> str:

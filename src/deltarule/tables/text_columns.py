@@ -25,8 +25,8 @@ from deltarule.tables.date_columns import (
 from deltarule.tables.expressions import spelling
 from deltarule.tables.expressions.expression import check, quoted
 from deltarule.tables.expressions.spelling import cells_of, is_code
-from deltarule.tables.names import column
-from deltarule.tables.polars import UnparsedError, said
+from deltarule.tables.names import column, is_pattern
+from deltarule.tables.polars import UnparsedError, explained
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
@@ -211,10 +211,8 @@ class FormattedSource:
         return [column(name) for name in needed] if texts or self.words else None
 
     def _selected(self, batch: pl.DataFrame, columns: Sequence[pl.Expr], row: int) -> pl.DataFrame:
-        try:
+        with explained(self.name):
             return self._read(batch, row).select(columns)
-        except pl.exceptions.PolarsError as error:
-            raise said(error, self.name) from error
 
     def _finish(self) -> None:
         for name, cells in self.odd.items() if self.learning else ():
@@ -412,6 +410,8 @@ def _mentioned(asked: Asked) -> list[str]:
 
 
 def _is_used(name: str, asked: Asked) -> bool:
+    if is_pattern(name):
+        return False
     return asked.using is None or any(name in one for one in _mentioned(asked))
 
 

@@ -34,6 +34,12 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     return values
 
 
+def levels_by_count(series: pl.Series) -> list[str]:
+    """The different values of a column as text, the most frequent first; ties by name."""
+    counts = text_of(series).drop_nulls().alias("level").value_counts(name="rows")
+    return counts.sort(["rows", "level"], descending=[True, False])["level"].to_list()
+
+
 def text_of(series: pl.Series) -> pl.Series:
     """A column as text, whatever it was: true and false in words, whole numbers without a point."""
     if series.dtype == pl.String:

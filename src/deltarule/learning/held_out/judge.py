@@ -25,9 +25,9 @@ from scipy.linalg import LinAlgError, eigh
 from deltarule.learning.outcome import HeldOut
 from deltarule.learning.rows.passes import Batch, ByFold, RowSource
 from deltarule.learning.stepping.rounds import Curbed
-from deltarule.moments.moments import Moments, total
+from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import Problem
-from deltarule.moments.solve import guessing_error
+from deltarule.moments.solve import guessing_error, rank
 from deltarule.moments.splits import Split, Splits
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner, Newton, Taken
@@ -94,9 +94,10 @@ class _Fold:
 class Judge:
     """Judges each fold by weights learnt from others, starting from those of all rows.
 
-    Forward in time they start at 0. Inputs that never vary in the rows learnt from have a weight
-    of 0, whatever all rows say of them. They are learnt with one loss of the path after the other:
-    most have but one.
+    Forward in time they start at 0. Either is honest only where the rows learnt from determine the
+    weights (`determined`): what others taught would stay in them. Inputs that never vary in the
+    rows learnt from have a weight of 0, whatever all rows say of them. They are learnt with one
+    loss of the path after the other: most have but one.
     """
 
     rows: RowSource
@@ -134,17 +135,50 @@ class Judge:
             first = {s.judged: self._first(weights, s, folds, splits) for s in judged}
             errors = self._learn(first, SETTLED_FROM_FAR if splits.forward else SETTLED)
             taught = {fold: one.best for fold, one in first.items()}
+        return self._summed(errors, taught, folds, splits)
+
+    def determined(self, folds: Sequence[Moments], splits: Splits) -> bool:
+        """Whether each fold's training rows determine all weights that all rows do.
+
+        Of inputs that vary in them. Other weights would keep what the judged rows taught them.
+        """
+        whole = total(folds)
+        for split in splits.of(folds):
+            teach = total([folds[fold] for fold in split.learnt])
+            free = np.flatnonzero((self.problem.of(teach).spread > 0) & ~self.problem.held)
+            inputs = np.asarray(self.problem.inputs, dtype=np.intp)[free].tolist()
+            few, all_rows = (
+                rank(LeastSquares.of(one, inputs, [], intercept=self.problem.intercept))
+                for one in (teach, whole)
+            )
+            if few < all_rows:
+                return False
+        return True
+
+    def judged(
+        self, taught: Mapping[int, Weights], folds: Sequence[Moments], splits: Splits
+    ) -> HeldOut:
+        """The errors on held-out rows by weights that were learnt without them."""
+        return self._summed(self._errors(taught), taught, folds, splits)
+
+    def _summed(
+        self,
+        errors: Mapping[int, Array],
+        taught: Mapping[int, Weights],
+        folds: Sequence[Moments],
+        splits: Splits,
+    ) -> HeldOut:
         targets = list(self.problem.targets)
         guessing = np.zeros(len(targets))
         for fold, others in splits.pairs(folds):
             unit = fold.scale[targets]
             guessing += guessing_error(fold, others, targets) * unit**2
-        rows = sum(folds[one.judged].rows for one in judged)
+        rows = sum(folds[one.judged].rows for one in splits.of(folds))
         # A target's error is that of all its outputs.
         starts = [span.start for span in self.spans]
         off = np.add.reduceat(reduce(add, errors.values()), starts)
         return HeldOut(
-            *(len(judged), rows, off, np.add.reduceat(guessing, starts), np.ones(len(starts))),
+            *(len(taught), rows, off, np.add.reduceat(guessing, starts), np.ones(len(starts))),
             taught=taught,
         )
 

@@ -7,16 +7,14 @@ Either order is drawn from the seed and the epoch's number alone.
 Shapes: n rows, p inputs, k outputs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.learning.stepping.pacing import Rowwise
-from deltarule.moments.folds import FoldEntries
 from deltarule.moments.standard import Standard
 from deltarule.rule.compare import Objective, Rows
 from deltarule.rule.losses.loss import Loss
@@ -93,22 +91,9 @@ class InBatches:
         self.typical = sum(fold.rows for fold in read.folds) / read.examples
         cells = read.examples * (len(read.schema.inputs) + read.folds[0].cross.shape[0])
         self.held: Part | None = None
-        self._entries: FoldEntries | None = None
         self._mixed_last: tuple[int, Part] | None = None
         if read.frames is not None and cells <= HELD_CELLS:
             self.held = Part.joined(list(self._parts()))
-            each = [part.each for part in self._parts()]
-            self._entries = FoldEntries.joined([rows.entries for rows in read.rows()], each)
-
-    def of_folds(self, folds: Sequence[int]) -> "InBatches":
-        """The rows of these folds alone; only of rows that are held."""
-        assert self.held is not None, "rows that are read are too many to learn from again"
-        assert self._entries is not None, "rows that are held have folds"
-        some = copy(self)
-        some._mixed_last = None
-        each = self._entries.each_in(folds, self.held.each)
-        some.held = replace(self.held, each=each).only(each > 0)
-        return some
 
     @property
     def rounds(self) -> int:

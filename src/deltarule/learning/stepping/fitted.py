@@ -1,24 +1,30 @@
 """What is known of the weights of losses other than squared, asked of the rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from deltarule.errors import DivergedError
+from deltarule.errors import DivergedError, LearningError
+from deltarule.learning.certainty.clusters import ClusterSums
 from deltarule.learning.certainty.deviance import own_alphas, standard_errors
 from deltarule.learning.certainty.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.held_out.judge import Judge, Known
-from deltarule.learning.outcome import Outcome
-from deltarule.learning.rows.passes import Question
+from deltarule.learning.outcome import HeldOut, Outcome
+from deltarule.learning.rows.passes import Held, Passed, Question
+from deltarule.learning.stepping.refit import none_refitted, refit
 from deltarule.learning.stepping.rounds import JUDGED, narrowed
 from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.learning.stepping.task import Task
 from deltarule.moments.inference import inverses
+from deltarule.rule.compare import Comparison
 from deltarule.rule.losses.named import together
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
 from deltarule.saved import FitRecord
+
+# Steps that settled at such a tolerance are at the best weights, to as many digits as figures show.
+NEAR = 1e-6
 
 
 def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
@@ -51,7 +57,10 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
         fit = fitting.figures(task.rows, look.fit, p + intercept)
     except OverflowError:
         raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
-    found = _errors(task, weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
+    clusters = ClusterSums.of(task.read.plan.asked.cluster, errors_of(task))
+    found = np.full((p + 1, 1), np.nan)
+    if known:
+        found = _errors(task, weights, curvature, fit, clusters)
     judge = Judge(task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks)
     notes = list(outcome.notes)
     if task.penalty is None and fitting.separated(look.fit):
@@ -59,8 +68,11 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
             "the rows are told apart perfectly, so no finite weights are best and these mean "
             "little: give a ridge, such as --ridge 0.01"
         )
-    said = look.folds if arrived else None
-    held_out = judge.held_out(weights, task.read.folds, task.read.splits, said)
+    held_out = None
+    try:
+        held_out = _held_out(steps, judge, stopped, weights, look.folds if arrived else None)
+    except LearningError as error:
+        notes.append(none_refitted(error))
     if held_out is not None and task.guessing is not None:
         asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
         held_out = replace(held_out, guessing=task.guessing.held_out(*asked))
@@ -77,21 +89,51 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
         error=found[:p] if known else None,
         intercept_error=found[p] if known and task.model.intercept else None,
         # Beside a kink curvature says nothing of the next step.
+        clusters=clusters if known else None,
         alphas=None if sharp else own_alphas(average, task.standard, intercept=intercept),
         notes=notes,
     )
 
 
+def _held_out(
+    steps: Stepwise,
+    judge: Judge,
+    stopped: Stop,
+    weights: Weights,
+    found: Mapping[int, Comparison] | None,
+) -> HeldOut | None:
+    """The errors on held-out rows by what was learnt without them in the same way.
+
+    Errors:  LearningError where that takes too long, or cannot be done
+    """
+    task = steps.task
+    folds, splits = task.read.folds, task.read.splits
+    if not splits.of(folds):
+        return None
+    newton = task.settings.chosen == "newton"
+    near = task.rounds is None and task.settings.tolerance <= NEAR
+    best = stopped.reason in ("settled", "still") and (newton or near)
+    if best and (task.penalties.hold_all(task.choice) or judge.determined(folds, splits)):
+        return judge.held_out(weights, folds, splits, found)
+    return judge.judged(refit(steps), folds, splits)
+
+
 def errors_of(task: Task) -> str:
     """The kind of the standard errors, empty where none are known."""
-    asked = task.settings.errors
+    asked = task.settings.kind_of_errors
     if task.penalty is not None or task.frozen is not None or task.losses[0].noise == "unknown":
         return ""
     coupled = task.losses[0].name == "softmax"
     return asked if asked == "classical" else kind_of(asked, coupled=coupled)
 
 
-def _errors(task: Task, weights: Weights, curvature: Array, fit: Sequence[FitRecord]) -> Array:
+def _errors(
+    task: Task,
+    weights: Weights,
+    curvature: Array,
+    fit: Sequence[FitRecord],
+    clusters: ClusterSums | None,
+) -> Array:
     """Each own weight's standard error, the intercept last, NaN where unknown: (q, k).
 
     Where the link does not suit the loss, its curvature is not the one that is expected.
@@ -104,7 +146,7 @@ def _errors(task: Task, weights: Weights, curvature: Array, fit: Sequence[FitRec
         assert found is not None, "rows are curved"
         curvature = found
     if errors_of(task) not in ("classical", ""):
-        return _robust(task, weights, actual, curvature)
+        return _robust(task, weights, actual, curvature, clusters)
     each = standard_errors(curvature, task.standard, intercept=task.model.intercept)
     if all(loss.noise == "known" for loss in task.losses):
         return each
@@ -114,15 +156,27 @@ def _errors(task: Task, weights: Weights, curvature: Array, fit: Sequence[FitRec
     return errors
 
 
-def _robust(task: Task, weights: Weights, curvature: Array, expected: Array) -> Array:
-    """The same where rows stray unequally, by one more pass over them."""
-    assert task.rows is not None, "losses other than squared need rows"
+def _robust(
+    task: Task,
+    weights: Weights,
+    curvature: Array,
+    expected: Array,
+    clusters: ClusterSums | None,
+) -> Array:
+    """The same where rows stray unequally, or alike in clusters, by one more pass over them."""
+    rows = task.rows
+    assert rows is not None, "losses other than squared need rows"
+    if clusters is not None and isinstance(rows, Held):
+        # Rows held as arrays are without their clusters; where they came from has them.
+        rows.passes += 1
+        rows = Passed(task.read, task.standard)
     q = len(task.problem.mean) + task.model.intercept
     return robust_errors(
         inverses(curvature, q),
-        slopes(task.rows, task.model, task.loss, weights),
+        slopes(rows, task.model, task.loss, weights),
         task.standard,
         kind=errors_of(task),
         hat=inverses(expected, q),
         intercept=task.model.intercept,
+        sums=clusters,
     )

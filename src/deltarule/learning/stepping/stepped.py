@@ -1,28 +1,24 @@
 """What steps came to: their outcome, and under squared loss all that the moments say of it."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from deltarule.errors import DivergedError
+from deltarule.errors import DivergedError, LearningError
 from deltarule.learning.certainty.dependencies import dependencies
 from deltarule.learning.exact import Certain, fits
 from deltarule.learning.held_out.tried import earned
 from deltarule.learning.outcome import HeldOut, Outcome
 from deltarule.learning.stepping.fitted import errors_of, fitted
+from deltarule.learning.stepping.refit import check_steps, none_refitted, refit
 from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.learning.stepping.task import Task
-from deltarule.moments.moments import LeastSquares, total
+from deltarule.moments.moments import Moments, total
 from deltarule.moments.solve import ClosedDescent, Spectrum, guessing_error, solve
 from deltarule.rule.learn import Descent, alpha_range_of
-from deltarule.rule.predict import Mask, Weights
-from deltarule.rule.steps.epochs import Batches
+from deltarule.rule.predict import Weights
 from deltarule.rule.steps.pace import Settling
 from deltarule.rule.train import Stop
-
-# Held-out folds are learnt again in as many steps as all rows took, if those are not more.
-STEPS_AGAIN = 10_000
 
 
 def outcome_of(steps: Stepwise) -> Outcome:
@@ -73,57 +69,63 @@ def _squared(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
     arrived = stopped.reason in ("settled", "still") and task.penalty is None
     kind = errors_of(task) if arrived else ""
     certain = Certain.of(task.asked, task.read, kind) if kind else Certain.unknown()
+    notes, held_out = list(outcome.notes), None
+    try:
+        held_out = _held_out(steps)
+    except LearningError as error:
+        notes.append(none_refitted(error))
     return replace(
         outcome,
         fit=fits(task.problem, errors, task.asked),
-        held_out=_held_out(steps, stopped),
+        held_out=held_out,
         error=certain.error,
         intercept_error=certain.intercept_error,
         freedom=certain.freedom,
+        clusters=certain.clusters,
         errors=kind,
         alphas=alphas,
+        notes=notes,
     )
 
 
-def _held_out(steps: Stepwise, stopped: Stop) -> HeldOut | None:
-    """Each fold judged by weights learnt from others in the same way."""
+def _held_out(steps: Stepwise) -> HeldOut | None:
+    """Each fold judged by weights learnt from others in the same way.
+
+    Errors:  LearningError where that takes too long, or cannot be done
+    """
     task = steps.task
     judged = task.read.splits.pairs(task.read.folds)
-    too_long = steps.last is not None and steps.last.number > STEPS_AGAIN
-    too_long = too_long or (task.batches is not None and task.batches.held is None)
-    if not judged or stopped.reason == "diverging" or too_long:
+    if not judged:
         return None
+    splits = task.read.splits.of(task.read.folds)
+    if task.batches is not None:
+        learnt = refit(steps)
+    else:
+        pairs = zip(splits, judged, strict=True)
+        learnt = {split.judged: _learnt(steps, others) for split, (_, others) in pairs}
     k = len(task.problem.targets)
     errors, guessing = np.zeros(k), np.zeros(k)
-    taught = {}
-    splits = task.read.splits.of(task.read.folds)
+    taught = {fold: task.standard.out(one) for fold, one in learnt.items()}
     for split, (fold, others) in zip(splits, judged, strict=True):
-        problem, frozen = task.asked.of(others), task.asked.frozen_on(others)
-        batches = None if task.batches is None else task.batches.of_folds(split.learnt)
-        learnt = _learnt(steps, task.standard.problem(problem), frozen, batches)
-        own = taught[split.judged] = task.standard.out(learnt)
-        errors += task.asked.of(fold).squared_error(own)
+        errors += task.asked.of(fold).squared_error(taught[split.judged])
         guessing += guessing_error(fold, others, list(task.asked.targets))
     rows = sum(fold.rows for fold, _ in judged)
     return HeldOut(len(judged), rows, errors, guessing, task.problem.target_scale, taught)
 
 
-def _learnt(
-    steps: Stepwise,
-    problem: LeastSquares,
-    frozen: Mapping[str, Mask] | None,
-    batches: Batches | None,
-) -> Weights:
-    """What the same steps come to on other rows."""
+def _learnt(steps: Stepwise, others: Moments) -> Weights:
+    """What the same steps come to on other rows, from their moments."""
     task = steps.task
     assert steps.last is not None, "all rows were learnt from first"
-    plain = batches is None and task.frozen is None and task.penalty is None
-    if plain and isinstance(steps.learner, Descent):
+    problem = task.standard.problem(task.asked.of(others))
+    if task.frozen is None and task.penalty is None and isinstance(steps.learner, Descent):
         # The same weights to rounding: five folds of 10,000 steps took 480 ms one by one.
         closed = ClosedDescent.of(problem, task.first(), steps.learner.alpha)
         if closed.settles:
             return closed.at(steps.last.number)
-    for step in steps.train(task.penalised(problem), task.first(), frozen, batches):
+    check_steps(steps)
+    frozen = task.asked.frozen_on(others)
+    for step in steps.train(task.penalised(problem), task.first(), frozen):
         learnt = step.weights
     return learnt
 

@@ -39,7 +39,10 @@ MET = 1e-13
 
 
 class Task:
-    """What steps stand on; it changes only where a loss or a penalty is found with the weights."""
+    """What steps stand on; it changes only where a loss or a penalty is found with the weights.
+
+    With a `choice` the penalties have these strengths; without, held-out rows may choose them.
+    """
 
     def __init__(
         self,
@@ -48,8 +51,10 @@ class Task:
         start: Weights,
         frozen: Mapping[str, Mask] | None,
         by_hand: int,
+        choice: Choice | None = None,
     ) -> None:
         self.read, self.settings, self.start, self.frozen = read, settings, start, frozen
+        self.by_hand = by_hand
         p, k = len(read.schema.inputs), len(read.schema.outputs)
         self.spans = list(read.schema.target_spans().values())
         self.asked = Problem(range(p), range(p, p + k), read.plan.asked.intercept, start, frozen)
@@ -62,7 +67,7 @@ class Task:
         self.standard = self._standard()
         self.penalties = self._penalties()
         self.tried: Tried | None = None
-        self._hold(self.penalties.given)
+        self._hold(self.penalties.given if choice is None else choice)
         self._check_targets()
         self.rows = self._rows(by_hand)
         self.guessing = self._guessing()
@@ -70,7 +75,7 @@ class Task:
             self._check_auto()
             self.rounds = self._rounds()
             self._measure(self.rounds)
-        if self.penalties.auto:
+        if self.penalties.auto and choice is None:
             self._choose()
         self.objective = self._objective()
         self.batches = self._batches()

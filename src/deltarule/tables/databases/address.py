@@ -375,4 +375,4 @@ def written(
                         "more than 64 bits: make them fractions"
                     ) from None
             made.append(column)
-        yield pl.DataFrame(made)
+        yield pl.DataFrame({column.name: column for column in made})

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from deltarule.tables.databases.address import quoted
+from deltarule.tables.names import column
 
 LOST = "deltarule: a date was lost"
 BEYOND = "dates that are infinite or outside the years 1 to 9999 count as missing"
@@ -68,9 +69,9 @@ def frames(reader: Any, columns: Sequence[Column], notes: list[str]) -> Iterator
         assert isinstance(made, pl.DataFrame)
         if dated and made.drop_in_place(LOST).any() and BEYOND not in notes:
             notes.append(BEYOND)
-        made = made.with_columns(pl.col(name).cast(kind) for name, kind in casts.items())
-        floats = [name for name, kind in casts.items() if kind == pl.Float64]
-        return made.with_columns(pl.col(floats).fill_nan(None)) if floats else made
+        made = made.with_columns(column(name).cast(kind) for name, kind in casts.items())
+        floats = [column(name) for name, kind in casts.items() if kind == pl.Float64]
+        return made.with_columns(one.fill_nan(None) for one in floats)
 
     yield frame(reader.schema.empty_table())
     for batch in reader:

@@ -13,7 +13,6 @@ from typing import Protocol
 import polars as pl
 
 from deltarule.errors import LearningError, OutputError
-from deltarule.tables import polars
 from deltarule.tables.databases import duckdb, postgres, sqlite
 from deltarule.tables.databases.address import (
     Address,
@@ -23,6 +22,7 @@ from deltarule.tables.databases.address import (
     is_database,
     is_text,
 )
+from deltarule.tables.polars import explained
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched, row_place
 
 __all__ = ["DatabaseSource", "is_database", "open_database", "write_table"]
@@ -121,11 +121,9 @@ class DatabaseSource:
         self.look()  # it fixes the types
         self._reads += 1
         frames = rebatched(self._reader.frames(self._needed(columns), None), BATCH_ROWS)
-        try:
+        with explained(self.name):
             for frame in frames:
                 yield frame.select(columns)
-        except pl.exceptions.PolarsError as error:
-            raise polars.said(error, self.name) from error
 
     def whole_batches(
         self, columns: Sequence[pl.Expr], *, cells: bool = False

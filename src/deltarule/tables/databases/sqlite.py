@@ -237,7 +237,8 @@ class SqliteReader:
                 column.add(values)
                 if column.kind != kind:
                     raise self._unfit(before, kind, values, row)
-            yield pl.DataFrame([c.series(v) for c, v in zip(wanted, chunk, strict=True)])
+            # Of a list of series polars would name one that has an empty name itself.
+            yield pl.DataFrame({c.name: c.series(v) for c, v in zip(wanted, chunk, strict=True)})
             row += len(chunk[0])
 
     def _fix(self, chunks: Iterator[list[Any]]) -> None:

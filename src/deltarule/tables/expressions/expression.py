@@ -23,6 +23,7 @@ from deltarule.tables.expressions.syntax import (
     Column,
     Constant,
     Node,
+    is_loose,
     quoted,
     read,
     short,
@@ -47,6 +48,26 @@ class Expression:
     columns: tuple[str, ...]
     kind: Shown
     tree: Node = field(repr=False)
+
+    @property
+    def loose(self) -> bool:
+        """Whether it needs brackets beside a times sign."""
+        return is_loose(self.tree)
+
+    @property
+    def summands(self) -> tuple[str, ...]:
+        """The columns that it is nothing but the sum of; none where it is something else."""
+        nodes: list[Node] = [self.tree]
+        columns: list[str] = []
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, Column):
+                columns.insert(0, node.name)
+            elif isinstance(node, Call) and node.name == "+":
+                nodes += node.arguments
+            else:
+                return ()
+        return tuple(columns) if len(columns) > 1 else ()
 
     def polars(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
         """The expression over columns of these types, row by row, named as its text.

@@ -172,6 +172,7 @@ def _word_types() -> frozenset[Any]:
 
 
 _SIGN_ADVICE = {
+    "~": ': say `--predict y --using x`, in Python predict="y", using=["x"]',
     ".": ": a column is named without its table",
     "^": ": a power is x ** 2",
     ";": ": an expression is one formula",
@@ -418,6 +419,11 @@ def _level(node: Node) -> int:
             return _LEVELS[inner.name]
         return _LEVELS.get(node.name, _HIGHEST)
     return _HIGHEST
+
+
+def is_loose(node: Node) -> bool:
+    """Whether a node needs brackets as a part of a product."""
+    return _level(node) < _LEVELS["*"]
 
 
 def _within(node: Node, level: int) -> str:

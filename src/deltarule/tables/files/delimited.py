@@ -13,7 +13,15 @@ from deltarule.errors import ColumnError, ReadError, TableError
 from deltarule.tables.expressions.spelling import CODE, cells_of
 from deltarule.tables.files.dialect import GAP_WORDS, ROW_NAME, Asked, Dialect, find_dialect
 from deltarule.tables.files.encoding import Text, blocks
-from deltarule.tables.polars import Partitions, PolarsSource, UnparsedError, collected, said
+from deltarule.tables.names import is_pattern
+from deltarule.tables.polars import (
+    PROBLEMS,
+    Partitions,
+    PolarsSource,
+    UnparsedError,
+    collected,
+    said,
+)
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 from deltarule.tables.text_formats import decimal_evidence
 
@@ -97,7 +105,11 @@ class CsvSource(PolarsSource):
 
         It takes the first rows as text: 1 in 100 of a million.
         """
-        names = [name for name, kind in kinds.items() if kind.is_numeric() or kind == pl.String]
+        names = [
+            name
+            for name, kind in kinds.items()
+            if (kind.is_numeric() or kind == pl.String) and not is_pattern(name)
+        ]
         if not names:
             return
         cells = {series.name: cells_of(series) for series in self._first_cells(names)}
@@ -170,7 +182,7 @@ class CsvSource(PolarsSource):
             # A column that is empty in one file is whatever it is in the others.
             cells = self._scanned([text], found, 0, dict.fromkeys(self._header, pl.String()))
             cells = cells if look_rows is None else cells.head(look_rows - rows)
-            counts = collected(cells.select(pl.col(self._header).count()), text.name)
+            counts = collected(cells.select(pl.all().count()), text.name)
             for column, kind in schema.items():
                 if counts[column].item():
                     kinds[column] = _either(kinds.get(column, kind), kind)
@@ -190,7 +202,7 @@ class CsvSource(PolarsSource):
         """Errors of polars as ours, with the row or line they are about."""
         try:
             yield
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except PROBLEMS as error:
             told: TableError = said(error, name)
         except ReadError as error:
             told = error

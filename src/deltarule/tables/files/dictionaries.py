@@ -15,6 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
+from deltarule.tables.polars import PROBLEMS
+
 MARK, MESSAGE = b"ARROW1", b"\xff\xff\xff\xff"
 # A longer schema, or name of a column, is none.
 LONGEST_SCHEMA, LONGEST_NAME = 1 << 26, 1 << 16
@@ -24,7 +26,7 @@ def parquet_dictionaries(path: Path) -> set[str]:
     """The columns of a Parquet file that were dictionary-encoded in Arrow, as categories are."""
     try:
         message = base64.b64decode(pl.read_parquet_metadata(path).get("ARROW:schema", ""))
-    except (pl.exceptions.PolarsError, ValueError):
+    except (ValueError, *PROBLEMS):
         return set()
     # What marks a message, its length, the message.
     return _dictionaries(message[8:], slot=2)

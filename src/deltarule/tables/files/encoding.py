@@ -20,6 +20,7 @@ from typing import IO, cast
 import polars as pl
 
 from deltarule.errors import EmptyError, ReadError
+from deltarule.tables.polars import PROBLEMS
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PACKINGS = {"": "", "gzip": ", gzip", "zstd": ", zstd"}
@@ -333,7 +334,7 @@ def _unzstd(path: Path, place: Path, name: str) -> None:
     """Unpacks by polars, which has zstd: lines of text in, the same lines out, in a stream."""
     try:
         pl.scan_lines(path, glob=False).sink_csv(place, include_header=False, quote_style="never")
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except PROBLEMS as error:
         place.unlink(missing_ok=True)
         why = str(error).splitlines()[0]
         hint = "unpack it first" if "utf" in why.lower() else "get it again"

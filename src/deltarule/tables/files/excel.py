@@ -6,7 +6,7 @@ import polars as pl
 
 from deltarule.errors import EmptyError, MissingExtraError, ReadError
 from deltarule.tables.files.dialect import ROWS, Asked, header_names, numbered, place_header
-from deltarule.tables.polars import PolarsSource
+from deltarule.tables.polars import PROBLEMS, PolarsSource
 
 
 def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> PolarsSource:
@@ -29,7 +29,7 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> Pol
         top = book.load_sheet(
             sheet, header_row=None, skip_rows=asked.skip or 0, n_rows=ROWS, dtypes="string"
         ).to_polars()
-    except (fastexcel.FastExcelError, OSError) as error:
+    except (fastexcel.FastExcelError, *PROBLEMS) as error:
         why = str(error).splitlines()[0]
         raise ReadError(f"{name} cannot be read as an Excel workbook: {why}") from error
     rows = [[cell or "" for cell in row] for row in top.rows()]
@@ -48,7 +48,7 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> Pol
             read_options={"header_row": at} if header else {"skip_rows": at},
             raise_if_empty=False,
         )
-    except (pl.exceptions.PolarsError, fastexcel.FastExcelError, ValueError) as error:
+    except (fastexcel.FastExcelError, ValueError, *PROBLEMS) as error:
         raise ReadError(f"{name} cannot be read: {str(error).splitlines()[0]}") from error
     frame.columns = (
         [one.strip() for one in frame.columns] if header else list(numbered(frame.width))

@@ -20,7 +20,7 @@ from deltarule.tables.files.encoding import CHUNK
 from deltarule.tables.files.formats import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
 from deltarule.tables.files.records import read_json, scan_lines
 from deltarule.tables.names import column
-from deltarule.tables.polars import Partitions, PolarsSource, collected, said
+from deltarule.tables.polars import PROBLEMS, Partitions, PolarsSource, collected, explained, said
 from deltarule.tables.values import as_category
 
 # What standard input comes from, if that is a file.
@@ -265,10 +265,8 @@ def _arrow(paths: Sequence[Path], name: str, partitions: Partitions) -> PolarsSo
         )
     if len(paths) > 1:
         raise ReadError(f"{name} has {len(paths)} Arrow streams: give one, or Arrow files")
-    try:
+    with explained(name):
         frame = pl.read_ipc_stream(paths[0])
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise said(error, name) from error
     lazy = _labelled(frame.lazy(), frame.schema, arrow_dictionaries(paths[0]))
     return PolarsSource(lazy, name=name, rows=frame.height, dialect="Arrow stream")
 
@@ -299,7 +297,7 @@ def _typed(
     """The source of files with types of their own: all must have the same columns."""
     try:
         schemas = [dict(schema_of(path)) for path in paths]
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except PROBLEMS as error:
         raise _which(error, paths, schema_of, name) from error
     first = schemas[0]
     for path, schema in zip(paths, schemas, strict=True):
@@ -325,7 +323,7 @@ def _typed(
 
 
 def _which(
-    error: Exception,
+    error: BaseException,
     paths: Sequence[Path],
     schema_of: Callable[[Path], Mapping[str, pl.DataType]],
     name: str,
@@ -333,7 +331,7 @@ def _which(
     for path in paths if len(paths) > 1 else []:
         try:
             schema_of(path)
-        except (pl.exceptions.PolarsError, OSError) as wrong:
+        except PROBLEMS as wrong:
             return said(wrong, str(path))
     return said(error, name)
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, ReadError, TableError
 from deltarule.tables.files.encoding import Text, blocks, unpacked
-from deltarule.tables.polars import Partitions, PolarsSource, said
+from deltarule.tables.polars import PROBLEMS, Partitions, PolarsSource, said
 
 # What looks like a name in an object; in an object within another, or in a text, it may be none.
 NAME = r'"(?:[^"\\]|\\.)*":'
@@ -43,7 +43,7 @@ def read_json(text: Text) -> PolarsSource:
         content = _records(content, text)
     try:
         frame = pl.read_json(io.BytesIO(content), infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except PROBLEMS as error:
         raise _wrong(error, text) from error
     if not frame.width:
         raise EmptyError(f"{text.name} has no records")
@@ -70,7 +70,7 @@ def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> P
         ]
         empty = [pl.DataFrame(schema=schema) for schema in schemas]
         schema = pl.concat(empty, how="diagonal_relaxed").schema
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except PROBLEMS as error:
         raise _first_wrong(error, texts, name) from error
     for text in texts:
         for block in blocks(text, None):
@@ -87,7 +87,7 @@ def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> P
     return source
 
 
-def _first_wrong(error: Exception, texts: Sequence[Text], name: str) -> TableError:
+def _first_wrong(error: BaseException, texts: Sequence[Text], name: str) -> TableError:
     """The first line that is no object, or else what polars says."""
     for text in texts:
         try:
@@ -101,7 +101,7 @@ def _first_wrong(error: Exception, texts: Sequence[Text], name: str) -> TableErr
     return said(error, name)
 
 
-def _wrong(error: Exception, text: Text) -> TableError:
+def _wrong(error: BaseException, text: Text) -> TableError:
     """Where a JSON document goes wrong, which polars says in bytes alone."""
     with unpacked(text.path, text.name) as stream:
         try:
