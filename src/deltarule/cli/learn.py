@@ -18,6 +18,7 @@ from deltarule.cli.arguments import (
     Query,
     Ridge,
     Table,
+    Where,
     batch_of,
     name_and_value,
     names,
@@ -49,6 +50,13 @@ def learn(
             "log(budget), year - 1970, budget:genre, poly(x, 3). Default: all that can be used.",
         ),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMNS", help="Columns not to predict from; all others that can be used are."
+        ),
+    ] = None,
+    where: Where = None,
     loss: Annotated[
         list[str] | None,
         typer.Option(
@@ -259,6 +267,7 @@ def learn(
     from deltarule.learning import Run
     from deltarule.learning.settings import Settings
     from deltarule.output import check_outputs
+    from deltarule.tables.filtered import where_of
 
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
@@ -271,6 +280,8 @@ def learn(
         settings = Settings(
             predict=names(predict),
             using=names(using) if using else None,
+            without=names(without),
+            where=where,
             loss=names(loss) or "auto",
             positive=names(positive),
             between=dict(range_of(one, "--between") for one in names(between)),
@@ -309,5 +320,5 @@ def learn(
     if save is not None:
         model.save(save)
     if report is not None:
-        write_report(model, source, report)
+        write_report(model, where_of(source, where), report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

@@ -55,6 +55,11 @@ class Settings:
     using: Names | None = None
     """Columns to predict from, or SQL expressions over them such as "log(budget)"; None for every
     column that can be used."""
+    without: Names = ()
+    """Columns that are not to be predicted from: all others that can be used are."""
+    where: str | None = None
+    """A condition in SQL such as "year > 2000": rows that do not meet it have no part, neither in
+    the table nor in that of `hold_out`."""
     loss: Names = "auto"
     """What a wrong row counts for, one for all targets or one each; auto by the target's values:
     logistic for yes/no and two classes, softmax for more classes, squared for other numbers."""
@@ -162,6 +167,8 @@ class Settings:
             raise LearningError("name at least one column to predict")
         if self.using is not None and not self.using:
             raise LearningError("name at least one column to use, or leave using out to use all")
+        if self.using is not None and names_in(self.without):
+            raise LearningError("using says what to predict from, without what not: give one")
         if self.missing not in ("fill", "drop"):
             raise LearningError(f"missing is '{self.missing}': choose fill or drop")
         if self.folds is not None and whole("folds", self.folds, least=2) > MOST_FOLDS:
@@ -345,6 +352,7 @@ class Settings:
         return Asked(
             predict=self.targets,
             using=None if self.using is None else names_in(self.using),
+            without=names_in(self.without),
             takes={
                 target: TAKES.get(loss, "numbers")
                 for target, loss in zip(self.targets, self.losses, strict=True)

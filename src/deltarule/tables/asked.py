@@ -19,6 +19,8 @@ class Asked:
 
     predict: Sequence[str]
     using: Sequence[str] | None = None
+    without: Sequence[str] = ()
+    """Columns that are no inputs, where all others are."""
     takes: Mapping[str, Takes] = field(default_factory=dict)
     """What each target's values may be; numbers where nothing is said."""
     row_weight: str | None = None

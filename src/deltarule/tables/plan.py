@@ -286,7 +286,9 @@ def plan(
     taken = {c for term in terms.values() for c in term.columns}
     using = asked.using
     if not using:
-        left = {*taken, *(c for term in (folds, cluster, offset) if term for c in term.columns)}
+        check_there(look.columns, asked.without, name=name)
+        left = {*taken, *asked.without}
+        left |= {c for term in (folds, cluster, offset) if term for c in term.columns}
         using = [name for name in look.columns if name not in left and not is_pattern(name)]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
