@@ -426,3 +426,13 @@ def test_the_errors_are_ours(write: Callable[..., Path]) -> None:
     for day in ("soon", 5, "2024-02-30", True):
         with pytest.raises(DeltaruleError):
             model.predict({"day": day})
+
+
+def test_a_condition_on_dates_in_text(write: Callable[..., Path]) -> None:
+    from_april = sum(day >= dt.date(2023, 4, 5) for day in SPREAD)
+    for form in (US, EU, "%Y-%m-%d"):
+        path = write("t.csv", table(SPREAD, form))
+        model = learnt(path, where="day >= date '2023-04-05'")
+        assert model.record.rows == from_april
+    with pytest.raises(DeltaruleError, match="dates=mdy"):
+        learnt(write("t.csv", table(EARLY, US)), where="day >= date '2023-04-05'")

@@ -399,7 +399,7 @@ def _dated(look: pl.DataFrame, asked: Asked) -> list[str]:
     for one in _mentioned(asked):
         if one not in look.columns:
             text = _read_as_text(one, look)
-            as_dates = look.with_columns(pl.col(text).cast(pl.Date, strict=False))
+            as_dates = look.with_columns(pl.lit(None, pl.Date).alias(name) for name in text)
             kept |= text - _read_as_text(one, as_dates)
     return [name for name in look.columns if name not in kept and _is_used(name, asked)]
 
