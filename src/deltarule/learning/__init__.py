@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.learning.group import Group, groups, rows_kept
+from deltarule.learning.held_out.alarm import with_alarm
 from deltarule.learning.held_out.given import check_other, judged_by
 from deltarule.learning.outcome import record
 from deltarule.learning.sense import check_folds, check_members, check_targets
@@ -53,12 +54,13 @@ class Run:
         def kept(made: Plan) -> Keep:
             return rows_kept(settings, made)
 
+        self.watched = watched
         self._begin(read(source, settings.asked, progress=settings.progress, keep=kept), settings)
 
     def again(self, settings: Settings) -> "Run":
         """Another run on what was read, with settings that ask for the same columns in it."""
         run = Run.__new__(Run)
-        run._files = self._files
+        run._files, run.watched = self._files, self.watched
         run._begin(self.read, settings)
         return run
 
@@ -66,7 +68,7 @@ class Run:
         self.read, self.settings = found, settings
         check_folds(found, settings)
         check_targets(found, settings)
-        self.groups = groups(found, settings)
+        self.groups = groups(found, settings, watched=self.watched)
         for group in self.groups:
             check_members(group)
 
@@ -113,7 +115,7 @@ class Run:
                 ) from error
         if self.settings.hold_out is not None:
             made = judged_by(made, self.read, self.settings)
-        return Model(made, read=self._files)
+        return Model(with_alarm(made), read=self._files)
 
 
 @taking_settings(Settings)
