@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
-from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.errors import LearningError
+from deltarule.learning.finite import finite_results
 from deltarule.learning.group import Group, groups, rows_kept
 from deltarule.learning.held_out.alarm import with_alarm
 from deltarule.learning.held_out.given import check_other, judged_by
@@ -101,18 +100,10 @@ class Run:
         # On matrices of this size a second BLAS thread gains little, and loses much where the
         # machine is busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
         # What overflows in the columns' own units is told as unknown, or refused below.
-        with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-            try:
-                outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
-                made = record(self.read, outcomes)
-            except ValueError as error:
-                # pydantic refuses such a figure, scipy such a matrix; any other is a bug.
-                if not isinstance(error, ValidationError) and "infs or NaNs" not in str(error):
-                    raise
-                raise ValueRefusedError(
-                    f"{self.read.source.name}: its numbers are so large or so small that the "
-                    "result is not finite: give its columns in other units"
-                ) from error
+        name = self.read.source.name
+        with threadpool_limits(1, user_api="blas"), finite_results(name):
+            outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
+            made = record(self.read, outcomes)
         if self.settings.hold_out is not None:
             made = judged_by(made, self.read, self.settings)
         return Model(with_alarm(made), read=self._files)

@@ -29,6 +29,7 @@ from deltarule.tables.values import (
     numbers_of,
     row_weights_of,
 )
+from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5
@@ -74,8 +75,8 @@ class Plan:
     """The times at which the second period and each later one begin."""
     offset: str | None = None
     """The name of the offset's term."""
-    counts: set[str] = field(default_factory=set)
-    """Targets that count something, as far as the look shows: whole numbers, none below 0."""
+    whole_numbers: dict[str, WholeNumbers] = field(default_factory=dict)
+    """What targets of whole numbers look like, as far as the look shows."""
     formats: Formats = field(default_factory=dict)
     """How the text is read of each column that expressions or inputs read as another kind."""
 
@@ -313,9 +314,11 @@ def plan(
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
     read = dict.fromkeys(column for term in terms.values() for column in term.columns)
     own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
-    known = {column: one for column, one in own.items() if one is not None}
+    own_formats = {column: one for column, one in own.items() if one is not None}
     left_out = _unusable(look, asked)
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=known)
+    made = Plan(
+        asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=own_formats
+    )
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     if cluster is not None:
@@ -324,8 +327,9 @@ def plan(
     for target in asked.predict:
         made.target_kinds[target] = view[target].dtype
         _place_target(target, view[target], made, name)
-        if _are_counts(view[target]):
-            made.counts.add(target)
+        known = whole_numbers(view[target])
+        if known is not None:
+            made.whole_numbers[target] = known
     if offset is not None:
         made.offset = offset.name
         _check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
@@ -440,14 +444,6 @@ def _all_whole(weights: pl.Series) -> bool:
     """Whether row weights are all whole numbers."""
     values = weights.cast(pl.Float64, strict=False).drop_nulls()
     return bool((values == values.floor()).all())
-
-
-def _are_counts(series: pl.Series) -> bool:
-    """Whether numbers are whole, none of them below 0."""
-    if not series.dtype.is_numeric():
-        return False
-    values = series.drop_nulls()
-    return bool(len(values) and (values >= 0).all() and (values == values.floor()).all())
 
 
 def kind_of(kind: pl.DataType) -> str:
