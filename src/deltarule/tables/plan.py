@@ -314,11 +314,9 @@ def plan(
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
     read = dict.fromkeys(column for term in terms.values() for column in term.columns)
     own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
-    own_formats = {column: one for column, one in own.items() if one is not None}
+    read_as = {column: one for column, one in own.items() if one is not None}
     left_out = _unusable(look, asked)
-    made = Plan(
-        asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=own_formats
-    )
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=read_as)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     if cluster is not None:
