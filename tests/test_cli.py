@@ -242,7 +242,7 @@ KEYS = {
     "baseline_absolute_error classes",
     "held_out_by": "by column folds cuts table",
     "learn": "targets loss learner reads passes sampled steps stopped alpha alpha_limit "
-    "alpha_fastest ridge lasso minimised condition errors freedom",
+    "alpha_fastest ridge lasso minimised condition errors cluster_by clusters freedom",
     "columns": "column kind done",
 }
 MAY_ADD = {

@@ -26,6 +26,7 @@ from deltarule.predicting import Columns, Predictions
 from deltarule.rule.losses.loss import Loss
 from deltarule.scorer import Scorer, batches, bound, widening
 from deltarule.summary import paragraphs
+from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
 from deltarule.views import overview
@@ -172,17 +173,25 @@ class Model:
         columns = len(self._record.contract.inputs) + len(self.outputs)
         return [saved.unpack(one, columns) for one in self._record.moments]
 
-    def predict(self, table: Any, *, flags: bool = False, interval: float | None = None) -> Any:
+    def predict(
+        self,
+        table: Any,
+        *,
+        flags: bool = False,
+        interval: float | None = None,
+        where: str | None = None,
+    ) -> Any:
         """The predictions, a row for each of the table's, in the table's own kind of frame.
 
         A dict of single values gives a dict; a path gives a polars frame. With `flags`, a column
         says in words what each row holds that learning had not met; it is null where nothing.
         With an `interval`, such as 0.9, columns say between which values at least that share of
-        rows like this one lie, as held-out rows did.
+        rows like this one lie, as held-out rows did. `where` is a condition, such as "year > 2000":
+        only rows that meet it are predicted.
         Errors:  TableError for a table that lacks a column or holds what cannot be computed with;
                  LearningError for an interval that is not known
         """
-        return self.predict_noticing(table, flags=flags, interval=interval)[0]
+        return self.predict_noticing(table, flags=flags, interval=interval, where=where)[0]
 
     @overload
     def explain(self, table: Any) -> Any: ...
@@ -221,13 +230,15 @@ class Model:
         explain: bool = False,
         flags: bool = False,
         interval: float | None = None,
+        where: str | None = None,
     ) -> Iterator[pl.DataFrame]:
         """The table's rows, some at a time, each with its prediction: one read, little memory.
 
-        `explain`, `flags` and `interval` add columns, as for `explain` and `predict`.
+        `explain`, `flags` and `interval` add columns, and `where` is a condition on rows, as for
+        `explain` and `predict`.
         """
         columns = Columns(explain=explain, flags=flags, interval=interval)
-        source, _ = open_table(table)
+        source = where_of(open_table(table)[0], where)
         yield from Predictions(self._scorer, source, columns).beside_rows()
 
     def predictions(self, source: Source, columns: Columns) -> Predictions:
@@ -241,27 +252,32 @@ class Model:
         explain: bool = False,
         flags: bool = False,
         interval: float | None = None,
+        where: str | None = None,
     ) -> tuple[Any, list[str]]:
         """Predictions, and in words what was new in the table."""
         source, back = open_table(table)
+        source = where_of(source, where)
         made = Predictions(
             self._scorer, source, Columns(explain=explain, flags=flags, interval=interval)
         )
         frame = widening(made.source, lambda: pl.concat(made.alone()))
-        return back(frame), made.notes
+        rows = source.numbers if isinstance(source, FilteredSource) else None
+        return back(frame, rows), made.notes
 
     @overload
-    def compare(self, table: Any) -> Compared: ...
+    def compare(self, table: Any, *, where: str | None = None) -> Compared: ...
     @overload
-    def compare(self, table: Any, other: "Model") -> Contest: ...
-    def compare(self, table: Any, other: "Model | None" = None) -> Compared | Contest:
+    def compare(self, table: Any, other: "Model", *, where: str | None = None) -> Contest: ...
+    def compare(
+        self, table: Any, other: "Model | None" = None, *, where: str | None = None
+    ) -> Compared | Contest:
         """How well the model predicts a table that has its targets.
 
         With an `other` model, which of the two does it better on the same rows, and how sure that
-        is: A is this model, B the other.
+        is: A is this model, B the other. `where` is a condition on the rows, such as "year > 2000".
         Errors:  EmptyError when no row has all targets; LearningError for a model of other targets
         """
-        source, _ = open_table(table)
+        source = where_of(open_table(table)[0], where)
         if other is None:
             return widening(source, lambda: compared(self._scorer, source))
         theirs = other._scorer

@@ -109,9 +109,11 @@ class Scorer:
         scores = np.zeros((len(inputs), len(self.contract.outputs)))
         if "intercept" in self.weights:
             scores += self.weights["intercept"]
-        for values, weight in zip(inputs.T, self.weights["weight"], strict=True):
-            scores += values[:, None] * weight
-        return scores if offsets is None else scores + offsets[:, None]
+        # Far out a score may be infinite, which whoever asked for it tells.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for values, weight in zip(inputs.T, self.weights["weight"], strict=True):
+                scores += values[:, None] * weight
+            return scores if offsets is None else scores + offsets[:, None]
 
     @property
     def average(self) -> Array:

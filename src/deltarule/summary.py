@@ -300,7 +300,12 @@ def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
     gone = sum(one.weight == 0 for one in record.weights)
     if gone and learnt.minimised:
         lines.append(f"{gone:,} of {len(record.weights):,} weights are 0")
-    if learnt.errors not in ("classical", ""):
+    if learnt.clusters is not None:
+        lines.append(
+            f"standard errors are {learnt.errors}, by {learnt.clusters:,} clusters of "
+            f"{learnt.cluster_by}: they hold where rows of a cluster stray alike"
+        )
+    elif learnt.errors not in ("classical", ""):
         lines.append(f"standard errors are {learnt.errors}: they hold where rows stray unequally")
     return lines
 

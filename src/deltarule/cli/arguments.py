@@ -31,6 +31,13 @@ DatabaseTable = Annotated[
 Query = Annotated[
     str | None, typer.Option("--query", metavar="SQL", help="A query to the database instead.")
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CONDITION",
+        help="Only rows that meet a condition in SQL: \"year > 2000 and genre <> 'Drama'\".",
+    ),
+]
 Ridge = Annotated[
     list[str] | None,
     typer.Option(

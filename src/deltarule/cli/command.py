@@ -12,7 +12,17 @@ WIDEST_HELP = 100
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Data": (
-        *("predict", "using", "without", "where", "weight", "offset", "exposure", "id", "missing"),
+        *(
+            "predict",
+            "using",
+            "without",
+            "where",
+            "weight",
+            "offset",
+            "exposure",
+            "row_id",
+            "missing",
+        ),
         *("missing_words", "dates", "levels", "reference", "read", "db_table", "query"),
     ),
     "Model": ("loss", "intercept", "errors", "cluster"),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query
+from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, Where
 from deltarule.cli.table import source_of
 
 
@@ -18,6 +18,7 @@ def compare(
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,
+    where: Where = None,
     as_json: Json = False,
 ) -> None:
     """Compare a model's predictions with a table that has the targets.
@@ -32,5 +33,5 @@ def compare(
             f"{len(others) + 1} were given: give one or two models, then a table"
         )
     models = [load(model), *(load(path) for path in more)]
-    found = models[0].compare(source_of(table, read, db_table, query), *models[1:])
+    found = models[0].compare(source_of(table, read, db_table, query), *models[1:], where=where)
     print(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)

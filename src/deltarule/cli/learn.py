@@ -18,6 +18,7 @@ from deltarule.cli.arguments import (
     Query,
     Ridge,
     Table,
+    Where,
     batch_of,
     name_and_value,
     names,
@@ -49,6 +50,13 @@ def learn(
             "log(budget), year - 1970, budget:genre, poly(x, 3). Default: all that can be used.",
         ),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMNS", help="Columns not to predict from; all others that can be used are."
+        ),
+    ] = None,
+    where: Where = None,
     loss: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,10 +141,18 @@ def learn(
         str,
         typer.Option(
             metavar="KIND",
-            help="Standard errors: classical, or where rows stray unequally robust, HC0 to HC3: "
-            "one more pass over the rows.",
+            help="Standard errors: classical, or where rows stray unequally robust, HC0 to HC3, or "
+            "where those of a group stray alike cluster, CR0, CR1: one more pass over the rows.",
         ),
     ] = "classical",
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Rows that belong together, such as a customer's, for standard errors by cluster. "
+            "Default with --errors cluster: the --group.",
+        ),
+    ] = None,
     hold_out: Annotated[
         str | None,
         typer.Option(
@@ -251,6 +267,7 @@ def learn(
     from deltarule.learning import Run
     from deltarule.learning.settings import Settings
     from deltarule.output import check_outputs
+    from deltarule.tables.filtered import where_of
 
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
@@ -263,6 +280,8 @@ def learn(
         settings = Settings(
             predict=names(predict),
             using=names(using) if using else None,
+            without=names(without),
+            where=where,
             loss=names(loss) or "auto",
             positive=names(positive),
             between=dict(range_of(one, "--between") for one in names(between)),
@@ -274,6 +293,7 @@ def learn(
             exposure=exposure,
             folds=folds,
             errors=errors,
+            cluster=cluster,
             id=row_id,
             group=group,
             time=time,
@@ -300,5 +320,5 @@ def learn(
     if save is not None:
         model.save(save)
     if report is not None:
-        write_report(model, source, report)
+        write_report(model, where_of(source, where), report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

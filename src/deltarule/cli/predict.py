@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table
+from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table, Where
 from deltarule.cli.guard import print_data
 from deltarule.cli.table import source_of
 
@@ -58,6 +58,7 @@ def predict(
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,
+    where: Where = None,
 ) -> None:
     """Predict each row of a table."""
     from deltarule.model import load
@@ -65,6 +66,7 @@ def predict(
     from deltarule.predicting import Columns
     from deltarule.tables.databases.address import is_database
     from deltarule.tables.files.sinks import SINKS
+    from deltarule.tables.filtered import where_of
 
     ending = _ending(out)
     if ending is not None and ending not in SINKS:
@@ -76,7 +78,7 @@ def predict(
     source = source_of(table, read, db_table, query)
     check_outputs({"--out": None if out in (None, "-") else Path(str(out))}, [model, *source.files])
     columns = Columns(explain=explain, flags=flags, interval=interval)
-    made = loaded.predictions(source, columns)
+    made = loaded.predictions(where_of(source, where), columns)
     if to_table is not None:
         _write_table(made, table, to_table)
     elif out is None or ending is None:

@@ -25,6 +25,7 @@ from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.model import Model
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
+from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.plan import Plan
 from deltarule.tables.reading import Keep, Read, read
@@ -39,11 +40,13 @@ class Run:
 
     def __init__(self, table: Any, settings: Settings, *, watched: bool = False) -> None:
         source, _ = open_table(table)
+        name = source.name
+        source = where_of(source, settings.where)
         self._files = [*source.files]
         if settings.hold_out is not None:
             other, _ = open_table(settings.hold_out)
             self._files += other.files
-            check_other(table, settings.hold_out, (source.name, other.name))
+            check_other(table, settings.hold_out, (name, other.name))
         if watched and settings.chosen == "exact":
             settings = replace(settings, learner="descent")
 
@@ -109,7 +112,7 @@ class Run:
                     "result is not finite: give its columns in other units"
                 ) from error
         if self.settings.hold_out is not None:
-            made = judged_by(made, self.read, self.settings.hold_out)
+            made = judged_by(made, self.read, self.settings)
         return Model(made, read=self._files)
 
 

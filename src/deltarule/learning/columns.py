@@ -125,6 +125,8 @@ def _told(found: Read) -> list[dict[str, Any]]:
     asked = found.plan.asked
     if asked.group:
         told.append(_row(asked.group, "group", "keeps rows that are held out together"))
+    if asked.cluster and asked.cluster != asked.group:
+        told.append(_row(asked.cluster, "cluster", "keeps rows together for standard errors"))
     if asked.time:
         told.append(_row(asked.time, "time", "orders the rows that are held out"))
     return [*told, *_became(found.plan), *map(_left_out, schema.left_out)]

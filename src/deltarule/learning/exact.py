@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from deltarule.learning.certainty.clusters import ClusterSums
 from deltarule.learning.certainty.dependencies import dependencies
 from deltarule.learning.certainty.sandwich import Slopes, kind_of, robust_errors
 from deltarule.learning.outcome import HeldOut, Outcome, none_held_out
@@ -83,6 +84,7 @@ def exact(
         intercept_error=certain.intercept_error,
         freedom=certain.freedom,
         errors=errors,
+        clusters=certain.clusters,
         alphas=spectrum.alphas,
         ridge=strength,
         minimised=penalties.words(Choice(strength), "squared"),
@@ -123,6 +125,7 @@ class Certain:
     error: Array | None
     intercept_error: Array | None
     freedom: float
+    clusters: ClusterSums | None = None
 
     @classmethod
     def unknown(cls) -> "Certain":
@@ -210,19 +213,23 @@ class Exact:
         if intercept:
             bread[0, -1, -1] = 1 / self.free.rows
         k = len(self.asked.targets)
+        clusters = ClusterSums.of(read.plan.asked.cluster, kind)
         own = robust_errors(
             np.repeat(bread, k, axis=0),
             self._slopes(read, standard),
             standard,
             kind=kind,
             intercept=intercept,
+            sums=clusters,
         )
         error = np.full((len(self.asked.inputs), k), np.nan)
         known = np.isfinite(input_variance(self.inverse, self.null))
         error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
         unknown = np.full(k, np.nan)
         of_intercept = own[-1] if intercept and not self.null.size else unknown
-        return Certain(error, of_intercept, self.freedom)
+        # As statsmodels has it: of G clusters the means stray, not the rows.
+        freedom = self.freedom if clusters is None else clusters.count - 1.0
+        return Certain(error, of_intercept, freedom, clusters)
 
     @property
     def centre(self) -> Array:
@@ -235,7 +242,8 @@ class Exact:
             inputs = standard.inputs(rows.inputs[:, ~self.asked.held])
             each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
             delta = model.predict(self.weights, rows.inputs) - rows.targets
-            yield Slopes(design(inputs, intercept=self.free.intercept), delta, each)
+            x = design(inputs, intercept=self.free.intercept)
+            yield Slopes(x, delta, each, clusters=rows.clusters)
 
     def again(self, read: Read) -> "Exact":
         """The same after a second read, in coordinates where the inputs are far apart."""

@@ -61,6 +61,14 @@ class Group:
 
     def outcome(self) -> Outcome:
         """What learning came to, after whatever steps are still to take."""
+        found = self._outcome()
+        if self.settings.tries_no_ridge and found.errors:
+            found.notes.append(
+                "no ridge was tried: beside one the standard errors asked for would not be known"
+            )
+        return found
+
+    def _outcome(self) -> Outcome:
         if self.stepwise is not None:
             return outcome_of(self.stepwise)
         p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
@@ -69,7 +77,7 @@ class Group:
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
         if self.settings.held:
             return sparse(self.read, asked, penalties)
-        return exact(self.read, asked, penalties, errors=self.settings.errors)
+        return exact(self.read, asked, penalties, errors=self.settings.kind_of_errors)
 
 
 def groups(found: Read, settings: Settings) -> list[Group]:

@@ -15,6 +15,7 @@ import deltarule
 from deltarule import saved
 from deltarule.goodness.figures import Figures
 from deltarule.goodness.intervals import Intervals
+from deltarule.learning.certainty.clusters import ClusterSums
 from deltarule.learning.certainty.suspicions import LEAK_ROWS, suspicions
 from deltarule.learning.columns import left_out_notes, records
 from deltarule.learning.rows.seen import seen
@@ -77,6 +78,7 @@ class Outcome:
     intercept_error: Array | None = None
     freedom: float = np.inf
     errors: str = "classical"
+    clusters: ClusterSums | None = None
     alpha: float | None = None
     alphas: AlphaRange | None = None
     passes: int = 0
@@ -132,6 +134,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *read.notes,
             *left_out_notes(read),
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
+            *_of_groups(read, [outcome for _, outcome in outcomes]),
             *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
             *suspicions(
                 read,
@@ -177,6 +180,8 @@ def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
         minimised=outcome.minimised,
         condition=_finite(outcome.condition),
         errors=outcome.errors,
+        cluster_by=None if outcome.clusters is None else outcome.clusters.column,
+        clusters=None if outcome.clusters is None else outcome.clusters.count,
         freedom=_finite(outcome.freedom),
         course=tuple(outcome.course),
         batch=outcome.batch,
@@ -295,6 +300,20 @@ def _held_out_by(read: Read) -> HeldOutBy:
     if asked.time is not None:
         return HeldOutBy(by="time", column=asked.time, folds=asked.folds, cuts=cuts)
     return HeldOutBy(folds=asked.folds)
+
+
+def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
+    """What standard errors make of rows that belong together."""
+    found = [one.clusters for one in outcomes if one.clusters is not None]
+    group = read.plan.asked.group
+    if found:
+        return found[0].notes()
+    if group is None or not any(one.errors and one.error is not None for one in outcomes):
+        return []
+    return [
+        f"standard errors take the rows of one {group} to be independent: --errors cluster gives "
+        "ones that hold where they are alike"
+    ]
 
 
 def _fold_by(read: Read) -> str:

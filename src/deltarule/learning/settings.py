@@ -26,7 +26,8 @@ Strength = float | Literal["auto"]
 Batch = int | Literal["all"]
 Freeze = str | Sequence[str] | Mapping[str, float | None]
 
-ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3")
+CLUSTERED = ("cluster", "CR0", "CR1")
+ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3", *CLUSTERED)
 FOLDS, MOST_FOLDS = 5, 255
 MOST_STEPS = 10_000
 MOST_ROWS = 100
@@ -54,6 +55,11 @@ class Settings:
     using: Names | None = None
     """Columns to predict from, or SQL expressions over them such as "log(budget)"; None for every
     column that can be used."""
+    without: Names = ()
+    """Columns that are not to be predicted from: all others that can be used are."""
+    where: str | None = None
+    """A condition in SQL such as "year > 2000": rows that do not meet it have no part, neither in
+    the table nor in that of `hold_out`."""
     loss: Names = "auto"
     """What a wrong row counts for, one for all targets or one each; auto by the target's values:
     logistic for yes/no and two classes, softmax for more classes, squared for other numbers."""
@@ -80,7 +86,11 @@ class Settings:
     offset "log(exposure)"."""
     errors: str = "classical"
     """How sure weights are: classical takes rows to stray alike; robust, or one of HC0 to HC3, asks
-    the rows, by one more pass over them."""
+    the rows, by one more pass over them; so does cluster, or CR0 or CR1, for rows of one `cluster`
+    that may stray alike. Where other than classical ones are asked for, no ridge is tried."""
+    cluster: str | None = None
+    """A column, or an SQL expression, whose values say which rows belong together, for standard
+    errors: then errors is cluster, which is CR1. None for `group`."""
     folds: int | None = None
     """Parts to hold out in turn for the error on rows never seen; None for FOLDS of them."""
     id: str | None = None
@@ -134,6 +144,15 @@ class Settings:
         self._check_penalties()
         if self.errors not in ERRORS:
             raise LearningError(f"errors is {self.errors!r}: choose {_either(ERRORS)}")
+        if self.errors in CLUSTERED and self.clusters is None:
+            raise LearningError(
+                f"errors is {self.errors!r}: say which rows belong together with cluster, as "
+                "--cluster user"
+            )
+        if self.cluster is not None and self.kind_of_errors not in CLUSTERED:
+            raise LearningError(
+                f"errors is {self.errors!r}, which knows no clusters: choose {_either(CLUSTERED)}"
+            )
         starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
         for name, value in [*starts, *self.frozen.items()]:
             if value is not None:
@@ -148,6 +167,8 @@ class Settings:
             raise LearningError("name at least one column to predict")
         if self.using is not None and not self.using:
             raise LearningError("name at least one column to use, or leave using out to use all")
+        if self.using is not None and names_in(self.without):
+            raise LearningError("using says what to predict from, without what not: give one")
         if self.missing not in ("fill", "drop"):
             raise LearningError(f"missing is '{self.missing}': choose fill or drop")
         if self.folds is not None and whole("folds", self.folds, least=2) > MOST_FOLDS:
@@ -270,10 +291,18 @@ class Settings:
 
     def rest(self, name: str) -> Strength:
         """The strength of ridge or lasso for all columns that have none of their own."""
+        return 0.0 if name == "ridge" and self.tries_no_ridge else self._rest(name)
+
+    def _rest(self, name: str) -> Strength:
         given = getattr(self, name)
         usual: Strength = "auto" if name == "ridge" else 0.0
         rest: Strength = given.get(None, usual) if isinstance(given, Mapping) else given
         return rest
+
+    @property
+    def tries_no_ridge(self) -> bool:
+        """Whether standard errors were asked for, which are not known beside a chosen ridge."""
+        return self.kind_of_errors != "classical" and self._rest("ridge") == "auto"
 
     def strengths(self, name: str) -> Mapping[str, float]:
         """The strengths of ridge or lasso that columns have of their own."""
@@ -299,6 +328,16 @@ class Settings:
         return self.offset if self.exposure is None else f"log({quoted(self.exposure)})"
 
     @property
+    def kind_of_errors(self) -> str:
+        """The standard errors: those of clusters where a column of them is named."""
+        return "cluster" if self.cluster and self.errors == "classical" else self.errors
+
+    @property
+    def clusters(self) -> str | None:
+        """What says which rows belong together, for standard errors."""
+        return self.group if self.cluster is None else self.cluster
+
+    @property
     def chosen(self) -> str:
         """The learner: the one named, or the one that suits the loss and alpha."""
         if self.learner:
@@ -313,6 +352,7 @@ class Settings:
         return Asked(
             predict=self.targets,
             using=None if self.using is None else names_in(self.using),
+            without=names_in(self.without),
             takes={
                 target: TAKES.get(loss, "numbers")
                 for target, loss in zip(self.targets, self.losses, strict=True)
@@ -324,6 +364,7 @@ class Settings:
             folds=FOLDS if self.folds is None else self.folds,
             id=self.id,
             group=self.group,
+            cluster=self.clusters if self.kind_of_errors in CLUSTERED else None,
             time=self.time,
             offset=self.added,
             exposure=self.exposure,

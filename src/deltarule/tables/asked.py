@@ -24,6 +24,8 @@ class Asked:
 
     predict: Sequence[str]
     using: Sequence[str] | None = None
+    without: Sequence[str] = ()
+    """Columns that are no inputs, where all others are."""
     takes: Mapping[str, Takes] = field(default_factory=dict)
     """What each target's values may be; numbers where nothing is said."""
     row_weight: str | None = None
@@ -36,6 +38,8 @@ class Asked:
     """What a row's fold depends on; the row's number where nothing is said."""
     group: str | None = None
     """Rows with the same value of this are of the same fold."""
+    cluster: str | None = None
+    """Rows with the same value of this may stray alike, which standard errors are to allow for."""
     time: str | None = None
     """Folds are periods of this, each judged by the earlier ones."""
     offset: str | None = None

@@ -45,6 +45,13 @@ def key_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> 
     raise ColumnError(f"{where}: '{name}' is {str(kind).lower()}, which tells no rows apart")
 
 
+def cluster_column(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """What is read of a column whose equal values belong together: numbers to the last digit."""
+    if kind.is_temporal():
+        return column.to_physical()
+    return column if kind.is_integer() or kind.is_float() else column.cast(pl.String)
+
+
 def time_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
     """What is read of a column that orders rows: numbers, of dates and times microseconds.
 

@@ -15,6 +15,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from deltarule.errors import (
     ColumnError,
@@ -29,7 +30,9 @@ from deltarule.tables.polars import PROBLEMS, PolarsSource, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched, row_place
 from deltarule.tables.values import as_category, text_of
 
-Back = Callable[[pl.DataFrame], Any]
+Rows = NDArray[np.int64] | None
+Back = Callable[[pl.DataFrame, Rows], Any]
+"""Makes a polars frame the table's own kind: of all its rows, or of those of these numbers."""
 Parts = Callable[[Collection[str] | None], Iterator[pl.DataFrame]]
 """Opens a table anew: its rows in order, in frames of any height, with these columns or all."""
 
@@ -148,20 +151,24 @@ def open_table(table: Any) -> tuple[Source, Back]:
     Errors:  TableError and its kinds; MissingExtraError for a package that it takes to read this
     """
     if isinstance(table, (str, Path)):
-        return source(table), lambda frame: frame
+        return source(table), _as_it_is
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
-        return table, lambda frame: frame
+        return table, _as_it_is
     if isinstance(table, pl.LazyFrame):
-        return PolarsSource(table, name=NAME, rows=None), lambda frame: frame.lazy()
+        return PolarsSource(table, name=NAME, rows=None), lambda frame, rows: frame.lazy()
     if isinstance(table, pl.DataFrame):
-        return _held(table), lambda frame: frame
+        return _held(table), _as_it_is
     if isinstance(table, Mapping):
         return _from_dict(table)
     if isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
-        return _from_rows(table), lambda frame: frame.to_dicts()
+        return _from_rows(table), lambda frame, rows: frame.to_dicts()
     if isinstance(table, np.ndarray):
         return _from_array(table)
     return _from_library(table)
+
+
+def _as_it_is(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    return frame
 
 
 def source(
@@ -204,8 +211,8 @@ def _held(frame: pl.DataFrame, dialect: str = "polars frame") -> PartsSource:
 
 def _from_dict(table: Mapping[str, Any]) -> tuple[Source, Back]:
     if table and not any(_is_column(values) for values in table.values()):
-        return _from_rows([table]), lambda frame: frame.row(0, named=True)
-    return _built(table), lambda frame: frame.to_dict(as_series=False)
+        return _from_rows([table]), lambda frame, rows: next(frame.iter_rows(named=True), None)
+    return _built(table), lambda frame, rows: frame.to_dict(as_series=False)
 
 
 def _from_rows(rows: Sequence[Mapping[str, Any]]) -> Source:
@@ -218,7 +225,7 @@ def _from_array(table: Any) -> tuple[Source, Back]:
     if names is None or table.ndim != 1:
         raise ReadError("an array has no names of columns: give a dict of columns instead")
 
-    def back(frame: pl.DataFrame) -> Any:
+    def back(frame: pl.DataFrame, rows: Rows) -> Any:
         arrays = [column.to_numpy() for column in frame]
         kinds = zip(frame.columns, (array.dtype for array in arrays), strict=True)
         made = np.empty(frame.height, dtype=list(kinds))
@@ -331,7 +338,7 @@ def _unlike(name: str, values: Any, error: BaseException | None) -> ReadError:
 def _from_library(table: Any) -> tuple[Source, Back]:
     if isinstance(table, nw.DataFrame | nw.LazyFrame):
         source, inner = open_table(table.to_native())
-        return source, lambda frame: nw.from_native(inner(frame))
+        return source, lambda frame, rows: nw.from_native(inner(frame, rows))
     if nw.dependencies.is_into_series(table):
         raise ReadError(
             f"a {type(table).__name__} is one column, no table: give a dataframe, or a dict of it"
@@ -363,7 +370,7 @@ def _from_library(table: Any) -> tuple[Source, Back]:
     if isinstance(native, nw.LazyFrame):
         with _told():
             collected = native.collect("polars").to_native()
-        return _held(collected), lambda frame: frame
+        return _held(collected), _as_it_is
     raise ReadError(
         f"a {type(table).__name__} is no table: "
         "give a path, a dataframe, a dict of columns or a list of dicts"
@@ -376,10 +383,12 @@ def _from_eager(table: nw.DataFrame[Any]) -> tuple[Source, Back]:
     with _told():
         frame = table.to_polars()
 
-    def back(result: pl.DataFrame) -> Any:
+    def back(result: pl.DataFrame, rows: Rows) -> Any:
         columns = {name: result[name].to_list() for name in result.columns}
         made = nw.from_dict(columns, backend=table.implementation)
         index = nw.maybe_get_index(table)
+        if index is not None and rows is not None:
+            index = index[rows]
         return (made if index is None else nw.maybe_set_index(made, index=[index])).to_native()
 
     return _held(frame), back
@@ -411,9 +420,9 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
                 }
             )
 
-    def back(frame: pl.DataFrame) -> Any:
+    def back(frame: pl.DataFrame, rows: Rows) -> Any:
         columns = {name: frame[name].to_numpy() for name in frame.columns}
-        return pd.DataFrame(columns, index=table.index)
+        return pd.DataFrame(columns, index=table.index if rows is None else table.index[rows])
 
     source = PartsSource(parts, dialect="pandas frame", rows=len(table), in_memory=True)
     source.mixed = mixed
@@ -481,7 +490,7 @@ def _from_arrow(
                 yield _framed(batch.select(names))
 
     source = PartsSource(parts, dialect=dialect, rows=rows, once=once, in_memory=in_memory)
-    return source, lambda frame: frame.to_arrow()
+    return source, lambda frame, rows: frame.to_arrow()
 
 
 def _framed(batch: Any) -> pl.DataFrame:

@@ -1,6 +1,5 @@
 """Plan: what a look at the first rows decides: each input's kind, and what folds depend on."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,10 +14,10 @@ from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
 from deltarule.tables.asked import LARGEST_SUMS, MOST_LEVELS_IN_ALL, Asked
 from deltarule.tables.causes import gap, weight_gap
-from deltarule.tables.folds import folds_by_time, key_column, keys_of, time_column
+from deltarule.tables.folds import cluster_column, folds_by_time, key_column, keys_of, time_column
 from deltarule.tables.level_counts import NEARLY_UNIQUE, LevelCounts
 from deltarule.tables.levels import Levels, levels_of
-from deltarule.tables.names import PATTERN, check_there, is_pattern
+from deltarule.tables.names import PATTERN, check_there, is_pattern, numbers_rows
 from deltarule.tables.polars import explained
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.source import LOOK_ROWS
@@ -31,8 +30,6 @@ from deltarule.tables.values import (
     row_weights_of,
 )
 
-# What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
-NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
@@ -67,6 +64,8 @@ class Plan:
     """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
     """The id, what groups rows, or what orders them in time; it is read as `fold_column`."""
+    cluster_by: pl.Expr | None = None
+    """What says which rows belong together, for standard errors."""
     cuts: tuple[float, ...] = ()
     """The times at which the second period and each later one begin."""
     offset: str | None = None
@@ -110,6 +109,8 @@ class Plan:
         if self.asked.exposure is not None:
             exposure = Term(self.asked.exposure).polars(self.kinds)
             read.append(exposure.alias(self._unused("(exposure)")))
+        if self.cluster_by is not None:
+            read.append(self.cluster_by.alias(self._unused("(cluster)")))
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
 
     def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
@@ -228,6 +229,16 @@ class Plan:
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
 
+    def clusters(self, frame: pl.DataFrame) -> pl.Series | None:
+        """The cluster of each row of a batch, (n,), null where it has none; None if none was asked.
+
+        Its name is the column's or expression's.
+        """
+        if self.cluster_by is None:
+            return None
+        values = frame[self._unused("(cluster)")].alias(self.asked.cluster or "")
+        return values.fill_nan(None) if values.dtype.is_float() else values
+
     def numbers_of_rows(self, frame: pl.DataFrame, *, row: int) -> NDArray[np.intp]:
         """Each row's number in reading order, from 0: (n,); `row` came before this batch."""
         if self.row_column in frame.columns:
@@ -286,12 +297,15 @@ def plan(
     )
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
+    cluster = one_term(asked.cluster, shown) if asked.cluster else None
     offset = _offset(asked.offset, shown) if asked.offset else None
     terms = {one: target_term(one, shown) for one in apart}
     taken = {c for term in terms.values() for c in term.columns}
     using = asked.using
     if not using:
-        left = {*taken, *(c for term in (folds, offset) if term for c in term.columns)}
+        check_there(look.columns, asked.without, name=name)
+        left = {*taken, *asked.without}
+        left |= {c for term in (folds, cluster, offset) if term for c in term.columns}
         using = [name for name in look.columns if name not in left and not is_pattern(name)]
     inputs = terms_of(using, shown)
     for term in inputs.terms:
@@ -320,6 +334,9 @@ def plan(
     made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=own)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
+    if cluster is not None:
+        kind = evaluated(look.lazy(), [cluster], look.schema, name=name)[cluster.name].dtype
+        made.cluster_by = cluster_column(cluster.polars(look.schema), kind)
     for target in asked.predict:
         made.target_kinds[target] = view[target].dtype
         _place_target(target, view[target], made, name)
@@ -384,7 +401,7 @@ def _place(column: str, values: pl.Series, made: Plan, counted: Mapping[str, Lev
         named = (made.terms[column].expression or "").startswith("category(")
         if counts.nearly_unique and not named:
             kind, why = "text", f"nearly unique to each row ({counts})"
-    if not made.asked.using and _numbers_rows(values):
+    if not made.asked.using and numbers_rows(values):
         why = "it only numbers the rows"
     if why:
         made.left_out.append(LeftOut(name=column, kind=kind, why=why))
@@ -479,14 +496,3 @@ def _kind(series: pl.Series) -> tuple[str, str]:
     if word == "text":
         return "category", ""
     return word, f"columns of this kind ({kind}) are no inputs"
-
-
-def _numbers_rows(series: pl.Series) -> bool:
-    """Whether a column without a name says which row is which, in order or not."""
-    if not NAMELESS.fullmatch(series.name) or not series.dtype.is_numeric() or series.null_count():
-        return False
-    if not (series == series.cast(pl.Int64, strict=False)).fill_null(value=False).all():
-        return False
-    # Parts put together begin anew.
-    counting = int((series.diff().drop_nulls() == 1).sum())
-    return series.n_unique() == len(series) or counting > 0.9 * len(series)

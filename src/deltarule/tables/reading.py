@@ -194,6 +194,7 @@ class Read:
             lambda: self._entries(frame, row, weights),
             offsets,
             bool(self.plan.asked.shifted),
+            self.plan.clusters(frame),
         )
         kept = all_rows if keep.all() else all_rows.only(keep)
         return kept if self.within is None else kept.of_folds(self.within)
@@ -213,7 +214,7 @@ class Encoded:
     The many levels of a category are one column of codes.
 
     `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
-    from them.
+    from them. `clusters` (n,) says which rows belong together, where that is asked.
 
     What is costly and not always wanted is worked out when it is asked for.
     """
@@ -225,6 +226,7 @@ class Encoded:
     placed: Callable[[], FoldEntries]
     added: Array | None = None
     shifted: bool = False
+    clusters: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -299,6 +301,7 @@ class Encoded:
         return replace(some, row_weights=mine[kept])
 
     def _taken(self, rows: Mask | NDArray[np.intp], placed: Callable[[], FoldEntries]) -> "Encoded":
+        places = np.flatnonzero(rows) if rows.dtype == bool else rows
         return Encoded(
             [
                 column[rows] if isinstance(column, Codes) else Pieces((column.whole[rows],))
@@ -310,6 +313,7 @@ class Encoded:
             placed,
             None if self.added is None else self.added[rows],
             self.shifted,
+            None if self.clusters is None else self.clusters.gather(places),
         )
 
 

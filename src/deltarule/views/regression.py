@@ -74,7 +74,8 @@ class RegressionSummary:
         if record.held_out:
             lines.append(f"on held-out rows: {_held_out(record.held_out[at])}")
         if learnt.errors:
-            lines.append(f"standard errors: {learnt.errors}")
+            by = "" if learnt.clusters is None else f", {learnt.clusters:,} of {learnt.cluster_by}"
+            lines.append(f"standard errors: {learnt.errors}{by}")
         return lines
 
 

@@ -19,15 +19,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from deltarule.errors import LearningError
+from deltarule.learning.certainty.clusters import ClusterSums
 from deltarule.learning.rows.passes import RowSource
 from deltarule.moments.inference import design, leverages
 from deltarule.moments.standard import Standard
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 
-KINDS = ("HC0", "HC1", "HC2", "HC3")
 # A row with this leverage is met exactly whatever its target: it says nothing of how rows stray.
 MET = 1 - 1e-10
 
@@ -37,12 +38,14 @@ class Slopes:
     """Rows for the meat: design (n, q), delta (n, k), what each counts for (n,).
 
     `bend` (n, k) is how fast the row's delta is expected to change with its score; None for 1.
+    `clusters` (n,) says which rows belong together; None where each stands alone.
     """
 
     design: Array
     delta: Array
     each: Array
     bend: Array | None = None
+    clusters: pl.Series | None = None
 
 
 def kind_of(errors: str, *, coupled: bool) -> str:
@@ -54,7 +57,7 @@ def kind_of(errors: str, *, coupled: bool) -> str:
         raise LearningError(f"{errors} is not defined for classes: choose robust, HC0 or HC1")
     if errors == "robust":
         return "HC1" if coupled else "HC3"
-    return errors
+    return "CR1" if errors == "cluster" else errors
 
 
 def robust_errors(
@@ -65,31 +68,50 @@ def robust_errors(
     kind: str,
     hat: Array | None = None,
     intercept: bool,
+    sums: ClusterSums | None = None,
 ) -> Array:
     """Each own weight's standard error, the intercept last; NaN where the bread is not finite.
 
-    `hat` is the bread that leverage is measured with, where that is another one.
+    `hat` is the bread that leverage is measured with, where that is another one. `sums` is where
+    those of clusters are kept.
     Shapes:  bread, hat (b, m, m), inverse curvatures summed over rows -> (q, k)
     """
     jacobian = standard.jacobian(intercept=intercept)
     q, blocks = len(jacobian), len(bread)
     coupled = bread.shape[1] // q
+    weights = q * max(1, coupled - 1)
     meat, count = np.zeros_like(bread), 0.0
     for part in some_at_a_time(rows):
         count += float(part.each.sum())
+        scores = _scores(part, blocks, coupled)
+        if sums is not None:
+            assert part.clusters is not None, "rows say which cluster they are of"
+            sums.add(part.clusters, (scores * part.each[:, None, None]).reshape(len(scores), -1))
+            continue
         for block in range(blocks):
-            own = slice(block * coupled, (block + 1) * coupled)
-            slopes = part.delta[:, own, None] * part.design[:, None, :]
-            slopes = slopes.reshape(len(part.each), coupled * q)
             root = np.sqrt(part.each)
             if kind in ("HC2", "HC3"):
                 root = root * _stretch(part, (bread if hat is None else hat)[block], block, kind)
-            slopes = slopes * root[:, None]
+            slopes = scores[:, block] * root[:, None]
             meat[block] += slopes.T @ slopes
     if kind == "HC1":
-        weights = q * max(1, coupled - 1)
         meat *= count / (count - weights) if count > weights else np.nan
+    if sums is not None:
+        # Outputs that do not sway each other have a block each, on the diagonal.
+        whole = sums.meat(kind, rows=count, weights=weights)
+        width = coupled * q
+        meat = np.array(
+            [whole[at : at + width, at : at + width] for at in range(0, len(whole), width)]
+        )
     return errors_of(bread @ meat @ bread, jacobian)
+
+
+def _scores(part: Slopes, blocks: int, coupled: int) -> Array:
+    """Each row's part of the weight_delta: (n, b, c * q)."""
+    n, q = part.design.shape
+    delta = part.delta.reshape(n, blocks, coupled, 1)
+    scores: Array = (delta * part.design[:, None, None, :]).reshape(n, blocks, coupled * q)
+    return scores
 
 
 def errors_of(variance: Array, jacobian: Array) -> Array:
@@ -122,6 +144,7 @@ def slopes(rows: RowSource, model: Linear, loss: Loss, weights: Weights) -> Iter
             loss.delta(scores, batch.targets),
             batch.each,
             bend if bend.ndim == 2 else None,
+            batch.clusters,
         )
 
 
@@ -131,4 +154,5 @@ def some_at_a_time(rows: Iterable[Slopes]) -> Iterator[Slopes]:
         for start in range(0, len(part.each), 8192):
             at = slice(start, start + 8192)
             bend = None if part.bend is None else part.bend[at]
-            yield Slopes(part.design[at], part.delta[at], part.each[at], bend)
+            clusters = None if part.clusters is None else part.clusters[at]
+            yield Slopes(part.design[at], part.delta[at], part.each[at], bend, clusters)

@@ -6,8 +6,10 @@ from typing import Any
 from deltarule.comparing import compared
 from deltarule.errors import LearningError
 from deltarule.learning.outcome import none_held_out
+from deltarule.learning.settings import Settings
 from deltarule.saved import HeldOutRecord, Record
 from deltarule.scorer import Scorer, widening
+from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.reading import Read
 
@@ -25,14 +27,14 @@ def check_other(table: Any, hold_out: Any, names: tuple[str, str]) -> None:
         )
 
 
-def judged_by(record: Record, read: Read, hold_out: Any) -> Record:
+def judged_by(record: Record, read: Read, settings: Settings) -> Record:
     """The record with held-out figures from another table; nothing is learnt from it.
 
     Guessing predicts the mean of the rows learnt from. Prediction intervals stay those of the rows
     that folds held out, which are more.
     Errors:  as for comparing a model with a table
     """
-    source, _ = open_table(hold_out)
+    source = where_of(open_table(settings.hold_out)[0], settings.where)
     scorer = Scorer(record)
     found = widening(source, lambda: compared(scorer, source))
     held_out = tuple(

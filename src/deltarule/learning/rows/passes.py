@@ -18,6 +18,7 @@ from operator import add
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -66,7 +67,7 @@ class Batch:
     Inputs may be codes in place of an array; `dense` makes an array of them.
 
     Offsets, (n, k) or (n, 1), are added to the scores. `folds` says where the rows of each fold
-    stand, if they are sorted by it.
+    stand, if they are sorted by it; `clusters` (n,) which rows belong together, if that was asked.
     """
 
     inputs: Inputs
@@ -74,6 +75,7 @@ class Batch:
     row_weights: Array | None = None
     offsets: Array | None = None
     folds: Mapping[int, slice] = field(default_factory=dict)
+    clusters: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -236,7 +238,9 @@ class Passed:
         for rows in self.read.rows():
             some = block_rows(rows.width)
             for start in range(0, len(rows), some):
-                yield _block(rows, self.standard, slice(start, start + some)).dense
+                span = slice(start, start + some)
+                clusters = None if rows.clusters is None else rows.clusters[span]
+                yield replace(_block(rows, self.standard, span).dense, clusters=clusters)
 
     def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
         def ask(rows: Encoded, row: int) -> Answer | None:

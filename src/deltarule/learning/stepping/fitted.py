@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.errors import DivergedError, LearningError
+from deltarule.learning.certainty.clusters import ClusterSums
 from deltarule.learning.certainty.deviance import own_alphas, standard_errors
 from deltarule.learning.certainty.sandwich import kind_of, robust_errors, slopes
 from deltarule.learning.held_out.judge import Judge, Known
 from deltarule.learning.outcome import HeldOut, Outcome
-from deltarule.learning.rows.passes import Question
+from deltarule.learning.rows.passes import Held, Passed, Question
 from deltarule.learning.stepping.refit import none_refitted, refit
 from deltarule.learning.stepping.rounds import JUDGED, narrowed
 from deltarule.learning.stepping.stepwise import Stepwise
@@ -56,7 +57,10 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
         fit = fitting.figures(task.rows, look.fit, p + intercept)
     except OverflowError:
         raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
-    found = _errors(task, weights, curvature, fit) if known else np.full((p + 1, 1), np.nan)
+    clusters = ClusterSums.of(task.read.plan.asked.cluster, errors_of(task))
+    found = np.full((p + 1, 1), np.nan)
+    if known:
+        found = _errors(task, weights, curvature, fit, clusters)
     judge = Judge(task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks)
     notes = list(outcome.notes)
     if task.penalty is None and fitting.separated(look.fit):
@@ -85,6 +89,7 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
         error=found[:p] if known else None,
         intercept_error=found[p] if known and task.model.intercept else None,
         # Beside a kink curvature says nothing of the next step.
+        clusters=clusters if known else None,
         alphas=None if sharp else own_alphas(average, task.standard, intercept=intercept),
         notes=notes,
     )
@@ -115,14 +120,20 @@ def _held_out(
 
 def errors_of(task: Task) -> str:
     """The kind of the standard errors, empty where none are known."""
-    asked = task.settings.errors
+    asked = task.settings.kind_of_errors
     if task.penalty is not None or task.frozen is not None or task.losses[0].noise == "unknown":
         return ""
     coupled = task.losses[0].name == "softmax"
     return asked if asked == "classical" else kind_of(asked, coupled=coupled)
 
 
-def _errors(task: Task, weights: Weights, curvature: Array, fit: Sequence[FitRecord]) -> Array:
+def _errors(
+    task: Task,
+    weights: Weights,
+    curvature: Array,
+    fit: Sequence[FitRecord],
+    clusters: ClusterSums | None,
+) -> Array:
     """Each own weight's standard error, the intercept last, NaN where unknown: (q, k).
 
     Where the link does not suit the loss, its curvature is not the one that is expected.
@@ -135,7 +146,7 @@ def _errors(task: Task, weights: Weights, curvature: Array, fit: Sequence[FitRec
         assert found is not None, "rows are curved"
         curvature = found
     if errors_of(task) not in ("classical", ""):
-        return _robust(task, weights, actual, curvature)
+        return _robust(task, weights, actual, curvature, clusters)
     each = standard_errors(curvature, task.standard, intercept=task.model.intercept)
     if all(loss.noise == "known" for loss in task.losses):
         return each
@@ -145,15 +156,27 @@ def _errors(task: Task, weights: Weights, curvature: Array, fit: Sequence[FitRec
     return errors
 
 
-def _robust(task: Task, weights: Weights, curvature: Array, expected: Array) -> Array:
-    """The same where rows stray unequally, by one more pass over them."""
-    assert task.rows is not None, "losses other than squared need rows"
+def _robust(
+    task: Task,
+    weights: Weights,
+    curvature: Array,
+    expected: Array,
+    clusters: ClusterSums | None,
+) -> Array:
+    """The same where rows stray unequally, or alike in clusters, by one more pass over them."""
+    rows = task.rows
+    assert rows is not None, "losses other than squared need rows"
+    if clusters is not None and isinstance(rows, Held):
+        # Rows held as arrays are without their clusters; where they came from has them.
+        rows.passes += 1
+        rows = Passed(task.read, task.standard)
     q = len(task.problem.mean) + task.model.intercept
     return robust_errors(
         inverses(curvature, q),
-        slopes(task.rows, task.model, task.loss, weights),
+        slopes(rows, task.model, task.loss, weights),
         task.standard,
         kind=errors_of(task),
         hat=inverses(expected, q),
         intercept=task.model.intercept,
+        sums=clusters,
     )

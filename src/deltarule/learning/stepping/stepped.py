@@ -81,6 +81,7 @@ def _squared(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
         error=certain.error,
         intercept_error=certain.intercept_error,
         freedom=certain.freedom,
+        clusters=certain.clusters,
         errors=kind,
         alphas=alphas,
         notes=notes,

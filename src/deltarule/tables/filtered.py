@@ -1,0 +1,171 @@
+"""Rows that meet a condition, such as "year > 2000": the others are passed over and counted."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deltarule.errors import ExpressionError, LearningError
+from deltarule.tables.expressions.expression import Expression, check, parse
+from deltarule.tables.names import column
+from deltarule.tables.polars import said
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
+from deltarule.tables.text_columns import NumberFormat, cells_of, number_format
+
+
+class FilteredSource:
+    """The rows of a source that meet a condition; those where it is null do not."""
+
+    def __init__(self, source: Source, condition: Expression) -> None:
+        self.source, self.condition = source, condition
+        self.name = f"{source.name} where {condition.text}"
+        self.dialect = f"{source.dialect}, where {condition.text}"
+        self.typed, self.in_memory = source.typed, source.in_memory
+        self.once, self.files = source.once, source.files
+        self.rows: int | None = None
+        self.reads = 0
+        self._shown: pl.DataFrame | None = None
+        self._formats: dict[str, NumberFormat] = {}
+        # Of the last read: for each batch, which of its rows meet the condition; a bit each.
+        self._masks: list[pl.Series] = []
+
+    @property
+    def decimal(self) -> str | None:
+        return self.source.decimal
+
+    @property
+    def mixed(self) -> Mapping[str, str]:
+        return self.source.mixed
+
+    @property
+    def notes(self) -> list[str]:
+        """What the source says, and how many rows of the last read did not meet the condition."""
+        rows = sum(len(mask) for mask in self._masks)
+        passed = rows - sum(int(mask.sum()) for mask in self._masks)
+        told = f"{passed:,} of {rows:,} rows do not meet {self.condition.text}: they have no part"
+        return [*self.source.notes, *([told] if passed else [])]
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The numbers, from 0, of the rows of the last read in the whole table: (n,)."""
+        masks = self._masks or [pl.Series(dtype=pl.Boolean)]
+        return pl.concat(masks).arg_true().cast(pl.Int64).to_numpy()
+
+    def place(self, row: int) -> str:
+        numbers = self.numbers
+        return self.source.place(int(numbers[row])) if row < len(numbers) else f"row {row + 1:,}"
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        self._shown = None
+        self.source.expect(kinds)
+
+    def widen(self) -> bool:
+        self._shown = None
+        return self.source.widen()
+
+    def look(self) -> pl.DataFrame:
+        if self._shown is None:
+            first = self.source.look()
+            self._formats = self._formats_of(first)
+            shown = [first.filter(self._mask(first))] if first.columns else [first]
+            if shown[0].height < LOOK_ROWS <= first.height and not self.once:
+                shown = [shown[0].clear(), *self._met()]
+            self._shown = pl.concat(shown).head(LOOK_ROWS)
+        return self._shown
+
+    def _met(self) -> Iterator[pl.DataFrame]:
+        """Rows that meet the condition, as many as a look shows."""
+        rows = 0
+        for batch in self.source.batches([pl.all()]):
+            met = batch.filter(self._mask(batch))
+            rows += met.height
+            yield met
+            if rows >= LOOK_ROWS:
+                return
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        self.look()  # it fixes how text is read
+
+        def met() -> Iterator[pl.DataFrame]:
+            for batch in self.source.batches(self._needed(columns)):
+                yield batch.filter(self._marked(batch)).select(columns)
+
+        self._begin()
+        try:
+            yield from rebatched(met(), BATCH_ROWS)
+        except pl.exceptions.PolarsError as error:
+            raise said(error, self.name) from error
+
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        self.look()
+        self._begin()
+        for rows, batch in self.source.whole_batches(self._needed(columns), cells=cells):
+            mask = self._marked(batch)
+            yield rows.filter(mask), batch.filter(mask).select(columns)
+
+    def _begin(self) -> None:
+        self.reads += 1
+        self._masks = []
+
+    def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr]:
+        """The columns that these and the condition are made of."""
+        if any(one.meta.has_multiple_outputs() for one in columns):
+            return [pl.all()]
+        roots = {name for one in columns for name in one.meta.root_names()}
+        return [column(name) for name in dict.fromkeys([*sorted(roots), *self.condition.columns])]
+
+    def _marked(self, batch: pl.DataFrame) -> pl.Series:
+        """Which rows meet the condition, remembered."""
+        mask = self._mask(batch)
+        self._masks.append(mask)
+        return mask
+
+    def _mask(self, batch: pl.DataFrame) -> pl.Series:
+        """Which rows meet the condition: (n,).
+
+        Errors:  ColumnError; ExpressionError for columns of types that it cannot take;
+                 LearningError where it gives no yes or no
+        """
+        read = batch.with_columns(
+            one.read(cells_of(batch[name])).alias(name)
+            for name, one in self._formats.items()
+            if batch[name].dtype == pl.String
+        )
+        check(self.condition, read.schema, name=self.source.name)
+        try:
+            met = read.select(self.condition.polars(read.schema)).to_series()
+        except pl.exceptions.PolarsError as error:
+            raise said(error, self.source.name) from error
+        if met.dtype not in (pl.Boolean, pl.Null):
+            raise _no_condition(self.condition.text)
+        return met.cast(pl.Boolean).fill_null(value=False)
+
+    def _formats_of(self, look: pl.DataFrame) -> dict[str, NumberFormat]:
+        """How text is read as numbers, where the condition cannot take it as it stands."""
+        try:
+            check(self.condition, look.schema, name=self.source.name)
+        except ExpressionError:
+            texts = [name for name in self.condition.columns if look[name].dtype == pl.String]
+            found = {name: number_format(cells_of(look[name]), self.decimal)[0] for name in texts}
+            return {name: one for name, one in found.items() if one is not None}
+        return {}
+
+
+def where_of(source: Source, condition: str | None) -> Source:
+    """The source, or its rows that meet a condition, where one is given.
+
+    Errors:  ExpressionError; LearningError for what is no condition
+    """
+    if condition is None:
+        return source
+    expression = parse(condition)
+    if expression.kind not in ("boolean", "any"):
+        raise _no_condition(expression.text)
+    return FilteredSource(source, expression)
+
+
+def _no_condition(text: str) -> LearningError:
+    return LearningError(f"where is {text}, which is no condition: write one, such as year > 2000")
