@@ -188,6 +188,11 @@ class Record(Part):
     contract: Schema
     means: tuple[FiniteFloat, ...]
     """Each input's mean over the rows learnt from, which contributions are measured from."""
+    centres: tuple[FiniteFloat, ...] = ()
+    """What scores measure each input from, where some are far from zero: there a sum of products
+    and an intercept loses digits. Empty where all are measured from zero."""
+    starts: tuple[FiniteFloat, ...] = ()
+    """Each output's score where all inputs are at their centres, in place of the intercept."""
     spreads: tuple[FiniteFloat, ...]
     """Each input's standard deviation, by which effects are put in order."""
     target_means: tuple[FiniteFloat, ...]
@@ -245,6 +250,8 @@ class Record(Part):
         sizes = {len(self.means), len(self.spreads)}
         if sizes != {len(inputs)} or len(self.target_means) != len(outputs):
             raise ValueError("the means are not those of the columns")
+        if self.centres and (len(self.centres), len(self.starts)) != (len(inputs), len(outputs)):
+            raise ValueError("the centres are not those of the columns")
         if len(self.fit) != len(targets) or (self.held_out and len(self.held_out) != len(targets)):
             raise ValueError("the figures are not those of the targets")
         if sorted(name for one in self.learnt for name in one.targets) != sorted(targets):

@@ -104,15 +104,21 @@ class Scorer:
     def scores(self, inputs: Array, offsets: Array | None = None) -> Array:
         """Input by input: a row scores the same to the last bit whatever rows are beside it.
 
+        Inputs far from zero are measured from their centres, lest their products lose digits.
+
         Shapes:  inputs (n, p), offsets (n,) -> (n, k)
         """
         scores = np.zeros((len(inputs), len(self.contract.outputs)))
-        if "intercept" in self.weights:
+        centres = self.record.centres or (0.0,) * inputs.shape[1]
+        if self.record.centres:
+            scores += np.array(self.record.starts)
+        elif "intercept" in self.weights:
             scores += self.weights["intercept"]
+        columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
         # Far out a score may be infinite, which whoever asked for it tells.
         with np.errstate(over="ignore", invalid="ignore"):
-            for values, weight in zip(inputs.T, self.weights["weight"], strict=True):
-                scores += values[:, None] * weight
+            for values, centre, weight in columns:
+                scores += (values - centre)[:, None] * weight
             return scores if offsets is None else scores + offsets[:, None]
 
     @property

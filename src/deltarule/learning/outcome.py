@@ -22,6 +22,7 @@ from deltarule.learning.rows.seen import seen
 from deltarule.learning.stepping.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import Moments, total
+from deltarule.moments.standard import from_zero
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.losses.named import loss_named, with_spread
 from deltarule.rule.predict import Array, Weights
@@ -66,6 +67,7 @@ class Outcome:
     """
 
     weights: Weights
+    """Of inputs that are measured from `centre`."""
     loss: str
     learner: str
     steps: int
@@ -92,6 +94,8 @@ class Outcome:
     epochs: int | None = None
     convergence: Convergence = field(default_factory=Convergence)
     notes: list[str] = field(default_factory=list)
+    centre: Array | None = None
+    """What inputs are measured from, (p,), also by the weights that folds are judged by."""
 
 
 def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
@@ -117,6 +121,8 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         contract=schema,
         means=tuple(mean[:p].tolist()),
         spreads=tuple(spread[:p].tolist()),
+        centres=() if outcomes[0][1].centre is None else tuple(outcomes[0][1].centre.tolist()),
+        starts=tuple(start for one in order for start in one.starts),
         target_means=tuple(_guesses(schema, outcomes, mean[p:])),
         weights=tuple(weight for one in order for weight in one.weights),
         intercept=tuple(intercept for one in order for intercept in one.intercepts),
@@ -201,13 +207,16 @@ class _Told:
     fit: FitRecord
     held_out: HeldOutRecord | None
     intervals: Intervals | None
+    starts: Sequence[float] = ()
 
 
 def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _Told]:
     weights, intercepts = _weights(schema, outcome), _intercepts(schema, outcome)
     losses = [with_spread(loss_named(outcome.loss), fit.spread) for fit in outcome.fit]
-    judged = outcome.held_out
-    found = [] if judged is None else seen(read, schema, judged.taught, losses, outcome.guess)
+    judged, centre = outcome.held_out, outcome.centre
+    about = read if centre is None else read.about(centre)
+    starts = [] if centre is None else outcome.weights["intercept"].tolist()
+    found = [] if judged is None else seen(about, schema, judged.taught, losses, outcome.guess)
     held_out = _held_out(judged, [one.figures for one in found])
     p, told = len(schema.inputs), {}
     for at, (target, span) in enumerate(schema.target_spans().items()):
@@ -217,6 +226,7 @@ def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _
             outcome.fit[at],
             held_out[at] if held_out else None,
             found[at].intervals if found else None,
+            starts[span],
         )
     return told
 
@@ -259,7 +269,9 @@ def _weights(schema: Schema, outcome: Outcome) -> list[WeightRecord]:
 def _intercepts(schema: Schema, outcome: Outcome) -> list[InterceptRecord]:
     if "intercept" not in outcome.weights:
         return []
-    intercept = outcome.weights["intercept"]
+    weights = outcome.weights
+    own = weights if outcome.centre is None else from_zero(weights, outcome.centre)
+    intercept = own["intercept"]
     found = _certain(intercept, outcome.intercept_error, outcome.freedom)
     return [
         InterceptRecord(output=name, weight=float(intercept[at]), **_told(found, (at,)))

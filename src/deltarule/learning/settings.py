@@ -13,6 +13,8 @@ from textwrap import fill
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from deltarule.errors import LearningError
+from deltarule.learning.finite import finite_results
+from deltarule.learning.other_names import misnamed
 from deltarule.rule.learn import LEARNERS
 from deltarule.rule.losses.links import straight
 from deltarule.rule.losses.named import loss_named
@@ -163,6 +165,11 @@ class Settings:
             raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
 
     def _check_table(self) -> None:
+        for name in ("predict", "using", "without", "positive"):
+            names = getattr(self, name)
+            listed = isinstance(names, Iterable) and all(isinstance(one, str) for one in names)
+            if not listed and not (names is None and name != "predict"):
+                raise LearningError(f"{name} is {names!r}: give a column's name, or a list of them")
         if not self.targets:
             raise LearningError("name at least one column to predict")
         if self.using is not None and not self.using:
@@ -394,14 +401,22 @@ def taking_settings(
 
     So there is one list of settings, with one default each, whatever takes them.
     """
+    every = inspect.signature(settings)
 
     def named(work: Callable[[Any, Settings], Result]) -> Callable[Concatenate[Any, Given], Result]:
-        def of(table: Any, /, *more: Given.args, **given: Given.kwargs) -> Result:
-            return work(table, settings(*more, **given))
+        def of(table: Any = None, /, *more: Given.args, **given: Given.kwargs) -> Result:
+            if table is None:
+                raise LearningError("give the table first, then settings by name")
+            try:
+                every.bind(*more, **given)
+            except TypeError:
+                raise misnamed(more, given, every.parameters) from None
+            with finite_results("the table"):
+                return work(table, settings(*more, **given))
 
         update_wrapper(of, work)
         of.__doc__ = f"{inspect.cleandoc(work.__doc__ or '')}\n\nSettings:\n{settings_told()}"
-        own, every = inspect.signature(work), inspect.signature(settings)
+        own = inspect.signature(work)
         first = inspect.Parameter("table", inspect.Parameter.POSITIONAL_ONLY, annotation=Any)
         parameters = [first, *every.parameters.values()]
         of.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect

@@ -88,6 +88,8 @@ class Read:
     every: Schema
     within: Sequence[int] | None = None
     """The folds that rows are of, if not of all."""
+    centre: Array | None = None
+    """What inputs are measured from, (p,); None for zero."""
 
     @property
     def left_out(self) -> int:
@@ -139,6 +141,13 @@ class Read:
         share = total(kept).rows / total(self.folds).rows
         examples = round(self.examples * share)
         return replace(self, folds=kept, examples=examples, within=tuple(folds))
+
+    def about(self, centre: Array) -> "Read":
+        """The same with inputs that are measured from these values: (p,)."""
+        if not centre.any():
+            return self
+        every = np.concatenate([centre, np.zeros(len(self.schema.outputs))])
+        return replace(self, folds=[fold.about(every) for fold in self.folds], centre=centre)
 
     def some_rows(self) -> Iterator["Encoded"]:
         """The rows to judge by, encoded, some at a time."""
@@ -197,6 +206,7 @@ class Read:
             self.plan.clusters(frame),
         )
         kept = all_rows if keep.all() else all_rows.only(keep)
+        kept = kept if self.centre is None else kept.about(self.centre)
         return kept if self.within is None else kept.of_folds(self.within)
 
     def _entries(self, frame: pl.DataFrame, row: int, weights: Array | None) -> FoldEntries:
@@ -288,6 +298,14 @@ class Encoded:
     def only(self, keep: Mask) -> "Encoded":
         """Those of the rows that a mask (n,) keeps."""
         return self._taken(keep, lambda: self.entries.only(keep))
+
+    def about(self, centre: Array) -> "Encoded":
+        """The same with numbers that are measured from these values, (p,); levels have none."""
+        columns = [
+            one if isinstance(one, Codes) or not centre[at] else Pieces((one.whole - centre[at],))
+            for at, one in self.places()
+        ]
+        return replace(self, columns=columns)
 
     def of_folds(self, folds: Sequence[int]) -> "Encoded":
         """The rows that some of these folds have, which count for what these have of them."""
