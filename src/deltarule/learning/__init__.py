@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
-from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.errors import LearningError
 from deltarule.learning.finite import finite_results
 from deltarule.learning.group import Group, groups, rows_kept
 from deltarule.learning.held_out.alarm import with_alarm

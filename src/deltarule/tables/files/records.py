@@ -15,6 +15,8 @@ from deltarule.tables.polars import PROBLEMS, Partitions, PolarsSource, said
 
 # What looks like a name in an object; in an object within another, or in a text, it may be none.
 NAME = r'"(?:[^"\\]|\\.)*":'
+# A document is read whole, and takes several times as much memory as text.
+LARGEST_DOCUMENT = 1 << 30
 SHAPES = "give a list of objects, an object of columns, or one object a line"
 
 
@@ -37,7 +39,12 @@ def read_json(text: Text) -> PolarsSource:
     Errors:  ReadError, EmptyError, ColumnError for a name twice in one object
     """
     with unpacked(text.path, text.name) as stream:
-        content = stream.read()
+        content = stream.read(LARGEST_DOCUMENT + 1)
+    if len(content) > LARGEST_DOCUMENT:
+        raise ReadError(
+            f"{text.name} is JSON of more than {LARGEST_DOCUMENT >> 20:,} MB in one document, "
+            "which has to fit in memory: write one object a line (.ndjson), or CSV or Parquet"
+        )
     _check_once(content, text)
     if content.lstrip()[:1] == b"{":
         content = _records(content, text)
