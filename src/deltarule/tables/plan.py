@@ -29,6 +29,7 @@ from deltarule.tables.values import (
     numbers_of,
     row_weights_of,
 )
+from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100
@@ -72,8 +73,8 @@ class Plan:
     """The name of the offset's term."""
     counts_of: dict[str, LevelCounts] = field(default_factory=dict)
     """The levels of each column of text, those of the look unless all rows were counted."""
-    counts: set[str] = field(default_factory=set)
-    """Targets that count something, as far as the look shows: whole numbers, none below 0."""
+    whole_numbers: dict[str, WholeNumbers] = field(default_factory=dict)
+    """What targets of whole numbers look like, as far as the look shows."""
     formats: Formats = field(default_factory=dict)
     """How the columns that were text are read."""
 
@@ -340,8 +341,9 @@ def plan(
     for target in asked.predict:
         made.target_kinds[target] = view[target].dtype
         _place_target(target, view[target], made, name)
-        if _are_counts(view[target]):
-            made.counts.add(target)
+        known = whole_numbers(view[target])
+        if known is not None:
+            made.whole_numbers[target] = known
     if offset is not None:
         made.offset = offset.name
         _check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
@@ -464,14 +466,6 @@ def _all_whole(weights: pl.Series) -> bool:
     """Whether row weights are all whole numbers."""
     values = weights.cast(pl.Float64, strict=False).drop_nulls()
     return bool((values == values.floor()).all())
-
-
-def _are_counts(series: pl.Series) -> bool:
-    """Whether numbers are whole, none of them below 0."""
-    if not series.dtype.is_numeric():
-        return False
-    values = series.drop_nulls()
-    return bool(len(values) and (values >= 0).all() and (values == values.floor()).all())
 
 
 def kind_of(kind: pl.DataType) -> str:
