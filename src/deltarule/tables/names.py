@@ -1,15 +1,11 @@
 """Names: a column that is not there is refused with the nearest names that are."""
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
 import polars as pl
 
 from deltarule.errors import ColumnError
-
-# What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
-NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
 
 PATTERN = "reads as a pattern of names: rename it to use it"
 
@@ -52,14 +48,3 @@ def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> 
         hint = f"it has {shown}" if columns else "it has no columns"
     more = f" (nor {', '.join(lacking[1:4])})" if len(lacking) > 1 else ""
     raise ColumnError(f"{name} has no column '{first}'{more}: {hint}")
-
-
-def numbers_rows(series: pl.Series) -> bool:
-    """Whether a column without a name says which row is which, in order or not."""
-    if not NAMELESS.fullmatch(series.name) or not series.dtype.is_numeric() or series.null_count():
-        return False
-    if not (series == series.cast(pl.Int64, strict=False)).fill_null(value=False).all():
-        return False
-    # Parts put together begin anew.
-    counting = int((series.diff().drop_nulls() == 1).sum())
-    return series.n_unique() == len(series) or counting > 0.9 * len(series)

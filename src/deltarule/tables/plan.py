@@ -17,8 +17,9 @@ from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.folds import cluster_column, folds_by_time, key_column, keys_of, time_column
 from deltarule.tables.level_counts import NEARLY_UNIQUE, LevelCounts
 from deltarule.tables.levels import Levels, levels_of
-from deltarule.tables.names import PATTERN, check_there, is_pattern, numbers_rows
+from deltarule.tables.names import PATTERN, check_there, is_pattern
 from deltarule.tables.polars import explained
+from deltarule.tables.row_ids import is_id, numbers_rows
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.source import LOOK_ROWS
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
@@ -75,6 +76,8 @@ class Plan:
     """The levels of each column of text, those of the look unless all rows were counted."""
     whole_numbers: dict[str, WholeNumbers] = field(default_factory=dict)
     """What targets of whole numbers look like, as far as the look shows."""
+    ids: list[str] = field(default_factory=list)
+    """Whole numbers that are inputs, though they seem to say only which row is which."""
     formats: Formats = field(default_factory=dict)
     """How the columns that were text are read."""
 
@@ -356,6 +359,8 @@ def plan(
         made.asked = replace(made.asked, copies=apart_ and _all_whole(view[weight[0]]))
     for term in inputs.terms:
         _place(term.name, view[term.name], made, counted or {})
+        if term.expression is None and term.name in made.numbers and is_id(view[term.name]):
+            made.ids.append(term.name)
     made.levels |= levels_of(
         {name: made.counts_of[name] for name in made.categories},
         counted or {},

@@ -38,7 +38,7 @@ from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
-from deltarule.tables.text_columns import TooManyOddError, formatted
+from deltarule.tables.text_columns import TooManyOddError, formatted, several
 from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
@@ -388,6 +388,11 @@ def read(
             if again:
                 found.notes.append(
                     "the first rows did not show what all columns hold: the file was read again"
+                )
+            if made.ids:
+                found.notes.append(
+                    f"{several(made.ids)}: whole numbers that differ in nearly every row, used as "
+                    "amounts: leave out what only says which row is which"
                 )
             found.notes[:0] = read_as.notes
             return found
