@@ -6,7 +6,6 @@ parallel plan or a table that is written to meanwhile may give other rows the se
 Shapes: n rows, p inputs, k outputs.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,13 +47,11 @@ class Predictions:
         """What the columns of predictions are called, once the first batch was predicted."""
         self._met = Met()
         self._renamed: dict[str, str] = {}
-        self._infinite: Counter[str] = Counter()
 
     def _begin(self) -> list[pl.Expr]:
         """Forget what an interrupted read left, and say which columns are to be read."""
         contract = self.scorer.contract
         self.names, self._met, self._renamed = [], Met(), {}
-        self._infinite.clear()
         columns = readied(self.source, contract.needs, contract.expects)
         used = {*contract.needs, *(c for one in contract.targets for c in one.term.columns)}
         self._met.ignored = [c for c in self.source.look().columns if c not in used]
@@ -64,18 +61,15 @@ class Predictions:
     def notes(self) -> list[str]:
         """In words, what was new in the table."""
         self._met.said = list(self.source.notes)
-        return (
-            self._met.notes(self.scorer.contract.known)
-            + [
-                f"{self.source.name} has a column {own}, as predictions are called: it is now {new}"
-                for own, new in self._renamed.items()
-            ]
-            + [
-                f"{name} is beyond all numbers in {rows:,} of {self._met.rows:,} rows"
-                for name, rows in self._infinite.items()
-                if rows
-            ]
-        )
+        return self._met.notes(self.scorer.contract.known) + [
+            f"{self.source.name} has a column {own}, as predictions are called: it is now {new}"
+            for own, new in self._renamed.items()
+        ]
+
+    @property
+    def new(self) -> list[str]:
+        """In words, what learning had not met, so that predictions may be far off."""
+        return self._met.new_to(self.scorer.contract.known)
 
     def alone(self) -> Iterator[pl.DataFrame]:
         """The predictions without the table's own columns; at least one frame."""
@@ -114,11 +108,15 @@ class Predictions:
         return self._framed(inputs, offsets, Noticed())
 
     def _framed(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
-        with np.errstate(all="ignore"):  # what is infinite is told below
-            made = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
+        # Of scores beyond all numbers nothing is finite, which is said in words.
+        with np.errstate(all="ignore"):
+            return self._framed_of(inputs, offsets, noticed)
+
+    def _framed_of(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
+        made = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
         for name in made.columns:
             if name.endswith("_prediction") and made[name].dtype == pl.Float64:
-                self._infinite[name] += int((made[name].is_finite().not_()).sum())
+                self._met.infinite[name] += int((made[name].is_finite().not_()).sum())
         if self.columns.flags:
             made = made.with_columns(flags_of(noticed, len(inputs)))
         if self.columns.interval is not None:
@@ -146,7 +144,7 @@ def predicted(
 ) -> pl.DataFrame:
     """The predictions of encoded rows, null where a row has no offset."""
     scores = scorer.scores(inputs, offsets)
-    predictions = scorer.loss.mean(scores)
+    predictions = scorer.predictions(scores)
     contract = scorer.contract
     columns: dict[str, Any] = {}
     inverses = contract.inverses

@@ -4,7 +4,7 @@ What a loss says of one target does not depend on the weights of another, so gro
 losses are learnt one after the other, from the same read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import LearningError, TargetError
+from deltarule.learning.certainty.targets import notes_on_yes_no
 from deltarule.learning.exact import exact
 from deltarule.learning.outcome import Outcome
 from deltarule.learning.penalties import Penalties, at_name
@@ -38,10 +39,20 @@ YES_NO_SHOWS = 10
 
 
 class Group:
-    """Learning the targets of a read with the one loss that their settings name."""
+    """Learning the targets of a read with the one loss that their settings name.
 
-    def __init__(self, found: Read, settings: Settings, *, watched: bool = False) -> None:
-        self.settings = settings
+    `auto` are those whose values decided on it.
+    """
+
+    def __init__(
+        self,
+        found: Read,
+        settings: Settings,
+        *,
+        auto: Collection[str] = (),
+        watched: bool = False,
+    ) -> None:
+        self.settings, self.auto = settings, auto
         self.start, self.frozen = _start(found, settings)
         self.centre = None if watched else self._centre(found)
         self.read = found if self.centre is None else found.about(self.centre)
@@ -83,6 +94,14 @@ class Group:
             found.notes.append(
                 "no ridge was tried: beside one the standard errors asked for would not be known"
             )
+        if found.loss == "logistic":
+            mine = [
+                target
+                for target in self.read.schema.targets
+                if target.name in self.auto
+                and not self.read.plan.target_kinds[target.name].is_(pl.Boolean)
+            ]
+            found.notes.extend(notes_on_yes_no(self.read, mine))
         return replace(found, centre=self.centre)
 
     def _outcome(self) -> Outcome:
@@ -103,7 +122,9 @@ def groups(found: Read, settings: Settings, *, watched: bool = False) -> list[Gr
     Errors:  LearningError, TargetError for a loss that a target cannot be learnt with
     """
     by_loss: dict[str, list[str]] = {}
-    for target, asked in zip(settings.targets, settings.losses, strict=True):
+    losses = dict(zip(settings.targets, settings.losses, strict=True))
+    auto = [target for target, loss in losses.items() if loss == "auto"]
+    for target, asked in losses.items():
         loss = _loss_of(found, target, asked)
         # Classes sway each other, but not those of another target.
         if settings.added is not None and straight(loss_named(loss)) != found.plan.asked.shifted:
@@ -116,6 +137,7 @@ def groups(found: Read, settings: Settings, *, watched: bool = False) -> list[Gr
         Group(
             found.of(targets),
             replace(settings, predict=targets, loss=loss.split(" ")[0]),
+            auto=auto,
             watched=watched,
         )
         for loss, targets in by_loss.items()

@@ -16,7 +16,9 @@ from deltarule import saved
 from deltarule.goodness.figures import Figures
 from deltarule.goodness.intervals import Intervals
 from deltarule.learning.certainty.clusters import ClusterSums
-from deltarule.learning.certainty.suspicions import LEAK_ROWS, suspicions
+from deltarule.learning.certainty.identities import identity
+from deltarule.learning.certainty.suspicions import suspicions
+from deltarule.learning.certainty.targets import notes_on_amounts
 from deltarule.learning.columns import left_out_notes, records
 from deltarule.learning.rows.seen import seen
 from deltarule.learning.stepping.convergence import Convergence
@@ -35,12 +37,8 @@ from deltarule.saved import (
     Record,
     WeightRecord,
 )
-from deltarule.summary import number
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import Schema
-
-# Counts with a mean above this stray nearly as amounts do.
-FEW = 10
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,10 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *left_out_notes(read),
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *_of_groups(read, [outcome for _, outcome in outcomes]),
-            *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
+            *_identities(read, whole, told, loss_of),
+            *notes_on_amounts(
+                read, [one for one in schema.targets if loss_of[one.name] == "squared"], whole
+            ),
             *suspicions(
                 read,
                 whole,
@@ -208,6 +209,28 @@ class _Told:
     held_out: HeldOutRecord | None
     intervals: Intervals | None
     starts: Sequence[float] = ()
+
+
+def _identities(
+    read: Read, whole: Moments, told: Mapping[str, _Told], loss_of: Mapping[str, str]
+) -> list[str]:
+    """Targets that are exact sums of inputs."""
+    spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
+    p, found = len(read.schema.inputs), []
+    for target, span in read.schema.target_spans().items():
+        if loss_of[target] == "squared":
+            found.append(
+                identity(
+                    target,
+                    told[target].fit,
+                    told[target].weights,
+                    told[target].intercepts,
+                    spreads=spread[:p].tolist(),
+                    spread=float(spread[p + span.start]),
+                    rows=read.examples,
+                )
+            )
+    return [note for note in found if note is not None]
 
 
 def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _Told]:
@@ -338,21 +361,3 @@ def none_held_out(read: Read) -> str:
     by = _held_out_by(read).by
     few = {"rows": "rows", "id": "different ids", "group": "groups", "time": "different times"}[by]
     return f"too few {few} to hold any out, so no error on rows it never saw"
-
-
-def _counted(read: Read, part: Schema, outcome: Outcome, whole: Moments) -> list[str]:
-    """Targets that count something and are learnt as amounts: there is a loss for counts."""
-    if outcome.loss != "squared" or read.schema.offset is not None or whole.rows < LEAK_ROWS:
-        return []
-    spans, p = read.schema.target_spans(), len(read.schema.inputs)
-    notes = []
-    for target in part.targets:
-        at = p + spans[target.name].start
-        mean = float(whole.mean[at] * whole.scale[at])
-        # Two values are yes and no; counts without a 0 are as likely grades.
-        if target.name in read.plan.counts and target.low == 0 and target.high > 1 and mean <= FEW:
-            notes.append(
-                f"{target.name} looks like counts (whole numbers from 0 to {number(target.high)}, "
-                f"{number(mean)} on average): --loss poisson is made for counts"
-            )
-    return notes

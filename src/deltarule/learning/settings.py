@@ -78,6 +78,9 @@ class Settings:
     """Whether predictions may start from other than 0."""
     missing: str = "fill"
     """fill missing inputs with the mean, or drop their rows."""
+    missing_words: Names = ()
+    """Words that stand for missing in every column, besides blanks, NA and the like: a list, or
+    text with commas such as "TBD,-999". The model keeps them."""
     weight: str | None = None
     """A column that counts rows."""
     offset: str | None = None
@@ -194,6 +197,7 @@ class Settings:
         if self.added is not None and "softmax" in self.losses:
             raise LearningError("softmax takes no offset: added to every class it changes nothing")
         whole("levels", self.levels, least=1)
+        words_in(self.missing_words)
         date_parts(self.dates)
 
     def _check_penalties(self) -> None:
@@ -379,6 +383,7 @@ class Settings:
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),
             levels=self.levels,
+            missing_words=words_in(self.missing_words),
         )
 
     def _shifted(self) -> bool | None:
@@ -453,6 +458,17 @@ def settings_told() -> str:
 def names_in(names: Names) -> list[str]:
     """A list of names, also where it is one."""
     return [names] if isinstance(names, str) else list(names)
+
+
+def words_in(words: Names) -> tuple[str, ...]:
+    """Words of a list, or of one text with commas between them.
+
+    Errors:  LearningError for what is no text
+    """
+    listed = words.split(",") if isinstance(words, str) else list(words)
+    if wrong := [word for word in listed if not isinstance(word, str)]:
+        raise LearningError(f"missing_words has {wrong[0]!r}: give words as text, such as '-999'")
+    return tuple(dict.fromkeys(word.strip() for word in listed if word.strip()))
 
 
 def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
