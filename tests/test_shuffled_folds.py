@@ -1,5 +1,6 @@
 """Held-out figures are those of folds that are shuffled, however often rows repeat."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,12 @@ import polars as pl
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
 from sklearn.model_selection import KFold
+from threadpoolctl import threadpool_limits
 
 import deltarule as dr
 from deltarule.rule.predict import Array
 
-N, SHUFFLES = 400, 5
+N, SHUFFLES = 300, 4
 LOSSES = ["squared", "logistic", "poisson", "softmax"]
 
 
@@ -57,11 +59,11 @@ def judged(loss: str, x: Array, y: Array, train: Array, test: Array) -> tuple[fl
         off = fit.predict(x[test]) - y[test]
         return float(off @ off) / 2, float(np.sum((y[train].mean() - y[test]) ** 2)) / 2
     if loss == "poisson":
-        fit = PoissonRegressor(alpha=0, tol=1e-8, max_iter=500).fit(x[train], y[train])
+        fit = PoissonRegressor(alpha=0, solver="newton-cholesky").fit(x[train], y[train])
         mean, guess = fit.predict(x[test]), y[train].mean()
         known = float(np.sum(mean - y[test] * np.log(mean)))
         return known, float(np.sum(guess - y[test] * np.log(guess)))
-    fit = LogisticRegression(C=1e9, tol=1e-6, max_iter=300).fit(x[train], y[train])
+    fit = LogisticRegression(C=1e6, solver="newton-cholesky", tol=1e-6).fit(x[train], y[train])
     of = np.searchsorted(fit.classes_, y[test])
     likely = fit.predict_log_proba(x[test])[np.arange(len(test)), of]
     share = np.array([np.mean(y[train] == one) for one in fit.classes_])
@@ -73,7 +75,8 @@ def shuffled(loss: str, x: Array, y: Array) -> Array:
     found = []
     for seed in range(SHUFFLES):
         folds = KFold(5, shuffle=True, random_state=seed).split(x)
-        found.append(np.sum([judged(loss, x, y, *fold) for fold in folds], axis=0) / len(y))
+        with threadpool_limits(1):  # more threads only wait for each other
+            found.append(np.sum([judged(loss, x, y, *fold) for fold in folds], axis=0) / len(y))
     return np.array(found)
 
 
@@ -88,27 +91,101 @@ def figures(model: dr.Model, loss: str) -> Array:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("gaps", [False, True])
-@pytest.mark.parametrize("distinct", [4, 12, 1000])
+@pytest.mark.parametrize(("distinct", "gaps"), [(4, False), (12, True), (1000, True)])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_held_out_figures_are_those_of_shuffled_folds(
     loss: str, distinct: int, gaps: bool, weighted: bool
 ) -> None:
-    table, times = drawn(loss, distinct, gaps=gaps and distinct > 4)
+    table, times = drawn(loss, distinct, gaps=gaps)
     order = np.random.default_rng(0).permutation(int(times.sum()))
     rows = table[np.repeat(np.arange(distinct), times)]
-    x, y = design(rows, gaps=gaps and distinct > 4), rows["y"].to_numpy()
-    known = shuffled(loss, x, y)
-    asked: dict[str, Any] = {"predict": "y", "loss": loss, "using": ["x", "z"], "ridge": 0}
-    if loss != "squared" and distinct <= 12:
-        # So few rows are told apart perfectly as likely as not.
-        asked["ridge"] = 1e-6
+    known = shuffled(loss, design(rows, gaps=gaps), rows["y"].to_numpy())
+    # So few rows are told apart perfectly as likely as not: the peer's ridge is as small.
+    asked: dict[str, Any] = {"predict": "y", "loss": loss, "using": ["x", "z"]}
+    asked["ridge"] = 0 if loss == "squared" else 1e-8
     if weighted:
         model = dr.learn(table.with_columns(times), weight="n", **asked)
     else:
         model = dr.learn(rows[order], **asked)
-    # The spread of five shuffles is itself known to a third.
-    spread = known.std(axis=0, ddof=1)
-    assert np.abs(figures(model, loss) - known.mean(axis=0)) == pytest.approx(
-        0, abs=float(np.max(6 * spread + 0.002 * np.abs(known.mean(axis=0))))
+    # The spread of four shuffles is itself known to a third.
+    spread = known.std(axis=0, ddof=1) + 0.002
+    assert (np.abs(figures(model, loss) - known.mean(axis=0)) < 6 * spread).all(), known
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_penalties_are_chosen_as_of_rows_that_do_not_repeat(loss: str, weighted: bool) -> None:
+    """What explains the target stays as it is, and noise is held back, though rows repeat."""
+    table, times = drawn(loss, 24, gaps=True)
+    if not weighted:
+        table, times = table[np.repeat(np.arange(24), times)], None
+    strong = table.with_columns(x=pl.col("x").fill_null(0.0))
+    if loss == "squared":
+        strong = strong.with_columns(y=2 * pl.col("x") + pl.col("y") / 4)
+    asked: dict[str, Any] = {"predict": "y", "loss": loss, "using": ["x", "z"]}
+    if weighted:
+        strong, asked["weight"] = strong.with_columns(times), "n"
+    plain = dr.learn(strong, ridge=1e-8, **asked)
+    for penalty in ({}, {"lasso": "auto"}):
+        model = dr.learn(strong, **asked, **penalty)
+        assert model.record.held_out is not None
+        assert plain.record.held_out is not None
+        # A fold's hash of values taught nothing of its rows: 0.6 and more was lost to guessing.
+        assert model.record.held_out[0].rmse < 1.02 * plain.record.held_out[0].rmse
+        gained = plain.record.held_out[0].baseline_rmse - plain.record.held_out[0].rmse
+        kept = plain.record.held_out[0].baseline_rmse - model.record.held_out[0].rmse
+        assert kept > 0.5 * gained
+
+
+# Published and found.
+
+
+def test_the_titanic_is_judged_as_by_shuffled_folds(data: Path) -> None:
+    """2,201 rows, of which 14 differ but for survival. Ten shuffles: AUC 0.753, log loss 0.505."""
+    model = dr.learn(data / "folds" / "titanic.csv.gz", predict="survived")
+    assert model.record.held_out is not None
+    (held,) = model.record.held_out
+    assert held.classes is not None
+    assert held.classes.auc == pytest.approx(0.753, abs=0.005)
+    assert held.loss == pytest.approx(0.505, abs=0.002)
+    (sex,) = [one.weight for one in model.record.weights if one.input == "sex"]
+    assert sex == pytest.approx(2.42, abs=0.005)
+    assert model.record.learnt[0].ridge == 0
+    assert model.record.fold_by == "row number"
+
+
+def test_the_titanic_counted_is_the_titanic(data: Path) -> None:
+    table = pl.read_csv(data / "folds" / "titanic.csv.gz")
+    counted = table.group_by(table.columns, maintain_order=True).len("n")
+    model = dr.learn(counted, predict="survived", weight="n")
+    assert model.record.held_out is not None
+    (held,) = model.record.held_out
+    assert held.classes is not None
+    assert held.classes.rows == 2201
+    assert held.classes.auc == pytest.approx(0.753, abs=0.005)
+    assert held.loss == pytest.approx(0.505, abs=0.002)
+    assert model.record.learnt[0].ridge == 0
+
+
+def test_an_ab_test_keeps_its_effect(data: Path) -> None:
+    model = dr.learn(data / "folds" / "ab.csv.gz", predict="bought", using="page")
+    assert model.record.weights[0].weight == pytest.approx(1.34993, abs=1e-5)
+    assert model.record.intercept[0].weight == pytest.approx(-2.19722, abs=1e-5)
+    assert model.record.held_out is not None
+    assert model.record.held_out[0].loss == pytest.approx(0.471, abs=0.002)
+    assert model.record.held_out[0].baseline_loss == pytest.approx(0.501, abs=0.002)
+
+
+def test_claims_keep_their_effects(data: Path) -> None:
+    model = dr.learn(
+        data / "folds" / "claims.csv.gz",
+        predict="claims",
+        loss="poisson",
+        reference={"plan": "basic"},
     )
+    weights = {one.level: one.weight for one in model.record.weights}
+    assert weights == pytest.approx({"max": 0.529, "plus": -0.218, "south": -0.435}, abs=5e-4)
+    assert model.record.held_out is not None
+    # Shuffled: 1.0996 and 1.1906.
+    assert model.record.held_out[0].rmse == pytest.approx(1.0996, abs=0.01)
+    assert model.record.held_out[0].baseline_rmse == pytest.approx(1.1906, abs=0.005)
