@@ -22,7 +22,7 @@ class FilteredSource:
         self.name = f"{source.name} where {condition.text}"
         self.dialect = f"{source.dialect}, where {condition.text}"
         self.typed, self.in_memory = source.typed, source.in_memory
-        self.files = source.files
+        self.files, self.repeatable = source.files, source.repeatable
         self.rows: int | None = None
         self.reads = 0
         self._shown: pl.DataFrame | None = None

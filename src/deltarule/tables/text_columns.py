@@ -137,7 +137,7 @@ class FormattedSource:
         self.source, self.formats, self.words, self.learning = source, formats, words, learning
         self.name, self.dialect = source.name, source.dialect
         self.typed, self.in_memory = source.typed, source.in_memory
-        self.files = source.files
+        self.files, self.repeatable = source.files, source.repeatable
         self.own_notes: list[str] = []
         self.odd: dict[str, OddCells] = {}
         self._raw: pl.DataFrame | None = None

@@ -73,6 +73,7 @@ class DatabaseSource:
 
     typed = True
     in_memory = False
+    repeatable = False
     decimal = None
 
     def __init__(self, there: Address, reader: Reader) -> None:
