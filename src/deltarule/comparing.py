@@ -4,7 +4,8 @@ Shapes: n rows; k outputs of a target, one or one for each class.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,8 +88,7 @@ def compared(
     weight = [] if contract.row_weight is None else [contract.row_weight]
     for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
         rows = scorer.scored(batch, name=source.name, row=met.rows)
-        # What overflows is refused below.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with refusing_overflow(source):
             for span, one in zip(contract.target_spans().values(), sums, strict=True):
                 one.add(rows.scores[:, span], rows.targets[:, span], rows.each, rows.offsets)
             if watch is not None:
@@ -99,16 +99,26 @@ def compared(
     if not sums[0].rows > 0:
         raise nothing_in(source, causes)
     named = zip(contract.targets, sums, strict=True)
+    with refusing_overflow(source):
+        outputs = tuple(one.figures(target.name) for target, one in named)
+    met.said = list(source.notes)
+    notes = met.notes(contract.known)
+    return Compared(sums[0].rows, examples, dict(causes), outputs, tuple(notes))
+
+
+@contextmanager
+def refusing_overflow(source: Source) -> Iterator[None]:
+    """Sums of errors and their figures, which may overflow.
+
+    Errors:  ValueRefusedError where a figure is not finite
+    """
     try:
         with np.errstate(all="ignore"):
-            outputs = tuple(one.figures(target.name) for target, one in named)
+            yield
     except (ValidationError, OverflowError) as error:
         raise ValueRefusedError(
             f"{source.name}: predictions are so far off that their errors are beyond all numbers"
         ) from error
-    met.said = list(source.notes)
-    notes = met.notes(contract.known)
-    return Compared(sums[0].rows, examples, dict(causes), outputs, tuple(notes))
 
 
 def sums_of(record: Record) -> list[Sums]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deltarule.comparing import nothing_in, sums_of
+from deltarule.comparing import nothing_in, refusing_overflow, sums_of
 from deltarule.errors import LearningError
 from deltarule.goodness.classes import both
 from deltarule.goodness.figures import Figures, Sums
@@ -164,8 +164,9 @@ def contested(one: Scorer, other: Scorer, source: Source) -> Contest:
         mine = one.scored(batch, name=source.name, row=row)
         theirs = other.scored(batch, name=source.name, row=row)
         first, second = mine.shared_with(theirs), theirs.shared_with(mine)
-        for pair in pairs:
-            pair.add(first, second)
+        with refusing_overflow(source):
+            for pair in pairs:
+                pair.add(first, second)
         causes += first.causes
         examples += len(first.each)
         rows += float(first.each.sum())
@@ -173,7 +174,8 @@ def contested(one: Scorer, other: Scorer, source: Source) -> Contest:
     if not rows > 0:
         raise nothing_in(source, causes)
     notes = [*source.notes, *_not_new({"A": one.record, "B": other.record}, source)]
-    versus = tuple(pair.versus() for pair in pairs)
+    with refusing_overflow(source):
+        versus = tuple(pair.versus() for pair in pairs)
     return Contest(rows, examples, dict(causes), versus, tuple(notes))
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from deltarule.comparing import nothing_in
+from deltarule.errors import ValueRefusedError
 from deltarule.moments.inference import Told, design, inverses, leverages, told_by_others
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.solve import Normal, solve
@@ -174,7 +175,14 @@ def _scored(scorer: Scorer, source: Source) -> Iterator[Scored]:
     source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
-        yield scorer.scored(batch, name=source.name, row=row)
+        rows = scorer.scored(batch, name=source.name, row=row)
+        beyond = ~np.isfinite(scorer.predictions(rows.scores)).all(axis=1)
+        if beyond.any():
+            raise ValueRefusedError(
+                f"{source.name}, row {rows.number[int(np.argmax(beyond))] + 1}: its prediction is "
+                "beyond all numbers: mend or remove that row"
+            )
+        yield rows
         row += batch.height
 
 
@@ -234,7 +242,7 @@ class Hat:
             return []
         z = (batch.inputs - self.centre) / self.unit
         x = design(z, intercept=bool(scorer.record.intercept))
-        predictions = scorer.loss.mean(batch.scores)
+        predictions = scorer.predictions(batch.scores)
         off = batch.targets - predictions
         slope = scorer.loss.slope(batch.scores) if self.graded else None
         found: list[Suspect] = []

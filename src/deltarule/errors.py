@@ -19,6 +19,8 @@ DeltaruleError
 └── MissingExtraError    an optional package is not installed
 
 No message repeats a password, or moves the cursor of a terminal.
+
+PredictionWarning is a Python warning: rows that learning had not met the like of.
 """
 
 import re
@@ -132,3 +134,7 @@ class OutputError(DeltaruleError):
 
 class MissingExtraError(DeltaruleError):
     """An optional package is not installed."""
+
+
+class PredictionWarning(UserWarning):
+    """Rows hold what learning had not met: unseen levels, gaps, values out of range, far scores."""

@@ -122,7 +122,8 @@ class _Shell(BaseEstimator):
         checked = self._checked(X)
         with _told():
             source, _ = open_table(_table(checked, self._features, {}))
-            made: pl.DataFrame = (self.model_.explain if explain else self.model_.predict)(source)
+            # Without a warning of what is new: there, rows are parted and drawn at random.
+            made: pl.DataFrame = self.model_.predict_noticing(source, explain=explain)[0]
             return made
 
     def _keep(self, model: Model) -> None:

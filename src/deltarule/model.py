@@ -6,6 +6,7 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -17,7 +18,7 @@ from deltarule import saved
 from deltarule.comparing import Compared, compared
 from deltarule.contest import Contest, contested
 from deltarule.diagnosing import Diagnosis, diagnosed
-from deltarule.errors import EmptyError, LearningError
+from deltarule.errors import EmptyError, LearningError, PredictionWarning
 from deltarule.explanation import Explanation, explained
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
@@ -187,11 +188,17 @@ class Model:
         says in words what each row holds that learning had not met; it is null where nothing.
         With an `interval`, such as 0.9, columns say between which values at least that share of
         rows like this one lie, as held-out rows did. `where` is a condition, such as "year > 2000":
-        only rows that meet it are predicted.
+        only rows that meet it are predicted. Without `flags`, a PredictionWarning sums up what
+        learning had not met.
         Errors:  TableError for a table that lacks a column or holds what cannot be computed with;
                  LearningError for an interval that is not known
         """
-        return self.predict_noticing(table, flags=flags, interval=interval, where=where)[0]
+        columns = Columns(flags=flags, interval=interval)
+        frame, made = self._predicted(table, columns, where)
+        if made.new and not flags:
+            words = f"{'; '.join(made.new)} (flags=True says of which rows)"
+            warnings.warn(words, PredictionWarning, stacklevel=2)
+        return frame
 
     @overload
     def explain(self, table: Any) -> Any: ...
@@ -255,14 +262,19 @@ class Model:
         where: str | None = None,
     ) -> tuple[Any, list[str]]:
         """Predictions, and in words what was new in the table."""
+        columns = Columns(explain=explain, flags=flags, interval=interval)
+        frame, made = self._predicted(table, columns, where)
+        return frame, made.notes
+
+    def _predicted(
+        self, table: Any, columns: Columns, where: str | None
+    ) -> tuple[Any, Predictions]:
         source, back = open_table(table)
         source = where_of(source, where)
-        made = Predictions(
-            self._scorer, source, Columns(explain=explain, flags=flags, interval=interval)
-        )
+        made = Predictions(self._scorer, source, columns)
         frame = widening(made.source, lambda: pl.concat(made.alone()))
         rows = source.numbers if isinstance(source, FilteredSource) else None
-        return back(frame, rows), made.notes
+        return back(frame, rows), made
 
     @overload
     def compare(self, table: Any, *, where: str | None = None) -> Compared: ...

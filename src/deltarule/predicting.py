@@ -66,6 +66,11 @@ class Predictions:
             for own, new in self._renamed.items()
         ]
 
+    @property
+    def new(self) -> list[str]:
+        """In words, what learning had not met, so that predictions may be far off."""
+        return self._met.new_to(self.scorer.contract.known)
+
     def alone(self) -> Iterator[pl.DataFrame]:
         """The predictions without the table's own columns; at least one frame."""
         needed = self._begin()
@@ -103,7 +108,15 @@ class Predictions:
         return self._framed(inputs, offsets, Noticed())
 
     def _framed(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
+        # Of scores beyond all numbers nothing is finite, which is said in words.
+        with np.errstate(all="ignore"):
+            return self._framed_of(inputs, offsets, noticed)
+
+    def _framed_of(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
         made = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
+        for name in made.columns:
+            if name.endswith("_prediction") and made[name].dtype == pl.Float64:
+                self._met.infinite[name] += int((made[name].is_finite().not_()).sum())
         if self.columns.flags:
             made = made.with_columns(flags_of(noticed, len(inputs)))
         if self.columns.interval is not None:
@@ -131,7 +144,7 @@ def predicted(
 ) -> pl.DataFrame:
     """The predictions of encoded rows, null where a row has no offset."""
     scores = scorer.scores(inputs, offsets)
-    predictions = scorer.loss.mean(scores)
+    predictions = scorer.predictions(scores)
     contract = scorer.contract
     columns: dict[str, Any] = {}
     inverses = contract.inverses

@@ -5,6 +5,7 @@ Numbers round-trip exactly. Moments are packed as base64 of little-endian float6
 
 import base64
 import binascii
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -27,6 +28,10 @@ from deltarule.tables.schema import Schema
 FORMAT = "deltarule-model"
 VERSION = 3
 LARGEST_FILE = 1 << 30
+# A value takes up to 200 bytes in memory; 300,000 weights have 3 million of them.
+MOST_VALUES = 5_000_000
+# Reading an expression takes 15 us a character.
+MOST_EXPRESSIONS = 500_000
 
 
 class WeightRecord(Part):
@@ -183,6 +188,11 @@ class Record(Part):
     contract: Schema
     means: tuple[FiniteFloat, ...]
     """Each input's mean over the rows learnt from, which contributions are measured from."""
+    centres: tuple[FiniteFloat, ...] = ()
+    """What scores measure each input from, where some are far from zero: there a sum of products
+    and an intercept loses digits. Empty where all are measured from zero."""
+    starts: tuple[FiniteFloat, ...] = ()
+    """Each output's score where all inputs are at their centres, in place of the intercept."""
     spreads: tuple[FiniteFloat, ...]
     """Each input's standard deviation, by which effects are put in order."""
     target_means: tuple[FiniteFloat, ...]
@@ -240,6 +250,8 @@ class Record(Part):
         sizes = {len(self.means), len(self.spreads)}
         if sizes != {len(inputs)} or len(self.target_means) != len(outputs):
             raise ValueError("the means are not those of the columns")
+        if self.centres and (len(self.centres), len(self.starts)) != (len(inputs), len(outputs)):
+            raise ValueError("the centres are not those of the columns")
         if len(self.fit) != len(targets) or (self.held_out and len(self.held_out) != len(targets)):
             raise ValueError("the figures are not those of the targets")
         if sorted(name for one in self.learnt for name in one.targets) != sorted(targets):
@@ -268,10 +280,12 @@ def unpack(packed: PackedMoments, columns: int) -> Moments:
 
     Errors:  ValueError when it is not that
     """
+    # The text's length is checked before anything of this size is made.
+    half = _array(packed.cross, columns * (columns + 1) // 2)
     lower = np.tril_indices(columns)
     cross = np.zeros((columns, columns))
-    cross[lower] = _array(packed.cross, len(lower[0]))
-    cross.T[lower] = cross[lower]
+    cross[lower] = half
+    cross.T[lower] = half
     mean, rest = _array(packed.mean, columns), _array(packed.rest, columns)
     scale = _array(packed.scale, columns)
     if not (scale > 0).all():
@@ -284,6 +298,8 @@ def _text(array: Array) -> str:
 
 
 def _array(text: str, size: int) -> Array:
+    if len(text) != (belong := 4 * -(-8 * size // 3)):
+        raise ValueError(f"packed moments have {len(text)} characters where {belong} belong")
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -311,14 +327,7 @@ def load(path: Path) -> Record:
 
     Errors:  NotAModelError, VersionError, ModelError for one that is not there
     """
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise NotAModelError(f"{path} is too large to be a model file")
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"no such model file: {path}") from None
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}") from None
+    raw = _content(path)
     try:
         content = from_json(raw)
     except (ValueError, RecursionError):
@@ -335,12 +344,54 @@ def load(path: Path) -> Record:
         raise VersionError(
             f"{path} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
         )
+    if (letters := _letters(content.get("contract"))) > MOST_EXPRESSIONS:
+        raise NotAModelError(
+            f"{path} has expressions of {letters:,} characters, more than a model file may have "
+            f"({MOST_EXPRESSIONS:,})"
+        )
     try:
         newer = to_json(_newer(content, version)) if version in (1, 2) else raw
         return Record.model_validate_json(newer)
-    except (ValidationError, RecursionError) as error:
-        what = _first(error) if isinstance(error, ValidationError) else "nested too deep"
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        what = "nested too deep" if isinstance(error, RecursionError) else _first(error)
         raise NotAModelError(f"{path} is damaged: {what}; learn it again") from None
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file that is small enough to be a model's.
+
+    Errors:  NotAModelError, ModelError for one that is not there
+    """
+    try:
+        kind = path.stat()
+        if stat.S_ISDIR(kind.st_mode):
+            raise NotAModelError(f"{path} is a folder: give a model file")
+        if not stat.S_ISREG(kind.st_mode):
+            raise NotAModelError(f"{path} is a pipe or device: give a model file")
+        if kind.st_size > LARGEST_FILE:
+            raise NotAModelError(
+                f"{path} is too large to be a model file: at most {LARGEST_FILE >> 20:,} MB"
+            )
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"no such model file: {path}") from None
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from None
+    if (values := raw.count(b",")) > MOST_VALUES:
+        raise NotAModelError(
+            f"{path} has {values:,} values, more than a model file may have ({MOST_VALUES:,})"
+        )
+    return raw
+
+
+def _letters(contract: object) -> int:
+    """How many characters the expressions of a contract have, which is not checked yet."""
+    parts = contract.values() if isinstance(contract, dict) else ()
+    columns = [one for part in parts if isinstance(part, list) for one in part]
+    texts = [one.get("expression") for one in columns if isinstance(one, dict)]
+    return sum(len(text) for text in texts if isinstance(text, str))
 
 
 def _newer(content: dict[str, Any], version: int) -> dict[str, Any]:
@@ -358,7 +409,9 @@ def _newer(content: dict[str, Any], version: int) -> dict[str, Any]:
     return {**newer, "version": VERSION}
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place}: {first['msg']}" if place else str(first["msg"])

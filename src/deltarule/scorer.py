@@ -25,7 +25,7 @@ from deltarule.saved import Record
 from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.names import check_there, column
 from deltarule.tables.polars import UnparsedError
-from deltarule.tables.schema import Noticed, Schema
+from deltarule.tables.schema import Noticed, Schema, Target
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import FormattedSource, NumberFormat
 from deltarule.tables.values import check_exposure, row_weights_of
@@ -104,14 +104,27 @@ class Scorer:
     def scores(self, inputs: Array, offsets: Array | None = None) -> Array:
         """Input by input: a row scores the same to the last bit whatever rows are beside it.
 
+        Inputs far from zero are measured from their centres, lest their products lose digits.
+
         Shapes:  inputs (n, p), offsets (n,) -> (n, k)
         """
         scores = np.zeros((len(inputs), len(self.contract.outputs)))
-        if "intercept" in self.weights:
+        centres = self.record.centres or (0.0,) * inputs.shape[1]
+        if self.record.centres:
+            scores += np.array(self.record.starts)
+        elif "intercept" in self.weights:
             scores += self.weights["intercept"]
-        for values, weight in zip(inputs.T, self.weights["weight"], strict=True):
-            scores += values[:, None] * weight
-        return scores if offsets is None else scores + offsets[:, None]
+        columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
+        # Far out a score may be infinite, which whoever asked for it tells.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for values, centre, weight in columns:
+                scores += (values - centre)[:, None] * weight
+            return scores if offsets is None else scores + offsets[:, None]
+
+    def predictions(self, scores: Array) -> Array:
+        """What scores predict, (n, k); infinite where that is beyond all numbers."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.loss.mean(scores)
 
     @property
     def average(self) -> Array:
@@ -222,11 +235,29 @@ class Scorer:
 
     def _check_targets(self, targets: Array, keep: Mask, *, name: str, row: int) -> None:
         wrong = keep & ~self.loss.accepts(np.where(keep[:, None], targets, 0.0)).all(axis=1)
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            raise TargetError(
-                f"{name}, row {row + at + 1}: {self.loss.name} loss takes {self.loss.takes}"
-            )
+        if not wrong.any():
+            return
+        at = int(np.argmax(wrong))
+        spans = self.contract.target_spans().values()
+        for target, span, loss in zip(
+            self.contract.targets, spans, self.record.losses, strict=True
+        ):
+            if not loss.accepts(targets[at : at + 1, span]).all():
+                raise TargetError(
+                    f"{name}, column '{target.name}', row {row + at + 1}: "
+                    f"{targets[at, span][0]:g} is no target for {loss.name} loss, which takes "
+                    f"{loss.takes}{_beyond(target, loss)}"
+                )
+
+
+def _beyond(target: Target, loss: Loss) -> str:
+    """What to do about a target beyond what was yes/no when it was learnt."""
+    if loss.name != "logistic" or target.classes:
+        return ""
+    return (
+        f" ({target.name} was between {target.low:g} and {target.high:g} where it was learnt from: "
+        "if it counts something, learn with --loss poisson)"
+    )
 
 
 def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array:

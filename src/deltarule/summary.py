@@ -40,6 +40,16 @@ def share(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
 
 
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are: a, b and 3 more.
+
+    >>> first_of(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def on_one_line(text: str) -> str:
     r"""A text of a table, which may hold anything, as one line without control characters.
 

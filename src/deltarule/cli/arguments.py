@@ -73,6 +73,14 @@ Dates = Annotated[
         "weekday, hour. Default: days,month,weekday,hour.",
     ),
 ]
+MissingWords = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORDS",
+        help="Words that stand for missing in every column, besides blanks, NA and the like: "
+        "TBD,-999.",
+    ),
+]
 MostLevels = Annotated[
     int,
     typer.Option(

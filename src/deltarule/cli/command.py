@@ -31,27 +31,18 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """The parameters of commands by what they are about, in the order that help lists them."""
 
 OTHER_NAMES: Mapping[str, str] = {
-    **dict.fromkeys(("--target", "--targets", "--label", "--response", "--y"), "--predict"),
-    **dict.fromkeys(("--features", "--inputs", "--columns", "--x", "--predictors"), "--using"),
-    **dict.fromkeys(("--exclude", "--drop", "--ignore"), "--without"),
-    **dict.fromkeys(("--learning-rate", "--lr", "--eta", "--step-size"), "--alpha"),
-    **dict.fromkeys(("--l2", "--regularization", "--lambda", "--penalty"), "--ridge"),
-    **dict.fromkeys(("--l1",), "--lasso"),
-    **dict.fromkeys(("--cv", "--kfold", "--n-folds", "--splits"), "--folds"),
-    **dict.fromkeys(("--iterations", "--max-iter", "--iters"), "--steps"),
-    **dict.fromkeys(("--batch-size",), "--batch"),
-    **dict.fromkeys(("--optimizer", "--solver"), "--learner"),
-    **dict.fromkeys(("--family", "--objective", "--distribution"), "--loss"),
-    **dict.fromkeys(("--weights", "--sample-weight"), "--weight"),
-    **dict.fromkeys(("--groups",), "--group"),
-    **dict.fromkeys(("--standard-errors", "--se", "--cov-type", "--vcov"), "--errors"),
-    **dict.fromkeys(("--test", "--validation", "--holdout"), "--hold-out"),
-    **dict.fromkeys(("--filter",), "--where"),
-    **dict.fromkeys(("--random-state", "--random-seed"), "--seed"),
     **dict.fromkeys(("--output", "-o"), "--out"),
     **dict.fromkeys(("--model", "--export"), "--save"),
 }
-"""What other tools call an option, beside ours."""
+"""What other tools call an option that is no setting, beside ours."""
+
+
+def _as_setting(option: str) -> str | None:
+    """Our option for the setting that other tools call so."""
+    from deltarule.learning.other_names import OTHER_NAMES as SETTINGS
+
+    ours = SETTINGS.get(option.removeprefix("--").replace("-", "_"))
+    return ours and f"--{ours.replace('_', '-')}"
 
 
 def help_width() -> int:
@@ -91,8 +82,10 @@ class GroupedCommand(TyperCommand):
             if argument == "--":
                 break
             name = argument.partition("=")[0]
-            ours = OTHER_NAMES.get(name)
-            if ours in own and name not in own:
+            if name in own or not name.startswith("-"):
+                continue
+            ours = OTHER_NAMES.get(name) or _as_setting(name)
+            if ours in own:
                 raise LearningError(f"there is no option {name}: did you mean {ours}?")
         return super().parse_args(ctx, args)
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
-from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.errors import LearningError
+from deltarule.learning.finite import finite_results
 from deltarule.learning.group import Group, groups, rows_kept
+from deltarule.learning.held_out.alarm import with_alarm
 from deltarule.learning.held_out.given import check_other, judged_by
 from deltarule.learning.outcome import record
 from deltarule.learning.sense import check_folds, check_members, check_targets
@@ -53,12 +53,13 @@ class Run:
         def kept(made: Plan) -> Keep:
             return rows_kept(settings, made)
 
+        self.watched = watched
         self._begin(read(source, settings.asked, progress=settings.progress, keep=kept), settings)
 
     def again(self, settings: Settings) -> "Run":
         """Another run on what was read, with settings that ask for the same columns in it."""
         run = Run.__new__(Run)
-        run._files = self._files
+        run._files, run.watched = self._files, self.watched
         run._begin(self.read, settings)
         return run
 
@@ -66,7 +67,7 @@ class Run:
         self.read, self.settings = found, settings
         check_folds(found, settings)
         check_targets(found, settings)
-        self.groups = groups(found, settings)
+        self.groups = groups(found, settings, watched=self.watched)
         for group in self.groups:
             check_members(group)
 
@@ -99,21 +100,13 @@ class Run:
         # On matrices of this size a second BLAS thread gains little, and loses much where the
         # machine is busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
         # What overflows in the columns' own units is told as unknown, or refused below.
-        with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-            try:
-                outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
-                made = record(self.read, outcomes)
-            except ValueError as error:
-                # pydantic refuses such a figure, scipy such a matrix; any other is a bug.
-                if not isinstance(error, ValidationError) and "infs or NaNs" not in str(error):
-                    raise
-                raise ValueRefusedError(
-                    f"{self.read.source.name}: its numbers are so large or so small that the "
-                    "result is not finite: give its columns in other units"
-                ) from error
+        name = self.read.source.name
+        with threadpool_limits(1, user_api="blas"), finite_results(name):
+            outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
+            made = record(self.read, outcomes)
         if self.settings.hold_out is not None:
             made = judged_by(made, self.read, self.settings)
-        return Model(made, read=self._files)
+        return Model(with_alarm(made), read=self._files)
 
 
 @taking_settings(Settings)

@@ -47,17 +47,17 @@ def exact(
     passes = 0
     if found.doubtful and ridge in ("auto", 0):
         found, passes = found.again(read), 1
-    notes = found.notes(read)
     path = _path(read, asked, ridge, found)
-    chosen = 0
+    chosen = path.chosen() if path is not None and ridge == "auto" else 0
     if path is None:
         strength = 0.0 if ridge == "auto" else float(ridge)
-        notes.append(none_held_out(read))
     else:
-        chosen = path.chosen() if ridge == "auto" else 0
         strength = float(path.strengths[chosen])
-        if chosen:
-            notes.append(_earned(path, chosen))
+    notes = found.notes(read, ridge=strength)
+    if path is None:
+        notes.append(none_held_out(read))
+    elif chosen:
+        notes.append(_earned(path, chosen))
     if not strength and errors != "classical":
         errors = kind_of(errors, coupled=False)
         certain, passes = found.robust(read, errors), passes + 1
@@ -70,7 +70,7 @@ def exact(
     if path is not None:
         again = not strength and found.held_out is not None
         learnt = found.taught if again else taught(read.folds, asked, read.splits, ridge=strength)
-    spectrum = Spectrum.of(asked.of(whole))
+    spectrum = Spectrum.of(asked.as_it_stands(whole))
     return Outcome(
         weights=found.weights,
         loss="squared",
@@ -198,7 +198,7 @@ class Exact:
         error[~self.asked.held] = np.outer(one, s)
         of_intercept = np.full(len(s), np.nan)
         if self.free.intercept and not self.null.size:
-            mean = self.free.mean * self.free.scale / self.unit
+            mean = (self.centre + self.origin) / self.unit
             of_intercept = s * np.sqrt(intercept_variance(self.inverse, mean, self.free.rows))
         return Certain(error, of_intercept, self.freedom)
 
@@ -207,6 +207,7 @@ class Exact:
         if self.freedom <= 0:
             return Certain.unknown()
         standard = Standard(self.centre, self.unit)
+        outward = Standard(self.centre + self.origin, self.unit)
         intercept = self.free.intercept
         bread = np.zeros((1, len(self.unit) + intercept, len(self.unit) + intercept))
         bread[0, : len(self.unit), : len(self.unit)] = self.inverse
@@ -217,7 +218,7 @@ class Exact:
         own = robust_errors(
             np.repeat(bread, k, axis=0),
             self._slopes(read, standard),
-            standard,
+            outward,
             kind=kind,
             intercept=intercept,
             sums=clusters,
@@ -235,6 +236,12 @@ class Exact:
     def centre(self) -> Array:
         """What standardised inputs are measured from: (f,)."""
         return self.free.mean * self.free.scale * self.free.intercept
+
+    @property
+    def origin(self) -> Array:
+        """What inputs are measured from to begin with: (f,)."""
+        centre = self.asked.centre
+        return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
 
     def _slopes(self, read: Read, standard: Standard) -> Iterator[Slopes]:
         model = Linear(intercept=self.asked.intercept)
@@ -285,11 +292,13 @@ class Exact:
             taught=own,
         )
 
-    def notes(self, read: Read) -> list[str]:
+    def notes(self, read: Read, *, ridge: float) -> list[str]:
         """Dependent columns by name, and digits that are in doubt."""
         meaning = "of all weights that predict the same, the smallest are given"
+        if ridge:
+            meaning = "the ridge shares their weight among them"
         notes = dependencies(read, self.asked.held, self.null, meaning)
-        if not self.sure and not notes:
+        if not self.sure and not notes and not ridge:
             notes.append(
                 "the inputs nearly depend on each other: the weights' last digits are in doubt"
             )

@@ -4,7 +4,7 @@ What a loss says of one target does not depend on the weights of another, so gro
 losses are learnt one after the other, from the same read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import LearningError, TargetError
+from deltarule.learning.certainty.targets import notes_on_yes_no
 from deltarule.learning.exact import exact
 from deltarule.learning.outcome import Outcome
 from deltarule.learning.penalties import Penalties, at_name
@@ -22,9 +23,10 @@ from deltarule.learning.stepping.stepwise import Stepwise
 from deltarule.learning.stepping.task import Task
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import Problem
+from deltarule.moments.standard import far_centres
 from deltarule.rule.losses.links import straight
 from deltarule.rule.losses.named import COUPLED, loss_named
-from deltarule.rule.predict import Mask, Weights
+from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.rule.train import Step
 from deltarule.tables.plan import Plan
 from deltarule.tables.reading import Keep, Read
@@ -37,12 +39,37 @@ YES_NO_SHOWS = 10
 
 
 class Group:
-    """Learning the targets of a read with the one loss that their settings name."""
+    """Learning the targets of a read with the one loss that their settings name.
 
-    def __init__(self, found: Read, settings: Settings) -> None:
-        self.read, self.settings = found, settings
+    `auto` are those whose values decided on it.
+    """
+
+    def __init__(
+        self,
+        found: Read,
+        settings: Settings,
+        *,
+        auto: Collection[str] = (),
+        watched: bool = False,
+    ) -> None:
+        self.settings, self.auto = settings, auto
         self.start, self.frozen = _start(found, settings)
+        self.centre = None if watched else self._centre(found)
+        self.read = found if self.centre is None else found.about(self.centre)
         self._prepare()
+
+    def _centre(self, found: Read) -> Array | None:
+        """What to measure inputs from, (p,), where some are far from zero; None for zero.
+
+        A start, what is frozen, an alpha and rows to be shown are meant as the inputs stand.
+        """
+        settings, start = self.settings, any(array.any() for array in self.start.values())
+        as_they_stand = start or self.frozen is not None or settings.alpha is not None
+        if as_they_stand or settings.trace_rows or not found.plan.asked.intercept:
+            return None
+        numbers = [level is None for _, level in found.schema.inputs]
+        centre = np.where(numbers, far_centres(total(found.folds))[: len(numbers)], 0.0)
+        return centre if centre.any() else None
 
     def _prepare(self) -> None:
         self.stepwise: Stepwise | None = None
@@ -53,6 +80,7 @@ class Group:
     def start_at(self, weights: Weights) -> None:
         """Begin at these weights, in the inputs' own units, whatever the settings say."""
         self.start = weights
+        assert self.centre is None, "only steps that are watched begin elsewhere"
         self._prepare()
 
     def steps(self) -> Iterator[Step]:
@@ -66,27 +94,37 @@ class Group:
             found.notes.append(
                 "no ridge was tried: beside one the standard errors asked for would not be known"
             )
-        return found
+        if found.loss == "logistic":
+            mine = [
+                target
+                for target in self.read.schema.targets
+                if target.name in self.auto
+                and not self.read.plan.target_kinds[target.name].is_(pl.Boolean)
+            ]
+            found.notes.extend(notes_on_yes_no(self.read, mine))
+        return replace(found, centre=self.centre)
 
     def _outcome(self) -> Outcome:
         if self.stepwise is not None:
             return outcome_of(self.stepwise)
         p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
         intercept = self.read.plan.asked.intercept
-        asked = Problem(range(p), range(p, p + k), intercept, self.start, self.frozen)
+        asked = Problem(range(p), range(p, p + k), intercept, self.start, self.frozen, self.centre)
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
         if self.settings.held:
             return sparse(self.read, asked, penalties)
         return exact(self.read, asked, penalties, errors=self.settings.kind_of_errors)
 
 
-def groups(found: Read, settings: Settings) -> list[Group]:
+def groups(found: Read, settings: Settings, *, watched: bool = False) -> list[Group]:
     """The groups of a read's targets, each with its loss and settings.
 
     Errors:  LearningError, TargetError for a loss that a target cannot be learnt with
     """
     by_loss: dict[str, list[str]] = {}
-    for target, asked in zip(settings.targets, settings.losses, strict=True):
+    losses = dict(zip(settings.targets, settings.losses, strict=True))
+    auto = [target for target, loss in losses.items() if loss == "auto"]
+    for target, asked in losses.items():
         loss = _loss_of(found, target, asked)
         # Classes sway each other, but not those of another target.
         if settings.added is not None and straight(loss_named(loss)) != found.plan.asked.shifted:
@@ -96,7 +134,12 @@ def groups(found: Read, settings: Settings) -> list[Group]:
             )
         by_loss.setdefault(f"{loss} {target}" if loss in COUPLED else loss, []).append(target)
     return [
-        Group(found.of(targets), replace(settings, predict=targets, loss=loss.split(" ")[0]))
+        Group(
+            found.of(targets),
+            replace(settings, predict=targets, loss=loss.split(" ")[0]),
+            auto=auto,
+            watched=watched,
+        )
         for loss, targets in by_loss.items()
     ]
 

@@ -16,12 +16,15 @@ from deltarule import saved
 from deltarule.goodness.figures import Figures
 from deltarule.goodness.intervals import Intervals
 from deltarule.learning.certainty.clusters import ClusterSums
-from deltarule.learning.certainty.suspicions import LEAK_ROWS, suspicions
+from deltarule.learning.certainty.identities import identity
+from deltarule.learning.certainty.suspicions import suspicions
+from deltarule.learning.certainty.targets import notes_on_amounts
 from deltarule.learning.columns import left_out_notes, records
 from deltarule.learning.rows.seen import seen
 from deltarule.learning.stepping.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import Moments, total
+from deltarule.moments.standard import from_zero
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.losses.named import loss_named, with_spread
 from deltarule.rule.predict import Array, Weights
@@ -34,12 +37,8 @@ from deltarule.saved import (
     Record,
     WeightRecord,
 )
-from deltarule.summary import number
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import Schema
-
-# Counts with a mean above this stray nearly as amounts do.
-FEW = 10
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,7 @@ class Outcome:
     """
 
     weights: Weights
+    """Of inputs that are measured from `centre`."""
     loss: str
     learner: str
     steps: int
@@ -92,6 +92,8 @@ class Outcome:
     epochs: int | None = None
     convergence: Convergence = field(default_factory=Convergence)
     notes: list[str] = field(default_factory=list)
+    centre: Array | None = None
+    """What inputs are measured from, (p,), also by the weights that folds are judged by."""
 
 
 def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
@@ -117,6 +119,8 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         contract=schema,
         means=tuple(mean[:p].tolist()),
         spreads=tuple(spread[:p].tolist()),
+        centres=() if outcomes[0][1].centre is None else tuple(outcomes[0][1].centre.tolist()),
+        starts=tuple(start for one in order for start in one.starts),
         target_means=tuple(_guesses(schema, outcomes, mean[p:])),
         weights=tuple(weight for one in order for weight in one.weights),
         intercept=tuple(intercept for one in order for intercept in one.intercepts),
@@ -135,7 +139,10 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *left_out_notes(read),
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *_of_groups(read, [outcome for _, outcome in outcomes]),
-            *(note for part, outcome in outcomes for note in _counted(read, part, outcome, whole)),
+            *_identities(read, whole, told, loss_of),
+            *notes_on_amounts(
+                read, [one for one in schema.targets if loss_of[one.name] == "squared"], whole
+            ),
             *suspicions(
                 read,
                 whole,
@@ -201,13 +208,38 @@ class _Told:
     fit: FitRecord
     held_out: HeldOutRecord | None
     intervals: Intervals | None
+    starts: Sequence[float] = ()
+
+
+def _identities(
+    read: Read, whole: Moments, told: Mapping[str, _Told], loss_of: Mapping[str, str]
+) -> list[str]:
+    """Targets that are exact sums of inputs."""
+    spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
+    p, found = len(read.schema.inputs), []
+    for target, span in read.schema.target_spans().items():
+        if loss_of[target] == "squared":
+            found.append(
+                identity(
+                    target,
+                    told[target].fit,
+                    told[target].weights,
+                    told[target].intercepts,
+                    spreads=spread[:p].tolist(),
+                    spread=float(spread[p + span.start]),
+                    rows=read.examples,
+                )
+            )
+    return [note for note in found if note is not None]
 
 
 def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _Told]:
     weights, intercepts = _weights(schema, outcome), _intercepts(schema, outcome)
     losses = [with_spread(loss_named(outcome.loss), fit.spread) for fit in outcome.fit]
-    judged = outcome.held_out
-    found = [] if judged is None else seen(read, schema, judged.taught, losses, outcome.guess)
+    judged, centre = outcome.held_out, outcome.centre
+    about = read if centre is None else read.about(centre)
+    starts = [] if centre is None else outcome.weights["intercept"].tolist()
+    found = [] if judged is None else seen(about, schema, judged.taught, losses, outcome.guess)
     held_out = _held_out(judged, [one.figures for one in found])
     p, told = len(schema.inputs), {}
     for at, (target, span) in enumerate(schema.target_spans().items()):
@@ -217,6 +249,7 @@ def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _
             outcome.fit[at],
             held_out[at] if held_out else None,
             found[at].intervals if found else None,
+            starts[span],
         )
     return told
 
@@ -259,7 +292,9 @@ def _weights(schema: Schema, outcome: Outcome) -> list[WeightRecord]:
 def _intercepts(schema: Schema, outcome: Outcome) -> list[InterceptRecord]:
     if "intercept" not in outcome.weights:
         return []
-    intercept = outcome.weights["intercept"]
+    weights = outcome.weights
+    own = weights if outcome.centre is None else from_zero(weights, outcome.centre)
+    intercept = own["intercept"]
     found = _certain(intercept, outcome.intercept_error, outcome.freedom)
     return [
         InterceptRecord(output=name, weight=float(intercept[at]), **_told(found, (at,)))
@@ -326,21 +361,3 @@ def none_held_out(read: Read) -> str:
     by = _held_out_by(read).by
     few = {"rows": "rows", "id": "different ids", "group": "groups", "time": "different times"}[by]
     return f"too few {few} to hold any out, so no error on rows it never saw"
-
-
-def _counted(read: Read, part: Schema, outcome: Outcome, whole: Moments) -> list[str]:
-    """Targets that count something and are learnt as amounts: there is a loss for counts."""
-    if outcome.loss != "squared" or read.schema.offset is not None or whole.rows < LEAK_ROWS:
-        return []
-    spans, p = read.schema.target_spans(), len(read.schema.inputs)
-    notes = []
-    for target in part.targets:
-        at = p + spans[target.name].start
-        mean = float(whole.mean[at] * whole.scale[at])
-        # Two values are yes and no; counts without a 0 are as likely grades.
-        if target.name in read.plan.counts and target.low == 0 and target.high > 1 and mean <= FEW:
-            notes.append(
-                f"{target.name} looks like counts (whole numbers from 0 to {number(target.high)}, "
-                f"{number(mean)} on average): --loss poisson is made for counts"
-            )
-    return notes

@@ -37,7 +37,7 @@ def sparse(read: Read, asked: Problem, penalties: Penalties) -> Outcome:
         for split in read.splits.of(read.folds)
     }
     problem = asked.of(whole)
-    spectrum = Spectrum.of(problem)
+    spectrum = Spectrum.of(asked.as_it_stands(whole))
     held = f" with {penalties.named(choice)}" if penalties.any(choice) else ""
     return Outcome(
         weights=weights,

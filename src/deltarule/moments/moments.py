@@ -119,6 +119,12 @@ class Moments:
         cross = self.cross * by[:, None] * by
         return Moments(self.rows, self.mean * by, self.rest * by, cross, scale)
 
+    def about(self, centre: Array) -> "Moments":
+        """The same of columns that are measured from these values, in own units: (d,)."""
+        mean, left = two_sum(self.mean, -centre / self.scale)
+        mean, rest = two_sum(mean, self.rest + left)
+        return replace(self, mean=mean, rest=rest)
+
     def take(self, columns: Sequence[int]) -> "Moments":
         """Some of the columns, in this order."""
         at = np.asarray(columns, dtype=np.intp)

@@ -4,7 +4,7 @@ Shapes: p inputs, k outputs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,13 +14,24 @@ from deltarule.rule.predict import Array, Mask, Weights
 
 @dataclass(frozen=True)
 class Problem:
-    """Columns `targets` from columns `inputs`; frozen weights keep their `start`."""
+    """Columns `targets` from columns `inputs`; frozen weights keep their `start`.
+
+    Moments may be of inputs that are measured from a `centre` (p,), None for zero.
+    """
 
     inputs: Sequence[int]
     targets: Sequence[int]
     intercept: bool
     start: Weights
     frozen: Mapping[str, Mask] | None
+    centre: Array | None = None
+
+    def as_it_stands(self, moments: Moments) -> LeastSquares:
+        """All of it, of inputs that are measured from zero again."""
+        problem = self.of(moments)
+        if self.centre is None:
+            return problem
+        return replace(problem, mean=problem.mean + self.centre / problem.scale)
 
     def of(self, moments: Moments) -> LeastSquares:
         """All of it, for judging weights."""

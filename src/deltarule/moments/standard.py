@@ -10,8 +10,28 @@ from functools import cached_property
 
 import numpy as np
 
-from deltarule.moments.moments import LeastSquares
+from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.rule.predict import Array, Weights
+
+# Columns whose mean is beyond so many spreads lose as many digits of every score that is summed
+# from zero; those whose spread is within so many roundings of the mean do not vary.
+FAR, STILL = 1000.0, 8 * float(np.finfo(np.float64).eps)
+
+
+def far_centres(moments: Moments) -> Array:
+    """What columns far from zero are best measured from, 0 for all others: (d,)."""
+    mean = moments.mean * moments.scale
+    variance = np.maximum(np.diag(moments.cross), 0.0) / max(moments.rows, 1.0)
+    spread = np.sqrt(variance) * moments.scale
+    far = (np.abs(mean) > FAR * spread) & (spread > STILL * np.abs(mean))
+    return np.where(far, mean, 0.0)
+
+
+def from_zero(weights: Weights, centre: Array) -> Weights:
+    """Weights of inputs that are measured from zero, from those about a centre."""
+    if "intercept" not in weights:
+        return weights
+    return {**weights, "intercept": weights["intercept"] - centre @ weights["weight"]}
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,10 @@ class Standard:
         if "intercept" in weights:
             own["intercept"] = weights["intercept"] + (self.mean - other.mean) @ weight
         return own
+
+    def moved(self, centre: Array) -> "Standard":
+        """The same of inputs that were measured from a centre, and are from zero."""
+        return replace(self, mean=self.mean + centre)
 
     def jacobian(self, *, intercept: bool) -> Array:
         """How own weights change with standardised ones, the intercept last: (q, q)."""

@@ -22,7 +22,8 @@ class FilteredSource:
         self.name = f"{source.name} where {condition.text}"
         self.dialect = f"{source.dialect}, where {condition.text}"
         self.typed, self.in_memory = source.typed, source.in_memory
-        self.files, self.repeatable = source.files, source.repeatable
+        self.once, self.files = source.once, source.files
+        self.repeatable = source.repeatable
         self.rows: int | None = None
         self.reads = 0
         self._shown: pl.DataFrame | None = None
@@ -69,8 +70,7 @@ class FilteredSource:
             first = self.source.look()
             self._formats = self._formats_of(first)
             shown = [first.filter(self._mask(first))] if first.columns else [first]
-            once = getattr(self.source, "once", False)
-            if shown[0].height < LOOK_ROWS <= first.height and not once:
+            if shown[0].height < LOOK_ROWS <= first.height and not self.once:
                 shown = [shown[0].clear(), *self._met()]
             self._shown = pl.concat(shown).head(LOOK_ROWS)
         return self._shown

@@ -65,16 +65,11 @@ class PartsSource:
         self.notes: list[str] = []
         self.mixed: Mapping[str, str] = {}
         self.files: Sequence[Path] = ()
-        self._parts, self._once = parts, once
+        self._parts, self.once = parts, once
         self.repeatable = in_memory or once
         self._look: pl.DataFrame | None = None
         self._rest: Iterator[pl.DataFrame] = iter(())
         self._kept: list[pl.DataFrame] | None = None
-
-    @property
-    def once(self) -> bool:
-        """Whether it is a stream, whose rows come but once."""
-        return self._once
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: such a table has its own types."""
@@ -86,7 +81,7 @@ class PartsSource:
         if self._look is None:
             with _told():
                 self._look = self._looked()
-            if self._once and self._look.height == 0:
+            if self.once and self._look.height == 0:
                 # A stream that was read before and one without rows look the same.
                 raise EmptyError(f"{self.name} has no rows: an empty stream, or one read before")
         return self._look
@@ -100,7 +95,7 @@ class PartsSource:
             rows += part.height
             if rows >= LOOK_ROWS:
                 break
-        if self._once:
+        if self.once:
             self._rest = chain(seen, parts)
         else:
             del parts  # closes what it reads from: some databases answer one question at a time
@@ -108,7 +103,7 @@ class PartsSource:
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.look()
-        again = self._once and self.reads > 0
+        again = self.once and self.reads > 0
         if again and self._kept is None:
             raise ReadError(
                 f"{self.name} is a stream too long to keep that can be read only once, and is "
@@ -120,7 +115,7 @@ class PartsSource:
             if again:
                 parts = iter(self._kept or ())
             else:
-                parts = self._keeping() if self._once else self._parts(_needed(columns))
+                parts = self._keeping() if self.once else self._parts(_needed(columns))
             yield from rebatched((part.select(columns) for part in parts), BATCH_ROWS)
 
     def whole_batches(

@@ -87,6 +87,7 @@ class PolarsSource:
 
     typed = True
     in_memory = False
+    once = False
 
     @property
     def decimal(self) -> str | None:

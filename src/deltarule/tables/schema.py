@@ -454,12 +454,15 @@ def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list
     """
     text = class_names(series)
     gaps = text.is_null().to_numpy()
+    # A file of an earlier version may have classes by other names.
+    known = class_names(pl.Series(list(target.classes), dtype=pl.String))
+    text = text.replace(known, list(target.classes))
     strange = ~(gaps | text.is_in(list(target.classes)).fill_null(value=False).to_numpy())
     if strange.any():
         at = int(np.argmax(strange))
-        known = ", ".join(list(target.classes)[:8])
+        learnt = ", ".join(list(target.classes)[:8])
         raise TargetError(
-            f"{where}, row {row + at + 1}: {text[at]!r} is none of the classes learnt: {known}"
+            f"{where}, row {row + at + 1}: {text[at]!r} is none of the classes learnt: {learnt}"
         )
     return [
         np.where(gaps, np.nan, (text == level).fill_null(value=False).to_numpy())

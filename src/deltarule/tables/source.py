@@ -28,6 +28,8 @@ class Source(Protocol):
     """Whether a program holds its rows, so that going over them again costs no read."""
     repeatable: bool
     """Whether another read gives the same rows in the same order."""
+    once: bool
+    """Whether it can be read only once."""
     files: Sequence[Path]
     """The files that it reads, which nothing may be written over."""
 

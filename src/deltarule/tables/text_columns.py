@@ -7,7 +7,7 @@ well, however many there are. A format is kept in the model, so that prediction 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -137,7 +137,8 @@ class FormattedSource:
         self.source, self.formats, self.words, self.learning = source, formats, words, learning
         self.name, self.dialect = source.name, source.dialect
         self.typed, self.in_memory = source.typed, source.in_memory
-        self.files, self.repeatable = source.files, source.repeatable
+        self.once, self.files = source.once, source.files
+        self.repeatable = source.repeatable
         self.own_notes: list[str] = []
         self.odd: dict[str, OddCells] = {}
         self._raw: pl.DataFrame | None = None
@@ -242,7 +243,7 @@ class FormattedSource:
                 if row is not None:
                     self.odd[series.name].add(text, values, row)
                     self._check(series.name, row)
-                made.append(values.alias(series.name))
+                made.append(_without(values, self.words).alias(series.name))
             elif self.words:
                 made.append(_without(series, self.words))
         return frame.with_columns(made)
@@ -279,10 +280,10 @@ def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
     if series.dtype in (pl.String, pl.Categorical, pl.Enum):
         text = series.cast(pl.String)
         return text.set(text.str.strip_chars().is_in(list(words)), None)
-    if not series.dtype.is_numeric():
-        return series
     spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
-    return series.set(series.is_in(spelled.to_list()), None) if len(spelled) else series
+    if not series.dtype.is_numeric() or spelled.is_empty():
+        return series
+    return series.set(series.cast(pl.Float64).is_in(spelled.implode()), None)
 
 
 # Which columns are read so
@@ -299,34 +300,56 @@ def formatted(source: Source, asked: Asked) -> FormattedSource:
     marks = {mark for text in spells.values() if (mark := decimal_evidence(text))}
     shared = source.decimal or (marks.pop() if len(marks) == 1 else None)
     formats: dict[str, NumberFormat] = {}
-    notes, codes = [], {}
+    codes: dict[str, str] = {}
+    notes = []
     for name, text in spells.items():
-        found, odd = number_format(text, shared)
-        cells = len(text) - text.null_count()
-        if source.typed and name not in source.mixed and text.str.contains(DIGITS).all():
-            continue  # where text was meant as text, digits alone are names: post codes
-        if name in source.mixed and source.in_memory and found is None:
-            raise ReadError(source.mixed[name])
-        if len(odd) > MOSTLY * cells:
-            continue
-        if (begun := text.filter(text.str.contains(spelling.CODE))).len():
-            codes[name] = begun[0]
-        elif found is None:
-            notes.append(
-                f"{name} is text: {len(odd):,} of {cells:,} cells are no numbers, such as "
-                f"'{odd[0][:LETTERS_SHOWN]}'"
-            )
-        else:
+        # Where text was meant as text, digits alone are names: post codes.
+        found = _decided(text, shared, names=source.typed and name not in source.mixed)
+        if isinstance(found, NumberFormat):
             formats[name] = found
+        elif isinstance(found, Code):
+            codes[name] = found.example
+        elif found:
+            notes.append(f"{name} is text: {found}")
+    for name in source.mixed if source.in_memory else ():
+        if name in texts and name not in formats:
+            raise ReadError(source.mixed[name])
     if codes:
         name, code = next(iter(codes.items()))
         notes.append(
-            f"{_several(codes)}: labels, not numbers, as values begin with 0 (such as '{code}'); "
+            f"{several(codes)}: labels, not numbers, as values begin with 0 (such as '{code}'); "
             f"number({quoted(name)}) reads them as numbers"
         )
     made = FormattedSource(source, formats, asked.missing_words, learning=True)
     made.own_notes = [*notes, *_comma_notes(formats, texts)]
     return made
+
+
+@dataclass(frozen=True)
+class Code:
+    """That a column holds codes, which begin with 0, and one of them."""
+
+    example: str
+
+
+def _decided(text: pl.Series, mark: str | None, *, names: bool) -> NumberFormat | Code | str | None:
+    """How a column of text is read: as numbers, as codes, or as text, perhaps with a word why.
+
+    Whole numbers alone are `names` where text was meant as text.
+    """
+    cells = text.drop_nulls()
+    cells = cells.filter(is_code(cells).not_())
+    found, odd = number_format(text, mark)
+    whole = int(cells.str.contains(DIGITS).sum())
+    if len(odd) > MOSTLY * len(cells) or (names and whole == len(cells) - len(odd)):
+        return None
+    codes = cells.filter(cells.str.contains(spelling.CODE))
+    if len(codes):
+        return Code(codes[0])
+    if found is None:
+        example = odd[0][:LETTERS_SHOWN]
+        return f"{len(odd):,} of {len(cells):,} cells are no numbers, such as '{example}'"
+    return found
 
 
 def number_format(
@@ -418,12 +441,13 @@ def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
         return []
     name, value = next(iter(pointed.items()))
     return [
-        f"{_several(pointed)}: the decimal mark is a comma, so {value} in {name} is "
+        f"{several(pointed)}: the decimal mark is a comma, so {value} in {name} is "
         f"{value.replace('.', '')}; if not, say --read decimal=."
     ]
 
 
-def _several(names: Mapping[str, object]) -> str:
+def several(names: Collection[str]) -> str:
+    """Some names, of many the first few."""
     shown = list(names)[:COLUMNS_SHOWN]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     return ", ".join(shown) + more

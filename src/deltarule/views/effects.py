@@ -119,7 +119,10 @@ def effects_of(record: Record, sample: Sample | None = None) -> tuple[list[Effec
     weight = np.array([one.weight for one in record.weights])
     weight = weight.reshape(len(contract.outputs), -1).T
     means = np.array(record.means)
-    average = means @ weight + np.array([one.weight for one in record.intercept] or 0.0)
+    if record.centres:
+        average = (means - np.array(record.centres)) @ weight + np.array(record.starts)
+    else:
+        average = means @ weight + np.array([one.weight for one in record.intercept] or 0.0)
     average = average + (0.0 if contract.offset is None else contract.offset.mean)
     spans = contract.spans()
     together_over = _read_alone(contract.columns) if sample is not None else {}

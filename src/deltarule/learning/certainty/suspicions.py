@@ -9,6 +9,8 @@
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.solve import Normal, solve
 from deltarule.rule.predict import Array
 from deltarule.saved import FitRecord
-from deltarule.summary import number, percent
+from deltarule.summary import first_of, number, percent
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import Number, Schema, Target
 
@@ -48,9 +50,11 @@ def suspicions(
     """
     if read.examples < LEAK_ROWS:
         return []
-    found = list(_explained(read.schema, whole))
-    named = {note.split(" alone ")[0] for note in found}
-    found += [note for note in _told_apart(read) if note.split(" alone ")[0] not in named]
+    explained = _explained(read, whole, losses)
+    named = {one.column for one in explained}
+    apart = [one for one in _told_apart(read) if one.column not in named]
+    found = _beware(read.schema, explained, "explains {share} of {target}", "explain most of")
+    found += _beware(read.schema, apart, "tells {target} in {share} of rows", "tell")
     found += [*_told(read, whole), *_one_row(read.schema, whole)]
     freedom = whole.rows - len(read.schema.inputs) - 1
     for target, one, loss in zip(read.schema.targets, fit, losses, strict=True):
@@ -63,26 +67,65 @@ def suspicions(
     return found
 
 
-def _beware(column: str, what: str) -> str:
-    return f"{column} alone {what}: if it is part of it, or known only afterwards, learn without it"
+@dataclass(frozen=True)
+class _Alone:
+    """A column that alone says nearly all of a target: what share, for an output of it."""
+
+    column: str
+    target: str
+    share: float
+    words: str
 
 
-def _explained(schema: Schema, whole: Moments) -> Iterator[str]:
-    """Columns that alone explain nearly all of a target."""
-    p = len(schema.inputs)
-    for at, target in enumerate(schema.outputs):
-        for column, span in schema.spans().items():
-            problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
-            if not problem.targets[0] > 0:
-                continue
-            error = float(problem.squared_error(solve(problem).weights)[0])
-            r2 = 1 - error / float(problem.targets[0])
-            if r2 > LEAK:
-                yield _beware(column, f"explains {r2:.0%} of {target}")
+def _beware(schema: Schema, found: Sequence[_Alone], one: str, many: str) -> list[str]:
+    """A line on the columns that alone say nearly all of a target; of kin only the best."""
+    best: dict[tuple[Any, str], _Alone] = {}
+    made_of = {column.name: frozenset(column.term.columns) for column in schema.columns}
+    for each in sorted(found, key=lambda each: -each.share):
+        # Powers of a number, and parts of a date, say what it says itself.
+        best.setdefault((made_of[each.column], each.target), each)
+    leaks = list(best.values())
+    if not leaks:
+        return []
+    if len(leaks) == 1:
+        says = f"{leaks[0].column} alone {one.format(share=leaks[0].words, target=leaks[0].target)}"
+        return [f"{says}: if it is part of it, or known only afterwards, learn without it"]
+    targets = list(dict.fromkeys(each.target for each in leaks))
+    of = [f" of {each.target}" if len(targets) > 1 else "" for each in leaks]
+    names = first_of([f"{e.column} ({e.words}{o})" for e, o in zip(leaks, of, strict=True)])
+    what = targets[0] if len(targets) == 1 else "these"
+    return [
+        f"{names} each alone {many} {what}: if one is part of it, or known only afterwards, learn "
+        "without it"
+    ]
 
 
-def _told_apart(read: Read) -> Iterator[str]:
-    """Columns by which alone classes, or yes and no, could be told; of those not yet named."""
+def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone]:
+    """Columns that alone explain nearly all of a target, beyond what as many would by chance."""
+    schema, n = read.schema, read.examples
+    p, found = len(schema.inputs), []
+    for loss, (target, outputs) in zip(losses, schema.target_spans().items(), strict=True):
+        for at in range(outputs.start, outputs.stop):
+            for column, span in schema.spans().items():
+                problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
+                variation = float(problem.targets[0])
+                error = float(problem.squared_error(solve(problem).weights)[0])
+                if loss == "logistic" and schema.row_weight is not None:
+                    # Trials stray within their shares, too: as yes and no.
+                    mean = float(whole.mean[p + at] * whole.scale[p + at])
+                    strays = mean * (1 - mean) * whole.rows / whole.scale[p + at] ** 2
+                    error, variation = error + strays - variation, strays
+                left = n - 1 - (span.stop - span.start)
+                if not variation > 0 or left < 1:
+                    continue
+                r2 = 1 - error / variation * (n - 1) / left
+                if r2 > LEAK:
+                    found.append(_Alone(column, target, r2, f"{r2:.0%}"))
+    return found
+
+
+def _told_apart(read: Read) -> Iterator[_Alone]:
+    """Columns by which alone classes, or yes and no, could be told."""
     schema = read.schema
     spans = schema.target_spans()
     apart = [target for target in schema.targets if _is_apart(target)]
@@ -99,8 +142,8 @@ def _told_apart(read: Read) -> Iterator[str]:
         for column, span in schema.spans().items():
             right = _guessed(_group_of(inputs[:, span]), member)
             if wrong > 0 and len(member) - right < MISTAKES_LEFT * wrong:
-                share = percent(right / len(member))
-                yield _beware(column, f"tells {target.name} in {share} of rows")
+                share = right / len(member)
+                yield _Alone(column, target.name, share, percent(share))
 
 
 def _is_apart(target: Target) -> bool:
@@ -138,12 +181,12 @@ def _told(read: Read, whole: Moments) -> list[str]:
         # Beyond that it depends on them, which is told elsewhere.
         if INFLATED < one.inflation < 1e10 and not kin:
             found.append(inflated_words(one))
-    return found[:TOLD_SHOWN]
+    return ["; ".join(found[:TOLD_SHOWN])] if found else []
 
 
-def _one_row(schema: Schema, whole: Moments) -> Iterator[str]:
-    """Numbers of which one row makes most of the variation."""
-    spans = schema.spans()
+def _one_row(schema: Schema, whole: Moments) -> list[str]:
+    """A line on the numbers of which one row makes most of the variation."""
+    spans, found = schema.spans(), []
     for column in schema.columns:
         # What is computed, or says yes and no, may well be 0 in nearly every row.
         if not isinstance(column, Number) or column.expression is not None:
@@ -155,7 +198,16 @@ def _one_row(schema: Schema, whole: Moments) -> Iterator[str]:
         mean = float(whole.mean[at] * whole.scale[at])
         far = max(column.low, column.high, key=lambda end: abs(end - mean))
         if variation > 0 and np.isfinite(variation) and (far - mean) ** 2 > ONE_ROW * variation:
-            yield (
-                f"one row's {column.name} is {number(far)} and makes "
-                f"{(far - mean) ** 2 / variation:.0%} of all its variation: mend it if it is wrong"
-            )
+            share = (far - mean) ** 2 / variation
+            found.append((share, column.name, number(far)))
+    if not found:
+        return []
+    found.sort(key=lambda one: -one[0])
+    if len(found) == 1:
+        share, name, far_ = found[0]
+        return [
+            f"one row's {name} is {far_} and makes {share:.0%} of all its variation: mend it if it "
+            "is wrong"
+        ]
+    names = first_of([f"{name} ({value}, {share:.0%})" for share, name, value in found])
+    return [f"one row makes most of the variation of each of {names}: mend them if they are wrong"]

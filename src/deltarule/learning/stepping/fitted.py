@@ -90,7 +90,7 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
         intercept_error=found[p] if known and task.model.intercept else None,
         # Beside a kink curvature says nothing of the next step.
         clusters=clusters if known else None,
-        alphas=None if sharp else own_alphas(average, task.standard, intercept=intercept),
+        alphas=None if sharp else own_alphas(average, task.outward, intercept=intercept),
         notes=notes,
     )
 
@@ -147,7 +147,7 @@ def _errors(
         curvature = found
     if errors_of(task) not in ("classical", ""):
         return _robust(task, weights, actual, curvature, clusters)
-    each = standard_errors(curvature, task.standard, intercept=task.model.intercept)
+    each = standard_errors(curvature, task.outward, intercept=task.model.intercept)
     if all(loss.noise == "known" for loss in task.losses):
         return each
     known = [loss.noise == "known" for loss in task.losses]
@@ -174,7 +174,7 @@ def _robust(
     return robust_errors(
         inverses(curvature, q),
         slopes(rows, task.model, task.loss, weights),
-        task.standard,
+        task.outward,
         kind=errors_of(task),
         hat=inverses(expected, q),
         intercept=task.model.intercept,

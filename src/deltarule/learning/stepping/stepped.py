@@ -26,9 +26,11 @@ def outcome_of(steps: Stepwise) -> Outcome:
 
     Errors:  DivergedError when the weights or their error are no longer finite
     """
-    task, last = steps.task, steps.last
-    if last is None or last.stopped is None:
-        *_, last = steps.steps()
+    task = steps.task
+    if steps.last is None or steps.last.stopped is None:
+        for _ in steps.steps():
+            pass
+    last = steps.last
     assert last is not None, "there is at least one step"
     assert last.stopped is not None, "the last step says why it stopped"
     if not all(np.isfinite(array).all() for array in last.weights.values()):
@@ -44,7 +46,7 @@ def outcome_of(steps: Stepwise) -> Outcome:
         lasso=task.choice.lasso,
         minimised=task.penalties.words(task.choice, task.settings.losses[0]),
         sampled=steps.sampled,
-        condition=Spectrum.of(task.problem).condition,
+        condition=Spectrum.of(task.as_it_stands).condition,
         errors=errors_of(task),
         course=list(steps.course),
         batch=None if task.batches is None else task.batches.size,
@@ -58,7 +60,7 @@ def outcome_of(steps: Stepwise) -> Outcome:
 
 def _squared(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
     task = steps.task
-    alphas = Spectrum.of(task.problem).alphas
+    alphas = Spectrum.of(task.as_it_stands).alphas
     if task.settings.alpha is None:
         curvature = task.objective(task.first(), curvature=True).average().curvature
         alphas = alphas if curvature is None else alpha_range_of(curvature)

@@ -90,7 +90,13 @@ class Stepwise:
                 self.ended = step.before
                 own = replace(own, stopped=self._said(step.stopped, own))
             self.last = own
-            yield own
+            yield self._shown(own)
+
+    def _shown(self, own: Step) -> Step:
+        """The step with weights of inputs that are measured from zero."""
+        moved = None if own.moved is None else self.task.shown(own.moved)
+        before, weights = self.task.shown(own.before), self.task.shown(own.weights)
+        return replace(own, before=before, weights=weights, moved=moved)
 
     def step_in_own_units(self, step: Step) -> Step:
         """The step as people see it: weights in the inputs' own units, and the chosen rows."""

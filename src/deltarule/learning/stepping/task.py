@@ -22,10 +22,10 @@ from deltarule.learning.settings import Settings
 from deltarule.learning.sparse import tried_on
 from deltarule.learning.stepping.pacing import Rowwise
 from deltarule.learning.stepping.rounds import WATCHED, Adaptive, Rounds, best, narrowed
-from deltarule.moments.moments import total
+from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.problem import Problem
 from deltarule.moments.solve import solve
-from deltarule.moments.standard import Standard
+from deltarule.moments.standard import Standard, from_zero
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import alpha_range_of
 from deltarule.rule.losses.loss import Loss
@@ -57,7 +57,8 @@ class Task:
         self.by_hand = by_hand
         p, k = len(read.schema.inputs), len(read.schema.outputs)
         self.spans = list(read.schema.target_spans().values())
-        self.asked = Problem(range(p), range(p, p + k), read.plan.asked.intercept, start, frozen)
+        intercept = read.plan.asked.intercept
+        self.asked = Problem(range(p), range(p, p + k), intercept, start, frozen, read.centre)
         self.problem = self.asked.of(total(read.folds))
         self.model = Linear(intercept=read.plan.asked.intercept)
         self.rounds: Rounds | None = None
@@ -88,6 +89,22 @@ class Task:
         # A frozen intercept means the one people see, so the inputs must keep their own zero.
         held = self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).any())
         return Standard.of(self.problem, centre=not held)
+
+    @property
+    def as_it_stands(self) -> LeastSquares:
+        """The problem of inputs that are measured from zero."""
+        return self.asked.as_it_stands(total(self.read.folds))
+
+    @property
+    def outward(self) -> Standard:
+        """The way from standardised weights to those of inputs that are measured from zero."""
+        centre = self.read.centre
+        return self.standard if centre is None else self.standard.moved(centre)
+
+    def shown(self, weights: Weights) -> Weights:
+        """Own weights as people see them: of inputs that are measured from zero."""
+        centre = self.read.centre
+        return weights if centre is None else from_zero(weights, centre)
 
     @property
     def loss(self) -> Loss:

@@ -74,6 +74,7 @@ class DatabaseSource:
     typed = True
     in_memory = False
     repeatable = False
+    once = False
     decimal = None
 
     def __init__(self, there: Address, reader: Reader) -> None:

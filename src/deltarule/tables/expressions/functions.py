@@ -21,6 +21,7 @@ import polars as pl
 from deltarule.errors import ExpressionError
 from deltarule.tables import names
 from deltarule.tables.expressions import spelling
+from deltarule.tables.expressions.budget import CELL, growth_of, size_of
 
 Kind = Literal[
     "number", "category", "boolean", "text", "date", "datetime", "time", "duration", "any"
@@ -45,8 +46,6 @@ ADVICE = {
     ("text", "date"): ": cast(... as date) reads dates from text",
 }
 
-# Operations that polars would be handed after all arguments were written out; see `uses`.
-LARGEST = 5_000
 LIKE_LENGTH = 200  # longer patterns make automata of megabytes
 
 
@@ -63,6 +62,8 @@ class Value:
     digits: int = 1
     """To how many digits category() writes it, so that months sort."""
     size: int = 1
+    growth: float = 1.0
+    """How many times the text of a column's cell it is at most, a cell counted as 100 letters."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def constant(value: float | str | bool | date | None) -> Value:
         return Value(pl.lit(None), "any", "null")
     kinds: dict[type, Kind] = {bool: "boolean", float: "number", str: "text", date: "date"}
     kind = kinds[type(value)]
-    return Value(pl.lit(value, dtype=TYPES[kind]), kind, repr(value), constant=value)
+    growth = len(value.encode()) / CELL if isinstance(value, str) else 0.0
+    return Value(pl.lit(value, dtype=TYPES[kind]), kind, repr(value), constant=value, growth=growth)
 
 
 def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
@@ -129,10 +131,11 @@ def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
         _fit(value, kind if slot == "same" else slot, name)
         for value, slot in zip(values, slots, strict=True)
     ]
-    size = _size(values, function.uses, name)
+    size = size_of(values, function.uses, name)
     gives = kind if function.gives == "same" else function.gives
+    growth = growth_of(values, name)
     expr = function.build(*arguments)
-    return Value(expr, gives, said, digits=function.digits, size=size)
+    return Value(expr, gives, said, digits=function.digits, size=size, growth=growth)
 
 
 def unknown(name: str, known: Sequence[str]) -> ExpressionError:
@@ -140,14 +143,6 @@ def unknown(name: str, known: Sequence[str]) -> ExpressionError:
     near = get_close_matches(name, known, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
     return ExpressionError(f"there is no function {name[:40]!r}: {hint}")
-
-
-def _size(values: Sequence[Value], uses: int, name: str) -> int:
-    """How many operations this is when all arguments are written out."""
-    size = 1 + uses * sum(value.size for value in values)
-    if size > LARGEST:
-        raise ExpressionError(f"it nests {name} too often to be computed: make it simpler")
-    return size
 
 
 def _slots(takes: str, count: int, name: str) -> list[str]:
@@ -278,7 +273,7 @@ def _like(text: pl.Expr, pattern: str) -> pl.Expr:
 
 
 def _substring(text: pl.Expr, start: float, length: float | None = None) -> pl.Expr:
-    if start < 1:
+    if not 1 <= start <= 1e9:
         raise ExpressionError(f"substring counts letters from 1, not from {start:g}")
     return text.str.slice(int(start) - 1, None if length is None else _count(length))
 
@@ -381,7 +376,8 @@ def case(values: Sequence[Value], *, said: str) -> Value:
     slots = ["boolean", kind] * (len(values) // 2) + [kind]
     pairs = zip(values, slots, strict=True)
     expr = _case(*(_fit(value, slot, "case") for value, slot in pairs))
-    return Value(expr, kind, said, size=_size(values, 1, "case"))
+    size, growth = size_of(values, 1, "case"), growth_of(values, "case")
+    return Value(expr, kind, said, size=size, growth=growth)
 
 
 def within(values: Sequence[Value], *, said: str) -> Value:
@@ -393,7 +389,7 @@ def within(values: Sequence[Value], *, said: str) -> Value:
     ]
     listed = pl.Series(choices, dtype=TYPES[kind] if kind != "any" else None)
     expr = _fit(values[0], kind, "in").is_in(listed.implode())
-    return Value(expr, "boolean", said, size=_size(values, 1, "in"))
+    return Value(expr, "boolean", said, size=size_of(values, 1, "in"))
 
 
 def _part(name: str, digits: int) -> Function:

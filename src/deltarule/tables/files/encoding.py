@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO, cast
 
@@ -30,6 +31,8 @@ SAMPLE_BYTES, SAMPLE_LINES, SAMPLE_MOST = 1 << 16, 20, 1 << 20
 # A first line longer than this is no line of a table.
 LONGEST_LINE = 1 << 24
 CHUNK = 1 << 20
+# What a packed file promises of its size may be wrong by a thousand times: it is counted, so far.
+COUNTED = 65 << 20
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", "UTF-8 with BOM"),
@@ -76,10 +79,16 @@ class Text:
     """Its encoding and packing in words."""
     notes: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """How many bytes it is, unpacked: about, where it is packed."""
-        return self.path.stat().st_size * (8 if packing_of(self.path) == "gzip" else 1)
+        """How many bytes it is, unpacked; of a packed file no more are counted than `COUNTED`."""
+        if packing_of(self.path) != "gzip":
+            return self.path.stat().st_size
+        size = 0
+        with unpacked(self.path, self.name) as stream:
+            while size < COUNTED and (chunk := stream.read(CHUNK)):
+                size += len(chunk)
+        return size
 
     def lines(self) -> Iterator[str]:
         """All its lines, for those who look for the wrong one.

@@ -1,12 +1,21 @@
 """Excel workbooks: one sheet as a table, its header found below titles as in a text file."""
 
+import re
+import zipfile
+import zlib
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 
 from deltarule.errors import EmptyError, MissingExtraError, ReadError
 from deltarule.tables.files.dialect import ROWS, Asked, header_names, numbered, place_header
+from deltarule.tables.files.encoding import CHUNK
 from deltarule.tables.polars import PROBLEMS, PolarsSource
+
+# What a workbook may unpack to, and how many cells a sheet may have, filled or not.
+LARGEST_BOOK, MOST_CELLS = 2 << 30, 50_000_000
+CELL, LONGEST_CELL = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"'), 16
 
 
 def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> PolarsSource:
@@ -20,6 +29,7 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> Pol
         raise MissingExtraError(
             f"reading {name} needs fastexcel: pip install 'deltarule[excel]'"
         ) from error
+    _check_size(path, name)
     try:
         book = fastexcel.read_excel(path)
         sheets = book.sheet_names
@@ -64,3 +74,51 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> Pol
     if above := [one for one in above if one]:
         source.notes.append(f"skipped above the {'header' if header else 'rows'}: {above[0]}")
     return source
+
+
+def _check_size(path: Path, name: str) -> None:
+    """Refuse a workbook that would fill memory: readers make room for all cells up to the last.
+
+    Errors:  ReadError
+    """
+    if not zipfile.is_zipfile(path):
+        return  # of an earlier format, whose sheets have 65,536 rows of 256 cells at most
+    try:
+        with zipfile.ZipFile(path) as book:
+            if sum(part.file_size for part in book.infolist()) > LARGEST_BOOK:
+                raise ReadError(
+                    f"{name} unpacks to more than {LARGEST_BOOK >> 20:,} MB: save its table as CSV"
+                )
+            for part in book.namelist():
+                if part.startswith("xl/worksheets/") and part.endswith(".xml"):
+                    with book.open(part) as sheet:
+                        _check_cells(sheet, name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise ReadError(f"{name} cannot be read as an Excel workbook: {error}") from error
+    except RuntimeError as error:  # zipfile's word for one with a password
+        raise ReadError(f"{name} has a password: save it without one") from error
+
+
+def _check_cells(sheet: IO[bytes], name: str) -> None:
+    """Refuse a sheet whose last cell lies too far out for all cells before it to be kept."""
+    rows = columns = 0
+    rest = b""
+    while chunk := sheet.read(CHUNK):
+        text = rest + chunk
+        for letters, digits in set(CELL.findall(text)):
+            rows = max(rows, int(digits))
+            columns = max(columns, _number(letters))
+        rest = text[-LONGEST_CELL:]
+        if rows * columns > MOST_CELLS:
+            raise ReadError(
+                f"{name} has a cell in row {rows:,} and one in column {columns:,}: a sheet of "
+                f"{rows * columns:,} cells, of at most {MOST_CELLS:,}; delete what lies far out"
+            )
+
+
+def _number(letters: bytes) -> int:
+    """The number of a column: 1 for A, 27 for AA."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number

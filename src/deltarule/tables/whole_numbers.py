@@ -1,0 +1,54 @@
+"""Whole numbers: whether a target's values rather count something, or are labels of classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy.special import gammaln, xlogy
+
+# Of more different values none are labels of classes.
+MOST_LABELS = 20
+# How many times likelier labels are to be evenly spread than to follow a law of counts: e ** 5.
+EVIDENCE = 5.0
+# Counts begin at 0 or 1, or at this share of their mean, or else their variance is about the mean;
+# beyond so many they are amounts.
+BEGIN, DISPERSION, MOST = 0.05, (0.7, 2.0), 1e6
+
+
+@dataclass(frozen=True)
+class WholeNumbers:
+    """What a target of whole numbers looks like, by its first rows.
+
+    `different` is how many values it has; they may be `counts`, and if they are few `labels`.
+    """
+
+    different: int
+    counts: bool
+    labels: bool
+
+
+def whole_numbers(series: pl.Series) -> WholeNumbers | None:
+    """What these numbers look like; None where some are not whole, below 0, or missing all.
+
+    Labels are about as frequent each; counts follow a Poisson or, spread further, a geometric law
+    of the same mean.
+    """
+    if not series.dtype.is_numeric():
+        return None
+    values = series.drop_nulls().cast(pl.Float64)
+    if not len(values) or not ((values >= 0) & (values == values.floor())).all():
+        return None
+    found = values.value_counts().to_numpy().T
+    value, times = found[0], found[1]
+    n, different = float(times.sum()), len(value)
+    mean = float(value @ times) / n
+    poisson = float(times @ (xlogy(value, mean) - mean - gammaln(value + 1)))
+    geometric = float(n * (xlogy(mean, mean) - xlogy(1 + mean, 1 + mean)))
+    even = -n * np.log(different)
+    few = 2 < different <= MOST_LABELS
+    labels = few and even > max(poisson, geometric) + EVIDENCE
+    begin = float(value.min()) <= max(1.0, BEGIN * mean)
+    variance = float(times @ (value - mean) ** 2) / n
+    begin |= DISPERSION[0] * mean <= variance <= DISPERSION[1] * mean
+    counts = different > 2 and begin and float(value.max()) < MOST
+    return WholeNumbers(different, counts=bool(counts and not labels), labels=few)
