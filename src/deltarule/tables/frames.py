@@ -50,6 +50,7 @@ class PartsSource:
 
     typed = True
     decimal = None
+    date_order: str | None = None
 
     def __init__(
         self,
@@ -179,7 +180,8 @@ def source(
     """A file or database that needs more words than its address, for learn, predict and the others.
 
     `table` or `query` say what of a database; `how` says what need not be found out of a file:
-    format, separator, quote, header, encoding, skip, sheet.
+    format, separator, quote, header, encoding, skip, sheet; of both, `dates` says the order of the
+    parts of dates in text: ymd, mdy or dmy, or none where text is no date.
 
     Errors:  TableError and its kinds; LearningError for settings that do not fit the address
     """
@@ -190,9 +192,10 @@ def source(
     if is_database(str(address)):
         from deltarule.tables.databases.database import open_database
 
+        order = how.pop("dates", None)
         if how:
             raise LearningError(f"'{next(iter(how))}' is for files, and this is a database")
-        return open_database(str(address), table=table, query=query)
+        return open_database(str(address), table=table, query=query, dates=order)
     if table is not None or query is not None:
         raise LearningError(f"{address} is no database: it has no table or query to name")
     return open_file(address, how)

@@ -23,7 +23,7 @@ from deltarule.tables.row_ids import is_id, numbers_rows
 from deltarule.tables.schema import LeftOut
 from deltarule.tables.source import LOOK_ROWS
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
-from deltarule.tables.text_columns import Formats
+from deltarule.tables.text_formats import Formats, NumberFormat, format_of
 from deltarule.tables.values import (
     check_exposure,
     class_names,
@@ -79,7 +79,7 @@ class Plan:
     ids: list[str] = field(default_factory=list)
     """Whole numbers that are inputs, though they seem to say only which row is which."""
     formats: Formats = field(default_factory=dict)
-    """How the columns that were text are read."""
+    """How the text is read of each column that expressions or inputs read as another kind."""
 
     @property
     def beside(self) -> list[str]:
@@ -296,9 +296,12 @@ def plan(
         raise LearningError(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
-    shown = Look(
-        look, name, asked.dates, {name: one.expression(name) for name, one in formats.items()}
-    )
+    numbers = {
+        column: one.expression(column)
+        for column, one in formats.items()
+        if isinstance(one, NumberFormat)
+    }
+    shown = Look(look, name, asked.dates, numbers)
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     cluster = one_term(asked.cluster, shown) if asked.cluster else None
@@ -332,10 +335,11 @@ def plan(
         terms[offset.name] = offset
     kinds = dict(look.schema)
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
-    read = {column for term in terms.values() for column in term.columns}
-    own = {column: one for column, one in formats.items() if column in read}
+    read = dict.fromkeys(column for term in terms.values() for column in term.columns)
+    own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
+    read_as = {column: one for column, one in own.items() if one is not None}
     left_out = _unusable(look, asked)
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=own)
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=read_as)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     if cluster is not None:

@@ -30,6 +30,7 @@ from deltarule.rule.predict import Array, Mask
 from deltarule.tables.asked import LARGEST_SUMS, Asked
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.causes import counted, gap, weight_gap
+from deltarule.tables.date_columns import Later
 from deltarule.tables.folds import Times
 from deltarule.tables.level_counts import LevelCounts, count_levels
 from deltarule.tables.plan import FractionError, Plan, plan
@@ -39,7 +40,7 @@ from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
-from deltarule.tables.text_columns import TooManyOddError, formatted, several
+from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, several
 from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
@@ -349,6 +350,7 @@ def read(
     What is kept of the rows may depend on what the look shows.
     """
     texts: frozenset[str] = frozenset()
+    later: Later = {}
     counted: dict[str, LevelCounts] = {}
     again = False
     while True:
@@ -358,10 +360,10 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
-            read_as = formatted(source, asked)
+            read_as = formatted(source, asked, later)
             look = read_as.look()
             made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
-            if _count(source, made, counted):
+            if _count(read_as, made, counted):
                 continue
             if asked.time is not None:
                 made.cuts = Times.of(read_as.batches(made.times)).cuts(asked.folds)
@@ -370,6 +372,8 @@ def read(
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
             found = _read(read_as, made, progress, kept.cells, sample)
+        except ReadAgainError as error:
+            again, later = True, error.later
         except UnparsedError as error:
             again = True
             if not isinstance(error, TooManyOddError) and source.widen():
@@ -384,7 +388,7 @@ def read(
         except NumbersError as error:
             again, asked = True, replace(asked, takes={**asked.takes, error.target: "numbers"})
         else:
-            if _count(source, made, counted):
+            if _count(read_as, made, counted):
                 again = True
                 continue
             if again:
@@ -404,7 +408,7 @@ def _count(source: Source, made: Plan, counted: dict[str, LevelCounts]) -> bool:
     """Count in all rows the levels that the rows so far leave open; whether there were such."""
     unsure = {} if source.once else made.uncounted(counted)
     if unsure:
-        counted |= count_levels(formatted(source, made.asked), unsure)
+        counted |= count_levels(source, unsure)
     return bool(unsure)
 
 

@@ -39,6 +39,11 @@ class Source(Protocol):
         ...
 
     @property
+    def date_order(self) -> str | None:
+        """The order of the parts of dates in its text, if it was said; none for no dates."""
+        ...
+
+    @property
     def rows(self) -> int | None:
         """How many rows, where that is known without reading."""
         ...
