@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,6 +37,7 @@ from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
+from deltarule.tables.spill import Spill
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
 from deltarule.tables.values import row_weights_of
 
@@ -87,6 +88,8 @@ class Read:
     every: Schema
     within: Sequence[int] | None = None
     """The folds that rows are of, if not of all."""
+    kept: Spill | None = None
+    """All rows of a source that may give them in another order when it is read again."""
     centre: Array | None = None
     """What inputs are measured from, (p,); None for zero."""
 
@@ -163,9 +166,8 @@ class Read:
     def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
         """All rows again, as `encoded` wants them, and how many came before."""
         row = 0
-        for frame in (
-            self.frames if self.frames is not None else self.source.batches(self.plan.columns)
-        ):
+        frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
+        for frame in self.source.batches(self.plan.columns) if frames is None else frames:
             yield frame, row
             row += frame.height
 
@@ -418,6 +420,7 @@ def _read(
     reading = Reading(folds=asked.folds)
     frame: Frame | None = None
     frames: list[pl.DataFrame] | None = []
+    spill = None if source.repeatable else Spill()
     waiting: deque[tuple[Chunk, int, Future[Sums]]] = deque()
     rows = 0
 
@@ -445,9 +448,12 @@ def _read(
                 few.add(batch, before)
                 if sample is not None:
                     sample.add(batch, before)
-                if frames is not None:
+                if frames is None:
+                    _keep([batch], spill)
+                else:
                     frames.append(batch)
                     if rows * batch.width > keep:
+                        _keep(frames, spill)
                         frames = None
                 if progress:
                     progress(rows, source.rows)
@@ -469,7 +475,15 @@ def _read(
         drawn=few.parts,
         at_first=source.reads,
         every=schema,
+        kept=spill if frames is None else None,
     )
+
+
+def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:
+    """Add the frames to those that are kept, where rows have to be."""
+    if spill is not None:
+        for frame in frames:
+            spill.add(frame)
 
 
 def workers() -> int:
