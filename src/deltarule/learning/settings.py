@@ -173,6 +173,9 @@ class Settings:
             listed = isinstance(names, Iterable) and all(isinstance(one, str) for one in names)
             if not listed and not (names is None and name != "predict"):
                 raise LearningError(f"{name} is {names!r}: give a column's name, or a list of them")
+        for name in ("weight", "offset", "exposure", "id", "group", "time", "cluster"):
+            if getattr(self, name) == "":
+                raise LearningError(f"{name} is empty: give a column's name, or leave it out")
         if not self.targets:
             raise LearningError("name at least one column to predict")
         if self.using is not None and not self.using:
