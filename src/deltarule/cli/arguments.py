@@ -22,7 +22,7 @@ How = Annotated[
         "--read",
         metavar="KEY=VALUE",
         help="How to read a file, where that should not be found out: separator, quote, header, "
-        "encoding, skip, decimal, format, sheet.",
+        "encoding, skip, decimal, format, sheet; dates=mdy, dmy or ymd, the order of their parts.",
     ),
 ]
 DatabaseTable = Annotated[

@@ -27,24 +27,26 @@ from deltarule.moments.pieces import Pieces
 from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.asked import Asked
+from deltarule.tables.asked import LARGEST_SUMS, Asked
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.causes import counted, gap, weight_gap
+from deltarule.tables.date_columns import Later
 from deltarule.tables.folds import Times
+from deltarule.tables.level_counts import LevelCounts, count_levels
 from deltarule.tables.plan import FractionError, Plan, plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
-from deltarule.tables.text_columns import TooManyOddError, formatted, several
+from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, several
 from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
-# Each batch in flight has sums of its own: half a GB of them is 3,600 columns in five folds.
-LARGEST_SUMS = 1 << 29
+# The sums of all batches in flight take no more than this, unless those of one do.
+SUMS_IN_FLIGHT = 1 << 28
 # Rows kept in memory as they were read: 256 MB of numbers.
 KEPT_CELLS = 32_000_000
 # Numbers that rows to judge by are encoded to at a time, 16 MB.
@@ -346,6 +348,8 @@ def read(
     What is kept of the rows may depend on what the look shows.
     """
     texts: frozenset[str] = frozenset()
+    later: Later = {}
+    counted: dict[str, LevelCounts] = {}
     again = False
     while True:
         try:
@@ -354,15 +358,20 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
-            read_as = formatted(source, asked)
-            made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
+            read_as = formatted(source, asked, later)
+            look = read_as.look()
+            made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
+            if _count(read_as, made, counted):
+                continue
             if asked.time is not None:
-                made.cuts = _cuts(read_as, made)
+                made.cuts = Times.of(read_as.batches(made.times)).cuts(asked.folds)
             kept = keep if isinstance(keep, Keep) else keep(made)
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
             found = _read(read_as, made, progress, kept.cells, sample)
+        except ReadAgainError as error:
+            again, later = True, error.later
         except UnparsedError as error:
             again = True
             if not isinstance(error, TooManyOddError) and source.widen():
@@ -377,6 +386,9 @@ def read(
         except NumbersError as error:
             again, asked = True, replace(asked, takes={**asked.takes, error.target: "numbers"})
         else:
+            if _count(read_as, made, counted):
+                again = True
+                continue
             if again:
                 found.notes.append(
                     "the first rows did not show what all columns hold: the file was read again"
@@ -390,15 +402,12 @@ def read(
             return found
 
 
-def _cuts(source: Source, made: Plan) -> tuple[float, ...]:
-    """The times that part the periods: one read of a column or two."""
-    times = Times()
-    for batch in source.batches(made.times):
-        at, counts = batch.get_columns()
-        learnt = at.is_not_null() & at.is_finite() & (counts > 0)
-        kept = batch.filter(learnt.fill_null(value=False))
-        times.add(*(column.to_numpy() for column in kept.get_columns()))
-    return times.cuts(made.asked.folds)
+def _count(source: Source, made: Plan, counted: dict[str, LevelCounts]) -> bool:
+    """Count in all rows the levels that the rows so far leave open; whether there were such."""
+    unsure = {} if source.once else made.uncounted(counted)
+    if unsure:
+        counted |= count_levels(source, unsure)
+    return bool(unsure)
 
 
 def _read(
@@ -409,7 +418,7 @@ def _read(
         raise ColumnError(
             f"{source.name} has no column to use as an input ({why or 'only the target'})"
         )
-    _check_size(made, source.name)
+    in_flight = _in_flight(made, source.name)
     asked = made.asked
     few = Sample.to_judge_by(len(made.columns), made.row_column)
     reading = Reading(folds=asked.folds)
@@ -434,7 +443,7 @@ def _read(
                     frame = Frame.guess(chunk.numbers)
                 waiting.append((chunk, rows, pool.submit(tally, chunk, frame, folds=asked.folds)))
                 # In step, not as workers happen to be done: the same table gives the same sums.
-                if len(waiting) > 2 * workers():
+                if len(waiting) > in_flight:
                     frame = take()
                 before, rows = rows, rows + batch.height
                 few.add(batch, before)
@@ -472,10 +481,10 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check_size(made: Plan, name: str) -> None:
-    """Refuse more columns than their products have room for.
+def _in_flight(made: Plan, name: str) -> int:
+    """How many batches may wait for their sums to be added.
 
-    Errors:  ColumnError
+    Errors:  ColumnError for more columns than their products have room for
     """
     columns = made.width
     needed = made.asked.folds * columns**2 * 8
@@ -484,6 +493,9 @@ def _check_size(made: Plan, name: str) -> None:
             f"{name} has {columns:,} columns of numbers, and the sums of their products would take "
             f"{needed / 1e9:,.1f} GB: name those to use"
         )
+    levels = sum(one.most for one in made.levels.values())
+    needed += made.asked.folds * levels * (levels // 2 + columns) * 8
+    return max(1, min(2 * workers(), SUMS_IN_FLIGHT // max(needed, 1)))
 
 
 def _nothing_left(name: str, asked: Asked, causes: Mapping[str, int]) -> TableError:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import polars as pl
 
 from deltarule.errors import ColumnError, ReadError, TableError
-from deltarule.tables.expressions.spelling import CODE
+from deltarule.tables.expressions.spelling import CODE, cells_of
 from deltarule.tables.files.dialect import GAP_WORDS, ROW_NAME, Asked, Dialect, find_dialect
 from deltarule.tables.files.encoding import Text, blocks
 from deltarule.tables.names import is_pattern
@@ -23,7 +23,7 @@ from deltarule.tables.polars import (
     said,
 )
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
-from deltarule.tables.text_columns import DECIMAL, cells_of, decimal_evidence
+from deltarule.tables.text_formats import DECIMAL, decimal_evidence
 
 __all__ = ["GAP_WORDS", "CsvSource"]
 
@@ -164,7 +164,6 @@ class CsvSource(PolarsSource):
             has_header=found.names_stand,
             skip_lines=found.lines_above,
             infer_schema_length=look_rows,
-            try_parse_dates=True,
             # polars leaves quotes inside quoted names doubled
             new_columns=list(found.names),
             schema_overrides=kinds,
