@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, Table
-from deltarule.cli.table import source_of
+from deltarule.cli.table import source_of, tell_order
 
 
 def diagnose(
@@ -27,7 +27,9 @@ def diagnose(
     from deltarule.model import load
     from deltarule.views.text import table as as_table
 
-    found = load(model).diagnose(source_of(table, read, db_table, query), rows=rows)
+    source = source_of(table, read, db_table, query)
+    found = load(model).diagnose(source, rows=rows)
+    tell_order(source, query)
     if as_json:
         print(json.dumps(found.to_dict(), allow_nan=False))
         return

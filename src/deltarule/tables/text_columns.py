@@ -130,6 +130,7 @@ class FormattedSource:
         self.name, self.dialect = source.name, source.dialect
         self.typed, self.in_memory = source.typed, source.in_memory
         self.once, self.files = source.once, source.files
+        self.repeatable = source.repeatable
         self.own_notes: list[str] = []
         self.odd: dict[str, OddCells] = {}
         self._raw: pl.DataFrame | None = None
