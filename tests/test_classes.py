@@ -214,7 +214,10 @@ def test_missing_classes_leave_their_rows_out() -> None:
     model = dr.learn(gaps, predict="colour", using=NAMES)
     kept = dr.learn(gaps.drop_nulls("colour"), predict="colour", using=NAMES)
     assert model.record.rows_left_out == 30
-    assert [w.weight for w in model.record.weights] == [w.weight for w in kept.record.weights]
+    # The rows are in other folds, whose sums are added in another order.
+    assert [w.weight for w in model.record.weights] == pytest.approx(
+        [w.weight for w in kept.record.weights], rel=1e-12
+    )
 
 
 @settings(deadline=None, derandomize=True, max_examples=8)
@@ -232,9 +235,10 @@ def test_a_row_weight_counts_as_copies(seed: int) -> None:
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
-    """Neither the classes' names nor the folds depend on which row comes first."""
-    shuffled = TABLE.sample(fraction=1.0, shuffle=True, seed=5)
-    one, other = (dr.learn(t, predict="colour", using=NAMES) for t in (TABLE, shuffled))
+    """Neither the classes' names nor the folds of ids depend on which row comes first."""
+    table = TABLE.with_row_index("id")
+    shuffled = table.sample(fraction=1.0, shuffle=True, seed=5)
+    one, other = (dr.learn(t, predict="colour", using=NAMES, id="id") for t in (table, shuffled))
     assert one.record.contract.outputs == other.record.contract.outputs
     assert one.record.held_out is not None
     assert other.record.held_out is not None

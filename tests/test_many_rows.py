@@ -121,15 +121,18 @@ def test_a_sorted_table_begins_on_a_sample_of_all_of_it(by: str, descending: boo
 @settings(deadline=None, derandomize=True, max_examples=8)
 @given(turns=st.integers(2, 64), seed=st.integers(0, 2**31))
 def test_a_sample_keeps_all_classes_that_take_turns(turns: int, seed: int) -> None:
-    drawn = Sample(rows=4_000)
+    drawn = Sample("row", rows=4_000)
     rows = 60_000
     classes = pl.DataFrame({"class": np.arange(rows) % turns})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample, "SAMPLE_ROWS", 4_000)
         for start in range(0, rows, 7_000):
-            drawn.add(classes.slice(start, 7_000))
+            drawn.add(classes.slice(start, 7_000), start)
         parts = drawn.frames(rows)
-    counts = np.bincount(pl.concat(parts)["class"], minlength=turns)
+    found = pl.concat(parts)
+    assert (found["row"] % turns == found["class"]).all(), "rows keep their numbers"
+    assert found["row"].is_unique().all()
+    counts = np.bincount(found["class"], minlength=turns)
     expected = counts.sum() / turns
     assert 4_000 <= counts.sum() <= 8_000
     # Five standard deviations of a count.

@@ -129,13 +129,15 @@ def test_nearly_dependent_inputs_are_judged_by_the_second_read() -> None:
     assert (found["y_high"] - found["y_low"]).max() < 6  # noise of 1: 3.3, were all known
 
 
-def test_a_weight_of_k_is_k_copies(mixed: pl.DataFrame) -> None:
+def test_a_weight_of_k_is_k_copies(
+    mixed: pl.DataFrame, copied: Callable[..., pl.DataFrame]
+) -> None:
     times = np.random.default_rng(3).integers(0, 4, mixed.height)
     table = mixed.with_columns(times=times)
     weighed = dr.learn(table, predict="price", using=["age", "size"], weight="times", ridge=0)
-    copies = mixed[np.repeat(np.arange(mixed.height), times)]
-    copied = dr.learn(copies, predict="price", using=["age", "size"], ridge=0)
-    one, other = (model.predict(mixed, interval=0.9) for model in (weighed, copied))
+    copies = copied(table, "times")
+    again = dr.learn(copies, predict="price", using=["age", "size"], id="id", ridge=0)
+    one, other = (model.predict(mixed, interval=0.9) for model in (weighed, again))
     for name in ("price_low", "price_high"):
         assert one[name].to_list() == pytest.approx(other[name].to_list(), rel=1e-9)
 

@@ -221,3 +221,13 @@ def test_where_there_is_enough_to_learn_from_no_ridge_is_taken(seed: int) -> Non
     x = rng.normal(size=(100, 3))
     table = {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": x.sum(axis=1) + rng.normal(size=100)}
     assert dr.learn(table, predict="y").record.learnt[0].ridge == 0
+
+
+def test_what_dependent_inputs_mean_is_said_of_the_weights_that_are_given() -> None:
+    table = noise(24, 30)
+    plain, held = dr.learn(table, predict="y", ridge=0), dr.learn(table, predict="y", ridge=1)
+    dependent = [note for note in plain.record.notes if "depends on" in note]
+    assert all("the smallest are given" in note for note in dependent)
+    dependent = [note for note in held.record.notes if "depends on" in note]
+    assert all("the ridge shares their weight" in note for note in dependent)
+    assert not [note for note in held.record.notes if "digits are in doubt" in note]

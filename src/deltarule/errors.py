@@ -32,7 +32,13 @@ UNPRINTABLE = re.compile(
 )
 # In a URL before the host; in a connection string or query of a URL, also with = written as %3D.
 CREDENTIALS = (
-    (re.compile(r"(//|\bpostgres(?:ql)?:)(?!USER:PASSWORD@)[^\s/:@]*:[^\n]*@"), r"\1***@"),
+    # A path has one slash where a URL has two.
+    (
+        re.compile(
+            r"(?i)(//|\b[a-z][\w+.-]+:/|\bpostgres(?:ql)?:)(?!USER:PASSWORD@)[^\s/:@]*:[^\n]*@"
+        ),
+        r"\1***@",
+    ),
     (
         re.compile(
             r"(?i)((?<![a-z])(?:ssl)?(?:pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access)_?key)"

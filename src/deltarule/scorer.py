@@ -27,7 +27,8 @@ from deltarule.tables.names import check_there, column
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.schema import Noticed, Schema, Target
 from deltarule.tables.source import Source
-from deltarule.tables.text_columns import FormattedSource, NumberFormat
+from deltarule.tables.text_columns import FormattedSource
+from deltarule.tables.text_formats import Format, NumberFormat
 from deltarule.tables.values import check_exposure, row_weights_of
 
 Kinds = Mapping[str, type[pl.DataType]]
@@ -269,15 +270,17 @@ def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int)
 
 def bound(source: Source, *contracts: Schema) -> FormattedSource:
     """The source with its text read as the contracts say; a file's own decimal mark goes first."""
-    formats: dict[str, NumberFormat] = {}
+    formats: dict[str, Format] = {}
     labels: set[str] = set()
     for contract in contracts:
-        own = contract.number_formats
+        own = contract.text_formats
         formats |= own
         labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
     mark = source.decimal
     read_as = {
-        name: one if mark is None else one.model_copy(update={"decimal": mark})
+        name: one.model_copy(update={"decimal": mark})
+        if mark is not None and isinstance(one, NumberFormat)
+        else one
         for name, one in formats.items()
         if name not in labels
     }

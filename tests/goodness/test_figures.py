@@ -52,10 +52,10 @@ def test_yes_no_figures_are_those_of_another_library():
 
 
 def test_classes_are_counted_by_what_they_are_and_what_was_predicted():
-    found = Classified(["a", "b", "c"], np.array([0.2, 0.5, 0.3]))
+    found = Classified(["a", "b", "c"])
     predictions = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.5, 0.4, 0.1]])
     targets = np.eye(3)[[0, 1, 2, 2]]
-    found.add(predictions, targets, np.array([1.0, 1.0, 1.0, 2.0]))
+    found.add(predictions, targets, np.array([1.0, 1.0, 1.0, 2.0]), np.array([0.2, 0.5, 0.3]))
     figures = found.figures()
     assert figures.confusion == ((1, 0, 0), (0, 1, 0), (2, 0, 1))
     assert figures.accuracy == pytest.approx(3 / 5)
@@ -87,8 +87,8 @@ def test_the_auc_of_classes_is_that_of_another_library():
     assert figures.classes.auc == pytest.approx(known, rel=1e-13)
     assert figures.classes.auc_within == 0
     # A class that no row has cannot be ranked: the others are.
-    few = Classified("abcd", np.full(4, 0.25))
-    few.add(likely[:9], np.eye(4)[[0, 1, 2] * 3], np.ones(9))
+    few = Classified("abcd")
+    few.add(likely[:9], np.eye(4)[[0, 1, 2] * 3], np.ones(9), np.full(4, 0.25))
     others = [metrics.roc_auc_score(np.arange(9) % 3 == of, likely[:9, of]) for of in range(3)]
     assert few.figures().auc == pytest.approx(np.mean(others), rel=1e-13)
 

@@ -1,5 +1,7 @@
 """How sure weights are, against statsmodels: at the level of moments and through learn."""
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 import pytest
@@ -154,14 +156,13 @@ def test_learn_is_as_sure_as_statsmodels(intercept: bool) -> None:
     assert model.record.learnt[0].condition == pytest.approx(np.linalg.cond(design), rel=1e-9)
 
 
-def test_a_row_weight_counts_rows_in_every_figure() -> None:
+def test_a_row_weight_counts_rows_in_every_figure(copied: Callable[..., pl.DataFrame]) -> None:
     inputs, target = table(5)
     counts = np.random.default_rng(5).integers(0, 4, size=50)
-    weighted = dr.learn(
-        as_table(inputs, y=target, rows=counts), predict="y", weight="rows", ridge=0
-    )
+    counted = pl.DataFrame(as_table(inputs, y=target, rows=counts))
+    weighted = dr.learn(counted, predict="y", weight="rows", ridge=0)
     again = np.repeat(inputs, counts, axis=0), np.repeat(target, counts)
-    repeated = dr.learn(as_table(again[0], y=again[1]), predict="y", ridge=0)
+    repeated = dr.learn(copied(counted, "rows"), predict="y", id="id", ridge=0)
     known = by_statsmodels(*again, intercept=True)
     assert weighted.record.rows == counts.sum()
     assert weighted.record.rows_left_out == (counts == 0).sum()
@@ -176,7 +177,7 @@ def test_a_row_weight_counts_rows_in_every_figure() -> None:
     )
     assert weighted.record.held_out is not None
     assert repeated.record.held_out is not None
-    # A row's fold is a hash of its values, so its copies are held out together.
+    # The copies' ids are the keys that a weight's copies have, so both have the same folds.
     assert weighted.record.held_out[0].rmse == pytest.approx(
         repeated.record.held_out[0].rmse, rel=1e-10
     )

@@ -207,7 +207,7 @@ def late(first: str, later: str, *, rows: int = 10_500) -> str:
         ("#", "#.25", "number", 1),
         ("#", "a#", "category", 3),
         ("#.5", "a#", "category", 3),
-        ("true", "no", "category", 3),
+        ("true", "no", "boolean", 3),
         ("", "#.25", "number", 3),
         ("", "#", "number", 3),
         ("", "a#", "category", 3),

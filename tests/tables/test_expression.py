@@ -21,7 +21,8 @@ from deltarule.errors import ColumnError, DeltaruleError, ExpressionError
 from deltarule.tables.expressions import functions, spelling
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
 from deltarule.tables.expressions.functions import TYPES, Value
-from deltarule.tables.text_columns import cells_of, number_format
+from deltarule.tables.expressions.spelling import cells_of
+from deltarule.tables.text_formats import number_format
 
 DRAWN = settings(max_examples=25, deadline=None, derandomize=True)
 

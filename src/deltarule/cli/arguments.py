@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+# Rows that may be asked for on the screen.
+MOST_SHOWN = 1_000_000_000
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 Table = Annotated[
@@ -22,7 +24,7 @@ How = Annotated[
         "--read",
         metavar="KEY=VALUE",
         help="How to read a file, where that should not be found out: separator, quote, header, "
-        "encoding, skip, decimal, format, sheet.",
+        "encoding, skip, decimal, format, sheet; dates=mdy, dmy or ymd, the order of their parts.",
     ),
 ]
 DatabaseTable = Annotated[
@@ -71,6 +73,14 @@ Dates = Annotated[
         metavar="PARTS",
         help="What of a date becomes an input: days (elapsed), year, quarter, month, week, day, "
         "weekday, hour. Default: days,month,weekday,hour.",
+    ),
+]
+MissingWords = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORDS",
+        help="Words that stand for missing in every column, besides blanks, NA and the like: "
+        "TBD,-999.",
     ),
 ]
 MostLevels = Annotated[

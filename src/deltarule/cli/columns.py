@@ -2,12 +2,23 @@
 
 import json
 
-from deltarule.cli.arguments import DatabaseTable, Dates, How, Json, MostLevels, Query, Table, names
+from deltarule.cli.arguments import (
+    DatabaseTable,
+    Dates,
+    How,
+    Json,
+    MissingWords,
+    MostLevels,
+    Query,
+    Table,
+    names,
+)
 from deltarule.cli.table import progress_bar, source_of
 
 
 def columns(
     table: Table,
+    missing_words: MissingWords = None,
     dates: Dates = None,
     levels: MostLevels = 1024,
     read: How = None,
@@ -24,7 +35,13 @@ def columns(
     parts = names(dates) if dates else None
     source = source_of(table, read, db_table, query)
     with progress_bar() as progress:
-        found = columns(source, dates=parts, levels=levels, progress=progress)
+        found = columns(
+            source,
+            missing_words=names(missing_words),
+            dates=parts,
+            levels=levels,
+            progress=progress,
+        )
     if as_json:
         told = {**vars(found), "columns": found.columns.to_dicts()}
         print(json.dumps(told, allow_nan=False))

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -96,8 +97,7 @@ def guarded(command: Callable[[], object]) -> int:
 
     def flushed() -> object:
         result = command()
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return result
 
     with _screens(), _signals():
@@ -169,13 +169,14 @@ def _told(
 
 @contextmanager
 def _screens() -> Iterator[None]:
-    """What is printed is shown as text on both streams, where they are open."""
+    """What is printed is shown as text on both streams; where one is closed, nowhere."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (one and Screen(one) for one in before)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        sys.stdout, sys.stderr = (Screen(nowhere if one is None else one) for one in before)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
 
 
 @contextmanager

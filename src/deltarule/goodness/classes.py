@@ -65,12 +65,12 @@ def both(one: Array) -> Array:
 class Classified:
     """Sums over rows of which the class was predicted; parts of a table add up.
 
-    Shapes:  guess (c,) or (1,), the shares among the rows learnt from
+    `guessed` are the rows whose class was the most frequent among those learnt from.
     """
 
     classes: Sequence[str]
-    guess: Array
     rows: float = 0.0
+    guessed: float = 0.0
     ranks: list[Ranks] = field(init=False)
     confusion: Array = field(init=False)
     bins: Array = field(init=False)
@@ -79,18 +79,18 @@ class Classified:
         count = len(self.classes)
         ranked = 1 if count == 2 else count
         self.ranks = [Ranks(EXACT_ROWS // ranked) for _ in range(ranked)]
-        self.guess = both(np.reshape(self.guess, (1, -1)))[0]
         self.confusion = np.zeros((count, count))
         self.bins = np.zeros((3, CALIBRATION_BINS))
 
-    def add(self, predictions: Array, targets: Array, each: Array) -> None:
-        """Some rows.
+    def add(self, predictions: Array, targets: Array, each: Array, guess: Array) -> None:
+        """Some rows. `guess` are the shares of the classes among the rows learnt from.
 
-        Shapes:  predictions, targets (n, c), or (n, 1) for yes/no; each (n,)
+        Shapes:  predictions, targets (n, c), or (n, 1) for yes/no; each (n,); guess (c,) or (1,)
         """
         two = predictions.shape[1] == 1
         made, wanted = both(predictions), both(targets) * each[:, None]
         self.rows += float(each.sum())
+        self.guessed += float(wanted[:, np.argmax(both(np.reshape(guess, (1, -1)))[0])].sum())
         chosen = np.argmax(made, axis=1)
         for actual in range(len(self.classes)):
             self.confusion[actual] += np.bincount(chosen, wanted[:, actual], len(self.classes))
@@ -109,12 +109,11 @@ class Classified:
         """What the rows add up to. There must be some."""
         ranked = [one for one in (ranks.auc() for ranks in self.ranks) if one is not None]
         auc, within = np.mean(ranked, axis=0).tolist() if ranked else (None, 0.0)
-        guess = int(np.argmax(self.guess))
         return ClassFigures(
             classes=tuple(self.classes),
             rows=self.rows,
             accuracy=float(np.trace(self.confusion)) / self.rows,
-            baseline_accuracy=float(self.confusion[guess].sum()) / self.rows,
+            baseline_accuracy=self.guessed / self.rows,
             auc=auc,
             auc_within=within,
             confusion=tuple(tuple(row) for row in self.confusion.tolist()),

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from deltarule.goodness.classes import ClassFigures, Classified
 from deltarule.moments.moments import Moments
-from deltarule.rule.losses.links import straight
+from deltarule.rule.losses.links import finite_score, straight
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array
 
@@ -56,8 +56,8 @@ class Sums:
 
     `classes` are a target's classes, no and yes for one that is yes/no, none for an amount.
 
-    Shapes:  guess (k,), the targets' means over the rows learnt from, or beside offsets what
-             guessing predicts where they are 0
+    `guess` (k,) is what guessing predicts: the targets' means over the rows learnt from, or beside
+    offsets the prediction where these are 0. It may be another for the rows that are added next.
     """
 
     loss: Loss
@@ -77,7 +77,7 @@ class Sums:
     classified: Classified | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.classified = Classified(self.classes, self.guess) if self.classes else None
+        self.classified = Classified(self.classes) if self.classes else None
 
     def add(
         self, scores: Array, targets: Array, each: Array, offsets: Array | None = None
@@ -89,8 +89,7 @@ class Sums:
         Shapes:  scores, targets (n, k), each, offsets (n,) -> (n, k)
         """
         predictions = self.loss.mean(scores)
-        with np.errstate(divide="ignore"):
-            flat = np.broadcast_to(self.loss.score(self.guess), scores.shape)
+        flat = np.broadcast_to(finite_score(self.loss, self.guess), scores.shape)
         guessed = self.guess
         if offsets is not None:
             flat = flat + offsets[:, None]
@@ -106,7 +105,7 @@ class Sums:
         self.least += float(each @ self.loss.least(targets))
         self.constant += float(each @ self.loss.constant(targets, self.dispersion))
         if self.classified is not None:
-            self.classified.add(predictions, targets, each)
+            self.classified.add(predictions, targets, each, self.guess)
         if offsets is not None and straight(self.loss):
             targets = targets - offsets[:, None]
         found = Moments.of(targets, each)

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import ColumnError
-from deltarule.learning.settings import whole
+from deltarule.learning.settings import whole, words_in
 from deltarule.saved import ColumnRecord
 from deltarule.summary import number
 from deltarule.tables.asked import MOST_LEVELS, Asked
@@ -51,6 +51,7 @@ class Understood:
 def columns(
     table: Any,
     *,
+    missing_words: str | Sequence[str] = (),
     dates: str | Sequence[str] | None = None,
     levels: int = MOST_LEVELS,
     progress: Progress | None = None,
@@ -61,7 +62,8 @@ def columns(
     """
     source, _ = open_table(table)
     least = whole("levels", levels, least=1)
-    asked = Asked(predict=(), dates=date_parts(dates), levels=least)
+    words = words_in(missing_words)
+    asked = Asked(predict=(), dates=date_parts(dates), levels=least, missing_words=words)
     try:
         found = read(source, asked, progress=progress, keep=Keep(0))
     except ColumnError:
@@ -70,7 +72,7 @@ def columns(
         if made.numbers or made.categories:
             raise
         # Nothing in it can be an input: the look says why.
-        rows, notes = source.rows, list(source.notes)
+        rows, notes = source.rows, read_as.notes
         told = [*_became(made), *map(_left_out, made.left_out)]
     else:
         rows, notes, told = found.examples, found.notes, _told(found)

@@ -47,17 +47,17 @@ def exact(
     passes = 0
     if found.doubtful and ridge in ("auto", 0):
         found, passes = found.again(read), 1
-    notes = found.notes(read)
     path = _path(read, asked, ridge, found)
-    chosen = 0
+    chosen = path.chosen() if path is not None and ridge == "auto" else 0
     if path is None:
         strength = 0.0 if ridge == "auto" else float(ridge)
-        notes.append(none_held_out(read))
     else:
-        chosen = path.chosen() if ridge == "auto" else 0
         strength = float(path.strengths[chosen])
-        if chosen:
-            notes.append(_earned(path, chosen))
+    notes = found.notes(read, ridge=strength)
+    if path is None:
+        notes.append(none_held_out(read))
+    elif chosen:
+        notes.append(_earned(path, chosen))
     if not strength and errors != "classical":
         errors = kind_of(errors, coupled=False)
         certain, passes = found.robust(read, errors), passes + 1
@@ -292,11 +292,13 @@ class Exact:
             taught=own,
         )
 
-    def notes(self, read: Read) -> list[str]:
+    def notes(self, read: Read, *, ridge: float) -> list[str]:
         """Dependent columns by name, and digits that are in doubt."""
         meaning = "of all weights that predict the same, the smallest are given"
+        if ridge:
+            meaning = "the ridge shares their weight among them"
         notes = dependencies(read, self.asked.held, self.null, meaning)
-        if not self.sure and not notes:
+        if not self.sure and not notes and not ridge:
             notes.append(
                 "the inputs nearly depend on each other: the weights' last digits are in doubt"
             )

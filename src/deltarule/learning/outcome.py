@@ -20,7 +20,7 @@ from deltarule.learning.certainty.identities import identity
 from deltarule.learning.certainty.suspicions import suspicions
 from deltarule.learning.certainty.targets import notes_on_amounts
 from deltarule.learning.columns import left_out_notes, records
-from deltarule.learning.rows.seen import seen
+from deltarule.learning.rows.seen import not_judged, seen
 from deltarule.learning.stepping.convergence import Convergence
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import Moments, total
@@ -45,7 +45,8 @@ from deltarule.tables.schema import Schema
 class HeldOut:
     """Summed delta ** 2 on rows not learnt from, and of guessing the mean of the others.
 
-    `taught` are the weights that each fold was judged by, in the inputs' own units.
+    `taught` are the weights that each fold was judged by, in the inputs' own units; beside offsets
+    `guesses` (k,) are what guessing predicts for it where they are 0.
     Shapes:  errors, guessing: one for each target, in its `unit` squared
     """
 
@@ -55,6 +56,7 @@ class HeldOut:
     guessing: Array
     unit: Array
     taught: Mapping[int, Weights] = field(default_factory=dict)
+    guesses: Mapping[int, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *read.notes,
             *left_out_notes(read),
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
+            *(note for part, outcome in outcomes for note in _not_judged(read, part, outcome)),
             *_of_groups(read, [outcome for _, outcome in outcomes]),
             *_identities(read, whole, told, loss_of),
             *notes_on_amounts(
@@ -239,7 +242,7 @@ def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _
     judged, centre = outcome.held_out, outcome.centre
     about = read if centre is None else read.about(centre)
     starts = [] if centre is None else outcome.weights["intercept"].tolist()
-    found = [] if judged is None else seen(about, schema, judged.taught, losses, outcome.guess)
+    found = [] if judged is None else seen(about, schema, judged.taught, losses, judged.guesses)
     held_out = _held_out(judged, [one.figures for one in found])
     p, told = len(schema.inputs), {}
     for at, (target, span) in enumerate(schema.target_spans().items()):
@@ -252,6 +255,12 @@ def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _
             starts[span],
         )
     return told
+
+
+def _not_judged(read: Read, part: Schema, outcome: Outcome) -> list[str]:
+    if outcome.held_out is None:
+        return []
+    return not_judged(read, part, [loss_named(outcome.loss)] * len(part.targets))
 
 
 def _finite(value: float | None) -> float | None:

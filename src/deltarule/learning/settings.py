@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from deltarule.errors import LearningError
 from deltarule.learning.finite import finite_results
-from deltarule.learning.other_names import misnamed
+from deltarule.learning.other_names import check_names, misnamed
 from deltarule.rule.learn import LEARNERS
 from deltarule.rule.losses.links import straight
 from deltarule.rule.losses.named import loss_named
@@ -78,6 +78,9 @@ class Settings:
     """Whether predictions may start from other than 0."""
     missing: str = "fill"
     """fill missing inputs with the mean, or drop their rows."""
+    missing_words: Names = ()
+    """Words that stand for missing in every column, besides blanks, NA and the like: a list, or
+    text with commas such as "TBD,-999". The model keeps them."""
     weight: str | None = None
     """A column that counts rows."""
     offset: str | None = None
@@ -165,11 +168,7 @@ class Settings:
             raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
 
     def _check_table(self) -> None:
-        for name in ("predict", "using", "without", "positive"):
-            names = getattr(self, name)
-            listed = isinstance(names, Iterable) and all(isinstance(one, str) for one in names)
-            if not listed and not (names is None and name != "predict"):
-                raise LearningError(f"{name} is {names!r}: give a column's name, or a list of them")
+        check_names(vars(self))
         if not self.targets:
             raise LearningError("name at least one column to predict")
         if self.using is not None and not self.using:
@@ -194,6 +193,7 @@ class Settings:
         if self.added is not None and "softmax" in self.losses:
             raise LearningError("softmax takes no offset: added to every class it changes nothing")
         whole("levels", self.levels, least=1)
+        words_in(self.missing_words)
         date_parts(self.dates)
 
     def _check_penalties(self) -> None:
@@ -379,6 +379,7 @@ class Settings:
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),
             levels=self.levels,
+            missing_words=words_in(self.missing_words),
         )
 
     def _shifted(self) -> bool | None:
@@ -453,6 +454,17 @@ def settings_told() -> str:
 def names_in(names: Names) -> list[str]:
     """A list of names, also where it is one."""
     return [names] if isinstance(names, str) else list(names)
+
+
+def words_in(words: Names) -> tuple[str, ...]:
+    """Words of a list, or of one text with commas between them.
+
+    Errors:  LearningError for what is no text
+    """
+    listed = words.split(",") if isinstance(words, str) else list(words)
+    if wrong := [word for word in listed if not isinstance(word, str)]:
+        raise LearningError(f"missing_words has {wrong[0]!r}: give words as text, such as '-999'")
+    return tuple(dict.fromkeys(word.strip() for word in listed if word.strip()))
 
 
 def _ends(column: str, ends: object) -> tuple[float | None, float | None]:

@@ -100,7 +100,8 @@ def _tried(read: Read, asked: Problem, penalties: Penalties, ridge: float, lasso
         read.folds, asked, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits
     )
     ridges = np.full(len(lassos), ridge)
-    return Tried(ridges, lassos, path.errors, path.rows, path.guessing, path.unit**2)
+    least = np.zeros_like(path.guessing)
+    return Tried(ridges, lassos, path.errors, path.rows, path.guessing, path.unit**2, least)
 
 
 def _held_out(tried: Tried, chosen: int, taught: Mapping[int, Weights]) -> HeldOut:

@@ -3,12 +3,15 @@
 What is done with levels is done on the moments, as if the rows had been encoded that way.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from deltarule.errors import LearningError, TargetError
 from deltarule.moments.moments import Moments
 from deltarule.moments.tally import Sums
 from deltarule.tables.asked import Asked
+from deltarule.tables.level_counts import MOST_COUNTED
 from deltarule.tables.plan import Plan, too_many
 from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number, Target
 
@@ -21,13 +24,17 @@ class NumbersError(Exception):
         self.target = target
 
 
+# Columns that are named in a note on levels.
+CUT_SHOWN = 3
+
+
 def often(rows: float) -> int:
     """How often a level must be seen to learn from: twice; in a long table, five times."""
     return 5 if rows >= 500 else 2
 
 
 def levels(
-    made: Plan, column: str, at: int, start: int, sums: Sums, folds: list[Moments], notes: list[str]
+    made: Plan, column: str, at: int, start: int, sums: Sums, folds: list[Moments]
 ) -> tuple[Category | LeftOut, list[int], list[Moments]]:
     """The category, where its levels stand in the moments, and those with rare levels pooled."""
     rows = float(sum(fold.rows for fold in folds))
@@ -46,7 +53,7 @@ def levels(
         if counts[code] > 0
     }
     needed = often(rows)
-    by_count = sorted(named, key=lambda level: (-counts[named[level]], level))
+    by_count = sorted(named.keys() - {OTHER}, key=lambda level: (-counts[named[level]], level))
     beyond = set(by_count[made.asked.levels :])
     rare = [
         level
@@ -76,6 +83,27 @@ def levels(
         pooled=len([level for level in rare if level != OTHER]) + made.levels[column].beyond,
     )
     return category, [start + named[level] for level in order], folds
+
+
+def cut_notes(made: Plan, columns: Sequence[Number | Category]) -> list[str]:
+    """Which categories have more levels than are kept: one note for all of them."""
+    cut = []
+    for one in columns:
+        if not isinstance(one, Category) or one.name not in made.levels:
+            continue
+        kept = len(one.known.keys() - {MISSING, OTHER})
+        if made.levels[one.name].beyond or (one.pooled and kept >= made.asked.levels):
+            more = "" if made.counts_of[one.name].distinct < MOST_COUNTED else "more than "
+            cut.append(f"{one.name} ({kept:,} of {more}{kept + one.pooled:,})")
+    if not cut:
+        return []
+    shown = ", ".join(cut[:CUT_SHOWN]) + (
+        f" and {len(cut) - CUT_SHOWN} other columns" if len(cut) > CUT_SHOWN else ""
+    )
+    return [
+        f"only the most frequent levels are kept of {shown}: the others share {OTHER}; --levels "
+        f"says how many of one column, all columns together keep {made.room:,}"
+    ]
 
 
 def classes(

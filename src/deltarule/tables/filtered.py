@@ -7,11 +7,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import ExpressionError, LearningError
+from deltarule.tables.date_columns import formats_of
 from deltarule.tables.expressions.expression import Expression, check, parse
+from deltarule.tables.expressions.spelling import cells_of
 from deltarule.tables.names import column
 from deltarule.tables.polars import said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
-from deltarule.tables.text_columns import NumberFormat, cells_of, number_format
+from deltarule.tables.text_formats import Format, number_format
 
 
 class FilteredSource:
@@ -22,17 +24,22 @@ class FilteredSource:
         self.name = f"{source.name} where {condition.text}"
         self.dialect = f"{source.dialect}, where {condition.text}"
         self.typed, self.in_memory = source.typed, source.in_memory
-        self.files = source.files
+        self.once, self.files = source.once, source.files
+        self.repeatable = source.repeatable
         self.rows: int | None = None
         self.reads = 0
         self._shown: pl.DataFrame | None = None
-        self._formats: dict[str, NumberFormat] = {}
+        self._formats: dict[str, Format] = {}
         # Of the last read: for each batch, which of its rows meet the condition; a bit each.
         self._masks: list[pl.Series] = []
 
     @property
     def decimal(self) -> str | None:
         return self.source.decimal
+
+    @property
+    def date_order(self) -> str | None:
+        return self.source.date_order
 
     @property
     def mixed(self) -> Mapping[str, str]:
@@ -69,8 +76,7 @@ class FilteredSource:
             first = self.source.look()
             self._formats = self._formats_of(first)
             shown = [first.filter(self._mask(first))] if first.columns else [first]
-            once = getattr(self.source, "once", False)
-            if shown[0].height < LOOK_ROWS <= first.height and not once:
+            if shown[0].height < LOOK_ROWS <= first.height and not self.once:
                 shown = [shown[0].clear(), *self._met()]
             self._shown = pl.concat(shown).head(LOOK_ROWS)
         return self._shown
@@ -144,14 +150,21 @@ class FilteredSource:
             raise _no_condition(self.condition.text)
         return met.cast(pl.Boolean).fill_null(value=False)
 
-    def _formats_of(self, look: pl.DataFrame) -> dict[str, NumberFormat]:
-        """How text is read as numbers, where the condition cannot take it as it stands."""
+    def _formats_of(self, look: pl.DataFrame) -> dict[str, Format]:
+        """How text is read as dates or numbers, where the condition cannot take it as it stands.
+
+        Errors:  LearningError for dates of which the first rows do not tell the order
+        """
         try:
             check(self.condition, look.schema, name=self.source.name)
         except ExpressionError:
             texts = [name for name in self.condition.columns if look[name].dtype == pl.String]
-            found = {name: number_format(cells_of(look[name]), self.decimal)[0] for name in texts}
-            return {name: one for name, one in found.items() if one is not None}
+            dated = formats_of(look, order=self.date_order, used=texts)
+            for note in dated.doubt.notes:
+                raise LearningError(f"where is {self.condition.text}, but {note}") from None
+            numbers = {name: number_format(cells_of(look[name]), self.decimal)[0] for name in texts}
+            found = {name: one for name, one in numbers.items() if one is not None}
+            return {**found, **dated.formats}
         return {}
 
 

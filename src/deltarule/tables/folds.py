@@ -125,6 +125,17 @@ class Times:
         self._keys = np.zeros(0, dtype=np.uint64)
         self._rows: Array = np.zeros(0)
 
+    @classmethod
+    def of(cls, batches: Iterable[pl.DataFrame]) -> "Times":
+        """The times of rows, (n,), of which those that count for something are learnt from."""
+        times = cls()
+        for batch in batches:
+            at, counts = batch.get_columns()
+            learnt = at.is_not_null() & at.is_finite() & (counts > 0)
+            kept = batch.filter(learnt.fill_null(value=False))
+            times.add(*(column.to_numpy() for column in kept.get_columns()))
+        return times
+
     def add(self, times: Array, each: Array) -> None:
         """Count some rows."""
         keys = np.concatenate([self._keys, _key(times) >> self._shift])

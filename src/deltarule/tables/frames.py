@@ -50,6 +50,7 @@ class PartsSource:
 
     typed = True
     decimal = None
+    date_order: str | None = None
 
     def __init__(
         self,
@@ -65,15 +66,11 @@ class PartsSource:
         self.notes: list[str] = []
         self.mixed: Mapping[str, str] = {}
         self.files: Sequence[Path] = ()
-        self._parts, self._once = parts, once
+        self._parts, self.once = parts, once
+        self.repeatable = in_memory or once
         self._look: pl.DataFrame | None = None
         self._rest: Iterator[pl.DataFrame] = iter(())
         self._kept: list[pl.DataFrame] | None = None
-
-    @property
-    def once(self) -> bool:
-        """Whether it is a stream, whose rows come but once."""
-        return self._once
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: such a table has its own types."""
@@ -85,7 +82,7 @@ class PartsSource:
         if self._look is None:
             with _told():
                 self._look = self._looked()
-            if self._once and self._look.height == 0:
+            if self.once and self._look.height == 0:
                 # A stream that was read before and one without rows look the same.
                 raise EmptyError(f"{self.name} has no rows: an empty stream, or one read before")
         return self._look
@@ -99,7 +96,7 @@ class PartsSource:
             rows += part.height
             if rows >= LOOK_ROWS:
                 break
-        if self._once:
+        if self.once:
             self._rest = chain(seen, parts)
         else:
             del parts  # closes what it reads from: some databases answer one question at a time
@@ -107,7 +104,7 @@ class PartsSource:
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.look()
-        again = self._once and self.reads > 0
+        again = self.once and self.reads > 0
         if again and self._kept is None:
             raise ReadError(
                 f"{self.name} is a stream too long to keep that can be read only once, and is "
@@ -119,7 +116,7 @@ class PartsSource:
             if again:
                 parts = iter(self._kept or ())
             else:
-                parts = self._keeping() if self._once else self._parts(_needed(columns))
+                parts = self._keeping() if self.once else self._parts(_needed(columns))
             yield from rebatched((part.select(columns) for part in parts), BATCH_ROWS)
 
     def whole_batches(
@@ -160,7 +157,8 @@ def open_table(table: Any) -> tuple[Source, Back]:
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
         return table, _as_it_is
     if isinstance(table, pl.LazyFrame):
-        return PolarsSource(table, name=NAME, rows=None), lambda frame, rows: frame.lazy()
+        lazy = PolarsSource(table, name=NAME, rows=None, repeatable=False)
+        return lazy, lambda frame, rows: frame.lazy()
     if isinstance(table, pl.DataFrame):
         return _held(table), _as_it_is
     if isinstance(table, Mapping):
@@ -182,7 +180,8 @@ def source(
     """A file or database that needs more words than its address, for learn, predict and the others.
 
     `table` or `query` say what of a database; `how` says what need not be found out of a file:
-    format, separator, quote, header, encoding, skip, sheet.
+    format, separator, quote, header, encoding, skip, sheet; of both, `dates` says the order of the
+    parts of dates in text: ymd, mdy or dmy, or none where text is no date.
 
     Errors:  TableError and its kinds; LearningError for settings that do not fit the address
     """
@@ -193,9 +192,10 @@ def source(
     if is_database(str(address)):
         from deltarule.tables.databases.database import open_database
 
+        order = how.pop("dates", None)
         if how:
             raise LearningError(f"'{next(iter(how))}' is for files, and this is a database")
-        return open_database(str(address), table=table, query=query)
+        return open_database(str(address), table=table, query=query, dates=order)
     if table is not None or query is not None:
         raise LearningError(f"{address} is no database: it has no table or query to name")
     return open_file(address, how)

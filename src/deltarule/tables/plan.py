@@ -1,7 +1,6 @@
 """Plan: what a look at the first rows decides: each input's kind, and what folds depend on."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,28 +12,26 @@ from deltarule.moments.chunk import Chunk
 from deltarule.moments.folds import NO_GROUP, RowKeys
 from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
-from deltarule.tables.asked import MOST_LEVELS, Asked
+from deltarule.tables.asked import LARGEST_SUMS, MOST_LEVELS_IN_ALL, Asked
 from deltarule.tables.causes import gap, weight_gap
 from deltarule.tables.folds import cluster_column, folds_by_time, key_column, keys_of, time_column
-from deltarule.tables.levels import Levels
+from deltarule.tables.level_counts import NEARLY_UNIQUE, LevelCounts
+from deltarule.tables.levels import Levels, levels_of
 from deltarule.tables.names import PATTERN, check_there, is_pattern
 from deltarule.tables.polars import explained
+from deltarule.tables.row_ids import is_id, numbers_rows
 from deltarule.tables.schema import LeftOut
+from deltarule.tables.source import LOOK_ROWS
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
-from deltarule.tables.text_columns import Formats
+from deltarule.tables.text_formats import Formats, NumberFormat, format_of
 from deltarule.tables.values import (
     check_exposure,
     class_names,
-    levels_by_count,
     numbers_of,
     row_weights_of,
 )
 from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 
-# Text with more different values than this share of its rows names rows, it does not group them.
-NEARLY_UNIQUE = 0.5
-# What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
-NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
@@ -75,10 +72,14 @@ class Plan:
     """The times at which the second period and each later one begin."""
     offset: str | None = None
     """The name of the offset's term."""
+    counts_of: dict[str, LevelCounts] = field(default_factory=dict)
+    """The levels of each column of text, those of the look unless all rows were counted."""
     whole_numbers: dict[str, WholeNumbers] = field(default_factory=dict)
     """What targets of whole numbers look like, as far as the look shows."""
+    ids: list[str] = field(default_factory=list)
+    """Whole numbers that are inputs, though they seem to say only which row is which."""
     formats: Formats = field(default_factory=dict)
-    """How the columns that were text are read."""
+    """How the text is read of each column that expressions or inputs read as another kind."""
 
     @property
     def beside(self) -> list[str]:
@@ -91,6 +92,12 @@ class Plan:
     def width(self) -> int:
         """How many numbers a chunk of this plan has."""
         return len(self.numbers) + len(self.amounts) + len(self.beside)
+
+    @property
+    def room(self) -> int:
+        """How many levels all categories together may keep."""
+        most = int(np.sqrt(LARGEST_SUMS / (8 * self.asked.folds))) - self.width
+        return max(2, min(max(MOST_LEVELS_IN_ALL, 2 * self.asked.levels), most))
 
     @property
     def amounts(self) -> list[str]:
@@ -162,6 +169,19 @@ class Plan:
             *(self.terms[name].polars(self.kinds).cast(pl.Float64) for name in numbers),
             *(self.terms[name].polars(self.kinds).cast(pl.String) for name in texts),
         ]
+
+    def uncounted(self, counted: Collection[str]) -> dict[str, pl.Expr]:
+        """The columns of text of which the look, or the read after it, does not show enough.
+
+        They look nearly unique, or have more levels than are kept: which, all rows must say.
+        """
+        unsure = []
+        for name, counts in self.counts_of.items():
+            own = self.levels.get(name)
+            lost = own is None or own.beyond > 0 or counts.distinct > own.most
+            if lost and not counts.whole and name not in counted:
+                unsure.append(name)
+        return dict(zip(unsure, self._read((), unsure), strict=True))
 
     @property
     def read_through(self) -> dict[str, str]:
@@ -255,8 +275,11 @@ def plan(
     *,
     name: str,
     formats: Formats | None = None,
+    counted: Mapping[str, LevelCounts] | None = None,
 ) -> Plan:
     """What to make of each column; `formats` are those of columns that were text.
+
+    `counted` are levels that were counted in all rows.
 
     Errors:  ColumnError, TargetError, EmptyError; LearningError when a column has two parts to
              play, ExpressionError for an expression that cannot be an input
@@ -273,9 +296,12 @@ def plan(
         raise LearningError(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
-    shown = Look(
-        look, name, asked.dates, {name: one.expression(name) for name, one in formats.items()}
-    )
+    numbers = {
+        column: one.expression(column)
+        for column, one in formats.items()
+        if isinstance(one, NumberFormat)
+    }
+    shown = Look(look, name, asked.dates, numbers)
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     cluster = one_term(asked.cluster, shown) if asked.cluster else None
@@ -309,10 +335,11 @@ def plan(
         terms[offset.name] = offset
     kinds = dict(look.schema)
     view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
-    read = {column for term in terms.values() for column in term.columns}
-    own = {column: one for column, one in formats.items() if column in read}
+    read = dict.fromkeys(column for term in terms.values() for column in term.columns)
+    own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
+    read_as = {column: one for column, one in own.items() if one is not None}
     left_out = _unusable(look, asked)
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=own)
+    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=read_as)
     if folds is not None:
         made.fold_by = _fold_by(folds, look, asked, name=name)
     if cluster is not None:
@@ -335,7 +362,15 @@ def plan(
         apart_ = asked.row_weight is not None and asked.group is None and asked.time is None
         made.asked = replace(made.asked, copies=apart_ and _all_whole(view[weight[0]]))
     for term in inputs.terms:
-        _place(term.name, view[term.name], made)
+        _place(term.name, view[term.name], made, counted or {})
+        if term.expression is None and term.name in made.numbers and is_id(view[term.name]):
+            made.ids.append(term.name)
+    made.levels |= levels_of(
+        {name: made.counts_of[name] for name in made.categories},
+        counted or {},
+        most=asked.levels,
+        room=made.room,
+    )
     return made
 
 
@@ -368,19 +403,21 @@ def _fold_by(term: Term, look: pl.DataFrame, asked: Asked, *, name: str) -> pl.E
     return column(term.polars(look.schema), kind, name=term.name, where=name)
 
 
-def _place(column: str, values: pl.Series, made: Plan) -> None:
+def _place(column: str, values: pl.Series, made: Plan, counted: Mapping[str, LevelCounts]) -> None:
     """Put an input among the numbers or the categories, or leave it out."""
     kind, why = _kind(values)
-    if not made.asked.using and _numbers_rows(values):
+    if kind == "category":
+        counts = counted.get(column) or LevelCounts.of(values, whole=len(values) < LOOK_ROWS)
+        made.counts_of[column] = counts
+        named = (made.terms[column].expression or "").startswith("category(")
+        if counts.nearly_unique and not named:
+            kind, why = "text", f"nearly unique to each row ({counts})"
+    if not made.asked.using and numbers_rows(values):
         why = "it only numbers the rows"
     if why:
         made.left_out.append(LeftOut(name=column, kind=kind, why=why))
     elif kind == "category":
         made.categories.append(column)
-        # Of more levels than can be kept, those frequent in the look are.
-        frequent = levels_by_count(values)
-        most = max(MOST_LEVELS, made.asked.levels)
-        made.levels[column] = Levels(frequent[:most], most)
     else:
         made.numbers.append(column)
         if kind == "boolean":
@@ -460,23 +497,5 @@ def _kind(series: pl.Series) -> tuple[str, str]:
     if word in ("boolean", "number"):
         return word, ""
     if word == "text":
-        present = series.drop_nulls()
-        distinct = present.n_unique()
-        if distinct > max(20, NEARLY_UNIQUE * len(present)):
-            return (
-                "text",
-                f"nearly unique to each row ({distinct:,} values in {len(present):,} rows)",
-            )
         return "category", ""
     return word, f"columns of this kind ({kind}) are no inputs"
-
-
-def _numbers_rows(series: pl.Series) -> bool:
-    """Whether a column without a name says which row is which, in order or not."""
-    if not NAMELESS.fullmatch(series.name) or not series.dtype.is_numeric() or series.null_count():
-        return False
-    if not (series == series.cast(pl.Int64, strict=False)).fill_null(value=False).all():
-        return False
-    # Parts put together begin anew.
-    counting = int((series.diff().drop_nulls() == 1).sum())
-    return series.n_unique() == len(series) or counting > 0.9 * len(series)

@@ -1,5 +1,6 @@
 """Polars frames, in memory or scanned, read in streaming batches."""
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ import polars as pl
 
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, row_place
+
+# Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
+os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
 
 # polars says in words alone which value of which column it could not parse.
 UNPARSED = (
@@ -87,6 +91,8 @@ class PolarsSource:
 
     typed = True
     in_memory = False
+    once = False
+    date_order: str | None = None
 
     @property
     def decimal(self) -> str | None:
@@ -102,7 +108,9 @@ class PolarsSource:
         dialect: str = "a dataframe",
         kept: object = None,
         slabs: bool = False,
+        repeatable: bool = True,
     ) -> None:
+        self.repeatable = repeatable
         self.lazy = lazy
         self.name = name
         self.rows = rows

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,9 +15,6 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import (
     ColumnError,
     EmptyError,
-    TableError,
-    TargetError,
-    ValueRefusedError,
 )
 from deltarule.moments.chunk import Chunk, Frame, InfiniteError
 from deltarule.moments.folds import FoldEntries, Folds
@@ -27,24 +24,28 @@ from deltarule.moments.pieces import Pieces
 from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.asked import Asked
+from deltarule.tables.asked import LARGEST_SUMS, Asked
 from deltarule.tables.categories import NumbersError
-from deltarule.tables.causes import counted, gap, weight_gap
+from deltarule.tables.causes import infinite, nothing_left
+from deltarule.tables.date_columns import Later
 from deltarule.tables.folds import Times
+from deltarule.tables.level_counts import LevelCounts, count_levels
 from deltarule.tables.plan import FractionError, Plan, plan
 from deltarule.tables.polars import UnparsedError
+from deltarule.tables.row_ids import id_notes
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
-from deltarule.tables.text_columns import TooManyOddError, formatted
+from deltarule.tables.spill import Spill
+from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
 from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
-# Each batch in flight has sums of its own: half a GB of them is 3,600 columns in five folds.
-LARGEST_SUMS = 1 << 29
+# The sums of all batches in flight take no more than this, unless those of one do.
+SUMS_IN_FLIGHT = 1 << 28
 # Rows kept in memory as they were read: 256 MB of numbers.
 KEPT_CELLS = 32_000_000
 # Numbers that rows to judge by are encoded to at a time, 16 MB.
@@ -87,6 +88,8 @@ class Read:
     every: Schema
     within: Sequence[int] | None = None
     """The folds that rows are of, if not of all."""
+    kept: Spill | None = None
+    """All rows of a source that may give them in another order when it is read again."""
     centre: Array | None = None
     """What inputs are measured from, (p,); None for zero."""
 
@@ -163,9 +166,8 @@ class Read:
     def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
         """All rows again, as `encoded` wants them, and how many came before."""
         row = 0
-        for frame in (
-            self.frames if self.frames is not None else self.source.batches(self.plan.columns)
-        ):
+        frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
+        for frame in self.source.batches(self.plan.columns) if frames is None else frames:
             yield frame, row
             row += frame.height
 
@@ -346,6 +348,8 @@ def read(
     What is kept of the rows may depend on what the look shows.
     """
     texts: frozenset[str] = frozenset()
+    later: Later = {}
+    counted: dict[str, LevelCounts] = {}
     again = False
     while True:
         try:
@@ -354,15 +358,20 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
             asked = replace(asked, texts=texts)
-            read_as = formatted(source, asked)
-            made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
+            read_as = formatted(source, asked, later)
+            look = read_as.look()
+            made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
+            if _count(read_as, made, counted):
+                continue
             if asked.time is not None:
-                made.cuts = _cuts(read_as, made)
+                made.cuts = Times.of(read_as.batches(made.times)).cuts(asked.folds)
             kept = keep if isinstance(keep, Keep) else keep(made)
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
             found = _read(read_as, made, progress, kept.cells, sample)
+        except ReadAgainError as error:
+            again, later = True, error.later
         except UnparsedError as error:
             again = True
             if not isinstance(error, TooManyOddError) and source.widen():
@@ -377,23 +386,24 @@ def read(
         except NumbersError as error:
             again, asked = True, replace(asked, takes={**asked.takes, error.target: "numbers"})
         else:
+            if _count(read_as, made, counted):
+                again = True
+                continue
             if again:
                 found.notes.append(
                     "the first rows did not show what all columns hold: the file was read again"
                 )
+            found.notes.extend(id_notes(made.ids))
             found.notes[:0] = read_as.notes
             return found
 
 
-def _cuts(source: Source, made: Plan) -> tuple[float, ...]:
-    """The times that part the periods: one read of a column or two."""
-    times = Times()
-    for batch in source.batches(made.times):
-        at, counts = batch.get_columns()
-        learnt = at.is_not_null() & at.is_finite() & (counts > 0)
-        kept = batch.filter(learnt.fill_null(value=False))
-        times.add(*(column.to_numpy() for column in kept.get_columns()))
-    return times.cuts(made.asked.folds)
+def _count(source: Source, made: Plan, counted: dict[str, LevelCounts]) -> bool:
+    """Count in all rows the levels that the rows so far leave open; whether there were such."""
+    unsure = {} if source.once else made.uncounted(counted)
+    if unsure:
+        counted |= count_levels(source, unsure)
+    return bool(unsure)
 
 
 def _read(
@@ -404,12 +414,13 @@ def _read(
         raise ColumnError(
             f"{source.name} has no column to use as an input ({why or 'only the target'})"
         )
-    _check_size(made, source.name)
+    in_flight = _in_flight(made, source.name)
     asked = made.asked
     few = Sample.to_judge_by(len(made.columns), made.row_column)
     reading = Reading(folds=asked.folds)
     frame: Frame | None = None
     frames: list[pl.DataFrame] | None = []
+    spill = None if source.repeatable else Spill()
     waiting: deque[tuple[Chunk, int, Future[Sums]]] = deque()
     rows = 0
 
@@ -418,7 +429,9 @@ def _read(
         try:
             return reading.add(chunk, future.result())
         except InfiniteError as error:
-            raise _infinite(error, made, source.name, start) from error
+            named = [*made.numbers, *made.amounts, *made.beside]
+            where = f"{source.name}, column '{named[error.number]}', row {start + error.row + 1}"
+            raise infinite(where, error.value) from error
 
     # One BLAS thread for each worker: two on a block this thin were slower than one.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
@@ -429,15 +442,18 @@ def _read(
                     frame = Frame.guess(chunk.numbers)
                 waiting.append((chunk, rows, pool.submit(tally, chunk, frame, folds=asked.folds)))
                 # In step, not as workers happen to be done: the same table gives the same sums.
-                if len(waiting) > 2 * workers():
+                if len(waiting) > in_flight:
                     frame = take()
                 before, rows = rows, rows + batch.height
                 few.add(batch, before)
                 if sample is not None:
                     sample.add(batch, before)
-                if frames is not None:
+                if frames is None:
+                    _keep([batch], spill)
+                else:
                     frames.append(batch)
                     if rows * batch.width > keep:
+                        _keep(frames, spill)
                         frames = None
                 if progress:
                     progress(rows, source.rows)
@@ -450,7 +466,7 @@ def _read(
         raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
     folds, sums = reading.finish()
     if sums.examples == 0:
-        raise _nothing_left(source.name, asked, made.causes(sums.causes))
+        raise nothing_left(source.name, asked, made.causes(sums.causes))
     schema, folds, notes = settle(made, folds, sums, source.name)
     return Read(
         *(source, made, schema, folds, sums.examples, made.causes(sums.causes), notes),
@@ -459,7 +475,15 @@ def _read(
         drawn=few.parts,
         at_first=source.reads,
         every=schema,
+        kept=spill if frames is None else None,
     )
+
+
+def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:
+    """Add the frames to those that are kept, where rows have to be."""
+    if spill is not None:
+        for frame in frames:
+            spill.add(frame)
 
 
 def workers() -> int:
@@ -467,10 +491,10 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check_size(made: Plan, name: str) -> None:
-    """Refuse more columns than their products have room for.
+def _in_flight(made: Plan, name: str) -> int:
+    """How many batches may wait for their sums to be added.
 
-    Errors:  ColumnError
+    Errors:  ColumnError for more columns than their products have room for
     """
     columns = made.width
     needed = made.asked.folds * columns**2 * 8
@@ -479,29 +503,6 @@ def _check_size(made: Plan, name: str) -> None:
             f"{name} has {columns:,} columns of numbers, and the sums of their products would take "
             f"{needed / 1e9:,.1f} GB: name those to use"
         )
-
-
-def _nothing_left(name: str, asked: Asked, causes: Mapping[str, int]) -> TableError:
-    """That no row can be learnt from, and why."""
-    if asked.row_weight is not None and list(causes) == [weight_gap(asked.row_weight)]:
-        return EmptyError(f"{name}: no row has a weight above 0 in '{asked.row_weight}'")
-    if set(causes) <= {gap(target) for target in asked.predict}:
-        targets = " and ".join(f"'{target}'" for target in asked.predict)
-        return TargetError(
-            f"{name}: the target {targets} is missing in every row: there is nothing to learn from"
-        )
-    if asked.drop_missing:
-        told = counted(causes)
-        return EmptyError(f"{name}: every row has a missing value ({told}): use --missing fill")
-    return EmptyError(f"{name}: no row can be learnt from: {counted(causes)}")
-
-
-def _infinite(error: InfiniteError, made: Plan, name: str, start: int) -> ValueRefusedError:
-    column = [*made.numbers, *made.amounts, *made.beside][error.number]
-    where = f"{name}, column '{column}', row {start + error.row + 1}"
-    what = (
-        "is infinite"
-        if np.isinf(error.value)
-        else f"is {error.value:g}, too far out to compute with"
-    )
-    return ValueRefusedError(f"{where} {what}: mend or remove that row")
+    levels = sum(one.most for one in made.levels.values())
+    needed += made.asked.folds * levels * (levels // 2 + columns) * 8
+    return max(1, min(2 * workers(), SUMS_IN_FLIGHT // max(needed, 1)))

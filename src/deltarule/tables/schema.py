@@ -26,7 +26,15 @@ from deltarule.tables.names import check_there
 from deltarule.tables.part import Part
 from deltarule.tables.polars import PROBLEMS
 from deltarule.tables.terms import Term
-from deltarule.tables.text_columns import NumberFormat
+from deltarule.tables.text_formats import (
+    BooleanFormat,
+    DateFormat,
+    FlagFormat,
+    Format,
+    NumberFormat,
+    TimeFormat,
+    meant,
+)
 from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
@@ -164,8 +172,8 @@ class Schema(Part):
     read_through: dict[str, str] = Field(default_factory=dict)
     """The kind of each column that expressions read: text must come as text again."""
     offset: Offset | None = None
-    formats: dict[str, NumberFormat] = Field(default_factory=dict)
-    """How columns of text are read; the others' text is plain numbers, or labels."""
+    formats: dict[str, Annotated[Format, Field(discriminator="kind")]] = Field(default_factory=dict)
+    """How text is read in each column that is of another kind; others' is plain, or labels."""
     missing_words: tuple[str, ...] = ()
     """Words that stand for missing in every column."""
 
@@ -228,18 +236,28 @@ class Schema(Part):
         for one in self.columns:
             if isinstance(one, Category) and one.expression is None and one.of in by_word:
                 kinds[one.name] = by_word[one.of]
-        for column, how in self.number_formats.items():
-            kinds[column] = pl.Float64 if how == NumberFormat() else pl.String
+        for column, how in self.text_formats.items():
+            plain = how in (NumberFormat(), FlagFormat())
+            kinds[column] = pl.Float64 if plain else pl.String
         return kinds
 
     @property
-    def number_formats(self) -> dict[str, NumberFormat]:
-        """How text is read in each of the table's columns that must be numbers."""
-        names = [name for name, word in self.read_through.items() if word == "number"]
-        amounts = [one for one in self.known.values() if one.kind in ("number", "offset")]
-        goals = [target for target in self.targets if not target.classes]
-        names += [one.name for one in (*amounts, *goals) if one.expression is None]
-        return {name: self.formats.get(name, NumberFormat()) for name in names}
+    def text_formats(self) -> dict[str, Format]:
+        """How text is read in each of the table's columns that are of another kind."""
+        by_kind: dict[str, Format] = {
+            "number": NumberFormat(),
+            "date": DateFormat(kind="datetime"),
+            "time": TimeFormat(),
+            "boolean": BooleanFormat(),
+        }
+        kinds = self.read_through.items()
+        found = {name: by_kind[kind] for name, kind in kinds if kind in by_kind}
+        numbers = [one for one in self.known.values() if not isinstance(one, Category)]
+        for one in (*numbers, *(target for target in self.targets if not target.classes)):
+            if one.expression is None:
+                flag = (one.low, one.high) == (0, 1)
+                found[one.name] = FlagFormat() if flag else NumberFormat()
+        return {**found, **self.formats}
 
     def view(
         self, frame: pl.DataFrame, *, name: str, row: int = 0, targets: bool = False
@@ -359,7 +377,7 @@ class Schema(Part):
         labels = list(column.known)
         if column.of == "boolean" and series.dtype.is_numeric():
             series = series.cast(pl.Boolean)  # as the rows that were learnt from are kept
-        text = text_of(series)
+        text = _spelled_as(text_of(series), [one for one in labels if one not in (MISSING, OTHER)])
         gaps = text.is_null().to_numpy()
         codes = text.replace_strict(
             labels, list(range(len(labels))), default=-1, return_dtype=pl.Int64
@@ -403,6 +421,16 @@ class Schema(Part):
             else:
                 columns.append(numbers_of(series, where=where, row=row))
         return columns[0][:, None] if len(columns) == 1 else np.column_stack(columns)
+
+
+def _spelled_as(text: pl.Series, labels: Sequence[str]) -> pl.Series:
+    """Text with yes and no in the words learnt, where those two are all that was learnt."""
+    known = dict(zip(meant(pl.Series(labels, dtype=pl.String)), labels, strict=True))
+    if len(labels) != 2 or known.keys() != {True, False}:
+        return text
+    strange = text.filter(text.is_in(labels).not_()).unique()
+    words = pl.DataFrame({"as": meant(strange), "is": strange}).drop_nulls()
+    return text.replace(words["is"], words["as"].replace_strict(known, return_dtype=pl.String))
 
 
 def _placed(column: Category) -> NDArray[np.int64]:
@@ -452,14 +480,17 @@ def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list
 
     Errors:  TargetError for a class that was not learnt
     """
-    text = class_names(series)
+    text = _spelled_as(class_names(series), list(target.classes))
     gaps = text.is_null().to_numpy()
+    # A file of an earlier version may have classes by other names.
+    known = class_names(pl.Series(list(target.classes), dtype=pl.String))
+    text = text.replace(known, list(target.classes))
     strange = ~(gaps | text.is_in(list(target.classes)).fill_null(value=False).to_numpy())
     if strange.any():
         at = int(np.argmax(strange))
-        known = ", ".join(list(target.classes)[:8])
+        learnt = ", ".join(list(target.classes)[:8])
         raise TargetError(
-            f"{where}, row {row + at + 1}: {text[at]!r} is none of the classes learnt: {known}"
+            f"{where}, row {row + at + 1}: {text[at]!r} is none of the classes learnt: {learnt}"
         )
     return [
         np.where(gaps, np.nan, (text == level).fill_null(value=False).to_numpy())

@@ -13,7 +13,7 @@ from deltarule.errors import ColumnError
 from deltarule.moments.moments import Moments
 from deltarule.moments.tally import Sums
 from deltarule.rule.predict import Array
-from deltarule.tables.categories import classes, levels, often, referenced
+from deltarule.tables.categories import classes, cut_notes, levels, often, referenced
 from deltarule.tables.plan import Plan
 from deltarule.tables.schema import (
     MISSING,
@@ -92,13 +92,14 @@ def settle(
     start = m + len(sums.gaps)
     for at, column in enumerate(made.categories):
         size = sums.tables[at].shape[1]
-        found, place, folds = levels(made, column, at, start, sums, folds, notes)
+        found, place, folds = levels(made, column, at, start, sums, folds)
         start += size
         if isinstance(found, LeftOut):
             left_out.append(found)
         else:
             columns.append(found)
             places[column] = place
+    notes += cut_notes(made, columns)
     if not columns:
         why = "; ".join(f"{column.name}: {column.why}" for column in left_out)
         raise ColumnError(f"{name} has no column to use as an input ({why})")

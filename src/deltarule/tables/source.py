@@ -26,12 +26,21 @@ class Source(Protocol):
     """What was understood, for people: the format and how it is written."""
     in_memory: bool
     """Whether a program holds its rows, so that going over them again costs no read."""
+    repeatable: bool
+    """Whether another read gives the same rows in the same order."""
+    once: bool
+    """Whether it can be read only once."""
     files: Sequence[Path]
     """The files that it reads, which nothing may be written over."""
 
     @property
     def decimal(self) -> str | None:
         """The decimal mark that its text is likely to have; None where nothing tells."""
+        ...
+
+    @property
+    def date_order(self) -> str | None:
+        """The order of the parts of dates in its text, if it was said; none for no dates."""
         ...
 
     @property

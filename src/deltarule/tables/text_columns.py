@@ -7,78 +7,61 @@ well, however many there are. A format is kept in the model, so that prediction 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import polars as pl
 
 from deltarule.errors import ColumnError, ExpressionError, ReadError, ValueRefusedError
 from deltarule.tables.asked import Asked
+from deltarule.tables.date_columns import (
+    DateColumn,
+    Doubt,
+    Later,
+    formats_like,
+    formats_of,
+    notes_of,
+)
 from deltarule.tables.expressions import spelling
 from deltarule.tables.expressions.expression import check, quoted
-from deltarule.tables.files.dialect import MISSING_CODES
+from deltarule.tables.expressions.spelling import cells_of, is_code
 from deltarule.tables.names import column, is_pattern
-from deltarule.tables.part import Part
 from deltarule.tables.polars import UnparsedError, explained
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
+from deltarule.tables.text_formats import (
+    THOUSANDS,
+    BooleanFormat,
+    DateFormat,
+    Format,
+    Formats,
+    NumberFormat,
+    decimal_evidence,
+    few,
+    number_format,
+    written,
+)
 
-ODD_ONE_IN, FEWEST = 20, 10
+TEXT = (pl.String, pl.Categorical, pl.Enum)
+DIGITS = r"^[+-]?[0-9]+$"
 # Text in which fewer cells are numbers was never meant to be a column of them.
 MOSTLY = 0.5
 # Odd values that a note lists; columns that have a note each; letters of a value.
 VALUES_SHOWN, COLUMNS_SHOWN, LETTERS_SHOWN = 4, 5, 40
-
-Mark = Literal[".", ","]
-MARKS: tuple[Mark, Mark] = (".", ",")
-DIGITS = r"^[+-]?[0-9]+$"
-# Where a comma or point can only be a decimal mark: no three digits follow, or 0 stands before.
-DECIMAL = {
-    mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
-    for mark, other in ((",", "."), (".", ","))
-}
-THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
-
-
-class NumberFormat(Part):
-    """Numbers in text: their decimal mark, and the unit that all of them have ($, EUR, %)."""
-
-    kind: Literal["number"] = "number"
-    decimal: Mark = "."
-    unit: str = ""
-
-    def read(self, text: pl.Series) -> pl.Series:
-        """The value of each cell, null for an odd one."""
-        return spelling.numbers_of_unit(text, self.decimal, self.unit)
-
-    def expression(self, name: str) -> str:
-        """The expression that reads a column so."""
-        mark = "" if self.decimal == "." else f", '{self.decimal}'"
-        return f"number({quoted(name)}{mark})"
-
-
-Formats = Mapping[str, NumberFormat]
+# Different odd cells of later rows that have a say in the order of dates.
+MOST_LATER = 1000
 
 
 class TooManyOddError(UnparsedError):
     """More cells are odd than a column of this kind can have: it is text."""
 
 
-def few(odd: int, cells: int) -> bool:
-    """Whether so many odd cells leave a column what the others are."""
-    return odd * ODD_ONE_IN <= cells or (odd == 1 and cells >= FEWEST)
+class ReadAgainError(UnparsedError):
+    """Cells of later rows show that a column is written in another way than the first are."""
 
-
-def cells_of(series: pl.Series, words: Sequence[str] = ()) -> pl.Series:
-    """Text without the space around it, null where it is missing by a built-in or a given word."""
-    text = series.cast(pl.String).to_frame("x").select(spelling.present(pl.col("x"))).to_series()
-    return text.set(text.is_in(list(words)), None) if words else text
-
-
-def is_code(text: pl.Series) -> pl.Series:
-    """Whether each cell is a word for missing in a column of numbers or dates."""
-    return text.str.to_lowercase().is_in(MISSING_CODES).fill_null(value=False)
+    def __init__(self, message: str, column: str, later: Later) -> None:
+        super().__init__(message, column)
+        self.later = later
 
 
 @dataclass
@@ -93,17 +76,18 @@ class OddCells:
     first: dict[str, int] = field(default_factory=dict)
     """The row, from 0, that has each value first."""
 
-    def add(self, text: pl.Series, values: pl.Series, row: int) -> None:
-        """Take in the cells of some rows, of which so many came before."""
-        codes = is_code(text)
-        self.cells += int((text.is_not_null() & codes.not_()).sum())
-        wrong = (text.is_not_null() & values.is_null()).arg_true()
-        if not len(wrong):
-            return
-        self.odd += int(codes.gather(wrong).not_().sum())
-        for at, value in zip(wrong.to_list(), text.gather(wrong).to_list(), strict=True):
+    def add(self, text: pl.Series, values: pl.Series, row: int) -> bool:
+        """Take in the cells of some rows, of which so many came before; whether any is new."""
+        self.cells += values.count()
+        left = (text.is_not_null() & values.is_null()).arg_true()
+        cells = cells_of(text.gather(left))
+        left, cells = left.filter(cells.is_not_null()), cells.drop_nulls()
+        odd = int(is_code(cells).not_().sum())
+        self.odd, self.cells, known = self.odd + odd, self.cells + odd, len(self.counts)
+        for at, value in zip(left.to_list(), cells.to_list(), strict=True):
             self.counts[value] += 1
             self.first.setdefault(value, row + at)
+        return len(self.counts) > known
 
     def note(self, name: str, source: Source) -> str:
         """What people should know of them."""
@@ -132,12 +116,21 @@ class FormattedSource:
     """
 
     def __init__(
-        self, source: Source, formats: Formats, words: Sequence[str] = (), *, learning: bool
+        self,
+        source: Source,
+        formats: Formats,
+        words: Sequence[str] = (),
+        *,
+        learning: bool,
+        later: Later | None = None,
     ) -> None:
         self.source, self.formats, self.words, self.learning = source, formats, words, learning
+        self.doubt = Doubt()
+        self._asked, self._later = formats, later or {}
         self.name, self.dialect = source.name, source.dialect
         self.typed, self.in_memory = source.typed, source.in_memory
-        self.files = source.files
+        self.once, self.files = source.once, source.files
+        self.repeatable = source.repeatable
         self.own_notes: list[str] = []
         self.odd: dict[str, OddCells] = {}
         self._raw: pl.DataFrame | None = None
@@ -145,6 +138,10 @@ class FormattedSource:
     @property
     def decimal(self) -> str | None:
         return self.source.decimal
+
+    @property
+    def date_order(self) -> str | None:
+        return self.source.date_order
 
     @property
     def mixed(self) -> Mapping[str, str]:
@@ -163,7 +160,7 @@ class FormattedSource:
         """What the source says, what was decided of its text, and which cells were odd."""
         told = {text for name, text in self.mixed.items() if name in self.formats}
         said = [note for note in self.source.notes if note not in told]
-        return [*said, *self.own_notes, *self._odd_notes()]
+        return [*said, *self.own_notes, *self.doubt.notes, *self._odd_notes()]
 
     def place(self, row: int) -> str:
         return self.source.place(row)
@@ -211,7 +208,7 @@ class FormattedSource:
             roots = {name for one in columns for name in one.meta.root_names()}
             needed = [name for name in kinds if name in roots] or needed
         texts = [name for name in needed if self._is_formatted(name, kinds[name])]
-        self.odd = {name: OddCells(self.formats[name].kind) for name in texts}
+        self.odd = {name: OddCells(self.formats[name].noun) for name in texts}
         return [column(name) for name in needed] if texts or self.words else None
 
     def _selected(self, batch: pl.DataFrame, columns: Sequence[pl.Expr], row: int) -> pl.DataFrame:
@@ -220,32 +217,75 @@ class FormattedSource:
 
     def _finish(self) -> None:
         for name, cells in self.odd.items() if self.learning else ():
-            if not few(cells.odd, cells.cells):
+            whole = self._look()[name].dtype.is_numeric()
+            if cells.odd if whole else not few(cells.odd, cells.cells):
                 value = next(iter(cells.counts))
-                raise TooManyOddError(f"{self.name}, column '{name}': '{value}' is no number", name)
+                message = f"{self.name}, column '{name}': '{value}' is no {cells.what}"
+                raise TooManyOddError(message, name)
 
     def _look(self) -> pl.DataFrame:
         if self._raw is None:
             self._raw = self.source.look()
+            if not self.learning:
+                self._agree(self._raw)
         return self._raw
 
-    def _is_formatted(self, name: str, kind: pl.DataType) -> bool:
-        return name in self.formats and kind in (pl.String, pl.Categorical, pl.Enum)
+    def _agree(self, look: pl.DataFrame) -> None:
+        """Read dates as the model did, and where it leaves their order open, as this table does."""
+        dated = {
+            name: one
+            for name, one in self._asked.items()
+            if isinstance(one, DateFormat) and self._is_formatted(name, look.schema.get(name))
+        }
+        found = [DateColumn.of(look[name], words=self.words) for name in dated]
+        alike = formats_like(found, dated, said=self.source.date_order, where=self.name)
+        self.formats = {**self._asked, **alike}
+        self.own_notes = notes_of(found, {name: one.order for name, one in alike.items()})
+
+    def _is_formatted(self, name: str, kind: pl.DataType | None) -> bool:
+        if name not in self.formats or kind is None:
+            return False
+        dated = isinstance(self.formats[name], DateFormat | BooleanFormat)
+        return kind in TEXT or (dated and kind.is_numeric())
 
     def _read(self, frame: pl.DataFrame, row: int | None) -> pl.DataFrame:
         """The frame with each text column in its format; odd cells count where rows are told."""
         made = []
         for series in frame:
             if self._is_formatted(series.name, series.dtype):
-                text = cells_of(series, self.words)
+                text = self._text(series)
                 values = self.formats[series.name].read(text)
                 if row is not None:
-                    self.odd[series.name].add(text, values, row)
-                    self._check(series.name, row)
-                made.append(values.alias(series.name))
+                    self._notice(text, values, row)
+                made.append(_without(values, self.words).alias(series.name))
             elif self.words:
                 made.append(_without(series, self.words))
         return frame.with_columns(made)
+
+    def _text(self, series: pl.Series) -> pl.Series:
+        """The cells of a column as text; dates need no care where no words were said."""
+        text = written(series)
+        plain = isinstance(self.formats[series.name], DateFormat) and not self.words
+        return text if plain else cells_of(text, self.words)
+
+    def _notice(self, text: pl.Series, values: pl.Series, row: int) -> None:
+        """Take note of odd cells, and of those that tell in which order dates are written.
+
+        Errors:  ReadAgainError while learning, where it is another than the one taken
+        """
+        name = text.name
+        fresh = self.odd[name].add(text, values, row)
+        self._check(name, row)
+        if not self.learning or not isinstance(self.formats[name], DateFormat):
+            return
+        self.doubt.settle(text, values)
+        counts = self.odd[name].counts
+        if fresh and len(counts) <= MOST_LATER:
+            later = {**self._later, name: self._later.get(name, Counter()) | counts}
+            order, words = self.source.date_order, self.words
+            found = formats_of(self._look(), order=order, later=later, words=words).formats
+            if found.get(name, self.formats[name]) != self.formats[name]:
+                raise ReadAgainError(f"{self.name}: '{name}' is written otherwise", name, later)
 
     def _check(self, name: str, row: int) -> None:
         """Refuse to predict from a column of which no cell is of its kind.
@@ -276,109 +316,94 @@ class FormattedSource:
 
 def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
     """A column in which words for missing have no value; numbers are compared as numbers."""
-    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
+    if series.dtype in TEXT:
         text = series.cast(pl.String)
         return text.set(text.str.strip_chars().is_in(list(words)), None)
-    if not series.dtype.is_numeric():
-        return series
     spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
-    return series.set(series.is_in(spelled.to_list()), None) if len(spelled) else series
+    if not series.dtype.is_numeric() or spelled.is_empty():
+        return series
+    return series.set(series.cast(pl.Float64).is_in(spelled.implode()), None)
 
 
 # Which columns are read so
 
 
-def formatted(source: Source, asked: Asked) -> FormattedSource:
-    """The source with the formats that the text in its first rows has.
+def formatted(source: Source, asked: Asked, later: Later | None = None) -> FormattedSource:
+    """The source with the formats that the text in its first rows has, and odd cells of later ones.
 
     Errors:  ReadError for a column of a program's table that is neither numbers nor text
     """
     look = source.look()
-    texts = {name: cells_of(look[name], asked.missing_words) for name in _texts(look, asked)}
+    words, used = asked.missing_words, _dated(look, asked)
+    dated = formats_of(look, order=source.date_order, later=later, words=words, used=used)
+    texts = {
+        name: cells_of(look[name], words)
+        for name in _texts(look, asked)
+        if name not in dated.formats
+    }
     spells = {name: text for name, text in texts.items() if _has_digits(text)}
     marks = {mark for text in spells.values() if (mark := decimal_evidence(text))}
     shared = source.decimal or (marks.pop() if len(marks) == 1 else None)
-    formats: dict[str, NumberFormat] = {}
-    notes, codes = [], {}
+    formats: dict[str, Format] = {}
+    codes: dict[str, str] = {}
+    notes = []
     for name, text in spells.items():
-        found, odd = number_format(text, shared)
-        cells = len(text) - text.null_count()
-        if source.typed and name not in source.mixed and text.str.contains(DIGITS).all():
-            continue  # where text was meant as text, digits alone are names: post codes
-        if name in source.mixed and source.in_memory and found is None:
-            raise ReadError(source.mixed[name])
-        if len(odd) > MOSTLY * cells:
-            continue
-        if (begun := text.filter(text.str.contains(spelling.CODE))).len():
-            codes[name] = begun[0]
-        elif found is None:
-            notes.append(
-                f"{name} is text: {len(odd):,} of {cells:,} cells are no numbers, such as "
-                f"'{odd[0][:LETTERS_SHOWN]}'"
-            )
-        else:
+        # Where text was meant as text, digits alone are names: post codes.
+        found = _decided(text, shared, names=source.typed and name not in source.mixed)
+        if isinstance(found, NumberFormat):
             formats[name] = found
+        elif isinstance(found, Code):
+            codes[name] = found.example
+        elif found:
+            notes.append(f"{name} is text: {found}")
+    for name in source.mixed if source.in_memory else ():
+        if name in texts and name not in formats:
+            raise ReadError(source.mixed[name])
     if codes:
         name, code = next(iter(codes.items()))
         notes.append(
-            f"{_several(codes)}: labels, not numbers, as values begin with 0 (such as '{code}'); "
+            f"{several(codes)}: labels, not numbers, as values begin with 0 (such as '{code}'); "
             f"number({quoted(name)}) reads them as numbers"
         )
-    made = FormattedSource(source, formats, asked.missing_words, learning=True)
-    made.own_notes = [*notes, *_comma_notes(formats, texts)]
+    every = {**dated.formats, **formats}
+    made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
+    made.own_notes = [*dated.notes, *notes, *_comma_notes(formats, texts)]
+    made.doubt = dated.doubt
     return made
 
 
-def number_format(
-    text: pl.Series, suggested: str | None = None
-) -> tuple[NumberFormat | None, pl.Series]:
-    """The format of numbers that nearly all of these cells have, or None, and the odd cells.
+@dataclass(frozen=True)
+class Code:
+    """That a column holds codes, which begin with 0, and one of them."""
 
-    All numbers have one unit. Where both decimal marks would do, the suggested one is taken, or
-    else the point.
+    example: str
+
+
+def _decided(text: pl.Series, mark: str | None, *, names: bool) -> NumberFormat | Code | str | None:
+    """How a column of text is read: as numbers, as codes, or as text, perhaps with a word why.
+
+    Whole numbers alone are `names` where text was meant as text.
     """
     cells = text.drop_nulls()
     cells = cells.filter(is_code(cells).not_())
-    likeliest, least = None, cells
-    for mark in reversed(MARKS) if suggested == "," else MARKS:
-        good = cells.str.contains(spelling.PATTERNS[mark])
-        if not good.any():
-            continue
-        unit = units_of(cells.filter(good))
-        odd = cells.filter(good.not_() | (spelling.units(cells) != unit))
-        if likeliest is None or len(odd) < len(least):
-            likeliest, least = NumberFormat(decimal=mark, unit=unit), odd
-    return (likeliest if few(len(least), len(cells)) else None), least
-
-
-def units_of(numbers: pl.Series) -> str:
-    """The unit that most of these numbers have."""
-    counts = spelling.units(numbers).alias("unit").value_counts()
-    return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
-
-
-def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
-    """The decimal mark of a column of numbers, where its cells leave no doubt.
-
-    Where commas part no cells, as in files with semicolons, a `loose` look takes any one comma.
-    """
-    for mark in reversed(MARKS):
-        shape = r"^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else DECIMAL[mark]
-        if text.str.contains(shape).any():
-            cells = text.drop_nulls()
-            odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())
-            if few(len(odd), len(cells)):
-                return mark
-    return None
+    found, odd = number_format(text, mark)
+    whole = int(cells.str.contains(DIGITS).sum())
+    if len(odd) > MOSTLY * len(cells) or (names and whole == len(cells) - len(odd)):
+        return None
+    codes = cells.filter(cells.str.contains(spelling.CODE))
+    if len(codes):
+        return Code(codes[0])
+    if found is None:
+        example = odd[0][:LETTERS_SHOWN]
+        return f"{len(odd):,} of {len(cells):,} cells are no numbers, such as '{example}'"
+    return found
 
 
 def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
     """The columns of text that are used as they stand, or where an expression wants numbers."""
     kept = {asked.id, asked.group, asked.time, *asked.texts, *asked.reference}
     kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
-    named = [*asked.predict, *(asked.using or ()), asked.row_weight, asked.offset]
-    mentioned = [one for one in [*named, asked.id, asked.group, asked.time] if one]
-    for one in mentioned:
+    for one in _mentioned(asked):
         if one not in look.columns:
             kept |= _read_as_text(one, look)
     return [
@@ -386,9 +411,31 @@ def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
         for name, kind in look.schema.items()
         if kind == pl.String  # a category is declared to be one
         and name not in kept
-        and not is_pattern(name)
-        and (asked.using is None or any(name in one for one in mentioned))
+        and _is_used(name, asked)
     ]
+
+
+def _dated(look: pl.DataFrame, asked: Asked) -> list[str]:
+    """The columns that may be dates, times or yes and no: not those whose text is wanted."""
+    kept = {asked.id, asked.group, *asked.texts, *asked.reference}
+    kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
+    for one in _mentioned(asked):
+        if one not in look.columns:
+            text = _read_as_text(one, look)
+            as_dates = look.with_columns(pl.lit(None, pl.Date).alias(name) for name in text)
+            kept |= text - _read_as_text(one, as_dates)
+    return [name for name in look.columns if name not in kept and _is_used(name, asked)]
+
+
+def _mentioned(asked: Asked) -> list[str]:
+    named = [*asked.predict, *(asked.using or ()), asked.row_weight, asked.offset]
+    return [one for one in [*named, asked.id, asked.group, asked.time] if one]
+
+
+def _is_used(name: str, asked: Asked) -> bool:
+    if is_pattern(name):
+        return False
+    return asked.using is None or any(name in one for one in _mentioned(asked))
 
 
 def _read_as_text(expression: str, look: pl.DataFrame) -> set[str]:
@@ -411,19 +458,20 @@ def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
     """What looks like a decimal point, but is none beside decimal commas."""
     pointed: dict[str, str] = {}
     for name, one in formats.items():
-        if one.decimal == ",":
+        if isinstance(one, NumberFormat) and one.decimal == ",":
             found = texts[name].filter(texts[name].str.contains(THOUSANDS["."]))
             pointed |= {name: found[0]} if len(found) else {}
     if not pointed:
         return []
     name, value = next(iter(pointed.items()))
     return [
-        f"{_several(pointed)}: the decimal mark is a comma, so {value} in {name} is "
+        f"{several(pointed)}: the decimal mark is a comma, so {value} in {name} is "
         f"{value.replace('.', '')}; if not, say --read decimal=."
     ]
 
 
-def _several(names: Mapping[str, object]) -> str:
+def several(names: Collection[str]) -> str:
+    """Some names, of many the first few."""
     shown = list(names)[:COLUMNS_SHOWN]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     return ", ".join(shown) + more

@@ -63,8 +63,14 @@ def as_category(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 
 def class_names(series: pl.Series) -> pl.Series:
-    """A target's values as the names of classes: whole numbers without a point, whatever type."""
-    return text_of(series.fill_nan(None) if series.dtype.is_float() else series)
+    """A target's values as the names of classes, whatever they are read from or written as.
+
+    1 and 1.0 are one class, and so are true and True.
+    """
+    text = text_of(series.fill_nan(None) if series.dtype.is_float() else series)
+    lower = text.str.to_lowercase()
+    text = text.zip_with(lower.is_in(["true", "false"]).fill_null(value=False).not_(), lower)
+    return text.str.replace(r"^([-+]?[0-9]+)\.0+$", "$1")
 
 
 def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array | None:

@@ -142,16 +142,16 @@ class Judge:
 
         Of inputs that vary in them. Other weights would keep what the judged rows taught them.
         """
-        whole = total(folds)
         for split in splits.of(folds):
             teach = total([folds[fold] for fold in split.learnt])
             free = np.flatnonzero((self.problem.of(teach).spread > 0) & ~self.problem.held)
             inputs = np.asarray(self.problem.inputs, dtype=np.intp)[free].tolist()
             few, all_rows = (
-                rank(LeastSquares.of(one, inputs, [], intercept=self.problem.intercept))
-                for one in (teach, whole)
+                LeastSquares.of(one, inputs, [], intercept=self.problem.intercept)
+                for one in (teach, total(folds))
             )
-            if few < all_rows:
+            known = rank(few)
+            if known < len(inputs) and known < rank(all_rows):
                 return False
         return True
 

@@ -26,6 +26,7 @@ from deltarule.moments.problem import Problem
 from deltarule.moments.splits import Split, Splits
 from deltarule.rule.compare import Objective, Rows
 from deltarule.rule.learn import Learner, Newton
+from deltarule.rule.losses.links import finite_score, ruled_out
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.penalties.penalty import Lasso, Penalised, Ridge
 from deltarule.rule.penalties.proximal import ProximalNewton
@@ -73,16 +74,18 @@ class Search:
         )
         splits = [split for split in self.splits.of(self.moments) if split.judged in self.folds]
         errors = np.full((len(penalties), len(splits), len(self.spans)), np.inf)
-        guessing = np.zeros((len(splits), len(self.spans)))
+        guessing, least = np.zeros((2, len(splits), len(self.spans)))
         for column, split in enumerate(splits):
             frozen = self.problem.frozen_on(total([self.moments[one] for one in split.learnt]))
             learnt, rows = self.first, self._rows(split)
-            judged = self.folds[split.judged]
-            guessing[column] = self._off(judged, self._guess(rows))
+            judged = self._judged(self.folds[split.judged], rows)
+            guess = self._guess(rows)
+            guessing[column] = [one.off(self.model, guess) for one in judged]
+            least[column] = [one.least for one in judged]
             for at in order:
                 learnt = self._learnt(learnt, rows, penalties[at][1], frozen)
                 with np.errstate(all="ignore"):
-                    errors[at, column] = self._off(judged, learnt)
+                    errors[at, column] = [one.off(self.model, learnt) for one in judged]
         return Tried(
             np.array([choice.ridge for choice, _ in penalties]),
             np.array([choice.lasso for choice, _ in penalties]),
@@ -90,6 +93,7 @@ class Search:
             np.array([float(self.folds[split.judged].each.sum()) for split in splits]),
             guessing,
             np.ones(len(self.spans)),
+            least,
         )
 
     def weights(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[Weights]:
@@ -121,7 +125,7 @@ class Search:
         top = float(np.max(np.abs(np.where(chosen, slope, 0.0)), initial=0.0))
         return np.concatenate([[0.0], top * np.geomspace(LEAST, 1, LASSOS)])
 
-    def _rows(self, split: Split) -> Objective:
+    def _rows(self, split: Split) -> Rows:
         return self._asked(
             Batch.joined([self.folds[one] for one in split.learnt if one in self.folds])
         )
@@ -159,26 +163,47 @@ class Search:
         settled = step.stopped is not None and step.stopped.reason in ("settled", "still")
         return step.weights if settled else best
 
-    def _guess(self, rows: Objective) -> Weights:
+    def _guess(self, rows: Rows) -> Weights:
         """The score that is the mean's for all rows."""
-        assert isinstance(rows, Rows), "they are in memory"
-        each = np.ones(len(rows.inputs)) if rows.row_weights is None else rows.row_weights
         none = {name: np.zeros_like(array) for name, array in self.first.items()}
-        with np.errstate(divide="ignore"):
-            score = self.loss.score((each @ rows.targets / each.sum())[None])[0]
-        if "intercept" in none and np.isfinite(score).all():
-            none["intercept"] = score
+        if "intercept" in none:
+            none["intercept"] = finite_score(self.loss, _mean(rows)[None])[0]
         return none
 
-    def _off(self, judged: Batch, weights: Weights) -> Array:
-        """The summed loss of each target above the least there could be: (t,)."""
-        scores = judged.scores(self.model, weights)
-        off = []
-        for loss, span in zip(self.losses, self.spans, strict=True):
-            targets = judged.targets[:, span]
-            value = loss.value(scores[:, span], targets) - loss.least(targets)
-            off.append(float(judged.each @ value))
-        return np.array(off)
+    def _judged(self, batch: Batch, rows: Rows) -> list["_Judged"]:
+        """The rows that each target is judged by: those of a kind that is learnt from."""
+        mean = _mean(rows)
+        return [
+            _Judged(batch.only(~ruled_out(loss, mean[span], batch.targets[:, span])), loss, span)
+            for loss, span in zip(self.losses, self.spans, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Held-out rows of one target."""
+
+    rows: Batch
+    loss: Loss
+    span: slice
+
+    @property
+    def least(self) -> float:
+        """The least that their summed loss could be."""
+        return float(self.rows.each @ self.loss.least(self.rows.targets[:, self.span]))
+
+    def off(self, model: Linear, weights: Weights) -> float:
+        """How far the summed loss of these weights is above the least."""
+        scores = self.rows.scores(model, weights)[:, self.span]
+        targets = self.rows.targets[:, self.span]
+        return float(self.rows.each @ (self.loss.value(scores, targets) - self.loss.least(targets)))
+
+
+def _mean(rows: Rows) -> Array:
+    """The mean of each output: (k,)."""
+    each = np.ones(len(rows.inputs)) if rows.row_weights is None else rows.row_weights
+    mean: Array = each @ rows.targets / each.sum()
+    return mean
 
 
 def searched(

@@ -24,8 +24,10 @@ BESIDE = np.array([0.0, 1e-3, 1e-2, 0.1, 1.0])
 class Tried:
     """Each candidate's strengths, and its loss on the rows of each fold, learnt without them.
 
-    Shapes:  ridge, lasso (c,); errors (c, f, t), summed; rows (f,); guessing (f, t), the same of a
-             score that is the same for all rows; unit (t,), what errors are in
+    Candidates are judged by how far their loss is above the least that these targets allow.
+
+    Shapes:  ridge, lasso (c,); errors (c, f, t), summed, above `least` (f, t); rows (f,); guessing
+             (f, t), the same of a score that all rows share; unit (t,), what errors are in
     """
 
     ridge: Array
@@ -34,6 +36,7 @@ class Tried:
     rows: Array
     guessing: Array
     unit: Array
+    least: Array
 
     def __add__(self, other: "Tried") -> "Tried":
         """These and others, on the same folds."""
@@ -44,6 +47,7 @@ class Tried:
             self.rows,
             self.guessing,
             self.unit,
+            self.least,
         )
 
     def choice(self, at: int) -> Choice:
@@ -51,13 +55,13 @@ class Tried:
         return Choice(float(self.ridge[at]), float(self.lasso[at]))
 
     def mean(self) -> Array:
-        """Each candidate's mean error over all held-out rows: (c, t)."""
-        mean: Array = self.errors.sum(axis=1) / self.rows.sum() * self.unit
+        """Each candidate's mean loss over all held-out rows: (c, t)."""
+        mean: Array = (self.errors + self.least).sum(axis=1) / self.rows.sum() * self.unit
         return mean
 
     def error(self) -> Array:
         """How sure these means are, by how the folds differ: standard errors (c, t)."""
-        each = self.errors / self.rows[:, None] * self.unit
+        each = (self.errors + self.least) / self.rows[:, None] * self.unit
         folds = len(self.rows)
         if folds < 2:
             return np.full(each.shape[::2], np.nan)

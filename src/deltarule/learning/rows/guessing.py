@@ -77,11 +77,17 @@ class Guessing:
 
     def held_out(
         self, folds: Sequence[Moments], splits: Splits, targets: Sequence[int], spans: list[slice]
-    ) -> Array:
-        """Each target's summed (prediction - target) ** 2 where other folds say what to guess."""
+    ) -> tuple[Array, dict[int, Array]]:
+        """Each target's summed (prediction - target) ** 2 where other folds say what to guess.
+
+        And what each fold is guessed to be where its offsets are 0: (k,).
+        """
         problem = Problem((), targets, True, {}, None)
         judge = Judge(self.rows, MODEL, [self.loss], problem, spans, lambda objective: objective)
         weights = {"weight": np.zeros((0, len(self.score))), "intercept": self.score}
         found = judge.held_out(weights, folds, splits)
         assert found is not None, "rows are held out"
-        return found.errors
+        guesses = {
+            fold: self.loss.mean(one["intercept"][None])[0] for fold, one in found.taught.items()
+        }
+        return found.errors, guesses

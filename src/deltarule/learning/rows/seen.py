@@ -13,11 +13,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from deltarule.comparing import classes_of
+from deltarule.goodness.classes import both
 from deltarule.goodness.figures import Figures, Sums
 from deltarule.goodness.intervals import Intervals
 from deltarule.moments.moments import total
+from deltarule.rule.losses.links import ruled_out
 from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.summary import rows_told
 from deltarule.tables.reading import Read
 from deltarule.tables.schema import Schema
 
@@ -32,12 +35,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Held-out rows: scores and targets of all outputs, what each counts for, its offset (n,)."""
+    """Held-out rows: scores and targets of all outputs, what each counts for, its offset (n,).
+
+    `guess` (k,) is what the rows that were learnt from would guess.
+    """
 
     scores: Array
     targets: Array
     each: Array
     offsets: Array | None
+    guess: Array
 
 
 def seen(
@@ -45,24 +52,23 @@ def seen(
     part: Schema,
     taught: Mapping[int, Weights],
     losses: Sequence[Loss],
-    guess: Array | None,
+    guesses: Mapping[int, Array],
 ) -> list[Seen]:
     """What held-out rows say of each target of `part`, judged by what each fold was taught.
 
-    `guess` is what guessing predicts, (k,), None for the targets' means. Nothing comes back where
+    `guesses` are what guessing predicts for each fold, (k,), where that is not the mean of what it
+    was taught by. Rows of a kind that these do not have cannot be judged. Nothing comes back where
     no rows were held out, or where their errors are beyond all numbers.
     """
-    rows = list(_held_out_rows(read, part, taught))
-    if guess is None:
-        whole = total(read.folds)
-        means = (whole.mean * whole.scale)[len(read.schema.inputs) :]
-        guess = means[_outputs(read, part)]
+    rows = list(_held_out_rows(read, part, taught, guesses))
     found = []
     spans = part.target_spans().values()
     for target, loss, span in zip(part.targets, losses, spans, strict=True):
-        sums = Sums(loss, guess[span], classes_of(target, loss))
+        sums = Sums(loss, np.zeros(0), classes_of(target, loss))
         for one in rows:
-            sums.add(one.scores[:, span], one.targets[:, span], one.each, one.offsets)
+            targets, sums.guess = one.targets[:, span], one.guess[span]
+            each = np.where(ruled_out(loss, sums.guess, targets), 0.0, one.each)
+            sums.add(one.scores[:, span], targets, each, one.offsets)
         try:
             figures = sums.figures(target.name) if sums.rows > 0 else None
         except ValidationError:
@@ -72,14 +78,56 @@ def seen(
     return found if len(found) == len(part.targets) else []
 
 
+def not_judged(read: Read, part: Schema, losses: Sequence[Loss]) -> list[str]:
+    """Which held-out rows of each target are of a kind that they cannot be judged by."""
+    means, own = means_learnt(read, part), _outputs(read, part)
+    notes, first = [], len(read.schema.inputs)
+    spans = part.target_spans().values()
+    for target, loss, span in zip(part.targets, losses, spans, strict=True):
+        rows: dict[str, float] = {}
+        names = classes_of(target, loss)
+        for fold, learnt in means.items():
+            judged = read.folds[fold]
+            there = both_of(names, (judged.mean * judged.scale)[first:][own][span])
+            known = both_of(names, learnt[span])
+            out = ruled_out(loss, known, np.eye(len(known)))
+            for at in np.flatnonzero(out & (there > 0)).tolist():
+                name = names[at] if names else ""
+                rows[name] = rows.get(name, 0.0) + judged.rows * there[at]
+        for name, count in rows.items():
+            what = f"{rows_told(count)} of '{name}'" if names else "rows above 0"
+            notes.append(
+                f"{target.name}: {what} could not be judged: the parts they are judged by have none"
+            )
+    return notes
+
+
+def both_of(names: Sequence[str], shares: Array) -> Array:
+    """The share of each class, also of no where only that of yes is there."""
+    return both(shares[None])[0] if len(names) == 2 else shares
+
+
+def means_learnt(read: Read, part: Schema) -> dict[int, Array]:
+    """The mean of each target, (k,), among the rows that each fold is judged by."""
+    own, first = _outputs(read, part), len(read.schema.inputs)
+    found = {}
+    for split in read.splits.of(read.folds):
+        taught = total([read.folds[fold] for fold in split.learnt])
+        found[split.judged] = (taught.mean * taught.scale)[first:][own]
+    return found
+
+
 def _outputs(read: Read, part: Schema) -> list[int]:
     """Where the outputs of these targets stand among all that were read."""
     spans = read.schema.target_spans()
     return [at for one in part.targets for at in range(spans[one.name].start, spans[one.name].stop)]
 
 
-def _held_out_rows(read: Read, part: Schema, taught: Mapping[int, Weights]) -> Iterator[_Rows]:
+def _held_out_rows(
+    read: Read, part: Schema, taught: Mapping[int, Weights], guesses: Mapping[int, Array]
+) -> Iterator[_Rows]:
     own = _outputs(read, part)
+    means = {**means_learnt(read, part), **guesses}
     for rows in (one.apart for one in read.some_rows()) if taught else ():
         each = np.ones(len(rows)) if rows.row_weights is None else rows.row_weights
         for fold, weights in taught.items():
@@ -92,7 +140,7 @@ def _held_out_rows(read: Read, part: Schema, taught: Mapping[int, Weights]) -> I
                 if added is not None:
                     scores = scores + added[:, None]
                     targets = targets + added[:, None] if rows.shifted else targets
-                yield _Rows(scores, targets, each[mine], added)
+                yield _Rows(scores, targets, each[mine], added, means[fold])
 
 
 def _intervals(loss: Loss, rows: list[_Rows], span: slice) -> Intervals | None:

@@ -75,7 +75,8 @@ def fitted(steps: Stepwise, outcome: Outcome, stopped: Stop) -> Outcome:
         notes.append(none_refitted(error))
     if held_out is not None and task.guessing is not None:
         asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
-        held_out = replace(held_out, guessing=task.guessing.held_out(*asked))
+        errors, guesses = task.guessing.held_out(*asked)
+        held_out = replace(held_out, guessing=errors, guesses=guesses)
     if held_out is not None:
         out = task.standard.out
         own = {fold: out(one) for fold, one in held_out.taught.items()}

@@ -5,12 +5,41 @@ Shapes: scores, targets and predictions (n, k)
 
 import numpy as np
 
+from deltarule.rule.losses.loss import Loss
 from deltarule.rule.predict import Array, Mask
+
+# The least and most that a mean is taken to be: their scores are numbers.
+LEAST, MOST = 1e-300, 1 - 2.0**-53
+# A mean this near an end is there, but for rounding.
+ROUNDING = 1e-12
 
 
 def straight(loss: object) -> bool:
     """Whether a loss's score is its prediction, so that an offset is a shift of the target."""
     return isinstance(loss, Identity)
+
+
+def finite_score(loss: Loss, mean: Array) -> Array:
+    """The score of a mean; at the ends of what can be, that of one as near as there is."""
+    if straight(loss):
+        return loss.score(mean)
+    near = np.maximum(mean, LEAST)
+    return loss.score(near if loss.power is not None else np.minimum(near, MOST))
+
+
+def ruled_out(loss: Loss, mean: Array, targets: Array) -> Mask:
+    """Rows that no rows with this mean allow for, as of a class that none of them has: (n,).
+
+    Predictions learnt from such rows tend to the end of what can be, and the loss of a row beyond
+    it to infinity.
+    Shapes:  mean (k,)
+    """
+    if straight(loss):
+        return np.zeros(len(targets), dtype=bool)
+    found: Mask = np.any((mean <= ROUNDING) & (targets > 0), axis=1)
+    if loss.power is None:
+        found |= np.any((mean >= 1 - ROUNDING) & (targets < 1), axis=1)
+    return found
 
 
 class Identity:

@@ -73,7 +73,10 @@ class DatabaseSource:
 
     typed = True
     in_memory = False
+    repeatable = False
+    once = False
     decimal = None
+    date_order: str | None = None
 
     def __init__(self, there: Address, reader: Reader) -> None:
         self.name = f"{there.name}, {reader.where}"
@@ -144,12 +147,13 @@ class DatabaseSource:
 
 
 def open_database(
-    url: str, *, table: str | None = None, query: str | None = None
+    url: str, *, table: str | None = None, query: str | None = None, dates: str | None = None
 ) -> DatabaseSource:
     """The source of a table or a query's rows in SQLite, PostgreSQL or DuckDB.
 
     Without either, the only table there is. A table may be named with its schema; its name is
-    looked up among those there are. A query is a single SELECT and cannot write.
+    looked up among those there are. A query is a single SELECT and cannot write. `dates` says the
+    order of the parts of dates in text.
 
     Errors:  ReadError, NotFoundError, ColumnError for two columns of one name,
              MissingExtraError for a driver that is not installed
@@ -158,7 +162,9 @@ def open_database(
     if table is not None and query is not None:
         raise LearningError("a table and a query are both given: give one of them")
     bare = None if query is None else check_query(query)
-    return DatabaseSource(there, READERS[there.kind](there, table, bare))
+    made = DatabaseSource(there, READERS[there.kind](there, table, bare))
+    made.date_order = dates
+    return made
 
 
 def write_table(url: str, table: str, frames: Iterable[pl.DataFrame]) -> int:

@@ -155,7 +155,8 @@ def _dated(values: Sequence[str | None], kind: pl.DataType) -> pl.Series | None:
         shaped = text.str.contains(r"^\d{4}-\d{2}-\d{2}$")
         found = text.str.to_date("%Y-%m-%d", strict=False)
     else:
-        zone = "" if kind == DATES[1] else r"(Z|[+-]\d{2}:?\d{2})"
+        # The hours of other offsets are those written, so that such text stays text here.
+        zone = "" if kind == DATES[1] else r"(Z|[+-]00:?00)"
         shaped = text.str.contains(f"{MOMENT}{zone}$")
         text = text.str.replace(f"{MOMENT}{zone}$", "$1 $2${3}|$4" if zone else "$1 $2$3")
         text = text.str.replace(r"^(.{16})(\||$)", "$1:00$2").str.replace("|", "", literal=True)

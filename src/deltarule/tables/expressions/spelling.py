@@ -5,9 +5,11 @@ strictly, thousands marks group by three, and a number has at most one sign. Wha
 number does not count: 12% is 12, and so is 12 EUR.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from deltarule.tables.files.dialect import GAP_WORDS
+from deltarule.tables.files.dialect import GAP_WORDS, MISSING_CODES
 
 YES, NO = ("yes", "y", "true", "t", "on", "1"), ("no", "n", "false", "f", "off", "0")
 POWERS = {"k": "e3", "K": "e3", "M": "e6", "B": "e9", "bn": "e9"}
@@ -57,6 +59,18 @@ def present(text: pl.Expr) -> pl.Expr:
     return pl.when(stripped.is_in(["", *GAP_WORDS]).not_()).then(stripped)
 
 
+def cells_of(series: pl.Series, words: Sequence[str] = ()) -> pl.Series:
+    """Text without the space around it, null where it is missing by a built-in or a given word."""
+    cells = series.cast(pl.String).to_frame("x").select(present(pl.col("x"))).to_series()
+    cells = cells.set(cells.is_in(list(words)), None) if words else cells
+    return cells.alias(series.name)
+
+
+def is_code(text: pl.Series) -> pl.Series:
+    """Whether each cell is a word for missing in a column of numbers or dates."""
+    return text.str.to_lowercase().is_in(MISSING_CODES).fill_null(value=False)
+
+
 def number(text: pl.Expr, mark: str) -> pl.Expr:
     """The number that each text spells, null where missing.
 
@@ -84,7 +98,7 @@ def _named(text: pl.Expr) -> str:
 
 
 def _numbers(series: pl.Series, mark: str, name: str) -> pl.Series:
-    text = series.to_frame("x").select(present(pl.col("x"))).to_series()
+    text = cells_of(series)
     numbers = _read(text, mark)
     left = text.is_not_null() & numbers.is_null()
     if left.any():
@@ -161,7 +175,7 @@ def _carefully(text: pl.Series, mark: str) -> pl.Series:
 
 
 def _booleans(series: pl.Series, name: str) -> pl.Series:
-    text = series.to_frame("x").select(present(pl.col("x"))).to_series()
+    text = cells_of(series)
     word = text.str.to_lowercase()
     wrong = word.is_not_null() & word.is_in([*YES, *NO]).not_()
     if wrong.any():

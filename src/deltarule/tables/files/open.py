@@ -39,13 +39,15 @@ HOW = {
     "decimal": (r"[.,]", ". or ,"),
     "skip": (r"\d{1,6}", "how many lines"),
     "sheet": (r"(?s:.+)", "its name"),
+    "dates": ("ymd|mdy|dmy|none", "ymd, mdy, dmy, or none where text is no date"),
 }
 
 
 def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsSource:
     """The source of a file, a folder or pattern of files of one kind, or `-`, standard input.
 
-    `how` says what need not be found out: format, separator, quote, header, encoding, skip, sheet.
+    `how` says what need not be found out: format, separator, quote, header, encoding, skip, sheet,
+    and in which order dates have their parts.
 
     Errors:  NotFoundError, ReadError, EmptyError, ColumnError for a header that repeats a name,
              MissingExtraError
@@ -59,6 +61,7 @@ def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsS
         raise NotFoundError(f"no such file: {str(path)!r}")
     paths, partitions, notes = _listed(path)
     source = _opened(paths, str(path), how, asked, partitions)
+    source.date_order = how.get("dates")
     source.notes += notes
     source.files = paths
     return source
@@ -110,6 +113,7 @@ def _standard_input(how: Mapping[str, str], asked: Asked) -> PolarsSource:
             raise
     try:
         source = _opened([path], STANDARD_INPUT, how, asked, Partitions())
+        source.date_order = how.get("dates")
     except BaseException:
         path.unlink(missing_ok=True)
         raise

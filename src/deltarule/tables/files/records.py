@@ -3,14 +3,14 @@
 import glob
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, ReadError, TableError
-from deltarule.tables.files.encoding import Text, blocks, unpacked
+from deltarule.tables.files.encoding import SAMPLE_BYTES, Text, blocks, unpacked
 from deltarule.tables.polars import PROBLEMS, Partitions, PolarsSource, said
 
 # What looks like a name in an object; in an object within another, or in a text, it may be none.
@@ -54,10 +54,12 @@ def read_json(text: Text) -> PolarsSource:
         raise _wrong(error, text) from error
     if not frame.width:
         raise EmptyError(f"{text.name} has no records")
-    frame = frame.rename(_trimmed(frame.columns, text.name))
+    start = content[:SAMPLE_BYTES].decode(errors="ignore")
+    frame = frame.rename(renamed := _trimmed(frame.columns, text.name))
     dialect = f"JSON, {text.said}"
     source = PolarsSource(frame.lazy(), name=text.name, rows=frame.height, dialect=dialect)
-    source.notes += text.notes
+    source.mixed = _mixed(start, renamed, frame.schema)
+    source.notes += [*text.notes, *source.mixed.values()]
     return source
 
 
@@ -90,8 +92,31 @@ def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> P
         lazy, name=name, rows=None, dialect=f"NDJSON, {texts[0].said}{several}", kept=texts
     )
     source.reads = 1
+    source.mixed = _mixed(texts[0].start, renamed, scan.collect_schema())
     source.notes += texts[0].notes + partitions.hiding(renamed.values())
+    source.notes += source.mixed.values()
     return source
+
+
+def _mixed(
+    start: str, renamed: Mapping[str, str], schema: Mapping[str, pl.DataType]
+) -> dict[str, str]:
+    """Columns that polars takes for text, though the first records have numbers in them."""
+    texts = {old: new for old, new in renamed.items() if schema[new] == pl.String}
+    numbers: set[str] = set()
+    at = start.find("{") if texts else -1
+    while at >= 0:
+        try:
+            record, end = json.JSONDecoder().raw_decode(start, at)
+        except (ValueError, RecursionError):
+            break
+        numbers |= {name for name, value in record.items() if type(value) in (int, float)}
+        at = start.find("{", end)
+    return {
+        new: f"{new} holds numbers and text: all of it is taken as text"
+        for old, new in texts.items()
+        if old in numbers
+    }
 
 
 def _first_wrong(error: BaseException, texts: Sequence[Text], name: str) -> TableError:

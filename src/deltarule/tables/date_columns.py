@@ -1,0 +1,342 @@
+"""Columns of dates: which columns of text are dates, and in which order they are written.
+
+A table writes its dates in one order: where the numbers of any column allow but one, all have it.
+Where both day and month could come first, the more likely is taken, and said.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import polars as pl
+
+from deltarule.errors import ValueRefusedError
+from deltarule.tables.dates import FIRST, MOMENTS, ORDERS, Cells, Order, dates, times
+from deltarule.tables.expressions.spelling import cells_of, is_code
+from deltarule.tables.text_formats import (
+    BooleanFormat,
+    DateFormat,
+    Format,
+    TimeFormat,
+    few,
+    written,
+)
+
+Later = Mapping[str, Counter[str]]
+"""Cells of rows after the first that are not of their column's format, by column."""
+
+# Dates that are written as one number, 20240131, in a column of nothing else.
+COMPACT = (19_000_101, 21_001_231)
+COMPACT_SHOWS = 10
+# A column is looked at closely if one of its first cells may be a date or a time.
+FIRST_CELLS = 50
+LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
+
+
+@dataclass
+class Doubt:
+    """Columns whose dates fit other orders than the one taken, so far, and what to say of it."""
+
+    others: dict[str, list[Order]] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def notes(self) -> list[str]:
+        """What people should know of it."""
+        return [self.note] if self.others else []
+
+    def settle(self, text: pl.Series, values: pl.Series) -> None:
+        """Let cells of a column, and their dates in the order taken, rule other orders out."""
+        timed, count = values.dtype == MOMENTS, values.count()
+        left = [
+            order
+            for order in self.others.get(text.name, ())
+            if dates(text, order, timed=timed).count() >= count
+        ]
+        if text.name in self.others:
+            self.others[text.name] = left
+            if not left:  # what one column has, all of them have
+                self.others.clear()
+
+
+@dataclass(frozen=True)
+class DateColumn:
+    """The cells of a column that may be dates, each once, with how often it stands there."""
+
+    name: str
+    cells: Cells
+    first: pl.Series
+    """How often each stands in the first rows."""
+    later: pl.Series
+    """How often in later rows, of those that did not fit."""
+    compact: bool = False
+
+    @classmethod
+    def of(
+        cls, values: pl.Series, later: Counter[str] | None = None, words: Sequence[str] = ()
+    ) -> "DateColumn":
+        """The cells of the first rows, and those of later ones."""
+        text = cells_of(written(values), words).drop_nulls().alias("cell")
+        first = text.value_counts(sort=False, name="first")
+        cells = later or Counter[str]()
+        more = pl.DataFrame({"cell": list(cells), "later": list(cells.values())}, strict=False)
+        more = more.cast({"cell": pl.String, "later": pl.UInt32})
+        each = first.join(more, on="cell", how="full", coalesce=True).fill_null(0).sort("cell")
+        whole = values.dtype.is_numeric()
+        return cls(values.name, Cells(each["cell"]), each["first"], each["later"], whole)
+
+    @cached_property
+    def readings(self) -> Mapping[Order | None, pl.Series]:
+        """When each cell is, in each order."""
+        return {order: self.cells.at(order) for order in (None, *ORDERS)}
+
+    @cached_property
+    def orders(self) -> Sequence[Order | None]:
+        """The orders that fit most cells: None alone where no cell needs one."""
+        rows = self.first + self.later
+        fits = {one: int(rows.filter(at.is_not_null()).sum()) for one, at in self.readings.items()}
+        most = max(fits.values())
+        best = [order for order, fit in fits.items() if fit == most]
+        return [None] if None in best else best
+
+    def odd(self, order: Order | None) -> pl.Series:
+        """The cells of the first rows that are no dates in this order, as often as they stand."""
+        rows = self.first if self.first.sum() else self.later
+        wrong = self.cells.text.to_frame("cell").with_columns(rows.alias("rows"))
+        wrong = wrong.filter(self.readings[order].is_null() & is_code(self.cells.text).not_())
+        return wrong["cell"].repeat_by(wrong["rows"]).explode().drop_nulls()
+
+    @property
+    def rows(self) -> int:
+        """How many cells of the first rows are not missing."""
+        return int(self.first.sum() or self.later.sum())
+
+    def is_dates(self, order: Order | None) -> bool:
+        """Whether nearly all cells are dates in this order; of numbers, all."""
+        odd = len(self.odd(order))
+        return odd == 0 if self.compact else few(odd, self.rows)
+
+    def format(self, order: Order | None) -> DateFormat:
+        """How they are read in this order."""
+        timed = self.has(self.cells.timed, order)
+        return DateFormat(kind="datetime" if timed else "date", order=order)
+
+    def has(self, which: pl.Series, order: Order | None) -> bool:
+        """Whether any of these cells is a date in this order."""
+        return bool((which & self.readings[order].is_not_null()).any())
+
+    def likely(self) -> Order | None:
+        """Of the orders that fit the likeliest, None where the cells say nothing of it.
+
+        Years vary less than days; and of two numbers the one that is always the same is the day,
+        as in dates of the first of each month.
+        """
+        orders = self.orders
+        first, second, third = (self.cells.varies(part) for part in ("a", "b", "c"))
+        if "ymd" in orders and first < third:
+            return "ymd"
+        if "mdy" in orders and second == 1 < first:
+            return "mdy"
+        if "dmy" in orders and first == 1 < second:
+            return "dmy"
+        return None
+
+    def example(self, order: Order | None) -> tuple[str, str]:
+        """A cell and the date that it is read as: one that other orders read as another."""
+        at = self.readings[order]
+        others = [self.readings[other] for other in ORDERS if other != order]
+        differs = (at != others[0]).fill_null(True) | (at != others[1]).fill_null(True)
+        rows = (at.is_not_null() & differs).arg_true()
+        row = int(rows[0]) if len(rows) else int(at.is_not_null().arg_max() or 0)
+        return self.cells.text[row], str(at[row].date())
+
+
+@dataclass(frozen=True)
+class Dated:
+    """The formats of columns, what people should know of them, and what is open yet."""
+
+    formats: dict[str, Format]
+    notes: list[str]
+    doubt: Doubt
+
+
+def formats_of(
+    look: pl.DataFrame,
+    *,
+    order: str | None = None,
+    later: Later | None = None,
+    words: Sequence[str] = (),
+    used: Collection[str] | None = None,
+) -> Dated:
+    """The format of each column that its first rows show to be dates, times or true and false.
+
+    `order` is the one that was said. All columns and cells of `later` rows have a say in it, but
+    only those that are `used` get a format. `words` stand for missing.
+    """
+    known = next((one for one in ORDERS if one == order), None)
+    formats: dict[str, Format] = {}
+    notes: list[str] = []
+    found: list[DateColumn] = []
+    for values in look:
+        if order != "none" and _may_be_dates(values):
+            column = DateColumn.of(values, (later or {}).get(values.name), words=words)
+            likeliest = column.orders[0]
+            said = likeliest if None in column.orders else (known or likeliest)
+            if column.is_dates(said):
+                found.append(column)
+                continue
+            if known and column.is_dates(likeliest):
+                notes.append(
+                    f"{values.name} is text: its cells are no dates, {FIRST[known]}, such as "
+                    f"'{column.odd(said)[0]}'"
+                )
+        if values.dtype == pl.String and (other := _other(values)):
+            formats[values.name] = other
+    orders = _orders(found, known)
+    doubtful = _doubtful(found, used) if known is None else []
+    found = [one for one in found if used is None or one.name in used]
+    orders = {one.name: orders[one.name] for one in found}
+    formats |= {one.name: one.format(orders[one.name]) for one in found}
+    formats = {name: one for name, one in formats.items() if used is None or name in used}
+    if known is None:
+        notes += _decisions(found, orders)
+    return Dated(formats, [*notes, *notes_of(found, orders)], _doubt(doubtful, orders))
+
+
+def _may_be_dates(values: pl.Series) -> bool:
+    """Whether the first cells of a column look like dates."""
+    if values.dtype.is_numeric():
+        low, high = values.min(), values.max()
+        if not (isinstance(low, int | float) and isinstance(high, int | float)):
+            return False
+        return COMPACT[0] <= low and high <= COMPACT[1] and values.count() >= COMPACT_SHOWS
+    if values.dtype != pl.String:
+        return False
+    first = cells_of(values.drop_nulls().head(FIRST_CELLS)).drop_nulls()
+    return bool(first.str.contains(LIKE_DATE).any())
+
+
+def _other(values: pl.Series) -> Format | None:
+    """The format of times, or of true and false in so many words."""
+    text = cells_of(values).drop_nulls()
+    if text.is_empty():
+        return None
+    if text.str.to_lowercase().is_in(["true", "false"]).all():
+        return BooleanFormat()
+    if not text.head(FIRST_CELLS).str.contains(r"^\d{1,2}:\d\d").any():
+        return None
+    return TimeFormat() if few(times(text).null_count(), len(text)) else None
+
+
+def _orders(found: Sequence[DateColumn], said: Order | None) -> dict[str, Order | None]:
+    """The order of each column: one that fits most of its cells, the same for all if it can be."""
+    shared = said or _shared(found)
+    orders: dict[str, Order | None] = {}
+    for one in found:
+        if None in one.orders or (said is None and len(one.orders) == 1):
+            orders[one.name] = one.orders[0]
+        elif said or shared in one.orders:
+            orders[one.name] = shared
+        else:
+            orders[one.name] = "dmy" if "dmy" in one.orders else one.orders[0]
+    return orders
+
+
+def _shared(found: Sequence[DateColumn]) -> Order | None:
+    """The order of a table's dates, where cells leave no doubt of it or make one the likeliest."""
+    likely = {one.likely() for one in found if len(one.orders) > 1} - {None}
+    return _sure(found) or (likely.pop() if len(likely) == 1 else None)
+
+
+def _sure(found: Sequence[DateColumn]) -> Order | None:
+    """The one order that a table's dates have without doubt; None where there is none, or two."""
+    sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
+    return sure.pop() if len(sure) == 1 else None
+
+
+def _doubtful(found: Sequence[DateColumn], used: Collection[str] | None) -> list[DateColumn]:
+    """The columns whose order no column tells."""
+    if _sure(found) is not None:
+        return []
+    return [one for one in found if len(one.orders) > 1 and (used is None or one.name in used)]
+
+
+def _doubt(doubtful: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> Doubt:
+    """What is open of these columns, and what to say of it."""
+    if not doubtful:
+        return Doubt()
+    first, taken = doubtful[0], orders[doubtful[0].name] or "ymd"
+    cell, date = first.example(taken)
+    others = {
+        one.name: [order for order in one.orders if order not in (None, orders[one.name])]
+        for one in doubtful
+    }
+    fits = " or ".join(FIRST[other] for other in others[first.name])
+    say = " or ".join(f"--read dates={other}" for other in others[first.name])
+    return Doubt(
+        others,
+        f"{_names(doubtful)}: dates are read {FIRST[taken]}, '{cell}' as {date}; {fits} fits as "
+        f"well: say {say} if that is meant",
+    )
+
+
+def _decisions(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
+    """What was decided that someone may want otherwise."""
+    notes = []
+    needed = {order for order in orders.values() if order is not None}
+    if len(needed) > 1:
+        told = ", ".join(f"{name} {FIRST[order]}" for name, order in orders.items() if order)
+        notes.append(f"dates are written in more than one order: {told}")
+    if compact := [one for one in found if one.compact]:
+        cell, date = compact[0].example(None)
+        notes.append(
+            f"{_names(compact)}: whole numbers such as {cell} are read as dates, {date}: say "
+            "--read dates=none if they are numbers"
+        )
+    return notes
+
+
+def formats_like(
+    found: Sequence[DateColumn], learnt: Mapping[str, DateFormat], *, said: str | None, where: str
+) -> dict[str, DateFormat]:
+    """The formats of a table's dates that go with those that a model was learnt from.
+
+    Errors:  ValueRefusedError for dates whose order neither those nor their own cells tell
+    """
+    known = next((one for one in ORDERS if one == said), None)
+    shared = _sure(found)
+    formats = {}
+    for column in found:
+        order = known or learnt[column.name].order
+        if order is None and len(column.orders) > 1:
+            if shared not in column.orders:
+                cell, _ = column.example(column.orders[0])
+                raise ValueRefusedError(
+                    f"{where}, column '{column.name}': '{cell}' may have the day or the month "
+                    "first: write 2024-01-31, or say --read dates=dmy or dates=mdy"
+                )
+            order = shared
+        made = column.format(order or column.orders[0])
+        timed = "datetime" in (learnt[column.name].kind, made.kind)
+        formats[column.name] = DateFormat(kind="datetime" if timed else "date", order=made.order)
+    return formats
+
+
+def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
+    """What people should know of how dates are read, beside their order."""
+    notes = []
+    if short := [one for one in found if one.has(one.cells.short, orders[one.name])]:
+        cell, date = short[0].example(orders[short[0].name])
+        notes.append(
+            f"{_names(short)}: years of two digits are those from 1969 to 2068, '{cell}' is {date}"
+        )
+    if offset := [one for one in found if one.has(one.cells.offset, orders[one.name])]:
+        mixed = [one for one in offset if one.has(~one.cells.offset, orders[one.name])]
+        some = f"; some cells of {_names(mixed)} have none" if mixed else ""
+        notes.append(f"{_names(offset)}: hours are as written, whatever offset follows them{some}")
+    return notes
+
+
+def _names(found: Sequence[DateColumn]) -> str:
+    return ", ".join(one.name for one in found)

@@ -1,0 +1,99 @@
+"""How often each level of a text column is there: from the look, or from all rows where it matters.
+
+In a look of 10,000 rows a category of 10,000 levels looks as if each row had a value of its own,
+and a table that is sorted by a category shows its first levels alone. Such columns are counted in
+all rows, by a read of theirs alone, before the kind of each column is decided.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from deltarule.tables.source import Source
+from deltarule.tables.values import text_of
+
+# Text with more different values than this share of its rows names rows, it does not group them.
+NEARLY_UNIQUE = 0.5
+# So many different values of a column are counted; a column that has more is counted no further.
+MOST_COUNTED = 100_000
+
+
+@dataclass(frozen=True)
+class LevelCounts:
+    """The levels of a column, the most frequent first, with their rows; ties by name.
+
+    `whole` says that these are all rows and all levels.
+    """
+
+    levels: pl.DataFrame
+    whole: bool
+
+    @classmethod
+    def of(cls, series: pl.Series, *, whole: bool) -> "LevelCounts":
+        """The counts of some rows."""
+        return cls(_sorted(_counts(series)), whole)
+
+    @property
+    def names(self) -> list[str]:
+        """The levels, the most frequent first."""
+        found: list[str] = self.levels["level"].to_list()
+        return found
+
+    @property
+    def rows(self) -> int:
+        """How many rows were counted, without those where it is missing."""
+        return int(self.levels["rows"].sum())
+
+    @property
+    def distinct(self) -> int:
+        """How many levels there are."""
+        return self.levels.height
+
+    @property
+    def nearly_unique(self) -> bool:
+        """Whether the values rather name rows."""
+        return self.distinct > max(20, NEARLY_UNIQUE * self.rows)
+
+    def __str__(self) -> str:
+        more = "" if self.whole else "the first "
+        return f"{self.distinct:,} values in {more}{self.rows:,} rows"
+
+
+def count_levels(source: Source, columns: Mapping[str, pl.Expr]) -> dict[str, LevelCounts]:
+    """The counts of these columns' levels in all rows; it ends early if all have too many."""
+    counts: dict[str, pl.DataFrame] = {}
+    open_ = list(columns)
+    batches = source.batches([value.alias(name) for name, value in columns.items()])
+    for batch in batches:
+        for name in list(open_):
+            parts = [_counts(batch[name]), *([counts[name]] if name in counts else [])]
+            counts[name] = pl.concat(parts).group_by("level").agg(pl.col("rows").sum())
+            if counts[name].height > MOST_COUNTED:
+                open_.remove(name)
+        if not open_:
+            break
+    return {name: LevelCounts(_sorted(counts[name]), name in open_) for name in counts}
+
+
+def shared(wanted: Sequence[int], room: int) -> list[int]:
+    """How many levels each category keeps: all that it has, or else as many as any other.
+
+    >>> shared([5, 1500, 900], 1000)
+    [5, 498, 497]
+    """
+    kept = [0] * len(wanted)
+    by_size = sorted(range(len(wanted)), key=lambda at: (wanted[at], -at))
+    for left, at in zip(range(len(wanted), 0, -1), by_size, strict=True):
+        kept[at] = min(wanted[at], max(room, 0) // left)
+        room -= kept[at]
+    return kept
+
+
+def _counts(series: pl.Series) -> pl.DataFrame:
+    present = text_of(series).drop_nulls().alias("level")
+    return present.value_counts(name="rows").with_columns(pl.col("rows").cast(pl.Int64))
+
+
+def _sorted(counts: pl.DataFrame) -> pl.DataFrame:
+    return counts.sort(["rows", "level"], descending=[True, False])

@@ -1,0 +1,193 @@
+"""Formats of text that is another kind: numbers, dates, times, yes and no.
+
+A format reads each cell, and is kept in the model, so that prediction reads alike. A column is of
+a kind where nearly all of its cells are.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import polars as pl
+
+from deltarule.tables.dates import FIRST, Order, dates, times
+from deltarule.tables.expressions import spelling
+from deltarule.tables.expressions.expression import quoted
+from deltarule.tables.expressions.spelling import NO, YES, cells_of, is_code
+from deltarule.tables.part import Part
+
+Mark = Literal[".", ","]
+MARKS: tuple[Mark, Mark] = (".", ",")
+# Where a comma or point can only be a decimal mark: no three digits follow, or 0 stands before.
+DECIMAL = {
+    mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
+    for mark, other in ((",", "."), (".", ","))
+}
+THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
+
+
+class NumberFormat(Part):
+    """Numbers in text: their decimal mark, and the unit that all of them have ($, EUR, %)."""
+
+    kind: Literal["number"] = "number"
+    decimal: Mark = "."
+    unit: str = ""
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """The value of each cell, null for an odd one."""
+        return spelling.numbers_of_unit(text, self.decimal, self.unit)
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "number"
+
+    def expression(self, name: str) -> str:
+        """The expression that reads a column so."""
+        mark = "" if self.decimal == "." else f", '{self.decimal}'"
+        return f"number({quoted(name)}{mark})"
+
+
+class DateFormat(Part):
+    """Dates, or dates with times, with their parts in this order; None where no cell needs it."""
+
+    kind: Literal["date", "datetime"]
+    order: Order | None = None
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        first = "" if self.order in (None, "ymd") else f", {FIRST[self.order]}"
+        return f"date{first}"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """What each cell says, null where it says no date."""
+        return dates(text, self.order, timed=self.kind == "datetime")
+
+
+class TimeFormat(Part):
+    """Times of day."""
+
+    kind: Literal["time"] = "time"
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "time of day"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """What each cell says, null where it says no time."""
+        return times(text)
+
+
+class BooleanFormat(Part):
+    """Yes and no, in any of their words."""
+
+    kind: Literal["boolean"] = "boolean"
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "yes or no"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """What each cell says, null where it says neither."""
+        return meant(text)
+
+
+class FlagFormat(Part):
+    """Numbers of which 1 is yes and 0 is no, in digits or in words."""
+
+    kind: Literal["flag"] = "flag"
+
+    @property
+    def noun(self) -> str:
+        """What each cell is."""
+        return "number"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """What each cell says, null where it says none of it."""
+        numbers = text.cast(pl.Float64, strict=False)
+        finite = numbers.set(numbers.is_finite().not_(), None)
+        return finite.fill_null(meant(text).cast(pl.Float64))
+
+
+Format = NumberFormat | FlagFormat | DateFormat | TimeFormat | BooleanFormat
+Formats = Mapping[str, Format]
+
+
+# Of a column's cells one in so many may be odd, or one alone among so few.
+ODD_ONE_IN, FEWEST = 20, 10
+
+
+def few(odd: int, cells: int) -> bool:
+    """Whether so many odd cells leave a column what the others are."""
+    return odd * ODD_ONE_IN <= cells or (odd == 1 and cells >= FEWEST)
+
+
+def written(values: pl.Series) -> pl.Series:
+    """Values as text: whole numbers without a point, whatever type they have."""
+    if values.dtype.is_float():
+        whole = values.set((values != values.floor()) | values.is_infinite(), None)
+        values = whole.cast(pl.Int64, strict=False)
+    return values.cast(pl.String)
+
+
+def meant(text: pl.Series) -> pl.Series:
+    """True and false as each text says in any of their words, null where it says neither."""
+    words = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False)}
+    lower = cells_of(text).str.to_lowercase()
+    return lower.replace_strict(words, default=None, return_dtype=pl.Boolean).alias(text.name)
+
+
+def format_of(kind: pl.DataType) -> Format | None:
+    """The format of text that shall be a column of this type; None for types that need none."""
+    if kind == pl.Boolean:
+        return BooleanFormat()
+    if kind == pl.Time:
+        return TimeFormat()
+    if kind in (pl.Date, pl.Datetime):
+        return DateFormat(kind="date" if kind == pl.Date else "datetime")
+    return None
+
+
+def number_format(
+    text: pl.Series, suggested: str | None = None
+) -> tuple[NumberFormat | None, pl.Series]:
+    """The format of numbers that nearly all of these cells have, or None, and the odd cells.
+
+    All numbers have one unit. Where both decimal marks would do, the suggested one is taken, or
+    else the point.
+    """
+    cells = text.drop_nulls()
+    cells = cells.filter(is_code(cells).not_())
+    likeliest, least = None, cells
+    for mark in reversed(MARKS) if suggested == "," else MARKS:
+        good = cells.str.contains(spelling.PATTERNS[mark])
+        if not good.any():
+            continue
+        unit = units_of(cells.filter(good))
+        odd = cells.filter(good.not_() | (spelling.units(cells) != unit))
+        if likeliest is None or len(odd) < len(least):
+            likeliest, least = NumberFormat(decimal=mark, unit=unit), odd
+    return (likeliest if few(len(least), len(cells)) else None), least
+
+
+def units_of(numbers: pl.Series) -> str:
+    """The unit that most of these numbers have."""
+    counts = spelling.units(numbers).alias("unit").value_counts()
+    return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
+
+
+def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
+    """The decimal mark of a column of numbers, where its cells leave no doubt.
+
+    Where commas part no cells, as in files with semicolons, a `loose` look takes any one comma.
+    """
+    for mark in reversed(MARKS):
+        shape = r"^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else DECIMAL[mark]
+        if text.str.contains(shape).any():
+            cells = text.drop_nulls()
+            odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())
+            if few(len(odd), len(cells)):
+                return mark
+    return None
