@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 import deltarule as dr
 from deltarule.cli import app
 from deltarule.predicting import Columns
-from deltarule.tables import frames
+from deltarule.tables import frames, reading
+from deltarule.tables.databases import database
 from deltarule.tables.files.sinks import SINKS
+from deltarule.tables.spill import Spill
 
 ROWS = 3000
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
@@ -224,3 +226,81 @@ def test_a_column_called_as_a_prediction_is_renamed_and_told(
     assert in_place(model, found)
     told = [note for note in made.notes if "as predictions are called" in note]
     assert len(told) == len([name for name in own if name not in new])
+
+
+# More than one read while learning
+
+
+@pytest.mark.parametrize("cells", [10, 10_000_000])
+@pytest.mark.parametrize("loss", ["poisson", "squared"])
+def test_a_query_without_an_order_is_learnt_from_as_its_rows_came_first(
+    loss: str, cells: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held-out figures are of folds by row number: each pass must number rows alike."""
+    monkeypatch.setattr("deltarule.tables.spill.CELLS_IN_MEMORY", cells)
+    monkeypatch.setattr("deltarule.tables.reading.KEPT_CELLS", 0)
+    monkeypatch.setattr(
+        "deltarule.learning.group.rows_kept", lambda settings, made: reading.Keep(0)
+    )
+    random = np.random.default_rng(3)
+    with sqlite3.connect(tmp_path / "t.db") as lite:
+        lite.execute("create table t (x real, near real, y real)")
+        x = random.normal(size=400)
+        # Nearly dependent columns have their digits from a second read.
+        near = x * (loss == "squared") + 1e-6 * random.normal(size=400)
+        y = random.poisson(np.exp(0.5 * x))
+        lite.executemany("insert into t values (?, ?, ?)", zip(x, near, y.tolist(), strict=True))
+    seen: list[pl.DataFrame] = []
+    taken = database.DatabaseSource.batches
+
+    def batches(self: Any, columns: Any) -> Iterator[pl.DataFrame]:
+        for frame in taken(self, columns):
+            seen.append(frame)
+            yield frame
+
+    monkeypatch.setattr(database.DatabaseSource, "batches", batches)
+    queried = dr.source(tmp_path / "t.db", query="select * from t order by random()")
+    settings: dict[str, Any] = {"predict": "y", "loss": loss, "errors": "robust", "ridge": 0}
+    model = dr.learn(queried, **settings)
+    assert queried.reads == 1
+    first = pl.concat(seen)
+    assert first.height == 400
+    alone = dr.learn(first, **settings)
+    assert model.held_out.rmse == pytest.approx(alone.held_out.rmse, rel=1e-6)
+    errors = [one.weights["standard_error"].to_numpy() for one in (model, alone)]
+    assert np.allclose(*errors, rtol=1e-4, equal_nan=True)
+    assert np.isfinite(errors[0]).any()
+
+
+def test_temporary_files_go_with_the_rows(
+    tmp_path: Path, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("deltarule.tables.spill.CELLS_IN_MEMORY", 5000)
+    spill = Spill()
+    for frame in (table, table.clear(), table.reverse()):
+        spill.add(frame)
+    assert len(list(tmp_path.glob("deltarule-*/*"))) == 3
+    for _ in range(2):
+        assert pl.concat(spill).equals(pl.concat([table, table.reverse()]))
+    del spill
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_number_of_a_row_without_an_order_is_said_to_mean_little(
+    model: dr.Model, folder: Path, tmp_path: Path, table: pl.DataFrame
+) -> None:
+    model.save(tmp_path / "m.json")
+    table.write_csv(tmp_path / "t.csv")
+    loose, fixed = "select * from t", "select * from t Order  By id"
+    for where, told in (
+        ([str(folder / "t.db"), "--query", loose], True),
+        ([str(folder / "t.db")], True),
+        ([str(folder / "t.db"), "--query", fixed], False),
+        ([str(tmp_path / "t.csv")], False),
+    ):
+        command = ["explain", str(tmp_path / "m.json"), *where, "--row", "3"]
+        ran = CliRunner().invoke(app, command)
+        assert ran.exit_code == 0, ran.output
+        assert ("no fixed order" in ran.stderr) == told

@@ -5,15 +5,16 @@ from typing import Annotated
 
 import typer
 
-from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, Table
-from deltarule.cli.table import source_of
+from deltarule.cli.arguments import MOST_SHOWN, DatabaseTable, How, Json, ModelFile, Query, Table
+from deltarule.cli.table import source_of, tell_order
 
 
 def diagnose(
     model: ModelFile,
     table: Table,
     rows: Annotated[
-        int, typer.Option(min=1, metavar="NUMBER", help="Rows of each sort to look at.")
+        int,
+        typer.Option(min=1, max=MOST_SHOWN, metavar="NUMBER", help="Rows of each sort to look at."),
     ] = 10,
     read: How = None,
     db_table: DatabaseTable = None,
@@ -27,7 +28,9 @@ def diagnose(
     from deltarule.model import load
     from deltarule.views.text import table as as_table
 
-    found = load(model).diagnose(source_of(table, read, db_table, query), rows=rows)
+    source = source_of(table, read, db_table, query)
+    found = load(model).diagnose(source, rows=rows)
+    tell_order(source, query)
     if as_json:
         print(json.dumps(found.to_dict(), allow_nan=False))
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, Table
-from deltarule.cli.table import source_of
+from deltarule.cli.table import source_of, tell_order
 
 
 def explain(
@@ -35,6 +35,7 @@ def explain(
     loaded, source = load(model), source_of(table, read, db_table, query)
     check_outputs({"--report": report}, [model, *source.files])
     found = loaded.explain(source, row=row)
+    tell_order(source, query)
     if report is not None:
         page = html.page(found.heading, found.to_html())
         write_whole(report, lambda temporary: temporary.write_text(page, encoding="utf-8"))

@@ -1,5 +1,6 @@
 """The table that the command line names, and the progress of reading it."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,16 @@ def source_of(table: str, read: list[str] | None, db_table: str | None, query: s
 
     how = dict(pair(one, "--read", "KEY=VALUE") for one in read or [])
     return source(table, table=db_table, query=query, **how)
+
+
+def tell_order(source: Any, query: str | None) -> None:
+    """Say on stderr where the numbers of rows mean little: nothing says which row comes first."""
+    if not source.repeatable and not re.search(r"\border\s+by\b", query or "", re.IGNORECASE):
+        print(
+            f"{source.name} has no fixed order, so that its rows may have other numbers the next "
+            "time: give a query that says ORDER BY",
+            file=sys.stderr,
+        )
 
 
 @contextmanager

@@ -20,11 +20,11 @@ FAR, STILL = 1000.0, 8 * float(np.finfo(np.float64).eps)
 
 def far_centres(moments: Moments) -> Array:
     """What columns far from zero are best measured from, 0 for all others: (d,)."""
-    mean = moments.mean * moments.scale
-    variance = np.maximum(np.diag(moments.cross), 0.0) / max(moments.rows, 1.0)
-    spread = np.sqrt(variance) * moments.scale
-    far = (np.abs(mean) > FAR * spread) & (spread > STILL * np.abs(mean))
-    return np.where(far, mean, 0.0)
+    # In the moments' own units, in which no number is extreme.
+    spread = np.sqrt(np.maximum(np.diag(moments.cross), 0.0) / max(moments.rows, 1.0))
+    size = np.abs(moments.mean)
+    far = (size > FAR * spread) & (spread > STILL * size)
+    return np.where(far, moments.mean * moments.scale, 0.0)
 
 
 def from_zero(weights: Weights, centre: Array) -> Weights:

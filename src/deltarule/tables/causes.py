@@ -1,6 +1,10 @@
 """Causes: why rows are left out, in words, the same when learning and when comparing."""
 
+import math
 from collections.abc import Mapping
+
+from deltarule.errors import EmptyError, TableError, TargetError, ValueRefusedError
+from deltarule.tables.asked import Asked
 
 
 def gap(column: str) -> str:
@@ -32,3 +36,24 @@ def left_out_told(causes: Mapping[str, int]) -> str:
     """
     rows = sum(causes.values())
     return f"{rows:,} left out: {counted(causes)}" if rows else ""
+
+
+def nothing_left(name: str, asked: Asked, causes: Mapping[str, int]) -> TableError:
+    """That no row can be learnt from, and why."""
+    if asked.row_weight is not None and list(causes) == [weight_gap(asked.row_weight)]:
+        return EmptyError(f"{name}: no row has a weight above 0 in '{asked.row_weight}'")
+    if set(causes) <= {gap(target) for target in asked.predict}:
+        targets = " and ".join(f"'{target}'" for target in asked.predict)
+        return TargetError(
+            f"{name}: the target {targets} is missing in every row: there is nothing to learn from"
+        )
+    if asked.drop_missing:
+        told = counted(causes)
+        return EmptyError(f"{name}: every row has a missing value ({told}): use --missing fill")
+    return EmptyError(f"{name}: no row can be learnt from: {counted(causes)}")
+
+
+def infinite(where: str, value: float) -> ValueRefusedError:
+    """That a value is infinite, or so large that its square is."""
+    far = "is infinite" if math.isinf(value) else f"is {value:g}, too far out to compute with"
+    return ValueRefusedError(f"{where} {far}: mend or remove that row")

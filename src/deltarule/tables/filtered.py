@@ -25,6 +25,7 @@ class FilteredSource:
         self.dialect = f"{source.dialect}, where {condition.text}"
         self.typed, self.in_memory = source.typed, source.in_memory
         self.once, self.files = source.once, source.files
+        self.repeatable = source.repeatable
         self.rows: int | None = None
         self.reads = 0
         self._shown: pl.DataFrame | None = None

@@ -67,6 +67,7 @@ class PartsSource:
         self.mixed: Mapping[str, str] = {}
         self.files: Sequence[Path] = ()
         self._parts, self.once = parts, once
+        self.repeatable = in_memory or once
         self._look: pl.DataFrame | None = None
         self._rest: Iterator[pl.DataFrame] = iter(())
         self._kept: list[pl.DataFrame] | None = None
@@ -156,7 +157,8 @@ def open_table(table: Any) -> tuple[Source, Back]:
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
         return table, _as_it_is
     if isinstance(table, pl.LazyFrame):
-        return PolarsSource(table, name=NAME, rows=None), lambda frame, rows: frame.lazy()
+        lazy = PolarsSource(table, name=NAME, rows=None, repeatable=False)
+        return lazy, lambda frame, rows: frame.lazy()
     if isinstance(table, pl.DataFrame):
         return _held(table), _as_it_is
     if isinstance(table, Mapping):

@@ -108,7 +108,9 @@ class PolarsSource:
         dialect: str = "a dataframe",
         kept: object = None,
         slabs: bool = False,
+        repeatable: bool = True,
     ) -> None:
+        self.repeatable = repeatable
         self.lazy = lazy
         self.name = name
         self.rows = rows

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,9 +15,6 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import (
     ColumnError,
     EmptyError,
-    TableError,
-    TargetError,
-    ValueRefusedError,
 )
 from deltarule.moments.chunk import Chunk, Frame, InfiniteError
 from deltarule.moments.folds import FoldEntries, Folds
@@ -29,17 +26,19 @@ from deltarule.moments.tally import Reading, Sums, tally
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.asked import LARGEST_SUMS, Asked
 from deltarule.tables.categories import NumbersError
-from deltarule.tables.causes import counted, gap, weight_gap
-from deltarule.tables.date_columns import Later
+from deltarule.tables.causes import infinite, nothing_left
+from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.folds import Times
 from deltarule.tables.level_counts import LevelCounts, count_levels
 from deltarule.tables.plan import FractionError, Plan, plan
 from deltarule.tables.polars import UnparsedError
+from deltarule.tables.row_ids import id_notes
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Schema
 from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
-from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, several
+from deltarule.tables.spill import Spill
+from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
 from deltarule.tables.values import row_weights_of
 
 Progress = Callable[[int, int | None], None]
@@ -89,6 +88,8 @@ class Read:
     every: Schema
     within: Sequence[int] | None = None
     """The folds that rows are of, if not of all."""
+    kept: Spill | None = None
+    """All rows of a source that may give them in another order when it is read again."""
     centre: Array | None = None
     """What inputs are measured from, (p,); None for zero."""
 
@@ -165,9 +166,8 @@ class Read:
     def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
         """All rows again, as `encoded` wants them, and how many came before."""
         row = 0
-        for frame in (
-            self.frames if self.frames is not None else self.source.batches(self.plan.columns)
-        ):
+        frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
+        for frame in self.source.batches(self.plan.columns) if frames is None else frames:
             yield frame, row
             row += frame.height
 
@@ -357,6 +357,7 @@ def read(
             blank = [column for column in look.columns if look[column].null_count() == look.height]
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
+                later = first_cells(source, [c for c in blank if look[c].dtype == pl.String])
             asked = replace(asked, texts=texts)
             read_as = formatted(source, asked, later)
             look = read_as.look()
@@ -393,11 +394,7 @@ def read(
                 found.notes.append(
                     "the first rows did not show what all columns hold: the file was read again"
                 )
-            if made.ids:
-                found.notes.append(
-                    f"{several(made.ids)}: whole numbers that differ in nearly every row, used as "
-                    "amounts: leave out what only says which row is which"
-                )
+            found.notes.extend(id_notes(made.ids))
             found.notes[:0] = read_as.notes
             return found
 
@@ -424,6 +421,7 @@ def _read(
     reading = Reading(folds=asked.folds)
     frame: Frame | None = None
     frames: list[pl.DataFrame] | None = []
+    spill = None if source.repeatable else Spill()
     waiting: deque[tuple[Chunk, int, Future[Sums]]] = deque()
     rows = 0
 
@@ -432,7 +430,9 @@ def _read(
         try:
             return reading.add(chunk, future.result())
         except InfiniteError as error:
-            raise _infinite(error, made, source.name, start) from error
+            named = [*made.numbers, *made.amounts, *made.beside]
+            where = f"{source.name}, column '{named[error.number]}', row {start + error.row + 1}"
+            raise infinite(where, error.value) from error
 
     # One BLAS thread for each worker: two on a block this thin were slower than one.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
@@ -449,9 +449,12 @@ def _read(
                 few.add(batch, before)
                 if sample is not None:
                     sample.add(batch, before)
-                if frames is not None:
+                if frames is None:
+                    _keep([batch], spill)
+                else:
                     frames.append(batch)
                     if rows * batch.width > keep:
+                        _keep(frames, spill)
                         frames = None
                 if progress:
                     progress(rows, source.rows)
@@ -464,7 +467,7 @@ def _read(
         raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
     folds, sums = reading.finish()
     if sums.examples == 0:
-        raise _nothing_left(source.name, asked, made.causes(sums.causes))
+        raise nothing_left(source.name, asked, made.causes(sums.causes))
     schema, folds, notes = settle(made, folds, sums, source.name)
     return Read(
         *(source, made, schema, folds, sums.examples, made.causes(sums.causes), notes),
@@ -473,7 +476,15 @@ def _read(
         drawn=few.parts,
         at_first=source.reads,
         every=schema,
+        kept=spill if frames is None else None,
     )
+
+
+def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:
+    """Add the frames to those that are kept, where rows have to be."""
+    if spill is not None:
+        for frame in frames:
+            spill.add(frame)
 
 
 def workers() -> int:
@@ -496,29 +507,3 @@ def _in_flight(made: Plan, name: str) -> int:
     levels = sum(one.most for one in made.levels.values())
     needed += made.asked.folds * levels * (levels // 2 + columns) * 8
     return max(1, min(2 * workers(), SUMS_IN_FLIGHT // max(needed, 1)))
-
-
-def _nothing_left(name: str, asked: Asked, causes: Mapping[str, int]) -> TableError:
-    """That no row can be learnt from, and why."""
-    if asked.row_weight is not None and list(causes) == [weight_gap(asked.row_weight)]:
-        return EmptyError(f"{name}: no row has a weight above 0 in '{asked.row_weight}'")
-    if set(causes) <= {gap(target) for target in asked.predict}:
-        targets = " and ".join(f"'{target}'" for target in asked.predict)
-        return TargetError(
-            f"{name}: the target {targets} is missing in every row: there is nothing to learn from"
-        )
-    if asked.drop_missing:
-        told = counted(causes)
-        return EmptyError(f"{name}: every row has a missing value ({told}): use --missing fill")
-    return EmptyError(f"{name}: no row can be learnt from: {counted(causes)}")
-
-
-def _infinite(error: InfiniteError, made: Plan, name: str, start: int) -> ValueRefusedError:
-    column = [*made.numbers, *made.amounts, *made.beside][error.number]
-    where = f"{name}, column '{column}', row {start + error.row + 1}"
-    what = (
-        "is infinite"
-        if np.isinf(error.value)
-        else f"is {error.value:g}, too far out to compute with"
-    )
-    return ValueRefusedError(f"{where} {what}: mend or remove that row")

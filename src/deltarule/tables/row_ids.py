@@ -1,8 +1,11 @@
 """Whole numbers that say which row is which: row numbers without a name, and ids."""
 
 import re
+from collections.abc import Sequence
 
 import polars as pl
+
+from deltarule.tables.text_columns import several
 
 # What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
 NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
@@ -14,9 +17,7 @@ YEARS = (1500, 2200)
 
 def numbers_rows(series: pl.Series) -> bool:
     """Whether a column without a name says which row is which, in order or not."""
-    if not NAMELESS.fullmatch(series.name) or not series.dtype.is_numeric() or series.null_count():
-        return False
-    if not (series == series.cast(pl.Int64, strict=False)).fill_null(value=False).all():
+    if not NAMELESS.fullmatch(series.name) or series.null_count() or not _are_whole(series):
         return False
     # Parts put together begin anew.
     counting = int((series.diff().drop_nulls() == 1).sum())
@@ -28,10 +29,27 @@ def is_id(series: pl.Series) -> bool:
     values = series.drop_nulls()
     if len(values) < ID_SHOWS or values.n_unique() < NEARLY_EVERY * len(values):
         return False
-    if not bool((values == values.cast(pl.Int64, strict=False)).fill_null(value=False).all()):
+    if not _are_whole(values):
         return False
     if ID.fullmatch(series.name):
         return True
+    values = values.cast(pl.Float64)
     ordered = max(int((values.diff() > 0).sum()), int((values.diff() < 0).sum()))
     in_years = values.is_between(*YEARS).all()
     return ordered >= NEARLY_EVERY * (len(values) - 1) and not in_years
+
+
+def id_notes(ids: Sequence[str]) -> list[str]:
+    """That such columns are inputs."""
+    if not ids:
+        return []
+    return [
+        f"{several(ids)}: whole numbers that differ in nearly every row, used as "
+        "amounts: leave out what only says which row is which"
+    ]
+
+
+def _are_whole(values: pl.Series) -> bool:
+    if not values.dtype.is_numeric():
+        return False
+    return bool((values == values.cast(pl.Int64, strict=False)).fill_null(value=False).all())

@@ -26,6 +26,8 @@ class Source(Protocol):
     """What was understood, for people: the format and how it is written."""
     in_memory: bool
     """Whether a program holds its rows, so that going over them again costs no read."""
+    repeatable: bool
+    """Whether another read gives the same rows in the same order."""
     once: bool
     """Whether it can be read only once."""
     files: Sequence[Path]

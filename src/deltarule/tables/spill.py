@@ -1,14 +1,22 @@
-"""Spill: frames kept in temporary files, for rows that cannot be read again in the same order."""
+"""Spill: frames for rows that cannot be read again in the same order; many go to temporary files.
+
+A database promises no order of rows unless a query says ORDER BY, and its tables may change between
+two reads; a lazy frame is computed anew. Folds and row numbers must be of the same rows each time.
+"""
 
 import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
 from deltarule.errors import ReadError
+
+# As many cells stay in memory: 32 MB of numbers.
+CELLS_IN_MEMORY = 4_000_000
 
 
 class Spill:
@@ -18,15 +26,27 @@ class Spill:
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="deltarule-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._frames: list[pl.DataFrame] = []
+        self._cells = 0
         self._paths: list[Path] = []
+        self._folder: Path | None = None
 
     def add(self, frame: pl.DataFrame) -> None:
         """Keep a frame.
 
         Errors:  ReadError where there is no room for it
         """
+        self._frames.append(frame)
+        self._cells += frame.height * frame.width
+        if self._cells > CELLS_IN_MEMORY:
+            for one in self._frames:
+                self._write(one)
+            self._frames = []
+
+    def _write(self, frame: pl.DataFrame) -> None:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="deltarule-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         path = self._folder / f"{len(self._paths)}.arrow"
         try:
             frame.write_ipc(path)
@@ -37,5 +57,4 @@ class Spill:
         self._paths.append(path)
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        for path in self._paths:
-            yield pl.read_ipc(path)
+        return chain(map(pl.read_ipc, self._paths), self._frames)

@@ -73,6 +73,7 @@ class DatabaseSource:
 
     typed = True
     in_memory = False
+    repeatable = False
     once = False
     decimal = None
     date_order: str | None = None

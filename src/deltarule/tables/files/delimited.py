@@ -23,7 +23,7 @@ from deltarule.tables.polars import (
     said,
 )
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
-from deltarule.tables.text_formats import decimal_evidence
+from deltarule.tables.text_formats import DECIMAL, decimal_evidence
 
 __all__ = ["GAP_WORDS", "CsvSource"]
 
@@ -112,7 +112,7 @@ class CsvSource(PolarsSource):
         ]
         if not names:
             return
-        cells = {series.name: cells_of(series) for series in self._first_cells(names)}
+        cells = self._first_cells(names)
         self._codes = {
             name
             for name in names
@@ -120,7 +120,11 @@ class CsvSource(PolarsSource):
         }
         if self._decimal is None:
             loose = self._found.separator == ";"
-            marks = {decimal_evidence(cells[name], loose=loose) for name in names} - {None}
+            texts = [cells_of(cells[name]) for name in names if kinds[name] == pl.String]
+            marks = {decimal_evidence(text, loose=loose) for text in texts} - {None}
+            points = (cells[name] for name in names if kinds[name].is_float())
+            if any(text.str.contains(DECIMAL["."]).any() for text in points):
+                marks.add(".")
             self._decimal = marks.pop() if len(marks) == 1 else None
 
     def _first_cells(self, names: Sequence[str]) -> pl.DataFrame:
