@@ -85,11 +85,11 @@ def test_every_source_has_the_same_folds(source: str, by: dict[str, str], tmp_pa
 def test_numbers_of_rows_go_on_over_batches_and_left_out_rows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("deltarule.tables.files.delimited.BATCH_ROWS", 128)
+    monkeypatch.setattr("deltarule.tables.polars.BATCH_ROWS", 128)
     rows = table().with_columns(y=pl.when(pl.col("code") % 5 == 0).then(None).otherwise("y"))
     kept = rows["y"].is_not_null().to_numpy()
-    rows.write_csv(tmp_path / "t.csv")
-    found = read(open_table(tmp_path / "t.csv")[0], Asked(["y"], ["x"]))
+    rows.write_parquet(tmp_path / "t.parquet")
+    found = read(open_table(tmp_path / "t.parquet")[0], Asked(["y"], ["x"]))
     assert found.frames is not None
     assert len(found.frames) == -(-N // 128)
     assert folds(found) == fold_of_rows(1, N, 5)[kept].tolist()
