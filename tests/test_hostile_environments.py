@@ -179,6 +179,13 @@ def test_no_name_moves_the_cursor(run: Callable[..., Any], here: Path, letter: s
     assert letter not in run("columns", f"{name}.csv").err
 
 
+@pytest.mark.parametrize("rows", ["0", "-1", "nan", "99999999999999999999"])
+def test_numbers_of_rows_that_are_none(run: Callable[..., Any], here: Path, rows: str) -> None:
+    for command in ("predict", "diagnose"):
+        ran = run(command, "m.json", "t.csv", f"--rows={rows}")
+        assert (ran.code, "--rows" in ran.err) == (2, True)
+
+
 def test_ends_of_lines_in_an_error_are_escaped(run: Callable[..., Any], here: Path) -> None:
     assert r"no\nsuch" in run("columns", "no\nsuch.csv").refused()
 

@@ -29,6 +29,8 @@ TABLE = {"x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "y": [1.0, 2.0, 3.0, 4.0, 5.0, 7.0
         ((), {"predict": 3}, "predict is 3"),
         ((), {"predict": ["y", 3]}, "list"),
         ((), {"predict": "y", "using": 3}, "using is 3"),
+        ((), {"predict": "y", "weight": ""}, "weight is empty"),
+        ((), {"predict": "y", "time": ""}, "time is empty"),
     ],
 )
 def test_settings_are_given_by_our_names(

@@ -222,6 +222,18 @@ def test_a_cell_that_decides_far_down_decides_for_all(
     assert bool(notes_on(model, "read again")) == (form == US)
 
 
+@pytest.mark.parametrize("form", [US, EU, "%Y-%m-%d"])
+def test_dates_that_begin_far_down_are_dates(write: Callable[..., Path], form: str) -> None:
+    rows = "".join(f",{at % 5},1.0\n" for at in range(10_200))
+    rows += "".join(f"{day.strftime(form)},{at % 5},2.0\n" for at, day in enumerate(SPREAD))
+    model = dr.learn(write("t.csv", "day,x,y\n" + rows), predict="y", using=["day", "x"], ridge=0)
+    (days,) = [one for one in model.record.contract.columns if one.name == "days(day)"]
+    assert (days.low, days.high) == (
+        min(SPREAD).toordinal() - 719_163,
+        max(SPREAD).toordinal() - 719_163,
+    )
+
+
 def test_times_far_down_are_no_odd_dates(write: Callable[..., Path]) -> None:
     text = table(SPREAD * 131, "%Y-%m-%d") + "2023-01-01 12:00,1.0\n"
     model = dr.learn(write("t.csv", text), predict="y", using=["day"], ridge=0)
@@ -381,6 +393,7 @@ def test_a_zone_without_a_name_is_read(tmp_path: Path) -> None:
     model = dr.learn(tmp_path / "t.parquet", predict="y", using=["hour(at)"], ridge=0)
     assert model.record.weights[0].weight == pytest.approx(1)
     assert model.record.fit[0].rmse == pytest.approx(0, abs=1e-9)
+    assert "at: hours are those of +05:30" in model.record.notes
 
 
 # Yes and no

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+# Rows that may be asked for on the screen.
+MOST_SHOWN = 1_000_000_000
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 Table = Annotated[

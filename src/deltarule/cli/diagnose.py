@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, Table
+from deltarule.cli.arguments import MOST_SHOWN, DatabaseTable, How, Json, ModelFile, Query, Table
 from deltarule.cli.table import source_of, tell_order
 
 
@@ -13,7 +13,8 @@ def diagnose(
     model: ModelFile,
     table: Table,
     rows: Annotated[
-        int, typer.Option(min=1, metavar="NUMBER", help="Rows of each sort to look at.")
+        int,
+        typer.Option(min=1, max=MOST_SHOWN, metavar="NUMBER", help="Rows of each sort to look at."),
     ] = 10,
     read: How = None,
     db_table: DatabaseTable = None,

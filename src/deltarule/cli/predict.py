@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table, Where
+from deltarule.cli.arguments import MOST_SHOWN, DatabaseTable, How, ModelFile, Query, Table, Where
 from deltarule.cli.guard import print_data
 from deltarule.cli.table import source_of
 
@@ -53,7 +53,8 @@ def predict(
         typer.Option(metavar="NAME", help="Write all rows to a new table of the same database."),
     ] = None,
     rows: Annotated[
-        int, typer.Option(min=1, metavar="NUMBER", help="Rows to show on the screen.")
+        int,
+        typer.Option(min=1, max=MOST_SHOWN, metavar="NUMBER", help="Rows to show on the screen."),
     ] = 10,
     read: How = None,
     db_table: DatabaseTable = None,

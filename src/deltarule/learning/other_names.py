@@ -1,6 +1,6 @@
-"""What other tools call a setting, beside our name for it."""
+"""Names in settings: what other tools call a setting, and what cannot be the name of a column."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from deltarule.errors import LearningError
@@ -41,3 +41,18 @@ def misnamed(
             hint = f"did you mean {ours}?" if ours else f"there are {', '.join(known)}"
             return LearningError(f"there is no setting '{name}': {hint}")
     return LearningError("name at least one column to predict, as predict='price'")
+
+
+def check_names(settings: Mapping[str, object]) -> None:
+    """Refuse what is no name of a column where one is wanted, or a list of names.
+
+    Errors:  LearningError
+    """
+    for setting in ("predict", "using", "without", "positive"):
+        names = settings[setting]
+        listed = isinstance(names, Iterable) and all(isinstance(one, str) for one in names)
+        if not listed and not (names is None and setting != "predict"):
+            raise LearningError(f"{setting} is {names!r}: give a column's name, or a list of them")
+    for setting in ("weight", "offset", "exposure", "id", "group", "time", "cluster"):
+        if settings[setting] == "":
+            raise LearningError(f"{setting} is empty: give a column's name, or leave it out")

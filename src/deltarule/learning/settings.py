@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from deltarule.errors import LearningError
 from deltarule.learning.finite import finite_results
-from deltarule.learning.other_names import misnamed
+from deltarule.learning.other_names import check_names, misnamed
 from deltarule.rule.learn import LEARNERS
 from deltarule.rule.losses.links import straight
 from deltarule.rule.losses.named import loss_named
@@ -168,11 +168,7 @@ class Settings:
             raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
 
     def _check_table(self) -> None:
-        for name in ("predict", "using", "without", "positive"):
-            names = getattr(self, name)
-            listed = isinstance(names, Iterable) and all(isinstance(one, str) for one in names)
-            if not listed and not (names is None and name != "predict"):
-                raise LearningError(f"{name} is {names!r}: give a column's name, or a list of them")
+        check_names(vars(self))
         if not self.targets:
             raise LearningError("name at least one column to predict")
         if self.using is not None and not self.using:

@@ -12,8 +12,10 @@ from functools import cached_property
 import polars as pl
 
 from deltarule.errors import ValueRefusedError
+from deltarule.tables import names
 from deltarule.tables.dates import FIRST, MOMENTS, ORDERS, Cells, Order, dates, times
 from deltarule.tables.expressions.spelling import cells_of, is_code
+from deltarule.tables.source import LOOK_ROWS, Source
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
@@ -71,6 +73,7 @@ class DateColumn:
     later: pl.Series
     """How often in later rows, of those that did not fit."""
     compact: bool = False
+    _readings: dict[Order | None, pl.Series] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -86,16 +89,19 @@ class DateColumn:
         whole = values.dtype.is_numeric()
         return cls(values.name, Cells(each["cell"]), each["first"], each["later"], whole)
 
-    @cached_property
-    def readings(self) -> Mapping[Order | None, pl.Series]:
-        """When each cell is, in each order."""
-        return {order: self.cells.at(order) for order in (None, *ORDERS)}
+    def at(self, order: Order | None) -> pl.Series:
+        """When each cell is, in this order."""
+        if order not in self._readings:
+            self._readings[order] = self.cells.at(order)
+        return self._readings[order]
 
     @cached_property
     def orders(self) -> Sequence[Order | None]:
         """The orders that fit most cells: None alone where no cell needs one."""
+        if not self.at(None).null_count():
+            return [None]
         rows = self.first + self.later
-        fits = {one: int(rows.filter(at.is_not_null()).sum()) for one, at in self.readings.items()}
+        fits = {one: rows.filter(self.at(one).is_not_null()).sum() for one in (None, *ORDERS)}
         most = max(fits.values())
         best = [order for order, fit in fits.items() if fit == most]
         return [None] if None in best else best
@@ -104,7 +110,7 @@ class DateColumn:
         """The cells of the first rows that are no dates in this order, as often as they stand."""
         rows = self.first if self.first.sum() else self.later
         wrong = self.cells.text.to_frame("cell").with_columns(rows.alias("rows"))
-        wrong = wrong.filter(self.readings[order].is_null() & is_code(self.cells.text).not_())
+        wrong = wrong.filter(self.at(order).is_null() & is_code(self.cells.text).not_())
         return wrong["cell"].repeat_by(wrong["rows"]).explode().drop_nulls()
 
     @property
@@ -124,7 +130,7 @@ class DateColumn:
 
     def has(self, which: pl.Series, order: Order | None) -> bool:
         """Whether any of these cells is a date in this order."""
-        return bool((which & self.readings[order].is_not_null()).any())
+        return bool((which & self.at(order).is_not_null()).any())
 
     def likely(self) -> Order | None:
         """Of the orders that fit the likeliest, None where the cells say nothing of it.
@@ -144,12 +150,24 @@ class DateColumn:
 
     def example(self, order: Order | None) -> tuple[str, str]:
         """A cell and the date that it is read as: one that other orders read as another."""
-        at = self.readings[order]
-        others = [self.readings[other] for other in ORDERS if other != order]
+        at = self.at(order)
+        others = [self.at(other) for other in ORDERS if other != order]
         differs = (at != others[0]).fill_null(True) | (at != others[1]).fill_null(True)
         rows = (at.is_not_null() & differs).arg_true()
         row = int(rows[0]) if len(rows) else int(at.is_not_null().arg_max() or 0)
         return self.cells.text[row], str(at[row].date())
+
+
+def first_cells(source: Source, columns: Sequence[str]) -> Later:
+    """The first cells of columns that are blank in the rows of a look."""
+    found: dict[str, Counter[str]] = {name: Counter() for name in columns}
+    for batch in source.batches([names.column(name) for name in columns]) if columns else ():
+        for name, cells in found.items():
+            if not cells:
+                cells.update(batch[name].drop_nulls().head(LOOK_ROWS).to_list())
+        if all(found.values()):
+            break
+    return found
 
 
 @dataclass(frozen=True)
@@ -179,8 +197,10 @@ def formats_of(
     notes: list[str] = []
     found: list[DateColumn] = []
     for values in look:
-        if order != "none" and _may_be_dates(values):
-            column = DateColumn.of(values, (later or {}).get(values.name), words=words)
+        others = (later or {}).get(values.name, Counter[str]())
+        shown = values if values.count() else pl.Series(list(others), dtype=pl.String)
+        if order != "none" and _may_be_dates(shown):
+            column = DateColumn.of(values, others, words=words)
             likeliest = column.orders[0]
             said = likeliest if None in column.orders else (known or likeliest)
             if column.is_dates(said):
@@ -336,6 +356,15 @@ def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) ->
         some = f"; some cells of {_names(mixed)} have none" if mixed else ""
         notes.append(f"{_names(offset)}: hours are as written, whatever offset follows them{some}")
     return notes
+
+
+def zone_notes(kinds: Mapping[str, pl.DataType], used: Collection[str]) -> list[str]:
+    """Whose hours the times of these columns have, where their type has a zone."""
+    zones: dict[str, list[str]] = {}
+    for name, kind in kinds.items():
+        if name in used and isinstance(kind, pl.Datetime) and kind.time_zone:
+            zones.setdefault(kind.time_zone, []).append(name)
+    return [f"{', '.join(of)}: hours are those of {zone}" for zone, of in zones.items()]
 
 
 def _names(found: Sequence[DateColumn]) -> str:

@@ -10,6 +10,7 @@
 A year has four digits or two, never one or three: 30-2-9 is a code.
 """
 
+from datetime import date
 from typing import Literal, get_args
 
 import polars as pl
@@ -59,7 +60,7 @@ CLOCK_FORMS = (
     " %I:%M %p",
 )
 SAMPLE = 20
-EARLIEST = 1000
+EARLIEST = pl.Series([date(1000, 1, 1)])
 MOMENTS = pl.Datetime("us")
 
 
@@ -95,7 +96,7 @@ class Cells:
 
     def varies(self, part: str) -> int:
         """How many different numbers stand in the first, second or third place: a, b, c."""
-        return self._parts[part].n_unique()
+        return self._parts[part].drop_nulls().n_unique()
 
 
 def _day(order: Order | None) -> pl.Expr:
@@ -178,9 +179,11 @@ def _plainly(text: pl.Series, order: Order | None, kind: pl.Date | pl.Datetime) 
     best = max(forms, key=lambda form: counts[form])
     if not counts[best]:
         return pl.Series([None], dtype=kind).new_from_index(0, len(text))
-    found = text.str.strptime(kind, best, strict=False)
+    # A cache of the texts met takes more time than it saves: a million ISO dates 0.05 s, not 0.02.
+    found = text.str.strptime(kind, best, strict=False, cache=False)
     # A year of two or three digits reads as one of these.
-    return found.set(found.dt.year() < EARLIEST, None)
+    early = found.to_physical() < int(EARLIEST.cast(kind).to_physical()[0])
+    return found.set(early, None) if early.any() else found
 
 
 def times(text: pl.Series) -> pl.Series:

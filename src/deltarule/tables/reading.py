@@ -27,7 +27,7 @@ from deltarule.rule.predict import Array, Mask
 from deltarule.tables.asked import LARGEST_SUMS, Asked
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.causes import infinite, nothing_left
-from deltarule.tables.date_columns import Later
+from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.folds import Times
 from deltarule.tables.level_counts import LevelCounts, count_levels
 from deltarule.tables.plan import FractionError, Plan, plan
@@ -357,6 +357,7 @@ def read(
             blank = [column for column in look.columns if look[column].null_count() == look.height]
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
+                later = first_cells(source, [c for c in blank if look[c].dtype == pl.String])
             asked = replace(asked, texts=texts)
             read_as = formatted(source, asked, later)
             look = read_as.look()

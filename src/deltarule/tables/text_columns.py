@@ -21,6 +21,7 @@ from deltarule.tables.date_columns import (
     formats_like,
     formats_of,
     notes_of,
+    zone_notes,
 )
 from deltarule.tables.expressions import spelling
 from deltarule.tables.expressions.expression import check, quoted
@@ -79,6 +80,8 @@ class OddCells:
     def add(self, text: pl.Series, values: pl.Series, row: int) -> bool:
         """Take in the cells of some rows, of which so many came before; whether any is new."""
         self.cells += values.count()
+        if values.null_count() == text.null_count():
+            return False
         left = (text.is_not_null() & values.is_null()).arg_true()
         cells = cells_of(text.gather(left))
         left, cells = left.filter(cells.is_not_null()), cells.drop_nulls()
@@ -240,7 +243,8 @@ class FormattedSource:
         found = [DateColumn.of(look[name], words=self.words) for name in dated]
         alike = formats_like(found, dated, said=self.source.date_order, where=self.name)
         self.formats = {**self._asked, **alike}
-        self.own_notes = notes_of(found, {name: one.order for name, one in alike.items()})
+        orders = {name: one.order for name, one in alike.items()}
+        self.own_notes = [*notes_of(found, orders), *zone_notes(look.schema, self._asked)]
 
     def _is_formatted(self, name: str, kind: pl.DataType | None) -> bool:
         if name not in self.formats or kind is None:
@@ -367,7 +371,8 @@ def formatted(source: Source, asked: Asked, later: Later | None = None) -> Forma
         )
     every = {**dated.formats, **formats}
     made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
-    made.own_notes = [*dated.notes, *notes, *_comma_notes(formats, texts)]
+    zones = zone_notes(look.schema, used)
+    made.own_notes = [*dated.notes, *zones, *notes, *_comma_notes(formats, texts)]
     made.doubt = dated.doubt
     return made
 

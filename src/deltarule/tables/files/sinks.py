@@ -9,6 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from deltarule.errors import OutputError
+from deltarule.tables.polars import PROBLEMS
 
 Sink = Callable[[pl.LazyFrame, Path], object]
 
@@ -55,5 +56,5 @@ def write_frames(frames: Iterable[pl.DataFrame], path: Path, *, ending: str) -> 
 
     try:
         SINKS[ending](register_io_source(source, schema=first.schema), path)
-    except pl.exceptions.PolarsError as error:
-        raise OutputError(f"cannot write {path}: {error}") from error
+    except PROBLEMS as error:
+        raise OSError(str(error).splitlines()[0]) from error
