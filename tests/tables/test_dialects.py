@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import ColumnError, EmptyError, ReadError
-from deltarule.tables.files.delimited import CsvSource
+from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.files.open import open_file
 
 Write = Callable[..., Path]
@@ -520,7 +520,7 @@ SHORT = {
 def test_row_names_that_the_header_does_not_name(
     write: Write, monkeypatch: pytest.MonkeyPatch, text: str, at_once: int
 ) -> None:
-    monkeypatch.setattr("deltarule.tables.files.delimited.AT_ONCE", at_once)
+    monkeypatch.setattr("deltarule.tables.files.csv_source.AT_ONCE", at_once)
     path = write("t.csv", text)
     found = rows_of(path)
     assert found.columns == ["row_name", "age", "spend"]

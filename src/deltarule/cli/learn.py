@@ -266,8 +266,8 @@ def learn(
 
     deltarule learn movies.csv --predict gross --using budget,genre --save model.json
     """
-    from deltarule.learning import Run
-    from deltarule.learning.settings import Settings
+    from deltarule.fit import Run
+    from deltarule.fit.settings import Settings
     from deltarule.output import check_outputs
     from deltarule.tables.filtered import where_of
 

@@ -21,7 +21,7 @@ from typing import IO, cast
 import polars as pl
 
 from deltarule.errors import EmptyError, ReadError
-from deltarule.tables.polars import PROBLEMS
+from deltarule.tables.polars_source import PROBLEMS
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PACKINGS = {"": "", "gzip": ", gzip", "zstd": ", zstd"}
