@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -595,7 +596,7 @@ def test_wrong_usage_exits_with_two(
 # The demo
 
 
-def test_demo_learns_compares_and_predicts_and_can_be_repeated(
+def test_demo_learns_compares_and_explains_and_can_be_repeated(
     process: Callable[..., Any], run: Callable[..., Any], here: Path, films: Path
 ) -> None:
     first = process("demo")
@@ -603,12 +604,12 @@ def test_demo_learns_compares_and_predicts_and_can_be_repeated(
     assert "Traceback" not in first.err
     assert (here / "movies.csv").read_bytes() == films.read_bytes()
     commands = re.findall(r"^\$ deltarule (.*)$", first.out, re.MULTILINE)
-    assert [command.split()[0] for command in commands] == ["learn", "compare", "predict"]
+    assert [command.split()[0] for command in commands] == ["learn", "compare", "explain"]
     assert "PROVENANCE.md" in first.out
     assert Path(re.search(r"^(.*PROVENANCE\.md)$", first.out, re.MULTILINE)[1]).is_file()
     # A reader who repeats a command sees the same.
     for command in commands:
-        assert run(*command.split()).out in first.out
+        assert run(*shlex.split(command)).out in first.out
     again = run("demo")
     assert again.code == 0
     assert again.out.endswith(first.out[first.out.index("$ deltarule learn") :])

@@ -116,7 +116,7 @@ def test_steps_that_diverge_have_no_held_out_error_and_say_so(loss: str) -> None
     model = dr.learn(table(kind=loss), predict="y", loss=loss, alpha=3.0, steps=50)
     assert model.record.learnt[0].stopped.startswith("diverging")
     assert model.record.held_out is None
-    assert "no error on rows it never saw: the steps diverged" in model.record.notes
+    assert "no error on held-out rows: the steps diverged" in model.record.notes
 
 
 def test_a_file_is_not_read_a_hundred_times_more(

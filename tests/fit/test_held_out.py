@@ -163,11 +163,13 @@ def test_the_words_say_which_rows_were_never_seen(run: Callable[..., Any], tmp_p
     path = tmp_path / "t.csv"
     sales(5).write_csv(path)
     asked = ("learn", path, "--predict=squared", "--using=price")
-    assert "on rows of groups it never saw, typical error" in run(*asked, "--group=shop").out
+    assert (
+        "on held-out rows of other groups, typical error (RMSE)" in run(*asked, "--group=shop").out
+    )
     timed = run(*asked, "--time=day")
-    assert "on rows it never saw, later in time, typical error" in " ".join(timed.out.split())
+    assert "on held-out rows, later in time, typical error (RMSE)" in " ".join(timed.out.split())
     assert "2 reads of 240 rows" in timed.out
-    assert "on rows it never saw, typical error" in run(*asked).out
+    assert "on held-out rows, typical error (RMSE)" in run(*asked).out
 
 
 def test_how_rows_were_held_out_is_kept(tmp_path: Path) -> None:

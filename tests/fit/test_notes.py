@@ -143,7 +143,7 @@ def test_notes_are_one_line_a_kind() -> None:
     targets = {f"y{at}": factor[:, at % 2] + 0.01 * RNG.normal(size=N) for at in range(12)}
     table = {**waves, **far, **twins, **targets}
     notes = dr.learn(table, predict=list(targets), ridge=0).record.notes
-    for word in ("alone", "told by", "makes most of the variation", "depends on"):
+    for word in ("alone", "determined by", "makes most of the variation", "depends on"):
         assert sum(word in note for note in notes) <= 1, word
     assert any(" more each alone explain most of these" in note for note in notes)
     assert any(
@@ -158,7 +158,7 @@ def test_powers_of_a_number_say_what_it_says_itself() -> None:
     table = {"x": x, "y": x + 0.05 * RNG.normal(size=N)}
     notes = dr.learn(table, predict="y", using="poly(x, 4)", ridge=0.001).record.notes
     assert sum("alone" in note for note in notes) == 1
-    assert not any("more each" in note or "told by" in note for note in notes)
+    assert not any("more each" in note or "determined by" in note for note in notes)
 
 
 def test_a_category_of_many_levels_explains_nothing_by_chance() -> None:

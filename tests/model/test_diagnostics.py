@@ -60,7 +60,7 @@ def test_columns_told_by_others_have_the_inflation_of_statsmodels(cars: pl.DataF
     expected = {name: variance_inflation_factor(inputs, at + 1) for at, name in enumerate(USING)}
     told = {one.column: one.inflation for one in found.inflated}
     assert told == pytest.approx({n: v for n, v in expected.items() if v > 10}, rel=1e-8)
-    assert "displacement is nearly told by weight" in str(found)
+    assert "displacement is almost determined by weight" in str(found)
 
 
 def test_the_model_may_carry_no_moments(cars: pl.DataFrame, tmp_path: Path) -> None:
@@ -80,7 +80,9 @@ def test_a_row_that_decides_is_named_with_what_is_far_about_it(cars: pl.DataFram
     )
     found = dr.learn(wrong, predict="mpg", using=USING, ridge=0).diagnose(wrong)
     assert found.suspects[0].row == 42
-    assert found.words[0].startswith("row 42: it alone moves the weights far (Cook's distance")
+    assert found.words[0].startswith(
+        "row 42: it is influential: it alone moves the weights far (Cook's distance"
+    )
     assert "% of its own prediction: weight is 99,999, 19." in found.words[0]
 
 
@@ -89,7 +91,10 @@ def test_where_nothing_is_wrong_nothing_is_said() -> None:
     a, b = rng.normal(size=(2, 500))
     table = {"a": a, "b": b, "y": a + b + rng.normal(size=500)}
     found = dr.learn(table, predict="y", ridge=0).diagnose(table)
-    assert found.words == ["no row decides too much or fits too badly, no column is told by others"]
+    assert found.words == [
+        "no row is very influential (Cook's distance) or far off, and no column is determined by "
+        "others (collinear)"
+    ]
 
 
 def test_a_row_met_exactly_is_no_outlier() -> None:

@@ -153,7 +153,7 @@ def test_too_few_rows_say_so() -> None:
     with pytest.raises(LearningError, match="interval"):
         few.predict({"x": 2.0}, interval=0.9)
     one = dr.learn({"x": [1.0], "y": [1.0]}, predict="y", intercept=False)
-    with pytest.raises(LearningError, match="knows nothing of rows it never saw"):
+    with pytest.raises(LearningError, match="no rows were held out"):
         one.predict({"x": 2.0}, interval=0.5)
 
 

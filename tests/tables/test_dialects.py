@@ -567,7 +567,7 @@ def test_rows_longer_than_the_header_are_refused_where_that_is_no_name(
 
 
 def test_skipping_lines_is_advised_only_where_the_table_may_begin_there(write: Write) -> None:
-    with pytest.raises(ReadError, match=r"mend that line$"):
+    with pytest.raises(ReadError, match=r"fix that line$"):
         rows_of(write("t.csv", "x,y\n1,2,3,\n4,5\n6,7\n"))
     with pytest.raises(ReadError, match="or say skip=1"):
         rows_of(write("t.csv", "x,y\n1,2,3,4\n4,5,6,7\n6,7,8,9\n"))

@@ -151,7 +151,7 @@ def _category(column: Category) -> dict[str, Any]:
     levels = [level for level in column.known if level not in (MISSING, OTHER)]
     shown = ", ".join(f"{level} {column.known[level]:,.0f}" for level in levels[:LEVELS_SHOWN])
     seen = f"{len(levels)} levels: {shown}" + (", ..." if len(levels) > LEVELS_SHOWN else "")
-    done = f"measured from {column.reference}" if column.reference else "each level with a weight"
+    done = f"compared with {column.reference}" if column.reference else "each level with a weight"
     if column.expression is not None:
         done = f"{_made(column)}, {done}"
     if column.pooled:

@@ -62,8 +62,9 @@ def data_checks(
         strays = 0.0 if one.deviance is None or freedom <= 0 else one.deviance / freedom
         if loss == "poisson" and errors == "classical" and strays > STRAYS:
             found.append(
-                f"{target.name} strays {strays:.2g} times as far as counts do under poisson loss, "
-                "so the standard errors are too small: --errors robust gives ones that hold"
+                f"{target.name} varies {strays:.2g} times as much as poisson loss expects "
+                "(overdispersion), so the standard errors are too small: --errors robust gives "
+                "ones that hold"
             )
     return found
 
@@ -207,8 +208,8 @@ def _one_row(schema: Schema, whole: Moments) -> list[str]:
     if len(found) == 1:
         share, name, far_ = found[0]
         return [
-            f"one row's {name} is {far_} and makes {share:.0%} of all its variation: mend it if it "
+            f"one row's {name} is {far_} and makes {share:.0%} of all its variation: fix it if it "
             "is wrong"
         ]
     names = first_of([f"{name} ({value}, {share:.0%})" for share, name, value in found])
-    return [f"one row makes most of the variation of each of {names}: mend them if they are wrong"]
+    return [f"one row makes most of the variation of each of {names}: fix them if they are wrong"]

@@ -68,4 +68,4 @@ def _refit(task: FitProblem, split: Split) -> Weights:
 
 def none_refitted(error: DeltaruleError) -> str:
     """That there are no figures of held-out rows, and why."""
-    return f"no error on rows it never saw: {error}"
+    return f"no error on held-out rows: {error}"

@@ -373,4 +373,4 @@ def none_held_out(read: Read) -> str:
     """Why no rows could be held out."""
     by = _held_out_by(read).by
     few = {"rows": "rows", "id": "different ids", "group": "groups", "time": "different times"}[by]
-    return f"too few {few} to hold any out, so no error on rows it never saw"
+    return f"too few {few} to hold any out, so there is no error on held-out rows"

@@ -97,7 +97,7 @@ class Settings:
     """A column, or an SQL expression, whose values say which rows belong together, for standard
     errors: then errors is cluster, which is CR1. None for `group`."""
     folds: int | None = None
-    """Parts to hold out in turn for the error on rows never seen; None for FOLDS of them."""
+    """Parts to hold out in turn for the error on held-out rows (cross-validation); None for 5."""
     id: str | None = None
     """A column that says who or what a row is of, or an SQL expression: the part that a row is held
     out with depends on it alone, wherever the row stands. It is no input. None for the row's
@@ -108,7 +108,7 @@ class Settings:
     """A column, or an SQL expression, that orders rows in time: each part is a period, and is
     predicted from the earlier ones only."""
     hold_out: Any = field(default=None, repr=False, compare=False)
-    """A table of rows that were set aside: the error on rows never seen is of these. Nothing is
+    """A table of rows that were set aside: the error on held-out rows is of these. Nothing is
     learnt from it."""
     reference: Mapping[str, str] | None = None
     """The level that others are measured from, by column; the most frequent where none is given."""

@@ -71,7 +71,10 @@ class InfluentialRow:
         """What is wrong with the row, if anything is."""
         found = []
         if self.cook is not None and self.cook > DECIDES:
-            found.append(f"it alone moves the weights far (Cook's distance {self.cook:.3g})")
+            found.append(
+                "it is influential: it alone moves the weights far "
+                f"(Cook's distance {self.cook:.3g})"
+            )
         if self.residual is not None and abs(self.residual) > too_far(rows):
             found.append(
                 f"{self.output} is {number(self.target)} where {number(self.prediction)} is "
@@ -122,7 +125,10 @@ class Diagnostics:
             f"row {row:,}: {'; '.join(dict.fromkeys(said))}" for row, said in by_row.items() if said
         ]
         found += [inflated_words(one) for one in self.inflated]
-        return found or ["no row decides too much or fits too badly, no column is told by others"]
+        return found or [
+            "no row is very influential (Cook's distance) or far off, and no column is determined "
+            "by others (collinear)"
+        ]
 
     def __str__(self) -> str:
         head = f"{counting(self.rows, self.examples)} looked at"
@@ -142,8 +148,8 @@ def inflated_words(told: Inflation) -> str:
     """That other columns tell one, and what that does to its weight."""
     r2, times = 1 - 1 / told.inflation, np.sqrt(told.inflation)
     return (
-        f"{told.column} is nearly told by {_listed(told.by)} (R2 {r2:.4f}): its weights are "
-        f"{times:.3g} times less sure than they would be without them"
+        f"{told.column} is almost determined by {_listed(told.by)} (collinear, R2 {r2:.4f}): its "
+        f"standard errors are {times:,.0f} times larger"
     )
 
 
@@ -181,7 +187,7 @@ def _scored(scorer: Predictor, source: Source) -> Iterator[PredictedRows]:
         if beyond.any():
             raise ValueRefusedError(
                 f"{source.name}, row {rows.number[int(np.argmax(beyond))] + 1}: its prediction is "
-                "beyond all numbers: mend or remove that row"
+                "beyond all numbers: fix or remove that row"
             )
         yield rows
         row += batch.height

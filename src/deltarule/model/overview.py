@@ -50,11 +50,14 @@ def _first(seen: HeldOutRecord, rows: str) -> list[tuple[str, str]]:
     if seen.classes is not None:
         return [
             (f"right on {rows}", percent(seen.classes.accuracy)),
-            ("right by guessing the most frequent", percent(seen.classes.baseline_accuracy)),
+            (
+                "right by always saying the most frequent",
+                percent(seen.classes.baseline_accuracy),
+            ),
         ]
     told = [
         (f"typical error on {rows}", number(seen.rmse)),
-        ("typical error of guessing the mean", number(seen.baseline_rmse)),
+        ("typical error of always predicting the mean", number(seen.baseline_rmse)),
     ]
     return [*told, (f"R2 on {rows}", share(seen.r2))] if seen.r2 is not None else told
 
@@ -121,7 +124,12 @@ def errors(record: Record, table: str = "", found: Sequence[Metrics] = ()) -> It
         if seen is not None:
             says = f"{says} What to expect of new rows is that of {never_seen(record)}."
         numbers = html.table(["on", unit], bars)
-        yield html.figure(made, f"Error beside guessing{_of(target.name, several)}", says, numbers)
+        yield html.figure(
+            made,
+            f"Error beside guessing{_of(target.name, several)}",
+            says,
+            numbers,
+        )
 
 
 Told = tuple[list[tuple[str, float]], str, str]
@@ -130,14 +138,14 @@ Told = tuple[list[tuple[str, float]], str, str]
 
 def _wrong(seen: ClassMetrics, rows: str) -> Told:
     bars = [
-        ("guessing the most frequent", 1 - seen.baseline_accuracy),
+        ("always the most frequent", 1 - seen.baseline_accuracy),
         (rows, 1 - seen.accuracy),
     ]
     return bars, "share of rows that are wrong", "Rows whose likeliest class was not theirs."
 
 
 def _typical(fit: FitRecord, seen: HeldOutRecord | None, rows: str) -> Told:
-    guess = [("guessing the mean", seen.baseline_rmse), (rows, seen.rmse)] if seen else []
+    guess = [("always the mean", seen.baseline_rmse), (rows, seen.rmse)] if seen else []
     bars = [*guess, ("rows it learnt from", fit.rmse)]
     return bars, "typical error", "The typical error is the root of the mean of delta ** 2."
 

@@ -153,7 +153,7 @@ class Predictor:
                 "interval: its prediction says how sure it is"
             )
         raise LearningError(
-            "the model knows nothing of rows it never saw, so it has no intervals: learn it from "
+            "no rows were held out, so the model has no intervals: learn it from "
             "more rows, or if it is of an earlier deltarule, again"
         )
 

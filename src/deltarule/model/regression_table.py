@@ -81,7 +81,9 @@ class RegressionSummary:
 
 
 def _held_out(seen: HeldOutRecord) -> str:
-    figures = [f"RMSE {number(seen.rmse)} (guessing the mean, {number(seen.baseline_rmse)})"]
+    figures = [
+        f"RMSE {number(seen.rmse)} (always predicting the mean: {number(seen.baseline_rmse)})"
+    ]
     if seen.r2 is not None:
         figures.append(f"R2 {share(seen.r2)}")
     if seen.loss is not None and seen.classes is not None:

@@ -46,22 +46,22 @@ def figures_told(figures: "Metrics") -> list[str]:
     if figures.classes is not None:
         told = classes_told(figures.classes, figures.loss, figures.baseline_loss)
         return [told, *_confusion(figures.classes), *_calibration(figures.classes)]
-    words = f"typical error {number(figures.rmse)}"
-    words += f", guessing the mean {number(figures.baseline_rmse)}"
+    words = f"typical error (RMSE) {number(figures.rmse)}"
+    words += f"; always predicting the mean: {number(figures.baseline_rmse)}"
     if figures.null_deviance is None or figures.deviance is None:
-        return [words + ("" if figures.r2 is None else f", R2 {share(figures.r2)}")]
+        return [words + ("" if figures.r2 is None else f"; R2 {share(figures.r2)}")]
     if figures.null_deviance > 0:
-        words += f", deviance explained {share(1 - figures.deviance / figures.null_deviance)}"
+        words += f"; deviance explained {share(1 - figures.deviance / figures.null_deviance)}"
     return [words]
 
 
 def classes_told(classes: "ClassMetrics", loss: float, baseline_loss: float) -> str:
     """How well rows were told apart, beside guessing."""
-    guess = f"guessing the most frequent, {percent(classes.baseline_accuracy)}"
-    words = f"right in {percent(classes.accuracy)} ({guess})"
+    words = f"right in {percent(classes.accuracy)}"
+    words += f"; always predicting the most frequent: {percent(classes.baseline_accuracy)}"
     if classes.auc is not None:
-        words += f", AUC {share(classes.auc)}"
-    return words + f", log loss {share(loss)} (guessing, {share(baseline_loss)})"
+        words += f"; AUC {share(classes.auc)}"
+    return words + f"; log loss {share(loss)}, of the classes' shares alone {share(baseline_loss)}"
 
 
 def _confusion(classes: "ClassMetrics") -> list[str]:
@@ -180,15 +180,15 @@ def _compare(record: "Record") -> list[str]:
             lines.append(head + _never_seen(held_out, never_seen(record)))
         lines.append(head + _learnt_from(record.losses[at], record.fit[at], record.rows))
         if held_out is None:
-            lines.append("no rows were held out, so nothing is known of rows it never saw")
+            lines.append("no rows were held out, so nothing is known of new rows")
     return lines
 
 
 NEVER_SEEN = {
-    "rows": "rows it never saw",
-    "id": "rows it never saw",
-    "group": "rows of groups it never saw",
-    "time": "rows it never saw, later in time",
+    "rows": "held-out rows",
+    "id": "held-out rows",
+    "group": "held-out rows of other groups",
+    "time": "held-out rows, later in time",
 }
 
 
@@ -206,9 +206,9 @@ def _never_seen(held_out: "HeldOutRecord", rows: str) -> str:
     if classes is not None and loss is not None and held_out.baseline_loss is not None:
         told = classes_told(classes, loss, held_out.baseline_loss)
         return f"on {rows}, {told}"
-    r2 = "" if held_out.r2 is None else f", R2 {share(held_out.r2)}"
-    guess = f"guessing the mean, {number(held_out.baseline_rmse)}"
-    return f"on {rows}, typical error {number(held_out.rmse)} ({guess}){r2}"
+    r2 = "" if held_out.r2 is None else f"; R2 {share(held_out.r2)}"
+    mean = f"always predicting the mean: {number(held_out.baseline_rmse)}"
+    return f"on {rows}, typical error (RMSE) {number(held_out.rmse)}; {mean}{r2}"
 
 
 def _learnt_from(loss: "Loss", fit: "FitRecord", rows: float) -> str:
@@ -254,11 +254,11 @@ def _passes(learnt: "LearnRecord") -> str:
 
 def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
     lines = []
-    if learnt.alpha_limit is not None and learnt.alpha_fastest is not None:
-        used = f"alpha was {learnt.alpha:.6g}; " if learnt.alpha is not None else ""
+    # Of no interest where no step depended on it; deltarule alpha tells it of any table.
+    if learnt.alpha is not None and learnt.alpha_limit is not None:
         lines.append(
-            f"{used}descent settles with any alpha below {learnt.alpha_limit:.6g}, "
-            f"fastest with {learnt.alpha_fastest:.6g}"
+            f"alpha (the learning rate) was {learnt.alpha:.6g}; descent settles with any below "
+            f"{learnt.alpha_limit:.6g}, fastest with {learnt.alpha_fastest:.6g}"
         )
     if learnt.minimised:
         lines.append(f"minimised: {learnt.minimised}")
@@ -271,8 +271,11 @@ def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
     if learnt.clusters is not None:
         lines.append(
             f"standard errors are {learnt.errors}, by {learnt.clusters:,} clusters of "
-            f"{learnt.cluster_by}: they hold where rows of a cluster stray alike"
+            f"{learnt.cluster_by}: they hold where the residuals of a cluster are correlated"
         )
     elif learnt.errors not in ("classical", ""):
-        lines.append(f"standard errors are {learnt.errors}: they hold where rows stray unequally")
+        lines.append(
+            f"standard errors are {learnt.errors}: they hold where residuals vary in size "
+            "(heteroscedasticity)"
+        )
     return lines

@@ -30,7 +30,7 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     infinite = np.isinf(values)
     if infinite.any():
         at = int(np.argmax(infinite))
-        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: mend or remove that row")
+        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: fix or remove that row")
     return values
 
 
@@ -102,5 +102,5 @@ def check_exposure(series: pl.Series, *, where: str, row: int) -> None:
         at = int(np.argmax(values < 0))
         raise ValueRefusedError(
             f"{where}, row {row + at + 1}: an exposure of {values[at]:g} is below 0: "
-            "mend or remove that row"
+            "fix or remove that row"
         )

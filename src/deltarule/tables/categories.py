@@ -167,7 +167,7 @@ def referenced(columns: list[Number | Category], asked: Request) -> list[Number 
             if column.of != "text" and reference == MISSING:
                 value = next(iter(column.known))
                 raise LearningError(
-                    f"'{column.name}' is {value} or missing: it is measured from {value}"
+                    f"'{column.name}' is {value} or missing: it is compared with {value}"
                 )
             if reference not in column.known:
                 shown = ", ".join(list(column.known)[:8])

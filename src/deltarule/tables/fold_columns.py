@@ -95,7 +95,7 @@ def keys_of(column: pl.Series, gaps: Array | float, *, where: str, row: int) -> 
     if far.any():
         at = int(np.argmax(far))
         raise ValueRefusedError(
-            f"{where}, row {row + at + 1} is {keys_[at]:g}, which is no key of a row: mend it, or "
+            f"{where}, row {row + at + 1} is {keys_[at]:g}, which is no key of a row: fix it, or "
             "remove that row"
         )
     return np.where(np.isnan(keys_), gaps, keys_)

@@ -56,4 +56,4 @@ def nothing_left(name: str, asked: Request, causes: Mapping[str, int]) -> TableE
 def infinite(where: str, value: float) -> ValueRefusedError:
     """That a value is infinite, or so large that its square is."""
     far = "is infinite" if math.isinf(value) else f"is {value:g}, too far out to compute with"
-    return ValueRefusedError(f"{where} {far}: mend or remove that row")
+    return ValueRefusedError(f"{where} {far}: fix or remove that row")

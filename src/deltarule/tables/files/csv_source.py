@@ -245,7 +245,7 @@ class CsvSource(PolarsSource):
                         skip = f", or say skip={line - 1} if the table begins there"
                         return ReadError(
                             f"{text.name}, line {line}: {len(cells)} cells, "
-                            f"but {than} has {width}: mend that line{skip if begins else ''}"
+                            f"but {than} has {width}: fix that line{skip if begins else ''}"
                         )
             except TableError as wrong:
                 return wrong

@@ -363,7 +363,7 @@ def _unlink(place: Path, *, unless: Path) -> None:
 
 def _stray(name: str, codec: str, at: int, line: int) -> ReadError:
     return ReadError(
-        f"{name}, line {line}: byte {at + 1} of the file is not {codec} text: mend it, "
+        f"{name}, line {line}: byte {at + 1} of the file is not {codec} text: fix it, "
         "or name the file's encoding, such as encoding=latin-1"
     )
 
