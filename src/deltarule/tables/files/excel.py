@@ -16,7 +16,7 @@ from deltarule.tables.files.dialect import (
     numbered,
     place_header,
 )
-from deltarule.tables.files.encoding import CHUNK
+from deltarule.tables.files.packed import CHUNK
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 
 # What a workbook may unpack to, and how many cells a sheet may have, filled or not.
