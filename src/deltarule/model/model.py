@@ -153,8 +153,8 @@ class Model:
         Null where a standard error is not known, as beside a penalty.
         Errors:  LearningError for a level that is not between 0 and 1
         """
-        if not 0 < level < 1:
-            raise LearningError(f"level is {level:g}: it must be between 0 and 1, such as 0.95")
+        if not isinstance(level, int | float) or not 0 < level < 1:
+            raise LearningError(f"level is {level!r}: it must be between 0 and 1, such as 0.95")
         freedom = {
             target: np.inf if learnt.freedom is None else learnt.freedom
             for learnt in self._record.learnt
