@@ -5,11 +5,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from deltarule.errors import (
@@ -17,10 +15,8 @@ from deltarule.errors import (
     EmptyError,
 )
 from deltarule.moments.chunk import Chunk, Frame, InfiniteError
-from deltarule.moments.folds import FoldEntries, Folds
-from deltarule.moments.mixed import Codes
+from deltarule.moments.folds import FoldEntries
 from deltarule.moments.moments import Moments, total
-from deltarule.moments.pieces import Pieces
 from deltarule.moments.splits import Splits
 from deltarule.moments.tally import Reading, Sums, tally
 from deltarule.rule.predict import Array, Mask
@@ -28,9 +24,10 @@ from deltarule.tables.asked import LARGEST_SUMS, Asked
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.causes import infinite, nothing_left
 from deltarule.tables.date_columns import Later, first_cells
+from deltarule.tables.encoded import Encoded
 from deltarule.tables.folds import Times
 from deltarule.tables.level_counts import LevelCounts, count_levels
-from deltarule.tables.plan import FractionError, Plan, plan
+from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars import UnparsedError
 from deltarule.tables.row_ids import id_notes
 from deltarule.tables.sample import Sample
@@ -39,7 +36,7 @@ from deltarule.tables.settle import settle
 from deltarule.tables.source import LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
-from deltarule.tables.values import row_weights_of
+from deltarule.tables.values import FractionError, row_weights_of
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
@@ -151,14 +148,14 @@ class Read:
         every = np.concatenate([centre, np.zeros(len(self.schema.outputs))])
         return replace(self, folds=[fold.about(every) for fold in self.folds], centre=centre)
 
-    def some_rows(self) -> Iterator["Encoded"]:
+    def some_rows(self) -> Iterator[Encoded]:
         """The rows to judge by, encoded, some at a time."""
         at_once = max(1, ENCODED_CELLS // max(1, len(self.schema.inputs)))
         for frame in self.drawn:
             for start in range(0, frame.height, at_once):
                 yield self.encoded(frame[start : start + at_once], start)
 
-    def rows(self) -> Iterator["Encoded"]:
+    def rows(self) -> Iterator[Encoded]:
         """All rows again, encoded: those in memory, or by another read."""
         for frame, row in self.parts():
             yield self.encoded(frame, row)
@@ -171,7 +168,7 @@ class Read:
             yield frame, row
             row += frame.height
 
-    def encoded(self, frame: pl.DataFrame, row: int) -> "Encoded":
+    def encoded(self, frame: pl.DataFrame, row: int) -> Encoded:
         """Rows as arrays."""
         name = self.source.name
         columns, noticed = self.schema.columns_of(frame, name=name, row=row)
@@ -201,7 +198,7 @@ class Read:
             targets,
             weights,
             lambda: self.plan.numbers_of_rows(frame, row=row),
-            lambda: self._entries(frame, row, weights),
+            lambda: self._entries(frame, row, weights, targets),
             offsets,
             bool(self.plan.asked.shifted),
             self.plan.clusters(frame),
@@ -210,130 +207,11 @@ class Read:
         kept = kept if self.centre is None else kept.about(self.centre)
         return kept if self.within is None else kept.of_folds(self.within)
 
-    def _entries(self, frame: pl.DataFrame, row: int, weights: Array | None) -> FoldEntries:
+    def _entries(
+        self, frame: pl.DataFrame, row: int, weights: Array | None, targets: Array
+    ) -> FoldEntries:
         keys = self.plan.keys(frame, name=self.source.name, row=row)
-        return keys.entries(self.plan.asked.folds, weights)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Rows as arrays: each input (n,), targets (n, k); row weights, row numbers (n,).
-
-    `entries` are their folds, of which a row whose weight counts copies may have several: `apart`
-    are the same rows, once for each of their folds.
-
-    The many levels of a category are one column of codes.
-
-    `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
-    from them. `clusters` (n,) says which rows belong together, where that is asked.
-
-    What is costly and not always wanted is worked out when it is asked for.
-    """
-
-    columns: Sequence[Pieces | Codes]
-    targets: Array
-    row_weights: Array | None
-    counted: Callable[[], NDArray[np.intp]]
-    placed: Callable[[], FoldEntries]
-    added: Array | None = None
-    shifted: bool = False
-    clusters: pl.Series | None = None
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    @cached_property
-    def inputs(self) -> Array:
-        """All inputs, (n, p)."""
-        inputs = np.empty((len(self), self.width), order="F")
-        for at, column in self.places():
-            if isinstance(column, Codes):
-                inputs[:, at : at + column.levels] = column.dense
-            else:
-                inputs[:, at] = column.whole
-        return inputs
-
-    @property
-    def width(self) -> int:
-        """How many inputs there are."""
-        return sum(one.levels if isinstance(one, Codes) else 1 for one in self.columns)
-
-    def places(self) -> list[tuple[int, Pieces | Codes]]:
-        """The columns, each with the place of its first input."""
-        found, start = [], 0
-        for one in self.columns:
-            found.append((start, one))
-            start += one.levels if isinstance(one, Codes) else 1
-        return found
-
-    @cached_property
-    def number(self) -> NDArray[np.intp]:
-        """Where in the table each row stands, from 0."""
-        return self.counted()
-
-    @cached_property
-    def entries(self) -> FoldEntries:
-        """The folds of the rows."""
-        return self.placed()
-
-    @property
-    def fold(self) -> Folds:
-        """The fold of each row, of rows that are `apart`."""
-        assert self.entries.row is None, "copies of a row may be in several folds"
-        return self.entries.fold
-
-    @property
-    def apart(self) -> "Encoded":
-        """The rows once for each fold that has some of their copies, which they then count for."""
-        entries = self.entries
-        if entries.row is None:
-            return self
-        some = self._taken(entries.row, lambda: FoldEntries(entries.fold))
-        return replace(some, row_weights=entries.weights)
-
-    @property
-    def offsets(self) -> Array | None:
-        """What is to be added to the scores, (n,), unless targets are measured from it."""
-        return None if self.shifted else self.added
-
-    def only(self, keep: Mask) -> "Encoded":
-        """Those of the rows that a mask (n,) keeps."""
-        return self._taken(keep, lambda: self.entries.only(keep))
-
-    def about(self, centre: Array) -> "Encoded":
-        """The same with numbers that are measured from these values, (p,); levels have none."""
-        columns = [
-            one if isinstance(one, Codes) or not centre[at] else Pieces((one.whole - centre[at],))
-            for at, one in self.places()
-        ]
-        return replace(self, columns=columns)
-
-    def of_folds(self, folds: Sequence[int]) -> "Encoded":
-        """The rows that some of these folds have, which count for what these have of them."""
-        entries = self.entries
-        if entries.row is None:
-            return self.only(np.isin(entries.fold, folds))
-        each = np.ones(len(self)) if self.row_weights is None else self.row_weights
-        mine = entries.each_in(folds, each)
-        kept = mine > 0
-        some = self._taken(kept, lambda: entries.within(folds).only(kept))
-        return replace(some, row_weights=mine[kept])
-
-    def _taken(self, rows: Mask | NDArray[np.intp], placed: Callable[[], FoldEntries]) -> "Encoded":
-        places = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return Encoded(
-            [
-                column[rows] if isinstance(column, Codes) else Pieces((column.whole[rows],))
-                for column in self.columns
-            ],
-            self.targets[rows],
-            None if self.row_weights is None else self.row_weights[rows],
-            lambda: self.number[rows],
-            placed,
-            None if self.added is None else self.added[rows],
-            self.shifted,
-            None if self.clusters is None else self.clusters.gather(places),
-        )
+        return keys.entries(self.plan.asked.folds, weights, target=targets[:, 0])
 
 
 def read(
