@@ -215,23 +215,23 @@ def ridge_path(chunks: Chunks) -> Array:
 class Descent:
     """Full-batch descent on standardised inputs, from zero, step by step."""
 
-    curvature: Array
+    hessian: Array
     slope: Array
     alpha: float
 
     @classmethod
     def of(cls, found: LeastSquares) -> "Descent":
         """Descent with a tenth of the fastest alpha, so that step 1000 is still on its way."""
-        curvature = found.gram / found.rows
-        values = np.linalg.eigvalsh(curvature)
+        hessian = found.gram / found.rows
+        values = np.linalg.eigvalsh(hessian)
         alpha = float(0.2 / (values[0] + values[-1]))
-        return cls(curvature, found.with_targets / found.rows, alpha)
+        return cls(hessian, found.with_targets / found.rows, alpha)
 
     def after(self, steps: int) -> Array:
         """The weights after so many steps, the intercept first."""
         weights = np.zeros(len(self.slope))
         for _ in range(steps):
-            weights = weights - self.alpha * (self.curvature @ weights - self.slope)
+            weights = weights - self.alpha * (self.hessian @ weights - self.slope)
         return weights
 
 

@@ -152,11 +152,11 @@ def _glum(table: Arrays, family: str, loss: str) -> Answer:
 
 def read_alone(table: Any, exact: Exact) -> Answer:
     """The moments of each fold, by deltarule's one read, and nothing made of them."""
-    from deltarule.tables.asked import Asked
     from deltarule.tables.frames import open_table
-    from deltarule.tables.reading import Keep, read
+    from deltarule.tables.one_read import Keep, read
+    from deltarule.tables.request import Request
 
-    read(open_table(table)[0], Asked(predict=["y"]), keep=Keep(0))
+    read(open_table(table)[0], Request(predict=["y"]), keep=Keep(0))
     return Answer()
 
 
@@ -164,17 +164,17 @@ def lasso(table: Any, exact: Exact) -> Answer:
     """The same read, then the path on five folds and on all rows."""
     import numpy as np
 
-    from deltarule.moments.lasso import lasso_cv, lasso_path
     from deltarule.moments.moments import total
-    from deltarule.moments.problem import Problem
-    from deltarule.tables.asked import Asked
+    from deltarule.moments.problem import LinearProblem
+    from deltarule.solvers.lasso_path import lasso_cv, lasso_path
     from deltarule.tables.frames import open_table
-    from deltarule.tables.reading import Keep, read
+    from deltarule.tables.one_read import Keep, read
+    from deltarule.tables.request import Request
 
-    found = read(open_table(table)[0], Asked(predict=["y"]), keep=Keep(0))
+    found = read(open_table(table)[0], Request(predict=["y"]), keep=Keep(0))
     began = perf_counter()
     p = len(found.schema.inputs)
-    problem = Problem(range(p), [p], True, {}, None)
+    problem = LinearProblem(range(p), [p], True, {}, None)
     strengths = np.array(exact["lasso_strengths"])
     path = lasso_cv(found.folds, problem, strengths=strengths)
     whole = lasso_path(problem.of(total(found.folds)), strengths)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-OURS = ("benchmarks.ours", "deltarule.learning")
+OURS = ("benchmarks.ours", "deltarule.fit")
 POLARS = ("numpy", "polars")
 LINEAR = (*POLARS, "sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline")
 PANDAS = ("pandas", "pyarrow.parquet")
@@ -243,7 +243,7 @@ JOBS = (
             Contestant(
                 "deltarule",
                 "benchmarks.in_memory:lasso",
-                ("benchmarks.in_memory", *OURS, "deltarule.moments.lasso"),
+                ("benchmarks.in_memory", *OURS, "deltarule.solvers.lasso_path"),
                 "the read, and the path on five folds and on all rows",
                 holds="benchmarks.in_memory:frame",
             ),

@@ -11,11 +11,11 @@ import deltarule as dr
 from benchmarks.answer import Answer
 from benchmarks.exact import STRENGTHS
 from deltarule.moments.moments import LeastSquares, Moments, total
-from deltarule.moments.problem import Problem
-from deltarule.moments.solve import ClosedDescent, ridge_path
-from deltarule.moments.standard import Standard
+from deltarule.moments.problem import LinearProblem
+from deltarule.moments.standardize import Standardization
 from deltarule.rule.learn import Descent
 from deltarule.rule.train import train
+from deltarule.solvers.least_squares import ClosedFormDescent, ridge_path
 
 STEPS = 1000
 
@@ -62,7 +62,7 @@ def descend_closed(path: str, exact: Exact) -> Answer:
     """Read once, then the thousandth step at once."""
     problem, start, read_seconds = _standardised(path)
     began = perf_counter()
-    found = ClosedDescent.of(problem, start, exact["alpha"]).at(STEPS)
+    found = ClosedFormDescent.of(problem, start, exact["alpha"]).at(STEPS)
     figures = {"read_seconds": read_seconds, "steps_seconds": perf_counter() - began}
     return Answer(
         f"descent {STEPS}", lambda: [*found["intercept"], *found["weight"][:, 0]], figures
@@ -74,7 +74,9 @@ def ridge(path: str, exact: Exact) -> Answer:
     folds, read_seconds = _moments(path)
     p = len(folds[0].mean) - 1
     began = perf_counter()
-    found = ridge_path(folds, Problem(range(p), [p], True, {}, None), strengths=np.array(STRENGTHS))
+    found = ridge_path(
+        folds, LinearProblem(range(p), [p], True, {}, None), strengths=np.array(STRENGTHS)
+    )
     figures = {"read_seconds": read_seconds, "path_seconds": perf_counter() - began}
     return Answer("ridge_path", lambda: np.sqrt(found.mean()[:, 0]).tolist(), figures)
 
@@ -92,4 +94,4 @@ def _standardised(path: str) -> tuple[LeastSquares, dict[str, Any], float]:
     p = len(folds[0].mean) - 1
     problem = LeastSquares.of(total(folds), range(p), [p])
     start = {"weight": np.zeros((p, 1)), "intercept": np.zeros(1)}
-    return Standard.of(problem).problem(problem), start, read_seconds
+    return Standardization.of(problem).problem(problem), start, read_seconds

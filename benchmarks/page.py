@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.answer import Answer
-from deltarule.web.app.drawing import Look, Open
+from deltarule.web.app.payload import Look, Open
 from deltarule.web.app.routes import Pages, Step, finite_json
 from deltarule.web.session import Choices, Session
 from deltarule.web.tables import opened

@@ -21,12 +21,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
 import deltarule as dr
-from deltarule.learning import Run
-from deltarule.learning.settings import Settings
+from deltarule.fit import Run
+from deltarule.fit.settings import Settings
+from deltarule.trace.progress import Progress
+from deltarule.trace.sentences import weight_names
 from deltarule.views import html
-from deltarule.views.live import Progress
 from deltarule.views.report import report
-from deltarule.views.words import weight_names
 from deltarule.web.app.serve import serve
 
 DOCS = Path(__file__).parent

@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from deltarule.losses.glm import Squared
 from deltarule.moments.moments import LeastSquares, Moments
-from deltarule.moments.solve import ClosedDescent, solve
 from deltarule.rule.compare import Rows
 from deltarule.rule.learn import Descent
-from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Linear
 from deltarule.rule.train import train
+from deltarule.solvers.least_squares import ClosedFormDescent, solve
 
 rng = np.random.default_rng(0)
 inputs = rng.normal(size=(10_000, 3))
@@ -26,6 +26,6 @@ for name, objective in {
     *_, last = train(start, objective, Descent(alpha=0.01), steps=1000, tolerance=0)
     print(f"1000 steps on the {name:<12}", last.weights["weight"].ravel())
 
-closed = ClosedDescent.of(problem, start, alpha=0.01).at(1000)
+closed = ClosedFormDescent.of(problem, start, alpha=0.01).at(1000)
 print("the 1000th in closed form", closed["weight"].ravel())
 print("where it is going        ", solve(problem).weights["weight"].ravel())

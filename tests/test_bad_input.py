@@ -268,5 +268,5 @@ def test_a_real_process_says_one_line_and_no_traceback(
     (tmp_path / "t.csv").write_text(GOOD + "inf,3\n")
     ran = process("learn", "t.csv", "--predict", "y", "--save", "m.json")
     assert ran.code == 1
-    assert ran.refused() == "t.csv, column 'x', row 31 is infinite: mend or remove that row"
+    assert ran.refused() == "t.csv, column 'x', row 31 is infinite: fix or remove that row"
     assert [one.name for one in tmp_path.iterdir()] == ["t.csv"]

@@ -31,7 +31,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import deltarule as dr
 from deltarule.errors import DeltaruleError
 from deltarule.estimators import DeltaClassifier, DeltaRegressor
-from deltarule.learning.settings import Settings
+from deltarule.fit.settings import Settings
 
 FEATURES = ["size", "age", "colour", "new"]
 

@@ -13,9 +13,9 @@ import pytest
 import deltarule as dr
 from deltarule.errors import DeltaruleError, LearningError, ValueRefusedError
 from deltarule.moments.folds import fold_of, fold_of_rows
-from deltarule.tables.asked import Asked
 from deltarule.tables.frames import open_table
-from deltarule.tables.reading import Read, read
+from deltarule.tables.one_read import Read, read
+from deltarule.tables.request import Request
 
 N = 1000
 
@@ -77,7 +77,7 @@ SOURCES: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
 def test_every_source_has_the_same_folds(source: str, by: dict[str, str], tmp_path: Path) -> None:
     rows = table()
     known = fold_of(rows["code"].to_numpy().astype(float), 5) if by else fold_of_rows(1, N, 5)
-    found = read(open_table(SOURCES[source](rows, tmp_path))[0], Asked(["y"], ["x"], **by))
+    found = read(open_table(SOURCES[source](rows, tmp_path))[0], Request(["y"], ["x"], **by))
     assert folds(found) == known.tolist()
     assert [fold.rows for fold in found.folds] == np.bincount(known, minlength=5).tolist()
 
@@ -85,11 +85,11 @@ def test_every_source_has_the_same_folds(source: str, by: dict[str, str], tmp_pa
 def test_numbers_of_rows_go_on_over_batches_and_left_out_rows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("deltarule.tables.polars.BATCH_ROWS", 128)
+    monkeypatch.setattr("deltarule.tables.polars_source.BATCH_ROWS", 128)
     rows = table().with_columns(y=pl.when(pl.col("code") % 5 == 0).then(None).otherwise("y"))
     kept = rows["y"].is_not_null().to_numpy()
     rows.write_parquet(tmp_path / "t.parquet")
-    found = read(open_table(tmp_path / "t.parquet")[0], Asked(["y"], ["x"]))
+    found = read(open_table(tmp_path / "t.parquet")[0], Request(["y"], ["x"]))
     assert found.frames is not None
     assert len(found.frames) == -(-N // 128)
     assert folds(found) == fold_of_rows(1, N, 5)[kept].tolist()
@@ -97,7 +97,7 @@ def test_numbers_of_rows_go_on_over_batches_and_left_out_rows(
 
 def test_rows_read_again_and_rows_drawn_keep_their_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deltarule.tables.sample.JUDGED_ROWS", 200)
-    found = read(open_table(table())[0], Asked(["y"], ["x"]))
+    found = read(open_table(table())[0], Request(["y"], ["x"]))
     known = fold_of_rows(1, N, 5)
     drawn = list(found.some_rows())
     number = np.concatenate([part.number for part in drawn])
@@ -154,7 +154,7 @@ def test_rows_of_an_id_share_a_fold_and_rows_without_one_have_their_number() -> 
     for kind in (pl.Int64, pl.Float64, pl.String):
         found = read(
             open_table(rows.with_columns(pl.col("who").cast(kind)))[0],
-            Asked(["y"], ["x"], id="who"),
+            Request(["y"], ["x"], id="who"),
         )
         fold = np.array(folds(found))
         gone = rows["who"].is_null().to_numpy()
@@ -195,11 +195,11 @@ def test_a_fraction_among_later_weights_holds_rows_out_as_one() -> None:
     rng = np.random.default_rng(0)
     each = np.full(n, 3.0)
     rows = pl.DataFrame({"x": rng.normal(size=n), "y": rng.normal(size=n), "w": each})
-    whole = read(open_table(rows)[0], Asked(["y"], ["x"], row_weight="w"))
+    whole = read(open_table(rows)[0], Request(["y"], ["x"], row_weight="w"))
     assert whole.plan.asked.copies
     assert any(part.entries.row is not None for part in whole.rows())
     each[-1] = 2.5
-    found = read(open_table(rows.with_columns(w=each))[0], Asked(["y"], ["x"], row_weight="w"))
+    found = read(open_table(rows.with_columns(w=each))[0], Request(["y"], ["x"], row_weight="w"))
     assert not found.plan.asked.copies
     assert folds(found) == fold_of_rows(1, n, 5).tolist()
     assert any("read again" in note for note in found.notes)

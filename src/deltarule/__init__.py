@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deltarule.errors import DeltaruleError
-    from deltarule.learning import learn, steps
-    from deltarule.learning.alphas import alpha
-    from deltarule.learning.columns import columns
-    from deltarule.learning.path import path
-    from deltarule.learning.settings import Settings
-    from deltarule.model import Model, load
+    from deltarule.fit import learn, steps
+    from deltarule.fit.columns import columns
+    from deltarule.fit.learning_rate import alpha
+    from deltarule.fit.path import path
+    from deltarule.fit.settings import Settings
+    from deltarule.model.model import Model, load
     from deltarule.tables.frames import source
 
 __all__ = [
@@ -37,15 +37,15 @@ __version__ = "0.1.0"
 # Loaded when first used, so that importing deltarule loads no scipy and no polars.
 _HOME = {
     "DeltaruleError": "deltarule.errors",
-    "Model": "deltarule.model",
-    "alpha": "deltarule.learning.alphas",
-    "Settings": "deltarule.learning.settings",
-    "columns": "deltarule.learning.columns",
-    "learn": "deltarule.learning",
-    "load": "deltarule.model",
-    "path": "deltarule.learning.path",
+    "Model": "deltarule.model.model",
+    "alpha": "deltarule.fit.learning_rate",
+    "Settings": "deltarule.fit.settings",
+    "columns": "deltarule.fit.columns",
+    "learn": "deltarule.fit",
+    "load": "deltarule.model.model",
+    "path": "deltarule.fit.path",
     "source": "deltarule.tables.frames",
-    "steps": "deltarule.learning",
+    "steps": "deltarule.fit",
 }
 
 

@@ -18,14 +18,14 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError, ReadError
-from deltarule.learning import learn
-from deltarule.learning.settings import Names, Settings
-from deltarule.model import Model
-from deltarule.rule.losses.named import loss_named
+from deltarule.fit import learn
+from deltarule.fit.settings import Names, Settings
+from deltarule.losses.registry import loss_named
+from deltarule.model.model import Model
 from deltarule.rule.predict import Array
+from deltarule.tables.cast import class_names
 from deltarule.tables.frames import PartsSource, open_table
 from deltarule.tables.source import BATCH_ROWS
-from deltarule.tables.values import class_names
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin

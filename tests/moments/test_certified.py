@@ -13,7 +13,7 @@ import pytest
 import deltarule as dr
 from deltarule.moments.inference import input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments
-from deltarule.moments.solve import solve
+from deltarule.solvers.least_squares import solve
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 NIST = ["Norris", "Pontius", "NoInt1", "NoInt2", "Longley"]

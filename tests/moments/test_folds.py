@@ -27,9 +27,9 @@ from deltarule.moments.folds import (
     text_keys,
 )
 from deltarule.rule.predict import Array
-from deltarule.tables.asked import Asked
 from deltarule.tables.frames import open_table
-from deltarule.tables.reading import read
+from deltarule.tables.one_read import read
+from deltarule.tables.request import Request
 
 N = 10_000
 SOME = 3000
@@ -60,7 +60,7 @@ def learnt(ids: list[Any], folds: int) -> Array:
     by = {} if not any(ids) else {"id": "id"}
     if by:
         table = table.with_columns(pl.Series("id", ids, strict=False))
-    found = read(open_table(table)[0], Asked(["y"], folds=folds, **by))
+    found = read(open_table(table)[0], Request(["y"], folds=folds, **by))
     assert [column.name for column in found.schema.columns] == ["x"], "an id is no input"
     return np.concatenate([part.fold for part in found.rows()])
 

@@ -13,8 +13,8 @@ from scipy import stats
 import deltarule as dr
 from deltarule.moments.inference import Fit, certainty, input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments
-from deltarule.moments.solve import solve
 from deltarule.rule.predict import Array
+from deltarule.solvers.least_squares import solve
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=25)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltarule.losses.glm import Squared
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.rule.compare import Comparison, Rows
-from deltarule.rule.losses.usual import Squared
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=60)
@@ -290,11 +290,11 @@ def test_moments_compare_as_the_rows_do(
     seed: int, n: int, p: int, k: int, intercept: bool, weighted: bool
 ) -> None:
     rows, least, weights = objectives(seed, n=n, p=p, k=k, intercept=intercept, weighted=weighted)
-    by_rows = rows(weights, curvature=True)
+    by_rows = rows(weights, hessian=True)
     # Sums of up to 60 rows, all of order one to a thousand; what cancels is measured by the
     # curvature times the weights, which is a few thousand times the smallest answer.
-    same(least(weights, curvature=True), by_rows, rtol=1e-10)
-    assert least(weights).curvature is None
+    same(least(weights, hessian=True), by_rows, rtol=1e-10)
+    assert least(weights).hessian is None
     scores = rows.model.predict(weights, rows.inputs)
     each = np.ones(n) if rows.row_weights is None else rows.row_weights
     squares = each @ (scores - rows.targets) ** 2
@@ -327,8 +327,8 @@ def test_extreme_units_compare_as_plain_ones(intercept: bool) -> None:
     moments = Moments.of(np.column_stack([rows.inputs, rows.targets]))
     scaled = moments.scaled(np.array([2.0**7, 2.0**-9, 2.0**3]))
     same(
-        LeastSquares.of(scaled, [0, 1], [2], intercept=intercept)(weights, curvature=True),
-        least(weights, curvature=True),
+        LeastSquares.of(scaled, [0, 1], [2], intercept=intercept)(weights, hessian=True),
+        least(weights, hessian=True),
         rtol=1e-14,
     )
 
@@ -375,5 +375,5 @@ def test_what_held_weights_leave(
         rows.row_weights,
     )
     # As above: the held part's sums cancel against the targets'.
-    same(left(free, curvature=True), again(free, curvature=True), rtol=1e-9)
+    same(left(free, hessian=True), again(free, hessian=True), rtol=1e-9)
     np.testing.assert_allclose(left.squared_error(free), least.squared_error(weights), rtol=1e-9)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.moments.moments import Moments
-from deltarule.moments.problem import Problem
-from deltarule.moments.solve import ridge_path, solve
-from deltarule.moments.splits import Splits
+from deltarule.moments.problem import LinearProblem
+from deltarule.moments.splits import SplitScheme
+from deltarule.solvers.least_squares import ridge_path, solve
 
 
 def folds_of(sizes: list[int], seed: int) -> tuple[list[Moments], list[np.ndarray]]:
@@ -23,7 +23,7 @@ def test_folds_are_judged_by_others_and_forward_by_the_earlier_ones(
 ) -> None:
     folds, _ = folds_of(sizes, 0)
     there = [at for at, size in enumerate(sizes) if size]
-    found = Splits(forward=forward).of(folds)
+    found = SplitScheme(forward=forward).of(folds)
     assert [one.judged for one in found] == (
         there[1:] if forward else there if len(there) > 1 else []
     )
@@ -35,9 +35,9 @@ def test_folds_are_judged_by_others_and_forward_by_the_earlier_ones(
 @pytest.mark.parametrize("forward", [False, True])
 def test_the_ridge_path_judges_by_the_folds_that_are_to_teach(forward: bool) -> None:
     folds, rows = folds_of([20, 0, 30, 25], 1)
-    splits = Splits(forward=forward)
+    splits = SplitScheme(forward=forward)
     path = ridge_path(
-        folds, Problem([0, 1], [2], True, {}, None), strengths=np.zeros(1), splits=splits
+        folds, LinearProblem([0, 1], [2], True, {}, None), strengths=np.zeros(1), splits=splits
     )
     for at, split in enumerate(splits.of(folds)):
         learnt = np.vstack([rows[fold] for fold in split.learnt])
@@ -54,13 +54,15 @@ def test_the_ridge_path_judges_by_the_folds_that_are_to_teach(forward: bool) -> 
 
 def test_inputs_that_never_vary_in_the_rows_learnt_from_are_held() -> None:
     rows = np.array([[0.0, 1.0, 1.0], [0.0, 2.0, 5.0], [0.0, 4.0, 2.0]])
-    asked = Problem([0, 1], [2], True, {}, None)
+    asked = LinearProblem([0, 1], [2], True, {}, None)
     frozen = asked.frozen_on(Moments.of(rows))
     assert frozen is not None
     assert frozen["weight"].ravel().tolist() == [True, False]
     assert not frozen["intercept"].any()
     assert asked.frozen_on(Moments.of(rows[:, [1, 1, 2]])) is None
-    held = Problem([0, 1], [2], True, {"weight": np.ones((2, 1))}, {"weight": np.ones((2, 1)) > 0})
+    held = LinearProblem(
+        [0, 1], [2], True, {"weight": np.ones((2, 1))}, {"weight": np.ones((2, 1)) > 0}
+    )
     kept = held.frozen_on(Moments.of(rows))
     assert kept is not None
     assert kept["weight"].all()

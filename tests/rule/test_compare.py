@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from deltarule.errors import LearningError
+from deltarule.losses.glm import Logistic, Poisson
+from deltarule.losses.positive import Gamma, Tweedie
+from deltarule.losses.registry import KINKED, LOSSES, Several, loss_named, together
+from deltarule.losses.robust import Huber, Quantile, quantile_of, spread_of
 from deltarule.rule.compare import Comparison, Rows, compare
-from deltarule.rule.losses.amounts import Gamma, Tweedie
-from deltarule.rule.losses.loss import Loss, Parts, parts
-from deltarule.rule.losses.named import KINKED, LOSSES, Several, loss_named, together
-from deltarule.rule.losses.robust import Huber, Quantile, quantile_of, spread_of
-from deltarule.rule.losses.usual import Logistic, Poisson
+from deltarule.rule.loss import Loss, Parts, parts
 from deltarule.rule.predict import Array, Linear
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=60)
@@ -97,7 +97,7 @@ def test_slope_is_the_finite_difference_of_delta(loss: Loss, score: float, targe
         assume(abs(abs(score - target) - loss.threshold) > step)  # there the slope jumps
     up, down = (loss.delta(one(score + s * step), one(target)).item() for s in (1, -1))
     tolerance = step**2 * reach(loss, score) + 1e-15 / step * (abs(up) + abs(down) + 1)
-    assert loss.slope(one(score), one(target)).item() == pytest.approx(
+    assert loss.hessian(one(score), one(target)).item() == pytest.approx(
         (up - down) / (2 * step), rel=0, abs=tolerance
     )
 
@@ -109,7 +109,7 @@ def test_all_parts_at_once_are_each_part_alone(loss: Loss, score: float, target:
     s, t = one(score), one(target)
     with np.errstate(over="ignore", invalid="ignore"):  # of some losses there is an exp(1e3)
         found = parts(loss, s, t)
-        alone = Parts(loss.mean(s), loss.value(s, t), loss.delta(s, t), loss.slope(s, t))
+        alone = Parts(loss.inverse_link(s), loss.value(s, t), loss.delta(s, t), loss.hessian(s, t))
     # Two ways to write an exponential differ in its last digits, by eps * the score; means and
     # slopes keep theirs however small they are.
     for part in fields(Parts):
@@ -122,12 +122,12 @@ def test_all_parts_at_once_are_each_part_alone(loss: Loss, score: float, target:
 @DRAWN
 @given(score=st.floats(-5, 5))
 def test_the_expected_slope_is_the_slope_at_a_target_that_is_met(loss: Loss, score: float) -> None:
-    if loss.noise == "unknown":
+    if loss.dispersion == "unknown":
         return  # a kink has no slope
-    met = loss.mean(one(score))
+    met = loss.inverse_link(one(score))
     # Powers of the prediction on one side, of prediction and target on the other.
-    assert loss.slope(one(score)).item() == pytest.approx(
-        loss.slope(one(score), met).item(), rel=1e-13
+    assert loss.hessian(one(score)).item() == pytest.approx(
+        loss.hessian(one(score), met).item(), rel=1e-13
     )
 
 
@@ -137,7 +137,7 @@ def test_the_expected_slope_is_the_slope_at_a_target_that_is_met(loss: Loss, sco
 def test_delta_points_where_the_prediction_is_wrong(
     loss: Loss, score: float, target: float
 ) -> None:
-    off = loss.mean(one(score)).item() - target
+    off = loss.inverse_link(one(score)).item() - target
     delta = loss.delta(one(score), one(target)).item()
     if abs(off) > 1e-9:
         assert np.sign(delta) == np.sign(off)
@@ -150,14 +150,14 @@ def test_with_the_link_that_suits_it_delta_is_prediction_minus_target(
     name: str, score: float, target: float
 ) -> None:
     loss = LOSSES[name]
-    assert loss.delta(one(score), one(target)) == loss.mean(one(score)) - target
+    assert loss.delta(one(score), one(target)) == loss.inverse_link(one(score)) - target
 
 
 @EVERY
 def test_what_is_shown_as_delta_is_prediction_minus_target_whatever_the_loss(loss: Loss) -> None:
     weights, inputs, targets = rows_of(4, 30, loss)
     said = compare(Linear(), loss, weights=weights, inputs=inputs, targets=targets)
-    predictions = loss.mean(Linear().predict(weights, inputs))
+    predictions = loss.inverse_link(Linear().predict(weights, inputs))
     np.testing.assert_allclose(said.delta, (predictions - targets).sum(axis=0), rtol=1e-13)
 
 
@@ -166,7 +166,7 @@ def test_what_is_shown_as_delta_is_prediction_minus_target_whatever_the_loss(los
 @given(mean=st.floats(1e-6, 1 - 1e-6))
 def test_score_undoes_mean(loss: Loss, mean: float) -> None:
     # exp and log each round once: some last digits, times the score's size (below 14).
-    assert loss.mean(loss.score(one(mean))).item() == pytest.approx(mean, rel=1e-14)
+    assert loss.inverse_link(loss.link(one(mean))).item() == pytest.approx(mean, rel=1e-14)
 
 
 @EVERY
@@ -175,8 +175,8 @@ def test_score_undoes_mean(loss: Loss, mean: float) -> None:
 def test_least_is_the_value_at_the_best_score_and_no_other_is_below(
     loss: Loss, target: float, off: float
 ) -> None:
-    best = loss.score(one(target))
-    least = loss.least(one(target)).item()
+    best = loss.link(one(target))
+    least = loss.saturated(one(target)).item()
     # Values here are below 10, so their rounding is below 1e-14.
     assert loss.value(best, one(target)).item() == pytest.approx(least, abs=1e-14)
     assert loss.value(best + off, one(target)).item() >= least - 1e-14
@@ -184,8 +184,8 @@ def test_least_is_the_value_at_the_best_score_and_no_other_is_below(
 
 @pytest.mark.parametrize("target", [0.0, 1.0])
 def test_a_sure_target_has_a_least_loss_of_nothing(target: float) -> None:
-    assert Logistic().least(one(target)).item() == 0
-    assert Poisson().least(one(target)).item() == target
+    assert Logistic().saturated(one(target)).item() == 0
+    assert Poisson().saturated(one(target)).item() == target
     far = one(800.0 if target else -800.0)
     assert Logistic().value(far, one(target)).item() == 0
 
@@ -193,7 +193,7 @@ def test_a_sure_target_has_a_least_loss_of_nothing(target: float) -> None:
 @DRAWN
 @given(score=st.floats(-8, 8), count=st.integers(0, 200))
 def test_poisson_value_and_constant_are_minus_the_log_likelihood(score: float, count: int) -> None:
-    said = Poisson().value(one(score), one(count)) + Poisson().constant(one(count))
+    said = Poisson().value(one(score), one(count)) + Poisson().log_normalizer(one(count))
     known = -stats.poisson.logpmf(count, math.exp(score))
     # Terms of some 3000 cancel: each rounds at 1e-13.
     assert said.item() == pytest.approx(known, rel=1e-12, abs=1e-11)
@@ -204,7 +204,9 @@ def test_poisson_value_and_constant_are_minus_the_log_likelihood(score: float, c
 def test_logistic_value_is_minus_the_log_likelihood(score: float, yes: bool) -> None:
     # log1p keeps the digits that 1 - probability would lose; value cancels |score| <= 30.
     known = math.log1p(math.exp(-score)) if yes else math.log1p(math.exp(score))
-    said = Logistic().value(one(score), one(float(yes))) + Logistic().constant(one(float(yes)))
+    said = Logistic().value(one(score), one(float(yes))) + Logistic().log_normalizer(
+        one(float(yes))
+    )
     assert said.item() == pytest.approx(known, rel=1e-14, abs=1e-14)
 
 
@@ -214,7 +216,7 @@ def test_logistic_says_finite_things_of_scores_far_out(score: float) -> None:
     assert loss.value(one(score), one(0.0)).item() == max(score, 0.0)
     assert loss.delta(one(score), one(1.0)).item() == (0.0 if score > 0 else -1.0)
     # exp(-800) is smaller than any number there is.
-    assert loss.slope(one(score)).item() == 0
+    assert loss.hessian(one(score)).item() == 0
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,7 @@ def test_which_targets_a_loss_takes(name: str, accepted: list[float], refused: l
 def test_several_outputs_are_summed_for_a_row(loss: Loss) -> None:
     rng = np.random.default_rng(5)
     scores, targets = rng.normal(size=(4, 3)), rng.uniform(size=(4, 3))
-    for said in ("value", "least", "constant"):
+    for said in ("value", "saturated", "log_normalizer"):
         ask = getattr(loss, said)
         both = (scores, targets) if said == "value" else (targets,)
         alone = sum(ask(*(array[:, [at]] for array in both)) for at in range(3))
@@ -249,9 +251,9 @@ def test_several_outputs_are_summed_for_a_row(loss: Loss) -> None:
 
 @EVERY
 @DRAWN
-@given(seed=seeds, n=st.integers(2, 40), cut=st.floats(0, 1), curvature=st.booleans())
+@given(seed=seeds, n=st.integers(2, 40), cut=st.floats(0, 1), hessian=st.booleans())
 def test_the_comparisons_of_two_parts_add_up_to_the_whole(
-    loss: Loss, seed: int, n: int, cut: float, curvature: bool
+    loss: Loss, seed: int, n: int, cut: float, hessian: bool
 ) -> None:
     weights, inputs, targets = rows_of(seed, n, loss)
     at = 1 + int(cut * (n - 2))
@@ -263,7 +265,7 @@ def test_the_comparisons_of_two_parts_add_up_to_the_whole(
             weights=weights,
             inputs=inputs[rows],
             targets=targets[rows],
-            curvature=curvature,
+            hessian=hessian,
         )
 
     whole = said(slice(None))
@@ -286,7 +288,7 @@ def test_a_whole_row_weight_counts_as_repeated_rows(
         inputs=inputs,
         targets=targets,
         row_weights=np.array(counts, dtype=float),
-        curvature=True,
+        hessian=True,
     )
     repeated = compare(
         Linear(),
@@ -294,7 +296,7 @@ def test_a_whole_row_weight_counts_as_repeated_rows(
         weights=weights,
         inputs=np.repeat(inputs, counts, axis=0),
         targets=np.repeat(targets, counts, axis=0),
-        curvature=True,
+        hessian=True,
     )
     assert weighted.rows == sum(counts)
     # 3 * x beside x + x + x: some last digits of the largest term.
@@ -317,11 +319,11 @@ def test_rows_say_the_same_however_many_are_taken_at_once(
         inputs=inputs,
         targets=targets,
         row_weights=each,
-        curvature=True,
+        hessian=True,
     )
     # 50 terms in another order.
-    close(rows(weights, curvature=True), whole, rtol=1e-12)
-    assert rows(weights).curvature is None
+    close(rows(weights, hessian=True), whole, rtol=1e-12)
+    assert rows(weights).hessian is None
 
 
 def test_the_comparison_of_one_row_written_out() -> None:
@@ -332,7 +334,7 @@ def test_the_comparison_of_one_row_written_out() -> None:
         inputs=np.array([[10.0, 100.0]]),
         targets=np.array([[300.0]]),
         row_weights=np.array([2.0]),
-        curvature=True,
+        hessian=True,
     )
     delta = 2 * 10 + 3 * 100 + 1 - 300
     assert said.rows == 2
@@ -341,49 +343,49 @@ def test_the_comparison_of_one_row_written_out() -> None:
     assert said.loss == 2 * delta**2 / 2
     assert said.weight_delta["weight"].tolist() == [[2.0 * delta * 10], [2.0 * delta * 100]]
     assert said.weight_delta["intercept"].tolist() == [2.0 * delta]
-    assert said.curvature is not None
+    assert said.hessian is not None
     # The root of the weight is taken and squared again, so the last digit may differ.
     outer = 2 * np.outer([10.0, 100.0, 1.0], [10.0, 100.0, 1.0])
-    np.testing.assert_allclose(said.curvature[0], outer, rtol=1e-15)
+    np.testing.assert_allclose(said.hessian[0], outer, rtol=1e-15)
 
 
 def test_curvature_is_lost_when_one_part_has_none() -> None:
     weights, inputs, targets = rows_of(1, 5, LOSSES["squared"])
     rows = Rows(Linear(), LOSSES["squared"], inputs, targets)
-    with_it, without = rows(weights, curvature=True), rows(weights)
-    assert (with_it + without).curvature is None
-    assert (without + with_it).curvature is None
-    assert (with_it + with_it).curvature is not None
+    with_it, without = rows(weights, hessian=True), rows(weights)
+    assert (with_it + without).hessian is None
+    assert (without + with_it).hessian is None
+    assert (with_it + with_it).hessian is not None
 
 
 @EVERY
 def test_the_average_is_what_one_row_says(loss: Loss) -> None:
     weights, inputs, targets = rows_of(3, 1, loss)
-    single = Rows(Linear(), loss, inputs, targets)(weights, curvature=True)
-    three = Rows(Linear(), loss, inputs, targets, np.array([3.0]))(weights, curvature=True)
+    single = Rows(Linear(), loss, inputs, targets)(weights, hessian=True)
+    three = Rows(Linear(), loss, inputs, targets, np.array([3.0]))(weights, hessian=True)
     # Times three and divided by three: one last digit each.
     close(three.average(), single, rtol=1e-14)
 
 
 def test_freezing_takes_out_what_is_frozen_and_nothing_else() -> None:
     weights, inputs, targets = rows_of(9, 30, LOSSES["squared"], p=3, k=2)
-    whole = Rows(Linear(), LOSSES["squared"], inputs, targets)(weights, curvature=True)
+    whole = Rows(Linear(), LOSSES["squared"], inputs, targets)(weights, hessian=True)
     mask = np.array([[True, False], [False, False], [False, True]])
     frozen = whole.freeze({"weight": mask, "intercept": np.array([False, True])})
     assert np.array_equal(
         frozen.weight_delta["weight"], np.where(mask, 0.0, whole.weight_delta["weight"])
     )
     assert frozen.weight_delta["intercept"].tolist() == [whole.weight_delta["intercept"][0], 0.0]
-    assert whole.curvature is not None
-    assert frozen.curvature is not None
+    assert whole.hessian is not None
+    assert frozen.hessian is not None
     for output, free in enumerate([[1, 2, 3], [0, 1]]):
         held = np.setdiff1d(range(4), free)
         at = np.ix_(free, free)
-        assert np.array_equal(frozen.curvature[output][at], whole.curvature[output][at])
-        assert not frozen.curvature[output][np.ix_(free, held)].any()
-        assert not frozen.curvature[output][np.ix_(held, free)].any()
+        assert np.array_equal(frozen.hessian[output][at], whole.hessian[output][at])
+        assert not frozen.hessian[output][np.ix_(free, held)].any()
+        assert not frozen.hessian[output][np.ix_(held, free)].any()
         # What is held keeps a curvature of one a row, so that Newton can still solve with it.
-        assert np.array_equal(frozen.curvature[output][np.ix_(held, held)], 30 * np.eye(len(held)))
+        assert np.array_equal(frozen.hessian[output][np.ix_(held, held)], 30 * np.eye(len(held)))
     assert (frozen.rows, frozen.loss) == (whole.rows, whole.loss)
     assert np.array_equal(frozen.delta, whole.delta)
 
@@ -397,7 +399,9 @@ def test_gamma_value_and_constant_are_minus_the_log_likelihood(
     score: float, target: float, dispersion: float
 ) -> None:
     loss = Gamma()
-    said = loss.value(one(score), one(target)) / dispersion + loss.constant(one(target), dispersion)
+    said = loss.value(one(score), one(target)) / dispersion + loss.log_normalizer(
+        one(target), dispersion
+    )
     mean = math.exp(score)
     known = -stats.gamma.logpdf(target, 1 / dispersion, scale=mean * dispersion)
     # Terms of up to 1e5 / dispersion cancel.
@@ -413,13 +417,13 @@ def test_tweedie_ends_where_poisson_and_gamma_begin(score: float, target: float)
     poisson = Poisson()
     # The powers differ by 1e-9 of a logarithm of some 10, and values by a constant.
     assert low.delta(s, t).item() == pytest.approx(poisson.delta(s, t).item(), rel=1e-7)
-    deviance = low.value(s, t) - low.least(t)
-    known = poisson.value(s, t) - poisson.least(t)
+    deviance = low.value(s, t) - low.saturated(t)
+    known = poisson.value(s, t) - poisson.saturated(t)
     assert deviance.item() == pytest.approx(known.item(), rel=1e-6, abs=1e-7)
     if target:
         assert high.delta(s, t).item() == pytest.approx(Gamma().delta(s, t).item(), rel=1e-7)
-        deviance = high.value(s, t) - high.least(t)
-        known = Gamma().value(s, t) - Gamma().least(t)
+        deviance = high.value(s, t) - high.saturated(t)
+        known = Gamma().value(s, t) - Gamma().saturated(t)
         assert deviance.item() == pytest.approx(known.item(), rel=1e-6, abs=1e-7)
 
 
@@ -430,7 +434,7 @@ def test_scores_far_out_give_no_value_that_is_not_a_number(name: str, score: flo
     targets = [1e-300, 1.0, 1e300] + ([0.0] if name != "gamma" else [])
     with np.errstate(over="ignore"):
         for target in targets:
-            for said in (loss.value, loss.delta, loss.slope):
+            for said in (loss.value, loss.delta, loss.hessian):
                 assert not np.isnan(said(one(score), one(target))).any(), (said, target)
 
 
@@ -563,7 +567,7 @@ def test_an_offset_is_an_input_with_weight_one(loss: Loss, shape: tuple[int, int
     weights, inputs, targets = rows_of(6, 50, loss)
     offsets = np.random.default_rng(7).normal(size=shape)
     rows = Rows(Linear(), loss, inputs, targets, None, offsets, at_once=16)
-    said = rows(weights, curvature=True)
+    said = rows(weights, hessian=True)
     for output in range(2):
         column = offsets[:, [output if shape[1] == 2 else 0]]
         wide = Rows(Linear(), loss, np.column_stack([inputs, column]), targets[:, [output]])
@@ -572,7 +576,7 @@ def test_an_offset_is_an_input_with_weight_one(loss: Loss, shape: tuple[int, int
                 "weight": np.vstack([weights["weight"][:, [output]], [[1.0]]]),
                 "intercept": weights["intercept"][[output]],
             },
-            curvature=True,
+            hessian=True,
         )
         # 50 terms in another order.
         assert said.delta[output] == pytest.approx(known.delta[0], rel=1e-12, abs=1e-12)
@@ -582,11 +586,11 @@ def test_an_offset_is_an_input_with_weight_one(loss: Loss, shape: tuple[int, int
             rtol=1e-11,
             atol=1e-11,
         )
-        assert said.curvature is not None
-        assert known.curvature is not None
+        assert said.hessian is not None
+        assert known.hessian is not None
         free = np.ix_([0, 1, 2, 4], [0, 1, 2, 4])
         np.testing.assert_allclose(
-            said.curvature[output], known.curvature[0][free], rtol=1e-11, atol=1e-11
+            said.hessian[output], known.hessian[0][free], rtol=1e-11, atol=1e-11
         )
 
 
@@ -600,8 +604,8 @@ def test_several_losses_say_of_each_output_what_its_own_says() -> None:
         s, t = scores[:, [at]], targets[:, [at]]
         values += loss.value(s, t)
         assert np.array_equal(both.delta(scores, targets)[:, [at]], loss.delta(s, t))
-        assert np.array_equal(both.slope(scores, targets)[:, [at]], loss.slope(s, t))
-        assert np.array_equal(both.slope(scores)[:, [at]], loss.slope(s))
-        assert np.array_equal(both.mean(scores)[:, [at]], loss.mean(s))
+        assert np.array_equal(both.slope(scores, targets)[:, [at]], loss.hessian(s, t))
+        assert np.array_equal(both.slope(scores)[:, [at]], loss.hessian(s))
+        assert np.array_equal(both.mean(scores)[:, [at]], loss.inverse_link(s))
     np.testing.assert_allclose(both.value(scores, targets), values, rtol=1e-14)
     assert together([Poisson(), Poisson()]) == Poisson()

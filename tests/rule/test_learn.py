@@ -6,21 +6,14 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltarule.losses.glm import Squared
+from deltarule.losses.registry import LOSSES
 from deltarule.rule.compare import Comparison, Rows
-from deltarule.rule.learn import (
-    LEARNERS,
-    Adam,
-    Descent,
-    Learner,
-    Momentum,
-    Nesterov,
-    Newton,
-    alpha_range_of,
-)
-from deltarule.rule.losses.named import LOSSES
-from deltarule.rule.losses.usual import Squared
+from deltarule.rule.learn import Adam, Descent, Learner, Momentum, Nesterov, alpha_range_of
 from deltarule.rule.predict import Array, Linear, Weights, stack
 from deltarule.rule.train import Step, train
+from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.newton import Newton
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=40)
 
@@ -50,9 +43,9 @@ def suited(name: str, rows: Rows) -> Learner:
     """A learner of this name with settings that suit the rows."""
     if name == "newton":
         return Newton()
-    curvature = rows(zeros(rows), curvature=True).average().curvature
-    assert curvature is not None
-    found = alpha_range_of(curvature)
+    hessian = rows(zeros(rows), hessian=True).average().hessian
+    assert hessian is not None
+    found = alpha_range_of(hessian)
     if name == "momentum":
         large, small = np.sqrt(found.largest), np.sqrt(found.smallest)
         share = float(((large - small) / (large + small)) ** 2)
@@ -139,9 +132,9 @@ def test_the_limit_of_a_velocity_is_where_it_stops_settling(
     kind: type[Momentum | Nesterov], share: float
 ) -> None:
     rows, best = problem(1, k=1)
-    curvature = rows(zeros(rows), curvature=True).average().curvature
-    assert curvature is not None
-    limit = kind(1.0, share).limit(alpha_range_of(curvature))
+    hessian = rows(zeros(rows), hessian=True).average().hessian
+    assert hessian is not None
+    limit = kind(1.0, share).limit(alpha_range_of(hessian))
     below = last(rows, kind(0.98 * limit, share), steps=20_000, tolerance=1e-10)
     np.testing.assert_allclose(stack(below.weights), best, atol=1e-6)
     above = last(rows, kind(1.02 * limit, share), steps=20_000, tolerance=1e-10)
@@ -173,7 +166,7 @@ def test_every_learner_reaches_the_exact_solution(name: str, intercept: bool, se
 def test_a_learner_declares_what_it_is(name: str) -> None:
     kind = LEARNERS[name]
     assert kind.name == name
-    assert kind.needs_curvature == (name == "newton")
+    assert kind.needs_hessian == (name == "newton")
     # Only plain descent promises to fall; test_train holds it to that.
     assert kind.always_falls == (name == "descent")
 
@@ -278,9 +271,9 @@ def test_of_a_parabola_the_shortened_step_finds_the_bottom(
 @pytest.mark.parametrize("seed", range(3))
 def test_the_limit_of_alpha_is_where_descent_stops_settling(seed: int) -> None:
     rows, best = problem(seed, k=1)
-    curvature = rows(zeros(rows), curvature=True).average().curvature
-    assert curvature is not None
-    found = alpha_range_of(curvature)
+    hessian = rows(zeros(rows), hessian=True).average().hessian
+    assert hessian is not None
+    found = alpha_range_of(hessian)
     design = np.column_stack([rows.inputs, np.ones(60)])
     squares = np.linalg.svd(design, compute_uv=False) ** 2 / 60
     assert found.limit == pytest.approx(2 / squares.max(), rel=1e-12)
@@ -297,9 +290,9 @@ def test_the_limit_of_alpha_is_where_descent_stops_settling(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_no_alpha_settles_faster_than_the_fastest(seed: int) -> None:
     rows, _ = problem(seed, k=1)
-    curvature = rows(zeros(rows), curvature=True).average().curvature
-    assert curvature is not None
-    found = alpha_range_of(curvature)
+    hessian = rows(zeros(rows), hessian=True).average().hessian
+    assert hessian is not None
+    found = alpha_range_of(hessian)
     # The slowest direction decides in the end, so each is asked for many digits.
     taken = [
         last(rows, Descent(share * found.fastest), steps=20_000, tolerance=1e-11).number

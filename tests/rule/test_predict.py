@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deltarule.rule.losses.loss import Loss
-from deltarule.rule.losses.named import LOSSES
+from deltarule.losses.registry import LOSSES
+from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
 
 # The same draws in every run: a failure today is a failure tomorrow.
@@ -98,7 +98,7 @@ def test_curvature_is_the_finite_difference_of_weight_delta(
         return stack(model.weight_delta(there, inputs, loss.delta(scores, targets)))
 
     scores = model.predict(weights, inputs)
-    said = model.curvature(inputs, loss.slope(scores, targets))
+    said = model.hessian(inputs, loss.hessian(scores, targets))
     flat = stack(weights)
     q, k = flat.shape
     assert said.shape == (k, q, q)

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import CurvatureError, LearningError
+from deltarule.losses.glm import Squared
+from deltarule.losses.registry import LOSSES
 from deltarule.rule.compare import Comparison, Rows
-from deltarule.rule.learn import LEARNERS, Descent, Learner, Momentum, Newton, alpha_range_of
-from deltarule.rule.losses.named import LOSSES
-from deltarule.rule.losses.usual import Squared
-from deltarule.rule.penalties.penalty import Penalised, Ridge
+from deltarule.rule.learn import Descent, Learner, Momentum, alpha_range_of
 from deltarule.rule.predict import Array, Linear, Weights, stack
 from deltarule.rule.train import Step, train
+from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.newton import Newton
+from deltarule.solvers.penalty import Penalised, Ridge
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=40)
 
@@ -53,10 +55,10 @@ class Flat:
 
     loss: float = 1.0
     slope: float = 1.0
-    curved: bool = False
+    has_hessian: bool = False
 
-    def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
-        assert not curvature
+    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
+        assert not hessian
         nothing = np.zeros(1)
         return Comparison(
             1.0, nothing, nothing, self.loss, {"weight": np.array([[self.slope]])}, None
@@ -204,7 +206,7 @@ def test_it_is_still_in_the_middle_once_rounding_holds_it() -> None:
 def test_divergence_without_curvature_gives_no_alpha() -> None:
     @dataclass(frozen=True)
     class Steep(Flat):
-        def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
+        def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
             w = weights["weight"]
             nothing = np.zeros(1)
             return Comparison(1.0, nothing, nothing, float(w.item() ** 2), {"weight": 2 * w}, None)
@@ -245,9 +247,9 @@ def test_momentum_that_runs_away_is_told() -> None:
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.01, 0.99))
 def test_plain_descent_below_the_limit_never_raises_the_loss(seed: int, share: float) -> None:
     rows = many(seed)
-    curvature = rows(start_of(rows), curvature=True).average().curvature
-    assert curvature is not None
-    alpha = share * alpha_range_of(curvature).limit
+    hessian = rows(start_of(rows), hessian=True).average().hessian
+    assert hessian is not None
+    alpha = share * alpha_range_of(hessian).limit
     found = list(train(start_of(rows), rows, Descent(alpha), steps=300, tolerance=0))
     losses = np.array([step.comparison.loss for step in found])
     # Losses are near one and round at some 1e-15.
@@ -280,9 +282,9 @@ def test_steps_are_taken_only_when_asked_for() -> None:
 
     @dataclass(frozen=True)
     class Counted(Flat):
-        def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
+        def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
             asked.append(weights)
-            return super().__call__(weights, curvature=curvature)
+            return super().__call__(weights, hessian=hessian)
 
     loop = train(one_weight(0.0), Counted(), Descent(0.1), steps=1000)
     assert not asked

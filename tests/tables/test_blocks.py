@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.tables.files import delimited, encoding
+from deltarule.tables.files import csv_source as delimited
+from deltarule.tables.files import encoding
 from deltarule.tables.files.open import open_file
 
 ROWS = 400

@@ -8,7 +8,8 @@ import pytest
 
 import deltarule as dr
 from deltarule.errors import ReadError
-from deltarule.tables.files import encoding, excel, records
+from deltarule.tables.files import encoding, excel
+from deltarule.tables.files import json_source as records
 
 
 def workbook(path: Path, cells: str, *, more: int = 0) -> Path:

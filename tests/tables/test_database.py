@@ -29,9 +29,9 @@ from deltarule.errors import (
     OutputError,
     ReadError,
 )
-from deltarule.tables.databases import address
+from deltarule.tables.databases import url as address
 from deltarule.tables.databases.database import is_database, open_database, write_table
-from deltarule.tables.polars import UnparsedError
+from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 
 KINDS = ["sqlite", "duckdb", "postgresql"]

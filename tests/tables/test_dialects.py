@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import ColumnError, EmptyError, ReadError
-from deltarule.tables.files.delimited import CsvSource
+from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.files.open import open_file
 
 Write = Callable[..., Path]
@@ -520,7 +520,7 @@ SHORT = {
 def test_row_names_that_the_header_does_not_name(
     write: Write, monkeypatch: pytest.MonkeyPatch, text: str, at_once: int
 ) -> None:
-    monkeypatch.setattr("deltarule.tables.files.delimited.AT_ONCE", at_once)
+    monkeypatch.setattr("deltarule.tables.files.csv_source.AT_ONCE", at_once)
     path = write("t.csv", text)
     found = rows_of(path)
     assert found.columns == ["row_name", "age", "spend"]
@@ -567,7 +567,7 @@ def test_rows_longer_than_the_header_are_refused_where_that_is_no_name(
 
 
 def test_skipping_lines_is_advised_only_where_the_table_may_begin_there(write: Write) -> None:
-    with pytest.raises(ReadError, match=r"mend that line$"):
+    with pytest.raises(ReadError, match=r"fix that line$"):
         rows_of(write("t.csv", "x,y\n1,2,3,\n4,5\n6,7\n"))
     with pytest.raises(ReadError, match="or say skip=1"):
         rows_of(write("t.csv", "x,y\n1,2,3,4\n4,5,6,7\n6,7,8,9\n"))

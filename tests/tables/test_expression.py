@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import ColumnError, DeltaruleError, ExpressionError
-from deltarule.tables.expressions import functions, spelling
+from deltarule.tables.expressions import functions
+from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
 from deltarule.tables.expressions.functions import TYPES, Value
-from deltarule.tables.expressions.spelling import cells_of
+from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.text_formats import number_format
 
 DRAWN = settings(max_examples=25, deadline=None, derandomize=True)

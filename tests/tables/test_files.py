@@ -405,7 +405,7 @@ def test_a_part_with_columns_in_another_order(tmp_path: Path) -> None:
 def test_large_parts_with_columns_in_another_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deltarule.tables.files.delimited.AT_ONCE", 0)
+    monkeypatch.setattr("deltarule.tables.files.csv_source.AT_ONCE", 0)
     turned = FRAME.select(reversed(FRAME.columns))
     found = read(parts(tmp_path / "csv", "csv", [turned, FRAME]))
     assert found.columns == turned.columns

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from deltarule.errors import ColumnError, DeltaruleError, ValueRefusedError
 from deltarule.moments.folds import NO_GROUP, NOWHERE, fold_of
-from deltarule.tables.asked import Asked
-from deltarule.tables.folds import Times, folds_by_time, key_column, keys_of
+from deltarule.tables.fold_columns import Times, folds_by_time, key_column, keys_of
 from deltarule.tables.frames import open_table
-from deltarule.tables.reading import Read, read
+from deltarule.tables.one_read import Read, read
+from deltarule.tables.request import Request
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -129,7 +129,7 @@ def test_a_group_has_the_same_fold_as_any_kind_of_number() -> None:
 
 
 def learnt(table: Any, **asked: Any) -> Read:
-    return read(open_table(table)[0], Asked(["y"], **asked))
+    return read(open_table(table)[0], Request(["y"], **asked))
 
 
 def rows(found: Read) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def test_a_value_or_blank_beside_another_is_no_second_input() -> None:
 
 def test_a_value_or_blank_is_measured_from_its_value() -> None:
     table = pl.DataFrame({"flag": FLAGS["1"], "y": NOISE - GAP})
-    with pytest.raises(LearningError, match="measured from 1"):
+    with pytest.raises(LearningError, match="compared with 1"):
         learn(table, reference={"flag": "(missing)"})
 
 

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 import deltarule as dr
-from deltarule.tables.asked import Asked
 from deltarule.tables.frames import open_table
 from deltarule.tables.level_counts import LevelCounts, count_levels, shared
-from deltarule.tables.reading import Read, read
+from deltarule.tables.one_read import Read, read
+from deltarule.tables.request import Request
 from deltarule.tables.schema import OTHER
 
 N = 24_000
@@ -27,7 +27,7 @@ def learn(table: Any, **asked: Any) -> dr.Model:
 
 
 def reading_of(table: Any, levels: int = 1024) -> Read:
-    return read(open_table(table)[0], Asked(["y"], ["shop"], levels=levels))
+    return read(open_table(table)[0], Request(["y"], ["shop"], levels=levels))
 
 
 def known(found: dr.Model | Read, name: str) -> dict[str, float]:
@@ -147,7 +147,7 @@ def test_categories_share_what_there_is_room_for(
 
 def test_many_wide_categories_keep_fewer_levels_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deltarule.tables.plan.MOST_LEVELS_IN_ALL", 120)
-    monkeypatch.setattr("deltarule.tables.levels.MOST_LEVELS", 60)
+    monkeypatch.setattr("deltarule.tables.codes.MOST_LEVELS", 60)
     codes = RNG.integers(0, 150, (6, N))
     wide = {f"k{at}": [f"v{code}" for code in own] for at, own in enumerate(codes)}
     small = [("a", "b", "c")[at % 3] for at in range(N)]
@@ -166,9 +166,9 @@ def test_many_wide_categories_keep_fewer_levels_and_say_so(monkeypatch: pytest.M
 def test_ten_columns_of_1500_levels_stay_within_a_gigabyte() -> None:
     code = (
         "import resource, numpy as np, polars as pl\n"
-        "from deltarule.tables.asked import Asked\n"
+        "from deltarule.tables.request import Asked\n"
         "from deltarule.tables.frames import open_table\n"
-        "from deltarule.tables.reading import read\n"
+        "from deltarule.tables.one_read import read\n"
         "r = np.random.default_rng(0)\n"
         "k = {f'k{j}': pl.Series(r.integers(0, 1500, 20_000)).cast(pl.String) + 'v'"
         " for j in range(10)}\n"

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import ColumnError, EmptyError
-from deltarule.rule.losses.usual import Squared
-from deltarule.scorer import Scored
-from deltarule.summary import number
+from deltarule.losses.glm import Squared
+from deltarule.model.predictor import PredictedRows
 from deltarule.tables.schema import Noticed
+from deltarule.views.format import number
 from deltarule.views.report import report, wilson
 from deltarule.views.report.rows import SAMPLE_ROWS, Rows
 
@@ -271,7 +271,7 @@ def kept(values: list[float], cuts: list[int]) -> Rows:
     rows = Rows(Squared())
     for start, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
         frame, each = scored(values[start:end])
-        part = Scored(
+        part = PredictedRows(
             inputs=each,
             scores=each,
             targets=each,

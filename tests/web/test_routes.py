@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import MissingExtraError
-from deltarule.rule.learn import LEARNERS
-from deltarule.rule.losses.named import COUPLED, KINKED, LOSSES
+from deltarule.losses.registry import COUPLED, KINKED, LOSSES
+from deltarule.solvers.learners import LEARNERS
 from deltarule.web.app import routes
 from deltarule.web.app.routes import STATIC, Given, application, finite_json
 from deltarule.web.lessons import LESSONS

@@ -9,7 +9,7 @@ import pytest
 
 from deltarule.errors import LearningError
 from deltarule.web import tables
-from deltarule.web.app.drawing import Look, Open, drawing
+from deltarule.web.app.payload import Look, Open, drawing
 from deltarule.web.session import Choices, Session, Sessions
 from deltarule.web.tables import opened
 

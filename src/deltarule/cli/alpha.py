@@ -81,7 +81,7 @@ def alpha(
 
     deltarule alpha movies.csv --predict gross --using budget --alpha 1e-16
     """
-    from deltarule.learning.alphas import alpha as explained
+    from deltarule.fit.learning_rate import alpha as explained
 
     source = source_of(table, read, db_table, query)
     with progress_bar() as progress:

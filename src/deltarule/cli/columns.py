@@ -30,7 +30,7 @@ def columns(
 
     deltarule columns movies.csv
     """
-    from deltarule.learning.columns import columns
+    from deltarule.fit.columns import columns
 
     parts = names(dates) if dates else None
     source = source_of(table, read, db_table, query)

@@ -39,7 +39,7 @@ OTHER_NAMES: Mapping[str, str] = {
 
 def _as_setting(option: str) -> str | None:
     """Our option for the setting that other tools call so."""
-    from deltarule.learning.other_names import OTHER_NAMES as SETTINGS
+    from deltarule.fit.other_names import OTHER_NAMES as SETTINGS
 
     ours = SETTINGS.get(option.removeprefix("--").replace("-", "_"))
     return ours and f"--{ours.replace('_', '-')}"

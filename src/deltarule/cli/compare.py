@@ -25,7 +25,7 @@ def compare(
 
     With two models, say which predicts the same rows better, by how much, and how sure that is.
     """
-    from deltarule.model import load
+    from deltarule.model.model import load
 
     *more, table = others
     if len(more) > 1:

@@ -1,5 +1,6 @@
 """deltarule demo: all of it on real films."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,14 +10,16 @@ from deltarule.errors import OutputError
 
 FILMS = "movies.csv"
 DEMO = [
-    f"learn {FILMS} --predict gross --using budget,genre,running_time --save movies-model.json",
-    f"compare movies-model.json {FILMS}",
-    f"predict movies-model.json {FILMS} --explain --rows 5",
+    f"learn {FILMS} --predict gross --using budget,genre,running_time --where 'year < 2008' "
+    "--save movies-model.json",
+    f"compare movies-model.json {FILMS} --where 'year >= 2008'",
+    f"explain movies-model.json {FILMS} --row 3147",
 ]
+"""Later films are held out: they are compared with, and one of them is explained."""
 
 
 def demo(context: typer.Context) -> None:
-    """Learn from real films: copies movies.csv here, then learns, compares and predicts."""
+    """Learn from real films: copies movies.csv here, then learns, compares and explains."""
     from deltarule.output import write_whole
 
     shipped = Path(__file__).parents[1] / "data"
@@ -32,4 +35,4 @@ def demo(context: typer.Context) -> None:
         print(f"\n$ deltarule {command}")
         sys.stdout.flush()
         assert context.parent is not None, "a command has the app above it"
-        context.parent.command.main(command.split(), standalone_mode=False)
+        context.parent.command.main(shlex.split(command), standalone_mode=False)

@@ -25,7 +25,7 @@ def diagnose(
 
     Rows that decide too much or fit too badly, by their number, and columns that others tell.
     """
-    from deltarule.model import load
+    from deltarule.model.model import load
     from deltarule.views.text import table as as_table
 
     source = source_of(table, read, db_table, query)

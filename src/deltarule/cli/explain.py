@@ -28,7 +28,7 @@ def explain(
 
     deltarule explain model.json movies.csv --row 2000
     """
-    from deltarule.model import load
+    from deltarule.model.model import load
     from deltarule.output import check_outputs, write_whole
     from deltarule.views import html
 

@@ -112,7 +112,7 @@ def learn(
         typer.Option(
             show_default="5",
             metavar="NUMBER",
-            help="Parts to hold out in turn for the error on rows never seen.",
+            help="Parts to hold out in turn for the error on held-out rows (cross-validation).",
         ),
     ] = None,
     row_id: Annotated[
@@ -142,8 +142,9 @@ def learn(
         str,
         typer.Option(
             metavar="KIND",
-            help="Standard errors: classical, or where rows stray unequally robust, HC0 to HC3, or "
-            "where those of a group stray alike cluster, CR0, CR1: one more pass over the rows.",
+            help="Standard errors: classical; robust or HC0 to HC3 where residuals vary in size "
+            "(heteroscedasticity); cluster, CR0 or CR1 where those of a group are correlated. By "
+            "one more pass over the rows.",
         ),
     ] = "classical",
     cluster: Annotated[
@@ -158,14 +159,14 @@ def learn(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="A table of rows set aside: the error on rows never seen is of these.",
+            help="A table of rows set aside: the error on held-out rows is of these.",
         ),
     ] = None,
     reference: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN=LEVEL",
-            help="The level others are measured from. Default: the most frequent.",
+            help="The level others are compared with. Default: the most frequent.",
         ),
     ] = None,
     learner: Annotated[
@@ -266,8 +267,8 @@ def learn(
 
     deltarule learn movies.csv --predict gross --using budget,genre --save model.json
     """
-    from deltarule.learning import Run
-    from deltarule.learning.settings import Settings
+    from deltarule.fit import Run
+    from deltarule.fit.settings import Settings
     from deltarule.output import check_outputs
     from deltarule.tables.filtered import where_of
 

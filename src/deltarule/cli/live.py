@@ -9,9 +9,9 @@ from deltarule.cli.guard import terminal
 from deltarule.errors import printable
 
 if TYPE_CHECKING:
-    from deltarule.learning import Run
+    from deltarule.fit import Run
     from deltarule.rule.train import Step
-    from deltarule.views.live import Progress
+    from deltarule.trace.progress import Progress
 
 # A run that is over sooner than this shows nothing by itself.
 PATIENCE = 1.0
@@ -33,8 +33,8 @@ def shown(run: "Run", *, live: bool | None) -> "Iterator[Step]":
 
 
 def _progress(run: "Run") -> "Progress":
-    from deltarule.views.live import Progress
-    from deltarule.views.words import weight_names
+    from deltarule.trace.progress import Progress
+    from deltarule.trace.sentences import weight_names
 
     assert run.stepwise is not None, "there are steps"
     names = [printable(one, one_line=True) for one in weight_names(run.read.schema.inputs)]
@@ -67,7 +67,7 @@ def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":
 
 
 def _in_lines(run: "Run") -> "Iterator[Step]":
-    from deltarule.rule.steps.thin import on_screen
+    from deltarule.trace.downsample import on_screen
 
     progress = _progress(run)
     for step in run:

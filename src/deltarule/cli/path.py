@@ -56,7 +56,7 @@ def path(
 
     deltarule path movies.csv --predict gross --using budget,year,genre --lasso auto
     """
-    from deltarule.learning.path import path
+    from deltarule.fit.path import path
     from deltarule.output import check_outputs, write_whole
     from deltarule.views.text import table as as_table
 

@@ -14,7 +14,7 @@ from deltarule.cli.table import source_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from deltarule.predicting import Predictions
+    from deltarule.model.prediction_stream import Predictions
 
 # Characters of a table that are printed at a time.
 PRINTED = 1 << 20
@@ -62,10 +62,10 @@ def predict(
     where: Where = None,
 ) -> None:
     """Predict each row of a table."""
-    from deltarule.model import load
+    from deltarule.model.model import load
+    from deltarule.model.prediction_stream import Columns
     from deltarule.output import check_outputs
-    from deltarule.predicting import Columns
-    from deltarule.tables.databases.address import is_database
+    from deltarule.tables.databases.url import is_database
     from deltarule.tables.files.sinks import SINKS
     from deltarule.tables.filtered import where_of
 
@@ -98,7 +98,7 @@ def _ending(out: str | None) -> str | None:
 
 
 def _show_predictions(made: "Predictions", rows: int) -> None:
-    from deltarule.scorer import widening
+    from deltarule.model.predictor import widening
     from deltarule.views.text import table
 
     count, head = widening(made.source, lambda: _counted(made, rows))
@@ -125,7 +125,7 @@ def _counted(made: "Predictions", rows: int) -> "tuple[int, pl.DataFrame]":
 
 
 def _write_table(made: "Predictions", database: str, name: str) -> None:
-    from deltarule.scorer import widening
+    from deltarule.model.predictor import widening
     from deltarule.tables.databases.database import write_table
     from deltarule.tables.spill import Spill
 
@@ -142,8 +142,8 @@ def _write_table(made: "Predictions", database: str, name: str) -> None:
 
 def _write(made: "Predictions", out: str, ending: str) -> None:
     """Into a file, or by way of one to the screen: rows read so far may have to be read again."""
+    from deltarule.model.predictor import widening
     from deltarule.output import write_whole
-    from deltarule.scorer import widening
     from deltarule.tables.files.sinks import TEXT, write_frames
 
     def write(path: Path) -> None:

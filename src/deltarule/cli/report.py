@@ -23,7 +23,7 @@ def report(
 
     deltarule report model.json movies.csv
     """
-    from deltarule.model import load
+    from deltarule.model.model import load
     from deltarule.output import check_outputs
 
     loaded, source = load(model), source_of(table, read, db_table, query)

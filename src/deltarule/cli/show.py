@@ -7,7 +7,7 @@ from deltarule.cli.arguments import Json, ModelFile
 
 def show(model: ModelFile, as_json: Json = False) -> None:
     """Show a model: the result, every weight, and what was done with each column."""
-    from deltarule.model import load
+    from deltarule.model.model import load
     from deltarule.views.text import table
 
     loaded = load(model)

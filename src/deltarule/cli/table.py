@@ -10,7 +10,7 @@ from deltarule.cli.arguments import pair
 from deltarule.cli.guard import terminal
 
 if TYPE_CHECKING:
-    from deltarule.tables.reading import Progress
+    from deltarule.tables.one_read import Progress
 
 
 def source_of(table: str, read: list[str] | None, db_table: str | None, query: str | None) -> Any:

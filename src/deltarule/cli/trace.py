@@ -12,9 +12,9 @@ from deltarule.cli.arguments import names
 from deltarule.cli.live import shown
 
 if TYPE_CHECKING:
-    from deltarule.learning import Run
+    from deltarule.fit import Run
     from deltarule.rule.train import Step
-    from deltarule.views.ledger import Ledger
+    from deltarule.trace.ledger import Ledger
 
 ON_SCREEN = "-"
 """What `--trace` is given where it means the screen."""
@@ -41,7 +41,7 @@ class Tracing:
         as_json: bool,
     ) -> "Tracing":
         """From the options. Errors: typer.BadParameter where they do not go together."""
-        from deltarule.views.ledger import KINDS, kind_of
+        from deltarule.trace.ledger import KINDS, kind_of
 
         if as_json and trace == ON_SCREEN:
             raise typer.BadParameter("with --json, give --trace a file", param_hint="--trace")
@@ -87,7 +87,7 @@ class Tracing:
                     pass
 
     def _write(self, run: "Run", steps: "Iterator[Step]") -> None:
-        from deltarule.views.ledger import kind_of
+        from deltarule.trace.ledger import kind_of
 
         assert self.to is not None, "there is a file to write to"
         kind = kind_of(Path(self.to))
@@ -98,8 +98,8 @@ class Tracing:
 
     def _said(self, run: "Run") -> "Iterator[Step]":
         """The steps, of which those for a screen are spelled out as they pass."""
-        from deltarule.rule.steps.thin import on_screen
-        from deltarule.views.words import spelled, weight_names
+        from deltarule.trace.downsample import on_screen
+        from deltarule.trace.sentences import step_sentences, weight_names
 
         schema = run.read.schema
         assert run.stepwise is not None, "there are steps"
@@ -111,7 +111,7 @@ class Tracing:
             for row in step.chosen:
                 one = step.saw is None or bool((step.saw == row.number - 1).any())
                 print(f"step {step.number:,}, row {row.number:,}" + ("" if one else ": not seen"))
-                said = spelled(
+                said = step_sentences(
                     step,
                     row,
                     inputs=weight_names(schema.inputs),
@@ -124,7 +124,7 @@ class Tracing:
 
 
 def _ledger(run: "Run") -> "Ledger":
-    from deltarule.views.ledger import Ledger
+    from deltarule.trace.ledger import Ledger
 
     schema = run.read.schema
     batches = run.stepwise is not None and run.stepwise.task.batches is not None

@@ -126,18 +126,18 @@ def leverages(design: Array, hat: Array, bend: Array | None = None) -> Array:
     return leverage if bend is None else leverage * bend
 
 
-def inverses(curvature: Array, weights: int) -> Array:
+def inverses(hessian: Array, weights: int) -> Array:
     """The inverse of each block, NaN where it has no digits: of weights (q,) for each output.
 
     Of coupled outputs, the same added to all scores changes nothing: q flat directions, left out.
     Shapes:  (b, m, m) -> (b, m, m)
     """
-    found = np.full_like(curvature, np.nan)
-    flat = weights if curvature.shape[1] > weights else 0
-    for block, curved in enumerate(curvature):
-        if not np.isfinite(curved).all():
+    found = np.full_like(hessian, np.nan)
+    flat = weights if hessian.shape[1] > weights else 0
+    for block, has_hessian in enumerate(hessian):
+        if not np.isfinite(has_hessian).all():
             continue
-        values, vectors = np.linalg.eigh(curved)
+        values, vectors = np.linalg.eigh(has_hessian)
         if values[flat] * INVERTIBLE > values[-1]:
             turned = vectors[:, flat:] / np.sqrt(values[flat:])
             found[block] = turned @ turned.T
@@ -145,7 +145,7 @@ def inverses(curvature: Array, weights: int) -> Array:
 
 
 @dataclass(frozen=True)
-class Told:
+class Inflation:
     """How well the other inputs tell one column, and which of them do.
 
     Maths:   inflation = 1 / (1 - R2 of the column on all others): its weight's variance is so many
@@ -159,7 +159,7 @@ class Told:
     by: tuple[str, ...]
 
 
-def told_by_others(correlation: Array, spans: Mapping[str, slice]) -> list[Told]:
+def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[Inflation]:
     """Each column that others tell, the one told best first; none where some are dependent.
 
     Shapes:  correlation (p, p)
@@ -185,5 +185,5 @@ def told_by_others(correlation: Array, spans: Mapping[str, slice]) -> list[Told]
         del size[column]
         order = sorted(size, key=lambda name: -size[name])[:TELLING]
         by = tuple(name for name in order if size[name] > size[order[0]] / 5)
-        found.append(Told(column, float(factor ** (1 / count)), by))
+        found.append(Inflation(column, float(factor ** (1 / count)), by))
     return sorted(found, key=lambda one: -one.inflation)

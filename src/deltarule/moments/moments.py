@@ -173,7 +173,7 @@ class LeastSquares:
     scale: Array
     target_scale: Array
     intercept: bool
-    curved: bool = True
+    has_hessian: bool = True
 
     @classmethod
     def of(
@@ -254,7 +254,7 @@ class LeastSquares:
             off = off + weights["intercept"] / self.target_scale
         return w, off
 
-    def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
+    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
         """What comparing the rows with these weights gives."""
         w, off = self._scaled(weights)
         slope = self.gram @ w - self.with_targets
@@ -269,10 +269,10 @@ class LeastSquares:
             delta=self.rows * off * self.target_scale,
             loss=float(self.squared_error(weights) @ self.target_scale**2 / 2),
             weight_delta=weight_delta,
-            curvature=self.curvature() if curvature else None,
+            hessian=self.hessian() if hessian else None,
         )
 
-    def curvature(self) -> Array:
+    def hessian(self) -> Array:
         """Summed over the rows, inputs as they stand, the intercept last; all outputs share it."""
         raw = self.gram
         if self.intercept:

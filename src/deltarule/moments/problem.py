@@ -13,7 +13,7 @@ from deltarule.rule.predict import Array, Mask, Weights
 
 
 @dataclass(frozen=True)
-class Problem:
+class LinearProblem:
     """Columns `targets` from columns `inputs`; frozen weights keep their `start`.
 
     Moments may be of inputs that are measured from a `centre` (p,), None for zero.

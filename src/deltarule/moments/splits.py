@@ -22,7 +22,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Splits:
+class SplitScheme:
     """How rows are held out: in any order, or forward."""
 
     forward: bool = False
@@ -52,4 +52,4 @@ class Splits:
         ]
 
 
-ANY_ORDER = Splits()
+ANY_ORDER = SplitScheme()

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from deltarule.rule.losses.loss import Loss, Parts, parts
+from deltarule.rule.loss import Loss, Parts, parts
 from deltarule.rule.predict import Array, Inputs, Mask, Model, Weights, blocked, stack
 
 
@@ -37,17 +37,17 @@ class Comparison:
     delta: Array
     loss: float
     weight_delta: Weights
-    curvature: Array | None = None
+    hessian: Array | None = None
 
     def __add__(self, other: "Comparison") -> "Comparison":
-        one, more = self.curvature, other.curvature
+        one, more = self.hessian, other.hessian
         return Comparison(
             rows=self.rows + other.rows,
             prediction=self.prediction + other.prediction,
             delta=self.delta + other.delta,
             loss=self.loss + other.loss,
             weight_delta={n: a + other.weight_delta[n] for n, a in self.weight_delta.items()},
-            curvature=None if one is None or more is None else one + more,
+            hessian=None if one is None or more is None else one + more,
         )
 
     def average(self) -> "Comparison":
@@ -58,7 +58,7 @@ class Comparison:
             delta=self.delta / self.rows,
             loss=self.loss / self.rows,
             weight_delta={n: a / self.rows for n, a in self.weight_delta.items()},
-            curvature=None if self.curvature is None else self.curvature / self.rows,
+            hessian=None if self.hessian is None else self.hessian / self.rows,
         )
 
     def freeze(self, frozen: Mapping[str, Mask]) -> "Comparison":
@@ -67,13 +67,13 @@ class Comparison:
         Shapes:  frozen as the weights, True where a weight must not move
         """
         weight_delta = {n: np.where(frozen[n], 0.0, a) for n, a in self.weight_delta.items()}
-        curvature = self.curvature
-        if curvature is not None:
+        hessian = self.hessian
+        if hessian is not None:
             every = stack({n: frozen[n].astype(float) for n in weight_delta})
-            held = blocked(every, curvature) > 0
+            held = blocked(every, hessian) > 0
             crossed = held[:, :, None] | held[:, None, :]
-            curvature = np.where(crossed, np.eye(held.shape[1]) * self.rows, curvature)
-        return replace(self, weight_delta=weight_delta, curvature=curvature)
+            hessian = np.where(crossed, np.eye(held.shape[1]) * self.rows, hessian)
+        return replace(self, weight_delta=weight_delta, hessian=hessian)
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,14 @@ class Compared:
         found = parts(loss, scores, targets, expected=expected)
         return cls(model, loss, weights, inputs, targets, row_weights, scores, found)
 
-    def sum(self, rows: slice = slice(None), *, curvature: bool = False) -> Comparison:
+    def sum(self, rows: slice = slice(None), *, hessian: bool = False) -> Comparison:
         """What these rows, or some of them, say for each weight."""
-        inputs, mean, delta = self.inputs[rows], self.parts.mean[rows], self.parts.delta[rows]
-        value, slope = self.parts.value[rows], self.parts.slope[rows]
+        inputs, mean, delta = (
+            self.inputs[rows],
+            self.parts.inverse_link[rows],
+            self.parts.delta[rows],
+        )
+        value, slope = self.parts.value[rows], self.parts.hessian[rows]
         off, count = mean - self.targets[rows], float(len(mean))
         if self.row_weights is not None:
             each = self.row_weights[rows]
@@ -128,7 +132,7 @@ class Compared:
             delta=off.sum(axis=0),
             loss=float(value.sum()),
             weight_delta=self.model.weight_delta(self.weights, inputs, delta),
-            curvature=self.model.curvature(inputs, slope) if curvature else None,
+            hessian=self.model.hessian(inputs, slope) if hessian else None,
         )
 
 
@@ -141,7 +145,7 @@ def compare(
     targets: Array,
     row_weights: Array | None = None,
     offsets: Array | None = None,
-    curvature: bool = False,
+    hessian: bool = False,
     expected: bool = False,
 ) -> Comparison:
     """Predict these rows, compare with their targets, and sum what that says for each weight.
@@ -162,7 +166,7 @@ def compare(
         offsets=offsets,
         expected=expected,
     )
-    return found.sum(curvature=curvature)
+    return found.sum(hessian=hessian)
 
 
 class Objective(Protocol):
@@ -172,11 +176,11 @@ class Objective(Protocol):
     """
 
     @property
-    def curved(self) -> bool:
+    def has_hessian(self) -> bool:
         """Whether curvature can be asked for."""
         ...
 
-    def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison: ...
+    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison: ...
 
 
 @dataclass(frozen=True)
@@ -194,9 +198,9 @@ class Rows:
     offsets: Array | None = None
     expected: bool = False
     at_once: int = 8192
-    curved: bool = True
+    has_hessian: bool = True
 
-    def __call__(self, weights: Weights, *, curvature: bool = False) -> Comparison:
+    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
         def part(start: int) -> Comparison:
             rows = slice(start, start + self.at_once)
             return compare(
@@ -207,7 +211,7 @@ class Rows:
                 targets=self.targets[rows],
                 row_weights=None if self.row_weights is None else self.row_weights[rows],
                 offsets=None if self.offsets is None else self.offsets[rows],
-                curvature=curvature,
+                hessian=hessian,
                 expected=self.expected,
             )
 

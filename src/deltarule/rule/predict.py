@@ -36,7 +36,7 @@ class Sparse(Protocol):
         """inputs.T @ delta: (n, k) -> (p, k)."""
         ...
 
-    def curvature(self, slope: Array) -> tuple[Array, Array]:
+    def hessian(self, slope: Array) -> tuple[Array, Array]:
         """inputs.T @ diag(slope) @ inputs, and inputs.T @ slope: (p, p), (p,)."""
         ...
 
@@ -50,7 +50,7 @@ class Model(Protocol):
     def start(self, inputs: int, outputs: int) -> Weights: ...
     def predict(self, weights: Weights, inputs: Inputs) -> Array: ...
     def weight_delta(self, weights: Weights, inputs: Inputs, delta: Array) -> Weights: ...
-    def curvature(self, inputs: Inputs, slope: Array) -> Array: ...
+    def hessian(self, inputs: Inputs, slope: Array) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Linear:
             else {"weight": weight}
         )
 
-    def curvature(self, inputs: Inputs, slope: Array) -> Array:
+    def hessian(self, inputs: Inputs, slope: Array) -> Array:
         """How fast weight_delta changes with the weights: a matrix for each output, or for all.
 
         Maths:   inputs.T @ diag(slope) @ inputs, the intercept last; where outputs sway each
@@ -109,18 +109,18 @@ class Linear:
         if slope.ndim == 3:
             return self._coupled(inputs, slope)
         p, k = inputs.shape[1], slope.shape[1]
-        curvature = np.empty((k, p + self.intercept, p + self.intercept))
+        hessian = np.empty((k, p + self.intercept, p + self.intercept))
         for at in range(k):
-            curvature[at, :p, :p], once = _curvature(inputs, slope[:, at])
+            hessian[at, :p, :p], once = _hessian(inputs, slope[:, at])
             if self.intercept:
-                curvature[at, :p, p] = curvature[at, p, :p] = once
-                curvature[at, p, p] = slope[:, at].sum()
-        return curvature
+                hessian[at, :p, p] = hessian[at, p, :p] = once
+                hessian[at, p, p] = slope[:, at].sum()
+        return hessian
 
     def _coupled(self, inputs: Inputs, slope: Array) -> Array:
         p, k = inputs.shape[1], slope.shape[1]
         q = p + self.intercept
-        curvature = np.empty((k, q, k, q))
+        hessian = np.empty((k, q, k, q))
         for one in range(k):
             for other in range(one + 1):
                 pair = np.empty((q, q))
@@ -128,18 +128,18 @@ class Linear:
                     weighed = inputs * slope[:, one, other, None]
                     pair[:p, :p], once = np.dot(inputs.T, weighed), weighed.sum(axis=0)
                 else:
-                    pair[:p, :p], once = inputs.curvature(slope[:, one, other])
+                    pair[:p, :p], once = inputs.hessian(slope[:, one, other])
                 if self.intercept:
                     pair[:p, p] = pair[p, :p] = once
                     pair[p, p] = slope[:, one, other].sum()
-                curvature[one, :, other] = curvature[other, :, one] = pair
-        return curvature.reshape(1, k * q, k * q)
+                hessian[one, :, other] = hessian[other, :, one] = pair
+        return hessian.reshape(1, k * q, k * q)
 
 
-def _curvature(inputs: Inputs, slope: Array) -> tuple[Array, Array]:
+def _hessian(inputs: Inputs, slope: Array) -> tuple[Array, Array]:
     """inputs.T @ diag(slope) @ inputs, and inputs.T @ slope; no slope is below 0."""
     if not isinstance(inputs, np.ndarray):
-        return inputs.curvature(slope)
+        return inputs.hessian(slope)
     n, p = inputs.shape
     square, once, root = np.zeros((p, p)), np.zeros(p), np.sqrt(slope)
     some = max(min(CELLS // max(p, 1), ROWS), 64)
@@ -158,9 +158,9 @@ def stack(weights: Weights) -> Array:
     return np.concatenate([np.atleast_2d(array) for array in weights.values()])
 
 
-def blocked(stacked: Array, curvature: Array) -> Array:
+def blocked(stacked: Array, hessian: Array) -> Array:
     """What was stacked, a row for each matrix of the curvature: (q, k) -> (b, m)."""
-    return stacked.T.reshape(curvature.shape[:2])
+    return stacked.T.reshape(hessian.shape[:2])
 
 
 def unstack(stacked: Array, like: Weights) -> Weights:

@@ -1,7 +1,7 @@
 """The loop: predict, compare, learn, again. It yields; others print, stop, plot, stream."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from deltarule.errors import CurvatureError, LearningError
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
-from deltarule.rule.penalties.penalty import Lasso
 from deltarule.rule.predict import Mask, Weights
-from deltarule.rule.steps.one_row import OneRow
 
 Reason = Literal["settled", "still", "hovering", "diverging", "steps"]
 
@@ -57,7 +55,7 @@ class Step:
     saw: NDArray[np.intp] | None = None
     epoch: int | None = None
     moved: Weights | None = None
-    chosen: tuple[OneRow, ...] = ()
+    chosen: tuple[Any, ...] = ()
 
     @property
     def prediction(self) -> float:
@@ -83,15 +81,15 @@ def train(
     steps: int = 1000,
     tolerance: float = 1e-8,
     frozen: Mapping[str, Mask] | None = None,
-    penalty: Lasso | None = None,
+    remaining: Callable[[Weights, Weights], Weights] | None = None,
     steep: float | None = None,
 ) -> Iterator[Step]:
     """Steps, one after the other; the last says why it stopped.
 
     It settles when no weight_delta is larger than `tolerance` times the largest at the start, or
     than that share of `steep`, where these weights are already some way from the start that counts.
-    With a penalty that has kinks or ranges, which is one the learner must meet, what these leave
-    counts.
+    `remaining` gives what a non-smooth penalty leaves of weight_delta (the KKT residual), which
+    then counts in its place.
 
     Errors:  CurvatureError when the learner needs curvature and the objective has none
     """
@@ -99,7 +97,7 @@ def train(
         raise LearningError(f"steps is {steps}: at least 1 is needed")
     if not 0 <= tolerance < 1:
         raise LearningError(f"tolerance is {tolerance}: it must be 0 or more, and below 1")
-    if learner.needs_curvature and not objective.curved:
+    if learner.needs_hessian and not objective.has_hessian:
         raise CurvatureError(
             f"{learner.name} needs curvature, which this objective has not: use descent or momentum"
         )
@@ -115,8 +113,8 @@ def train(
             if number == 1:
                 first = previous = compared.loss
                 at_start = size if steep is None else steep
-            if penalty is not None:
-                left = penalty.left(weights, compared.weight_delta)
+            if remaining is not None:
+                left = remaining(weights, compared.weight_delta)
                 size = largest(
                     {n: np.where(frozen[n], 0, a) for n, a in left.items()} if frozen else left
                 )
@@ -127,7 +125,9 @@ def train(
             learnt, state = take(weights, compared, learner, state, frozen)
         stop_here: Stop | None = None
         if size <= tolerance * at_start:
-            stop_here = Stop("settled", _settled(number, size, tolerance, penalty))
+            stop_here = Stop(
+                "settled", _settled(number, size, tolerance, penalized=bool(remaining))
+            )
         elif _same(learnt, weights):
             stop_here = Stop("still", f"step {number} was too small to change any weight")
         elif learner.always_falls and _same(learnt, older):
@@ -149,7 +149,7 @@ def ask(
     frozen: Mapping[str, Mask] | None = None,
 ) -> Comparison:
     """What the rows say to these weights, averaged, with nothing to learn for frozen ones."""
-    compared = objective(weights, curvature=learner.needs_curvature)
+    compared = objective(weights, hessian=learner.needs_hessian)
     if frozen is not None:
         compared = compared.freeze(frozen)
     return compared.average()
@@ -181,12 +181,10 @@ def _same(weights: Weights, others: Weights) -> bool:
     )
 
 
-def _settled(number: int, size: float, tolerance: float, penalty: Lasso | None) -> str:
+def _settled(number: int, size: float, tolerance: float, *, penalized: bool) -> str:
     if size == 0:
         return f"settled after {_steps(number - 1)}: step {number} found nothing left to learn"
-    what = (
-        "every weight_delta" if penalty is None else "what the penalty leaves of each weight_delta"
-    )
+    what = "what the penalty leaves of each weight_delta" if penalized else "every weight_delta"
     return f"settled at step {number}: {what} is below {tolerance:g} of the largest at the start"
 
 
@@ -225,9 +223,9 @@ def _divergence(
 
 def _alphas(weights: Weights, objective: Objective) -> AlphaRange | None:
     """What alpha would settle here, if curvature can say."""
-    if not objective.curved:
+    if not objective.has_hessian:
         return None
-    curvature = objective(weights, curvature=True).average().curvature
-    if curvature is None or not np.isfinite(curvature).all():
+    hessian = objective(weights, hessian=True).average().hessian
+    if hessian is None or not np.isfinite(hessian).all():
         return None
-    return alpha_range_of(curvature)
+    return alpha_range_of(hessian)

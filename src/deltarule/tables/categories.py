@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from deltarule.errors import LearningError, TargetError
+from deltarule.moments.accumulate import Sums
 from deltarule.moments.moments import Moments
-from deltarule.moments.tally import Sums
-from deltarule.tables.asked import Asked
 from deltarule.tables.level_counts import MOST_COUNTED
 from deltarule.tables.plan import Plan, too_many
+from deltarule.tables.request import Request
 from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number, Target
 
 
@@ -154,7 +154,7 @@ def _by_number(level: str) -> tuple[float, str]:
     return (np.inf if np.isnan(value) else value), level
 
 
-def referenced(columns: list[Number | Category], asked: Asked) -> list[Number | Category]:
+def referenced(columns: list[Number | Category], asked: Request) -> list[Number | Category]:
     """The columns with each category's reference level set: the most frequent, unless asked for.
 
     Without an intercept the first category keeps all its levels, each its own starting point.
@@ -167,7 +167,7 @@ def referenced(columns: list[Number | Category], asked: Asked) -> list[Number | 
             if column.of != "text" and reference == MISSING:
                 value = next(iter(column.known))
                 raise LearningError(
-                    f"'{column.name}' is {value} or missing: it is measured from {value}"
+                    f"'{column.name}' is {value} or missing: it is compared with {value}"
                 )
             if reference not in column.known:
                 shown = ", ".join(list(column.known)[:8])

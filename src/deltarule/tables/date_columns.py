@@ -12,9 +12,9 @@ from functools import cached_property
 import polars as pl
 
 from deltarule.errors import ValueRefusedError
-from deltarule.tables import names
+from deltarule.tables import column_names as names
 from deltarule.tables.dates import FIRST, MOMENTS, ORDERS, Cells, Order, dates, times
-from deltarule.tables.expressions.spelling import cells_of, is_code
+from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.source import LOOK_ROWS, Source
 from deltarule.tables.text_formats import (
     BooleanFormat,

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from deltarule.tables.expressions.spelling import cells_of
+from deltarule.tables.expressions.number_text import cells_of
 
 Order = Literal["ymd", "mdy", "dmy"]
 ORDERS: tuple[Order, ...] = get_args(Order)

@@ -7,11 +7,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import ExpressionError, LearningError
+from deltarule.tables.column_names import column
 from deltarule.tables.date_columns import formats_of
 from deltarule.tables.expressions.expression import Expression, check, parse
-from deltarule.tables.expressions.spelling import cells_of
-from deltarule.tables.names import column
-from deltarule.tables.polars import said
+from deltarule.tables.expressions.number_text import cells_of
+from deltarule.tables.polars_source import said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
 from deltarule.tables.text_formats import Format, number_format
 

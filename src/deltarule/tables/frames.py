@@ -25,10 +25,10 @@ from deltarule.errors import (
     MissingExtraError,
     ReadError,
 )
-from deltarule.tables.names import column
-from deltarule.tables.polars import PROBLEMS, PolarsSource, said
+from deltarule.tables.cast import as_category, text_of
+from deltarule.tables.column_names import column
+from deltarule.tables.polars_source import PROBLEMS, PolarsSource, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched, row_place
-from deltarule.tables.values import as_category, text_of
 
 Rows = NDArray[np.int64] | None
 Back = Callable[[pl.DataFrame, Rows], Any]
@@ -186,7 +186,7 @@ def source(
     Errors:  TableError and its kinds; LearningError for settings that do not fit the address
     """
     # Only for tables with a name: they load what others have no use for.
-    from deltarule.tables.databases.address import is_database
+    from deltarule.tables.databases.url import is_database
     from deltarule.tables.files.open import open_file
 
     if is_database(str(address)):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from deltarule.tables.cast import text_of
 from deltarule.tables.source import Source
-from deltarule.tables.values import text_of
 
 # Text with more different values than this share of its rows names rows, it does not group them.
 NEARLY_UNIQUE = 0.5

@@ -8,23 +8,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError
-from deltarule.moments.chunk import Chunk
+from deltarule.moments.block import Block
+from deltarule.moments.chunked_array import ChunkedArray, Column, whole
 from deltarule.moments.folds import NO_GROUP, RowKeys
-from deltarule.moments.pieces import Column, Pieces, whole
 from deltarule.rule.predict import Array
-from deltarule.tables.asked import LARGEST_SUMS, MOST_LEVELS_IN_ALL, Asked
-from deltarule.tables.causes import gap, weight_gap
-from deltarule.tables.folds import cluster_column, folds_by_time, key_column, keys_of, time_column
-from deltarule.tables.level_counts import NEARLY_UNIQUE, LevelCounts
-from deltarule.tables.levels import Levels, levels_of
-from deltarule.tables.names import PATTERN, check_there, is_pattern
-from deltarule.tables.polars import explained
-from deltarule.tables.row_ids import is_id, numbers_rows
-from deltarule.tables.schema import LeftOut
-from deltarule.tables.source import LOOK_ROWS
-from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
-from deltarule.tables.text_formats import Formats, NumberFormat, format_of
-from deltarule.tables.values import (
+from deltarule.tables.cast import (
     FractionError,
     all_whole,
     check_exposure,
@@ -32,6 +20,24 @@ from deltarule.tables.values import (
     numbers_of,
     row_weights_of,
 )
+from deltarule.tables.codes import LevelCodes, levels_of
+from deltarule.tables.column_names import PATTERN, check_there, is_pattern
+from deltarule.tables.fold_columns import (
+    cluster_column,
+    folds_by_time,
+    key_column,
+    keys_of,
+    time_column,
+)
+from deltarule.tables.left_out import gap, weight_gap
+from deltarule.tables.level_counts import NEARLY_UNIQUE, LevelCounts
+from deltarule.tables.polars_source import explained
+from deltarule.tables.request import LARGEST_SUMS, MOST_LEVELS_IN_ALL, Request
+from deltarule.tables.row_ids import is_id, numbers_rows
+from deltarule.tables.schema import LeftOut
+from deltarule.tables.source import LOOK_ROWS
+from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
+from deltarule.tables.text_formats import Formats, NumberFormat, format_of
 from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 
 # Each class of a target has weights of its own, which sway those of all others.
@@ -47,7 +53,7 @@ class Plan:
     `became` says what the columns turned into that are not used as they stand.
     """
 
-    asked: Asked
+    asked: Request
     terms: dict[str, Term]
     became: dict[str, list[str]]
     kinds: dict[str, pl.DataType]
@@ -55,7 +61,7 @@ class Plan:
     booleans: set[str]
     categories: list[str]
     left_out: list[LeftOut]
-    levels: dict[str, "Levels"]
+    levels: dict[str, "LevelCodes"]
     classes: list[str] = field(default_factory=list)
     """The targets whose values are classes."""
     target_kinds: dict[str, pl.DataType] = field(default_factory=dict)
@@ -187,11 +193,11 @@ class Plan:
         through = [term for term in self.terms.values() if term.expression is not None]
         return {column: kind_of(self.kinds[column]) for term in through for column in term.columns}
 
-    def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Chunk:
+    def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Block:
         """A batch as the sums want it."""
         asked = self.asked
         every = [*self.numbers, *self.amounts]
-        numbers: list[Column] = [Pieces.of(frame[column]) for column in every]
+        numbers: list[Column] = [ChunkedArray.of(frame[column]) for column in every]
         offsets = self.offsets(frame, name=name, row=row)
         if offsets is not None:
             targets = [whole(target) for target in numbers[len(self.numbers) :]]
@@ -205,7 +211,7 @@ class Plan:
         row_weights = row_weights_of(frame, asked.row_weight, name=name, row=row)
         if asked.copies and row_weights is not None and (row_weights % 1 != 0).any():
             raise FractionError
-        return Chunk(
+        return Block(
             numbers=numbers,
             targets=len(self.numbers),
             categories=[self.levels[column].codes(text) for column, text in told.items()],
@@ -273,7 +279,7 @@ class Plan:
 
 def plan(
     look: pl.DataFrame,
-    asked: Asked,
+    asked: Request,
     *,
     name: str,
     formats: Formats | None = None,
@@ -387,7 +393,7 @@ def evaluated(
         return rows.select([term.polars(kinds) for term in terms]).collect()
 
 
-def _unusable(look: pl.DataFrame, asked: Asked) -> list[LeftOut]:
+def _unusable(look: pl.DataFrame, asked: Request) -> list[LeftOut]:
     """Columns that none of polars' methods can tell from several, where all are to be used."""
     names = [] if asked.using else [name for name in look.columns if is_pattern(name)]
     return [LeftOut(name=name, kind=kind_of(look.schema[name]), why=PATTERN) for name in names]
@@ -398,7 +404,7 @@ def _offset(one: str, shown: Look) -> Term:
     return target_term(one, shown) if one in shown.kinds else one_term(one, shown)
 
 
-def _fold_by(term: Term, look: pl.DataFrame, asked: Asked, *, name: str) -> pl.Expr:
+def _fold_by(term: Term, look: pl.DataFrame, asked: Request, *, name: str) -> pl.Expr:
     """The id, what groups rows, or what orders them in time."""
     kind = evaluated(look.lazy(), [term], look.schema, name=name)[term.name].dtype
     column = key_column if asked.time is None else time_column
@@ -442,7 +448,7 @@ def _place_target(target: str, values: pl.Series, made: Plan, name: str) -> None
     repeated = text and present.n_unique() <= max(2, NEARLY_UNIQUE * len(present))
     if takes == "classes" or (takes == "either" and (repeated or two)):
         made.classes.append(target)
-        made.levels[target] = Levels((), MOST_CLASSES)
+        made.levels[target] = LevelCodes((), MOST_CLASSES)
         if class_names(present).n_unique() > MOST_CLASSES:
             raise too_many(target, name)
         return

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat, model_validator
 
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
-from deltarule.moments.mixed import MOST_DENSE, Codes
-from deltarule.moments.pieces import Pieces
+from deltarule.moments.chunked_array import ChunkedArray
+from deltarule.moments.design_matrix import MOST_DENSE, CategoryCodes
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.causes import gap, weight_gap
+from deltarule.tables.cast import class_names, numbers_of, text_of
+from deltarule.tables.column_names import check_there
 from deltarule.tables.expressions.inverse import Inverse, inverse_of
-from deltarule.tables.names import check_there
+from deltarule.tables.left_out import gap, weight_gap
 from deltarule.tables.part import Part
-from deltarule.tables.polars import PROBLEMS
+from deltarule.tables.polars_source import PROBLEMS
 from deltarule.tables.terms import Term
 from deltarule.tables.text_formats import (
     BooleanFormat,
@@ -35,7 +36,6 @@ from deltarule.tables.text_formats import (
     TimeFormat,
     meant,
 )
-from deltarule.tables.values import class_names, numbers_of, text_of
 
 MISSING, OTHER = "(missing)", "(other)"
 
@@ -327,7 +327,7 @@ class Schema(Part):
 
     def columns_of(
         self, frame: pl.DataFrame, *, name: str, row: int = 0
-    ) -> tuple[list[Pieces | Codes], Noticed]:
+    ) -> tuple[list[ChunkedArray | CategoryCodes], Noticed]:
         """The same of rows that were learnt from, each input a column (n,).
 
         The levels of a category are one column of codes where all categories have many.
@@ -335,25 +335,25 @@ class Schema(Part):
         A number that never was missing is handed out where it is, without a copy or a look. Only
         rows that are left out, for a missing target or a weight of 0, may be missing there: NaN.
         """
-        found: list[Pieces | Codes] = []
+        found: list[ChunkedArray | CategoryCodes] = []
         levels = sum(len(one.levels) for one in self.columns if isinstance(one, Category))
         noticed = Noticed()
         for column in self.columns:
             series, where = frame[column.name], f"{name}, column '{column.name}'"
             if isinstance(column, Number) and not (column.missing or self.drop_missing):
-                found.append(Pieces.of(series))
+                found.append(ChunkedArray.of(series))
                 continue
             if isinstance(column, Category) and levels > MOST_DENSE:
                 codes = self._codes(column, series, noticed)
                 if (codes >= 0).all():
-                    found.append(Codes(_placed(column)[codes], len(column.levels)))
+                    found.append(CategoryCodes(_placed(column)[codes], len(column.levels)))
                     continue
             inputs = np.empty((frame.height, len(column.levels)), order="F")
             if isinstance(column, Number):
                 self._encode_number(column, series, inputs, noticed, where, row)
             else:
                 self._encode_category(column, series, inputs, noticed)
-            found.extend(Pieces((inputs[:, at],)) for at in range(len(column.levels)))
+            found.extend(ChunkedArray((inputs[:, at],)) for at in range(len(column.levels)))
         return found, noticed
 
     def _encode_number(

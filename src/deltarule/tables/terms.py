@@ -20,9 +20,9 @@ from functools import cached_property, lru_cache
 import polars as pl
 
 from deltarule.errors import ExpressionError, LearningError
+from deltarule.tables.cast import levels_by_count
+from deltarule.tables.column_names import check_literal, check_there, column
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
-from deltarule.tables.names import check_literal, check_there, column
-from deltarule.tables.values import levels_by_count
 
 # Parts of a date or time; days are a number, the others categories.
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from deltarule.errors import ColumnError, ExpressionError, ReadError, ValueRefusedError
-from deltarule.tables.asked import Asked
+from deltarule.tables.column_names import column, is_pattern
 from deltarule.tables.date_columns import (
     DateColumn,
     Doubt,
@@ -23,11 +23,11 @@ from deltarule.tables.date_columns import (
     notes_of,
     zone_notes,
 )
-from deltarule.tables.expressions import spelling
+from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import check, quoted
-from deltarule.tables.expressions.spelling import cells_of, is_code
-from deltarule.tables.names import column, is_pattern
-from deltarule.tables.polars import UnparsedError, explained
+from deltarule.tables.expressions.number_text import cells_of, is_code
+from deltarule.tables.polars_source import UnparsedError, explained
+from deltarule.tables.request import Request
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
@@ -332,7 +332,7 @@ def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
 # Which columns are read so
 
 
-def formatted(source: Source, asked: Asked, later: Later | None = None) -> FormattedSource:
+def formatted(source: Source, asked: Request, later: Later | None = None) -> FormattedSource:
     """The source with the formats that the text in its first rows has, and odd cells of later ones.
 
     Errors:  ReadError for a column of a program's table that is neither numbers nor text
@@ -404,7 +404,7 @@ def _decided(text: pl.Series, mark: str | None, *, names: bool) -> NumberFormat 
     return found
 
 
-def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
+def _texts(look: pl.DataFrame, asked: Request) -> list[str]:
     """The columns of text that are used as they stand, or where an expression wants numbers."""
     kept = {asked.id, asked.group, asked.time, *asked.texts, *asked.reference}
     kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
@@ -420,7 +420,7 @@ def _texts(look: pl.DataFrame, asked: Asked) -> list[str]:
     ]
 
 
-def _dated(look: pl.DataFrame, asked: Asked) -> list[str]:
+def _dated(look: pl.DataFrame, asked: Request) -> list[str]:
     """The columns that may be dates, times or yes and no: not those whose text is wanted."""
     kept = {asked.id, asked.group, *asked.texts, *asked.reference}
     kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
@@ -432,12 +432,12 @@ def _dated(look: pl.DataFrame, asked: Asked) -> list[str]:
     return [name for name in look.columns if name not in kept and _is_used(name, asked)]
 
 
-def _mentioned(asked: Asked) -> list[str]:
+def _mentioned(asked: Request) -> list[str]:
     named = [*asked.predict, *(asked.using or ()), asked.row_weight, asked.offset]
     return [one for one in [*named, asked.id, asked.group, asked.time] if one]
 
 
-def _is_used(name: str, asked: Asked) -> bool:
+def _is_used(name: str, asked: Request) -> bool:
     if is_pattern(name):
         return False
     return asked.using is None or any(name in one for one in _mentioned(asked))

@@ -10,9 +10,9 @@ from typing import Literal
 import polars as pl
 
 from deltarule.tables.dates import FIRST, Order, dates, times
-from deltarule.tables.expressions import spelling
+from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import quoted
-from deltarule.tables.expressions.spelling import NO, YES, cells_of, is_code
+from deltarule.tables.expressions.number_text import NO, YES, cells_of, is_code
 from deltarule.tables.part import Part
 
 Mark = Literal[".", ","]

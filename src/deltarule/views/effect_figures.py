@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deltarule.rule.predict import Array
-from deltarule.summary import number
+from deltarule.views.format import number
 from deltarule.views.marks import (
     Figure,
     axis,

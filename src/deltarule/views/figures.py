@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deltarule.rule.predict import Array
-from deltarule.summary import adding_up, number
+from deltarule.views.format import adding_up, number
 from deltarule.views.marks import (
     Figure,
     axis,

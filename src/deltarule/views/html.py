@@ -11,7 +11,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from deltarule.summary import number, on_one_line
+from deltarule.views.format import number, on_one_line
 from deltarule.views.marks import Figure
 from deltarule.views.svg import draw
 from deltarule.views.theme import DARK, FONT, LIGHT, css_names

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.rule.predict import Array, Mask
-from deltarule.summary import on_one_line
+from deltarule.views.format import on_one_line
 from deltarule.views.theme import FONT, FONT_SIZE, Theme
 
 Figure = dict[str, Any]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deltarule.errors import printable
-from deltarule.summary import number, screen_width
+from deltarule.views.format import number, screen_width
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -18,18 +18,19 @@ from typing import Generic, TypeVar, cast
 import numpy as np
 
 from deltarule.errors import LearningError
-from deltarule.learning import Run
-from deltarule.learning.settings import Settings
-from deltarule.learning.stepping.pacing import found, found_for_batches
-from deltarule.learning.stepping.stepwise import Stepwise
-from deltarule.model import Model
-from deltarule.rule.learn import LEARNERS, Learner
+from deltarule.fit import Run
+from deltarule.fit.default_learner import found, found_for_batches
+from deltarule.fit.iterate import Iteration
+from deltarule.fit.settings import Settings
+from deltarule.model.model import Model
+from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Weights
-from deltarule.rule.steps.pace import Paced, paced
 from deltarule.rule.train import Step, Stop
-from deltarule.tables.reading import Read
+from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.plateau import ScheduledLearner, scheduled
+from deltarule.tables.one_read import Read
 from deltarule.web.tables import Table
-from deltarule.web.walk import LARGEST, Stand, Walk, alphas_at
+from deltarule.web.timeline import LARGEST, Position, Timeline, alphas_at
 
 # A step is answered within this time; where it takes longer, the page asks again.
 SECONDS = 0.012
@@ -93,8 +94,8 @@ class Session:
         self.table = table
         self.lock = threading.Lock()
         self.run: Run
-        self.walk: Walk
-        self.at: Stand
+        self.walk: Timeline
+        self.at: Position
         self.by_hand: Weights | None = None
         self.choices = choices
         self._begin(choices, None)
@@ -144,7 +145,7 @@ class Session:
         if start is not None:
             run.start_at(start)
         stepwise = _stepwise(run)
-        walk = Walk(stepwise, _learner(choices, stepwise))
+        walk = Timeline(stepwise, _learner(choices, stepwise))
         if not walk.at_start.loss < LARGEST:
             raise LearningError("there the error is beyond all numbers: begin nearer to 0")
         # All of it, or nothing where one of these failed.
@@ -152,7 +153,7 @@ class Session:
         self.run, self.walk, self.at = run, walk, at
         self.choices, self.by_hand = choices, start
 
-    def go(self, number: int, *, seconds: float = SECONDS) -> Stand:
+    def go(self, number: int, *, seconds: float = SECONDS) -> Position:
         """To a step, or as near to it as there is time for."""
         self.at = self.walk.to(number, seconds=seconds)
         return self.at
@@ -163,7 +164,7 @@ class Session:
         return self.run.read
 
     @property
-    def stepwise(self) -> Stepwise:
+    def stepwise(self) -> Iteration:
         """The steps of the run."""
         return self.walk.stepwise
 
@@ -212,12 +213,12 @@ def _check_size(weights: int) -> None:
         )
 
 
-def _stepwise(run: Run) -> Stepwise:
+def _stepwise(run: Run) -> Iteration:
     assert run.stepwise is not None, "a page's learners take steps"
     return run.stepwise
 
 
-def _learner(choices: Choices, stepwise: Stepwise) -> Learner:
+def _learner(choices: Choices, stepwise: Iteration) -> Learner:
     """The learner asked for, with the alpha asked for or one that settles."""
     learner = stepwise.learner
     if choices.alpha is not None:
@@ -225,7 +226,7 @@ def _learner(choices: Choices, stepwise: Stepwise) -> Learner:
     if choices.standardise or choices.learner == "newton":
         return learner
     with np.errstate(all="ignore"):
-        start = stepwise.task.objective(stepwise.task.first(), curvature=True).average()
+        start = stepwise.task.objective(stepwise.task.first(), hessian=True).average()
     batches = stepwise.task.batches
     if batches is not None:
         return found_for_batches(
@@ -242,7 +243,9 @@ def _learner(choices: Choices, stepwise: Stepwise) -> Learner:
 
 def _at(learner: Learner, alpha: float) -> Learner:
     """The learner with this alpha, if it has any."""
-    return paced(cast(Paced, learner), alpha) if hasattr(learner, "alpha") else learner
+    return (
+        scheduled(cast(ScheduledLearner, learner), alpha) if hasattr(learner, "alpha") else learner
+    )
 
 
 T = TypeVar("T")

@@ -15,11 +15,11 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import DeltaruleError, EmptyError, ReadError
-from deltarule.tables.asked import Asked
 from deltarule.tables.files.open import open_file
 from deltarule.tables.frames import open_table
 from deltarule.tables.plan import plan
-from deltarule.tables.polars import UnparsedError
+from deltarule.tables.polars_source import UnparsedError
+from deltarule.tables.request import Request
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import formatted
 
@@ -193,8 +193,8 @@ def _as_source(frame: pl.DataFrame, like: Source) -> Source:
 
 def _choices(source: Source) -> list[Choice]:
     """What of the table can be predicted or predicted from, as its first rows show it."""
-    read_as = formatted(source, Asked(predict=()))
-    made = plan(read_as.look(), Asked(predict=()), name=source.name, formats=read_as.formats)
+    read_as = formatted(source, Request(predict=()))
+    made = plan(read_as.look(), Request(predict=()), name=source.name, formats=read_as.formats)
     order = {name: at for at, name in enumerate(source.look().columns)}
     numbers = [
         Choice(name, "boolean" if name in made.booleans else "number")

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from deltarule.tables.databases.address import quoted
-from deltarule.tables.names import column
+from deltarule.tables.column_names import column
+from deltarule.tables.databases.url import quoted
 
 LOST = "deltarule: a date was lost"
 BEYOND = "dates that are infinite or outside the years 1 to 9999 count as missing"

@@ -14,7 +14,7 @@ import polars as pl
 
 from deltarule.errors import LearningError, OutputError
 from deltarule.tables.databases import duckdb, postgres, sqlite
-from deltarule.tables.databases.address import (
+from deltarule.tables.databases.url import (
     Address,
     Kind,
     address,
@@ -22,7 +22,7 @@ from deltarule.tables.databases.address import (
     is_database,
     is_text,
 )
-from deltarule.tables.polars import explained
+from deltarule.tables.polars_source import explained
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched, row_place
 
 __all__ = ["DatabaseSource", "is_database", "open_database", "write_table"]

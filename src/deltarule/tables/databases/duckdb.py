@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import MissingExtraError, OutputError, ReadError
-from deltarule.tables.databases.address import (
+from deltarule.tables.databases.arrow import Column, frames, select
+from deltarule.tables.databases.url import (
     Address,
     Relation,
     check_file,
@@ -17,7 +18,6 @@ from deltarule.tables.databases.address import (
     quoted,
     written,
 )
-from deltarule.tables.databases.arrow import Column, frames, select
 
 # Rows of a record batch: enough to be quick, few enough to be small.
 RECORD_ROWS = 16_384

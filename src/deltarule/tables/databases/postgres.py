@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import MissingExtraError, OutputError
-from deltarule.tables.databases.address import (
+from deltarule.tables.databases.arrow import Column, frames, select
+from deltarule.tables.databases.url import (
     Address,
     Relation,
     check_names,
@@ -16,7 +17,6 @@ from deltarule.tables.databases.address import (
     quoted,
     written,
 )
-from deltarule.tables.databases.arrow import Column, frames, select
 
 # What Arrow and polars have too; other kinds are asked for as text or numbers.
 PLAIN = {"bool", "int2", "int4", "int8", "float4", "float8"}

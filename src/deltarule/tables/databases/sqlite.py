@@ -12,7 +12,7 @@ from urllib.parse import quote
 import polars as pl
 
 from deltarule.errors import OutputError
-from deltarule.tables.databases.address import (
+from deltarule.tables.databases.url import (
     Address,
     Relation,
     check_file,
@@ -23,7 +23,7 @@ from deltarule.tables.databases.address import (
     written,
 )
 from deltarule.tables.files.dialect import GAP_WORDS
-from deltarule.tables.polars import UnparsedError
+from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.source import LOOK_ROWS
 
 # Rows turned from Python's values into columns at a time.

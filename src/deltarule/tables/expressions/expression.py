@@ -16,6 +16,7 @@ from typing import Literal
 import polars as pl
 
 from deltarule.errors import ExpressionError
+from deltarule.tables.column_names import check_there, column
 from deltarule.tables.expressions import functions
 from deltarule.tables.expressions.functions import Value
 from deltarule.tables.expressions.syntax import (
@@ -29,7 +30,6 @@ from deltarule.tables.expressions.syntax import (
     short,
     write,
 )
-from deltarule.tables.names import check_there, column
 
 __all__ = ["Expression", "check", "parse", "quoted"]
 

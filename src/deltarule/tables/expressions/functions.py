@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import ExpressionError
-from deltarule.tables import names
-from deltarule.tables.expressions import spelling
+from deltarule.tables import column_names as names
+from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.budget import CELL, growth_of, size_of
 
 Kind = Literal[

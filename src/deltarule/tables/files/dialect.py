@@ -44,7 +44,7 @@ DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?")
 
 
 @dataclass(frozen=True)
-class Asked:
+class DialectRequest:
     """What need not be found out, because it was said; None where it was not."""
 
     separator: str | None = None
@@ -104,7 +104,9 @@ class Dialect:
             line = reader.line_num + 1
 
 
-def find_dialect(text: str, *, name: str, whole: bool, asked: Asked, hint: str = "") -> Dialect:
+def find_dialect(
+    text: str, *, name: str, whole: bool, asked: DialectRequest, hint: str = ""
+) -> Dialect:
     """The dialect of a text that begins so; `hint` is the separator its name promises.
 
     Errors:  ColumnError for a header that names two columns alike, ReadError
@@ -163,7 +165,7 @@ def _free(name: str, others: Sequence[str]) -> str:
     return name
 
 
-def place_header(rows: Sequence[Sequence[str]], asked: Asked) -> tuple[int, bool]:
+def place_header(rows: Sequence[Sequence[str]], asked: DialectRequest) -> tuple[int, bool]:
     """Which row is the header, or the first where there is none, and whether it is a header."""
     at = 0
     if asked.skip is None:

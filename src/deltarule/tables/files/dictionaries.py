@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from deltarule.tables.polars import PROBLEMS
+from deltarule.tables.polars_source import PROBLEMS
 
 MARK, MESSAGE = b"ARROW1", b"\xff\xff\xff\xff"
 # A longer schema, or name of a column, is none.

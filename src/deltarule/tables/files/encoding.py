@@ -21,7 +21,7 @@ from typing import IO, cast
 import polars as pl
 
 from deltarule.errors import EmptyError, ReadError
-from deltarule.tables.polars import PROBLEMS
+from deltarule.tables.polars_source import PROBLEMS
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PACKINGS = {"": "", "gzip": ", gzip", "zstd": ", zstd"}
@@ -363,7 +363,7 @@ def _unlink(place: Path, *, unless: Path) -> None:
 
 def _stray(name: str, codec: str, at: int, line: int) -> ReadError:
     return ReadError(
-        f"{name}, line {line}: byte {at + 1} of the file is not {codec} text: mend it, "
+        f"{name}, line {line}: byte {at + 1} of the file is not {codec} text: fix it, "
         "or name the file's encoding, such as encoding=latin-1"
     )
 

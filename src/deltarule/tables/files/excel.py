@@ -9,16 +9,22 @@ from typing import IO
 import polars as pl
 
 from deltarule.errors import EmptyError, MissingExtraError, ReadError
-from deltarule.tables.files.dialect import ROWS, Asked, header_names, numbered, place_header
+from deltarule.tables.files.dialect import (
+    ROWS,
+    DialectRequest,
+    header_names,
+    numbered,
+    place_header,
+)
 from deltarule.tables.files.encoding import CHUNK
-from deltarule.tables.polars import PROBLEMS, PolarsSource
+from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 
 # What a workbook may unpack to, and how many cells a sheet may have, filled or not.
 LARGEST_BOOK, MOST_CELLS = 2 << 30, 50_000_000
 CELL, LONGEST_CELL = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"'), 16
 
 
-def read_excel(path: Path, *, name: str, sheet: str | None, asked: Asked) -> PolarsSource:
+def read_excel(path: Path, *, name: str, sheet: str | None, asked: DialectRequest) -> PolarsSource:
     """The source of a sheet, the first unless it is named; in memory, as workbooks are small.
 
     Errors:  ReadError, EmptyError, ColumnError for a name twice, MissingExtraError

@@ -13,15 +13,22 @@ from urllib.parse import unquote
 import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, NotFoundError, ReadError
-from deltarule.tables.files.delimited import CsvSource
-from deltarule.tables.files.dialect import Asked
+from deltarule.tables.cast import as_category
+from deltarule.tables.column_names import column
+from deltarule.tables.files.csv_source import CsvSource
+from deltarule.tables.files.dialect import DialectRequest
 from deltarule.tables.files.dictionaries import arrow_dictionaries, parquet_dictionaries
 from deltarule.tables.files.encoding import CHUNK
-from deltarule.tables.files.formats import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
-from deltarule.tables.files.records import read_json, scan_lines
-from deltarule.tables.names import column
-from deltarule.tables.polars import PROBLEMS, Partitions, PolarsSource, collected, explained, said
-from deltarule.tables.values import as_category
+from deltarule.tables.files.json_source import read_json, scan_lines
+from deltarule.tables.files.sniff import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
+from deltarule.tables.polars_source import (
+    PROBLEMS,
+    Partitions,
+    PolarsSource,
+    collected,
+    explained,
+    said,
+)
 
 # What standard input comes from, if that is a file.
 INCOMING = Path("/dev/stdin")
@@ -67,7 +74,7 @@ def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsS
     return source
 
 
-def _asked(how: Mapping[str, str]) -> Asked:
+def _asked(how: Mapping[str, str]) -> DialectRequest:
     """What was said of the dialect.
 
     Errors:  ReadError for what is no such setting or value
@@ -87,7 +94,7 @@ def _asked(how: Mapping[str, str]) -> Asked:
     separator = SEPARATORS.get(separator, separator) if separator else None
     if separator and separator == quote:
         raise ReadError(f"separator and quote are both {quote}: they differ in every table")
-    return Asked(
+    return DialectRequest(
         separator=separator,
         quote="" if quote == "none" else quote,
         header=how["header"] == "yes" if "header" in how else None,
@@ -96,7 +103,7 @@ def _asked(how: Mapping[str, str]) -> Asked:
     )
 
 
-def _standard_input(how: Mapping[str, str], asked: Asked) -> PolarsSource:
+def _standard_input(how: Mapping[str, str], asked: DialectRequest) -> PolarsSource:
     """What comes in, first copied to a temporary file: it can be read once, files can again."""
     if sys.stdin is None:
         raise ReadError(f"{STANDARD_INPUT} is closed: give a file, or send a table to it")
@@ -207,7 +214,11 @@ def _partitions(files: Sequence[Path], root: Path) -> Partitions:
 
 
 def _opened(
-    paths: Sequence[Path], name: str, how: Mapping[str, str], asked: Asked, partitions: Partitions
+    paths: Sequence[Path],
+    name: str,
+    how: Mapping[str, str],
+    asked: DialectRequest,
+    partitions: Partitions,
 ) -> PolarsSource:
     """The source of files that are of one format."""
     called = {str(path): name if len(paths) == 1 else str(path) for path in paths}

@@ -9,7 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from deltarule.errors import OutputError
-from deltarule.tables.polars import PROBLEMS
+from deltarule.tables.polars_source import PROBLEMS
 
 Sink = Callable[[pl.LazyFrame, Path], object]
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.comparing import Compared, compared
-from deltarule.goodness.classes import ClassFigures
-from deltarule.model import Model
+from deltarule.metrics.classification import ClassMetrics
+from deltarule.model import overview
+from deltarule.model.effects import Sample, effects
+from deltarule.model.evaluate import Evaluation, evaluate
+from deltarule.model.evaluation_html import told
+from deltarule.model.model import Model
+from deltarule.model.predictor import Predictor, widening
+from deltarule.model.record import Record
 from deltarule.rule.predict import Array
-from deltarule.saved import Record
-from deltarule.scorer import Scorer, widening
 from deltarule.tables.frames import open_table
-from deltarule.views import figures, html, overview
-from deltarule.views.compared import told
-from deltarule.views.effects import Sample, effects
+from deltarule.views import figures, html
 from deltarule.views.report.rows import SAMPLE_ROWS, Rows
 
 OUTPUTS_SHOWN = 3
@@ -36,17 +37,17 @@ def report(model: Model, table: Any) -> str:
     Errors:  as `Model.compare`
     """
     source, _ = open_table(table)
-    scorer = Scorer(model.record)
+    scorer = Predictor(model.record)
 
-    def read() -> tuple[Compared, Rows]:
+    def read() -> tuple[Evaluation, Rows]:
         rows = Rows(scorer.loss)
-        return compared(scorer, source, watch=rows.add), rows
+        return evaluate(scorer, source, watch=rows.add), rows
 
     found, rows = widening(source, read)
     return page(model.record, found, rows, source.name)
 
 
-def page(record: Record, found: Compared, rows: Rows, table: str) -> str:
+def page(record: Record, found: Evaluation, rows: Rows, table: str) -> str:
     """The page of a comparison and the rows that were kept from it."""
     sample = Sample(rows.frame, rows.inputs)
     steps = list(overview.course(record))
@@ -87,7 +88,7 @@ def _foot(record: Record, rows: Rows) -> list[str]:
     ]
 
 
-def _close(record: Record, found: Compared, rows: Rows, table: str) -> Iterator[str]:
+def _close(record: Record, found: Evaluation, rows: Rows, table: str) -> Iterator[str]:
     """How close predictions come, for each target; of classes, for each one."""
     yield from overview.errors(record, table, found.outputs)
     outputs = record.contract.outputs
@@ -130,7 +131,7 @@ def _answers(predicted: Array, actual: Array, output: str, of: str) -> str:
     return html.figure(made, f"Predictions by answer{of}", says, html.table(head, rows))
 
 
-def _calibrated(found: ClassFigures, output: str, of: str) -> str:
+def _calibrated(found: ClassMetrics, output: str, of: str) -> str:
     """Rows predicted alike, and how many of them are yes."""
     bins = found.calibration
     low, high = wilson([one.happened for one in bins], [one.rows for one in bins])

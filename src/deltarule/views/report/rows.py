@@ -9,9 +9,9 @@ Shapes: n rows kept, p inputs, k outputs.
 import numpy as np
 import polars as pl
 
-from deltarule.rule.losses.loss import Loss
+from deltarule.model.predictor import PredictedRows
+from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
-from deltarule.scorer import Scored
 
 SAMPLE_ROWS = 5_000
 SEED = 0
@@ -31,7 +31,7 @@ class Rows:
         self._frames: list[pl.DataFrame] = []
         self.inputs = self.predictions = self.targets = np.empty((0, 0))
 
-    def add(self, batch: pl.DataFrame, scored: Scored) -> None:
+    def add(self, batch: pl.DataFrame, scored: PredictedRows) -> None:
         """Some rows of a table, and what was made of those that have a target."""
         drawn = self._random.random(len(scored.targets))
         limit = self._keys.max() if len(self._keys) == SAMPLE_ROWS else 1.0
@@ -49,7 +49,7 @@ class Rows:
             return np.concatenate([added[:0] if first else before, added])[keep]
 
         self.inputs = kept(self.inputs, scored.inputs[new])
-        self.predictions = kept(self.predictions, self._loss.mean(scored.scores[new]))
+        self.predictions = kept(self.predictions, self._loss.inverse_link(scored.scores[new]))
         self.targets = kept(self.targets, scored.targets[new])
 
     @property

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
-from deltarule.views.ledger import Ledger
+from deltarule.trace.ledger import Ledger
 from deltarule.views.theme import DARK, LIGHT, css_names
-from deltarule.web.app.drawing import (
+from deltarule.web.app.payload import (
     Look,
     Open,
     begun,

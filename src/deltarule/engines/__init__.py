@@ -1,0 +1,1 @@
+"""Engines: who answers questions about rows. Today: threads of this machine."""

@@ -1,0 +1,134 @@
+"""learn(): table -> schema -> moments or rows -> learner -> model. The only place that chooses.
+
+squared loss, no learner named   solved exactly from the moments of one read
+a learner, on squared loss       steps on the moments, or on the rows where they are few
+other losses                     Newton steps on the rows: in memory, or by further reads
+an explicit alpha                plain descent on the inputs as they stand
+batches                          steps on some rows at a time: in memory, or by a read an epoch
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from deltarule.errors import LearningError
+from deltarule.fit.finite import finite_results
+from deltarule.fit.held_out_alarm import with_alarm
+from deltarule.fit.iterate import Iteration
+from deltarule.fit.outcome import record
+from deltarule.fit.settings import Settings, taking_settings
+from deltarule.fit.target_group import TargetGroup, rows_kept, target_groups
+from deltarule.fit.test_table import check_other, evaluated_on
+from deltarule.fit.validate import check_folds, check_members, check_targets
+from deltarule.model.model import Model
+from deltarule.rule.predict import Weights
+from deltarule.rule.train import Step
+from deltarule.tables.filtered import where_of
+from deltarule.tables.frames import open_table
+from deltarule.tables.one_read import Keep, Read, read
+from deltarule.tables.plan import Plan
+
+
+class Run:
+    """One run of learning: iterate over it for the steps, then ask for its model.
+
+    Reading happens when it is made. With `watched`, steps are taken also where there is an exact
+    solution.
+    """
+
+    def __init__(self, table: Any, settings: Settings, *, watched: bool = False) -> None:
+        source, _ = open_table(table)
+        name = source.name
+        source = where_of(source, settings.where)
+        self._files = [*source.files]
+        if settings.hold_out is not None:
+            other, _ = open_table(settings.hold_out)
+            self._files += other.files
+            check_other(table, settings.hold_out, (name, other.name))
+        if watched and settings.chosen == "exact":
+            settings = replace(settings, learner="descent")
+
+        def kept(made: Plan) -> Keep:
+            return rows_kept(settings, made)
+
+        self.watched = watched
+        self._begin(read(source, settings.asked, progress=settings.progress, keep=kept), settings)
+
+    def again(self, settings: Settings) -> "Run":
+        """Another run on what was read, with settings that ask for the same columns in it."""
+        run = Run.__new__(Run)
+        run._files, run.watched = self._files, self.watched
+        run._begin(self.read, settings)
+        return run
+
+    def _begin(self, found: Read, settings: Settings) -> None:
+        self.read, self.settings = found, settings
+        check_folds(found, settings)
+        check_targets(found, settings)
+        self.groups = target_groups(found, settings, watched=self.watched)
+        for group in self.groups:
+            check_members(group)
+
+    @property
+    def group(self) -> TargetGroup:
+        """The one group of all targets.
+
+        Errors:  LearningError where they do not share a loss
+        """
+        if len(self.groups) > 1:
+            raise LearningError(
+                "steps are shown of targets that share a loss: predict them one by one"
+            )
+        return self.groups[0]
+
+    @property
+    def stepwise(self) -> Iteration | None:
+        """What takes the steps; None where the weights are solved exactly."""
+        return self.group.stepwise
+
+    def start_at(self, weights: Weights) -> None:
+        """Begin at these weights, in the inputs' own units, whatever the settings say."""
+        self.group.start_at(weights)
+
+    def __iter__(self) -> Iterator[Step]:
+        return self.group.steps()
+
+    def model(self) -> Model:
+        """The model, after whatever steps are still to take."""
+        # On matrices of this size a second BLAS thread gains little, and loses much where the
+        # machine is busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
+        # What overflows in the columns' own units is told as unknown, or refused below.
+        name = self.read.source.name
+        with threadpool_limits(1, user_api="blas"), finite_results(name):
+            outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
+            made = record(self.read, outcomes)
+        if self.settings.hold_out is not None:
+            made = evaluated_on(made, self.read, self.settings)
+        return Model(with_alarm(made), read=self._files)
+
+
+@taking_settings(Settings)
+def learn(table: Any, settings: Settings) -> Model:
+    """The model that predicts some columns of a table from others.
+
+    `table` is a path to a file, a database's address, a dataframe, a dict of columns or a list of
+    dicts. Settings are given by name, as `predict="gross"`; `Settings` says what each means.
+    Squared loss is solved exactly unless a learner or an alpha is given.
+
+    Errors:  TableError and its kinds for a table that cannot be used; LearningError for settings
+    """
+    return Run(table, settings).model()
+
+
+@taking_settings(Settings)
+def steps(table: Any, settings: Settings) -> Iterator[Step]:
+    """The steps of learning, one after the other: what was predicted, compared and learnt.
+
+    With `alpha`, plain descent on the inputs as they stand from `start`; without, descent on
+    standardised inputs with the fastest alpha. Weights are in the inputs' own units either way.
+
+    Errors:  as `learn`
+    """
+    return iter(Run(table, settings, watched=True))

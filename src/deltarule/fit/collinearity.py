@@ -1,0 +1,30 @@
+"""Dependencies: inputs that others tell exactly, by name. No row can say which weight is whose."""
+
+from deltarule.model.summary import first_of
+from deltarule.rule.predict import Array, Mask
+from deltarule.solvers.least_squares import dependent
+from deltarule.tables.one_read import Read
+
+GROUPS_SHOWN = 5
+
+
+def collinear_columns(read: Read, held: Mask, null: Array, meaning: str) -> list[str]:
+    """A note on the inputs that others tell, with what that means for the weights.
+
+    Shapes:  held (p,), null (free inputs, directions) as in `Solution`
+    """
+    free = [
+        column if level is None else f"{column}={level}"
+        for (column, level), still in zip(read.schema.inputs, held, strict=True)
+        if not still
+    ]
+    groups = [group for group in dependent(null) if len(group) > 1]
+    if not groups:
+        return []
+    told = "; ".join(
+        f"{free[leader]} depends on {first_of([free[other] for other in others])}"
+        for leader, *others in groups[:GROUPS_SHOWN]
+    )
+    more = len(groups) - GROUPS_SHOWN
+    told += f"; {more} more inputs depend on others" if more > 0 else ""
+    return [f"{told}: {meaning}"]

@@ -1,0 +1,180 @@
+"""What was understood of a table: each column's kind, what it holds, what becomes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from deltarule.errors import ColumnError
+from deltarule.fit.settings import whole, words_in
+from deltarule.model.record import ColumnRecord
+from deltarule.tables.frames import open_table
+from deltarule.tables.one_read import Keep, Progress, Read, read
+from deltarule.tables.plan import Plan, plan
+from deltarule.tables.request import MOST_LEVELS, Request
+from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
+from deltarule.tables.terms import date_parts
+from deltarule.tables.text_columns import formatted
+from deltarule.views import html, text
+from deltarule.views.format import number
+
+LEVELS_SHOWN = 4
+LEFT_OUT_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class TableOverview:
+    """A table as `learn` would read it."""
+
+    name: str
+    dialect: str
+    rows: int | None
+    notes: list[str]
+    columns: pl.DataFrame
+
+    @property
+    def headline(self) -> str:
+        """What the table is."""
+        rows = "" if self.rows is None else f", {self.rows:,} rows"
+        return f"{self.name}: {self.dialect}{rows}"
+
+    def __str__(self) -> str:
+        listed = text.table(self.columns.columns, self.columns.rows())
+        return "\n\n".join([self.headline, listed, *self.notes])
+
+    def _repr_html_(self) -> str:
+        listed = html.table(self.columns.columns, self.columns.rows())
+        return html.cell(html.sentences([self.headline]) + listed + html.listed(self.notes))
+
+
+def columns(
+    table: Any,
+    *,
+    missing_words: str | Sequence[str] = (),
+    dates: str | Sequence[str] | None = None,
+    levels: int = MOST_LEVELS,
+    progress: Progress | None = None,
+) -> TableOverview:
+    """Read a table once and say what was understood of it, without learning anything.
+
+    Errors:  TableError and its kinds; LearningError for settings
+    """
+    source, _ = open_table(table)
+    least = whole("levels", levels, least=1)
+    words = words_in(missing_words)
+    asked = Request(predict=(), dates=date_parts(dates), levels=least, missing_words=words)
+    try:
+        found = read(source, asked, progress=progress, keep=Keep(0))
+    except ColumnError:
+        read_as = formatted(source, asked)
+        made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
+        if made.numbers or made.categories:
+            raise
+        # Nothing in it can be an input: the look says why.
+        rows, notes = source.rows, read_as.notes
+        told = [*_became(made), *map(_left_out, made.left_out)]
+    else:
+        rows, notes, told = found.examples, found.notes, _told(found)
+    schema = {"column": pl.String, "kind": pl.String, "seen": pl.String}
+    frame = pl.DataFrame(told, schema={**schema, "missing": pl.Int64, "done": pl.String})
+    return TableOverview(source.name, source.dialect, rows, notes, frame)
+
+
+def records(found: Read) -> list[ColumnRecord]:
+    """What was done with each column, in words, as a model keeps it."""
+    told = []
+    for one in _told(found):
+        parts = [one["done"], one["seen"] and f"seen: {one['seen']}"]
+        if one["missing"]:
+            parts.append(f"{one['missing']:,} missing")
+        done = "; ".join(part for part in parts if part)
+        told.append(ColumnRecord(column=one["column"], kind=one["kind"], done=done))
+    return told
+
+
+def left_out_notes(found: Read) -> list[str]:
+    """A line for each column that is no input, and why; those that were named all, else a few."""
+    lines = [
+        f"{column.name or 'the column without a name'} is left out: {column.why}"
+        for column in found.schema.left_out
+    ]
+    lines += [
+        f"{column} is left out: no part of a date or time that it has was asked for"
+        for column, parts in found.plan.became.items()
+        if not parts
+    ]
+    if found.plan.asked.using or len(lines) <= LEFT_OUT_SHOWN + 1:
+        return lines
+    more = len(lines) - LEFT_OUT_SHOWN
+    return [
+        *lines[:LEFT_OUT_SHOWN],
+        f"{more:,} other columns are left out too: deltarule columns says why",
+    ]
+
+
+def _told(found: Read) -> list[dict[str, Any]]:
+    schema = found.schema
+    told = [_number(c) if isinstance(c, Number) else _category(c) for c in schema.columns]
+    for target in schema.targets:
+        seen = f"{number(target.low)} to {number(target.high)}"
+        told.append(_row(target.name, "target", "predicted", seen))
+    if schema.offset:
+        seen = f"{number(schema.offset.low)} to {number(schema.offset.high)}"
+        told.append(_row(schema.offset.name, "offset", "added to every score", seen))
+    if schema.row_weight:
+        told.append(_row(schema.row_weight, "weight", "counts rows"))
+    asked = found.plan.asked
+    if asked.group:
+        told.append(_row(asked.group, "group", "keeps rows that are held out together"))
+    if asked.cluster and asked.cluster != asked.group:
+        told.append(_row(asked.cluster, "cluster", "keeps rows together for standard errors"))
+    if asked.time:
+        told.append(_row(asked.time, "time", "orders the rows that are held out"))
+    return [*told, *_became(found.plan), *map(_left_out, schema.left_out)]
+
+
+def _row(column: str, kind: str, done: str, seen: str = "", missing: float = 0) -> dict[str, Any]:
+    return {"column": column, "kind": kind, "seen": seen, "missing": round(missing), "done": done}
+
+
+def _number(column: Number) -> dict[str, Any]:
+    done = _made(column)
+    if column.missing:
+        own = ", with an input of its own for that" if column.gap else ""
+        done += f"; missing ones filled with the mean {number(column.mean)}{own}"
+    seen = f"{number(column.low)} to {number(column.high)}"
+    return _row(column.name, column.kind, done, seen, column.missing)
+
+
+def _category(column: Category) -> dict[str, Any]:
+    levels = [level for level in column.known if level not in (MISSING, OTHER)]
+    shown = ", ".join(f"{level} {column.known[level]:,.0f}" for level in levels[:LEVELS_SHOWN])
+    seen = f"{len(levels)} levels: {shown}" + (", ..." if len(levels) > LEVELS_SHOWN else "")
+    done = f"compared with {column.reference}" if column.reference else "each level with a weight"
+    if column.expression is not None:
+        done = f"{_made(column)}, {done}"
+    if column.pooled:
+        done += f"; {column.pooled:,} seen too seldom share {OTHER}"
+    missing = column.known.get(MISSING, 0.0)
+    if missing:
+        done += "; missing counts as a level"
+    return _row(column.name, "category", done, seen, missing)
+
+
+def _made(column: Number | Category) -> str:
+    if column.expression is None:
+        return "used as it is"
+    # A computed input's name says how; a column that keeps its name does not.
+    return "computed" if column.name == column.expression else f"read as {column.expression}"
+
+
+def _became(made: Plan) -> list[dict[str, Any]]:
+    return [
+        _row(column, "date", f"became {', '.join(parts)}" if parts else "left out: not asked for")
+        for column, parts in made.became.items()
+    ]
+
+
+def _left_out(column: LeftOut) -> dict[str, Any]:
+    return _row(column.name, column.kind, f"left out: {column.why}")

@@ -1,0 +1,349 @@
+"""Held-out errors of losses that are learnt in steps: every fold at once, in few passes.
+
+All folds begin at the weights of all rows, where one pass tells what each fold says. What the
+others of a fold say is their sum, and one of Newton's steps leads to what they learn without it:
+
+    weights(f) = weights - inv(sum of curvature but f's) @ (sum of weight_delta but f's)
+
+A second pass judges each row by the weights that were learnt without it. Where the folds' curvature
+disagrees, as it does of few rows or where single rows reach far, the step may not be enough: then
+passes go on, in which each fold's weights are told what the other folds say to them.
+
+Forward in time a fold is told only what the earlier ones say, and its weights begin at none.
+
+Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+
+import numpy as np
+from scipy.linalg import LinAlgError, eigh
+
+from deltarule.engines.local import Batch, ByFold, RowSource
+from deltarule.fit.outcome import HeldOut
+from deltarule.fit.smoothing import DampedNewton
+from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.problem import LinearProblem
+from deltarule.moments.splits import Split, SplitScheme
+from deltarule.rule.compare import Comparison, Objective
+from deltarule.rule.learn import Learner
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.solvers.least_squares import guessing_error, rank
+from deltarule.solvers.newton import Newton, Taken
+from deltarule.solvers.penalty import Lasso
+from deltarule.solvers.proximal import ProximalNewton
+
+Penalise = Callable[[Objective], Objective]
+"""Puts the penalty, if there is one, beside an objective's loss."""
+
+# Folds whose curvature is within this share of the whole's hold no row that moves weights by far:
+# one of at most a fortieth of the curvature along any way. Then a step is off by a hundredth.
+STEADY = 0.2
+# Having arrived, a step promises less than this share of what the first one did: weights are then
+# within a ten-thousandth of the way.
+SETTLED = 1e-8
+# The same where the first step began far off, at weights of 0.
+SETTLED_FROM_FAR = 1e-12
+STEPS = 40
+
+
+@dataclass(frozen=True)
+class FoldOptimum:
+    """An objective asked at one place only, whose answer is known."""
+
+    comparison: Comparison
+    has_hessian: bool = True
+
+    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
+        return self.comparison
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What rows say to the weights of each fold that they teach, and how far off its own are.
+
+    Shapes:  errors (k,): summed (prediction - target) ** 2 by the weights learnt without them
+    """
+
+    fold_weights: ByFold[Comparison]
+    errors: ByFold[Array]
+
+    def __add__(self, other: "_Told") -> "_Told":
+        return _Told(self.fold_weights + other.fold_weights, self.errors + other.errors)
+
+
+@dataclass
+class _Fold:
+    """What some folds teach a fold, and its errors by the best weights yet."""
+
+    teachers: tuple[int, ...]
+    weights: Weights
+    frozen: Mapping[str, Mask] | None
+    state: object = None
+    least: float = np.inf
+    errors: Array | None = None
+    at_start: float = np.nan
+    settled: bool = False
+    best: Weights = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Judges each fold by weights learnt from others, starting from those of all rows.
+
+    Forward in time they start at 0. Either is honest only where the rows learnt from determine the
+    weights (`determined`): what others taught would stay in them. Inputs that never vary in the
+    rows learnt from have a weight of 0, whatever all rows say of them. They are learnt with one
+    loss of the path after the other: most have but one.
+    """
+
+    rows: RowSource
+    model: Linear
+    path: Sequence[Loss]
+    problem: LinearProblem
+    spans: Sequence[slice]
+    penalised: Penalise
+    kinks: Lasso | None = None
+
+    @property
+    def _newton(self) -> Newton | ProximalNewton:
+        """The learner of one step, which meets kinks and ranges where there are any."""
+        return Newton() if self.kinks is None else ProximalNewton(self.kinks)
+
+    def held_out(
+        self,
+        weights: Weights,
+        folds: Sequence[Moments],
+        splits: SplitScheme,
+        found: Mapping[int, Comparison] | None = None,
+    ) -> HeldOut | None:
+        """The errors on held-out rows; None where there are none.
+
+        `found` is what each fold says to these weights, where they are the best for all rows.
+        """
+        judged = splits.of(folds)
+        if not judged:
+            return None
+        near = found is not None and len(self.path) == 1 and not splits.forward
+        if found is not None and near and steady(found):
+            fold_weights = {s.judged: self._without(s, weights, found) for s in judged}
+            errors = self._errors(fold_weights)
+        else:
+            first = {s.judged: self._first(weights, s, folds, splits) for s in judged}
+            errors = self._learn(first, SETTLED_FROM_FAR if splits.forward else SETTLED)
+            fold_weights = {fold: one.best for fold, one in first.items()}
+        return self._summed(errors, fold_weights, folds, splits)
+
+    def determined(self, folds: Sequence[Moments], splits: SplitScheme) -> bool:
+        """Whether each fold's training rows determine all weights that all rows do.
+
+        Of inputs that vary in them. Other weights would keep what the judged rows taught them.
+        """
+        for split in splits.of(folds):
+            teach = total([folds[fold] for fold in split.learnt])
+            free = np.flatnonzero((self.problem.of(teach).spread > 0) & ~self.problem.held)
+            inputs = np.asarray(self.problem.inputs, dtype=np.intp)[free].tolist()
+            few, all_rows = (
+                LeastSquares.of(one, inputs, [], intercept=self.problem.intercept)
+                for one in (teach, total(folds))
+            )
+            known = rank(few)
+            if known < len(inputs) and known < rank(all_rows):
+                return False
+        return True
+
+    def judged(
+        self, fold_weights: Mapping[int, Weights], folds: Sequence[Moments], splits: SplitScheme
+    ) -> HeldOut:
+        """The errors on held-out rows by weights that were learnt without them."""
+        return self._summed(self._errors(fold_weights), fold_weights, folds, splits)
+
+    def _summed(
+        self,
+        errors: Mapping[int, Array],
+        fold_weights: Mapping[int, Weights],
+        folds: Sequence[Moments],
+        splits: SplitScheme,
+    ) -> HeldOut:
+        targets = list(self.problem.targets)
+        guessing = np.zeros(len(targets))
+        for fold, others in splits.pairs(folds):
+            unit = fold.scale[targets]
+            guessing += guessing_error(fold, others, targets) * unit**2
+        rows = sum(folds[one.judged].rows for one in splits.of(folds))
+        # A target's error is that of all its outputs.
+        starts = [span.start for span in self.spans]
+        off = np.add.reduceat(reduce(add, errors.values()), starts)
+        return HeldOut(
+            *(
+                len(fold_weights),
+                rows,
+                off,
+                np.add.reduceat(guessing, starts),
+                np.ones(len(starts)),
+            ),
+            fold_weights=fold_weights,
+        )
+
+    def _without(self, split: Split, weights: Weights, found: Mapping[int, Comparison]) -> Weights:
+        """Where a step from here leads that only the teachers of a fold have a say in."""
+        said = reduce(add, (found[fold] for fold in split.learnt))
+        told = self._average(said, weights, self.problem.frozen)
+        return self._newton.step(weights, told, None)[0]
+
+    def _first(
+        self, weights: Weights, split: Split, folds: Sequence[Moments], splits: SplitScheme
+    ) -> _Fold:
+        """Where a fold's weights start: what the rows that are judged say is not among it."""
+        teach = total([folds[fold] for fold in split.learnt])
+        frozen = self.problem.frozen_on(teach)
+        first = self._none(weights, teach) if splits.forward else weights
+        if frozen is not self.problem.frozen:
+            still = ~(self.problem.of(teach).spread > 0) & ~self.problem.held
+            first = {**first, "weight": np.where(still[:, None], 0.0, first["weight"])}
+        return _Fold(split.learnt, first, frozen)
+
+    def _none(self, weights: Weights, teach: Moments) -> Weights:
+        """Weights that no row has taught: 0, or what they are frozen at, and the mean's score."""
+        none = {name: np.zeros_like(array) for name, array in weights.items()}
+        targets = list(self.problem.targets)
+        with np.errstate(divide="ignore"):
+            score = self.path[0].link(teach.mean[targets] * teach.scale[targets])
+        if "intercept" in none and np.isfinite(score).all():
+            none["intercept"] = score
+        frozen = self.problem.frozen
+        if frozen is None:
+            return none
+        return {name: np.where(frozen[name], weights[name], array) for name, array in none.items()}
+
+    def _average(
+        self, comparison: Comparison, weights: Weights, frozen: Mapping[str, Mask] | None
+    ) -> Comparison:
+        """What a learner sees of it."""
+        whole = self.penalised(FoldOptimum(comparison))(weights, hessian=True)
+        return (whole if frozen is None else whole.freeze(frozen)).average()
+
+    def _errors(self, learnt: Mapping[int, Weights]) -> dict[int, Array]:
+        """Each fold's errors by the weights learnt without it."""
+        return self.rows.total(lambda batch: self._off(batch, learnt), by_fold=True)
+
+    def _off(self, batch: Batch, learnt: Mapping[int, Weights]) -> ByFold[Array]:
+        """How far off each fold's rows are by the weights learnt without it: (k,) summed."""
+        judged = [fold for fold in batch.folds if fold in learnt]  # the first period is not
+        scores = np.zeros_like(batch.targets)
+        for fold in judged:
+            span = batch.folds[fold]
+            scores[span] = batch.only(span).scores(self.model, learnt[fold])
+        off = (self.path[-1].inverse_link(scores) - batch.targets) ** 2
+        spans = {fold: batch.folds[fold] for fold in judged}
+        return ByFold({fold: batch.each[span] @ off[span] for fold, span in spans.items()})
+
+    def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
+        """Each fold's errors by weights learnt without it, step by step: a pass for each."""
+        rounded = len(self.path) > 1 and self.kinks is None
+        learner: Learner = DampedNewton() if rounded else self._newton
+        for loss in self.path:
+            for one in learnt.values():
+                one.state, one.least, one.settled = learner.start(one.weights), np.inf, False
+            for number in range(STEPS):
+                told = self._ask(loss, learnt)
+                going = {fold: one for fold, one in learnt.items() if not one.settled}
+                for fold, one in going.items():
+                    compared = self._average(told.fold_weights[fold], one.weights, one.frozen)
+                    _move(learner, one, compared, told.errors[fold], settled, first=number == 0)
+                if all(one.settled for one in going.values()):
+                    break
+        return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
+
+    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> _Told:
+        """What every row says to the weights of the folds it teaches, if they are on their way."""
+
+        def answer(batch: Batch) -> _Told:
+            fold_weights = ByFold[Comparison]()
+            asked: Weights | None = None
+            for fold, one in learnt.items():
+                runs = _runs([span for of, span in batch.folds.items() if of in one.teachers])
+                if one.settled or not runs:
+                    continue
+                if one.weights is not asked:
+                    asked = one.weights
+                    compared = batch.compare(self.model, loss, asked)
+                fold_weights[fold] = reduce(add, (compared.sum(run, hessian=True) for run in runs))
+            return _Told(
+                fold_weights, self._off(batch, {of: one.weights for of, one in learnt.items()})
+            )
+
+        return self.rows.total(answer, by_fold=True)
+
+
+def _runs(spans: Sequence[slice]) -> list[slice]:
+    """The same rows in as few slices as there can be; the spans are in order."""
+    runs: list[slice] = []
+    for span in spans:
+        if runs and runs[-1].stop == span.start:
+            runs[-1] = slice(runs[-1].start, span.stop)
+        else:
+            runs.append(span)
+    return runs
+
+
+def _move(
+    learner: Learner,
+    one: _Fold,
+    compared: Comparison,
+    errors: Array,
+    settled: float,
+    *,
+    first: bool,
+) -> None:
+    """Take a step, unless it promises next to nothing."""
+    if first or compared.loss <= one.least:
+        one.least, one.errors, one.best = compared.loss, errors, one.weights
+    stepped, state = learner.step(one.weights, compared, one.state)
+    fresh = isinstance(state, Taken) and state.share == 1
+    promised = _promised(one.weights, compared, learner, state.way if fresh else None)
+    one.at_start = promised if first else one.at_start
+    one.settled = promised <= settled * one.at_start
+    if one.settled:
+        one.errors, one.best = errors, one.weights
+    else:
+        one.weights, one.state = stepped, state
+
+
+def _promised(
+    weights: Weights, compared: Comparison, learner: Learner, way: Weights | None
+) -> float:
+    """How far the loss would fall along Newton's step, `way` if it is known, if it were a plane."""
+    if way is None:
+        newton = learner if isinstance(learner, ProximalNewton) else Newton()
+        way = newton.step(weights, compared, None)[1].way
+    promised = float(sum(np.sum(g * way[n]) for n, g in compared.weight_delta.items()))
+    if isinstance(learner, ProximalNewton):
+        there = {name: array - way[name] for name, array in weights.items()}
+        promised += learner.penalty.shrunk_by(weights) - learner.penalty.shrunk_by(there)
+    return promised
+
+
+def steady(found: Mapping[int, Comparison]) -> bool:
+    """Whether every fold's curvature, a row's worth of it, is nearly that of all rows."""
+    whole = reduce(add, found.values()).average().hessian
+    if whole is None or not np.isfinite(whole).all():
+        return False
+    for one in found.values():
+        own = one.average().hessian
+        assert own is not None, "what was found has curvature"
+        for block, of_all in zip(own, whole, strict=True):
+            # No eigenvalue is nearer to 1 than every weight's own curvature is.
+            if np.any(np.abs(np.diag(block - of_all)) > STEADY * np.diag(of_all)):
+                return False
+            try:
+                apart = eigh(block - of_all, of_all, eigvals_only=True)
+            except LinAlgError:
+                return False  # some way has no curvature
+            if np.max(np.abs(apart)) > STEADY:
+                return False
+    return True

@@ -1,0 +1,129 @@
+"""Penalties tried on held-out rows, and the one that earns its place.
+
+Of a ridge and a lasso that are both to be chosen, every pair is tried: the elastic net.
+
+Shapes: c candidates, the first of them what holds weights anyway; f folds, t targets.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.fit.penalties import Choice, Penalties
+from deltarule.moments.one_standard_error import relative, surely_lower
+from deltarule.rule.predict import Array
+from deltarule.solvers.least_squares import DECADES
+from deltarule.views.format import number
+
+# Beside every strength of lasso these ridges are tried.
+BESIDE = np.array([0.0, 1e-3, 1e-2, 0.1, 1.0])
+
+
+@dataclass(frozen=True)
+class CVResult:
+    """Each candidate's strengths, and its loss on the rows of each fold, learnt without them.
+
+    Candidates are judged by how far their loss is above the least that these targets allow.
+
+    Shapes:  ridge, lasso (c,); errors (c, f, t), summed, above `least` (f, t); rows (f,); guessing
+             (f, t), the same of a score that all rows share; unit (t,), what errors are in
+    """
+
+    ridge: Array
+    lasso: Array
+    errors: Array
+    rows: Array
+    guessing: Array
+    unit: Array
+    least: Array
+
+    def __add__(self, other: "CVResult") -> "CVResult":
+        """These and others, on the same folds."""
+        return CVResult(
+            np.concatenate([self.ridge, other.ridge]),
+            np.concatenate([self.lasso, other.lasso]),
+            np.concatenate([self.errors, other.errors]),
+            self.rows,
+            self.guessing,
+            self.unit,
+            self.least,
+        )
+
+    def choice(self, at: int) -> Choice:
+        """A candidate's strengths."""
+        return Choice(float(self.ridge[at]), float(self.lasso[at]))
+
+    def mean(self) -> Array:
+        """Each candidate's mean loss over all held-out rows: (c, t)."""
+        mean: Array = (self.errors + self.least).sum(axis=1) / self.rows.sum() * self.unit
+        return mean
+
+    def error(self) -> Array:
+        """How sure these means are, by how the folds differ: standard errors (c, t)."""
+        each = (self.errors + self.least) / self.rows[:, None] * self.unit
+        folds = len(self.rows)
+        if folds < 2:
+            return np.full(each.shape[::2], np.nan)
+        error: Array = np.std(each, axis=1, ddof=1) / np.sqrt(folds)
+        return error
+
+    def chosen(self) -> int:
+        """The candidate that earns its place: the first, unless the best is surely better.
+
+        Nor are two penalties taken where one does as well.
+        """
+        errors = relative(self.errors, self.guessing)
+        mean = errors.sum(axis=1)
+        best = int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
+        if not surely_lower(errors[best], errors[0]):
+            return 0
+        single = np.flatnonzero((self.ridge == self.ridge[0]) | (self.lasso == self.lasso[0]))
+        simpler = int(single[np.argmin(mean[single])])
+        return best if surely_lower(errors[best], errors[simpler]) else simpler
+
+
+def on_grid(
+    penalties: Penalties,
+    lassos: Callable[[], Array],
+    tried: Callable[[Array, Array], CVResult],
+) -> CVResult:
+    """Every strength that may be chosen, tried; finer ones near a ridge that earns its place."""
+    given = penalties.given
+    some = lassos() if penalties.lasso.auto else np.array([given.lasso])
+    ridges = np.array([given.ridge])
+    if penalties.ridge.auto:
+        ridges = BESIDE if penalties.lasso.auto else DECADES
+    found = tried(ridges, some)
+    best = found.choice(found.chosen())
+    if not (penalties.ridge.auto and best.ridge):
+        return found
+    finer = best.ridge * np.logspace(-0.75, 0.75, 7)
+    return found + tried(np.concatenate([finer[:3], finer[4:]]), np.array([best.lasso]))
+
+
+def earned(penalties: Penalties, tried: CVResult, what: str, mean: Array) -> list[str]:
+    """Which penalty earned its place, or that none did where a lasso was to be chosen.
+
+    Shapes:  mean (c,), what is told of each candidate on held-out rows
+    """
+    chosen = tried.chosen()
+    if chosen:
+        now, first = tried.choice(chosen), tried.choice(0)
+        names = [
+            f"{name} {getattr(now, name):.3g}"
+            for name in ("ridge", "lasso")
+            if getattr(now, name) != getattr(first, name)
+        ]
+        whose, them = ("its", "it") if len(names) == 1 else ("their", "them")
+        return [
+            f"{' and '.join(names)} earned {whose} place: {what} on held-out rows is "
+            f"{number(mean[chosen])} with {them}, {number(mean[0])} without"
+        ]
+    if penalties.lasso.auto:
+        kinds = ["lasso", *(["ridge"] if penalties.ridge.auto else [])]
+        return [
+            f"no {' or '.join(kinds)} earned its place: none is better on held-out rows by a "
+            "standard error"
+        ]
+    return []

@@ -1,0 +1,215 @@
+"""What a person should look at before trusting a model, found while learning it. Few and telling.
+
+    leak          one column alone explains nearly all of a target, or tells its classes apart
+    told          a column that the others nearly tell, so that its weight is anyone's guess
+    one row       a number of which one row makes most of the variation: often a slip of the pen
+    counts        that stray further than their loss expects, so that the weights seem too sure
+
+`deltarule diagnose` looks further, row by row. Shapes: n rows, p inputs, c classes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.metrics.classification import both
+from deltarule.model.diagnostics import inflated_words
+from deltarule.model.record import FitRecord
+from deltarule.model.summary import first_of
+from deltarule.moments.inference import variance_inflation
+from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.rule.predict import Array
+from deltarule.solvers.least_squares import Normal, solve
+from deltarule.tables.one_read import Read
+from deltarule.tables.schema import Number, Schema, Target
+from deltarule.views.format import number, percent
+
+# One input that explains more than this share of the target alone may know it already.
+LEAK = 0.8
+LEAK_ROWS = 20
+# One that alone tells classes apart leaves fewer than this share of guessing's mistakes.
+MISTAKES_LEFT = 0.03
+# The classes of so many bins of a number are guessed, each from so many rows.
+BINS, BIN_ROWS = 50, 20
+# A column of this inflation has a weight ten times less sure than without the others.
+INFLATED, TOLD_SHOWN, MOST_INPUTS = 100.0, 2, 500
+# One row that makes more than this share of a number's variation.
+ONE_ROW = 0.5
+# Counts whose deviance is so many times what it should be.
+STRAYS = 2.0
+
+
+def data_checks(
+    read: Read, whole: Moments, fit: Sequence[FitRecord], losses: Sequence[str], errors: str
+) -> list[str]:
+    """All of it in words; `fit` and `losses` are those of the targets, `errors` the kind.
+
+    `whole` are the moments of all rows: of the inputs, then of the targets' outputs.
+    """
+    if read.examples < LEAK_ROWS:
+        return []
+    explained = _explained(read, whole, losses)
+    named = {one.column for one in explained}
+    apart = [one for one in _told_apart(read) if one.column not in named]
+    found = _beware(read.schema, explained, "explains {share} of {target}", "explain most of")
+    found += _beware(read.schema, apart, "tells {target} in {share} of rows", "tell")
+    found += [*_told(read, whole), *_one_row(read.schema, whole)]
+    freedom = whole.rows - len(read.schema.inputs) - 1
+    for target, one, loss in zip(read.schema.targets, fit, losses, strict=True):
+        strays = 0.0 if one.deviance is None or freedom <= 0 else one.deviance / freedom
+        if loss == "poisson" and errors == "classical" and strays > STRAYS:
+            found.append(
+                f"{target.name} varies {strays:.2g} times as much as poisson loss expects "
+                "(overdispersion), so the standard errors are too small: --errors robust gives "
+                "ones that hold"
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """A column that alone says nearly all of a target: what share, for an output of it."""
+
+    column: str
+    target: str
+    share: float
+    words: str
+
+
+def _beware(schema: Schema, found: Sequence[_Alone], one: str, many: str) -> list[str]:
+    """A line on the columns that alone say nearly all of a target; of kin only the best."""
+    best: dict[tuple[Any, str], _Alone] = {}
+    made_of = {column.name: frozenset(column.term.columns) for column in schema.columns}
+    for each in sorted(found, key=lambda each: -each.share):
+        # Powers of a number, and parts of a date, say what it says itself.
+        best.setdefault((made_of[each.column], each.target), each)
+    leaks = list(best.values())
+    if not leaks:
+        return []
+    if len(leaks) == 1:
+        says = f"{leaks[0].column} alone {one.format(share=leaks[0].words, target=leaks[0].target)}"
+        return [f"{says}: if it is part of it, or known only afterwards, learn without it"]
+    targets = list(dict.fromkeys(each.target for each in leaks))
+    of = [f" of {each.target}" if len(targets) > 1 else "" for each in leaks]
+    names = first_of([f"{e.column} ({e.words}{o})" for e, o in zip(leaks, of, strict=True)])
+    what = targets[0] if len(targets) == 1 else "these"
+    return [
+        f"{names} each alone {many} {what}: if one is part of it, or known only afterwards, learn "
+        "without it"
+    ]
+
+
+def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone]:
+    """Columns that alone explain nearly all of a target, beyond what as many would by chance."""
+    schema, n = read.schema, read.examples
+    p, found = len(schema.inputs), []
+    for loss, (target, outputs) in zip(losses, schema.target_spans().items(), strict=True):
+        for at in range(outputs.start, outputs.stop):
+            for column, span in schema.spans().items():
+                problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
+                variation = float(problem.targets[0])
+                error = float(problem.squared_error(solve(problem).weights)[0])
+                if loss == "logistic" and schema.row_weight is not None:
+                    # Trials stray within their shares, too: as yes and no.
+                    mean = float(whole.mean[p + at] * whole.scale[p + at])
+                    strays = mean * (1 - mean) * whole.rows / whole.scale[p + at] ** 2
+                    error, variation = error + strays - variation, strays
+                left = n - 1 - (span.stop - span.start)
+                if not variation > 0 or left < 1:
+                    continue
+                r2 = 1 - error / variation * (n - 1) / left
+                if r2 > LEAK:
+                    found.append(_Alone(column, target, r2, f"{r2:.0%}"))
+    return found
+
+
+def _told_apart(read: Read) -> Iterator[_Alone]:
+    """Columns by which alone classes, or yes and no, could be told."""
+    schema = read.schema
+    spans = schema.target_spans()
+    apart = [target for target in schema.targets if _is_apart(target)]
+    if not apart or len(schema.inputs) > MOST_INPUTS:
+        return
+    parts = list(read.some_rows())
+    inputs = np.concatenate([part.inputs for part in parts])
+    targets = np.concatenate([part.targets for part in parts])
+    if len(inputs) < LEAK_ROWS or not np.isin(targets, (0.0, 1.0)).all():
+        return
+    for target in apart:
+        member = both(targets[:, spans[target.name]])
+        wrong = len(member) - float(member.sum(axis=0).max())
+        for column, span in schema.spans().items():
+            right = _guessed(_group_of(inputs[:, span]), member)
+            if wrong > 0 and len(member) - right < MISTAKES_LEFT * wrong:
+                share = right / len(member)
+                yield _Alone(column, target.name, share, percent(share))
+
+
+def _is_apart(target: Target) -> bool:
+    """Whether a target is told apart: it has classes, or is 0 and 1."""
+    return bool(target.classes) or (target.low, target.high) == (0.0, 1.0)
+
+
+def _group_of(inputs: Array) -> NDArray[np.intp]:
+    """Which bin of a number, or which level of a category, rows are in: (n, inputs) -> (n,)."""
+    if inputs.shape[1] > 1 and np.isin(inputs, (0.0, 1.0)).all():
+        return np.where(inputs.any(axis=1), np.argmax(inputs, axis=1) + 1, 0)
+    values = inputs[:, 0]
+    bins = min(BINS, max(1, len(values) // BIN_ROWS))
+    edges = np.unique(np.quantile(values, np.arange(1, bins) / bins, method="higher"))
+    return np.searchsorted(edges, values, side="left")
+
+
+def _guessed(group: NDArray[np.intp], member: Array) -> float:
+    """How many rows are right when each group is guessed to be its most frequent class."""
+    counts = np.column_stack([np.bincount(group, of, group.max() + 1) for of in member.T])
+    # A group of few rows is right by chance: only the others count.
+    return float(counts.max(axis=1)[counts.sum(axis=1) >= BIN_ROWS / 2].sum())
+
+
+def _told(read: Read, whole: Moments) -> list[str]:
+    """Columns that others nearly tell, apart from those made of the same columns of the table."""
+    p = len(read.schema.inputs)
+    if p > MOST_INPUTS:
+        return []
+    problem = LeastSquares.of(whole, range(p), [], intercept=read.plan.asked.intercept)
+    made_of = {one.name: set(one.term.columns) for one in read.schema.columns}
+    found = []
+    for one in variance_inflation(Normal.of(problem).correlation, read.schema.spans()):
+        kin = any(made_of[one.column] & made_of[other] for other in one.by)
+        # Beyond that it depends on them, which is told elsewhere.
+        if INFLATED < one.inflation < 1e10 and not kin:
+            found.append(inflated_words(one))
+    return ["; ".join(found[:TOLD_SHOWN])] if found else []
+
+
+def _one_row(schema: Schema, whole: Moments) -> list[str]:
+    """A line on the numbers of which one row makes most of the variation."""
+    spans, found = schema.spans(), []
+    for column in schema.columns:
+        # What is computed, or says yes and no, may well be 0 in nearly every row.
+        if not isinstance(column, Number) or column.expression is not None:
+            continue
+        if (column.low, column.high) == (0.0, 1.0):
+            continue
+        at = spans[column.name].start
+        variation = float(whole.cross[at, at] * whole.scale[at] ** 2)
+        mean = float(whole.mean[at] * whole.scale[at])
+        far = max(column.low, column.high, key=lambda end: abs(end - mean))
+        if variation > 0 and np.isfinite(variation) and (far - mean) ** 2 > ONE_ROW * variation:
+            share = (far - mean) ** 2 / variation
+            found.append((share, column.name, number(far)))
+    if not found:
+        return []
+    found.sort(key=lambda one: -one[0])
+    if len(found) == 1:
+        share, name, far_ = found[0]
+        return [
+            f"one row's {name} is {far_} and makes {share:.0%} of all its variation: fix it if it "
+            "is wrong"
+        ]
+    names = first_of([f"{name} ({value}, {share:.0%})" for share, name, value in found])
+    return [f"one row makes most of the variation of each of {names}: fix them if they are wrong"]

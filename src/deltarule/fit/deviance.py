@@ -1,0 +1,200 @@
+"""Losses other than squared: certainty from curvature, figures from the deviance.
+
+    standard error = sqrt(dispersion * diag(inv(expected curvature))), in the inputs' own units
+    deviance = 2 * (loss - the least loss these targets allow)
+
+Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+
+import numpy as np
+
+from deltarule.engines.local import Batch, RowSource
+from deltarule.fit.sandwich import errors_of
+from deltarule.model.record import FitRecord
+from deltarule.moments.inference import inverses
+from deltarule.moments.standardize import Standardization
+from deltarule.rule.compare import Compared
+from deltarule.rule.learn import AlphaRange, alpha_range_of
+from deltarule.rule.loss import Loss, Parts, parts
+from deltarule.rule.predict import Array, Linear
+
+# Classes predicted this well have no finite best weights, only larger and larger ones.
+SEPARATED = 1e-6
+
+
+def standard_errors(hessian: Array, standard: Standardization, *, intercept: bool) -> Array:
+    """Each own weight's standard error, the intercept last; NaN where curvature cannot say.
+
+    At a dispersion of 1: times the root of another. Those of classes are of weights whose sum over
+    the classes is 0.
+    Shapes:  curvature (b, m, m), summed over rows -> (q, k)
+    """
+    jacobian = standard.jacobian(intercept=intercept)
+    return errors_of(inverses(hessian, len(jacobian)), jacobian)
+
+
+def own_alphas(hessian: Array, standard: Standardization, *, intercept: bool) -> AlphaRange | None:
+    """What alpha settles near these weights on the inputs as they stand, from average curvature."""
+    back = np.linalg.inv(standard.jacobian(intercept=intercept))
+    back = np.kron(np.eye(hessian.shape[1] // len(back)), back)
+    own = back.T @ hessian @ back
+    return alpha_range_of(own) if np.isfinite(own).all() else None
+
+
+@dataclass(frozen=True)
+class DevianceSums:
+    """How rows fit weights: sums of a pass, and what is made of them.
+
+    `losses` are those of the targets, `spans` where their outputs stand.
+    Shapes:  null (k,), the best scores that are the same for all rows; NaN where unknown
+    """
+
+    model: Linear
+    losses: Sequence[Loss]
+    spans: Sequence[slice]
+    null: Array
+
+    def sums(self, batch: Batch, compared: Compared) -> Array:
+        """What some rows say of each target: (t, sums)."""
+        nothing = self.null[None] if batch.offsets is None else self.null + batch.offsets
+        known = compared.parts if list(self.losses) == [compared.loss] else None
+        found = []
+        for loss, one in zip(self.losses, self.spans, strict=True):
+            scores, targets = compared.scores[:, one], batch.targets[:, one]
+            own = parts(loss, scores, targets) if known is None else known
+            found.append(_Sums.of(loss, own, scores, targets, nothing[:, one], batch.each))
+        return np.array([astuple(one) for one in found])
+
+    def figures(self, rows: RowSource, sums: Array, inputs: int) -> list[FitRecord]:
+        """How each target fits, with one more pass where the likelihood needs dispersion.
+
+        `inputs` counts those of an output, the intercept among them.
+        Errors:  OverflowError when an error is too large for a number
+        """
+        every = [_Sums(*map(float, one)) for one in sums]
+        if not np.isfinite([(found.squared, found.value) for found in every]).all():
+            raise OverflowError
+        fits = []
+        for loss, found, one in zip(self.losses, every, self.spans, strict=True):
+            outputs = one.stop - one.start
+            # The scores of classes may all be moved alike, so one class's are not free.
+            parameters = inputs * max(1, outputs - 1)
+            if loss.dispersion == "estimated":
+                found.constant = _constant(rows, loss, one, found.dispersion(loss, parameters))
+            fits.append(found.fit(loss, parameters))
+        return fits
+
+    def separated(self, sums: Array) -> bool:
+        """Whether the fitted probabilities of a target run to its classes: complete separation.
+
+        Shares between 0 and 1 have a saturated loss above 0, and finite scores that reach it, so a
+        deviance of 0 alone is no sign: of two shares and two levels it is 0 by nature.
+        """
+        every = [_Sums(*map(float, one)) for one in sums]
+        return any(
+            loss.power is None and found.least == 0 and found.value < SEPARATED * found.null
+            for loss, found in zip(self.losses, every, strict=True)
+        )
+
+
+@dataclass
+class _Sums:
+    """What one pass over the rows says of one target, summed."""
+
+    rows: float = 0.0
+    squared: float = 0.0
+    value: float = 0.0
+    null: float = 0.0
+    least: float = 0.0
+    constant: float = 0.0
+    stray: float = 0.0
+    bent: float = 0.0
+
+    @classmethod
+    def of(
+        cls, loss: Loss, found: Parts, scores: Array, targets: Array, null: Array, each: Array
+    ) -> "_Sums":
+        """Of the loss's parts at these scores.
+
+        Shapes:  scores, targets (n, c) with an output, or one for each class; null the same or
+                 (1, c); each (n,)
+        """
+        sums = cls(
+            rows=float(each.sum()),
+            squared=float(each @ np.sum((found.inverse_link - targets) ** 2, axis=1)),
+            value=float(each @ found.value),
+            null=float(each @ loss.value(null, targets)),
+            least=float(each @ loss.saturated(targets)),
+            constant=float(each @ loss.log_normalizer(targets)),
+        )
+        if loss.dispersion == "known":
+            return sums
+        expected = loss.hessian(scores)
+        # Pearson's chi2: (target - prediction) ** 2 over what its variance is proportional to.
+        return replace(
+            sums,
+            stray=float(each @ (found.delta**2 / expected)[:, 0]),
+            bent=float(each @ (found.hessian / expected)[:, 0]),
+        )
+
+    def dispersion(self, loss: Loss, parameters: int) -> float:
+        """How far rows stray, in units of what the loss expects; NaN where unknown.
+
+        Maths:   known 1;  estimated Pearson's chi2 / (n - q);  robust that times (correction /
+                 bent) ** 2, bent the mean slope, correction = 1 + q / n * (1 - bent) / bent
+        Source:  McCullagh & Nelder 1989, section 8.3; Huber & Ronchetti 2009, section 7.6
+        """
+        if loss.dispersion == "known":
+            return 1.0
+        if loss.dispersion == "unknown" or self.rows <= parameters:
+            return np.nan
+        found = self.stray / (self.rows - parameters)
+        if loss.dispersion == "estimated":
+            return found
+        bent = np.float64(self.bent / self.rows)
+        correction = 1 + parameters / self.rows * (1 - bent) / bent
+        return float(found * (correction / bent) ** 2)
+
+    def fit(self, loss: Loss, parameters: int) -> FitRecord:
+        """The figures, with `constant` that of the dispersion."""
+        likely = loss.dispersion in ("known", "estimated")
+        deviance, null_deviance = 2 * (self.value - self.least), 2 * (self.null - self.least)
+        dispersion = self.dispersion(loss, parameters)
+        minus = np.float64(self.value) / dispersion + self.constant
+        guessed = np.float64(self.null) / dispersion + self.constant
+        return FitRecord(
+            rmse=float(np.sqrt(self.squared / self.rows)),
+            r2=_finite(_explained(deviance, null_deviance)) if null_deviance > 0 else None,
+            residual_sd=None,
+            deviance=_finite(deviance) if likely else None,
+            null_deviance=_finite(null_deviance) if likely else None,
+            log_likelihood=_finite(-minus),
+            aic=_finite(2 * parameters + 2 * minus),
+            pseudo_r2=_finite(_explained(minus, guessed)) if loss.dispersion == "known" else None,
+            dispersion=None if loss.dispersion == "known" else _finite(dispersion),
+            spread=getattr(loss, "spread", None),
+        )
+
+
+def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> float:
+    """What the sum of values / dispersion lacks to minus the log likelihood of an output."""
+    if not np.isfinite(loss.log_normalizer(np.ones((1, 1)), dispersion)).all():
+        return np.nan  # there is no likelihood, so no need for a pass
+
+    def summed(batch: Batch) -> float:
+        return float(batch.each @ loss.log_normalizer(batch.targets[:, column], dispersion))
+
+    return rows.total(summed)
+
+
+def _explained(deviance: float, null_deviance: float) -> float:
+    """The share of the null deviance that is gone; what is only rounding counts as nothing."""
+    share = 1 - deviance / null_deviance
+    return share if abs(share) > 1e-10 else 0.0
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

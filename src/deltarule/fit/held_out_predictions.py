@@ -1,0 +1,155 @@
+"""Rows that were held out, each seen by weights that did not learn from it.
+
+From them come the figures of yes/no and classes, and how far rows stray: prediction intervals. Of
+a large table they are a sample, drawn evenly as the rows were read, so no further read is needed.
+
+Shapes: n rows, k outputs of a target, one or one for each class.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import ValidationError
+
+from deltarule.losses.links import ruled_out
+from deltarule.metrics.classification import both
+from deltarule.metrics.conformal import Intervals
+from deltarule.metrics.regression import Metrics, MetricSums
+from deltarule.model.evaluate import classes_of
+from deltarule.moments.moments import total
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.tables.one_read import Read
+from deltarule.tables.schema import Schema
+from deltarule.views.format import rows_told
+
+
+@dataclass(frozen=True)
+class HeldOutMetrics:
+    """What held-out rows say of one target."""
+
+    figures: Metrics
+    intervals: Intervals | None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Held-out rows: scores and targets of all outputs, what each counts for, its offset (n,).
+
+    `guess` (k,) is what the rows that were learnt from would guess.
+    """
+
+    scores: Array
+    targets: Array
+    each: Array
+    offsets: Array | None
+    guess: Array
+
+
+def held_out_predictions(
+    read: Read,
+    part: Schema,
+    fold_weights: Mapping[int, Weights],
+    losses: Sequence[Loss],
+    guesses: Mapping[int, Array],
+) -> list[HeldOutMetrics]:
+    """What held-out rows say of each target of `part`, judged by what each fold was taught.
+
+    `guesses` are what guessing predicts for each fold, (k,), where that is not the mean of what it
+    was taught by. Rows of a kind that these do not have cannot be judged. Nothing comes back where
+    no rows were held out, or where their errors are beyond all numbers.
+    """
+    rows = list(_held_out_rows(read, part, fold_weights, guesses))
+    found = []
+    spans = part.target_spans().values()
+    for target, loss, span in zip(part.targets, losses, spans, strict=True):
+        sums = MetricSums(loss, np.zeros(0), classes_of(target, loss))
+        for one in rows:
+            targets, sums.guess = one.targets[:, span], one.guess[span]
+            each = np.where(ruled_out(loss, sums.guess, targets), 0.0, one.each)
+            sums.add(one.scores[:, span], targets, each, one.offsets)
+        try:
+            figures = sums.figures(target.name) if sums.rows > 0 else None
+        except ValidationError:
+            return []
+        if figures is not None:
+            found.append(HeldOutMetrics(figures, _intervals(loss, rows, span)))
+    return found if len(found) == len(part.targets) else []
+
+
+def not_judged(read: Read, part: Schema, losses: Sequence[Loss]) -> list[str]:
+    """Which held-out rows of each target are of a kind that they cannot be judged by."""
+    means, own = means_learnt(read, part), _outputs(read, part)
+    notes, first = [], len(read.schema.inputs)
+    spans = part.target_spans().values()
+    for target, loss, span in zip(part.targets, losses, spans, strict=True):
+        rows: dict[str, float] = {}
+        names = classes_of(target, loss)
+        for fold, learnt in means.items():
+            judged = read.folds[fold]
+            there = both_of(names, (judged.mean * judged.scale)[first:][own][span])
+            known = both_of(names, learnt[span])
+            out = ruled_out(loss, known, np.eye(len(known)))
+            for at in np.flatnonzero(out & (there > 0)).tolist():
+                name = names[at] if names else ""
+                rows[name] = rows.get(name, 0.0) + judged.rows * there[at]
+        for name, count in rows.items():
+            what = f"{rows_told(count)} of '{name}'" if names else "rows above 0"
+            notes.append(
+                f"{target.name}: {what} could not be judged: the parts they are judged by have none"
+            )
+    return notes
+
+
+def both_of(names: Sequence[str], shares: Array) -> Array:
+    """The share of each class, also of no where only that of yes is there."""
+    return both(shares[None])[0] if len(names) == 2 else shares
+
+
+def means_learnt(read: Read, part: Schema) -> dict[int, Array]:
+    """The mean of each target, (k,), among the rows that each fold is judged by."""
+    own, first = _outputs(read, part), len(read.schema.inputs)
+    found = {}
+    for split in read.splits.of(read.folds):
+        fold_weights = total([read.folds[fold] for fold in split.learnt])
+        found[split.judged] = (fold_weights.mean * fold_weights.scale)[first:][own]
+    return found
+
+
+def _outputs(read: Read, part: Schema) -> list[int]:
+    """Where the outputs of these targets stand among all that were read."""
+    spans = read.schema.target_spans()
+    return [at for one in part.targets for at in range(spans[one.name].start, spans[one.name].stop)]
+
+
+def _held_out_rows(
+    read: Read, part: Schema, fold_weights: Mapping[int, Weights], guesses: Mapping[int, Array]
+) -> Iterator[_Rows]:
+    own = _outputs(read, part)
+    means = {**means_learnt(read, part), **guesses}
+    for rows in (one.apart for one in read.some_rows()) if fold_weights else ():
+        each = np.ones(len(rows)) if rows.row_weights is None else rows.row_weights
+        for fold, weights in fold_weights.items():
+            mine = rows.fold == fold
+            if mine.any():
+                model = Linear(intercept="intercept" in weights)
+                scores = model.predict(weights, rows.inputs[mine])
+                targets = rows.targets[mine][:, own]
+                added = None if rows.added is None else rows.added[mine]
+                if added is not None:
+                    scores = scores + added[:, None]
+                    targets = targets + added[:, None] if rows.shifted else targets
+                yield _Rows(scores, targets, each[mine], added, means[fold])
+
+
+def _intervals(loss: Loss, rows: list[_Rows], span: slice) -> Intervals | None:
+    """From the residuals of a target that is an amount."""
+    if loss.power is None:
+        return None
+    predictions = np.concatenate([loss.inverse_link(one.scores[:, span])[:, 0] for one in rows])
+    targets = np.concatenate([one.targets[:, span][:, 0] for one in rows])
+    each = np.concatenate([one.each for one in rows])
+    if not np.isfinite(predictions).all():
+        return None
+    return Intervals.of(predictions, targets, each, power=loss.power)

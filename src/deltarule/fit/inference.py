@@ -1,0 +1,189 @@
+"""What is known of the weights of losses other than squared, asked of the rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from deltarule.engines.local import PassObjective, RowPass, RowsInMemory
+from deltarule.errors import DivergedError, LearningError
+from deltarule.fit.clusters import ClusterSums
+from deltarule.fit.cross_validate import CrossValidation, FoldOptimum
+from deltarule.fit.deviance import own_alphas, standard_errors
+from deltarule.fit.fold_refit import none_refitted, refit
+from deltarule.fit.iterate import Iteration
+from deltarule.fit.outcome import HeldOut, Outcome
+from deltarule.fit.problem import FitProblem
+from deltarule.fit.sandwich import kind_of, robust_errors, score_rows
+from deltarule.fit.smoothing import JUDGED, narrowed
+from deltarule.losses.registry import together
+from deltarule.model.record import FitRecord
+from deltarule.moments.inference import inverses
+from deltarule.rule.compare import Comparison
+from deltarule.rule.predict import Array, Weights
+from deltarule.rule.train import Stop
+
+# Steps that settled at such a tolerance are at the best weights, to as many digits as figures show.
+NEAR = 1e-6
+
+
+def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
+    """The outcome with how the weights fit the rows, how sure they are, how others are judged."""
+    task = steps.task
+    assert task.rows is not None, "losses other than squared need rows"
+    weights = task.standard.into(outcome.weights)
+    path = [task.loss]
+    if task.rounds is not None:
+        task.rounds.measure(weights, first=True)
+        rounded = (together(narrowed(task.rounds.losses, share)) for share in JUDGED)
+        path = list(dict.fromkeys(rounded))  # without a kink they are all the same
+    losses = narrowed(task.losses, 0)
+    if steps.looking is None or task.rounds is not None:
+        steps.looking = task.looking(losses)
+    arrived = stopped.reason == "settled"
+    if arrived and steps.looking.seen is not None and steps.looking.seen[0] is steps.ended:
+        # What was looked at last is one of Newton's steps from here, too small to tell apart.
+        weights = steps.ended
+    look = steps.looking.look(weights)
+    whole = task.penalised(FoldOptimum(look.comparison))
+    hessian = whole(weights, hessian=True).hessian
+    assert hessian is not None, "rows are curved"
+    p, intercept = len(task.problem.mean), task.model.intercept
+    average = hessian / task.problem.rows
+    sharp = task.rounds is not None and task.losses[0].dispersion == "unknown"
+    known = task.penalty is None and task.frozen is None
+    try:
+        fitting = task.fitting(losses)
+        fit = fitting.figures(task.rows, look.fit, p + intercept)
+    except OverflowError:
+        raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
+    clusters = ClusterSums.of(task.read.plan.asked.cluster, errors_of(task))
+    found = np.full((p + 1, 1), np.nan)
+    if known:
+        found = _errors(task, weights, hessian, fit, clusters)
+    judge = CrossValidation(
+        task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks
+    )
+    notes = list(outcome.notes)
+    if task.penalty is None and fitting.separated(look.fit):
+        notes.append(
+            "the rows are told apart perfectly, so no finite weights are best and these mean "
+            "little: give a ridge, such as --ridge 0.01"
+        )
+    held_out = None
+    try:
+        held_out = _held_out(steps, judge, stopped, weights, look.folds if arrived else None)
+    except LearningError as error:
+        notes.append(none_refitted(error))
+    if held_out is not None and task.guessing is not None:
+        asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
+        errors, guesses = task.guessing.held_out(*asked)
+        held_out = replace(held_out, guessing=errors, guesses=guesses)
+    if held_out is not None:
+        out = task.standard.out
+        own = {fold: out(one) for fold, one in held_out.fold_weights.items()}
+        held_out = replace(held_out, fold_weights=own)
+    return replace(
+        outcome,
+        passes=task.rows.passes,
+        fit=fit,
+        held_out=held_out,
+        guess=None if task.guessing is None else task.loss.inverse_link(fitting.null[None])[0],
+        error=found[:p] if known else None,
+        intercept_error=found[p] if known and task.model.intercept else None,
+        # Beside a kink curvature says nothing of the next step.
+        clusters=clusters if known else None,
+        alphas=None if sharp else own_alphas(average, task.outward, intercept=intercept),
+        notes=notes,
+    )
+
+
+def _held_out(
+    steps: Iteration,
+    judge: CrossValidation,
+    stopped: Stop,
+    weights: Weights,
+    found: Mapping[int, Comparison] | None,
+) -> HeldOut | None:
+    """The errors on held-out rows by what was learnt without them in the same way.
+
+    Errors:  LearningError where that takes too long, or cannot be done
+    """
+    task = steps.task
+    folds, splits = task.read.folds, task.read.splits
+    if not splits.of(folds):
+        return None
+    newton = task.settings.chosen == "newton"
+    near = task.rounds is None and task.settings.tolerance <= NEAR
+    best = stopped.reason in ("settled", "still") and (newton or near)
+    if best and (task.penalties.hold_all(task.choice) or judge.determined(folds, splits)):
+        return judge.held_out(weights, folds, splits, found)
+    return judge.judged(refit(steps), folds, splits)
+
+
+def errors_of(task: FitProblem) -> str:
+    """The kind of the standard errors, empty where none are known."""
+    asked = task.settings.kind_of_errors
+    if (
+        task.penalty is not None
+        or task.frozen is not None
+        or task.losses[0].dispersion == "unknown"
+    ):
+        return ""
+    coupled = task.losses[0].name == "softmax"
+    return asked if asked == "classical" else kind_of(asked, coupled=coupled)
+
+
+def _errors(
+    task: FitProblem,
+    weights: Weights,
+    hessian: Array,
+    fit: Sequence[FitRecord],
+    clusters: ClusterSums | None,
+) -> Array:
+    """Each own weight's standard error, the intercept last, NaN where unknown: (q, k).
+
+    Where the link does not suit the loss, its curvature is not the one that is expected.
+    """
+    assert task.rows is not None, "losses other than squared need rows"
+    actual = hessian
+    if any(loss.dispersion != "known" for loss in task.losses):
+        expected = PassObjective(task.rows, task.model, task.loss, expected=True)
+        found = expected(weights, hessian=True).hessian
+        assert found is not None, "rows are curved"
+        hessian = found
+    if errors_of(task) not in ("classical", ""):
+        return _robust(task, weights, actual, hessian, clusters)
+    each = standard_errors(hessian, task.outward, intercept=task.model.intercept)
+    if all(loss.dispersion == "known" for loss in task.losses):
+        return each
+    known = [loss.dispersion == "known" for loss in task.losses]
+    dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
+    errors: Array = each * np.sqrt(np.array(dispersion, dtype=float))
+    return errors
+
+
+def _robust(
+    task: FitProblem,
+    weights: Weights,
+    hessian: Array,
+    expected: Array,
+    clusters: ClusterSums | None,
+) -> Array:
+    """The same where rows stray unequally, or alike in clusters, by one more pass over them."""
+    rows = task.rows
+    assert rows is not None, "losses other than squared need rows"
+    if clusters is not None and isinstance(rows, RowsInMemory):
+        # Rows held as arrays are without their clusters; where they came from has them.
+        rows.passes += 1
+        rows = RowPass(task.read, task.standard)
+    q = len(task.problem.mean) + task.model.intercept
+    return robust_errors(
+        inverses(hessian, q),
+        score_rows(rows, task.model, task.loss, weights),
+        task.outward,
+        kind=errors_of(task),
+        hat=inverses(expected, q),
+        intercept=task.model.intercept,
+        sums=clusters,
+    )

@@ -1,0 +1,360 @@
+"""Squared loss solved exactly from the moments, with a penalty if one earns its place."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from deltarule.fit.clusters import ClusterSums
+from deltarule.fit.collinearity import collinear_columns
+from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
+from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.sandwich import ScoreRows, kind_of, robust_errors
+from deltarule.fit.settings import Strength
+from deltarule.model.record import FitRecord
+from deltarule.moments.inference import Fit, design, input_variance, intercept_variance
+from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.problem import LinearProblem
+from deltarule.moments.splits import SplitScheme
+from deltarule.moments.standardize import Standardization
+from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.solvers.least_squares import (
+    Normal,
+    RidgePath,
+    Spectrum,
+    ridge_path,
+    ridge_search,
+    solve,
+    weights_for,
+)
+from deltarule.solvers.whitening import Whitening
+from deltarule.tables.one_read import Read
+from deltarule.views.format import number
+
+# Of a fit this close, too few digits of the error are left in the first read's sums.
+NEARLY_PERFECT = 1e-5
+# Of more inputs than this a fold's weights take some 0.1 s: for intervals a few folds will do.
+MANY, FEW_FOLDS = 300, 2
+
+
+def solve_least_squares(
+    read: Read, asked: LinearProblem, penalties: Penalties, *, errors: str = "classical"
+) -> Outcome:
+    """The exact weights with the chosen ridge, and all that the moments say of them."""
+    ridge = penalties.ridge.rest
+    whole = total(read.folds)
+    found = LeastSquaresFit.of(asked, whole)
+    passes = 0
+    if found.doubtful and ridge in ("auto", 0):
+        found, passes = found.again(read), 1
+    path = _path(read, asked, ridge, found)
+    chosen = path.chosen() if path is not None and ridge == "auto" else 0
+    if path is None:
+        strength = 0.0 if ridge == "auto" else float(ridge)
+    else:
+        strength = float(path.strengths[chosen])
+    notes = found.notes(read, ridge=strength)
+    if path is None:
+        notes.append(none_held_out(read))
+    elif chosen:
+        notes.append(_earned(path, chosen))
+    if not strength and errors != "classical":
+        errors = kind_of(errors, coupled=False)
+        certain, passes = found.robust(read, errors), passes + 1
+    elif not strength:
+        certain = found.certain
+    else:
+        found, certain, errors = (
+            LeastSquaresFit.of(asked, whole, ridge=strength),
+            StandardErrors.unknown(),
+            "",
+        )
+        notes.append("no standard errors beside a penalty: they would not know its bias")
+    learnt: Mapping[int, Weights] = {}
+    if path is not None:
+        again = not strength and found.held_out is not None
+        learnt = (
+            found.fold_weights
+            if again
+            else fold_weights(read.folds, asked, read.splits, ridge=strength)
+        )
+    spectrum = Spectrum.of(asked.as_it_stands(whole))
+    return Outcome(
+        weights=found.weights,
+        loss="squared",
+        learner="exact",
+        steps=0,
+        passes=passes,
+        stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
+        fit=fits(asked.of(whole), found.squared_error, asked),
+        held_out=None if path is None else held_out_by(path, chosen, learnt),
+        error=certain.error,
+        intercept_error=certain.intercept_error,
+        freedom=certain.freedom,
+        errors=errors,
+        clusters=certain.clusters,
+        alphas=spectrum.alphas,
+        ridge=strength,
+        minimised=penalties.words(Choice(strength), "squared"),
+        condition=spectrum.condition,
+        notes=notes,
+    )
+
+
+def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> list[FitRecord]:
+    """How each output's weights fit the rows they were learnt from."""
+    used = len(problem.mean) - int(asked.held.sum()) + problem.intercept - asked.intercept_held
+    freedom = problem.rows - used
+    found = [
+        Fit.of(float(error), float(of), rows=problem.rows, freedom=freedom, unit=float(unit))
+        for error, of, unit in zip(
+            squared_error, problem.targets, problem.target_scale, strict=True
+        )
+    ]
+    return [
+        FitRecord(
+            rmse=fit.rmse,
+            r2=fit.r2,
+            residual_sd=fit.residual_sd,
+            log_likelihood=fit.log_likelihood(problem.rows),
+            aic=fit.aic(problem.rows, used),
+        )
+        for fit in found
+    ]
+
+
+@dataclass(frozen=True)
+class StandardErrors:
+    """What classical least squares knows of the weights.
+
+    Shapes:  error (p, k), intercept_error (k,), NaN where unknown; None where nothing is
+    """
+
+    error: Array | None
+    intercept_error: Array | None
+    freedom: float
+    clusters: ClusterSums | None = None
+
+    @classmethod
+    def unknown(cls) -> "StandardErrors":
+        return cls(None, None, np.inf)
+
+    @classmethod
+    def of(cls, asked: LinearProblem, read: Read, kind: str) -> "StandardErrors":
+        """Of the exact weights of this problem."""
+        found = LeastSquaresFit.of(asked, total(read.folds))
+        return found.certain if kind == "classical" else found.robust(read, kind)
+
+
+@dataclass(frozen=True)
+class LeastSquaresFit:
+    """Exact weights in own units, after one read or more; the rest is in standardised ones.
+
+    Shapes:  inverse (f, f), null (f, f - r) and unit (f,) of the f inputs free to learn;
+             squares, squared_error (k,) in units of the targets' scale squared
+    """
+
+    asked: LinearProblem
+    free: LeastSquares
+    squares: Array
+    weights: Weights
+    inverse: Array
+    unit: Array
+    null: Array
+    squared_error: Array
+    sure: bool
+    held_out: Array | None = None
+    fold_weights: Mapping[int, Weights] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, asked: LinearProblem, moments: Moments, *, ridge: float = 0.0) -> "LeastSquaresFit":
+        """From the one read."""
+        problem, free = asked.of(moments), asked.free(moments)
+        solution = solve(free, ridge=ridge)
+        return cls(
+            asked=asked,
+            free=free,
+            squares=problem.targets,
+            weights=asked.whole(solution.weights),
+            inverse=solution.inverse,
+            unit=solution.unit,
+            null=solution.null,
+            squared_error=free.squared_error(solution.weights),
+            sure=solution.sure,
+        )
+
+    @property
+    def freedom(self) -> float:
+        """Rows beyond those that the weights can fit whatever they say."""
+        used = len(self.free.mean) - self.null.shape[1] + self.free.intercept
+        return float(self.free.rows - used)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a second read would give digits that the first could not."""
+        nearly = bool((self.squared_error < NEARLY_PERFECT * self.squares).any())
+        return self.asked.frozen is None and (not self.sure or (nearly and self.freedom > 0))
+
+    @property
+    def certain(self) -> StandardErrors:
+        """How sure the weights are."""
+        if self.freedom <= 0:
+            return StandardErrors.unknown()
+        s = np.sqrt(self.squared_error / self.freedom) * self.free.target_scale
+        error = np.full((len(self.asked.inputs), len(s)), np.nan)
+        one = np.sqrt(input_variance(self.inverse, self.null)) / self.unit
+        error[~self.asked.held] = np.outer(one, s)
+        of_intercept = np.full(len(s), np.nan)
+        if self.free.intercept and not self.null.size:
+            mean = (self.centre + self.origin) / self.unit
+            of_intercept = s * np.sqrt(intercept_variance(self.inverse, mean, self.free.rows))
+        return StandardErrors(error, of_intercept, self.freedom)
+
+    def robust(self, read: Read, kind: str) -> StandardErrors:
+        """How sure the weights are where rows stray unequally: another pass over all rows."""
+        if self.freedom <= 0:
+            return StandardErrors.unknown()
+        standard = Standardization(self.centre, self.unit)
+        outward = Standardization(self.centre + self.origin, self.unit)
+        intercept = self.free.intercept
+        bread = np.zeros((1, len(self.unit) + intercept, len(self.unit) + intercept))
+        bread[0, : len(self.unit), : len(self.unit)] = self.inverse
+        if intercept:
+            bread[0, -1, -1] = 1 / self.free.rows
+        k = len(self.asked.targets)
+        clusters = ClusterSums.of(read.plan.asked.cluster, kind)
+        own = robust_errors(
+            np.repeat(bread, k, axis=0),
+            self._slopes(read, standard),
+            outward,
+            kind=kind,
+            intercept=intercept,
+            sums=clusters,
+        )
+        error = np.full((len(self.asked.inputs), k), np.nan)
+        known = np.isfinite(input_variance(self.inverse, self.null))
+        error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
+        unknown = np.full(k, np.nan)
+        of_intercept = own[-1] if intercept and not self.null.size else unknown
+        # As statsmodels has it: of G clusters the means stray, not the rows.
+        freedom = self.freedom if clusters is None else clusters.count - 1.0
+        return StandardErrors(error, of_intercept, freedom, clusters)
+
+    @property
+    def centre(self) -> Array:
+        """What standardised inputs are measured from: (f,)."""
+        return self.free.mean * self.free.scale * self.free.intercept
+
+    @property
+    def origin(self) -> Array:
+        """What inputs are measured from to begin with: (f,)."""
+        centre = self.asked.centre
+        return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
+
+    def _slopes(self, read: Read, standard: Standardization) -> Iterator[ScoreRows]:
+        model = Linear(intercept=self.asked.intercept)
+        for rows in read.rows():
+            inputs = standard.inputs(rows.inputs[:, ~self.asked.held])
+            each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
+            delta = model.predict(self.weights, rows.inputs) - rows.targets
+            x = design(inputs, intercept=self.free.intercept)
+            yield ScoreRows(x, delta, each, clusters=rows.clusters)
+
+    def again(self, read: Read) -> "LeastSquaresFit":
+        """The same after a second read, in coordinates where the inputs are far apart."""
+        k = len(self.asked.targets)
+        white = Whitening.of(self.free, self.weights)
+        columns = len(white.floor) + k
+        folds = [Moments.none(columns) for _ in read.folds]
+        for rows in (one.apart for one in read.rows()):
+            z, left = white.rows(rows.inputs, rows.targets)
+            both = np.column_stack([z, left])
+            for fold in range(len(folds)):
+                mine = rows.fold == fold
+                each = None if rows.row_weights is None else rows.row_weights[mine]
+                folds[fold] = folds[fold] + Moments.of(both[mine], each)
+        whole = total(folds)
+        folds = [fold.scaled(whole.scale) for fold in folds]
+        intercept = self.asked.intercept
+        kept = white.kept(whole, intercept=intercept, most=read.examples - intercept)
+        found = white.solve(whole, kept, k, intercept=intercept)
+        # What is left of the targets may be kept in another unit than they were.
+        rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
+        errors, own = [], {}
+        for split in read.splits.of(folds):
+            teachers = total([folds[fold] for fold in split.learnt])
+            learnt = white.solve(teachers, kept, k, intercept=intercept)
+            judged = LeastSquares.of(
+                folds[split.judged], kept, range(columns - k, columns), intercept=intercept
+            )
+            errors.append(judged.squared_error(learnt.inner) * rescaled)
+            own[split.judged] = learnt.weights
+        return replace(
+            self,
+            weights=found.weights,
+            inverse=found.inverse,
+            null=found.null,
+            squared_error=found.problem.squared_error(found.inner) * rescaled,
+            sure=found.sure,
+            held_out=np.array(errors) if errors else None,
+            fold_weights=own,
+        )
+
+    def notes(self, read: Read, *, ridge: float) -> list[str]:
+        """Dependent columns by name, and digits that are in doubt."""
+        meaning = "of all weights that predict the same, the smallest are given"
+        if ridge:
+            meaning = "the ridge shares their weight among them"
+        notes = collinear_columns(read, self.asked.held, self.null, meaning)
+        if not self.sure and not notes and not ridge:
+            notes.append(
+                "the inputs nearly depend on each other: the weights' last digits are in doubt"
+            )
+        return notes
+
+
+def _path(
+    read: Read, asked: LinearProblem, ridge: Strength, found: LeastSquaresFit
+) -> RidgePath | None:
+    """Held-out errors of the strengths in question; None where no rows can be held out."""
+    if not read.splits.of(read.folds):
+        return None
+    if ridge == "auto":
+        path = ridge_search(read.folds, asked, splits=read.splits)
+    else:
+        given = np.array([float(ridge)])
+        path = ridge_path(read.folds, asked, strengths=given, splits=read.splits)
+    if found.held_out is not None and path.strengths[0] == 0:
+        path.errors[0] = found.held_out
+    return path
+
+
+def fold_weights(
+    folds: Sequence[Moments], asked: LinearProblem, splits: SplitScheme, *, ridge: float
+) -> dict[int, Weights]:
+    """The weights that each fold is judged by; of many inputs those of a few folds."""
+    found, judged = {}, splits.of(folds)
+    for split in judged if len(asked.inputs) <= MANY else judged[:FEW_FOLDS]:
+        free = asked.free(total([folds[fold] for fold in split.learnt]))
+        found[split.judged] = asked.whole(weights_for(free, Normal.of(free), ridge=ridge))
+    return found
+
+
+def held_out_by(path: RidgePath, chosen: int, learnt: Mapping[int, Weights]) -> HeldOut:
+    """The errors on held-out rows at the chosen strength."""
+    return HeldOut(
+        folds=len(path.rows),
+        rows=float(path.rows.sum()),
+        errors=path.errors[chosen].sum(axis=0),
+        guessing=path.guessing.sum(axis=0),
+        unit=path.unit,
+        fold_weights=learnt,
+    )
+
+
+def _earned(path: RidgePath, chosen: int) -> str:
+    mean = np.sqrt(path.mean()[:, 0]) * path.unit[0]
+    return (
+        f"ridge {path.strengths[chosen]:.3g} earned its place: the typical error on held-out rows "
+        f"is {number(mean[chosen])} with it, {number(mean[0])} without"
+    )

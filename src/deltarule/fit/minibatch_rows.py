@@ -1,0 +1,170 @@
+"""Rows in batches, for steps that see some of them: in memory, or by reading the table again.
+
+In memory, an epoch's order is a permutation of all rows. A table that is not held is read at each
+epoch, and its rows are shuffled within blocks of `BLOCK` as they come: the blocks keep their order.
+Either order is drawn from the seed and the epoch's number alone.
+
+Shapes: n rows, p inputs, k outputs.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.fit.default_learner import RowwiseCurvature
+from deltarule.moments.standardize import Standardization
+from deltarule.rule.compare import Objective, Rows
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Linear, Mask
+from deltarule.solvers.minibatch import MinibatchComparison
+from deltarule.tables.one_read import Read
+from deltarule.tables.source import BATCH_ROWS
+
+BLOCK = BATCH_ROWS
+# Up to so many numbers, 256 MB of them, are held as arrays.
+HELD_CELLS = 32_000_000
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Some rows: inputs (n, p), targets (n, k); what each counts for, number (n,).
+
+    Offsets, (n, 1), are added to the scores.
+    """
+
+    inputs: Array
+    targets: Array
+    each: Array
+    number: NDArray[np.intp]
+    offsets: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def only(self, kept: slice | Mask | NDArray[np.intp]) -> "RowBlock":
+        """Those of the rows, in that order."""
+        return RowBlock(
+            self.inputs[kept],
+            self.targets[kept],
+            self.each[kept],
+            self.number[kept],
+            None if self.offsets is None else self.offsets[kept],
+        )
+
+    @classmethod
+    def joined(cls, parts: list["RowBlock"]) -> "RowBlock":
+        """All of them, one after the other."""
+        offsets = [part.offsets for part in parts if part.offsets is not None]
+        return cls(
+            np.concatenate([part.inputs for part in parts]),
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.each for part in parts]),
+            np.concatenate([part.number for part in parts]),
+            np.concatenate(offsets) if offsets else None,
+        )
+
+
+class MinibatchRows:
+    """The rows of a table in batches of `size`, in standardised units or whatever is given.
+
+    `penalised` puts the penalty, if there is one, beside a batch's loss.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        standard: Standardization,
+        *,
+        size: int,
+        seed: int,
+        shuffle: bool,
+        model: Linear,
+        loss: Loss,
+        penalised: Callable[[Objective], Objective],
+    ) -> None:
+        self.read, self.standard = read, standard
+        self.size, self.seed, self.shuffle = size, seed, shuffle
+        self.model, self.loss, self.penalised = model, loss, penalised
+        self.typical = sum(fold.rows for fold in read.folds) / read.examples
+        cells = read.examples * (len(read.schema.inputs) + read.folds[0].cross.shape[0])
+        self.held: RowBlock | None = None
+        self._mixed_last: tuple[int, RowBlock] | None = None
+        if read.frames is not None and cells <= HELD_CELLS:
+            self.held = RowBlock.joined(list(self._parts()))
+
+    @property
+    def rounds(self) -> int:
+        """How many batches an epoch has."""
+        return -(-self.read.examples // self.size)
+
+    def epoch(self, number: int) -> Iterator[MinibatchComparison]:
+        """Batches of `size` rows; the last has what is left."""
+        rng = np.random.default_rng([self.seed, number])
+        if self.held is not None:
+            yield from self._cut(self._mixed(self.held, rng), len(self.held))
+            return
+        at_once = max(self.size, BLOCK)
+        waiting: list[RowBlock] = []
+        for part in self._parts():
+            waiting.append(part)
+            rows = sum(map(len, waiting))
+            if rows >= at_once:
+                block, full = self._mixed(RowBlock.joined(waiting), rng), rows - rows % self.size
+                yield from self._cut(block, full)
+                waiting = [block.only(slice(full, None))]
+        block = self._mixed(RowBlock.joined(waiting), rng)
+        yield from self._cut(block, len(block))
+
+    def at(self, step: int) -> MinibatchComparison:
+        """What a step sees, counted from 1, without taking those before it."""
+        epoch, before = divmod(step - 1, self.rounds)
+        if self.held is None:
+            return next(islice(self.epoch(epoch + 1), before, None))
+        # An epoch's order is kept: whoever asks for one of its steps will ask for others.
+        if self._mixed_last is None or self._mixed_last[0] != epoch + 1:
+            rng = np.random.default_rng([self.seed, epoch + 1])
+            self._mixed_last = epoch + 1, self._mixed(self.held, rng)
+        block = self._mixed_last[1]
+        return self._seen(block.only(slice(before * self.size, (before + 1) * self.size)))
+
+    def rowwise(self, *, usual: float) -> RowwiseCurvature:
+        """What the rows are one by one, in one pass."""
+        largest = 0.0
+        for part in self._parts() if self.held is None else [self.held]:
+            squares = np.einsum("np,np->n", part.inputs, part.inputs) + self.model.intercept
+            largest = max(largest, float(np.max(part.each * squares, initial=0.0)))
+        return RowwiseCurvature(self.read.examples, largest / self.typical, usual)
+
+    @property
+    def order(self) -> str:
+        """In which order the rows come, in words."""
+        if not self.shuffle:
+            return "in the table's order"
+        if self.held is not None:
+            return f"shuffled anew in each epoch, from seed {self.seed}"
+        return (
+            f"read again in each epoch and shuffled within blocks of {BLOCK:,}, "
+            f"from seed {self.seed}"
+        )
+
+    def _parts(self) -> Iterator[RowBlock]:
+        for rows in self.read.rows():
+            inputs = self.standard.inputs(rows.inputs)
+            each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
+            offsets = None if rows.offsets is None else rows.offsets[:, None]
+            yield RowBlock(inputs, rows.targets, each, rows.number, offsets)
+
+    def _mixed(self, part: RowBlock, rng: np.random.Generator) -> RowBlock:
+        return part.only(rng.permutation(len(part))) if self.shuffle else part
+
+    def _cut(self, block: RowBlock, rows: int) -> Iterator[MinibatchComparison]:
+        for start in range(0, rows, self.size):
+            yield self._seen(block.only(slice(start, min(start + self.size, rows))))
+
+    def _seen(self, part: RowBlock) -> MinibatchComparison:
+        told = (part.inputs, part.targets, part.each, part.offsets)
+        rows = Rows(self.model, self.loss, *told)
+        return MinibatchComparison(self.penalised(rows), part.number, self.typical * len(part))

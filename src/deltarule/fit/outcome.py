@@ -1,0 +1,376 @@
+"""What learning came to, and how it is told: Outcomes become the Record that a model is.
+
+Targets that share a loss are learnt together and have one outcome.
+
+Shapes: p inputs, k outputs, of which a target has one, or one for each class.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+
+import deltarule
+from deltarule.fit.clusters import ClusterSums
+from deltarule.fit.columns import left_out_notes, records
+from deltarule.fit.convergence import Convergence
+from deltarule.fit.data_checks import data_checks
+from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
+from deltarule.fit.identities import identity
+from deltarule.fit.target_checks import notes_on_amounts
+from deltarule.losses.registry import loss_named, with_spread
+from deltarule.metrics.conformal import Intervals
+from deltarule.metrics.regression import Metrics
+from deltarule.model import record as saved
+from deltarule.model.record import (
+    FitRecord,
+    HeldOutBy,
+    HeldOutRecord,
+    InterceptRecord,
+    LearnRecord,
+    Record,
+    WeightRecord,
+)
+from deltarule.moments.inference import Certainty, certainty
+from deltarule.moments.moments import Moments, total
+from deltarule.moments.standardize import from_zero
+from deltarule.rule.learn import AlphaRange
+from deltarule.rule.predict import Array, Weights
+from deltarule.tables.one_read import Read
+from deltarule.tables.schema import Schema
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Summed delta ** 2 on rows not learnt from, and of guessing the mean of the others.
+
+    `taught` are the weights that each fold was judged by, in the inputs' own units; beside offsets
+    `guesses` (k,) are what guessing predicts for it where they are 0.
+    Shapes:  errors, guessing: one for each target, in its `unit` squared
+    """
+
+    folds: int
+    rows: float
+    errors: Array
+    guessing: Array
+    unit: Array
+    fold_weights: Mapping[int, Weights] = field(default_factory=dict)
+    guesses: Mapping[int, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a learner came to. Weights and their standard errors are in the inputs' own units.
+
+    Shapes:  error (p, k), NaN where unknown; intercept_error (k,); fit one for each target
+    """
+
+    weights: Weights
+    """Of inputs that are measured from `centre`."""
+    loss: str
+    learner: str
+    steps: int
+    stopped: str
+    guess: Array | None = None
+    """What guessing predicts where the offset is 0, (k,); None for the targets' means."""
+    fit: Sequence[FitRecord] = ()
+    held_out: HeldOut | None = None
+    error: Array | None = None
+    intercept_error: Array | None = None
+    freedom: float = np.inf
+    errors: str = "classical"
+    clusters: ClusterSums | None = None
+    alpha: float | None = None
+    alphas: AlphaRange | None = None
+    passes: int = 0
+    sampled: int = 0
+    ridge: float = 0.0
+    lasso: float = 0.0
+    minimised: str = ""
+    condition: float | None = None
+    course: Sequence[tuple[int, float]] = ()
+    batch: int | None = None
+    epochs: int | None = None
+    convergence: Convergence = field(default_factory=Convergence)
+    notes: list[str] = field(default_factory=list)
+    centre: Array | None = None
+    """What inputs are measured from, (p,), also by the weights that folds are judged by."""
+
+
+def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
+    """Everything about the model as checked, plain data.
+
+    Each outcome comes with the schema of the targets that it is of.
+    """
+    schema = read.schema
+    p = len(schema.inputs)
+    whole = total(read.folds)
+    spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
+    mean = whole.mean * whole.scale
+    told: dict[str, _Told] = {}
+    for part, outcome in outcomes:
+        told |= _told_by_target(read, part, outcome)
+    loss_of = {t.name: outcome.loss for part, outcome in outcomes for t in part.targets}
+    order = [told[target.name] for target in schema.targets]
+    held_out = [one.held_out for one in order if one.held_out is not None]
+    return Record(
+        written_by=f"deltarule {deltarule.__version__}",
+        learnt_from=read.source.name,
+        learnt_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        contract=schema,
+        means=tuple(mean[:p].tolist()),
+        spreads=tuple(spread[:p].tolist()),
+        centres=() if outcomes[0][1].centre is None else tuple(outcomes[0][1].centre.tolist()),
+        starts=tuple(start for one in order for start in one.starts),
+        target_means=tuple(_guesses(schema, outcomes, mean[p:])),
+        weights=tuple(weight for one in order for weight in one.weights),
+        intercept=tuple(intercept for one in order for intercept in one.intercepts),
+        rows=whole.rows,
+        rows_left_out=read.left_out,
+        rows_left_out_by_cause=read.causes,
+        examples=read.examples,
+        fit=tuple(one.fit for one in order),
+        held_out=tuple(held_out) if len(held_out) == len(order) else None,
+        held_out_by=_held_out_by(read),
+        fold_by=_fold_by(read),
+        learnt=tuple(_learnt(read, part, outcome) for part, outcome in outcomes),
+        columns=tuple(records(read)),
+        notes=(
+            *read.notes,
+            *left_out_notes(read),
+            *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
+            *(note for part, outcome in outcomes for note in _not_judged(read, part, outcome)),
+            *_of_groups(read, [outcome for _, outcome in outcomes]),
+            *_identities(read, whole, told, loss_of),
+            *notes_on_amounts(
+                read, [one for one in schema.targets if loss_of[one.name] == "squared"], whole
+            ),
+            *data_checks(
+                read,
+                whole,
+                [one.fit for one in order],
+                [loss_of[target.name] for target in schema.targets],
+                outcomes[0][1].errors,
+            ),
+        ),
+        intervals=tuple(one.intervals for one in order),
+        moments=saved.packed(read.folds),
+    )
+
+
+def _guesses(
+    schema: Schema, outcomes: Sequence[tuple[Schema, Outcome]], means: Array
+) -> list[float]:
+    """What guessing predicts, where the offset is 0 if there is one: the targets' means if not."""
+    found, spans = means.copy(), schema.target_spans()
+    for part, outcome in outcomes:
+        if outcome.guess is not None:
+            for target, span in part.target_spans().items():
+                found[spans[target]] = outcome.guess[span]
+    return [float(guess) for guess in found]
+
+
+def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
+    alphas = outcome.alphas
+    return LearnRecord(
+        targets=tuple(target.name for target in part.targets),
+        loss=outcome.loss,
+        learner=outcome.learner,
+        reads=read.reads,
+        passes=outcome.passes,
+        sampled=outcome.sampled,
+        steps=outcome.steps,
+        stopped=outcome.stopped,
+        alpha=outcome.alpha,
+        alpha_limit=_finite(alphas.limit) if alphas else None,
+        alpha_fastest=_finite(alphas.fastest) if alphas else None,
+        ridge=outcome.ridge,
+        lasso=outcome.lasso,
+        minimised=outcome.minimised,
+        condition=_finite(outcome.condition),
+        errors=outcome.errors,
+        cluster_by=None if outcome.clusters is None else outcome.clusters.column,
+        clusters=None if outcome.clusters is None else outcome.clusters.count,
+        freedom=_finite(outcome.freedom),
+        course=tuple(outcome.course),
+        batch=outcome.batch,
+        epochs=outcome.epochs,
+        gradient_left=_finite(outcome.convergence.gradient),
+        error_above_least=_finite(outcome.convergence.above),
+        way_left=_finite(outcome.convergence.way),
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """One target's part of a record."""
+
+    weights: Sequence[WeightRecord]
+    intercepts: Sequence[InterceptRecord]
+    fit: FitRecord
+    held_out: HeldOutRecord | None
+    intervals: Intervals | None
+    starts: Sequence[float] = ()
+
+
+def _identities(
+    read: Read, whole: Moments, told: Mapping[str, _Told], loss_of: Mapping[str, str]
+) -> list[str]:
+    """Targets that are exact sums of inputs."""
+    spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
+    p, found = len(read.schema.inputs), []
+    for target, span in read.schema.target_spans().items():
+        if loss_of[target] == "squared":
+            found.append(
+                identity(
+                    target,
+                    told[target].fit,
+                    told[target].weights,
+                    told[target].intercepts,
+                    spreads=spread[:p].tolist(),
+                    spread=float(spread[p + span.start]),
+                    rows=read.examples,
+                )
+            )
+    return [note for note in found if note is not None]
+
+
+def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _Told]:
+    weights, intercepts = _weights(schema, outcome), _intercepts(schema, outcome)
+    losses = [with_spread(loss_named(outcome.loss), fit.spread) for fit in outcome.fit]
+    judged, centre = outcome.held_out, outcome.centre
+    about = read if centre is None else read.about(centre)
+    starts = [] if centre is None else outcome.weights["intercept"].tolist()
+    found = (
+        []
+        if judged is None
+        else held_out_predictions(about, schema, judged.fold_weights, losses, judged.guesses)
+    )
+    held_out = _held_out(judged, [one.figures for one in found])
+    p, told = len(schema.inputs), {}
+    for at, (target, span) in enumerate(schema.target_spans().items()):
+        told[target] = _Told(
+            weights[span.start * p : span.stop * p],
+            intercepts[span],
+            outcome.fit[at],
+            held_out[at] if held_out else None,
+            found[at].intervals if found else None,
+            starts[span],
+        )
+    return told
+
+
+def _not_judged(read: Read, part: Schema, outcome: Outcome) -> list[str]:
+    if outcome.held_out is None:
+        return []
+    return not_judged(read, part, [loss_named(outcome.loss)] * len(part.targets))
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _certain(weights: Array, error: Array | None, freedom: float) -> Certainty:
+    known = np.full_like(weights, np.nan) if error is None else error
+    return certainty(weights, known, freedom=freedom)
+
+
+def _told(found: Certainty, at: tuple[int, ...]) -> dict[str, float | None]:
+    return {
+        "standard_error": _finite(found.standard_error[at]),
+        "t": _finite(found.t[at]),
+        "p": _finite(found.p[at]),
+        "low": _finite(found.low[at]),
+        "high": _finite(found.high[at]),
+    }
+
+
+def _weights(schema: Schema, outcome: Outcome) -> list[WeightRecord]:
+    weight = outcome.weights["weight"]
+    found = _certain(weight, outcome.error, outcome.freedom)
+    return [
+        WeightRecord(
+            output=name,
+            input=column,
+            level=level,
+            weight=float(weight[at, output]),
+            **_told(found, (at, output)),
+        )
+        for output, name in enumerate(schema.outputs)
+        for at, (column, level) in enumerate(schema.inputs)
+    ]
+
+
+def _intercepts(schema: Schema, outcome: Outcome) -> list[InterceptRecord]:
+    if "intercept" not in outcome.weights:
+        return []
+    weights = outcome.weights
+    own = weights if outcome.centre is None else from_zero(weights, outcome.centre)
+    intercept = own["intercept"]
+    found = _certain(intercept, outcome.intercept_error, outcome.freedom)
+    return [
+        InterceptRecord(output=name, weight=float(intercept[at]), **_told(found, (at,)))
+        for at, name in enumerate(schema.outputs)
+    ]
+
+
+def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[HeldOutRecord]:
+    if held_out is None:
+        return []
+    found = [
+        HeldOutRecord(
+            folds=held_out.folds,
+            rmse=float(np.sqrt(error / held_out.rows) * unit),
+            r2=1 - float(error / guessing) if guessing > 0 else None,
+            baseline_rmse=float(np.sqrt(guessing / held_out.rows) * unit),
+            rows=held_out.rows,
+        )
+        for error, guessing, unit in zip(
+            held_out.errors, held_out.guessing, held_out.unit, strict=True
+        )
+    ]
+    names = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error", "classes")
+    more = [{name: getattr(one, name) for name in names} for one in figures]
+    return (
+        [one.model_copy(update=update) for one, update in zip(found, more, strict=True)]
+        if more
+        else found
+    )
+
+
+def _held_out_by(read: Read) -> HeldOutBy:
+    asked, cuts = read.plan.asked, read.plan.cuts
+    if asked.id is not None:
+        return HeldOutBy(by="id", column=asked.id, folds=asked.folds)
+    if asked.group is not None:
+        return HeldOutBy(by="group", column=asked.group, folds=asked.folds)
+    if asked.time is not None:
+        return HeldOutBy(by="time", column=asked.time, folds=asked.folds, cuts=cuts)
+    return HeldOutBy(folds=asked.folds)
+
+
+def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
+    """What standard errors make of rows that belong together."""
+    found = [one.clusters for one in outcomes if one.clusters is not None]
+    group = read.plan.asked.group
+    if found:
+        return found[0].notes()
+    if group is None or not any(one.errors and one.error is not None for one in outcomes):
+        return []
+    return [
+        f"standard errors take the rows of one {group} to be independent: --errors cluster gives "
+        "ones that hold where they are alike"
+    ]
+
+
+def _fold_by(read: Read) -> str:
+    asked = read.plan.asked
+    return asked.id or asked.group or asked.time or "row number"
+
+
+def none_held_out(read: Read) -> str:
+    """Why no rows could be held out."""
+    by = _held_out_by(read).by
+    few = {"rows": "rows", "id": "different ids", "group": "groups", "time": "different times"}[by]
+    return f"too few {few} to hold any out, so there is no error on held-out rows"

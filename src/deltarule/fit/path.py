@@ -1,0 +1,216 @@
+"""Paths: a model's weights at one strength of a penalty after the other, and how each held out.
+
+Under squared loss from the moments of one read, exact at every strength, with the knots of a lasso:
+the strengths at which an input joins those that have a weight, or leaves them.
+
+Shapes: p inputs, s strengths.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from deltarule.errors import LearningError
+from deltarule.fit import Run
+from deltarule.fit.cv_result import CVResult
+from deltarule.fit.iterate import Iteration
+from deltarule.fit.penalized_least_squares import best, cv_at, lassos_of
+from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.penalty_search import PenaltySearch
+from deltarule.fit.settings import Settings, Strength, taking_settings
+from deltarule.moments.moments import total
+from deltarule.moments.problem import LinearProblem
+from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.lasso_path import lasso_path
+from deltarule.tables.one_read import Read
+from deltarule.views import html, text
+
+# Strengths of a path: none, and so many, evenly in their logarithms.
+STRENGTHS = 24
+# More weights than this do not fit a screen's width; the frame has them all.
+WEIGHTS_SHOWN = 6
+RIDGES = np.concatenate([[0.0], np.logspace(-5, 2, STRENGTHS)])
+
+
+@dataclass(frozen=True)
+class PenaltyPath:
+    """What each strength comes to. `chosen` is the row of the one that earns its place.
+
+    `frame` has a row for each strength, the strongest first: ridge, lasso, held_out (typical error
+    of squared loss, else the mean loss) with its standard_error, how many weights are not 0, the
+    intercept and every weight in own units. `knots` has those of a lasso under squared loss, where
+    known: the strength, what turns, and how many weights there are below it.
+    """
+
+    frame: pl.DataFrame
+    knots: pl.DataFrame | None
+    chosen: int
+    walked: str
+
+    @property
+    def verdict(self) -> str:
+        """Which strength held-out rows ask for."""
+        strength = self.frame[self.walked][self.chosen]
+        what = f"{self.walked} {strength:.6g}" if strength else f"no {self.walked}"
+        why = "better than none" if strength else "none is better"
+        return f"held-out rows ask for {what}: {why} by a standard error"
+
+    @property
+    def shown(self) -> pl.DataFrame:
+        """What varies of ridge and lasso, the errors, and as many weights as fit a screen."""
+        same = [name for name in ("ridge", "lasso") if self.frame[name].n_unique() == 1]
+        kept = self.frame.drop(same)
+        return kept.select(kept.columns[: 6 - len(same) + WEIGHTS_SHOWN])
+
+    @property
+    def more(self) -> int:
+        """How many weights the frame has beside those shown."""
+        return len([name for name in self.frame.columns[2:] if name not in self.shown.columns])
+
+    def __str__(self) -> str:
+        return f"{text.table(self.shown.columns, self.shown.rows())}\n\n{self.verdict}"
+
+    def _repr_html_(self) -> str:
+        listed = html.table(self.shown.columns, self.shown.rows())
+        return html.cell(html.sentences([self.verdict]) + listed)
+
+
+@taking_settings(Settings)
+def path(table: Any, settings: Settings) -> PenaltyPath:
+    """The weights at every strength of the ridge or lasso that is auto, and their held-out errors.
+
+    With `lasso="auto"` the lasso is walked, beside the ridge that is given or none; else the ridge.
+
+    Errors:  as `learn`; LearningError where neither is auto, and for more than one output
+
+    >>> rows = {"x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "y": [2.0, 4.1, 5.9, 8.0, 9.9, 12.2]}
+    >>> found = path(rows, predict="y", lasso="auto")
+    >>> found.frame["x"][0], found.frame.columns
+    (0.0, ['ridge', 'lasso', 'held_out', 'standard_error', 'not_zero', 'intercept', 'x'])
+    """
+    walked = "lasso" if settings.rest("lasso") == "auto" else "ridge"
+    if settings.rest(walked) != "auto":
+        raise LearningError("there is no path to walk: let ridge or lasso be auto")
+    given = {"ridge": _given(settings, "ridge"), "lasso": _given(settings, "lasso")}
+    run = Run(table, replace(settings, ridge=given["ridge"], lasso=given["lasso"]))
+    if len(run.read.schema.outputs) > 1:
+        raise LearningError("a path is of one output: predict one column of numbers or yes/no")
+    asked = Penalties.of(run.read.schema.inputs, settings)
+    penalties = asked.watched if walked == "lasso" else asked
+    with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+        if run.stepwise is None:
+            tried, weights, knots = _exact(run, penalties, walked)
+        else:
+            tried, weights, knots = _in_steps(run.stepwise, penalties, walked)
+    return _told(run.read, tried, weights, knots, walked, squared=run.stepwise is None)
+
+
+def _given(settings: Settings, name: str) -> Mapping[str | None, Strength]:
+    """The strengths that are given, none for what is auto."""
+    rest = settings.rest(name)
+    given: dict[str | None, Strength] = dict(settings.strengths(name).items())
+    return {**given, None: 0.0 if rest == "auto" else rest}
+
+
+def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[CVResult | None, list[Any], Any]:
+    group, read = run.group, run.read
+    p = len(read.schema.inputs)
+    asked = LinearProblem(range(p), [p], read.plan.asked.intercept, group.start, group.frozen)
+    whole, given = total(read.folds), penalties.given
+    knots = None
+    if walked == "lasso":
+        lassos = lassos_of(read.folds, asked, penalties, count=STRENGTHS)
+        choices = [Choice(given.ridge, float(lasso)) for lasso in lassos]
+        holds = penalties.holds(given.ridge).only(~asked.held)
+        found = lasso_path(asked.free(whole), lassos, holds=holds).knots
+        names = [name for name, held in zip(_names(read), asked.held, strict=True) if not held]
+        knots = _knots(found[0].strengths, found[0].weight, names) if found else None
+    else:
+        choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
+    tried = cv_at(read, asked, penalties, choices) if read.splits.of(read.folds) else None
+    weights = [(choice, best(asked, whole, penalties, choice)) for choice in choices]
+    return tried, weights, knots
+
+
+def _in_steps(
+    stepwise: Iteration, penalties: Penalties, walked: str
+) -> tuple[CVResult | None, list[Any], Any]:
+    task = stepwise.task
+    if task.rows is None or task.settings.chosen != "newton" or task.rounds:
+        raise LearningError(
+            "a path is solved: leave out learner, alpha and batch, and losses with a kink"
+        )
+    search: PenaltySearch = task.search(task.rows)
+    given = penalties.given
+    if walked == "lasso":
+        none, one = (task.held_by(Choice(given.ridge, lasso)) for lasso in (0.0, 1.0))
+        lassos = search.lassos(none, one)
+        choices = [Choice(given.ridge, float(lasso)) for lasso in lassos]
+    else:
+        choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
+    held = [(choice, task.held_by(choice)) for choice in choices]
+    tried = search.tried(held) if search.splits.of(search.moments) else None
+    own = [task.shown(task.own(weights)) for weights in search.weights(held)]
+    return tried, list(zip(choices, own, strict=True)), None
+
+
+def _knots(strengths: Array, weight: Array, names: list[str]) -> pl.DataFrame:
+    """What turns at each knot: a weight leaves 0 below it, or ended there.
+
+    Shapes:  strengths (m,), weight (m, p)
+    """
+    some = weight != 0
+    rows = []
+    for at in range(len(strengths) - 1):
+        before = some[at - 1] if at else np.zeros(len(names), dtype=bool)
+        turned = [f"{n} joins" for n in np.array(names)[some[at + 1] & ~some[at]]]
+        turned += [f"{n} leaves" for n in np.array(names)[before & ~some[at]]]
+        if turned:
+            rows.append(
+                (float(strengths[at]), ", ".join(turned), int((some[at] | some[at + 1]).sum()))
+            )
+    schema = {"lasso": pl.Float64, "turns": pl.String, "not_zero": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _names(read: Read) -> list[str]:
+    return [
+        column if level is None else f"{column}={level}" for column, level in read.schema.inputs
+    ]
+
+
+def _told(
+    read: Read,
+    tried: CVResult | None,
+    weights: list[tuple[Choice, Weights]],
+    knots: pl.DataFrame | None,
+    walked: str,
+    *,
+    squared: bool,
+) -> PenaltyPath:
+    order = sorted(range(len(weights)), key=lambda at: -getattr(weights[at][0], walked))
+    mean = error = np.full(len(weights), np.nan)
+    chosen = 0
+    if tried is not None:
+        mean, error, chosen = tried.mean()[:, 0], tried.error()[:, 0], tried.chosen()
+        if squared:
+            # The typical error is the root of the mean: so is its standard error, to first order.
+            error = error / np.where(mean > 0, 2 * np.sqrt(mean), 1.0)
+            mean = np.sqrt(mean)
+    columns: dict[str, Any] = {
+        "ridge": [weights[at][0].ridge for at in order],
+        "lasso": [weights[at][0].lasso for at in order],
+        "held_out": pl.Series(mean[order], nan_to_null=True),
+        "standard_error": pl.Series(error[order], nan_to_null=True),
+        "not_zero": [int(np.count_nonzero(weights[at][1]["weight"])) for at in order],
+    }
+    if "intercept" in weights[0][1]:
+        columns["intercept"] = [float(weights[at][1]["intercept"][0]) for at in order]
+    for column, name in enumerate(_names(read)):
+        key = name if name not in columns else f"weight of {name}"
+        columns[key] = [float(weights[at][1]["weight"][column, 0]) for at in order]
+    return PenaltyPath(pl.DataFrame(columns), knots, order.index(chosen), walked)

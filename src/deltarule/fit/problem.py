@@ -1,0 +1,355 @@
+"""Task: what is to be learnt in steps, in which units, with what held, and who answers.
+
+It chooses what steps stand on: the units (standardised, or the inputs as they stand), the rows or
+the moments that are asked, the penalty, the batches, the start.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from deltarule.engines.cached_objective import CachedObjective
+from deltarule.engines.local import HELD_CELLS, PassObjective, RowPass, RowsInMemory, RowSource
+from deltarule.errors import LearningError, TargetError
+from deltarule.fit.cv_result import CVResult
+from deltarule.fit.default_learner import RowwiseCurvature
+from deltarule.fit.deviance import DevianceSums
+from deltarule.fit.minibatch_rows import MinibatchRows
+from deltarule.fit.null_model import NullModel
+from deltarule.fit.penalized_least_squares import cv_on
+from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.penalty_search import PenaltySearch, for_all, sampled, search_penalty
+from deltarule.fit.settings import Settings
+from deltarule.fit.smoothing import WATCHED, SmoothedLoss, SmoothedRounds, best, narrowed
+from deltarule.losses.registry import loss_named, together
+from deltarule.moments.moments import LeastSquares, total
+from deltarule.moments.problem import LinearProblem
+from deltarule.moments.standardize import Standardization, from_zero
+from deltarule.rule.compare import Objective
+from deltarule.rule.learn import alpha_range_of
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.solvers.least_squares import solve
+from deltarule.solvers.penalty import Lasso, Penalised
+from deltarule.tables.one_read import Read
+
+# Residuals this small beside the targets are rounding.
+MET = 1e-13
+
+
+class FitProblem:
+    """What steps stand on; it changes only where a loss or a penalty is found with the weights.
+
+    With a `choice` the penalties have these strengths; without, held-out rows may choose them.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        settings: Settings,
+        start: Weights,
+        frozen: Mapping[str, Mask] | None,
+        by_hand: int,
+        choice: Choice | None = None,
+    ) -> None:
+        self.read, self.settings, self.start, self.frozen = read, settings, start, frozen
+        self.by_hand = by_hand
+        p, k = len(read.schema.inputs), len(read.schema.outputs)
+        self.spans = list(read.schema.target_spans().values())
+        intercept = read.plan.asked.intercept
+        self.asked = LinearProblem(range(p), range(p, p + k), intercept, start, frozen, read.centre)
+        self.problem = self.asked.of(total(read.folds))
+        self.model = Linear(intercept=read.plan.asked.intercept)
+        self.rounds: SmoothedRounds | None = None
+        self.guessing: NullModel | None = None
+        self.losses: tuple[Loss, ...] = (loss_named(settings.losses[0]),) * len(self.spans)
+        self.guess = self.problem.target_mean * self.problem.target_scale
+        self.standard = self._standard()
+        self.penalties = self._penalties()
+        self.tried: CVResult | None = None
+        self._hold(self.penalties.given if choice is None else choice)
+        self._check_targets()
+        self.rows = self._rows(by_hand)
+        self.guessing = self._guessing()
+        if isinstance(self.losses[0], SmoothedLoss):
+            self._check_auto()
+            self.rounds = self._rounds()
+            self._measure(self.rounds)
+        if self.penalties.auto and choice is None:
+            self._choose()
+        self.objective = self._objective()
+        self.batches = self._batches()
+
+    def _standard(self) -> Standardization:
+        """The units that steps are taken in: with an explicit alpha, the inputs as they stand."""
+        p = len(self.problem.mean)
+        if self.settings.alpha is not None:
+            return Standardization(np.zeros(p), np.ones(p))
+        # A frozen intercept means the one people see, so the inputs must keep their own zero.
+        held = self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).any())
+        return Standardization.of(self.problem, centre=not held)
+
+    @property
+    def as_it_stands(self) -> LeastSquares:
+        """The problem of inputs that are measured from zero."""
+        return self.asked.as_it_stands(total(self.read.folds))
+
+    @property
+    def outward(self) -> Standardization:
+        """The way from standardised weights to those of inputs that are measured from zero."""
+        centre = self.read.centre
+        return self.standard if centre is None else self.standard.moved(centre)
+
+    def shown(self, weights: Weights) -> Weights:
+        """Own weights as people see them: of inputs that are measured from zero."""
+        centre = self.read.centre
+        return weights if centre is None else from_zero(weights, centre)
+
+    @property
+    def loss(self) -> Loss:
+        """What all outputs are learnt with."""
+        return together(self.losses)
+
+    @property
+    def squared(self) -> bool:
+        """Whether the loss is squared, which moments answer for."""
+        return self.settings.losses[0] == "squared"
+
+    def _check_targets(self) -> None:
+        """Errors: TargetError, naming the first row whose target the loss cannot take."""
+        name = self.read.source.name
+        for at, (target, span) in enumerate(zip(self.read.schema.targets, self.spans, strict=True)):
+            if self.losses[at].accepts(np.array([[target.low], [target.high]])).all():
+                continue
+            for rows in self.read.rows():
+                wrong = ~self.losses[at].accepts(rows.targets[:, span])[:, 0]
+                if wrong.any():
+                    first = int(np.argmax(wrong))
+                    raise TargetError(
+                        f"{name}, column '{target.name}', row {rows.number[first] + 1}: "
+                        f"{rows.targets[first, span][0]:g} is no target for {self.losses[at].name} "
+                        f"loss, which takes {self.losses[at].takes}"
+                    )
+
+    def _rows(self, by_hand: int) -> RowSource | None:
+        """The rows, where the loss needs them or they are few enough to be shown."""
+        squared = self.squared
+        if squared and (self.read.frames is None or self.read.examples > by_hand):
+            return None
+        cells = self.read.examples * (len(self.problem.mean) + len(self.losses))
+        if self.read.frames is not None and (squared or cells <= HELD_CELLS):
+            return RowsInMemory.of(self.read, self.standard)
+        return RowPass(self.read, self.standard)
+
+    def _check_auto(self) -> None:
+        """Errors: LearningError where held-out rows are to choose a lasso for a loss in rounds."""
+        if self.settings.rest("lasso") == "auto":
+            raise LearningError(
+                f"{self.losses[0].name} loss takes no lasso of auto: name a strength, such as "
+                "--lasso 0.01"
+            )
+
+    def _guessing(self) -> NullModel | None:
+        """Guessing beside offsets; where targets are measured from them it is their mean."""
+        offset = self.read.schema.offset
+        if offset is None or self.read.plan.asked.shifted:
+            return None
+        assert self.rows is not None, "losses other than squared need rows"
+        first = self.mean_score() - offset.mean
+        if self.read.sample:
+            sample = RowPass(self.read.of_sample(1), self.standard)
+            first = NullModel.of(sample, self.loss, first).score
+        return NullModel.of(self.rows, self.loss, first)
+
+    def _rounds(self) -> SmoothedRounds:
+        """Rounds of learning. Errors: LearningError where several targets need several spreads."""
+        if len(self.losses) > 1 and hasattr(self.losses[0], "spread"):
+            raise LearningError(
+                f"{self.losses[0].name} loss measures one target's residuals: predict one column"
+            )
+        assert self.rows is not None, "losses other than squared need rows"
+        return SmoothedRounds(self.rows, self.model, self.losses, self.penalty)
+
+    def _measure(self, rounds: SmoothedRounds) -> None:
+        """The losses of the first round; learners other than Newton know no other."""
+        if self.settings.chosen == "newton":
+            rounds.measure(self.first(), first=True)
+        else:
+            rounds.measure(self.standard.into(self._least_squares()), first=True)
+            rounds.losses = narrowed(rounds.losses, WATCHED)
+        self.check_spread(rounds.losses)
+        self.losses = rounds.losses
+
+    def check_spread(self, losses: Sequence[Loss]) -> None:
+        """Errors: TargetError where residuals are too small to measure outliers by."""
+        for loss, target in zip(losses, self.read.schema.targets, strict=True):
+            size = max(abs(target.low), abs(target.high))
+            if getattr(loss, "spread", np.inf) <= MET * size:
+                raise TargetError(
+                    f"{self.read.source.name}: most rows of the target '{target.name}' are met "
+                    "exactly, so their residuals have no spread that outliers could be measured "
+                    "by: use absolute or squared loss"
+                )
+
+    def _objective(self) -> Objective:
+        if self.rows is None:
+            return self.penalised(self.standard.problem(self.problem))
+        return self.penalised(PassObjective(self.rows, self.model, self.loss))
+
+    def penalised(self, objective: Objective) -> Objective:
+        return objective if self.penalty is None else Penalised(objective, self.penalty)
+
+    def _penalties(self) -> Penalties:
+        """What was asked for. Steps that are there to be watched try no ridge by themselves.
+
+        Nor do losses that are learnt in rounds, whose unit would change with the ridge.
+        """
+        penalties = Penalties.of(self.read.schema.inputs, self.settings)
+        newton = not self.squared and self.settings.chosen == "newton"
+        if newton and not isinstance(self.losses[0], SmoothedLoss):
+            return penalties
+        return penalties.watched
+
+    def take(self, choice: Choice) -> None:
+        """Let these strengths hold the weights from here on."""
+        self._hold(choice)
+        self.objective = self._objective()
+
+    def _hold(self, choice: Choice) -> None:
+        """Let these strengths hold the weights, in the units that steps are taken in."""
+        self.choice, self.penalty = choice, None
+        if self.penalties.any(choice):
+            penalty = self.held_by(choice)
+            self.penalty = penalty if penalty.kinked else penalty.ridge
+
+    def held_by(self, choice: Choice) -> Lasso:
+        """What these strengths are in the units that steps are taken in."""
+        return self.penalties.penalty(
+            choice,
+            # Strengths are for standardised inputs, whatever units the steps are taken in.
+            unit=self.standard.spread,
+            spread=self.problem.spread,
+            start=self.standard.into(self.start),
+            frozen=self.frozen,
+        )
+
+    def _choose(self) -> None:
+        """Take the strengths that held-out rows ask for."""
+        if self.rows is None or self.squared:
+            self.tried = cv_on(self.read, self.asked, self.penalties)
+            self.share = 1.0
+        else:
+            search = self.search(self.rows)
+            # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
+            with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+                self.tried = search_penalty(search, self.penalties, self.held_by)
+            share = search.each / self.problem.rows
+            self.share = 1.0 if np.isclose(share, 1.0, rtol=1e-9) else share
+        if self.tried is not None:
+            self._hold(for_all(self.tried.choice(self.tried.chosen()), self.share))
+
+    def search(self, rows: RowSource) -> PenaltySearch:
+        """Held-out rows that penalties can be tried on."""
+        source = RowPass(self.read.of_sample(), self.standard) if self.read.sample else rows
+        examples = sum(frame.height for frame in self.read.sample) or self.read.examples
+        return PenaltySearch(
+            folds=sampled(source, examples, len(self.problem.mean) + 1),
+            moments=self.read.folds,
+            splits=self.read.splits,
+            model=self.model,
+            loss=self.loss,
+            losses=self.losses,
+            spans=self.spans,
+            problem=self.asked,
+            first=self.first(),
+        )
+
+    def _least_squares(self) -> Weights:
+        return self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
+
+    @property
+    def kinks(self) -> Lasso | None:
+        """The penalty where it has kinks or ranges, which the learner must meet."""
+        return self.penalty if isinstance(self.penalty, Lasso) else None
+
+    def _batches(self) -> MinibatchRows | None:
+        """The rows in batches; None where a step sees them all."""
+        settings = self.settings
+        if settings.batch == "all" or settings.batch >= self.read.examples:
+            return None
+        return MinibatchRows(
+            self.read,
+            self.standard,
+            size=settings.batch,
+            seed=settings.seed,
+            shuffle=settings.shuffle,
+            model=self.model,
+            loss=self.loss,
+            penalised=self.penalised,
+        )
+
+    def rowwise(self) -> RowwiseCurvature:
+        """What the rows are one by one."""
+        assert self.batches is not None, "only batches are of some rows"
+        squared = self.standard.problem(self.problem).hessian()[:1] / self.problem.rows
+        return self.batches.rowwise(usual=alpha_range_of(squared).largest)
+
+    def first(self) -> Weights:
+        """The start in the units of the steps; an intercept left open, at the mean's score."""
+        first = dict(self.standard.into(self.start))
+        unset = self.frozen is None and not any(array.any() for array in self.start.values())
+        if not self.squared and unset and "intercept" in first:
+            first["intercept"] = self.mean_score()
+        # A step of no length shrinks nothing: it only brings weights into their ranges.
+        return first if self.kinks is None else self.kinks.prox(first, 0.0)
+
+    def mean_score(self) -> Array:
+        """The score whose prediction is the targets' mean, or their middle, (k,).
+
+        Errors:  TargetError when that is infinite
+        """
+        if self.guessing is not None:
+            return self.guessing.score
+        if self.rounds is not None:
+            return self.rounds.centre
+        with np.errstate(divide="ignore"):
+            score = self.loss.link(self.guess)
+        if not np.isfinite(score).all():
+            at = int(np.argmin(np.isfinite(score)))
+            target = next(
+                target
+                for target, span in zip(self.read.schema.targets, self.spans, strict=True)
+                if at < span.stop
+            )
+            raise TargetError(
+                f"{self.read.source.name}: the target '{target.name}' is {target.low:g} in every "
+                "row: there is nothing to learn"
+            )
+        return score
+
+    def own(self, weights: Weights) -> Weights:
+        """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
+        # Weights that exploded overflow here, which is said in words.
+        with np.errstate(all="ignore"):
+            own = self.penalties.within(self.standard.out(weights))
+        if self.frozen is None:
+            return own
+        return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
+
+    def fitting(self, losses: Sequence[Loss]) -> DevianceSums:
+        """How rows fit; without offsets and kinks the best score for all is that of the mean."""
+        assert self.rows is not None, "losses other than squared need rows"
+        if self.guessing is not None:
+            null = self.guessing.score
+        elif self.rounds is not None:
+            null = best(self.rows, losses)
+        else:
+            null = self.loss.link(self.guess)
+        return DevianceSums(self.model, losses, self.spans, null)
+
+    def looking(self, losses: Sequence[Loss], near: float = 0.0) -> CachedObjective:
+        """The rows as an objective that near the end looks at all there is to know of them."""
+        assert self.rows is not None, "losses other than squared need rows"
+        fit, trials = self.fitting(losses).sums, self.read.plan.trials
+        return CachedObjective(self.rows, self.model, self.loss, fit, near, trials)

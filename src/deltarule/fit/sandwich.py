@@ -1,0 +1,158 @@
+"""Standard errors that hold where rows stray unequally: the sandwich, from one more pass over rows.
+
+    variance = bread @ meat @ bread,  bread = inv(curvature),  meat = sum of slope @ slope.T
+    slope of a row = delta * input, its part of the weight_delta
+
+    HC0  as above                               HC2  delta / sqrt(1 - h)
+    HC1  times rows / (rows - weights)          HC3  delta / (1 - h), nearly the jackknife
+    h, a row's leverage = input @ bread @ input * slope of delta
+
+Moments cannot tell: the meat holds products of four values of a row. `robust` is HC3, which is the
+safest with few rows, and HC1 for classes, of which a row has no single leverage.
+
+Shapes: n rows, q = inputs free to learn + intercept, k outputs; b blocks of c coupled outputs,
+m = c * q, outputs in order and within them weights; c is 1 but for classes.
+Source:  White 1980; MacKinnon & White 1985; Long & Ervin 2000
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from deltarule.engines.local import RowSource
+from deltarule.errors import LearningError
+from deltarule.fit.clusters import ClusterSums
+from deltarule.moments.inference import design, leverages
+from deltarule.moments.standardize import Standardization
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Linear, Weights
+
+# A row with this leverage is met exactly whatever its target: it says nothing of how rows stray.
+MET = 1 - 1e-10
+
+
+@dataclass(frozen=True)
+class ScoreRows:
+    """Rows for the meat: design (n, q), delta (n, k), what each counts for (n,).
+
+    `bend` (n, k) is how fast the row's delta is expected to change with its score; None for 1.
+    `clusters` (n,) says which rows belong together; None where each stands alone.
+    """
+
+    design: Array
+    delta: Array
+    each: Array
+    bend: Array | None = None
+    clusters: pl.Series | None = None
+
+
+def kind_of(errors: str, *, coupled: bool) -> str:
+    """The kind that is meant, robust being the one that suits.
+
+    Errors:  LearningError for a kind that classes have not
+    """
+    if coupled and errors in ("HC2", "HC3"):
+        raise LearningError(f"{errors} is not defined for classes: choose robust, HC0 or HC1")
+    if errors == "robust":
+        return "HC1" if coupled else "HC3"
+    return "CR1" if errors == "cluster" else errors
+
+
+def robust_errors(
+    bread: Array,
+    rows: Iterable[ScoreRows],
+    standard: Standardization,
+    *,
+    kind: str,
+    hat: Array | None = None,
+    intercept: bool,
+    sums: ClusterSums | None = None,
+) -> Array:
+    """Each own weight's standard error, the intercept last; NaN where the bread is not finite.
+
+    `hat` is the bread that leverage is measured with, where that is another one. `sums` is where
+    those of clusters are kept.
+    Shapes:  bread, hat (b, m, m), inverse curvatures summed over rows -> (q, k)
+    """
+    jacobian = standard.jacobian(intercept=intercept)
+    q, blocks = len(jacobian), len(bread)
+    coupled = bread.shape[1] // q
+    weights = q * max(1, coupled - 1)
+    meat, count = np.zeros_like(bread), 0.0
+    for part in some_at_a_time(rows):
+        count += float(part.each.sum())
+        scores = _scores(part, blocks, coupled)
+        if sums is not None:
+            assert part.clusters is not None, "rows say which cluster they are of"
+            sums.add(part.clusters, (scores * part.each[:, None, None]).reshape(len(scores), -1))
+            continue
+        for block in range(blocks):
+            root = np.sqrt(part.each)
+            if kind in ("HC2", "HC3"):
+                root = root * _stretch(part, (bread if hat is None else hat)[block], block, kind)
+            score_rows = scores[:, block] * root[:, None]
+            meat[block] += score_rows.T @ score_rows
+    if kind == "HC1":
+        meat *= count / (count - weights) if count > weights else np.nan
+    if sums is not None:
+        # Outputs that do not sway each other have a block each, on the diagonal.
+        whole = sums.meat(kind, rows=count, weights=weights)
+        width = coupled * q
+        meat = np.array(
+            [whole[at : at + width, at : at + width] for at in range(0, len(whole), width)]
+        )
+    return errors_of(bread @ meat @ bread, jacobian)
+
+
+def _scores(part: ScoreRows, blocks: int, coupled: int) -> Array:
+    """Each row's part of the weight_delta: (n, b, c * q)."""
+    n, q = part.design.shape
+    delta = part.delta.reshape(n, blocks, coupled, 1)
+    scores: Array = (delta * part.design[:, None, None, :]).reshape(n, blocks, coupled * q)
+    return scores
+
+
+def errors_of(variance: Array, jacobian: Array) -> Array:
+    """Own weights' standard errors from the variances of standardised ones.
+
+    Shapes:  variance (b, m, m), jacobian (q, q) -> (q, k)
+    """
+    q = len(jacobian)
+    own = np.kron(np.eye(variance.shape[1] // q), jacobian)
+    of_each = np.sum((own @ variance) * own, axis=2)
+    errors: Array = np.sqrt(np.maximum(of_each, 0.0)).reshape(-1, q).T
+    return errors
+
+
+def _stretch(part: ScoreRows, hat: Array, block: int, kind: str) -> Array:
+    """What each row's delta is to be multiplied with: it would be larger had it not been learnt."""
+    leverage = leverages(part.design, hat, None if part.bend is None else part.bend[:, block])
+    left = np.where(leverage < MET, 1 - leverage, np.inf)
+    stretched: Array = 1 / np.sqrt(left) if kind == "HC2" else 1 / left
+    return stretched
+
+
+def score_rows(rows: RowSource, model: Linear, loss: Loss, weights: Weights) -> Iterator[ScoreRows]:
+    """What every row says to these weights."""
+    for batch in rows.batches():
+        scores = batch.scores(model, weights)
+        bend = loss.hessian(scores)
+        yield ScoreRows(
+            design(batch.array, intercept=model.intercept),
+            loss.delta(scores, batch.targets),
+            batch.each,
+            bend if bend.ndim == 2 else None,
+            batch.clusters,
+        )
+
+
+def some_at_a_time(rows: Iterable[ScoreRows]) -> Iterator[ScoreRows]:
+    """Rows some at a time, so that nothing large is made of them."""
+    for part in rows:
+        for start in range(0, len(part.each), 8192):
+            at = slice(start, start + 8192)
+            bend = None if part.bend is None else part.bend[at]
+            clusters = None if part.clusters is None else part.clusters[at]
+            yield ScoreRows(part.design[at], part.delta[at], part.each[at], bend, clusters)

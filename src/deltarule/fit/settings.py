@@ -1,0 +1,504 @@
+"""Settings of learning: all of them in one place, with what each means, checked once."""
+
+import ast
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, update_wrapper
+from itertools import pairwise
+from numbers import Integral, Real
+from pathlib import Path
+from textwrap import fill
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+
+from deltarule.errors import LearningError
+from deltarule.fit.finite import finite_results
+from deltarule.fit.other_names import check_names, misnamed
+from deltarule.losses.links import straight
+from deltarule.losses.registry import loss_named
+from deltarule.solvers.learners import LEARNERS
+from deltarule.tables.expressions.expression import quoted
+from deltarule.tables.one_read import Progress
+from deltarule.tables.request import MOST_LEVELS, Request, Takes
+from deltarule.tables.terms import date_parts
+
+Names = str | Sequence[str]
+Strength = float | Literal["auto"]
+Batch = int | Literal["all"]
+Freeze = str | Sequence[str] | Mapping[str, float | None]
+
+CLUSTERED = ("cluster", "CR0", "CR1")
+ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3", *CLUSTERED)
+FOLDS, MOST_FOLDS = 5, 255
+MOST_STEPS = 10_000
+MOST_ROWS = 100
+WITH_ALPHA = [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
+
+TAKES: Mapping[str, Takes] = {"auto": "either", "logistic": "either", "softmax": "classes"}
+"""What a target's values may be, by its loss; numbers for the others."""
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is to be learnt, and how.
+
+    Errors:  LearningError for what cannot be learnt with
+
+    >>> Settings(predict="gross", alpha=1e-11).chosen
+    'descent'
+    """
+
+    predict: Names
+    """The columns to predict, or SQL expressions over them such as "log(price)"."""
+    using: Names | None = None
+    """Columns to predict from, or SQL expressions over them such as "log(budget)"; None for every
+    column that can be used."""
+    without: Names = ()
+    """Columns that are not to be predicted from: all others that can be used are."""
+    where: str | None = None
+    """A condition in SQL such as "year > 2000": rows that do not meet it have no part, neither in
+    the table nor in that of `hold_out`."""
+    loss: Names = "auto"
+    """What a wrong row counts for, one for all targets or one each; auto by the target's values:
+    logistic for yes/no and two classes, softmax for more classes, squared for other numbers."""
+    ridge: Strength | Mapping[str | None, Strength] = "auto"
+    """The penalty on large weights; auto takes one only where held-out rows ask for it. Or by
+    column, as {"genre": 10, None: "auto"}, in which None stands for all others."""
+    lasso: Strength | Mapping[str | None, Strength] = 0.0
+    """The penalty that leaves weights at 0; otherwise as ridge."""
+    positive: Names = ()
+    """Weights that may not be below 0."""
+    between: Mapping[str, tuple[float | None, float | None]] | None = None
+    """The range of weights, by column in its own units: {"budget": (0, 3)}; None is no end."""
+    intercept: bool = True
+    """Whether predictions may start from other than 0."""
+    missing: str = "fill"
+    """fill missing inputs with the mean, or drop their rows."""
+    missing_words: Names = ()
+    """Words that stand for missing in every column, besides blanks, NA and the like: a list, or
+    text with commas such as "TBD,-999". The model keeps them."""
+    weight: str | None = None
+    """A column that counts rows."""
+    offset: str | None = None
+    """A column, or an SQL expression such as "log(exposure)", that is added to every score as it
+    is: its weight is 1, and is not learnt."""
+    exposure: str | None = None
+    """A column of how much each row was exposed to, for losses that learn a log: short for the
+    offset "log(exposure)"."""
+    errors: str = "classical"
+    """How sure weights are: classical takes rows to stray alike; robust, or one of HC0 to HC3, asks
+    the rows, by one more pass over them; so does cluster, or CR0 or CR1, for rows of one `cluster`
+    that may stray alike. Where other than classical ones are asked for, no ridge is tried."""
+    cluster: str | None = None
+    """A column, or an SQL expression, whose values say which rows belong together, for standard
+    errors: then errors is cluster, which is CR1. None for `group`."""
+    folds: int | None = None
+    """Parts to hold out in turn for the error on held-out rows (cross-validation); None for 5."""
+    id: str | None = None
+    """A column that says who or what a row is of, or an SQL expression: the part that a row is held
+    out with depends on it alone, wherever the row stands. It is no input. None for the row's
+    number."""
+    group: str | None = None
+    """A column, or an SQL expression, whose values are held out whole: no two parts share one."""
+    time: str | None = None
+    """A column, or an SQL expression, that orders rows in time: each part is a period, and is
+    predicted from the earlier ones only."""
+    hold_out: Any = field(default=None, repr=False, compare=False)
+    """A table of rows that were set aside: the error on held-out rows is of these. Nothing is
+    learnt from it."""
+    reference: Mapping[str, str] | None = None
+    """The level that others are measured from, by column; the most frequent where none is given."""
+    dates: Names | None = None
+    """The parts of dates that become inputs; None for the usual ones."""
+    levels: int = MOST_LEVELS
+    """How many levels of a category have a weight of their own."""
+    learner: str | None = None
+    """exact, or one that takes steps; None for what suits the loss and alpha."""
+    alpha: float | None = None
+    """The learning rate of steps on the inputs as they stand; None for the fastest one on
+    standardised inputs."""
+    start: float | Mapping[str, float] = 0.0
+    """What weights start at, all of them or by name."""
+    steps: int | None = None
+    """The most steps to take; None for 10,000, or with batches as many as the epochs have."""
+    batch: Batch = "all"
+    """How many rows a step sees; an epoch is one round over all rows."""
+    epochs: int = 100
+    """The most rounds over all rows, where a step sees a batch."""
+    shuffle: bool = True
+    """Whether each epoch has its rows in an order of its own, or in the table's."""
+    seed: int = 0
+    """What the orders are drawn from."""
+    tolerance: float = 1e-8
+    """Stop when every weight_delta is this small beside the largest at the start."""
+    freeze: Freeze = ()
+    """Weights that keep their start, or the value given here."""
+    trace_rows: Sequence[int] = ()
+    """Rows of the table, counted from 1, that each step is shown for: what it predicted for them,
+    how wrong that was, and which way they pull."""
+    progress: Progress | None = field(default=None, repr=False, compare=False)
+    """Called with the rows read so far and, where known, the rows there are."""
+
+    def __post_init__(self) -> None:
+        self._check_table()
+        self._check_learner()
+        self._check_penalties()
+        if self.errors not in ERRORS:
+            raise LearningError(f"errors is {self.errors!r}: choose {_either(ERRORS)}")
+        if self.errors in CLUSTERED and self.clusters is None:
+            raise LearningError(
+                f"errors is {self.errors!r}: say which rows belong together with cluster, as "
+                "--cluster user"
+            )
+        if self.cluster is not None and self.kind_of_errors not in CLUSTERED:
+            raise LearningError(
+                f"errors is {self.errors!r}, which knows no clusters: choose {_either(CLUSTERED)}"
+            )
+        starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
+        for name, value in [*starts, *self.frozen.items()]:
+            if value is not None:
+                real(name, value)
+        if self.steps is not None:
+            whole("steps", self.steps, least=1)
+        if not 0 <= real("tolerance", self.tolerance) < 1:
+            raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
+
+    def _check_table(self) -> None:
+        check_names(vars(self))
+        if not self.targets:
+            raise LearningError("name at least one column to predict")
+        if self.using is not None and not self.using:
+            raise LearningError("name at least one column to use, or leave using out to use all")
+        if self.using is not None and names_in(self.without):
+            raise LearningError("using says what to predict from, without what not: give one")
+        if self.missing not in ("fill", "drop"):
+            raise LearningError(f"missing is '{self.missing}': choose fill or drop")
+        if self.folds is not None and whole("folds", self.folds, least=2) > MOST_FOLDS:
+            raise LearningError(f"folds is {self.folds}: choose from 2 to {MOST_FOLDS}")
+        if sum(by is not None for by in (self.id, self.group, self.time)) > 1:
+            raise LearningError(
+                "rows are held out by id, by group or forward in time: leave out all but one"
+            )
+        if self.offset is not None and self.exposure is not None:
+            raise LearningError("exposure is short for an offset: leave one out")
+        for loss in self.losses if self.exposure is not None else ():
+            if loss == "auto" or not loss_named(loss).says.startswith("log of"):
+                raise LearningError(
+                    f"exposure is for losses that learn a log, such as poisson, and this is {loss}"
+                )
+        if self.added is not None and "softmax" in self.losses:
+            raise LearningError("softmax takes no offset: added to every class it changes nothing")
+        whole("levels", self.levels, least=1)
+        words_in(self.missing_words)
+        date_parts(self.dates)
+
+    def _check_penalties(self) -> None:
+        for name in ("ridge", "lasso"):
+            strengths = {name: self.rest(name)}
+            strengths |= {
+                f"{name} of {column}": own for column, own in self.strengths(name).items()
+            }
+            for of, strength in strengths.items():
+                if strength == "auto" and of == name:
+                    continue
+                if real(of, strength) < 0:
+                    least = "auto, or 0 or more" if of == name else "0 or more"
+                    raise LearningError(f"{of} is {strength:g}: it must be {least}")
+        for column, ends in self.ranges.items():
+            low, high = _ends(column, ends)
+            if low is not None and high is not None and low > high:
+                raise LearningError(f"between {low:g} and {high:g} there is no weight for {column}")
+        if self.kinked and self.chosen not in ("exact", "newton", "descent"):
+            raise LearningError(
+                f"{self.chosen} does not meet a lasso, positive or between: choose descent or "
+                "newton"
+            )
+
+    def _check_learner(self) -> None:
+        for loss in self.losses:
+            if loss != "auto":
+                loss_named(loss)
+        learners = ["exact", *LEARNERS]
+        if self.learner is not None and self.learner not in learners:
+            choose = f"choose {_either(learners)}"
+            raise LearningError(f"there is no learner '{self.learner}': {choose}")
+        others = [loss for loss in self.losses if loss not in ("auto", "squared")]
+        if self.learner == "exact" and others:
+            raise LearningError(f"{others[0]} loss has no exact solution: choose newton")
+        if self.alpha is not None:
+            if not real("alpha", self.alpha) > 0:
+                raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
+            if self.learner in ("exact", "newton"):
+                raise LearningError(f"{self.learner} takes no alpha: choose {_either(WITH_ALPHA)}")
+        self._check_batch()
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        for number in self.trace_rows:
+            whole("a row to trace", number, least=1)
+        if len(set(self.trace_rows)) > MOST_ROWS:
+            raise LearningError(f"trace_rows names {len(self.trace_rows)}: {MOST_ROWS} at most")
+
+    def _check_batch(self) -> None:
+        whole("epochs", self.epochs, least=1)
+        whole("seed", self.seed, least=0)
+        if self.batch == "all":
+            return
+        whole("batch", self.batch, least=1)
+        if self.learner in ("exact", "newton"):
+            raise LearningError(
+                f"{self.learner} needs all rows at each step: leave out batch, or choose "
+                f"{_either(WITH_ALPHA)}"
+            )
+
+    @property
+    def most_steps(self) -> int:
+        """The most steps on all rows."""
+        return MOST_STEPS if self.steps is None else self.steps
+
+    @property
+    def targets(self) -> list[str]:
+        """The columns to predict, also where it is one."""
+        return names_in(self.predict)
+
+    @property
+    def losses(self) -> list[str]:
+        """The loss of each target.
+
+        Errors:  LearningError where there is neither one for all nor one for each
+        """
+        losses = names_in(self.loss)
+        if len(losses) not in (1, len(self.targets)):
+            raise LearningError(
+                f"{len(losses)} losses are given for {len(self.targets)} targets: give one for "
+                "all, or one each"
+            )
+        return losses * len(self.targets) if len(losses) == 1 else losses
+
+    @property
+    def positives(self) -> list[str]:
+        """The weights that may not be below 0, also where it is one."""
+        return names_in(self.positive)
+
+    @property
+    def frozen(self) -> Mapping[str, float | None]:
+        """Which weights are frozen, and at which value where one is given."""
+        if isinstance(self.freeze, Mapping):
+            return self.freeze
+        return dict.fromkeys([self.freeze] if isinstance(self.freeze, str) else self.freeze)
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float | None, float | None]]:
+        """The ranges of weights, also where there are none."""
+        return self.between or {}
+
+    def rest(self, name: str) -> Strength:
+        """The strength of ridge or lasso for all columns that have none of their own."""
+        return 0.0 if name == "ridge" and self.tries_no_ridge else self._rest(name)
+
+    def _rest(self, name: str) -> Strength:
+        given = getattr(self, name)
+        usual: Strength = "auto" if name == "ridge" else 0.0
+        rest: Strength = given.get(None, usual) if isinstance(given, Mapping) else given
+        return rest
+
+    @property
+    def tries_no_ridge(self) -> bool:
+        """Whether standard errors were asked for, which are not known beside a chosen ridge."""
+        return self.kind_of_errors != "classical" and self._rest("ridge") == "auto"
+
+    def strengths(self, name: str) -> Mapping[str, float]:
+        """The strengths of ridge or lasso that columns have of their own."""
+        given = getattr(self, name)
+        return (
+            {c: s for c, s in given.items() if c is not None} if isinstance(given, Mapping) else {}
+        )
+
+    @property
+    def kinked(self) -> bool:
+        """Whether weights may be held at zero or in a range, which plain steps do not do."""
+        lasso = self.rest("lasso") != 0 or any(self.strengths("lasso").values())
+        return lasso or bool(self.positives or self.between)
+
+    @property
+    def held(self) -> bool:
+        """Whether more than one strength of ridge for all is to hold weights."""
+        return self.kinked or bool(self.strengths("ridge") or self.strengths("lasso"))
+
+    @property
+    def added(self) -> str | None:
+        """What is added to every score: the offset, or the log of the exposure."""
+        return self.offset if self.exposure is None else f"log({quoted(self.exposure)})"
+
+    @property
+    def kind_of_errors(self) -> str:
+        """The standard errors: those of clusters where a column of them is named."""
+        return "cluster" if self.cluster and self.errors == "classical" else self.errors
+
+    @property
+    def clusters(self) -> str | None:
+        """What says which rows belong together, for standard errors."""
+        return self.group if self.cluster is None else self.cluster
+
+    @property
+    def chosen(self) -> str:
+        """The learner: the one named, or the one that suits the loss and alpha."""
+        if self.learner:
+            return self.learner
+        if self.alpha is not None or self.batch != "all":
+            return "descent"
+        return "exact" if set(self.losses) <= {"auto", "squared"} else "newton"
+
+    @property
+    def asked(self) -> Request:
+        """What of it the reading of a table must know."""
+        return Request(
+            predict=self.targets,
+            using=None if self.using is None else names_in(self.using),
+            without=names_in(self.without),
+            takes={
+                target: TAKES.get(loss, "numbers")
+                for target, loss in zip(self.targets, self.losses, strict=True)
+            },
+            row_weight=self.weight,
+            trials=self.losses == ["logistic"],
+            drop_missing=self.missing == "drop",
+            intercept=self.intercept,
+            keep_constant=not self.intercept or self.alpha is not None,
+            folds=FOLDS if self.folds is None else self.folds,
+            id=self.id,
+            group=self.group,
+            cluster=self.clusters if self.kind_of_errors in CLUSTERED else None,
+            time=self.time,
+            offset=self.added,
+            exposure=self.exposure,
+            shifted=self._shifted(),
+            reference=dict(self.reference or {}),
+            dates=date_parts(self.dates),
+            levels=self.levels,
+            missing_words=words_in(self.missing_words),
+        )
+
+    def _shifted(self) -> bool | None:
+        """Whether targets are measured from the offset; None where that is up to their values."""
+        if "auto" in self.losses:
+            return None
+        found = {straight(loss_named(loss)) for loss in self.losses}
+        if len(found) > 1 and self.offset is not None:
+            raise LearningError(
+                "an offset is added to scores, and these losses make predictions of them in "
+                "different ways: predict the targets one by one"
+            )
+        return found.pop()
+
+
+def taking_settings(
+    settings: Callable[Given, Settings],
+) -> Callable[[Callable[[Any, Settings], Result]], Callable[Concatenate[Any, Given], Result]]:
+    """Makes of work on a table with settings a function that takes each setting by its name.
+
+    So there is one list of settings, with one default each, whatever takes them.
+    """
+    every = inspect.signature(settings)
+
+    def named(work: Callable[[Any, Settings], Result]) -> Callable[Concatenate[Any, Given], Result]:
+        def of(table: Any = None, /, *more: Given.args, **given: Given.kwargs) -> Result:
+            if table is None:
+                raise LearningError("give the table first, then settings by name")
+            try:
+                every.bind(*more, **given)
+            except TypeError:
+                raise misnamed(more, given, every.parameters) from None
+            with finite_results("the table"):
+                return work(table, settings(*more, **given))
+
+        update_wrapper(of, work)
+        of.__doc__ = f"{inspect.cleandoc(work.__doc__ or '')}\n\nSettings:\n{settings_told()}"
+        own = inspect.signature(work)
+        first = inspect.Parameter("table", inspect.Parameter.POSITIONAL_ONLY, annotation=Any)
+        parameters = [first, *every.parameters.values()]
+        of.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
+        return of
+
+    return named
+
+
+@cache
+def setting_texts() -> dict[str, str]:
+    """What each setting means: the text that stands below it in `Settings`."""
+    # The whole file: inspect.getsource of the class alone takes twice as long.
+    module = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    (body,) = (one.body for one in module.body if isinstance(one, ast.ClassDef))
+    texts = {}
+    for setting, below in pairwise(body):
+        match setting, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                texts[name] = " ".join(text.split())
+    return texts
+
+
+def settings_told() -> str:
+    """Every setting with its text, as the help of a function that takes them lists them."""
+    return "\n".join(
+        fill(f"{name}: {text}", 96, initial_indent="  ", subsequent_indent="      ")
+        for name, text in setting_texts().items()
+    )
+
+
+def names_in(names: Names) -> list[str]:
+    """A list of names, also where it is one."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def words_in(words: Names) -> tuple[str, ...]:
+    """Words of a list, or of one text with commas between them.
+
+    Errors:  LearningError for what is no text
+    """
+    listed = words.split(",") if isinstance(words, str) else list(words)
+    if wrong := [word for word in listed if not isinstance(word, str)]:
+        raise LearningError(f"missing_words has {wrong[0]!r}: give words as text, such as '-999'")
+    return tuple(dict.fromkeys(word.strip() for word in listed if word.strip()))
+
+
+def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
+    """The ends of a range.
+
+    Errors:  LearningError for anything else
+    """
+    if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
+        raise LearningError(f"the range of {column} is {ends!r}: give its two ends, as (0, 3)")
+    low, high = (None if end is None else real(f"an end of {column}", end) for end in ends)
+    return low, high
+
+
+def _either(names: Iterable[str]) -> str:
+    *most, last = list(names)
+    return f"{', '.join(most)} or {last}"
+
+
+def real(name: str, value: object) -> float:
+    """A finite number.
+
+    Errors:  LearningError for anything else
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise LearningError(f"{name} is {value!r}: it must be a finite number")
+    return float(value)
+
+
+def whole(name: str, value: object, *, least: int) -> int:
+    """A whole number of at least so much.
+
+    Errors:  LearningError for anything else
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise LearningError(f"{name} is {value!r}: it must be a whole number, {least} or more")
+    return int(value)

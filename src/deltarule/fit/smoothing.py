@@ -1,0 +1,312 @@
+"""Learning in rounds, for losses with a unit that only the residuals can tell.
+
+huber       learn, measure the residuals' spread, learn again with that, until the spread stays
+quantile    learn with the kink rounded over a width, round it less, until what that hides of the
+            loss no longer matters
+
+Shapes: n rows, k outputs.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from deltarule.engines.local import PassObjective, RowSource
+from deltarule.fit.vertex_polish import Holds, crossed, vertex_polish
+from deltarule.losses.registry import together
+from deltarule.losses.robust import NARROWER, Quantile, quantile_of
+from deltarule.rule.compare import Comparison, Objective
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Linear, Mask, Weights, stack, unstack
+from deltarule.rule.train import Step, Stop, largest, train
+from deltarule.solvers.newton import Curved, Newton
+from deltarule.solvers.penalty import Lasso, Penalised, Ridge
+from deltarule.solvers.proximal import ProximalNewton
+
+# What it means that weights are proved to be the best.
+MET = "the rows met exactly prove that no other weights are better"
+# A spread comes to rest in some 20 rounds, a width of 1e-13 is reached in 15.
+ROUNDS = 200
+# One takes some 5 steps, and more only where residuals are rounding beside the targets.
+STEPS = 150
+# Having arrived, a step promises less than this of the loss.
+ARRIVED = 1e-6
+# A gradient this small beside the mean size of the deltas is rounding.
+ROUNDING = 1e-14
+# A round is over when its loss, summed, is this share of the width from its best.
+NEAR = 1e-3
+# Steps that are not Newton's would creep where a kink is sharp, so they see it rounded over this
+# share of the mean residual.
+WATCHED = 0.125
+# And so are held-out rows judged, in this many rounds: the errors there are sure to 1% or so.
+JUDGED = (0.3, 0.03, 0.003)
+
+
+@runtime_checkable
+class SmoothedLoss(Loss, Protocol):
+    """A loss that is learnt in rounds."""
+
+    def again(
+        self, residuals: Array, targets: Array, each: Array, *, first: bool = False
+    ) -> "Loss | None":
+        """The loss to learn with next, None when this one will do; `first` only measures."""
+        ...
+
+    def narrowed(self, share: float) -> "Loss":
+        """The same with its kink rounded over a share of the width, by 0 not at all."""
+        ...
+
+    def best(self, targets: Array, each: Array) -> float:
+        """The score that is best if it must be the same for all rows, NaN where unknown."""
+        ...
+
+    @property
+    def rest(self) -> str:
+        """What it means that no other round is due, in words."""
+        ...
+
+
+def outcomes(rows: RowSource) -> tuple[Array, Array]:
+    """Every row's targets (n, k), and what it counts for (n,)."""
+    parts = [(batch.targets, batch.each) for batch in rows.batches()]
+    return np.concatenate([one for one, _ in parts]), np.concatenate([one for _, one in parts])
+
+
+def narrowed(losses: Sequence[Loss], share: float) -> tuple[Loss, ...]:
+    """All of them with their kink rounded over a share of the width they have."""
+    return tuple(
+        loss.narrowed(share) if isinstance(loss, SmoothedLoss) else loss for loss in losses
+    )
+
+
+def best(rows: RowSource, losses: Sequence[Loss]) -> Array:
+    """The best score that is the same for all rows, (k,); NaN where it would take a search."""
+    targets, each = outcomes(rows)
+    found = [
+        loss.best(targets[:, at], each) if isinstance(loss, SmoothedLoss) else np.nan
+        for at, loss in enumerate(losses)
+    ]
+    return np.array(found)
+
+
+def gradient(step: Step, kinks: Lasso | None = None) -> float:
+    """The largest weight_delta, either way, or what kinks and ranges leave of it."""
+    g = step.comparison.weight_delta
+    return largest(g if kinks is None else kinks.left(step.before, g))
+
+
+def promised(step: Step, kinks: Lasso | None = None) -> float:
+    """How far the loss would fall along the step if it were a plane: twice what Newton expects."""
+    moved = step.comparison.weight_delta.items()
+    fall = float(sum(np.sum(g * (step.before[n] - step.weights[n])) for n, g in moved))
+    if kinks is not None:
+        fall += kinks.shrunk_by(step.before) - kinks.shrunk_by(step.weights)
+    return fall
+
+
+@dataclass(frozen=True)
+class Damping:
+    """What a curbed step remembers of each output: where from, the way, its slope, how much of it.
+
+    And of all outputs the loss there.
+
+    Shapes:  base, way (q, k), slope, share (k,)
+    """
+
+    base: Array
+    way: Array
+    slope: Array
+    share: Array
+    loss: float
+
+
+@dataclass(frozen=True)
+class DampedNewton(Curved):
+    """Newton, each output's step halved where it went too far.
+
+    Newton itself asks whether the loss rose. One far row, or an output in larger units, makes the
+    loss so large that what others gain or lose is beyond its last digit. So a step also went too
+    far where the loss rises at its end more than half as steeply as it fell at its start; and
+    where the loss did rise, only those outputs are blamed along whose way it rises.
+    """
+
+    def step(
+        self, weights: Weights, comparison: Comparison, state: Damping | None
+    ) -> tuple[Weights, Damping]:
+        g, here = stack(comparison.weight_delta), stack(weights)
+        way = stack(Newton().step(weights, comparison, None)[1].way)
+        slope, share, loss = np.sum(g * way, axis=0), np.ones(g.shape[1]), comparison.loss
+        if state is not None:
+            rising = -np.sum(g * state.way, axis=0)
+            rose = not comparison.loss <= state.loss * (1 + 1e-12)
+            far = (rising > state.slope / 2) | (rose & (rising > 0))
+            loss = state.loss if far.any() else loss
+            here, way = np.where(far, state.base, here), np.where(far, state.way, way)
+            slope = np.where(far, state.slope, slope)
+            share = np.where(far, state.share / 4, 1.0)
+        return unstack(here - share * way, weights), Damping(here, way, slope, share, loss)
+
+
+class SmoothedRounds:
+    """Rounds of learning. `losses` is what each output is learnt with now."""
+
+    def __init__(
+        self,
+        rows: RowSource,
+        model: Linear,
+        losses: Sequence[Loss],
+        penalty: Lasso | Ridge | None,
+    ) -> None:
+        self.rows, self.model, self.losses = rows, model, tuple(losses)
+        self.penalty = penalty
+        self.kinks = penalty if isinstance(penalty, Lasso) else None
+        self.off = np.zeros((0, len(self.losses)))
+        self.targets, self.each = outcomes(rows)
+        self._typical = self._enough = 0.0
+        size = float(np.max(self.each @ np.abs(self.targets))) / float(self.each.sum())
+        self._rounding = ROUNDING * size
+
+    @property
+    def centre(self) -> Array:
+        """Where half of the targets, or the share asked for, are below: a start far rows leave be.
+
+        Shapes:  (k,)
+        """
+        shares = [getattr(loss, "share", 0.5) for loss in self.losses]
+        return np.array(
+            [
+                quantile_of(t, self.each, share)
+                for t, share in zip(self.targets.T, shares, strict=True)
+            ]
+        )
+
+    def measure(self, weights: Weights, *, first: bool = False) -> bool:
+        """Whether another round is due, with losses that suit what these weights leave."""
+        off = self.off = self._residuals(weights)
+        each = self.each
+        found = [
+            loss.again(off[:, at], self.targets[:, at], each, first=first)
+            if isinstance(loss, SmoothedLoss)
+            else None
+            for at, loss in enumerate(self.losses)
+        ]
+        self.losses = tuple(new or old for new, old in zip(found, self.losses, strict=True))
+        deltas = together(self.losses).delta(-off, np.zeros_like(off))
+        self._typical = float(np.max(each @ np.abs(deltas))) / float(each.sum())
+        # Near enough to the best of this round that Newton's first step of the next one is sound.
+        widths = [getattr(loss, "width", 0.0) for loss in self.losses]
+        self._enough = NEAR * min(widths) / float(each.sum())
+        return any(found)
+
+    def _residuals(self, weights: Weights) -> Array:
+        """How far every row's targets are from its scores: (n, k), by one pass."""
+        scores = [batch.scores(self.model, weights) for batch in self.rows.batches()]
+        return self.targets - np.concatenate(scores)
+
+    @property
+    def objective(self) -> Objective:
+        """What the rows say under the losses of this round."""
+        rows = PassObjective(self.rows, self.model, together(self.losses))
+        return rows if self.penalty is None else Penalised(rows, self.penalty)
+
+    def train(
+        self, weights: Weights, *, steps: int, tolerance: float, frozen: Mapping[str, Mask] | None
+    ) -> Iterator[Step]:
+        """Newton's steps, numbered through all rounds; the last says why it stopped."""
+        done, small, held = 0, 0.0, None
+        ends: Weights = {}
+        for number in range(1, ROUNDS + 1):
+            most, least, best_yet = min(STEPS, steps - done), np.inf, weights
+            for step in train(
+                weights,
+                self.objective,
+                DampedNewton() if self.kinks is None else ProximalNewton(self.kinks),
+                steps=most,
+                tolerance=0,
+                frozen=frozen,
+                remaining=None if self.kinks is None else self.kinks.left,
+            ):
+                if held is not None:
+                    yield held
+                done, weights = done + 1, step.weights
+                held = replace(step, number=done, stopped=None)
+                if step.comparison.loss < least:
+                    least, best_yet = step.comparison.loss, step.before
+                left = gradient(step, self.kinks)
+                small = small or max(tolerance * left, ROUNDING * self._typical)
+                if promised(step, self.kinks) <= self._enough or left <= small:
+                    # Beside a kink some ways are flat: what rounding leaves of a slope there
+                    # would send this step, which nobody will check, far off for nothing.
+                    weights = step.before if self._enough else step.weights
+                    break
+            else:
+                # Not there, and perhaps in the middle of a step that goes too far.
+                weights = best_yet
+            assert held is not None, "each round has a step"
+            left, held = promised(held, self.kinks), replace(held, weights=weights)
+            if done == steps:
+                yield replace(held, stopped=Stop("steps", f"stopped at the {done} steps allowed"))
+                return
+            if not self.measure(weights):
+                if left > max(ARRIVED * abs(held.comparison.loss), self._rounding):
+                    gain = f"a step may yet lower the loss by {left:.3g}"
+                    words = f"stopped on its way after {number} rounds: {gain}"
+                    yield replace(held, stopped=Stop("still", words))
+                    return
+                exact = self._met(weights, frozen)
+                said = self._rest() if exact is None else MET
+                words = f"settled at step {done}, in round {number}: {said}"
+                weights = weights if exact is None else exact
+                yield replace(held, weights=weights, stopped=Stop("settled", words))
+                return
+            ended = weights
+            if ends and self._enough:
+                # Each round's end lies beyond the last, on nearly a straight line in the width.
+                weights = {n: w + (w - ends[n]) / NARROWER for n, w in ended.items()}
+                weights = weights if self.kinks is None else self.kinks.prox(weights, 0.0)
+                held = replace(held, weights=weights)
+            ends = ended
+        assert held is not None, "there was a round"
+        words = f"stopped after {ROUNDS} rounds, in which the spread of the residuals found no rest"
+        yield replace(held, stopped=Stop("still", words))
+
+    def _met(self, weights: Weights, frozen: Mapping[str, Mask] | None) -> Weights | None:
+        """The best weights to the last digit, where the rows that are met prove what they are."""
+        every, rows = stack(weights), float(self.each.sum())
+        ridge = np.zeros(len(every))
+        lasso, low, high = np.zeros_like(every), every - np.inf, every + np.inf
+        if self.penalty is not None:
+            ridge = rows * self.penalty.hessian(weights)
+        if self.kinks is not None:
+            lasso, low, high = map(stack, self.kinks.bounds(weights))
+        if frozen is not None:
+            still = stack({name: array.astype(float) for name, array in frozen.items()}) > 0
+            low, high = np.where(still, every, low), np.where(still, every, high)
+        quantiles = [loss for loss in self.losses if isinstance(loss, Quantile)]
+        if len(quantiles) < len(self.losses):
+            return None
+        best = np.empty_like(every)
+        for at, loss in enumerate(quantiles):
+            one = vertex_polish(
+                self.rows,
+                loss,
+                every[:, at],
+                self.off[:, at],
+                at,
+                Holds(ridge, rows * lasso[:, at], low[:, at], high[:, at]),
+                intercept=self.model.intercept,
+            )
+            if one is None:
+                return None
+            best[:, at] = one
+        found = unstack(best, weights)
+        now = self._residuals(found)
+        sides = zip(quantiles, self.off.T, now.T, strict=True)
+        return None if any(crossed(*one) for one in sides) else found
+
+    def _rest(self) -> str:
+        return "; ".join(
+            dict.fromkeys(loss.rest for loss in self.losses if isinstance(loss, SmoothedLoss))
+        )

@@ -1,0 +1,220 @@
+"""Group: targets that share a loss, and are learnt together.
+
+What a loss says of one target does not depend on the weights of another, so groups with different
+losses are learnt one after the other, from the same read.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deltarule.errors import LearningError, TargetError
+from deltarule.fit.iterate import Iteration
+from deltarule.fit.least_squares import solve_least_squares
+from deltarule.fit.outcome import Outcome
+from deltarule.fit.penalized_least_squares import solve_penalized
+from deltarule.fit.penalties import Penalties, at_name
+from deltarule.fit.problem import FitProblem
+from deltarule.fit.result import outcome_of
+from deltarule.fit.settings import Settings
+from deltarule.fit.target_checks import notes_on_yes_no
+from deltarule.losses.links import straight
+from deltarule.losses.registry import COUPLED, loss_named
+from deltarule.moments.moments import Moments, total
+from deltarule.moments.problem import LinearProblem
+from deltarule.moments.standardize import far_centres
+from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.rule.train import Step
+from deltarule.tables.one_read import Keep, Read
+from deltarule.tables.plan import Plan
+
+# Up to so many rows, steps are taken on the rows themselves: every number is the one that a person
+# works out by hand. Beyond, the moments give the same to rounding, at the same cost for any rows.
+ROWS_BY_HAND = 1000
+# Yes and no in fewer rows than this are learnt as amounts, unless a loss was asked for.
+YES_NO_SHOWS = 10
+
+
+class TargetGroup:
+    """Learning the targets of a read with the one loss that their settings name.
+
+    `auto` are those whose values decided on it.
+    """
+
+    def __init__(
+        self,
+        found: Read,
+        settings: Settings,
+        *,
+        auto: Collection[str] = (),
+        watched: bool = False,
+    ) -> None:
+        self.settings, self.auto = settings, auto
+        self.start, self.frozen = _start(found, settings)
+        self.centre = None if watched else self._centre(found)
+        self.read = found if self.centre is None else found.about(self.centre)
+        self._prepare()
+
+    def _centre(self, found: Read) -> Array | None:
+        """What to measure inputs from, (p,), where some are far from zero; None for zero.
+
+        A start, what is frozen, an alpha and rows to be shown are meant as the inputs stand.
+        """
+        settings, start = self.settings, any(array.any() for array in self.start.values())
+        as_they_stand = start or self.frozen is not None or settings.alpha is not None
+        if as_they_stand or settings.trace_rows or not found.plan.asked.intercept:
+            return None
+        numbers = [level is None for _, level in found.schema.inputs]
+        centre = np.where(numbers, far_centres(total(found.folds))[: len(numbers)], 0.0)
+        return centre if centre.any() else None
+
+    def _prepare(self) -> None:
+        self.stepwise: Iteration | None = None
+        if self.settings.chosen != "exact":
+            how = (self.settings, self.start, self.frozen, ROWS_BY_HAND)
+            self.stepwise = Iteration(FitProblem(self.read, *how))
+
+    def start_at(self, weights: Weights) -> None:
+        """Begin at these weights, in the inputs' own units, whatever the settings say."""
+        self.start = weights
+        assert self.centre is None, "only steps that are watched begin elsewhere"
+        self._prepare()
+
+    def steps(self) -> Iterator[Step]:
+        """The steps; none where the weights are solved exactly."""
+        return iter(()) if self.stepwise is None else self.stepwise.steps()
+
+    def outcome(self) -> Outcome:
+        """What learning came to, after whatever steps are still to take."""
+        found = self._outcome()
+        if self.settings.tries_no_ridge and found.errors:
+            found.notes.append(
+                "no ridge was tried: beside one the standard errors asked for would not be known"
+            )
+        if found.loss == "logistic":
+            mine = [
+                target
+                for target in self.read.schema.targets
+                if target.name in self.auto
+                and not self.read.plan.target_kinds[target.name].is_(pl.Boolean)
+            ]
+            found.notes.extend(notes_on_yes_no(self.read, mine))
+        return replace(found, centre=self.centre)
+
+    def _outcome(self) -> Outcome:
+        if self.stepwise is not None:
+            return outcome_of(self.stepwise)
+        p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
+        intercept = self.read.plan.asked.intercept
+        asked = LinearProblem(
+            range(p), range(p, p + k), intercept, self.start, self.frozen, self.centre
+        )
+        penalties = Penalties.of(self.read.schema.inputs, self.settings)
+        if self.settings.held:
+            return solve_penalized(self.read, asked, penalties)
+        return solve_least_squares(self.read, asked, penalties, errors=self.settings.kind_of_errors)
+
+
+def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> list[TargetGroup]:
+    """The groups of a read's targets, each with its loss and settings.
+
+    Errors:  LearningError, TargetError for a loss that a target cannot be learnt with
+    """
+    by_loss: dict[str, list[str]] = {}
+    losses = dict(zip(settings.targets, settings.losses, strict=True))
+    auto = [target for target, loss in losses.items() if loss == "auto"]
+    for target, asked in losses.items():
+        loss = _loss_of(found, target, asked)
+        # Classes sway each other, but not those of another target.
+        if settings.added is not None and straight(loss_named(loss)) != found.plan.asked.shifted:
+            raise LearningError(
+                f"an offset is added to the scores of '{target}' in another way than its first "
+                f"rows suggest: say which loss, such as --loss {loss}"
+            )
+        by_loss.setdefault(f"{loss} {target}" if loss in COUPLED else loss, []).append(target)
+    return [
+        TargetGroup(
+            found.of(targets),
+            replace(settings, predict=targets, loss=loss.split(" ")[0]),
+            auto=auto,
+            watched=watched,
+        )
+        for loss, targets in by_loss.items()
+    ]
+
+
+def _loss_of(found: Read, target: str, asked: str) -> str:
+    """The loss that suits a target's values, unless one was asked for.
+
+    Errors:  TargetError
+    """
+    [known] = [one for one in found.schema.targets if one.name == target]
+    classes = len(known.classes)
+    if classes > 2 and asked == "logistic":
+        raise TargetError(
+            f"{found.source.name}: the target '{target}' has {classes} classes "
+            f"({', '.join(list(known.classes)[:5])}{', ...' if classes > 5 else ''}), and logistic "
+            "loss takes two: use softmax"
+        )
+    if classes:
+        # Of two classes one score says all: softmax of two is logistic.
+        return "logistic" if classes == 2 else "softmax"
+    if asked != "auto":
+        return asked
+    at = len(found.schema.inputs) + found.schema.target_spans()[target].start
+    boolean = found.plan.target_kinds[target].is_(pl.Boolean)
+    enough = boolean or found.examples >= YES_NO_SHOWS
+    yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(total(found.folds), at)
+    return "logistic" if yes_no else "squared"
+
+
+def _all_0_or_1(moments: Moments, at: int) -> bool:
+    """Whether a column's values, all from 0 to 1, are never between: then x ** 2 is x."""
+    share = moments.mean[at] + moments.rest[at]
+    squared = moments.cross[at, at] / moments.rows + share**2
+    return bool(abs(share - squared) < 1e-9)
+
+
+def rows_kept(settings: Settings, made: Plan) -> Keep:
+    """What of the rows is worth keeping in memory, by what the look shows of the targets."""
+    amounts = all(
+        loss == "squared" or (loss == "auto" and target not in {*made.classes, *made.yes_no})
+        for target, loss in zip(settings.targets, settings.losses, strict=True)
+    )
+    if not amounts or settings.batch != "all":
+        newton = settings.alpha is None and settings.learner in (None, "newton")
+        return Keep(sampled=newton and not amounts)
+    return Keep(0 if settings.chosen == "exact" else ROWS_BY_HAND * 64)
+
+
+def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:
+    """Where learning starts, and which weights stay there."""
+    schema = found.schema
+    k = len(schema.outputs)
+    inputs = schema.inputs
+    named = settings.start if isinstance(settings.start, Mapping) else {}
+    base = 0.0 if isinstance(settings.start, Mapping) else float(settings.start)
+    weight = np.full((len(inputs), k), base)
+    start: dict[str, Any] = {"weight": weight}
+    if found.plan.asked.intercept:
+        start["intercept"] = np.zeros(k)
+    frozen = {name: np.zeros(array.shape, dtype=bool) for name, array in start.items()}
+    for name, value in [*named.items(), *settings.frozen.items()]:
+        where, at = _named(name, inputs, intercept="intercept" in start)
+        if value is not None:
+            start[where][at] = value
+        if name in settings.frozen:
+            frozen[where][at] = True
+    return start, frozen if settings.frozen else None
+
+
+def _named(
+    name: str, inputs: Sequence[tuple[str, str | None]], *, intercept: bool
+) -> tuple[str, Any]:
+    """Where a weight stands that is called by its column, or column=level, or intercept."""
+    if name == "intercept" and intercept:
+        return "intercept", slice(None)
+    return "weight", at_name(name, inputs)

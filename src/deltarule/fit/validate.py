@@ -1,0 +1,66 @@
+"""Sense: what cannot be learnt from, whatever the loss, said before anything is learnt."""
+
+import numpy as np
+
+from deltarule.errors import LearningError, TargetError
+from deltarule.fit.settings import Settings
+from deltarule.fit.target_group import TargetGroup
+from deltarule.moments.moments import total
+from deltarule.tables.one_read import Read
+
+
+def check_folds(found: Read, settings: Settings) -> None:
+    """Refuse more folds than there are rows.
+
+    Errors:  LearningError
+    """
+    rows = max(found.examples, sum(fold.rows for fold in found.folds))
+    if settings.folds is not None and settings.folds > rows:
+        raise LearningError(
+            f"{found.source.name}: folds is {settings.folds}, but there are {rows:,.0f} rows to "
+            "learn from: choose no more folds than rows"
+        )
+
+
+def check_targets(found: Read, settings: Settings) -> None:
+    """Refuse a target that is the same in every row: an intercept alone is the answer.
+
+    Of one row that is so by nature, and without an intercept there is something to learn.
+
+    Errors:  TargetError
+    """
+    if found.examples < 2 or not settings.intercept:
+        return
+    for target in found.schema.targets:
+        if not target.classes and target.low == target.high:
+            raise TargetError(
+                f"{found.source.name}: the target '{target.name}' is {target.low:g} in every row: "
+                "there is nothing to learn"
+            )
+
+
+def check_members(group: TargetGroup) -> None:
+    """Refuse yes/no targets of which a single row is yes, or a single one no.
+
+    Rows that were given weights count as those say, so there is no single row to speak of.
+
+    Errors:  TargetError
+    """
+    read = group.read
+    if group.settings.loss != "logistic" or group.settings.weight is not None:
+        return
+    whole = total(read.folds)
+    for target, span in read.schema.target_spans().items():
+        at = len(read.schema.inputs) + span.start
+        yes = whole.rows * float(whole.mean[at] * whole.scale[at])
+        lone = next((v for v, n in ((1, yes), (0, whole.rows - yes)) if abs(n - 1) < 1e-6), None)
+        if lone is None or whole.rows < 3:
+            continue
+        # Shares may add up to 1 too: the rows know.
+        for rows in read.rows():
+            mine = np.flatnonzero(rows.targets[:, span.start] == lone)
+            if len(mine):
+                raise TargetError(
+                    f"{read.source.name}, row {rows.number[mine[0]] + 1}: it alone has '{target}' "
+                    f"{lone}, and from a single row nothing can be learnt: leave it out"
+                )

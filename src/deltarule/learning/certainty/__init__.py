@@ -1,1 +1,0 @@
-"""Certainty: how sure the weights of losses other than squared are, and what to doubt."""

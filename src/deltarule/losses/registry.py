@@ -1,0 +1,195 @@
+"""All losses by their names, and the loss of several targets at once."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+import numpy as np
+
+from deltarule.errors import LearningError
+from deltarule.losses.glm import Logistic, Poisson, Squared
+from deltarule.losses.positive import Gamma, Tweedie
+from deltarule.losses.robust import Huber, Quantile
+from deltarule.losses.softmax import Softmax
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Mask
+
+
+@dataclass(frozen=True)
+class Several:
+    """A loss for each target, where they are not all the same, and how many `outputs` it has.
+
+    Targets with several outputs are compared and predicted here, but learnt alone: curvature knows
+    either single outputs or one target's.
+    """
+
+    losses: Sequence[Loss]
+    outputs: Sequence[int]
+
+    @property
+    def _spans(self) -> list[slice]:
+        ends = list(accumulate(self.outputs))
+        return [slice(end - own, end) for end, own in zip(ends, self.outputs, strict=True)]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(loss.name for loss in self.losses)
+
+    @property
+    def takes(self) -> str:
+        return "; ".join(loss.takes for loss in self.losses)
+
+    @property
+    def says(self) -> str:
+        return self.losses[0].says
+
+    @property
+    def dispersion(self) -> str:
+        return self.losses[0].dispersion
+
+    @property
+    def power(self) -> float | None:
+        return self.losses[0].power
+
+    def _each(self, ask: Callable[[Loss, Array], Array], whole: Array) -> list[Array]:
+        return [
+            ask(loss, whole[..., span]) for loss, span in zip(self.losses, self._spans, strict=True)
+        ]
+
+    def _both(self, ask: Callable[[Loss, Array, Array], Array], s: Array, t: Array) -> list[Array]:
+        pairs = zip(self.losses, self._spans, strict=True)
+        return [ask(loss, s[..., span], t[..., span]) for loss, span in pairs]
+
+    def accepts(self, targets: Array) -> Mask:
+        accepted = [
+            loss.accepts(targets[..., span])
+            for loss, span in zip(self.losses, self._spans, strict=True)
+        ]
+        return np.concatenate(accepted, axis=-1)
+
+    def value(self, scores: Array, targets: Array) -> Array:
+        value: Array = np.add.reduce(
+            self._both(lambda loss, s, t: loss.value(s, t), scores, targets)
+        )
+        return value
+
+    def delta(self, scores: Array, targets: Array) -> Array:
+        return np.hstack(self._both(lambda loss, s, t: loss.delta(s, t), scores, targets))
+
+    def hessian(self, scores: Array, targets: Array | None = None) -> Array:
+        if targets is None:
+            return np.hstack(self._each(lambda loss, s: loss.hessian(s), scores))
+        return np.hstack(self._both(lambda loss, s, t: loss.hessian(s, t), scores, targets))
+
+    def inverse_link(self, scores: Array) -> Array:
+        return np.concatenate(self._each(lambda loss, s: loss.inverse_link(s), scores), axis=-1)
+
+    def link(self, mean: Array) -> Array:
+        return np.concatenate(self._each(lambda loss, m: loss.link(m), mean), axis=-1)
+
+    def saturated(self, targets: Array) -> Array:
+        least: Array = np.add.reduce(self._each(lambda loss, t: loss.saturated(t), targets))
+        return least
+
+    def log_normalizer(self, targets: Array, dispersion: float = 1.0) -> Array:
+        constant: Array = np.add.reduce(
+            self._each(lambda loss, t: loss.log_normalizer(t, dispersion), targets)
+        )
+        return constant
+
+
+LOSSES: Mapping[str, Loss] = {
+    loss.name: loss
+    for loss in (Squared(), Logistic(), Poisson(), Gamma(), Tweedie(1.5), Huber(1.345))
+}
+"""Those with a slope everywhere, one of each kind."""
+
+KINKED: Mapping[str, Loss] = {loss.name: loss for loss in (Quantile(0.5), Quantile(0.9))}
+"""Those whose slope jumps where score and target meet: learnt rounded, ever less."""
+
+COUPLED: Mapping[str, Loss] = {loss.name: loss for loss in (Softmax(),)}
+"""Those of targets with several outputs, which sway each other."""
+
+# A number as people write it: no sign, no underscores, no digits of other scripts.
+SPELLED = re.compile(r"([a-z]+)(?:\( *([0-9]{0,20}\.?[0-9]{1,20}(?:e-?[0-9]{1,3})?) *\))?")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Losses of one name that differ in a number: what it is, and which it may be."""
+
+    of: Callable[[float], Loss]
+    number: str
+    low: float
+    high: float
+    usual: float | None
+    example: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "tweedie": Kind(Tweedie, "power", 1, 2, None, "tweedie(1.5)"),
+    "huber": Kind(Huber, "threshold", 0, 100, 1.345, "huber(1.345)"),
+    "quantile": Kind(Quantile, "share", 0, 1, None, "quantile(0.9)"),
+}
+
+
+OTHER_NAMES: Mapping[str, str] = {
+    **dict.fromkeys(("mse", "rmse", "l2", "ols", "linear", "gaussian", "normal"), "squared"),
+    **dict.fromkeys(("mae", "l1", "median", "lad"), "absolute"),
+    **dict.fromkeys(("log", "logit", "log_loss", "logloss", "binary", "binomial"), "logistic"),
+    **dict.fromkeys(("cross_entropy", "crossentropy", "binary_crossentropy"), "logistic"),
+    **dict.fromkeys(("multinomial", "categorical", "categorical_crossentropy"), "softmax"),
+    **dict.fromkeys(("count", "counts"), "poisson"),
+    **dict.fromkeys(("pinball",), "quantile(0.9)"),
+}
+"""What others call a loss, beside ours."""
+
+
+def loss_named(text: str) -> Loss:
+    """The loss that a text spells: a name, and for some kinds a number in brackets.
+
+    Errors:  LearningError for anything else
+
+    >>> loss_named("quantile(0.9)")
+    Quantile(share=0.9, width=0.0, widest=0.0, noise='unknown')
+    """
+    plain = {
+        name: loss for name, loss in {**LOSSES, **COUPLED, **KINKED}.items() if "(" not in name
+    }
+    if isinstance(text, str) and text in plain:
+        return plain[text]
+    spelled = SPELLED.fullmatch(text) if isinstance(text, str) else None
+    kind = KINDS.get(spelled[1]) if spelled else None
+    if spelled is None or kind is None:
+        shown = repr(text if isinstance(text, str) else type(text).__name__)
+        names = [*plain, *(kind.example for kind in KINDS.values())]
+        ours = OTHER_NAMES.get(str(text).lower().replace("-", "_").replace(" ", "_"))
+        hint = f"did you mean {ours}? " if ours else ""
+        raise LearningError(
+            f"there is no loss {shown if len(shown) < 40 else shown[:36] + '...'}: "
+            f"{hint}choose {', '.join(names[:-1])} or {names[-1]}"
+        )
+    number = float(spelled[2]) if spelled[2] else kind.usual
+    if number is None:
+        raise LearningError(f"{spelled[1]} loss needs its {kind.number}: write {kind.example}")
+    if not kind.low < number < kind.high:
+        raise LearningError(
+            f"the {kind.number} of {text} must be above {kind.low} and below {kind.high}, "
+            f"as in {kind.example}"
+        )
+    return kind.of(number)
+
+
+def with_spread(loss: Loss, spread: float | None) -> Loss:
+    """The loss as it was once its residuals' spread was found; others as they are."""
+    return replace(loss, spread=spread) if isinstance(loss, Huber) and spread else loss
+
+
+def together(losses: Sequence[Loss], outputs: Sequence[int] = ()) -> Loss:
+    """The loss of all targets from that of each; each has one output unless `outputs` says so."""
+    if len(losses) == 1:
+        return losses[0]
+    if all(loss == losses[0] for loss in losses) and losses[0].name not in COUPLED:
+        return losses[0]
+    return Several(tuple(losses), tuple(outputs or [1] * len(losses)))

@@ -1,0 +1,68 @@
+"""The loss of classes: an output for each, whose scores together say how likely each class is.
+
+What one class gains the others lose, so a delta changes with every score of its row, and the
+outputs are coupled: one curvature for all of them. Adding the same to all scores changes nothing;
+of the weights that predict the same, those whose sum over the classes is 0 are learnt.
+
+Shapes: scores s and targets t (n, k): a row's target is 1 for its class and 0 for the others.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_softmax, softmax, xlogy
+
+from deltarule.rule.predict import Array, Mask
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """The log loss of classes, or of shares that add up to 1.
+
+    Maths:   value = log(sum(exp(s))) - sum(t * s);  delta = prediction - t;
+             prediction = exp(s) / sum(exp(s));  slope[i, j] = prediction[i] * ((i == j) -
+             prediction[j])
+    Shapes:  slope (n, k, k)
+    Units:   nats per row
+    Source:  Bridle 1990; McCullagh & Nelder 1989, section 5.2
+
+    >>> Softmax().delta(np.zeros((1, 4)), np.array([[0.0, 1.0, 0.0, 0.0]]))
+    array([[ 0.25, -0.75,  0.25,  0.25]])
+    """
+
+    name: str = "softmax"
+    takes: str = "classes"
+    says: str = "score of {}"
+    dispersion: str = "known"
+    power: float | None = None
+
+    def accepts(self, targets: Array) -> Mask:
+        return (targets >= 0) & (targets <= 1)
+
+    def value(self, scores: Array, targets: Array) -> Array:
+        value: Array = -np.sum(targets * log_softmax(scores, axis=1), axis=1)
+        return value
+
+    def delta(self, scores: Array, targets: Array) -> Array:
+        return self.inverse_link(scores) - targets
+
+    def hessian(self, scores: Array, targets: Array | None = None) -> Array:
+        mean = self.inverse_link(scores)
+        return mean[:, :, None] * (np.eye(scores.shape[1]) - mean[:, None, :])
+
+    def inverse_link(self, scores: Array) -> Array:
+        mean: Array = softmax(scores, axis=-1)
+        return mean
+
+    def link(self, mean: Array) -> Array:
+        """The scores of these predictions whose sum is 0."""
+        logs = np.log(mean)
+        score: Array = logs - logs.mean(axis=-1, keepdims=True)
+        return score
+
+    def saturated(self, targets: Array) -> Array:
+        least: Array = -np.sum(xlogy(targets, targets), axis=1)
+        return least
+
+    def log_normalizer(self, targets: Array, dispersion: float = 1.0) -> Array:
+        return np.zeros(len(targets))

@@ -1,0 +1,125 @@
+"""Figures of yes/no and of classes, beside guessing what is most frequent.
+
+    accuracy     the share of rows whose own class has the largest prediction
+    AUC          how often a row of a class gets a higher prediction for it than a row of another
+    confusion    rows by their class (down) and by the class predicted (across)
+    calibration  rows by how sure the prediction was: how sure on average, how often it was right
+
+Guessing always predicts the class that was most frequent among the rows learnt from. The log loss
+is the loss itself, so figures.py has it. Shapes: n rows, c classes.
+
+A yes/no target has one output, the probability of yes; here it is two classes, no and yes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+from deltarule.metrics.auc import EXACT_ROWS, ScoreHistogram
+from deltarule.rule.predict import Array
+
+CALIBRATION_BINS = 10
+
+
+class CalibrationBin(BaseModel):
+    """Rows that were predicted about as surely: how surely on average, and how often rightly.
+
+    For yes/no, sureness is the probability of yes; for more classes that of the one predicted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    rows: FiniteFloat
+    predicted: FiniteFloat
+    happened: FiniteFloat
+
+
+class ClassMetrics(BaseModel):
+    """How well classes are told apart; guessing is the most frequent class learnt from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    classes: tuple[str, ...]
+    rows: FiniteFloat
+    accuracy: FiniteFloat
+    baseline_accuracy: FiniteFloat
+    auc: FiniteFloat | None
+    """Of more than two classes the mean of each against all others; None where all are of one."""
+    auc_within: FiniteFloat
+    """How far off the AUC may be; 0 where it was counted exactly."""
+    confusion: tuple[tuple[FiniteFloat, ...], ...]
+    calibration: tuple[CalibrationBin, ...]
+
+
+def both(one: Array) -> Array:
+    """A yes/no target's column as two, no and yes; more columns as they are.
+
+    Shapes:  (n, 1) -> (n, 2); (n, c) -> (n, c)
+    """
+    return np.hstack([1 - one, one]) if one.shape[1] == 1 else one
+
+
+@dataclass
+class ClassMetricSums:
+    """Sums over rows of which the class was predicted; parts of a table add up.
+
+    `guessed` are the rows whose class was the most frequent among those learnt from.
+    """
+
+    classes: Sequence[str]
+    rows: float = 0.0
+    guessed: float = 0.0
+    ranks: list[ScoreHistogram] = field(init=False)
+    confusion: Array = field(init=False)
+    bins: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.classes)
+        ranked = 1 if count == 2 else count
+        self.ranks = [ScoreHistogram(EXACT_ROWS // ranked) for _ in range(ranked)]
+        self.confusion = np.zeros((count, count))
+        self.bins = np.zeros((3, CALIBRATION_BINS))
+
+    def add(self, predictions: Array, targets: Array, each: Array, guess: Array) -> None:
+        """Some rows. `guess` are the shares of the classes among the rows learnt from.
+
+        Shapes:  predictions, targets (n, c), or (n, 1) for yes/no; each (n,); guess (c,) or (1,)
+        """
+        two = predictions.shape[1] == 1
+        made, wanted = both(predictions), both(targets) * each[:, None]
+        self.rows += float(each.sum())
+        self.guessed += float(wanted[:, np.argmax(both(np.reshape(guess, (1, -1)))[0])].sum())
+        chosen = np.argmax(made, axis=1)
+        for actual in range(len(self.classes)):
+            self.confusion[actual] += np.bincount(chosen, wanted[:, actual], len(self.classes))
+        for of, ranks in enumerate(self.ranks, start=int(two)):
+            ranks.add(made[:, of], wanted[:, of], each - wanted[:, of])
+        if two:
+            sure, right = made[:, 1], wanted[:, 1]
+        else:
+            row = np.arange(len(chosen))
+            sure, right = made[row, chosen], wanted[row, chosen]
+        at = np.minimum((sure * CALIBRATION_BINS).astype(np.intp), CALIBRATION_BINS - 1)
+        for place, summed in enumerate((each, sure * each, right)):
+            self.bins[place] += np.bincount(at, summed, CALIBRATION_BINS)
+
+    def figures(self) -> ClassMetrics:
+        """What the rows add up to. There must be some."""
+        ranked = [one for one in (ranks.auc() for ranks in self.ranks) if one is not None]
+        auc, within = np.mean(ranked, axis=0).tolist() if ranked else (None, 0.0)
+        return ClassMetrics(
+            classes=tuple(self.classes),
+            rows=self.rows,
+            accuracy=float(np.trace(self.confusion)) / self.rows,
+            baseline_accuracy=self.guessed / self.rows,
+            auc=auc,
+            auc_within=within,
+            confusion=tuple(tuple(row) for row in self.confusion.tolist()),
+            calibration=tuple(
+                CalibrationBin(rows=rows, predicted=sure / rows, happened=right / rows)
+                for rows, sure, right in self.bins.T.tolist()
+                if rows > 0
+            ),
+        )

@@ -1,0 +1,156 @@
+"""Figures of a target: how far predictions are from it, beside guessing, from one pass over rows.
+
+    typical error  sqrt(mean delta ** 2); absolute error: mean abs(delta)
+    r2             1 - summed delta ** 2 / that of the targets' own mean
+    loss           mean loss; guessing predicts the mean of the rows learnt from for every row
+    deviance       2 * (summed loss - the least that these targets allow)
+    likelihood     log likelihood = -(summed loss / dispersion + what only targets say)
+    pseudo r2      1 - log likelihood / that of guessing (McFadden 1974)
+
+A target has one output, or one for each of several classes. Shapes: n rows, k its outputs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+from deltarule.losses.links import finite_score, straight
+from deltarule.metrics.classification import ClassMetrics, ClassMetricSums
+from deltarule.moments.moments import Moments
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array
+
+LIKELY = ("known", "estimated")
+"""The kinds of noise for which a loss has a deviance."""
+
+
+class Metrics(BaseModel):
+    """How predictions of one target fit rows; units are the target's, losses nats a row.
+
+    None where there is no such figure. Guessing is predicting the mean of the rows learnt from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    output: str
+    rmse: FiniteFloat
+    r2: FiniteFloat | None
+    baseline_rmse: FiniteFloat
+    absolute_error: FiniteFloat
+    baseline_absolute_error: FiniteFloat
+    loss: FiniteFloat
+    baseline_loss: FiniteFloat
+    deviance: FiniteFloat | None = None
+    null_deviance: FiniteFloat | None = None
+    log_likelihood: FiniteFloat | None = None
+    aic: FiniteFloat | None = None
+    pseudo_r2: FiniteFloat | None = None
+    classes: ClassMetrics | None = None
+
+
+@dataclass
+class MetricSums:
+    """What rows say of one target's predictions, summed; the sums of parts of a table add up.
+
+    `classes` are a target's classes, no and yes for one that is yes/no, none for an amount.
+
+    `guess` (k,) is what guessing predicts: the targets' means over the rows learnt from, or beside
+    offsets the prediction where these are 0. It may be another for the rows that are added next.
+    """
+
+    loss: Loss
+    guess: Array
+    classes: Sequence[str] = ()
+    dispersion: float = 1.0
+    rows: float = 0.0
+    squared: float = 0.0
+    guessed_squared: float = 0.0
+    absolute: float = 0.0
+    guessed_absolute: float = 0.0
+    value: float = 0.0
+    guessed_value: float = 0.0
+    least: float = 0.0
+    constant: float = 0.0
+    targets: Moments | None = None
+    classified: ClassMetricSums | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.classified = ClassMetricSums(self.classes) if self.classes else None
+
+    def add(
+        self, scores: Array, targets: Array, each: Array, offsets: Array | None = None
+    ) -> Array:
+        """Some rows; gives their predictions.
+
+        Offsets are in the scores, and guessing has them too. Where a score is the prediction, the
+        targets' own mean is of what lies beyond the offsets, as it is when learning.
+        Shapes:  scores, targets (n, k), each, offsets (n,) -> (n, k)
+        """
+        predictions = self.loss.inverse_link(scores)
+        flat = np.broadcast_to(finite_score(self.loss, self.guess), scores.shape)
+        guessed = self.guess
+        if offsets is not None:
+            flat = flat + offsets[:, None]
+            guessed = self.loss.inverse_link(flat)
+        off, guessed_off = predictions - targets, guessed - targets
+        self.rows += float(each.sum())
+        self.squared += _sum(each, off**2)
+        self.guessed_squared += _sum(each, guessed_off**2)
+        self.absolute += _sum(each, np.abs(off))
+        self.guessed_absolute += _sum(each, np.abs(guessed_off))
+        self.value += float(each @ self.loss.value(scores, targets))
+        self.guessed_value += float(each @ self.loss.value(flat, targets))
+        self.least += float(each @ self.loss.saturated(targets))
+        self.constant += float(each @ self.loss.log_normalizer(targets, self.dispersion))
+        if self.classified is not None:
+            self.classified.add(predictions, targets, each, self.guess)
+        if offsets is not None and straight(self.loss):
+            targets = targets - offsets[:, None]
+        found = Moments.of(targets, each)
+        self.targets = found if self.targets is None else self.targets + found
+        return predictions
+
+    @property
+    def about_mean(self) -> float:
+        """The targets' squared distance from their own mean, summed."""
+        if self.targets is None:
+            return 0.0
+        return float(np.diag(self.targets.cross) @ self.targets.scale**2)
+
+    def figures(self, output: str, *, parameters: int | None = None) -> Metrics:
+        """What the rows add up to; there must be some. With `parameters`, also the AIC."""
+        n, about = self.rows, self.about_mean
+        likely = self.loss.dispersion in LIKELY and self.loss.name != "squared"
+        deviance, null = 2 * (self.value - self.least), 2 * (self.guessed_value - self.least)
+        minus = np.float64(self.value) / self.dispersion + self.constant
+        guessed_minus = np.float64(self.guessed_value) / self.dispersion + self.constant
+        told = np.isfinite(minus)
+        aic = None if parameters is None or not told else float(2 * parameters + 2 * minus)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pseudo = 1 - minus / guessed_minus
+        return Metrics(
+            output=output,
+            rmse=float(np.sqrt(self.squared / n)),
+            r2=1 - self.squared / about if about > 0 else None,
+            baseline_rmse=float(np.sqrt(self.guessed_squared / n)),
+            absolute_error=self.absolute / n,
+            baseline_absolute_error=self.guessed_absolute / n,
+            loss=self.value / n,
+            baseline_loss=self.guessed_value / n,
+            deviance=_finite(deviance) if likely else None,
+            null_deviance=_finite(null) if likely else None,
+            log_likelihood=_finite(-minus),
+            aic=aic,
+            pseudo_r2=_finite(pseudo) if self.loss.dispersion == "known" else None,
+            classes=None if self.classified is None else self.classified.figures(),
+        )
+
+
+def _sum(each: Array, values: Array) -> float:
+    return float(each @ values.sum(axis=1))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

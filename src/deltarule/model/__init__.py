@@ -1,0 +1,1 @@
+"""A fitted model: its record and file, predictions, evaluation, diagnostics and explanations."""

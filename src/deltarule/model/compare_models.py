@@ -1,0 +1,315 @@
+"""Contest: which of two models predicts the same rows better, and how sure that is.
+
+They are compared row by row: how much more the one is wrong than the other has a mean and a
+standard error, which say how sure the better one is better.
+
+    difference     = mean over rows of (wrongness of B - wrongness of A)
+    standard error = standard deviation of the rows' differences / sqrt(rows)
+
+What counts as wrong is what both models share: for amounts delta ** 2 and abs(delta), and the loss
+if it is the same one; for yes/no and classes the log loss, and 1 where another class was predicted.
+
+Shapes: n rows; k outputs of a target, one or one for each class.
+Source:  Diebold & Mariano 1995 for the paired difference
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deltarule.errors import LearningError
+from deltarule.metrics.classification import both
+from deltarule.metrics.regression import Metrics, MetricSums
+from deltarule.model.evaluate import nothing_in, refusing_overflow, sums_of
+from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
+from deltarule.model.record import Record
+from deltarule.model.summary import counting, figures_told
+from deltarule.moments.inference import certainty
+from deltarule.moments.moments import Moments
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array
+from deltarule.tables.left_out import left_out_told
+from deltarule.tables.source import Source
+from deltarule.views import html
+from deltarule.views.format import number
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much B is more wrong than A, a row on average; below 0 where B is better.
+
+    `standard_error` and what follows from it are None where there are too few rows.
+    """
+
+    measure: str
+    one: float
+    other: float
+    difference: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+    @property
+    def better(self) -> int:
+        """Which is better: 0 for A, 1 for B, -1 where they are as good."""
+        return -1 if self.difference == 0 else int(self.difference < 0)
+
+    @property
+    def sure(self) -> bool:
+        """Whether the interval of the difference lies on one side of 0."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class TargetComparison:
+    """Two models compared with each other on one target of the same rows."""
+
+    output: str
+    one: Metrics
+    other: Metrics
+    differences: tuple[Difference, ...]
+
+    @property
+    def better(self) -> str | None:
+        """The model that is surely better, A or B; None where that is not sure."""
+        first = self.differences[0]
+        return "AB"[first.better] if first.sure else None
+
+    def lines(self) -> list[str]:
+        """What a person wants to know of it."""
+        first = self.differences[0]
+        found = [f"  A: {', '.join(figures_told(self.one)[:1])}"]
+        found.append(f"  B: {', '.join(figures_told(self.other)[:1])}")
+        return [f"{self.output}: {self._verdict(first)}", *found, *map(_told, self.differences)]
+
+    def _verdict(self, first: Difference) -> str:
+        if first.better < 0:
+            return "A and B are equally good"
+        better, worse = (first.one, first.other) if first.better == 0 else (first.other, first.one)
+        name = "AB"[first.better]
+        by = f": its {first.measure} is {_less(better, worse)}"
+        if first.standard_error is None:
+            return f"too few rows to say which is better; {name} is ahead{by}"
+        if first.sure:
+            return f"{name} is better{by}, and that is sure"
+        return f"not sure which is better; {name} is ahead{by}, which may well be chance"
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """Two models compared with each other: A and B, on the same rows."""
+
+    rows: float
+    examples: int
+    rows_left_out_by_cause: Mapping[str, int]
+    targets: tuple[TargetComparison, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def rows_left_out(self) -> int:
+        """How many rows were left out, whatever for."""
+        return sum(self.rows_left_out_by_cause.values())
+
+    def __str__(self) -> str:
+        head = f"A and B compared on the same {counting(self.rows, self.examples)}"
+        left = left_out_told(self.rows_left_out_by_cause)
+        lines = [line for target in self.targets for line in target.lines()]
+        return "\n".join([", ".join(part for part in (head, left) if part), *lines, *self.notes])
+
+    def _repr_html_(self) -> str:
+        return html.cell(html.sentences(str(self).splitlines()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data, for JSON."""
+        return {
+            "rows": self.rows,
+            "examples": self.examples,
+            "rows_left_out": self.rows_left_out,
+            "rows_left_out_by_cause": dict(self.rows_left_out_by_cause),
+            "targets": [
+                {
+                    "output": one.output,
+                    "better": one.better,
+                    "a": one.one.model_dump(mode="json"),
+                    "b": one.other.model_dump(mode="json"),
+                    "differences": [asdict(each) for each in one.differences],
+                }
+                for one in self.targets
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelComparison:
+    """Two models on the rows of a table that have both models' targets.
+
+    Errors:  LearningError for models of other targets; EmptyError when no row has all targets
+    """
+    pairs = [_Pair.of(one, other, target) for target in _shared(one, other)]
+    kinds = dict(one.contract.expects)
+    for name, kind in other.contract.expects.items():
+        # Where one wants a number and the other text, both can read text.
+        kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
+    source = bound(source, one.contract, other.contract)
+    weight = one.contract.row_weight
+    wanted = [] if weight is None else [weight]
+    row, examples, rows, causes = 0, 0, 0.0, Counter[str]()
+    for batch in batches(source, [*one.compares, *other.compares], kinds, wanted=wanted):
+        mine = one.scored(batch, name=source.name, row=row)
+        theirs = other.scored(batch, name=source.name, row=row)
+        first, second = mine.shared_with(theirs), theirs.shared_with(mine)
+        with refusing_overflow(source):
+            for pair in pairs:
+                pair.add(first, second)
+        causes += first.causes
+        examples += len(first.each)
+        rows += float(first.each.sum())
+        row += batch.height
+    if not rows > 0:
+        raise nothing_in(source, causes)
+    notes = [*source.notes, *_not_new({"A": one.record, "B": other.record}, source)]
+    with refusing_overflow(source):
+        versus = tuple(pair.versus() for pair in pairs)
+    return ModelComparison(rows, examples, dict(causes), versus, tuple(notes))
+
+
+def _shared(one: Predictor, other: Predictor) -> list[str]:
+    """The targets that both models predict. Errors: LearningError where they differ."""
+    mine = [target.name for target in one.contract.targets]
+    theirs = [target.name for target in other.contract.targets]
+    if sorted(mine) != sorted(theirs):
+        raise LearningError(
+            f"A predicts {', '.join(mine)} and B {', '.join(theirs)}: only models of the same "
+            "targets can be compared"
+        )
+    return mine
+
+
+def _not_new(records: dict[str, Record], source: Source) -> list[str]:
+    learnt = [name for name, record in records.items() if record.learnt_from == source.name]
+    if not learnt:
+        return []
+    who = " and ".join(learnt)
+    return [
+        f"{who} learnt from {source.name}: if these are the same rows, they are not new to "
+        f"{'them' if len(learnt) > 1 else 'it'}; new rows would tell more"
+    ]
+
+
+Wrongness = Callable[[Array, Array, Array], Array]
+"""How wrong a model is on each row: scores, predictions, targets (n, k) -> (n,)."""
+
+
+@dataclass
+class _Pair:
+    """One target of both models, and what is summed over rows to tell them apart."""
+
+    output: str
+    spans: tuple[slice, slice]
+    sums: tuple[MetricSums, MetricSums]
+    measures: dict[str, tuple[Wrongness, Wrongness]]
+    moments: Moments | None = None
+
+    @classmethod
+    def of(cls, one: Predictor, other: Predictor, output: str) -> "_Pair":
+        sides = []
+        for scorer in (one, other):
+            at = [target.name for target in scorer.contract.targets].index(output)
+            span = scorer.contract.target_spans()[output]
+            sides.append((span, sums_of(scorer.record)[at]))
+        (span, sums), (their_span, their_sums) = sides
+        names = list(sums.classes)
+        if sorted(names) != sorted(their_sums.classes):
+            raise LearningError(
+                f"'{output}' has other classes or none in one of the models: they cannot be "
+                "compared by what they share"
+            )
+        measures = _measures(sums.loss, their_sums.loss, bool(names))
+        return cls(output, (span, their_span), (sums, their_sums), measures)
+
+    def add(self, first: PredictedRows, second: PredictedRows) -> None:
+        each, asked = first.each, []
+        for rows, span, sums in zip((first, second), self.spans, self.sums, strict=True):
+            scores, targets = rows.scores[:, span], rows.targets[:, span]
+            asked.append((scores, sums.add(scores, targets, each, rows.offsets), targets))
+        columns = []
+        for ours, theirs in self.measures.values():
+            a, b = ours(*asked[0]), theirs(*asked[1])
+            columns += [a, b, b - a]
+        found = Moments.of(np.column_stack(columns), each)
+        self.moments = found if self.moments is None else self.moments + found
+
+    def versus(self) -> TargetComparison:
+        one, other = (sums.figures(self.output) for sums in self.sums)
+        assert self.moments is not None, "there were rows"
+        found = self.moments
+        mean, n = found.mean * found.scale, found.rows
+        spread = np.sqrt(np.maximum(np.diag(found.cross), 0.0)) * found.scale
+        told = []
+        for at, name in enumerate(self.measures):
+            a, b, apart = mean[3 * at : 3 * at + 3].tolist()
+            error = float(spread[3 * at + 2] / np.sqrt((n - 1) * n)) if n > 1 else np.nan
+            sure = certainty(np.array(apart), np.array(error), freedom=n - 1, level=LEVEL)
+            numbers = (sure.standard_error, sure.low, sure.high, sure.p)
+            told.append(Difference(name, a, b, apart, *map(_known, numbers)))
+        return TargetComparison(self.output, one, other, tuple(told))
+
+
+def _known(value: Array) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _measures(one: Loss, other: Loss, classes: bool) -> dict[str, tuple[Wrongness, Wrongness]]:
+    """What the two are compared by, the first of it first."""
+
+    def value(loss: Loss) -> Wrongness:
+        return lambda scores, predictions, targets: loss.value(scores, targets)
+
+    if classes:
+        return {"log loss": (value(one), value(other)), "share of wrong rows": (_misses, _misses)}
+    shared: dict[str, tuple[Wrongness, Wrongness]] = {}
+    if one.name == other.name and one.name not in ("squared", "quantile(0.5)"):
+        shared[f"{one.name} loss"] = (value(one), value(other))
+    return {
+        **shared,
+        "mean squared error": (_squared, _squared),
+        "mean absolute error": (_absolute, _absolute),
+    }
+
+
+def _squared(scores: Array, predictions: Array, targets: Array) -> Array:
+    squared: Array = np.sum((predictions - targets) ** 2, axis=1)
+    return squared
+
+
+def _absolute(scores: Array, predictions: Array, targets: Array) -> Array:
+    absolute: Array = np.sum(np.abs(predictions - targets), axis=1)
+    return absolute
+
+
+def _misses(scores: Array, predictions: Array, targets: Array) -> Array:
+    """The share of a row that is not of the class with the largest prediction."""
+    made, wanted = both(predictions), both(targets)
+    chosen = np.argmax(made, axis=1)
+    missed: Array = 1 - wanted[np.arange(len(chosen)), chosen]
+    return missed
+
+
+def _less(better: float, worse: float) -> str:
+    return f"{number(better)} against {number(worse)}" + (
+        f", {1 - better / worse:.1%} less" if better >= 0 and worse > 0 else ""
+    )
+
+
+def _told(found: Difference) -> str:
+    words = f"  {found.measure}, B less A: {number(found.difference)}"
+    if found.low is None or found.high is None:
+        return words
+    return f"{words} (95% interval {number(found.low)} to {number(found.high)})"

@@ -1,0 +1,350 @@
+"""Diagnosis: rows that decide too much or fit too badly, and columns that tell each other.
+
+    leverage         h = input @ inv(curvature) @ input * slope of delta: how much of its own
+                     prediction a row's target makes; h sums to the number of weights, q
+    residual         (target - prediction) / typical error / sqrt(1 - h): seldom beyond 4
+    Cook's distance  residual ** 2 * h / (1 - h) / q: how far all predictions move without the row,
+                     beside how sure they are; from 1 on the row decides too much
+
+For losses whose spread depends on the prediction the residual is the root of the row's deviance,
+and in Cook's distance Pearson's: the delta beside what is expected of it. The table must be the one
+that was learnt from: leverage is of its rows.
+
+One pass over the rows, and for other losses than squared one more before it, for the curvature.
+Shapes: n rows, p inputs, k outputs, q = p + intercept.
+Source:  Cook & Weisberg 1982; Pregibon 1981
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import special
+
+from deltarule.errors import ValueRefusedError
+from deltarule.model.evaluate import nothing_in
+from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
+from deltarule.model.record import unpack
+from deltarule.model.summary import counting
+from deltarule.moments.inference import Inflation, design, inverses, leverages, variance_inflation
+from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.rule.predict import Array, Linear
+from deltarule.solvers.least_squares import Normal, solve
+from deltarule.tables.left_out import left_out_told
+from deltarule.tables.source import Source
+from deltarule.views import html
+from deltarule.views.format import number
+
+# Beyond this Cook's distance a row decides too much.
+DECIDES = 1.0
+# Rows of which fewer than so many are expected by chance among all are said to fit badly.
+BY_CHANCE = 0.01
+# From this leverage on a row makes most of its own prediction.
+MOST_OF_ITS_OWN = 0.5
+# A column told this well by others has a standard error 3 times as large as it would have alone.
+INFLATED = 10.0
+# Losses whose spread the prediction tells, so that Pearson's residuals are told.
+GRADED = ("known", "estimated")
+
+
+@dataclass(frozen=True)
+class InfluentialRow:
+    """A row that decides much or fits badly. `row` counts from 1; `far` is its input farthest out.
+
+    `far` is its column, its value and how many standard deviations it is from the mean.
+    """
+
+    row: int
+    output: str
+    target: float
+    prediction: float
+    residual: float | None
+    leverage: float
+    cook: float | None
+    far: tuple[str, float, float] | None
+
+    def words(self, rows: float) -> list[str]:
+        """What is wrong with the row, if anything is."""
+        found = []
+        if self.cook is not None and self.cook > DECIDES:
+            found.append(
+                "it is influential: it alone moves the weights far "
+                f"(Cook's distance {self.cook:.3g})"
+            )
+        if self.residual is not None and abs(self.residual) > too_far(rows):
+            found.append(
+                f"{self.output} is {number(self.target)} where {number(self.prediction)} is "
+                f"predicted, {abs(self.residual):.3g} typical errors off"
+            )
+        if self.leverage > MOST_OF_ITS_OWN:
+            what = ""
+            if self.far is not None:
+                column, value, away = self.far
+                what = f": {column} is {number(value)}, {away:.3g} standard deviations out"
+            found.append(f"it makes {self.leverage:.0%} of its own prediction{what}")
+        return found
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What a person should look at before trusting the weights."""
+
+    rows: float
+    examples: int
+    rows_left_out_by_cause: Mapping[str, int]
+    suspects: tuple[InfluentialRow, ...]
+    inflated: tuple[Inflation, ...]
+
+    @property
+    def rows_left_out(self) -> int:
+        """How many rows were left out, whatever for."""
+        return sum(self.rows_left_out_by_cause.values())
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The suspects as a table, those that decide most first."""
+        rows = [
+            {name: value for name, value in asdict(one).items() if name != "far"}
+            for one in self.suspects
+        ]
+        kinds: dict[str, type[pl.DataType]] = {"row": pl.Int64, "output": pl.String}
+        numbers = ("target", "prediction", "residual", "leverage", "cook")
+        return pl.DataFrame(rows, schema=kinds | dict.fromkeys(numbers, pl.Float64))
+
+    @property
+    def words(self) -> list[str]:
+        """All that a person should act on; one line that says so where there is nothing."""
+        by_row: dict[int, list[str]] = {}
+        for one in self.suspects:
+            by_row.setdefault(one.row, []).extend(one.words(self.rows))
+        found = [
+            f"row {row:,}: {'; '.join(dict.fromkeys(said))}" for row, said in by_row.items() if said
+        ]
+        found += [inflated_words(one) for one in self.inflated]
+        return found or [
+            "no row is very influential (Cook's distance) or far off, and no column is determined "
+            "by others (collinear)"
+        ]
+
+    def __str__(self) -> str:
+        head = f"{counting(self.rows, self.examples)} looked at"
+        left = left_out_told(self.rows_left_out_by_cause)
+        return "\n".join([", ".join(part for part in (head, left) if part), *self.words])
+
+    def _repr_html_(self) -> str:
+        head, *rest = str(self).splitlines()
+        return html.cell(html.sentences([head]) + html.listed(rest))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data, for JSON."""
+        return {**asdict(self), "rows_left_out": self.rows_left_out, "words": self.words}
+
+
+def inflated_words(told: Inflation) -> str:
+    """That other columns tell one, and what that does to its weight."""
+    r2, times = 1 - 1 / told.inflation, np.sqrt(told.inflation)
+    return (
+        f"{told.column} is almost determined by {_listed(told.by)} (collinear, R2 {r2:.4f}): its "
+        f"standard errors are {times:,.0f} times larger"
+    )
+
+
+def too_far(rows: float) -> float:
+    """The residual beyond which fewer than `BY_CHANCE` of so many normal rows lie."""
+    return float(-special.ndtri(BY_CHANCE / 2 / max(rows, 1.0)))
+
+
+def diagnose(scorer: Predictor, source: Source, *, rows: int) -> Diagnostics:
+    """The rows of a table that decide most or fit worst, up to so many of either kind.
+
+    Errors:  EmptyError when no row has all targets
+    """
+    hat = LeverageMatrix.of(scorer, source)
+    kept: list[InfluentialRow] = []
+    count, examples, causes = 0.0, 0, Counter[str]()
+    for batch in _scored(scorer, source):
+        kept = _worst([*kept, *hat.suspects(scorer, batch, rows)], rows)
+        count += float(batch.each.sum())
+        examples += len(batch.each)
+        causes += batch.causes
+    if not count > 0:
+        raise nothing_in(source, causes)
+    told = tuple(one for one in hat.told if one.inflation > INFLATED)
+    return Diagnostics(count, examples, dict(causes), tuple(kept), told)
+
+
+def _scored(scorer: Predictor, source: Source) -> Iterator[PredictedRows]:
+    contract, row = scorer.contract, 0
+    source = bound(source, contract)
+    weight = [] if contract.row_weight is None else [contract.row_weight]
+    for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
+        rows = scorer.scored(batch, name=source.name, row=row)
+        beyond = ~np.isfinite(scorer.predictions(rows.scores)).all(axis=1)
+        if beyond.any():
+            raise ValueRefusedError(
+                f"{source.name}, row {rows.number[int(np.argmax(beyond))] + 1}: its prediction is "
+                "beyond all numbers: fix or remove that row"
+            )
+        yield rows
+        row += batch.height
+
+
+@dataclass(frozen=True)
+class LeverageMatrix:
+    """What leverage is measured with: inverse curvatures of standardised inputs, (b, m, m).
+
+    Classes have one of the inputs alone, and no Cook's distance.
+
+    Shapes:  centre, unit (p,); typical (k,): what residuals are measured by
+    """
+
+    bread: Array
+    centre: Array
+    unit: Array
+    typical: Array
+    weights: float
+    graded: bool
+    told: Sequence[Inflation]
+
+    @classmethod
+    def of(cls, scorer: Predictor, source: Source) -> "LeverageMatrix":
+        """From the moments the model carries, or a pass over the rows."""
+        record, contract = scorer.record, scorer.contract
+        p, k = len(contract.inputs), len(contract.outputs)
+        intercept = bool(record.intercept)
+        columns = range(p)
+        if record.moments:
+            moments = total([unpack(one, p + k) for one in record.moments])
+        else:
+            moments = Moments.none(p)
+            for rows in _scored(scorer, source):
+                moments = moments + Moments.of(rows.inputs, rows.each)
+        problem = LeastSquares.of(moments, columns, [], intercept=intercept)
+        centre = problem.mean * problem.scale * intercept
+        told = variance_inflation(Normal.of(problem).correlation, contract.spans())
+        solution = solve(problem)
+        bread = np.zeros((k, p + intercept, p + intercept))
+        bread[:, :p, :p] = solution.inverse
+        if intercept:
+            bread[:, -1, -1] = 1 / problem.rows
+        losses = record.losses
+        typical = np.ones(k)
+        graded = all(loss.dispersion in GRADED and loss.name != "squared" for loss in losses)
+        graded = graded and len(contract.targets) == k
+        if graded:
+            bread = _curved(scorer, source, centre, solution.unit)
+            typical = np.sqrt([fit.dispersion or 1.0 for fit in record.fit])
+        elif len(contract.targets) == k:
+            typical = np.array([fit.residual_sd or fit.rmse for fit in record.fit])
+        weights = float(solution.rank + intercept)
+        return cls(bread, centre, solution.unit, typical, weights, graded, told)
+
+    def suspects(self, scorer: Predictor, batch: PredictedRows, rows: int) -> list[InfluentialRow]:
+        """A batch's rows that may be among the worst."""
+        if not len(batch.each):
+            return []
+        z = (batch.inputs - self.centre) / self.unit
+        x = design(z, intercept=bool(scorer.record.intercept))
+        predictions = scorer.predictions(batch.scores)
+        off = batch.targets - predictions
+        slope = scorer.loss.hessian(batch.scores) if self.graded else None
+        found: list[InfluentialRow] = []
+        for at, output in enumerate(scorer.contract.outputs):
+            bend = None if slope is None else slope[:, at]
+            leverage = leverages(x, self.bread[at], bend)
+            left = np.maximum(1 - leverage, np.finfo(float).eps)
+            with np.errstate(all="ignore"):
+                share = np.sqrt(left) * self.typical[at]
+                residual = self._strayed(scorer, batch, off[:, at], at) / share
+                pearson = self._pearson(scorer, batch, off[:, at], at) / share
+                cook = pearson**2 * leverage / left / self.weights
+            for row in _picked([cook, np.abs(residual), leverage], rows):
+                far = self._far(scorer, batch.inputs[row], z[row])
+                found.append(
+                    InfluentialRow(
+                        row=int(batch.number[row]) + 1,
+                        output=output,
+                        target=float(batch.targets[row, at]),
+                        prediction=float(predictions[row, at]),
+                        residual=_finite(residual[row]),
+                        leverage=float(leverage[row]),
+                        cook=_finite(cook[row]) if leverage[row] < 1 else None,
+                        far=far,
+                    )
+                )
+        return found
+
+    def _strayed(self, scorer: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
+        """How far rows are off, on a scale on which they stray nearly normally: (n,)."""
+        if not self.graded:
+            return off
+        loss, one = scorer.record.losses[at], slice(at, at + 1)
+        targets = batch.targets[:, one]
+        excess = loss.value(batch.scores[:, one], targets) - loss.saturated(targets)
+        return np.sqrt(np.maximum(2 * excess, 0.0)) * np.sign(off)
+
+    def _pearson(self, scorer: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
+        """How far rows are off beside what is expected: (n,)."""
+        if not self.graded:
+            return off
+        delta = scorer.loss.delta(batch.scores, batch.targets)[:, at]
+        pearson: Array = delta / np.sqrt(scorer.loss.hessian(batch.scores)[:, at])
+        return pearson
+
+    def _far(self, scorer: Predictor, inputs: Array, z: Array) -> tuple[str, float, float] | None:
+        """The number that is farthest from its mean."""
+        numbers = [at for at, (_, level) in enumerate(scorer.contract.inputs) if level is None]
+        spread = np.array(scorer.record.spreads)
+        away = np.abs(inputs - np.array(scorer.record.means)) / np.where(spread > 0, spread, np.inf)
+        if not numbers:
+            return None
+        at = max(numbers, key=lambda number: away[number])
+        return scorer.contract.inputs[at][0], float(inputs[at]), float(away[at])
+
+
+def _curved(scorer: Predictor, source: Source, centre: Array, unit: Array) -> Array:
+    """The inverse of the curvature that the predictions lead one to expect, from a pass."""
+    model = Linear(intercept=bool(scorer.record.intercept))
+    hessian: Array | None = None
+    for rows in _scored(scorer, source):
+        slope = scorer.loss.hessian(rows.scores) * rows.each[:, None]
+        found = model.hessian((rows.inputs - centre) / unit, slope)
+        hessian = found if hessian is None else hessian + found
+    if hessian is None:
+        raise nothing_in(source, {})
+    return inverses(hessian, len(unit) + model.intercept)
+
+
+def _picked(measures: Sequence[Array], rows: int) -> NDArray[np.intp]:
+    """The rows that are largest by any of the measures."""
+    picked = [
+        np.argpartition(np.nan_to_num(-one, nan=0.0), min(rows, len(one)) - 1)[:rows]
+        for one in measures
+    ]
+    return np.unique(np.concatenate(picked))
+
+
+def _worst(found: Sequence[InfluentialRow], rows: int) -> list[InfluentialRow]:
+    """Of what was found so far, the rows that may still matter; those that decide most first."""
+    kept: dict[tuple[int, str], InfluentialRow] = {}
+    for measure in (
+        lambda s: s.cook or 0.0,
+        lambda s: abs(s.residual or 0.0),
+        lambda s: s.leverage,
+    ):
+        for one in sorted(found, key=measure, reverse=True)[:rows]:
+            kept[one.row, one.output] = one
+    return sorted(kept.values(), key=lambda one: (-(one.cook or 0.0), one.row))
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,364 @@
+"""A fitted model: a schema, weights and how it compared; it predicts, explains and compares.
+
+score      = intercept + sum over inputs of weight * input
+prediction = the score through the loss's link
+average    = the score of the average row;  contribution = weight * (input - its average)
+score      = average + the contributions of all columns
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import numpy as np
+import polars as pl
+
+from deltarule.errors import EmptyError, LearningError, PredictionWarning
+from deltarule.model import overview
+from deltarule.model import record as saved
+from deltarule.model.compare_models import ModelComparison, compare_models
+from deltarule.model.diagnostics import Diagnostics, diagnose
+from deltarule.model.evaluate import Evaluation, evaluate
+from deltarule.model.explain import Explanation, explain
+from deltarule.model.prediction_stream import Columns, Predictions
+from deltarule.model.predictor import Predictor, batches, bound, widening
+from deltarule.model.regression_table import RegressionSummary
+from deltarule.model.summary import paragraphs
+from deltarule.moments.inference import certainty
+from deltarule.moments.moments import Moments
+from deltarule.output import check_outputs
+from deltarule.rule.loss import Loss
+from deltarule.tables.filtered import FilteredSource, where_of
+from deltarule.tables.frames import open_table
+from deltarule.tables.source import Source
+from deltarule.trace.sentences import weight_names
+
+if TYPE_CHECKING:
+    from deltarule.model.record import FitRecord, HeldOutRecord, Record
+
+Figure = TypeVar("Figure")
+
+
+class Model:
+    """A fitted model. Made by `learn` or `load`."""
+
+    def __init__(self, record: "Record", *, read: Sequence[Path] = ()) -> None:
+        """`read` are the files it was learnt from, which it is not saved over."""
+        self._record = record
+        self._read = tuple(read)
+        self._scorer = Predictor(record)
+
+    @property
+    def record(self) -> "Record":
+        """Everything the model is, as checked data."""
+        return self._record
+
+    @property
+    def loss(self) -> Loss:
+        """What a row's wrongness counts for, with its link."""
+        return self._scorer.loss
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets' names."""
+        return [target.name for target in self._record.contract.targets]
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of what has a score: each target, or target=class for each class."""
+        return self._record.contract.outputs
+
+    @property
+    def weights(self) -> pl.DataFrame:
+        """The weights as a table, each with how sure it is; intercepts first."""
+        schema: dict[str, type[pl.DataType]] = {
+            "output": pl.String,
+            "input": pl.String,
+            "level": pl.String,
+        }
+        schema |= dict.fromkeys(["weight", "standard_error", "t", "p", "low", "high"], pl.Float64)
+        rows = [
+            {"input": "(intercept)", "level": None, **one.model_dump()}
+            for one in self._record.intercept
+        ]
+        return pl.DataFrame(
+            [*rows, *(one.model_dump() for one in self._record.weights)], schema=schema
+        )
+
+    @property
+    def coef(self) -> dict[str, Any]:
+        """The weights by name, the intercept among them as (intercept); a level is column=level.
+
+        Of several outputs, such a dict for each.
+        """
+        names = weight_names(self._record.contract.inputs)
+        starts = [one.weight for one in self._record.intercept]
+        found: dict[str, Any] = {}
+        for at, output in enumerate(self.outputs):
+            own = self._record.weights[at * len(names) : (at + 1) * len(names)]
+            start = {"(intercept)": starts[at]} if starts else {}
+            found[output] = start | {n: one.weight for n, one in zip(names, own, strict=True)}
+        return found if len(found) > 1 else next(iter(found.values()))
+
+    @property
+    def fit(self) -> "FitRecord | dict[str, FitRecord]":
+        """How the rows it learnt from are fitted: rmse, r2, residual_sd, deviance, aic and so on.
+
+        Of several targets, by target.
+        """
+        return self._by_target(self._record.fit)
+
+    @property
+    def held_out(self) -> "HeldOutRecord | dict[str, HeldOutRecord] | None":
+        """How held-out rows are predicted: rmse, r2 and others, baseline_rmse that of guessing.
+
+        Of several targets, by target; None where no rows were held out.
+        """
+        return None if self._record.held_out is None else self._by_target(self._record.held_out)
+
+    @property
+    def r2(self) -> "float | dict[str, float | None] | None":
+        """R2 on held-out rows, None without any; that of the rows learnt from is `fit.r2`."""
+        return self._held_out_figure("r2")
+
+    @property
+    def rmse(self) -> "float | dict[str, float | None] | None":
+        """The typical error (RMSE) on held-out rows, in the target's units; None without any."""
+        return self._held_out_figure("rmse")
+
+    def _held_out_figure(self, name: str) -> float | dict[str, float | None] | None:
+        if self._record.held_out is None:
+            return None
+        figures: list[float | None] = [getattr(one, name) for one in self._record.held_out]
+        return self._by_target(figures)
+
+    def _by_target(self, figures: Sequence[Figure]) -> "Figure | dict[str, Figure]":
+        if len(self.targets) == 1:
+            return figures[0]
+        return dict(zip(self.targets, figures, strict=True))
+
+    def summary(self) -> RegressionSummary:
+        """The regression table: figures of the fit, and every weight with its standard error."""
+        return RegressionSummary(self._record)
+
+    def confidence_intervals(self, level: float = 0.95) -> pl.DataFrame:
+        """Between which values each weight lies, with so much confidence; intercepts first.
+
+        Null where a standard error is not known, as beside a penalty.
+        Errors:  LearningError for a level that is not between 0 and 1
+        """
+        if not 0 < level < 1:
+            raise LearningError(f"level is {level:g}: it must be between 0 and 1, such as 0.95")
+        freedom = {
+            target: np.inf if learnt.freedom is None else learnt.freedom
+            for learnt in self._record.learnt
+            for target in learnt.targets
+        }
+        spans = self._record.contract.target_spans().items()
+        by_output = {
+            output: freedom[target] for target, span in spans for output in self.outputs[span]
+        }
+        table = self.weights
+        found = certainty(
+            table["weight"].to_numpy(),
+            table["standard_error"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+            freedom=np.array([by_output[output] for output in table["output"]]),
+            level=level,
+        )
+        ends = pl.DataFrame({"low": found.low, "high": found.high}).fill_nan(None)
+        return table.select("output", "input", "level", "weight").hstack(ends)
+
+    def moments(self) -> list[Moments]:
+        """Each fold's moments of the inputs and targets, if the model carries them."""
+        columns = len(self._record.contract.inputs) + len(self.outputs)
+        return [saved.unpack(one, columns) for one in self._record.moments]
+
+    def predict(
+        self,
+        table: Any,
+        *,
+        flags: bool = False,
+        interval: float | None = None,
+        where: str | None = None,
+    ) -> Any:
+        """The predictions, a row for each of the table's, in the table's own kind of frame.
+
+        A dict of single values gives a dict; a path gives a polars frame. With `flags`, a column
+        says in words what each row holds that learning had not met; it is null where nothing.
+        With an `interval`, such as 0.9, columns say between which values at least that share of
+        rows like this one lie, as held-out rows did. `where` is a condition, such as "year > 2000":
+        only rows that meet it are predicted. Without `flags`, a PredictionWarning sums up what
+        learning had not met.
+        Errors:  TableError for a table that lacks a column or holds what cannot be computed with;
+                 LearningError for an interval that is not known
+        """
+        columns = Columns(flags=flags, interval=interval)
+        frame, made = self._predicted(table, columns, where)
+        if made.new and not flags:
+            words = f"{'; '.join(made.new)} (flags=True says of which rows)"
+            warnings.warn(words, PredictionWarning, stacklevel=2)
+        return frame
+
+    @overload
+    def explain(self, table: Any) -> Any: ...
+    @overload
+    def explain(self, table: Any, *, row: int) -> Explanation: ...
+    def explain(self, table: Any, *, row: int | None = None) -> Any:
+        """For each row and output: the average score, each column's contribution, the prediction.
+
+        With squared loss all are in the target's units and the score is the prediction. With other
+        losses contributions add up to the score, in log odds or log counts. With `row`, counted
+        from 1 as in messages, it is that row's Explanation: sorted by size, to be read.
+        Errors:  EmptyError where there is no such row
+        """
+        if row is not None:
+            source, _ = open_table(table)
+            return widening(source, lambda: self._explained(source, row))
+        return self.predict_noticing(table, explain=True)[0]
+
+    def _explained(self, source: Source, row: int) -> Explanation:
+        contract, before = self._record.contract, 0
+        source = bound(source, contract)
+        for batch in batches(source, contract.needs, contract.expects):
+            at = row - 1 - before
+            if 0 <= at < batch.height:
+                view = contract.view(batch[at : at + 1], name=source.name, row=row - 1)
+                return explain(view, self._scorer, table=source.name, number=row)
+            before += batch.height
+        raise EmptyError(
+            f"{source.name} has no row {row:,}: its {before:,} rows are counted from 1"
+        )
+
+    def predict_batches(
+        self,
+        table: Any,
+        *,
+        explain: bool = False,
+        flags: bool = False,
+        interval: float | None = None,
+        where: str | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """The table's rows, some at a time, each with its prediction: one read, little memory.
+
+        `explain`, `flags` and `interval` add columns, and `where` is a condition on rows, as for
+        `explain` and `predict`.
+        """
+        columns = Columns(explain=explain, flags=flags, interval=interval)
+        source = where_of(open_table(table)[0], where)
+        yield from Predictions(self._scorer, source, columns).beside_rows()
+
+    def predictions(self, source: Source, columns: Columns) -> Predictions:
+        """What `predict_batches` goes through, with notes on what was new in the table."""
+        return Predictions(self._scorer, source, columns)
+
+    def predict_noticing(
+        self,
+        table: Any,
+        *,
+        explain: bool = False,
+        flags: bool = False,
+        interval: float | None = None,
+        where: str | None = None,
+    ) -> tuple[Any, list[str]]:
+        """Predictions, and in words what was new in the table."""
+        columns = Columns(explain=explain, flags=flags, interval=interval)
+        frame, made = self._predicted(table, columns, where)
+        return frame, made.notes
+
+    def _predicted(
+        self, table: Any, columns: Columns, where: str | None
+    ) -> tuple[Any, Predictions]:
+        source, back = open_table(table)
+        source = where_of(source, where)
+        made = Predictions(self._scorer, source, columns)
+        frame = widening(made.source, lambda: pl.concat(made.alone()))
+        rows = source.numbers if isinstance(source, FilteredSource) else None
+        return back(frame, rows), made
+
+    @overload
+    def compare(self, table: Any, *, where: str | None = None) -> Evaluation: ...
+    @overload
+    def compare(
+        self, table: Any, other: "Model", *, where: str | None = None
+    ) -> ModelComparison: ...
+    def compare(
+        self, table: Any, other: "Model | None" = None, *, where: str | None = None
+    ) -> Evaluation | ModelComparison:
+        """How well the model predicts a table that has its targets.
+
+        With an `other` model, which of the two does it better on the same rows, and how sure that
+        is: A is this model, B the other. `where` is a condition on the rows, such as "year > 2000".
+        Errors:  EmptyError when no row has all targets; LearningError for a model of other targets
+        """
+        source = where_of(open_table(table)[0], where)
+        if other is None:
+            return widening(source, lambda: evaluate(self._scorer, source))
+        theirs = other._scorer
+        return widening(source, lambda: compare_models(self._scorer, theirs, source))
+
+    def diagnose(self, table: Any, *, rows: int = 10) -> Diagnostics:
+        """Rows that decide too much or fit too badly, and columns that tell each other.
+
+        The table is the one that was learnt from; it is read once, or twice where the loss is
+        other than squared. `rows` is how many rows of each sort are told.
+        Errors:  EmptyError when no row has all targets
+        """
+        source, _ = open_table(table)
+        return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
+
+    def save(self, path: str | Path, *, moments: bool = True) -> None:
+        """Write the model file, whole or not at all; without `moments` it is as small as can be.
+
+        Weights that are not finite never get this far: a record refuses them.
+
+        Errors:  OutputError
+        """
+        check_outputs({"the model's file": Path(path)}, self._read)
+        record = self._record if moments else self._record.model_copy(update={"moments": ()})
+        saved.save(record, Path(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data, as `--json` prints it."""
+        record = self._record
+        fit = [one.model_dump() for one in record.fit]
+        held_out = (
+            None if record.held_out is None else [one.model_dump() for one in record.held_out]
+        )
+        learnt = [one.model_dump(exclude={"course"}) for one in record.learnt]
+        one = len(self.targets) == 1
+        return {
+            "rows": record.rows,
+            "examples": record.examples,
+            "rows_left_out": record.rows_left_out,
+            "rows_left_out_by_cause": record.rows_left_out_by_cause,
+            "loss": record.loss,
+            "targets": self.targets,
+            "outputs": self.outputs,
+            "weights": [weight.model_dump() for weight in record.weights],
+            "intercept": [intercept.model_dump() for intercept in record.intercept],
+            "fit": fit[0] if one else fit,
+            "held_out": held_out[0] if one and held_out else held_out,
+            "held_out_by": record.held_out_by and record.held_out_by.model_dump(),
+            "learn": learnt[0] if len(learnt) == 1 else learnt,
+            "columns": [column.model_dump() for column in record.columns],
+            "notes": list(record.notes),
+        }
+
+    def __str__(self) -> str:
+        return paragraphs(self._record)
+
+    def _repr_html_(self) -> str:
+        return overview.cell(self._record)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(column.name for column in self._record.contract.columns)
+        return f"<deltarule model: {', '.join(self.targets)} from {inputs}>"
+
+
+def load(path: str | Path) -> Model:
+    """Read a model file.
+
+    Errors:  ModelError and its kinds
+    """
+    return Model(saved.load(Path(path)))

@@ -1,0 +1,182 @@
+"""What a model's record shows by itself, without a table: in notebooks, and as the report's frame.
+
+The three paragraphs, how far off it is beside guessing, what counts, each column's effect, the loss
+by step, and what was done with each column.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from deltarule.metrics.classification import ClassMetrics
+from deltarule.metrics.regression import Metrics
+from deltarule.model.effects import effects
+from deltarule.model.record import FitRecord, HeldOutRecord, Record, WeightRecord
+from deltarule.model.summary import blocks, never_seen, score_names
+from deltarule.views import figures, html
+from deltarule.views.format import number, percent, share
+
+OUTPUTS_SHOWN = 3
+WEIGHTS_SHOWN = 15
+COLUMNS_LISTED = 200
+
+
+def title(record: Record) -> str:
+    """What is predicted from what."""
+    targets = " and ".join(target.name for target in record.contract.targets)
+    names = [column.name for column in record.contract.columns]
+    more = f" and {len(names) - 4} more columns" if len(names) > 5 else ""
+    return f"{targets} from {', '.join(names[:4] if more else names)}{more}"
+
+
+def opening(record: Record) -> str:
+    """The numbers to see first, and the three paragraphs."""
+    several = len(record.contract.targets) > 1
+    first = []
+    for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
+        head = f"{target.name}: " if several else ""
+        if record.held_out:
+            first += [
+                (head + what, value)
+                for what, value in _first(record.held_out[at], never_seen(record))
+            ]
+    first.append(("rows learnt from", f"{record.rows:,.0f}"))
+    told = blocks(record)
+    three = "".join(html.section(head, html.sentences(lines)) for head, lines in told[:3])
+    notes = "".join(html.section(head, html.listed(lines)) for head, lines in told[3:])
+    return f'{html.big_numbers(first)}<div class="three">{three}</div>{notes}'
+
+
+def _first(seen: HeldOutRecord, rows: str) -> list[tuple[str, str]]:
+    """What to expect of new rows, beside guessing."""
+    if seen.classes is not None:
+        return [
+            (f"right on {rows}", percent(seen.classes.accuracy)),
+            (
+                "right by always saying the most frequent",
+                percent(seen.classes.baseline_accuracy),
+            ),
+        ]
+    told = [
+        (f"typical error on {rows}", number(seen.rmse)),
+        ("typical error of always predicting the mean", number(seen.baseline_rmse)),
+    ]
+    return [*told, (f"R2 on {rows}", share(seen.r2))] if seen.r2 is not None else told
+
+
+def weights(record: Record) -> Iterator[str]:
+    """For each output, its weights, the largest effect first."""
+    inputs = len(record.contract.inputs)
+    several = len(record.contract.outputs) > 1
+    for at, (output, scale) in enumerate(list(score_names(record).items())[:OUTPUTS_SHOWN]):
+        own = record.weights[at * inputs : (at + 1) * inputs]
+        pairs = list(zip(own, record.spreads, strict=True))
+        pairs.sort(key=lambda pair: -abs(pair[0].weight * pair[1]))
+        shown = pairs[:WEIGHTS_SHOWN]
+        made = figures.weights_with_intervals(
+            [_name(one) for one, _ in shown],
+            [one.weight * spread for one, spread in shown],
+            [None if one.low is None else one.low * spread for one, spread in shown],
+            [None if one.high is None else one.high * spread for one, spread in shown],
+            unit=f"change of {scale}",
+        )
+        rows = [(_name(one), one.weight, one.standard_error, one.low, one.high) for one, _ in shown]
+        if record.intercept:
+            start = record.intercept[at]
+            rows.append(("intercept", start.weight, start.standard_error, start.low, start.high))
+        rest = inputs - len(shown)
+        says = (
+            f"What {scale} changes by when an input goes up by one standard deviation"
+            + (", with 95% intervals" if any(one.low is not None for one, _ in shown) else "")
+            + (f". {rest:,} inputs that matter less are left out." if rest else ".")
+        )
+        numbers = html.table(["input", "weight", "standard error", "low", "high"], rows)
+        yield html.figure(made, f"Weights{_of(output, several)}", says, numbers)
+
+
+def _name(weight: WeightRecord) -> str:
+    return weight.input if weight.level is None else f"{weight.input} = {weight.level}"
+
+
+def _of(name: str, several: bool) -> str:
+    return f" of {name}" if several else ""
+
+
+def errors(record: Record, table: str = "", found: Sequence[Metrics] = ()) -> Iterator[str]:
+    """For each target, how far off predictions are beside guessing.
+
+    `found` is how each was compared with a `table`.
+    """
+    several = len(record.contract.targets) > 1
+    for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
+        seen = record.held_out[at] if record.held_out else None
+        own = found[at] if found else None
+        there: float | None = None
+        if seen is not None and seen.classes is not None:
+            bars, unit, says = _wrong(seen.classes, never_seen(record))
+            if own is not None and own.classes is not None:
+                there = 1 - own.classes.accuracy
+        else:
+            bars, unit, says = _typical(record.fit[at], seen, never_seen(record))
+            there = None if own is None else own.rmse
+        # Compared with the rows it learnt from, the table has nothing new to say.
+        if there is not None and number(there) != number(bars[-1][1]):
+            bars.append((f"rows of {table}", there))
+        made = figures.errors([name for name, _ in bars], [size for _, size in bars], unit=unit)
+        if seen is not None:
+            says = f"{says} What to expect of new rows is that of {never_seen(record)}."
+        numbers = html.table(["on", unit], bars)
+        yield html.figure(
+            made,
+            f"Error beside guessing{_of(target.name, several)}",
+            says,
+            numbers,
+        )
+
+
+Told = tuple[list[tuple[str, float]], str, str]
+"""Bars with their names, what they count, and that in words."""
+
+
+def _wrong(seen: ClassMetrics, rows: str) -> Told:
+    bars = [
+        ("always the most frequent", 1 - seen.baseline_accuracy),
+        (rows, 1 - seen.accuracy),
+    ]
+    return bars, "share of rows that are wrong", "Rows whose likeliest class was not theirs."
+
+
+def _typical(fit: FitRecord, seen: HeldOutRecord | None, rows: str) -> Told:
+    guess = [("always the mean", seen.baseline_rmse), (rows, seen.rmse)] if seen else []
+    bars = [*guess, ("rows it learnt from", fit.rmse)]
+    return bars, "typical error", "The typical error is the root of the mean of delta ** 2."
+
+
+def course(record: Record) -> Iterator[str]:
+    """The error by step, for each group of targets that was learnt in steps."""
+    for learnt in record.learnt:
+        told = learnt.course
+        if len(told) < 2:
+            continue
+        name = "mean squared error" if learnt.loss == "squared" else "loss"
+        at, values = [step for step, _ in told], [error for _, error in told]
+        made = figures.loss_by_step(at, values, name=name)
+        of = _of(", ".join(learnt.targets), len(record.learnt) > 1)
+        says = f"The {name}{of} before each of {learnt.steps:,} steps of {learnt.learner}."
+        some = [told[0], *told[1:-1][:: len(told) // 10 + 1], told[-1]]
+        yield html.figure(made, f"Error by step{of}", says, html.table(["step", name], some))
+
+
+def columns(record: Record) -> str:
+    """What was done with each column of the table."""
+    listed = [(one.column, one.kind, one.done) for one in record.columns]
+    rest = len(listed) - COLUMNS_LISTED
+    more = html.sentences([f"{rest:,} more: deltarule show lists them all"]) if rest > 0 else ""
+    return html.table(["column", "kind", "done"], listed[:COLUMNS_LISTED]) + more
+
+
+def cell(record: Record) -> str:
+    """A model in a notebook."""
+    shown = [*errors(record), *weights(record), *effects(record), *course(record)]
+    return html.cell(
+        f"{html.heading(title(record))}{opening(record)}{html.grid(shown)}"
+        f"<details><summary>columns</summary>{columns(record)}</details>"
+    )

@@ -1,0 +1,197 @@
+"""Predicting: the rows of a table, each with what a model predicts for it, in one read.
+
+Predictions are never matched with rows by their number over two reads: a database query, a
+parallel plan or a table that is written to meanwhile may give other rows the second time.
+
+Shapes: n rows, p inputs, k outputs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deltarule.model.predictor import Predictor, bound, readied
+from deltarule.rule.predict import Array
+from deltarule.tables.drift import Drift, flags_of
+from deltarule.tables.schema import Noticed, Target
+from deltarule.tables.source import Source
+
+# What is put behind the name of a table's own column that is called as a prediction is.
+OWN = "_in_table"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns a prediction has, besides the prediction itself.
+
+    `explain` adds the average and each column's contribution, `flags` what learning had not met,
+    `interval` the ends between which that share of rows lie.
+    """
+
+    explain: bool = False
+    flags: bool = False
+    interval: float | None = None
+
+
+class Predictions:
+    """A table's predictions, batch by batch; after the last batch `notes` are complete."""
+
+    def __init__(self, scorer: Predictor, source: Source, columns: Columns) -> None:
+        if columns.interval is not None:
+            scorer.intervals(columns.interval)
+        self.scorer, self.source, self.columns = scorer, bound(source, scorer.contract), columns
+        self.names: list[str] = []
+        """What the columns of predictions are called, once the first batch was predicted."""
+        self._met = Drift()
+        self._renamed: dict[str, str] = {}
+
+    def _begin(self) -> list[pl.Expr]:
+        """Forget what an interrupted read left, and say which columns are to be read."""
+        contract = self.scorer.contract
+        self.names, self._met, self._renamed = [], Drift(), {}
+        columns = readied(self.source, contract.needs, contract.expects)
+        used = {*contract.needs, *(c for one in contract.targets for c in one.term.columns)}
+        self._met.ignored = [c for c in self.source.look().columns if c not in used]
+        return columns
+
+    @property
+    def notes(self) -> list[str]:
+        """In words, what was new in the table."""
+        self._met.said = list(self.source.notes)
+        return self._met.notes(self.scorer.contract.known) + [
+            f"{self.source.name} has a column {own}, as predictions are called: it is now {new}"
+            for own, new in self._renamed.items()
+        ]
+
+    @property
+    def new(self) -> list[str]:
+        """In words, what learning had not met, so that predictions may be far off."""
+        return self._met.new_to(self.scorer.contract.known)
+
+    def alone(self) -> Iterator[pl.DataFrame]:
+        """The predictions without the table's own columns; at least one frame."""
+        needed = self._begin()
+        for batch in self.source.batches(needed) if needed else ():
+            yield self._of(batch)
+        if not self.names:
+            yield self._of_none()
+
+    def beside_rows(self, *, cells: bool = False) -> Iterator[pl.DataFrame]:
+        """The table's rows as they stand, each with its prediction; at least one frame.
+
+        With `cells`, those of a file of text stay as they were written.
+        """
+        needed = self._begin()
+        for rows, batch in self.source.whole_batches(needed, cells=cells) if needed else ():
+            made = self._of(batch)
+            yield self._apart(rows).hstack(made)
+        if not self.names:
+            made = self._of_none()
+            yield self._apart(self.source.look()).hstack(made)
+
+    def _of(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """The predictions of the next rows."""
+        contract, name, row = self.scorer.contract, self.source.name, self._met.rows
+        view = contract.view(batch, name=name, row=row)
+        inputs, noticed = contract.encode(view, name=name, row=row)
+        offsets = contract.offsets(view, noticed, name=name, row=row)
+        self._met.add(noticed, batch.height)
+        return self._framed(inputs, offsets, noticed)
+
+    def _of_none(self) -> pl.DataFrame:
+        """The predictions of a table without rows."""
+        offsets = None if self.scorer.contract.offset is None else np.zeros(0)
+        inputs = np.zeros((0, len(self.scorer.record.means)))
+        return self._framed(inputs, offsets, Noticed())
+
+    def _framed(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
+        # Of scores beyond all numbers nothing is finite, which is said in words.
+        with np.errstate(all="ignore"):
+            return self._framed_of(inputs, offsets, noticed)
+
+    def _framed_of(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
+        made = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
+        for name in made.columns:
+            if name.endswith("_prediction") and made[name].dtype == pl.Float64:
+                self._met.infinite[name] += int((made[name].is_finite().not_()).sum())
+        if self.columns.flags:
+            made = made.with_columns(flags_of(noticed, len(inputs)))
+        if self.columns.interval is not None:
+            made = self.scorer.ends(made, self.columns.interval)
+        self.names = made.columns
+        return made
+
+    def _apart(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The table's rows, no column of which is called as one of predictions."""
+        taken = {name.casefold() for name in self.names}
+        own = {name.casefold() for name in rows.columns}
+        for name in rows.columns:
+            if name.casefold() not in taken or name in self._renamed:
+                continue
+            new = name + OWN
+            while new.casefold() in taken | own:
+                new += "_"
+            own.add(new.casefold())
+            self._renamed[name] = new
+        return rows.rename(self._renamed)
+
+
+def predicted(
+    scorer: Predictor, inputs: Array, offsets: Array | None, *, explain: bool = False
+) -> pl.DataFrame:
+    """The predictions of encoded rows, null where a row has no offset."""
+    scores = scorer.scores(inputs, offsets)
+    predictions = scorer.predictions(scores)
+    contract = scorer.contract
+    columns: dict[str, Any] = {}
+    inverses = contract.inverses
+    for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
+        if explain:
+            for at in range(span.start, span.stop):
+                columns |= _contributions(scorer, inputs, offsets, scores, at)
+        columns |= named(target, predictions[:, span])
+        if target.name in inverses:
+            own = inverses[target.name].apply(predictions[:, span.start])
+            columns[f"{inverses[target.name].column}_prediction"] = own
+    frame = pl.DataFrame(columns)
+    # Without its offset a row has no prediction, nor one in a column's units that it never has.
+    return frame.fill_nan(None) if inverses or offsets is not None else frame
+
+
+def _contributions(
+    scorer: Predictor, inputs: Array, offsets: Array | None, scores: Array, at: int
+) -> dict[str, Any]:
+    """An output's average score, what each column adds to it, and where it is another: it."""
+    contract = scorer.contract
+    output = contract.outputs[at]
+    means = np.array(scorer.record.means)
+    columns = {f"{output}_average": np.full(len(inputs), scorer.average[0, at])}
+    for name, span in contract.spans().items():
+        # Input by input, as scores are: the last digit must not depend on the rows beside it.
+        columns[f"{output}_from_{name}"] = sum(
+            (inputs[:, one] - means[one]) * scorer.weights["weight"][one, at]
+            for one in range(span.start, span.stop)
+        )
+    if contract.offset is not None and offsets is not None:
+        columns[f"{output}_from_{contract.offset.name}"] = offsets - contract.offset.mean
+    if scorer.record.loss != "squared":
+        columns[f"{output}_score"] = scores[:, at]
+    return columns
+
+
+def named(target: Target, predictions: Array) -> dict[str, Any]:
+    """The columns that tell a target's predictions: a value, or a class and how likely each is.
+
+    Shapes:  predictions (n, c): of one output, or of each class
+    """
+    name = f"{target.name}_prediction"
+    if not target.classes:
+        return {name: predictions[:, 0]}
+    classes = list(target.classes)
+    shares = predictions if len(classes) > 2 else np.hstack([1 - predictions, predictions])
+    likely = {f"{target.name}_probability_{c}": shares[:, at] for at, c in enumerate(classes)}
+    most = pl.Series(np.array(classes, dtype=object)[shares.argmax(axis=1)], dtype=pl.String)
+    return {name: most, **likely}

@@ -1,0 +1,334 @@
+"""Scorer: a model's record applied to rows: a table in, scores and targets out.
+
+    score = intercept + sum over inputs of weight * input, and the offset if rows have one
+
+Shapes: n rows, p inputs, k outputs.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
+from operator import or_
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deltarule.errors import LearningError, TargetError
+from deltarule.losses.registry import together
+from deltarule.metrics.conformal import Intervals, check_level
+from deltarule.model.record import Record
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.tables.cast import check_exposure, row_weights_of
+from deltarule.tables.column_names import check_there, column
+from deltarule.tables.left_out import gap, weight_gap
+from deltarule.tables.polars_source import UnparsedError
+from deltarule.tables.schema import Noticed, Schema, Target
+from deltarule.tables.source import Source
+from deltarule.tables.text_columns import FormattedSource
+from deltarule.tables.text_formats import Format, NumberFormat
+
+Kinds = Mapping[str, type[pl.DataType]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PredictedRows:
+    """Rows with targets: scores, targets (n, k); what each counts for, its number, offset (n,).
+
+    `inputs` (n, p) are those of the same rows; `rows` is how many there were before some were left
+    out, `left_out` why and which (rows,), and `noticed` what was new in all of them.
+    """
+
+    inputs: Array
+    scores: Array
+    targets: Array
+    each: Array
+    number: NDArray[np.intp]
+    rows: int
+    noticed: Noticed
+    offsets: Array | None
+    left_out: Mapping[str, Mask] = field(default_factory=dict)
+
+    @property
+    def causes(self) -> Counter[str]:
+        """Why rows were left out, in words, and how many."""
+        return Counter({why: int(gone.sum()) for why, gone in self.left_out.items()})
+
+    def shared_with(self, other: "PredictedRows") -> "PredictedRows":
+        """Only the rows that another model has, too; left out for what either lacks."""
+        both = np.isin(self.number, other.number)
+        left_out = dict(self.left_out)
+        mine = reduce(or_, left_out.values(), np.zeros(self.rows, dtype=bool))
+        for why, gone in other.left_out.items():
+            left_out[why] = left_out.get(why, False) | (gone & ~mine)
+        return replace(
+            self,
+            inputs=self.inputs[both],
+            scores=self.scores[both],
+            targets=self.targets[both],
+            each=self.each[both],
+            number=self.number[both],
+            offsets=None if self.offsets is None else self.offsets[both],
+            left_out=left_out,
+        )
+
+
+class Predictor:
+    """A record's weights and contract, at work."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    @property
+    def contract(self) -> Schema:
+        """The columns it is bound to."""
+        return self.record.contract
+
+    @cached_property
+    def loss(self) -> Loss:
+        """What a row's wrongness counts for, with its link."""
+        return together(self.record.losses, [len(one.levels) for one in self.contract.targets])
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The weights as arrays, in the inputs' own units."""
+        flat = np.array([one.weight for one in self.record.weights])
+        weights = {"weight": flat.reshape(len(self.contract.outputs), -1).T}
+        if self.record.intercept:
+            weights["intercept"] = np.array([one.weight for one in self.record.intercept])
+        return weights
+
+    def scores(self, inputs: Array, offsets: Array | None = None) -> Array:
+        """Input by input: a row scores the same to the last bit whatever rows are beside it.
+
+        Inputs far from zero are measured from their centres, lest their products lose digits.
+
+        Shapes:  inputs (n, p), offsets (n,) -> (n, k)
+        """
+        scores = np.zeros((len(inputs), len(self.contract.outputs)))
+        centres = self.record.centres or (0.0,) * inputs.shape[1]
+        if self.record.centres:
+            scores += np.array(self.record.starts)
+        elif "intercept" in self.weights:
+            scores += self.weights["intercept"]
+        columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
+        # Far out a score may be infinite, which whoever asked for it tells.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for values, centre, weight in columns:
+                scores += (values - centre)[:, None] * weight
+            return scores if offsets is None else scores + offsets[:, None]
+
+    def predictions(self, scores: Array) -> Array:
+        """What scores predict, (n, k); infinite where that is beyond all numbers."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.loss.inverse_link(scores)
+
+    @property
+    def average(self) -> Array:
+        """What the average row scores: (1, k)."""
+        offset = self.contract.offset
+        offsets = None if offset is None else np.array([offset.mean])
+        return self.scores(np.array(self.record.means)[None], offsets)
+
+    def intervals(self, level: float) -> Mapping[str, Intervals]:
+        """What is known of how far rows stray, for each target that is an amount.
+
+        Errors:  LearningError for a level that is none, or where too little is known for it
+        """
+        check_level(level)
+        targets = self.contract.targets
+        known = self.record.intervals or (None,) * len(targets)
+        found = {t.name: one for t, one in zip(targets, known, strict=True) if one is not None}
+        for one in found.values():
+            one.around(np.zeros(0), level)
+        if found:
+            return found
+        if all(loss.power is None for loss in self.record.losses):
+            raise LearningError(
+                f"{', '.join(target.name for target in targets)} is no amount, so it has no "
+                "interval: its prediction says how sure it is"
+            )
+        raise LearningError(
+            "no rows were held out, so the model has no intervals: learn it from "
+            "more rows, or if it is of an earlier deltarule, again"
+        )
+
+    def ends(self, predictions: pl.DataFrame, level: float) -> pl.DataFrame:
+        """The same predictions with where at least so many new rows lie: low and high.
+
+        Where no row learnt from was below 0, none is expected there: of n, a new one would be the
+        first with a chance of 1 / (n + 1) at most.
+        """
+        made, known = [], self.intervals(level)
+        for target in self.contract.targets:
+            if target.name not in known:
+                continue
+            at = predictions[f"{target.name}_prediction"].to_numpy()
+            low, high = known[target.name].around(at, level)
+            if target.low >= 0:
+                low = np.where(high > 0, np.maximum(low, 0.0), low)
+            made += [pl.Series(f"{target.name}_low", low), pl.Series(f"{target.name}_high", high)]
+            inverse = self.contract.inverses.get(target.name)
+            if inverse is not None:
+                ends = np.sort([inverse.apply(low), inverse.apply(high)], axis=0)
+                own = zip(("low", "high"), ends, strict=True)
+                made += [pl.Series(f"{inverse.column}_{end}", at) for end, at in own]
+        return predictions.with_columns(made)
+
+    @property
+    def compares(self) -> list[str]:
+        """The table's columns that comparing reads; the row weights' only if it is there."""
+        goals = [name for target in self.contract.targets for name in target.term.columns]
+        return list(dict.fromkeys([*self.contract.needs, *goals]))
+
+    def scored(self, batch: pl.DataFrame, *, name: str, row: int) -> PredictedRows:
+        """A batch of a table that has targets.
+
+        Errors:  TargetError for a target that the loss cannot take
+        """
+        contract = self.contract
+        view = contract.view(batch, name=name, row=row, targets=True)
+        inputs, noticed = contract.encode(view, name=name, row=row)
+        targets = contract.outcomes(view, name=name, row=row)
+        offsets = contract.offsets(view, noticed, name=name, row=row)
+        each = row_weights(batch, contract.row_weight, name=name, row=row)
+        self._check_exposure(batch, name=name, row=row)
+        keep: Mask = np.ones(batch.height, dtype=bool)
+        left_out: dict[str, Mask] = {}
+        for why, gone in self._gone(targets, offsets, each):
+            if (keep & gone).any():
+                left_out[why] = keep & gone
+                keep &= ~gone
+        self._check_targets(targets, keep, name=name, row=row)
+        kept = inputs[keep]
+        return PredictedRows(
+            inputs=kept,
+            scores=self.scores(kept, None if offsets is None else offsets[keep]),
+            targets=targets[keep],
+            each=each[keep],
+            number=row + np.flatnonzero(keep),
+            rows=batch.height,
+            noticed=noticed,
+            offsets=None if offsets is None else offsets[keep],
+            left_out=left_out,
+        )
+
+    def _gone(
+        self, targets: Array, offsets: Array | None, each: Array
+    ) -> Iterator[tuple[str, Mask]]:
+        """Why rows cannot be compared, in words, and which."""
+        contract = self.contract
+        if contract.offset is not None and offsets is not None:
+            yield contract.offset.gap, np.isnan(offsets)
+        for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
+            yield gap(target.name), np.asarray(np.isnan(targets[:, span]).any(axis=1))
+        if contract.row_weight is not None:
+            yield weight_gap(contract.row_weight), ~(each > 0)
+
+    def _check_exposure(self, batch: pl.DataFrame, *, name: str, row: int) -> None:
+        exposure = self.contract.offset and self.contract.offset.exposure
+        if exposure:
+            check_exposure(batch[exposure], where=f"{name}, column '{exposure}'", row=row)
+
+    def _check_targets(self, targets: Array, keep: Mask, *, name: str, row: int) -> None:
+        wrong = keep & ~self.loss.accepts(np.where(keep[:, None], targets, 0.0)).all(axis=1)
+        if not wrong.any():
+            return
+        at = int(np.argmax(wrong))
+        spans = self.contract.target_spans().values()
+        for target, span, loss in zip(
+            self.contract.targets, spans, self.record.losses, strict=True
+        ):
+            if not loss.accepts(targets[at : at + 1, span]).all():
+                raise TargetError(
+                    f"{name}, column '{target.name}', row {row + at + 1}: "
+                    f"{targets[at, span][0]:g} is no target for {loss.name} loss, which takes "
+                    f"{loss.takes}{_beyond(target, loss)}"
+                )
+
+
+def _beyond(target: Target, loss: Loss) -> str:
+    """What to do about a target beyond what was yes/no when it was learnt."""
+    if loss.name != "logistic" or target.classes:
+        return ""
+    return (
+        f" ({target.name} was between {target.low:g} and {target.high:g} where it was learnt from: "
+        "if it counts something, learn with --loss poisson)"
+    )
+
+
+def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array:
+    """What each row counts for, (n,): 1 where the table has no such column."""
+    known = column if column in batch.columns else None
+    found = row_weights_of(batch, known, name=name, row=row)
+    return np.ones(batch.height) if found is None else found
+
+
+def bound(source: Source, *contracts: Schema) -> FormattedSource:
+    """The source with its text read as the contracts say; a file's own decimal mark goes first."""
+    formats: dict[str, Format] = {}
+    labels: set[str] = set()
+    for contract in contracts:
+        own = contract.text_formats
+        formats |= own
+        labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
+    mark = source.decimal
+    read_as = {
+        name: one.model_copy(update={"decimal": mark})
+        if mark is not None and isinstance(one, NumberFormat)
+        else one
+        for name, one in formats.items()
+        if name not in labels
+    }
+    words = dict.fromkeys(word for contract in contracts for word in contract.missing_words)
+    return FormattedSource(source, read_as, tuple(words), learning=False)
+
+
+def readied(
+    source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
+) -> list[pl.Expr]:
+    """The columns to read of a table, whose kinds are now those that were learnt from.
+
+    `wanted` columns come too, where they are there. None at all where the table has no columns,
+    such as an empty list.
+    Errors:  ColumnError for a needed column that is not there
+    """
+    if not source.typed:
+        # Parsed as numbers where they can be; else read as text, to say what is wrong where.
+        source.expect(expected)
+        try:
+            source.look()
+        except UnparsedError:
+            source.expect(dict.fromkeys(expected, pl.String))
+    look = source.look()
+    if not look.columns:
+        return []
+    check_there(look.columns, needed, name=source.name)
+    names = dict.fromkeys([*needed, *(name for name in wanted if name in look.columns)])
+    return [column(name) for name in names]
+
+
+def batches(
+    source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
+    """A table's rows, some at a time, in columns of the kinds that were learnt from.
+
+    Errors:  ColumnError for a needed column that is not there
+    """
+    columns = readied(source, needed, expected, wanted=wanted)
+    if columns:
+        yield from source.batches(columns)
+
+
+def widening(source: Source, work: Callable[[], T]) -> T:
+    """The work, once more where later rows have wider types than the first showed."""
+    try:
+        return work()
+    except UnparsedError:
+        if not source.widen():
+            raise
+        return work()

@@ -1,0 +1,422 @@
+"""The model file: versioned JSON, everything checked on the way in, nothing in it ever executed.
+
+Numbers round-trip exactly. Moments are packed as base64 of little-endian float64.
+"""
+
+import base64
+import binascii
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic_core import from_json, to_json
+
+from deltarule.errors import LearningError, ModelError, NotAModelError, VersionError
+from deltarule.losses.registry import loss_named, with_spread
+from deltarule.metrics.classification import ClassMetrics
+from deltarule.metrics.conformal import Intervals
+from deltarule.moments.moments import Moments
+from deltarule.output import write_whole
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array
+from deltarule.tables.part import Part
+from deltarule.tables.schema import Schema
+
+FORMAT = "deltarule-model"
+VERSION = 3
+LARGEST_FILE = 1 << 30
+# A value takes up to 200 bytes in memory; 300,000 weights have 3 million of them.
+MOST_VALUES = 5_000_000
+# Reading an expression takes 15 us a character.
+MOST_EXPRESSIONS = 500_000
+
+
+class WeightRecord(Part):
+    """One weight; the uncertain parts are null where they cannot be known."""
+
+    output: str
+    input: str
+    level: str | None
+    weight: FiniteFloat
+    standard_error: FiniteFloat | None = None
+    t: FiniteFloat | None = None
+    p: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+
+class InterceptRecord(Part):
+    """One output's intercept."""
+
+    output: str
+    weight: FiniteFloat
+    standard_error: FiniteFloat | None = None
+    t: FiniteFloat | None = None
+    p: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+
+class FitRecord(Part):
+    """How one output fits the rows it was learnt from; r2 may be of the deviance."""
+
+    rmse: FiniteFloat
+    r2: FiniteFloat | None
+    residual_sd: FiniteFloat | None
+    deviance: FiniteFloat | None = None
+    null_deviance: FiniteFloat | None = None
+    log_likelihood: FiniteFloat | None = None
+    aic: FiniteFloat | None = None
+    pseudo_r2: FiniteFloat | None = None
+    """McFadden's: 1 - log likelihood / that of guessing, where the loss knows its noise."""
+    dispersion: FiniteFloat | None = None
+    """How much more, or less, rows stray than the loss alone would say."""
+    spread: FiniteFloat | None = Field(None, gt=0)
+    """What huber loss measured the residuals by, in the target's units."""
+
+
+class HeldOutRecord(Part):
+    """How one output is predicted on rows not learnt from, beside guessing the mean."""
+
+    folds: int
+    rmse: FiniteFloat
+    r2: FiniteFloat | None
+    baseline_rmse: FiniteFloat
+    rows: FiniteFloat | None = None
+    loss: FiniteFloat | None = None
+    baseline_loss: FiniteFloat | None = None
+    absolute_error: FiniteFloat | None = None
+    baseline_absolute_error: FiniteFloat | None = None
+    classes: ClassMetrics | None = None
+    """How well classes were told apart. This and the four above are of a sample of large tables."""
+
+
+class HeldOutBy(Part):
+    """How rows were held out: by number or id, whole groups, or periods judged by the earlier ones.
+
+    `column` is the id, what groups rows or orders them in time; from each of the `cuts` on begins
+    another period, in microseconds where times are dates. With a `table`, the figures are of its
+    rows.
+    """
+
+    by: Literal["rows", "id", "group", "time"] = "rows"
+    column: str | None = None
+    folds: int
+    cuts: tuple[FiniteFloat, ...] = ()
+    table: str | None = None
+
+
+class LearnRecord(Part):
+    """How the weights of targets that share a loss were learnt."""
+
+    targets: tuple[str, ...]
+    loss: str
+    learner: str
+    reads: int
+    passes: int = Field(0, ge=0)
+    """How often all rows were gone over after the first read, in memory or by reading again."""
+    sampled: int = Field(0, ge=0)
+    """How many rows were drawn to find where to start."""
+    steps: int
+    stopped: str
+    alpha: FiniteFloat | None
+    alpha_limit: FiniteFloat | None
+    alpha_fastest: FiniteFloat | None
+    ridge: FiniteFloat
+    lasso: FiniteFloat = 0.0
+    minimised: str = ""
+    """What the weights make least, in words, where that is more than the loss."""
+    condition: FiniteFloat | None
+    errors: str = "classical"
+    """The kind of the standard errors; empty where none are known."""
+    cluster_by: str | None = None
+    """What says which rows belong together, for standard errors of clusters."""
+    clusters: int | None = None
+    """How many clusters there were."""
+    freedom: FiniteFloat | None = None
+    """Degrees of freedom of Student's t in intervals; None for the normal distribution."""
+    course: tuple[tuple[int, FiniteFloat], ...] = ()
+    """The error before some of the steps, the first and the last among them."""
+    batch: int | None = None
+    """Rows that a step saw; None for all."""
+    epochs: int | None = None
+    gradient_left: FiniteFloat | None = None
+    """The largest weight_delta at the end, as a share of the largest at the start."""
+    error_above_least: FiniteFloat | None = None
+    """By which share the mean squared error is above the least there is."""
+    way_left: FiniteFloat | None = None
+    """The share of the way from the start to the best weights that is left."""
+
+    @field_validator("loss")
+    @classmethod
+    def _is_a_loss(cls, text: str) -> str:
+        try:
+            return loss_named(text).name
+        except LearningError as error:
+            raise ValueError(str(error)) from None
+
+
+class ColumnRecord(Part):
+    """What was done with a column of the table."""
+
+    column: str
+    kind: str
+    done: str
+
+
+class PackedMoments(Part):
+    """The moments of a fold: mean, rest and scale (d,), and the lower triangle of cross."""
+
+    rows: FiniteFloat = Field(ge=0)
+    mean: str
+    rest: str
+    scale: str
+    cross: str
+
+
+class Record(Part):
+    """Everything a model is."""
+
+    format: Literal["deltarule-model"] = "deltarule-model"
+    version: Literal[3] = 3
+    written_by: str
+    learnt_from: str
+    learnt_at: str
+    contract: Schema
+    means: tuple[FiniteFloat, ...]
+    """Each input's mean over the rows learnt from, which contributions are measured from."""
+    centres: tuple[FiniteFloat, ...] = ()
+    """What scores measure each input from, where some are far from zero: there a sum of products
+    and an intercept loses digits. Empty where all are measured from zero."""
+    starts: tuple[FiniteFloat, ...] = ()
+    """Each output's score where all inputs are at their centres, in place of the intercept."""
+    spreads: tuple[FiniteFloat, ...]
+    """Each input's standard deviation, by which effects are put in order."""
+    target_means: tuple[FiniteFloat, ...]
+    """What guessing predicts: each target's mean over the rows learnt from. With an offset, what
+    the best score that all rows share predicts where the offset is 0."""
+    weights: tuple[WeightRecord, ...]
+    intercept: tuple[InterceptRecord, ...]
+    rows: FiniteFloat
+    rows_left_out: int
+    rows_left_out_by_cause: dict[str, int] = Field(default_factory=dict)
+    """How many of them, by what is wrong with them in words; empty in files of earlier versions."""
+    examples: int | None = None
+    """How many rows of the table were learnt from, whatever each counts for; None as above."""
+    fit: tuple[FitRecord, ...]
+    held_out: tuple[HeldOutRecord, ...] | None
+    held_out_by: HeldOutBy | None = None
+    fold_by: str | None = None
+    """What a row's fold depends on: "row number", or the column that is the id, the group or the
+    time. None in files of earlier versions, where it depended on the row's values."""
+    learnt: tuple[LearnRecord, ...]
+    """How, for each group of targets that share a loss."""
+    columns: tuple[ColumnRecord, ...]
+    notes: tuple[str, ...]
+    intervals: tuple[Intervals | None, ...] = ()
+    """How far rows that were held out strayed, for each target; empty where it is not known."""
+    moments: tuple[PackedMoments, ...] = ()
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What each target was learnt with."""
+        by_target = {name: one.loss for one in self.learnt for name in one.targets}
+        return tuple(
+            with_spread(loss_named(by_target[target.name]), fit.spread)
+            for target, fit in zip(self.contract.targets, self.fit, strict=True)
+        )
+
+    @property
+    def loss(self) -> str:
+        """The losses' names: one where all targets share it."""
+        return ", ".join(dict.fromkeys(loss.name for loss in self.losses))
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        targets = [target.name for target in self.contract.targets]
+        inputs, outputs = self.contract.inputs, self.contract.outputs
+        if not targets or not inputs:
+            raise ValueError("a model needs at least one input and one target")
+        wanted = [(output, column, level) for output in outputs for column, level in inputs]
+        if [(w.output, w.input, w.level) for w in self.weights] != wanted:
+            raise ValueError("the weights are not those of the columns")
+        if len(set(outputs)) != len(outputs) or len(set(inputs)) != len(inputs):
+            raise ValueError("a column is named twice")
+        if self.intercept and [i.output for i in self.intercept] != outputs:
+            raise ValueError("the intercepts are not those of the targets")
+        sizes = {len(self.means), len(self.spreads)}
+        if sizes != {len(inputs)} or len(self.target_means) != len(outputs):
+            raise ValueError("the means are not those of the columns")
+        if self.centres and (len(self.centres), len(self.starts)) != (len(inputs), len(outputs)):
+            raise ValueError("the centres are not those of the columns")
+        if len(self.fit) != len(targets) or (self.held_out and len(self.held_out) != len(targets)):
+            raise ValueError("the figures are not those of the targets")
+        if sorted(name for one in self.learnt for name in one.targets) != sorted(targets):
+            raise ValueError("what was learnt is not the targets")
+        if self.intervals and len(self.intervals) != len(targets):
+            raise ValueError("the intervals are not those of the targets")
+        for packed in self.moments:
+            unpack(packed, len(inputs) + len(outputs))
+        return self
+
+
+def pack(moments: Moments) -> PackedMoments:
+    """Moments as text."""
+    lower = moments.cross[np.tril_indices(len(moments.mean))]
+    return PackedMoments(
+        rows=moments.rows,
+        mean=_text(moments.mean),
+        rest=_text(moments.rest),
+        scale=_text(moments.scale),
+        cross=_text(lower),
+    )
+
+
+def unpack(packed: PackedMoments, columns: int) -> Moments:
+    """Text as moments of so many columns.
+
+    Errors:  ValueError when it is not that
+    """
+    # The text's length is checked before anything of this size is made.
+    half = _array(packed.cross, columns * (columns + 1) // 2)
+    lower = np.tril_indices(columns)
+    cross = np.zeros((columns, columns))
+    cross[lower] = half
+    cross.T[lower] = half
+    mean, rest = _array(packed.mean, columns), _array(packed.rest, columns)
+    scale = _array(packed.scale, columns)
+    if not (scale > 0).all():
+        raise ValueError("packed moments have a scale that is not above 0")
+    return Moments(packed.rows, mean, rest, cross, scale)
+
+
+def _text(array: Array) -> str:
+    return base64.b64encode(array.astype("<f8").tobytes()).decode("ascii")
+
+
+def _array(text: str, size: int) -> Array:
+    if len(text) != (belong := 4 * -(-8 * size // 3)):
+        raise ValueError(f"packed moments have {len(text)} characters where {belong} belong")
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("packed moments are not base64") from None
+    if len(raw) != 8 * size:
+        raise ValueError(f"packed moments hold {len(raw)} bytes where {8 * size} belong")
+    array = np.frombuffer(raw, dtype="<f8").astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("packed moments hold a number that is not finite")
+    return array
+
+
+def save(record: Record, path: Path) -> None:
+    """Write a model file, whole or not at all.
+
+    Errors:  OutputError
+    """
+    write_whole(
+        path, lambda temporary: temporary.write_text(record.model_dump_json(), encoding="utf-8")
+    )
+
+
+def load(path: Path) -> Record:
+    """Read a model file.
+
+    Errors:  NotAModelError, VersionError, ModelError for one that is not there
+    """
+    raw = _content(path)
+    try:
+        content = from_json(raw)
+    except (ValueError, RecursionError):
+        raise NotAModelError(
+            f"{path} is not a model file, or was cut short (it is not valid JSON): "
+            "learn with --save to make one"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise NotAModelError(f"{path} is not a deltarule model file: learn with --save to make one")
+    version = content.get("version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise NotAModelError(f"{path} does not say which version it is: learn it again")
+    if version > VERSION:
+        raise VersionError(
+            f"{path} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
+        )
+    if (letters := _letters(content.get("contract"))) > MOST_EXPRESSIONS:
+        raise NotAModelError(
+            f"{path} has expressions of {letters:,} characters, more than a model file may have "
+            f"({MOST_EXPRESSIONS:,})"
+        )
+    try:
+        newer = to_json(_newer(content, version)) if version in (1, 2) else raw
+        return Record.model_validate_json(newer)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        what = "nested too deep" if isinstance(error, RecursionError) else _first(error)
+        raise NotAModelError(f"{path} is damaged: {what}; learn it again") from None
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file that is small enough to be a model's.
+
+    Errors:  NotAModelError, ModelError for one that is not there
+    """
+    try:
+        kind = path.stat()
+        if stat.S_ISDIR(kind.st_mode):
+            raise NotAModelError(f"{path} is a folder: give a model file")
+        if not stat.S_ISREG(kind.st_mode):
+            raise NotAModelError(f"{path} is a pipe or device: give a model file")
+        if kind.st_size > LARGEST_FILE:
+            raise NotAModelError(
+                f"{path} is too large to be a model file: at most {LARGEST_FILE >> 20:,} MB"
+            )
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"no such model file: {path}") from None
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from None
+    if (values := raw.count(b",")) > MOST_VALUES:
+        raise NotAModelError(
+            f"{path} has {values:,} values, more than a model file may have ({MOST_VALUES:,})"
+        )
+    return raw
+
+
+def _letters(contract: object) -> int:
+    """How many characters the expressions of a contract have, which is not checked yet."""
+    parts = contract.values() if isinstance(contract, dict) else ()
+    columns = [one for part in parts if isinstance(part, list) for one in part]
+    texts = [one.get("expression") for one in columns if isinstance(one, dict)]
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
+def _newer(content: dict[str, Any], version: int) -> dict[str, Any]:
+    """A file of an earlier version as this version has it. In version 1 targets shared a loss."""
+    newer = dict(content)
+    if version == 2:
+        return {**newer, "version": VERSION}
+    shared = {name: newer.pop(name, None) for name in ("loss", "ridge", "condition")}
+    shared["lasso"] = newer.pop("lasso", 0.0)
+    learn, contract = newer.pop("learn", None), newer.get("contract")
+    targets = contract.get("targets") if isinstance(contract, dict) else None
+    if isinstance(learn, dict) and isinstance(targets, list):
+        named = [one.get("name") for one in targets if isinstance(one, dict)]
+        newer["learnt"] = [{"targets": named, **shared, **learn}]
+    return {**newer, "version": VERSION}
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
+
+
+def packed(folds: Sequence[Moments]) -> tuple[PackedMoments, ...]:
+    """Every fold's moments as text."""
+    return tuple(pack(fold) for fold in folds)

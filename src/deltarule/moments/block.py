@@ -1,0 +1,197 @@
+"""Chunk: some rows on their way into sums: tidied, measured in a frame, each with its fold.
+
+A row's fold is a function of its key, which the chunk has beside its values.
+Missing inputs count as the frame's fill, beside a column that is 1 where they are missing.
+
+Shapes: n rows, m numbers.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import ValueRefusedError
+from deltarule.moments.chunked_array import Column, whole
+from deltarule.moments.folds import RowKeys
+from deltarule.moments.moments import unit_of
+from deltarule.rule.predict import Array, Mask
+
+Codes = NDArray[np.int64]
+
+
+class InfiniteError(ValueRefusedError):
+    """An infinite value, by column and row of the chunk; whoever knows the names says them."""
+
+    def __init__(self, number: int, row: int, value: float) -> None:
+        super().__init__(f"number column {number}, row {row}: {value}")
+        self.number, self.row, self.value = number, row, value
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category's codes, (n,), below `levels`; code 0 is missing."""
+
+    codes: Codes
+    levels: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows: number columns (n,), of which those from `targets` on are targets; NaN is missing.
+
+    Of the categories, the last `classes` are targets. Without `keys` rows are numbered from 1.
+    """
+
+    numbers: Sequence[Column]
+    targets: int
+    categories: Sequence[Category] = ()
+    classes: int = 0
+    row_weights: Array | None = None
+    keys: RowKeys | None = None
+    """What decides the fold of each row."""
+    drop_missing: bool = False
+    gaps: bool = False
+    """Whether some number is known to be missing, so that there is no need to find out."""
+
+    def __len__(self) -> int:
+        return len(self.numbers[0] if self.numbers else self.categories[0].codes)
+
+    @property
+    def row_keys(self) -> RowKeys:
+        """What decides the fold of each row."""
+        return RowKeys(len(self)) if self.keys is None else self.keys
+
+    def gone(self, missing: Sequence[Mask]) -> Iterator[tuple[int, Mask]]:
+        """The rows that cannot be learnt from, (n,), by cause: those of the first cause first.
+
+        Causes count the numbers, the categories, no fold, and a weight of 0. Numbers go backwards:
+        an offset stands behind the targets that may be measured from it.
+        `missing` says of each number where it is.
+        """
+        m, c = len(self.numbers), len(self.categories)
+        for at in reversed(range(self.targets, m)):
+            yield at, missing[at]
+        for at in range(c - self.classes, c):
+            yield m + at, self.categories[at].codes == 0
+        homeless = self.row_keys.homeless
+        if homeless is not None:
+            yield m + c, homeless
+        if self.row_weights is not None:
+            yield m + c + 1, ~(self.row_weights > 0)
+        if self.drop_missing:
+            yield from enumerate(missing[: self.targets])
+            for at in range(c - self.classes):
+                yield m + at, self.categories[at].codes == 0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What numbers are measured from: (x - shift) / scale. Missing ones count as the shift.
+
+    Scale is a power of two.
+    """
+
+    shift: Array
+    scale: Array
+
+    @classmethod
+    def guess(cls, numbers: Sequence[Column], *, rows: int = 4096) -> "Origin":
+        """A frame near the middle and spread of the first rows.
+
+        The shift is a whole multiple of a power of two near the spread, so that subtracting it
+        rounds nothing for values that are themselves short. Near zero it is zero: it costs nothing.
+        """
+        shift, scale = np.zeros(len(numbers)), np.ones(len(numbers))
+        for at, column in enumerate(numbers):
+            head = column[:rows][np.isfinite(column[:rows])]
+            if not head.size:
+                every = whole(column)
+                head = every[np.isfinite(every)][:rows]
+            largest = float(np.max(np.abs(head), initial=0.0))
+            if largest == 0:
+                continue
+            scale[at] = unit_of(largest)
+            head = head / scale[at]
+            # The median, so that a far value among the first does not decide for all.
+            middle = float(np.median(head))
+            spread = float(np.median(np.abs(head - middle)))
+            if spread == 0:
+                shift[at] = middle * scale[at]
+            elif abs(middle) > 2 * spread:
+                grid = np.ldexp(1.0, int(np.floor(np.log2(spread))))
+                shift[at] = np.round(middle / grid) * grid * scale[at]
+        return cls(shift, scale)
+
+
+@dataclass(frozen=True)
+class CleanBlock:
+    """A chunk without the rows that are left out, every gap filled.
+
+    `kept` are the rows left; None where all are. `causes` counts those left out, as `Chunk.gone`.
+    """
+
+    numbers: Sequence[Column]
+    categories: Sequence[Codes]
+    row_weights: Array | None
+    gaps: dict[int, Array]
+    low: dict[int, float]
+    high: dict[int, float]
+    kept: NDArray[np.intp] | None
+    causes: Counter[int] = field(default_factory=Counter)
+
+    @classmethod
+    def unchecked(cls, chunk: Block) -> "CleanBlock":
+        """The chunk as it is: right when every number in it is finite."""
+        return cls(
+            numbers=chunk.numbers,
+            categories=[category.codes for category in chunk.categories],
+            row_weights=chunk.row_weights,
+            gaps={},
+            low={},
+            high={},
+            kept=None,
+        )
+
+    @classmethod
+    def of(cls, chunk: Block, frame: Origin) -> "CleanBlock":
+        """The chunk with gaps found and filled, and rows without a target left out.
+
+        Errors:  InfiniteError for the first infinite value of a row that is not left out
+        """
+        columns = [whole(column) for column in chunk.numbers]
+        missing = [np.isnan(column) for column in columns]
+        keep = np.ones(len(chunk), dtype=bool)
+        causes: Counter[int] = Counter()
+        for cause, gone in chunk.gone(missing):
+            causes[cause] += int((keep & gone).sum())
+            keep &= ~gone
+        kept = np.flatnonzero(keep)
+        numbers: list[Array] = []
+        gaps: dict[int, Array] = {}
+        low: dict[int, float] = {}
+        high: dict[int, float] = {}
+        for number, column in enumerate(columns):
+            values, gap = column[kept], missing[number][kept]
+            if gap.any():
+                low[number] = float(np.min(values, where=~gap, initial=np.inf))
+                high[number] = float(np.max(values, where=~gap, initial=-np.inf))
+                gaps[number] = gap.astype(np.float64)
+                values = np.where(gap, frame.shift[number], values)
+            infinite = np.isinf(values)
+            if infinite.any():
+                row = int(np.argmax(infinite))
+                raise InfiniteError(number, int(kept[row]), float(values[row]))
+            numbers.append(values)
+        return cls(
+            numbers=numbers,
+            categories=[category.codes[kept] for category in chunk.categories],
+            row_weights=None if chunk.row_weights is None else chunk.row_weights[kept],
+            gaps=gaps,
+            low=low,
+            high=high,
+            kept=kept,
+            causes=causes,
+        )

@@ -1,0 +1,205 @@
+"""Inputs most of which are levels of categories: codes, where an array would be nearly all zeros.
+
+A level's input is 1 in the rows that have it and 0 in all others; in standardised units that less
+its mean, by its spread. Nothing of the size rows x levels is made: what a row scores is looked up
+by its code, and a sum over rows is a sum by code.
+
+    scores = dense @ weight + table[code],  table = weight / spread - mean @ (weight / spread)
+    sum of slope * level * other = (sum by both codes - what the means take) / both spreads
+
+Shapes: n rows, p inputs, of which a are dense and the others L levels each of some categories.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.rule.predict import Array
+
+# Where categories have more levels in all, they are kept as codes. Of fewer, columns are as quick.
+MOST_DENSE = 16
+# Rows whose products are made at a time.
+SOME_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class CategoryCodes:
+    """Which of so many levels each row has, (n,); the code after the last is none of them.
+
+    >>> Codes(np.array([1, 2, 0]), 2).dense
+    array([[0., 1.],
+           [0., 0.],
+           [1., 0.]])
+    """
+
+    at: NDArray[np.intp]
+    levels: int
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __getitem__(self, rows: Any) -> "CategoryCodes":
+        return CategoryCodes(self.at[rows], self.levels)
+
+    @property
+    def dense(self) -> Array:
+        """An input for each level, (n, L)."""
+        dense = np.zeros((len(self), self.levels + 1), order="F")
+        dense[np.arange(len(self)), self.at] = 1.0
+        return dense[:, :-1]
+
+    def sums(self, values: Array) -> Array:
+        """The sum of the rows' values, (n,), of each level: (L,)."""
+        return np.bincount(self.at, values, self.levels + 1)[:-1].astype(np.float64, copy=False)
+
+    def sums_of(self, values: Array) -> Array:
+        """The sums of several values of the rows, (n, m), of each level: (L, m).
+
+        By a sparse product, which takes a third of the time of as many sums one by one.
+        """
+        from scipy.sparse import csr_array  # it takes 50 ms to load, and few need it
+
+        n = len(self)
+        each = csr_array((np.ones(n), self.at, np.arange(n + 1)), shape=(n, self.levels + 1))
+        summed: Array = np.asarray(each.T @ values)[:-1]
+        return summed
+
+    def pairs(self, other: "CategoryCodes", values: Array) -> Array:
+        """The sum of the rows' values, (n,), of each two levels: (L, L of the other)."""
+        shape = self.levels + 1, other.levels + 1
+        at = self.at * shape[1] + other.at
+        summed = np.bincount(at, values, shape[0] * shape[1]).astype(np.float64, copy=False)
+        return summed.reshape(shape)[:-1, :-1]
+
+
+@dataclass(frozen=True)
+class CategoricalMatrix:
+    """A category among inputs: its first level's place, and what its levels are measured by, (L,).
+
+    `per` is 1 / spread.
+    """
+
+    codes: CategoryCodes
+    start: int
+    mean: Array
+    per: Array
+
+    @property
+    def span(self) -> slice:
+        """Where its levels stand among all inputs."""
+        return slice(self.start, self.start + self.codes.levels)
+
+    def table(self, weight: Array) -> Array:
+        """What a row of each code scores, and one of none: (L, k) -> (L + 1, k)."""
+        own = weight * self.per[:, None]
+        return np.vstack([own, np.zeros((1, own.shape[1]))]) - self.mean @ own
+
+
+@dataclass(frozen=True)
+class SplitMatrix:
+    """Inputs of rows, in standardised units: some as an array, the levels of categories as codes.
+
+    Shapes:  dense (n, a), dense_at (a,) says which of all inputs those are
+    """
+
+    dense: Array
+    dense_at: NDArray[np.intp]
+    levels: tuple[CategoricalMatrix, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        levels = sum(one.codes.levels for one in self.levels)
+        return len(self.dense), len(self.dense_at) + levels
+
+    def __len__(self) -> int:
+        return len(self.dense)
+
+    def __getitem__(self, rows: Any) -> "SplitMatrix":
+        levels = tuple(replace(one, codes=one.codes[rows]) for one in self.levels)
+        return SplitMatrix(self.dense[rows], self.dense_at, levels)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        inputs = np.empty(self.shape, order="F")
+        inputs[:, self.dense_at] = self.dense
+        for one in self.levels:
+            inputs[:, one.span] = (one.codes.dense - one.mean) * one.per
+        return inputs
+
+    @classmethod
+    def joined(cls, parts: Sequence["SplitMatrix"]) -> "SplitMatrix":
+        """All of them, one after the other."""
+        first = parts[0]
+        levels = tuple(
+            replace(
+                one,
+                codes=CategoryCodes(
+                    np.concatenate([part.levels[at].codes.at for part in parts]), one.codes.levels
+                ),
+            )
+            for at, one in enumerate(first.levels)
+        )
+        return cls(np.concatenate([part.dense for part in parts]), first.dense_at, levels)
+
+    def __matmul__(self, weight: Array) -> Array:
+        """The scores: (p, k) -> (n, k)."""
+        scores: Array = self.dense @ weight[self.dense_at]
+        for one in self.levels:
+            scores += one.table(weight[one.span])[one.codes.at]
+        return scores
+
+    def products(self, delta: Array) -> Array:
+        """The sums over rows of input * delta: (n, k) -> (p, k)."""
+        found = np.empty((self.shape[1], delta.shape[1]))
+        found[self.dense_at] = np.dot(self.dense.T, delta)
+        total = delta.sum(axis=0)
+        for one in self.levels:
+            sums = np.column_stack([one.codes.sums(column) for column in delta.T])
+            found[one.span] = one.per[:, None] * (sums - one.mean[:, None] * total)
+        return found
+
+    def hessian(self, slope: Array) -> tuple[Array, Array]:
+        """The sums over rows of slope * input * input, and of slope * input: (p, p), (p,)."""
+        p, a, total = self.shape[1], len(self.dense_at), float(slope.sum())
+        square, once = np.empty((p, p)), np.empty(p)
+        dense, by_code = self._weighed(slope)
+        square[np.ix_(self.dense_at, self.dense_at)] = dense[:, :a]
+        once[self.dense_at] = dense[:, a]
+        for at, one in enumerate(self.levels):
+            sums = by_code[at][:, a]
+            once[one.span] = one.per * (sums - one.mean * total)
+            crossed = by_code[at][:, :a] - np.outer(one.mean, dense[:, a])
+            crossed *= one.per[:, None]
+            square[one.span, self.dense_at] = crossed
+            square[self.dense_at, one.span] = crossed.T
+            for beside, other in enumerate(self.levels[: at + 1]):
+                pair = np.diag(sums)
+                if beside < at:
+                    pair = one.codes.pairs(other.codes, slope)
+                pair -= np.outer(one.mean, by_code[beside][:, a] - other.mean * total)
+                pair -= np.outer(sums, other.mean)
+                pair *= one.per[:, None] * other.per
+                square[one.span, other.span], square[other.span, one.span] = pair, pair.T
+        return square, once
+
+    def _weighed(self, slope: Array) -> tuple[Array, list[Array]]:
+        """The sums of slope * dense, the slope itself last, times each dense input and level.
+
+        Some rows at a time, so that nothing large is made of them.
+        Shapes:  (a, a + 1), and (L, a + 1) for each category
+        """
+        n, a = self.dense.shape
+        dense = np.zeros((a, a + 1))
+        by_code = [np.zeros((one.codes.levels, a + 1)) for one in self.levels]
+        memory = np.empty((min(SOME_ROWS, n), a + 1))
+        for start in range(0, n, SOME_ROWS):
+            rows = slice(start, start + SOME_ROWS)
+            weighed = memory[: len(slope[rows])]
+            np.multiply(self.dense[rows], slope[rows, None], out=weighed[:, :a])
+            weighed[:, a] = slope[rows]
+            dense += np.dot(self.dense[rows].T, weighed)
+            for sums, one in zip(by_code, self.levels, strict=True):
+                sums += one.codes[rows].sums_of(weighed)
+        return dense, by_code

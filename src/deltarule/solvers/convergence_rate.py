@@ -1,0 +1,121 @@
+"""How fast descent comes to the best weights at any alpha, without taking a step.
+
+Along each eigenvector of the curvature the error shrinks by itself, a step after the other:
+
+    error(t) = (1 - alpha * l) ** t * error(0)
+    excess(t) = sum over directions of l / 2 * error(t) ** 2,  the loss above the least
+
+With A such that A.T @ A is the average curvature, s its singular values and U its left vectors, l
+is s ** 2 and l * error(0) ** 2 is (U.T @ A @ (start - best)) ** 2, which needs no small eigenvalue.
+That is exact under squared loss, and near the best weights under another.
+
+Shapes: q weights, k outputs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from deltarule.rule.learn import AlphaRange, alpha_range
+from deltarule.rule.predict import Array
+
+# Beyond so many steps their number is not worth its digits.
+MOST_STEPS = 10**15
+TRIED = 60
+
+
+@dataclass(frozen=True)
+class ConvergenceRate:
+    """The directions in which weights are learnt: how curved each is, how far the start is off.
+
+    `weights` are the directions, a column each.
+
+    Shapes:  values (d,), the largest first; excess (d, k); weights (q, d)
+    """
+
+    values: Array
+    excess: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, root: Array, off: Array, *, zeros: int = 0) -> "ConvergenceRate":
+        """From a root of the curvature, and how far the start is from the best weights.
+
+        `zeros` of the singular values are rounding.
+
+        Shapes:  root (m, q), off (q, k)
+        """
+        left, found, right = linalg.svd(root, full_matrices=False)
+        there = slice(0, len(found) - zeros)
+        turned = left.T @ (root @ off)
+        return cls(found[there] ** 2, turned[there] ** 2, right[there].T)
+
+    @classmethod
+    def joined(cls, paces: Sequence["ConvergenceRate"]) -> "ConvergenceRate":
+        """Outputs with a curvature each, together."""
+        values = np.concatenate([pace.values for pace in paces])
+        order = np.argsort(-values, kind="stable")
+        excess = linalg.block_diag(*(pace.excess for pace in paces))
+        weights = np.concatenate([pace.weights for pace in paces], axis=1)
+        return cls(values[order], excess[order], weights[:, order])
+
+    @property
+    def alphas(self) -> AlphaRange:
+        """What alpha settles, and which is fastest from the worst of starts."""
+        if not self.values.size:
+            return alpha_range(0.0, 0.0)
+        return alpha_range(float(self.values[0]), float(self.values[-1]))
+
+    def left(self, alpha: float, step: int) -> float:
+        """The share of the excess loss that is left after so many steps, of the slowest output."""
+        whole = self.excess.sum(axis=0)
+        rates = self._log_rates(alpha)
+        with np.errstate(invalid="ignore", over="ignore"):
+            # 0 steps shrink by nothing, also where one would by everything.
+            shrunk = np.exp(2 * step * rates) if step else np.ones_like(rates)
+        now = shrunk @ self.excess
+        shares = np.divide(now, whole, out=np.zeros_like(whole), where=whole > 0)
+        return float(np.max(shares, initial=0.0))
+
+    def steps(self, alpha: float, left: float) -> int | None:
+        """The first step after which no more than this share of the excess is left.
+
+        None where it never comes to that, or not in any number of steps worth counting.
+        """
+        if self.left(alpha, 0) <= left:
+            return 0
+        if alpha >= self.alphas.limit:
+            return None  # it may pass there on its way out, but it does not stay
+        low, high = 0, 1
+        while self.left(alpha, high) > left:
+            if high > MOST_STEPS:
+                return None
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.left(alpha, middle) > left else (low, middle)
+        return high
+
+    def soonest(self, left: float) -> float:
+        """The alpha that comes there in the fewest steps from this start, of those that settle."""
+        alphas = self.alphas
+        if not np.isfinite(alphas.limit):
+            return 1.0
+        tried = [alphas.fastest, *(alphas.limit * np.geomspace(0.05, 0.9999, TRIED)).tolist()]
+        # One over a direction's curvature ends that direction in a step.
+        tried += [1 / float(value) for value in self.values[:TRIED] if value > 0]
+
+        def cost(alpha: float) -> tuple[float, float]:
+            steps = self.steps(alpha, left) if alpha < alphas.limit else None
+            return (np.inf, 0.0) if steps is None else (float(steps), self.left(alpha, steps))
+
+        return float(min(tried, key=cost))
+
+    def _log_rates(self, alpha: float) -> Array:
+        """log |1 - alpha * l|, keeping the digits of what is near 1."""
+        by = alpha * self.values
+        with np.errstate(divide="ignore"):
+            rates: Array = np.where(by < 1, np.log1p(-np.minimum(by, 1.0)), np.log(np.abs(by - 1)))
+        return rates

@@ -1,0 +1,386 @@
+"""What is solved from moments: exact weights, ridge, descent.
+
+    exact     gram @ weight = with_targets, in units where every input has spread 1
+    ridge     mean loss + ridge / 2 * sum(standardised weight ** 2), loss = delta ** 2 / 2
+    descent   weights(t) = start - V @ ((1 - (1 - alpha * l) ** t) / l * (V.T @ g)),
+              with V, l the eigenvectors and -values of the average curvature, g the start's
+              weight_delta
+
+Shapes: p inputs, k outputs, q = p + intercept, r directions kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.one_standard_error import relative, surely_lower
+from deltarule.moments.problem import LinearProblem
+from deltarule.moments.splits import ANY_ORDER, SplitScheme
+from deltarule.rule.compare import Objective
+from deltarule.rule.learn import AlphaRange, alpha_range
+from deltarule.rule.predict import Array, Weights, stack, unstack
+
+EPS = float(np.finfo(np.float64).eps)
+
+# Below this reciprocal condition of the gram, fewer than ten digits are sure: read a second time.
+SURE = 1e-6
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Exact weights, and how sure they are.
+
+    `inverse` is that of the gram of standardised inputs, (p, p), and `null` spans, as columns, the
+    combinations of them that never vary; `unit` are the inputs' spreads, (p,), by which both become
+    those of the inputs as they stand. `sure` is False when the digits of one read may not do.
+    """
+
+    weights: Weights
+    inverse: Array
+    unit: Array
+    rank: int
+    null: Array
+    sure: bool
+
+
+@dataclass(frozen=True)
+class Normal:
+    """The normal equations in units where every input has spread 1: correlation @ w = slope.
+
+    Shapes:  correlation (p, p), slope (p, k), scale (p,): what each input was divided by
+    """
+
+    correlation: Array
+    slope: Array
+    scale: Array
+    constant: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, problem: LeastSquares) -> "Normal":
+        """Those of a problem; inputs that never vary are set apart from the others."""
+        spread = problem.spread
+        scale = np.where(spread > 0, spread, 1.0)
+        unit = scale / problem.scale
+        correlation = problem.gram / (unit[:, None] * problem.rows) / unit
+        slope = problem.with_targets / (unit * problem.rows)[:, None]
+        constant = np.flatnonzero(~(spread > 0))
+        correlation[constant, constant] = 1.0
+        slope[constant] = 0.0
+        return cls(correlation, slope, scale, constant)
+
+    def penalised(self, ridge: float | Array) -> Array:
+        """A matrix of its own: the correlation with a ridge, or (p,) of them, on its diagonal."""
+        # Transposed it is the same, and in the order that is asked for: no column is put together.
+        penalised = self.correlation.T.copy(order="F")
+        penalised[np.diag_indices_from(penalised)] += ridge
+        return penalised
+
+    @cached_property
+    def sums(self) -> Array:
+        """Each column's absolute correlations, summed: (p,)."""
+        return _sums(self.correlation)
+
+    def own(self, problem: LeastSquares, solved: Array) -> Array:
+        """Standardised weights in the problem's own units."""
+        own: Array = solved / self.scale[:, None] * problem.target_scale
+        return own
+
+
+def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
+    """The weights with the least error; the smallest such weights where inputs are dependent."""
+    normal = Normal.of(problem)
+    solved, inverse, null, sure = _solve(normal.penalised(ridge), normal.slope)
+    p, constant = len(normal.scale), normal.constant
+    if constant.size:
+        inverse[constant, constant] = 0.0
+        null = np.column_stack([null, np.eye(p)[:, constant]])
+    weight = normal.own(problem, solved)
+    if null.shape[1]:
+        weight = shortest(weight, null / normal.scale[:, None])
+    return Solution(
+        weights=with_intercept(problem, weight),
+        inverse=inverse / problem.rows,
+        unit=normal.scale,
+        rank=p - null.shape[1],
+        null=null,
+        sure=sure,
+    )
+
+
+def weights_for(problem: LeastSquares, normal: Normal, *, ridge: float | Array) -> Weights:
+    """Only the weights, at a third of the cost; the same to rounding."""
+    penalised = normal.penalised(ridge)
+    factor, failed = linalg.lapack.dpotrf(penalised, lower=True, overwrite_a=True)
+    if failed or not _sure(factor, normal.sums + ridge):
+        return solve(problem, ridge=ridge).weights
+    solved = linalg.cho_solve((factor, True), normal.slope, check_finite=False)
+    return with_intercept(problem, normal.own(problem, solved))
+
+
+def _sums(matrix: Array) -> Array:
+    sums: Array = np.sum(np.abs(matrix), axis=0)
+    return sums
+
+
+def _sure(factor: Array, sums: Array) -> bool:
+    """Whether a Cholesky factor's solutions have enough digits; `sums` are of its matrix."""
+    largest = float(np.max(sums, initial=0.0))
+    reciprocal, _ = linalg.lapack.dpocon(factor, largest, uplo="L")
+    return bool(reciprocal > SURE)
+
+
+def rank(problem: LeastSquares) -> int:
+    """How many weights the rows determine: inputs that vary, less their dependencies."""
+    normal = Normal.of(problem)
+    every = len(normal.scale)
+    factor, failed = linalg.lapack.dpotrf(normal.correlation, lower=True)
+    if every and (failed or not _sure(factor, normal.sums)):
+        values = linalg.eigvalsh(normal.correlation)
+        every = int((values > every * 4 * EPS * values[-1]).sum())
+    return every - len(normal.constant)
+
+
+def _solve(correlation: Array, slope: Array) -> tuple[Array, Array, Array, bool]:
+    """The solution, the inverse, the null directions, and whether enough digits are sure."""
+    p = len(correlation)
+    if p == 0:
+        return slope, correlation, np.zeros((0, 0)), True
+    factor, failed = linalg.lapack.dpotrf(correlation, lower=True)
+    if not failed and _sure(factor, _sums(correlation)):
+        solved = linalg.cho_solve((factor, True), slope)
+        # One step of refinement: the residual puts back what the factor rounded away.
+        solved += linalg.cho_solve((factor, True), slope - correlation @ solved)
+        inverse, _ = linalg.lapack.dpotri(factor, lower=True)
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        return solved, inverse, np.zeros((p, 0)), True
+    values, vectors = linalg.eigh(correlation)
+    kept = values > p * 4 * EPS * values[-1]
+    turned = vectors[:, kept] / values[kept]
+    inverse = turned @ vectors[:, kept].T
+    return turned @ (vectors[:, kept].T @ slope), inverse, vectors[:, ~kept], False
+
+
+def shortest(weight: Array, null: Array) -> Array:
+    """The smallest weights that predict the same, given the combinations that never vary."""
+    basis, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
+    shorter: Array = weight - basis @ (basis.T @ weight)
+    return shorter
+
+
+def with_intercept(problem: LeastSquares, weight: Array) -> Weights:
+    """These weights, with the intercept that makes the mean delta zero."""
+    if not problem.intercept:
+        return {"weight": weight}
+    target_mean = problem.target_mean * problem.target_scale
+    return {"weight": weight, "intercept": target_mean - (problem.mean * problem.scale) @ weight}
+
+
+def dependent(null: Array) -> list[tuple[int, ...]]:
+    """Groups of inputs of which the first is a combination of the others, from null directions.
+
+    Elimination from the last input backwards, so that the input named first is the latest one.
+
+    Shapes:  null (p, p - r), as columns
+
+    >>> dependent(np.array([[1.0], [-2.0], [0.0]]))
+    [(1, 0)]
+    """
+    rows = (null / np.max(np.abs(null), axis=0)).T.copy() if null.size else np.zeros((0, len(null)))
+    groups = []
+    column = rows.shape[1] - 1
+    done = 0
+    while done < len(rows) and column >= 0:
+        pivot = done + int(np.argmax(np.abs(rows[done:, column])))
+        if abs(rows[pivot, column]) > 1e-6:
+            rows[[done, pivot]] = rows[[pivot, done]]
+            rows[done] /= rows[done, column]
+            others = [at for at in range(len(rows)) if at != done]
+            rows[others] -= np.outer(rows[others, column], rows[done])
+            groups.append(column)
+            done += 1
+        column -= 1
+    found = []
+    for at, leader in enumerate(groups):
+        size = np.abs(rows[at])
+        rest = [int(j) for j in np.flatnonzero(size > 1e-6) if j != leader]
+        found.append((leader, *rest))
+    return found
+
+
+@dataclass(frozen=True)
+class RidgePath:
+    """Held-out error along strengths of ridge; the first strength is none.
+
+    Shapes:  errors (strengths, folds, k): each fold's summed delta ** 2 on rows not learnt from, in
+             the target's `unit` (k,) squared
+    """
+
+    strengths: Array
+    errors: Array
+    rows: Array
+    guessing: Array
+    unit: Array
+
+    def mean(self) -> Array:
+        """Mean delta ** 2 over all held-out rows: (strengths, k)."""
+        mean: Array = self.errors.sum(axis=1) / self.rows.sum()
+        return mean
+
+    def chosen(self) -> int:
+        """The strength that earns its place: none, unless the best surely has a lower error."""
+        errors = relative(self.errors, self.guessing)
+        best = int(np.argmin(errors.sum(axis=1)))
+        return best if surely_lower(errors[best], errors[0]) else 0
+
+
+def ridge_path(
+    folds: Sequence[Moments],
+    problem: LinearProblem,
+    *,
+    strengths: Array,
+    splits: SplitScheme = ANY_ORDER,
+) -> RidgePath:
+    """Cross-validated errors of each strength: what teaches a fold is a sum of other folds."""
+    held = splits.pairs(folds)
+    targets = list(problem.targets)
+    errors = np.zeros((len(strengths), len(held), len(targets)))
+    guessing = np.zeros((len(held), len(targets)))
+    for at, (fold, others) in enumerate(held):
+        free, asked = problem.free(others), problem.of(fold)
+        normal = Normal.of(free)
+        for number, strength in enumerate(strengths):
+            learnt = problem.whole(weights_for(free, normal, ridge=float(strength)))
+            errors[number, at] = asked.squared_error(learnt)
+        guessing[at] = guessing_error(fold, others, targets)
+    rows = np.array([fold.rows for fold, _ in held])
+    return RidgePath(strengths, errors, rows, guessing, held[0][0].scale[targets])
+
+
+DECADES = np.concatenate([[0.0], np.logspace(-5, 2, 8)])
+
+
+def ridge_search(
+    folds: Sequence[Moments], problem: LinearProblem, *, splits: SplitScheme = ANY_ORDER
+) -> RidgePath:
+    """Held-out errors of no penalty and of each decade of strength; finer where one is better."""
+    path = ridge_path(folds, problem, strengths=DECADES, splits=splits)
+    best = path.chosen()
+    if best == 0:
+        return path
+    near = path.strengths[best] * np.logspace(-0.75, 0.75, 7)
+    between = np.concatenate([near[:3], near[4:]])
+    finer = ridge_path(folds, problem, strengths=between, splits=splits)
+    order = np.argsort(np.concatenate([path.strengths, finer.strengths]), kind="stable")
+    return replace(
+        path,
+        strengths=np.concatenate([path.strengths, finer.strengths])[order],
+        errors=np.concatenate([path.errors, finer.errors])[order],
+    )
+
+
+def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Array:
+    """The summed delta ** 2 in a fold of predicting the others' mean, in its unit squared: (k,)."""
+    at = list(targets)
+    error: Array = np.diag(fold.cross)[at] + fold.rows * fold.apart(others)[at] ** 2
+    return error
+
+
+@dataclass(frozen=True)
+class ClosedFormDescent:
+    """Full-batch descent without the steps: the weights after any number of them.
+
+    Shapes:  vectors (q, q), values (q,), turned (q, k): the start's weight_delta in that basis
+    """
+
+    start: Weights
+    alpha: float
+    values: Array
+    vectors: Array
+    turned: Array
+
+    @classmethod
+    def of(cls, problem: Objective, start: Weights, alpha: float) -> "ClosedFormDescent":
+        """Plain descent on this problem, or another quadratic, from `start` at constant alpha."""
+        compared = problem(start, hessian=True).average()
+        assert compared.hessian is not None
+        values, vectors = linalg.eigh(compared.hessian[0])
+        turned = vectors.T @ stack(compared.weight_delta)
+        return cls(start, alpha, np.maximum(values, 0.0), vectors, turned)
+
+    @property
+    def settles(self) -> bool:
+        """Whether alpha is below the limit."""
+        return bool((self.alpha * self.values < 2).all())
+
+    def at(self, step: int) -> Weights:
+        """The weights after `step` steps."""
+        shrunk = 1 - self.alpha * self.values
+        # Where shrunk is near 1, 1 - shrunk ** step loses its digits unless said with expm1.
+        slow = self.alpha * self.values < 0.5
+        exponent = step * np.log1p(-self.alpha * np.where(slow, self.values, 0.0))
+        gone = np.where(slow, -np.expm1(exponent), 1 - shrunk**step)
+        share = np.divide(
+            gone, self.values, out=np.full_like(gone, self.alpha * step), where=self.values > 0
+        )
+        moved = self.vectors @ (share[:, None] * self.turned)
+        return unstack(stack(self.start) - moved, self.start)
+
+
+def triangle_of(problem: LeastSquares) -> tuple[Array, int]:
+    """A matrix as good as the inputs as they stand, the intercept's ones first: A.T @ A is theirs.
+
+    And how many of its singular values are rounding, where inputs depend on each other.
+
+    Shapes:  (q, q)
+    """
+    unit = np.sqrt(np.maximum(np.diag(problem.gram), 0.0))
+    unit = np.where(unit > 0, unit, 1.0)
+    correlation = problem.gram / np.outer(unit, unit)
+    zeros = 0
+    factor, failed = linalg.lapack.dpotrf(correlation, lower=False)
+    if not failed:
+        triangle = np.triu(factor) * (unit * problem.scale)
+    else:
+        values, vectors = linalg.eigh(correlation)
+        known = np.where(values > len(values) * 4 * EPS * values.max(), values, 0.0)
+        # What the decomposition of known zeros leaves is rounding, not a direction.
+        zeros = int((known == 0).sum())
+        triangle = np.sqrt(known)[:, None] * vectors.T * (unit * problem.scale)
+    if problem.intercept:
+        root = np.sqrt(problem.rows)
+        top = np.concatenate([[root], root * problem.mean * problem.scale])
+        triangle = np.vstack([top, np.column_stack([np.zeros(len(triangle)), triangle])])
+    return triangle, zeros
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The inputs' singular values, as they stand, the intercept's column of ones among them."""
+
+    values: Array
+    rows: float
+
+    @classmethod
+    def of(cls, problem: LeastSquares) -> "Spectrum":
+        """From a triangle of the inputs, so that small values keep their digits."""
+        triangle, zeros = triangle_of(problem)
+        found = linalg.svdvals(triangle) if triangle.size else np.zeros(0)
+        return cls(found[: len(found) - zeros], problem.rows)
+
+    @property
+    def condition(self) -> float:
+        """The largest singular value by the smallest that is not zero."""
+        return float(self.values[0] / self.values[-1]) if self.values.size else 1.0
+
+    @property
+    def alphas(self) -> AlphaRange:
+        """What alpha settles on the inputs as they stand."""
+        if not self.values.size:
+            return alpha_range(0.0, 0.0)
+        squared = self.values**2 / self.rows
+        return alpha_range(float(squared[0]), float(squared[-1]))

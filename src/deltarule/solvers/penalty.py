@@ -1,0 +1,203 @@
+"""Penalties: what large weights cost. Never on the intercept.
+
+A penalty may have a smooth part, which has a gradient and a curvature, and a part with a kink at
+zero, or with ends of a range, which has neither and is met by `prox`: of all weights, those that
+best trade that part of the penalty, times a step, against half the squared distance from here.
+
+Shapes: strength is a number, or (p,) or (p, 1) for a strength for each input, and so are the ends
+of ranges, which may also be (p, k); weight (p, k).
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from deltarule.rule.compare import Comparison, Objective
+from deltarule.rule.predict import Array, Weights
+
+
+class Penalty(Protocol):
+    """What large weights cost; `gradient` and `curvature` are those of the smooth part."""
+
+    def value(self, weights: Weights) -> float: ...
+    def gradient(self, weights: Weights) -> Weights: ...
+    def hessian(self, weights: Weights) -> Array: ...
+    def prox(self, weights: Weights, step: float) -> Weights: ...
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Half the squared weights times a strength, beside the mean loss.
+
+    Maths:   value = sum(strength * weight ** 2) / 2;  gradient = strength * weight
+    Source:  Hoerl & Kennard 1970
+
+    >>> Ridge(np.array([[2.0]])).value({"weight": np.array([[3.0]])})
+    9.0
+    """
+
+    strength: Array
+
+    def value(self, weights: Weights) -> float:
+        return float(np.sum(_column(self.strength) * weights["weight"] ** 2) / 2)
+
+    def gradient(self, weights: Weights) -> Weights:
+        return {
+            n: _column(self.strength) * a if n == "weight" else np.zeros_like(a)
+            for n, a in weights.items()
+        }
+
+    def hessian(self, weights: Weights) -> Array:
+        """The diagonal, in the order curvature has the weights: (q,)."""
+        inputs = len(weights["weight"])
+        diagonal = np.zeros(inputs + len(weights) - 1)
+        diagonal[:inputs] = np.broadcast_to(_column(self.strength), (inputs, 1))[:, 0]
+        return diagonal
+
+    def prox(self, weights: Weights, step: float) -> Weights:
+        """The weights as they are: all of a ridge is smooth."""
+        return weights
+
+
+def shrink(
+    weight: Array, by: Array | float, low: Array | float = -np.inf, high: Array | float = np.inf
+) -> Array:
+    """Weights moved towards zero by so much, and no further, then into their range.
+
+    Maths:   argmin over v of (v - weight) ** 2 / 2 + by * abs(v), low <= v <= high
+    Shapes:  any that broadcast with weight, which is what comes back
+
+    >>> shrink(np.array([3.0, -3.0, 0.5]), 1.0)
+    array([ 2., -2.,  0.])
+    >>> shrink(np.array([3.0, -3.0, 0.5]), 1.0, low=0.0)
+    array([2., 0., 0.])
+    """
+    # Clipped and taken away, so that what is within reach of zero comes out as exactly zero.
+    shrunk: Array = np.clip(weight - np.clip(weight, -by, by), low, high)
+    return shrunk
+
+
+@dataclass(frozen=True)
+class Lasso:
+    """The absolute weights times a strength; with a ridge beside it, the elastic net.
+
+    Maths:   value = sum(strength * abs(weight)) + ridge's value, infinite where a weight is out of
+             its range from `low` to `high`; gradient, curvature = the ridge's;
+             prox = shrink(weight, step * strength, low, high)
+    Shapes:  low, high as strength, or (p, k): a weight whose ends are the same stays there
+    Source:  Tibshirani 1996; Zou & Hastie 2005
+
+    >>> Lasso(np.array(0.5)).prox({"weight": np.array([[3.0], [-0.2]])}, 2.0)["weight"]
+    array([[2.],
+           [0.]])
+    """
+
+    strength: Array
+    ridge: Ridge = field(default_factory=lambda: Ridge(np.zeros(1)))
+    low: Array = field(default_factory=lambda: np.array(-np.inf))
+    high: Array = field(default_factory=lambda: np.array(np.inf))
+
+    @property
+    def kinked(self) -> bool:
+        """Whether there is more to it than its ridge."""
+        ranged = np.any(self.low > -np.inf) or np.any(self.high < np.inf)
+        return bool(np.any(self.strength > 0) or ranged)
+
+    def bounds(self, weights: Weights) -> tuple[Weights, Weights, Weights]:
+        """Each weight's strength, and the ends of its range; the intercept has neither."""
+        free = {name: np.zeros_like(array) for name, array in weights.items()}
+        like = weights["weight"].shape
+        strength, low, high = (
+            np.broadcast_to(_column(one), like) for one in (self.strength, self.low, self.high)
+        )
+        without = {name: array - np.inf for name, array in free.items()}
+        return (
+            {**free, "weight": strength},
+            {**without, "weight": low},
+            {**{name: -array for name, array in without.items()}, "weight": high},
+        )
+
+    def value(self, weights: Weights) -> float:
+        weight = weights["weight"]
+        if np.any((weight < _column(self.low)) | (weight > _column(self.high))):
+            return float(np.inf)
+        return self.shrunk_by(weights) + self.ridge.value(weights)
+
+    def shrunk_by(self, weights: Weights) -> float:
+        """The part of the value that has a kink."""
+        return float(np.sum(_column(self.strength) * np.abs(weights["weight"])))
+
+    def gradient(self, weights: Weights) -> Weights:
+        return self.ridge.gradient(weights)
+
+    def hessian(self, weights: Weights) -> Array:
+        """The ridge's diagonal: the kink at zero has none."""
+        return self.ridge.hessian(weights)
+
+    def prox(self, weights: Weights, step: float) -> Weights:
+        """The weights shrunk by what a step of this length takes; the intercept stays."""
+        by = step * _column(self.strength)
+        shrunk = shrink(weights["weight"], by, _column(self.low), _column(self.high))
+        return {**weights, "weight": shrunk}
+
+    def left(self, weights: Weights, gradient: Weights) -> Weights:
+        """What of a gradient the kinks and ranges leave: 0 for weights that cannot do better.
+
+        Maths:   the slope on the side of the weight where the whole falls, 0 where it falls on none
+
+        >>> lasso = Lasso(np.array(0.5), low=np.array(0.0))
+        >>> slope = {"weight": np.array([[-0.75], [-0.25], [2.0], [0.25]])}
+        >>> lasso.left({"weight": np.array([[0.0], [0.0], [0.0], [1.0]])}, slope)["weight"].ravel()
+        array([-0.25,  0.  ,  0.  ,  0.75])
+        """
+        strength, low, high = self.bounds(weights)
+        return {
+            name: _falling(array, gradient[name], strength[name], low[name], high[name])
+            for name, array in weights.items()
+        }
+
+
+def _falling(weight: Array, gradient: Array, strength: Array, low: Array, high: Array) -> Array:
+    up = gradient + np.where(weight >= 0, strength, -strength)
+    down = gradient + np.where(weight > 0, strength, -strength)
+    below = np.where((down > 0) & (weight > low), down, 0.0)
+    return np.where((up < 0) & (weight < high), up, below)
+
+
+def _column(values: Array) -> Array:
+    """Values for each weight (p, k), or for each input in one column."""
+    return values if np.ndim(values) == 2 else np.reshape(values, (-1, 1))
+
+
+@dataclass(frozen=True)
+class Penalised:
+    """An objective with a penalty beside its mean loss.
+
+    `weight_delta` and `curvature` are those of the smooth part: of a penalty with a kink, the rest
+    is for the learner to meet, by `penalty.prox`.
+    """
+
+    objective: Objective
+    penalty: Penalty
+
+    @property
+    def has_hessian(self) -> bool:
+        return self.objective.has_hessian
+
+    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
+        plain = self.objective(weights, hessian=hessian)
+        gradient = self.penalty.gradient(weights)
+        has_hessian = plain.hessian
+        if has_hessian is not None:
+            diagonal = np.diag(self.penalty.hessian(weights))
+            # Where outputs are coupled, the matrix of all of them has it once for each.
+            has_hessian = has_hessian + plain.rows * np.kron(
+                np.eye(has_hessian.shape[1] // len(diagonal)), diagonal
+            )
+        return replace(
+            plain,
+            loss=plain.loss + plain.rows * self.penalty.value(weights),
+            weight_delta={n: a + plain.rows * gradient[n] for n, a in plain.weight_delta.items()},
+            hessian=has_hessian,
+        )

@@ -1,0 +1,93 @@
+"""Learners that meet a lasso and ranges: the rule, and then the penalty's own step.
+
+A kink has no gradient and the end of a range no beyond, so the objective's weight_delta is that of
+its smooth part, and the penalty does the rest: by `prox` after a step of descent, and within the
+quadratic that Newton steps on. g stands for weight_delta.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from deltarule.rule.compare import Comparison
+from deltarule.rule.learn import AlphaRange, Descent
+from deltarule.rule.predict import Array, Weights, stack, unstack
+from deltarule.solvers.box_quadratic import BoxQuadratic
+from deltarule.solvers.newton import Curved, Taken
+from deltarule.solvers.penalty import Lasso
+
+
+@dataclass(frozen=True)
+class ProximalDescent:
+    """The rule, then every weight shrunk by what the lasso takes of a step, into its range.
+
+    Maths:   weight = prox(weight - alpha * g, alpha)
+    Source:  Daubechies, Defrise & De Mol 2004
+    """
+
+    alpha: float
+    penalty: Lasso
+    name: ClassVar[str] = "descent"
+    needs_hessian: ClassVar[bool] = False
+    always_falls: ClassVar[bool] = True
+    takes_back: ClassVar[bool] = False
+
+    def limit(self, alphas: AlphaRange) -> float:
+        return alphas.limit
+
+    def alpha_now(self, state: None) -> float:
+        return self.alpha
+
+    def start(self, weights: Weights) -> None:
+        return None
+
+    def step(self, weights: Weights, comparison: Comparison, state: None) -> tuple[Weights, None]:
+        moved, _ = Descent(self.alpha).step(weights, comparison, state)
+        return self.penalty.prox(moved, self.alpha), None
+
+
+@dataclass(frozen=True)
+class ProximalNewton(Curved):
+    """Newton on the smooth part, beside which kinks and ranges stay as they are.
+
+    A step that raised the loss is halved, as Newton's is.
+
+    Maths:   weight = argmin over v of g @ d + d @ curvature @ d / 2 + the penalty of v,
+             d = v - weight
+    Source:  Lee, Sun & Saunders 2014
+    """
+
+    penalty: Lasso
+
+    def step(
+        self, weights: Weights, comparison: Comparison, state: Taken | None
+    ) -> tuple[Weights, Taken]:
+        # Written as "not below" so that a loss that is not a number counts as raised.
+        if state and not comparison.loss <= state.loss + 1e-12 * abs(state.loss):
+            taken = replace(state, share=state.shorter(comparison.loss))
+        else:
+            best = self._best(weights, comparison)
+            way = {name: array - best[name] for name, array in weights.items()}
+            taken = Taken(weights, comparison.loss, way, 1.0)
+            return best, taken
+        return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
+
+    def _best(self, weights: Weights, comparison: Comparison) -> Weights:
+        assert comparison.hessian is not None, "train refuses an objective without curvature"
+        blocks = len(comparison.hessian)
+
+        def parted(named: Weights) -> Array:
+            """One row for each block of curvature, output after output."""
+            return stack(named).T.reshape(blocks, -1)
+
+        here, g = parted(weights), parted(comparison.weight_delta)
+        strength, low, high = map(parted, self.penalty.bounds(weights))
+        best = [
+            BoxQuadratic(
+                has_hessian, has_hessian @ here[at] - g[at], strength[at], low[at], high[at]
+            ).least(here[at])
+            for at, has_hessian in enumerate(comparison.hessian)
+        ]
+        outputs = stack(weights).shape[1]
+        return unstack(np.reshape(best, (outputs, -1)).T, weights)

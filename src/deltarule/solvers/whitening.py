@@ -1,0 +1,121 @@
+"""Whitening: coordinates for a second read, in which nearly dependent inputs are far apart.
+
+    z = (x - centre) @ turn, and in place of the targets what the first weights leave of them
+
+In these coordinates the sums keep the digits that the first read's squares lost: Cholesky-QR
+twice (Yamamoto et al. 2015), with eigenvectors in place of the triangle because they do not
+break down where inputs are exactly dependent.
+
+Rows that do not determine all weights get the smallest ones, as in `solve`, whatever the first
+weights were: a fold's weights may know nothing of the rows that the fold is judged by.
+
+Shapes: p inputs, k outputs, r directions kept, d that never vary in the rows at hand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.least_squares import EPS, solve, with_intercept
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """The coordinates that suit what the first read knows.
+
+    Shapes:  centre, unit (p,); turn (p, p); floor (p,): what each z was divided by, squared
+    """
+
+    centre: Array
+    unit: Array
+    turn: Array
+    floor: Array
+    first: Weights
+    noise: float
+
+    @classmethod
+    def of(cls, problem: LeastSquares, first: Weights) -> "Whitening":
+        """From the first read's problem, and the weights it gave."""
+        spread = problem.spread
+        scale = np.where(spread > 0, spread, 1.0)
+        unit = scale / problem.scale
+        values, vectors = linalg.eigh(problem.gram / np.outer(unit, unit) / problem.rows)
+        floor = np.maximum(values, len(values) * 4 * EPS * max(float(values[-1]), EPS))
+        middle = problem.mean * problem.scale
+        return cls(
+            centre=middle if problem.intercept else np.zeros_like(middle),
+            unit=scale,
+            turn=vectors / scale[:, None] / np.sqrt(floor),
+            floor=floor,
+            first=first,
+            # A direction smaller than the rounding of the values themselves is no direction.
+            noise=4 * EPS * len(values) * float(np.max(1 + np.abs(middle) / scale, initial=1.0)),
+        )
+
+    def rows(self, inputs: Array, targets: Array) -> tuple[Array, Array]:
+        """The second read's columns: z (n, p), and what is left of the targets (n, k)."""
+        z = (inputs - self.centre) @ self.turn
+        left = targets - inputs @ self.first["weight"]
+        return z, left - self.first["intercept"] if "intercept" in self.first else left
+
+    def kept(self, moments: Moments, *, intercept: bool, most: float = np.inf) -> list[int]:
+        """The directions that vary by more than rounding: so many rows span at most `most`."""
+        every = LeastSquares.of(moments, range(len(self.floor)), [], intercept=intercept)
+        size = every.spread * np.sqrt(self.floor)
+        largest = np.argsort(-size, kind="stable")[: int(min(most, len(size)))]
+        return sorted(int(at) for at in largest if size[at] > self.noise)
+
+    def solve(
+        self, moments: Moments, kept: Sequence[int], outputs: int, *, intercept: bool
+    ) -> "Whitened":
+        """The exact weights from the second read's moments of all rows, or of some."""
+        p = len(self.floor)
+        problem = LeastSquares.of(moments, kept, range(p, p + outputs), intercept=intercept)
+        found = solve(problem)
+        turn = self.turn[:, kept]
+        dropped = np.setdiff1d(np.arange(p), kept)
+        open_ways = found.null / found.unit[:, None]
+        # What changes no prediction: of the directions kept, and of the inputs.
+        still = np.column_stack([turn @ open_ways, self.turn[:, dropped]])
+        moved = found.weights["weight"]
+        weight = self.first["weight"] + turn @ moved
+        if still.size:
+            still = still / np.linalg.norm(still, axis=0)
+            share = np.linalg.lstsq(still, weight, rcond=None)[0]
+            weight = weight - still @ share
+            length = np.linalg.norm(turn @ open_ways, axis=0)
+            moved = moved - open_ways @ (share[: len(length)] / length[:, None])
+        own: dict[str, Array] = {"weight": weight}
+        inner = with_intercept(problem, moved)
+        if intercept:
+            shift = self.centre @ (weight - self.first["weight"])
+            own["intercept"] = self.first["intercept"] + inner["intercept"] - shift
+        units = turn * self.unit[:, None] / found.unit
+        return Whitened(
+            problem=problem,
+            inner=inner,
+            weights=own,
+            inverse=units @ found.inverse @ units.T,
+            null=still * self.unit[:, None],
+            sure=found.sure,
+        )
+
+
+@dataclass(frozen=True)
+class Whitened:
+    """The second read's solution: `weights` in own units, `inner` of the directions kept.
+
+    `inverse` and `null` are as in `Solution`. `sure` is False where the weights' last digits are
+    still in doubt.
+    """
+
+    problem: LeastSquares
+    inner: Weights
+    weights: Weights
+    inverse: Array
+    null: Array
+    sure: bool

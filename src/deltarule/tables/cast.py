@@ -1,0 +1,116 @@
+"""Values: a column as numbers, as text, as the names of classes, as what rows count for."""
+
+import numpy as np
+import polars as pl
+
+from deltarule.errors import ValueRefusedError
+from deltarule.rule.predict import Array
+from deltarule.tables.files.dialect import GAP_WORDS
+
+
+def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
+    """A column as float64, NaN where missing.
+
+    Errors:  ValueRefusedError for what is no number, and for infinite values
+    """
+    kind = series.dtype
+    if series.null_count() == len(series):
+        return np.full(len(series), np.nan)
+    numeric = kind.is_numeric() or kind == pl.Boolean
+    # Text is read as the numbers it spells, if all of it does.
+    if kind == pl.String:
+        series = series.replace(list(GAP_WORDS), [None] * len(GAP_WORDS))
+    parsed = series.cast(pl.Float64, strict=False) if numeric or kind == pl.String else None
+    wrong = series.is_not_null() & (True if parsed is None else parsed.is_null())
+    if wrong.any():
+        at = int(wrong.arg_max() or 0)
+        raise ValueRefusedError(f"{where}, row {row + at + 1}: {str(series[at])!r} is not a number")
+    assert parsed is not None, "what could not be parsed was refused"
+    values: Array = parsed.to_numpy()
+    infinite = np.isinf(values)
+    if infinite.any():
+        at = int(np.argmax(infinite))
+        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: fix or remove that row")
+    return values
+
+
+def levels_by_count(series: pl.Series) -> list[str]:
+    """The different values of a column as text, the most frequent first; ties by name."""
+    counts = text_of(series).drop_nulls().alias("level").value_counts(name="rows")
+    return counts.sort(["rows", "level"], descending=[True, False])["level"].to_list()
+
+
+def text_of(series: pl.Series) -> pl.Series:
+    """A column as text, whatever it was: true and false in words, whole numbers without a point."""
+    if series.dtype == pl.String:
+        return series
+    values = series.alias("value").to_frame()
+    return values.select(label(pl.col("value"), series.dtype)).to_series().alias(series.name)
+
+
+def label(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """A column's values as the names of levels: by the value alone, so 1 and 1.0 are one level."""
+    text = values.cast(pl.String)
+    if not kind.is_float():
+        return text
+    whole = (values == values.floor()) & (values.abs() < 2**53)
+    return pl.when(whole).then(values.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(text)
+
+
+def as_category(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """A column of numbers that its table keeps as a category: they are names, not amounts."""
+    return label(values, kind).cast(pl.Categorical)
+
+
+def class_names(series: pl.Series) -> pl.Series:
+    """A target's values as the names of classes, whatever they are read from or written as.
+
+    1 and 1.0 are one class, and so are true and True.
+    """
+    text = text_of(series.fill_nan(None) if series.dtype.is_float() else series)
+    lower = text.str.to_lowercase()
+    text = text.zip_with(lower.is_in(["true", "false"]).fill_null(value=False).not_(), lower)
+    return text.str.replace(r"^([-+]?[0-9]+)\.0+$", "$1")
+
+
+def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array | None:
+    """The row weights, 0 where missing; None where all rows count alike.
+
+    Errors:  ValueRefusedError for a weight below 0
+    """
+    if column is None:
+        return None
+    weights = np.nan_to_num(
+        numbers_of(frame[column], where=f"{name}, column '{column}'", row=row), nan=0.0
+    )
+    if (weights < 0).any():
+        at = int(np.argmax(weights < 0))
+        where = f"{name}, column '{column}', row {row + at + 1}"
+        raise ValueRefusedError(
+            f"{where}: a row's weight of {weights[at]:g} is below 0: weights count rows"
+        )
+    return weights
+
+
+def check_exposure(series: pl.Series, *, where: str, row: int) -> None:
+    """Refuse exposures below 0; where one is missing or 0 the row says nothing.
+
+    Errors:  ValueRefusedError
+    """
+    values = numbers_of(series, where=where, row=row)
+    if (values < 0).any():
+        at = int(np.argmax(values < 0))
+        raise ValueRefusedError(
+            f"{where}, row {row + at + 1}: an exposure of {values[at]:g} is below 0: "
+            "fix or remove that row"
+        )
+
+
+class FractionError(Exception):
+    """A row weight that is no whole number, where those of the first rows are."""
+
+
+def all_whole(weights: pl.Series) -> bool:
+    """Whether row weights are all whole numbers."""
+    values = weights.cast(pl.Float64, strict=False).drop_nulls()
+    return bool((values == values.floor()).all())

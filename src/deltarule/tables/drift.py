@@ -1,0 +1,95 @@
+"""Noticed: what a table held at prediction that learning had not met, counted and row by row."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from deltarule.tables.schema import MISSING, OTHER, Category, Column, Noticed, Number, Offset
+
+# What was made of a row where it is missing.
+TAKEN = {
+    "number": ": filled with the mean",
+    "boolean": ": filled with the mean",
+    "category": ": counted as a level",
+    "offset": ": no prediction",
+}
+WORDS = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
+
+
+class Drift:
+    """How many rows held something that learning had not met, by column."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.unseen: Counter[str] = Counter()
+        self.outside: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
+        self.infinite: Counter[str] = Counter()
+        """Predictions that are infinite, by column."""
+        self.ignored: list[str] = []
+        self.said: list[str] = []
+        """What the source says of how it was read."""
+
+    def add(self, noticed: Noticed, rows: int) -> None:
+        """Count what was noticed in so many rows."""
+        self.rows += rows
+        for kind in WORDS:
+            counted = {c: int(mask.sum()) for c, mask in getattr(noticed, kind).items()}
+            getattr(self, kind).update(counted)
+
+    def notes(self, known: Mapping[str, Column | Offset]) -> list[str]:
+        """All of it in words."""
+        notes = [*self.said, *self.new_to(known, every_gap=True)]
+        if self.ignored:
+            shown = ", ".join(self.ignored[:5]) + (", ..." if len(self.ignored) > 5 else "")
+            word = "column" if len(self.ignored) == 1 else "columns"
+            notes.append(f"{len(self.ignored)} other {word} ignored: {shown}")
+        return notes
+
+    def new_to(self, known: Mapping[str, Column | Offset], *, every_gap: bool = False) -> list[str]:
+        """What learning had not met, in words; with `every_gap` gaps too that it had."""
+
+        def told(column: str, what: str, count: int, how: str) -> str:
+            return f"{column} {what} in {count:,} of {self.rows:,} rows{how}"
+
+        notes = []
+        for column, count in self.unseen.items():
+            pool = OTHER in getattr(known[column], "known", {})
+            how = f": counted as {OTHER}" if pool else ": counted as the average level"
+            notes.append(told(column, "has a level never seen", count, how))
+        for column, count in self.outside.items():
+            notes.append(told(column, "is out of the range learnt from", count, ""))
+        for column, count in self.missing.items():
+            one = known[column]
+            if not every_gap and _had_gaps(one):
+                continue
+            exposure = one.exposure if isinstance(one, Offset) else None
+            what = "is missing" if exposure is None else "is missing, 0 or below 0"
+            notes.append(told(exposure or column, what, count, TAKEN[one.kind]))
+        for column, count in self.infinite.items():
+            if count:
+                notes.append(told(column, "is beyond all numbers", count, ""))
+        return notes
+
+
+def _had_gaps(column: Column | Offset) -> bool:
+    """Whether gaps were there to learn from."""
+    if isinstance(column, Category):
+        return MISSING in column.known
+    return isinstance(column, Number) and column.missing > 0
+
+
+def flags_of(noticed: Noticed, rows: int) -> pl.Series:
+    """For each row what was noticed in it, such as "genre: never seen"; null where nothing was.
+
+    Shapes:  -> (rows,)
+    """
+    told = np.full(rows, "", dtype=object)
+    for kind, word in WORDS.items():
+        for column, mask in getattr(noticed, kind).items():
+            told[mask] = [
+                f"{text}; {column}: {word}" if text else f"{column}: {word}" for text in told[mask]
+            ]
+    return pl.Series("flags", [text or None for text in told], dtype=pl.String)

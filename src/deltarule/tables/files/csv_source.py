@@ -1,0 +1,416 @@
+"""Delimited text, CSV and TSV: its dialect found out, its types from what its rows hold."""
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import polars as pl
+
+from deltarule.errors import ColumnError, ReadError, TableError
+from deltarule.tables.column_names import is_pattern
+from deltarule.tables.expressions.number_text import CODE, cells_of
+from deltarule.tables.files.dialect import (
+    GAP_WORDS,
+    ROW_NAME,
+    Dialect,
+    DialectRequest,
+    find_dialect,
+)
+from deltarule.tables.files.encoding import Text, blocks
+from deltarule.tables.polars_source import (
+    PROBLEMS,
+    Partitions,
+    PolarsSource,
+    UnparsedError,
+    collected,
+    said,
+)
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
+from deltarule.tables.text_formats import DECIMAL, decimal_evidence
+
+__all__ = ["GAP_WORDS", "CsvSource"]
+
+Parsed = TypeVar("Parsed")
+
+# Files of more bytes are read block by block.
+AT_ONCE = 64 << 20
+BLOCKS_AHEAD = 2
+
+# Of what was skipped people see this much.
+SHOWN = 60
+
+
+class CsvSource(PolarsSource):
+    """CSV files of one header; types come from the first rows, or from all where those mislead."""
+
+    typed = False
+
+    def __init__(
+        self,
+        texts: Sequence[Text],
+        *,
+        name: str,
+        kind: str = "CSV",
+        asked: DialectRequest | None = None,
+        hint: str = "",
+        partitions: Partitions | None = None,
+    ) -> None:
+        first, *others = self._texts = list(texts)
+        self._found = find_dialect(
+            first.start,
+            name=first.name,
+            whole=first.whole,
+            asked=asked or DialectRequest(),
+            hint=hint,
+        )
+        self._dialects = [self._found, *(_alike(self._found, first, other) for other in others)]
+        self._partitions = partitions or Partitions()
+        self._header = list(self._found.names)
+        self._kinds: dict[str, type[pl.DataType]] = {}
+        self._widened = False
+        # Columns of numbers in which a later cell was none.
+        self._unparsed: set[str] = set()
+        self._fresh_text = False
+        # Whole numbers that begin with 0; None until they are found.
+        self._codes: set[str] | None = None
+        self._schema: dict[str, pl.DataType | type[pl.DataType]] = {}
+        self._decimal = None if asked is None else asked.decimal
+        several = f", {len(texts)} files" if others else ""
+        dialect = f"{kind}, {self._found.said}, {first.said}{several}"
+        super().__init__(self._scan(LOOK_ROWS, name), name=name, rows=None, dialect=dialect)
+        self.notes += (
+            first.notes + _told(self._found, asked) + self._partitions.hiding(self._header)
+        )
+
+    def _scan(self, look_rows: int | None, name: str) -> pl.LazyFrame:
+        """The scan of all files, its types found in so many rows, or in all."""
+        with self._explained(name):
+            kinds = self._found_kinds(look_rows)
+            if self._codes is None:
+                self._codes = set()
+                self._find_text(kinds)
+            self._schema = {name: self._kind(name, kinds[name]) for name in self._header}
+            return self._partitions.placed(self._scanned_all(look_rows, self._schema))
+
+    def _kind(self, name: str, found: pl.DataType) -> pl.DataType | type[pl.DataType]:
+        """What a column is parsed as, where its first rows look like this."""
+        kind = self._kinds.get(name, found)
+        if name in self._unparsed or (name in (self._codes or ()) and name not in self._kinds):
+            return pl.String()
+        if self.decimal == ",":
+            # polars takes every point for a decimal mark: where whole numbers end, text begins.
+            return pl.String() if kind.is_float() else kind
+        # Whole numbers so far may have a fraction further down.
+        return pl.Float64() if kind.is_integer() else kind
+
+    def _find_text(self, kinds: Mapping[str, pl.DataType]) -> None:
+        """Which decimal mark the file has, and which whole numbers are codes that begin with 0.
+
+        It takes the first rows as text: 1 in 100 of a million.
+        """
+        names = [
+            name
+            for name, kind in kinds.items()
+            if (kind.is_numeric() or kind == pl.String) and not is_pattern(name)
+        ]
+        if not names:
+            return
+        cells = self._first_cells(names)
+        self._codes = {
+            name
+            for name in names
+            if kinds[name].is_integer() and cells[name].str.contains(CODE).any()
+        }
+        if self._decimal is None:
+            loose = self._found.separator == ";"
+            texts = [cells_of(cells[name]) for name in names if kinds[name] == pl.String]
+            marks = {decimal_evidence(text, loose=loose) for text in texts} - {None}
+            points = (cells[name] for name in names if kinds[name].is_float())
+            if any(text.str.contains(DECIMAL["."]).any() for text in points):
+                marks.add(".")
+            self._decimal = marks.pop() if len(marks) == 1 else None
+
+    def _first_cells(self, names: Sequence[str]) -> pl.DataFrame:
+        """The first rows of these columns as they are written."""
+        kinds = dict.fromkeys(self._header, pl.String())
+        if not self._large:
+            return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
+        block = next(blocks(self._texts[0], self._found.quote))
+        parse = self._parse([pl.all()], kinds)
+        return parse(block, self._found, True, str(self._texts[0].path)).select(names)[:LOOK_ROWS]
+
+    def _scanned_all(
+        self, look_rows: int | None, kinds: Mapping[str, pl.DataType | type[pl.DataType]]
+    ) -> pl.LazyFrame:
+        """The scan of all files, columns by their names where headers have them in other orders."""
+        first = self._found
+        if all((one.names, one.short) == (first.names, first.short) for one in self._dialects):
+            return self._scanned(self._texts, self._found, look_rows, kinds)
+        where = self._partitions.path_column
+        order = [*self._header, *([where] if where else [])]
+        parts = zip(self._texts, self._dialects, strict=True)
+        return pl.concat(
+            [self._scanned([text], one, look_rows, kinds).select(order) for text, one in parts]
+        )
+
+    def _scanned(
+        self,
+        texts: Sequence[Text],
+        found: Dialect,
+        look_rows: int | None,
+        kinds: Mapping[str, pl.DataType | type[pl.DataType]],
+    ) -> pl.LazyFrame:
+        return pl.scan_csv(
+            [text.path for text in texts],
+            separator=found.separator,
+            quote_char=found.quote,
+            has_header=found.names_stand,
+            skip_lines=found.lines_above,
+            infer_schema_length=look_rows,
+            # polars leaves quotes inside quoted names doubled
+            new_columns=list(found.names),
+            schema_overrides=kinds,
+            glob=False,
+            include_file_paths=self._partitions.path_column,
+        )
+
+    def _found_kinds(self, look_rows: int | None) -> dict[str, pl.DataType]:
+        """The type of each column as the first rows show it, or all, in one file or several."""
+        kinds: dict[str, pl.DataType] = {}
+        rows = 0
+        for text, found in zip(self._texts, self._dialects, strict=True):
+            schema = self._scanned([text], found, look_rows, self._kinds).collect_schema()
+            if self._partitions.path_column:
+                del schema[self._partitions.path_column]
+            if list(schema) != list(found.names):
+                raise ReadError(f"{text.name} has rows of more than {len(self._header)} cells")
+            if len(self._texts) == 1:
+                return dict(schema)
+            # A column that is empty in one file is whatever it is in the others.
+            cells = self._scanned([text], found, 0, dict.fromkeys(self._header, pl.String()))
+            cells = cells if look_rows is None else cells.head(look_rows - rows)
+            counts = collected(cells.select(pl.all().count()), text.name)
+            for column, kind in schema.items():
+                if counts[column].item():
+                    kinds[column] = _either(kinds.get(column, kind), kind)
+            if look_rows is not None:
+                rows += collected(cells.select(pl.len()), text.name).item()
+                if rows >= look_rows:
+                    break
+        return {column: kinds.get(column, pl.String()) for column in self._header}
+
+    @property
+    def decimal(self) -> str | None:
+        """The decimal mark that was said, or that its numbers leave no doubt of."""
+        return self._decimal
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        """Errors of polars as ours, with the row or line they are about."""
+        try:
+            yield
+        except PROBLEMS as error:
+            told: TableError = said(error, name)
+        except ReadError as error:
+            told = error
+        else:
+            return
+        if isinstance(told, UnparsedError) and self._was_number(told.column):
+            self._unparsed.add(str(told.column))
+            self._fresh_text = True
+        # A value of another kind is no fault of the file, unless it is no text.
+        if isinstance(told, UnparsedError) and "\0" not in str(told):
+            raise told
+        raise self._placed(told)
+
+    def _was_number(self, name: str | None) -> bool:
+        kind = self._schema.get(name or "", pl.String())
+        return kind.is_numeric()
+
+    def _placed(self, error: TableError) -> TableError:
+        """The same error, or what is wrong with the first line that is no row of the table."""
+        for text, found in zip(self._texts, self._dialects, strict=True):
+            width = len(self._header)
+            line = 0
+            try:
+                rows = found.rows(text.lines())
+                for at, (line, cells) in enumerate(rows):
+                    if len(cells) > width:
+                        than = "the header" if found.header else "the first row"
+                        # A title that looks like a header ends where the rows begin.
+                        begins = at < 2 and len(next(rows, (0, cells))[1]) > width
+                        skip = f", or say skip={line - 1} if the table begins there"
+                        return ReadError(
+                            f"{text.name}, line {line}: {len(cells)} cells, "
+                            f"but {than} has {width}: fix that line{skip if begins else ''}"
+                        )
+            except TableError as wrong:
+                return wrong
+            except csv.Error as wrong:
+                return ReadError(
+                    f"{text.name}, in the row after line {line}: {wrong}: is a quote not closed? "
+                    "Where quotes quote nothing, say quote=none"
+                )
+        return error
+
+    def look(self) -> pl.DataFrame:
+        with self._explained(self.name):
+            if not self._large:
+                return super().look()
+            # polars would parse 180 MB ahead to give these few rows. No fewer of them, though: what
+            # the look decides must be what it decides for the same rows in another format.
+            shown: list[pl.DataFrame] = []
+            for frame in self._blocks(self._parse([pl.all()])):
+                shown.append(frame)
+                if sum(one.height for one in shown) >= LOOK_ROWS:
+                    break
+            return pl.concat(shown).head(LOOK_ROWS)
+
+    @property
+    def _large(self) -> bool:
+        return sum(text.size for text in self._texts) > AT_ONCE
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        """Have these columns parsed as these kinds."""
+        self._kinds = {name: kind for name, kind in kinds.items() if name in self._header}
+        self.lazy = self._scan(LOOK_ROWS, self.name)
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        with self._explained(self.name):
+            if not self._large:
+                yield from super().batches(columns)
+                return
+            self.reads += 1
+            yield from rebatched(self._blocks(self._parse(columns)), BATCH_ROWS)
+
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        if not cells:
+            for rows in self.batches([pl.all()]):
+                yield rows, rows.select(columns)
+            return
+        # The same bytes are parsed twice: as the text they are, and as what they mean.
+        texts = self._parse([pl.all()], dict.fromkeys(self._header, pl.String()))
+        typed = self._parse(columns)
+        self.reads += 1
+        with self._explained(self.name):
+            yield from self._blocks(lambda *block: (texts(*block), typed(*block)))
+
+    def _blocks(self, parse: Callable[[bytes, Dialect, bool, str], Parsed]) -> Iterator[Parsed]:
+        """Block after block, a few parsed at the same time.
+
+        polars itself parses ahead of whoever is slower, until all of a file is in memory.
+        """
+        waiting: deque[Future[Parsed]] = deque()
+        with ThreadPoolExecutor(BLOCKS_AHEAD) as pool:
+            try:
+                for text, found in zip(self._texts, self._dialects, strict=True):
+                    for number, block in enumerate(blocks(text, found.quote)):
+                        path = str(text.path)
+                        waiting.append(pool.submit(parse, block, found, number == 0, path))
+                        if len(waiting) > BLOCKS_AHEAD:
+                            yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _parse(
+        self, columns: Sequence[pl.Expr], kinds: Mapping[str, pl.DataType] | None = None
+    ) -> Callable[[bytes, Dialect, bool, str], pl.DataFrame]:
+        """What parses these columns of a block: of which dialect, if it is the first, and where."""
+        schema = self._schema if kinds is None else kinds
+        where = self._partitions.path_column
+
+        def parsed(block: bytes, found: Dialect, first: bool, path: str) -> pl.DataFrame:
+            frame = pl.read_csv(
+                block,
+                separator=found.separator,
+                quote_char=found.quote,
+                has_header=found.names_stand and first,
+                skip_lines=found.lines_above if first else 0,
+                schema={name: schema[name] for name in found.names},
+            )
+            lazy = frame.select(self._header).lazy()
+            if where is not None:
+                lazy = lazy.with_columns(pl.lit(path).alias(where))
+            return self._partitions.placed(lazy).select(columns).collect()
+
+        return parsed
+
+    def place(self, row: int) -> str:
+        """The line of a row; in several files the file, too."""
+        for text, found in zip(self._texts, self._dialects, strict=True):
+            rows = found.rows(text.lines())
+            if found.header:
+                next(rows, None)
+            for line, cells in rows:
+                if cells:
+                    if row == 0:
+                        where = f" of {text.name}" if len(self._texts) > 1 else ""
+                        return f"line {line:,}{where}"
+                    row -= 1
+        return super().place(row)
+
+    def widen(self) -> bool:
+        if self._fresh_text:
+            self._fresh_text = False
+            self.lazy = self._scan(LOOK_ROWS, self.name)
+            return True
+        if self._widened:
+            return False
+        self._widened = True
+        # Of several files it is also found out which columns are empty where.
+        self.reads += 1 if len(self._texts) == 1 else 2
+        self.lazy = self._scan(None, self.name)
+        return True
+
+
+def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+    """The type that has values of both."""
+    if one == other:
+        return one
+    return pl.Float64() if one.is_numeric() and other.is_numeric() else pl.String()
+
+
+def _alike(found: Dialect, first: Text, other: Text) -> Dialect:
+    """The dialect of another file of the same table: its columns may stand in another order.
+
+    Errors:  ColumnError where it has others
+    """
+    asked = DialectRequest(found.separator, found.quote or "", found.header, found.skip)
+    dialect = find_dialect(other.start, name=other.name, whole=other.whole, asked=asked)
+    names = dialect.names
+    if sorted(names) == sorted(found.names):
+        return dialect
+    if lacking := [name for name in found.names if name not in names]:
+        differs = f"no column '{lacking[0]}'"
+    else:
+        more = [name for name in names if name not in found.names]
+        differs = f"a column '{more[0]}' more"
+    raise ColumnError(f"{other.name} has {differs}, unlike {first.name}: give tables of one header")
+
+
+def _told(found: Dialect, asked: DialectRequest | None) -> list[str]:
+    """What people should know about how the rows are found."""
+    notes = []
+    if said := "; ".join(line for line in found.above if line):
+        said = said if len(said) <= SHOWN else said[: SHOWN - 3] + "..."
+        were = "1 line was" if len(found.above) == 1 else f"{len(found.above)} lines were"
+        where = "the header" if found.header else "the first row"
+        notes.append(f"{were} skipped above {where}: {said}")
+    if found.short and found.names[0].startswith(ROW_NAME):
+        notes.append(
+            f"the header has one cell less than the rows: the first is their name, {found.names[0]}"
+        )
+    if not found.header and (asked is None or asked.header is None):
+        notes.append(
+            f"no header was found: columns are called {found.names[0]} to {found.names[-1]}; "
+            "say header=yes if the first line names them"
+        )
+    return notes

@@ -1,0 +1,178 @@
+"""Folds by a column: an id says a row's fold, rows of a group share one, or it is a period of time.
+
+Ids and groups become keys of `moments/folds.py`. Periods follow each other, each with about the
+same rows, and rows of the same time are never parted. Rows without a time are left out: nobody can
+say what was known before them.
+
+Shapes: n rows.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deltarule.errors import ColumnError, ValueRefusedError
+from deltarule.moments.folds import DAY, NOWHERE, PER_DAY, Folds, text_keys
+from deltarule.rule.predict import Array
+from deltarule.tables.cast import numbers_of
+from deltarule.tables.expressions.expression import quoted
+
+# Different times kept apart: of more, neighbours share a cell. 2**18 of them take 4 MB, and a cut
+# is then at most some 1 / 2**17 of the rows off, unless most rows share few cells.
+MOST_CELLS = 1 << 18
+# Keys beyond this overflow on their way to a fold.
+FARTHEST = 1e300
+TOP = np.uint64(1 << 63)
+
+
+def key_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
+    """What is read of a column whose values are keys of rows or groups: numbers, or text.
+
+    Errors:  ColumnError for a column of another kind
+    """
+    if kind == pl.Date:
+        return column.to_physical().cast(pl.Float64)
+    if kind.is_temporal():
+        microseconds = _plain(column, kind).cast(pl.Int64)
+        days = microseconds // DAY
+        return days.cast(pl.Float64) + (microseconds - days * DAY).cast(pl.Float64) * PER_DAY
+    if _ordered(kind):
+        return column.cast(pl.Float64)
+    if kind in (pl.String, pl.Categorical, pl.Enum):
+        return column.cast(pl.String)
+    raise ColumnError(f"{where}: '{name}' is {str(kind).lower()}, which tells no rows apart")
+
+
+def cluster_column(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """What is read of a column whose equal values belong together: numbers to the last digit."""
+    if kind.is_temporal():
+        return column.to_physical()
+    return column if kind.is_integer() or kind.is_float() else column.cast(pl.String)
+
+
+def time_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
+    """What is read of a column that orders rows: numbers, of dates and times microseconds.
+
+    Errors:  ColumnError for a column that has no order in time
+    """
+    if not _ordered(kind) or kind == pl.Boolean:
+        word = "text" if kind == pl.String else str(kind).lower()
+        raise ColumnError(
+            f"{where}: '{name}' is {word}, which has no order in time: give dates or numbers, "
+            f"such as cast({quoted(name)} as date)"
+        )
+    return _plain(column, kind)
+
+
+def _ordered(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or kind.is_temporal() or kind in (pl.Boolean, pl.Null)
+
+
+def _plain(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    if kind in (pl.Date, pl.Datetime):
+        column = column.cast(pl.Datetime("us")).to_physical()
+    elif kind == pl.Duration:
+        column = column.cast(pl.Duration("us")).to_physical()
+    elif kind == pl.Time:
+        column = column.to_physical() // 1000
+    return column.cast(pl.Float64)
+
+
+def keys_of(column: pl.Series, gaps: Array | float, *, where: str, row: int) -> Array:
+    """Each row's key, (n,): the column's value as a number, or what stands in the `gaps`.
+
+    Errors:  ValueRefusedError for an infinite value
+    """
+    if column.dtype == pl.String:
+        texts = column.unique()
+        keys = pl.Series(text_keys(texts.fill_null("")), dtype=pl.Float64)
+        named = pl.select(pl.when(texts.is_not_null()).then(keys)).to_series()
+        column = column.replace_strict(texts, named, return_dtype=pl.Float64)
+    keys_ = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    far = np.abs(keys_) > FARTHEST
+    if far.any():
+        at = int(np.argmax(far))
+        raise ValueRefusedError(
+            f"{where}, row {row + at + 1} is {keys_[at]:g}, which is no key of a row: fix it, or "
+            "remove that row"
+        )
+    return np.where(np.isnan(keys_), gaps, keys_)
+
+
+def folds_by_time(times: pl.Series, cuts: Iterable[float], *, where: str, row: int) -> Folds:
+    """Each row's period, (n,): the cuts at or before its time, counted; NOWHERE without a time.
+
+    Errors:  ValueRefusedError for an infinite time
+    """
+    values = numbers_of(times, where=where, row=row)
+    fold = np.searchsorted(np.array(list(cuts)), values, side="right").astype(np.uint8)
+    return np.where(np.isnan(values), np.uint8(NOWHERE), fold)
+
+
+class Times:
+    """How many rows each time has, in bounded memory: a cell for each time, or for neighbours.
+
+    Cells become as wide as all the times make it needed, in whatever order these come.
+
+    Shapes:  times, each (n,)
+    """
+
+    def __init__(self, most: int = MOST_CELLS) -> None:
+        self.most = most
+        self._shift = np.uint64(0)
+        self._keys = np.zeros(0, dtype=np.uint64)
+        self._rows: Array = np.zeros(0)
+
+    @classmethod
+    def of(cls, batches: Iterable[pl.DataFrame]) -> "Times":
+        """The times of rows, (n,), of which those that count for something are learnt from."""
+        times = cls()
+        for batch in batches:
+            at, counts = batch.get_columns()
+            learnt = at.is_not_null() & at.is_finite() & (counts > 0)
+            kept = batch.filter(learnt.fill_null(value=False))
+            times.add(*(column.to_numpy() for column in kept.get_columns()))
+        return times
+
+    def add(self, times: Array, each: Array) -> None:
+        """Count some rows."""
+        keys = np.concatenate([self._keys, _key(times) >> self._shift])
+        rows = np.concatenate([self._rows, each])
+        self._keys, at = np.unique(keys, return_inverse=True)
+        self._rows = np.bincount(at, weights=rows).astype(np.float64)
+        while len(self._keys) > self.most:
+            self._shift += np.uint64(1)
+            self._keys, at = np.unique(self._keys >> np.uint64(1), return_inverse=True)
+            self._rows = np.bincount(at, weights=self._rows).astype(np.float64)
+
+    def cuts(self, periods: int) -> tuple[float, ...]:
+        """The times at which the second period and each later one begin.
+
+        A time with many rows may fill more than a period, so there may be fewer.
+
+        >>> times = Times()
+        >>> times.add(np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.ones(5))
+        >>> times.cuts(2)
+        (3.0,)
+        """
+        if not len(self._rows):
+            return ()
+        total = float(self._rows.sum())
+        middle = np.cumsum(self._rows) - self._rows / 2
+        period = np.minimum(periods * middle / total, periods - 1).astype(np.int64)
+        begins = 1 + np.flatnonzero(np.diff(period))
+        return tuple(_time(self._keys[begins] << self._shift).tolist())
+
+
+def _key(times: Array) -> NDArray[np.uint64]:
+    """Whole numbers in the order of the times: the bits of a float, of one below 0 reversed."""
+    bits = (times + 0.0).view(np.uint64)
+    return np.where(bits & TOP, ~bits, bits | TOP)
+
+
+def _time(keys: NDArray[np.uint64]) -> Array:
+    """The time that a key stands for; of a cell's key, its earliest."""
+    bits = np.where(keys & TOP, keys ^ TOP, ~keys)
+    return bits.astype(np.uint64).view(np.float64)

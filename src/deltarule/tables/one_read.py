@@ -1,0 +1,389 @@
+"""The one read: a source, a look at it, and then every row once into schema and moments."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from deltarule.errors import (
+    ColumnError,
+    EmptyError,
+)
+from deltarule.moments.accumulate import Accumulator, Sums, accumulate
+from deltarule.moments.block import Block, InfiniteError, Origin
+from deltarule.moments.folds import FoldEntries
+from deltarule.moments.moments import Moments, total
+from deltarule.moments.splits import SplitScheme
+from deltarule.rule.predict import Array, Mask
+from deltarule.tables.cast import FractionError, row_weights_of
+from deltarule.tables.categories import NumbersError
+from deltarule.tables.date_columns import Later, first_cells
+from deltarule.tables.encoded_rows import EncodedRows
+from deltarule.tables.finalize import finalize
+from deltarule.tables.fold_columns import Times
+from deltarule.tables.left_out import infinite, nothing_left
+from deltarule.tables.level_counts import LevelCounts, count_levels
+from deltarule.tables.plan import Plan, plan
+from deltarule.tables.polars_source import UnparsedError
+from deltarule.tables.request import LARGEST_SUMS, Request
+from deltarule.tables.row_ids import id_notes
+from deltarule.tables.sample import Sample
+from deltarule.tables.schema import Schema
+from deltarule.tables.source import LOOK_ROWS, Source
+from deltarule.tables.spill import Spill
+from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
+
+Progress = Callable[[int, int | None], None]
+"""Called with the rows read so far and, where known, the rows there are."""
+
+# The sums of all batches in flight take no more than this, unless those of one do.
+SUMS_IN_FLIGHT = 1 << 28
+# Rows kept in memory as they were read: 256 MB of numbers.
+KEPT_CELLS = 32_000_000
+# Numbers that rows to judge by are encoded to at a time, 16 MB.
+ENCODED_CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What is kept of the rows that are read.
+
+    Up to so many cells all of them; of a table with many more rows, a sample if it is `sampled`.
+    """
+
+    cells: int = KEPT_CELLS
+    sampled: bool = False
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the read found. Moments are of the schema's inputs, then its targets' outputs.
+
+    `every` is the schema of all targets that were read, where `schema` has only some of them.
+    """
+
+    source: Source
+    plan: Plan
+    schema: Schema
+    folds: list[Moments]
+    examples: int
+    causes: dict[str, int]
+    """How many rows were left out, by what is wrong with them in words."""
+    notes: list[str]
+    frames: list[pl.DataFrame] | None
+    sample: list[pl.DataFrame]
+    """Some rows of a large table, drawn evenly; empty where none were asked for."""
+    drawn: list[pl.DataFrame]
+    """Some rows to judge by, drawn evenly: all of a small table."""
+    at_first: int
+    """How often all rows were read until this was found."""
+    every: Schema
+    within: Sequence[int] | None = None
+    """The folds that rows are of, if not of all."""
+    kept: Spill | None = None
+    """All rows of a source that may give them in another order when it is read again."""
+    centre: Array | None = None
+    """What inputs are measured from, (p,); None for zero."""
+
+    @property
+    def left_out(self) -> int:
+        """How many rows were left out, whatever for."""
+        return sum(self.causes.values())
+
+    @property
+    def splits(self) -> SplitScheme:
+        """Which folds teach what each fold is judged by."""
+        return self.plan.asked.splits
+
+    @property
+    def reads(self) -> int:
+        """How often all rows were read; going over rows in memory is no read."""
+        return self.at_first if self.source.in_memory else self.source.reads
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether going over all rows again costs no read."""
+        return self.frames is not None or self.source.in_memory
+
+    def of_sample(self, one_in: int = 1) -> "Read":
+        """The sample, or one row in so many of it, as if it were all there is."""
+        frames = self.sample
+        if one_in > 1:
+            frames = [pl.concat(frames).gather_every(one_in).rechunk()]
+        return replace(self, frames=frames, examples=sum(part.height for part in frames))
+
+    def of(self, targets: Sequence[str]) -> "Read":
+        """The same with only these of its targets: the rows stay those that have all of them."""
+        if len(targets) == len(self.schema.targets):
+            return self
+        inputs, spans = len(self.schema.inputs), self.schema.target_spans()
+        outputs = [
+            at for target in targets for at in range(spans[target].start, spans[target].stop)
+        ]
+        kept = [target for target in self.schema.targets if target.name in targets]
+        columns = [*range(inputs), *(inputs + at for at in outputs)]
+        return replace(
+            self,
+            schema=self.schema.model_copy(update={"targets": tuple(kept)}),
+            folds=[fold.take(columns) for fold in self.folds],
+        )
+
+    def of_folds(self, folds: Sequence[int]) -> "Read":
+        """The same with only the rows of these folds."""
+        none = [replace(Moments.none(len(fold.mean)), scale=fold.scale) for fold in self.folds]
+        kept = [fold if at in folds else none[at] for at, fold in enumerate(self.folds)]
+        share = total(kept).rows / total(self.folds).rows
+        examples = round(self.examples * share)
+        return replace(self, folds=kept, examples=examples, within=tuple(folds))
+
+    def about(self, centre: Array) -> "Read":
+        """The same with inputs that are measured from these values: (p,)."""
+        if not centre.any():
+            return self
+        every = np.concatenate([centre, np.zeros(len(self.schema.outputs))])
+        return replace(self, folds=[fold.about(every) for fold in self.folds], centre=centre)
+
+    def some_rows(self) -> Iterator[EncodedRows]:
+        """The rows to judge by, encoded, some at a time."""
+        at_once = max(1, ENCODED_CELLS // max(1, len(self.schema.inputs)))
+        for frame in self.drawn:
+            for start in range(0, frame.height, at_once):
+                yield self.encoded(frame[start : start + at_once], start)
+
+    def rows(self) -> Iterator[EncodedRows]:
+        """All rows again, encoded: those in memory, or by another read."""
+        for frame, row in self.parts():
+            yield self.encoded(frame, row)
+
+    def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
+        """All rows again, as `encoded` wants them, and how many came before."""
+        row = 0
+        frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
+        for frame in self.source.batches(self.plan.columns) if frames is None else frames:
+            yield frame, row
+            row += frame.height
+
+    def encoded(self, frame: pl.DataFrame, row: int) -> EncodedRows:
+        """Rows as arrays."""
+        name = self.source.name
+        columns, noticed = self.schema.columns_of(frame, name=name, row=row)
+        targets = self.every.outcomes(frame, name=name, row=row)
+        weights = row_weights_of(frame, self.plan.asked.row_weight, name=name, row=row)
+        offsets = self.plan.offsets(frame, name=name, row=row)
+        if offsets is not None and self.plan.asked.shifted:
+            targets = targets - offsets[:, None]
+        keep: Mask = np.ones(frame.height, dtype=bool)
+        for target in targets.T:  # any(axis=1) took 11 ns a row
+            keep &= ~np.isnan(target)
+        if offsets is not None:
+            keep &= ~np.isnan(offsets)
+        if weights is not None:
+            keep &= weights > 0
+        keys = self.plan.keys(frame, name=name, row=row) if self.plan.asked.time else None
+        if keys is not None and keys.homeless is not None:
+            keep &= ~keys.homeless
+        if self.schema.drop_missing:
+            for gap in noticed.missing.values():
+                keep &= ~gap
+        if self.every is not self.schema:
+            spans = self.every.target_spans()
+            targets = np.hstack([targets[:, spans[target.name]] for target in self.schema.targets])
+        all_rows = EncodedRows(
+            columns,
+            targets,
+            weights,
+            lambda: self.plan.numbers_of_rows(frame, row=row),
+            lambda: self._entries(frame, row, weights, targets),
+            offsets,
+            bool(self.plan.asked.shifted),
+            self.plan.clusters(frame),
+        )
+        kept = all_rows if keep.all() else all_rows.only(keep)
+        kept = kept if self.centre is None else kept.about(self.centre)
+        return kept if self.within is None else kept.of_folds(self.within)
+
+    def _entries(
+        self, frame: pl.DataFrame, row: int, weights: Array | None, targets: Array
+    ) -> FoldEntries:
+        keys = self.plan.keys(frame, name=self.source.name, row=row)
+        return keys.entries(self.plan.asked.folds, weights, target=targets[:, 0])
+
+
+def read(
+    source: Source,
+    asked: Request,
+    *,
+    progress: Progress | None = None,
+    keep: Keep | Callable[[Plan], Keep] = Keep(),
+) -> Read:
+    """Read all rows once, or again with wider types where the first rows misled the look.
+
+    What is kept of the rows may depend on what the look shows.
+    """
+    texts: frozenset[str] = frozenset()
+    later: Later = {}
+    counted: dict[str, LevelCounts] = {}
+    again = False
+    while True:
+        try:
+            look = source.look()
+            blank = [column for column in look.columns if look[column].null_count() == look.height]
+            if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
+                again, look = True, source.look()
+                later = first_cells(source, [c for c in blank if look[c].dtype == pl.String])
+            asked = replace(asked, texts=texts)
+            read_as = formatted(source, asked, later)
+            look = read_as.look()
+            made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
+            if _count(read_as, made, counted):
+                continue
+            if asked.time is not None:
+                made.cuts = Times.of(read_as.batches(made.times)).cuts(asked.folds)
+            kept = keep if isinstance(keep, Keep) else keep(made)
+            sample = (
+                Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
+            )
+            found = _read(read_as, made, progress, kept.cells, sample)
+        except ReadAgainError as error:
+            again, later = True, error.later
+        except UnparsedError as error:
+            again = True
+            if not isinstance(error, TooManyOddError) and source.widen():
+                continue
+            # Only what was thought to be numbers written as text can be text instead.
+            needed = {*asked.predict, asked.row_weight, asked.offset}
+            if error.column is None or error.column in {*texts, *needed}:
+                raise
+            texts |= {error.column}
+        except FractionError:
+            again, asked = True, replace(asked, copies=False)
+        except NumbersError as error:
+            again, asked = True, replace(asked, takes={**asked.takes, error.target: "numbers"})
+        else:
+            if _count(read_as, made, counted):
+                again = True
+                continue
+            if again:
+                found.notes.append(
+                    "the first rows did not show what all columns hold: the file was read again"
+                )
+            found.notes.extend(id_notes(made.ids))
+            found.notes[:0] = read_as.notes
+            return found
+
+
+def _count(source: Source, made: Plan, counted: dict[str, LevelCounts]) -> bool:
+    """Count in all rows the levels that the rows so far leave open; whether there were such."""
+    unsure = {} if source.once else made.uncounted(counted)
+    if unsure:
+        counted |= count_levels(source, unsure)
+    return bool(unsure)
+
+
+def _read(
+    source: Source, made: Plan, progress: Progress | None, keep: int, sample: Sample | None
+) -> Read:
+    if not (made.numbers or made.categories):
+        why = "; ".join(f"{column.name}: {column.why}" for column in made.left_out)
+        raise ColumnError(
+            f"{source.name} has no column to use as an input ({why or 'only the target'})"
+        )
+    in_flight = _in_flight(made, source.name)
+    asked = made.asked
+    few = Sample.to_judge_by(len(made.columns), made.row_column)
+    reading = Accumulator(folds=asked.folds)
+    frame: Origin | None = None
+    frames: list[pl.DataFrame] | None = []
+    spill = None if source.repeatable else Spill()
+    waiting: deque[tuple[Block, int, Future[Sums]]] = deque()
+    rows = 0
+
+    def take() -> Origin:
+        chunk, start, future = waiting.popleft()
+        try:
+            return reading.add(chunk, future.result())
+        except InfiniteError as error:
+            named = [*made.numbers, *made.amounts, *made.beside]
+            where = f"{source.name}, column '{named[error.number]}', row {start + error.row + 1}"
+            raise infinite(where, error.value) from error
+
+    # One BLAS thread for each worker: two on a block this thin were slower than one.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
+        try:
+            for batch in source.batches(made.columns):
+                chunk = made.chunk(batch, name=source.name, row=rows)
+                if frame is None:
+                    frame = Origin.guess(chunk.numbers)
+                waiting.append(
+                    (chunk, rows, pool.submit(accumulate, chunk, frame, folds=asked.folds))
+                )
+                # In step, not as workers happen to be done: the same table gives the same sums.
+                if len(waiting) > in_flight:
+                    frame = take()
+                before, rows = rows, rows + batch.height
+                few.add(batch, before)
+                if sample is not None:
+                    sample.add(batch, before)
+                if frames is None:
+                    _keep([batch], spill)
+                else:
+                    frames.append(batch)
+                    if rows * batch.width > keep:
+                        _keep(frames, spill)
+                        frames = None
+                if progress:
+                    progress(rows, source.rows)
+            while waiting:
+                take()
+        finally:
+            for _, _, future in waiting:
+                future.cancel()
+    if rows == 0:
+        raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
+    folds, sums = reading.finish()
+    if sums.examples == 0:
+        raise nothing_left(source.name, asked, made.causes(sums.causes))
+    schema, folds, notes = finalize(made, folds, sums, source.name)
+    return Read(
+        *(source, made, schema, folds, sums.examples, made.causes(sums.causes), notes),
+        frames=frames,
+        sample=[] if sample is None else sample.frames(rows),
+        drawn=few.parts,
+        at_first=source.reads,
+        every=schema,
+        kept=spill if frames is None else None,
+    )
+
+
+def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:
+    """Add the frames to those that are kept, where rows have to be."""
+    if spill is not None:
+        for frame in frames:
+            spill.add(frame)
+
+
+def workers() -> int:
+    """How many threads share the work: one for each processor that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_flight(made: Plan, name: str) -> int:
+    """How many batches may wait for their sums to be added.
+
+    Errors:  ColumnError for more columns than their products have room for
+    """
+    columns = made.width
+    needed = made.asked.folds * columns**2 * 8
+    if needed > LARGEST_SUMS:
+        raise ColumnError(
+            f"{name} has {columns:,} columns of numbers, and the sums of their products would take "
+            f"{needed / 1e9:,.1f} GB: name those to use"
+        )
+    levels = sum(one.most for one in made.levels.values())
+    needed += made.asked.folds * levels * (levels // 2 + columns) * 8
+    return max(1, min(2 * workers(), SUMS_IN_FLIGHT // max(needed, 1)))

@@ -1,0 +1,1 @@
+"""Trace: the steps of learning as a ledger, in sentences, and downsampled."""

@@ -1,0 +1,98 @@
+"""What a terminal shows while steps are taken: the error so far as a line, and the weights now."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deltarule.rule.predict import stack
+from deltarule.rule.train import Step
+from deltarule.trace.loss_history import LossHistory
+from deltarule.views.format import number
+
+BARS = "▁▂▃▄▅▆▇█"
+WEIGHTS_SHOWN = 8
+WIDTH = 60
+# What one batch says is mostly noise, so the mean of about so many is shown.
+MEAN_OF = 50
+
+
+class Progress:
+    """The steps so far, as much of them as a terminal shows."""
+
+    def __init__(self, weights: Sequence[str], *, squared: bool) -> None:
+        """`weights` are what they are called, the intercept last, in the order of `stack`."""
+        self.names, self.squared = list(weights), squared
+        self.course = LossHistory()
+        self.step: Step | None = None
+        self.error = np.nan
+
+    def add(self, step: Step) -> None:
+        """Another step."""
+        self.step = step
+        error = step.error if self.squared else step.comparison.loss
+        share = 1.0 if step.saw is None else 1 / min(step.number, MEAN_OF)
+        self.error = error if step.number == 1 else self.error + share * (error - self.error)
+        self.course.add(step.number, self.error)
+
+    @property
+    def line(self) -> str:
+        """Where learning stands, in a line."""
+        if self.step is None:
+            return "no step yet"
+        epoch = "" if self.step.epoch is None else f", epoch {self.step.epoch:,}"
+        alpha = "" if self.step.alpha is None else f", alpha {number(self.step.alpha)}"
+        what = "error" if self.squared else "loss"
+        return f"step {self.step.number:,}{epoch}: {what} {number(self.error)}{alpha}"
+
+    def __rich__(self) -> RenderableType:
+        """All of it, for a terminal."""
+        if self.step is None:
+            return Text(self.line)
+        return Group(
+            Text(self.line, style="bold"),
+            Text(sparkline([error for _, error in self.course], WIDTH), style="cyan"),
+            self._weights(self.step),
+        )
+
+    def _weights(self, step: Step) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("weight")
+        table.add_column("now", justify="right", min_width=12)
+        table.add_column("")
+        table.add_column("last change", justify="right", min_width=11)
+        now = stack(step.weights)[:, 0]
+        with np.errstate(all="ignore"):
+            changed = now - stack(step.before)[:, 0]
+        for name, weight, change in list(zip(self.names, now, changed, strict=True))[
+            :WEIGHTS_SHOWN
+        ]:
+            arrow = "↑" if change > 0 else "↓" if change < 0 else "·"
+            colour = "green" if change > 0 else "red" if change < 0 else "dim"
+            by = Text(number(abs(float(change))), style=colour)
+            # A column's name is text, whatever brackets are in it.
+            table.add_row(Text(name), Text(number(float(weight))), Text(arrow, style=colour), by)
+        more = len(now) - WEIGHTS_SHOWN
+        if more > 0:
+            table.add_row(Text(f"and {more:,} more", style="dim"))
+        return table
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Values as bars, by their logarithms where they span more than a factor of ten.
+
+    >>> sparkline([1.0, 2.0, 3.0, 8.0], 4)
+    '▁▂▃█'
+    """
+    found = np.array([value for value in values if np.isfinite(value)])
+    if not found.size:
+        return ""
+    at = np.linspace(0, len(found) - 1, min(width, len(found))).round().astype(int)
+    shown = found[at]
+    if shown.min() > 0 and shown.max() > 10 * shown.min():
+        shown = np.log(shown)
+    low, high = float(shown.min()), float(shown.max())
+    share = (shown - low) / (high - low) if high > low else np.zeros_like(shown)
+    return "".join(BARS[round(float(one) * (len(BARS) - 1))] for one in share)

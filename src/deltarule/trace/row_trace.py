@@ -1,0 +1,76 @@
+"""One row of a step: what was predicted for it, how wrong that was, and which way it pulls.
+
+Shapes: p inputs, k outputs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Linear, Weights
+
+
+@dataclass(frozen=True)
+class RowTrace:
+    """A row before a step, in the units of its columns. `number` is counted from 1.
+
+    `slope` is what the loss makes of delta, often delta itself. `error` is delta ** 2 summed over
+    the outputs; for other losses twice the loss.
+
+    Shapes:  inputs (p,); targets, score, prediction, delta, slope (k,); weight_delta as the weights
+    """
+
+    number: int
+    inputs: Array
+    targets: Array
+    score: Array
+    prediction: Array
+    delta: Array
+    slope: Array
+    error: float
+    weight_delta: Weights
+    offset: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        model: Linear,
+        loss: Loss,
+        *,
+        weights: Weights,
+        inputs: Array,
+        targets: Array,
+        number: int,
+        offset: float = 0.0,
+    ) -> "RowTrace":
+        """What these weights make of a row.
+
+        Shapes:  inputs (p,), targets (k,)
+
+        >>> from deltarule.losses.glm import Squared
+        >>> film = OneRow.of(
+        ...     Linear(intercept=False), Squared(), weights={"weight": np.array([[2.5]])},
+        ...     inputs=np.array([200_000.0]), targets=np.array([99_750_000.0]), number=1,
+        ... )
+        >>> film.delta.item(), film.error
+        (-99250000.0, 9850562500000000.0)
+        """
+        row, wanted = inputs[None], targets[None]
+        # Weights that exploded make numbers that overflow, which is what is to be shown.
+        with np.errstate(all="ignore"):
+            score = model.predict(weights, row) + offset
+            prediction = loss.inverse_link(score)
+            slope = loss.delta(score, wanted)
+            return cls(
+                number=number,
+                inputs=inputs,
+                targets=targets,
+                score=score[0],
+                prediction=prediction[0],
+                delta=(prediction - wanted)[0],
+                slope=slope[0],
+                error=2 * float(loss.value(score, wanted)[0]),
+                weight_delta=model.weight_delta(weights, row, slope),
+                offset=offset,
+            )

@@ -1,0 +1,177 @@
+"""The bowl: the error over one weight or two, the others staying where they are.
+
+Under squared loss the error is a bowl exactly, and its slope and curvature say all of it:
+
+    error(w + a u + b v) = error(w) + 2 (a g.u + b g.v) + a^2 u.C u + 2 a b u.C v + b^2 v.C v
+
+with g the weight_delta, C the curvature, and u, v the ways that the two weights go in the units of
+the steps. Other losses are evaluated on the rows that are drawn.
+
+Shapes: q = p + intercept; grid (b, a).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.rule.predict import Array, Weights, stack
+from deltarule.web.row_view import ViewData
+from deltarule.web.session import Session
+
+FINE, COARSE = 81, 41
+ROUGH = 25
+# From where learning stands to the edge of the picture, beside how far it came.
+ROOM = 1.2
+
+
+@dataclass(frozen=True)
+class LossSurface:
+    """The error over one weight, `error` (a,), or over two, (b, a), and the way through it.
+
+    `way` is where learning passed, `way_errors` the error there, `past` how much of it lies before
+    the present step.
+    """
+
+    across: Array
+    up: Array | None
+    error: Array
+    here: tuple[float, float | None]
+    error_here: float
+    best: tuple[float, float | None] | None
+    way: Array
+    way_errors: Array
+    past: int
+
+
+def loss_surface(
+    session: Session, drawn: ViewData, output: int, chosen: Sequence[int | None]
+) -> LossSurface:
+    """The bowl over the weights of one input or two; None stands for the intercept."""
+    passed = session.walk.way
+    way = np.array([[_weight(one.weights, place, output) for place in chosen] for one in passed])
+    errors = np.array([2 * one.loss for one in passed])
+    past = int(np.searchsorted([one.number for one in passed], session.at.number, side="right"))
+    here = [_weight(session.at.weights, place, output) for place in chosen]
+    best = session.best
+    goal = None if best is None else [_weight(best, place, output) for place in chosen]
+    seen = way[: max(past, 1)]
+    axes = [
+        _axis(seen[:, at], here[at], None if goal is None else goal[at], _reach(session, place))
+        for at, place in enumerate(chosen)
+    ]
+    size = FINE if len(axes) == 1 else COARSE
+    if session.choices.loss != "squared":
+        size = FINE if len(axes) == 1 else ROUGH
+    grids = [np.linspace(low, high, size) for low, high in axes]
+    offsets = [grid - at for grid, at in zip(grids, here, strict=True)]
+    evaluate = _exact if session.choices.loss == "squared" else _by_rows
+    with np.errstate(all="ignore"):
+        error = evaluate(session, drawn, output, chosen, offsets)
+    return LossSurface(
+        across=grids[0],
+        up=grids[1] if len(grids) > 1 else None,
+        error=error,
+        here=(here[0], here[1] if len(here) > 1 else None),
+        error_here=2 * session.at.now.loss,
+        best=None if goal is None else (goal[0], goal[1] if len(goal) > 1 else None),
+        way=way,
+        way_errors=errors,
+        past=past,
+    )
+
+
+def _weight(weights: Weights, place: int | None, output: int) -> float:
+    if place is None:
+        return float(weights["intercept"][output]) if "intercept" in weights else 0.0
+    return float(weights["weight"][place, output])
+
+
+def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[float, float]:
+    """From where to where: as far as learning went on either side of the bottom, and some room.
+
+    It widens in powers of 2, so that it does not tremble from step to step.
+    """
+    middle = goal if goal is not None else float(seen[0])
+    far = np.abs(np.append(seen, here) - middle)
+    far = far[np.isfinite(far)]
+    needed = max(float(far.max(initial=0.0)), 1e-3 * reach)
+    start = max(abs(float(seen[0]) - middle), 1e-3 * reach)
+    width = start * 2.0 ** math.ceil(math.log2(max(needed / start, 1.0)) - 1e-9)
+    width = min(width * ROOM, 1e300)
+    return middle - width, middle + width
+
+
+def _reach(session: Session, place: int | None) -> float:
+    """How far a weight must go to matter: the target's spread for a spread of its input."""
+    stepwise = session.stepwise
+    if place is None:
+        return 1.0
+    spread = float(stepwise.task.problem.spread[place])
+    moved = 1.0
+    if session.choices.loss == "squared":
+        targets = stepwise.task.problem.targets / stepwise.task.problem.rows
+        moved = float(np.sqrt(np.max(targets)) * np.max(stepwise.task.problem.target_scale))
+    return (moved or 1.0) / (spread or 1.0)
+
+
+def _exact(
+    session: Session,
+    drawn: ViewData,
+    output: int,
+    chosen: Sequence[int | None],
+    offsets: Sequence[Array],
+) -> Array:
+    stepwise = session.stepwise
+    weights = stepwise.task.standard.into(session.at.weights)
+    said = stepwise.task.objective(weights, hessian=True).average()
+    assert said.hessian is not None, "moments and rows are curved"
+    g, C = stack(said.weight_delta)[:, output], said.hessian[output]
+    ways = [_direction(session, place, len(g)) for place in chosen]
+    along = [2 * (g @ u) * a + (u @ C @ u) * a**2 for u, a in zip(ways, offsets, strict=True)]
+    error = 2 * said.loss + along[0]
+    if len(ways) > 1:
+        u, v = ways
+        across, up = offsets
+        error = error[None, :] + along[1][:, None] + 2 * (u @ C @ v) * np.outer(up, across)
+    floor: Array = np.maximum(error, 0.0)
+    return floor
+
+
+def _direction(session: Session, place: int | None, size: int) -> Array:
+    """Where a weight's own unit leads in the units of the steps: (q,)."""
+    stepwise = session.stepwise
+    way = np.zeros(size)
+    if place is None:
+        way[-1] = 1.0
+        return way
+    way[place] = stepwise.task.standard.spread[place]
+    if stepwise.task.model.intercept:
+        way[-1] = stepwise.task.standard.mean[place]
+    return way
+
+
+def _by_rows(
+    session: Session,
+    drawn: ViewData,
+    output: int,
+    chosen: Sequence[int | None],
+    offsets: Sequence[Array],
+) -> Array:
+    stepwise = session.stepwise
+    scores = stepwise.task.model.predict(session.at.weights, drawn.inputs)
+    columns = [np.ones(len(scores)) if p is None else drawn.inputs[:, p] for p in chosen]
+    moved = np.multiply.outer(offsets[0], columns[0])
+    if len(columns) > 1:
+        moved = moved[None, :, :] + np.multiply.outer(offsets[1], columns[1])[:, None, :]
+    points = moved.reshape(-1, len(scores))
+    every = np.repeat(scores[None], len(points), axis=0)
+    every[:, :, output] += points
+    flat = every.reshape(-1, scores.shape[1])
+    targets = np.tile(drawn.targets, (len(points), 1))
+    values = stepwise.task.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
+    here = float(stepwise.task.loss.value(scores, drawn.targets).mean())
+    # Rows that are not drawn, and a penalty, lift the whole bowl: it must meet the present error.
+    error: Array = 2 * (values - here + session.at.now.loss)
+    return error.reshape(moved.shape[:-1])

@@ -1,0 +1,193 @@
+"""What a page shows of a session: plain numbers and words, of one step.
+
+Shapes: m rows drawn, p inputs, k outputs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from deltarule.errors import DeltaruleError
+from deltarule.rule.loss import Loss
+from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.tables.one_read import Read
+from deltarule.tables.schema import MISSING
+from deltarule.web.session import Session
+from deltarule.web.tables import Table
+from deltarule.web.timeline import Position
+
+MOST_DRAWN = 240
+MOST_LISTED = 60
+GRID = 121
+
+
+@dataclass(frozen=True)
+class ViewData:
+    """The rows that are drawn, of all that are held: inputs (m, p), targets (m, k), rows' numbers.
+
+    Where all inputs come from one column of numbers, `across` is its name, `x` (m,) its values, and
+    `grid` values along it with what they are as inputs, so that a line can be drawn.
+    """
+
+    inputs: Array
+    targets: Array
+    numbers: Array
+    across: str | None
+    x: Array
+    grid: Array
+    grid_inputs: Array
+
+    @classmethod
+    def of(cls, table: Table, read: Read, *, most: int = MOST_DRAWN) -> "ViewData":
+        """Those of a table, as a run reads its columns."""
+        schema = read.schema
+        # Rows without a target are left out, so some more are looked at than are drawn.
+        step = max(table.held.height // (2 * most), 1)
+        frame = table.held.gather_every(step)
+        every = table.every * step
+        inputs, targets = _encoded(read, frame)
+        known = np.flatnonzero(~np.isnan(targets).any(axis=1))
+        at = known[np.unique(np.linspace(0, len(known) - 1, most).astype(int))]
+        across = _across(schema.needs, frame, [c.kind for c in schema.columns])
+        x, grid, grid_inputs = at.astype(float), np.zeros(0), np.zeros((0, inputs.shape[1]))
+        if across is not None:
+            x = frame[across].cast(pl.Float64, strict=False).to_numpy()[at]
+            span = _wide(x, zero=not read.plan.asked.intercept)
+            grid = np.linspace(span[0], span[1], GRID)
+            try:
+                line = schema.view(pl.DataFrame({across: grid}), name=table.name)
+                grid_inputs, _ = schema.encode(line, name=table.name)
+            except DeltaruleError:
+                # log(0) and its like: there is no line to draw through all of them.
+                grid = np.zeros(0)
+        numbers = at * float(every) + 1
+        return cls(inputs[at], targets[at], numbers, across, x, grid, grid_inputs)
+
+
+def _encoded(read: Read, frame: pl.DataFrame) -> tuple[Array, Array]:
+    viewed = read.schema.view(frame, name=read.source.name, targets=True)
+    inputs, _ = read.schema.encode(viewed, name=read.source.name)
+    return inputs, read.schema.outcomes(viewed, name=read.source.name)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Rows that are never learnt from: inputs (m, p), targets (m, k), perhaps x (m,)."""
+
+    inputs: Array
+    targets: Array
+    x: Array | None
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, read: Read, across: str | None) -> "Unseen":
+        """Those of a frame, as a run reads its columns."""
+        inputs, targets = _encoded(read, frame)
+        return cls(inputs, targets, None if across is None else frame[across].to_numpy())
+
+    def error(self, session: Session, weights: Weights) -> float:
+        """Their error under these weights, counted as that of the rows learnt from."""
+        stepwise = session.stepwise
+        with np.errstate(all="ignore"):
+            scores = stepwise.task.model.predict(weights, self.inputs)
+            return 2 * float(stepwise.task.loss.value(scores, self.targets).mean())
+
+
+def _across(needs: Sequence[str], frame: pl.DataFrame, kinds: Sequence[str]) -> str | None:
+    """The one column of numbers that all inputs come from, if there is one."""
+    if len(needs) != 1 or set(kinds) - {"number"} or not frame[needs[0]].dtype.is_numeric():
+        return None
+    return needs[0]
+
+
+def _wide(values: Array, *, zero: bool) -> tuple[float, float]:
+    """From the least to the largest, and a little further."""
+    seen = values[np.isfinite(values)]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    room = (high - low) * 0.08 or abs(high) * 0.25 or 1.0
+    return (low if zero and low == 0 else low - room), (high if zero and high == 0 else high + room)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A weight in the table of weights."""
+
+    label: str
+    output: int
+    input: int | None
+    """None for the intercept."""
+    weight: float
+    change: float | None
+    frozen: bool
+
+
+def lines(session: Session) -> list[Line]:
+    """The weights, each with what the last step changed, the outputs one after the other."""
+    at, stepwise = session.at, session.stepwise
+    names = labels(session.read)
+    found = []
+    for output in range(len(session.read.schema.outputs)):
+        for place, name in enumerate(names):
+            found.append(_line(name, output, place, at, stepwise.task.frozen))
+        if "intercept" in at.weights:
+            found.append(_line("intercept", output, None, at, stepwise.task.frozen))
+    return found
+
+
+def _line(
+    name: str, output: int, place: int | None, at: Position, frozen: Mapping[str, Mask] | None
+) -> Line:
+    kind = "intercept" if place is None else "weight"
+    index = (output,) if place is None else (place, output)
+    weight = float(at.weights[kind][index])
+    change = None if at.last is None else weight - float(at.last.before[kind][index])
+    held = frozen is not None and bool(frozen[kind][index])
+    return Line(name, output, place, weight, change, held)
+
+
+def labels(read: Read) -> list[str]:
+    """What each input is called."""
+    return [name if level is None else _level(name, level) for name, level in read.schema.inputs]
+
+
+def _level(name: str, level: str) -> str:
+    return f"{name} is missing" if level == MISSING else f"{name} is {level}"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The drawn rows of one output: what is predicted of each, and along the line."""
+
+    predictions: Array
+    targets: Array
+    deltas: Array
+    line: Array
+
+
+def rows(session: Session, drawn: ViewData, output: int) -> Rows:
+    """What the present weights make of the drawn rows."""
+    stepwise = session.stepwise
+    weights, loss = session.at.weights, stepwise.task.loss
+    with np.errstate(all="ignore"):
+        predictions = loss.inverse_link(stepwise.task.model.predict(weights, drawn.inputs))[
+            :, output
+        ]
+        line = (
+            loss.inverse_link(stepwise.task.model.predict(weights, drawn.grid_inputs))[:, output]
+            if drawn.grid.size
+            else drawn.grid
+        )
+    targets = drawn.targets[:, output]
+    return Rows(predictions, targets, predictions - targets, line)
+
+
+def loss_of(session: Session, output: int) -> Loss:
+    """The loss that an output's target is learnt with."""
+    stepwise = session.stepwise
+    for loss, span in zip(stepwise.task.losses, stepwise.task.spans, strict=True):
+        if output < span.stop:
+            return loss
+    raise IndexError(output)

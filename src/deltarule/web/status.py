@@ -1,0 +1,121 @@
+"""How learning goes, in words: its state at a step, and what alpha does."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.rule.predict import Weights
+from deltarule.views.format import number as told
+from deltarule.web.row_view import labels
+from deltarule.web.session import Session
+
+SETTLED = 1e-12
+# With more of the way still to go than this, it has not settled.
+CRAWLING = 1e-6
+
+
+@dataclass(frozen=True)
+class Status:
+    """How learning goes: start, learning, settled, diverging or over, and in words."""
+
+    kind: str
+    words: str
+
+
+def status(session: Session) -> Status:
+    """How learning goes at this step."""
+    at, walk = session.at, session.walk
+    if at.last is None:
+        return Status("start", "Nothing is learnt yet. Take a step.")
+    start = abs(walk.at_start.loss)
+    rose = at.now.loss > at.last.comparison.loss * (1 + 1e-9) + 1e-12 * start
+    above = walk.limit is not None and getattr(walk.learner, "alpha", 0.0) > walk.limit
+    far = at.now.loss > 10 * start
+    if (rose and walk.falls) or (above and far):
+        words = "Diverging: the error goes up, because alpha is too large. "
+        words += _what_settles(session)
+        if walk.ends_after(at.number):
+            return Status("over", words + " The next step leads beyond all numbers.")
+        return Status("diverging", words)
+    size, first = _size(at.now.weight_delta), _size(walk.at_start.weight_delta)
+    if size <= SETTLED * first:
+        return _at_rest(session)
+    if session.stepwise.task.batches is not None:
+        return Status("learning", _of_batches(session))
+    fell = f"from {_error(session, at.last.comparison.loss)} to {_error(session, at.now.loss)}"
+    return Status("learning", f"The error went {fell} in the last step.")
+
+
+def _of_batches(session: Session) -> str:
+    """Where steps see some rows: which round over all of them it is, and the error on all."""
+    last, batches = session.at.last, session.stepwise.task.batches
+    assert last is not None, "there was a step"
+    assert batches is not None, "steps see some rows"
+    size = "one row" if batches.size == 1 else f"{batches.size:,} rows"
+    return (
+        f"Epoch {last.epoch:,}: the last step saw {size} of {session.read.examples:,}. "
+        f"The error on all of them is {_error(session, session.at.now.loss)}."
+    )
+
+
+def _at_rest(session: Session) -> Status:
+    """Settled, or crawling: what the steepest input had to learn is learnt, the rest is not."""
+    stepwise, best, now = session.stepwise, session.best, session.at.now.loss
+    if best is not None:
+        least = stepwise.task.objective(stepwise.task.standard.into(best)).average().loss
+        if now - least > CRAWLING * (session.walk.at_start.loss - least) > 0:
+            reached = f"{_error(session, least)} could be reached"
+            words = f"Crawling: the error is {_error(session, now)}, and {reached}. "
+            steep = _to_blame(session)
+            return Status(
+                "crawling", words + f"What is left hardly moves with an alpha that {steep} allows."
+            )
+    return Status("settled", "Settled: there is nothing left to learn from these rows.")
+
+
+def _error(session: Session, loss: float) -> str:
+    return told(2 * loss if session.choices.loss == "squared" else loss)
+
+
+def _size(weight_delta: Weights) -> float:
+    return max((float(np.max(np.abs(g), initial=0.0)) for g in weight_delta.values()), default=0.0)
+
+
+def _what_settles(session: Session) -> str:
+    walk = session.walk
+    if walk.limit is None:
+        return "Take a smaller one."
+    words = f"Below {told(walk.limit)} it settles"
+    if walk.falls and walk.alphas is not None:
+        words += f"; {told(walk.alphas.fastest)} is fastest"
+    if not session.choices.standardise:
+        words += f". The scale of {_to_blame(session)} sets that limit"
+    return words + "."
+
+
+def _to_blame(session: Session) -> str:
+    """The input whose size makes the error steepest."""
+    stepwise = session.stepwise
+    diagonal = stepwise.task.problem.hessian()[0].diagonal()
+    names = [*labels(session.read), "the intercept"]
+    return names[int(np.argmax(diagonal))]
+
+
+@dataclass(frozen=True)
+class AlphaStatus:
+    """alpha as it is, from which on it explodes, and what is fastest; None where unknown."""
+
+    alpha: float | None
+    limit: float | None
+    fastest: float | None
+
+
+def alpha_status(session: Session) -> AlphaStatus:
+    """What the slider of alpha shows."""
+    walk = session.walk
+    alpha = getattr(walk.learner, "alpha", None)
+    fastest = None
+    if walk.alphas is not None and walk.falls and math.isfinite(walk.alphas.fastest):
+        fastest = walk.alphas.fastest
+    return AlphaStatus(alpha, walk.limit, fastest)

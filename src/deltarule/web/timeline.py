@@ -1,0 +1,347 @@
+"""Any step of a run, forwards and back, the same numbers each time.
+
+A walk takes steps as `train` does, but it can go anywhere: it keeps checkpoints (weights and the
+learner's state), no more than fit a fixed budget, and takes the steps from the nearest one before.
+Under squared loss plain descent has a closed form, so that a step far away costs as much as the
+next one. Where there is none, going far takes as long as the steps take, so a walk goes on for a
+given time and says where it got to: whoever asked asks again, or stops.
+
+Unlike `train` it goes on where the loss rises: people want to see what happens then.
+"""
+
+import math
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.fit.default_learner import steady
+from deltarule.fit.iterate import Iteration
+from deltarule.rule.compare import Comparison
+from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
+from deltarule.rule.predict import Mask, Weights
+from deltarule.rule.train import Step, ask, take
+from deltarule.solvers.least_squares import ClosedFormDescent
+from deltarule.solvers.minibatch import compare_minibatch
+
+# Checkpoints, and points of the way so far, that are kept.
+MOST_KEPT = 400
+# Up to so many steps are taken one by one even where a closed form could leap.
+REPLAYED = 200
+# The last step there is: beyond it nothing is to be seen.
+LAST = 1_000_000
+# Beyond it numbers end: a picture of them would not hold twice as much.
+LARGEST = 1e250
+# Newton arrives in some dozens of steps; so many are remembered where they cannot be repeated.
+MOST_IN_ROUNDS = 2_000
+FEW = 1_000
+# Points of the way that a leap passes.
+BETWEEN = 60
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The weights after so many steps, in the units of the steps, and the learner's state."""
+
+    number: int
+    weights: Weights
+    state: Any
+
+
+@dataclass(frozen=True)
+class CheckpointedSteps:
+    """A point of the way: a step, the loss there, and the weights in the inputs' own units."""
+
+    number: int
+    loss: float
+    weights: Weights
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where learning stands after `number` steps.
+
+    `now` is what the rows say to the weights there; `last` is the step that led to them, None at
+    the start. Weights are in the inputs' own units.
+    """
+
+    number: int
+    weights: Weights
+    now: Comparison
+    last: Step | None
+    next: Weights
+    """What the next step makes of them."""
+    seen: Comparison | None
+    """What the rows say that the next step sees, where those are a batch."""
+
+
+class Timeline:
+    """A run that can be gone along."""
+
+    def __init__(self, stepwise: Iteration, learner: Learner | None = None) -> None:
+        """Of a run's steps, by its own learner or another."""
+        self.stepwise = stepwise
+        self.alphas = alphas_at(stepwise, stepwise.task.first())
+        if learner is not None:
+            stepwise.learner = learner
+        self.learner = stepwise.learner
+        first = stepwise.task.first()
+        self._kept = {0: Checkpoint(0, first, self.learner.start(first))}
+        self._every = 1
+        self._closed = self._closed_form(first)
+        # A loss that changes from round to round is learnt in a row, and remembered.
+        in_rounds = stepwise.task.rounds is not None and self.learner.name == "newton"
+        self._rounds = _Rounds(stepwise) if in_rounds else None
+        self._asked: deque[tuple[Weights, Comparison]] = deque(maxlen=4)
+        self.way: list[CheckpointedSteps] = []
+        self.at_start = self._ask(first)
+        self._pass(0, self.at_start.loss, first)
+
+    @property
+    def leaps(self) -> bool:
+        """Whether any step is as near as the next."""
+        return self._closed is not None
+
+    @property
+    def inner(self) -> Learner:
+        """The learner that takes the steps, whatever sets its alpha."""
+        return getattr(self.learner, "learner", self.learner)
+
+    @property
+    def falls(self) -> bool:
+        """Whether the loss falls at each step unless alpha is too large."""
+        return self.inner.always_falls and self.stepwise.task.batches is None
+
+    @cached_property
+    def limit(self) -> float | None:
+        """The alpha from which on it explodes, where that is known."""
+        batches = self.stepwise.task.batches
+        if batches is not None:
+            if self.inner.name != "descent":
+                return None
+            start = self.stepwise.task.objective(self.stepwise.task.first(), hessian=True).average()
+            return 2 * steady(start, self.stepwise.task.rowwise(), size=batches.size)
+        limit = math.inf if self.alphas is None else self.inner.limit(self.alphas)
+        return limit if math.isfinite(limit) else None
+
+    def _closed_form(self, first: Weights) -> ClosedFormDescent | None:
+        squared = self.stepwise.task.settings.loss == "squared"
+        if not squared or self.learner.name != "descent" or self.stepwise.task.batches is not None:
+            return None
+        alpha = float(getattr(self.learner, "alpha", 0.0))
+        return ClosedFormDescent.of(_Held(self.stepwise), first, alpha)
+
+    def to(self, number: int, *, seconds: float = math.inf) -> Position:
+        """Where learning stands after so many steps, or as far as it gets in so many seconds.
+
+        Where the weights grow beyond all numbers it ends, one step before.
+        """
+        number = min(max(number, 0), LAST)
+        until = perf_counter() + seconds
+        here = self._nearest(max(number - 1, 0))
+        if self._closed and number - here.number > REPLAYED:
+            here = self._leap(here.number, number - 1)
+        taken: list[Step] = []
+        while here.number < number:
+            following = self._follow(here)
+            if following is None:
+                break
+            here, step = following
+            taken.append(step)
+            if perf_counter() > until:
+                break
+        while taken and not self._ask(here.weights).loss < LARGEST:
+            here = Checkpoint(taken[-1].number - 1, taken.pop().before, None)
+        if not taken and here.number > 0:
+            # The step that led here, for what it changed.
+            return self.to(here.number, seconds=seconds)
+        return self._stand(here, taken[-1] if taken else None)
+
+    def _follow(self, here: Checkpoint) -> tuple[Checkpoint, Step] | None:
+        """The step after a checkpoint; None where there is none, or numbers end."""
+        if self._rounds is not None:
+            step = self._rounds.step(here.number + 1)
+            return None if step is None else (Checkpoint(step.number, step.weights, None), step)
+        said, rows = self._see(here)
+        if not said.loss < LARGEST:
+            return None
+        alpha = self.learner.alpha_now(here.state)
+        with np.errstate(all="ignore"):
+            learnt, state = take(
+                here.weights, said, self.learner, here.state, self.stepwise.task.frozen
+            )
+        if not all(bool((np.abs(array) < LARGEST).all()) for array in learnt.values()):
+            return None
+        number = here.number + 1
+        point = Checkpoint(number, learnt, state)
+        self._keep(point)
+        batches = self.stepwise.task.batches
+        if batches is None:
+            self._pass(here.number, said.loss, here.weights)
+        elif self.stepwise.task.read.examples <= FEW:
+            # A batch says little of the error; all rows are asked on the way where they are few.
+            self._pass(here.number, self._ask(here.weights).loss, here.weights)
+        epoch = None if batches is None else (number - 1) // batches.rounds + 1
+        return point, Step(number, here.weights, said, learnt, None, alpha, rows, epoch)
+
+    def _see(self, here: Checkpoint) -> tuple[Comparison, NDArray[np.intp] | None]:
+        """What the rows that the next step sees say to the weights, and which rows those are."""
+        batches = self.stepwise.task.batches
+        if batches is None:
+            return self._ask(here.weights), None
+        seen = batches.at(here.number + 1)
+        with np.errstate(all="ignore"):
+            return compare_minibatch(here.weights, seen, self.stepwise.task.frozen), seen.rows
+
+    def ends_after(self, number: int) -> bool:
+        """Whether the step after this one leads beyond all numbers."""
+        here = self._nearest(number)
+        if here.number != number:
+            return False
+        following = self._follow(here)
+        return following is None or not self._ask(following[0].weights).loss < LARGEST
+
+    def steps(self, last: int) -> Iterator[Step]:
+        """The steps from the first to this one, in the inputs' own units, as of `dr.steps`."""
+        for number in range(1, last + 1):
+            taken = self.to(number).last
+            if taken is None or taken.number != number:
+                return
+            yield taken
+
+    def _ask(self, weights: Weights) -> Comparison:
+        """What all rows say to these weights; asked again for the same ones, nothing is read."""
+        for known, said in self._asked:
+            if known is weights:
+                return said
+        with np.errstate(all="ignore"):
+            task = self.stepwise.task
+            said = ask(weights, task.objective, self.learner, task.frozen)
+        self._asked.append((weights, said))
+        return said
+
+    def _stand(self, here: Checkpoint, last: Step | None) -> Position:
+        own = self.stepwise.task.own
+        now = self._ask(here.weights)
+        self._pass(here.number, now.loss, here.weights)
+        following = self._follow(here)
+        if last is not None:
+            last = self.stepwise.step_in_own_units(last)
+        after = here.weights if following is None else following[0].weights
+        return Position(here.number, own(here.weights), now, last, own(after), self._next(here))
+
+    def _next(self, here: Checkpoint) -> Comparison | None:
+        """What the batch of the next step says, where a step sees one."""
+        return None if self.stepwise.task.batches is None else self._see(here)[0]
+
+    def _nearest(self, number: int) -> Checkpoint:
+        numbers = sorted(self._kept)
+        return self._kept[numbers[bisect_right(numbers, number) - 1]]
+
+    def _keep(self, point: Checkpoint) -> None:
+        """Keeps a checkpoint; where there are too many, only those at every so many steps."""
+        self._kept[point.number] = point
+        while len(self._kept) > MOST_KEPT:
+            self._every *= 2
+            newest = point.number - 2
+            self._kept = {
+                n: one for n, one in self._kept.items() if n % self._every == 0 or n > newest
+            }
+
+    def _pass(self, number: int, loss: float, weights: Weights) -> None:
+        """Remembers a point of the way, unless it went that far before."""
+        if self.way and number <= self.way[-1].number:
+            return
+        self.way.append(CheckpointedSteps(number, loss, self.stepwise.task.own(weights)))
+        if len(self.way) > MOST_KEPT:
+            self.way = [*self.way[:-1:2], self.way[-1]]
+
+    def _leap(self, start: int, number: int) -> Checkpoint:
+        """The checkpoint at a step far off, or before the end of numbers; with points between."""
+        assert self._closed is not None, "only what has a closed form leaps"
+        end = number if self._fine(number) else self._end(start, number) - 1
+        # Where it was before, the way is known.
+        known = end <= self.way[-1].number
+        for at in [] if known else np.unique(np.linspace(start, end, BETWEEN).astype(int)):
+            weights = self._closed.at(int(at))
+            self._pass(int(at), self._ask(weights).loss, weights)
+        point = Checkpoint(end, self._closed.at(end), None)
+        self._keep(point)
+        return point
+
+    def _fine(self, number: int) -> bool:
+        """Whether all numbers are finite after so many steps."""
+        assert self._closed is not None, "only what has a closed form leaps"
+        with np.errstate(all="ignore"):
+            weights = self._closed.at(number)
+        parts = all(bool((np.abs(array) < LARGEST).all()) for array in weights.values())
+        return parts and self._ask(weights).loss < LARGEST
+
+    def _end(self, fine: int, not_fine: int) -> int:
+        """The last step whose numbers are finite, between one that is and one that is not."""
+        while not_fine - fine > 1:
+            middle = (fine + not_fine) // 2
+            fine, not_fine = (middle, not_fine) if self._fine(middle) else (fine, middle)
+        return fine
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A run's objective with nothing to learn for its frozen weights."""
+
+    stepwise: Iteration
+    has_hessian: bool = True
+
+    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
+        said = self.stepwise.task.objective(weights, hessian=hessian)
+        return said if self.stepwise.task.frozen is None else said.freeze(self.stepwise.task.frozen)
+
+
+class _Rounds:
+    """Newton's steps of a loss that is learnt in rounds, as they came."""
+
+    def __init__(self, stepwise: Iteration) -> None:
+        self._coming = stepwise.taken()
+        self._came: list[Step] = []
+
+    def step(self, number: int) -> Step | None:
+        """The step of this number; None after the last."""
+        while len(self._came) < min(number, MOST_IN_ROUNDS):
+            step = next(self._coming, None)
+            if step is None:
+                return None
+            self._came.append(step)
+        return self._came[number - 1] if number <= len(self._came) else None
+
+
+def alphas_at(stepwise: Iteration, weights: Weights) -> AlphaRange | None:
+    """What alpha settles at these weights, for those of them that are free to move."""
+    if not stepwise.task.objective.has_hessian:
+        return None
+    with np.errstate(all="ignore"):
+        hessian = stepwise.task.objective(weights, hessian=True).average().hessian
+    if hessian is None or not np.isfinite(hessian).all():
+        return None
+    # Where outputs are coupled there is one block for all of them, output after output.
+    outputs = hessian.shape[0] * hessian.shape[1] // _size(weights)
+    free = np.tile(_free(stepwise.task.frozen, _size(weights)), outputs // hessian.shape[0])
+    return alpha_range_of(hessian[:, free][:, :, free]) if free.any() else None
+
+
+def _size(weights: Weights) -> int:
+    """The weights of one output, the intercept among them."""
+    return len(weights["weight"]) + ("intercept" in weights)
+
+
+def _free(frozen: Mapping[str, Mask] | None, size: int) -> Mask:
+    """Which weights may move, in the order curvature has them: (q,)."""
+    if frozen is None:
+        return np.ones(size, dtype=bool)
+    held: Mask = np.concatenate([np.atleast_2d(frozen[name])[:, 0] for name in frozen])
+    return ~held

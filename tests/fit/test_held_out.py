@@ -1,0 +1,281 @@
+"""Rows held out by group or forward in time: what is said of them is what learning again says."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import deltarule as dr
+from deltarule.errors import LearningError
+from deltarule.tables.frames import open_table
+from deltarule.tables.one_read import read
+from deltarule.tables.request import Request
+
+LOSSES = ["squared", "logistic", "poisson", "huber", "quantile(0.8)"]
+HOW: list[dict[str, Any]] = [{"group": "shop"}, {"time": "day"}]
+
+
+def sales(seed: int, n: int = 240) -> pl.DataFrame:
+    """Rows of shops over days: an effect for each shop, and a level that is only sold late."""
+    rng = np.random.default_rng(seed)
+    shop, day = rng.integers(0, 12, n), rng.integers(0, 60, n)
+    price = rng.normal(10, 2, n)
+    kind = np.where((day > 40) & (rng.random(n) < 0.5), "new", rng.choice(["a", "b"], n))
+    level = 1 + 0.1 * price + 0.3 * (kind == "b") + 0.02 * day + rng.normal(0, 0.2, 12)[shop]
+    return pl.DataFrame(
+        {
+            "shop": [f"shop {one}" for one in shop],
+            "day": day,
+            "price": price,
+            "kind": kind,
+            "squared": level + rng.normal(0, 1, n),
+            "logistic": rng.random(n) < 1 / (1 + np.exp(2.5 - level)),
+            "poisson": rng.poisson(np.exp(level / 2)),
+            "huber": level + rng.standard_t(2, n),
+            "quantile(0.8)": level + rng.normal(0, 1, n),
+        }
+    )
+
+
+def held_out(table: Any, **settings: Any) -> Any:
+    found = dr.learn(table, **settings).record.held_out
+    assert found is not None
+    return found[0]
+
+
+def splits(table: pl.DataFrame, how: dict[str, Any], target: str) -> list[tuple[Any, Any]]:
+    """The rows judged, and those learnt from, of each split: told by rows, not by sums."""
+    found = read(open_table(table)[0], Request([target], ["price", "kind"], **how))
+    fold = np.zeros(table.height, dtype=int)
+    for part in found.rows():
+        fold[part.number] = part.fold
+    there = sorted(set(fold.tolist()))
+    pairs = []
+    for at, one in enumerate(there):
+        others = there[:at] if "time" in how else [other for other in there if other != one]
+        if others:
+            pairs.append((table.filter(fold == one), table.filter(np.isin(fold, others))))
+    return pairs
+
+
+@pytest.mark.parametrize("how", HOW, ids=str)
+@pytest.mark.parametrize("learner", [None, "newton"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_held_out_error_is_that_of_models_that_never_saw_those_rows(
+    how: dict[str, Any], loss: str, learner: str | None
+) -> None:
+    table = sales(1)
+    asked: dict[str, Any] = {"predict": loss, "loss": loss, "ridge": 0, "learner": learner}
+    found = held_out(table, using=["price", "kind"], **how, **asked)
+    squared = guessed = rows = 0.0
+    pairs = splits(table, how, loss)
+    for judged, learnt in pairs:
+        # Gaps and levels are learnt from all rows; here there are no gaps, and each level that the
+        # rows learnt from lack has a weight of 0, as its (other) has.
+        kinds = set(learnt["kind"])
+        judged = judged.with_columns(kind=pl.when(pl.col("kind").is_in(kinds)).then("kind"))
+        reference = table["kind"].mode()[0]
+        judged = judged.with_columns(pl.col("kind").fill_null(reference))
+        model = dr.learn(learnt, using=["price", "kind"], reference={"kind": reference}, **asked)
+        compared = model.compare(judged).outputs[0]
+        squared += compared.rmse**2 * judged.height
+        guessed += compared.baseline_rmse**2 * judged.height
+        rows += judged.height
+    assert found.folds == len(pairs)
+    assert found.rows == rows
+    # Newton stops at a gradient of 1e-4 of the start's, robust losses nearer than 1%.
+    rel = {"squared": 1e-9, "logistic": 1e-5, "poisson": 1e-5}.get(loss, 1e-2)
+    assert found.rmse == pytest.approx(math.sqrt(squared / rows), rel=rel)
+    assert found.baseline_rmse == pytest.approx(math.sqrt(guessed / rows), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"ridge": 0.1}, {"lasso": 0.05}, {"learner": "newton"}, {"loss": "poisson", "ridge": 0.1}],
+    ids=str,
+)
+def test_no_future_row_trains_a_past_one(how: dict[str, Any]) -> None:
+    table = sales(2)
+    asked: dict[str, Any] = {"predict": "poisson", "loss": "squared", "ridge": 0, **how}
+    asked |= {"using": ["price", "kind"], "time": "day", "folds": 2}
+    # Of two periods only the second is judged, by the first alone: what the second's own targets
+    # say must not move its predictions, so its error is that of one straight line more.
+    cut = dr.learn(table, **asked).record.held_out_by
+    assert cut is not None
+    (start,) = cut.cuts
+    late = pl.col("day") >= start
+    changed = [table.with_columns(poisson=pl.col("poisson") + late * k) for k in (0, 10, 20)]
+    squares = [held_out(one, **asked).rmse ** 2 for one in changed]
+    # The mean of (p - t - k) ** 2 is a parabola in k with the second difference 2 * 10 ** 2.
+    assert squares[0] - 2 * squares[1] + squares[2] == pytest.approx(200, rel=1e-7)
+
+
+@pytest.mark.parametrize("how", [*HOW, {"time": "day", "folds": 3}], ids=str)
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+@given(seed=st.integers(0, 10))
+@settings(max_examples=5)
+def test_weight_k_is_k_copies(how: dict[str, Any], loss: str, seed: int) -> None:
+    table = sales(seed, 80).with_columns(k=np.random.default_rng(seed).integers(0, 4, 80))
+    copies = table.select(pl.all().repeat_by("k")).explode(pl.all())
+    asked: dict[str, Any] = {"predict": "poisson", "using": "price", "loss": loss, **how}
+    weighed, copied = held_out(table, weight="k", **asked), held_out(copies, **asked)
+    assert (weighed.folds, weighed.rows) == (copied.folds, copied.rows)
+    # The order of sums is another; Newton's own tolerance is the same on either side.
+    assert weighed.rmse == pytest.approx(copied.rmse, rel=1e-8)
+    assert weighed.baseline_rmse == pytest.approx(copied.baseline_rmse, rel=1e-8)
+
+
+@pytest.mark.parametrize("how", HOW, ids=str)
+def test_order_and_source_of_rows_do_not_matter(how: dict[str, Any], tmp_path: Path) -> None:
+    table = sales(3).with_columns(day=pl.date(2024, 1, 1) + pl.duration(days=pl.col("day")))
+    shuffled = table.sample(fraction=1, shuffle=True, seed=1)
+    shuffled.write_csv(tmp_path / "t.csv")
+    shuffled.write_parquet(tmp_path / "t.parquet")
+    asked: dict[str, Any] = {"predict": "squared", "using": ["price", "kind"], **how}
+    known = dr.learn(table, **asked).record
+    assert known.held_out is not None
+    sources = [shuffled, tmp_path / "t.csv", tmp_path / "t.parquet", table.to_pandas()]
+    for source in sources:
+        again = dr.learn(source, **asked).record
+        assert again.held_out_by == known.held_out_by
+        assert again.held_out is not None
+        assert again.held_out[0].rows == known.held_out[0].rows
+        # The order of sums is another.
+        assert again.held_out[0].rmse == pytest.approx(known.held_out[0].rmse, rel=1e-12)
+
+
+def test_one_group_or_one_time_holds_nothing_out() -> None:
+    table = sales(4).with_columns(one=pl.lit("all"), day=pl.lit(7))
+    for how, what in (({"group": "one"}, "groups"), ({"time": "day"}, "different times")):
+        for more in ({}, {"lasso": 0.1}):
+            record = dr.learn(table, predict="squared", using="price", **how, **more).record
+            assert record.held_out is None
+            assert f"too few {what} to hold any out" in "\n".join(record.notes)
+
+
+def test_the_words_say_which_rows_were_never_seen(run: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    sales(5).write_csv(path)
+    asked = ("learn", path, "--predict=squared", "--using=price")
+    assert (
+        "on held-out rows of other groups, typical error (RMSE)" in run(*asked, "--group=shop").out
+    )
+    timed = run(*asked, "--time=day")
+    assert "on held-out rows, later in time, typical error (RMSE)" in " ".join(timed.out.split())
+    assert "2 reads of 240 rows" in timed.out
+    assert "on held-out rows, typical error (RMSE)" in run(*asked).out
+
+
+def test_how_rows_were_held_out_is_kept(tmp_path: Path) -> None:
+    for how, by in ((HOW[0], "group"), (HOW[1], "time"), ({}, "rows")):
+        model = dr.learn(sales(6), predict="squared", using="price", folds=4, **how)
+        model.save(tmp_path / "m.json")
+        kept = dr.load(tmp_path / "m.json").record.held_out_by
+        assert kept is not None
+        assert kept == model.record.held_out_by
+        assert (kept.by, kept.folds, kept.column) == (by, 4, next(iter(how.values()), None))
+        assert len(kept.cuts) == (3 if by == "time" else 0)
+
+
+def test_more_folds_than_rows_are_refused() -> None:
+    table = {"x": [1.0, 2.0, 4.0], "y": [1.0, 3.0, 2.0]}
+    with pytest.raises(LearningError, match=r"folds is 4, but there are 3 rows to learn from"):
+        dr.learn(table, predict="y", folds=4)
+    assert dr.learn(table, predict="y", folds=3).record.rows == 3
+    assert dr.learn(table, predict="y").record.rows == 3, "nobody asked for five"
+    weighed = {**table, "w": [2.0, 1.0, 1.0]}
+    assert dr.learn(weighed, predict="y", using="x", weight="w", folds=4).record.rows == 4
+    with pytest.raises(LearningError, match="leave out all but one"):
+        dr.learn(table, predict="y", group="x", time="x")
+
+
+# A given test table
+
+
+def test_a_given_table_is_what_the_figures_are_of(run: Callable[..., Any], tmp_path: Path) -> None:
+    table = sales(7)
+    learnt, test = table[:160], table[160:]
+    for loss in ("squared", "poisson", "logistic"):
+        asked: dict[str, Any] = {"predict": loss, "using": ["price", "kind"], "loss": loss}
+        model = dr.learn(learnt, hold_out=test, **asked)
+        plain = dr.learn(learnt, **asked)
+        assert model.weights.equals(plain.weights), "nothing is learnt from it"
+        compared = plain.compare(test).outputs[0]
+        held = model.record.held_out
+        assert held is not None
+        assert (held[0].rmse, held[0].rows) == (compared.rmse, 80)
+        assert held[0].baseline_rmse == compared.baseline_rmse
+        guess, actual = learnt[loss].cast(float).mean(), test[loss].cast(float).to_numpy()
+        known = math.sqrt(float(np.mean((guess - actual) ** 2)))
+        assert held[0].baseline_rmse == pytest.approx(known, rel=1e-12)
+        assert held[0].r2 == pytest.approx(1 - (held[0].rmse / known) ** 2, rel=1e-9)
+    learnt.write_csv(tmp_path / "learnt.csv")
+    test.write_csv(tmp_path / "test.csv")
+    asked = ("learn", tmp_path / "learnt.csv", "--predict=squared", "--using=price,kind")
+    said = run(*asked, "--hold-out", tmp_path / "test.csv", "--save", tmp_path / "m.json")
+    assert f"on the 80 rows of {tmp_path / 'test.csv'}, typical error" in " ".join(said.out.split())
+    kept = dr.load(tmp_path / "m.json").record.held_out_by
+    assert kept is not None
+    assert kept.table == str(tmp_path / "test.csv")
+
+
+def test_what_a_given_table_lacks_or_adds_is_said(
+    run: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    path = write(
+        "t.csv", "x,c,y\n" + "".join(f"{at % 7},{'ab'[at % 2]},{at % 5}\n" for at in range(50))
+    )
+    new = write("new.csv", "x,c,y\n1,z,2\n99,a,3\n,b,\n")
+    asked = ("learn", path, "--predict=y", "--using=x,c")
+    said = " ".join(run(*asked, "--hold-out", new).out.split())
+    assert "on the 2 rows of" in said
+    assert "new.csv: c has a level never seen in 1 of 3 rows" in said
+    assert "new.csv: x is out of the range learnt from in 1 of 3 rows" in said
+    refused = run(*asked, "--hold-out", path).refused()
+    assert "which is what is learnt from" in refused
+    lacking = write("lacking.csv", "x,y\n1,2\n")
+    assert "lacking.csv has no column 'c'" in run(*asked, "--hold-out", lacking).refused()
+    assert "no such file" in run(*asked, "--hold-out", "nowhere.csv").refused()
+    frame = pl.read_csv(path)
+    with pytest.raises(LearningError, match="which is what is learnt from"):
+        dr.learn(frame, predict="y", hold_out=frame)
+
+
+def test_few_rows_and_a_given_table_leave_no_word_of_rows_that_could_not_be_held_out() -> None:
+    one = pl.DataFrame({"x": [1.0], "y": [2.0]})
+    test = pl.DataFrame({"x": [1.0, 3.0], "y": [2.5, 5.0]})
+    record = dr.learn(one, predict="y", intercept=False, hold_out=test).record
+    assert "held" not in "\n".join(record.notes) + " "
+    assert record.held_out is not None
+    assert record.held_out[0].rmse == pytest.approx(math.sqrt((0.5**2 + 1) / 2), rel=1e-12)
+
+
+# Counts
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0, 1, 0, 3, 2], True),
+        ([0.0, 1.0, 0.0, 3.0, 2.0], True),
+        ([0, 1, 0, 1, 1], False),  # yes and no
+        ([1, 2, 5, 4, 3], False),  # grades
+        ([0, 100, 20, 40, 7], False),  # amounts
+        ([0.0, 1.0, 0.5, 3.0, 2.0], False),
+        ([0, 1, -1, 3, 2], False),
+    ],
+)
+def test_counts_learnt_as_amounts_are_told_of_poisson(values: list[float], told: bool) -> None:
+    table = pl.DataFrame({"x": range(40), "y": values * 8})
+    notes = "\n".join(dr.learn(table, predict="y").record.notes)
+    assert ("y looks like counts (whole numbers from 0 to 3, 1.2 on average)" in notes) == told
+    assert ("poisson" in notes) == told
+    if told:
+        asked: dict[str, Any] = {"predict": "y", "loss": "poisson"}
+        assert "looks like counts" not in "\n".join(dr.learn(table, **asked).record.notes)
