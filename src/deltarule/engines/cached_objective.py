@@ -7,7 +7,7 @@ Shapes: k outputs, t targets.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 
@@ -38,8 +38,8 @@ class FinalPass:
 class CachedObjective:
     """The rows as an objective that remembers its last look.
 
-    `fit` sums up how some rows fit weights. It looks once the largest average weight_delta has
-    been `near` or less, and when asked to.
+    `fit` sums up how some rows, which may be `trials`, fit weights. It looks once the largest
+    average weight_delta has been `near` or less, and when asked to.
     """
 
     rows: RowSource
@@ -47,6 +47,7 @@ class CachedObjective:
     loss: Loss
     fit: Callable[[Batch, Compared], Array]
     near: float
+    trials: bool = False
     has_hessian: bool = True
     seen: tuple[Weights, FinalPass] | None = field(default=None, init=False)
     _close: bool = field(default=False, init=False)
@@ -67,5 +68,10 @@ class CachedObjective:
                 found = batch.compare(self.model, self.loss, weights)
                 return FinalPass(batch.sum_by_fold(found), self.fit(batch, found))
 
-            self.seen = (weights, self.rows.total(at, by_fold=True))
+            def fit(batch: Batch) -> Array:
+                return self.fit(batch, batch.compare(self.model, self.loss, weights))
+
+            look = self.rows.total(at, by_fold=True)
+            # Rows of trials fit as the shares that they are, and are held out as single outcomes.
+            self.seen = weights, replace(look, fit=self.rows.total(fit)) if self.trials else look
         return self.seen[1]

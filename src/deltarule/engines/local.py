@@ -29,7 +29,8 @@ from deltarule.moments.standardize import Standardization
 from deltarule.rule.compare import Compared, Comparison
 from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Inputs, Linear, Mask, Weights
-from deltarule.tables.one_read import KEPT_CELLS, EncodedRows, Read, workers
+from deltarule.tables.encoded_rows import EncodedRows
+from deltarule.tables.one_read import KEPT_CELLS, Read, workers
 
 # Numbers that are asked at once, 8 MB of them, in not more rows than these. Python runs one thread
 # at a time, so two workers keep each other waiting between calls that are short: with 20 inputs a
