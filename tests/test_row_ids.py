@@ -135,8 +135,9 @@ def test_an_id_makes_the_order_of_rows_not_matter(how: dict[str, Any]) -> None:
 def test_an_id_is_no_input_and_is_told(run: Callable[..., Any], tmp_path: Path) -> None:
     table().write_csv(tmp_path / "t.csv")
     path = str(tmp_path / "t.csv")
-    assert run("learn", path, "--predict", "y", "--id", "code", "--save", "m.json").code == 0
-    model = dr.load("m.json")
+    saved = tmp_path / "m.json"
+    assert run("learn", path, "--predict", "y", "--id", "code", "--save", str(saved)).code == 0
+    model = dr.load(saved)
     assert [column.name for column in model.record.contract.columns] == ["x"]
     assert model.record.fold_by == "code"
     assert model.record.held_out_by is not None

@@ -102,3 +102,55 @@ def test_weights_that_are_no_trials_leave_rows_what_they_are() -> None:
     record = learnt(table).record
     assert (record.rows, record.examples) == (3.0, 3)
     assert "one read of 3 rows, " in str(dr.Model(record))
+
+
+@pytest.mark.parametrize("loss_of", ["ridge 0", "auto", "lasso"])
+def test_trials_are_held_out_as_rows_written_one_by_one(loss_of: str) -> None:
+    """A trial's share of the noise is in its own outcome alone, so shares must be parted."""
+    rng = np.random.default_rng(1)
+    n, p = 60, 8
+    x, trials = rng.normal(size=(n, p)), rng.integers(1, 9, n)
+    won = rng.binomial(trials, 1 / (1 + np.exp(-x[:, 0])))
+    inputs = {f"x{at}": x[:, at] for at in range(p)}
+    table = pl.DataFrame({**inputs, "share": won / trials, "n": trials})
+    how = {"ridge 0": {"ridge": 0}, "auto": {}, "lasso": {"lasso": "auto"}}[loss_of]
+    model = dr.learn(table, predict="share", weight="n", loss="logistic", **how)
+    row = np.repeat(np.arange(n), trials)
+    y = np.concatenate([[1] * k + [0] * (m - k) for k, m in zip(won, trials, strict=True)])
+    losses = []
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(len(y))
+        written = pl.DataFrame({name: one[row] for name, one in inputs.items()} | {"y": y})[order]
+        known = dr.learn(written, predict="y", loss="logistic", **how).record.held_out
+        assert known is not None
+        assert known[0].loss is not None
+        losses.append([known[0].loss, known[0].baseline_loss, known[0].rmse])
+    assert model.record.held_out is not None
+    held = model.record.held_out[0]
+    found = np.array([held.loss, held.baseline_loss, held.rmse])
+    spread = np.std(losses, axis=0, ddof=1) + 0.002
+    assert (np.abs(found - np.mean(losses, axis=0)) < 5 * spread).all(), (found, losses)
+    # The fit is that of the shares.
+    assert model.record.rows == trials.sum()
+    plain = dr.learn(table, predict="share", weight="n", loss="logistic", ridge=0)
+    known_fit = sm.GLM(
+        np.column_stack([won, trials - won]), sm.add_constant(x), family=sm.families.Binomial()
+    ).fit()
+    assert plain.record.fit[0].deviance == pytest.approx(known_fit.deviance, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    "learner", [{}, {"learner": "adam", "steps": 60}, {"batch": 20, "epochs": 3}]
+)
+def test_outcomes_of_trials_add_up_to_their_shares(learner: dict[str, object]) -> None:
+    model = learnt(ARMS, **learner)
+    assert model.record.held_out is not None
+    held = model.record.held_out[0]
+    assert held.classes is not None
+    assert held.classes.rows == 2900
+    yes = sum(held.classes.confusion[1])
+    assert yes == pytest.approx(0.1 * 1000 + 0.13 * 1000 + 0.11 * 900, rel=1e-12)
+    # Of 2,900 trials with three effects, some 3 / 2,900 is lost to not knowing them.
+    assert held.loss is not None
+    assert model.record.fit[0].log_likelihood is not None
+    assert held.loss > -model.record.fit[0].log_likelihood / 2900

@@ -189,9 +189,9 @@ def test_folds_never_change() -> None:
 
 
 def test_numbers_of_rows_are_keys_wherever_blocks_begin() -> None:
-    whole = fold_of(np.arange(1.0, 10_001.0), 7)
-    assert fold_of_rows(1, 10_000, 7).tolist() == whole.tolist()
-    assert fold_of_rows(5_000, 5_001, 7).tolist() == whole[4999:].tolist()
+    whole = fold_of(np.arange(1.0, 40_001.0), 7)
+    assert fold_of_rows(1, 40_000, 7).tolist() == whole.tolist()
+    assert fold_of_rows(5_000, 35_001, 7).tolist() == whole[4999:].tolist()
     assert fold_of_rows(9, 0, 7).tolist() == []
 
 
@@ -280,3 +280,30 @@ def test_entries_keep_to_their_rows() -> None:
 def test_text_keys_are_the_first_digits_of_md5() -> None:
     # RFC 1321: MD5("") = d41d8cd9..., MD5("abc") = 90015098...
     assert text_keys(["", "abc"]).tolist() == [0xD41D8CD9, 0x90015098]
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 400), st.floats(0, 1)), min_size=1, max_size=20),
+    folds=st.integers(2, 12),
+)
+def test_outcomes_of_trials_add_up_to_their_share(
+    rows: list[tuple[int, float]], folds: int
+) -> None:
+    weights, shares = (np.array(one, dtype=float) for one in zip(*rows, strict=True))
+    entries = RowKeys(len(rows), copies=True, trials=True).entries(folds, weights, target=shares)
+    if weights.max() <= 1:
+        assert entries.target is None
+        return
+    assert entries.row is not None
+    assert entries.weights is not None
+    assert entries.target is not None
+    assert (np.diff(entries.row) >= 0).all()
+    assert np.bincount(entries.row, entries.weights, len(rows)).tolist() == weights.tolist()
+    yes = np.bincount(entries.row, entries.weights * entries.target, len(rows))
+    np.testing.assert_allclose(yes, weights * shares, rtol=1e-9, atol=1e-9)
+    # No more than one trial of a row is neither yes nor no.
+    between = (entries.target > 0) & (entries.target < 1)
+    assert np.bincount(entries.row[between], entries.weights[between], len(rows)).max() <= 1
+    parts = [entries.each_in([fold], weights) for fold in range(folds)]
+    share = [entries.target_in([fold], shares) for fold in range(folds)]
+    np.testing.assert_allclose(np.sum(np.multiply(parts, share), axis=0), yes, atol=1e-9)

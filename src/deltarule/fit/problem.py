@@ -351,4 +351,5 @@ class FitProblem:
     def looking(self, losses: Sequence[Loss], near: float = 0.0) -> CachedObjective:
         """The rows as an objective that near the end looks at all there is to know of them."""
         assert self.rows is not None, "losses other than squared need rows"
-        return CachedObjective(self.rows, self.model, self.loss, self.fitting(losses).sums, near)
+        fit, trials = self.fitting(losses).sums, self.read.plan.trials
+        return CachedObjective(self.rows, self.model, self.loss, fit, near, trials)

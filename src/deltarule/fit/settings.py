@@ -365,6 +365,7 @@ class Settings:
                 for target, loss in zip(self.targets, self.losses, strict=True)
             },
             row_weight=self.weight,
+            trials=self.losses == ["logistic"],
             drop_missing=self.missing == "drop",
             intercept=self.intercept,
             keep_constant=not self.intercept or self.alpha is not None,

@@ -173,7 +173,9 @@ def _tally(chunk: Block, tidy: CleanBlock, frame: Origin, folds: int) -> Sums | 
     """The sums; None where a number's square is not finite."""
     m = len(tidy.numbers)
     n = len(chunk) - tidy.causes.total()
-    entries = chunk.row_keys.entries(folds, tidy.row_weights, tidy.kept)
+    keys = chunk.row_keys
+    target = whole(tidy.numbers[chunk.targets]) if keys.trials else None
+    entries = keys.entries(folds, tidy.row_weights, tidy.kept, target=target)
     columns = [*tidy.numbers, *tidy.gaps.values()]
     sums = Sums(
         frame=frame,
@@ -185,7 +187,7 @@ def _tally(chunk: Block, tidy: CleanBlock, frame: Origin, folds: int) -> Sums | 
         causes=tidy.causes,
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        sums.gram = _gram(columns, tidy.row_weights, entries, frame, folds, sums)
+        sums.gram = _gram(chunk, tidy, columns, entries, folds, sums)
         if not np.isfinite(sums.gram.diagonal(axis1=1, axis2=2)).all():
             return None
         for number in tidy.gaps:
@@ -196,13 +198,14 @@ def _tally(chunk: Block, tidy: CleanBlock, frame: Origin, folds: int) -> Sums | 
 
 
 def _gram(
+    chunk: Block,
+    tidy: CleanBlock,
     columns: Sequence[Column],
-    row_weights: Array | None,
     entries: FoldEntries,
-    frame: Origin,
     folds: int,
     sums: Sums,
 ) -> Array:
+    frame = sums.frame
     m, n = len(frame.shift), len(entries)
     width = 1 + len(columns)
     some = max(min(BLOCK_CELLS // width, BLOCK), 256)
@@ -210,7 +213,7 @@ def _gram(
     shift = np.concatenate([[0.0], frame.shift, np.zeros(len(columns) - m)])
     rescaled = np.flatnonzero(frame.scale != 1).tolist()
     gram = np.zeros((folds, width, width))
-    weights = entries.each(row_weights)
+    weights = entries.each(tidy.row_weights)
     for start in range(0, n, some):
         span = slice(start, min(start + some, n))
         sort = entries.block(span)
@@ -225,6 +228,8 @@ def _gram(
                 sums.high[at] = max(sums.high[at], here.max())
             # mode="clip" skips take's buffer; the rows are within range anyway.
             np.take(here, sort.place, out=values, mode="clip")
+        if entries.target is not None:
+            block[:, 1 + chunk.targets] = entries.target[span][sort.order]
         each = None if weights is None else np.sqrt(weights[span][sort.order])
         for of, fold in sort.spans.items():
             # In one piece: of another np.dot makes two copies, and takes twice as long. And np.dot
@@ -257,6 +262,9 @@ def _group(
         for at, column in enumerate(columns)
     ]
     measured = [entries.of(column) for column in measured]
+    if entries.target is not None:
+        at = chunk.targets
+        measured[at] = (entries.target - frame.shift[at]) / frame.scale[at]
     all_codes = [entries.of(codes) for codes in tidy.categories]
     keys = []
     for category, codes in zip(chunk.categories, all_codes, strict=True):

@@ -24,6 +24,10 @@ hashed, and what their counts n stray from even says how far all copies do, as a
 
     copies in a fold = w / folds + (n - SURE / folds) * sqrt(w / SURE), rounded so that they add up
 
+Copies that are trials are a yes or a no each, where their row has the share of yes: first those
+that are yes, then one with what is left of the share, if any, then those that are no. The first
+kind that there is has the row's key, the next u - 1, the third u - 2.
+
 Shapes: n rows; e entries, a row and a fold that has some of its copies.
 """
 
@@ -49,11 +53,14 @@ NO_GROUP = -1.0
 
 # The fractional parts of powers of 1 / 1.618... and 1 / 1.3247...: multiples of them spread evenly.
 C0, C1, C2 = 0.6180339887498949, 0.7548776662466927, 0.5698402909980532
-# Keys hashed at once, so that all they need stays in cache. Measured: 7 ns a key; of whole columns
-# at a time 24.
-BLOCK = 4096
-# Copies of a row that are hashed one by one.
+# Keys hashed at once: five arrays of 128 KB stay in cache, 5 ns a key, and of whole columns 24. Of
+# fewer it takes 8, and many short calls keep other threads waiting.
+BLOCK = 16_384
+# Rows whose copies are hashed at once, and copies of a row that are hashed one by one.
+COPIED_ROWS = 4096
 SURE = 128
+# Of trials, a count this near a whole number is one: shares are quotients.
+NEARLY = 1e-12
 # The microseconds of a day, and one over them: a product is the same in every engine, where polars
 # divides by multiplying and others do not.
 DAY, PER_DAY = 86_400_000_000, 1.1574074074074074e-11
@@ -145,12 +152,14 @@ class FoldEntries:
     """The folds of rows; of a row whose copies are in several, an entry for each of these.
 
     Shapes:  fold (e,); row (e,) in order, None where each row is one entry; weights (e,), what an
-             entry counts for, None where that is what its row does
+             entry counts for, None where that is what its row does; target (e,), the yes or no of
+             trials, None where it is the row's
     """
 
     fold: Folds
     row: Numbers | None = None
     weights: Array | None = None
+    target: Array | None = None
 
     def __len__(self) -> int:
         return len(self.fold)
@@ -160,14 +169,16 @@ class FoldEntries:
         if self.row is None or self.weights is None:
             return FoldEntries(self.fold[keep])
         mine, number = keep[self.row], np.cumsum(keep) - 1
-        return FoldEntries(self.fold[mine], number[self.row[mine]], self.weights[mine])
+        target = None if self.target is None else self.target[mine]
+        return FoldEntries(self.fold[mine], number[self.row[mine]], self.weights[mine], target)
 
     def within(self, folds: Sequence[int]) -> "FoldEntries":
         """Those of some folds, of rows that may have none of them."""
         mine = np.isin(self.fold, folds)
         rows = np.arange(len(self)) if self.row is None else self.row
         weights = np.ones(len(self)) if self.weights is None else self.weights
-        return FoldEntries(self.fold[mine], rows[mine], weights[mine])
+        target = None if self.target is None else self.target[mine]
+        return FoldEntries(self.fold[mine], rows[mine], weights[mine], target)
 
     def each_in(self, folds: Sequence[int], each: Array) -> Array:
         """What of each row is in these folds, (n,), of rows that count for `each` in all."""
@@ -176,6 +187,16 @@ class FoldEntries:
             return np.where(mine, each, 0.0)
         found = np.bincount(self.row[mine], self.weights[mine], minlength=len(each))
         return found.astype(np.float64)
+
+    def target_in(self, folds: Sequence[int], targets: Array) -> Array:
+        """The target of each row, (n,), by its copies in these folds, for one of `targets`."""
+        if self.row is None or self.weights is None or self.target is None:
+            return targets
+        mine = np.isin(self.fold, folds)
+        row, each = self.row[mine], self.weights[mine]
+        yes = np.bincount(row, each * self.target[mine], minlength=len(targets))
+        of = np.bincount(row, each, minlength=len(targets))
+        return np.divide(yes, of, out=targets.copy(), where=of > 0)
 
     def of(self, rows: NDArray[Number]) -> NDArray[Number]:
         """What there is of each row, (n,), for each entry: (e,)."""
@@ -223,6 +244,8 @@ class RowKeys:
     periods: Folds | None = None
     copies: bool = False
     """Whether row weights are all whole numbers, which count copies that are held out apart."""
+    trials: bool = False
+    """Whether copies are trials, of which the target is the share of yes."""
 
     @property
     def homeless(self) -> Mask | None:
@@ -233,9 +256,17 @@ class RowKeys:
         return homeless if homeless.any() else None
 
     def entries(
-        self, folds: int, row_weights: Array | None = None, kept: Numbers | None = None
+        self,
+        folds: int,
+        row_weights: Array | None = None,
+        kept: Numbers | None = None,
+        *,
+        target: Array | None = None,
     ) -> FoldEntries:
-        """The folds of the rows, or of those `kept`, which count for `row_weights`."""
+        """The folds of the rows, or of those `kept`, which count for `row_weights`.
+
+        Of trials the `target` is theirs, too.
+        """
         if self.periods is not None:
             return FoldEntries(self.periods if kept is None else self.periods[kept])
         copied = self.copies and row_weights is not None and row_weights.max(initial=0.0) > 1
@@ -247,19 +278,45 @@ class RowKeys:
         keys = keys if kept is None else keys[kept]
         if not copied or row_weights is None:
             return FoldEntries(fold_of(keys, folds))
-        starts = range(0, len(keys), BLOCK)
-        parts = [
-            _copies(keys[at : at + BLOCK], row_weights[at : at + BLOCK], folds) for at in starts
-        ]
-        return FoldEntries(
-            np.concatenate([fold for _, fold, _ in parts]),
-            np.concatenate([row + at for at, (row, _, _) in zip(starts, parts, strict=True)]),
-            np.concatenate([counts for _, _, counts in parts]),
-        )
+        if not self.trials or target is None:
+            return _copies(keys, row_weights, folds)
+        row, yes, each, keys = _outcomes(keys, row_weights, target)
+        found = _copies(keys, each, folds)
+        assert found.row is not None, "copies are of rows"
+        return FoldEntries(found.fold, row[found.row], found.weights, yes[found.row])
 
 
-def _copies(keys: Array, weights: Array, folds: int) -> tuple[Numbers, Folds, Array]:
-    """Entries of rows whose weights count copies: their row, fold and how many they are.
+def _outcomes(keys: Array, weights: Array, shares: Array) -> tuple[Numbers, Array, Array, Array]:
+    """Rows of trials as rows of one outcome: of which row, their target, weight and key, (o,) each.
+
+    Of 3 trials of which 0.4 are yes, one is, one is not, and one is a yes of 0.2.
+    """
+    count = weights * np.clip(np.nan_to_num(shares), 0.0, 1.0)
+    yes = np.where(np.abs(count - np.round(count)) < NEARLY * weights, np.round(count), count)
+    part = yes % 1
+    some = np.column_stack([yes - part, part > 0, weights - np.ceil(yes)])
+    u = hash_of(keys)
+    targets = np.column_stack([np.ones(len(keys)), part, np.zeros(len(keys))])
+    row, kind = np.nonzero(some)
+    before = (np.cumsum(some > 0, axis=1) - 1)[row, kind]
+    own = np.where(before == 0, keys[row], u[row] - before)
+    return row, targets[row, kind], some[row, kind], own
+
+
+def _copies(keys: Array, weights: Array, folds: int) -> FoldEntries:
+    """Entries of rows whose weights count copies."""
+    starts = range(0, len(keys), COPIED_ROWS)
+    spans = [slice(at, at + COPIED_ROWS) for at in starts]
+    parts = [_copies_of_some(keys[span], weights[span], folds) for span in spans]
+    return FoldEntries(
+        np.concatenate([fold for _, fold, _ in parts]),
+        np.concatenate([row + at for at, (row, _, _) in zip(starts, parts, strict=True)]),
+        np.concatenate([counts for _, _, counts in parts]),
+    )
+
+
+def _copies_of_some(keys: Array, weights: Array, folds: int) -> tuple[Numbers, Folds, Array]:
+    """The row, fold and number of the copies of some rows.
 
     Shapes:  keys, weights (n,) -> (e,) each
     """

@@ -104,3 +104,13 @@ def check_exposure(series: pl.Series, *, where: str, row: int) -> None:
             f"{where}, row {row + at + 1}: an exposure of {values[at]:g} is below 0: "
             "fix or remove that row"
         )
+
+
+class FractionError(Exception):
+    """A row weight that is no whole number, where those of the first rows are."""
+
+
+def all_whole(weights: pl.Series) -> bool:
+    """Whether row weights are all whole numbers."""
+    values = weights.cast(pl.Float64, strict=False).drop_nulls()
+    return bool((values == values.floor()).all())

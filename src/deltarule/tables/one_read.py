@@ -5,11 +5,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from deltarule.errors import (
@@ -18,20 +16,19 @@ from deltarule.errors import (
 )
 from deltarule.moments.accumulate import Accumulator, Sums, accumulate
 from deltarule.moments.block import Block, InfiniteError, Origin
-from deltarule.moments.chunked_array import ChunkedArray
-from deltarule.moments.design_matrix import CategoryCodes
-from deltarule.moments.folds import FoldEntries, Folds
+from deltarule.moments.folds import FoldEntries
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.splits import SplitScheme
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.cast import row_weights_of
+from deltarule.tables.cast import FractionError, row_weights_of
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.date_columns import Later, first_cells
+from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import Times
 from deltarule.tables.left_out import infinite, nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
-from deltarule.tables.plan import FractionError, Plan, plan
+from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import LARGEST_SUMS, Request
 from deltarule.tables.row_ids import id_notes
@@ -151,14 +148,14 @@ class Read:
         every = np.concatenate([centre, np.zeros(len(self.schema.outputs))])
         return replace(self, folds=[fold.about(every) for fold in self.folds], centre=centre)
 
-    def some_rows(self) -> Iterator["EncodedRows"]:
+    def some_rows(self) -> Iterator[EncodedRows]:
         """The rows to judge by, encoded, some at a time."""
         at_once = max(1, ENCODED_CELLS // max(1, len(self.schema.inputs)))
         for frame in self.drawn:
             for start in range(0, frame.height, at_once):
                 yield self.encoded(frame[start : start + at_once], start)
 
-    def rows(self) -> Iterator["EncodedRows"]:
+    def rows(self) -> Iterator[EncodedRows]:
         """All rows again, encoded: those in memory, or by another read."""
         for frame, row in self.parts():
             yield self.encoded(frame, row)
@@ -171,7 +168,7 @@ class Read:
             yield frame, row
             row += frame.height
 
-    def encoded(self, frame: pl.DataFrame, row: int) -> "EncodedRows":
+    def encoded(self, frame: pl.DataFrame, row: int) -> EncodedRows:
         """Rows as arrays."""
         name = self.source.name
         columns, noticed = self.schema.columns_of(frame, name=name, row=row)
@@ -201,7 +198,7 @@ class Read:
             targets,
             weights,
             lambda: self.plan.numbers_of_rows(frame, row=row),
-            lambda: self._entries(frame, row, weights),
+            lambda: self._entries(frame, row, weights, targets),
             offsets,
             bool(self.plan.asked.shifted),
             self.plan.clusters(frame),
@@ -210,136 +207,11 @@ class Read:
         kept = kept if self.centre is None else kept.about(self.centre)
         return kept if self.within is None else kept.of_folds(self.within)
 
-    def _entries(self, frame: pl.DataFrame, row: int, weights: Array | None) -> FoldEntries:
+    def _entries(
+        self, frame: pl.DataFrame, row: int, weights: Array | None, targets: Array
+    ) -> FoldEntries:
         keys = self.plan.keys(frame, name=self.source.name, row=row)
-        return keys.entries(self.plan.asked.folds, weights)
-
-
-@dataclass(frozen=True)
-class EncodedRows:
-    """Rows as arrays: each input (n,), targets (n, k); row weights, row numbers (n,).
-
-    `entries` are their folds, of which a row whose weight counts copies may have several: `apart`
-    are the same rows, once for each of their folds.
-
-    The many levels of a category are one column of codes.
-
-    `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
-    from them. `clusters` (n,) says which rows belong together, where that is asked.
-
-    What is costly and not always wanted is worked out when it is asked for.
-    """
-
-    columns: Sequence[ChunkedArray | CategoryCodes]
-    targets: Array
-    row_weights: Array | None
-    counted: Callable[[], NDArray[np.intp]]
-    placed: Callable[[], FoldEntries]
-    added: Array | None = None
-    shifted: bool = False
-    clusters: pl.Series | None = None
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    @cached_property
-    def inputs(self) -> Array:
-        """All inputs, (n, p)."""
-        inputs = np.empty((len(self), self.width), order="F")
-        for at, column in self.places():
-            if isinstance(column, CategoryCodes):
-                inputs[:, at : at + column.levels] = column.dense
-            else:
-                inputs[:, at] = column.whole
-        return inputs
-
-    @property
-    def width(self) -> int:
-        """How many inputs there are."""
-        return sum(one.levels if isinstance(one, CategoryCodes) else 1 for one in self.columns)
-
-    def places(self) -> list[tuple[int, ChunkedArray | CategoryCodes]]:
-        """The columns, each with the place of its first input."""
-        found, start = [], 0
-        for one in self.columns:
-            found.append((start, one))
-            start += one.levels if isinstance(one, CategoryCodes) else 1
-        return found
-
-    @cached_property
-    def number(self) -> NDArray[np.intp]:
-        """Where in the table each row stands, from 0."""
-        return self.counted()
-
-    @cached_property
-    def entries(self) -> FoldEntries:
-        """The folds of the rows."""
-        return self.placed()
-
-    @property
-    def fold(self) -> Folds:
-        """The fold of each row, of rows that are `apart`."""
-        assert self.entries.row is None, "copies of a row may be in several folds"
-        return self.entries.fold
-
-    @property
-    def apart(self) -> "EncodedRows":
-        """The rows once for each fold that has some of their copies, which they then count for."""
-        entries = self.entries
-        if entries.row is None:
-            return self
-        some = self._taken(entries.row, lambda: FoldEntries(entries.fold))
-        return replace(some, row_weights=entries.weights)
-
-    @property
-    def offsets(self) -> Array | None:
-        """What is to be added to the scores, (n,), unless targets are measured from it."""
-        return None if self.shifted else self.added
-
-    def only(self, keep: Mask) -> "EncodedRows":
-        """Those of the rows that a mask (n,) keeps."""
-        return self._taken(keep, lambda: self.entries.only(keep))
-
-    def about(self, centre: Array) -> "EncodedRows":
-        """The same with numbers that are measured from these values, (p,); levels have none."""
-        columns = [
-            one
-            if isinstance(one, CategoryCodes) or not centre[at]
-            else ChunkedArray((one.whole - centre[at],))
-            for at, one in self.places()
-        ]
-        return replace(self, columns=columns)
-
-    def of_folds(self, folds: Sequence[int]) -> "EncodedRows":
-        """The rows that some of these folds have, which count for what these have of them."""
-        entries = self.entries
-        if entries.row is None:
-            return self.only(np.isin(entries.fold, folds))
-        each = np.ones(len(self)) if self.row_weights is None else self.row_weights
-        mine = entries.each_in(folds, each)
-        kept = mine > 0
-        some = self._taken(kept, lambda: entries.within(folds).only(kept))
-        return replace(some, row_weights=mine[kept])
-
-    def _taken(
-        self, rows: Mask | NDArray[np.intp], placed: Callable[[], FoldEntries]
-    ) -> "EncodedRows":
-        places = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return EncodedRows(
-            [
-                column[rows]
-                if isinstance(column, CategoryCodes)
-                else ChunkedArray((column.whole[rows],))
-                for column in self.columns
-            ],
-            self.targets[rows],
-            None if self.row_weights is None else self.row_weights[rows],
-            lambda: self.number[rows],
-            placed,
-            None if self.added is None else self.added[rows],
-            self.shifted,
-            None if self.clusters is None else self.clusters.gather(places),
-        )
+        return keys.entries(self.plan.asked.folds, weights, target=targets[:, 0])
 
 
 def read(

@@ -13,6 +13,8 @@ from deltarule.moments.chunked_array import ChunkedArray, Column, whole
 from deltarule.moments.folds import NO_GROUP, RowKeys
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import (
+    FractionError,
+    all_whole,
     check_exposure,
     class_names,
     numbers_of,
@@ -42,10 +44,6 @@ from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
 CLASSES_SHOW = 10
-
-
-class FractionError(Exception):
-    """A row weight that is no whole number, where those of the first rows are."""
 
 
 @dataclass
@@ -249,6 +247,11 @@ class Plan:
         values = frame[self._unused("(cluster)")].alias(self.asked.cluster or "")
         return values.fill_nan(None) if values.dtype.is_float() else values
 
+    @property
+    def trials(self) -> bool:
+        """Whether row weights count trials, of which the one target is the share of yes."""
+        return bool(self.asked.copies and self.asked.trials and len(self.amounts) == 1)
+
     def numbers_of_rows(self, frame: pl.DataFrame, *, row: int) -> NDArray[np.intp]:
         """Each row's number in reading order, from 0: (n,); `row` came before this batch."""
         if self.row_column in frame.columns:
@@ -261,18 +264,17 @@ class Plan:
         Errors:  ValueRefusedError for an infinite id, group or time
         """
         asked, rows = self.asked, frame.height
-        if self.fold_by is None and self.row_column not in frame.columns:
-            return RowKeys(rows, row + 1, copies=bool(asked.copies))
-        numbers = self.numbers_of_rows(frame, row=row).astype(np.float64) + 1
-        if self.fold_by is None:
-            return RowKeys(rows, keys=numbers, copies=bool(asked.copies))
-        by = frame[self.fold_column]
         where = f"{name}, column '{asked.id or asked.group or asked.time}'"
         if asked.time is not None:
+            by = frame[self.fold_column]
             return RowKeys(rows, periods=folds_by_time(by, self.cuts, where=where, row=row))
-        gaps = NO_GROUP if asked.id is None else numbers
-        keys = keys_of(by, gaps, where=where, row=row)
-        return RowKeys(rows, keys=keys, copies=bool(asked.copies))
+        keys = None
+        if self.fold_by is not None or self.row_column in frame.columns:
+            keys = self.numbers_of_rows(frame, row=row).astype(np.float64) + 1
+        if self.fold_by is not None:
+            gaps = keys if asked.group is None and keys is not None else NO_GROUP
+            keys = keys_of(frame[self.fold_column], gaps, where=where, row=row)
+        return RowKeys(rows, row + 1, keys, copies=bool(asked.copies), trials=self.trials)
 
 
 def plan(
@@ -366,7 +368,7 @@ def plan(
         _check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
     if asked.copies is None:
         apart_ = asked.row_weight is not None and asked.group is None and asked.time is None
-        made.asked = replace(made.asked, copies=apart_ and _all_whole(view[weight[0]]))
+        made.asked = replace(made.asked, copies=apart_ and all_whole(view[weight[0]]))
     for term in inputs.terms:
         _place(term.name, view[term.name], made, counted or {})
         if term.expression is None and term.name in made.numbers and is_id(view[term.name]):
@@ -475,12 +477,6 @@ def _check_number(
         wrong = wrong.filter(wrong.cast(pl.Float64, strict=False).is_null())
     value = str(wrong[0] if len(wrong) else series.drop_nulls()[0])
     raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is{more}")
-
-
-def _all_whole(weights: pl.Series) -> bool:
-    """Whether row weights are all whole numbers."""
-    values = weights.cast(pl.Float64, strict=False).drop_nulls()
-    return bool((values == values.floor()).all())
 
 
 def kind_of(kind: pl.DataType) -> str:

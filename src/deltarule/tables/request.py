@@ -56,6 +56,8 @@ class Request:
     """How many levels of a category are kept; the others share one."""
     copies: bool | None = None
     """Whether row weights are all whole numbers, which count copies; None to tell by the look."""
+    trials: bool = False
+    """Whether row weights that count copies count trials, the target their share of yes."""
     texts: frozenset[str] = frozenset()
     """Columns that turned out to be text, though their first rows spell numbers."""
 
