@@ -38,7 +38,7 @@ class BoxQuadratic:
         """The best weights, to rounding; of those that are as good, some near to the start.
 
         >>> one = np.ones(1)
-        >>> quadratic = Quadratic(np.eye(1), 3 * one, one, -np.inf * one, np.inf * one)
+        >>> quadratic = BoxQuadratic(np.eye(1), 3 * one, one, -np.inf * one, np.inf * one)
         >>> quadratic.least(0 * one)
         array([2.])
         """
