@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass, replace
 import numpy as np
 
 from deltarule.engines.local import Batch, RowSource
-from deltarule.fit.sandwich import errors_of
+from deltarule.fit.sandwich import own_covariance
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
 from deltarule.moments.standardize import Standardization
@@ -25,15 +25,15 @@ from deltarule.rule.predict import Array, Linear
 SEPARATED = 1e-6
 
 
-def standard_errors(hessian: Array, standard: Standardization, *, intercept: bool) -> Array:
-    """Each own weight's standard error, the intercept last; NaN where the Hessian is singular.
+def covariance_of(hessian: Array, standard: Standardization, *, intercept: bool) -> Array:
+    """The covariance of own weights, the intercept last; NaN where the Hessian is singular.
 
-    At a dispersion of 1: times the root of another. Those of classes are of weights whose sum over
-    the classes is 0.
-    Shapes:  hessian (b, m, m), summed over rows -> (q, k)
+    At a dispersion of 1: times another. That of classes is of weights whose sum over the classes
+    is 0.
+    Shapes:  hessian (b, m, m), summed over rows -> (k, q, q)
     """
     jacobian = standard.jacobian(intercept=intercept)
-    return errors_of(inverses(hessian, len(jacobian)), jacobian)
+    return own_covariance(inverses(hessian, len(jacobian)), jacobian)
 
 
 def own_alphas(hessian: Array, standard: Standardization, *, intercept: bool) -> AlphaRange | None:

@@ -9,12 +9,13 @@ from deltarule.engines.local import PassObjective, RowPass, RowsInMemory
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.cross_validate import CrossValidation, FoldOptimum
-from deltarule.fit.deviance import own_alphas, standard_errors
+from deltarule.fit.deviance import covariance_of, own_alphas
 from deltarule.fit.fold_refit import none_refitted, refit
 from deltarule.fit.iterate import Iteration
 from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
-from deltarule.fit.sandwich import kind_of, robust_errors, score_rows
+from deltarule.fit.sandwich import errors_of as roots_of
+from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows
 from deltarule.fit.smoothing import JUDGED, narrowed
 from deltarule.losses.registry import together
 from deltarule.model.record import FitRecord
@@ -58,9 +59,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     except OverflowError:
         raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
     clusters = ClusterSums.of(task.read.plan.asked.cluster, errors_of(task))
-    found = np.full((p + 1, 1), np.nan)
-    if known:
-        found = _errors(task, weights, hessian, fit, clusters)
+    covariance = _covariance(task, weights, hessian, fit, clusters) if known else None
+    errors = None if covariance is None else roots_of(covariance)
     judge = CrossValidation(
         task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks
     )
@@ -89,8 +89,9 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         fit=fit,
         held_out=held_out,
         guess=None if task.guessing is None else task.loss.inverse_link(fitting.null[None])[0],
-        error=found[:p] if known else None,
-        intercept_error=found[p] if known and task.model.intercept else None,
+        error=None if errors is None else errors[:p],
+        intercept_error=None if errors is None or not intercept else errors[p],
+        covariance=covariance,
         # With a non-smooth loss the Hessian does not predict the next step.
         clusters=clusters if known else None,
         alphas=None if sharp else own_alphas(average, task.outward, intercept=intercept),
@@ -134,14 +135,14 @@ def errors_of(task: FitProblem) -> str:
     return asked if asked == "classical" else kind_of(asked, coupled=coupled)
 
 
-def _errors(
+def _covariance(
     task: FitProblem,
     weights: Weights,
     hessian: Array,
     fit: Sequence[FitRecord],
     clusters: ClusterSums | None,
 ) -> Array:
-    """Each own weight's standard error, the intercept last, NaN where unknown: (q, k).
+    """The covariance of own weights, the intercept last, NaN where unknown: (k, q, q).
 
     With a non-canonical link the expected Hessian differs from the observed one.
     """
@@ -154,13 +155,13 @@ def _errors(
         hessian = found
     if errors_of(task) not in ("classical", ""):
         return _robust(task, weights, actual, hessian, clusters)
-    each = standard_errors(hessian, task.outward, intercept=task.model.intercept)
+    each = covariance_of(hessian, task.outward, intercept=task.model.intercept)
     if all(loss.dispersion == "known" for loss in task.losses):
         return each
     known = [loss.dispersion == "known" for loss in task.losses]
     dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
-    errors: Array = each * np.sqrt(np.array(dispersion, dtype=float))
-    return errors
+    covariance: Array = each * np.array(dispersion, dtype=float)[:, None, None]
+    return covariance
 
 
 def _robust(
@@ -178,7 +179,7 @@ def _robust(
         rows.passes += 1
         rows = RowPass(task.read, task.standard)
     q = len(task.problem.mean) + task.model.intercept
-    return robust_errors(
+    return robust_covariance(
         inverses(hessian, q),
         score_rows(rows, task.model, task.loss, weights),
         task.outward,

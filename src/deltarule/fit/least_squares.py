@@ -9,9 +9,9 @@ from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
 from deltarule.fit.penalties import Choice, Penalties
-from deltarule.fit.sandwich import ScoreRows, kind_of, robust_errors
+from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covariance
 from deltarule.fit.settings import Strength
-from deltarule.model.record import FitRecord
+from deltarule.model.record import MOST_COVARIANCES, FitRecord
 from deltarule.moments.inference import Fit, design, input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
@@ -90,6 +90,7 @@ def solve_least_squares(
         held_out=None if path is None else held_out_by(path, chosen, learnt),
         error=certain.error,
         intercept_error=certain.intercept_error,
+        covariance=certain.covariance,
         freedom=certain.freedom,
         errors=errors,
         clusters=certain.clusters,
@@ -127,13 +128,15 @@ def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> l
 class StandardErrors:
     """Standard errors of least squares.
 
-    Shapes:  error (p, k), intercept_error (k,), NaN where unknown; None where nothing is
+    Shapes:  error (p, k), intercept_error (k,), covariance (k, p + 1, p + 1), the intercept last;
+             NaN where unknown; None where nothing is
     """
 
     error: Array | None
     intercept_error: Array | None
     freedom: float
     clusters: ClusterSums | None = None
+    covariance: Array | None = None
 
     @classmethod
     def unknown(cls) -> "StandardErrors":
@@ -208,7 +211,7 @@ class LeastSquaresFit:
         if self.free.intercept and not self.null.size:
             mean = (self.centre + self.origin) / self.unit
             of_intercept = s * np.sqrt(intercept_variance(self.inverse, mean, self.free.rows))
-        return StandardErrors(error, of_intercept, self.freedom)
+        return StandardErrors(error, of_intercept, self.freedom, covariance=self._covariance(s))
 
     def robust(self, read: Read, kind: str) -> StandardErrors:
         """Robust standard errors (the sandwich), by another pass over all rows."""
@@ -223,7 +226,7 @@ class LeastSquaresFit:
             bread[0, -1, -1] = 1 / self.free.rows
         k = len(self.asked.targets)
         clusters = ClusterSums.of(read.plan.asked.cluster, kind)
-        own = robust_errors(
+        covariance = robust_covariance(
             np.repeat(bread, k, axis=0),
             self._slopes(read, standard),
             outward,
@@ -231,6 +234,7 @@ class LeastSquaresFit:
             intercept=intercept,
             sums=clusters,
         )
+        own = errors_of(covariance)
         error = np.full((len(self.asked.inputs), k), np.nan)
         known = np.isfinite(input_variance(self.inverse, self.null))
         error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
@@ -238,7 +242,32 @@ class LeastSquaresFit:
         of_intercept = own[-1] if intercept and not self.null.size else unknown
         # As in statsmodels: with G clusters the degrees of freedom are G - 1.
         freedom = self.freedom if clusters is None else clusters.count - 1.0
-        return StandardErrors(error, of_intercept, freedom, clusters)
+        return StandardErrors(error, of_intercept, freedom, clusters, self._placed(covariance))
+
+    def _covariance(self, s: Array) -> Array | None:
+        """The classical covariance of own weights, for residuals of s (k,)."""
+        if (len(self.unit) + self.free.intercept) * len(s) > MOST_COVARIANCES:
+            return None  # before it is computed
+        inner = self.inverse / np.outer(self.unit, self.unit)
+        if self.free.intercept:
+            mean = self.centre + self.origin
+            border = -inner @ mean
+            corner = 1 / self.free.rows - mean @ border
+            inner = np.block([[inner, border[:, None]], [border[None], np.array([[corner]])]])
+        return self._placed(inner * (s**2)[:, None, None])
+
+    def _placed(self, free: Array) -> Array | None:
+        """The covariance of the inputs free to learn among all, NaN for others: (k, q, q).
+
+        None of more weights than are kept.
+        """
+        count = len(self.asked.inputs) + self.asked.intercept
+        if count * len(free) > MOST_COVARIANCES:
+            return None
+        where = [*np.flatnonzero(~self.asked.held), *[count - 1] * self.free.intercept]
+        placed = np.full((len(free), count, count), np.nan)
+        placed[:, np.array(where)[:, None], where] = free
+        return placed
 
     @property
     def centre(self) -> Array:

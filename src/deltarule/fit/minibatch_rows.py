@@ -1,8 +1,8 @@
 """Minibatch source: rows in shuffled batches, in memory or by reading the table at each epoch.
 
 In memory, an epoch's order is a permutation of all rows. A streamed table is read at each epoch,
-and its rows are shuffled within blocks of `BLOCK`: the blocks keep their order. Either order depends
-on the seed and the epoch's number alone.
+its rows shuffled within blocks of `BLOCK`: the blocks keep their order. Either order depends on the
+seed and the epoch's number alone.
 
 Shapes: n rows, p inputs, k outputs.
 """

@@ -377,7 +377,7 @@ def _from_library(table: Any) -> tuple[Source, Back]:
             collected = native.collect("polars").to_native()
         return _held(collected), _as_it_is
     raise ReadError(
-        f"a {type(table).__name__} is no table: "
+        f"{type(table).__name__} is no kind of table: "
         "give a path, a dataframe, a dict of columns or a list of dicts"
     )
 

@@ -18,8 +18,8 @@ from deltarule.tables.column_names import column
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.files.dialect import DialectRequest
 from deltarule.tables.files.dictionaries import arrow_dictionaries, parquet_dictionaries
-from deltarule.tables.files.encoding import CHUNK
 from deltarule.tables.files.json_source import read_json, scan_lines
+from deltarule.tables.files.packed import CHUNK
 from deltarule.tables.files.sniff import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
 from deltarule.tables.polars_source import (
     PROBLEMS,
