@@ -18,7 +18,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import deltarule as dr
-from deltarule.errors import ColumnError, DeltaruleError, EmptyError, ReadError, TableError
+from deltarule.errors import (
+    ColumnError,
+    DeltaruleError,
+    EmptyError,
+    LearningError,
+    ReadError,
+    TableError,
+)
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS
 
@@ -133,6 +140,11 @@ def test_what_is_no_table_is_refused_in_one_line(table: Any) -> None:
     with pytest.raises(TableError) as refused:
         dr.learn(table, predict="y")
     assert "\n" not in str(refused.value)
+
+
+def test_no_table_at_all_is_asked_for() -> None:
+    with pytest.raises(LearningError, match="give the table first"):
+        dr.learn(predict="y")
 
 
 @pytest.mark.parametrize(

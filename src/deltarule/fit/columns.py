@@ -10,10 +10,11 @@ from deltarule.errors import ColumnError
 from deltarule.fit.settings import whole, words_in
 from deltarule.model.record import ColumnRecord
 from deltarule.tables.frames import open_table
+from deltarule.tables.kinds import LeftOut
 from deltarule.tables.one_read import Keep, Progress, Read, read
 from deltarule.tables.plan import Plan, plan
 from deltarule.tables.request import MOST_LEVELS, Request
-from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
+from deltarule.tables.schema import MISSING, OTHER, Category, Number
 from deltarule.tables.terms import date_parts
 from deltarule.tables.text_columns import formatted
 from deltarule.views import html, text
@@ -156,10 +157,11 @@ def _category(column: Category) -> dict[str, Any]:
         done = f"{_made(column)}, {done}"
     if column.pooled:
         done += f"; {column.pooled:,} seen too seldom share {OTHER}"
-    missing = column.known.get(MISSING, 0.0)
-    if missing:
+    if MISSING in column.known:
         done += "; missing counts as a level"
-    return _row(column.name, "category", done, seen, missing)
+    elif column.missing:
+        done += f"; missing ones join {OTHER}"
+    return _row(column.name, "category", done, seen, column.missing)
 
 
 def _made(column: Number | Category) -> str:
