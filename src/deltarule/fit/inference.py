@@ -51,7 +51,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     p, intercept = len(task.problem.mean), task.model.intercept
     average = hessian / task.problem.rows
     sharp = task.rounds is not None and task.losses[0].dispersion == "unknown"
-    known = task.penalty is None and task.frozen is None
+    # Short of the best weights, curvature does not say how sure the weights are.
+    known = errors_of(task) != "" and stopped.reason in ("settled", "still")
     try:
         fitting = task.fitting(losses)
         fit = fitting.figures(task.rows, look.fit, p + intercept)
@@ -91,6 +92,7 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         guess=None if task.guessing is None else task.loss.inverse_link(fitting.null[None])[0],
         error=found[:p] if known else None,
         intercept_error=found[p] if known and task.model.intercept else None,
+        errors=outcome.errors if known else "",
         # Beside a kink curvature says nothing of the next step.
         clusters=clusters if known else None,
         alphas=None if sharp else own_alphas(average, task.outward, intercept=intercept),
