@@ -331,7 +331,7 @@ def test_held_out_error_of_descent_is_that_of_its_steps_taken_one_by_one(
     table = {"x": rng.normal(size=60), "z": rng.normal(size=60) * 3, "y": rng.normal(size=60)}
     asked: dict[str, Any] = {"predict": "y", "alpha": 0.01, "steps": 50}
     closed = dr.learn(table, **asked).record.held_out
-    monkeypatch.setattr("deltarule.solvers.least_squares.ClosedDescent.settles", False)
+    monkeypatch.setattr("deltarule.solvers.least_squares.ClosedFormDescent.settles", False)
     taken = dr.learn(table, **asked).record.held_out
     assert closed is not None
     assert taken is not None

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from deltarule.fit.rows import passes
 from deltarule.fit.stepping import beginning, task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
+from deltarule.engines import local
 from deltarule.engines.local import Batch, ByFold, PassObjective, RowPass, RowsInMemory
 from deltarule.fit import Run
 from deltarule.fit.cross_validate import steady
@@ -180,7 +180,7 @@ def test_whichever_worker_is_first_the_result_is_the_same_to_the_last_bit(
     frame = pl.concat([table(seed=seed) for seed in range(8)])
     found = []
     for workers in (1, 2, 5):
-        monkeypatch.setattr(passes, "workers", lambda workers=workers: workers)
+        monkeypatch.setattr(local, "workers", lambda workers=workers: workers)
         found.append(dr.learn(frame, predict="y", loss="logistic").record)
     one, *others = found
     for other in others:

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from deltarule.fit.rows import batches
 
 import deltarule as dr
 from deltarule.errors import LearningError
-from deltarule.fit import Run
+from deltarule.fit import Run, minibatch_rows
 from deltarule.fit.settings import Settings
 from deltarule.solvers.learners import LEARNERS
 
@@ -151,8 +150,8 @@ def test_too_large_an_alpha_names_one_that_is_not() -> None:
 @pytest.fixture
 def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is held, and a block is 100 rows."""
-    monkeypatch.setattr(batches, "HELD_CELLS", 0)
-    monkeypatch.setattr(batches, "BLOCK", 100)
+    monkeypatch.setattr(minibatch_rows, "HELD_CELLS", 0)
+    monkeypatch.setattr(minibatch_rows, "BLOCK", 100)
 
 
 @pytest.mark.usefixtures("streamed")
@@ -190,7 +189,7 @@ def test_in_the_tables_order_a_read_gives_the_steps_that_memory_gives(
     rows = table(250)
     asked = {**ASKED, "batch": 30, "epochs": 2, "shuffle": False}
     read = list(dr.steps(rows, **asked))
-    monkeypatch.setattr(batches, "HELD_CELLS", 10**6)
+    monkeypatch.setattr(minibatch_rows, "HELD_CELLS", 10**6)
     held = list(dr.steps(rows, **asked))
     assert len(read) == len(held) == 18
     for one, other in zip(read, held, strict=True):

@@ -460,7 +460,7 @@ def test_the_same_table_gives_the_same_bits_whatever_the_threads_do(
 
         return dawdling
 
-    monkeypatch.setattr(reading_module, "tally", late(accumulate))
+    monkeypatch.setattr(reading_module, "accumulate", late(accumulate))
     for _ in range(2):
         again = read(open_table(frame)[0], asked)
         assert all(map(same_bits, plain.folds, again.folds))

@@ -604,8 +604,8 @@ def test_several_losses_say_of_each_output_what_its_own_says() -> None:
         s, t = scores[:, [at]], targets[:, [at]]
         values += loss.value(s, t)
         assert np.array_equal(both.delta(scores, targets)[:, [at]], loss.delta(s, t))
-        assert np.array_equal(both.slope(scores, targets)[:, [at]], loss.hessian(s, t))
-        assert np.array_equal(both.slope(scores)[:, [at]], loss.hessian(s))
-        assert np.array_equal(both.mean(scores)[:, [at]], loss.inverse_link(s))
+        assert np.array_equal(both.hessian(scores, targets)[:, [at]], loss.hessian(s, t))
+        assert np.array_equal(both.hessian(scores)[:, [at]], loss.hessian(s))
+        assert np.array_equal(both.inverse_link(scores)[:, [at]], loss.inverse_link(s))
     np.testing.assert_allclose(both.value(scores, targets), values, rtol=1e-14)
     assert together([Poisson(), Poisson()]) == Poisson()

@@ -1,1 +1,1 @@
-"""Engines: who answers questions about rows. Today: threads of this machine."""
+"""Engines: who answers questions about rows. At present: threads of this machine."""

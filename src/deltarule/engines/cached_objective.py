@@ -1,7 +1,7 @@
-"""The last look at the rows: what every fold says to the weights, and how well they fit.
+"""Objective that caches its final pass: gradients and Hessians by fold, and fit metrics.
 
-One of Newton's steps doubles the digits, so when weight_delta is down to the root of what counts as
-settled, the next pass is likely to be the last. Then it looks, and no further pass has to.
+Newton's method converges quadratically, so when the gradient is below the square root of the
+tolerance the next pass is likely the last; that pass also collects what the result needs.
 
 Shapes: k outputs, t targets.
 """
@@ -20,7 +20,7 @@ from deltarule.rule.train import largest
 
 @dataclass(frozen=True)
 class FinalPass:
-    """What the rows of each fold say, and sums of how well all of them fit, (t, sums)."""
+    """Comparisons by fold, and sums of fit metrics over all rows, (t, sums)."""
 
     folds: ByFold[Comparison]
     fit: Array
@@ -30,16 +30,16 @@ class FinalPass:
 
     @property
     def comparison(self) -> Comparison:
-        """What all rows say."""
+        """The comparison over all rows."""
         return reduce(add, self.folds.values())
 
 
 @dataclass
 class CachedObjective:
-    """The rows as an objective that remembers its last look.
+    """The rows as an objective that caches its final pass.
 
-    `fit` sums up how some rows, which may be `trials`, fit weights. It looks once the largest
-    average weight_delta has been `near` or less, and when asked to.
+    `fit` sums the fit metrics of some rows, which may be `trials`. They are collected once the
+    largest average weight_delta has been `near` or less, and on request.
     """
 
     rows: RowSource
@@ -61,7 +61,7 @@ class CachedObjective:
         return found
 
     def look(self, weights: Weights) -> FinalPass:
-        """What each fold says to these weights, in one pass unless it was seen just now."""
+        """Comparisons by fold and fit metrics at these weights, in one pass unless cached."""
         if self.seen is None or self.seen[0] is not weights:
 
             def at(batch: Batch) -> FinalPass:
@@ -72,6 +72,6 @@ class CachedObjective:
                 return self.fit(batch, batch.compare(self.model, self.loss, weights))
 
             look = self.rows.total(at, by_fold=True)
-            # Rows of trials fit as the shares that they are, and are held out as single outcomes.
+            # Fit of trials is by their shares; held-out rows count single outcomes.
             self.seen = weights, replace(look, fit=self.rows.total(fit)) if self.trials else look
         return self.seen[1]

@@ -1,9 +1,9 @@
-"""Rows as an objective: gone over again at every step, where they are.
+"""Local engine: objectives and sums over rows by multi-threaded passes, in memory or streamed.
 
-Few rows are held as arrays. Many stay where they are, in a frame in memory or in a file that is
-read again: workers take a batch each, standardise a block of it at a time, and ask the block. The
-levels of categories stay codes. Answers are added up in the order of the rows, whichever worker was
-first, so the same table gives the same result to the last bit.
+Small tables are held as arrays. Large ones stay in a dataframe or a file that is read again: worker
+threads take a batch each, standardise it block by block, and evaluate each block. Categories stay
+integer codes. Block results are added in row order, whichever worker was first, so the result is
+deterministic to the last bit.
 
 Shapes: n rows, p inputs, k outputs. Inputs are in standardised units, or whatever units are given.
 """
@@ -32,18 +32,18 @@ from deltarule.rule.predict import Array, Inputs, Linear, Mask, Weights
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.one_read import KEPT_CELLS, Read, workers
 
-# Numbers that are asked at once, 8 MB of them, in not more rows than these. Python runs one thread
-# at a time, so two workers keep each other waiting between calls that are short: with 20 inputs a
-# row takes 70 ns, and with a quarter of the rows 90, nearly as long as one worker alone.
+# Numbers in a block, 8 MB of them, in not more rows than these. Short calls make Python threads
+# wait for the GIL: with 20 inputs a row takes 70 ns, and with a quarter of the rows 90, nearly as
+# long as one worker alone.
 BLOCK_CELLS, BLOCK_ROWS = 1_000_000, 32_768
-# Of rows whose categories are codes.
+# The same for rows with categories as codes.
 CODED_ROWS = 131_072
 # Up to so many numbers, 32 MB of them, are held as arrays.
 HELD_CELLS = 4_000_000
 
 
 class Addable(Protocol):
-    """What some rows say, such that two parts make the whole."""
+    """A partial result over some rows; the sum of two parts is that of both."""
 
     def __add__(self, other: Self) -> Self: ...
 
@@ -52,7 +52,7 @@ Answer = TypeVar("Answer", bound=Addable)
 
 
 class ByFold(dict[int, Answer]):
-    """What the rows of each fold answer."""
+    """Results by fold; they add fold by fold."""
 
     def __add__(self, other: "ByFold[Answer]") -> "ByFold[Answer]":
         whole = ByFold(self)
@@ -63,12 +63,12 @@ class ByFold(dict[int, Answer]):
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows: inputs (n, p), targets (n, k), what each counts for (n,), None for 1.
+    """Some rows: inputs (n, p), targets (n, k), row weights (n,), None for 1.
 
-    Inputs may be codes in place of an array; `dense` makes an array of them.
+    Inputs may be category codes in place of an array; `dense` expands them.
 
-    Offsets, (n, k) or (n, 1), are added to the scores. `folds` says where the rows of each fold
-    stand, if they are sorted by it; `clusters` (n,) which rows belong together, if that was asked.
+    Offsets, (n, k) or (n, 1), are added to the scores. `folds` gives each fold's rows where they
+    are sorted by fold; `clusters` (n,) is each row's cluster, on request.
     """
 
     inputs: Inputs
@@ -83,16 +83,16 @@ class Batch:
 
     @cached_property
     def each(self) -> Array:
-        """What each row counts for, (n,)."""
+        """Row weights, (n,)."""
         return np.ones(len(self)) if self.row_weights is None else self.row_weights
 
     def scores(self, model: Linear, weights: Weights) -> Array:
-        """What the rows score: (n, k)."""
+        """The linear predictor of each row: (n, k)."""
         scores = model.predict(weights, self.inputs)
         return scores if self.offsets is None else scores + self.offsets
 
     def only(self, kept: Mask | slice | NDArray[np.intp]) -> "Batch":
-        """Those of the rows."""
+        """A subset of the rows."""
         return Batch(
             self.inputs[kept],
             self.targets[kept],
@@ -107,12 +107,12 @@ class Batch:
 
     @property
     def dense(self) -> "Batch":
-        """The same with an array of inputs."""
+        """The same batch with inputs as an array."""
         return replace(self, inputs=self.array)
 
     @classmethod
     def joined(cls, parts: Sequence["Batch"]) -> "Batch":
-        """All of them, one after the other."""
+        """Batches concatenated."""
         coded = [part.inputs for part in parts if isinstance(part.inputs, SplitMatrix)]
         weights = [part.row_weights for part in parts if part.row_weights is not None]
         offsets = [part.offsets for part in parts if part.offsets is not None]
@@ -128,7 +128,7 @@ class Batch:
     def compare(
         self, model: Linear, loss: Loss, weights: Weights, *, expected: bool = False
     ) -> Compared:
-        """The rows and what these weights predict for them."""
+        """The rows compared with the predictions of these weights."""
         return Compared.of(
             model,
             loss,
@@ -141,29 +141,29 @@ class Batch:
         )
 
     def sum_by_fold(self, compared: Compared) -> ByFold[Comparison]:
-        """What the rows of each fold say for each weight, once all are compared."""
+        """Comparisons summed by fold."""
         return ByFold({of: compared.sum(rows, hessian=True) for of, rows in self.folds.items()})
 
 
 class RowSource(Protocol):
-    """All rows, as often as they are asked for."""
+    """All rows, for any number of passes."""
 
     @property
     def passes(self) -> int:
-        """How often all rows were gone over."""
+        """The number of passes made over all rows."""
         ...
 
     @property
     def in_memory(self) -> bool:
-        """Whether asking again costs no read."""
+        """Whether another pass needs no read."""
         ...
 
     def batches(self) -> Iterator[Batch]:
-        """All rows, inputs as an array, which is there until the next batch is asked for."""
+        """All rows in batches with dense inputs; a batch is valid until the next one."""
         ...
 
     def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
-        """What all rows answer, in one pass: the sum of what their blocks do.
+        """The sum of `answer` over all blocks of rows, in one pass.
 
         With `by_fold`, the rows of each block are sorted by fold.
         """
@@ -172,7 +172,7 @@ class RowSource(Protocol):
 
 @dataclass
 class RowsInMemory:
-    """All rows of a table as arrays; `apart` are they once for each `fold` of their copies."""
+    """All rows of a table as arrays; `apart` repeats them once for each fold of their copies."""
 
     whole: Batch
     apart: Batch
@@ -222,7 +222,7 @@ class RowsInMemory:
 
 @dataclass
 class RowPass:
-    """All rows of a table where they are: in memory, or read anew each time."""
+    """All rows of a table by a pass over it: in memory, or read anew each time."""
 
     read: Read
     standard: Standardization
@@ -253,7 +253,7 @@ class RowPass:
         return found
 
     def _encoded(self, part: Any, row: int) -> EncodedRows:
-        """Rows as arrays; those of text in memory are remembered up to a size: it takes long."""
+        """Rows as arrays; encoded text in memory is cached up to a size: encoding is slow."""
         if row in self._coded:
             return self._coded[row]
         rows = self.read.encoded(part, row)
@@ -264,7 +264,7 @@ class RowPass:
         return rows
 
     def _apart(self, rows: EncodedRows, row: int) -> EncodedRows:
-        """The rows once for each of their folds; of rows in memory these are remembered."""
+        """The rows once for each of their folds; cached for rows in memory."""
         if not self.in_memory:
             return rows.apart
         if row not in self._entries:
@@ -273,7 +273,7 @@ class RowPass:
         return replace(rows, placed=lambda: entries).apart
 
     def _each(self, ask: Callable[[EncodedRows, int], Any]) -> Iterator[Any]:
-        """What each part of the rows answers, in order; some parts are asked at the same time."""
+        """The results of each part of the rows, in order, computed by a pool of threads."""
         self.passes += 1
         waiting: deque[Future[Any]] = deque()
 
@@ -284,7 +284,7 @@ class RowPass:
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
             try:
                 for part, row in self.read.parts():
-                    # Workers are to treat overflow as whoever asks does.
+                    # Workers inherit the caller's handling of floating-point errors.
                     waiting.append(pool.submit(copy_context().run, answered, part, row))
                     if len(waiting) > 2 * workers():
                         yield waiting.popleft().result()
@@ -297,9 +297,9 @@ class RowPass:
 
 @dataclass(frozen=True)
 class PassObjective:
-    """The objective that rows answer in a pass.
+    """The objective over all rows, evaluated in one pass.
 
-    Its curvature is the loss's own, or the `expected` one of these predictions.
+    Its Hessian is the observed one, or the `expected` one (Fisher information).
     """
 
     rows: RowSource
@@ -317,17 +317,17 @@ class PassObjective:
 
 
 def block_rows(inputs: int) -> int:
-    """How many rows are asked at once."""
+    """How many rows a block has."""
     return max(min(BLOCK_CELLS // max(inputs, 1), BLOCK_ROWS), 256)
 
 
 def _blocks(rows: EncodedRows, standard: Standardization, *, by_fold: bool) -> Iterator[Batch]:
-    """The rows in order, a block at a time, which shares memory with the next.
+    """The rows in order, in blocks, each of which reuses the memory of the last.
 
     With `by_fold`, the rows of each block are sorted by fold.
     """
     dense = sum(isinstance(column, ChunkedArray) for column in rows.columns)
-    # Sums by code fill a table of all pairs of levels for each block, so those are few and long.
+    # Sums by code fill a table of all pairs of levels for each block: few, long blocks.
     some = block_rows(dense) if dense == rows.width else max(block_rows(dense), CODED_ROWS)
     memory = np.empty(min(some, len(rows)) * dense)
     for start in range(0, len(rows), some):
@@ -346,7 +346,7 @@ def _block(
     order: NDArray[np.intp] | None = None,
     memory: Array | None = None,
 ) -> Batch:
-    """Some rows in standardised units, perhaps in another order."""
+    """Some rows in standardised units, optionally reordered."""
 
     def of(array: NDArray[Any]) -> NDArray[Any]:
         return array[span] if order is None else array[span][order]
@@ -361,7 +361,7 @@ def _block(
         if order is None or centred is None:
             np.subtract(column[span], standard.mean[at], out=into)
         else:
-            # Memory is gone over in order, so that what is taken is in the cache: 33 ns, not 78.
+            # Column by column, so that what is taken is in the cache: 33 ns, not 78.
             np.subtract(column[span], standard.mean[at], out=centred)
             # mode="clip" skips take's buffer; the rows are within range anyway.
             np.take(centred, order, out=into, mode="clip")

@@ -152,7 +152,7 @@ def loss_named(text: str) -> Loss:
     Errors:  LearningError for anything else
 
     >>> loss_named("quantile(0.9)")
-    Quantile(share=0.9, width=0.0, widest=0.0, noise='unknown')
+    Quantile(share=0.9, width=0.0, widest=0.0, dispersion='unknown')
     """
     plain = {
         name: loss for name, loss in {**LOSSES, **COUPLED, **KINKED}.items() if "(" not in name

@@ -16,7 +16,7 @@ from deltarule.rule.predict import Array
 class ChunkedArray:
     """A column of numbers, (n,), as one array or several.
 
-    >>> column = Pieces((np.array([1.0, 2.0]), np.array([3.0, 4.0])))
+    >>> column = ChunkedArray((np.array([1.0, 2.0]), np.array([3.0, 4.0])))
     >>> column.part(0, 2), column.part(1, 4), len(column)
     (array([1., 2.]), array([2., 3., 4.]), 4)
     """

@@ -29,7 +29,7 @@ SOME_ROWS = 16_384
 class CategoryCodes:
     """Which of so many levels each row has, (n,); the code after the last is none of them.
 
-    >>> Codes(np.array([1, 2, 0]), 2).dense
+    >>> CategoryCodes(np.array([1, 2, 0]), 2).dense
     array([[0., 1.],
            [0., 0.],
            [1., 0.]])

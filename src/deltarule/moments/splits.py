@@ -32,9 +32,9 @@ class SplitScheme:
 
         >>> import numpy as np
         >>> two = [Moments.of(np.array([[1.0]])), Moments.of(np.array([[2.0]]))]
-        >>> Splits().of(two)
+        >>> SplitScheme().of(two)
         [Split(judged=0, learnt=(1,)), Split(judged=1, learnt=(0,))]
-        >>> Splits(forward=True).of(two)
+        >>> SplitScheme(forward=True).of(two)
         [Split(judged=1, learnt=(0,))]
         """
         there = [at for at, fold in enumerate(folds) if fold.rows > 0]

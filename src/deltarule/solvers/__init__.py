@@ -1,1 +1,1 @@
-"""Solvers: weights from moments or from an objective: exact, by paths, by proximal steps."""
+"""Solvers: weights from moments or an objective: least squares, Newton, paths, proximal steps."""

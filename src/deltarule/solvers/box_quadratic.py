@@ -1,14 +1,13 @@
-"""The exact minimum of a quadratic whose weights have a kink at zero, and ranges to keep.
+"""Active-set solver for a quadratic with an L1 penalty and box constraints.
 
     w @ C @ w / 2 - s @ w + sum(bound * abs(w)),  low <= w <= high
 
-Each weight either rests at a break, which is 0 where it has a bound or an end of its range, or lies
-on a stretch between two of them, where all is smooth. So: solve for those on stretches, stop where
-one meets a break, let go of those that a move away from their break would bring lower, and again
-until there are none. The value falls with each round and the ways to rest are finite: it ends.
-
+Each weight is either at a breakpoint (0 where it is penalised, or an end of its range) or free on
+an interval between two of them, where the objective is smooth. Active-set method: solve for free
+weights, stop at the first breakpoint reached, free the weights whose one-sided derivative says that
+leaving lowers the objective, repeat. The value falls and active sets are finite: it terminates.
 Shapes: m weights; C (m, m), everything else (m,).
-Source: Nocedal & Wright 2006, section 16.5, for breaks that are not ends only
+Source: Nocedal & Wright 2006, section 16.5, extended to breakpoints inside a range
 """
 
 from dataclasses import dataclass, replace
@@ -18,15 +17,15 @@ import numpy as np
 from deltarule.rule.predict import Array, Mask
 
 EPS = float(np.finfo(np.float64).eps)
-# Rounds for each weight, and as many more. Some ten do in all where the start is near.
+# At most so many iterations per weight, and as many more. Some ten suffice from a near start.
 ROUNDS = 20
-# Where the others leave less than this of a weight's curvature unexplained, look at them all.
+# Below this share of a weight's Hessian left unexplained by the others: use an eigendecomposition.
 INDEPENDENT = 1e-8
 
 
 @dataclass(frozen=True)
 class BoxQuadratic:
-    """What is to be made least: curvature C, slope s, and what holds each weight."""
+    """The problem: Hessian C, linear term s, L1 strengths and ranges."""
 
     hessian: Array
     slope: Array
@@ -35,17 +34,17 @@ class BoxQuadratic:
     high: Array
 
     def least(self, start: Array) -> Array:
-        """The best weights, to rounding; of those that are as good, some near to the start.
+        """The minimiser, to rounding; where it is not unique, one near the start.
 
         >>> one = np.ones(1)
-        >>> quadratic = Quadratic(np.eye(1), 3 * one, one, -np.inf * one, np.inf * one)
+        >>> quadratic = BoxQuadratic(np.eye(1), 3 * one, one, -np.inf * one, np.inf * one)
         >>> quadratic.least(0 * one)
         array([2.])
         """
-        # Weights without curvature make no difference, but for their bound.
+        # Weights with a zero Hessian diagonal matter only through their bound.
         known = np.diag(self.hessian) > 0
         start = np.clip(np.where(known | (self.bound == 0), start, 0.0), self.low, self.high)
-        # Powers of two, so that ends of ranges stay as they are to the last bit.
+        # Scale by powers of two, so that ends of ranges are preserved exactly.
         unit = np.exp2(np.round(np.log2(np.where(known, np.diag(self.hessian), 1.0)) / 2))
         scaled = BoxQuadratic(
             self.hessian / unit[:, None] / unit,
@@ -59,16 +58,16 @@ class BoxQuadratic:
         return found
 
     def value(self, weight: Array) -> float:
-        """The quadratic and the bounds, at weights within their ranges."""
+        """The objective: quadratic and L1 penalty, at weights within their ranges."""
         smooth = weight @ (self.hessian @ weight / 2 - self.slope)
         return float(smooth + self.bound @ np.abs(weight))
 
 
 @dataclass(frozen=True)
 class _Rest:
-    """Weights on their way: which are `free`, on the stretch on this `side` of zero.
+    """State of the active-set method: which weights are `free`, on which `side` of zero.
 
-    The side is 0 where a weight has no bound: its stretch is its whole range.
+    The side is 0 where a weight is not penalised: its interval is its whole range.
     """
 
     of: BoxQuadratic
@@ -78,25 +77,25 @@ class _Rest:
 
     @classmethod
     def at(cls, of: BoxQuadratic, weight: Array) -> "_Rest":
-        """All free that lie between breaks."""
+        """The state in which all weights between breakpoints are free."""
         side = np.where(of.bound > 0, np.sign(weight), 0.0)
         inside = (weight > of.low) & (weight < of.high)
         return cls(of, weight, inside & ((of.bound == 0) | (side != 0)), side)
 
     def settled(self) -> Array:
-        """The weights when nothing is left to gain, or to be told from rounding."""
+        """The weights when no step lowers the objective by more than rounding."""
         here, alone = self._solved(), False
         for _ in range(ROUNDS * (1 + len(self.weight))):
             gain, up = here._gains()
             if not gain.any():
                 break
-            # All at once where that works, else the one that gains most, which must.
+            # Free all candidates at once where that works, else the one with the steepest descent.
             let = gain == gain.max() if alone else gain > 0
             if alone:
                 let &= np.cumsum(let) == 1
             there = here._let_go(let, up)._solved()
             now, then = there.of.value(there.weight), here.of.value(here.weight)
-            # Alone it must, though it may be by less than values can show.
+            # A single weight must move, though the gain may be below rounding.
             if now < then or (alone and now <= then + 8 * EPS * abs(then) and there._is_not(here)):
                 here, alone = there, False
             elif alone:
@@ -109,7 +108,7 @@ class _Rest:
         return not np.array_equal(self.weight, other.weight)
 
     def _gains(self) -> tuple[Array, Mask]:
-        """How steeply the value falls as a resting weight leaves its break, and if that is up."""
+        """The rate of descent as a weight leaves its breakpoint, and whether upwards."""
         of, weight = self.of, self.weight
         left = of.slope - of.hessian @ weight
         size = np.abs(of.slope) + np.abs(of.hessian) @ np.abs(weight) + of.bound
@@ -122,7 +121,7 @@ class _Rest:
         return gain, upwards > 0
 
     def _let_go(self, let: Mask, up: Mask) -> "_Rest":
-        """These weights free, on the stretch that lies on the better side of where they rest."""
+        """These weights freed, on the interval on the descending side of their breakpoint."""
         bound, weight = self.of.bound, self.weight
         towards = np.where(up, np.where(weight >= 0, 1.0, -1.0), np.where(weight > 0, 1.0, -1.0))
         side = np.where(let, np.where(bound > 0, towards, 0.0), self.side)
@@ -130,19 +129,19 @@ class _Rest:
 
     @property
     def _stretch(self) -> tuple[Array, Array]:
-        """Where each free weight's stretch ends."""
+        """The ends of each free weight's interval."""
         low = np.where(self.side > 0, np.maximum(self.of.low, 0.0), self.of.low)
         high = np.where(self.side < 0, np.minimum(self.of.high, 0.0), self.of.high)
         return low, high
 
     def _solved(self) -> "_Rest":
-        """The best weights of those on stretches, where the ones that meet a break come to rest."""
+        """The minimiser over the free weights; those that reach a breakpoint become fixed."""
         here = self
         while here.free.any():
             step, whole = here._step()
             low, high = here._stretch
             if whole:
-                # Beyond breaks in one go, if that is lower; else no further than the first break.
+                # Cross breakpoints in one step if that is lower; else stop at the first one.
                 moved = here.weight + step
                 clipped = np.where(here.free, np.clip(moved, low, high), moved)
                 within = bool(np.all(clipped == moved))
@@ -172,9 +171,9 @@ class _Rest:
         return replace(self, weight=weight, free=self.free & ~at_break)
 
     def _step(self) -> tuple[Array, bool]:
-        """The way to the best of the free weights, and whether it ends there.
+        """The step to the minimiser of the free weights, and whether there is one.
 
-        Where they depend on each other there may be no best: a way down without an end.
+        Where the Hessian is singular there may be none: then a direction of unbounded descent.
         """
         of, at = self.of, np.flatnonzero(self.free)
         pull = (of.slope - of.hessian @ self.weight - self.side * of.bound)[at]
@@ -191,7 +190,7 @@ class _Rest:
         kept = values > values[-1] * len(at) * 64 * EPS
         turned = vectors.T @ pull
         endless = vectors[:, ~kept] @ turned[~kept]
-        # What rounding leaves of a slope where there is none is no way down.
+        # A gradient that is only rounding gives no direction of descent.
         if np.max(np.abs(endless)) > 1e-9 * np.max(np.abs(of.slope) + of.bound):
             step[at] = endless
             return step, False

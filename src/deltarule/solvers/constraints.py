@@ -1,4 +1,4 @@
-"""Holds: what keeps weights from where the rows would have them, input by input.
+"""Constraints and penalties on weights, input by input: ridge, lasso factors, ranges.
 
 Shapes: p inputs.
 """
@@ -14,12 +14,12 @@ from deltarule.rule.predict import Array, Mask
 
 @dataclass(frozen=True)
 class Constraints:
-    """What holds weights beside the lasso of a path: (p,), or None where nothing does.
+    """Penalties and ranges beside the lasso of a path: (p,), or None where there are none.
 
     ridge         a number, or one for each input
-    strength_of   what each input's lasso is times the path's; 0 leaves it without
-    fixed         what is added to that whatever the path's, in the target's units
-    low, high     between what its weight must be, in own units
+    strength_of   each input's lasso relative to the path's; 0 leaves it unpenalised
+    fixed         a lasso strength added to that at every point of the path, in the target's units
+    low, high     the range of its weight, in own units
 
     An input with a fixed strength must have a `strength_of` of 0.
     """
@@ -31,7 +31,7 @@ class Constraints:
     high: Array | None = None
 
     def only(self, free: Mask) -> "Constraints":
-        """That of some of the inputs."""
+        """The constraints of some of the inputs."""
         each = {
             name: value if value is None or np.ndim(value) == 0 else np.asarray(value)[free]
             for name, value in vars(self).items()
@@ -39,7 +39,7 @@ class Constraints:
         return Constraints(**each)
 
     def of(self, inputs: int) -> tuple[Array, Array, Array, Array, Array]:
-        """All of it, for so many inputs.
+        """All five as arrays for this number of inputs.
 
         Errors:  LearningError for numbers that are not 0 or more, or of another length
         """
@@ -69,7 +69,7 @@ NOTHING = Constraints()
 
 
 def numbers(name: str, values: Sequence[float] | Array) -> Array:
-    """A list of finite numbers of 0 or more.
+    """Validate a list of finite numbers of 0 or more.
 
     Errors:  LearningError for anything else
     """

@@ -1,13 +1,13 @@
-"""How fast descent comes to the best weights at any alpha, without taking a step.
+"""Convergence rate of gradient descent at any alpha (the learning rate), in closed form.
 
-Along each eigenvector of the curvature the error shrinks by itself, a step after the other:
+Along each eigenvector of the Hessian the error shrinks independently:
 
     error(t) = (1 - alpha * l) ** t * error(0)
-    excess(t) = sum over directions of l / 2 * error(t) ** 2,  the loss above the least
+    excess(t) = sum over directions of l / 2 * error(t) ** 2,  the loss above its minimum
 
-With A such that A.T @ A is the average curvature, s its singular values and U its left vectors, l
+With A such that A.T @ A is the average Hessian, s its singular values and U its left vectors, l
 is s ** 2 and l * error(0) ** 2 is (U.T @ A @ (start - best)) ** 2, which needs no small eigenvalue.
-That is exact under squared loss, and near the best weights under another.
+Exact under squared loss; under another, valid near the optimum.
 
 Shapes: q weights, k outputs.
 """
@@ -21,16 +21,16 @@ from scipy import linalg
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array
 
-# Beyond so many steps their number is not worth its digits.
+# Beyond this a step count is not worth its digits.
 MOST_STEPS = 10**15
 TRIED = 60
 
 
 @dataclass(frozen=True)
 class ConvergenceRate:
-    """The directions in which weights are learnt: how curved each is, how far the start is off.
+    """Hessian spectrum: eigenvalues, and the start's excess loss along each eigenvector.
 
-    `weights` are the directions, a column each.
+    `weights` are the eigenvectors, as columns.
 
     Shapes:  values (d,), the largest first; excess (d, k); weights (q, d)
     """
@@ -41,9 +41,9 @@ class ConvergenceRate:
 
     @classmethod
     def of(cls, root: Array, off: Array, *, zeros: int = 0) -> "ConvergenceRate":
-        """From a root of the curvature, and how far the start is from the best weights.
+        """From a square root of the Hessian, and the distance from the start to the optimum.
 
-        `zeros` of the singular values are rounding.
+        The last `zeros` singular values are rounding.
 
         Shapes:  root (m, q), off (q, k)
         """
@@ -54,7 +54,7 @@ class ConvergenceRate:
 
     @classmethod
     def joined(cls, paces: Sequence["ConvergenceRate"]) -> "ConvergenceRate":
-        """Outputs with a curvature each, together."""
+        """The spectra of uncoupled outputs, combined."""
         values = np.concatenate([pace.values for pace in paces])
         order = np.argsort(-values, kind="stable")
         excess = linalg.block_diag(*(pace.excess for pace in paces))
@@ -63,31 +63,31 @@ class ConvergenceRate:
 
     @property
     def alphas(self) -> AlphaRange:
-        """What alpha settles, and which is fastest from the worst of starts."""
+        """The range of alpha that converges, and the one fastest in the worst case."""
         if not self.values.size:
             return alpha_range(0.0, 0.0)
         return alpha_range(float(self.values[0]), float(self.values[-1]))
 
     def left(self, alpha: float, step: int) -> float:
-        """The share of the excess loss that is left after so many steps, of the slowest output."""
+        """The share of the excess loss left after this many steps, of the slowest output."""
         whole = self.excess.sum(axis=0)
         rates = self._log_rates(alpha)
         with np.errstate(invalid="ignore", over="ignore"):
-            # 0 steps shrink by nothing, also where one would by everything.
+            # At step 0 nothing has shrunk, also where one step would end a direction.
             shrunk = np.exp(2 * step * rates) if step else np.ones_like(rates)
         now = shrunk @ self.excess
         shares = np.divide(now, whole, out=np.zeros_like(whole), where=whole > 0)
         return float(np.max(shares, initial=0.0))
 
     def steps(self, alpha: float, left: float) -> int | None:
-        """The first step after which no more than this share of the excess is left.
+        """The first step after which at most this share of the excess loss is left.
 
-        None where it never comes to that, or not in any number of steps worth counting.
+        None where it is never reached, or only after MOST_STEPS.
         """
         if self.left(alpha, 0) <= left:
             return 0
         if alpha >= self.alphas.limit:
-            return None  # it may pass there on its way out, but it does not stay
+            return None  # diverging: it may pass below on its way out, but does not stay
         low, high = 0, 1
         while self.left(alpha, high) > left:
             if high > MOST_STEPS:
@@ -99,12 +99,12 @@ class ConvergenceRate:
         return high
 
     def soonest(self, left: float) -> float:
-        """The alpha that comes there in the fewest steps from this start, of those that settle."""
+        """The converging alpha that reaches this share in the fewest steps from this start."""
         alphas = self.alphas
         if not np.isfinite(alphas.limit):
             return 1.0
         tried = [alphas.fastest, *(alphas.limit * np.geomspace(0.05, 0.9999, TRIED)).tolist()]
-        # One over a direction's curvature ends that direction in a step.
+        # One over an eigenvalue ends that direction in a step.
         tried += [1 / float(value) for value in self.values[:TRIED] if value > 0]
 
         def cost(alpha: float) -> tuple[float, float]:
@@ -114,7 +114,7 @@ class ConvergenceRate:
         return float(min(tried, key=cost))
 
     def _log_rates(self, alpha: float) -> Array:
-        """log |1 - alpha * l|, keeping the digits of what is near 1."""
+        """log |1 - alpha * l|, accurate near 1."""
         by = alpha * self.values
         with np.errstate(divide="ignore"):
             rates: Array = np.where(by < 1, np.log1p(-np.minimum(by, 1.0)), np.log(np.abs(by - 1)))

@@ -1,12 +1,12 @@
-"""The walk from knot to knot of a lasso path, on the inputs' correlation alone.
+"""LARS: the lasso path from knot to knot, from the correlation matrix of the inputs.
 
-With C the correlation of p inputs and s their slope, the best weights at a strength are those where
+With C the correlation of p inputs and s their X'y, the KKT conditions at a strength are
 
-    left = s - C @ w is strength * relative * sign(w)   for inputs whose weight is not zero
-    abs(left) <= strength * relative                    for the others
+        left = s - C @ w is strength * relative * sign(w)   for the active set (weights not zero)
+        abs(left) <= strength * relative                    for the others
 
-As the strength falls, weights move on straight lines; at a knot an input joins those that have a
-weight, or leaves them.
+    The path is piecewise linear in the strength; at a knot an input enters the active set or leaves
+    it.
 
 Shapes: p inputs, m knots, s strengths.
 Source: Osborne, Presnell & Turlach 2000; Efron, Hastie, Johnstone & Tibshirani 2004
@@ -26,7 +26,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Knots:
-    """Where one output's weights turn: between its knots they move on straight lines.
+    """One output's piecewise-linear path: the weights at its knots.
 
     Shapes:  strengths (m,), falling; weight (m, p), in the inputs' own units
     """
@@ -35,7 +35,7 @@ class Knots:
     weight: Array
 
     def at(self, strengths: Array) -> Array:
-        """The weights at any strengths from the last knot's up: (s,) -> (s, p)."""
+        """The weights at any strengths from the last knot's up, interpolated: (s,) -> (s, p)."""
         if len(self.strengths) == 1:
             return np.repeat(self.weight, len(strengths), axis=0)
         after = np.searchsorted(-self.strengths, -strengths, side="right")
@@ -47,20 +47,20 @@ class Knots:
 
 
 class LarsPath:
-    """One output's weights as the strength falls: the active set, and the way to the next knot.
+    """The LARS state of one output: the active set, its Cholesky factor, and the next knot.
 
-    `on` are the a inputs that have a weight, in the order they joined, and `factor` the Cholesky
-    factor of their correlation, in the upper left (a, a); `sign` is the side of zero that a weight
-    must stay on, 0 where either will do.
+    `on` are the a active inputs, in the order they entered, and `factor` the Cholesky factor of
+    their correlation, in the upper left (a, a); `sign` is the sign constraint of a weight, 0 where
+    there is none.
     """
 
     # Gaps that close slower than this close by rounding alone.
     STILL = 1e-13
-    # Inputs that turn this near to each other, relative to the strength, turn together.
+    # Knots this close, relative to the strength, are ties.
     TIE = 1e-12
-    # An input with less than this that others do not explain, in roundings, is dependent on them.
+    # Collinear: the residual variance of an input given the active set, in units of rounding.
     DEPENDENT = 8
-    # At one strength an input joins or leaves at most so often.
+    # At one strength an input may enter or leave at most this often.
     TURNS = 8
 
     def __init__(self, correlation: Array, slope: Array, positive: Mask) -> None:
@@ -74,24 +74,24 @@ class LarsPath:
         self.sign = np.zeros(p)
 
     def free(self, inputs: NDArray[np.intp]) -> None:
-        """Solve for the weights of inputs that nothing holds."""
+        """Solve for the weights of unpenalised inputs."""
         for at in inputs:
             self._join(int(at), 0.0)
         if self.on:
             self.weight[self.on] = self._solve(self.slope[self.on])
 
     def top(self, relative: Array) -> float:
-        """The least strength that lets no input join."""
+        """The smallest strength at which the active set is empty."""
         left = self.slope - self.correlation @ self.weight
         size = np.where(self.positive, left, np.abs(left))
         tops = np.divide(size, relative, out=np.zeros_like(size), where=relative > 0)
         return float(np.max(tops, initial=0.0))
 
     def down(self, relative: Array, stop: float) -> Knots:
-        """The knots from where the first input joins down to `stop`, which is the last of them.
+        """The knots from where the first input enters down to `stop`, which is the last of them.
 
-        Where several inputs turn at one strength the first of them goes first: that ends, whatever
-        the ties (Murty 1974), unless rounding decides; so they may only do it TURNS times.
+        Ties are broken by the lowest index, which prevents cycling (Murty 1974) but for rounding;
+        hence the limit of TURNS.
         """
         here = self.top(relative)
         if here <= stop:
@@ -110,7 +110,7 @@ class LarsPath:
             if last:
                 fall = here - stop
             self.weight += fall * move
-            # Rounding takes no weight across zero, least of all one that must be positive.
+            # Clip sign changes that are rounding, above all for weights constrained to be positive.
             self.weight[self.sign * self.weight < 0] = 0.0
             turning = int(np.argmax(falls <= fall + self.TIE * here))
             if not last:
@@ -129,10 +129,10 @@ class LarsPath:
         )
 
     def _ahead(self, relative: Array, here: float) -> tuple[Array, Array, Array, Array]:
-        """How far each input is from turning, how fast that closes, on which side, and the move.
+        """Each input's distance to its next knot, its closing rate, the side, and the direction.
 
-        Active ones turn where their weight is zero, the others where `left` reaches its bound. The
-        weights are where they are, not a line's ends: those would cancel where inputs are alike.
+        Active inputs turn where their weight is zero, the others where `left` reaches its bound.
+        Computed from the current weights, not a line's ends: those cancel where inputs are alike.
         """
         move = np.zeros(len(relative))
         left, change = self.slope, move
@@ -156,7 +156,7 @@ class LarsPath:
             self._join(at, side)
 
     def _join(self, at: int, sign: float) -> None:
-        """Add an input to the active ones, unless it depends on them."""
+        """Add an input to the active set, unless it is collinear with it."""
         size = len(self.on)
         row = self._reduce(self.correlation[self.on, at])
         by = self._reduce(row, trans=1)
@@ -173,14 +173,14 @@ class LarsPath:
         square = self.correlation[np.ix_(self.on, self.on)]
         self.factor[: len(square), : len(square)], _ = linalg.lapack.dpotrf(square, lower=1)
         self.active[at], self.sign[at], self.weight[at] = False, 0.0, 0.0
-        # What depended on it may not depend on the others.
+        # An input collinear with the old active set may not be with the new one.
         self.dependent[:] = False
 
     def _reduce(self, side: Array, *, trans: int = 0) -> Array:
-        """The factor's inverse, or its transpose's, times this: (a,)."""
+        """Triangular solve with the factor, or its transpose: (a,)."""
         if not len(side):
             return side
-        # Leading columns are one piece of memory: nothing is copied.
+        # Leading columns are contiguous: nothing is copied.
         columns = self.factor[:, : len(side)]
         reduced: Array = linalg.lapack.dtrtrs(columns, side, lower=1, trans=trans)[0]
         return reduced

@@ -1,14 +1,14 @@
-"""Lasso and elastic net from moments: whole paths, exact at every strength, without the rows.
+"""Lasso and elastic-net paths from moments, exact at every strength, without reading the rows.
 
     objective = mean loss + ridge / 2 * sum(w ** 2) + lasso * sum(relative * abs(w)),
     mean loss = mean(delta ** 2) / 2
 
-w are the weights of standardised inputs (spread 1), so that a ridge is a plain number and a lasso
+w are the weights of standardised inputs (spread 1), so that ridge is a pure number and lasso
 is in the target's own units. The intercept is never penalised.
 
-Squares of dependent inputs have lost digits: an input of which all but some 1e-15 is explained by
-others, in squares, counts as dependent and gets no weight beside them. That can leave a violation
-near the root of it.
+Squares of collinear inputs have lost digits: an input whose variance is explained by others but for
+some 1e-15 counts as collinear and gets no weight beside them. That can leave a KKT violation of
+about the square root of it.
 
 Shapes: p inputs, k outputs, s strengths.
 Source: Tibshirani 1996; Zou & Hastie 2005
@@ -36,9 +36,9 @@ from deltarule.solvers.least_squares import (
 )
 from deltarule.solvers.penalty import shrink
 
-# The grid of a search: so many strengths, down to this share of the one that leaves no weight.
+# Default grid: so many strengths, down to this share of the one that leaves no weight.
 STRENGTHS, LEAST = 100, 1e-3
-# Weights further than this from the best, as `violation` measures it, are not given out.
+# Solutions with a KKT `violation` above this are refused.
 DOUBTFUL = 1e-5
 
 
@@ -56,9 +56,9 @@ class LassoPath:
 
 @dataclass(frozen=True)
 class _Posed:
-    """A problem in units where every input has spread 1, and what its weights are held by.
+    """A lasso problem with inputs scaled to spread 1, and its constraints.
 
-    `fixed` are strengths that inputs have whatever the path's, in the target's units.
+    `fixed` are lasso strengths that do not vary along the path, in the target's units.
 
     Shapes:  correlation (p, p), the ridge on its diagonal; slope (p, k); everything else (p,)
     """
@@ -95,34 +95,34 @@ class _Posed:
 
     @property
     def positive(self) -> Mask:
-        """The inputs whose weights may not be below 0."""
+        """The inputs whose weights are constrained to be non-negative."""
         positive: Mask = self.low == 0
         return positive
 
     @property
     def walks(self) -> bool:
-        """Whether weights can walk from zero: strengths fall together, and only signs are kept."""
+        """Whether LARS applies: one common strength, and no constraints but signs."""
         ranged = ((self.low != 0) & (self.low > -np.inf)) | (self.high < np.inf)
         return not (ranged.any() or self.fixed.any())
 
     @property
     def plain(self) -> bool:
-        """Whether weights at no strength are held by nothing but the ridge."""
+        """Whether at strength 0 there are no constraints but the ridge."""
         return self.walks and not self.positive.any()
 
     def walk(self, output: int) -> "LarsPath":
-        """The walk of one output's weights, at the strength where none has been penalised yet."""
+        """The LARS path of one output, starting above its largest strength."""
         walk = LarsPath(self.correlation, self.slope[:, output], self.positive)
         unpenalised = self.relative == 0
         walk.free(np.flatnonzero(unpenalised & ~self.positive))
         first = unpenalised & self.positive
         if first.any():
-            # Only a sign holds these: they are walked down to no strength before the others start.
+            # Unpenalised, sign-constrained inputs: their path goes to 0 before the others start.
             walk.down(np.where(first, 1.0, np.inf), 0.0)
         return walk
 
     def top(self, output: int) -> float:
-        """The least strength that leaves weights no further from zero than they must be."""
+        """The smallest strength at which all penalised weights are as near zero as ranges allow."""
         if self.walks:
             return float(self.walk(output).top(self.relative) * self.unit[output])
         nearest = np.clip(0.0, self.low, self.high)
@@ -136,7 +136,7 @@ class _Posed:
         return float(np.max(each, initial=0.0) * self.unit[output])
 
     def solved(self, strengths: Array, output: int) -> Array:
-        """The weights at each strength, one solved from the other: (s,) -> (s, p)."""
+        """The weights at each strength, each warm-started from the last: (s,) -> (s, p)."""
         unit, weight = self.unit[output], np.zeros((len(strengths), len(self.slope)))
         last = weight[0]
         for at in np.argsort(-strengths, kind="stable"):
@@ -148,7 +148,7 @@ class _Posed:
         return weight
 
     def moved(self, weight: Array, strengths: Array, output: int) -> float:
-        """How far a proximal step moves weights, at most, by the slope's size: (s, p), (s,)."""
+        """KKT violation: the largest move of a proximal step, relative to X'y: (s, p), (s,)."""
         slope, unit = self.slope[:, output], self.unit[output]
         left = slope - weight @ self.correlation
         bound = (strengths[:, None] * self.relative + self.fixed) / unit
@@ -163,18 +163,18 @@ def lasso_path(
     *,
     holds: Constraints = NOTHING,
 ) -> LassoPath:
-    """The best weights at each strength of lasso, from one walk down to the least of them.
+    """The lasso solutions at these strengths, from one LARS path down to the smallest.
 
     Maths:   argmin of mean loss + sum(ridge * w ** 2) / 2 + sum((lasso * strength_of + fixed) *
              abs(w)), with w the weights of standardised inputs; in own units low <= w <= high
     Shapes:  strengths (s,), in any order -> weight (s, p, k)
     Units:   strengths in the target's units, one for all outputs; weights in own units
     Errors:  LearningError for strengths that are negative or not finite, for settings of another
-             length, and where nearly dependent inputs leave too few digits for so small a strength
+             length, and where collinear inputs leave too few digits for so small a strength
     Source:  Tibshirani 1996; Zou & Hastie 2005
 
-    Of dependent inputs that predict the same, some get the weight and the others none. At strength
-    0, where no sign is to be kept, the weights are those of `solve`: the smallest of them all.
+    Of collinear inputs that predict the same, some get the weight and the others none. At strength
+    0, without sign constraints, the weights are those of `solve`: the minimum-norm solution.
 
     >>> rows = np.array([[-1.0, -2.0], [1.0, 2.0]])
     >>> problem = LeastSquares.of(Moments.of(rows), [0], [1])
@@ -192,7 +192,7 @@ def _walked(
 ) -> tuple[Array, list[Knots]]:
     """Each output's weights at the strengths, (s, p, k), and its knots; all in own units.
 
-    Weights that cannot walk are solved for at each strength, and their knots not known.
+    Where LARS does not apply, each strength is solved by itself and there are no knots.
     """
     weight = np.zeros((len(strengths), *posed.slope.shape))
     exact = (strengths == 0) & posed.plain
@@ -221,7 +221,7 @@ def lasso_top(
     *,
     holds: Constraints = NOTHING,
 ) -> float:
-    """The least strength that leaves penalised inputs no weight but what their ranges ask for."""
+    """The smallest strength at which penalised inputs have no weight but what ranges require."""
     posed = _Posed.of(problem, holds)
     return float(max(posed.top(output) for output in range(len(problem.target_scale))))
 
@@ -234,13 +234,12 @@ def lasso_cv(
     holds: Constraints = NOTHING,
     splits: SplitScheme = ANY_ORDER,
 ) -> RidgePath:
-    """Held-out errors of each strength of lasso: what teaches a fold is a sum of other folds.
+    """Cross-validated errors of each strength of lasso, from the moments of the training folds.
 
-    Unless given, the strengths are none and STRENGTHS more, evenly in their logarithms, from LEAST
+    By default the strengths are 0 and STRENGTHS more, evenly spaced in their logarithm, from LEAST
     of the one that leaves no weight up to it. Strength 0 is what `solve` gives, with this ridge.
 
-    Shapes:  strengths (s,); what is held (p,), of all inputs, of which frozen ones are left as
-             they are
+    Shapes:  strengths (s,); constraints (p,), of all inputs; frozen ones keep their weight
     Errors:  LearningError as for `lasso_path`, and where fewer than two folds have rows
     """
     held = splits.pairs(folds)
@@ -258,7 +257,7 @@ def lasso_cv(
     for at, (fold, others) in enumerate(held):
         learnt = problem.free(others)
         posed = _Posed.of(learnt, holds)
-        # No strength needs no walk, unless more than a ridge holds the weights.
+        # Strength 0 is solved directly, unless there are constraints besides the ridge.
         walked = strengths[strengths > 0] if posed.plain else strengths
         stop = float(np.min(walked, initial=np.inf))
         weight, _ = _walked(learnt, posed, strengths, stop=stop)
@@ -269,7 +268,7 @@ def lasso_cv(
 
 
 def _errors(problem: LinearProblem, fold: Moments, free: Weights) -> Array:
-    """The fold's summed delta ** 2 for each of many weights, as if each were an output: (s, k)."""
+    """The fold's summed delta ** 2 for many weights, each treated as an output: (s, k)."""
     times = len(free["weight"])
     many = replace(
         problem,
@@ -287,10 +286,10 @@ def violation(
     *,
     holds: Constraints = NOTHING,
 ) -> float:
-    """How far weights are from the best, at worst: 0 where nothing is left to gain.
+    """The largest violation of the KKT conditions; 0 at the optimum.
 
-    Maths:   max of abs(w - shrink(w + left, its lasso)) / max(abs(s)): how far one proximal
-             step, which leaves the best weights where they are, would move them
+    Maths:   max of abs(w - shrink(w + left, its lasso)) / max(abs(s)): the largest move of one
+             proximal step, whose fixed points are the minimisers
     Shapes:  weight (p, k) at one strength, or (s, p, k) at (s,) of them
     """
     posed = _Posed.of(problem, holds)

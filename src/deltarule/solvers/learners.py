@@ -1,4 +1,4 @@
-"""All learners by their names."""
+"""Registry of all learners by name."""
 
 from collections.abc import Mapping
 

@@ -1,12 +1,12 @@
-"""What is solved from moments: exact weights, ridge, descent.
+"""Least squares from moments: exact weights, ridge, and gradient descent in closed form.
 
     exact     gram @ weight = with_targets, in units where every input has spread 1
     ridge     mean loss + ridge / 2 * sum(standardised weight ** 2), loss = delta ** 2 / 2
     descent   weights(t) = start - V @ ((1 - (1 - alpha * l) ** t) / l * (V.T @ g)),
-              with V, l the eigenvectors and -values of the average curvature, g the start's
+              with V, l the eigenvectors and -values of the average Hessian, g the start's
               weight_delta
 
-Shapes: p inputs, k outputs, q = p + intercept, r directions kept.
+Shapes: p inputs, k outputs, q = p + intercept, r = rank of the design.
 """
 
 from collections.abc import Sequence
@@ -27,17 +27,17 @@ from deltarule.rule.predict import Array, Weights, stack, unstack
 
 EPS = float(np.finfo(np.float64).eps)
 
-# Below this reciprocal condition of the gram, fewer than ten digits are sure: read a second time.
+# Below this reciprocal condition number fewer than ten digits are sure: a second read is needed.
 SURE = 1e-6
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Exact weights, and how sure they are.
+    """Exact weights, and whether they are accurate.
 
-    `inverse` is that of the gram of standardised inputs, (p, p), and `null` spans, as columns, the
-    combinations of them that never vary; `unit` are the inputs' spreads, (p,), by which both become
-    those of the inputs as they stand. `sure` is False when the digits of one read may not do.
+    `inverse` is that of the gram of standardised inputs, (p, p); `null` is a basis of its null
+    space, as columns; `unit` are the inputs' spreads, (p,), which convert both to own units.
+    `sure` is False when the digits of one read may not suffice.
     """
 
     weights: Weights
@@ -62,7 +62,7 @@ class Normal:
 
     @classmethod
     def of(cls, problem: LeastSquares) -> "Normal":
-        """Those of a problem; inputs that never vary are set apart from the others."""
+        """The normal equations of a problem; constant inputs are kept apart from the others."""
         spread = problem.spread
         scale = np.where(spread > 0, spread, 1.0)
         unit = scale / problem.scale
@@ -74,25 +74,25 @@ class Normal:
         return cls(correlation, slope, scale, constant)
 
     def penalised(self, ridge: float | Array) -> Array:
-        """A matrix of its own: the correlation with a ridge, or (p,) of them, on its diagonal."""
-        # Transposed it is the same, and in the order that is asked for: no column is put together.
+        """A copy of the correlation with the ridge (a number or (p,)) added to its diagonal."""
+        # The matrix is symmetric: its transpose gives Fortran order without a gather.
         penalised = self.correlation.T.copy(order="F")
         penalised[np.diag_indices_from(penalised)] += ridge
         return penalised
 
     @cached_property
     def sums(self) -> Array:
-        """Each column's absolute correlations, summed: (p,)."""
+        """Each column's sum of absolute correlations: (p,)."""
         return _sums(self.correlation)
 
     def own(self, problem: LeastSquares, solved: Array) -> Array:
-        """Standardised weights in the problem's own units."""
+        """Standardised weights converted to the problem's own units."""
         own: Array = solved / self.scale[:, None] * problem.target_scale
         return own
 
 
 def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
-    """The weights with the least error; the smallest such weights where inputs are dependent."""
+    """The least-squares solution; the minimum-norm one where inputs are collinear."""
     normal = Normal.of(problem)
     solved, inverse, null, sure = _solve(normal.penalised(ridge), normal.slope)
     p, constant = len(normal.scale), normal.constant
@@ -113,7 +113,7 @@ def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
 
 
 def weights_for(problem: LeastSquares, normal: Normal, *, ridge: float | Array) -> Weights:
-    """Only the weights, at a third of the cost; the same to rounding."""
+    """The weights alone, at a third of the cost of `solve`; equal to rounding."""
     penalised = normal.penalised(ridge)
     factor, failed = linalg.lapack.dpotrf(penalised, lower=True, overwrite_a=True)
     if failed or not _sure(factor, normal.sums + ridge):
@@ -128,14 +128,14 @@ def _sums(matrix: Array) -> Array:
 
 
 def _sure(factor: Array, sums: Array) -> bool:
-    """Whether a Cholesky factor's solutions have enough digits; `sums` are of its matrix."""
+    """Whether the condition number leaves enough digits; `sums` are of the factored matrix."""
     largest = float(np.max(sums, initial=0.0))
     reciprocal, _ = linalg.lapack.dpocon(factor, largest, uplo="L")
     return bool(reciprocal > SURE)
 
 
 def rank(problem: LeastSquares) -> int:
-    """How many weights the rows determine: inputs that vary, less their dependencies."""
+    """The rank of the design: inputs that vary, less the dimension of the null space."""
     normal = Normal.of(problem)
     every = len(normal.scale)
     factor, failed = linalg.lapack.dpotrf(normal.correlation, lower=True)
@@ -146,14 +146,14 @@ def rank(problem: LeastSquares) -> int:
 
 
 def _solve(correlation: Array, slope: Array) -> tuple[Array, Array, Array, bool]:
-    """The solution, the inverse, the null directions, and whether enough digits are sure."""
+    """The solution, the inverse, the null space, and whether the digits are sure."""
     p = len(correlation)
     if p == 0:
         return slope, correlation, np.zeros((0, 0)), True
     factor, failed = linalg.lapack.dpotrf(correlation, lower=True)
     if not failed and _sure(factor, _sums(correlation)):
         solved = linalg.cho_solve((factor, True), slope)
-        # One step of refinement: the residual puts back what the factor rounded away.
+        # One step of iterative refinement.
         solved += linalg.cho_solve((factor, True), slope - correlation @ solved)
         inverse, _ = linalg.lapack.dpotri(factor, lower=True)
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
@@ -166,7 +166,7 @@ def _solve(correlation: Array, slope: Array) -> tuple[Array, Array, Array, bool]
 
 
 def shortest(weight: Array, null: Array) -> Array:
-    """The smallest weights that predict the same, given the combinations that never vary."""
+    """The minimum-norm weights with the same predictions, given a basis of the null space."""
     basis, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
     shorter: Array = weight - basis @ (basis.T @ weight)
     return shorter
@@ -181,7 +181,7 @@ def with_intercept(problem: LeastSquares, weight: Array) -> Weights:
 
 
 def dependent(null: Array) -> list[tuple[int, ...]]:
-    """Groups of inputs of which the first is a combination of the others, from null directions.
+    """Groups of collinear inputs, the first a combination of the others, from the null space.
 
     Elimination from the last input backwards, so that the input named first is the latest one.
 
@@ -214,10 +214,10 @@ def dependent(null: Array) -> list[tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class RidgePath:
-    """Held-out error along strengths of ridge; the first strength is none.
+    """Cross-validated errors by strength of ridge; the first strength is 0.
 
-    Shapes:  errors (strengths, folds, k): each fold's summed delta ** 2 on rows not learnt from, in
-             the target's `unit` (k,) squared
+    Shapes:  errors (strengths, folds, k): each fold's summed delta ** 2 on held-out rows, in the
+             target's `unit` (k,) squared
     """
 
     strengths: Array
@@ -232,7 +232,7 @@ class RidgePath:
         return mean
 
     def chosen(self) -> int:
-        """The strength that earns its place: none, unless the best surely has a lower error."""
+        """One-standard-error rule: no penalty, unless the best is lower by more than one."""
         errors = relative(self.errors, self.guessing)
         best = int(np.argmin(errors.sum(axis=1)))
         return best if surely_lower(errors[best], errors[0]) else 0
@@ -245,7 +245,7 @@ def ridge_path(
     strengths: Array,
     splits: SplitScheme = ANY_ORDER,
 ) -> RidgePath:
-    """Cross-validated errors of each strength: what teaches a fold is a sum of other folds."""
+    """Cross-validated errors of each strength, from the moments of the training folds."""
     held = splits.pairs(folds)
     targets = list(problem.targets)
     errors = np.zeros((len(strengths), len(held), len(targets)))
@@ -267,7 +267,7 @@ DECADES = np.concatenate([[0.0], np.logspace(-5, 2, 8)])
 def ridge_search(
     folds: Sequence[Moments], problem: LinearProblem, *, splits: SplitScheme = ANY_ORDER
 ) -> RidgePath:
-    """Held-out errors of no penalty and of each decade of strength; finer where one is better."""
+    """Cross-validated errors of no penalty and each decade of ridge; finer where one is better."""
     path = ridge_path(folds, problem, strengths=DECADES, splits=splits)
     best = path.chosen()
     if best == 0:
@@ -284,7 +284,7 @@ def ridge_search(
 
 
 def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Array:
-    """The summed delta ** 2 in a fold of predicting the others' mean, in its unit squared: (k,)."""
+    """The null model's summed delta ** 2 on a fold (the training mean), in unit squared: (k,)."""
     at = list(targets)
     error: Array = np.diag(fold.cross)[at] + fold.rows * fold.apart(others)[at] ** 2
     return error
@@ -292,9 +292,9 @@ def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Ar
 
 @dataclass(frozen=True)
 class ClosedFormDescent:
-    """Full-batch descent without the steps: the weights after any number of them.
+    """Full-batch gradient descent in closed form: the weights after any number of steps.
 
-    Shapes:  vectors (q, q), values (q,), turned (q, k): the start's weight_delta in that basis
+    Shapes:  vectors (q, q), values (q,), turned (q, k): the start's weight_delta in the eigenbasis
     """
 
     start: Weights
@@ -314,13 +314,13 @@ class ClosedFormDescent:
 
     @property
     def settles(self) -> bool:
-        """Whether alpha is below the limit."""
+        """Whether alpha is below the limit of convergence."""
         return bool((self.alpha * self.values < 2).all())
 
     def at(self, step: int) -> Weights:
         """The weights after `step` steps."""
         shrunk = 1 - self.alpha * self.values
-        # Where shrunk is near 1, 1 - shrunk ** step loses its digits unless said with expm1.
+        # Where shrunk is near 1, 1 - shrunk ** step loses its digits unless computed by expm1.
         slow = self.alpha * self.values < 0.5
         exponent = step * np.log1p(-self.alpha * np.where(slow, self.values, 0.0))
         gone = np.where(slow, -np.expm1(exponent), 1 - shrunk**step)
@@ -332,9 +332,9 @@ class ClosedFormDescent:
 
 
 def triangle_of(problem: LeastSquares) -> tuple[Array, int]:
-    """A matrix as good as the inputs as they stand, the intercept's ones first: A.T @ A is theirs.
+    """A triangular factor A of the design, the intercept's column first: A.T @ A is the gram.
 
-    And how many of its singular values are rounding, where inputs depend on each other.
+    And how many of its singular values are rounding, where inputs are collinear.
 
     Shapes:  (q, q)
     """
@@ -348,7 +348,7 @@ def triangle_of(problem: LeastSquares) -> tuple[Array, int]:
     else:
         values, vectors = linalg.eigh(correlation)
         known = np.where(values > len(values) * 4 * EPS * values.max(), values, 0.0)
-        # What the decomposition of known zeros leaves is rounding, not a direction.
+        # What a decomposition leaves of exact zeros is rounding, not a direction.
         zeros = int((known == 0).sum())
         triangle = np.sqrt(known)[:, None] * vectors.T * (unit * problem.scale)
     if problem.intercept:
@@ -360,26 +360,26 @@ def triangle_of(problem: LeastSquares) -> tuple[Array, int]:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """The inputs' singular values, as they stand, the intercept's column of ones among them."""
+    """Singular values of the design matrix in own units, the intercept's column included."""
 
     values: Array
     rows: float
 
     @classmethod
     def of(cls, problem: LeastSquares) -> "Spectrum":
-        """From a triangle of the inputs, so that small values keep their digits."""
+        """From a triangular factor of the design, so that small values keep their digits."""
         triangle, zeros = triangle_of(problem)
         found = linalg.svdvals(triangle) if triangle.size else np.zeros(0)
         return cls(found[: len(found) - zeros], problem.rows)
 
     @property
     def condition(self) -> float:
-        """The largest singular value by the smallest that is not zero."""
+        """The condition number: the largest singular value over the smallest that is not zero."""
         return float(self.values[0] / self.values[-1]) if self.values.size else 1.0
 
     @property
     def alphas(self) -> AlphaRange:
-        """What alpha settles on the inputs as they stand."""
+        """The range of alpha that converges on the inputs in own units."""
         if not self.values.size:
             return alpha_range(0.0, 0.0)
         squared = self.values**2 / self.rows

@@ -1,8 +1,8 @@
-"""Steps on some rows at a time. A step sees a batch; an epoch is one round over all rows.
+"""Minibatch training: a step uses one batch; an epoch is one pass over all rows.
 
-A batch's weight_delta is that of all rows, and noise. So what one batch says stops nothing: at the
-end of each epoch the means over its steps are judged, and all rows are asked where those are in
-doubt.
+A batch's weight_delta (its gradient) is that of all rows plus noise, so no single batch stops
+training: convergence is judged at the end of each epoch by means over its steps, and by a full
+gradient where those are in doubt.
 """
 
 import math
@@ -19,19 +19,19 @@ from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Mask, Weights
 from deltarule.rule.train import Step, Stop, ask, largest, take
 
-# With a constant alpha: so many epochs without a lower loss, and the weights hover.
+# With a constant alpha: so many epochs without a lower loss, and training stops.
 PATIENCE = 10
-# A batch whose loss is so many times that of all rows at the start has exploded or is very odd.
+# Divergence is suspected where a batch's loss is so many times the full-batch loss at the start.
 EXPLODED = 1e6
 ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class MinibatchComparison:
-    """What a step sees: rows as an objective, and their numbers in the table, from 0.
+    """A batch as an objective, and its rows' numbers in the table, from 0.
 
-    `expected` is what so many rows count for on average: a row of weight 3 then moves the weights
-    three times as far as one of weight 1, also where each is seen alone.
+    `expected` is the mean total weight of a batch: a row of weight 3 then moves the weights three
+    times as far as one of weight 1, also where each is a batch of its own.
 
     Shapes:  rows (n,)
     """
@@ -59,17 +59,17 @@ class MinibatchComparison:
 
 
 class Batches(Protocol):
-    """All rows in batches, anew for each epoch."""
+    """A source of minibatches, reshuffled for each epoch."""
 
     def epoch(self, number: int) -> Iterable[MinibatchComparison]:
-        """The batches of an epoch, counted from 1: the same ones whenever it is asked for."""
+        """The batches of an epoch, counted from 1: deterministic."""
         ...
 
 
 def compare_minibatch(
     weights: Weights, seen: MinibatchComparison, frozen: Mapping[str, Mask] | None = None
 ) -> Comparison:
-    """What a batch says to these weights, averaged; its `rows` are still what they count for."""
+    """The average comparison on a batch; `rows` is still the total row weight."""
     compared = seen(weights)
     if frozen is not None:
         compared = compared.freeze(frozen)
@@ -78,7 +78,7 @@ def compare_minibatch(
 
 @dataclass
 class _Epoch:
-    """The means over the rows of an epoch so far."""
+    """Running means over the steps of an epoch."""
 
     rows: float = 0.0
     loss: float = 0.0
@@ -97,7 +97,7 @@ class _Epoch:
 
 
 class _Judge:
-    """Says at an epoch's end whether to stop."""
+    """The stopping rule at the end of an epoch."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class _Judge:
         self.best = self.previous = math.inf
         self.waited = self.calm = 0
         said = self._ask(start)
-        # From a perfect start the loss can only rise, by what rounding leaves of such predictions.
+        # From an optimal start the loss can only rise, by the rounding of such predictions.
         size = np.sum(said.prediction**2 + (said.prediction - said.delta) ** 2)
         self.start_loss = said.loss
         self.usual = abs(said.loss) + ROUNDING**2 * float(size)
@@ -123,7 +123,7 @@ class _Judge:
         return ask(weights, self.whole, self.learner, self.frozen)
 
     def exploded(self, loss: float, weights: Weights) -> Stop | None:
-        """Whether a batch's loss shows that alpha is too large."""
+        """Whether a batch's loss shows divergence: alpha is too large."""
         if self.learner.takes_back or (math.isfinite(loss) and loss <= EXPLODED * self.usual):
             return None
         return self._diverging(weights)
@@ -136,7 +136,7 @@ class _Judge:
         return Stop("diverging", f"diverging: {rise}, so alpha is too large for such batches")
 
     def ended(self, epoch: _Epoch, number: int, weights: Weights, step: int) -> Stop | None:
-        """Whether it is over after this epoch, the weights being these."""
+        """The reason to stop after this epoch at these weights, or None."""
         self.first = self.first or epoch
         where = f"at step {step:,}, in epoch {number:,}"
         if epoch.size <= self.tolerance * self.first.size:
@@ -150,7 +150,7 @@ class _Judge:
             stop = self._diverging(weights)
             if stop:
                 return stop
-        # Of all that was gained since the start.
+        # Relative to the whole reduction since the start.
         little = self.tolerance * abs(self.start_loss - epoch.loss)
         self.calm = self.calm + 1 if abs(epoch.loss - self.previous) <= little else 0
         self.waited = 0 if epoch.loss < self.best else self.waited + 1
@@ -175,11 +175,11 @@ def train_in_epochs(
     tolerance: float = 1e-8,
     frozen: Mapping[str, Mask] | None = None,
 ) -> Iterator[Step]:
-    """Steps on one batch after the other; the last says why it stopped.
+    """Minibatch steps; the last carries the reason for stopping.
 
-    It settles when no weight_delta of all rows, which `whole` answers for, is larger than
-    `tolerance` times the largest at the start; it also stops where the loss, averaged over an
-    epoch, comes to rest or no longer falls.
+    Converged when the largest full-batch weight_delta, from `whole`, is at most `tolerance` times
+    the largest at the start; also stops where the loss, averaged over an epoch, stays the same or
+    no longer falls.
 
     Errors:  LearningError
     """
@@ -193,7 +193,7 @@ def train_in_epochs(
         so_far = _Epoch()
         for seen, last in _and_whether_last(batches.epoch(at)):
             number += 1
-            # A loss that overflows is how divergence shows, so it is not worth a warning.
+            # An overflowing loss is how divergence shows: no warning.
             with np.errstate(over="ignore", invalid="ignore"):
                 judge = judge or _Judge(weights, whole, learner, tolerance=tolerance, frozen=frozen)
                 said, alpha = compare_minibatch(weights, seen, frozen), learner.alpha_now(state)

@@ -1,4 +1,4 @@
-"""Newton: the learning rate replaced by the inverse Hessian, with a line search by parabola."""
+"""Newton's method: the learning rate replaced by the inverse Hessian, with a line search."""
 
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -9,8 +9,8 @@ from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights, blocked, stack, unstack
 
-# Where no pivot of the curvature's Cholesky factor is below this share of the largest, eight digits
-# of a step are sure.
+# Where no squared pivot of the Hessian's Cholesky factor is below this share of the largest, eight
+# digits of a step are sure.
 SURE = 1e-4
 
 
@@ -21,9 +21,9 @@ steeply that no parabola tells where it is least."""
 
 @dataclass(frozen=True)
 class Taken:
-    """What Newton remembers: where it stepped from, the loss there, the way, how much of it.
+    """State of the line search: the base point, the loss there, the direction, the step length.
 
-    `slope` is how fast the loss falls along the way at its start, NaN where that is not known.
+    `slope` is the directional derivative at the base point, negated; NaN where unknown.
     """
 
     weights: Weights
@@ -33,9 +33,9 @@ class Taken:
     slope: float = np.nan
 
     def shorter(self, loss: float) -> float:
-        """How much of the way to take instead, the loss having risen to this at its end.
+        """Backtracking: a shorter step length, the loss having risen to this at its end.
 
-        Maths:   where a parabola through both losses and the slope is least, at most half
+        Maths:   the minimiser of the parabola through both losses and the slope, at most half
         """
         if np.isnan(self.slope):
             return self.share / 2
@@ -45,7 +45,7 @@ class Taken:
 
 
 class Curved:
-    """What learners share whose curvature takes the place of alpha, and who take back a step."""
+    """Base of the second-order learners: no alpha, and a step that raised the loss is shortened."""
 
     name: ClassVar[str] = "newton"
     needs_hessian: ClassVar[bool] = True
@@ -64,9 +64,9 @@ class Curved:
 
 @dataclass(frozen=True)
 class Newton(Curved):
-    """The rule with alpha replaced by inverse curvature; a step that raised the loss is shortened.
+    """Newton's method with backtracking: a step that raised the loss is shortened.
 
-    Maths:   weight -= inv(curvature) @ g
+    Maths:   weight -= inv(hessian) @ g
     Source:  Nocedal & Wright 2006, sections 3.3 and 3.5
     """
 
@@ -88,10 +88,10 @@ class Newton(Curved):
 
 
 def _solve(hessian: Array, g: Array, q: int) -> Array:
-    """inv(curvature) @ g, the shortest answer where curvature is singular.
+    """inv(hessian) @ g, the minimum-norm solution where the Hessian is singular.
 
-    The shortest in units that suit each of the q weights an output has, alike for coupled outputs:
-    so of steps that change all their scores alike, none is taken.
+    The norm is scaled for each of an output's q weights, alike for coupled outputs, so that the
+    step has no part that changes all their scores alike.
     """
     diagonal = np.diag(hessian).reshape(-1, q)
     scale = np.tile(np.sqrt(diagonal.mean(axis=0)), len(diagonal))
@@ -108,9 +108,9 @@ def _solve(hessian: Array, g: Array, q: int) -> Array:
 
 
 def _sure(hessian: Array) -> bool:
-    """Whether it is so far from singular that there is no shortest answer to look for.
+    """Whether the Hessian is well conditioned, so that no minimum-norm solution is needed.
 
-    Eigenvalues would tell better, and take fifty times as long: 0.6 s of a thousand weights.
+    Eigenvalues would tell better, and take fifty times as long: 0.6 s for a thousand weights.
     """
     try:
         pivots = np.diag(np.linalg.cholesky(hessian))

@@ -1,11 +1,11 @@
-"""Penalties: what large weights cost. Never on the intercept.
+"""Penalties: ridge, lasso, elastic net and box constraints. Never on the intercept.
 
-A penalty may have a smooth part, which has a gradient and a curvature, and a part with a kink at
-zero, or with ends of a range, which has neither and is met by `prox`: of all weights, those that
-best trade that part of the penalty, times a step, against half the squared distance from here.
+A penalty has a smooth part, with a gradient and a Hessian, and a non-smooth part (the kink of L1
+at zero, the ends of a range) that needs a proximal step, `prox`: the minimiser of the non-smooth
+part, times a step, plus half the squared distance from the given weights.
 
-Shapes: strength is a number, or (p,) or (p, 1) for a strength for each input, and so are the ends
-of ranges, which may also be (p, k); weight (p, k).
+Shapes: strength is a number, or (p,) or (p, 1) for a strength by input, and so are the ends of
+ranges, which may also be (p, k); weight (p, k).
 """
 
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from deltarule.rule.predict import Array, Weights
 
 
 class Penalty(Protocol):
-    """What large weights cost; `gradient` and `curvature` are those of the smooth part."""
+    """A penalty; `gradient` and `hessian` are those of its smooth part."""
 
     def value(self, weights: Weights) -> float: ...
     def gradient(self, weights: Weights) -> Weights: ...
@@ -28,7 +28,7 @@ class Penalty(Protocol):
 
 @dataclass(frozen=True)
 class Ridge:
-    """Half the squared weights times a strength, beside the mean loss.
+    """Ridge (L2): half the squared weights times a strength, added to the mean loss.
 
     Maths:   value = sum(strength * weight ** 2) / 2;  gradient = strength * weight
     Source:  Hoerl & Kennard 1970
@@ -49,43 +49,43 @@ class Ridge:
         }
 
     def hessian(self, weights: Weights) -> Array:
-        """The diagonal, in the order curvature has the weights: (q,)."""
+        """The diagonal, in the weights' order in the Hessian: (q,)."""
         inputs = len(weights["weight"])
         diagonal = np.zeros(inputs + len(weights) - 1)
         diagonal[:inputs] = np.broadcast_to(_column(self.strength), (inputs, 1))[:, 0]
         return diagonal
 
     def prox(self, weights: Weights, step: float) -> Weights:
-        """The weights as they are: all of a ridge is smooth."""
+        """The weights unchanged: a ridge is smooth."""
         return weights
 
 
 def shrink(
     weight: Array, by: Array | float, low: Array | float = -np.inf, high: Array | float = np.inf
 ) -> Array:
-    """Weights moved towards zero by so much, and no further, then into their range.
+    """Soft thresholding, then clipping: the proximal operator of L1 with a range.
 
     Maths:   argmin over v of (v - weight) ** 2 / 2 + by * abs(v), low <= v <= high
-    Shapes:  any that broadcast with weight, which is what comes back
+    Shapes:  any that broadcast with weight, whose shape is returned
 
     >>> shrink(np.array([3.0, -3.0, 0.5]), 1.0)
     array([ 2., -2.,  0.])
     >>> shrink(np.array([3.0, -3.0, 0.5]), 1.0, low=0.0)
     array([2., 0., 0.])
     """
-    # Clipped and taken away, so that what is within reach of zero comes out as exactly zero.
+    # Clip and subtract, so that weights within `by` of zero become exactly zero.
     shrunk: Array = np.clip(weight - np.clip(weight, -by, by), low, high)
     return shrunk
 
 
 @dataclass(frozen=True)
 class Lasso:
-    """The absolute weights times a strength; with a ridge beside it, the elastic net.
+    """Lasso (L1): absolute weights times a strength; with a ridge, the elastic net.
 
     Maths:   value = sum(strength * abs(weight)) + ridge's value, infinite where a weight is out of
-             its range from `low` to `high`; gradient, curvature = the ridge's;
+             its range from `low` to `high`; gradient, hessian = the ridge's;
              prox = shrink(weight, step * strength, low, high)
-    Shapes:  low, high as strength, or (p, k): a weight whose ends are the same stays there
+    Shapes:  low, high as strength, or (p, k): a weight with low == high is fixed
     Source:  Tibshirani 1996; Zou & Hastie 2005
 
     >>> Lasso(np.array(0.5)).prox({"weight": np.array([[3.0], [-0.2]])}, 2.0)["weight"]
@@ -100,12 +100,12 @@ class Lasso:
 
     @property
     def kinked(self) -> bool:
-        """Whether there is more to it than its ridge."""
+        """Whether there is a non-smooth part beside the ridge."""
         ranged = np.any(self.low > -np.inf) or np.any(self.high < np.inf)
         return bool(np.any(self.strength > 0) or ranged)
 
     def bounds(self, weights: Weights) -> tuple[Weights, Weights, Weights]:
-        """Each weight's strength, and the ends of its range; the intercept has neither."""
+        """Each weight's strength and range; the intercept has neither."""
         free = {name: np.zeros_like(array) for name, array in weights.items()}
         like = weights["weight"].shape
         strength, low, high = (
@@ -125,26 +125,26 @@ class Lasso:
         return self.shrunk_by(weights) + self.ridge.value(weights)
 
     def shrunk_by(self, weights: Weights) -> float:
-        """The part of the value that has a kink."""
+        """The value of the non-smooth part, the L1 term."""
         return float(np.sum(_column(self.strength) * np.abs(weights["weight"])))
 
     def gradient(self, weights: Weights) -> Weights:
         return self.ridge.gradient(weights)
 
     def hessian(self, weights: Weights) -> Array:
-        """The ridge's diagonal: the kink at zero has none."""
+        """The ridge's diagonal: the L1 term has no Hessian."""
         return self.ridge.hessian(weights)
 
     def prox(self, weights: Weights, step: float) -> Weights:
-        """The weights shrunk by what a step of this length takes; the intercept stays."""
+        """The weights after a proximal step of this length; the intercept is unchanged."""
         by = step * _column(self.strength)
         shrunk = shrink(weights["weight"], by, _column(self.low), _column(self.high))
         return {**weights, "weight": shrunk}
 
     def left(self, weights: Weights, gradient: Weights) -> Weights:
-        """What of a gradient the kinks and ranges leave: 0 for weights that cannot do better.
+        """The minimum-norm subgradient of the whole objective: 0 where the KKT conditions hold.
 
-        Maths:   the slope on the side of the weight where the whole falls, 0 where it falls on none
+        Maths:   the one-sided derivative on the descending side of a weight, 0 where there is none
 
         >>> lasso = Lasso(np.array(0.5), low=np.array(0.0))
         >>> slope = {"weight": np.array([[-0.75], [-0.25], [2.0], [0.25]])}
@@ -166,16 +166,16 @@ def _falling(weight: Array, gradient: Array, strength: Array, low: Array, high: 
 
 
 def _column(values: Array) -> Array:
-    """Values for each weight (p, k), or for each input in one column."""
+    """Values by weight (p, k), or by input as one column."""
     return values if np.ndim(values) == 2 else np.reshape(values, (-1, 1))
 
 
 @dataclass(frozen=True)
 class Penalised:
-    """An objective with a penalty beside its mean loss.
+    """An objective plus a penalty on its mean loss.
 
-    `weight_delta` and `curvature` are those of the smooth part: of a penalty with a kink, the rest
-    is for the learner to meet, by `penalty.prox`.
+    `weight_delta` and `hessian` are those of the smooth part; the non-smooth part is left to the
+    learner, by `penalty.prox`.
     """
 
     objective: Objective
@@ -191,7 +191,7 @@ class Penalised:
         has_hessian = plain.hessian
         if has_hessian is not None:
             diagonal = np.diag(self.penalty.hessian(weights))
-            # Where outputs are coupled, the matrix of all of them has it once for each.
+            # For coupled outputs the diagonal repeats, once for each output.
             has_hessian = has_hessian + plain.rows * np.kron(
                 np.eye(has_hessian.shape[1] // len(diagonal)), diagonal
             )

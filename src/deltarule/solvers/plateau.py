@@ -1,8 +1,8 @@
-"""Pace: an alpha that falls, where with a constant one the weights would hover around the best.
+"""Learning-rate schedule: reduce alpha on a plateau of the loss.
 
-A learner that sees some rows at a time is led by a gradient with noise: near the best weights the
-noise is all there is, and steps of constant alpha wander in it, the wider the larger alpha is.
-Adam, whose steps do not shrink with the gradient, hovers in the same way on all rows.
+A minibatch gradient is noisy: near the optimum only the noise is left, and steps of constant alpha
+hover around it, the wider the larger alpha is. Adam, whose steps do not shrink with the gradient,
+hovers in the same way on all rows.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ ROUNDING = 1e-12
 
 
 class ScheduledLearner(Learner, Protocol):
-    """A learner with an alpha."""
+    """A learner with an alpha (the learning rate)."""
 
     @property
     def alpha(self) -> float: ...
@@ -26,7 +26,7 @@ class ScheduledLearner(Learner, Protocol):
 
 @dataclass(frozen=True)
 class LearningRateSchedule:
-    """What Settling remembers: the share of alpha, the round it is in, the best round's end."""
+    """State of `ReduceOnPlateau`: the share of alpha, the current round, the best round's end."""
 
     state: Any
     share: float
@@ -42,11 +42,11 @@ class LearningRateSchedule:
 class ReduceOnPlateau:
     """A learner whose alpha is halved after each round of steps that raised the loss.
 
-    A round's loss is the mean of those its steps saw. Where that exploded, it goes back to where
-    the best round ended, with a quarter of alpha.
+    A round's loss is the mean over its steps. On divergence it restarts from the end of the best
+    round, with a quarter of alpha.
 
-    Source:  Robbins & Monro 1951, that alpha must fall; Bottou, Curtis & Nocedal 2018, section 4.2,
-             halving it when the loss stays
+    Source:  Robbins & Monro 1951, on decreasing alpha; Bottou, Curtis & Nocedal 2018, section 4.2,
+             on halving it when the loss stays
     """
 
     learner: ScheduledLearner
@@ -59,7 +59,7 @@ class ReduceOnPlateau:
 
     @property
     def alpha(self) -> float:
-        """The alpha it begins with."""
+        """The initial alpha."""
         return self.learner.alpha
 
     def limit(self, alphas: AlphaRange) -> float:
@@ -91,7 +91,7 @@ class ReduceOnPlateau:
         new = replace(new, first=state.first if np.isfinite(state.first) else mean)
         if mean < state.best:
             return learnt, replace(new, best=mean, weights=learnt)
-        # At the bottom the loss trembles by its last digits, which is no reason to slow down.
+        # At the optimum the loss varies by rounding: no reason to reduce alpha.
         higher = mean > state.best + ROUNDING * abs(state.first)
         return learnt, replace(new, share=state.share / 2 if higher else state.share)
 
@@ -103,7 +103,7 @@ class ReduceOnPlateau:
 
 
 def scheduled(learner: ScheduledLearner, alpha: float) -> ScheduledLearner:
-    """The same learner with this alpha, from now on for good."""
+    """The same learner with this constant alpha."""
     if isinstance(learner, ReduceOnPlateau):
         learner = learner.learner
     return replace(learner, alpha=alpha)  # type: ignore[type-var]  # all of them are dataclasses

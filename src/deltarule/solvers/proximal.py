@@ -1,8 +1,8 @@
-"""Learners that meet a lasso and ranges: the rule, and then the penalty's own step.
+"""Proximal learners, for a lasso and ranges: proximal gradient descent and proximal Newton.
 
-A kink has no gradient and the end of a range no beyond, so the objective's weight_delta is that of
-its smooth part, and the penalty does the rest: by `prox` after a step of descent, and within the
-quadratic that Newton steps on. g stands for weight_delta.
+The objective's weight_delta is the gradient of its smooth part; the non-smooth part of the penalty
+is applied by a proximal step: by `prox` after a gradient step, and inside the quadratic model of a
+Newton step. g stands for weight_delta.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from deltarule.solvers.penalty import Lasso
 
 @dataclass(frozen=True)
 class ProximalDescent:
-    """The rule, then every weight shrunk by what the lasso takes of a step, into its range.
+    """Proximal gradient descent (ISTA): a gradient step, then soft thresholding and clipping.
 
     Maths:   weight = prox(weight - alpha * g, alpha)
     Source:  Daubechies, Defrise & De Mol 2004
@@ -49,11 +49,11 @@ class ProximalDescent:
 
 @dataclass(frozen=True)
 class ProximalNewton(Curved):
-    """Newton on the smooth part, beside which kinks and ranges stay as they are.
+    """Proximal Newton: a quadratic model of the smooth part plus the exact penalty.
 
     A step that raised the loss is halved, as Newton's is.
 
-    Maths:   weight = argmin over v of g @ d + d @ curvature @ d / 2 + the penalty of v,
+    Maths:   weight = argmin over v of g @ d + d @ hessian @ d / 2 + the penalty of v,
              d = v - weight
     Source:  Lee, Sun & Saunders 2014
     """
@@ -78,7 +78,7 @@ class ProximalNewton(Curved):
         blocks = len(comparison.hessian)
 
         def parted(named: Weights) -> Array:
-            """One row for each block of curvature, output after output."""
+            """One row for each block of the Hessian, output after output."""
             return stack(named).T.reshape(blocks, -1)
 
         here, g = parted(weights), parted(comparison.weight_delta)

@@ -1,15 +1,15 @@
-"""Whitening: coordinates for a second read, in which nearly dependent inputs are far apart.
+"""Whitening: coordinates for a second read in which nearly collinear inputs are orthogonal.
 
-    z = (x - centre) @ turn, and in place of the targets what the first weights leave of them
+    z = (x - centre) @ turn, and in place of the targets the residuals of the first weights
 
 In these coordinates the sums keep the digits that the first read's squares lost: Cholesky-QR
 twice (Yamamoto et al. 2015), with eigenvectors in place of the triangle because they do not
 break down where inputs are exactly dependent.
 
-Rows that do not determine all weights get the smallest ones, as in `solve`, whatever the first
-weights were: a fold's weights may know nothing of the rows that the fold is judged by.
+Rows of deficient rank get the minimum-norm weights, as in `solve`, whatever the first weights were:
+a fold's weights may not depend on its held-out rows.
 
-Shapes: p inputs, k outputs, r directions kept, d that never vary in the rows at hand.
+Shapes: p inputs, k outputs, r directions kept, d constant in the rows at hand.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from deltarule.solvers.least_squares import EPS, solve, with_intercept
 
 @dataclass(frozen=True)
 class Whitening:
-    """The coordinates that suit what the first read knows.
+    """The whitening transform computed from the first read.
 
     Shapes:  centre, unit (p,); turn (p, p); floor (p,): what each z was divided by, squared
     """
@@ -39,7 +39,7 @@ class Whitening:
 
     @classmethod
     def of(cls, problem: LeastSquares, first: Weights) -> "Whitening":
-        """From the first read's problem, and the weights it gave."""
+        """From the first read's problem and its solution."""
         spread = problem.spread
         scale = np.where(spread > 0, spread, 1.0)
         unit = scale / problem.scale
@@ -52,18 +52,18 @@ class Whitening:
             turn=vectors / scale[:, None] / np.sqrt(floor),
             floor=floor,
             first=first,
-            # A direction smaller than the rounding of the values themselves is no direction.
+            # A direction below the rounding of the values themselves is dropped.
             noise=4 * EPS * len(values) * float(np.max(1 + np.abs(middle) / scale, initial=1.0)),
         )
 
     def rows(self, inputs: Array, targets: Array) -> tuple[Array, Array]:
-        """The second read's columns: z (n, p), and what is left of the targets (n, k)."""
+        """The second read's columns: z (n, p), and the residuals of the targets (n, k)."""
         z = (inputs - self.centre) @ self.turn
         left = targets - inputs @ self.first["weight"]
         return z, left - self.first["intercept"] if "intercept" in self.first else left
 
     def kept(self, moments: Moments, *, intercept: bool, most: float = np.inf) -> list[int]:
-        """The directions that vary by more than rounding: so many rows span at most `most`."""
+        """The directions that vary by more than rounding; n rows span at most `most`."""
         every = LeastSquares.of(moments, range(len(self.floor)), [], intercept=intercept)
         size = every.spread * np.sqrt(self.floor)
         largest = np.argsort(-size, kind="stable")[: int(min(most, len(size)))]
@@ -79,7 +79,7 @@ class Whitening:
         turn = self.turn[:, kept]
         dropped = np.setdiff1d(np.arange(p), kept)
         open_ways = found.null / found.unit[:, None]
-        # What changes no prediction: of the directions kept, and of the inputs.
+        # The null space: of the directions kept, and of the inputs.
         still = np.column_stack([turn @ open_ways, self.turn[:, dropped]])
         moved = found.weights["weight"]
         weight = self.first["weight"] + turn @ moved
@@ -107,10 +107,10 @@ class Whitening:
 
 @dataclass(frozen=True)
 class Whitened:
-    """The second read's solution: `weights` in own units, `inner` of the directions kept.
+    """The second read's solution: `weights` in own units, `inner` in the directions kept.
 
     `inverse` and `null` are as in `Solution`. `sure` is False where the weights' last digits are
-    still in doubt.
+    in doubt.
     """
 
     problem: LeastSquares

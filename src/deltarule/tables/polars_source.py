@@ -122,6 +122,8 @@ class PolarsSource:
         # Temporary files go with what owns them, so they are kept as long as the source is.
         self._kept = kept
         self._slabs = slabs
+        # The first rows, and the scan that they are of: a source is looked at several times.
+        self._look: tuple[pl.LazyFrame, pl.DataFrame] | None = None
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: a frame or a Parquet file has its own types."""
@@ -130,6 +132,11 @@ class PolarsSource:
         return row_place(row)
 
     def look(self) -> pl.DataFrame:
+        if self._look is None or self._look[0] is not self.lazy:
+            self._look = self.lazy, self._first_rows()
+        return self._look[1]
+
+    def _first_rows(self) -> pl.DataFrame:
         return collected(self.lazy.head(LOOK_ROWS), self.name)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:

@@ -10,7 +10,7 @@ MOST = 200
 class LossHistory:
     """Errors by step, evenly thinned as they grow in number; the first and the last are kept.
 
-    >>> course = Course()
+    >>> course = LossHistory()
     >>> for step in range(1, 1001):
     ...     course.add(step, 1 / step)
     >>> told = list(course)

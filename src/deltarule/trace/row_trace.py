@@ -49,7 +49,7 @@ class RowTrace:
         Shapes:  inputs (p,), targets (k,)
 
         >>> from deltarule.losses.glm import Squared
-        >>> film = OneRow.of(
+        >>> film = RowTrace.of(
         ...     Linear(intercept=False), Squared(), weights={"weight": np.array([[2.5]])},
         ...     inputs=np.array([200_000.0]), targets=np.array([99_750_000.0]), number=1,
         ... )

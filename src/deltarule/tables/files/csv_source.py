@@ -256,10 +256,10 @@ class CsvSource(PolarsSource):
                 )
         return error
 
-    def look(self) -> pl.DataFrame:
+    def _first_rows(self) -> pl.DataFrame:
         with self._explained(self.name):
             if not self._large:
-                return super().look()
+                return super()._first_rows()
             # polars would parse 180 MB ahead to give these few rows. No fewer of them, though: what
             # the look decides must be what it decides for the same rows in another format.
             shown: list[pl.DataFrame] = []
