@@ -35,11 +35,56 @@ def workbook(path: Path, cells: str, *, more: int = 0) -> Path:
         '<c s="1" t="n" r="ZZZ1048576"><v>1</v></c>',
         '<c r="A1048576"><v>1</v></c><c r="XFD1"><v>1</v></c>',
         '<c r="A1"><v>1</v></c>' * 90_000 + '<c r="XFD1048576"><v>1</v></c>',
+        "<c r='XFD1048576'><v>1</v></c>",
+        '<c r = "XFD1048576"><v>1</v></c>',
+        '<c r="xfd00001048576"><v>1</v></c>',
+        '<c r="XFD1"><v>1</v></c></row><row r="1048576"><c><v>1</v></c>',
     ],
 )
 def test_a_cell_far_out_is_refused(tmp_path: Path, cell: str) -> None:
     with pytest.raises(ReadError, match="far out"):
         dr.columns(workbook(tmp_path / "far.xlsx", f'<row r="1">{cell}</row>'))
+
+
+def test_a_sheet_may_be_any_part(tmp_path: Path) -> None:
+    path = tmp_path / "far.xlsx"
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("xl/other/one.XML", '<c r="XFD1048576"><v>1</v></c>')
+    with pytest.raises(ReadError, match="far out"):
+        dr.columns(path)
+
+
+def piece(kind: int, content: bytes = b"") -> bytes:
+    """A record of a binary workbook: its kind and size in 7 bits a byte."""
+    head = [kind] if kind < 128 else [kind & 127 | 128, kind >> 7]
+    return bytes([*head, len(content) & 127 | 128, len(content) >> 7]) + content
+
+
+def binary_sheet(path: Path, row: int, column: int) -> Path:
+    """A binary sheet with a cell there, both counted from 0; then a part that is no sheet."""
+    places = [(0, 0), (row, 1), (3, column)]
+    cells = [
+        piece(0, at.to_bytes(4, "little") + bytes(200))
+        + piece(5, to.to_bytes(4, "little") + bytes(12))
+        for at, to in places
+    ]
+    with zipfile.ZipFile(path, "w") as book:
+        sheet = piece(129) + piece(145) + b"".join(cells) + piece(146)
+        book.writestr("xl/worksheets/sheet1.bin", sheet)
+        book.writestr("xl/printerSettings/settings1.bin", bytes([0, 4, 255, 255, 255, 255]) * 9)
+    return path
+
+
+@pytest.mark.parametrize(("row", "column"), [(1048575, 16383), (9999, 5000), (3051, 16383)])
+def test_a_cell_far_out_in_a_binary_sheet_is_refused(tmp_path: Path, row: int, column: int) -> None:
+    with pytest.raises(ReadError, match="far out") as found:
+        dr.columns(binary_sheet(tmp_path / "far.xlsb", row, column))
+    assert f"row {row + 1:,} and one in column {column + 1:,}" in str(found.value)
+
+
+def test_a_binary_sheet_within_the_limit_is_left_to_its_reader(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="cannot be read"):
+        dr.columns(binary_sheet(tmp_path / "near.xlsb", 3050, 16383))
 
 
 def test_a_cell_on_the_seam_of_two_reads_counts(

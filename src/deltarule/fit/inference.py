@@ -1,4 +1,4 @@
-"""What is known of the weights of losses other than squared, asked of the rows."""
+"""Inference for losses other than squared: metrics, standard errors, held-out errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,12 +9,13 @@ from deltarule.engines.local import PassObjective, RowPass, RowsInMemory
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.cross_validate import CrossValidation, FoldOptimum
-from deltarule.fit.deviance import own_alphas, standard_errors
+from deltarule.fit.deviance import covariance_of, own_alphas
 from deltarule.fit.fold_refit import none_refitted, refit
 from deltarule.fit.iterate import Iteration
 from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
-from deltarule.fit.sandwich import kind_of, robust_errors, score_rows
+from deltarule.fit.sandwich import errors_of as roots_of
+from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows
 from deltarule.fit.smoothing import JUDGED, narrowed
 from deltarule.losses.registry import together
 from deltarule.model.record import FitRecord
@@ -23,12 +24,12 @@ from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
 
-# Steps that settled at such a tolerance are at the best weights, to as many digits as figures show.
+# Steps that converged at such a tolerance are at the optimum, to the digits that are shown.
 NEAR = 1e-6
 
 
 def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
-    """The outcome with how the weights fit the rows, how sure they are, how others are judged."""
+    """The outcome with fit metrics, standard errors and held-out errors added."""
     task = steps.task
     assert task.rows is not None, "losses other than squared need rows"
     weights = task.standard.into(outcome.weights)
@@ -36,13 +37,13 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     if task.rounds is not None:
         task.rounds.measure(weights, first=True)
         rounded = (together(narrowed(task.rounds.losses, share)) for share in JUDGED)
-        path = list(dict.fromkeys(rounded))  # without a kink they are all the same
+        path = list(dict.fromkeys(rounded))  # a smooth loss gives one loss
     losses = narrowed(task.losses, 0)
     if steps.looking is None or task.rounds is not None:
         steps.looking = task.looking(losses)
     arrived = stopped.reason == "settled"
     if arrived and steps.looking.seen is not None and steps.looking.seen[0] is steps.ended:
-        # What was looked at last is one of Newton's steps from here, too small to tell apart.
+        # The final pass is one Newton step from here, too small to matter.
         weights = steps.ended
     look = steps.looking.look(weights)
     whole = task.penalised(FoldOptimum(look.comparison))
@@ -51,7 +52,7 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     p, intercept = len(task.problem.mean), task.model.intercept
     average = hessian / task.problem.rows
     sharp = task.rounds is not None and task.losses[0].dispersion == "unknown"
-    # Short of the best weights, curvature does not say how sure the weights are.
+    # Short of the optimum, the Hessian gives no standard errors.
     known = errors_of(task) != "" and stopped.reason in ("settled", "still")
     try:
         fitting = task.fitting(losses)
@@ -59,9 +60,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     except OverflowError:
         raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
     clusters = ClusterSums.of(task.read.plan.asked.cluster, errors_of(task))
-    found = np.full((p + 1, 1), np.nan)
-    if known:
-        found = _errors(task, weights, hessian, fit, clusters)
+    covariance = _covariance(task, weights, hessian, fit, clusters) if known else None
+    errors = None if covariance is None else roots_of(covariance)
     judge = CrossValidation(
         task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks
     )
@@ -78,8 +78,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         notes.append(none_refitted(error))
     if held_out is not None and task.guessing is not None:
         asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
-        errors, guesses = task.guessing.held_out(*asked)
-        held_out = replace(held_out, guessing=errors, guesses=guesses)
+        guessing, guesses = task.guessing.held_out(*asked)
+        held_out = replace(held_out, guessing=guessing, guesses=guesses)
     if held_out is not None:
         out = task.standard.out
         own = {fold: out(one) for fold, one in held_out.fold_weights.items()}
@@ -90,10 +90,11 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         fit=fit,
         held_out=held_out,
         guess=None if task.guessing is None else task.loss.inverse_link(fitting.null[None])[0],
-        error=found[:p] if known else None,
-        intercept_error=found[p] if known and task.model.intercept else None,
+        error=None if errors is None else errors[:p],
+        intercept_error=None if errors is None or not intercept else errors[p],
         errors=outcome.errors if known else "",
-        # Beside a kink curvature says nothing of the next step.
+        covariance=covariance,
+        # With a non-smooth loss the Hessian does not predict the next step.
         clusters=clusters if known else None,
         alphas=None if sharp else own_alphas(average, task.outward, intercept=intercept),
         notes=notes,
@@ -107,7 +108,7 @@ def _held_out(
     weights: Weights,
     found: Mapping[int, Comparison] | None,
 ) -> HeldOut | None:
-    """The errors on held-out rows by what was learnt without them in the same way.
+    """The errors on held-out rows, by weights trained without them in the same way.
 
     Errors:  LearningError where that takes too long, or cannot be done
     """
@@ -124,7 +125,7 @@ def _held_out(
 
 
 def errors_of(task: FitProblem) -> str:
-    """The kind of the standard errors, empty where none are known."""
+    """The kind of the standard errors; empty where there are none."""
     asked = task.settings.kind_of_errors
     if (
         task.penalty is not None
@@ -136,16 +137,16 @@ def errors_of(task: FitProblem) -> str:
     return asked if asked == "classical" else kind_of(asked, coupled=coupled)
 
 
-def _errors(
+def _covariance(
     task: FitProblem,
     weights: Weights,
     hessian: Array,
     fit: Sequence[FitRecord],
     clusters: ClusterSums | None,
 ) -> Array:
-    """Each own weight's standard error, the intercept last, NaN where unknown: (q, k).
+    """The covariance of own weights, the intercept last, NaN where unknown: (k, q, q).
 
-    Where the link does not suit the loss, its curvature is not the one that is expected.
+    With a non-canonical link the expected Hessian differs from the observed one.
     """
     assert task.rows is not None, "losses other than squared need rows"
     actual = hessian
@@ -156,13 +157,13 @@ def _errors(
         hessian = found
     if errors_of(task) not in ("classical", ""):
         return _robust(task, weights, actual, hessian, clusters)
-    each = standard_errors(hessian, task.outward, intercept=task.model.intercept)
+    each = covariance_of(hessian, task.outward, intercept=task.model.intercept)
     if all(loss.dispersion == "known" for loss in task.losses):
         return each
     known = [loss.dispersion == "known" for loss in task.losses]
     dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
-    errors: Array = each * np.sqrt(np.array(dispersion, dtype=float))
-    return errors
+    covariance: Array = each * np.array(dispersion, dtype=float)[:, None, None]
+    return covariance
 
 
 def _robust(
@@ -172,15 +173,15 @@ def _robust(
     expected: Array,
     clusters: ClusterSums | None,
 ) -> Array:
-    """The same where rows stray unequally, or alike in clusters, by one more pass over them."""
+    """Robust (sandwich) or cluster-robust standard errors, by one more pass over the rows."""
     rows = task.rows
     assert rows is not None, "losses other than squared need rows"
     if clusters is not None and isinstance(rows, RowsInMemory):
-        # Rows held as arrays are without their clusters; where they came from has them.
+        # Rows in memory lack their clusters: read them from the source.
         rows.passes += 1
         rows = RowPass(task.read, task.standard)
     q = len(task.problem.mean) + task.model.intercept
-    return robust_errors(
+    return robust_covariance(
         inverses(hessian, q),
         score_rows(rows, task.model, task.loss, weights),
         task.outward,

@@ -1,4 +1,4 @@
-"""Squared loss solved exactly from the moments, with a penalty if one earns its place."""
+"""Least squares in closed form from the moments, with a ridge if cross-validation chooses one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,9 +9,9 @@ from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
 from deltarule.fit.penalties import Choice, Penalties
-from deltarule.fit.sandwich import ScoreRows, kind_of, robust_errors
+from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covariance
 from deltarule.fit.settings import Strength
-from deltarule.model.record import FitRecord
+from deltarule.model.record import MOST_COVARIANCES, FitRecord
 from deltarule.moments.inference import Fit, design, input_variance, intercept_variance
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
@@ -31,16 +31,16 @@ from deltarule.solvers.whitening import Whitening
 from deltarule.tables.one_read import Read
 from deltarule.views.format import number
 
-# Of a fit this close, too few digits of the error are left in the first read's sums.
+# Of a fit this close, the first read's sums leave too few digits of the error.
 NEARLY_PERFECT = 1e-5
-# Of more inputs than this a fold's weights take some 0.1 s: for intervals a few folds will do.
+# With more inputs than this a fold costs some 0.1 s: a few folds will do for intervals.
 MANY, FEW_FOLDS = 300, 2
 
 
 def solve_least_squares(
     read: Read, asked: LinearProblem, penalties: Penalties, *, errors: str = "classical"
 ) -> Outcome:
-    """The exact weights with the chosen ridge, and all that the moments say of them."""
+    """The exact weights with the chosen ridge, and all inference the moments allow."""
     ridge = penalties.ridge.rest
     whole = total(read.folds)
     found = LeastSquaresFit.of(asked, whole)
@@ -90,6 +90,7 @@ def solve_least_squares(
         held_out=None if path is None else held_out_by(path, chosen, learnt),
         error=certain.error,
         intercept_error=certain.intercept_error,
+        covariance=certain.covariance,
         freedom=certain.freedom,
         errors=errors,
         clusters=certain.clusters,
@@ -102,7 +103,7 @@ def solve_least_squares(
 
 
 def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> list[FitRecord]:
-    """How each output's weights fit the rows they were learnt from."""
+    """Each output's fit metrics on the training rows."""
     used = len(problem.mean) - int(asked.held.sum()) + problem.intercept - asked.intercept_held
     freedom = problem.rows - used
     found = [
@@ -125,15 +126,17 @@ def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> l
 
 @dataclass(frozen=True)
 class StandardErrors:
-    """What classical least squares knows of the weights.
+    """Standard errors of least squares.
 
-    Shapes:  error (p, k), intercept_error (k,), NaN where unknown; None where nothing is
+    Shapes:  error (p, k), intercept_error (k,), covariance (k, p + 1, p + 1), the intercept last;
+             NaN where unknown; None where nothing is
     """
 
     error: Array | None
     intercept_error: Array | None
     freedom: float
     clusters: ClusterSums | None = None
+    covariance: Array | None = None
 
     @classmethod
     def unknown(cls) -> "StandardErrors":
@@ -148,7 +151,7 @@ class StandardErrors:
 
 @dataclass(frozen=True)
 class LeastSquaresFit:
-    """Exact weights in own units, after one read or more; the rest is in standardised ones.
+    """Exact weights in own units, after one or two reads; the rest is in standardised units.
 
     Shapes:  inverse (f, f), null (f, f - r) and unit (f,) of the f inputs free to learn;
              squares, squared_error (k,) in units of the targets' scale squared
@@ -168,7 +171,7 @@ class LeastSquaresFit:
 
     @classmethod
     def of(cls, asked: LinearProblem, moments: Moments, *, ridge: float = 0.0) -> "LeastSquaresFit":
-        """From the one read."""
+        """The fit from the first read."""
         problem, free = asked.of(moments), asked.free(moments)
         solution = solve(free, ridge=ridge)
         return cls(
@@ -185,7 +188,7 @@ class LeastSquaresFit:
 
     @property
     def freedom(self) -> float:
-        """Rows beyond those that the weights can fit whatever they say."""
+        """Residual degrees of freedom: rows less fitted weights."""
         used = len(self.free.mean) - self.null.shape[1] + self.free.intercept
         return float(self.free.rows - used)
 
@@ -197,7 +200,7 @@ class LeastSquaresFit:
 
     @property
     def certain(self) -> StandardErrors:
-        """How sure the weights are."""
+        """Classical standard errors."""
         if self.freedom <= 0:
             return StandardErrors.unknown()
         s = np.sqrt(self.squared_error / self.freedom) * self.free.target_scale
@@ -208,10 +211,10 @@ class LeastSquaresFit:
         if self.free.intercept and not self.null.size:
             mean = (self.centre + self.origin) / self.unit
             of_intercept = s * np.sqrt(intercept_variance(self.inverse, mean, self.free.rows))
-        return StandardErrors(error, of_intercept, self.freedom)
+        return StandardErrors(error, of_intercept, self.freedom, covariance=self._covariance(s))
 
     def robust(self, read: Read, kind: str) -> StandardErrors:
-        """How sure the weights are where rows stray unequally: another pass over all rows."""
+        """Robust standard errors (the sandwich), by another pass over all rows."""
         if self.freedom <= 0:
             return StandardErrors.unknown()
         standard = Standardization(self.centre, self.unit)
@@ -223,7 +226,7 @@ class LeastSquaresFit:
             bread[0, -1, -1] = 1 / self.free.rows
         k = len(self.asked.targets)
         clusters = ClusterSums.of(read.plan.asked.cluster, kind)
-        own = robust_errors(
+        covariance = robust_covariance(
             np.repeat(bread, k, axis=0),
             self._slopes(read, standard),
             outward,
@@ -231,23 +234,49 @@ class LeastSquaresFit:
             intercept=intercept,
             sums=clusters,
         )
+        own = errors_of(covariance)
         error = np.full((len(self.asked.inputs), k), np.nan)
         known = np.isfinite(input_variance(self.inverse, self.null))
         error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
         unknown = np.full(k, np.nan)
         of_intercept = own[-1] if intercept and not self.null.size else unknown
-        # As statsmodels has it: of G clusters the means stray, not the rows.
+        # As in statsmodels: with G clusters the degrees of freedom are G - 1.
         freedom = self.freedom if clusters is None else clusters.count - 1.0
-        return StandardErrors(error, of_intercept, freedom, clusters)
+        return StandardErrors(error, of_intercept, freedom, clusters, self._placed(covariance))
+
+    def _covariance(self, s: Array) -> Array | None:
+        """The classical covariance of own weights, for residuals of s (k,)."""
+        if (len(self.unit) + self.free.intercept) * len(s) > MOST_COVARIANCES:
+            return None  # before it is computed
+        inner = self.inverse / np.outer(self.unit, self.unit)
+        if self.free.intercept:
+            mean = self.centre + self.origin
+            border = -inner @ mean
+            corner = 1 / self.free.rows - mean @ border
+            inner = np.block([[inner, border[:, None]], [border[None], np.array([[corner]])]])
+        return self._placed(inner * (s**2)[:, None, None])
+
+    def _placed(self, free: Array) -> Array | None:
+        """The covariance of the inputs free to learn among all, NaN for others: (k, q, q).
+
+        None of more weights than are kept.
+        """
+        count = len(self.asked.inputs) + self.asked.intercept
+        if count * len(free) > MOST_COVARIANCES:
+            return None
+        where = [*np.flatnonzero(~self.asked.held), *[count - 1] * self.free.intercept]
+        placed = np.full((len(free), count, count), np.nan)
+        placed[:, np.array(where)[:, None], where] = free
+        return placed
 
     @property
     def centre(self) -> Array:
-        """What standardised inputs are measured from: (f,)."""
+        """The centre of standardised inputs: (f,)."""
         return self.free.mean * self.free.scale * self.free.intercept
 
     @property
     def origin(self) -> Array:
-        """What inputs are measured from to begin with: (f,)."""
+        """The origin of the inputs before standardising: (f,)."""
         centre = self.asked.centre
         return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
 
@@ -261,7 +290,7 @@ class LeastSquaresFit:
             yield ScoreRows(x, delta, each, clusters=rows.clusters)
 
     def again(self, read: Read) -> "LeastSquaresFit":
-        """The same after a second read, in coordinates where the inputs are far apart."""
+        """The fit refined by a second read, in whitened coordinates."""
         k = len(self.asked.targets)
         white = Whitening.of(self.free, self.weights)
         columns = len(white.floor) + k
@@ -278,7 +307,7 @@ class LeastSquaresFit:
         intercept = self.asked.intercept
         kept = white.kept(whole, intercept=intercept, most=read.examples - intercept)
         found = white.solve(whole, kept, k, intercept=intercept)
-        # What is left of the targets may be kept in another unit than they were.
+        # Residuals of the targets may be kept in another unit than the targets.
         rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
         errors, own = [], {}
         for split in read.splits.of(folds):
@@ -301,7 +330,7 @@ class LeastSquaresFit:
         )
 
     def notes(self, read: Read, *, ridge: float) -> list[str]:
-        """Dependent columns by name, and digits that are in doubt."""
+        """Notes: collinear columns by name, and digits in doubt."""
         meaning = "of all weights that predict the same, the smallest are given"
         if ridge:
             meaning = "the ridge shares their weight among them"
@@ -316,7 +345,7 @@ class LeastSquaresFit:
 def _path(
     read: Read, asked: LinearProblem, ridge: Strength, found: LeastSquaresFit
 ) -> RidgePath | None:
-    """Held-out errors of the strengths in question; None where no rows can be held out."""
+    """Cross-validated errors of the strengths in question; None where no rows can be held out."""
     if not read.splits.of(read.folds):
         return None
     if ridge == "auto":
@@ -332,7 +361,7 @@ def _path(
 def fold_weights(
     folds: Sequence[Moments], asked: LinearProblem, splits: SplitScheme, *, ridge: float
 ) -> dict[int, Weights]:
-    """The weights that each fold is judged by; of many inputs those of a few folds."""
+    """Fold weights; with many inputs those of a few folds."""
     found, judged = {}, splits.of(folds)
     for split in judged if len(asked.inputs) <= MANY else judged[:FEW_FOLDS]:
         free = asked.free(total([folds[fold] for fold in split.learnt]))

@@ -63,7 +63,8 @@ class HeldOut:
 class Outcome:
     """What a learner came to. Weights and their standard errors are in the inputs' own units.
 
-    Shapes:  error (p, k), NaN where unknown; intercept_error (k,); fit one for each target
+    Shapes:  error (p, k), NaN where unknown; intercept_error (k,); fit one for each target;
+             covariance (k, q, q), the intercept last, NaN where unknown
     """
 
     weights: Weights
@@ -78,6 +79,7 @@ class Outcome:
     held_out: HeldOut | None = None
     error: Array | None = None
     intercept_error: Array | None = None
+    covariance: Array | None = None
     freedom: float = np.inf
     errors: str = "classical"
     clusters: ClusterSums | None = None
@@ -155,6 +157,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             ),
         ),
         intervals=tuple(one.intervals for one in order),
+        covariances=tuple(one for told in order for one in told.covariances),
         moments=saved.packed(read.folds),
     )
 
@@ -212,6 +215,7 @@ class _Told:
     held_out: HeldOutRecord | None
     intervals: Intervals | None
     starts: Sequence[float] = ()
+    covariances: Sequence[str | None] = ()
 
 
 def _identities(
@@ -257,8 +261,28 @@ def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _
             held_out[at] if held_out else None,
             found[at].intervals if found else None,
             starts[span],
+            _covariances(outcome, weights, intercepts)[span],
         )
     return told
+
+
+def _covariances(
+    outcome: Outcome, weights: Sequence[WeightRecord], intercepts: Sequence[InterceptRecord]
+) -> list[str | None]:
+    """Each output's covariance as text, NaN where a weight has no standard error."""
+    outputs, p = outcome.weights["weight"].shape[1], outcome.weights["weight"].shape[0]
+    if outcome.covariance is None:
+        return [None] * outputs
+    found: list[str | None] = []
+    for at, covariance in enumerate(outcome.covariance):
+        errors = [one.standard_error for one in weights[at * p : (at + 1) * p]]
+        errors += [one.standard_error for one in intercepts[at : at + 1]]
+        known = np.array([error is not None for error in errors])
+        both = np.where(known[:, None] & known & np.isfinite(covariance), covariance, np.nan)
+        # The intercept comes first, as in the table of weights.
+        order = np.roll(np.arange(len(known)), len(known) - p)
+        found.append(saved.pack_covariance(both[order][:, order]) if known.any() else None)
+    return found
 
 
 def _not_judged(read: Read, part: Schema, outcome: Outcome) -> list[str]:

@@ -82,6 +82,7 @@ def _squared(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         held_out=held_out,
         error=certain.error,
         intercept_error=certain.intercept_error,
+        covariance=certain.covariance,
         freedom=certain.freedom,
         clusters=certain.clusters,
         errors=kind,

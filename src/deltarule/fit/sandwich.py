@@ -60,7 +60,7 @@ def kind_of(errors: str, *, coupled: bool) -> str:
     return "CR1" if errors == "cluster" else errors
 
 
-def robust_errors(
+def robust_covariance(
     bread: Array,
     rows: Iterable[ScoreRows],
     standard: Standardization,
@@ -70,11 +70,11 @@ def robust_errors(
     intercept: bool,
     sums: ClusterSums | None = None,
 ) -> Array:
-    """Each own weight's standard error, the intercept last; NaN where the bread is not finite.
+    """The covariance of own weights, the intercept last; NaN where the bread is not finite.
 
     `hat` is the bread that leverage is measured with, where that is another one. `sums` is where
     those of clusters are kept.
-    Shapes:  bread, hat (b, m, m), inverse curvatures summed over rows -> (q, k)
+    Shapes:  bread, hat (b, m, m), inverse curvatures summed over rows -> (k, q, q)
     """
     jacobian = standard.jacobian(intercept=intercept)
     q, blocks = len(jacobian), len(bread)
@@ -103,7 +103,7 @@ def robust_errors(
         meat = np.array(
             [whole[at : at + width, at : at + width] for at in range(0, len(whole), width)]
         )
-    return errors_of(bread @ meat @ bread, jacobian)
+    return own_covariance(bread @ meat @ bread, jacobian)
 
 
 def _scores(part: ScoreRows, blocks: int, coupled: int) -> Array:
@@ -114,15 +114,22 @@ def _scores(part: ScoreRows, blocks: int, coupled: int) -> Array:
     return scores
 
 
-def errors_of(variance: Array, jacobian: Array) -> Array:
-    """Own weights' standard errors from the variances of standardised ones.
+def own_covariance(variance: Array, jacobian: Array) -> Array:
+    """The covariance of each output's own weights, from that of standardised ones.
 
-    Shapes:  variance (b, m, m), jacobian (q, q) -> (q, k)
+    Shapes:  variance (b, m, m), jacobian (q, q) -> (k, q, q)
     """
     q = len(jacobian)
-    own = np.kron(np.eye(variance.shape[1] // q), jacobian)
-    of_each = np.sum((own @ variance) * own, axis=2)
-    errors: Array = np.sqrt(np.maximum(of_each, 0.0)).reshape(-1, q).T
+    outputs = [slice(at, at + q) for at in range(0, variance.shape[1], q)]
+    of_each = np.array([block[at, at] for block in variance for at in outputs])
+    covariance: Array = jacobian @ of_each @ jacobian.T
+    return covariance
+
+
+def errors_of(covariance: Array) -> Array:
+    """Standard errors, the root of each variance: (k, q, q) -> (q, k)."""
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    errors: Array = np.sqrt(np.maximum(variance, 0.0)).T
     return errors
 
 

@@ -396,6 +396,10 @@ class Settings:
         return found.pop()
 
 
+# What stands for a table that was not given: None is given, and no table.
+NOTHING = object()
+
+
 def taking_settings(
     settings: Callable[Given, Settings],
 ) -> Callable[[Callable[[Any, Settings], Result]], Callable[Concatenate[Any, Given], Result]]:
@@ -406,8 +410,8 @@ def taking_settings(
     every = inspect.signature(settings)
 
     def named(work: Callable[[Any, Settings], Result]) -> Callable[Concatenate[Any, Given], Result]:
-        def of(table: Any = None, /, *more: Given.args, **given: Given.kwargs) -> Result:
-            if table is None:
+        def of(table: Any = NOTHING, /, *more: Given.args, **given: Given.kwargs) -> Result:
+            if table is NOTHING:
                 raise LearningError("give the table first, then settings by name")
             try:
                 every.bind(*more, **given)

@@ -1,1 +1,1 @@
-"""Losses: a class each, beside its kin: loss.py says what a loss is, named.py lists them."""
+"""Losses: a class each; rule/loss.py has the protocol, registry.py the list of names."""

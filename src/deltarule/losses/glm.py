@@ -1,4 +1,4 @@
-"""The usual losses: squared for amounts, logistic for yes/no, Poisson for counts.
+"""GLM losses with canonical link: squared (amounts), logistic (yes/no), Poisson (counts).
 
 Shapes: scores s and targets t (n, k); a value for each row (n,), summed over the outputs.
 """
@@ -75,7 +75,7 @@ class Logistic:
         return expit(scores) * expit(-scores)
 
     def parts(self, scores: Array, targets: Array) -> Parts:
-        # Of exp(-|s|) everything follows without overflow: 20 ns a row, one by one 70.
+        # All parts follow from exp(-|s|) without overflow: 20 ns a row; computed apart, 70.
         tail = np.exp(-np.abs(scores))
         most = 1 / (1 + tail)
         least = tail * most

@@ -1,4 +1,4 @@
-"""Links: what losses share that turn a score into a prediction in the same way.
+"""Links: the identity link, and helpers for the link's domain that losses share.
 
 Shapes: scores, targets and predictions (n, k)
 """
@@ -8,19 +8,19 @@ import numpy as np
 from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Mask
 
-# The least and most that a mean is taken to be: their scores are numbers.
+# Bounds that a mean is clipped to, so that its score is finite.
 LEAST, MOST = 1e-300, 1 - 2.0**-53
-# A mean this near an end is there, but for rounding.
+# A mean this near a bound of the domain is at the bound, up to rounding.
 ROUNDING = 1e-12
 
 
 def straight(loss: object) -> bool:
-    """Whether a loss's score is its prediction, so that an offset is a shift of the target."""
+    """Whether a loss has the identity link, so that an offset is a shift of the target."""
     return isinstance(loss, Identity)
 
 
 def finite_score(loss: Loss, mean: Array) -> Array:
-    """The score of a mean; at the ends of what can be, that of one as near as there is."""
+    """The link of a mean, clipped to a finite score at the bounds of the domain."""
     if straight(loss):
         return loss.link(mean)
     near = np.maximum(mean, LEAST)
@@ -28,9 +28,9 @@ def finite_score(loss: Loss, mean: Array) -> Array:
 
 
 def ruled_out(loss: Loss, mean: Array, targets: Array) -> Mask:
-    """Rows that no rows with this mean allow for, as of a class that none of them has: (n,).
+    """Rows of zero likelihood under this boundary mean, such as an unobserved class: (n,).
 
-    Predictions learnt from such rows tend to the end of what can be, and the loss of a row beyond
+    Predictions learnt at such a mean tend to the bound of the domain, and the loss of a row beyond
     it to infinity.
     Shapes:  mean (k,)
     """
@@ -43,14 +43,14 @@ def ruled_out(loss: Loss, mean: Array, targets: Array) -> Mask:
 
 
 class Identity:
-    """What losses share whose link changes nothing: the score is the prediction."""
+    """The identity link, shared by losses whose score is the prediction."""
 
     takes: str = "any number"
     power: float | None = 0.0
 
     @property
     def says(self) -> str:
-        """The score in words, of a target's name."""
+        """What the score means, in words, with {} for the target's name."""
         return "{}"
 
     def accepts(self, targets: Array) -> Mask:

@@ -1,4 +1,4 @@
-"""Losses for positive amounts, with the log link: what inputs do to the target, they multiply.
+"""Losses of positive amounts with the log link: gamma and Tweedie (multiplicative effects).
 
 Their delta is (prediction - target) times a power of the prediction: the larger an amount is
 expected to be, the less a unit of it counts.
@@ -71,7 +71,7 @@ class Tweedie:
              delta = (prediction - target) * prediction ** (1 - p);  prediction = exp(s);
              the variance of a target is dispersion * prediction ** p; near p = 1 it is poisson,
              near p = 2 gamma
-    Units:   nats per row at a dispersion of 1; its likelihood has no closed form, so it is not told
+    Units:   nats per row at a dispersion of 1; its likelihood has no closed form and is left out
     Source:  Jorgensen 1987; Dunn & Smyth 2005
 
     >>> Tweedie(1.5).delta(np.array([[0.0]]), np.array([[3.0]]))
@@ -96,7 +96,7 @@ class Tweedie:
 
     def value(self, scores: Array, targets: Array) -> Array:
         q, r = 2 - self.p, self.p - 1
-        # A target of 0 is spared the second term, which may overflow where the score is low.
+        # A target of 0 skips the second term, which may overflow where the score is low.
         falling = targets * np.expm1(np.where(targets > 0, -r * scores, 0.0)) / r
         value: Array = np.sum(np.expm1(q * scores) / q + falling, axis=1)
         return value

@@ -1,4 +1,4 @@
-"""All losses by their names, and the loss of several targets at once."""
+"""Registry of losses by name, and the loss of several targets at once."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,10 @@ from deltarule.rule.predict import Array, Mask
 
 @dataclass(frozen=True)
 class Several:
-    """A loss for each target, where they are not all the same, and how many `outputs` it has.
+    """A composite loss: one for each target, and how many `outputs` each has.
 
-    Targets with several outputs are compared and predicted here, but learnt alone: curvature knows
-    either single outputs or one target's.
+    Targets with several outputs are compared and predicted here, but fitted separately: a Hessian
+    is of single outputs or of one coupled target.
     """
 
     losses: Sequence[Loss]
@@ -103,13 +103,13 @@ LOSSES: Mapping[str, Loss] = {
     loss.name: loss
     for loss in (Squared(), Logistic(), Poisson(), Gamma(), Tweedie(1.5), Huber(1.345))
 }
-"""Those with a slope everywhere, one of each kind."""
+"""The differentiable losses, one of each kind."""
 
 KINKED: Mapping[str, Loss] = {loss.name: loss for loss in (Quantile(0.5), Quantile(0.9))}
-"""Those whose slope jumps where score and target meet: learnt rounded, ever less."""
+"""The losses with a kink where score and target meet: fitted by smoothing, ever less of it."""
 
 COUPLED: Mapping[str, Loss] = {loss.name: loss for loss in (Softmax(),)}
-"""Those of targets with several outputs, which sway each other."""
+"""The losses of targets with several coupled outputs."""
 
 # A number as people write it: no sign, no underscores, no digits of other scripts.
 SPELLED = re.compile(r"([a-z]+)(?:\( *([0-9]{0,20}\.?[0-9]{1,20}(?:e-?[0-9]{1,3})?) *\))?")
@@ -117,7 +117,7 @@ SPELLED = re.compile(r"([a-z]+)(?:\( *([0-9]{0,20}\.?[0-9]{1,20}(?:e-?[0-9]{1,3}
 
 @dataclass(frozen=True)
 class Kind:
-    """Losses of one name that differ in a number: what it is, and which it may be."""
+    """A parametrized loss: its parameter, and the range of that."""
 
     of: Callable[[float], Loss]
     number: str
@@ -143,11 +143,11 @@ OTHER_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("count", "counts"), "poisson"),
     **dict.fromkeys(("pinball",), "quantile(0.9)"),
 }
-"""What others call a loss, beside ours."""
+"""Aliases: names of losses in other libraries."""
 
 
 def loss_named(text: str) -> Loss:
-    """The loss that a text spells: a name, and for some kinds a number in brackets.
+    """The loss of a name such as "squared", with a parameter in brackets for some kinds.
 
     Errors:  LearningError for anything else
 
@@ -182,12 +182,12 @@ def loss_named(text: str) -> Loss:
 
 
 def with_spread(loss: Loss, spread: float | None) -> Loss:
-    """The loss as it was once its residuals' spread was found; others as they are."""
+    """A Huber loss with this estimated residual spread; other losses unchanged."""
     return replace(loss, spread=spread) if isinstance(loss, Huber) and spread else loss
 
 
 def together(losses: Sequence[Loss], outputs: Sequence[int] = ()) -> Loss:
-    """The loss of all targets from that of each; each has one output unless `outputs` says so."""
+    """The composite loss of all targets; each has one output unless `outputs` says otherwise."""
     if len(losses) == 1:
         return losses[0]
     if all(loss == losses[0] for loss in losses) and losses[0].name not in COUPLED:

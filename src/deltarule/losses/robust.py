@@ -1,7 +1,7 @@
-"""Losses that outliers pull less, or that aim beside the middle: huber, absolute, quantile.
+"""Robust and quantile losses: Huber, absolute, quantile.
 
-Each has a unit that only the residuals can tell, so it is learnt in rounds: learn, ask `again`
-for the loss to learn with next, until that is None.
+Each has a scale or a smoothing width that depends on the residuals, so it is fitted in rounds:
+fit, call `again` for the loss of the next round, until that is None.
 
 Shapes: scores s and targets t (n, k); of one output residuals u = t - s, its targets, and what
 each row counts for, (n,).
@@ -14,28 +14,28 @@ import numpy as np
 from deltarule.losses.links import Identity
 from deltarule.rule.predict import Array
 
-# A normal's median distance from its middle, in standard deviations.
+# The median absolute deviation of a normal distribution, in standard deviations.
 NORMAL_MEDIAN = 0.6744897501960817
-# Two spreads this close are the same: below it the weights move in their last digits only.
+# Relative tolerance of the spread: below it the weights move in their last digits only.
 SPREAD_STAYS = 1e-12
-# What rounding may hide of the loss. Where most rows are met exactly there is none to compare
-# with: then the least width beside the first, and beside targets whose own last digits show.
+# Tolerance of the duality gap, relative to the loss. Where most rows are fitted exactly the loss
+# is 0: then the least width relative to the first, and to targets at their last digits.
 HIDDEN = 1e-11
 NARROWEST = 1e-13
 FINEST = 4 * np.finfo(float).eps
-# Each round the kink is rounded over so much less: smaller rounds cost more Newton steps in all.
+# Factor by which each round narrows the smoothing: smaller ones cost more Newton steps in all.
 NARROWER = 8.0
 
 
 def quantile_of(values: Array, each: Array, share: float) -> float:
-    """The value that a share of the rows lies below, a row of weight 3 counting as three.
+    """The weighted quantile, a row of weight 3 counting as three.
 
-    Where two values are as good, their middle, as the median of two numbers is.
+    Between two equally good values it is their midpoint, as for the median of two numbers.
     """
     order = np.argsort(values, kind="stable")
     values, below = values[order], np.cumsum(each[order])
     aim = share * below[-1]
-    # The sum of weights rounds, so a share that falls on a row's end is met to some last digits.
+    # The sum of weights rounds, so a share on the edge of a row is matched to some last digits.
     slack = 4 * np.finfo(float).eps * below[-1]
     first, last = np.searchsorted(below, [aim - slack, aim + slack])
     top = len(values) - 1
@@ -43,7 +43,7 @@ def quantile_of(values: Array, each: Array, share: float) -> float:
 
 
 def spread_of(residuals: Array, each: Array) -> float:
-    """Their standard deviation if they are normal, whatever half of them does otherwise.
+    """The robust spread (MAD scaled to the normal), with a breakdown point of one half.
 
     Maths:   median(|u|) / 0.6745
     """
@@ -52,7 +52,7 @@ def spread_of(residuals: Array, each: Array) -> float:
 
 @dataclass(frozen=True)
 class Huber(Identity):
-    """Squared loss up to a threshold, beyond it straight: an outlier pulls no harder than that.
+    """Huber loss: squared up to a threshold, linear beyond, so an outlier's pull is bounded.
 
     Maths:   u = t - s;  c = threshold * spread;  value = u ** 2 / 2 up to |u| = c,
              c * |u| - c ** 2 / 2 beyond;  delta = s - t, at most c either way;  prediction = s
@@ -98,14 +98,14 @@ class Huber(Identity):
     def again(
         self, residuals: Array, targets: Array, each: Array, *, first: bool = False
     ) -> "Huber | None":
-        """The same with the spread of these residuals; None if that is the spread it has."""
+        """The loss with the spread of these residuals; None when the spread has converged."""
         spread = spread_of(residuals, each)
         if not first and abs(spread - self.spread) <= SPREAD_STAYS * self.spread:
             return None
         return replace(self, spread=spread)
 
     def narrowed(self, share: float) -> "Huber":
-        """The same: there is no kink to round."""
+        """The same loss: there is no kink to smooth."""
         return self
 
     @property
@@ -113,18 +113,18 @@ class Huber(Identity):
         return f"the spread of the residuals stays at {self.spread:.6g}"
 
     def best(self, targets: Array, each: Array) -> float:
-        """The score that is best for all rows: unknown, as finding it takes steps of its own."""
+        """The best constant score: unknown, as it has no closed form."""
         return np.nan
 
 
 @dataclass(frozen=True)
 class Quantile(Identity):
-    """The loss whose best constant is a quantile; of one half, it is half the absolute delta.
+    """Quantile (pinball) loss, optionally smoothed; at one half it is half the absolute delta.
 
     Maths:   u = t - s;  value = share * u above 0, (share - 1) * u below;  delta = 1 - share
              where the score is too high, -share where too low;  prediction = s
-             rounded: r = hypot(u, width);  value = (share - 1 / 2) * u + r / 2;
-             delta = (1 - u / r) / 2 - share;  slope = width ** 2 / (2 * r ** 3)
+             smoothed: r = hypot(u, width);  value = (share - 1 / 2) * u + r / 2;
+             delta = (1 - u / r) / 2 - share;  hessian = width ** 2 / (2 * r ** 3)
     Units:   the target's; absolute loss is half of |delta|, and its error twice that
     Source:  Koenker & Bassett 1978
 
@@ -171,20 +171,20 @@ class Quantile(Identity):
     def again(
         self, residuals: Array, targets: Array, each: Array, *, first: bool = False
     ) -> "Quantile | None":
-        """The same, rounded less; None when what the rounding hides no longer matters.
+        """The loss with less smoothing; None when the duality gap is within tolerance.
 
-        At the best weights of the rounded loss its deltas solve the dual problem nearly, and the
-        true loss is above the least there is by at most the sum of value + delta * u.
+        At the optimum of the smoothed loss its deltas are nearly dual feasible, and the true loss
+        is above its minimum by at most the duality gap, the sum of value + delta * u.
         """
         if first:
             width = float(each @ np.abs(residuals)) / float(each.sum())
             return replace(self, width=width, widest=width)
         if not self.width:
-            return None  # met exactly from the start
+            return None  # fitted exactly from the start
         off = np.abs(residuals)
         r = np.hypot(off, self.width)
         hidden = float(each @ (off * self.width * (self.width / (r * (r + off))))) / 2
-        # Beside the loss of a row in the middle, not of all: one far row would outweigh the rest.
+        # Relative to the median row's loss, not to the total: one outlier would outweigh the rest.
         middle = quantile_of(off, each, 0.5) * float(each.sum()) / 2
         finest = max(NARROWEST * self.widest, FINEST * quantile_of(np.abs(targets), each, 0.5))
         if hidden <= HIDDEN * middle or self.width <= finest:
@@ -192,7 +192,7 @@ class Quantile(Identity):
         return replace(self, width=self.width / NARROWER)
 
     def narrowed(self, share: float) -> "Quantile":
-        """The same with its kink rounded over a share of the width it has."""
+        """The loss smoothed over a share of its width."""
         return replace(self, width=self.width * share)
 
     @property
@@ -200,5 +200,5 @@ class Quantile(Identity):
         return f"rounding the kink hides less than {HIDDEN:g} of the loss"
 
     def best(self, targets: Array, each: Array) -> float:
-        """The score that is best for all rows."""
+        """The best constant score: the weighted quantile of the targets."""
         return quantile_of(targets, each, self.share)

@@ -1,8 +1,8 @@
-"""The loss of classes: an output for each, whose scores together say how likely each class is.
+"""Softmax loss (multinomial logistic regression): one output for each class.
 
-What one class gains the others lose, so a delta changes with every score of its row, and the
-outputs are coupled: one curvature for all of them. Adding the same to all scores changes nothing;
-of the weights that predict the same, those whose sum over the classes is 0 are learnt.
+The delta of each class depends on every score of its row, so the outputs are coupled: one Hessian
+for all of them. Adding a constant to all scores changes nothing; of the equivalent weights, those
+whose sum over the classes is 0 are learnt.
 
 Shapes: scores s and targets t (n, k): a row's target is 1 for its class and 0 for the others.
 """
@@ -20,9 +20,9 @@ class Softmax:
     """The log loss of classes, or of shares that add up to 1.
 
     Maths:   value = log(sum(exp(s))) - sum(t * s);  delta = prediction - t;
-             prediction = exp(s) / sum(exp(s));  slope[i, j] = prediction[i] * ((i == j) -
+             prediction = exp(s) / sum(exp(s));  hessian[i, j] = prediction[i] * ((i == j) -
              prediction[j])
-    Shapes:  slope (n, k, k)
+    Shapes:  hessian (n, k, k)
     Units:   nats per row
     Source:  Bridle 1990; McCullagh & Nelder 1989, section 5.2
 
@@ -55,7 +55,7 @@ class Softmax:
         return mean
 
     def link(self, mean: Array) -> Array:
-        """The scores of these predictions whose sum is 0."""
+        """The scores of these predictions, normalized to sum to 0."""
         logs = np.log(mean)
         score: Array = logs - logs.mean(axis=-1, keepdims=True)
         return score

@@ -92,14 +92,19 @@ class Model:
 
         Of several outputs, such a dict for each.
         """
-        names = weight_names(self._record.contract.inputs)
-        starts = [one.weight for one in self._record.intercept]
+        names, p = _unlike(self._names), len(self._record.contract.inputs)
         found: dict[str, Any] = {}
         for at, output in enumerate(self.outputs):
-            own = self._record.weights[at * len(names) : (at + 1) * len(names)]
-            start = {"(intercept)": starts[at]} if starts else {}
-            found[output] = start | {n: one.weight for n, one in zip(names, own, strict=True)}
+            starts = [one.weight for one in self._record.intercept[at : at + 1]]
+            own = [one.weight for one in self._record.weights[at * p : (at + 1) * p]]
+            found[output] = dict(zip(names, [*starts, *own], strict=True))
         return found if len(found) > 1 else next(iter(found.values()))
+
+    @property
+    def _names(self) -> list[str]:
+        """What the weights of an output are called, the intercept first if there is one."""
+        inputs = weight_names(self._record.contract.inputs)
+        return ["(intercept)", *inputs] if self._record.intercept else inputs
 
     @property
     def fit(self) -> "FitRecord | dict[str, FitRecord]":
@@ -148,8 +153,8 @@ class Model:
         Null where a standard error is not known, as beside a penalty.
         Errors:  LearningError for a level that is not between 0 and 1
         """
-        if not 0 < level < 1:
-            raise LearningError(f"level is {level:g}: it must be between 0 and 1, such as 0.95")
+        if not isinstance(level, int | float) or not 0 < level < 1:
+            raise LearningError(f"level is {level!r}: it must be between 0 and 1, such as 0.95")
         freedom = {
             target: np.inf if learnt.freedom is None else learnt.freedom
             for learnt in self._record.learnt
@@ -168,6 +173,25 @@ class Model:
         )
         ends = pl.DataFrame({"low": found.low, "high": found.high}).fill_nan(None)
         return table.select("output", "input", "level", "weight").hstack(ends)
+
+    @property
+    def covariance(self) -> "pl.DataFrame | dict[str, pl.DataFrame] | None":
+        """The variance-covariance matrix of the weights, by name, the intercept first.
+
+        Of the kind of the standard errors, and null where these are. Of several outputs, such a
+        frame for each. None beside a penalty, and of more than 200 weights.
+        """
+        record = self._record
+        if not any(record.covariances):
+            return None
+        label, *names = _unlike(["weight", *self._names])
+        found = {}
+        for output, text in zip(self.outputs, record.covariances, strict=True):
+            if text is not None:
+                whole = saved.unpack_covariance(text, len(names))
+                frame = pl.DataFrame(whole, schema=names).fill_nan(None)
+                found[output] = frame.insert_column(0, pl.Series(label, names))
+        return found if len(self.outputs) > 1 else found[self.outputs[0]]
 
     def moments(self) -> list[Moments]:
         """Each fold's moments of the inputs and targets, if the model carries them."""
@@ -354,6 +378,17 @@ class Model:
     def __repr__(self) -> str:
         inputs = ", ".join(column.name for column in self._record.contract.columns)
         return f"<deltarule model: {', '.join(self.targets)} from {inputs}>"
+
+
+def _unlike(names: Sequence[str]) -> list[str]:
+    """The same names, all different: columns may be called as others' levels are, or as we say."""
+    found: dict[str, None] = {}
+    for name in names:
+        made, number = name, 2
+        while made in found:
+            made, number = f"{name} ({number})", number + 1
+        found[made] = None
+    return list(found)
 
 
 def load(path: str | Path) -> Model:

@@ -28,6 +28,8 @@ from deltarule.tables.schema import Schema
 FORMAT = "deltarule-model"
 VERSION = 3
 LARGEST_FILE = 1 << 30
+# Of more weights than this a model keeps no covariance: it would be most of the file.
+MOST_COVARIANCES = 200
 # A value takes up to 200 bytes in memory; 300,000 weights have 3 million of them.
 MOST_VALUES = 5_000_000
 # Reading an expression takes 15 us a character.
@@ -218,6 +220,9 @@ class Record(Part):
     notes: tuple[str, ...]
     intervals: tuple[Intervals | None, ...] = ()
     """How far rows that were held out strayed, for each target; empty where it is not known."""
+    covariances: tuple[str | None, ...] = ()
+    """The lower triangle of the covariance of each output's weights, the intercept first, packed;
+    None where none is known, or where there are more than 200 weights."""
     moments: tuple[PackedMoments, ...] = ()
 
     @property
@@ -258,6 +263,11 @@ class Record(Part):
             raise ValueError("what was learnt is not the targets")
         if self.intervals and len(self.intervals) != len(targets):
             raise ValueError("the intervals are not those of the targets")
+        if self.covariances and len(self.covariances) != len(outputs):
+            raise ValueError("the covariances are not those of the targets")
+        for text in self.covariances:
+            if text is not None:
+                unpack_covariance(text, len(inputs) + bool(self.intercept))
         for packed in self.moments:
             unpack(packed, len(inputs) + len(outputs))
         return self
@@ -280,12 +290,7 @@ def unpack(packed: PackedMoments, columns: int) -> Moments:
 
     Errors:  ValueError when it is not that
     """
-    # The text's length is checked before anything of this size is made.
-    half = _array(packed.cross, columns * (columns + 1) // 2)
-    lower = np.tril_indices(columns)
-    cross = np.zeros((columns, columns))
-    cross[lower] = half
-    cross.T[lower] = half
+    cross = _symmetric(_array(packed.cross, columns * (columns + 1) // 2), columns)
     mean, rest = _array(packed.mean, columns), _array(packed.rest, columns)
     scale = _array(packed.scale, columns)
     if not (scale > 0).all():
@@ -293,22 +298,50 @@ def unpack(packed: PackedMoments, columns: int) -> Moments:
     return Moments(packed.rows, mean, rest, cross, scale)
 
 
+def pack_covariance(covariance: Array) -> str | None:
+    """The covariance of an output's weights (q, q) as text; None of too many weights."""
+    if len(covariance) > MOST_COVARIANCES:
+        return None
+    return _text(covariance[np.tril_indices(len(covariance))])
+
+
+def unpack_covariance(text: str, weights: int) -> Array:
+    """Text as the covariance of so many weights, NaN where it is not known.
+
+    Errors:  ValueError when it is not that
+    """
+    half = _array(text, weights * (weights + 1) // 2, gaps=True)
+    return _symmetric(half, weights)
+
+
+def _symmetric(half: Array, size: int) -> Array:
+    lower = np.tril_indices(size)
+    whole = np.zeros((size, size))
+    whole[lower] = half
+    whole.T[lower] = half
+    return whole
+
+
 def _text(array: Array) -> str:
     return base64.b64encode(array.astype("<f8").tobytes()).decode("ascii")
 
 
-def _array(text: str, size: int) -> Array:
+def _array(text: str, size: int, *, gaps: bool = False) -> Array:
+    """Text as so many numbers, among them NaN where there may be `gaps`.
+
+    Errors:  ValueError when it is not that; its length is checked before anything is made of it
+    """
     if len(text) != (belong := 4 * -(-8 * size // 3)):
-        raise ValueError(f"packed moments have {len(text)} characters where {belong} belong")
+        raise ValueError(f"packed numbers have {len(text)} characters where {belong} belong")
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("packed moments are not base64") from None
+        raise ValueError("packed numbers are not base64") from None
     if len(raw) != 8 * size:
-        raise ValueError(f"packed moments hold {len(raw)} bytes where {8 * size} belong")
+        raise ValueError(f"packed numbers hold {len(raw)} bytes where {8 * size} belong")
     array = np.frombuffer(raw, dtype="<f8").astype(np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError("packed moments hold a number that is not finite")
+    if np.isinf(array).any() or (not gaps and np.isnan(array).any()):
+        raise ValueError("packed numbers hold one that is not finite")
     return array
 
 

@@ -1,9 +1,10 @@
-"""The one read: everything squared loss ever needs of the rows, and what is solved from it.
+"""Moments: the mergeable sufficient statistics of squared loss, by fold, from one read.
 
-tally.py      rows -> sums, in blocks, by fold
-moments.py    sums -> Moments, which add and subtract; LeastSquares, which answers any weights
-splits.py     which folds teach what each fold is judged by
-solve.py      exact weights, ridge paths, descent in closed form
-lasso.py      lasso and elastic net, whole paths;  knots.py  the walk along one
-inference.py  standard errors, intervals, condition number
+block.py          a block of rows, cleaned, with the fold of each row;  folds.py  folds from keys
+accumulate.py     blocks -> sums
+moments.py        sums -> Moments, which add and subtract; LeastSquares, the objective on them
+problem.py        inputs, targets and frozen weights;  standardize.py  standardized inputs
+splits.py         test and train folds;  one_standard_error.py  the one-standard-error rule
+design_matrix.py  one-hot columns kept as codes
+inference.py      standard errors, intervals, leverage, variance inflation
 """

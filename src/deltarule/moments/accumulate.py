@@ -1,12 +1,12 @@
-"""Rows to sums: the only part of the one read that touches every number.
+"""Accumulate blocks of rows into mergeable sums, by fold.
 
-The rows of each fold are gathered into a block of their own that fits the cache, and the block is
-multiplied with itself: `block.T @ block` holds every product-sum that moments need.
+The rows of each fold are gathered into a buffer that fits the cache, and its Gram matrix
+`block.T @ block` holds every sum of products that moments need.
 Numbers are shifted by a coarse guess of their mean first, so that the sums keep their digits.
-Categories never become columns: they stay codes, and their sums are grouped sums.
+Categories are never one-hot encoded: they stay codes, and their sums are grouped sums.
 
-Shapes: n rows, m numbers of which g have gaps, f folds. A gram is (f, s, s) for s = 1 + m + g: a
-column of ones, the numbers, and where those with gaps are missing.
+Shapes: n rows, m numbers of which g have gaps, f folds. A Gram matrix is (f, s, s), s = 1 + m + g:
+a column of ones, the numbers, and the missing indicators of those with gaps.
 """
 
 from collections import Counter
@@ -22,15 +22,14 @@ from deltarule.moments.folds import FoldEntries
 from deltarule.moments.moments import Moments, two_sum
 from deltarule.rule.predict import Array
 
-# Numbers in a block, 6 MB of them, in not more rows than these. Python runs one thread at a time,
-# so two workers keep each other waiting between calls that are short. Measured with 21 columns:
-# 95 ns a row; with a quarter of the rows 140.
+# Cells of a buffer, 6 MB, and its most rows. Short calls make two threads contend for the GIL.
+# Measured with 21 columns: 95 ns a row; with a quarter of the rows 140.
 BLOCK_CELLS, BLOCK = 720_896, 32_768
 
 
 @dataclass
 class Sums:
-    """The sums of some chunks, all in one frame.
+    """The sums of some blocks, all about one origin.
 
     Shapes:  gaps (g,): the numbers with gaps, in order; gram (f, s, s); tables: for each category
              (f, levels, s); pairs: for two categories (f, levels, levels of the other); low, high,
@@ -46,7 +45,7 @@ class Sums:
     pairs: dict[tuple[int, int], Array] = field(default_factory=dict)
     examples: int = 0
     causes: Counter[int] = field(default_factory=Counter)
-    """How many rows were left out, by cause as `Chunk.gone` counts them."""
+    """How many rows were left out, by cause as in `Block.gone`."""
 
     def __add__(self, other: "Sums") -> "Sums":
         gaps = tuple(sorted({*self.gaps, *other.gaps}))
@@ -64,7 +63,7 @@ class Sums:
         )
 
     def widened(self, gaps: tuple[int, ...]) -> "Sums":
-        """The same with a place for each of these gaps."""
+        """The sums with a missing indicator for each of these numbers."""
         if gaps == self.gaps:
             return self
         m = len(self.low)
@@ -81,25 +80,25 @@ class Sums:
 
     @property
     def left_out(self) -> int:
-        """How many rows were left out, whatever for."""
+        """How many rows were left out, for any cause."""
         return self.causes.total()
 
     @property
     def digits_lost(self) -> float:
-        """How many times a column's (mean - shift) ** 2 is its variance, at worst, in any fold."""
+        """The worst ratio of (mean - shift) ** 2 to the variance, over columns and folds."""
         rows = self.gram[:, :1, 0]
         numbers = slice(1, 1 + len(self.low))
         diagonal = self.gram.diagonal(axis1=1, axis2=2)[:, numbers]
         with np.errstate(divide="ignore", invalid="ignore"):
             off = (self.gram[:, 0, numbers] / rows) ** 2
             lost = off / (diagonal / rows - off)
-        # Nothing is lost where nothing was shifted, and of a column that never varies.
+        # No digits are lost at the shift itself, nor of a constant column.
         lost[(off == 0) | ~(rows > 0)] = 0.0
         lost[:, self.low >= self.high] = 0.0
         return float(np.max(np.where(lost < 0, np.inf, lost), initial=0.0))
 
     def moments(self) -> list[Moments]:
-        """Each fold's moments: numbers, where those with gaps are missing, every level."""
+        """Each fold's moments: numbers, missing indicators, one-hot levels."""
         sizes = [table.shape[1] for table in self.tables]
         starts = np.concatenate(
             [[self.gram.shape[1]], self.gram.shape[1] + np.cumsum(sizes, dtype=int)]
@@ -132,7 +131,7 @@ class Sums:
 
 
 def _padded_sum(one: Array, other: Array) -> Array:
-    """The sum of two tables, of which either may know more levels."""
+    """The sum of two tables, padded with zeros to the larger number of levels."""
     if one.shape == other.shape:
         return one + other
     total = np.zeros(tuple(np.maximum(one.shape, other.shape)))
@@ -142,21 +141,21 @@ def _padded_sum(one: Array, other: Array) -> Array:
 
 
 def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
-    """The sums of a chunk.
+    """The sums of a block of rows.
 
     Errors:  InfiniteError for the first infinite value of a row that is not left out
     """
     checked = chunk.row_weights is not None or (chunk.drop_missing and len(chunk.categories) > 0)
     checked |= chunk.row_keys.homeless is not None
     if not checked and not chunk.gaps:
-        # One value that is not finite makes its column's own product not finite: a free check.
+        # A value that is not finite makes its column's square not finite: a free check.
         result = _tally(chunk, CleanBlock.unchecked(chunk), frame, folds)
         if result is not None:
             return result
     tidy = CleanBlock.of(chunk, frame)
     result = _tally(chunk, tidy, frame, folds)
     if result is None:
-        # Finite, but so far out that its square is not.
+        # Finite, but its square overflows.
         far = [
             np.max(np.abs(whole(column) / scale), initial=0.0)
             for column, scale in zip(tidy.numbers, frame.scale, strict=True)
@@ -170,7 +169,7 @@ def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
 
 
 def _tally(chunk: Block, tidy: CleanBlock, frame: Origin, folds: int) -> Sums | None:
-    """The sums; None where a number's square is not finite."""
+    """The sums; None where a number's square overflows."""
     m = len(tidy.numbers)
     n = len(chunk) - tidy.causes.total()
     keys = chunk.row_keys
@@ -223,7 +222,7 @@ def _gram(
         for at, column in enumerate(columns):
             here, values = column[sort.rows], block[:, 1 + at]
             if at < m:
-                # First, as it goes over memory in order: then what is taken is in the cache.
+                # First, as it reads memory in order: then the gather below hits the cache.
                 sums.low[at] = min(sums.low[at], here.min())
                 sums.high[at] = max(sums.high[at], here.max())
             # mode="clip" skips take's buffer; the rows are within range anyway.
@@ -232,8 +231,8 @@ def _gram(
             block[:, 1 + chunk.targets] = entries.target[span][sort.order]
         each = None if weights is None else np.sqrt(weights[span][sort.order])
         for of, fold in sort.spans.items():
-            # In one piece: of another np.dot makes two copies, and takes twice as long. And np.dot
-            # rather than @, which keeps other threads waiting until it is done.
+            # Contiguous: otherwise np.dot makes two copies, and takes twice as long. And np.dot
+            # rather than @, which holds the GIL.
             gathered = block[fold]
             mine = own[: gathered.size].reshape(gathered.shape, order="F")
             np.subtract(gathered, shift, out=mine)
@@ -286,13 +285,13 @@ def _group(
 
 
 class Accumulator:
-    """Chunks in order, their sums added: in the end, each fold's moments and each number's range.
+    """Adds the sums of blocks in order; finishes as each fold's moments and each number's range.
 
-    All chunks share a frame while it fits them. Where the numbers drift so far from it that digits
-    would be lost, the sums so far become moments, and a new frame begins.
+    All blocks share an origin while it fits them. Where the numbers drift so far from it that
+    digits would be lost, the sums so far become moments, and a new origin is chosen.
     """
 
-    # Four digits of the sixteen may go before a new frame is worth its while.
+    # Four digits of the sixteen may be lost before a new origin pays.
     DIGITS_LOST = 1e4
 
     def __init__(self, *, folds: int) -> None:
@@ -301,7 +300,7 @@ class Accumulator:
         self._sums: Sums | None = None
 
     def add(self, chunk: Block, sums: Sums) -> Origin:
-        """Add a chunk's sums; the frame to measure later chunks from."""
+        """Add a block's sums; returns the origin for later blocks."""
         if sums.examples and sums.digits_lost > self.DIGITS_LOST and self._alone(sums):
             whole = CleanBlock.of(chunk, sums.frame).numbers
             frame = Origin.guess(whole, rows=len(chunk))
@@ -316,7 +315,7 @@ class Accumulator:
         return self._sums.frame
 
     def _alone(self, sums: Sums) -> bool:
-        """Whether adding to the sums so far would not mend the loss."""
+        """Whether these sums lose too many digits even merged with the sums so far."""
         if self._sums is None or self._sums.frame is not sums.frame:
             return True
         return (self._sums + sums).digits_lost > self.DIGITS_LOST
@@ -336,7 +335,7 @@ class Accumulator:
                 for at, table in enumerate(part.tables)
             ]
             found = part.moments()
-            # Missing numbers counted as each frame's own shift; from here on, as the last one's.
+            # Missing numbers counted as each origin's own shift; from here on, as the last one's.
             for number, change in enumerate(last.frame.shift - part.frame.shift):
                 if change and number in gaps:
                     gap = len(part.low) + gaps.index(number)

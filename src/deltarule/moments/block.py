@@ -1,7 +1,7 @@
-"""Chunk: some rows on their way into sums: tidied, measured in a frame, each with its fold.
+"""Block: some rows as numbers, codes and fold keys, cleaned before they are summed.
 
-A row's fold is a function of its key, which the chunk has beside its values.
-Missing inputs count as the frame's fill, beside a column that is 1 where they are missing.
+A row's fold is a function of its key, which the block has beside its values.
+Missing inputs count as the origin's shift, beside a missing indicator.
 
 Shapes: n rows, m numbers.
 """
@@ -23,7 +23,7 @@ Codes = NDArray[np.int64]
 
 
 class InfiniteError(ValueRefusedError):
-    """An infinite value, by column and row of the chunk; whoever knows the names says them."""
+    """An infinite value, by column and row of the block; the caller adds the names."""
 
     def __init__(self, number: int, row: int, value: float) -> None:
         super().__init__(f"number column {number}, row {row}: {value}")
@@ -40,7 +40,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows: number columns (n,), of which those from `targets` on are targets; NaN is missing.
+    """A block of rows: number columns (n,), those from `targets` on targets; NaN is missing.
 
     Of the categories, the last `classes` are targets. Without `keys` rows are numbered from 1.
     """
@@ -54,7 +54,7 @@ class Block:
     """What decides the fold of each row."""
     drop_missing: bool = False
     gaps: bool = False
-    """Whether some number is known to be missing, so that there is no need to find out."""
+    """Whether some number is known to be missing, which saves a scan."""
 
     def __len__(self) -> int:
         return len(self.numbers[0] if self.numbers else self.categories[0].codes)
@@ -65,11 +65,11 @@ class Block:
         return RowKeys(len(self)) if self.keys is None else self.keys
 
     def gone(self, missing: Sequence[Mask]) -> Iterator[tuple[int, Mask]]:
-        """The rows that cannot be learnt from, (n,), by cause: those of the first cause first.
+        """Masks of the rows to leave out, (n,), by cause: the first cause first.
 
-        Causes count the numbers, the categories, no fold, and a weight of 0. Numbers go backwards:
-        an offset stands behind the targets that may be measured from it.
-        `missing` says of each number where it is.
+        Causes count the numbers, the categories, no fold, and a weight of 0. Numbers are checked
+        last to first: an offset comes after the targets that may be measured from it.
+        `missing` is a mask for each number.
         """
         m, c = len(self.numbers), len(self.categories)
         for at in reversed(range(self.targets, m)):
@@ -89,7 +89,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Origin:
-    """What numbers are measured from: (x - shift) / scale. Missing ones count as the shift.
+    """Shift and scale of the numbers: (x - shift) / scale. Missing ones count as the shift.
 
     Scale is a power of two.
     """
@@ -99,7 +99,7 @@ class Origin:
 
     @classmethod
     def guess(cls, numbers: Sequence[Column], *, rows: int = 4096) -> "Origin":
-        """A frame near the middle and spread of the first rows.
+        """An origin near the median and spread of the first rows.
 
         The shift is a whole multiple of a power of two near the spread, so that subtracting it
         rounds nothing for values that are themselves short. Near zero it is zero: it costs nothing.
@@ -115,7 +115,7 @@ class Origin:
                 continue
             scale[at] = unit_of(largest)
             head = head / scale[at]
-            # The median, so that a far value among the first does not decide for all.
+            # The median, so that an outlier among the first rows does not decide.
             middle = float(np.median(head))
             spread = float(np.median(np.abs(head - middle)))
             if spread == 0:
@@ -128,9 +128,9 @@ class Origin:
 
 @dataclass(frozen=True)
 class CleanBlock:
-    """A chunk without the rows that are left out, every gap filled.
+    """A block without the rows that are left out, every gap filled.
 
-    `kept` are the rows left; None where all are. `causes` counts those left out, as `Chunk.gone`.
+    `kept` are the rows left; None where all are. `causes` counts those left out, as `Block.gone`.
     """
 
     numbers: Sequence[Column]
@@ -144,7 +144,7 @@ class CleanBlock:
 
     @classmethod
     def unchecked(cls, chunk: Block) -> "CleanBlock":
-        """The chunk as it is: right when every number in it is finite."""
+        """The block as it is: valid when every number in it is finite."""
         return cls(
             numbers=chunk.numbers,
             categories=[category.codes for category in chunk.categories],
@@ -157,7 +157,7 @@ class CleanBlock:
 
     @classmethod
     def of(cls, chunk: Block, frame: Origin) -> "CleanBlock":
-        """The chunk with gaps found and filled, and rows without a target left out.
+        """The block with gaps filled, and rows without a target left out.
 
         Errors:  InfiniteError for the first infinite value of a row that is not left out
         """

@@ -1,7 +1,7 @@
-"""A column in the pieces that it lies in.
+"""Chunked array: a column of numbers in one or several chunks, not concatenated.
 
-A frame that was read or put together is in pieces, and a batch of it often has two. To join them
-takes memory and 2 ns a number; a block of some thousand rows mostly lies within one.
+A data frame that was read or concatenated is chunked, and a batch of it often has two chunks. To
+join them takes memory and 2 ns a number; a block of some thousand rows mostly lies within one.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ChunkedArray:
 
     @classmethod
     def of(cls, series: pl.Series) -> "ChunkedArray":
-        """The pieces of a column, where they are; what is missing is NaN."""
+        """The chunks of a polars column, without copying; missing values are NaN."""
         return cls(tuple(piece.to_numpy() for piece in series.get_chunks()))
 
     def __len__(self) -> int:
@@ -36,7 +36,7 @@ class ChunkedArray:
         return self.part(start, stop)
 
     def part(self, start: int, stop: int) -> Array:
-        """Some of it: where it is if one piece has it all, else a copy."""
+        """A slice: a view if one chunk has it all, else a copy."""
         begin, found = 0, []
         for array in self.arrays:
             piece = array[max(start - begin, 0) : max(stop - begin, 0)]
@@ -47,7 +47,7 @@ class ChunkedArray:
 
     @property
     def whole(self) -> Array:
-        """All of it as one array."""
+        """The whole column as one array."""
         return self.part(0, len(self))
 
 
@@ -55,5 +55,5 @@ Column = Array | ChunkedArray
 
 
 def whole(column: Column) -> Array:
-    """All of a column as one array."""
+    """A column as one array."""
     return column.whole if isinstance(column, ChunkedArray) else column

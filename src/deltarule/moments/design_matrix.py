@@ -1,11 +1,10 @@
-"""Inputs most of which are levels of categories: codes, where an array would be nearly all zeros.
+"""Design matrix split into dense columns and one-hot categories kept as codes.
 
-A level's input is 1 in the rows that have it and 0 in all others; in standardised units that less
-its mean, by its spread. Nothing of the size rows x levels is made: what a row scores is looked up
-by its code, and a sum over rows is a sum by code.
+A level's one-hot input is standardized: less its mean, over its spread. No array of size rows x
+levels is made: the score of a row is looked up by its code, and a sum over rows is grouped by code.
 
     scores = dense @ weight + table[code],  table = weight / spread - mean @ (weight / spread)
-    sum of slope * level * other = (sum by both codes - what the means take) / both spreads
+    sum of slope * level * other = (sum by both codes - the means' part) / both spreads
 
 Shapes: n rows, p inputs, of which a are dense and the others L levels each of some categories.
 """
@@ -19,15 +18,15 @@ from numpy.typing import NDArray
 
 from deltarule.rule.predict import Array
 
-# Where categories have more levels in all, they are kept as codes. Of fewer, columns are as quick.
+# Categories with more levels in all are kept as codes. Up to so many, dense columns are as fast.
 MOST_DENSE = 16
-# Rows whose products are made at a time.
+# Rows per block of products.
 SOME_ROWS = 16_384
 
 
 @dataclass(frozen=True)
 class CategoryCodes:
-    """Which of so many levels each row has, (n,); the code after the last is none of them.
+    """The level codes of a category, (n,); the code after the last level is none of them.
 
     >>> CategoryCodes(np.array([1, 2, 0]), 2).dense
     array([[0., 1.],
@@ -46,19 +45,19 @@ class CategoryCodes:
 
     @property
     def dense(self) -> Array:
-        """An input for each level, (n, L)."""
+        """One-hot columns, (n, L)."""
         dense = np.zeros((len(self), self.levels + 1), order="F")
         dense[np.arange(len(self)), self.at] = 1.0
         return dense[:, :-1]
 
     def sums(self, values: Array) -> Array:
-        """The sum of the rows' values, (n,), of each level: (L,)."""
+        """Grouped sums of values (n,) by level: (L,)."""
         return np.bincount(self.at, values, self.levels + 1)[:-1].astype(np.float64, copy=False)
 
     def sums_of(self, values: Array) -> Array:
-        """The sums of several values of the rows, (n, m), of each level: (L, m).
+        """Grouped sums of several columns of values (n, m) by level: (L, m).
 
-        By a sparse product, which takes a third of the time of as many sums one by one.
+        By a sparse product, which takes a third of the time of one sum per column.
         """
         from scipy.sparse import csr_array  # it takes 50 ms to load, and few need it
 
@@ -68,7 +67,7 @@ class CategoryCodes:
         return summed
 
     def pairs(self, other: "CategoryCodes", values: Array) -> Array:
-        """The sum of the rows' values, (n,), of each two levels: (L, L of the other)."""
+        """Grouped sums of values (n,) by pairs of levels: (L, L of the other)."""
         shape = self.levels + 1, other.levels + 1
         at = self.at * shape[1] + other.at
         summed = np.bincount(at, values, shape[0] * shape[1]).astype(np.float64, copy=False)
@@ -77,7 +76,7 @@ class CategoryCodes:
 
 @dataclass(frozen=True)
 class CategoricalMatrix:
-    """A category among inputs: its first level's place, and what its levels are measured by, (L,).
+    """A standardized one-hot category: the index of its first level, and means and scales (L,).
 
     `per` is 1 / spread.
     """
@@ -89,20 +88,20 @@ class CategoricalMatrix:
 
     @property
     def span(self) -> slice:
-        """Where its levels stand among all inputs."""
+        """The slice of its levels among all inputs."""
         return slice(self.start, self.start + self.codes.levels)
 
     def table(self, weight: Array) -> Array:
-        """What a row of each code scores, and one of none: (L, k) -> (L + 1, k)."""
+        """The score of each code, and of none last: (L, k) -> (L + 1, k)."""
         own = weight * self.per[:, None]
         return np.vstack([own, np.zeros((1, own.shape[1]))]) - self.mean @ own
 
 
 @dataclass(frozen=True)
 class SplitMatrix:
-    """Inputs of rows, in standardised units: some as an array, the levels of categories as codes.
+    """A standardized design matrix: dense columns, and categories as codes.
 
-    Shapes:  dense (n, a), dense_at (a,) says which of all inputs those are
+    Shapes:  dense (n, a), dense_at (a,) the indices of those inputs
     """
 
     dense: Array
@@ -130,7 +129,7 @@ class SplitMatrix:
 
     @classmethod
     def joined(cls, parts: Sequence["SplitMatrix"]) -> "SplitMatrix":
-        """All of them, one after the other."""
+        """The row-wise concatenation."""
         first = parts[0]
         levels = tuple(
             replace(
@@ -187,7 +186,7 @@ class SplitMatrix:
     def _weighed(self, slope: Array) -> tuple[Array, list[Array]]:
         """The sums of slope * dense, the slope itself last, times each dense input and level.
 
-        Some rows at a time, so that nothing large is made of them.
+        In blocks of rows, to bound the memory.
         Shapes:  (a, a + 1), and (L, a + 1) for each category
         """
         n, a = self.dense.shape

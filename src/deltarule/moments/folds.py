@@ -1,7 +1,7 @@
-"""Folds: which rows are held out together, from a key of each row alone, never from its values.
+"""Folds: the cross-validation fold of each row, a hash of its key alone, never of its values.
 
-A row's key x is its number in reading order, counted from 1, or an id. A hash u in [0, 1) of it
-says the fold:
+A row's key x is its number in reading order, counted from 1, or an id. Its hash u in [0, 1)
+gives the fold:
 
     frac(v) = v - floor(v)
     a, b, c = frac(x * C0 / 2**24), frac(x * C1), frac(x * C2 * 2**24)
@@ -9,7 +9,7 @@ says the fold:
     fold = min(folds - 1, floor(u * folds))
 
 It is float64 arithmetic alone, in this order, so numpy, polars and every database get the same fold
-for every row. Keys that are no numbers become some:
+for every row. Keys that are not numbers are converted:
 
     text                the first 8 hex digits of its MD5 as a number
     true, false         1, 0
@@ -20,7 +20,7 @@ for every row. Keys that are no numbers become some:
 
 A whole-number row weight w counts copies of a row, and copies are held out apart. The first copy
 has the row's key, copy j = 1, 2, ... after it the key u + j. Of more than SURE copies so many are
-hashed, and what their counts n stray from even says how far all copies do, as a multinomial would:
+hashed, and the deviation of their counts n from even is scaled up to all, as of a multinomial:
 
     copies in a fold = w / folds + (n - SURE / folds) * sqrt(w / SURE), rounded so that they add up
 
@@ -47,19 +47,19 @@ Numbers = NDArray[np.intp]
 Number = TypeVar("Number", bound=np.generic)
 
 NOWHERE = 255
-"""The fold of a row that is left out because it has no place among the folds."""
+"""The fold of a row that is left out because it belongs to no fold."""
 NO_GROUP = -1.0
 """The key of rows that belong to no group."""
 
 # The fractional parts of powers of 1 / 1.618... and 1 / 1.3247...: multiples of them spread evenly.
 C0, C1, C2 = 0.6180339887498949, 0.7548776662466927, 0.5698402909980532
-# Keys hashed at once: five arrays of 128 KB stay in cache, 5 ns a key, and of whole columns 24. Of
-# fewer it takes 8, and many short calls keep other threads waiting.
+# Keys per block: five arrays of 128 KB stay in cache, 5 ns a key; of whole columns it takes 24, of
+# smaller blocks 8, and many short calls contend for the GIL.
 BLOCK = 16_384
-# Rows whose copies are hashed at once, and copies of a row that are hashed one by one.
+# Rows per block when hashing copies, and the copies of a row that are hashed one by one.
 COPIED_ROWS = 4096
 SURE = 128
-# Of trials, a count this near a whole number is one: shares are quotients.
+# Tolerance for a whole count of trials: shares are quotients.
 NEARLY = 1e-12
 # The microseconds of a day, and one over them: a product is the same in every engine, where polars
 # divides by multiplying and others do not.
@@ -67,13 +67,13 @@ DAY, PER_DAY = 86_400_000_000, 1.1574074074074074e-11
 
 
 class _Memory:
-    """What hashing a block of keys needs, used again by the next."""
+    """Scratch buffers for hashing, reused from block to block."""
 
     def __init__(self, keys: int) -> None:
         self.arrays = np.empty((5, min(keys, BLOCK)))
 
     def hash(self, x: Array) -> Array:
-        """The hash of up to BLOCK keys, which is there until the next block's."""
+        """The hash of up to BLOCK keys, valid until the next call."""
         u: Array
         a, b, c, u, whole = self.arrays[:, : len(x)]
         np.multiply(x, C0 * 2.0**-24, out=a)
@@ -122,7 +122,7 @@ def fold_of(keys: Array, folds: int) -> Folds:
 
 
 def fold_of_rows(first: int, rows: int, folds: int) -> Folds:
-    """The fold of each of so many rows that are numbered from `first`: (n,)."""
+    """The fold of each of `rows` rows numbered from `first`: (n,)."""
     found, memory = np.empty(rows, dtype=np.uint8), _Memory(rows)
     some = np.arange(min(rows, BLOCK), dtype=np.float64)
     for start in range(0, rows, BLOCK):
@@ -132,7 +132,7 @@ def fold_of_rows(first: int, rows: int, folds: int) -> Folds:
 
 
 def _fold_at(u: Array, folds: int) -> Array:
-    """The fold of each hash, as a float whose whole part it is; in place."""
+    """The fold of each hash, as a float to be truncated; in place."""
     u *= folds
     return np.minimum(u, folds - 1, out=u)
 
@@ -149,11 +149,11 @@ def text_keys(texts: Iterable[str]) -> Array:
 
 @dataclass(frozen=True)
 class FoldEntries:
-    """The folds of rows; of a row whose copies are in several, an entry for each of these.
+    """The folds of rows; a row whose copies fall into several folds has an entry for each.
 
-    Shapes:  fold (e,); row (e,) in order, None where each row is one entry; weights (e,), what an
-             entry counts for, None where that is what its row does; target (e,), the yes or no of
-             trials, None where it is the row's
+    Shapes:  fold (e,); row (e,) in order, None where each row is one entry; weights (e,), the
+             entry's weight, None where it is the row's; target (e,), the yes or no of trials, None
+             where it is the row's
     """
 
     fold: Folds
@@ -165,7 +165,7 @@ class FoldEntries:
         return len(self.fold)
 
     def only(self, keep: Mask) -> "FoldEntries":
-        """Those of the rows that a mask (n,) keeps."""
+        """The entries of the rows in a mask (n,)."""
         if self.row is None or self.weights is None:
             return FoldEntries(self.fold[keep])
         mine, number = keep[self.row], np.cumsum(keep) - 1
@@ -173,7 +173,7 @@ class FoldEntries:
         return FoldEntries(self.fold[mine], number[self.row[mine]], self.weights[mine], target)
 
     def within(self, folds: Sequence[int]) -> "FoldEntries":
-        """Those of some folds, of rows that may have none of them."""
+        """The entries in some folds; a row may have none."""
         mine = np.isin(self.fold, folds)
         rows = np.arange(len(self)) if self.row is None else self.row
         weights = np.ones(len(self)) if self.weights is None else self.weights
@@ -181,7 +181,7 @@ class FoldEntries:
         return FoldEntries(self.fold[mine], rows[mine], weights[mine], target)
 
     def each_in(self, folds: Sequence[int], each: Array) -> Array:
-        """What of each row is in these folds, (n,), of rows that count for `each` in all."""
+        """The weight of each row in these folds, (n,), of its weight `each` in all folds."""
         mine = np.isin(self.fold, folds)
         if self.row is None or self.weights is None:
             return np.where(mine, each, 0.0)
@@ -189,7 +189,7 @@ class FoldEntries:
         return found.astype(np.float64)
 
     def target_in(self, folds: Sequence[int], targets: Array) -> Array:
-        """The target of each row, (n,), by its copies in these folds, for one of `targets`."""
+        """The target of each row, (n,), averaged over its copies in these folds."""
         if self.row is None or self.weights is None or self.target is None:
             return targets
         mine = np.isin(self.fold, folds)
@@ -199,15 +199,15 @@ class FoldEntries:
         return np.divide(yes, of, out=targets.copy(), where=of > 0)
 
     def of(self, rows: NDArray[Number]) -> NDArray[Number]:
-        """What there is of each row, (n,), for each entry: (e,)."""
+        """Values of rows, (n,), repeated for each entry: (e,)."""
         return rows if self.row is None else rows[self.row]
 
     def each(self, row_weights: Array | None) -> Array | None:
-        """What each entry counts for, (e,), by what its row does."""
+        """The weight of each entry, (e,), from the row weights."""
         return row_weights if self.weights is None else self.weights
 
     def block(self, span: slice) -> "EntryBlock":
-        """Some of the entries, sorted by fold."""
+        """A slice of the entries, sorted by fold."""
         order, spans = sorted_by(self.fold[span])
         if self.row is None:
             return EntryBlock(span, order, order, spans)
@@ -218,10 +218,10 @@ class FoldEntries:
 
 @dataclass(frozen=True)
 class EntryBlock:
-    """Some entries sorted by fold.
+    """A slice of entries sorted by fold.
 
-    `rows` are those they are of, `place` (b,) where among these each entry's row stands, `order`
-    (b,) where each stood before; the entries of each fold now stand in its span.
+    `rows` are the rows they are of, `place` (b,) the index of each entry's row among these,
+    `order` (b,) the sorting permutation; the entries of each fold are in its span.
     """
 
     rows: slice
@@ -232,7 +232,7 @@ class EntryBlock:
 
 @dataclass(frozen=True)
 class RowKeys:
-    """What decides the folds of some rows: their keys, their numbers, or periods of time.
+    """The fold keys of some rows: ids, row numbers, or periods of time.
 
     Shapes:  keys (n,), None for the rows' numbers; periods (n,), folds that are known, or NOWHERE
     """
@@ -249,7 +249,7 @@ class RowKeys:
 
     @property
     def homeless(self) -> Mask | None:
-        """The rows that no fold has a place for, (n,); None where there are none."""
+        """A mask of the rows that belong to no fold, (n,); None where there are none."""
         if self.periods is None:
             return None
         homeless: Mask = self.periods == NOWHERE
@@ -263,9 +263,9 @@ class RowKeys:
         *,
         target: Array | None = None,
     ) -> FoldEntries:
-        """The folds of the rows, or of those `kept`, which count for `row_weights`.
+        """The fold entries of the rows, or of those `kept`, with these row weights.
 
-        Of trials the `target` is theirs, too.
+        The `target` is needed for trials.
         """
         if self.periods is not None:
             return FoldEntries(self.periods if kept is None else self.periods[kept])
@@ -287,7 +287,7 @@ class RowKeys:
 
 
 def _outcomes(keys: Array, weights: Array, shares: Array) -> tuple[Numbers, Array, Array, Array]:
-    """Rows of trials as rows of one outcome: of which row, their target, weight and key, (o,) each.
+    """Rows of trials split by outcome: the row, target, weight and key of each, (o,).
 
     Of 3 trials of which 0.4 are yes, one is, one is not, and one is a yes of 0.2.
     """
@@ -304,7 +304,7 @@ def _outcomes(keys: Array, weights: Array, shares: Array) -> tuple[Numbers, Arra
 
 
 def _copies(keys: Array, weights: Array, folds: int) -> FoldEntries:
-    """Entries of rows whose weights count copies."""
+    """The fold entries of rows whose weights count copies."""
     starts = range(0, len(keys), COPIED_ROWS)
     spans = [slice(at, at + COPIED_ROWS) for at in starts]
     parts = [_copies_of_some(keys[span], weights[span], folds) for span in spans]
@@ -316,7 +316,7 @@ def _copies(keys: Array, weights: Array, folds: int) -> FoldEntries:
 
 
 def _copies_of_some(keys: Array, weights: Array, folds: int) -> tuple[Numbers, Folds, Array]:
-    """The row, fold and number of the copies of some rows.
+    """The row, fold and count of the copies of some rows.
 
     Shapes:  keys, weights (n,) -> (e,) each
     """
@@ -339,7 +339,7 @@ def _copies_of_some(keys: Array, weights: Array, folds: int) -> tuple[Numbers, F
 
 
 def sorted_by(fold: Folds) -> tuple[Numbers, dict[int, slice]]:
-    """The order that sorts rows by fold, (n,), and where those of each fold then stand."""
+    """The permutation that sorts rows by fold, (n,), and each fold's slice of it."""
     ends = np.cumsum(np.bincount(fold)).tolist()
     spans = {of: slice(begin, end) for of, (begin, end) in enumerate(pairwise([0, *ends]))}
     order = np.argsort(fold, kind="stable")

@@ -1,4 +1,4 @@
-"""How sure the weights are, and how well they fit.
+"""Inference: standard errors, confidence intervals, fit statistics, leverage, VIF.
 
     standard error = sqrt(s ** 2 * diag(inverse)),  s ** 2 = sum(delta ** 2) / (rows - rank)
     t = weight / standard error;  interval = weight -+ quantile * standard error
@@ -14,17 +14,17 @@ from scipy import special
 
 from deltarule.rule.predict import Array
 
-# Beyond this condition of the curvature its inverse has no digits left.
+# Beyond this condition number of the Hessian its inverse has no digits left.
 INVERTIBLE = 1e14
-# Inputs that others tell as well as this are named in no more words than people read.
+# At most so many collinear columns are named.
 TELLING = 3
 
 
 @dataclass(frozen=True)
 class Certainty:
-    """What is known of each weight; NaN where it cannot be known.
+    """Standard error, t, p and interval of each weight; NaN where it cannot be known.
 
-    Shapes:  all as the weights they speak of
+    Shapes:  all as the weights
     """
 
     standard_error: Array
@@ -40,21 +40,21 @@ def certainty(
     """Tests and intervals of weights with these standard errors.
 
     `freedom` are the degrees of freedom of Student's t, of all weights or of each; infinite for the
-    normal distribution. Where they are 0 or less nothing is known.
+    normal distribution. Where they are 0 or less the result is NaN.
     """
     error = np.where(standard_error > 0, standard_error, np.nan)
     freedom = np.where(np.asarray(freedom) > 0, freedom, np.nan)
     error = np.where(np.isnan(freedom), np.nan, error)
     with np.errstate(invalid="ignore"):
         t = weights / error
-    # Student's t with infinite freedom is the normal distribution, here as everywhere.
+    # Student's t with infinite degrees of freedom is the normal distribution.
     p = np.asarray(2 * special.stdtr(freedom, -np.abs(t)), dtype=np.float64)
     quantile = special.stdtrit(freedom, (1 + level) / 2)
     return Certainty(error, t, p, weights - quantile * error, weights + quantile * error)
 
 
 def input_variance(inverse: Array, null: Array) -> Array:
-    """Each weight's variance for s = 1; NaN for inputs in a combination that never varies.
+    """Each weight's variance for s = 1; NaN for inputs that are collinear.
 
     Shapes:  inverse (p, p), null (p, p - r) -> (p,)
     """
@@ -72,7 +72,7 @@ def intercept_variance(inverse: Array, mean: Array, rows: float) -> float:
 
 @dataclass(frozen=True)
 class Fit:
-    """How one output's predictions fit the rows they were learnt from.
+    """Goodness of fit of one output on its training rows.
 
     r2 is about the mean with an intercept, about zero without. Units: the target's.
     """
@@ -96,29 +96,29 @@ class Fit:
         )
 
     def log_likelihood(self, rows: float) -> float | None:
-        """That of normal errors of the variance that suits best; None where all are 0.
+        """The normal log likelihood at the maximum likelihood variance; None where that is 0.
 
         Maths:   -rows / 2 * (log(2 * pi * rmse ** 2) + 1)
         """
         if not 0 < self.rmse < np.inf:
             return None
-        # Twice the logarithm, as the square might be beyond all numbers.
+        # Twice the logarithm, as the square might overflow.
         found = -rows / 2 * (np.log(2 * np.pi) + 2 * np.log(self.rmse) + 1)
         return float(found) if np.isfinite(found) else None
 
     def aic(self, rows: float, weights: int) -> float | None:
-        """Akaike's criterion: 2 for each weight, less twice the log likelihood."""
+        """The AIC: 2 for each weight, less twice the log likelihood."""
         likely = self.log_likelihood(rows)
         return None if likely is None else 2 * weights - 2 * likely
 
 
 def design(inputs: Array, *, intercept: bool) -> Array:
-    """Inputs with a column of ones for the intercept: (n, p) -> (n, q)."""
+    """The design matrix: inputs with a column of ones for the intercept: (n, p) -> (n, q)."""
     return np.column_stack([inputs, np.ones(len(inputs))]) if intercept else inputs
 
 
 def leverages(design: Array, hat: Array, bend: Array | None = None) -> Array:
-    """How much of its own prediction each row's target makes: (n,).
+    """Leverages: the diagonal of the hat matrix: (n,).
 
     Shapes:  design (n, q), hat (q, q), bend (n,)
     """
@@ -127,9 +127,9 @@ def leverages(design: Array, hat: Array, bend: Array | None = None) -> Array:
 
 
 def inverses(hessian: Array, weights: int) -> Array:
-    """The inverse of each block, NaN where it has no digits: of weights (q,) for each output.
+    """The inverse of each block of the Hessian, NaN where it is numerically singular.
 
-    Of coupled outputs, the same added to all scores changes nothing: q flat directions, left out.
+    Coupled outputs have `weights` (q) flat directions, a constant added to all scores: left out.
     Shapes:  (b, m, m) -> (b, m, m)
     """
     found = np.full_like(hessian, np.nan)
@@ -146,10 +146,10 @@ def inverses(hessian: Array, weights: int) -> Array:
 
 @dataclass(frozen=True)
 class Inflation:
-    """How well the other inputs tell one column, and which of them do.
+    """The variance inflation factor of a column, and the columns that predict it best.
 
     Maths:   inflation = 1 / (1 - R2 of the column on all others): its weight's variance is so many
-             times what it would be if they told nothing. For a column of several inputs it is
+             times what it would be without collinearity. For a column of several inputs it is
              (det(correlation of its own) * det(its block of the inverse)) ** (1 / inputs)
     Source:  Marquardt 1970; Fox & Monette 1992
     """
@@ -160,7 +160,7 @@ class Inflation:
 
 
 def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[Inflation]:
-    """Each column that others tell, the one told best first; none where some are dependent.
+    """The inflation of each column, the largest first; none where columns are dependent.
 
     Shapes:  correlation (p, p)
     """
@@ -179,7 +179,7 @@ def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[I
         count = max(1, int(varies[span].sum()))
         if not factor > 1:
             continue
-        # What predicts the column best from the others, standardised: each other column's part.
+        # The regression of the column on the others, standardized: each other column's part.
         parts = -np.linalg.solve(own, inverse[span])
         size = {name: float(np.abs(parts[:, at]).max()) for name, at in spans.items()}
         del size[column]

@@ -1,12 +1,12 @@
-"""Moments: row count, means and centred cross-products of all columns.
+"""Moments: row count, means and centred cross-products of all columns, which add and subtract.
 
     rows  = sum of row weights
     mean  = sum(row weight * x) / rows
     cross = sum(row weight * (x - mean) * (x - mean).T)
 
 They are kept in units of `scale`, a power of two for each column (1 unless its values are extreme),
-so that squares neither overflow nor vanish. The mean is kept in two parts, `mean` and the `rest`
-that its rounding left, because merging asks how far two means are apart. Moments of two sets of
+so that squares neither overflow nor underflow. The mean is kept as a double-double, `mean` and its
+rounding error `rest`, because merging needs the difference of two means. Moments of two sets of
 rows add to those of both, and subtract again (Chan, Golub & LeVeque 1983).
 
 Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, rest, scale (d,); cross (d, d).
@@ -25,14 +25,14 @@ PLAIN_POWER = 200
 
 
 def unit_of(largest: float) -> float:
-    """The unit to measure values up to `largest` in: 1, or a power of two near extreme ones."""
-    # Within this range a unit and one over it are both numbers.
+    """The scale for values up to `largest`: 1, or a power of two near extreme ones."""
+    # Within this range a scale and its reciprocal are both finite.
     power = int(np.clip(np.frexp(largest)[1], -1022, 1022))
     return float(np.ldexp(1.0, power)) if abs(power) > PLAIN_POWER else 1.0
 
 
 def two_sum(one: Array, other: Array) -> tuple[Array, Array]:
-    """The sum, and exactly what its rounding left (Knuth 1997, section 4.2.2)."""
+    """The sum and its exact rounding error (Knuth 1997, section 4.2.2)."""
     total = one + other
     back = total - one
     return total, (one - (total - back)) + (other - back)
@@ -78,7 +78,7 @@ class Moments:
         from_first = rows - first
         off = each @ from_first / total
         centred = from_first - off
-        # The rounding of `off` leaves a rest, which is put back: two passes, Chan et al. 1983.
+        # The rounding of `off` leaves a rest, which is corrected: two passes, Chan et al. 1983.
         left = each @ centred / total
         cross = (centred * each[:, None]).T @ centred - total * np.outer(left, left)
         mean, rest = two_sum(first, off + left)
@@ -88,7 +88,7 @@ class Moments:
         return self._merge(other, 1.0)
 
     def __sub__(self, other: "Moments") -> "Moments":
-        """These rows without the other's, which must be among them."""
+        """The moments of these rows without the other's, which must be a subset."""
         return self._merge(other, -1.0)
 
     def _merge(self, other: "Moments", sign: float) -> "Moments":
@@ -107,12 +107,12 @@ class Moments:
         return Moments(rows, mean, self.rest + lost, cross, self.scale)
 
     def apart(self, other: "Moments") -> Array:
-        """How far the other's means are from these, in units of `scale`: (d,)."""
+        """The difference of the other's means from these, in units of `scale`: (d,)."""
         other = other.scaled(self.scale)
         return (other.mean - self.mean) + (other.rest - self.rest)
 
     def scaled(self, scale: Array) -> "Moments":
-        """The same in other units; powers of two, so that no digit changes."""
+        """The moments rescaled, by powers of two, so that no digit changes."""
         if np.array_equal(scale, self.scale):
             return self
         by = self.scale / scale
@@ -120,21 +120,21 @@ class Moments:
         return Moments(self.rows, self.mean * by, self.rest * by, cross, scale)
 
     def about(self, centre: Array) -> "Moments":
-        """The same of columns that are measured from these values, in own units: (d,)."""
+        """The moments of the columns less these values, in the columns' own units: (d,)."""
         mean, left = two_sum(self.mean, -centre / self.scale)
         mean, rest = two_sum(mean, self.rest + left)
         return replace(self, mean=mean, rest=rest)
 
     def take(self, columns: Sequence[int]) -> "Moments":
-        """Some of the columns, in this order."""
+        """The moments of some columns, in this order."""
         at = np.asarray(columns, dtype=np.intp)
         cross = self.cross[np.ix_(at, at)]
         return Moments(self.rows, self.mean[at], self.rest[at], cross, self.scale[at])
 
     def pool(self, into: int, columns: Sequence[int]) -> "Moments":
-        """The same with `columns` added to column `into` and left at nothing themselves.
+        """The moments with `columns` added to column `into` and then set to zero.
 
-        A level's column is 1 on its rows, so the column of several levels together is their sum.
+        The one-hot column of pooled levels is the sum of theirs.
         """
         mean, cross = self.mean.copy(), self.cross.copy()
         at = np.asarray(columns, dtype=np.intp)
@@ -145,7 +145,7 @@ class Moments:
         return replace(self, mean=mean, cross=cross)
 
     def refill(self, column: int, indicator: int, change: float) -> "Moments":
-        """The same with `change`, in own units, added to `column` wherever `indicator` is 1."""
+        """The moments with `change`, in own units, added to `column` where `indicator` is 1."""
         by = change / self.scale[column]
         mean, cross = self.mean.copy(), self.cross.copy()
         mean[column] += by * mean[indicator]
@@ -156,10 +156,10 @@ class Moments:
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """Squared loss on some targets from some inputs, answered from moments.
+    """The least-squares objective computed from moments.
 
-    It is an Objective: `compare` gives what the rows would give, at O(p^2) whatever their number.
-    With an intercept everything is about the means; without, about zero.
+    It is an `Objective`: the same loss, gradient and Hessian as from the rows, at O(p^2) whatever
+    their number. With an intercept everything is about the means; without, about zero.
 
     Shapes:  gram (p, p), with_targets (p, k), targets (k,): the targets' sums of squares
     """
@@ -184,7 +184,7 @@ class LeastSquares:
         *,
         intercept: bool = True,
     ) -> "LeastSquares":
-        """The problem of predicting columns `targets` from columns `inputs`."""
+        """The least-squares problem of columns `targets` on columns `inputs`."""
         x, t = np.asarray(inputs, dtype=np.intp), np.asarray(targets, dtype=np.intp)
         cross = moments.cross
         if not intercept:
@@ -208,9 +208,9 @@ class LeastSquares:
         return deviation
 
     def held(self, frozen: Mask, weights: Weights, *, intercept: bool) -> "LeastSquares":
-        """What is left to learn when frozen inputs, and perhaps the intercept, keep these weights.
+        """The reduced problem when frozen inputs, and perhaps the intercept, keep these weights.
 
-        Shapes:  frozen (p,), True where the weight is held
+        Shapes:  frozen (p,), True where the weight is frozen
         """
         w = (weights["weight"] * self.scale[:, None] / self.target_scale)[frozen]
         free = ~frozen
@@ -218,7 +218,7 @@ class LeastSquares:
         target_mean = self.target_mean
         with_targets, targets = self.with_targets, self.targets
         if intercept:
-            # About the held intercept in place of the means.
+            # About the frozen intercept in place of the means.
             target_mean = target_mean - weights["intercept"] / self.target_scale
             gram = gram + self.rows * np.outer(mean, mean)
             with_targets = with_targets + self.rows * np.outer(mean, target_mean)
@@ -238,7 +238,7 @@ class LeastSquares:
     def squared_error(self, weights: Weights) -> Array:
         """The sum of delta ** 2 over the rows, in units of target_scale squared: (k,)."""
         w, off = self._scaled(weights)
-        # Weights that explode give an error that overflows, which is what it is.
+        # Diverged weights give an error that overflows to infinity, which is right.
         with np.errstate(over="ignore", invalid="ignore"):
             errors = np.einsum("jo,jo->o", w, self.gram @ w - 2 * self.with_targets) + self.targets
             if self.intercept:
@@ -255,7 +255,7 @@ class LeastSquares:
         return w, off
 
     def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
-        """What comparing the rows with these weights gives."""
+        """The comparison at these weights."""
         w, off = self._scaled(weights)
         slope = self.gram @ w - self.with_targets
         if self.intercept:
@@ -273,7 +273,7 @@ class LeastSquares:
         )
 
     def hessian(self) -> Array:
-        """Summed over the rows, inputs as they stand, the intercept last; all outputs share it."""
+        """The Hessian summed over the rows, in the inputs' own units, the intercept last."""
         raw = self.gram
         if self.intercept:
             raw = raw + self.rows * np.outer(self.mean, self.mean)
@@ -285,7 +285,7 @@ class LeastSquares:
 
 
 def total(folds: Mapping[int, Moments] | Sequence[Moments]) -> Moments:
-    """The moments of all folds together."""
+    """The sum of the moments of all folds."""
     parts = list(folds.values() if isinstance(folds, Mapping) else folds)
     summed = parts[0]
     for part in parts[1:]:

@@ -1,11 +1,11 @@
-"""The one-standard-error rule: whether a cross-validated error is surely below another.
+"""One-standard-error rule: whether a cross-validated error is significantly below another.
 
     gain  = log(held-out error of the other) - log(held-out error of the one)
     error = its jackknife standard error: every fold left out in turn
 
-On a log scale errors of any size compare: a candidate with a wild error has a wild standard error
-too, but not a wild logarithm. Of errors that are alike, the gain is their relative difference and
-its standard error the usual one of paired folds.
+On a log scale errors of any size compare: an extreme error has an extreme standard error, but not
+an extreme logarithm. For similar errors, the gain is their relative difference and its standard
+error the usual one of paired folds.
 
 Shapes: c candidates, f folds, t targets.
 Source: Breiman, Friedman, Olshen & Stone 1984, section 3.4.3; Efron & Tibshirani 1993, chapter 11
@@ -15,12 +15,12 @@ import numpy as np
 
 from deltarule.rule.predict import Array
 
-# Errors below this share of what guessing leaves are all alike: they are rounding.
+# Errors below this share of the null model's are equal: they are rounding.
 ROUNDING = 1e-12
 
 
 def relative(errors: Array, guessing: Array) -> Array:
-    """Every fold's error as a share of all that guessing leaves, so that targets count alike.
+    """Every fold's error relative to the null model's total, so that targets count equally.
 
     Shapes:  errors (c, f, t), guessing (f, t), both summed over rows -> (c, f)
     """
@@ -30,15 +30,15 @@ def relative(errors: Array, guessing: Array) -> Array:
 
 
 def gain(one: Array, other: Array) -> tuple[float, float]:
-    """By how much the error of the one is lower, in logs, and the standard error of that.
+    """The log ratio of the two errors, and its jackknife standard error.
 
-    Shapes:  (f,) each, as `relative` gives them; fewer than two folds are never sure
+    Shapes:  (f,) each, as `relative` gives them; fewer than two folds have no standard error
 
     >>> gain(np.array([1.0, 1.1, 0.9]), np.array([1.0, 1.1, 0.9]))
     (0.0, 0.0)
     """
     folds = len(one)
-    # All folds, and all but each of them: summed anew, as a wild one would leave no digits.
+    # All folds, and all but each of them: summed anew, as subtracting an outlier loses digits.
     kept = np.vstack([np.ones(folds), 1 - np.eye(folds)])
     logs = [np.log(np.maximum(kept @ errors, ROUNDING)) for errors in (other, one)]
     total, *without = logs[0] - logs[1]
@@ -47,7 +47,7 @@ def gain(one: Array, other: Array) -> tuple[float, float]:
 
 
 def surely_lower(one: Array, other: Array) -> bool:
-    """Whether the error of the one is lower by more than a standard error."""
+    """Whether the first error is lower by more than one standard error."""
     if len(one) < 2 or not np.isfinite(one).all():
         return False
     if not np.isfinite(other).all():

@@ -1,4 +1,4 @@
-"""Problem: which columns are predicted from which, and which weights are held, for any moments.
+"""Linear problem: inputs, targets and frozen weights, applicable to any moments.
 
 Shapes: p inputs, k outputs.
 """
@@ -14,9 +14,9 @@ from deltarule.rule.predict import Array, Mask, Weights
 
 @dataclass(frozen=True)
 class LinearProblem:
-    """Columns `targets` from columns `inputs`; frozen weights keep their `start`.
+    """The regression of `targets` on `inputs`; frozen weights keep their `start`.
 
-    Moments may be of inputs that are measured from a `centre` (p,), None for zero.
+    Moments may be of inputs less a `centre` (p,), None for zero.
     """
 
     inputs: Sequence[int]
@@ -27,18 +27,18 @@ class LinearProblem:
     centre: Array | None = None
 
     def as_it_stands(self, moments: Moments) -> LeastSquares:
-        """All of it, of inputs that are measured from zero again."""
+        """The whole problem, with inputs uncentred again."""
         problem = self.of(moments)
         if self.centre is None:
             return problem
         return replace(problem, mean=problem.mean + self.centre / problem.scale)
 
     def of(self, moments: Moments) -> LeastSquares:
-        """All of it, for judging weights."""
+        """The whole problem, for evaluating weights."""
         return LeastSquares.of(moments, self.inputs, self.targets, intercept=self.intercept)
 
     def free(self, moments: Moments) -> LeastSquares:
-        """What of it is free to learn."""
+        """The reduced problem of the free weights."""
         problem = self.of(moments)
         if self.frozen is None:
             return problem
@@ -46,7 +46,7 @@ class LinearProblem:
 
     @property
     def held(self) -> Mask:
-        """The inputs whose weights are frozen, for all outputs alike."""
+        """A mask of the inputs whose weights are frozen, for all outputs."""
         if self.frozen is None:
             return np.zeros(len(self.inputs), dtype=bool)
         held: Mask = np.all(self.frozen["weight"], axis=1)
@@ -57,7 +57,7 @@ class LinearProblem:
         return self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).all())
 
     def frozen_on(self, moments: Moments) -> Mapping[str, Mask] | None:
-        """What is frozen, and the weights of inputs that never vary in these rows.
+        """A mask of the frozen weights and those of inputs that are constant in these rows.
 
         Shapes:  as the weights, True where a weight must not move; None where all may
         """
@@ -71,7 +71,7 @@ class LinearProblem:
         return {**frozen, "weight": frozen["weight"] | still[:, None]}
 
     def whole(self, free: Weights) -> Weights:
-        """Weights of all inputs, from those of the free ones."""
+        """The weights of all inputs, from those of the free ones."""
         if self.frozen is None:
             return free
         weight = self.start["weight"].copy()

@@ -1,8 +1,7 @@
-"""Splits: which folds are judged, and by what was learnt from which others.
+"""Splits: the test and train folds of cross-validation.
 
-    any order    each fold by what all the others teach
-    forward      each fold but the first by what the earlier ones teach: no later row trains an
-                 earlier one
+    any order    each fold is tested on a model of all the others (k-fold)
+    forward      each fold but the first is tested on a model of the earlier ones (time series)
 
 Folds without rows take no part.
 """
@@ -15,7 +14,7 @@ from deltarule.moments.moments import Moments, total
 
 @dataclass(frozen=True)
 class Split:
-    """One fold that is judged, and the folds that teach what it is judged by."""
+    """A test fold and its train folds."""
 
     judged: int
     learnt: tuple[int, ...]
@@ -23,12 +22,12 @@ class Split:
 
 @dataclass(frozen=True)
 class SplitScheme:
-    """How rows are held out: in any order, or forward."""
+    """The splitting scheme: k-fold, or forward in time."""
 
     forward: bool = False
 
     def of(self, folds: Sequence[Moments]) -> list[Split]:
-        """Every split of these folds; none where fewer than two have rows.
+        """All splits of these folds; none where fewer than two have rows.
 
         >>> import numpy as np
         >>> two = [Moments.of(np.array([[1.0]])), Moments.of(np.array([[2.0]]))]
@@ -45,7 +44,7 @@ class SplitScheme:
         return [Split(fold, tuple(one for one in there if one != fold)) for fold in there]
 
     def pairs(self, folds: Sequence[Moments]) -> list[tuple[Moments, Moments]]:
-        """For every split the moments that are judged, and those that are learnt from."""
+        """The test and train moments of every split."""
         return [
             (folds[split.judged], total([folds[one] for one in split.learnt]))
             for split in self.of(folds)

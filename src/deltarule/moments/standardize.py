@@ -1,4 +1,4 @@
-"""Standardised inputs: the same problem in units where every input has mean 0 and spread 1.
+"""Standardize inputs to mean 0 and spread 1, and convert weights both ways.
 
     x_standard = (x - mean) / spread;  weight = weight_standard / spread
 
@@ -13,13 +13,13 @@ import numpy as np
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.rule.predict import Array, Weights
 
-# Columns whose mean is beyond so many spreads lose as many digits of every score that is summed
-# from zero; those whose spread is within so many roundings of the mean do not vary.
+# Columns whose mean is beyond so many spreads lose as many digits of every uncentred score;
+# those whose spread is within so many roundings of the mean are constant.
 FAR, STILL = 1000.0, 8 * float(np.finfo(np.float64).eps)
 
 
 def far_centres(moments: Moments) -> Array:
-    """What columns far from zero are best measured from, 0 for all others: (d,)."""
+    """Centres for columns far from zero, 0 for all others: (d,)."""
     # In the moments' own units, in which no number is extreme.
     spread = np.sqrt(np.maximum(np.diag(moments.cross), 0.0) / max(moments.rows, 1.0))
     size = np.abs(moments.mean)
@@ -28,7 +28,7 @@ def far_centres(moments: Moments) -> Array:
 
 
 def from_zero(weights: Weights, centre: Array) -> Weights:
-    """Weights of inputs that are measured from zero, from those about a centre."""
+    """The weights of uncentred inputs, from those of centred ones."""
     if "intercept" not in weights:
         return weights
     return {**weights, "intercept": weights["intercept"] - centre @ weights["weight"]}
@@ -36,31 +36,31 @@ def from_zero(weights: Weights, centre: Array) -> Weights:
 
 @dataclass(frozen=True)
 class Standardization:
-    """The way between the inputs' own units and standardised ones, and back."""
+    """The transform between the inputs' own units and standardized ones."""
 
     mean: Array
     spread: Array
 
     @classmethod
     def of(cls, problem: LeastSquares, *, centre: bool = True) -> "Standardization":
-        """The units of this problem's inputs; `centre` is for those with a free intercept."""
+        """The transform for this problem's inputs; `centre` only with a free intercept."""
         spread = np.where(problem.spread > 0, problem.spread, 1.0)
         mean = problem.mean * problem.scale
         return cls(mean if problem.intercept and centre else np.zeros_like(mean), spread)
 
     @cached_property
     def per(self) -> Array:
-        """What a unit of each input is in standardised ones, (p,): 1 / spread, within numbers."""
+        """The scale factor of each input, (p,): 1 / spread, clipped to finite numbers."""
         with np.errstate(over="ignore"):
             return np.minimum(1 / self.spread, np.finfo(float).max)
 
     def inputs(self, inputs: Array) -> Array:
-        """Rows in standardised units: (n, p) -> (n, p)."""
+        """Inputs in standardized units: (n, p) -> (n, p)."""
         standard: Array = (inputs - self.mean) * self.per
         return standard
 
     def problem(self, problem: LeastSquares) -> LeastSquares:
-        """The same problem, answered for weights in standardised units."""
+        """The least-squares problem in standardized units."""
         unit = self.spread / problem.scale
         return replace(
             problem,
@@ -71,21 +71,21 @@ class Standardization:
         )
 
     def out(self, weights: Weights) -> Weights:
-        """Standardised weights in the inputs' own units."""
+        """The inverse transform: standardized weights to the inputs' own units."""
         own = {**weights, "weight": weights["weight"] / self.spread[:, None]}
         if "intercept" in weights:
             own["intercept"] = weights["intercept"] - self.mean @ own["weight"]
         return own
 
     def into(self, weights: Weights) -> Weights:
-        """Weights in the inputs' own units, standardised."""
+        """The forward transform: weights in the inputs' own units to standardized ones."""
         standard = {**weights, "weight": weights["weight"] * self.spread[:, None]}
         if "intercept" in weights:
             standard["intercept"] = weights["intercept"] + self.mean @ weights["weight"]
         return standard
 
     def taken_over(self, other: "Standardization", weights: Weights) -> Weights:
-        """Weights that are standardised in another way, in these units; no digits are lost."""
+        """Weights from another standardization, in this one; no digits are lost."""
         weight = weights["weight"] / other.spread[:, None]
         own = {**weights, "weight": weight * self.spread[:, None]}
         if "intercept" in weights:
@@ -93,11 +93,11 @@ class Standardization:
         return own
 
     def moved(self, centre: Array) -> "Standardization":
-        """The same of inputs that were measured from a centre, and are from zero."""
+        """The transform for uncentred inputs, from that of inputs less a centre."""
         return replace(self, mean=self.mean + centre)
 
     def jacobian(self, *, intercept: bool) -> Array:
-        """How own weights change with standardised ones, the intercept last: (q, q)."""
+        """The Jacobian of own weights in standardized ones, the intercept last: (q, q)."""
         jacobian = np.diag(1 / self.spread)
         if intercept:
             zeros = np.zeros((len(self.spread), 1))

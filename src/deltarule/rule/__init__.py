@@ -1,10 +1,10 @@
-"""The rule itself: predict, compare, learn. Arrays in, arrays out: no table, no file, no screen.
+"""The delta rule: predict, compare, learn, and the training loop. Arrays in, arrays out; no I/O.
 
 scores       = predict(weights, inputs)              predict.py
 delta        = prediction - target                   compare.py
 weight_delta = delta * input, averaged over rows
 weight      -= alpha * weight_delta                  learn.py
-again, until it settles                              train.py
+repeat until convergence                             train.py
 
-Those four are the rule. Beside them stand its kinds: losses/, penalties/, and steps/ on batches.
+loss.py says what a loss is; the losses are in losses/, other learners and penalties in solvers/.
 """

@@ -1,12 +1,12 @@
-"""Compare: how wrong the predictions are, and what that says for each weight.
+"""Compare: loss, delta, gradient and Hessian of the current weights, summed over rows.
 
-Whatever the loss,
+For every loss,
 
     scores       = predict(weights, inputs), and an offset if rows have one
     delta        = prediction - target
-    weight_delta = slope of the loss in the score * input; often that slope is delta itself
+    weight_delta = d loss / d score * input (the gradient); often d loss / d score is delta itself
 
-The losses stand in losses/. Shapes: scores s, targets t and offsets (n, k); an offset (n, 1)
+The losses are in losses/. Shapes: scores s, targets t and offsets (n, k); an offset (n, 1)
 is the same for all outputs.
 """
 
@@ -24,11 +24,11 @@ from deltarule.rule.predict import Array, Inputs, Mask, Model, Weights, blocked,
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outcome of comparing: sums over rows, so the comparisons of two parts add up.
+    """Loss, delta, gradient and Hessian as sums over rows; comparisons of disjoint rows add.
 
-    `delta` is prediction - target, whatever the loss makes of it for the weights.
+    `delta` is prediction - target, whatever the derivative of the loss is.
 
-    Shapes:  prediction, delta (k,); weight_delta as the weights; curvature (b, m, m) or None: a
+    Shapes:  prediction, delta (k,); weight_delta as the weights; hessian (b, m, m) or None: a
              matrix for each output, (k, q, q), or one for all where they are coupled
     """
 
@@ -51,7 +51,7 @@ class Comparison:
         )
 
     def average(self) -> "Comparison":
-        """The same for one row: every sum divided by the rows."""
+        """The mean over rows: every sum divided by the row count."""
         return Comparison(
             rows=1.0,
             prediction=self.prediction / self.rows,
@@ -62,7 +62,7 @@ class Comparison:
         )
 
     def freeze(self, frozen: Mapping[str, Mask]) -> "Comparison":
-        """The same with nothing to learn for the frozen weights, so that they stay where they are.
+        """This comparison with zero gradient for the frozen weights, so that they do not move.
 
         Shapes:  frozen as the weights, True where a weight must not move
         """
@@ -78,7 +78,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Compared:
-    """Rows and what is predicted for them, one by one; `sum` adds up what that says.
+    """Rows with their scores and targets; `sum` reduces them to a `Comparison`.
 
     Shapes:  inputs (n, p), scores, targets (n, k), row_weights (n,) or None
     """
@@ -105,7 +105,7 @@ class Compared:
         offsets: Array | None = None,
         expected: bool = False,
     ) -> "Compared":
-        """Rows as in `compare`."""
+        """Score the rows, with arguments as in `compare`."""
         scores = model.predict(weights, inputs)
         if offsets is not None:
             scores = scores + offsets
@@ -113,7 +113,7 @@ class Compared:
         return cls(model, loss, weights, inputs, targets, row_weights, scores, found)
 
     def sum(self, rows: slice = slice(None), *, hessian: bool = False) -> Comparison:
-        """What these rows, or some of them, say for each weight."""
+        """The comparison of these rows or of a slice of them."""
         inputs, mean, delta = (
             self.inputs[rows],
             self.parts.inverse_link[rows],
@@ -148,10 +148,10 @@ def compare(
     hessian: bool = False,
     expected: bool = False,
 ) -> Comparison:
-    """Predict these rows, compare with their targets, and sum what that says for each weight.
+    """Predict these rows and sum their loss, delta, gradient and, if wanted, Hessian.
 
-    `offsets` are added to the scores. `expected` asks for the curvature that the predictions lead
-    one to expect, which says how sure the weights are, instead of that of these targets.
+    `offsets` are added to the scores. `expected` gives the expected Hessian (Fisher information),
+    which standard errors need, instead of the observed one.
 
     Shapes:  inputs (n, p), targets (n, k), row_weights (n,): a row of weight 3 counts as three
              rows; offsets (n, k) or (n, 1)
@@ -170,14 +170,14 @@ def compare(
 
 
 class Objective(Protocol):
-    """One question to the data: what do its rows say to these weights.
+    """The objective function: weights -> loss, gradient and Hessian over all rows.
 
-    Rows in memory, batches of a file, moments, a cluster differ only in who answers.
+    Rows in memory, batches of a file, moments and clusters each implement it.
     """
 
     @property
     def has_hessian(self) -> bool:
-        """Whether curvature can be asked for."""
+        """Whether it can give a Hessian."""
         ...
 
     def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison: ...
@@ -185,7 +185,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """The objective answered by rows in memory, some at a time.
+    """The objective over rows in memory, evaluated in blocks of rows.
 
     Shapes:  inputs (n, p), targets (n, k), row_weights (n,) or None, offsets (n, k) or (n, 1)
     """

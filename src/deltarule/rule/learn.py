@@ -1,13 +1,14 @@
-"""Learn: how what was compared moves the weights.
+"""Learn: the optimizers (learners) that turn a gradient into a weight update.
 
 A learner is settings and two pure functions: `start` makes its state, `step` gives the next
-weights and state. It sees the average comparison, one row's worth. g stands for weight_delta.
+weights and state. It sees the comparison averaged over rows. g is weight_delta, the gradient;
+alpha is the learning rate.
 
     descent    weight -= alpha * g
     momentum   velocity = momentum * velocity + g;  weight -= alpha * velocity
     nesterov   the same velocity;  weight -= alpha * (g + momentum * velocity)
     adam       weight -= alpha * mean of g / root of the mean of g ** 2
-    newton     weight -= inv(curvature) @ g
+    newton     weight -= inv(hessian) @ g
 """
 
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ from deltarule.rule.predict import Array, Weights
 
 @dataclass(frozen=True)
 class AlphaRange:
-    """What alpha settles: anything below `limit`; `fastest` shrinks the slowest direction most.
+    """Learning rates that converge: any below `limit`; `fastest` has the best convergence rate.
 
-    Maths:   limit = 2 / largest eigenvalue of curvature;  fastest = 2 / (largest + smallest)
+    Maths:   limit = 2 / largest eigenvalue of the Hessian;  fastest = 2 / (largest + smallest)
     """
 
     limit: float
@@ -33,21 +34,21 @@ class AlphaRange:
 
 
 class Learner(Protocol):
-    """How the weights move."""
+    """An optimizer: settings with pure `start` and `step`."""
 
     name: ClassVar[str]
     needs_hessian: ClassVar[bool]
     always_falls: ClassVar[bool]
-    """True when the loss falls at every step unless alpha is too large."""
+    """True when the loss decreases at every step unless alpha is too large."""
     takes_back: ClassVar[bool]
-    """True when it goes back by itself from a step that went too far."""
+    """True when it backtracks by itself from a step that was too long."""
 
     def limit(self, alphas: AlphaRange) -> float:
-        """Above which alpha it cannot settle, given what plain descent could."""
+        """The alpha above which it diverges, given the range for gradient descent."""
         ...
 
     def alpha_now(self, state: Any) -> float | None:
-        """The alpha of the next step, None where there is no such thing."""
+        """The alpha of the next step; None for learners without a learning rate."""
         ...
 
     def start(self, weights: Weights) -> Any: ...
@@ -56,7 +57,7 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class Descent:
-    """The rule as it stands.
+    """Gradient descent: the delta rule.
 
     Maths:   weight -= alpha * g
     Source:  Widrow & Hoff 1960
@@ -84,7 +85,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Momentum:
-    """The rule with a memory: each step keeps a share of the one before.
+    """Gradient descent with momentum (heavy ball): each step keeps a share of the one before.
 
     Maths:   velocity = momentum * velocity + g;  weight -= alpha * velocity
     Source:  Polyak 1964
@@ -115,9 +116,9 @@ class Momentum:
 
 @dataclass(frozen=True)
 class Nesterov:
-    """Momentum that looks ahead: weight_delta is taken where the velocity will have led.
+    """Nesterov momentum: the gradient is taken at the look-ahead point.
 
-    The weights are those looked at, so that the step shown is the one that was taken.
+    The weights are the look-ahead point, so that the step shown is the one that was taken.
 
     Maths:   velocity = momentum * velocity + g;  weight -= alpha * (g + momentum * velocity)
     Source:  Nesterov 1983; in this form Sutskever, Martens, Dahl & Hinton 2013
@@ -151,7 +152,7 @@ class Nesterov:
 
 @dataclass(frozen=True)
 class Averages:
-    """What Adam remembers: steps taken, running averages of g and of g ** 2."""
+    """Adam's state: step count and the running averages of g and of g ** 2."""
 
     taken: int
     mean: Weights
@@ -160,7 +161,7 @@ class Averages:
 
 @dataclass(frozen=True)
 class Adam:
-    """Each weight moves by about alpha, whatever the size of its weight_delta.
+    """Adam: each weight moves by about alpha, whatever the size of its gradient.
 
     Maths:   mean = first * mean + (1 - first) * g;  square = second * square + (1 - second) * g**2
              weight -= alpha * (mean / (1 - first**t)) / (sqrt(square / (1 - second**t)) + least)
@@ -171,14 +172,14 @@ class Adam:
     first: float = 0.9
     second: float = 0.999
     least: float = 1e-8
-    """Keeps the division sound; in units of weight_delta."""
+    """Adam's epsilon, which keeps the denominator above 0; in units of weight_delta."""
     name: ClassVar[str] = "adam"
     needs_hessian: ClassVar[bool] = False
     always_falls: ClassVar[bool] = False
     takes_back: ClassVar[bool] = False
 
     def limit(self, alphas: AlphaRange) -> float:
-        # Its steps cannot grow: with too large an alpha it hovers.
+        # Its steps are bounded: with too large an alpha it oscillates but does not diverge.
         return np.inf
 
     def alpha_now(self, state: Averages) -> float:
@@ -203,14 +204,14 @@ class Adam:
 
 
 def alpha_range(largest: float, smallest: float) -> AlphaRange:
-    """The range of alpha that settles, from the extreme eigenvalues of the average curvature."""
+    """The range of alpha that converges, from the extreme eigenvalues of the average Hessian."""
     if largest <= 0:
         return AlphaRange(np.inf, np.inf, largest, smallest)
     return AlphaRange(2 / largest, 2 / (largest + smallest), largest, smallest)
 
 
 def alpha_range_of(hessian: Array) -> AlphaRange:
-    """The same from average curvature, (b, m, m); directions without any do not count."""
+    """The same from the average Hessian, (b, m, m); flat directions do not count."""
     values = np.linalg.eigvalsh(hessian)
     largest = float(values.max())
     has_hessian = values[values > largest * hessian.shape[-1] * np.finfo(float).eps]

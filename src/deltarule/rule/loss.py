@@ -1,10 +1,9 @@
-"""Losses: what a row's wrongness counts for, each with the link that makes scores predictions.
+"""Loss protocol: a loss with its link, derivative, Hessian and likelihood terms.
 
-A loss's value and its delta stand next to each other, here and in the modules of its kin, so
-that one can be checked against the other. `delta` is the slope of the value in the score: what
-learning multiplies with the inputs. With the link that suits the loss it is prediction - target;
-where people want another link (amounts that inputs multiply: the logarithm) it is that times a
-factor, and where outliers are to pull less it is that, held back. What people are shown is
+A loss's value and its delta stand next to each other in each module of losses/, so that one can
+be checked against the other. `delta` is d value / d score, which the inputs are multiplied with.
+With the canonical link it is prediction - target; with another link (the log link of positive
+amounts) it is that times a factor, and for robust losses it is that, clipped. Users are shown
 prediction - target, whatever the loss.
 
 Shapes: scores s and targets t (n, k); a value for each row (n,), summed over the outputs.
@@ -18,29 +17,29 @@ from deltarule.rule.predict import Array, Mask
 
 
 class Loss(Protocol):
-    """What a row's wrongness counts for, with its link."""
+    """A loss of scores and targets, with its link."""
 
     @property
     def name(self) -> str:
-        """How it is spelled: what `loss_named` makes the same loss of."""
+        """Its name, which `loss_named` parses back to the same loss."""
         ...
 
     @property
     def takes(self) -> str:
-        """The targets it takes, in words; `accepts` tests them."""
+        """The domain of its targets, in words; `accepts` tests them."""
         ...
 
     @property
     def says(self) -> str:
-        """What the score is of a target, in words, with {} where its name goes."""
+        """What the score means, in words, with {} for the target's name."""
         ...
 
     @property
     def dispersion(self) -> str:
-        """How far rows stray from their prediction, so how sure the weights are.
+        """Where the dispersion comes from, which standard errors depend on.
 
-        known       the prediction says it (yes/no, counts)
-        estimated   dispersion * a function of the prediction: estimated from Pearson's chi2
+        known       fixed by the prediction (yes/no, counts)
+        estimated   dispersion * variance function of the prediction, from Pearson's chi2
         robust      no likelihood; estimated from the deltas
         unknown     no likelihood, no standard errors
         """
@@ -48,36 +47,36 @@ class Loss(Protocol):
 
     @property
     def power(self) -> float | None:
-        """A target's variance grows as prediction to this power; None where it is no amount."""
+        """The variance power: variance ~ prediction ** power; None where it is no amount."""
         ...
 
     def accepts(self, targets: Array) -> Mask: ...
     def value(self, scores: Array, targets: Array) -> Array: ...
     def delta(self, scores: Array, targets: Array) -> Array: ...
     def hessian(self, scores: Array, targets: Array | None = None) -> Array:
-        """How fast delta changes with the score; without targets, what is expected of it.
+        """The second derivative in the scores; without targets, its expectation.
 
-        Shapes:  (n, k), or (n, k, k) where each output's delta changes with every score
+        Shapes:  (n, k), or (n, k, k) where outputs are coupled
         """
         ...
 
     def inverse_link(self, scores: Array) -> Array: ...
     def link(self, mean: Array) -> Array: ...
     def saturated(self, targets: Array) -> Array:
-        """The least value that any score has for these targets, (n,)."""
+        """The loss of the saturated model: its minimum over scores for these targets, (n,)."""
         ...
 
     def log_normalizer(self, targets: Array, dispersion: float = 1.0) -> Array:
-        """What value / dispersion lacks to minus the log likelihood; NaN where there is none."""
+        """Minus log likelihood less value / dispersion; NaN where there is no likelihood."""
         ...
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What one pass wants to know of some rows, all at once.
+    """Prediction, value, delta and Hessian of a loss at some rows.
 
     A loss whose parts share work, such as an exponential, has a method `parts` that does it once.
-    Shapes:  mean, delta (n, k), value (n,), slope (n, k) or (n, k, k)
+    Shapes:  mean, delta (n, k), value (n,), slope (the Hessian) (n, k) or (n, k, k)
     """
 
     inverse_link: Array
@@ -87,7 +86,7 @@ class Parts:
 
 
 def parts(loss: Loss, scores: Array, targets: Array, *, expected: bool = False) -> Parts:
-    """The loss's mean, value, delta and slope; the `expected` slope if asked for."""
+    """The loss's prediction, value, delta and Hessian; the `expected` Hessian if wanted."""
     if not expected and hasattr(loss, "parts"):
         found: Parts = loss.parts(scores, targets)
         return found

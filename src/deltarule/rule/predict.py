@@ -1,4 +1,4 @@
-"""Predict: inputs and weights make scores.
+"""Predict: the linear model, its scores, gradient and Hessian.
 
     scores = inputs @ weight + intercept
 
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-# Rows that are multiplied with themselves at a time, 1.6 MB of them, stay in a processor's cache.
+# Rows per block of a weighted Gram matrix: 1.6 MB, which stays in a processor's cache.
 ROWS, CELLS = 4096, 204_800
 
 Array = NDArray[np.float64]
@@ -24,7 +24,7 @@ Weights = Mapping[str, Array]
 
 
 class Sparse(Protocol):
-    """Inputs (n, p) in another form than an array, which would be nearly all zeros."""
+    """A sparse design matrix (n, p), such as one-hot columns kept as codes."""
 
     @property
     def shape(self) -> tuple[int, int]: ...
@@ -45,7 +45,7 @@ Inputs = Array | Sparse
 
 
 class Model(Protocol):
-    """What turns weights and inputs into scores. Frozen: it never holds weights."""
+    """A model: weights and inputs -> scores. Frozen: it never holds weights."""
 
     def start(self, inputs: int, outputs: int) -> Weights: ...
     def predict(self, weights: Weights, inputs: Inputs) -> Array: ...
@@ -55,7 +55,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Linear:
-    """One weight for each input and output, and an intercept for each output if wanted.
+    """The linear model: a weight for each input and output, and optionally an intercept.
 
     >>> model = Linear(intercept=False)
     >>> model.predict({"weight": np.array([[2.5]])}, np.array([[200_000.0]]))
@@ -65,7 +65,7 @@ class Linear:
     intercept: bool = True
 
     def start(self, inputs: int, outputs: int) -> Weights:
-        """Weights of zero, the place learning starts from unless told otherwise."""
+        """Weights of zero, the default starting point."""
         weight = np.zeros((inputs, outputs))
         return (
             {"weight": weight, "intercept": np.zeros(outputs)}
@@ -74,7 +74,7 @@ class Linear:
         )
 
     def predict(self, weights: Weights, inputs: Inputs) -> Array:
-        """The scores.
+        """The scores (linear predictor).
 
         Shapes:  weight (p, k), inputs (n, p) -> (n, k)
         """
@@ -84,7 +84,7 @@ class Linear:
         return scores
 
     def weight_delta(self, weights: Weights, inputs: Inputs, delta: Array) -> Weights:
-        """The rule: delta * input, summed over the rows. The intercept's input is 1.
+        """The gradient: delta * input, summed over the rows. The intercept's input is 1.
 
         Shapes:  inputs (n, p), delta (n, k) -> weight (p, k), intercept (k,)
         """
@@ -99,10 +99,10 @@ class Linear:
         )
 
     def hessian(self, inputs: Inputs, slope: Array) -> Array:
-        """How fast weight_delta changes with the weights: a matrix for each output, or for all.
+        """The Hessian in the weights: a matrix for each output, or one where they are coupled.
 
-        Maths:   inputs.T @ diag(slope) @ inputs, the intercept last; where outputs sway each
-                 other, such a matrix for each pair of them, side by side
+        Maths:   inputs.T @ diag(slope) @ inputs, the intercept last, slope the loss's Hessian in
+                 the scores; for coupled outputs a block of this form for each pair of them
         Shapes:  inputs (n, p), slope (n, k) -> (k, q, q), q = p + intercept; slope (n, k, k) ->
                  (1, k * q, k * q)
         """
@@ -137,7 +137,7 @@ class Linear:
 
 
 def _hessian(inputs: Inputs, slope: Array) -> tuple[Array, Array]:
-    """inputs.T @ diag(slope) @ inputs, and inputs.T @ slope; no slope is below 0."""
+    """inputs.T @ diag(slope) @ inputs, and inputs.T @ slope, for slope >= 0."""
     if not isinstance(inputs, np.ndarray):
         return inputs.hessian(slope)
     n, p = inputs.shape
@@ -154,17 +154,17 @@ def _hessian(inputs: Inputs, slope: Array) -> tuple[Array, Array]:
 
 
 def stack(weights: Weights) -> Array:
-    """All weights of an output in one column, in the order curvature has them: (q, k)."""
+    """The weights stacked to a column per output, in the order of the Hessian: (q, k)."""
     return np.concatenate([np.atleast_2d(array) for array in weights.values()])
 
 
 def blocked(stacked: Array, hessian: Array) -> Array:
-    """What was stacked, a row for each matrix of the curvature: (q, k) -> (b, m)."""
+    """Stacked weights regrouped to a row for each block of the Hessian: (q, k) -> (b, m)."""
     return stacked.T.reshape(hessian.shape[:2])
 
 
 def unstack(stacked: Array, like: Weights) -> Weights:
-    """The opposite of `stack`: named arrays, with the names and shapes of `like`."""
+    """The inverse of `stack`: named arrays, with the names and shapes of `like`."""
     named, row = {}, 0
     for name, array in like.items():
         rows = 1 if array.ndim == 1 else len(array)

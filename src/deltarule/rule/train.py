@@ -1,4 +1,4 @@
-"""The loop: predict, compare, learn, again. It yields; others print, stop, plot, stream."""
+"""Training loop: predict, compare, learn, repeat. It yields steps; callers print, stop or plot."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,13 +23,13 @@ Reason = Literal["settled", "still", "hovering", "diverging", "steps"]
 
 @dataclass(frozen=True)
 class Stop:
-    """Why learning stopped, as a word and in words.
+    """The stopping reason: a code and a message.
 
-    settled     weight_delta has become small beside what it was at the start (or exactly zero)
-    still       the step changed no weight, or only went back, though weight_delta is not zero
-    hovering    steps on some rows at a time come no nearer to the best weights
-    diverging   the loss rose where it had to fall
-    steps       as many steps as were allowed
+    settled     converged: the gradient is below the tolerance relative to the start (or zero)
+    still       the step changed no weight, or only backtracked, though the gradient is not zero
+    hovering    minibatch steps on a plateau: they come no nearer to the optimum
+    diverging   the loss rose where it had to decrease
+    steps       the maximum number of steps was reached
     """
 
     reason: Reason
@@ -39,14 +39,14 @@ class Stop:
 
 @dataclass(frozen=True)
 class Step:
-    """One round of predict, compare, learn.
+    """One iteration of predict, compare, learn.
 
-    `before` made the predictions that were compared; `weights` is what was learnt from that.
-    `comparison` is the average over the rows that were seen: those whose numbers are in `saw`,
-    counted from 0, or all where that is None. An epoch is one round over all rows.
+    `before` are the weights that made the predictions; `weights` are the updated ones.
+    `comparison` is the average over the rows of the step: those whose numbers are in `saw`,
+    counted from 0, or all where that is None. An epoch is one pass over all rows.
 
-    `moved` is alpha * weight_delta in the units of the weights, which for plain descent is what
-    they moved by; None where there is no alpha. `chosen` is what `before` made of some rows.
+    `moved` is alpha * weight_delta in the units of the weights, which for gradient descent is the
+    update; None where there is no alpha. `chosen` traces some rows at `before`.
 
     Shapes:  saw (n,)
     """
@@ -90,16 +90,15 @@ def train(
     steep: float | None = None,
     rounding: float = 0.0,
 ) -> Iterator[Step]:
-    """Steps, one after the other; the last says why it stopped.
+    """An iterator of steps; the last has the stopping reason.
 
-    It settles when no weight_delta is larger than `tolerance` times the largest at the start, or
-    than that share of `steep`, where these weights are already some way from the start that counts.
-    It also does where no weight_delta is larger than `rounding` times the root of the largest
-    curvature at the start: of a likelihood that is what the weight_delta of single rows vary by.
-    `remaining` gives what a non-smooth penalty leaves of weight_delta (the KKT residual), which
-    then counts in its place.
+    Convergence: the gradient's infinity norm is at most `tolerance` times that at the start, or
+    times `steep`, for a warm start, whose own gradient is no reference; or at most `rounding` times
+    the root of the largest curvature at the start, which for a likelihood is the spread of the
+    gradient over rows. `remaining` gives the KKT residual of a non-smooth penalty, which replaces
+    the gradient in the convergence test.
 
-    Errors:  CurvatureError when the learner needs curvature and the objective has none
+    Errors:  CurvatureError when the learner needs a Hessian and the objective has none
     """
     if steps < 1:
         raise LearningError(f"steps is {steps}: at least 1 is needed")
@@ -114,7 +113,7 @@ def train(
     at_start = floor = math.nan
     older: Weights = {}
     for number in range(1, steps + 1):
-        # A loss that overflows is how divergence shows, so it is not worth a warning.
+        # A loss that overflows is a sign of divergence, so it is not worth a warning.
         with np.errstate(over="ignore", invalid="ignore"):
             compared = ask(weights, objective, learner, frozen)
             size, alpha = largest(compared.weight_delta), learner.alpha_now(state)
@@ -159,7 +158,7 @@ def ask(
     learner: Learner,
     frozen: Mapping[str, Mask] | None = None,
 ) -> Comparison:
-    """What the rows say to these weights, averaged, with nothing to learn for frozen ones."""
+    """The average comparison at these weights, with zero gradient for frozen ones."""
     compared = objective(weights, hessian=learner.needs_hessian)
     if frozen is not None:
         compared = compared.freeze(frozen)
@@ -173,16 +172,16 @@ def take(
     state: Any,
     frozen: Mapping[str, Mask] | None = None,
 ) -> tuple[Weights, Any]:
-    """The weights that the learner makes of what was compared, and its state."""
+    """One update: the learner's next weights and state."""
     learnt, state = learner.step(weights, comparison, state)
     if frozen is not None:
-        # To the last bit, whatever rounding a learner's arithmetic left there.
+        # Exactly, whatever rounding a learner's arithmetic left there.
         learnt = {n: np.where(frozen[n], weights[n], a) for n, a in learnt.items()}
     return learnt, state
 
 
 def largest(weights: Weights) -> float:
-    """The largest of all numbers in it, either way."""
+    """The largest absolute value (infinity norm) over all weights."""
     return max((float(np.max(np.abs(a), initial=0.0)) for a in weights.values()), default=0.0)
 
 
@@ -222,10 +221,11 @@ def _steps(count: int) -> str:
 def _divergence(
     weights: Weights, objective: Objective, learner: Learner, losses: Sequence[float]
 ) -> Stop | None:
-    """The first sure sign that alpha is too large: plain descent may never raise the loss.
+    """The divergence check: under gradient descent the loss may not rise.
 
-    Rounding may: at the bottom the loss trembles by some last digits of where it started. Momentum
-    may too, for a while, so there a rise is only a reason to look at alpha's limit.
+    Rounding is allowed for: near the optimum the loss varies by some last digits of its initial
+    value. Under momentum the loss may rise for a while, so there a rise only triggers a check of
+    alpha's limit.
     """
     first, previous, now = losses
     if learner.takes_back:
@@ -249,7 +249,7 @@ def _divergence(
 
 
 def _alphas(weights: Weights, objective: Objective) -> AlphaRange | None:
-    """What alpha would settle here, if curvature can say."""
+    """The range of alpha that converges here, if there is a Hessian."""
     if not objective.has_hessian:
         return None
     hessian = objective(weights, hessian=True).average().hessian

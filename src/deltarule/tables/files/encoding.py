@@ -5,32 +5,28 @@ stream, to a temporary file of UTF-8 that goes when nobody needs it any more.
 """
 
 import codecs
-import gzip
 import os
 import re
 import tempfile
 import weakref
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import polars as pl
 
 from deltarule.errors import EmptyError, ReadError
+from deltarule.tables.files.packed import CHUNK, check_unpacked, packing_of, unpacked
 from deltarule.tables.polars_source import PROBLEMS
 
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PACKINGS = {"": "", "gzip": ", gzip", "zstd": ", zstd"}
 
 # The sample that encodings and dialects are found in: this much, or 20 lines where lines are long.
 SAMPLE_BYTES, SAMPLE_LINES, SAMPLE_MOST = 1 << 16, 20, 1 << 20
 # A first line longer than this is no line of a table.
 LONGEST_LINE = 1 << 24
-CHUNK = 1 << 20
 # What a packed file promises of its size may be wrong by a thousand times: it is counted, so far.
 COUNTED = 65 << 20
 
@@ -114,6 +110,7 @@ def open_text(path: Path, name: str, encoding: str | None = None, *, bare: bool 
     Errors:  EmptyError, ReadError for what is no text, is damaged or is not in that encoding
     """
     packing = packing_of(path)
+    check_unpacked(path, name)
     made = path
     if packing == "zstd":
         made = _temporary()
@@ -146,31 +143,6 @@ def open_text(path: Path, name: str, encoding: str | None = None, *, bare: bool 
     if made != path:
         weakref.finalize(text, made.unlink, missing_ok=True)
     return text
-
-
-def packing_of(path: Path) -> str:
-    """How a file is packed, by its content: gzip, zstd or not at all."""
-    with path.open("rb") as stream:
-        head = stream.read(4)
-    return "gzip" if head.startswith(GZIP) else "zstd" if head == ZSTD else ""
-
-
-@contextmanager
-def unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """The bytes of a file, unpacked if it is gzip.
-
-    Errors:  ReadError for one that cannot be read, is damaged or cut short
-    """
-    try:
-        packed = packing_of(path) == "gzip"
-        with cast(IO[bytes], gzip.open(path)) if packed else path.open("rb") as stream:
-            yield stream
-    except EOFError:
-        raise ReadError(f"{name} is a gzip file that was cut short: get it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise ReadError(f"{name} is a damaged gzip file ({error}): get it again") from None
-    except OSError as error:
-        raise ReadError(f"{name}: {error.strerror or error}") from error
 
 
 def blocks(text: Text, quote: str | None) -> Iterator[bytes]:

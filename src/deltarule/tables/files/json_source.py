@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, ReadError, TableError
-from deltarule.tables.files.encoding import SAMPLE_BYTES, Text, blocks, unpacked
+from deltarule.tables.files.encoding import SAMPLE_BYTES, Text, blocks
+from deltarule.tables.files.packed import unpacked
 from deltarule.tables.polars_source import PROBLEMS, Partitions, PolarsSource, said
 
 # What looks like a name in an object; in an object within another, or in a text, it may be none.
@@ -70,6 +71,9 @@ def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> P
     """
     # This scan alone takes every path as a pattern.
     paths = [Path(glob.escape(str(text.path))) for text in texts]
+    for text in texts:
+        for block in blocks(text, None):
+            _check_lines(block, text)
     try:
         # Later rows may have columns or types that the first do not show. What is not in the
         # schema would be dropped without a word, so one read of all rows finds it; each file by
@@ -81,9 +85,6 @@ def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> P
         schema = pl.concat(empty, how="diagonal_relaxed").schema
     except PROBLEMS as error:
         raise _first_wrong(error, texts, name) from error
-    for text in texts:
-        for block in blocks(text, None):
-            _check_lines(block, text)
     scan = pl.scan_ndjson(paths, schema=schema, include_file_paths=partitions.path_column)
     scan = scan.rename(renamed := _trimmed(schema.names(), name))
     several = f", {len(texts)} files" if len(texts) > 1 else ""

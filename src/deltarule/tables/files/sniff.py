@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deltarule.errors import EmptyError, ReadError
-from deltarule.tables.files.encoding import Text, open_text, packing_of
+from deltarule.tables.files.encoding import Text, open_text
 from deltarule.tables.files.json_source import is_lines
+from deltarule.tables.files.packed import packing_of
 
 # The formats, as people name them, with the endings of their files.
 FORMATS = {
