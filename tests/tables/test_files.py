@@ -297,6 +297,24 @@ def test_excel_sheets(tmp_path: Path) -> None:
     assert "'none' is empty" in refusal(path, sheet="none")
 
 
+def test_times_of_day_in_excel_are_no_days_of_1899(tmp_path: Path) -> None:
+    at = [dt.time(hour, 30) for hour in range(24)]
+    path = tmp_path / "t.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        clock = book.add_format({"num_format": "hh:mm"})
+        stamp = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["at", "then", "y"])
+        for row, time in enumerate(at, start=1):
+            sheet.write_datetime(row, 0, time, clock)
+            sheet.write_datetime(row, 1, dt.datetime.combine(dt.date(2024, 1, row), time), stamp)
+            sheet.write(row, 2, row)
+    found = read(path)
+    assert found["at"].to_list() == at
+    assert found["then"][3] == dt.datetime(2024, 1, 4, 3, 30)
+    assert "days(at)" not in dr.columns(path).columns["column"]
+
+
 def test_an_excel_table_below_titles(tmp_path: Path) -> None:
     rows = [["Sales of 2020"], [], [], *DAYS]
     source = open_file(workbook(tmp_path / "t.xlsx", {"one": rows}))

@@ -142,6 +142,16 @@ def test_what_is_no_table_is_refused_in_one_line(table: Any) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_an_index_with_a_name_is_told_to_be_no_column() -> None:
+    frame = pd.DataFrame({"x": range(20), "z": [*range(10)] * 2})
+    assert not any("index" in note for note in dr.columns(frame).notes)
+    days = frame.set_index(pd.date_range("2024-01-01", periods=20, name="day"))
+    (told,) = [note for note in dr.columns(days).notes if "index" in note]
+    assert told == "the index (day) is no column: reset_index() makes it one"
+    # A name that a column has as well is no loss.
+    assert not any("index" in note for note in dr.columns(frame.set_index("z", drop=False)).notes)
+
+
 def test_no_table_at_all_is_asked_for() -> None:
     with pytest.raises(LearningError, match="give the table first"):
         dr.learn(predict="y")

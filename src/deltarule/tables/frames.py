@@ -324,6 +324,11 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
 
     source = PartsSource(parts, dialect="pandas frame", rows=len(table), in_memory=True)
     source.mixed = mixed
+    named = [str(one) for one in table.index.names if one is not None and str(one) not in names]
+    if named:
+        source.notes.append(
+            f"the index ({', '.join(named)}) is no column: reset_index() makes it one"
+        )
     return source, back
 
 
