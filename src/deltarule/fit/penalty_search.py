@@ -99,7 +99,7 @@ class PenaltySearch:
         )
 
     def weights(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[Weights]:
-        """The weights of all rows with each penalty."""
+        """The weights on all folds together with each penalty."""
         rows = self._asked(Batch.joined(list(self.folds.values())))
         learnt, found = self.first, dict[int, Weights]()
         for at in sorted(
@@ -166,7 +166,7 @@ class PenaltySearch:
         return step.weights if settled else best
 
     def _guess(self, rows: Rows) -> Weights:
-        """The start: the link of the mean."""
+        """Null-model weights: every score is the link of the mean."""
         none = {name: np.zeros_like(array) for name, array in self.first.items()}
         if "intercept" in none:
             none["intercept"] = finite_score(self.loss, _mean(rows)[None])[0]

@@ -72,9 +72,9 @@ def robust_covariance(
 ) -> Array:
     """The covariance of own weights, the intercept last; NaN where the bread is not finite.
 
-    `hat` is the bread that leverage is measured with, where that is another one. `sums` is where
-    those of clusters are kept.
-    Shapes:  bread, hat (b, m, m), inverse curvatures summed over rows -> (k, q, q)
+    `hat` is the bread for the leverage, where that is another one. `sums` accumulates the scores
+    of clusters.
+    Shapes:  bread, hat (b, m, m), inverses of the Hessian summed over rows -> (k, q, q)
     """
     jacobian = standard.jacobian(intercept=intercept)
     q, blocks = len(jacobian), len(bread)

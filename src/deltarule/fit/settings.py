@@ -396,7 +396,7 @@ class Settings:
         return found.pop()
 
 
-# What stands for a table that was not given: None is given, and no table.
+# Sentinel for a missing table argument: None is a given one, and refused as no table.
 NOTHING = object()
 
 
