@@ -28,8 +28,8 @@ SEPARATED = 1e-6
 def covariance_of(hessian: Array, standard: Standardization, *, intercept: bool) -> Array:
     """The covariance of own weights, the intercept last; NaN where the Hessian is singular.
 
-    At a dispersion of 1: times another. That of classes is of weights whose sum over the classes
-    is 0.
+    At a dispersion of 1; it scales with another. For classes, of weights that sum to 0 over the
+    classes.
     Shapes:  hessian (b, m, m), summed over rows -> (k, q, q)
     """
     jacobian = standard.jacobian(intercept=intercept)

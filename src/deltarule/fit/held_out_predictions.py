@@ -1,7 +1,7 @@
 """Held-out predictions: rows scored by the weights of the fold that was trained without them.
 
 Source of classification metrics and of prediction intervals (conformal, from residuals). Of a large
-table they are a reservoir sample of the one read, so no further read is needed.
+table they are a uniform sample drawn in the one read, so no further read is needed.
 
 Shapes: n rows, k outputs of a target, one or one for each class.
 """

@@ -171,7 +171,7 @@ def _robust(
     expected: Array,
     clusters: ClusterSums | None,
 ) -> Array:
-    """Robust (sandwich) or cluster-robust standard errors, by one more pass over the rows."""
+    """The robust (sandwich) or cluster-robust covariance, by one more pass over the rows."""
     rows = task.rows
     assert rows is not None, "losses other than squared need rows"
     if clusters is not None and isinstance(rows, RowsInMemory):

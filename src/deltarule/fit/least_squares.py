@@ -257,9 +257,9 @@ class LeastSquaresFit:
         return self._placed(inner * (s**2)[:, None, None])
 
     def _placed(self, free: Array) -> Array | None:
-        """The covariance of the inputs free to learn among all, NaN for others: (k, q, q).
+        """The covariance embedded among all inputs, NaN for frozen ones: (k, q, q).
 
-        None of more weights than are kept.
+        None for more weights than a record keeps.
         """
         count = len(self.asked.inputs) + self.asked.intercept
         if count * len(free) > MOST_COVARIANCES:

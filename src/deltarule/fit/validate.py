@@ -1,4 +1,4 @@
-"""Sense: what cannot be learnt from, whatever the loss, said before anything is learnt."""
+"""Validation: data that no loss can be learnt from, refused before fitting."""
 
 import numpy as np
 
@@ -23,9 +23,9 @@ def check_folds(found: Read, settings: Settings) -> None:
 
 
 def check_targets(found: Read, settings: Settings) -> None:
-    """Refuse a target that is the same in every row: an intercept alone is the answer.
+    """Refuse a constant target: an intercept alone is the answer.
 
-    Of one row that is so by nature, and without an intercept there is something to learn.
+    A single row is constant by nature, and without an intercept there is something to learn.
 
     Errors:  TargetError
     """
@@ -40,9 +40,9 @@ def check_targets(found: Read, settings: Settings) -> None:
 
 
 def check_members(group: TargetGroup) -> None:
-    """Refuse yes/no targets of which a single row is yes, or a single one no.
+    """Refuse yes/no targets with a single yes or a single no.
 
-    Rows that were given weights count as those say, so there is no single row to speak of.
+    With row weights a row may stand for several, so they are not checked.
 
     Errors:  TargetError
     """
@@ -56,7 +56,7 @@ def check_members(group: TargetGroup) -> None:
         lone = next((v for v, n in ((1, yes), (0, whole.rows - yes)) if abs(n - 1) < 1e-6), None)
         if lone is None or whole.rows < 3:
             continue
-        # Shares may add up to 1 too: the rows know.
+        # Fractional targets may also sum to 1: check the rows.
         for rows in read.rows():
             mine = np.flatnonzero(rows.targets[:, span.start] == lone)
             if len(mine):
