@@ -21,7 +21,7 @@ from deltarule.fit.outcome import record
 from deltarule.fit.settings import Settings, taking_settings
 from deltarule.fit.target_group import TargetGroup, rows_kept, target_groups
 from deltarule.fit.test_table import check_other, evaluated_on
-from deltarule.fit.validate import check_folds, check_members, check_targets
+from deltarule.fit.validate import check_folds, check_members, check_powers, check_targets
 from deltarule.model.model import Model
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
@@ -66,6 +66,7 @@ class Run:
     def _begin(self, found: Read, settings: Settings) -> None:
         self.read, self.settings = found, settings
         check_folds(found, settings)
+        check_powers(found)
         check_targets(found, settings)
         self.groups = target_groups(found, settings, watched=self.watched)
         for group in self.groups:

@@ -26,8 +26,9 @@ class CVResult:
 
     Candidates are compared by the excess of their loss over the saturated loss of the targets.
 
-    Shapes:  ridge, lasso (c,); errors (c, f, t), summed, above `least` (f, t); rows (f,); guessing
-             (f, t), the same of the null model; unit (t,), the unit of the errors
+    Shapes:  ridge, lasso (c,); errors (c, f, t), summed, above `least` (f, t); rows (f, t) that
+             were judged, or (f, 1); guessing (f, t), the same of the null model; unit (t,), the
+             unit of the errors
     """
 
     ridge: Array
@@ -56,12 +57,12 @@ class CVResult:
 
     def mean(self) -> Array:
         """Each candidate's mean loss over all held-out rows: (c, t)."""
-        mean: Array = (self.errors + self.least).sum(axis=1) / self.rows.sum() * self.unit
+        mean: Array = (self.errors + self.least).sum(axis=1) / self.rows.sum(axis=0) * self.unit
         return mean
 
     def error(self) -> Array:
         """Standard errors of the means, from the variation between folds: (c, t)."""
-        each = (self.errors + self.least) / self.rows[:, None] * self.unit
+        each = (self.errors + self.least) / np.where(self.rows > 0, self.rows, 1.0) * self.unit
         folds = len(self.rows)
         if folds < 2:
             return np.full(each.shape[::2], np.nan)

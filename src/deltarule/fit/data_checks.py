@@ -188,6 +188,8 @@ def _told(read: Read, whole: Moments) -> list[str]:
 
 def _one_row(schema: Schema, whole: Moments) -> list[str]:
     """A line on numbers of whose variance one row makes most."""
+    if schema.row_weight is not None:
+        return []  # the moments do not have the weight of the far row
     spans, found = schema.spans(), []
     for column in schema.columns:
         # A computed input, or an indicator, may well be 0 in nearly every row.

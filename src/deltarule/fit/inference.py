@@ -52,7 +52,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     p, intercept = len(task.problem.mean), task.model.intercept
     average = hessian / task.problem.rows
     sharp = task.rounds is not None and task.losses[0].dispersion == "unknown"
-    known = task.penalty is None and task.frozen is None
+    # Short of the optimum, the Hessian gives no standard errors.
+    known = errors_of(task) != "" and stopped.reason in ("settled", "still")
     try:
         fitting = task.fitting(losses)
         fit = fitting.figures(task.rows, look.fit, p + intercept)
@@ -77,8 +78,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         notes.append(none_refitted(error))
     if held_out is not None and task.guessing is not None:
         asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
-        errors, guesses = task.guessing.held_out(*asked)
-        held_out = replace(held_out, guessing=errors, guesses=guesses)
+        guessing, guesses = task.guessing.held_out(*asked)
+        held_out = replace(held_out, guessing=guessing, guesses=guesses)
     if held_out is not None:
         out = task.standard.out
         own = {fold: out(one) for fold, one in held_out.fold_weights.items()}
@@ -91,6 +92,7 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         guess=None if task.guessing is None else task.loss.inverse_link(fitting.null[None])[0],
         error=None if errors is None else errors[:p],
         intercept_error=None if errors is None or not intercept else errors[p],
+        errors=outcome.errors if known else "",
         covariance=covariance,
         # With a non-smooth loss the Hessian does not predict the next step.
         clusters=clusters if known else None,

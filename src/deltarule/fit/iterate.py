@@ -21,7 +21,7 @@ from deltarule.moments.moments import total
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Mask, Weights
-from deltarule.rule.train import Step, Stop, ask, largest, train
+from deltarule.rule.train import ROUNDING, Step, Stop, ask, largest, train
 from deltarule.solvers.minibatch import Batches, train_in_epochs
 from deltarule.trace.loss_history import LossHistory
 
@@ -254,6 +254,7 @@ class Iteration:
                 frozen=frozen,
                 remaining=None if self.task.kinks is None else self.task.kinks.left,
                 steep=steep,
+                rounding=0.0 if self.task.squared or not self.tolerance else ROUNDING,
             )
         return train_in_epochs(
             first,

@@ -104,8 +104,8 @@ def _tried(
         read.folds, asked, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits
     )
     ridges = np.full(len(lassos), ridge)
-    least = np.zeros_like(path.guessing)
-    return CVResult(ridges, lassos, path.errors, path.rows, path.guessing, path.unit**2, least)
+    rows, least = path.rows[:, None], np.zeros_like(path.guessing)
+    return CVResult(ridges, lassos, path.errors, rows, path.guessing, path.unit**2, least)
 
 
 def _held_out(tried: CVResult, chosen: int, fold_weights: Mapping[int, Weights]) -> HeldOut:

@@ -75,7 +75,7 @@ class PenaltySearch:
         )
         splits = [split for split in self.splits.of(self.moments) if split.judged in self.folds]
         errors = np.full((len(penalties), len(splits), len(self.spans)), np.inf)
-        guessing, least = np.zeros((2, len(splits), len(self.spans)))
+        guessing, least, counted = np.zeros((3, len(splits), len(self.spans)))
         for column, split in enumerate(splits):
             frozen = self.problem.frozen_on(total([self.moments[one] for one in split.learnt]))
             learnt, rows = self.first, self._rows(split)
@@ -83,6 +83,7 @@ class PenaltySearch:
             guess = self._guess(rows)
             guessing[column] = [one.off(self.model, guess) for one in judged]
             least[column] = [one.least for one in judged]
+            counted[column] = [float(one.rows.each.sum()) for one in judged]
             for at in order:
                 learnt = self._learnt(learnt, rows, penalties[at][1], frozen)
                 with np.errstate(all="ignore"):
@@ -91,7 +92,7 @@ class PenaltySearch:
             np.array([choice.ridge for choice, _ in penalties]),
             np.array([choice.lasso for choice, _ in penalties]),
             errors,
-            np.array([float(self.folds[split.judged].each.sum()) for split in splits]),
+            counted,
             guessing,
             np.ones(len(self.spans)),
             least,

@@ -1,5 +1,8 @@
 """Validation: data that no loss can be learnt from, refused before fitting."""
 
+import math
+import re
+
 import numpy as np
 
 from deltarule.errors import LearningError, TargetError
@@ -7,6 +10,11 @@ from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup
 from deltarule.moments.moments import total
 from deltarule.tables.one_read import Read
+from deltarule.tables.schema import Number
+
+# Of a power, what lower powers do not say must be larger than so much of its values.
+DIGITS = 100 * np.finfo(float).eps
+POWER = re.compile(r"(?P<of>.+) \*\* (?P<power>\d+)")
 
 
 def check_folds(found: Read, settings: Settings) -> None:
@@ -20,6 +28,32 @@ def check_folds(found: Read, settings: Settings) -> None:
             f"{found.source.name}: folds is {settings.folds}, but there are {rows:,.0f} rows to "
             "learn from: choose no more folds than rows"
         )
+
+
+def check_powers(found: Read) -> None:
+    """Refuse powers beside a number that lies so far from 0 that rounding leaves nothing of them.
+
+    Maths:   on c - r to c + r, lower powers say of x ** n all but r ** n / 2 ** (n - 1)
+             (Chebyshev), where x ** n has the digits of (|c| + r) ** n
+
+    Errors:  LearningError
+    """
+    numbers = {one.name: one for one in found.schema.columns if isinstance(one, Number)}
+    for name in numbers:
+        power = POWER.fullmatch(name)
+        of = power["of"] if power else ""
+        base = next((numbers[one] for one in (of, of[1:-1]) if one in numbers), None)
+        if power is None or base is None:
+            continue
+        far = max(abs(base.low), abs(base.high))
+        half, n = (base.high - base.low) / 2, int(power["power"])
+        if half > 0 and 2 * (half / far / 2) ** n < DIGITS:
+            near = round((base.low + base.high) / 2, -math.floor(math.log10(half)))
+            raise LearningError(
+                f"{found.source.name}: '{name}' says nothing that '{base.name}' does not, which "
+                f"lies so far from 0 that rounding leaves no more: write "
+                f"{of} {'-' if near > 0 else '+'} {abs(near):.15g} in its place"
+            )
 
 
 def check_targets(found: Read, settings: Settings) -> None:
