@@ -61,7 +61,7 @@ def _other_marks(formats: Formats, texts: Mapping[str, pl.Series], mark: str | N
 
 
 def several(names: Collection[str]) -> str:
-    """Some names, of many the first few."""
+    """A list of names, truncated to the first few."""
     shown = list(names)[:COLUMNS_SHOWN]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     return ", ".join(shown) + more
