@@ -24,7 +24,8 @@ from deltarule.losses.registry import loss_named
 from deltarule.model.model import Model
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import class_names
-from deltarule.tables.frames import PartsSource, open_table
+from deltarule.tables.frames import open_table
+from deltarule.tables.parts_source import PartsSource
 from deltarule.tables.source import BATCH_ROWS
 
 try:

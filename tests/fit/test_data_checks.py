@@ -92,3 +92,11 @@ def test_fits_have_the_likelihood_of_statsmodels() -> None:
         assert found.aic == pytest.approx(fit.aic, rel=1e-10)
         if loss == "logistic":
             assert found.pseudo_r2 == pytest.approx(fit.prsquared, rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", [0.001, 1.0, 1000.0])
+def test_what_a_far_row_makes_is_not_told_where_rows_have_weights(unit: float) -> None:
+    rng = np.random.default_rng(1)
+    table = {"x": rng.normal(size=50), "y": rng.normal(size=50)}
+    table["weight"] = unit * rng.uniform(1, 2, size=50)
+    assert notes_of(table, predict="y", using=["x"], weight="weight") == ""

@@ -132,3 +132,26 @@ def test_a_file_is_not_read_a_hundred_times_more(
     few = dr.learn(file, predict="y", using=["a", "b", "c"], steps=3, **settings)
     rmse, _ = refitted(copy.deepcopy(data), {**settings, "steps": 3})
     assert (few.record.held_out or ())[0].rmse == pytest.approx(rmse, rel=1e-9)
+
+
+def test_folds_take_more_steps_than_all_rows_until_they_settle_too() -> None:
+    data = table(200, kind="squared")
+    asked = {"predict": "y", "using": ["a"], "ridge": 0}
+    exact = dr.learn(data, **asked).held_out
+    assert dr.learn(data, learner="descent", **asked).held_out.rmse == pytest.approx(exact.rmse)
+    few = dr.learn(data, learner="descent", steps=2, **asked)
+    assert few.record.learnt[0].stopped.startswith("settled at step 2")
+    assert few.held_out.rmse != pytest.approx(exact.rmse, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "poisson"])
+def test_weights_short_of_the_best_ones_have_no_standard_errors(kind: str) -> None:
+    asked = {"predict": "y", "using": ["a"], "loss": kind, "ridge": 0}
+    for settings in ({"learner": "descent", "steps": 2}, {"batch": 8, "epochs": 1}):
+        model = dr.learn(table(kind=kind), **asked, **settings)
+        assert [one.standard_error for one in model.record.weights] == [None]
+        assert model.record.learnt[0].errors == ""
+    arrived = dr.learn(table(kind=kind), learner="descent", **asked).record.weights[0]
+    assert arrived.standard_error == pytest.approx(
+        dr.learn(table(kind=kind), **asked).record.weights[0].standard_error, rel=1e-6
+    )

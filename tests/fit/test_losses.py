@@ -648,3 +648,22 @@ def test_loss_named_is_what_the_settings_take() -> None:
     for name in [*LOSSES, "absolute", "quantile(0.25)", "huber(2)"]:
         assert loss_named(name).accepts(np.array([[0.5]])).all()
         dr.learn({"x": [1.0, 2, 3, 4, 7], "y": [0.1, 0.9, 0.3, 0.2, 0.8]}, predict="y", loss=name)
+
+
+@pytest.mark.parametrize("learner", ["newton", "descent", "momentum", "nesterov", "adam"])
+@pytest.mark.parametrize("loss", ["logistic", "softmax"])
+def test_where_guessing_is_best_there_is_nothing_to_learn(loss: str, learner: str) -> None:
+    # Every third row, the first and the last too: their mean is that of all rows, so the first
+    # weight_delta is rounding.
+    x = np.arange(40.0)
+    table = {"x": x, "y": np.where(x % 3 == 0, 1, 2)}
+    model = dr.learn(table, predict="y", loss=loss, learner=learner, ridge=0)
+    learn = model.record.learnt[0]
+    assert learn.steps == 1
+    assert learn.stopped.endswith("found nothing left to learn but rounding")
+    (weight,) = {abs(one.weight) for one in model.record.weights}
+    assert weight < 1e-15
+    assert abs(model.record.intercept[0].weight) == pytest.approx(np.log(26 / 14), rel=1e-12)
+    # The inverse of n * p * (1 - p) * the variance of x.
+    known = 1 / np.sqrt(14 * 26 / 40 * x.var())
+    assert model.record.weights[0].standard_error == pytest.approx(known, rel=1e-12)

@@ -1,5 +1,6 @@
 """Penalties that held-out rows choose, for losses learnt in steps, against the loop written out."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -177,3 +178,18 @@ def test_steps_that_are_watched_try_no_ridge_but_a_lasso_that_was_asked_for(
     squared = dr.learn(table, predict="y", loss="squared", lasso="auto", steps=300, **settings)
     exact = dr.learn(table, predict="y", loss="squared", lasso="auto", ridge=0)
     assert squared.record.learnt[0].lasso == exact.record.learnt[0].lasso > 0
+
+
+def test_the_note_on_a_ridge_tells_the_log_loss_of_the_rows_that_were_judged() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(200, 12))
+    # Both rows of the rare class are in one fold, so no other fold knows it.
+    kind = np.where(x[:, 0] + 2 * rng.normal(size=200) > 0, "a", "b").astype("U4")
+    kind[[77, 78]] = "rare"
+    table = {f"x{at}": column for at, column in enumerate(x.T)} | {"kind": kind}
+    model = dr.learn(table, predict="kind")
+    notes = model.record.notes
+    assert any("2 rows of 'rare' could not be judged" in note for note in notes)
+    (earned,) = [note for note in notes if "earned its place" in note]
+    told = float(re.search(r"is ([\d.]+) with it", earned)[1])
+    assert told == pytest.approx(model.held_out.loss, rel=1e-4)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import deltarule as dr
 from deltarule.cli import app
 from deltarule.model.prediction_stream import Columns
-from deltarule.tables import frames
+from deltarule.tables import frames, parts_source
 from deltarule.tables import one_read as reading
 from deltarule.tables.databases import database
 from deltarule.tables.files.sinks import SINKS
@@ -141,7 +141,7 @@ def test_a_table_that_grows_while_it_is_read(model: dr.Model, table: pl.DataFram
 def test_a_stream_too_long_to_keep_is_predicted_in_one_read(
     model: dr.Model, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frames, "KEPT_CELLS", 10)
+    monkeypatch.setattr(parts_source, "KEPT_CELLS", 10)
     reader = pa.RecordBatchReader.from_stream(table)
     assert in_place(model, pl.concat(model.predict_batches(reader, flags=True)))
 

@@ -13,7 +13,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import xlsxwriter
 
@@ -295,6 +297,24 @@ def test_excel_sheets(tmp_path: Path) -> None:
     assert "'none' is empty" in refusal(path, sheet="none")
 
 
+def test_times_of_day_in_excel_are_no_days_of_1899(tmp_path: Path) -> None:
+    at = [dt.time(hour, 30) for hour in range(24)]
+    path = tmp_path / "t.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        clock = book.add_format({"num_format": "hh:mm"})
+        stamp = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["at", "then", "y"])
+        for row, time in enumerate(at, start=1):
+            sheet.write_datetime(row, 0, time, clock)
+            sheet.write_datetime(row, 1, dt.datetime.combine(dt.date(2024, 1, row), time), stamp)
+            sheet.write(row, 2, row)
+    found = read(path)
+    assert found["at"].to_list() == at
+    assert found["then"][3] == dt.datetime(2024, 1, 4, 3, 30)
+    assert "days(at)" not in dr.columns(path).columns["column"]
+
+
 def test_an_excel_table_below_titles(tmp_path: Path) -> None:
     rows = [["Sales of 2020"], [], [], *DAYS]
     source = open_file(workbook(tmp_path / "t.xlsx", {"one": rows}))
@@ -419,6 +439,29 @@ def test_a_part_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
     line = refusal(parts(tmp_path / "t", "parquet", [FRAME, text]))
     assert "part-1.parquet" in line
     assert "'n'" in line
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("labels", [["a", "b"], [7, 8]], ids=["text", "numbers"])
+def test_categories_of_pandas_with_gaps_are_read_from_arrow_files(
+    tmp_path: Path, labels: list[Any], streamed: bool
+) -> None:
+    # pandas writes -1 as the key of a missing category.
+    frame = pd.DataFrame({"c": pd.Categorical([labels[1], None, labels[0]] * 4), "n": range(12)})
+    if streamed:
+        table = pa.Table.from_pandas(frame)
+        with pa.ipc.new_stream(tmp_path / "t.arrow", table.schema) as writer:
+            writer.write_table(table)
+        paths = [tmp_path / "t.arrow"]
+    else:
+        (tmp_path / "year=2020").mkdir()
+        paths = [tmp_path / "t.feather", tmp_path / "year=2020" / "t.feather"]
+        for path in paths:
+            frame.to_feather(path)
+    for path in paths:
+        found = read(path.parent if path.parent != tmp_path else path)
+        assert found["c"].cast(pl.String).to_list() == [str(labels[1]), None, str(labels[0])] * 4
+        assert found["n"].to_list() == list(range(12))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "arrow", "ndjson"])

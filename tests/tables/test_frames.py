@@ -18,7 +18,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import deltarule as dr
-from deltarule.errors import ColumnError, DeltaruleError, EmptyError, ReadError, TableError
+from deltarule.errors import (
+    ColumnError,
+    DeltaruleError,
+    EmptyError,
+    LearningError,
+    ReadError,
+    TableError,
+)
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS
 
@@ -133,6 +140,21 @@ def test_what_is_no_table_is_refused_in_one_line(table: Any) -> None:
     with pytest.raises(TableError) as refused:
         dr.learn(table, predict="y")
     assert "\n" not in str(refused.value)
+
+
+def test_an_index_with_a_name_is_told_to_be_no_column() -> None:
+    frame = pd.DataFrame({"x": range(20), "z": [*range(10)] * 2})
+    assert not any("index" in note for note in dr.columns(frame).notes)
+    days = frame.set_index(pd.date_range("2024-01-01", periods=20, name="day"))
+    (told,) = [note for note in dr.columns(days).notes if "index" in note]
+    assert told == "the index (day) is no column: reset_index() makes it one"
+    # A name that a column has as well is no loss.
+    assert not any("index" in note for note in dr.columns(frame.set_index("z", drop=False)).notes)
+
+
+def test_no_table_at_all_is_asked_for() -> None:
+    with pytest.raises(LearningError, match="give the table first"):
+        dr.learn(predict="y")
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,17 @@ def test_missing_is_a_level() -> None:
     assert "20 missing" in done(model)["c"]
 
 
+@pytest.mark.parametrize("gaps", [0, 1, 3])
+def test_missing_cells_are_counted_whether_or_not_they_are_a_level(gaps: int) -> None:
+    level = ["p"] * 30 + ["q"] * (30 - gaps) + [None] * gaps
+    found = dr.columns({"c": level, "x": list(range(60))})
+    row = found.columns.row(by_predicate=pl.col("column") == "c", named=True)
+    assert row["missing"] == gaps
+    assert ("missing counts as a level" in row["done"]) == (gaps == 3)
+    assert ("missing ones join (other)" in row["done"]) == (gaps == 1)
+    assert "seen too seldom" not in row["done"]
+
+
 def test_rare_levels_are_pooled_and_counted() -> None:
     level = ["p"] * 50 + ["q"] * 50 + [f"rare {at}" for at in range(20)]
     y = np.array([0.0] * 50 + [1.0] * 50 + [9.0] * 20)

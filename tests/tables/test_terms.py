@@ -1,6 +1,7 @@
 """Inputs made from columns: expressions, powers, interactions, dates, numbers that hide in text."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 import deltarule as dr
+from deltarule.errors import LearningError
 
 
 @pytest.fixture
@@ -330,3 +332,30 @@ def test_what_was_understood_of_a_table(films: pl.DataFrame, tmp_path: Path) -> 
     assert "Drama" in told["genre"]["seen"]
     assert "nearly unique" in told["title"]["done"]
     assert "number(price)" in told["price"]["done"]
+
+
+@pytest.mark.parametrize(
+    ("using", "instead"),
+    [
+        (["poly(x, 3)"], "x - 1000000020"),
+        (["x", "x ** 2"], "x - 1000000020"),
+        (["poly(x * 2, 2)"], "(x * 2) - 2000000040"),
+        (["poly(minus, 2)"], "minus + 1000000020"),
+        (["poly(year, 8)"], "year - 2010"),
+    ],
+)
+def test_powers_of_numbers_too_far_from_0_are_refused(using: list[str], instead: str) -> None:
+    x = np.arange(40.0)
+    y = np.sin(x / 8)
+    table = {"x": x + 1e9, "minus": -x - 1e9, "year": x % 20 + 2000, "y": y}
+    with pytest.raises(LearningError, match=re.escape(f"write {instead} in its place")):
+        dr.learn(table, predict="y", using=using)
+
+
+def test_powers_of_years_are_those_of_their_middle() -> None:
+    x = np.arange(40.0)
+    table = {"year": x + 2000, "y": np.sin(x / 8)}
+    asked = {"predict": "y", "ridge": 0}
+    near = dr.learn(table, using=["poly(year - 2020, 4)"], **asked)
+    far = dr.learn(table, using=["poly(year, 4)"], **asked)
+    assert far.held_out.rmse == pytest.approx(near.held_out.rmse, rel=1e-4)

@@ -317,6 +317,25 @@ def german(**more: list[str]) -> dict[str, list[Any]]:
     }
 
 
+def test_commas_that_may_part_thousands_are_told(write: Callable[..., Path]) -> None:
+    cells = [f"{1 + at % 9},{at * 77 % 1000:03}" for at in range(40)]
+    path = write("t.csv", csv_of({"p": cells, "y": [*range(40)]}, ";"))
+    found = dr.columns(path)
+    (told,) = [note for note in found.notes if "decimal mark" in note]
+    assert "so 1,000 in p is 1.000; if not, say --read decimal=." in told
+    said = dr.columns(dr.source(path, decimal="."))
+    assert said.columns.row(0)[2] == "1000 to 9695"
+    assert not [note for note in said.notes if "decimal mark" in note]
+
+
+def test_numbers_learnt_as_numbers_may_begin_with_zero_in_text() -> None:
+    # A file's cells are parsed as numbers where numbers were learnt from; JSON text is too.
+    model = dr.learn({"code": [1, 2, 10] * 20, "y": [3, 6, 30] * 20}, predict="y", loss="squared")
+    asked = {"code": ["01", "1", "010", "2"]}
+    assert model.predict(asked)["y_prediction"] == pytest.approx([3, 3, 30, 6])
+    assert model.predict([{"code": "02"}]) == [{"y_prediction": pytest.approx(6)}]
+
+
 @pytest.mark.parametrize("separator", [";", "\t", ","])
 def test_a_decimal_comma_holds_for_the_whole_file(
     write: Callable[..., Path], separator: str

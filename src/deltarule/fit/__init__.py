@@ -1,10 +1,10 @@
-"""learn(): table -> schema -> moments or rows -> learner -> model. The only place that chooses.
+"""learn(): from a table to a model. The only place that chooses solver, learner and units.
 
-squared loss, no learner named   solved exactly from the moments of one read
+squared loss, no learner named   closed form, from the moments of one read
 a learner, on squared loss       steps on the moments, or on the rows where they are few
 other losses                     Newton steps on the rows: in memory, or by further reads
-an explicit alpha                plain descent on the inputs as they stand
-batches                          steps on some rows at a time: in memory, or by a read an epoch
+an explicit alpha                gradient descent on the inputs in their own units
+batches                          minibatch steps: in memory, or by one read per epoch
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from deltarule.fit.outcome import record
 from deltarule.fit.settings import Settings, taking_settings
 from deltarule.fit.target_group import TargetGroup, rows_kept, target_groups
 from deltarule.fit.test_table import check_other, evaluated_on
-from deltarule.fit.validate import check_folds, check_members, check_targets
+from deltarule.fit.validate import check_folds, check_members, check_powers, check_targets
 from deltarule.model.model import Model
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
@@ -34,8 +34,8 @@ from deltarule.tables.plan import Plan
 class Run:
     """One run of learning: iterate over it for the steps, then ask for its model.
 
-    Reading happens when it is made. With `watched`, steps are taken also where there is an exact
-    solution.
+    The table is read on construction. With `watched`, steps are taken also where there is a closed
+    form.
     """
 
     def __init__(self, table: Any, settings: Settings, *, watched: bool = False) -> None:
@@ -57,7 +57,7 @@ class Run:
         self._begin(read(source, settings.asked, progress=settings.progress, keep=kept), settings)
 
     def again(self, settings: Settings) -> "Run":
-        """Another run on what was read, with settings that ask for the same columns in it."""
+        """Another run on the same read, with settings that need the same columns."""
         run = Run.__new__(Run)
         run._files, run.watched = self._files, self.watched
         run._begin(self.read, settings)
@@ -66,6 +66,7 @@ class Run:
     def _begin(self, found: Read, settings: Settings) -> None:
         self.read, self.settings = found, settings
         check_folds(found, settings)
+        check_powers(found)
         check_targets(found, settings)
         self.groups = target_groups(found, settings, watched=self.watched)
         for group in self.groups:
@@ -85,21 +86,21 @@ class Run:
 
     @property
     def stepwise(self) -> Iteration | None:
-        """What takes the steps; None where the weights are solved exactly."""
+        """The iterative fit; None where the weights are solved in closed form."""
         return self.group.stepwise
 
     def start_at(self, weights: Weights) -> None:
-        """Begin at these weights, in the inputs' own units, whatever the settings say."""
+        """Start at these weights, in the inputs' own units, whatever the settings say."""
         self.group.start_at(weights)
 
     def __iter__(self) -> Iterator[Step]:
         return self.group.steps()
 
     def model(self) -> Model:
-        """The model, after whatever steps are still to take."""
-        # On matrices of this size a second BLAS thread gains little, and loses much where the
-        # machine is busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
-        # What overflows in the columns' own units is told as unknown, or refused below.
+        """The model, after any remaining steps."""
+        # At this matrix size a second BLAS thread gains little, and loses much where the machine is
+        # busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
+        # Overflow in the columns' own units is reported as unknown, or refused below.
         name = self.read.source.name
         with threadpool_limits(1, user_api="blas"), finite_results(name):
             outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
@@ -124,10 +125,10 @@ def learn(table: Any, settings: Settings) -> Model:
 
 @taking_settings(Settings)
 def steps(table: Any, settings: Settings) -> Iterator[Step]:
-    """The steps of learning, one after the other: what was predicted, compared and learnt.
+    """The steps of learning, one after the other: prediction, comparison and update.
 
-    With `alpha`, plain descent on the inputs as they stand from `start`; without, descent on
-    standardised inputs with the fastest alpha. Weights are in the inputs' own units either way.
+    With `alpha` (the learning rate), gradient descent on the inputs as they stand from `start`;
+    without, on standardised inputs with the fastest alpha. Weights are in own units either way.
 
     Errors:  as `learn`
     """

@@ -1,12 +1,12 @@
-"""Cluster-robust standard errors: rows of one cluster may stray alike, as visits of one user do.
+"""Cluster-robust standard errors: residuals may be correlated within a cluster, as of one user.
 
     variance = bread @ meat @ bread,  meat = sum over clusters of score @ score.T
     score of a cluster = the sum of its rows' delta * input
 
 CR0  as above                         CR1  times G / (G - 1) * (n - 1) / (n - q), as `cluster` is
 
-One pass keeps a sum of m numbers for each cluster, whatever order its rows come in. CR1 is what
-statsmodels (`cov_type="cluster"`) and Stata give, CR0 statsmodels without its small-sample
+One pass keeps a sum of m numbers for each cluster, in any row order. CR1 is the default of
+statsmodels (`cov_type="cluster"`) and Stata, CR0 is statsmodels without its small-sample
 correction (`use_correction=False`).
 
 Shapes: n rows, G clusters, m = b * c * q as in sandwich.py.
@@ -22,15 +22,15 @@ from deltarule.errors import LearningError
 from deltarule.rule.predict import Array
 
 KINDS = ("CR0", "CR1")
-# The sums of all clusters may take so many bytes, with what it takes to remember each one's value.
+# Limit on the bytes of all cluster sums, with what it takes to store each cluster's value.
 LARGEST_SUMS, PER_CLUSTER = 1 << 29, 150
-# With fewer clusters the standard errors themselves are rough, and more often too small.
+# With fewer clusters the standard errors are themselves imprecise, and biased downwards.
 FEW = 30
 
 
 @dataclass
 class ClusterSums:
-    """The summed scores of each cluster, by its value; rows without one are a cluster together.
+    """Sums of score contributions by cluster; rows without a cluster form one together.
 
     Shapes:  sums (room, m), of which the first `len(places)` are used
     """
@@ -42,11 +42,11 @@ class ClusterSums:
 
     @classmethod
     def of(cls, column: str | None, kind: str) -> "ClusterSums | None":
-        """Room for those of a column; None where standard errors are of another kind."""
+        """Empty sums for a column's clusters; None for another kind of standard errors."""
         return cls(column) if column is not None and kind in KINDS else None
 
     def add(self, clusters: pl.Series, scores: Array) -> None:
-        """Some rows.
+        """Accumulate some rows.
 
         Shapes:  clusters (n,), scores (n, m)
         Errors:  LearningError where the sums would not fit
@@ -64,7 +64,7 @@ class ClusterSums:
         self.sums[codes[order][starts]] += np.add.reduceat(scores[order], starts, axis=0)
 
     def _widen(self, width: int) -> None:
-        """Make room for all clusters that were met."""
+        """Grow the array to hold all clusters so far."""
         room = 0 if self.sums is None else len(self.sums)
         if len(self.places) <= room:
             return
@@ -83,14 +83,14 @@ class ClusterSums:
 
     @property
     def count(self) -> int:
-        """How many clusters there are."""
+        """The number of clusters."""
         return len(self.places)
 
     def meat(self, kind: str, *, rows: float, weights: int) -> Array:
         """The sum of score @ score.T over clusters, with the correction of the kind.
 
         Shapes:  -> (m, m)
-        Errors:  LearningError for a single cluster, which says nothing of others
+        Errors:  LearningError for a single cluster, which has no variance
         """
         if self.count < 2 or self.sums is None:
             raise LearningError(
@@ -104,7 +104,7 @@ class ClusterSums:
         return meat
 
     def notes(self) -> list[str]:
-        """What makes the standard errors less sure."""
+        """Reasons why the standard errors are less reliable."""
         found = []
         if self.gaps:
             rows = "1 row" if self.gaps == 1 else f"{self.gaps:,} rows"

@@ -1,4 +1,4 @@
-"""Dependencies: inputs that others tell exactly, by name. No row can say which weight is whose."""
+"""Collinearity: notes naming exactly collinear inputs, whose weights are not identified."""
 
 from deltarule.model.summary import first_of
 from deltarule.rule.predict import Array, Mask
@@ -9,7 +9,7 @@ GROUPS_SHOWN = 5
 
 
 def collinear_columns(read: Read, held: Mask, null: Array, meaning: str) -> list[str]:
-    """A note on the inputs that others tell, with what that means for the weights.
+    """A note on the collinear inputs, with what that means for the weights.
 
     Shapes:  held (p,), null (free inputs, directions) as in `Solution`
     """

@@ -1,4 +1,4 @@
-"""What was understood of a table: each column's kind, what it holds, what becomes of it."""
+"""Column overview: each column's kind, contents and use, before anything is learnt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from deltarule.errors import ColumnError
 from deltarule.fit.settings import whole, words_in
 from deltarule.model.record import ColumnRecord
 from deltarule.tables.frames import open_table
+from deltarule.tables.kinds import LeftOut
 from deltarule.tables.one_read import Keep, Progress, Read, read
 from deltarule.tables.plan import Plan, plan
 from deltarule.tables.request import MOST_LEVELS, Request
-from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number
+from deltarule.tables.schema import MISSING, OTHER, Category, Number
 from deltarule.tables.terms import date_parts
 from deltarule.tables.text_columns import formatted
 from deltarule.views import html, text
@@ -25,7 +26,7 @@ LEFT_OUT_SHOWN = 12
 
 @dataclass(frozen=True)
 class TableOverview:
-    """A table as `learn` would read it."""
+    """The columns of a table as `learn` would use them."""
 
     name: str
     dialect: str
@@ -35,7 +36,7 @@ class TableOverview:
 
     @property
     def headline(self) -> str:
-        """What the table is."""
+        """The table's name, rows and columns in one line."""
         rows = "" if self.rows is None else f", {self.rows:,} rows"
         return f"{self.name}: {self.dialect}{rows}"
 
@@ -56,7 +57,7 @@ def columns(
     levels: int = MOST_LEVELS,
     progress: Progress | None = None,
 ) -> TableOverview:
-    """Read a table once and say what was understood of it, without learning anything.
+    """Read a table once and describe its columns, without learning anything.
 
     Errors:  TableError and its kinds; LearningError for settings
     """
@@ -71,7 +72,7 @@ def columns(
         made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
         if made.numbers or made.categories:
             raise
-        # Nothing in it can be an input: the look says why.
+        # There is no usable input: the schema's first look says why.
         rows, notes = source.rows, read_as.notes
         told = [*_became(made), *map(_left_out, made.left_out)]
     else:
@@ -82,7 +83,7 @@ def columns(
 
 
 def records(found: Read) -> list[ColumnRecord]:
-    """What was done with each column, in words, as a model keeps it."""
+    """The record of each column's treatment, as the model file keeps it."""
     told = []
     for one in _told(found):
         parts = [one["done"], one["seen"] and f"seen: {one['seen']}"]
@@ -94,7 +95,7 @@ def records(found: Read) -> list[ColumnRecord]:
 
 
 def left_out_notes(found: Read) -> list[str]:
-    """A line for each column that is no input, and why; those that were named all, else a few."""
+    """A line for each column left out, and why: all that were named, else a few."""
     lines = [
         f"{column.name or 'the column without a name'} is left out: {column.why}"
         for column in found.schema.left_out
@@ -156,16 +157,17 @@ def _category(column: Category) -> dict[str, Any]:
         done = f"{_made(column)}, {done}"
     if column.pooled:
         done += f"; {column.pooled:,} seen too seldom share {OTHER}"
-    missing = column.known.get(MISSING, 0.0)
-    if missing:
+    if MISSING in column.known:
         done += "; missing counts as a level"
-    return _row(column.name, "category", done, seen, missing)
+    elif column.missing:
+        done += f"; missing ones join {OTHER}"
+    return _row(column.name, "category", done, seen, column.missing)
 
 
 def _made(column: Number | Category) -> str:
     if column.expression is None:
         return "used as it is"
-    # A computed input's name says how; a column that keeps its name does not.
+    # A computed input's name is its expression; a column keeps its name.
     return "computed" if column.name == column.expression else f"read as {column.expression}"
 
 

@@ -1,4 +1,4 @@
-"""Convergence: how near learning came to the best weights, as figures and in words."""
+"""Convergence: how near the weights are to the optimum, as figures and in words."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from deltarule.rule.predict import Array, Weights, stack
 from deltarule.rule.train import largest
 from deltarule.views.format import number
 
-# Further above the least, the two errors say more than the share.
+# Further above the minimum, the two errors say more than their ratio.
 NEAR = 0.5
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """How near learning came; None where it is not known.
+    """How near the weights are to the optimum; None where unknown.
 
-    `gradient` is the largest weight_delta of all rows, as a share of what it was at the start;
-    `error` and `least` are the mean squared error now and at best; `way` is the share of the way
-    from the start to the best weights that is left, by the length of standardised weights.
+    `gradient` is the largest weight_delta over all rows, relative to the start; `error` and `least`
+    are the mean squared error now and at the optimum; `way` is the distance left to the optimal
+    standardised weights, as a share of the distance from the start.
     """
 
     gradient: float | None = None
@@ -28,14 +28,14 @@ class Convergence:
 
     @property
     def above(self) -> float | None:
-        """By which share the error is above the least; None where that is 0 or unknown."""
+        """The relative excess of the error over its minimum; None where that is 0 or unknown."""
         if self.error is None or not self.least:
             return None
         return max(self.error / self.least - 1, 0.0)
 
     @property
     def words(self) -> str:
-        """What is known, in words; empty where nothing is."""
+        """The known figures in words; empty where there are none."""
         said = []
         if self.error is not None and self.least is not None:
             said.append(self._error(self.error, self.least))
@@ -53,13 +53,13 @@ class Convergence:
 
 
 def gradient_left(now: Weights, start: Weights) -> float | None:
-    """The largest weight_delta now, as a share of the largest at the start."""
+    """The largest weight_delta now, relative to the largest at the start."""
     first, left = largest(start), largest(now)
     return left / first if first and np.isfinite([first, left]).all() else None
 
 
 def way_left(now: Weights, best: Weights, start: Weights, spread: Array) -> float | None:
-    """The share of the way to the best weights that is left, a weight's length by its spread.
+    """The remaining distance to the optimum as a share of the start's, in standardised weights.
 
     Shapes:  spread (p,)
     """
@@ -70,5 +70,5 @@ def way_left(now: Weights, best: Weights, start: Weights, spread: Array) -> floa
 
 
 def percent(share: float) -> str:
-    """A share as a person reads it: 0.31%, 1.5e-08%, 1,200%."""
+    """A share as a percentage with few digits: 0.31%, 1.5e-08%, 1,200%."""
     return f"{100 * share:.2g}%" if share < 1 else f"{100 * share:,.0f}%"

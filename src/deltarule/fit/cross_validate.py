@@ -1,15 +1,15 @@
-"""Held-out errors of losses that are learnt in steps: every fold at once, in few passes.
+"""Cross-validation of iterative fits: all folds at once, in few passes over the rows.
 
-All folds begin at the weights of all rows, where one pass tells what each fold says. What the
-others of a fold say is their sum, and one of Newton's steps leads to what they learn without it:
+All folds start from the weights of all rows, where one pass gives each fold's gradient and Hessian.
+Sums over a fold's training folds then give one Newton step to the weights learnt without it:
 
-    weights(f) = weights - inv(sum of curvature but f's) @ (sum of weight_delta but f's)
+    weights(f) = weights - inv(sum of hessians but f's) @ (sum of weight_deltas but f's)
 
-A second pass judges each row by the weights that were learnt without it. Where the folds' curvature
-disagrees, as it does of few rows or where single rows reach far, the step may not be enough: then
-passes go on, in which each fold's weights are told what the other folds say to them.
+A second pass scores each row with the weights learnt without it. Where the folds' Hessians differ
+much, as with few rows or high leverage, one step may not suffice: then further passes follow, where
+each fold's weights are updated from its training folds.
 
-Forward in time a fold is told only what the earlier ones say, and its weights begin at none.
+In forward (time-ordered) splits a fold is trained on earlier ones only, starting from zero weights.
 
 Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
 """
@@ -40,20 +40,20 @@ from deltarule.solvers.proximal import ProximalNewton
 Penalise = Callable[[Objective], Objective]
 """Puts the penalty, if there is one, beside an objective's loss."""
 
-# Folds whose curvature is within this share of the whole's hold no row that moves weights by far:
-# one of at most a fortieth of the curvature along any way. Then a step is off by a hundredth.
+# One step suffices where each fold's Hessian is within this share of the whole's, so that no row
+# has more than a fortieth of it along any direction: the step is then off by a hundredth.
 STEADY = 0.2
-# Having arrived, a step promises less than this share of what the first one did: weights are then
-# within a ten-thousandth of the way.
+# Converged when a step's predicted decrease is less than this share of the first one's: weights
+# are then within a ten-thousandth of the distance.
 SETTLED = 1e-8
-# The same where the first step began far off, at weights of 0.
+# The same where the first step began far off, at zero weights.
 SETTLED_FROM_FAR = 1e-12
 STEPS = 40
 
 
 @dataclass(frozen=True)
 class FoldOptimum:
-    """An objective asked at one place only, whose answer is known."""
+    """A precomputed comparison: an objective evaluated at one point in advance."""
 
     comparison: Comparison
     has_hessian: bool = True
@@ -64,7 +64,7 @@ class FoldOptimum:
 
 @dataclass(frozen=True)
 class _Told:
-    """What rows say to the weights of each fold that they teach, and how far off its own are.
+    """Comparisons for the weights of each fold on its training rows, and its held-out errors.
 
     Shapes:  errors (k,): summed (prediction - target) ** 2 by the weights learnt without them
     """
@@ -78,7 +78,7 @@ class _Told:
 
 @dataclass
 class _Fold:
-    """What some folds teach a fold, and its errors by the best weights yet."""
+    """State of one fold: its training folds, weights, and errors at the best weights so far."""
 
     teachers: tuple[int, ...]
     weights: Weights
@@ -93,12 +93,12 @@ class _Fold:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Judges each fold by weights learnt from others, starting from those of all rows.
+    """Cross-validation: each fold is tested with weights trained on others, warm-started.
 
-    Forward in time they start at 0. Either is honest only where the rows learnt from determine the
-    weights (`determined`): what others taught would stay in them. Inputs that never vary in the
-    rows learnt from have a weight of 0, whatever all rows say of them. They are learnt with one
-    loss of the path after the other: most have but one.
+    The start is the weights of all rows, or 0 in forward splits. Either is unbiased only where the
+    training rows determine the weights (`determined`): else the start leaves a trace of the test
+    rows. Inputs that are constant in the training rows get a weight of 0. The losses of the path
+    are used in turn: most fits have but one.
     """
 
     rows: RowSource
@@ -111,7 +111,7 @@ class CrossValidation:
 
     @property
     def _newton(self) -> Newton | ProximalNewton:
-        """The learner of one step, which meets kinks and ranges where there are any."""
+        """The learner of one step: proximal where the penalty is non-smooth."""
         return Newton() if self.kinks is None else ProximalNewton(self.kinks)
 
     def held_out(
@@ -123,7 +123,7 @@ class CrossValidation:
     ) -> HeldOut | None:
         """The errors on held-out rows; None where there are none.
 
-        `found` is what each fold says to these weights, where they are the best for all rows.
+        `found` is each fold's comparison at these weights, where they are the optimum for all rows.
         """
         judged = splits.of(folds)
         if not judged:
@@ -139,9 +139,9 @@ class CrossValidation:
         return self._summed(errors, fold_weights, folds, splits)
 
     def determined(self, folds: Sequence[Moments], splits: SplitScheme) -> bool:
-        """Whether each fold's training rows determine all weights that all rows do.
+        """Whether each fold's training rows identify all weights that all rows do.
 
-        Of inputs that vary in them. Other weights would keep what the judged rows taught them.
+        Among inputs that vary in them. Unidentified weights would keep what test rows put there.
         """
         for split in splits.of(folds):
             teach = total([folds[fold] for fold in split.learnt])
@@ -159,7 +159,7 @@ class CrossValidation:
     def judged(
         self, fold_weights: Mapping[int, Weights], folds: Sequence[Moments], splits: SplitScheme
     ) -> HeldOut:
-        """The errors on held-out rows by weights that were learnt without them."""
+        """The errors on held-out rows, by fold weights trained without them."""
         return self._summed(self._errors(fold_weights), fold_weights, folds, splits)
 
     def _summed(
@@ -175,7 +175,7 @@ class CrossValidation:
             unit = fold.scale[targets]
             guessing += guessing_error(fold, others, targets) * unit**2
         rows = sum(folds[one.judged].rows for one in splits.of(folds))
-        # A target's error is that of all its outputs.
+        # A target's error is summed over its outputs.
         starts = [span.start for span in self.spans]
         off = np.add.reduceat(reduce(add, errors.values()), starts)
         return HeldOut(
@@ -190,7 +190,7 @@ class CrossValidation:
         )
 
     def _without(self, split: Split, weights: Weights, found: Mapping[int, Comparison]) -> Weights:
-        """Where a step from here leads that only the teachers of a fold have a say in."""
+        """The weights after one Newton step on a fold's training folds only."""
         said = reduce(add, (found[fold] for fold in split.learnt))
         told = self._average(said, weights, self.problem.frozen)
         return self._newton.step(weights, told, None)[0]
@@ -198,7 +198,7 @@ class CrossValidation:
     def _first(
         self, weights: Weights, split: Split, folds: Sequence[Moments], splits: SplitScheme
     ) -> _Fold:
-        """Where a fold's weights start: what the rows that are judged say is not among it."""
+        """A fold's initial state, with no trace of its test rows."""
         teach = total([folds[fold] for fold in split.learnt])
         frozen = self.problem.frozen_on(teach)
         first = self._none(weights, teach) if splits.forward else weights
@@ -208,7 +208,7 @@ class CrossValidation:
         return _Fold(split.learnt, first, frozen)
 
     def _none(self, weights: Weights, teach: Moments) -> Weights:
-        """Weights that no row has taught: 0, or what they are frozen at, and the mean's score."""
+        """The start before training: 0, or the frozen values, and the link of the training mean."""
         none = {name: np.zeros_like(array) for name, array in weights.items()}
         targets = list(self.problem.targets)
         with np.errstate(divide="ignore"):
@@ -223,17 +223,17 @@ class CrossValidation:
     def _average(
         self, comparison: Comparison, weights: Weights, frozen: Mapping[str, Mask] | None
     ) -> Comparison:
-        """What a learner sees of it."""
+        """The average comparison that the learner steps on."""
         whole = self.penalised(FoldOptimum(comparison))(weights, hessian=True)
         return (whole if frozen is None else whole.freeze(frozen)).average()
 
     def _errors(self, learnt: Mapping[int, Weights]) -> dict[int, Array]:
-        """Each fold's errors by the weights learnt without it."""
+        """Each fold's test errors by the weights trained without it."""
         return self.rows.total(lambda batch: self._off(batch, learnt), by_fold=True)
 
     def _off(self, batch: Batch, learnt: Mapping[int, Weights]) -> ByFold[Array]:
-        """How far off each fold's rows are by the weights learnt without it: (k,) summed."""
-        judged = [fold for fold in batch.folds if fold in learnt]  # the first period is not
+        """Summed squared error of each fold's rows by the weights trained without it: (k,)."""
+        judged = [fold for fold in batch.folds if fold in learnt]  # the first period has none
         scores = np.zeros_like(batch.targets)
         for fold in judged:
             span = batch.folds[fold]
@@ -243,7 +243,7 @@ class CrossValidation:
         return ByFold({fold: batch.each[span] @ off[span] for fold, span in spans.items()})
 
     def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
-        """Each fold's errors by weights learnt without it, step by step: a pass for each."""
+        """Each fold's test errors after iterating to convergence: one pass per step."""
         rounded = len(self.path) > 1 and self.kinks is None
         learner: Learner = DampedNewton() if rounded else self._newton
         for loss in self.path:
@@ -260,7 +260,7 @@ class CrossValidation:
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
 
     def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> _Told:
-        """What every row says to the weights of the folds it teaches, if they are on their way."""
+        """One pass: comparisons of training rows for all folds that have not converged."""
 
         def answer(batch: Batch) -> _Told:
             fold_weights = ByFold[Comparison]()
@@ -281,7 +281,7 @@ class CrossValidation:
 
 
 def _runs(spans: Sequence[slice]) -> list[slice]:
-    """The same rows in as few slices as there can be; the spans are in order."""
+    """The same rows as the fewest contiguous slices; the spans are in order."""
     runs: list[slice] = []
     for span in spans:
         if runs and runs[-1].stop == span.start:
@@ -300,7 +300,7 @@ def _move(
     *,
     first: bool,
 ) -> None:
-    """Take a step, unless it promises next to nothing."""
+    """Take a step, unless its predicted decrease is below the tolerance."""
     if first or compared.loss <= one.least:
         one.least, one.errors, one.best = compared.loss, errors, one.weights
     stepped, state = learner.step(one.weights, compared, one.state)
@@ -317,7 +317,7 @@ def _move(
 def _promised(
     weights: Weights, compared: Comparison, learner: Learner, way: Weights | None
 ) -> float:
-    """How far the loss would fall along Newton's step, `way` if it is known, if it were a plane."""
+    """The directional derivative of the loss along the Newton step, or `way` if given."""
     if way is None:
         newton = learner if isinstance(learner, ProximalNewton) else Newton()
         way = newton.step(weights, compared, None)[1].way
@@ -329,7 +329,7 @@ def _promised(
 
 
 def steady(found: Mapping[int, Comparison]) -> bool:
-    """Whether every fold's curvature, a row's worth of it, is nearly that of all rows."""
+    """Whether every fold's Hessian, averaged over its rows, is near that of all rows."""
     whole = reduce(add, found.values()).average().hessian
     if whole is None or not np.isfinite(whole).all():
         return False
@@ -337,13 +337,13 @@ def steady(found: Mapping[int, Comparison]) -> bool:
         own = one.average().hessian
         assert own is not None, "what was found has curvature"
         for block, of_all in zip(own, whole, strict=True):
-            # No eigenvalue is nearer to 1 than every weight's own curvature is.
+            # The diagonal bounds the eigenvalues: a cheap test first.
             if np.any(np.abs(np.diag(block - of_all)) > STEADY * np.diag(of_all)):
                 return False
             try:
                 apart = eigh(block - of_all, of_all, eigvals_only=True)
             except LinAlgError:
-                return False  # some way has no curvature
+                return False  # the Hessian is singular
             if np.max(np.abs(apart)) > STEADY:
                 return False
     return True

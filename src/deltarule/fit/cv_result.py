@@ -1,8 +1,8 @@
-"""Penalties tried on held-out rows, and the one that earns its place.
+"""Cross-validation result of a penalty search, and the one-standard-error rule.
 
-Of a ridge and a lasso that are both to be chosen, every pair is tried: the elastic net.
+Where both ridge and lasso are to be chosen, every pair is a candidate: the elastic net.
 
-Shapes: c candidates, the first of them what holds weights anyway; f folds, t targets.
+Shapes: c candidates, the first without a chosen penalty; f folds, t targets.
 """
 
 from collections.abc import Callable
@@ -16,18 +16,19 @@ from deltarule.rule.predict import Array
 from deltarule.solvers.least_squares import DECADES
 from deltarule.views.format import number
 
-# Beside every strength of lasso these ridges are tried.
+# Ridges combined with every strength of lasso.
 BESIDE = np.array([0.0, 1e-3, 1e-2, 0.1, 1.0])
 
 
 @dataclass(frozen=True)
 class CVResult:
-    """Each candidate's strengths, and its loss on the rows of each fold, learnt without them.
+    """Each candidate's strengths, and its held-out loss by fold.
 
-    Candidates are judged by how far their loss is above the least that these targets allow.
+    Candidates are compared by the excess of their loss over the saturated loss of the targets.
 
-    Shapes:  ridge, lasso (c,); errors (c, f, t), summed, above `least` (f, t); rows (f,); guessing
-             (f, t), the same of a score that all rows share; unit (t,), what errors are in
+    Shapes:  ridge, lasso (c,); errors (c, f, t), summed, above `least` (f, t); rows (f, t) that
+             were judged, or (f, 1); guessing (f, t), the same of the null model; unit (t,), the
+             unit of the errors
     """
 
     ridge: Array
@@ -39,7 +40,7 @@ class CVResult:
     least: Array
 
     def __add__(self, other: "CVResult") -> "CVResult":
-        """These and others, on the same folds."""
+        """The candidates of both, on the same folds."""
         return CVResult(
             np.concatenate([self.ridge, other.ridge]),
             np.concatenate([self.lasso, other.lasso]),
@@ -56,12 +57,12 @@ class CVResult:
 
     def mean(self) -> Array:
         """Each candidate's mean loss over all held-out rows: (c, t)."""
-        mean: Array = (self.errors + self.least).sum(axis=1) / self.rows.sum() * self.unit
+        mean: Array = (self.errors + self.least).sum(axis=1) / self.rows.sum(axis=0) * self.unit
         return mean
 
     def error(self) -> Array:
-        """How sure these means are, by how the folds differ: standard errors (c, t)."""
-        each = (self.errors + self.least) / self.rows[:, None] * self.unit
+        """Standard errors of the means, from the variation between folds: (c, t)."""
+        each = (self.errors + self.least) / np.where(self.rows > 0, self.rows, 1.0) * self.unit
         folds = len(self.rows)
         if folds < 2:
             return np.full(each.shape[::2], np.nan)
@@ -69,9 +70,9 @@ class CVResult:
         return error
 
     def chosen(self) -> int:
-        """The candidate that earns its place: the first, unless the best is surely better.
+        """One-standard-error rule: the first candidate, unless the best is lower by more than one.
 
-        Nor are two penalties taken where one does as well.
+        Nor are two penalties chosen where one does as well.
         """
         errors = relative(self.errors, self.guessing)
         mean = errors.sum(axis=1)
@@ -88,7 +89,7 @@ def on_grid(
     lassos: Callable[[], Array],
     tried: Callable[[Array, Array], CVResult],
 ) -> CVResult:
-    """Every strength that may be chosen, tried; finer ones near a ridge that earns its place."""
+    """Evaluate the grid of strengths; refine near a ridge that is chosen."""
     given = penalties.given
     some = lassos() if penalties.lasso.auto else np.array([given.lasso])
     ridges = np.array([given.ridge])
@@ -103,9 +104,9 @@ def on_grid(
 
 
 def earned(penalties: Penalties, tried: CVResult, what: str, mean: Array) -> list[str]:
-    """Which penalty earned its place, or that none did where a lasso was to be chosen.
+    """A note on the penalty chosen, or that none was where a lasso was to be chosen.
 
-    Shapes:  mean (c,), what is told of each candidate on held-out rows
+    Shapes:  mean (c,), each candidate's held-out error as reported
     """
     chosen = tried.chosen()
     if chosen:

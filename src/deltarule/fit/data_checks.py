@@ -1,11 +1,11 @@
-"""What a person should look at before trusting a model, found while learning it. Few and telling.
+"""Data checks while learning: likely leaks, collinear columns, outliers, overdispersion.
 
-    leak          one column alone explains nearly all of a target, or tells its classes apart
-    told          a column that the others nearly tell, so that its weight is anyone's guess
-    one row       a number of which one row makes most of the variation: often a slip of the pen
-    counts        that stray further than their loss expects, so that the weights seem too sure
+    leak          one column alone explains nearly all of a target, or separates its classes
+    collinear     a column with a high variance inflation factor: its weight is imprecise
+    one row       one row makes most of a number's variance: often a data-entry error
+    counts        overdispersed for their loss, so that standard errors are too small
 
-`deltarule diagnose` looks further, row by row. Shapes: n rows, p inputs, c classes.
+`deltarule diagnose` checks row by row. Shapes: n rows, p inputs, c classes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,25 +27,25 @@ from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Number, Schema, Target
 from deltarule.views.format import number, percent
 
-# One input that explains more than this share of the target alone may know it already.
+# A single input with an R squared above this is a likely leak.
 LEAK = 0.8
 LEAK_ROWS = 20
-# One that alone tells classes apart leaves fewer than this share of guessing's mistakes.
+# Or one whose error rate in telling classes is below this share of the majority class's.
 MISTAKES_LEFT = 0.03
-# The classes of so many bins of a number are guessed, each from so many rows.
+# A number is cut into so many bins, of at least so many rows each, to predict classes.
 BINS, BIN_ROWS = 50, 20
-# A column of this inflation has a weight ten times less sure than without the others.
+# Variance inflation factor above which a column is reported: ten times the standard error.
 INFLATED, TOLD_SHOWN, MOST_INPUTS = 100.0, 2, 500
-# One row that makes more than this share of a number's variation.
+# One row with more than this share of a number's variance is reported.
 ONE_ROW = 0.5
-# Counts whose deviance is so many times what it should be.
+# Overdispersion: deviance so many times its degrees of freedom.
 STRAYS = 2.0
 
 
 def data_checks(
     read: Read, whole: Moments, fit: Sequence[FitRecord], losses: Sequence[str], errors: str
 ) -> list[str]:
-    """All of it in words; `fit` and `losses` are those of the targets, `errors` the kind.
+    """All notes; `fit` and `losses` are those of the targets, `errors` the kind.
 
     `whole` are the moments of all rows: of the inputs, then of the targets' outputs.
     """
@@ -71,7 +71,7 @@ def data_checks(
 
 @dataclass(frozen=True)
 class _Alone:
-    """A column that alone says nearly all of a target: what share, for an output of it."""
+    """A column that alone explains nearly all of a target's output, and the share."""
 
     column: str
     target: str
@@ -80,11 +80,11 @@ class _Alone:
 
 
 def _beware(schema: Schema, found: Sequence[_Alone], one: str, many: str) -> list[str]:
-    """A line on the columns that alone say nearly all of a target; of kin only the best."""
+    """A line on the likely leaks; of columns made of the same one only the best."""
     best: dict[tuple[Any, str], _Alone] = {}
     made_of = {column.name: frozenset(column.term.columns) for column in schema.columns}
     for each in sorted(found, key=lambda each: -each.share):
-        # Powers of a number, and parts of a date, say what it says itself.
+        # Powers of a number, and parts of a date, carry the same information.
         best.setdefault((made_of[each.column], each.target), each)
     leaks = list(best.values())
     if not leaks:
@@ -103,7 +103,7 @@ def _beware(schema: Schema, found: Sequence[_Alone], one: str, many: str) -> lis
 
 
 def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone]:
-    """Columns that alone explain nearly all of a target, beyond what as many would by chance."""
+    """Columns with an R squared near 1 on their own, beyond what chance gives for so many."""
     schema, n = read.schema, read.examples
     p, found = len(schema.inputs), []
     for loss, (target, outputs) in zip(losses, schema.target_spans().items(), strict=True):
@@ -113,7 +113,7 @@ def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone
                 variation = float(problem.targets[0])
                 error = float(problem.squared_error(solve(problem).weights)[0])
                 if loss == "logistic" and schema.row_weight is not None:
-                    # Trials stray within their shares, too: as yes and no.
+                    # Trials vary within their shares, too: as Bernoulli outcomes.
                     mean = float(whole.mean[p + at] * whole.scale[p + at])
                     strays = mean * (1 - mean) * whole.rows / whole.scale[p + at] ** 2
                     error, variation = error + strays - variation, strays
@@ -127,7 +127,7 @@ def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone
 
 
 def _told_apart(read: Read) -> Iterator[_Alone]:
-    """Columns by which alone classes, or yes and no, could be told."""
+    """Columns that alone separate the classes of a target, or its yes from its no."""
     schema = read.schema
     spans = schema.target_spans()
     apart = [target for target in schema.targets if _is_apart(target)]
@@ -149,12 +149,12 @@ def _told_apart(read: Read) -> Iterator[_Alone]:
 
 
 def _is_apart(target: Target) -> bool:
-    """Whether a target is told apart: it has classes, or is 0 and 1."""
+    """Whether a target is categorical: it has classes, or is 0 and 1."""
     return bool(target.classes) or (target.low, target.high) == (0.0, 1.0)
 
 
 def _group_of(inputs: Array) -> NDArray[np.intp]:
-    """Which bin of a number, or which level of a category, rows are in: (n, inputs) -> (n,)."""
+    """Each row's bin of a number, or level of a category: (n, inputs) -> (n,)."""
     if inputs.shape[1] > 1 and np.isin(inputs, (0.0, 1.0)).all():
         return np.where(inputs.any(axis=1), np.argmax(inputs, axis=1) + 1, 0)
     values = inputs[:, 0]
@@ -164,14 +164,14 @@ def _group_of(inputs: Array) -> NDArray[np.intp]:
 
 
 def _guessed(group: NDArray[np.intp], member: Array) -> float:
-    """How many rows are right when each group is guessed to be its most frequent class."""
+    """How many rows are right when each group predicts its most frequent class."""
     counts = np.column_stack([np.bincount(group, of, group.max() + 1) for of in member.T])
-    # A group of few rows is right by chance: only the others count.
+    # Small groups are right by chance: they do not count.
     return float(counts.max(axis=1)[counts.sum(axis=1) >= BIN_ROWS / 2].sum())
 
 
 def _told(read: Read, whole: Moments) -> list[str]:
-    """Columns that others nearly tell, apart from those made of the same columns of the table."""
+    """Nearly collinear columns, apart from those made of the same columns of the table."""
     p = len(read.schema.inputs)
     if p > MOST_INPUTS:
         return []
@@ -180,17 +180,19 @@ def _told(read: Read, whole: Moments) -> list[str]:
     found = []
     for one in variance_inflation(Normal.of(problem).correlation, read.schema.spans()):
         kin = any(made_of[one.column] & made_of[other] for other in one.by)
-        # Beyond that it depends on them, which is told elsewhere.
+        # Beyond that it is exactly collinear, which is noted elsewhere.
         if INFLATED < one.inflation < 1e10 and not kin:
             found.append(inflated_words(one))
     return ["; ".join(found[:TOLD_SHOWN])] if found else []
 
 
 def _one_row(schema: Schema, whole: Moments) -> list[str]:
-    """A line on the numbers of which one row makes most of the variation."""
+    """A line on numbers of whose variance one row makes most."""
+    if schema.row_weight is not None:
+        return []  # the moments do not have the weight of the far row
     spans, found = schema.spans(), []
     for column in schema.columns:
-        # What is computed, or says yes and no, may well be 0 in nearly every row.
+        # A computed input, or an indicator, may well be 0 in nearly every row.
         if not isinstance(column, Number) or column.expression is not None:
             continue
         if (column.low, column.high) == (0.0, 1.0):

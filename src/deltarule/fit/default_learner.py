@@ -1,17 +1,17 @@
-"""The learner of a run, and where none is given the alpha that it begins with.
+"""Default learner: the learner of a run, and its initial learning rate where none is given.
 
-On all rows, from L and l, the largest and smallest eigenvalue of the curvature at the start:
+Full batch, from L and l, the largest and smallest eigenvalue of the Hessian at the start:
 
-    descent    2 / (L + l) under squared loss, whose curvature is the same everywhere, else 1 / L
+    descent    2 / (L + l) under squared loss, whose Hessian is constant, else 1 / L
     momentum   (1 + sqrt(m)) ** 2 / L, m = ((sqrt(L) - sqrt(l)) / (sqrt(L) + sqrt(l))) ** 2
     nesterov   1 / L, with momentum (sqrt(L) - sqrt(l)) / (sqrt(L) + sqrt(l))
-    adam       a fifth of the way of the weight that has farthest to go, by its own curvature
+    adam       a fifth of the largest Newton step of a weight, by its diagonal Hessian
 
-On batches of b out of n rows L is that of what one batch may say, and momentum is 0.9:
+On minibatches of b out of n rows L is the expected smoothness, and momentum is 0.9:
 
     L(b) = ((b - 1) / (n - 1) * n * L + (n - b) / (n - 1) * largest L of one row) / b
 
-and alpha is 1 / L(b), or a tenth of it with momentum, whose steps add up to ten times as much.
+and alpha is 1 / L(b), or a tenth of it with momentum, which multiplies steps by ten.
 Wherever the loss could rise, alpha is halved after each round in which it did.
 
 Sources: Polyak 1964; Nesterov 2004, section 2.2; Gower et al. 2019 for L(b).
@@ -29,23 +29,23 @@ from deltarule.solvers.learners import LEARNERS
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.plateau import ReduceOnPlateau, ScheduledLearner
 
-# More memory than this, and a learner needs too long to notice that it should turn.
+# With more momentum a learner takes too long to turn.
 MOST_MOMENTUM = 0.99
 USUAL_MOMENTUM = 0.9
-# Adam covers the longest way in about so many steps.
+# Adam covers the largest distance in about so many steps.
 STRIDES = 5
-# Learners whose loss rises on their way are judged by the mean over so many steps.
+# Where the loss may rise, it is judged by its mean over so many steps.
 ROUND = 50
-# Of the largest weight_delta at the start: beside less than this Adam's division stops growing.
+# Adam's epsilon, as a share of the largest weight_delta at the start.
 LEAST = 1e-8
 
 
 @dataclass(frozen=True)
 class RowwiseCurvature:
-    """What the rows are one by one: how many, and the largest sum of squared inputs of one.
+    """Row-wise curvature bounds: the number of rows, and the largest squared norm of a row.
 
-    That is (the intercept's 1 included) the curvature of one row under squared loss, a heavier
-    row's the larger; `usual` is the largest eigenvalue of their mean.
+    The intercept's 1 included, that is the Hessian's eigenvalue of a row under squared loss, times
+    its weight; `usual` is the largest eigenvalue of the mean Hessian.
     """
 
     rows: int
@@ -54,7 +54,7 @@ class RowwiseCurvature:
 
 
 def given(settings: Settings) -> Learner:
-    """The learner with the alpha that the settings give. It keeps it."""
+    """The learner with the constant alpha of the settings."""
     if settings.chosen == "newton":
         return Newton()
     assert settings.alpha is not None, "without one there is an alpha to be found"
@@ -63,7 +63,7 @@ def given(settings: Settings) -> Learner:
 
 
 def found(settings: Settings, start: Comparison) -> Learner:
-    """The learner for steps on all rows, from what they say at the start, curvature included."""
+    """The full-batch learner, from the comparison at the start, Hessian included."""
     if settings.chosen == "newton":
         return Newton()
     learner = _on_all_rows(settings, start)
@@ -84,12 +84,12 @@ def _on_all_rows(settings: Settings, start: Comparison) -> ScheduledLearner:
     if settings.chosen == "nesterov":
         return Nesterov(has_hessian.limit / 2, min(share, MOST_MOMENTUM))
     share = min(share**2, MOST_MOMENTUM)
-    # For this share every direction then shrinks by sqrt(share) a step.
+    # At this momentum every direction shrinks by sqrt(share) a step.
     return Momentum(float((1 + np.sqrt(share)) ** 2 / has_hessian.largest), share)
 
 
 def _adam(start: Comparison) -> Adam:
-    """Alpha in the weights' units: a share of the longest way that Newton would go alone."""
+    """Alpha in the weights' units: a share of the largest one-weight Newton step."""
     assert start.hessian is not None, "every objective here is curved"
     g = np.abs(stack(start.weight_delta))
     own = np.diagonal(start.hessian, axis1=1, axis2=2).reshape(g.T.shape).T
@@ -100,9 +100,9 @@ def _adam(start: Comparison) -> Adam:
 def found_for_batches(
     settings: Settings, start: Comparison, rowwise: RowwiseCurvature, *, size: int
 ) -> ReduceOnPlateau:
-    """The learner for steps on batches of this size."""
+    """The learner for minibatches of this size."""
     rounds = -(-rowwise.rows // size)
-    # Whole epochs, each so many steps that their mean says something.
+    # Whole epochs, with enough steps for a stable mean.
     every = rounds * max(1, round(ROUND / rounds)) if rounds < ROUND else rounds
     if settings.chosen == "adam":
         return ReduceOnPlateau(_adam(start), every)
@@ -114,10 +114,10 @@ def found_for_batches(
 
 
 def steady(start: Comparison, rowwise: RowwiseCurvature, *, size: int) -> float:
-    """1 / L(b): with this alpha, plain descent on such batches comes nearer on average."""
+    """1 / L(b): the alpha at which plain minibatch descent converges on average."""
     assert start.hessian is not None, "every objective here is curved"
     all_rows = alpha_range_of(start.hessian).largest
-    # What the loss makes of a row's inputs, on average.
+    # The loss's mean factor on a row's squared inputs.
     bent = all_rows / rowwise.usual if rowwise.usual else 1.0
     n, b = rowwise.rows, min(size, rowwise.rows)
     one = rowwise.largest * bent

@@ -1,7 +1,7 @@
-"""Losses other than squared: certainty from curvature, figures from the deviance.
+"""Losses other than squared: standard errors from the Hessian, metrics from the deviance.
 
-    standard error = sqrt(dispersion * diag(inv(expected curvature))), in the inputs' own units
-    deviance = 2 * (loss - the least loss these targets allow)
+    standard error = sqrt(dispersion * diag(inv(expected hessian))), in the inputs' own units
+    deviance = 2 * (loss - the saturated loss of these targets)
 
 Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised units of `rows`.
 """
@@ -21,23 +21,23 @@ from deltarule.rule.learn import AlphaRange, alpha_range_of
 from deltarule.rule.loss import Loss, Parts, parts
 from deltarule.rule.predict import Array, Linear
 
-# Classes predicted this well have no finite best weights, only larger and larger ones.
+# Complete separation: below this share of the null deviance no finite weights are best.
 SEPARATED = 1e-6
 
 
 def covariance_of(hessian: Array, standard: Standardization, *, intercept: bool) -> Array:
-    """The covariance of own weights, the intercept last; NaN where curvature cannot say.
+    """The covariance of own weights, the intercept last; NaN where the Hessian is singular.
 
-    At a dispersion of 1: times another. That of classes is of weights whose sum over the classes
-    is 0.
-    Shapes:  curvature (b, m, m), summed over rows -> (k, q, q)
+    At a dispersion of 1; it scales with another. For classes, of weights that sum to 0 over the
+    classes.
+    Shapes:  hessian (b, m, m), summed over rows -> (k, q, q)
     """
     jacobian = standard.jacobian(intercept=intercept)
     return own_covariance(inverses(hessian, len(jacobian)), jacobian)
 
 
 def own_alphas(hessian: Array, standard: Standardization, *, intercept: bool) -> AlphaRange | None:
-    """What alpha settles near these weights on the inputs as they stand, from average curvature."""
+    """The range of alpha that converges near these weights in own units, from the mean Hessian."""
     back = np.linalg.inv(standard.jacobian(intercept=intercept))
     back = np.kron(np.eye(hessian.shape[1] // len(back)), back)
     own = back.T @ hessian @ back
@@ -46,10 +46,10 @@ def own_alphas(hessian: Array, standard: Standardization, *, intercept: bool) ->
 
 @dataclass(frozen=True)
 class DevianceSums:
-    """How rows fit weights: sums of a pass, and what is made of them.
+    """Sums for the deviance and other fit metrics, and the metrics made of them.
 
-    `losses` are those of the targets, `spans` where their outputs stand.
-    Shapes:  null (k,), the best scores that are the same for all rows; NaN where unknown
+    `losses` are those of the targets, `spans` the slices of their outputs.
+    Shapes:  null (k,), the scores of the null model; NaN where unknown
     """
 
     model: Linear
@@ -58,7 +58,7 @@ class DevianceSums:
     null: Array
 
     def sums(self, batch: Batch, compared: Compared) -> Array:
-        """What some rows say of each target: (t, sums)."""
+        """The sums of some rows for each target: (t, sums)."""
         nothing = self.null[None] if batch.offsets is None else self.null + batch.offsets
         known = compared.parts if list(self.losses) == [compared.loss] else None
         found = []
@@ -69,7 +69,7 @@ class DevianceSums:
         return np.array([astuple(one) for one in found])
 
     def figures(self, rows: RowSource, sums: Array, inputs: int) -> list[FitRecord]:
-        """How each target fits, with one more pass where the likelihood needs dispersion.
+        """Each target's fit metrics, with one more pass where the likelihood needs dispersion.
 
         `inputs` counts those of an output, the intercept among them.
         Errors:  OverflowError when an error is too large for a number
@@ -80,7 +80,7 @@ class DevianceSums:
         fits = []
         for loss, found, one in zip(self.losses, every, self.spans, strict=True):
             outputs = one.stop - one.start
-            # The scores of classes may all be moved alike, so one class's are not free.
+            # Scores of classes are determined up to a common shift: one class's are not free.
             parameters = inputs * max(1, outputs - 1)
             if loss.dispersion == "estimated":
                 found.constant = _constant(rows, loss, one, found.dispersion(loss, parameters))
@@ -90,8 +90,8 @@ class DevianceSums:
     def separated(self, sums: Array) -> bool:
         """Whether the fitted probabilities of a target run to its classes: complete separation.
 
-        Shares between 0 and 1 have a saturated loss above 0, and finite scores that reach it, so a
-        deviance of 0 alone is no sign: of two shares and two levels it is 0 by nature.
+        Shares between 0 and 1 have a saturated loss above 0, reached by finite scores, so zero
+        deviance alone is no sign: a saturated model of two shares and two levels has it by nature.
         """
         every = [_Sums(*map(float, one)) for one in sums]
         return any(
@@ -102,7 +102,7 @@ class DevianceSums:
 
 @dataclass
 class _Sums:
-    """What one pass over the rows says of one target, summed."""
+    """Sums of one pass over the rows for one target."""
 
     rows: float = 0.0
     squared: float = 0.0
@@ -117,7 +117,7 @@ class _Sums:
     def of(
         cls, loss: Loss, found: Parts, scores: Array, targets: Array, null: Array, each: Array
     ) -> "_Sums":
-        """Of the loss's parts at these scores.
+        """From the loss's parts at these scores.
 
         Shapes:  scores, targets (n, c) with an output, or one for each class; null the same or
                  (1, c); each (n,)
@@ -133,7 +133,7 @@ class _Sums:
         if loss.dispersion == "known":
             return sums
         expected = loss.hessian(scores)
-        # Pearson's chi2: (target - prediction) ** 2 over what its variance is proportional to.
+        # Pearson's chi2: (target - prediction) ** 2 over the variance function.
         return replace(
             sums,
             stray=float(each @ (found.delta**2 / expected)[:, 0]),
@@ -141,10 +141,10 @@ class _Sums:
         )
 
     def dispersion(self, loss: Loss, parameters: int) -> float:
-        """How far rows stray, in units of what the loss expects; NaN where unknown.
+        """The dispersion: residual spread relative to what the loss expects; NaN where unknown.
 
         Maths:   known 1;  estimated Pearson's chi2 / (n - q);  robust that times (correction /
-                 bent) ** 2, bent the mean slope, correction = 1 + q / n * (1 - bent) / bent
+                 bent) ** 2, bent the mean hessian, correction = 1 + q / n * (1 - bent) / bent
         Source:  McCullagh & Nelder 1989, section 8.3; Huber & Ronchetti 2009, section 7.6
         """
         if loss.dispersion == "known":
@@ -159,7 +159,7 @@ class _Sums:
         return float(found * (correction / bent) ** 2)
 
     def fit(self, loss: Loss, parameters: int) -> FitRecord:
-        """The figures, with `constant` that of the dispersion."""
+        """The fit metrics, with `constant` that of the dispersion."""
         likely = loss.dispersion in ("known", "estimated")
         deviance, null_deviance = 2 * (self.value - self.least), 2 * (self.null - self.least)
         dispersion = self.dispersion(loss, parameters)
@@ -180,7 +180,7 @@ class _Sums:
 
 
 def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> float:
-    """What the sum of values / dispersion lacks to minus the log likelihood of an output."""
+    """The normalising constant: minus the log likelihood less sum of values / dispersion."""
     if not np.isfinite(loss.log_normalizer(np.ones((1, 1)), dispersion)).all():
         return np.nan  # there is no likelihood, so no need for a pass
 
@@ -191,7 +191,7 @@ def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> 
 
 
 def _explained(deviance: float, null_deviance: float) -> float:
-    """The share of the null deviance that is gone; what is only rounding counts as nothing."""
+    """Explained deviance: the share of the null deviance; 0 where it is only rounding."""
     share = 1 - deviance / null_deviance
     return share if abs(share) > 1e-10 else 0.0
 

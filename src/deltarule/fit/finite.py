@@ -1,4 +1,4 @@
-"""Results beyond all numbers: refused in words, without warnings of numpy."""
+"""Finite results: overflow is refused with an error, without numpy's warnings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from deltarule.errors import ValueRefusedError
 
 @contextmanager
 def finite_results(name: str) -> Iterator[None]:
-    """Work on a table of this name, refused where its result is not finite.
+    """Context in which a result that is not finite is refused, naming the table.
 
     Errors:  ValueRefusedError
     """
@@ -19,7 +19,7 @@ def finite_results(name: str) -> Iterator[None]:
         try:
             yield
         except ValueError as error:
-            # pydantic refuses such a figure, numpy and scipy such a matrix; any other is a bug.
+            # pydantic refuses such a metric, numpy and scipy such a matrix; any other is a bug.
             ours = isinstance(error, ValidationError | np.linalg.LinAlgError)
             if not ours and "infs or NaNs" not in str(error):
                 raise

@@ -1,9 +1,8 @@
-"""Cross-validation of steps: the training rows of each fold, learnt in the same way as all rows.
+"""Refit of folds: the same learner and settings, run on each fold's training rows.
 
-Where steps arrived at weights that are the only best ones, any way there will do, and
-`held_out.judge` knows a quicker one. Elsewhere the figures of held-out rows depend on the way: on
-the learner, its alpha, the steps it was allowed, its batches, where it began. So the same learner
-takes the same way again, with the penalty that was chosen.
+Where steps converged to a unique optimum, the path does not matter: `cross_validate` is faster.
+Elsewhere held-out metrics depend on the path: on the learner, its alpha, the limit on steps, the
+batches, the start. So the same learner repeats it on each fold, with the penalty that was chosen.
 """
 
 import numpy as np
@@ -14,14 +13,14 @@ from deltarule.fit.problem import FitProblem
 from deltarule.moments.splits import Split
 from deltarule.rule.predict import Weights
 
-# Each fold is learnt again in up to so many steps; by so many reads, where rows are not in memory;
-# and with so many products of a weight and an input, which take a minute or two.
+# Limits for refitting each fold: steps; reads, where rows are not in memory; and products of a
+# weight and an input, which take a minute or two.
 STEPS_AGAIN, READS_AGAIN, WORK_AGAIN = 10_000, 100, 200e9
 FEWER = "take fewer, or leave out the learner"
 
 
 def refit(steps: Iteration) -> dict[int, Weights]:
-    """The weights that each fold is judged by, in the units of these steps.
+    """The fold weights by refitting, in the units of these steps.
 
     Errors:  LearningError where that takes too long, or a fold's training rows cannot be learnt
     """
@@ -31,7 +30,7 @@ def refit(steps: Iteration) -> dict[int, Weights]:
 
 
 def _check_cost(steps: Iteration, folds: int) -> None:
-    """Errors: LearningError where learning so many folds again takes too long."""
+    """Errors: LearningError where refitting so many folds takes too long."""
     check_steps(steps)
     task, last = steps.task, steps.last
     assert last is not None, "all rows were learnt from first"
@@ -67,5 +66,5 @@ def _refit(task: FitProblem, split: Split) -> Weights:
 
 
 def none_refitted(error: DeltaruleError) -> str:
-    """That there are no figures of held-out rows, and why."""
+    """The note that there are no held-out metrics, and why."""
     return f"no error on held-out rows: {error}"

@@ -1,10 +1,9 @@
-"""The alarm: held-out figures that are clearly worse than guessing are told, and why that may be.
+"""Held-out alarm: a note where held-out metrics are clearly worse than the null model's, and why.
 
-Predictions that stray from the mean for no reason raise the mean squared error, and how much is
-known: those with an excess of d, as a share of what guessing leaves, have a standard error of
-2 * sqrt(d / n) on n rows, as every row's error is paired with its error by guessing. So an excess
-is clear, by two standard errors, above 16 / n; of a log loss, in nats, above 8 / n. From half as
-much again as guessing on, it is told whatever the number of rows.
+Noise in predictions raises the mean squared error by a known amount: an excess d, relative to the
+null model's error, has a standard error of 2 * sqrt(d / n) on n rows, as each row's error is paired
+with its error under the null model. So an excess is significant, by two standard errors, above
+16 / n; of a log loss, in nats, above 8 / n. An excess of half is reported for any number of rows.
 """
 
 from deltarule.model.record import HeldOutRecord, LearnRecord, Record
@@ -12,20 +11,20 @@ from deltarule.model.summary import never_seen
 from deltarule.rule.loss import Loss
 from deltarule.views.format import number, share
 
-# An excess above this is always told, one below it never: (largest, least) in shares of guessing.
+# An excess above this is always reported, one below it never: relative to the null model.
 ALWAYS, NEVER = 0.5, 0.02
-# Two standard errors, in nats a row and in shares of what guessing leaves.
+# Two standard errors, in nats per row and relative to the null model's error.
 NATS, EXCESS = 8.0, 16.0
-# Periods and groups differ from each other as rows do not: there the number of rows means little.
+# Periods and groups differ more than rows do: the number of rows says little there.
 APART = 0.1
-# Figures of a log loss are of so many rows at most.
+# Log-loss metrics are of so many rows at most.
 MOST_ROWS = 10_000
-# Fewer rows for each weight are few.
+# Fewer rows than this per weight are few.
 ROWS_EACH = 3
 
 
 def with_alarm(record: Record) -> Record:
-    """The record with a note, before all others, for each target that guessing predicts better."""
+    """The record with a leading note for each target that the null model predicts better."""
     targets = zip(record.contract.targets, record.losses, record.held_out or (), strict=False)
     notes = []
     for target, loss, held_out in targets:
@@ -38,7 +37,7 @@ def with_alarm(record: Record) -> Record:
 
 
 def clearly_worse(record: Record, loss: Loss, held_out: HeldOutRecord) -> str:
-    """The figures, where they are clearly worse than those of guessing; empty where not."""
+    """The metrics, where they are clearly worse than the null model's; empty where not."""
     rows = held_out.rows or record.rows
     what, one, guess = "typical error", held_out.rmse, held_out.baseline_rmse
     excess, sure = (one / guess) ** 2 - 1 if guess > 0 else 0.0, EXCESS / rows
@@ -48,7 +47,7 @@ def clearly_worse(record: Record, loss: Loss, held_out: HeldOutRecord) -> str:
             rows = min(rows, MOST_ROWS)
             excess, sure = one / guess - 1 if guess > 0 else 0.0, NATS / rows / (guess or 1.0)
         elif loss.dispersion in ("robust", "unknown"):
-            # What far rows do to the mean of squares is not what such a loss looks at.
+            # Robust losses are compared by mean loss: outliers dominate the mean of squares.
             what, one, guess = "mean loss", held_out.loss, held_out.baseline_loss
             excess = one / guess - 1 if guess > 0 else 0.0
     by = record.held_out_by
@@ -61,7 +60,7 @@ def clearly_worse(record: Record, loss: Loss, held_out: HeldOutRecord) -> str:
 
 
 def _reasons(record: Record, learnt: LearnRecord) -> list[str]:
-    """What may be the cause; there is always one."""
+    """Possible causes; there is always one."""
     weights, rows = len(record.contract.inputs) + bool(record.intercept), record.examples or 0
     by, held = record.held_out_by, learnt.ridge > 0 or learnt.lasso > 0
     many = rows > 0 and weights * ROWS_EACH > rows

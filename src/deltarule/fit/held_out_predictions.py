@@ -1,7 +1,7 @@
-"""Rows that were held out, each seen by weights that did not learn from it.
+"""Held-out predictions: rows scored by the weights of the fold that was trained without them.
 
-From them come the figures of yes/no and classes, and how far rows stray: prediction intervals. Of
-a large table they are a sample, drawn evenly as the rows were read, so no further read is needed.
+Source of classification metrics and of prediction intervals (conformal, from residuals). Of a large
+table they are a uniform sample drawn in the one read, so no further read is needed.
 
 Shapes: n rows, k outputs of a target, one or one for each class.
 """
@@ -27,7 +27,7 @@ from deltarule.views.format import rows_told
 
 @dataclass(frozen=True)
 class HeldOutMetrics:
-    """What held-out rows say of one target."""
+    """Held-out metrics of one target."""
 
     figures: Metrics
     intervals: Intervals | None
@@ -35,9 +35,9 @@ class HeldOutMetrics:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Held-out rows: scores and targets of all outputs, what each counts for, its offset (n,).
+    """Held-out rows: scores and targets of all outputs, row weights, offsets (n,).
 
-    `guess` (k,) is what the rows that were learnt from would guess.
+    `guess` (k,) is the null model's prediction from the training rows.
     """
 
     scores: Array
@@ -54,11 +54,11 @@ def held_out_predictions(
     losses: Sequence[Loss],
     guesses: Mapping[int, Array],
 ) -> list[HeldOutMetrics]:
-    """What held-out rows say of each target of `part`, judged by what each fold was taught.
+    """Held-out metrics of each target of `part`, with each fold scored by its fold weights.
 
-    `guesses` are what guessing predicts for each fold, (k,), where that is not the mean of what it
-    was taught by. Rows of a kind that these do not have cannot be judged. Nothing comes back where
-    no rows were held out, or where their errors are beyond all numbers.
+    `guesses` are the null model's predictions for each fold, (k,), where they are not the training
+    mean. Rows with a level that training rows lack are not scored. Empty where no rows were held
+    out, or where their errors overflow.
     """
     rows = list(_held_out_rows(read, part, fold_weights, guesses))
     found = []
@@ -79,7 +79,7 @@ def held_out_predictions(
 
 
 def not_judged(read: Read, part: Schema, losses: Sequence[Loss]) -> list[str]:
-    """Which held-out rows of each target are of a kind that they cannot be judged by."""
+    """Notes on the held-out rows of each target that cannot be scored, by level."""
     means, own = means_learnt(read, part), _outputs(read, part)
     notes, first = [], len(read.schema.inputs)
     spans = part.target_spans().values()
@@ -103,12 +103,12 @@ def not_judged(read: Read, part: Schema, losses: Sequence[Loss]) -> list[str]:
 
 
 def both_of(names: Sequence[str], shares: Array) -> Array:
-    """The share of each class, also of no where only that of yes is there."""
+    """The share of each class; of yes/no both shares, from that of yes."""
     return both(shares[None])[0] if len(names) == 2 else shares
 
 
 def means_learnt(read: Read, part: Schema) -> dict[int, Array]:
-    """The mean of each target, (k,), among the rows that each fold is judged by."""
+    """The training mean of each target, (k,), by fold."""
     own, first = _outputs(read, part), len(read.schema.inputs)
     found = {}
     for split in read.splits.of(read.folds):
@@ -118,7 +118,7 @@ def means_learnt(read: Read, part: Schema) -> dict[int, Array]:
 
 
 def _outputs(read: Read, part: Schema) -> list[int]:
-    """Where the outputs of these targets stand among all that were read."""
+    """The positions of these targets' outputs among all that were read."""
     spans = read.schema.target_spans()
     return [at for one in part.targets for at in range(spans[one.name].start, spans[one.name].stop)]
 
@@ -144,7 +144,7 @@ def _held_out_rows(
 
 
 def _intervals(loss: Loss, rows: list[_Rows], span: slice) -> Intervals | None:
-    """From the residuals of a target that is an amount."""
+    """Conformal prediction intervals from the residuals of an amount target."""
     if loss.power is None:
         return None
     predictions = np.concatenate([loss.inverse_link(one.scores[:, span])[:, 0] for one in rows])

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from deltarule.model.record import FitRecord, InterceptRecord, WeightRecord
 from deltarule.views.format import number
 
-# Of an identity nothing is left but rounding, beside the target's standard deviation.
+# Residuals of an identity are rounding, relative to the target's standard deviation.
 ROUNDING = 1e-9
-# What an input adds is rounding too, where it is below this.
+# An input's contribution is rounding too, where it is below this.
 SLIGHT = 1e-7
-# Weights fit few rows exactly, whatever these say: there must be so many more.
+# Few rows are fitted exactly by any weights: there must be so many more.
 MORE_ROWS = 20
 TERMS_SHOWN = 6
 
@@ -27,7 +27,7 @@ def identity(
     spread: float,
     rows: int,
 ) -> str | None:
-    """A note on a target of squared loss that its inputs make up exactly; None where they do not.
+    """A note on a target of squared loss that is an exact sum of its inputs; None otherwise.
 
     `spreads` are the standard deviations of the inputs, `spread` that of the target.
     """

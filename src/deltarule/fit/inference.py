@@ -1,4 +1,4 @@
-"""What is known of the weights of losses other than squared, asked of the rows."""
+"""Inference for losses other than squared: metrics, standard errors, held-out errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,12 +24,12 @@ from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
 
-# Steps that settled at such a tolerance are at the best weights, to as many digits as figures show.
+# Steps that converged at such a tolerance are at the optimum, to the digits that are shown.
 NEAR = 1e-6
 
 
 def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
-    """The outcome with how the weights fit the rows, how sure they are, how others are judged."""
+    """The outcome with fit metrics, standard errors and held-out errors added."""
     task = steps.task
     assert task.rows is not None, "losses other than squared need rows"
     weights = task.standard.into(outcome.weights)
@@ -37,13 +37,13 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     if task.rounds is not None:
         task.rounds.measure(weights, first=True)
         rounded = (together(narrowed(task.rounds.losses, share)) for share in JUDGED)
-        path = list(dict.fromkeys(rounded))  # without a kink they are all the same
+        path = list(dict.fromkeys(rounded))  # a smooth loss gives one loss
     losses = narrowed(task.losses, 0)
     if steps.looking is None or task.rounds is not None:
         steps.looking = task.looking(losses)
     arrived = stopped.reason == "settled"
     if arrived and steps.looking.seen is not None and steps.looking.seen[0] is steps.ended:
-        # What was looked at last is one of Newton's steps from here, too small to tell apart.
+        # The final pass is one Newton step from here, too small to matter.
         weights = steps.ended
     look = steps.looking.look(weights)
     whole = task.penalised(FoldOptimum(look.comparison))
@@ -52,7 +52,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     p, intercept = len(task.problem.mean), task.model.intercept
     average = hessian / task.problem.rows
     sharp = task.rounds is not None and task.losses[0].dispersion == "unknown"
-    known = task.penalty is None and task.frozen is None
+    # Short of the optimum, the Hessian gives no standard errors.
+    known = errors_of(task) != "" and stopped.reason in ("settled", "still")
     try:
         fitting = task.fitting(losses)
         fit = fitting.figures(task.rows, look.fit, p + intercept)
@@ -77,8 +78,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         notes.append(none_refitted(error))
     if held_out is not None and task.guessing is not None:
         asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
-        errors, guesses = task.guessing.held_out(*asked)
-        held_out = replace(held_out, guessing=errors, guesses=guesses)
+        guessing, guesses = task.guessing.held_out(*asked)
+        held_out = replace(held_out, guessing=guessing, guesses=guesses)
     if held_out is not None:
         out = task.standard.out
         own = {fold: out(one) for fold, one in held_out.fold_weights.items()}
@@ -91,8 +92,9 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         guess=None if task.guessing is None else task.loss.inverse_link(fitting.null[None])[0],
         error=None if errors is None else errors[:p],
         intercept_error=None if errors is None or not intercept else errors[p],
+        errors=outcome.errors if known else "",
         covariance=covariance,
-        # Beside a kink curvature says nothing of the next step.
+        # With a non-smooth loss the Hessian does not predict the next step.
         clusters=clusters if known else None,
         alphas=None if sharp else own_alphas(average, task.outward, intercept=intercept),
         notes=notes,
@@ -106,7 +108,7 @@ def _held_out(
     weights: Weights,
     found: Mapping[int, Comparison] | None,
 ) -> HeldOut | None:
-    """The errors on held-out rows by what was learnt without them in the same way.
+    """The errors on held-out rows, by weights trained without them in the same way.
 
     Errors:  LearningError where that takes too long, or cannot be done
     """
@@ -123,7 +125,7 @@ def _held_out(
 
 
 def errors_of(task: FitProblem) -> str:
-    """The kind of the standard errors, empty where none are known."""
+    """The kind of the standard errors; empty where there are none."""
     asked = task.settings.kind_of_errors
     if (
         task.penalty is not None
@@ -144,7 +146,7 @@ def _covariance(
 ) -> Array:
     """The covariance of own weights, the intercept last, NaN where unknown: (k, q, q).
 
-    Where the link does not suit the loss, its curvature is not the one that is expected.
+    With a non-canonical link the expected Hessian differs from the observed one.
     """
     assert task.rows is not None, "losses other than squared need rows"
     actual = hessian
@@ -171,11 +173,11 @@ def _robust(
     expected: Array,
     clusters: ClusterSums | None,
 ) -> Array:
-    """The same where rows stray unequally, or alike in clusters, by one more pass over them."""
+    """The robust (sandwich) or cluster-robust covariance, by one more pass over the rows."""
     rows = task.rows
     assert rows is not None, "losses other than squared need rows"
     if clusters is not None and isinstance(rows, RowsInMemory):
-        # Rows held as arrays are without their clusters; where they came from has them.
+        # Rows in memory lack their clusters: read them from the source.
         rows.passes += 1
         rows = RowPass(task.read, task.standard)
     q = len(task.problem.mean) + task.model.intercept

@@ -1,4 +1,4 @@
-"""Learning in steps: descent, Newton and their kin, on what a task stands on."""
+"""Iterate: training by descent, Newton and other learners on a `FitProblem`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,13 +21,13 @@ from deltarule.moments.moments import total
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Mask, Weights
-from deltarule.rule.train import Step, Stop, ask, largest, train
+from deltarule.rule.train import ROUNDING, Step, Stop, ask, largest, train
 from deltarule.solvers.minibatch import Batches, train_in_epochs
 from deltarule.trace.loss_history import LossHistory
 
 
 class Iteration:
-    """A run of steps at a task, each shown with weights in the inputs' own units."""
+    """A run of learning steps on a problem, each shown with weights in the inputs' own units."""
 
     def __init__(self, task: FitProblem) -> None:
         self.task = task
@@ -53,10 +53,10 @@ class Iteration:
         )
 
     def _tolerance(self) -> float:
-        """The tolerance, in shares of the largest gradient at the start.
+        """The tolerance, relative to the largest gradient at the start.
 
-        From a start far off, where the loss is steep beyond measure, it is one of the gradient
-        that is left when weights are 0: beside the steep one all would seem flat.
+        From a start far off, where the gradient is huge, it is relative to the gradient at zero
+        weights: relative to the start's, everything would seem converged.
 
         Errors:  LearningError when the start is too far off for any number
         """
@@ -99,7 +99,7 @@ class Iteration:
         return replace(own, before=before, weights=weights, moved=moved)
 
     def step_in_own_units(self, step: Step) -> Step:
-        """The step as people see it: weights in the inputs' own units, and the chosen rows."""
+        """The step as users see it: weights in the inputs' own units, and the traced rows."""
         before, weights = self.task.own(step.before), self.task.own(step.weights)
         own = replace(step, before=before, weights=weights, moved=self._moved(step))
         if self.chosen is None:
@@ -110,14 +110,14 @@ class Iteration:
         """alpha * weight_delta in the inputs' own units."""
         if step.alpha is None:
             return None
-        # Weights that exploded make numbers that overflow, which is what is to be shown.
+        # Diverged weights overflow; that is to be shown.
         with np.errstate(all="ignore"):
             moved = {n: step.alpha * g for n, g in step.comparison.weight_delta.items()}
             return self.task.standard.out(moved)
 
     @cached_property
     def chosen(self) -> TracedRows | None:
-        """The rows that each step is shown for. Errors: LearningError for rows not learnt from."""
+        """The rows traced at each step. Errors: LearningError for rows not learnt from."""
         numbers = self.task.settings.trace_rows
         return TracedRows.of(self.task.read, numbers) if numbers else None
 
@@ -135,21 +135,21 @@ class Iteration:
             yield step
 
     def _plain(self) -> Iterator[Step]:
-        """The steps with the penalty there is."""
+        """The steps with the current penalty."""
         return self._begun() or self.train(
             self.task.objective, self.task.first(), self.task.frozen, self.task.batches
         )
 
     def _begun(self) -> Iterator[Step] | None:
-        """The steps from what a sample has learnt; None where there is none, or it misleads.
+        """The steps from a warm start on a sample; None where there is none, or it misleads.
 
-        A start is set aside again if the first step from there raises the loss.
+        The warm start is dropped if the first step from it raises the loss.
         """
         begun = begin(self.task)
         if begun is None:
             return None
-        # A step squares what is left, and leaves less still. To look for nothing costs half as much
-        # as not to look when it is the last pass.
+        # Newton converges quadratically. Collecting metrics for nothing costs half as much as not
+        # collecting them in the last pass.
         near = 2 * float(np.sqrt(self.tolerance)) * begun.steep
         self.looking = self.task.looking(self.task.losses, near)
         objective = self.task.penalised(self.looking)
@@ -161,9 +161,9 @@ class Iteration:
         return chain(shown, steps)
 
     def _stayed(self) -> Iterator[Step]:
-        """The steps; where Newton's run away, then those with a ridge that holds the weights.
+        """The steps; with separation, then those with a ridge that keeps the weights finite.
 
-        Errors:  DivergedError where they run away and are to have no ridge
+        Errors:  DivergedError for separation where there is to be no ridge
         """
         newton = self.task.settings.chosen == "newton" and not self.task.squared
         if not newton or self.task.penalties.hold_all(self.task.choice):
@@ -197,16 +197,16 @@ class Iteration:
             yield replace(more, number=step.number + more.number, stopped=stopped)
 
     def _arrived(self, step: Step, start: Step) -> bool:
-        """Whether a step is the last, or would be but for a tolerance of nearly nothing.
+        """Whether a step is the last, or would be but for a tolerance near zero.
 
-        Steps that run away would go on until all curvature is rounding.
+        With separation steps would go on until the whole Hessian is rounding.
         """
         if step.stopped is not None and step.stopped.reason != "steps":
             return True
         return vanished(step, start)
 
     def _unheld(self) -> Separation | None:
-        """What Newton's steps would run away with, had held-out rows not chosen a ridge."""
+        """Separation that would occur had cross-validation not chosen a ridge."""
         chosen, start = self.task.choice, None
         self._hold(replace(chosen, ridge=0.0))
         for step in self._plain():
@@ -218,13 +218,13 @@ class Iteration:
         return found
 
     def _hold(self, choice: Choice) -> None:
-        """Let these strengths hold the weights from now on."""
+        """Use these penalty strengths from now on."""
         self.task.take(choice)
         learner = given(self.task.settings)
         self.learner = proximal(learner, self.task.kinks) if self.task.kinks else learner
 
     def _away(self, step: Step) -> Separation | None:
-        """What Newton's steps run away with, if they do."""
+        """The separation that Newton's steps show, if any."""
         assert self.task.rows is not None, "losses other than squared need rows"
         return Separation.along(
             {name: step.weights[name] - before for name, before in step.before.items()},
@@ -254,6 +254,7 @@ class Iteration:
                 frozen=frozen,
                 remaining=None if self.task.kinks is None else self.task.kinks.left,
                 steep=steep,
+                rounding=0.0 if self.task.squared or not self.tolerance else ROUNDING,
             )
         return train_in_epochs(
             first,
@@ -267,7 +268,7 @@ class Iteration:
         )
 
     def _said(self, stopped: Stop, step: Step) -> Stop:
-        """The stop with what only the table knows: the column to blame, how far off it is."""
+        """The stop with details from the table: the column to blame, the distance left."""
         words = stopped.words
         if stopped.reason == "diverging" and self.task.settings.alpha is not None:
             if self.task.batches is not None:
@@ -287,14 +288,14 @@ class Iteration:
         return replace(stopped, words=words)
 
     def _steady(self) -> float:
-        """An alpha for plain descent on these batches."""
+        """A convergent alpha for plain descent on these batches."""
         assert self.task.batches is not None, "on all rows, curvature alone says it"
         start = self.task.objective(self.task.first(), hessian=True).average()
         return steady(start, self.task.rowwise(), size=self.task.batches.size)
 
     @cached_property
     def best(self) -> Weights | None:
-        """The weights with the least squared error, beside the penalty; None for other losses."""
+        """The optimal weights under squared loss and penalty; None for other losses."""
         if not self.task.squared:
             return None
         return best_of(
@@ -302,9 +303,9 @@ class Iteration:
         )
 
     def convergence(self, step: Step) -> Convergence:
-        """How near the weights after this step are to the best ones.
+        """How near the weights after this step are to the optimum.
 
-        Of many rows it is those before the step, which they were asked about: no pass is due.
+        Of many rows it is those before the step, already evaluated: no extra pass.
         """
         if self.steep is not None:
             return Convergence(largest(step.comparison.weight_delta) / self.steep)

@@ -1,4 +1,4 @@
-"""alpha, explained: what settles, what is fastest, how long it takes, and which column decides.
+"""Learning-rate analysis: which alpha converges, which is fastest, how many steps, and why.
 
 Shapes: p inputs, k outputs, q = p + intercept, of which some may be frozen.
 """
@@ -32,7 +32,7 @@ COLUMNS_SHOWN = 3
 class StepsNeeded:
     """The steps at an alpha until 1%, and until a millionth, of the excess loss is left.
 
-    None where it never comes to that.
+    None where it never gets there.
     """
 
     alpha: float
@@ -41,12 +41,12 @@ class StepsNeeded:
 
     @classmethod
     def of(cls, pace: ConvergenceRate, alpha: float) -> "StepsNeeded":
-        """At this alpha."""
+        """The counts at this alpha."""
         return cls(alpha, pace.steps(alpha, NEAR), pace.steps(alpha, NEARER))
 
     @property
     def words(self) -> str:
-        """How long it takes."""
+        """The counts in words."""
         if self.near is None:
             return "it would take more steps than anyone can count"
         end = "a millionth after too many to count"
@@ -57,13 +57,13 @@ class StepsNeeded:
 
 @dataclass(frozen=True)
 class LearningRateRange:
-    """What alpha does in some units of the inputs.
+    """The range of alpha that converges, in some units of the inputs.
 
-    `fastest` is the best from the worst of starts, and so of the last digits; `soonest` needs the
-    fewest steps from this start until 1% is left.
+    `fastest` is optimal in the worst case, and so for the last digits; `soonest` needs the fewest
+    steps from this start until 1% is left.
 
-    `steepest` are the columns that make up the direction that sets the limit, `flattest` those of
-    the direction that is learnt last, with their shares, the largest first.
+    `steepest` are the columns of the eigenvector that sets the limit, `flattest` those of the one
+    learnt last, with their shares, the largest first.
     """
 
     limit: float
@@ -76,7 +76,7 @@ class LearningRateRange:
 
     @classmethod
     def of(cls, pace: ConvergenceRate, names: list[str]) -> "LearningRateRange":
-        """From the directions in which these weights are learnt."""
+        """From the Hessian's spectrum."""
         alphas = pace.alphas
         condition = alphas.largest / alphas.smallest if alphas.smallest > 0 else 1.0
         return cls(
@@ -107,9 +107,9 @@ def _makers(
 
 @dataclass(frozen=True)
 class LearningRateReport:
-    """alpha explained for a table: in the inputs' own units, and on standardised inputs.
+    """Learning-rate analysis of a table: in the inputs' own units, and on standardised inputs.
 
-    `chosen` is what the alpha that was asked about does; None without one, or where it explodes.
+    `chosen` is for the given alpha; None without one, or where it diverges.
     """
 
     table: str
@@ -122,7 +122,7 @@ class LearningRateReport:
 
     @property
     def settles(self) -> bool | None:
-        """Whether the alpha that was asked about is below the limit; None without one."""
+        """Whether the given alpha is below the limit; None without one."""
         return None if self.alpha is None else self.alpha < self.own.limit
 
     def __str__(self) -> str:
@@ -170,7 +170,7 @@ class LearningRateReport:
         return html.cell(html.sentences([head]) + html.listed(rest))
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """The report as plain data."""
         return {
             "table": self.table,
             "targets": list(self.targets),
@@ -199,7 +199,7 @@ def _reach(reach: LearningRateRange) -> dict[str, Any]:
 
 
 def _listed(makers: tuple[tuple[str, float], ...]) -> str:
-    """The columns that make up at least half of a direction together."""
+    """The columns that together make up at least half of an eigenvector."""
     named, so_far = [], 0.0
     for name, share in makers:
         named.append(name)
@@ -219,12 +219,12 @@ def _steps(steps: int) -> str:
 
 @taking_settings(Settings)
 def alpha(table: Any, settings: Settings) -> LearningRateReport:
-    """What alpha does on a table: the limit, the fastest, the steps that are needed, and why.
+    """Which alpha (learning rate) converges on a table, which is fastest, steps needed, and why.
 
-    Takes the settings of `learn`; with `alpha`, that one is explained too. Under squared loss all
-    is exact and from one read; under another it holds near the best weights, which are found first.
+    Takes the settings of `learn`; with `alpha`, that one is analysed too. Exact under squared loss,
+    from one read; under another it holds near the optimum, which is found first.
 
-    Errors:  as `learn`; LearningError where a lasso or ranges make kinks
+    Errors:  as `learn`; LearningError where a lasso or ranges make the objective non-smooth
     """
     if settings.kinked:
         raise LearningError(
@@ -261,7 +261,7 @@ def alpha(table: Any, settings: Settings) -> LearningRateReport:
 
 
 def _names(run: Run, stepwise: Iteration, weights: int) -> list[str]:
-    """What the weights that may move are called, the intercept last; each output's, if coupled."""
+    """Names of the weights that are not frozen, the intercept last; by output, if coupled."""
     names = [column if level is None else f"{column}={level}" for column, level in _inputs(run)]
     moving = _moving(stepwise)[:, 0]
     every = [*names, *(["the intercept"] if stepwise.task.model.intercept else [])]
@@ -294,7 +294,7 @@ def _squared(stepwise: Iteration) -> list[ConvergenceRate]:
     start, best = (_free(one, ~asked.held, free) for one in (stepwise.task.start, stepwise.best))
     standard = Standardization.of(free)
     ridge = stepwise.task.penalties.ridge.each(stepwise.task.choice.ridge)[~asked.held]
-    # The penalty is for inputs of spread 1; one that never varies has none.
+    # The penalty is on standardised inputs; a constant input has none.
     in_standard = ridge * (free.spread / standard.spread) ** 2
     return [
         _pace(free, ridge * free.spread**2, start, best),
@@ -303,7 +303,7 @@ def _squared(stepwise: Iteration) -> list[ConvergenceRate]:
 
 
 def _free(weights: Weights, kept: Mask, free: LeastSquares) -> Weights:
-    """Those of the weights that may move."""
+    """The weights that are not frozen."""
     some = {"weight": weights["weight"][kept]}
     return {**some, "intercept": weights["intercept"]} if free.intercept else some
 
@@ -320,7 +320,7 @@ def _pace(problem: LeastSquares, ridge: Array, start: Weights, best: Weights) ->
 
 
 def _other(run: Run, stepwise: Iteration) -> list[ConvergenceRate]:
-    """From the curvature at the best weights, which are learnt first."""
+    """From the Hessian at the optimum, which is found first."""
     *_, last = run
     if last.stopped is None or last.stopped.reason not in ("settled", "still"):
         words = "" if last.stopped is None else f": {last.stopped.words}"
@@ -344,7 +344,7 @@ def _other(run: Run, stepwise: Iteration) -> list[ConvergenceRate]:
 
 
 def _root(hessian: Array) -> Array:
-    """A matrix with root.T @ root = curvature; directions without curvature are left out."""
+    """A matrix with root.T @ root = hessian; directions of zero eigenvalue are left out."""
     values, vectors = linalg.eigh(hessian)
     kept = values > values[-1] * len(values) * np.finfo(float).eps
     root: Array = np.sqrt(values[kept])[:, None] * vectors[:, kept].T

@@ -1,4 +1,4 @@
-"""Squared loss solved exactly from the moments, with a penalty if one earns its place."""
+"""Least squares in closed form from the moments, with a ridge if cross-validation chooses one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,16 +31,16 @@ from deltarule.solvers.whitening import Whitening
 from deltarule.tables.one_read import Read
 from deltarule.views.format import number
 
-# Of a fit this close, too few digits of the error are left in the first read's sums.
+# Of a fit this close, the first read's sums leave too few digits of the error.
 NEARLY_PERFECT = 1e-5
-# Of more inputs than this a fold's weights take some 0.1 s: for intervals a few folds will do.
+# With more inputs than this a fold costs some 0.1 s: a few folds will do for intervals.
 MANY, FEW_FOLDS = 300, 2
 
 
 def solve_least_squares(
     read: Read, asked: LinearProblem, penalties: Penalties, *, errors: str = "classical"
 ) -> Outcome:
-    """The exact weights with the chosen ridge, and all that the moments say of them."""
+    """The exact weights with the chosen ridge, and all inference the moments allow."""
     ridge = penalties.ridge.rest
     whole = total(read.folds)
     found = LeastSquaresFit.of(asked, whole)
@@ -103,7 +103,7 @@ def solve_least_squares(
 
 
 def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> list[FitRecord]:
-    """How each output's weights fit the rows they were learnt from."""
+    """Each output's fit metrics on the training rows."""
     used = len(problem.mean) - int(asked.held.sum()) + problem.intercept - asked.intercept_held
     freedom = problem.rows - used
     found = [
@@ -126,7 +126,7 @@ def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> l
 
 @dataclass(frozen=True)
 class StandardErrors:
-    """What classical least squares knows of the weights.
+    """Standard errors of least squares.
 
     Shapes:  error (p, k), intercept_error (k,), covariance (k, p + 1, p + 1), the intercept last;
              NaN where unknown; None where nothing is
@@ -151,7 +151,7 @@ class StandardErrors:
 
 @dataclass(frozen=True)
 class LeastSquaresFit:
-    """Exact weights in own units, after one read or more; the rest is in standardised ones.
+    """Exact weights in own units, after one or two reads; the rest is in standardised units.
 
     Shapes:  inverse (f, f), null (f, f - r) and unit (f,) of the f inputs free to learn;
              squares, squared_error (k,) in units of the targets' scale squared
@@ -171,7 +171,7 @@ class LeastSquaresFit:
 
     @classmethod
     def of(cls, asked: LinearProblem, moments: Moments, *, ridge: float = 0.0) -> "LeastSquaresFit":
-        """From the one read."""
+        """The fit from the first read."""
         problem, free = asked.of(moments), asked.free(moments)
         solution = solve(free, ridge=ridge)
         return cls(
@@ -188,7 +188,7 @@ class LeastSquaresFit:
 
     @property
     def freedom(self) -> float:
-        """Rows beyond those that the weights can fit whatever they say."""
+        """Residual degrees of freedom: rows less fitted weights."""
         used = len(self.free.mean) - self.null.shape[1] + self.free.intercept
         return float(self.free.rows - used)
 
@@ -200,7 +200,7 @@ class LeastSquaresFit:
 
     @property
     def certain(self) -> StandardErrors:
-        """How sure the weights are."""
+        """Classical standard errors."""
         if self.freedom <= 0:
             return StandardErrors.unknown()
         s = np.sqrt(self.squared_error / self.freedom) * self.free.target_scale
@@ -214,7 +214,7 @@ class LeastSquaresFit:
         return StandardErrors(error, of_intercept, self.freedom, covariance=self._covariance(s))
 
     def robust(self, read: Read, kind: str) -> StandardErrors:
-        """How sure the weights are where rows stray unequally: another pass over all rows."""
+        """Robust standard errors (the sandwich), by another pass over all rows."""
         if self.freedom <= 0:
             return StandardErrors.unknown()
         standard = Standardization(self.centre, self.unit)
@@ -240,7 +240,7 @@ class LeastSquaresFit:
         error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
         unknown = np.full(k, np.nan)
         of_intercept = own[-1] if intercept and not self.null.size else unknown
-        # As statsmodels has it: of G clusters the means stray, not the rows.
+        # As in statsmodels: with G clusters the degrees of freedom are G - 1.
         freedom = self.freedom if clusters is None else clusters.count - 1.0
         return StandardErrors(error, of_intercept, freedom, clusters, self._placed(covariance))
 
@@ -257,9 +257,9 @@ class LeastSquaresFit:
         return self._placed(inner * (s**2)[:, None, None])
 
     def _placed(self, free: Array) -> Array | None:
-        """The covariance of the inputs free to learn among all, NaN for others: (k, q, q).
+        """The covariance embedded among all inputs, NaN for frozen ones: (k, q, q).
 
-        None of more weights than are kept.
+        None for more weights than a record keeps.
         """
         count = len(self.asked.inputs) + self.asked.intercept
         if count * len(free) > MOST_COVARIANCES:
@@ -271,12 +271,12 @@ class LeastSquaresFit:
 
     @property
     def centre(self) -> Array:
-        """What standardised inputs are measured from: (f,)."""
+        """The centre of standardised inputs: (f,)."""
         return self.free.mean * self.free.scale * self.free.intercept
 
     @property
     def origin(self) -> Array:
-        """What inputs are measured from to begin with: (f,)."""
+        """The origin of the inputs before standardising: (f,)."""
         centre = self.asked.centre
         return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
 
@@ -290,7 +290,7 @@ class LeastSquaresFit:
             yield ScoreRows(x, delta, each, clusters=rows.clusters)
 
     def again(self, read: Read) -> "LeastSquaresFit":
-        """The same after a second read, in coordinates where the inputs are far apart."""
+        """The fit refined by a second read, in whitened coordinates."""
         k = len(self.asked.targets)
         white = Whitening.of(self.free, self.weights)
         columns = len(white.floor) + k
@@ -307,7 +307,7 @@ class LeastSquaresFit:
         intercept = self.asked.intercept
         kept = white.kept(whole, intercept=intercept, most=read.examples - intercept)
         found = white.solve(whole, kept, k, intercept=intercept)
-        # What is left of the targets may be kept in another unit than they were.
+        # Residuals of the targets may be kept in another unit than the targets.
         rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
         errors, own = [], {}
         for split in read.splits.of(folds):
@@ -330,7 +330,7 @@ class LeastSquaresFit:
         )
 
     def notes(self, read: Read, *, ridge: float) -> list[str]:
-        """Dependent columns by name, and digits that are in doubt."""
+        """Notes: collinear columns by name, and digits in doubt."""
         meaning = "of all weights that predict the same, the smallest are given"
         if ridge:
             meaning = "the ridge shares their weight among them"
@@ -345,7 +345,7 @@ class LeastSquaresFit:
 def _path(
     read: Read, asked: LinearProblem, ridge: Strength, found: LeastSquaresFit
 ) -> RidgePath | None:
-    """Held-out errors of the strengths in question; None where no rows can be held out."""
+    """Cross-validated errors of the strengths in question; None where no rows can be held out."""
     if not read.splits.of(read.folds):
         return None
     if ridge == "auto":
@@ -361,7 +361,7 @@ def _path(
 def fold_weights(
     folds: Sequence[Moments], asked: LinearProblem, splits: SplitScheme, *, ridge: float
 ) -> dict[int, Weights]:
-    """The weights that each fold is judged by; of many inputs those of a few folds."""
+    """Fold weights; with many inputs those of a few folds."""
     found, judged = {}, splits.of(folds)
     for split in judged if len(asked.inputs) <= MANY else judged[:FEW_FOLDS]:
         free = asked.free(total([folds[fold] for fold in split.learnt]))

@@ -1,8 +1,8 @@
-"""Rows in batches, for steps that see some of them: in memory, or by reading the table again.
+"""Minibatch source: rows in shuffled batches, in memory or by reading the table at each epoch.
 
-In memory, an epoch's order is a permutation of all rows. A table that is not held is read at each
-epoch, and its rows are shuffled within blocks of `BLOCK` as they come: the blocks keep their order.
-Either order is drawn from the seed and the epoch's number alone.
+In memory, an epoch's order is a permutation of all rows. A streamed table is read at each epoch,
+its rows shuffled within blocks of `BLOCK`: the blocks keep their order. Either order depends on the
+seed and the epoch's number alone.
 
 Shapes: n rows, p inputs, k outputs.
 """
@@ -30,7 +30,7 @@ HELD_CELLS = 32_000_000
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Some rows: inputs (n, p), targets (n, k); what each counts for, number (n,).
+    """Some rows: inputs (n, p), targets (n, k); row weights and row numbers (n,).
 
     Offsets, (n, 1), are added to the scores.
     """
@@ -45,7 +45,7 @@ class RowBlock:
         return len(self.number)
 
     def only(self, kept: slice | Mask | NDArray[np.intp]) -> "RowBlock":
-        """Those of the rows, in that order."""
+        """A subset of the rows, in that order."""
         return RowBlock(
             self.inputs[kept],
             self.targets[kept],
@@ -56,7 +56,7 @@ class RowBlock:
 
     @classmethod
     def joined(cls, parts: list["RowBlock"]) -> "RowBlock":
-        """All of them, one after the other."""
+        """Blocks concatenated."""
         offsets = [part.offsets for part in parts if part.offsets is not None]
         return cls(
             np.concatenate([part.inputs for part in parts]),
@@ -68,9 +68,9 @@ class RowBlock:
 
 
 class MinibatchRows:
-    """The rows of a table in batches of `size`, in standardised units or whatever is given.
+    """The rows of a table in batches of `size`, in standardised or given units.
 
-    `penalised` puts the penalty, if there is one, beside a batch's loss.
+    `penalised` adds the penalty, if there is one, to a batch's objective.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class MinibatchRows:
 
     @property
     def rounds(self) -> int:
-        """How many batches an epoch has."""
+        """Batches per epoch."""
         return -(-self.read.examples // self.size)
 
     def epoch(self, number: int) -> Iterator[MinibatchComparison]:
-        """Batches of `size` rows; the last has what is left."""
+        """Batches of `size` rows; the last has the remainder."""
         rng = np.random.default_rng([self.seed, number])
         if self.held is not None:
             yield from self._cut(self._mixed(self.held, rng), len(self.held))
@@ -119,11 +119,11 @@ class MinibatchRows:
         yield from self._cut(block, len(block))
 
     def at(self, step: int) -> MinibatchComparison:
-        """What a step sees, counted from 1, without taking those before it."""
+        """The batch of a step, counted from 1, without iterating over those before it."""
         epoch, before = divmod(step - 1, self.rounds)
         if self.held is None:
             return next(islice(self.epoch(epoch + 1), before, None))
-        # An epoch's order is kept: whoever asks for one of its steps will ask for others.
+        # Cache an epoch's order: its steps are usually requested together.
         if self._mixed_last is None or self._mixed_last[0] != epoch + 1:
             rng = np.random.default_rng([self.seed, epoch + 1])
             self._mixed_last = epoch + 1, self._mixed(self.held, rng)
@@ -131,7 +131,7 @@ class MinibatchRows:
         return self._seen(block.only(slice(before * self.size, (before + 1) * self.size)))
 
     def rowwise(self, *, usual: float) -> RowwiseCurvature:
-        """What the rows are one by one, in one pass."""
+        """Row-wise curvature bounds, in one pass."""
         largest = 0.0
         for part in self._parts() if self.held is None else [self.held]:
             squares = np.einsum("np,np->n", part.inputs, part.inputs) + self.model.intercept
@@ -140,7 +140,7 @@ class MinibatchRows:
 
     @property
     def order(self) -> str:
-        """In which order the rows come, in words."""
+        """The order of the rows, in words."""
         if not self.shuffle:
             return "in the table's order"
         if self.held is not None:

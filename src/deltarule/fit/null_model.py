@@ -1,8 +1,8 @@
-"""Guessing beside an offset: what rows say where no input may explain them.
+"""Null model: the best prediction without inputs, beside an offset if there is one.
 
-Without an offset guessing is the targets' mean. With one it is the best score that all rows share
-beside their own offsets: of counts, one rate for all, times each row's exposure. It is learnt as
-any weights are, by a model without inputs.
+Without an offset it is the targets' mean. With one it is the best common score added to each row's
+offset: of counts, one rate for all, times each row's exposure. It is fitted as an intercept-only
+model.
 
 Shapes: n rows, k outputs.
 """
@@ -23,20 +23,20 @@ from deltarule.rule.train import train
 from deltarule.solvers.newton import Newton
 
 MODEL = Linear()
-# From a start that is near; Newton's last step leaves about the square of this.
+# From a near start; Newton's last step leaves about the square of this.
 TOLERANCE = 1e-7
 STEPS = 40
 
 
 @dataclass
 class InterceptOnly:
-    """Rows without their inputs."""
+    """Rows without their inputs: an intercept-only design."""
 
     rows: RowSource
 
     @property
     def passes(self) -> int:
-        """How often all rows were gone over."""
+        """The number of passes made over all rows."""
         return self.rows.passes
 
     @property
@@ -56,7 +56,7 @@ def _bare(batch: Batch) -> Batch:
 
 @dataclass(frozen=True)
 class NullModel:
-    """The best score that all rows share beside their offsets, and how far off it is.
+    """The best common score beside the offsets, and its error.
 
     Shapes:  score (k,)
     """
@@ -67,7 +67,7 @@ class NullModel:
 
     @classmethod
     def of(cls, rows: RowSource, loss: Loss, first: Array) -> "NullModel":
-        """Of all rows, found from another score."""
+        """Fitted on all rows, from an initial score."""
         bare = InterceptOnly(rows)
         weights: Weights = {"weight": np.zeros((0, len(first))), "intercept": first}
         objective = PassObjective(bare, MODEL, loss)
@@ -82,9 +82,9 @@ class NullModel:
         targets: Sequence[int],
         spans: list[slice],
     ) -> tuple[Array, dict[int, Array]]:
-        """Each target's summed (prediction - target) ** 2 where other folds say what to guess.
+        """Each target's summed (prediction - target) ** 2 on held-out rows, fitted on the others.
 
-        And what each fold is guessed to be where its offsets are 0: (k,).
+        And each fold's prediction where the offset is 0: (k,).
         """
         problem = LinearProblem((), targets, True, {}, None)
         judge = CrossValidation(

@@ -1,4 +1,4 @@
-"""Names in settings: what other tools call a setting, and what cannot be the name of a column."""
+"""Checks of names in settings: names used by other tools, and what cannot be a column's name."""
 
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
@@ -29,7 +29,7 @@ OTHER_NAMES: Mapping[str, str] = {
 def misnamed(
     more: Collection[object], given: Collection[str], known: Collection[str]
 ) -> LearningError:
-    """What is wrong with settings of which some are unnamed, unknown, or needed and not there."""
+    """The error for settings that are unnamed, unknown, or required and missing."""
     if more:
         first = next(iter(more))
         said = f"{first!r} has no name: did you mean predict={first!r}?"
@@ -44,7 +44,7 @@ def misnamed(
 
 
 def check_names(settings: Mapping[str, object]) -> None:
-    """Refuse what is no name of a column where one is wanted, or a list of names.
+    """Refuse what cannot be a column's name where one is wanted, or a list of names.
 
     Errors:  LearningError
     """

@@ -1,4 +1,4 @@
-"""What learning came to, and how it is told: Outcomes become the Record that a model is.
+"""Outcome of a fit, and the conversion of outcomes to the Record that a model is.
 
 Targets that share a loss are learnt together and have one outcome.
 
@@ -43,10 +43,10 @@ from deltarule.tables.schema import Schema
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Summed delta ** 2 on rows not learnt from, and of guessing the mean of the others.
+    """Held-out errors: summed delta ** 2 on held-out rows, and that of the training mean.
 
-    `taught` are the weights that each fold was judged by, in the inputs' own units; beside offsets
-    `guesses` (k,) are what guessing predicts for it where they are 0.
+    `taught` are the fold weights, in the inputs' own units; with offsets, `guesses` (k,) are the
+    null model's predictions by fold where the offset is 0.
     Shapes:  errors, guessing: one for each target, in its `unit` squared
     """
 
@@ -61,7 +61,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a learner came to. Weights and their standard errors are in the inputs' own units.
+    """The result of a fit. Weights and their standard errors are in the inputs' own units.
 
     Shapes:  error (p, k), NaN where unknown; intercept_error (k,); fit one for each target;
              covariance (k, q, q), the intercept last, NaN where unknown
@@ -101,9 +101,9 @@ class Outcome:
 
 
 def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
-    """Everything about the model as checked, plain data.
+    """The model's record: validated, plain data.
 
-    Each outcome comes with the schema of the targets that it is of.
+    Each outcome comes with the schema of its targets.
     """
     schema = read.schema
     p = len(schema.inputs)
@@ -165,7 +165,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
 def _guesses(
     schema: Schema, outcomes: Sequence[tuple[Schema, Outcome]], means: Array
 ) -> list[float]:
-    """What guessing predicts, where the offset is 0 if there is one: the targets' means if not."""
+    """The null model's predictions, at an offset of 0 if there is one; else the targets' means."""
     found, spans = means.copy(), schema.target_spans()
     for part, outcome in outcomes:
         if outcome.guess is not None:
@@ -221,7 +221,7 @@ class _Told:
 def _identities(
     read: Read, whole: Moments, told: Mapping[str, _Told], loss_of: Mapping[str, str]
 ) -> list[str]:
-    """Targets that are exact sums of inputs."""
+    """Notes on targets that are exact sums of inputs."""
     spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
     p, found = len(read.schema.inputs), []
     for target, span in read.schema.target_spans().items():
@@ -375,7 +375,7 @@ def _held_out_by(read: Read) -> HeldOutBy:
 
 
 def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
-    """What standard errors make of rows that belong together."""
+    """A note on standard errors where rows form groups."""
     found = [one.clusters for one in outcomes if one.clusters is not None]
     group = read.plan.asked.group
     if found:

@@ -1,7 +1,7 @@
-"""Paths: a model's weights at one strength of a penalty after the other, and how each held out.
+"""Penalty paths: the weights at each strength of ridge or lasso, and their held-out errors.
 
 Under squared loss from the moments of one read, exact at every strength, with the knots of a lasso:
-the strengths at which an input joins those that have a weight, or leaves them.
+the strengths at which an input enters the active set or leaves it.
 
 Shapes: p inputs, s strengths.
 """
@@ -29,21 +29,21 @@ from deltarule.solvers.lasso_path import lasso_path
 from deltarule.tables.one_read import Read
 from deltarule.views import html, text
 
-# Strengths of a path: none, and so many, evenly in their logarithms.
+# Strengths of a path: 0, and so many, evenly spaced in their logarithm.
 STRENGTHS = 24
-# More weights than this do not fit a screen's width; the frame has them all.
+# Weights shown in text; the frame has them all.
 WEIGHTS_SHOWN = 6
 RIDGES = np.concatenate([[0.0], np.logspace(-5, 2, STRENGTHS)])
 
 
 @dataclass(frozen=True)
 class PenaltyPath:
-    """What each strength comes to. `chosen` is the row of the one that earns its place.
+    """A penalty path. `chosen` is the row of the strength that cross-validation chooses.
 
     `frame` has a row for each strength, the strongest first: ridge, lasso, held_out (typical error
     of squared loss, else the mean loss) with its standard_error, how many weights are not 0, the
     intercept and every weight in own units. `knots` has those of a lasso under squared loss, where
-    known: the strength, what turns, and how many weights there are below it.
+    known: the strength, the inputs that turn, and the number of weights below it.
     """
 
     frame: pl.DataFrame
@@ -53,7 +53,7 @@ class PenaltyPath:
 
     @property
     def verdict(self) -> str:
-        """Which strength held-out rows ask for."""
+        """The strength that cross-validation chooses, in words."""
         strength = self.frame[self.walked][self.chosen]
         what = f"{self.walked} {strength:.6g}" if strength else f"no {self.walked}"
         why = "better than none" if strength else "none is better"
@@ -61,14 +61,14 @@ class PenaltyPath:
 
     @property
     def shown(self) -> pl.DataFrame:
-        """What varies of ridge and lasso, the errors, and as many weights as fit a screen."""
+        """The frame cut to the screen: varying strengths, errors, and the first weights."""
         same = [name for name in ("ridge", "lasso") if self.frame[name].n_unique() == 1]
         kept = self.frame.drop(same)
         return kept.select(kept.columns[: 6 - len(same) + WEIGHTS_SHOWN])
 
     @property
     def more(self) -> int:
-        """How many weights the frame has beside those shown."""
+        """The number of weights in the frame beyond those shown."""
         return len([name for name in self.frame.columns[2:] if name not in self.shown.columns])
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class PenaltyPath:
 def path(table: Any, settings: Settings) -> PenaltyPath:
     """The weights at every strength of the ridge or lasso that is auto, and their held-out errors.
 
-    With `lasso="auto"` the lasso is walked, beside the ridge that is given or none; else the ridge.
+    With `lasso="auto"` the path is the lasso's, at the given ridge or none; else the ridge's.
 
     Errors:  as `learn`; LearningError where neither is auto, and for more than one output
 
@@ -110,7 +110,7 @@ def path(table: Any, settings: Settings) -> PenaltyPath:
 
 
 def _given(settings: Settings, name: str) -> Mapping[str | None, Strength]:
-    """The strengths that are given, none for what is auto."""
+    """The given strengths, 0 for what is auto."""
     rest = settings.rest(name)
     given: dict[str | None, Strength] = dict(settings.strengths(name).items())
     return {**given, None: 0.0 if rest == "auto" else rest}
@@ -159,7 +159,7 @@ def _in_steps(
 
 
 def _knots(strengths: Array, weight: Array, names: list[str]) -> pl.DataFrame:
-    """What turns at each knot: a weight leaves 0 below it, or ended there.
+    """The inputs that turn at each knot: a weight leaves 0 below it, or reached 0 there.
 
     Shapes:  strengths (m,), weight (m, p)
     """
@@ -198,7 +198,7 @@ def _told(
     if tried is not None:
         mean, error, chosen = tried.mean()[:, 0], tried.error()[:, 0], tried.chosen()
         if squared:
-            # The typical error is the root of the mean: so is its standard error, to first order.
+            # The typical error is the root of the mean: delta method for its standard error.
             error = error / np.where(mean > 0, 2 * np.sqrt(mean), 1.0)
             mean = np.sqrt(mean)
     columns: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Lasso, elastic net, strengths by column and ranges under squared loss: from the one read.
+"""Penalized least squares: lasso, elastic net, strengths by column and ranges, from one read.
 
     minimised: mean loss + sum(ridge * w ** 2) / 2 + sum(lasso * abs(w)),  loss = delta ** 2 / 2
 
@@ -24,7 +24,7 @@ from deltarule.tables.one_read import Read
 
 
 def solve_penalized(read: Read, asked: LinearProblem, penalties: Penalties) -> Outcome:
-    """The exact weights with these penalties, or those that held-out rows ask for."""
+    """The exact weights with these penalties, or with those that cross-validation chooses."""
     whole = total(read.folds)
     tried = cv_on(read, asked, penalties)
     chosen = 0 if tried is None else tried.chosen()
@@ -66,7 +66,7 @@ def best(asked: LinearProblem, moments: Moments, penalties: Penalties, choice: C
 
 
 def cv_on(read: Read, asked: LinearProblem, penalties: Penalties) -> CVResult | None:
-    """Every strength in question, on held-out rows; None where there are too few rows for that."""
+    """Cross-validation of every candidate strength; None where there are too few rows."""
     if not read.splits.of(read.folds):
         return None
 
@@ -80,7 +80,7 @@ def cv_on(read: Read, asked: LinearProblem, penalties: Penalties) -> CVResult | 
 def lassos_of(
     folds: Sequence[Moments], asked: LinearProblem, penalties: Penalties, *, count: int = STRENGTHS
 ) -> Array:
-    """None, and strengths from a thousandth of the one that leaves no weight up to that."""
+    """0, and a logarithmic grid from a thousandth of the strength that leaves no weight to it."""
     holds = penalties.holds(penalties.given.ridge).only(~asked.held)
     top = lasso_top(asked.free(total(folds)), holds=holds)
     return np.concatenate([[0.0], top * np.geomspace(LEAST, 1, count)])
@@ -89,7 +89,7 @@ def lassos_of(
 def cv_at(
     read: Read, asked: LinearProblem, penalties: Penalties, choices: Sequence[Choice]
 ) -> CVResult:
-    """These strengths on held-out rows, in this order."""
+    """Cross-validation of these strengths, in this order."""
     if len({choice.ridge for choice in choices}) == 1:
         lassos = np.array([choice.lasso for choice in choices])
         return _tried(read, asked, penalties, choices[0].ridge, lassos)
@@ -104,8 +104,8 @@ def _tried(
         read.folds, asked, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits
     )
     ridges = np.full(len(lassos), ridge)
-    least = np.zeros_like(path.guessing)
-    return CVResult(ridges, lassos, path.errors, path.rows, path.guessing, path.unit**2, least)
+    rows, least = path.rows[:, None], np.zeros_like(path.guessing)
+    return CVResult(ridges, lassos, path.errors, rows, path.guessing, path.unit**2, least)
 
 
 def _held_out(tried: CVResult, chosen: int, fold_weights: Mapping[int, Weights]) -> HeldOut:

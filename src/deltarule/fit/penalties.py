@@ -1,9 +1,9 @@
-"""Penalties as they were asked for: the strength and the range of each input, in which units.
+"""Penalties from settings: the strength and the range of each input, and their units.
 
     minimised: mean loss + sum(ridge * w ** 2) / 2 + sum(lasso * abs(w)),  low <= weight <= high
 
 w are the weights of standardised inputs, so that a strength means the same for all of them; ranges
-are for the weights that people see, in the columns' own units. The intercept has neither.
+are on weights in the columns' own units. The intercept has neither.
 
 Shapes: p inputs, k outputs.
 """
@@ -24,7 +24,7 @@ from deltarule.solvers.plateau import ReduceOnPlateau
 from deltarule.solvers.proximal import ProximalDescent, ProximalNewton
 from deltarule.views.format import number
 
-# There and back through units of spread 1 takes a rounding or two.
+# Converting to units of spread 1 and back takes a rounding or two.
 ROUNDING = 1e-15
 
 Names = Sequence[tuple[str, str | None]]
@@ -40,7 +40,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Strengths:
-    """A penalty's strengths: `own` (p,), NaN for inputs that have what the `rest` have.
+    """A penalty's strengths: `own` (p,), NaN for inputs that use the default of the `rest`.
 
     `said` are the strengths of single columns in words.
     """
@@ -51,7 +51,7 @@ class Strengths:
 
     @classmethod
     def of(cls, name: str, inputs: Names, settings: Settings) -> "Strengths":
-        """What settings ask of these inputs under this penalty's name."""
+        """The strengths that settings give these inputs for this penalty."""
         own, said = np.full(len(inputs), np.nan), []
         for column, strength in settings.strengths(name).items():
             own[at_name(column, inputs)] = strength
@@ -60,21 +60,21 @@ class Strengths:
 
     @property
     def auto(self) -> bool:
-        """Whether held-out rows are to choose it."""
+        """Whether cross-validation is to choose it."""
         return self.rest == "auto" and bool(np.isnan(self.own).any())
 
     def given(self) -> float:
-        """The strength of the rest, none where it is yet to be chosen."""
+        """The strength of the rest, 0 where it is yet to be chosen."""
         return 0.0 if self.rest == "auto" else float(self.rest)
 
     def each(self, rest: float) -> Array:
-        """Every input's strength."""
+        """Every input's strength, (p,)."""
         return np.where(np.isnan(self.own), rest, self.own)
 
 
 @dataclass(frozen=True)
 class Penalties:
-    """All that holds weights. `said` are the ranges in words."""
+    """All penalties and constraints on weights. `said` are the ranges in words."""
 
     ridge: Strengths
     lasso: Strengths
@@ -84,9 +84,9 @@ class Penalties:
 
     @classmethod
     def of(cls, inputs: Names, settings: Settings) -> "Penalties":
-        """What settings ask of these inputs.
+        """The penalties that settings give these inputs.
 
-        Errors:  LearningError for a name that is none of theirs, a range that holds no number
+        Errors:  LearningError for an unknown name, or an empty range
         """
         said = []
         low, high = np.full(len(inputs), -np.inf), np.full(len(inputs), np.inf)
@@ -110,36 +110,36 @@ class Penalties:
 
     @property
     def ranged(self) -> bool:
-        """Whether there are weights with a range to keep."""
+        """Whether any weight has a range."""
         return bool(np.any((self.low > -np.inf) | (self.high < np.inf)))
 
     @property
     def given(self) -> Choice:
-        """The strengths that were given, none where they are to be chosen."""
+        """The given strengths, 0 where they are to be chosen."""
         return Choice(self.ridge.given(), self.lasso.given())
 
     @property
     def auto(self) -> bool:
-        """Whether held-out rows are to choose a strength."""
+        """Whether cross-validation is to choose a strength."""
         return self.ridge.auto or self.lasso.auto
 
     @property
     def watched(self) -> "Penalties":
-        """The same for steps that are watched: they try no ridge by themselves."""
+        """The same for watched steps, which have no automatic ridge."""
         return replace(self, ridge=replace(self.ridge, rest=self.ridge.given()))
 
     def any(self, choice: Choice) -> bool:
-        """Whether anything holds weights."""
+        """Whether there is any penalty or range."""
         strengths = self.ridge.each(choice.ridge), self.lasso.each(choice.lasso)
         return self.ranged or any(bool(np.any(one > 0)) for one in strengths)
 
     def hold_all(self, choice: Choice) -> bool:
-        """Whether every weight is drawn to 0, so that none can grow without end."""
+        """Whether every weight is penalised, so that none can diverge by separation."""
         ridge, lasso = self.ridge.each(choice.ridge), self.lasso.each(choice.lasso)
         return bool(np.all((ridge > 0) | (lasso > 0)))
 
     def holds(self, ridge: float) -> Constraints:
-        """What holds weights beside the lasso of a path, for the moments."""
+        """Constraints beside the lasso of a path, for solvers on moments."""
         own = ~np.isnan(self.lasso.own)
         return Constraints(
             ridge=self.ridge.each(ridge),
@@ -158,7 +158,7 @@ class Penalties:
         start: Weights,
         frozen: Mapping[str, Mask] | None,
     ) -> Lasso:
-        """The penalty in the units that steps are taken in, where frozen weights keep their start.
+        """The penalty in the units of the steps; frozen weights keep their start.
 
         Shapes:  unit (p,): what own weights were multiplied by; spread (p,): the inputs' own
         """
@@ -179,7 +179,7 @@ class Penalties:
         return Lasso(lasso, Ridge(ridge[:, :1]), low, high)
 
     def within(self, weights: Weights) -> Weights:
-        """Own weights at the very ends of ranges that a change of units moved them from."""
+        """Own weights clipped to their ranges, which a change of units may miss by rounding."""
         if not self.ranged:
             return weights
         weight = weights["weight"]
@@ -188,7 +188,7 @@ class Penalties:
         return {**weights, "weight": weight}
 
     def named(self, choice: Choice) -> str:
-        """The kinds of what holds the weights, where anything does: ridge, lasso and ranges."""
+        """The kinds of penalties in use: ridge, lasso and ranges."""
         kinds = {
             "ridge": bool(np.any(self.ridge.each(choice.ridge) > 0)),
             "lasso": bool(np.any(self.lasso.each(choice.lasso) > 0)),
@@ -198,7 +198,7 @@ class Penalties:
         return f"{', '.join(most)} and {last}" if most else last
 
     def words(self, choice: Choice, loss: str) -> str:
-        """What is minimised, in full; empty where that is the loss alone."""
+        """The objective in full, in words; empty where it is the loss alone."""
         if not self.any(choice):
             return ""
         parts = ["half the mean squared error" if loss == "squared" else f"mean {loss} loss"]
@@ -214,7 +214,7 @@ class Penalties:
 
 
 def at_name(name: str, inputs: Names) -> list[int]:
-    """Where the inputs stand that are called by their column, or column=level.
+    """The positions of the inputs named by their column, or column=level.
 
     Errors:  LearningError where there are none
     """
@@ -228,9 +228,9 @@ def at_name(name: str, inputs: Names) -> list[int]:
 
 
 def proximal(learner: Learner, penalty: Lasso) -> Learner:
-    """The learner that takes the same steps and meets a penalty with kinks and ranges.
+    """The proximal version of a learner, for a penalty that is not smooth.
 
-    Errors:  LearningError for one that cannot
+    Errors:  LearningError for a learner that has none
     """
     if isinstance(learner, ReduceOnPlateau) and isinstance(learner.learner, Descent):
         return replace(learner, learner=ProximalDescent(learner.alpha, penalty))

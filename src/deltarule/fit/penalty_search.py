@@ -1,13 +1,13 @@
-"""Penalties of losses that are learnt in steps, tried on rows held out: which earns its place.
+"""Penalty search for iterative fits: cross-validated loss along a path of strengths.
 
-Each fold's weights are learnt without it at one strength after the other, from the strongest to
-none, each from where the last one ended: a step or two of Newton's for each. Of many rows a sample
-is asked, since what a penalty can do for held-out rows shrinks as rows are added:
+For each fold the training rows are fitted at one strength after the other, from the strongest to 0,
+each warm-started from the last: a Newton step or two each. Of many rows a sample is used, since the
+gain from a penalty shrinks with the number of rows:
 
     ridge = ridge of the sample * its rows / all rows;  lasso = lasso * sqrt(its rows / all rows)
 
-so that a ridge says as much beside the sum of the losses as it did, and a lasso, which is held
-against slopes, as much as noise does.
+so that ridge keeps its size relative to the summed loss, and lasso, a threshold on gradients, its
+size relative to their noise.
 
 Shapes: p inputs, k outputs. Weights are in standardised units.
 """
@@ -34,22 +34,22 @@ from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.solvers.proximal import ProximalNewton
 
-# Asking n rows for the curvature of q weights costs n * q ** 2: not more than this at a time, which
-# takes some 5 ms, nor more rows than these; but at least so many for each weight.
+# A Hessian of q weights on n rows costs n * q ** 2: at most WORK, which takes some 5 ms, and
+# MOST_ROWS; but at least ROWS_EACH for each weight.
 WORK, MOST_ROWS, ROWS_EACH = 50_000_000, 10_000, 5
-# A step from one strength to the next is over when so much of the slope it began with is left.
+# Converged at a strength when this share of its first gradient is left.
 LEFT, STEPS = 1e-3, 30
-# The same where the weights are to be seen.
+# The same where the weights are shown.
 SURE = 1e-9
-# Strengths of a lasso that are tried, beside none.
+# Strengths of a lasso on the grid, besides 0.
 LASSOS = 20
 
 
 @dataclass(frozen=True)
 class PenaltySearch:
-    """Rows in folds, and how they are learnt: what it takes to try a penalty.
+    """Rows by fold, and how to fit them, for evaluating penalties.
 
-    `losses` are those of the targets and `spans` where their outputs stand; `loss` is all of them.
+    `losses` are the targets' and `spans` the slices of their outputs; `loss` is all of them.
     """
 
     folds: Mapping[int, Batch]
@@ -64,18 +64,18 @@ class PenaltySearch:
 
     @property
     def each(self) -> float:
-        """What the rows that are asked count for."""
+        """The total row weight of the sample."""
         return sum(float(batch.each.sum()) for batch in self.folds.values())
 
     def tried(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> CVResult:
-        """Each penalty on the rows of each fold, learnt without them, in the order given."""
+        """Cross-validated loss of each penalty, in the order given."""
         order = sorted(
             range(len(penalties)),
             key=lambda at: (-penalties[at][0].ridge, -penalties[at][0].lasso),
         )
         splits = [split for split in self.splits.of(self.moments) if split.judged in self.folds]
         errors = np.full((len(penalties), len(splits), len(self.spans)), np.inf)
-        guessing, least = np.zeros((2, len(splits), len(self.spans)))
+        guessing, least, counted = np.zeros((3, len(splits), len(self.spans)))
         for column, split in enumerate(splits):
             frozen = self.problem.frozen_on(total([self.moments[one] for one in split.learnt]))
             learnt, rows = self.first, self._rows(split)
@@ -83,6 +83,7 @@ class PenaltySearch:
             guess = self._guess(rows)
             guessing[column] = [one.off(self.model, guess) for one in judged]
             least[column] = [one.least for one in judged]
+            counted[column] = [float(one.rows.each.sum()) for one in judged]
             for at in order:
                 learnt = self._learnt(learnt, rows, penalties[at][1], frozen)
                 with np.errstate(all="ignore"):
@@ -91,14 +92,14 @@ class PenaltySearch:
             np.array([choice.ridge for choice, _ in penalties]),
             np.array([choice.lasso for choice, _ in penalties]),
             errors,
-            np.array([float(self.folds[split.judged].each.sum()) for split in splits]),
+            counted,
             guessing,
             np.ones(len(self.spans)),
             least,
         )
 
     def weights(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[Weights]:
-        """What all rows come to with each penalty."""
+        """The weights on all folds together with each penalty."""
         rows = self._asked(Batch.joined(list(self.folds.values())))
         learnt, found = self.first, dict[int, Weights]()
         for at in sorted(
@@ -110,14 +111,14 @@ class PenaltySearch:
         return [found[at] for at in range(len(penalties))]
 
     def lassos(self, none: Lasso, strong: Lasso) -> Array:
-        """None, and strengths up to the one that leaves no weight to penalised inputs.
+        """0, and strengths up to the one that leaves penalised inputs no weight.
 
-        `none` has a strength of 0 and `strong` one of 1 where held-out rows are to choose.
+        `none` has a strength of 0 and `strong` one of 1 where the strength is to be chosen.
         """
         chosen = np.broadcast_to(strong.strength > none.strength, none.strength.shape)
         rows = Batch.joined(list(self.folds.values()))
         objective = Penalised(self._asked(rows), none)
-        # So strong a lasso that it leaves nothing: what is left of the slope there is the top.
+        # At zero penalised weights the largest gradient is the smallest such strength.
         slope = objective(none.prox(self.first, 0.0)).average().weight_delta["weight"]
         most = 100 * float(np.max(np.abs(slope), initial=0.0)) + 1.0
         above = Lasso(np.where(chosen, most, none.strength), none.ridge, none.low, none.high)
@@ -145,7 +146,7 @@ class PenaltySearch:
         *,
         sure: bool = False,
     ) -> Weights:
-        """The best weights with this penalty, or where they have no end some on their way."""
+        """The weights at the optimum with this penalty, or on their way where there is none."""
         kinks = penalty if isinstance(penalty, Lasso) and penalty.kinked else None
         learner: Learner = Newton() if kinks is None else ProximalNewton(kinks)
         first = weights if kinks is None else kinks.prox(weights, 0.0)
@@ -165,14 +166,14 @@ class PenaltySearch:
         return step.weights if settled else best
 
     def _guess(self, rows: Rows) -> Weights:
-        """The score that is the mean's for all rows."""
+        """Null-model weights: every score is the link of the mean."""
         none = {name: np.zeros_like(array) for name, array in self.first.items()}
         if "intercept" in none:
             none["intercept"] = finite_score(self.loss, _mean(rows)[None])[0]
         return none
 
     def _judged(self, batch: Batch, rows: Rows) -> list["_Judged"]:
-        """The rows that each target is judged by: those of a kind that is learnt from."""
+        """Each target's test rows, without those with levels that training rows lack."""
         mean = _mean(rows)
         return [
             _Judged(batch.only(~ruled_out(loss, mean[span], batch.targets[:, span])), loss, span)
@@ -190,11 +191,11 @@ class _Judged:
 
     @property
     def least(self) -> float:
-        """The least that their summed loss could be."""
+        """The saturated loss, summed."""
         return float(self.rows.each @ self.loss.saturated(self.rows.targets[:, self.span]))
 
     def off(self, model: Linear, weights: Weights) -> float:
-        """How far the summed loss of these weights is above the least."""
+        """The excess of the summed loss at these weights over the saturated loss."""
         scores = self.rows.scores(model, weights)[:, self.span]
         targets = self.rows.targets[:, self.span]
         return float(
@@ -212,9 +213,9 @@ def _mean(rows: Rows) -> Array:
 def search_penalty(
     search: PenaltySearch, penalties: Penalties, penalty: Callable[[Choice], Lasso]
 ) -> CVResult | None:
-    """The penalties in question, tried; None where no rows can be held out.
+    """The candidate penalties with their cross-validated loss; None where no rows can be held out.
 
-    `penalty` is that of a choice, in standardised units.
+    `penalty` makes a candidate's penalty, in standardised units.
     """
     if not search.splits.of(search.moments):
         return None
@@ -231,12 +232,12 @@ def search_penalty(
 
 
 def for_all(choice: Choice, share: float) -> Choice:
-    """What was chosen on a share of the rows, for all of them."""
+    """A choice made on a share of the rows, rescaled for all of them."""
     return Choice(choice.ridge * share, choice.lasso * float(np.sqrt(share)))
 
 
 def sampled(rows: RowSource, examples: int, weights: int) -> dict[int, Batch]:
-    """Rows by their fold, so many as a search can ask at little cost, drawn evenly.
+    """A random sample of rows by fold, of a size that a search can afford.
 
     Shapes:  weights is p + 1
     """
@@ -245,7 +246,7 @@ def sampled(rows: RowSource, examples: int, weights: int) -> dict[int, Batch]:
     def drawn(batch: Batch) -> ByFold[list[Batch]]:
         found = ByFold[list[Batch]]()
         for fold, span in batch.folds.items():
-            # The same rows of each block, whoever asks first; a copy, as blocks share their memory.
+            # Seeded by the fold alone: deterministic. Copied, as blocks share their memory.
             part, rng = batch.only(span), np.random.default_rng(fold)
             found[fold] = [part.only(rng.random(len(part)) < min(1.0, most / examples))]
         return found

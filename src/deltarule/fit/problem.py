@@ -1,7 +1,7 @@
-"""Task: what is to be learnt in steps, in which units, with what held, and who answers.
+"""The problem of an iterative fit: standardised data, penalties, constraints and objective.
 
-It chooses what steps stand on: the units (standardised, or the inputs as they stand), the rows or
-the moments that are asked, the penalty, the batches, the start.
+It chooses the units of the steps (standardised, or inputs as they stand), the objective's source
+(rows or moments), the penalty, the minibatches and the start.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,14 +34,14 @@ from deltarule.solvers.least_squares import solve
 from deltarule.solvers.penalty import Lasso, Penalised
 from deltarule.tables.one_read import Read
 
-# Residuals this small beside the targets are rounding.
+# Residuals this small relative to the targets are rounding.
 MET = 1e-13
 
 
 class FitProblem:
-    """What steps stand on; it changes only where a loss or a penalty is found with the weights.
+    """The objective and start of an iterative fit; its losses and penalty may be set while fitting.
 
-    With a `choice` the penalties have these strengths; without, held-out rows may choose them.
+    With a `choice` the penalties have these strengths; without, cross-validation may choose them.
     """
 
     def __init__(
@@ -82,38 +82,38 @@ class FitProblem:
         self.batches = self._batches()
 
     def _standard(self) -> Standardization:
-        """The units that steps are taken in: with an explicit alpha, the inputs as they stand."""
+        """The units of the steps: with an explicit alpha, the inputs as they stand."""
         p = len(self.problem.mean)
         if self.settings.alpha is not None:
             return Standardization(np.zeros(p), np.ones(p))
-        # A frozen intercept means the one people see, so the inputs must keep their own zero.
+        # A frozen intercept is one of inputs measured from zero, so these must not be centred.
         held = self.frozen is not None and bool(self.frozen.get("intercept", np.zeros(1)).any())
         return Standardization.of(self.problem, centre=not held)
 
     @property
     def as_it_stands(self) -> LeastSquares:
-        """The problem of inputs that are measured from zero."""
+        """The least-squares problem of inputs measured from zero."""
         return self.asked.as_it_stands(total(self.read.folds))
 
     @property
     def outward(self) -> Standardization:
-        """The way from standardised weights to those of inputs that are measured from zero."""
+        """The map from standardised weights to those of inputs measured from zero."""
         centre = self.read.centre
         return self.standard if centre is None else self.standard.moved(centre)
 
     def shown(self, weights: Weights) -> Weights:
-        """Own weights as people see them: of inputs that are measured from zero."""
+        """Own weights as users see them: of inputs measured from zero."""
         centre = self.read.centre
         return weights if centre is None else from_zero(weights, centre)
 
     @property
     def loss(self) -> Loss:
-        """What all outputs are learnt with."""
+        """The loss of all outputs."""
         return together(self.losses)
 
     @property
     def squared(self) -> bool:
-        """Whether the loss is squared, which moments answer for."""
+        """Whether the loss is squared, so that moments suffice."""
         return self.settings.losses[0] == "squared"
 
     def _check_targets(self) -> None:
@@ -143,7 +143,7 @@ class FitProblem:
         return RowPass(self.read, self.standard)
 
     def _check_auto(self) -> None:
-        """Errors: LearningError where held-out rows are to choose a lasso for a loss in rounds."""
+        """Errors: LearningError where a lasso is to be chosen for a loss that is smoothed."""
         if self.settings.rest("lasso") == "auto":
             raise LearningError(
                 f"{self.losses[0].name} loss takes no lasso of auto: name a strength, such as "
@@ -151,7 +151,7 @@ class FitProblem:
             )
 
     def _guessing(self) -> NullModel | None:
-        """Guessing beside offsets; where targets are measured from them it is their mean."""
+        """The null model beside offsets; None where it is the mean."""
         offset = self.read.schema.offset
         if offset is None or self.read.plan.asked.shifted:
             return None
@@ -163,7 +163,7 @@ class FitProblem:
         return NullModel.of(self.rows, self.loss, first)
 
     def _rounds(self) -> SmoothedRounds:
-        """Rounds of learning. Errors: LearningError where several targets need several spreads."""
+        """Rounds of smoothing. Errors: LearningError where several targets need several scales."""
         if len(self.losses) > 1 and hasattr(self.losses[0], "spread"):
             raise LearningError(
                 f"{self.losses[0].name} loss measures one target's residuals: predict one column"
@@ -172,7 +172,7 @@ class FitProblem:
         return SmoothedRounds(self.rows, self.model, self.losses, self.penalty)
 
     def _measure(self, rounds: SmoothedRounds) -> None:
-        """The losses of the first round; learners other than Newton know no other."""
+        """The losses of the first round; learners other than Newton use no other."""
         if self.settings.chosen == "newton":
             rounds.measure(self.first(), first=True)
         else:
@@ -182,7 +182,7 @@ class FitProblem:
         self.losses = rounds.losses
 
     def check_spread(self, losses: Sequence[Loss]) -> None:
-        """Errors: TargetError where residuals are too small to measure outliers by."""
+        """Errors: TargetError where residuals are too small for a robust scale."""
         for loss, target in zip(losses, self.read.schema.targets, strict=True):
             size = max(abs(target.low), abs(target.high))
             if getattr(loss, "spread", np.inf) <= MET * size:
@@ -201,9 +201,9 @@ class FitProblem:
         return objective if self.penalty is None else Penalised(objective, self.penalty)
 
     def _penalties(self) -> Penalties:
-        """What was asked for. Steps that are there to be watched try no ridge by themselves.
+        """The penalties of the settings. Watched steps have no automatic ridge.
 
-        Nor do losses that are learnt in rounds, whose unit would change with the ridge.
+        Nor do losses with smoothing rounds, whose unit would change with the ridge.
         """
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
         newton = not self.squared and self.settings.chosen == "newton"
@@ -212,22 +212,22 @@ class FitProblem:
         return penalties.watched
 
     def take(self, choice: Choice) -> None:
-        """Let these strengths hold the weights from here on."""
+        """Use these strengths from here on."""
         self._hold(choice)
         self.objective = self._objective()
 
     def _hold(self, choice: Choice) -> None:
-        """Let these strengths hold the weights, in the units that steps are taken in."""
+        """Use these strengths, in the units of the steps."""
         self.choice, self.penalty = choice, None
         if self.penalties.any(choice):
             penalty = self.held_by(choice)
             self.penalty = penalty if penalty.kinked else penalty.ridge
 
     def held_by(self, choice: Choice) -> Lasso:
-        """What these strengths are in the units that steps are taken in."""
+        """The penalty with these strengths, in the units of the steps."""
         return self.penalties.penalty(
             choice,
-            # Strengths are for standardised inputs, whatever units the steps are taken in.
+            # Strengths are for standardised inputs, whatever the units of the steps.
             unit=self.standard.spread,
             spread=self.problem.spread,
             start=self.standard.into(self.start),
@@ -235,7 +235,7 @@ class FitProblem:
         )
 
     def _choose(self) -> None:
-        """Take the strengths that held-out rows ask for."""
+        """Choose the strengths by cross-validation."""
         if self.rows is None or self.squared:
             self.tried = cv_on(self.read, self.asked, self.penalties)
             self.share = 1.0
@@ -250,7 +250,7 @@ class FitProblem:
             self._hold(for_all(self.tried.choice(self.tried.chosen()), self.share))
 
     def search(self, rows: RowSource) -> PenaltySearch:
-        """Held-out rows that penalties can be tried on."""
+        """The penalty search over these rows' folds."""
         source = RowPass(self.read.of_sample(), self.standard) if self.read.sample else rows
         examples = sum(frame.height for frame in self.read.sample) or self.read.examples
         return PenaltySearch(
@@ -270,11 +270,11 @@ class FitProblem:
 
     @property
     def kinks(self) -> Lasso | None:
-        """The penalty where it has kinks or ranges, which the learner must meet."""
+        """The non-smooth part of the penalty; needs a proximal step."""
         return self.penalty if isinstance(self.penalty, Lasso) else None
 
     def _batches(self) -> MinibatchRows | None:
-        """The rows in batches; None where a step sees them all."""
+        """The rows in minibatches; None for full-batch steps."""
         settings = self.settings
         if settings.batch == "all" or settings.batch >= self.read.examples:
             return None
@@ -290,22 +290,22 @@ class FitProblem:
         )
 
     def rowwise(self) -> RowwiseCurvature:
-        """What the rows are one by one."""
+        """Row-wise curvature bounds."""
         assert self.batches is not None, "only batches are of some rows"
         squared = self.standard.problem(self.problem).hessian()[:1] / self.problem.rows
         return self.batches.rowwise(usual=alpha_range_of(squared).largest)
 
     def first(self) -> Weights:
-        """The start in the units of the steps; an intercept left open, at the mean's score."""
+        """The start in the units of the steps; a free intercept starts at the link of the mean."""
         first = dict(self.standard.into(self.start))
         unset = self.frozen is None and not any(array.any() for array in self.start.values())
         if not self.squared and unset and "intercept" in first:
             first["intercept"] = self.mean_score()
-        # A step of no length shrinks nothing: it only brings weights into their ranges.
+        # A proximal step of length 0 only clips weights to their ranges.
         return first if self.kinks is None else self.kinks.prox(first, 0.0)
 
     def mean_score(self) -> Array:
-        """The score whose prediction is the targets' mean, or their middle, (k,).
+        """The link of the targets' mean (or of their centre), (k,).
 
         Errors:  TargetError when that is infinite
         """
@@ -329,8 +329,8 @@ class FitProblem:
         return score
 
     def own(self, weights: Weights) -> Weights:
-        """Weights in the inputs' own units, frozen ones as they were given to the last bit."""
-        # Weights that exploded overflow here, which is said in words.
+        """Weights in the inputs' own units; frozen ones exactly as given."""
+        # Diverged weights overflow here, which is reported in words.
         with np.errstate(all="ignore"):
             own = self.penalties.within(self.standard.out(weights))
         if self.frozen is None:
@@ -338,7 +338,7 @@ class FitProblem:
         return {n: np.where(self.frozen[n], self.start[n], a) for n, a in own.items()}
 
     def fitting(self, losses: Sequence[Loss]) -> DevianceSums:
-        """How rows fit; without offsets and kinks the best score for all is that of the mean."""
+        """Deviance sums; without offsets and smoothing the null score is the link of the mean."""
         assert self.rows is not None, "losses other than squared need rows"
         if self.guessing is not None:
             null = self.guessing.score
@@ -349,7 +349,7 @@ class FitProblem:
         return DevianceSums(self.model, losses, self.spans, null)
 
     def looking(self, losses: Sequence[Loss], near: float = 0.0) -> CachedObjective:
-        """The rows as an objective that near the end looks at all there is to know of them."""
+        """The objective that caches its final pass, with the fit metrics."""
         assert self.rows is not None, "losses other than squared need rows"
         fit, trials = self.fitting(losses).sums, self.read.plan.trials
         return CachedObjective(self.rows, self.model, self.loss, fit, near, trials)

@@ -1,14 +1,14 @@
-"""Standard errors that hold where rows stray unequally: the sandwich, from one more pass over rows.
+"""Robust standard errors under heteroscedasticity: the sandwich, from one more pass over rows.
 
-    variance = bread @ meat @ bread,  bread = inv(curvature),  meat = sum of slope @ slope.T
-    slope of a row = delta * input, its part of the weight_delta
+    variance = bread @ meat @ bread,  bread = inv(hessian),  meat = sum of score @ score.T
+    score of a row = delta * input, its part of the weight_delta
 
     HC0  as above                               HC2  delta / sqrt(1 - h)
     HC1  times rows / (rows - weights)          HC3  delta / (1 - h), nearly the jackknife
-    h, a row's leverage = input @ bread @ input * slope of delta
+    h, a row's leverage = input @ bread @ input * hessian of its loss
 
-Moments cannot tell: the meat holds products of four values of a row. `robust` is HC3, which is the
-safest with few rows, and HC1 for classes, of which a row has no single leverage.
+Moments do not suffice: the meat has products of four values of a row. `robust` is HC3, the safest
+with few rows, and HC1 for classes, where a row has no single leverage.
 
 Shapes: n rows, q = inputs free to learn + intercept, k outputs; b blocks of c coupled outputs,
 m = c * q, outputs in order and within them weights; c is 1 but for classes.
@@ -29,16 +29,16 @@ from deltarule.moments.standardize import Standardization
 from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 
-# A row with this leverage is met exactly whatever its target: it says nothing of how rows stray.
+# A row with this leverage is fitted exactly whatever its target: its residual says nothing.
 MET = 1 - 1e-10
 
 
 @dataclass(frozen=True)
 class ScoreRows:
-    """Rows for the meat: design (n, q), delta (n, k), what each counts for (n,).
+    """Rows for the meat: design (n, q), delta (n, k), row weights (n,).
 
-    `bend` (n, k) is how fast the row's delta is expected to change with its score; None for 1.
-    `clusters` (n,) says which rows belong together; None where each stands alone.
+    `bend` (n, k) is the expected derivative of delta in the score; None for 1. `clusters` (n,) is
+    each row's cluster; None where rows are independent.
     """
 
     design: Array
@@ -49,9 +49,9 @@ class ScoreRows:
 
 
 def kind_of(errors: str, *, coupled: bool) -> str:
-    """The kind that is meant, robust being the one that suits.
+    """The kind of standard errors; `robust` is replaced by the suitable one.
 
-    Errors:  LearningError for a kind that classes have not
+    Errors:  LearningError for a kind that is undefined for classes
     """
     if coupled and errors in ("HC2", "HC3"):
         raise LearningError(f"{errors} is not defined for classes: choose robust, HC0 or HC1")
@@ -72,9 +72,9 @@ def robust_covariance(
 ) -> Array:
     """The covariance of own weights, the intercept last; NaN where the bread is not finite.
 
-    `hat` is the bread that leverage is measured with, where that is another one. `sums` is where
-    those of clusters are kept.
-    Shapes:  bread, hat (b, m, m), inverse curvatures summed over rows -> (k, q, q)
+    `hat` is the bread for the leverage, where that is another one. `sums` accumulates the scores
+    of clusters.
+    Shapes:  bread, hat (b, m, m), inverses of the Hessian summed over rows -> (k, q, q)
     """
     jacobian = standard.jacobian(intercept=intercept)
     q, blocks = len(jacobian), len(bread)
@@ -97,7 +97,7 @@ def robust_covariance(
     if kind == "HC1":
         meat *= count / (count - weights) if count > weights else np.nan
     if sums is not None:
-        # Outputs that do not sway each other have a block each, on the diagonal.
+        # Uncoupled outputs have a block each, on the diagonal.
         whole = sums.meat(kind, rows=count, weights=weights)
         width = coupled * q
         meat = np.array(
@@ -107,7 +107,7 @@ def robust_covariance(
 
 
 def _scores(part: ScoreRows, blocks: int, coupled: int) -> Array:
-    """Each row's part of the weight_delta: (n, b, c * q)."""
+    """Each row's score contribution, its part of the weight_delta: (n, b, c * q)."""
     n, q = part.design.shape
     delta = part.delta.reshape(n, blocks, coupled, 1)
     scores: Array = (delta * part.design[:, None, None, :]).reshape(n, blocks, coupled * q)
@@ -134,7 +134,7 @@ def errors_of(covariance: Array) -> Array:
 
 
 def _stretch(part: ScoreRows, hat: Array, block: int, kind: str) -> Array:
-    """What each row's delta is to be multiplied with: it would be larger had it not been learnt."""
+    """Each row's leverage correction of delta (HC2, HC3)."""
     leverage = leverages(part.design, hat, None if part.bend is None else part.bend[:, block])
     left = np.where(leverage < MET, 1 - leverage, np.inf)
     stretched: Array = 1 / np.sqrt(left) if kind == "HC2" else 1 / left
@@ -142,7 +142,7 @@ def _stretch(part: ScoreRows, hat: Array, block: int, kind: str) -> Array:
 
 
 def score_rows(rows: RowSource, model: Linear, loss: Loss, weights: Weights) -> Iterator[ScoreRows]:
-    """What every row says to these weights."""
+    """Scores of every row at these weights, in batches."""
     for batch in rows.batches():
         scores = batch.scores(model, weights)
         bend = loss.hessian(scores)
@@ -156,7 +156,7 @@ def score_rows(rows: RowSource, model: Linear, loss: Loss, weights: Weights) -> 
 
 
 def some_at_a_time(rows: Iterable[ScoreRows]) -> Iterator[ScoreRows]:
-    """Rows some at a time, so that nothing large is made of them."""
+    """Rows in smaller pieces, to bound memory."""
     for part in rows:
         for start in range(0, len(part.each), 8192):
             at = slice(start, start + 8192)

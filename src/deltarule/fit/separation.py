@@ -1,12 +1,12 @@
-"""Runaway: where no finite weights are best, and whose growth without end would be the answer.
+"""Separation: the maximum likelihood estimate does not exist, as some weights grow without end.
 
-Where classes are told apart perfectly, or a level has no count but 0, there is a way along which
-no row's loss ever rises and some row's always falls. Newton's last steps then are all alike: each
-goes along that way, moves those rows' scores by about 1, and divides what they leave of the
-gradient by about e. Elsewhere the steps shrink to nothing, faster and faster.
+Where classes are separable, or a level has no count but 0, there is a direction in which no row's
+loss ever rises and some row's always falls. Newton's last steps then are all alike: each goes along
+that direction, moves those rows' scores by about 1, and divides what they leave of the gradient by
+about e. Otherwise steps shrink to nothing, quadratically.
 
-Maths:   loss(score + far * move) never rises with far: its slope, delta . move, is not above 0
-Shapes:  n rows, p inputs, k outputs. Weights and ways are in the units of the rows.
+Maths:   loss(score + far * move) never rises with far: its derivative, delta . move, is <= 0
+Shapes:  n rows, p inputs, k outputs. Weights and directions are in the units of the rows.
 Source:  Albert & Anderson 1984, on the existence of maximum likelihood estimates; Konis 2007
 """
 
@@ -22,32 +22,32 @@ from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step
 
-# A gradient this small beside that of the start is rounding, or that of weights running away.
+# A gradient this small relative to the start's is rounding, or a sign of separation.
 VANISHED = 1e-9
-# A step that arrives moves scores by far less than this, one that runs away by about 1.
+# A converging step moves scores by far less than this, one of separation by about 1.
 MOVES = 0.1
-# A step this short in standardised units moves no row by much, so none need be asked.
+# A step this short in standardised units moves no score by much: no pass is needed.
 STILL = 1e-5
-# A row that moves less beside them stays.
+# A row whose score moves less than this share of the largest does not move.
 SLIGHT = 1e-3
-# So many steps further, a row with something to say against the way says it. Where a class is all
-# but impossible, what its scores do there says nothing, until millions of steps further.
+# So many steps further, a row whose loss would rise shows it. Where a class is all but impossible
+# its scores show nothing until millions of steps further.
 FAR = 10.0
-# What rounding leaves of moves that should be 0, beside the targets.
+# Rounding of moves that should be 0, relative to the targets.
 ROUNDING = 1e-5
-# Weights that grow at less than a tenth of the fastest one's pace only follow it.
+# Weights that grow at less than a tenth of the fastest rate only follow it.
 LEADS = 0.1
 NAMED = 5
 
 
 def vanished(step: Step, start: Step) -> bool:
-    """Whether next to nothing is left of the gradient that the first step had."""
+    """Whether the gradient has vanished relative to the first step's."""
     return gradient(step) <= VANISHED * gradient(start)
 
 
 @dataclass(frozen=True)
 class Separation:
-    """The inputs whose weights would grow without end, and how many rows that brings nearer."""
+    """Inputs whose weights diverge, and how many rows that fits better and better."""
 
     names: Sequence[str]
     rows: float
@@ -64,9 +64,9 @@ class Separation:
         loss: Loss,
         inputs: Sequence[tuple[str, str | None]],
     ) -> Self | None:
-        """From the way of Newton's last step; None where it leads to finite weights.
+        """From the direction of Newton's last step; None where it leads to finite weights.
 
-        It asks the rows once, unless the step was next to nothing.
+        One pass over the rows, unless the step was negligible.
         """
         if sum(float(np.abs(array).sum()) for array in way.values()) < STILL:
             return None

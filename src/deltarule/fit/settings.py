@@ -1,4 +1,4 @@
-"""Settings of learning: all of them in one place, with what each means, checked once."""
+"""Settings of learning: all of them in one place, each with its text, validated once."""
 
 import ast
 import inspect
@@ -257,12 +257,12 @@ class Settings:
 
     @property
     def most_steps(self) -> int:
-        """The most steps on all rows."""
+        """The limit on full-batch steps."""
         return MOST_STEPS if self.steps is None else self.steps
 
     @property
     def targets(self) -> list[str]:
-        """The columns to predict, also where it is one."""
+        """The target columns, as a list."""
         return names_in(self.predict)
 
     @property
@@ -281,23 +281,23 @@ class Settings:
 
     @property
     def positives(self) -> list[str]:
-        """The weights that may not be below 0, also where it is one."""
+        """The weights constrained to be non-negative, as a list."""
         return names_in(self.positive)
 
     @property
     def frozen(self) -> Mapping[str, float | None]:
-        """Which weights are frozen, and at which value where one is given."""
+        """The frozen weights, and their values where given."""
         if isinstance(self.freeze, Mapping):
             return self.freeze
         return dict.fromkeys([self.freeze] if isinstance(self.freeze, str) else self.freeze)
 
     @property
     def ranges(self) -> Mapping[str, tuple[float | None, float | None]]:
-        """The ranges of weights, also where there are none."""
+        """The ranges of weights; empty where there are none."""
         return self.between or {}
 
     def rest(self, name: str) -> Strength:
-        """The strength of ridge or lasso for all columns that have none of their own."""
+        """The ridge or lasso strength of all columns that have none of their own."""
         return 0.0 if name == "ridge" and self.tries_no_ridge else self._rest(name)
 
     def _rest(self, name: str) -> Strength:
@@ -308,11 +308,11 @@ class Settings:
 
     @property
     def tries_no_ridge(self) -> bool:
-        """Whether standard errors were asked for, which are not known beside a chosen ridge."""
+        """Whether standard errors were requested, which are unknown beside a chosen ridge."""
         return self.kind_of_errors != "classical" and self._rest("ridge") == "auto"
 
     def strengths(self, name: str) -> Mapping[str, float]:
-        """The strengths of ridge or lasso that columns have of their own."""
+        """The ridge or lasso strengths of single columns."""
         given = getattr(self, name)
         return (
             {c: s for c, s in given.items() if c is not None} if isinstance(given, Mapping) else {}
@@ -320,13 +320,13 @@ class Settings:
 
     @property
     def kinked(self) -> bool:
-        """Whether weights may be held at zero or in a range, which plain steps do not do."""
+        """Whether a lasso or ranges may be in use, which need a proximal learner."""
         lasso = self.rest("lasso") != 0 or any(self.strengths("lasso").values())
         return lasso or bool(self.positives or self.between)
 
     @property
     def held(self) -> bool:
-        """Whether more than one strength of ridge for all is to hold weights."""
+        """Whether there are penalties or ranges beyond one ridge strength for all."""
         return self.kinked or bool(self.strengths("ridge") or self.strengths("lasso"))
 
     @property
@@ -336,17 +336,17 @@ class Settings:
 
     @property
     def kind_of_errors(self) -> str:
-        """The standard errors: those of clusters where a column of them is named."""
+        """The kind of standard errors: cluster-robust where a cluster column is named."""
         return "cluster" if self.cluster and self.errors == "classical" else self.errors
 
     @property
     def clusters(self) -> str | None:
-        """What says which rows belong together, for standard errors."""
+        """The cluster column, for standard errors."""
         return self.group if self.cluster is None else self.cluster
 
     @property
     def chosen(self) -> str:
-        """The learner: the one named, or the one that suits the loss and alpha."""
+        """The learner: the one named, or the default for the loss and alpha."""
         if self.learner:
             return self.learner
         if self.alpha is not None or self.batch != "all":
@@ -355,7 +355,7 @@ class Settings:
 
     @property
     def asked(self) -> Request:
-        """What of it the reading of a table must know."""
+        """The part of the settings that reading the table needs."""
         return Request(
             predict=self.targets,
             using=None if self.using is None else names_in(self.using),
@@ -384,7 +384,7 @@ class Settings:
         )
 
     def _shifted(self) -> bool | None:
-        """Whether targets are measured from the offset; None where that is up to their values."""
+        """Whether the offset is subtracted from targets; None where it depends on values."""
         if "auto" in self.losses:
             return None
         found = {straight(loss_named(loss)) for loss in self.losses}
@@ -396,18 +396,22 @@ class Settings:
         return found.pop()
 
 
+# Sentinel for a missing table argument: None is a given one, and refused as no table.
+NOTHING = object()
+
+
 def taking_settings(
     settings: Callable[Given, Settings],
 ) -> Callable[[Callable[[Any, Settings], Result]], Callable[Concatenate[Any, Given], Result]]:
-    """Makes of work on a table with settings a function that takes each setting by its name.
+    """Decorator: turns a function of a table and Settings into one of a table and keywords.
 
-    So there is one list of settings, with one default each, whatever takes them.
+    So the settings and their defaults are listed once, whatever takes them.
     """
     every = inspect.signature(settings)
 
     def named(work: Callable[[Any, Settings], Result]) -> Callable[Concatenate[Any, Given], Result]:
-        def of(table: Any = None, /, *more: Given.args, **given: Given.kwargs) -> Result:
-            if table is None:
+        def of(table: Any = NOTHING, /, *more: Given.args, **given: Given.kwargs) -> Result:
+            if table is NOTHING:
                 raise LearningError("give the table first, then settings by name")
             try:
                 every.bind(*more, **given)
@@ -429,7 +433,7 @@ def taking_settings(
 
 @cache
 def setting_texts() -> dict[str, str]:
-    """What each setting means: the text that stands below it in `Settings`."""
+    """Each setting's text: the string that stands below it in `Settings`."""
     # The whole file: inspect.getsource of the class alone takes twice as long.
     module = ast.parse(Path(__file__).read_text(encoding="utf-8"))
     (body,) = (one.body for one in module.body if isinstance(one, ast.ClassDef))
@@ -445,7 +449,7 @@ def setting_texts() -> dict[str, str]:
 
 
 def settings_told() -> str:
-    """Every setting with its text, as the help of a function that takes them lists them."""
+    """Every setting with its text, as help lists them."""
     return "\n".join(
         fill(f"{name}: {text}", 96, initial_indent="  ", subsequent_indent="      ")
         for name, text in setting_texts().items()
@@ -453,14 +457,14 @@ def settings_told() -> str:
 
 
 def names_in(names: Names) -> list[str]:
-    """A list of names, also where it is one."""
+    """A list of names, from a list or a single name."""
     return [names] if isinstance(names, str) else list(names)
 
 
 def words_in(words: Names) -> tuple[str, ...]:
-    """Words of a list, or of one text with commas between them.
+    """A tuple of words, from a list or one text with commas.
 
-    Errors:  LearningError for what is no text
+    Errors:  LearningError for what is not text
     """
     listed = words.split(",") if isinstance(words, str) else list(words)
     if wrong := [word for word in listed if not isinstance(word, str)]:
@@ -469,7 +473,7 @@ def words_in(words: Names) -> tuple[str, ...]:
 
 
 def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
-    """The ends of a range.
+    """Validate the ends of a range.
 
     Errors:  LearningError for anything else
     """
@@ -485,7 +489,7 @@ def _either(names: Iterable[str]) -> str:
 
 
 def real(name: str, value: object) -> float:
-    """A finite number.
+    """Validate a finite number.
 
     Errors:  LearningError for anything else
     """
@@ -495,7 +499,7 @@ def real(name: str, value: object) -> float:
 
 
 def whole(name: str, value: object, *, least: int) -> int:
-    """A whole number of at least so much.
+    """Validate an integer with a minimum.
 
     Errors:  LearningError for anything else
     """

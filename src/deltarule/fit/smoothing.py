@@ -1,7 +1,7 @@
-"""Learning in rounds, for losses with a unit that only the residuals can tell.
+"""Smoothing rounds, for losses with a scale or width that is estimated from the residuals.
 
-huber       learn, measure the residuals' spread, learn again with that, until the spread stays
-quantile    learn with the kink rounded over a width, round it less, until what that hides of the
+huber       fit, estimate the residual scale, fit again with that, until the scale converges
+quantile    fit with the kink smoothed over a width, reduce it, until the smoothing error of the
             loss no longer matters
 
 Shapes: n rows, k outputs.
@@ -25,64 +25,64 @@ from deltarule.solvers.newton import Curved, Newton
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.solvers.proximal import ProximalNewton
 
-# What it means that weights are proved to be the best.
+# The note where optimality is proved.
 MET = "the rows met exactly prove that no other weights are better"
-# A spread comes to rest in some 20 rounds, a width of 1e-13 is reached in 15.
+# A scale converges in some 20 rounds, a width of 1e-13 is reached in 15.
 ROUNDS = 200
-# One takes some 5 steps, and more only where residuals are rounding beside the targets.
+# A round takes some 5 steps, more only where residuals are rounding relative to the targets.
 STEPS = 150
-# Having arrived, a step promises less than this of the loss.
+# Converged when a step's predicted decrease is less than this share of the loss.
 ARRIVED = 1e-6
-# A gradient this small beside the mean size of the deltas is rounding.
+# A gradient this small relative to the mean absolute delta is rounding.
 ROUNDING = 1e-14
-# A round is over when its loss, summed, is this share of the width from its best.
+# A round is over when its summed loss is this share of the width from its minimum.
 NEAR = 1e-3
-# Steps that are not Newton's would creep where a kink is sharp, so they see it rounded over this
-# share of the mean residual.
+# First-order steps crawl at a sharp kink, so they use one smoothed over this share of the mean
+# residual.
 WATCHED = 0.125
-# And so are held-out rows judged, in this many rounds: the errors there are sure to 1% or so.
+# Widths for held-out errors, one round each: those are accurate to 1% or so.
 JUDGED = (0.3, 0.03, 0.003)
 
 
 @runtime_checkable
 class SmoothedLoss(Loss, Protocol):
-    """A loss that is learnt in rounds."""
+    """A loss that is fitted in smoothing rounds."""
 
     def again(
         self, residuals: Array, targets: Array, each: Array, *, first: bool = False
     ) -> "Loss | None":
-        """The loss to learn with next, None when this one will do; `first` only measures."""
+        """The loss of the next round, None when this one will do; `first` only estimates."""
         ...
 
     def narrowed(self, share: float) -> "Loss":
-        """The same with its kink rounded over a share of the width, by 0 not at all."""
+        """The loss with its kink smoothed over a share of the width; exact at 0."""
         ...
 
     def best(self, targets: Array, each: Array) -> float:
-        """The score that is best if it must be the same for all rows, NaN where unknown."""
+        """The best common score for all rows (null model), NaN where unknown."""
         ...
 
     @property
     def rest(self) -> str:
-        """What it means that no other round is due, in words."""
+        """The note on convergence of the rounds."""
         ...
 
 
 def outcomes(rows: RowSource) -> tuple[Array, Array]:
-    """Every row's targets (n, k), and what it counts for (n,)."""
+    """Every row's targets (n, k) and row weight (n,)."""
     parts = [(batch.targets, batch.each) for batch in rows.batches()]
     return np.concatenate([one for one, _ in parts]), np.concatenate([one for _, one in parts])
 
 
 def narrowed(losses: Sequence[Loss], share: float) -> tuple[Loss, ...]:
-    """All of them with their kink rounded over a share of the width they have."""
+    """All losses with their kinks smoothed over a share of their width."""
     return tuple(
         loss.narrowed(share) if isinstance(loss, SmoothedLoss) else loss for loss in losses
     )
 
 
 def best(rows: RowSource, losses: Sequence[Loss]) -> Array:
-    """The best score that is the same for all rows, (k,); NaN where it would take a search."""
+    """The null model's scores, (k,); NaN where they would take a search."""
     targets, each = outcomes(rows)
     found = [
         loss.best(targets[:, at], each) if isinstance(loss, SmoothedLoss) else np.nan
@@ -92,13 +92,13 @@ def best(rows: RowSource, losses: Sequence[Loss]) -> Array:
 
 
 def gradient(step: Step, kinks: Lasso | None = None) -> float:
-    """The largest weight_delta, either way, or what kinks and ranges leave of it."""
+    """The largest absolute weight_delta, or subgradient with a non-smooth penalty."""
     g = step.comparison.weight_delta
     return largest(g if kinks is None else kinks.left(step.before, g))
 
 
 def promised(step: Step, kinks: Lasso | None = None) -> float:
-    """How far the loss would fall along the step if it were a plane: twice what Newton expects."""
+    """The decrease predicted along the step to first order: twice what Newton expects."""
     moved = step.comparison.weight_delta.items()
     fall = float(sum(np.sum(g * (step.before[n] - step.weights[n])) for n, g in moved))
     if kinks is not None:
@@ -108,9 +108,9 @@ def promised(step: Step, kinks: Lasso | None = None) -> float:
 
 @dataclass(frozen=True)
 class Damping:
-    """What a curbed step remembers of each output: where from, the way, its slope, how much of it.
+    """Line-search state by output: base point, direction, slope, step length.
 
-    And of all outputs the loss there.
+    And the total loss at the base point.
 
     Shapes:  base, way (q, k), slope, share (k,)
     """
@@ -124,12 +124,12 @@ class Damping:
 
 @dataclass(frozen=True)
 class DampedNewton(Curved):
-    """Newton, each output's step halved where it went too far.
+    """Newton with a line search by output: each output's step is shortened where it went too far.
 
-    Newton itself asks whether the loss rose. One far row, or an output in larger units, makes the
-    loss so large that what others gain or lose is beyond its last digit. So a step also went too
-    far where the loss rises at its end more than half as steeply as it fell at its start; and
-    where the loss did rise, only those outputs are blamed along whose way it rises.
+    Newton itself tests the total loss. One outlier, or an output in larger units, makes that so
+    large that changes of other outputs are lost to rounding. So a step is also shortened where the
+    slope at its end is positive and more than half the initial descent; and where the total loss
+    rose, only for outputs along whose direction it rises.
     """
 
     def step(
@@ -150,7 +150,7 @@ class DampedNewton(Curved):
 
 
 class SmoothedRounds:
-    """Rounds of learning. `losses` is what each output is learnt with now."""
+    """Rounds of smoothing. `losses` are the outputs' losses in this round."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class SmoothedRounds:
 
     @property
     def centre(self) -> Array:
-        """Where half of the targets, or the share asked for, are below: a start far rows leave be.
+        """The median of the targets, or the quantile of the loss: a start robust to outliers.
 
         Shapes:  (k,)
         """
@@ -183,7 +183,7 @@ class SmoothedRounds:
         )
 
     def measure(self, weights: Weights, *, first: bool = False) -> bool:
-        """Whether another round is due, with losses that suit what these weights leave."""
+        """Update the losses to the residuals of these weights; whether another round is due."""
         off = self.off = self._residuals(weights)
         each = self.each
         found = [
@@ -195,26 +195,26 @@ class SmoothedRounds:
         self.losses = tuple(new or old for new, old in zip(found, self.losses, strict=True))
         deltas = together(self.losses).delta(-off, np.zeros_like(off))
         self._typical = float(np.max(each @ np.abs(deltas))) / float(each.sum())
-        # Near enough to the best of this round that Newton's first step of the next one is sound.
+        # Close enough to this round's optimum that Newton's first step of the next one is sound.
         widths = [getattr(loss, "width", 0.0) for loss in self.losses]
         self._enough = NEAR * min(widths) / float(each.sum())
         return any(found)
 
     def _residuals(self, weights: Weights) -> Array:
-        """How far every row's targets are from its scores: (n, k), by one pass."""
+        """The residuals, target less score: (n, k), by one pass."""
         scores = [batch.scores(self.model, weights) for batch in self.rows.batches()]
         return self.targets - np.concatenate(scores)
 
     @property
     def objective(self) -> Objective:
-        """What the rows say under the losses of this round."""
+        """The objective under the losses of this round."""
         rows = PassObjective(self.rows, self.model, together(self.losses))
         return rows if self.penalty is None else Penalised(rows, self.penalty)
 
     def train(
         self, weights: Weights, *, steps: int, tolerance: float, frozen: Mapping[str, Mask] | None
     ) -> Iterator[Step]:
-        """Newton's steps, numbered through all rounds; the last says why it stopped."""
+        """Newton's steps, numbered through all rounds; the last has the reason for stopping."""
         done, small, held = 0, 0.0, None
         ends: Weights = {}
         for number in range(1, ROUNDS + 1):
@@ -237,12 +237,12 @@ class SmoothedRounds:
                 left = gradient(step, self.kinks)
                 small = small or max(tolerance * left, ROUNDING * self._typical)
                 if promised(step, self.kinks) <= self._enough or left <= small:
-                    # Beside a kink some ways are flat: what rounding leaves of a slope there
-                    # would send this step, which nobody will check, far off for nothing.
+                    # Near a kink the Hessian is almost singular: skip the last, unverified Newton
+                    # step.
                     weights = step.before if self._enough else step.weights
                     break
             else:
-                # Not there, and perhaps in the middle of a step that goes too far.
+                # Not converged, and perhaps within a line search.
                 weights = best_yet
             assert held is not None, "each round has a step"
             left, held = promised(held, self.kinks), replace(held, weights=weights)
@@ -263,7 +263,7 @@ class SmoothedRounds:
                 return
             ended = weights
             if ends and self._enough:
-                # Each round's end lies beyond the last, on nearly a straight line in the width.
+                # Extrapolate: the rounds' optima are nearly linear in the width.
                 weights = {n: w + (w - ends[n]) / NARROWER for n, w in ended.items()}
                 weights = weights if self.kinks is None else self.kinks.prox(weights, 0.0)
                 held = replace(held, weights=weights)
@@ -273,7 +273,7 @@ class SmoothedRounds:
         yield replace(held, stopped=Stop("still", words))
 
     def _met(self, weights: Weights, frozen: Mapping[str, Mask] | None) -> Weights | None:
-        """The best weights to the last digit, where the rows that are met prove what they are."""
+        """Vertex polish: the exact optimum, where the active rows prove it."""
         every, rows = stack(weights), float(self.each.sum())
         ridge = np.zeros(len(every))
         lasso, low, high = np.zeros_like(every), every - np.inf, every + np.inf

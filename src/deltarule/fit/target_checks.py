@@ -1,4 +1,4 @@
-"""What a target's values say against its loss: counts, labels of classes, counts of 0 and 1.
+"""Target checks: values that do not suit the loss, as counts, class labels, counts of 0 and 1.
 
 Shapes: n rows
 """
@@ -12,14 +12,14 @@ from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Target
 from deltarule.views.format import number
 
-# Of fewer rows nothing is said.
+# No notes on fewer rows.
 SHOWS = 20
-# A count that had to show a 2 among so many rows but for this chance is no count.
+# Significance level: a count must show a 2 among so many rows but for this probability.
 CHANCE = 0.01
 
 
 def notes_on_amounts(read: Read, targets: Sequence[Target], whole: Moments) -> list[str]:
-    """Targets of squared loss that rather count something, or are labels of classes."""
+    """Targets of squared loss that look like counts, or like class labels."""
     if read.schema.offset is not None or read.examples < SHOWS:
         return []
     counts, labels = [], []
@@ -44,7 +44,7 @@ def notes_on_amounts(read: Read, targets: Sequence[Target], whole: Moments) -> l
 
 
 def notes_on_yes_no(read: Read, targets: Sequence[Target]) -> list[str]:
-    """Numbers that are 0 or 1 in all rows, and so seldom 1 that they may as well be counts."""
+    """Numbers that are 0 or 1 in all rows, and 1 so rarely that they may be counts."""
     whole = total(read.folds)
     found = []
     for target in targets:

@@ -1,7 +1,7 @@
-"""Group: targets that share a loss, and are learnt together.
+"""Target groups: targets that share a loss, and are learnt together.
 
-What a loss says of one target does not depend on the weights of another, so groups with different
-losses are learnt one after the other, from the same read.
+A target's objective does not depend on the weights of another, so groups with different losses are
+learnt one after the other, from the same read.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,17 +31,17 @@ from deltarule.rule.train import Step
 from deltarule.tables.one_read import Keep, Read
 from deltarule.tables.plan import Plan
 
-# Up to so many rows, steps are taken on the rows themselves: every number is the one that a person
-# works out by hand. Beyond, the moments give the same to rounding, at the same cost for any rows.
+# Up to so many rows, steps use the rows themselves: every number is the one worked out by hand.
+# Beyond, the moments give the same to rounding, at a cost independent of the rows.
 ROWS_BY_HAND = 1000
-# Yes and no in fewer rows than this are learnt as amounts, unless a loss was asked for.
+# Yes and no in fewer rows than this are learnt as amounts, unless a loss is named.
 YES_NO_SHOWS = 10
 
 
 class TargetGroup:
-    """Learning the targets of a read with the one loss that their settings name.
+    """The fit of a group of targets with their common loss.
 
-    `auto` are those whose values decided on it.
+    `auto` are those whose loss was chosen by their values.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class TargetGroup:
         self._prepare()
 
     def _centre(self, found: Read) -> Array | None:
-        """What to measure inputs from, (p,), where some are far from zero; None for zero.
+        """The origin of the inputs, (p,), where some are far from zero; None for zero.
 
-        A start, what is frozen, an alpha and rows to be shown are meant as the inputs stand.
+        A start, frozen weights, an alpha and traced rows refer to the inputs as they stand.
         """
         settings, start = self.settings, any(array.any() for array in self.start.values())
         as_they_stand = start or self.frozen is not None or settings.alpha is not None
@@ -78,17 +78,17 @@ class TargetGroup:
             self.stepwise = Iteration(FitProblem(self.read, *how))
 
     def start_at(self, weights: Weights) -> None:
-        """Begin at these weights, in the inputs' own units, whatever the settings say."""
+        """Start at these weights, in the inputs' own units, whatever the settings say."""
         self.start = weights
         assert self.centre is None, "only steps that are watched begin elsewhere"
         self._prepare()
 
     def steps(self) -> Iterator[Step]:
-        """The steps; none where the weights are solved exactly."""
+        """The steps; none where the weights are solved in closed form."""
         return iter(()) if self.stepwise is None else self.stepwise.steps()
 
     def outcome(self) -> Outcome:
-        """What learning came to, after whatever steps are still to take."""
+        """The outcome, after any remaining steps."""
         found = self._outcome()
         if self.settings.tries_no_ridge and found.errors:
             found.notes.append(
@@ -128,7 +128,7 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
     auto = [target for target, loss in losses.items() if loss == "auto"]
     for target, asked in losses.items():
         loss = _loss_of(found, target, asked)
-        # Classes sway each other, but not those of another target.
+        # Outputs of a softmax are coupled, but not to those of another target.
         if settings.added is not None and straight(loss_named(loss)) != found.plan.asked.shifted:
             raise LearningError(
                 f"an offset is added to the scores of '{target}' in another way than its first "
@@ -147,7 +147,7 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
 
 
 def _loss_of(found: Read, target: str, asked: str) -> str:
-    """The loss that suits a target's values, unless one was asked for.
+    """The default loss for a target's values, unless one is named.
 
     Errors:  TargetError
     """
@@ -160,7 +160,7 @@ def _loss_of(found: Read, target: str, asked: str) -> str:
             "loss takes two: use softmax"
         )
     if classes:
-        # Of two classes one score says all: softmax of two is logistic.
+        # Softmax of two classes is logistic.
         return "logistic" if classes == 2 else "softmax"
     if asked != "auto":
         return asked
@@ -172,14 +172,14 @@ def _loss_of(found: Read, target: str, asked: str) -> str:
 
 
 def _all_0_or_1(moments: Moments, at: int) -> bool:
-    """Whether a column's values, all from 0 to 1, are never between: then x ** 2 is x."""
+    """Whether a column within 0 to 1 has only 0 and 1: then x ** 2 sums to the sum of x."""
     share = moments.mean[at] + moments.rest[at]
     squared = moments.cross[at, at] / moments.rows + share**2
     return bool(abs(share - squared) < 1e-9)
 
 
 def rows_kept(settings: Settings, made: Plan) -> Keep:
-    """What of the rows is worth keeping in memory, by what the look shows of the targets."""
+    """Which rows to keep in memory, by the schema's first look at the targets."""
     amounts = all(
         loss == "squared" or (loss == "auto" and target not in {*made.classes, *made.yes_no})
         for target, loss in zip(settings.targets, settings.losses, strict=True)
@@ -191,7 +191,7 @@ def rows_kept(settings: Settings, made: Plan) -> Keep:
 
 
 def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:
-    """Where learning starts, and which weights stay there."""
+    """The start, and which weights are frozen there."""
     schema = found.schema
     k = len(schema.outputs)
     inputs = schema.inputs
@@ -214,7 +214,7 @@ def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask]
 def _named(
     name: str, inputs: Sequence[tuple[str, str | None]], *, intercept: bool
 ) -> tuple[str, Any]:
-    """Where a weight stands that is called by its column, or column=level, or intercept."""
+    """The position of a weight named by its column, column=level, or intercept."""
     if name == "intercept" and intercept:
         return "intercept", slice(None)
     return "weight", at_name(name, inputs)

@@ -1,4 +1,4 @@
-"""A given test table: held-out figures from rows that were set aside before learning."""
+"""Test table: held-out metrics from a separate table."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from deltarule.tables.one_read import Read
 
 
 def check_other(table: Any, hold_out: Any, names: tuple[str, str]) -> None:
-    """Refuse to hold out the very rows that are learnt from.
+    """Refuse a test table that is the training table.
 
     Errors:  LearningError
     """
@@ -28,10 +28,10 @@ def check_other(table: Any, hold_out: Any, names: tuple[str, str]) -> None:
 
 
 def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
-    """The record with held-out figures from another table; nothing is learnt from it.
+    """The record with held-out metrics from a test table; nothing is learnt from it.
 
-    Guessing predicts the mean of the rows learnt from. Prediction intervals stay those of the rows
-    that folds held out, which are more.
+    The null model is the training mean. Prediction intervals stay those of cross-validation, which
+    has more rows.
     Errors:  as for comparing a model with a table
     """
     source = where_of(open_table(settings.hold_out)[0], settings.where)

@@ -1,4 +1,4 @@
-"""Rows chosen by their numbers, so that each step can be shown for them."""
+"""Traced rows: rows chosen by number, shown at each step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class TracedRows:
 
     @classmethod
     def of(cls, read: Read, numbers: Sequence[int]) -> "TracedRows":
-        """Find these rows, by going over them once.
+        """Find these rows by one pass.
 
         Errors:  LearningError for a row that is not there, or was not learnt from
         """
@@ -53,7 +53,7 @@ class TracedRows:
         )
 
     def at(self, model: Linear, loss: Loss, weights: Weights) -> tuple[RowTrace, ...]:
-        """What these weights make of each of them."""
+        """The rows' predictions and deltas at these weights."""
         rows = zip(self.numbers, self.inputs, self.targets, self.offsets.tolist(), strict=True)
         return tuple(
             RowTrace.of(model, loss, weights=weights, inputs=x, targets=t, number=number, offset=o)

@@ -1,4 +1,7 @@
-"""Sense: what cannot be learnt from, whatever the loss, said before anything is learnt."""
+"""Validation: data that no loss can be learnt from, refused before fitting."""
+
+import math
+import re
 
 import numpy as np
 
@@ -7,6 +10,11 @@ from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup
 from deltarule.moments.moments import total
 from deltarule.tables.one_read import Read
+from deltarule.tables.schema import Number
+
+# Of a power, what lower powers do not say must be larger than so much of its values.
+DIGITS = 100 * np.finfo(float).eps
+POWER = re.compile(r"(?P<of>.+) \*\* (?P<power>\d+)")
 
 
 def check_folds(found: Read, settings: Settings) -> None:
@@ -22,10 +30,36 @@ def check_folds(found: Read, settings: Settings) -> None:
         )
 
 
-def check_targets(found: Read, settings: Settings) -> None:
-    """Refuse a target that is the same in every row: an intercept alone is the answer.
+def check_powers(found: Read) -> None:
+    """Refuse powers beside a number that lies so far from 0 that rounding leaves nothing of them.
 
-    Of one row that is so by nature, and without an intercept there is something to learn.
+    Maths:   on c - r to c + r, lower powers say of x ** n all but r ** n / 2 ** (n - 1)
+             (Chebyshev), where x ** n has the digits of (|c| + r) ** n
+
+    Errors:  LearningError
+    """
+    numbers = {one.name: one for one in found.schema.columns if isinstance(one, Number)}
+    for name in numbers:
+        power = POWER.fullmatch(name)
+        of = power["of"] if power else ""
+        base = next((numbers[one] for one in (of, of[1:-1]) if one in numbers), None)
+        if power is None or base is None:
+            continue
+        far = max(abs(base.low), abs(base.high))
+        half, n = (base.high - base.low) / 2, int(power["power"])
+        if half > 0 and 2 * (half / far / 2) ** n < DIGITS:
+            near = round((base.low + base.high) / 2, -math.floor(math.log10(half)))
+            raise LearningError(
+                f"{found.source.name}: '{name}' says nothing that '{base.name}' does not, which "
+                f"lies so far from 0 that rounding leaves no more: write "
+                f"{of} {'-' if near > 0 else '+'} {abs(near):.15g} in its place"
+            )
+
+
+def check_targets(found: Read, settings: Settings) -> None:
+    """Refuse a constant target: an intercept alone is the answer.
+
+    A single row is constant by nature, and without an intercept there is something to learn.
 
     Errors:  TargetError
     """
@@ -40,9 +74,9 @@ def check_targets(found: Read, settings: Settings) -> None:
 
 
 def check_members(group: TargetGroup) -> None:
-    """Refuse yes/no targets of which a single row is yes, or a single one no.
+    """Refuse yes/no targets with a single yes or a single no.
 
-    Rows that were given weights count as those say, so there is no single row to speak of.
+    With row weights a row may stand for several, so they are not checked.
 
     Errors:  TargetError
     """
@@ -56,7 +90,7 @@ def check_members(group: TargetGroup) -> None:
         lone = next((v for v, n in ((1, yes), (0, whole.rows - yes)) if abs(n - 1) < 1e-6), None)
         if lone is None or whole.rows < 3:
             continue
-        # Shares may add up to 1 too: the rows know.
+        # Fractional targets may also sum to 1: check the rows.
         for rows in read.rows():
             mine = np.flatnonzero(rows.targets[:, span.start] == lone)
             if len(mine):

@@ -1,17 +1,17 @@
-"""Met: the last digits of a quantile, from the rows that its best plane passes through.
+"""Vertex polish for quantile regression: solve the active constraints exactly, check KKT.
 
-Learnt with a kink that is rounded, weights come within the rounding of the best ones. Which rows
-the best ones meet is plain by then: as many as there are weights that are free to move, or fewer
-beside a ridge, and all others are far off beside the width. So the weights follow:
+With a smoothed kink, weights come within the smoothing of the optimum. Which rows are active there
+(have zero residual) is plain by then: as many as there are free weights, or fewer with a ridge, and
+all others are far off relative to the width. So the weights follow:
 
-    inputs @ weights = targets                                      for the rows that are met
-    sum of delta * input over all rows + penalty's slope = 0        for every weight
+        inputs @ weights = targets                                      for the active rows
+        sum of delta * input over all rows + penalty's gradient = 0     for every weight
 
-where a row that is met may have any delta from -share to 1 - share, and a weight that a lasso or a
-range holds any slope they allow it. That such deltas and slopes are found proves the weights to be
-the best; where none are, nothing is taken.
+where an active row may have any delta from -share to 1 - share, and a weight at a kink or an end of
+its range any subgradient there. Such deltas and subgradients are a dual certificate (KKT) of
+optimality; where there are none, the polish is rejected.
 
-Shapes: q weights of an output, the intercept last; n rows, m of them met.
+Shapes: q weights of an output, the intercept last; n rows, m of them active.
 Source:  Koenker 2005, sections 2.2 and 6.2
 """
 
@@ -24,21 +24,21 @@ from deltarule.losses.robust import Quantile
 from deltarule.moments.inference import design
 from deltarule.rule.predict import Array, Mask
 
-# Rows that are met have residuals of some widths. Of all that are within so many the nearest are
-# tried, and the proof fails if they are not the ones.
+# Active rows have residuals of some widths. Of all within so many, the nearest are candidates; the
+# certificate fails if they are not the active ones.
 REACH = 1e3
-# Above so many for each weight they are ties, which no single plane meets; and of more weights and
-# rows together than these the proof takes longer than it is worth.
+# With more candidates per weight they are ties, which no single plane fits; and with more weights
+# and rows than MOST the certificate takes longer than it is worth.
 TIES, MOST = 20, 1000
-# Residuals that are rounding beside what they are left of, and deltas as good as those asked for.
+# Residuals that are rounding relative to their terms, and the tolerance of the dual certificate.
 ROUNDING, SURE = 1e-12, 1e-9
 
 
 @dataclass(frozen=True)
 class Holds:
-    """What holds each weight of an output: (q,) each, strengths times the rows.
+    """Penalties and ranges of each weight of an output: (q,) each, strengths times the rows.
 
-    A weight that is frozen has a range of one value.
+    A frozen weight has a range of one value.
     """
 
     ridge: Array
@@ -47,13 +47,13 @@ class Holds:
     high: Array
 
     def free(self, weights: Array) -> Mask:
-        """The weights that nothing holds where they are."""
+        """The weights that are at no kink and no end of their range."""
         kept = (weights == 0) & (self.lasso > 0)
         free: Mask = ~kept & (weights > self.low) & (weights < self.high)
         return free
 
     def slopes(self, weights: Array) -> tuple[Array, Array]:
-        """The least and the most that the penalty's slope may be, but for the ridge's."""
+        """The interval of the penalty's subgradient, without the ridge's part."""
         pull = self.lasso * np.sign(weights)
         at_zero = np.where(weights == 0, self.lasso, 0.0)
         least = np.where(weights <= self.low, -np.inf, pull - at_zero)
@@ -63,7 +63,7 @@ class Holds:
 
 @dataclass(frozen=True)
 class _Near:
-    """The rows near the plane, the nearest first, and what all others say.
+    """The candidate rows, the nearest first, and the summed gradient of all others.
 
     Shapes:  inputs (m, q), targets, each, off (m,), others (q,): the sum of their delta * input
     """
@@ -75,7 +75,7 @@ class _Near:
     others: Array
 
     def only(self, vertex_polish: Mask, share: float) -> "_Near":
-        """Those that are met, (m,); what the rest says goes to the others."""
+        """The active rows, (m,); the gradient of the rest is added to the others."""
         said = np.where(self.off < 0, 1 - share, -share) * self.each
         others = self.others + said[~vertex_polish] @ self.inputs[~vertex_polish]
         return _Near(
@@ -97,9 +97,9 @@ def vertex_polish(
     *,
     intercept: bool,
 ) -> Array | None:
-    """The best weights of an output near these, which leave the rows so far off; None if unproved.
+    """The exact optimum of an output near these weights and residuals; None if not certified.
 
-    They are proved for whoever then finds that no row has `crossed`. It goes over the rows once.
+    Valid only if no row has then `crossed`, which the caller checks. One pass over the rows.
     Shapes:  weights (q,), off (n,), in the order of the rows
     """
     near = _near_rows(loss, off)
@@ -108,17 +108,17 @@ def vertex_polish(
         return None
     free = holds.free(weights)
     found = _near(rows, loss, off, near, column, intercept=intercept)
-    # Ties say the same twice: what is to be met is said once.
+    # Ties are redundant constraints: keep independent rows only.
     basis = np.zeros(len(found.each), dtype=bool)
     basis[_independent(found.inputs[:, free])] = True
     inputs = found.inputs[basis]
     slope = found.only(basis, loss.share).others + holds.ridge * weights
-    m, pull = len(inputs), holds.slopes(weights)[0]  # of a free weight the least is the most
+    m, pull = len(inputs), holds.slopes(weights)[0]  # for a free weight the ends are equal
     whole = np.block(
         [[np.diag(holds.ridge[free]), inputs[:, free].T], [inputs[:, free], np.zeros((m, m))]]
     )
     aims = np.concatenate([-(slope + pull)[free], found.targets[basis] - inputs @ weights])
-    # The shortest way there: where inputs depend on each other there are many.
+    # Minimum-norm step: collinear inputs leave many.
     moved = np.linalg.lstsq(whole, aims)[0]
     best = weights.copy()
     best[free] += moved[: free.sum()]
@@ -130,7 +130,7 @@ def vertex_polish(
 
 
 def crossed(loss: Quantile, off: Array, now: Array) -> bool:
-    """Whether a row that was not near the plane is no longer on the side it was: (n,) residuals."""
+    """Whether a row that was not a candidate has changed sides: (n,) residuals."""
     return bool(np.any(~_near_rows(loss, off) & (np.sign(now) != np.sign(off))))
 
 
@@ -170,11 +170,11 @@ def _near(
 
 
 def _independent(inputs: Array) -> list[int]:
-    """Rows that say something new beside those before them."""
+    """Rows that are linearly independent of those before them."""
     kept: list[int] = []
     basis = np.zeros((0, inputs.shape[1]))
     for at, row in enumerate(inputs):
-        # Twice, so that rounding leaves no part of what is already there.
+        # Gram-Schmidt twice, against rounding.
         left = row - basis.T @ (basis @ row)
         left -= basis.T @ (basis @ left)
         size = float(np.linalg.norm(left))
@@ -185,8 +185,8 @@ def _independent(inputs: Array) -> list[int]:
 
 
 def _proved(near: _Near, loss: Quantile, weights: Array, holds: Holds) -> bool:
-    """Whether deltas that met rows may have, and slopes that held weights may, add up to 0."""
-    from scipy.optimize import lsq_linear  # it loads 0.1 s of modules, for this loss alone
+    """Whether feasible deltas and subgradients sum to 0: the dual certificate."""
+    from scipy.optimize import lsq_linear  # loads 0.1 s of modules, for this loss alone
 
     left = near.targets - near.inputs @ weights
     size = np.abs(near.inputs) @ np.abs(weights) + np.abs(near.targets)
@@ -195,7 +195,7 @@ def _proved(near: _Near, loss: Quantile, weights: Array, holds: Holds) -> bool:
         return False
     near = near.only(here, loss.share)
     slopes = near.inputs * near.each[:, None]
-    # The scale by which a weight_delta is small: what the rows would say if all agreed.
+    # The scale of weight_delta: the sum of absolute contributions.
     scale = np.abs(near.others) + np.abs(slopes).sum(axis=0)
     scale[scale == 0] = 1.0
     least, most = holds.slopes(weights)

@@ -1,12 +1,12 @@
-"""Where Newton begins among many rows: with what a sample of them has learnt.
+"""Warm start: Newton on many rows begins at the weights of a sample.
 
-From there two or three passes over all rows suffice. How far learning must come is still measured
-at the usual start, weights of zero beside an intercept at the mean. The moments know what all rows
-say there: every prediction is the mean, so that
+From there two or three passes over all rows suffice. Convergence stays relative to the gradient at
+the usual start, zero weights with the intercept at the link of the mean. Moments give it without
+a pass: every prediction is the mean, so that
 
     weight_delta = factor * sum over rows of (mean - target) * input
 
-where the link may put a factor that is the same for all rows.
+where the factor depends on the link and is the same for all rows.
 
 Shapes: p inputs, k outputs. Weights are in the standardised units of `rows`.
 """
@@ -24,15 +24,15 @@ from deltarule.rule.train import largest, train
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Penalised, Ridge
 
-# One row in so many is learnt from first, down to this share of the weight_delta at the start; then
-# all of the sample, which is itself no surer than a hundredth.
+# Start with one row in so many, to this tolerance relative to the start's weight_delta; then all of
+# the sample, which is itself no more accurate than a hundredth.
 THINNED, TOLERANCES = 8, (1e-2, 1e-1)
 STEPS = 30
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What a sample of so many rows has learnt, and how steep the usual start is for all rows."""
+    """The weights of a sample of so many rows, and the gradient of all rows at the usual start."""
 
     weights: Weights
     sampled: int
@@ -40,7 +40,7 @@ class WarmStart:
 
 
 def begin(task: FitProblem) -> WarmStart | None:
-    """Where to begin; None where the usual start is to be kept, or there is no sample."""
+    """The warm start; None where the usual start is to be kept, or there is no sample."""
     unset = task.frozen is None and not any(array.any() for array in task.start.values())
     newton = task.settings.chosen == "newton" and not task.squared
     if task.kinks or not (task.read.sample and newton and unset and task.model.intercept):
@@ -48,7 +48,7 @@ def begin(task: FitProblem) -> WarmStart | None:
     if task.guessing is None:
         steep = steepest(task.standard.problem(task.problem), task.loss, task.guess)
     else:
-        # Beside an offset predictions differ, and only the rows know how steep the start is.
+        # With an offset predictions differ: the gradient at the start takes a pass.
         steep = largest(task.objective(task.first()).average().weight_delta)
     weights = learnt_from_sample(task, steep)
     sampled = task.read.of_sample().examples
@@ -56,10 +56,10 @@ def begin(task: FitProblem) -> WarmStart | None:
 
 
 def learnt_from_sample(task: FitProblem, steep: float) -> Weights | None:
-    """What a part of the sample, then all of it, learn from the usual start; None without an end.
+    """Newton on a part of the sample, then all of it, from the usual start; None if it has no end.
 
-    A sample may tell classes apart that all rows do not. The ridge, one row's worth, keeps weights
-    finite then, and is too small to matter beside what a sample misses anyway.
+    A sample may be separable where all rows are not. The ridge, one row's worth, keeps weights
+    finite then, and is small relative to the sampling error.
     """
     weights = task.first()
     for one_in, tolerance in zip((THINNED, 1), TOLERANCES, strict=True):
@@ -75,7 +75,7 @@ def learnt_from_sample(task: FitProblem, steep: float) -> Weights | None:
 
 
 def steepest(problem: LeastSquares, loss: Loss, mean: Array) -> float:
-    """The largest average weight_delta where all weights are zero and all predictions the mean.
+    """The largest average weight_delta at zero weights, where all predictions are the mean.
 
     Shapes:  mean (k,); the problem's inputs are standardised
     """

@@ -1,6 +1,7 @@
-"""How good predictions are: figures of rows, beside guessing, and how far rows stray from them.
+"""Metrics: accumulators of error, classification and calibration metrics, and intervals.
 
-classes.py    yes/no and classes: accuracy, AUC, confusion, calibration
-figures.py    what any target has: errors, loss, deviance, likelihood
-intervals.py  from held-out residuals to prediction intervals
+regression.py      metrics of any target: errors, loss, deviance, likelihood
+classification.py  yes/no and classes: accuracy, AUC, confusion matrix, calibration
+auc.py             the AUC
+conformal.py       conformal prediction intervals from held-out residuals
 """

@@ -1,9 +1,9 @@
-"""AUC: how often a row that is yes gets a higher prediction than one that is no.
+"""AUC: the area under the ROC curve, exact or from a histogram of scores.
 
     AUC = P(prediction of a yes > that of a no) + P(equal) / 2
 
-Exact while the rows are few; beyond that predictions are counted in bins of their log odds, and
-pairs within a bin count half. What that can be off by is known, and told.
+Exact while the rows are few; beyond that predictions are binned by their log odds, and pairs
+within a bin count half. The error bound of that is reported.
 
 Source:  Hanley & McNeil 1982
 """
@@ -15,16 +15,16 @@ import numpy as np
 from deltarule.rule.predict import Array
 
 EXACT_ROWS = 1_000_000
-"""So many rows' predictions are kept as they are, 24 MB."""
+"""Up to so many rows the predictions are kept, 24 MB."""
 # Log odds from -40 to 40: beyond, a probability is 0 or 1 to the last bit or so.
 BINS, REACH = 1 << 16, 40.0
 
 
 @dataclass
 class ScoreHistogram:
-    """Predictions of rows that are yes and that are no, as they come.
+    """Accumulates predictions of positive and negative rows.
 
-    Shapes:  kept: predictions, what counts as yes, as no, (n,) each; counted (2, BINS)
+    Shapes:  kept: predictions, weights of yes and of no, (n,) each; counted (2, BINS)
     """
 
     exact_rows: int = EXACT_ROWS
@@ -33,7 +33,7 @@ class ScoreHistogram:
     counted: Array | None = None
 
     def add(self, predictions: Array, yes: Array, no: Array) -> None:
-        """Shapes:  (n,) each; `yes` and `no` are what a row counts for on either side."""
+        """Shapes:  (n,) each; `yes` and `no` are the row's weights as positive and negative."""
         self.kept.append((predictions, yes, no))
         self.rows += len(predictions)
         if self.counted is not None or self.rows > self.exact_rows:
@@ -49,7 +49,7 @@ class ScoreHistogram:
         self.kept, self.counted = [], counted
 
     def auc(self) -> tuple[float, float] | None:
-        """The AUC, and how far off it may be; None where all rows are yes, or all no."""
+        """The AUC and its error bound; None where all rows are yes, or all no."""
         if self.counted is not None:
             yes, no = self.counted
         elif self.kept:

@@ -1,12 +1,12 @@
-"""Figures of yes/no and of classes, beside guessing what is most frequent.
+"""Classification metrics, beside the null model's (the most frequent class).
 
     accuracy     the share of rows whose own class has the largest prediction
     AUC          how often a row of a class gets a higher prediction for it than a row of another
     confusion    rows by their class (down) and by the class predicted (across)
     calibration  rows by how sure the prediction was: how sure on average, how often it was right
 
-Guessing always predicts the class that was most frequent among the rows learnt from. The log loss
-is the loss itself, so figures.py has it. Shapes: n rows, c classes.
+The null model predicts the class most frequent among the training rows. The log loss is the loss
+itself, so regression.py has it. Shapes: n rows, c classes.
 
 A yes/no target has one output, the probability of yes; here it is two classes, no and yes.
 """
@@ -24,9 +24,9 @@ CALIBRATION_BINS = 10
 
 
 class CalibrationBin(BaseModel):
-    """Rows that were predicted about as surely: how surely on average, and how often rightly.
+    """A bin of the calibration curve: mean predicted probability and observed frequency.
 
-    For yes/no, sureness is the probability of yes; for more classes that of the one predicted.
+    For yes/no it is the probability of yes; for more classes that of the one predicted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -37,7 +37,7 @@ class CalibrationBin(BaseModel):
 
 
 class ClassMetrics(BaseModel):
-    """How well classes are told apart; guessing is the most frequent class learnt from."""
+    """Classification metrics; guessing is the most frequent class learnt from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -46,15 +46,15 @@ class ClassMetrics(BaseModel):
     accuracy: FiniteFloat
     baseline_accuracy: FiniteFloat
     auc: FiniteFloat | None
-    """Of more than two classes the mean of each against all others; None where all are of one."""
+    """One-vs-rest mean for more than two classes; None where all rows are of one class."""
     auc_within: FiniteFloat
-    """How far off the AUC may be; 0 where it was counted exactly."""
+    """The error bound of the AUC; 0 where it is exact."""
     confusion: tuple[tuple[FiniteFloat, ...], ...]
     calibration: tuple[CalibrationBin, ...]
 
 
 def both(one: Array) -> Array:
-    """A yes/no target's column as two, no and yes; more columns as they are.
+    """A yes/no target's column as two classes, no and yes; more columns unchanged.
 
     Shapes:  (n, 1) -> (n, 2); (n, c) -> (n, c)
     """
@@ -63,7 +63,7 @@ def both(one: Array) -> Array:
 
 @dataclass
 class ClassMetricSums:
-    """Sums over rows of which the class was predicted; parts of a table add up.
+    """Accumulates classification metrics; the sums of parts of a table add.
 
     `guessed` are the rows whose class was the most frequent among those learnt from.
     """
@@ -83,7 +83,7 @@ class ClassMetricSums:
         self.bins = np.zeros((3, CALIBRATION_BINS))
 
     def add(self, predictions: Array, targets: Array, each: Array, guess: Array) -> None:
-        """Some rows. `guess` are the shares of the classes among the rows learnt from.
+        """Add rows. `guess` are the shares of the classes among the training rows.
 
         Shapes:  predictions, targets (n, c), or (n, 1) for yes/no; each (n,); guess (c,) or (1,)
         """
@@ -106,7 +106,7 @@ class ClassMetricSums:
             self.bins[place] += np.bincount(at, summed, CALIBRATION_BINS)
 
     def figures(self) -> ClassMetrics:
-        """What the rows add up to. There must be some."""
+        """The metrics of the rows added; there must be some."""
         ranked = [one for one in (ranks.auc() for ranks in self.ranks) if one is not None]
         auc, within = np.mean(ranked, axis=0).tolist() if ranked else (None, 0.0)
         return ClassMetrics(

@@ -1,18 +1,17 @@
-"""Prediction intervals from held-out residuals: how far rows that were not learnt from strayed.
+"""Conformal prediction intervals from held-out (cross-validated) residuals.
 
     residual = g(target) - g(prediction)
     interval = from g(prediction) + the residual of rank r, to that of rank n + 1 - r, through g's
                inverse;  r = floor((n + 1) * (1 - level) / 2)
 
-A new row is as likely as any of the n held-out ones to have the k-th largest residual, so at least
-`level` of new rows lie within, whatever their distribution. g makes rows stray about as far
-wherever they are: targets whose variance grows as prediction ** power are measured as
-target ** (1 - power / 2), by their logarithm where power is 2. As that is never quite so, rows are
-also judged apart by bands of their prediction, each with its own ranks and so with its own
-guarantee, where there are enough of them.
+A new row is exchangeable with the n held-out ones, so at least `level` of new rows lie within,
+whatever their distribution. g stabilizes the variance: targets whose variance grows as
+prediction ** power are transformed to target ** (1 - power / 2), to their logarithm where power
+is 2. As that is approximate, rows are also split into bands of their prediction (Mondrian
+conformal), each with its own ranks and so with its own guarantee, where there are enough rows.
 
-The residuals are those of the folds' weights, the interval stands around the prediction of the
-weights of all rows: with few rows these differ, a little to the safe side.
+The residuals are from the folds' models, the interval is around the prediction of the model of all
+rows: with few rows these differ, a little to the conservative side.
 
 Shapes: n rows of one output.
 Source:  Vovk, Gammerman & Shafer 2005, sections 2.2 and 4.5; Anscombe 1948 for g
@@ -27,7 +26,7 @@ from deltarule.errors import LearningError
 from deltarule.rule.predict import Array
 
 BAND_ROWS, MOST_BANDS = 200, 10
-# The shares of rows beyond either end that are kept. Others are widened to the next.
+# The tail probabilities that are stored. Others are widened to the next.
 TAILS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.0625, 0.075,
     0.0875, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.45, 0.475,
@@ -35,7 +34,7 @@ TAILS = (
 
 
 def steady(values: Array, power: float) -> Array:
-    """Amounts on the scale on which rows stray alike."""
+    """The variance-stabilizing transform g."""
     with np.errstate(divide="ignore"):
         if power == 2:
             return np.log(values)
@@ -44,7 +43,7 @@ def steady(values: Array, power: float) -> Array:
 
 
 def unsteady(values: Array, power: float) -> Array:
-    """The opposite: amounts as they are, none below 0 where none can be."""
+    """The inverse of g, clipped at 0 where amounts cannot be negative."""
     if power == 2:
         with np.errstate(over="ignore"):
             return np.exp(values)
@@ -53,7 +52,7 @@ def unsteady(values: Array, power: float) -> Array:
 
 
 class Band(BaseModel):
-    """Residuals of the rows with predictions in a band: for each tail, its ends."""
+    """Residual quantiles of the rows with predictions in a band, for each tail probability."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -74,7 +73,7 @@ class Band(BaseModel):
 
     @classmethod
     def of(cls, residuals: Array, each: Array, above: float | None) -> "Band | None":
-        """From residuals and what each row counts for; None where they are too few for any tail."""
+        """From residuals and row weights; None where they are too few for any tail."""
         order = np.argsort(residuals, kind="stable")
         ranked, up_to = residuals[order], np.cumsum(each[order])
         n = float(up_to[-1])
@@ -82,7 +81,7 @@ class Band(BaseModel):
         ranks = ranks[(ranks >= 1) & (2 * ranks <= n)]
         if not ranks.size:
             return None
-        # Of rows that count several times, the one that holds the rank.
+        # The row that holds the rank, a row of weight 2 holding two.
         slack = n * 1e-12
         low = ranked[np.searchsorted(up_to, ranks - slack)]
         high = ranked[np.minimum(np.searchsorted(up_to, n + 1 - ranks - slack), len(ranked) - 1)]
@@ -95,18 +94,18 @@ class Band(BaseModel):
         )
 
     def ends(self, tail: float) -> tuple[float, float] | None:
-        """The ends beyond which no more than this share of rows lie, each; None if unknown."""
+        """The residual quantiles of this tail probability, low and high; None if unknown."""
         at = int(np.searchsorted(np.array(self.tails), tail * (1 + 1e-9), side="right")) - 1
         return None if at < 0 else (self.low[at], self.high[at])
 
 
 class Intervals(BaseModel):
-    """What is needed for the intervals of an output at any level."""
+    """The conformal intervals of an output, at any level."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     power: FiniteFloat = Field(ge=0, le=2)
-    """A target's variance grows as prediction to this power."""
+    """The variance power: variance ~ prediction ** power."""
     bands: tuple[Band, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -123,8 +122,7 @@ class Intervals(BaseModel):
     ) -> "Intervals | None":
         """From held-out rows; None where they are too few, or their residuals not finite.
 
-        Shapes:  (n,) each: predictions by weights that did not learn from the row, targets, what
-                 a row counts for
+        Shapes:  (n,) each: cross-validated predictions, targets, row weights
         """
         residuals = steady(targets, power) - steady(predictions, power)
         there = each > 0
@@ -144,13 +142,13 @@ class Intervals(BaseModel):
 
     @property
     def widest(self) -> float:
-        """The largest level that all bands have rows enough for."""
+        """The largest level for which all bands have enough rows."""
         return 1 - 2 * max(band.tails[0] for band in self.bands)
 
     def around(self, predictions: Array, level: float) -> tuple[Array, Array]:
-        """Where at least `level` of new rows lie: low and high for each prediction.
+        """The interval ends, low and high, around each prediction at this coverage level.
 
-        Errors:  LearningError for a level that is none, or for which too few rows were held out
+        Errors:  LearningError for an invalid level, or one for which too few rows were held out
         Shapes:  (n,) -> (n,), (n,)
         """
         check_level(level)
@@ -169,7 +167,7 @@ class Intervals(BaseModel):
 
 
 def check_level(level: float) -> None:
-    """Errors: LearningError for what is no share of rows."""
+    """Errors: LearningError for a level outside (0, 1)."""
     if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
         raise LearningError(
             f"interval is {level!r}: it must be above 0 and below 1, such as 0.9 for 90%"
@@ -177,7 +175,7 @@ def check_level(level: float) -> None:
 
 
 def _edges(predictions: Array, each: Array) -> Array:
-    """Where one band of predictions ends and the next begins, with enough rows in each."""
+    """The edges between bands of predictions, with enough rows in each."""
     bands = int(min(MOST_BANDS, each.sum() // BAND_ROWS))
     if bands < 2:
         return np.zeros(0)
@@ -185,7 +183,7 @@ def _edges(predictions: Array, each: Array) -> Array:
     up_to = np.cumsum(each[order])
     at = np.searchsorted(up_to, up_to[-1] * np.arange(1, bands) / bands)
     edges = np.unique(predictions[order][np.minimum(at, len(order) - 1)])
-    # Rows with one and the same prediction stay together: some bands may then be too small.
+    # Rows with equal predictions stay together: some bands may then be too small.
     kept: list[float] = []
     below, whole = 0.0, float(up_to[-1])
     for edge in edges.tolist():

@@ -1,10 +1,10 @@
-"""Figures of a target: how far predictions are from it, beside guessing, from one pass over rows.
+"""Regression metrics: errors, R2, loss and deviance, beside the null model's, in one pass.
 
     typical error  sqrt(mean delta ** 2); absolute error: mean abs(delta)
     r2             1 - summed delta ** 2 / that of the targets' own mean
-    loss           mean loss; guessing predicts the mean of the rows learnt from for every row
-    deviance       2 * (summed loss - the least that these targets allow)
-    likelihood     log likelihood = -(summed loss / dispersion + what only targets say)
+    loss           mean loss; guessing (the null model) predicts the training mean for every row
+    deviance       2 * (summed loss - saturated loss)
+    likelihood     log likelihood = -(summed loss / dispersion + log normalizer)
     pseudo r2      1 - log likelihood / that of guessing (McFadden 1974)
 
 A target has one output, or one for each of several classes. Shapes: n rows, k its outputs.
@@ -23,13 +23,13 @@ from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 
 LIKELY = ("known", "estimated")
-"""The kinds of noise for which a loss has a deviance."""
+"""The kinds of dispersion for which a loss has a deviance."""
 
 
 class Metrics(BaseModel):
-    """How predictions of one target fit rows; units are the target's, losses nats a row.
+    """Metrics of one target's predictions; units are the target's, losses nats a row.
 
-    None where there is no such figure. Guessing is predicting the mean of the rows learnt from.
+    None where there is no such metric. Guessing is predicting the mean of the rows learnt from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -52,12 +52,12 @@ class Metrics(BaseModel):
 
 @dataclass
 class MetricSums:
-    """What rows say of one target's predictions, summed; the sums of parts of a table add up.
+    """Accumulates metrics of one target's predictions; the sums of parts of a table add.
 
     `classes` are a target's classes, no and yes for one that is yes/no, none for an amount.
 
-    `guess` (k,) is what guessing predicts: the targets' means over the rows learnt from, or beside
-    offsets the prediction where these are 0. It may be another for the rows that are added next.
+    `guess` (k,) is the null model's prediction: the targets' training means, or with offsets the
+    prediction where these are 0. It may be changed between calls of `add`.
     """
 
     loss: Loss
@@ -82,10 +82,10 @@ class MetricSums:
     def add(
         self, scores: Array, targets: Array, each: Array, offsets: Array | None = None
     ) -> Array:
-        """Some rows; gives their predictions.
+        """Add rows; returns their predictions.
 
-        Offsets are in the scores, and guessing has them too. Where a score is the prediction, the
-        targets' own mean is of what lies beyond the offsets, as it is when learning.
+        Offsets are included in the scores, and the null model has them too. With the identity link
+        the targets' own mean is of target - offset, as in learning.
         Shapes:  scores, targets (n, k), each, offsets (n,) -> (n, k)
         """
         predictions = self.loss.inverse_link(scores)
@@ -114,13 +114,13 @@ class MetricSums:
 
     @property
     def about_mean(self) -> float:
-        """The targets' squared distance from their own mean, summed."""
+        """The total sum of squares about the targets' own mean."""
         if self.targets is None:
             return 0.0
         return float(np.diag(self.targets.cross) @ self.targets.scale**2)
 
     def figures(self, output: str, *, parameters: int | None = None) -> Metrics:
-        """What the rows add up to; there must be some. With `parameters`, also the AIC."""
+        """The metrics of the rows added; there must be some. With `parameters`, also the AIC."""
         n, about = self.rows, self.about_mean
         likely = self.loss.dispersion in LIKELY and self.loss.name != "squared"
         deviance, null = 2 * (self.value - self.least), 2 * (self.guessed_value - self.least)

@@ -1,13 +1,10 @@
-"""Contest: which of two models predicts the same rows better, and how sure that is.
+"""Compare two models on the same rows: a paired test of the difference in loss.
 
-They are compared row by row: how much more the one is wrong than the other has a mean and a
-standard error, which say how sure the better one is better.
-
-    difference     = mean over rows of (wrongness of B - wrongness of A)
+    difference     = mean over rows of (loss of B - loss of A)
     standard error = standard deviation of the rows' differences / sqrt(rows)
 
-What counts as wrong is what both models share: for amounts delta ** 2 and abs(delta), and the loss
-if it is the same one; for yes/no and classes the log loss, and 1 where another class was predicted.
+The measures of loss are those that both models share: for amounts delta ** 2 and abs(delta), and
+the loss if it is the same one; for yes/no and classes the log loss and the 0-1 loss.
 
 Shapes: n rows; k outputs of a target, one or one for each class.
 Source:  Diebold & Mariano 1995 for the paired difference
@@ -42,7 +39,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much B is more wrong than A, a row on average; below 0 where B is better.
+    """The mean difference in loss, B minus A; below 0 where B is better.
 
     `standard_error` and what follows from it are None where there are too few rows.
     """
@@ -58,18 +55,18 @@ class Difference:
 
     @property
     def better(self) -> int:
-        """Which is better: 0 for A, 1 for B, -1 where they are as good."""
+        """The better model: 0 for A, 1 for B, -1 for a tie."""
         return -1 if self.difference == 0 else int(self.difference < 0)
 
     @property
     def sure(self) -> bool:
-        """Whether the interval of the difference lies on one side of 0."""
+        """Whether the confidence interval of the difference excludes 0."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
 class TargetComparison:
-    """Two models compared with each other on one target of the same rows."""
+    """The comparison of two models on one target."""
 
     output: str
     one: Metrics
@@ -78,12 +75,12 @@ class TargetComparison:
 
     @property
     def better(self) -> str | None:
-        """The model that is surely better, A or B; None where that is not sure."""
+        """The significantly better model, A or B; None without significance."""
         first = self.differences[0]
         return "AB"[first.better] if first.sure else None
 
     def lines(self) -> list[str]:
-        """What a person wants to know of it."""
+        """The comparison in words."""
         first = self.differences[0]
         found = [f"  A: {', '.join(figures_told(self.one)[:1])}"]
         found.append(f"  B: {', '.join(figures_told(self.other)[:1])}")
@@ -104,7 +101,7 @@ class TargetComparison:
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """Two models compared with each other: A and B, on the same rows."""
+    """The comparison of models A and B on the same rows."""
 
     rows: float
     examples: int
@@ -114,7 +111,7 @@ class ModelComparison:
 
     @property
     def rows_left_out(self) -> int:
-        """How many rows were left out, whatever for."""
+        """How many rows were left out, for any cause."""
         return sum(self.rows_left_out_by_cause.values())
 
     def __str__(self) -> str:
@@ -148,14 +145,14 @@ class ModelComparison:
 
 
 def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelComparison:
-    """Two models on the rows of a table that have both models' targets.
+    """Compare two models on the rows of a table that have both models' targets.
 
     Errors:  LearningError for models of other targets; EmptyError when no row has all targets
     """
     pairs = [_Pair.of(one, other, target) for target in _shared(one, other)]
     kinds = dict(one.contract.expects)
     for name, kind in other.contract.expects.items():
-        # Where one wants a number and the other text, both can read text.
+        # Where one expects a number and the other text, both can read text.
         kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
     source = bound(source, one.contract, other.contract)
     weight = one.contract.row_weight
@@ -204,12 +201,12 @@ def _not_new(records: dict[str, Record], source: Source) -> list[str]:
 
 
 Wrongness = Callable[[Array, Array, Array], Array]
-"""How wrong a model is on each row: scores, predictions, targets (n, k) -> (n,)."""
+"""A loss per row: scores, predictions, targets (n, k) -> (n,)."""
 
 
 @dataclass
 class _Pair:
-    """One target of both models, and what is summed over rows to tell them apart."""
+    """Accumulates the paired differences of one target of both models."""
 
     output: str
     spans: tuple[slice, slice]
@@ -267,7 +264,7 @@ def _known(value: Array) -> float | None:
 
 
 def _measures(one: Loss, other: Loss, classes: bool) -> dict[str, tuple[Wrongness, Wrongness]]:
-    """What the two are compared by, the first of it first."""
+    """The measures of loss to compare by, the main one first."""
 
     def value(loss: Loss) -> Wrongness:
         return lambda scores, predictions, targets: loss.value(scores, targets)
@@ -295,7 +292,7 @@ def _absolute(scores: Array, predictions: Array, targets: Array) -> Array:
 
 
 def _misses(scores: Array, predictions: Array, targets: Array) -> Array:
-    """The share of a row that is not of the class with the largest prediction."""
+    """The 0-1 loss: the share of a row that is not of the class with the largest prediction."""
     made, wanted = both(predictions), both(targets)
     chosen = np.argmax(made, axis=1)
     missed: Array = 1 - wanted[np.arange(len(chosen)), chosen]

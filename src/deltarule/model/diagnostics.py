@@ -1,16 +1,16 @@
-"""Diagnosis: rows that decide too much or fit too badly, and columns that tell each other.
+"""Diagnostics: influential rows (leverage, Cook's distance), outliers and collinear columns.
 
-    leverage         h = input @ inv(curvature) @ input * slope of delta: how much of its own
-                     prediction a row's target makes; h sums to the number of weights, q
-    residual         (target - prediction) / typical error / sqrt(1 - h): seldom beyond 4
+    leverage         h = input @ inv(Hessian) @ input * loss Hessian, the diagonal of the hat
+                     matrix; h sums to the number of weights, q
+    residual         (target - prediction) / typical error / sqrt(1 - h) (studentized): seldom
+                     beyond 4
     Cook's distance  residual ** 2 * h / (1 - h) / q: how far all predictions move without the row,
-                     beside how sure they are; from 1 on the row decides too much
+                     relative to their standard errors; from 1 on the row is influential
 
-For losses whose spread depends on the prediction the residual is the root of the row's deviance,
-and in Cook's distance Pearson's: the delta beside what is expected of it. The table must be the one
-that was learnt from: leverage is of its rows.
+For losses whose variance depends on the prediction the residual is the deviance residual, and in
+Cook's distance Pearson's. The table must be the training table: leverage is of its rows.
 
-One pass over the rows, and for other losses than squared one more before it, for the curvature.
+One pass over the rows, and for losses other than squared one more before it, for the Hessian.
 Shapes: n rows, p inputs, k outputs, q = p + intercept.
 Source:  Cook & Weisberg 1982; Pregibon 1981
 """
@@ -39,21 +39,21 @@ from deltarule.tables.source import Source
 from deltarule.views import html
 from deltarule.views.format import number
 
-# Beyond this Cook's distance a row decides too much.
+# Beyond this Cook's distance a row is influential.
 DECIDES = 1.0
-# Rows of which fewer than so many are expected by chance among all are said to fit badly.
+# A row is an outlier where fewer than so many are expected by chance among all rows.
 BY_CHANCE = 0.01
-# From this leverage on a row makes most of its own prediction.
+# From this leverage on a row determines most of its own prediction.
 MOST_OF_ITS_OWN = 0.5
-# A column told this well by others has a standard error 3 times as large as it would have alone.
+# At this variance inflation a standard error is 3 times as large as without collinearity.
 INFLATED = 10.0
-# Losses whose spread the prediction tells, so that Pearson's residuals are told.
+# Kinds of dispersion with a variance function, for which Pearson residuals are shown.
 GRADED = ("known", "estimated")
 
 
 @dataclass(frozen=True)
 class InfluentialRow:
-    """A row that decides much or fits badly. `row` counts from 1; `far` is its input farthest out.
+    """An influential row or outlier. `row` counts from 1; `far` is its most extreme input.
 
     `far` is its column, its value and how many standard deviations it is from the mean.
     """
@@ -68,7 +68,7 @@ class InfluentialRow:
     far: tuple[str, float, float] | None
 
     def words(self, rows: float) -> list[str]:
-        """What is wrong with the row, if anything is."""
+        """The findings on the row, in words, if any."""
         found = []
         if self.cook is not None and self.cook > DECIDES:
             found.append(
@@ -91,7 +91,7 @@ class InfluentialRow:
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """What a person should look at before trusting the weights."""
+    """Influential rows, outliers and collinear columns."""
 
     rows: float
     examples: int
@@ -101,12 +101,12 @@ class Diagnostics:
 
     @property
     def rows_left_out(self) -> int:
-        """How many rows were left out, whatever for."""
+        """How many rows were left out, for any cause."""
         return sum(self.rows_left_out_by_cause.values())
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The suspects as a table, those that decide most first."""
+        """The flagged rows as a table, the most influential first."""
         rows = [
             {name: value for name, value in asdict(one).items() if name != "far"}
             for one in self.suspects
@@ -117,7 +117,7 @@ class Diagnostics:
 
     @property
     def words(self) -> list[str]:
-        """All that a person should act on; one line that says so where there is nothing."""
+        """All findings in words; one line that says so where there are none."""
         by_row: dict[int, list[str]] = {}
         for one in self.suspects:
             by_row.setdefault(one.row, []).extend(one.words(self.rows))
@@ -145,7 +145,7 @@ class Diagnostics:
 
 
 def inflated_words(told: Inflation) -> str:
-    """That other columns tell one, and what that does to its weight."""
+    """A collinear column in words, and the effect on its weight's standard error."""
     r2, times = 1 - 1 / told.inflation, np.sqrt(told.inflation)
     return (
         f"{told.column} is almost determined by {_listed(told.by)} (collinear, R2 {r2:.4f}): its "
@@ -154,12 +154,12 @@ def inflated_words(told: Inflation) -> str:
 
 
 def too_far(rows: float) -> float:
-    """The residual beyond which fewer than `BY_CHANCE` of so many normal rows lie."""
+    """The outlier threshold: beyond it `BY_CHANCE` of so many normal residuals are expected."""
     return float(-special.ndtri(BY_CHANCE / 2 / max(rows, 1.0)))
 
 
 def diagnose(scorer: Predictor, source: Source, *, rows: int) -> Diagnostics:
-    """The rows of a table that decide most or fit worst, up to so many of either kind.
+    """The most influential rows and the worst outliers, up to `rows` of each, and collinearity.
 
     Errors:  EmptyError when no row has all targets
     """
@@ -195,11 +195,11 @@ def _scored(scorer: Predictor, source: Source) -> Iterator[PredictedRows]:
 
 @dataclass(frozen=True)
 class LeverageMatrix:
-    """What leverage is measured with: inverse curvatures of standardised inputs, (b, m, m).
+    """The inverse Hessians of standardized inputs, (b, m, m), from which leverage is computed.
 
     Classes have one of the inputs alone, and no Cook's distance.
 
-    Shapes:  centre, unit (p,); typical (k,): what residuals are measured by
+    Shapes:  centre, unit (p,); typical (k,): the scale of residuals
     """
 
     bread: Array
@@ -244,7 +244,7 @@ class LeverageMatrix:
         return cls(bread, centre, solution.unit, typical, weights, graded, told)
 
     def suspects(self, scorer: Predictor, batch: PredictedRows, rows: int) -> list[InfluentialRow]:
-        """A batch's rows that may be among the worst."""
+        """The candidate rows of a batch."""
         if not len(batch.each):
             return []
         z = (batch.inputs - self.centre) / self.unit
@@ -279,7 +279,7 @@ class LeverageMatrix:
         return found
 
     def _strayed(self, scorer: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
-        """How far rows are off, on a scale on which they stray nearly normally: (n,)."""
+        """Standardized or deviance residuals, approximately normal: (n,)."""
         if not self.graded:
             return off
         loss, one = scorer.record.losses[at], slice(at, at + 1)
@@ -288,7 +288,7 @@ class LeverageMatrix:
         return np.sqrt(np.maximum(2 * excess, 0.0)) * np.sign(off)
 
     def _pearson(self, scorer: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
-        """How far rows are off beside what is expected: (n,)."""
+        """Pearson residuals: (n,)."""
         if not self.graded:
             return off
         delta = scorer.loss.delta(batch.scores, batch.targets)[:, at]
@@ -296,7 +296,7 @@ class LeverageMatrix:
         return pearson
 
     def _far(self, scorer: Predictor, inputs: Array, z: Array) -> tuple[str, float, float] | None:
-        """The number that is farthest from its mean."""
+        """The numeric input farthest from its mean, in standard deviations."""
         numbers = [at for at, (_, level) in enumerate(scorer.contract.inputs) if level is None]
         spread = np.array(scorer.record.spreads)
         away = np.abs(inputs - np.array(scorer.record.means)) / np.where(spread > 0, spread, np.inf)
@@ -307,7 +307,7 @@ class LeverageMatrix:
 
 
 def _curved(scorer: Predictor, source: Source, centre: Array, unit: Array) -> Array:
-    """The inverse of the curvature that the predictions lead one to expect, from a pass."""
+    """The inverse of the expected Hessian, from a pass over the rows."""
     model = Linear(intercept=bool(scorer.record.intercept))
     hessian: Array | None = None
     for rows in _scored(scorer, source):
@@ -320,7 +320,7 @@ def _curved(scorer: Predictor, source: Source, centre: Array, unit: Array) -> Ar
 
 
 def _picked(measures: Sequence[Array], rows: int) -> NDArray[np.intp]:
-    """The rows that are largest by any of the measures."""
+    """The indices of the rows that are largest by any of the measures."""
     picked = [
         np.argpartition(np.nan_to_num(-one, nan=0.0), min(rows, len(one)) - 1)[:rows]
         for one in measures
@@ -329,7 +329,7 @@ def _picked(measures: Sequence[Array], rows: int) -> NDArray[np.intp]:
 
 
 def _worst(found: Sequence[InfluentialRow], rows: int) -> list[InfluentialRow]:
-    """Of what was found so far, the rows that may still matter; those that decide most first."""
+    """The top rows so far by any measure, the most influential first."""
     kept: dict[tuple[int, str], InfluentialRow] = {}
     for measure in (
         lambda s: s.cook or 0.0,

@@ -1,8 +1,8 @@
-"""The effect of each column: how the prediction goes with it while all else stays at its average.
+"""Effect plots: the prediction along each column with all others at their average.
 
 A column's contribution to the score is weight * (input - its average), summed over its inputs; the
-figure sends average + contribution through the link, so that it is in the target's units.
-Expressions of one column, such as the powers of it, act together: on rows of a table they are shown
+figure applies the inverse link to average + contribution, so that it is in the target's units.
+Expressions of one column, such as its powers, are summed: on rows of a table they are plotted
 over the column itself.
 
 Shapes: p inputs, k outputs, m points of a curve.
@@ -28,12 +28,12 @@ EFFECTS_SHOWN = 9
 LEVELS_SHOWN = 12
 CURVE_POINTS = 61
 ROWS_MARKED = 300
-LAST_DAY = 3_000_000  # beyond the year 9999, days are no calendar's
+LAST_DAY = 3_000_000  # beyond the year 9999, days have no calendar date
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Some rows of a table: as they stand, and as the model's inputs.
+    """Some rows of a table: the raw columns, and the model's inputs.
 
     Shapes:  inputs (n, p)
     """
@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Effect:
-    """Of one column: scores at some of its values or levels.
+    """The effect of one column: scores at some of its values or levels.
 
     Shapes:  scores (m, k); values (m,) for numbers, levels for categories
     """
@@ -62,7 +62,7 @@ class Effect:
 def effects(record: Record, sample: Sample | None = None) -> Iterator[str]:
     """The figures, the column with the largest effect first."""
     loss = together(record.losses, [len(one.levels) for one in record.contract.targets])
-    with np.errstate(all="ignore"):  # figures leave out what is beyond all numbers
+    with np.errstate(all="ignore"):  # figures leave out what is not finite
         found, average = effects_of(record, sample)
         middle = loss.inverse_link(average[None])[0]
     shown = 0
@@ -79,7 +79,7 @@ def effects(record: Record, sample: Sample | None = None) -> Iterator[str]:
 
 
 def _by_size(found: Sequence[Effect], span: slice) -> list[Effect]:
-    """By how much scores differ: predictions may be so close to 0 that all look alike."""
+    """Effects by the range of scores: predictions may all be too close to 0 to differ."""
     return sorted(found, key=lambda one: -float(np.ptp(one.scores[:, span], axis=0).max()))
 
 
@@ -144,7 +144,7 @@ def effects_of(record: Record, sample: Sample | None = None) -> tuple[list[Effec
 
 
 def _read_alone(columns: Sequence[Column]) -> dict[str, list[str]]:
-    """The number inputs that expressions make of one column and no other, by that column."""
+    """The numeric inputs that are expressions of one column only, by that column."""
     groups: dict[str, list[str]] = {}
     for column in columns:
         if isinstance(column, Number) and len(column.term.columns) == 1:
@@ -231,9 +231,7 @@ def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> 
         pairs = list(zip(shown, predicted[some].tolist(), strict=True))
         return made, html.table([effect.column, said], pairs)
     order = np.argsort(-predicted, kind="stable")
-    if all(
-        level.isdecimal() for level in effect.levels
-    ):  # months, hours: they have their own order
+    if all(level.isdecimal() for level in effect.levels):  # months, hours: in calendar order
         order = np.argsort([int(level) for level in effect.levels], kind="stable")
     levels = [effect.levels[i] for i in order]
     sizes = [float(predicted[i]) for i in order]

@@ -1,4 +1,4 @@
-"""Comparing a model with a table: how well it predicts rows whose targets are known.
+"""Evaluate a model on a table with targets.
 
 Shapes: n rows; k outputs of a target, one or one for each class.
 """
@@ -28,7 +28,7 @@ from deltarule.tables.source import Source
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model compared with a table."""
+    """The metrics of a model on a table."""
 
     rows: float
     examples: int
@@ -38,12 +38,12 @@ class Evaluation:
 
     @property
     def rows_left_out(self) -> int:
-        """How many rows were left out, whatever for."""
+        """How many rows were left out, for any cause."""
         return sum(self.rows_left_out_by_cause.values())
 
     @property
     def headline(self) -> str:
-        """How many rows it is of."""
+        """The heading: the number of rows."""
         left = left_out_told(self.rows_left_out_by_cause)
         return ", ".join(
             part for part in (f"{counting(self.rows, self.examples)} compared", left) if part
@@ -77,9 +77,9 @@ def evaluate(
     *,
     watch: Callable[[pl.DataFrame, PredictedRows], object] | None = None,
 ) -> Evaluation:
-    """How well a model predicts a table that has its targets.
+    """Evaluate a model on a table that has its targets.
 
-    `watch` is shown each batch, and what was made of it.
+    `watch` is called with each batch and its predictions.
     Errors:  EmptyError when no row has all targets
     """
     sums, met, causes, examples = sums_of(scorer.record), Drift(), Counter[str](), 0
@@ -108,9 +108,9 @@ def evaluate(
 
 @contextmanager
 def refusing_overflow(source: Source) -> Iterator[None]:
-    """Sums of errors and their figures, which may overflow.
+    """A context for metrics that may overflow.
 
-    Errors:  ValueRefusedError where a figure is not finite
+    Errors:  ValueRefusedError where a metric is not finite
     """
     try:
         with np.errstate(all="ignore"):
@@ -122,7 +122,7 @@ def refusing_overflow(source: Source) -> Iterator[None]:
 
 
 def sums_of(record: Record) -> list[MetricSums]:
-    """Where each target's figures are to be summed."""
+    """An empty metrics accumulator for each target."""
     guess = np.array(record.target_means)
     spans = record.contract.target_spans().values()
     targets = zip(record.contract.targets, record.losses, record.fit, spans, strict=True)
@@ -136,13 +136,13 @@ def sums_of(record: Record) -> list[MetricSums]:
 
 
 def classes_of(target: Target, loss: Loss) -> Sequence[str]:
-    """What a target's rows are told apart into; none for an amount."""
+    """The classes of a target; none for an amount."""
     if target.classes:
         return tuple(target.classes)
     return ("no", "yes") if loss.name == "logistic" else ()
 
 
 def nothing_in(source: Source, causes: Mapping[str, int]) -> EmptyError:
-    """That there is nothing to compare, and why."""
+    """The error for a table without a row to compare, with the causes."""
     why = f" ({counted(causes)})" if causes else ""
     return EmptyError(f"{source.name} has no row to compare{why}: there is nothing to compare")

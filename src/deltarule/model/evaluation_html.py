@@ -1,4 +1,4 @@
-"""A comparison as HTML: how well rows were predicted, whom classes were taken for, what to note."""
+"""An evaluation as HTML: metrics, confusion matrix, notes."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from deltarule.views import html
 
 
 def told(headline: str, outputs: Sequence[Metrics], notes: Sequence[str]) -> str:
-    """All that a comparison says."""
+    """The evaluation as HTML."""
     lines = [headline, *(f"{one.output}: {figures_told(one)[0]}" for one in outputs)]
     tables = [
         confusion(one.classes, one.output)
@@ -21,7 +21,7 @@ def told(headline: str, outputs: Sequence[Metrics], notes: Sequence[str]) -> str
 
 
 def _other_lines(figures: Metrics) -> list[str]:
-    """What is said of an output below its first line, apart from the table of classes."""
+    """The metrics of an output below its first line, without the confusion matrix."""
     lines, classes = figures_told(figures)[1:], figures.classes
     if classes is None or len(classes.classes) > CLASSES_SHOWN:
         return lines
@@ -29,7 +29,7 @@ def _other_lines(figures: Metrics) -> list[str]:
 
 
 def confusion(classes: ClassMetrics, output: str) -> str:
-    """Rows by what they are (down) and what they were said to be (across)."""
+    """The confusion matrix: rows by class (down) and predicted class (across)."""
     head = [output, *(f"said {name}" for name in classes.classes)]
     rows = [
         [f"is {name}", *(round(count) for count in across)]
@@ -39,5 +39,5 @@ def confusion(classes: ClassMetrics, output: str) -> str:
 
 
 def cell(headline: str, outputs: Sequence[Metrics], notes: Sequence[str]) -> str:
-    """A comparison in a notebook."""
+    """The evaluation for a notebook cell."""
     return html.cell(told(headline, outputs, notes))

@@ -1,16 +1,15 @@
-"""How one row's prediction comes about, column by column.
+"""Explain one row's prediction as the sum of contributions of its columns.
 
     average + contribution of each column = prediction
 
 A column's contribution to the score is the sum over its inputs of weight * (input - its average).
-Where the score is the prediction that is all, and the order does not matter.
+With the identity link that is the whole explanation, and the order does not matter.
 
-With another link (yes/no, counts, amounts) the prediction bends, and what a column does to it
-depends on what came before. Contributions to the prediction are then made along a path: it starts
-at the prediction of the average score, columns come in one after the other, the largest
-contribution to the score first, and each gets what the prediction changes by as it comes in. They
-add up to the prediction exactly. Another order would share out the same sum differently: only the
-contributions to the score know no order, so both are told.
+With another link (yes/no, counts, amounts) the prediction is not additive. Contributions to the
+prediction are then taken along a path: it starts at the prediction of the average score, columns
+are added in order of their contribution to the score, largest first, and each is credited with the
+change in the prediction. They add up to the prediction exactly, but depend on the order; the
+contributions to the score do not, so both are shown.
 
 Shapes: p inputs, k outputs, m columns.
 """
@@ -47,28 +46,28 @@ LONGEST_VALUE = 40
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one column adds: to the score, and to the prediction in the target's units."""
+    """The contribution of a column to the score, and to the prediction in the target's units."""
 
     column: str
     value: str
-    """What the row holds there, in words."""
+    """The row's value, in words."""
     score: float
     prediction: float
 
 
 @dataclass(frozen=True)
 class ExplainedOutput:
-    """How one output's prediction comes about; the largest contribution first.
+    """The contributions to one output's prediction, the largest first.
 
-    `scale` is what the score is of the target, in words, such as "log odds of survived"; None
-    where the score is the prediction.
+    `scale` is what the score means, in words, such as "log odds of survived"; None with the
+    identity link.
     """
 
     output: str
     target: str
-    """The column it is of; its output is another where it has classes."""
+    """The target column; the output is a class of it where it has classes."""
     share: bool
-    """Whether it is a probability."""
+    """Whether the prediction is a probability."""
     scale: str | None
     average_score: float
     score: float
@@ -78,11 +77,11 @@ class ExplainedOutput:
 
     @property
     def start(self) -> str:
-        """What the sum starts from: only where the score is the prediction is it the average."""
+        """The name of the sum's first term: the average only with the identity link."""
         return "average" if self.scale is None else "the average row"
 
     def totals(self, *, of_score: bool = False) -> list[float]:
-        """The average, then the total after each contribution, and so the prediction at last."""
+        """The running totals: the average first, the prediction last."""
         start, end = (
             (self.average_score, self.score) if of_score else (self.average, self.prediction)
         )
@@ -94,7 +93,7 @@ class ExplainedOutput:
         return totals
 
     def lines(self) -> tuple[list[str], list[float], list[float]]:
-        """What is shown: a name for each contribution, smaller ones together, and both totals."""
+        """The names of the contributions, small ones pooled, and both running totals."""
         names = [on_one_line(f"{one.column} {one.value}") for one in self.contributions]
         scores, totals = self.totals(of_score=True), self.totals()
         rest = len(names) - COLUMNS_SHOWN
@@ -105,7 +104,7 @@ class ExplainedOutput:
         return names, scores, totals
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """The sum as a table of texts that add up to the last digit: head and rows."""
+        """The sum as a table of text, rounded so that it adds up: head and rows."""
         names, scores, totals = self.lines()
         columns = [[self.start, *names, "prediction"]]
         head = ["", on_one_line(self.output)]
@@ -119,7 +118,7 @@ class ExplainedOutput:
         return head, [list(row) for row in zip(*columns, strict=True)]
 
     def to_html(self) -> str:
-        """The sum as a waterfall, and that of the score where it is another; with the numbers."""
+        """The sum as a waterfall with its numbers, and that of the score with another link."""
         names, scores, totals = self.lines()
         shown = [(self.output, totals, SUM if self.scale is None else PATH)]
         if self.scale is not None:
@@ -144,13 +143,13 @@ class ExplainedOutput:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model predicts what it does of one row."""
+    """The explanation of one row's prediction."""
 
     table: str
     row: int
     """Counted from 1, as in messages."""
     outputs: tuple[ExplainedOutput, ...]
-    """Of each target; of its classes the most likely first."""
+    """For each target; its classes with the most likely first."""
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -168,19 +167,19 @@ class Explanation:
 
     @property
     def heading(self) -> str:
-        """Which row it is about."""
+        """The heading, with the row's number."""
         return f"Row {self.row:,} of {on_one_line(self.table)}"
 
     def _repr_html_(self) -> str:
         return html.cell(self.to_html())
 
     def to_html(self) -> str:
-        """It as HTML: each sum as a waterfall with its numbers below."""
+        """The explanation as HTML: each sum as a waterfall chart with its numbers below."""
         return html.heading(self.heading) + "".join(one.to_html() for one in self.shown)
 
     @property
     def shown(self) -> list[ExplainedOutput]:
-        """The outputs to be read: of many classes those that are likely."""
+        """The outputs to show: of many classes the likely ones."""
         before: Counter[str] = Counter()
         likely = []
         for one in self.outputs:
@@ -204,8 +203,7 @@ def explain(
     """The explanation of the one row of `row`, given by the contract's terms.
 
     Shapes:  row (1, m)
-    Errors:  ValueRefusedError for a row whose prediction is beyond all numbers, or that lacks the
-             offset
+    Errors:  ValueRefusedError for a row whose prediction is not finite, or that lacks the offset
     """
     record, contract = scorer.record, scorer.contract
     means = np.array(record.means)
@@ -257,14 +255,14 @@ def _output(
     ends: Array,
     said: Sequence[tuple[str, str]],
 ) -> ExplainedOutput:
-    """One output's sum.
+    """The explanation of one output.
 
     Shapes:  parts (m, k); ends (2, k): the scores of the average row and of this one
     """
     output, scale = names
     order = np.argsort(-np.abs(parts[:, at]), kind="stable")
     path = np.vstack([ends[0], ends[0] + np.cumsum(parts[order], axis=0)])
-    path[-1] = ends[1]  # to the last bit what predicting says: the smallest part takes the rounding
+    path[-1] = ends[1]  # exactly the prediction: the smallest contribution absorbs the rounding
     predictions = loss.inverse_link(path)[:, at]
     return ExplainedOutput(
         output=output,
@@ -283,12 +281,12 @@ def _output(
 
 
 def _likely_first(span: slice, predictions: Array) -> list[int]:
-    """The outputs of a target: its classes, the most likely first."""
+    """The outputs of a target, the most likely class first."""
     return sorted(range(span.start, span.stop), key=lambda at: -predictions[at])
 
 
 def _value(column: Column, cell: pl.Series, taken: float, noticed: Noticed) -> str:
-    """What a row holds in a column, and what was made of it where that is not the same."""
+    """A row's value in a column, and the value used where that differs."""
     if column.name in noticed.missing:
         marked = not isinstance(column, Number) or column.gap
         return "missing" if marked else f"missing, taken as {number(taken)}"

@@ -1,7 +1,7 @@
-"""A fitted model: a schema, weights and how it compared; it predicts, explains and compares.
+"""A fitted model: schema, weights and metrics; it predicts, explains and compares.
 
 score      = intercept + sum over inputs of weight * input
-prediction = the score through the loss's link
+prediction = inverse link(score)
 average    = the score of the average row;  contribution = weight * (input - its average)
 score      = average + the contributions of all columns
 """
@@ -41,10 +41,10 @@ Figure = TypeVar("Figure")
 
 
 class Model:
-    """A fitted model. Made by `learn` or `load`."""
+    """A fitted model, made by `learn` or `load`."""
 
     def __init__(self, record: "Record", *, read: Sequence[Path] = ()) -> None:
-        """`read` are the files it was learnt from, which it is not saved over."""
+        """`read` are its training files, which it is not saved over."""
         self._record = record
         self._read = tuple(read)
         self._scorer = Predictor(record)
@@ -56,7 +56,7 @@ class Model:
 
     @property
     def loss(self) -> Loss:
-        """What a row's wrongness counts for, with its link."""
+        """The loss, with its link."""
         return self._scorer.loss
 
     @property
@@ -66,12 +66,12 @@ class Model:
 
     @property
     def outputs(self) -> list[str]:
-        """The names of what has a score: each target, or target=class for each class."""
+        """The names of the outputs: each target, or target=class for each class."""
         return self._record.contract.outputs
 
     @property
     def weights(self) -> pl.DataFrame:
-        """The weights as a table, each with how sure it is; intercepts first."""
+        """The weights as a table, with standard errors and intervals; intercepts first."""
         schema: dict[str, type[pl.DataType]] = {
             "output": pl.String,
             "input": pl.String,
@@ -108,7 +108,7 @@ class Model:
 
     @property
     def fit(self) -> "FitRecord | dict[str, FitRecord]":
-        """How the rows it learnt from are fitted: rmse, r2, residual_sd, deviance, aic and so on.
+        """Goodness of fit on the training rows: rmse, r2, residual_sd, deviance, aic and so on.
 
         Of several targets, by target.
         """
@@ -116,7 +116,7 @@ class Model:
 
     @property
     def held_out(self) -> "HeldOutRecord | dict[str, HeldOutRecord] | None":
-        """How held-out rows are predicted: rmse, r2 and others, baseline_rmse that of guessing.
+        """Metrics on held-out rows: rmse, r2 and others; baseline_rmse is that of guessing.
 
         Of several targets, by target; None where no rows were held out.
         """
@@ -124,7 +124,7 @@ class Model:
 
     @property
     def r2(self) -> "float | dict[str, float | None] | None":
-        """R2 on held-out rows, None without any; that of the rows learnt from is `fit.r2`."""
+        """R2 on held-out rows, None without any; that of the training rows is `fit.r2`."""
         return self._held_out_figure("r2")
 
     @property
@@ -148,7 +148,7 @@ class Model:
         return RegressionSummary(self._record)
 
     def confidence_intervals(self, level: float = 0.95) -> pl.DataFrame:
-        """Between which values each weight lies, with so much confidence; intercepts first.
+        """Confidence intervals of the weights; intercepts first.
 
         Null where a standard error is not known, as beside a penalty.
         Errors:  LearningError for a level that is not between 0 and 1
@@ -194,7 +194,7 @@ class Model:
         return found if len(self.outputs) > 1 else found[self.outputs[0]]
 
     def moments(self) -> list[Moments]:
-        """Each fold's moments of the inputs and targets, if the model carries them."""
+        """Each fold's moments of the inputs and targets, if the model has them."""
         columns = len(self._record.contract.inputs) + len(self.outputs)
         return [saved.unpack(one, columns) for one in self._record.moments]
 
@@ -209,13 +209,12 @@ class Model:
         """The predictions, a row for each of the table's, in the table's own kind of frame.
 
         A dict of single values gives a dict; a path gives a polars frame. With `flags`, a column
-        says in words what each row holds that learning had not met; it is null where nothing.
-        With an `interval`, such as 0.9, columns say between which values at least that share of
-        rows like this one lie, as held-out rows did. `where` is a condition, such as "year > 2000":
-        only rows that meet it are predicted. Without `flags`, a PredictionWarning sums up what
-        learning had not met.
-        Errors:  TableError for a table that lacks a column or holds what cannot be computed with;
-                 LearningError for an interval that is not known
+        describes each row's drift: unseen levels, values out of range, gaps; null where none.
+        With an `interval`, such as 0.9, columns give the ends of the conformal prediction interval
+        of that coverage. `where` is a condition, such as "year > 2000": only rows that meet it are
+        predicted. Without `flags`, a PredictionWarning sums up the drift.
+        Errors:  TableError for a table that lacks a column or has values that cannot be computed
+                 with; LearningError for an interval that is not known
         """
         columns = Columns(flags=flags, interval=interval)
         frame, made = self._predicted(table, columns, where)
@@ -233,7 +232,7 @@ class Model:
 
         With squared loss all are in the target's units and the score is the prediction. With other
         losses contributions add up to the score, in log odds or log counts. With `row`, counted
-        from 1 as in messages, it is that row's Explanation: sorted by size, to be read.
+        from 1 as in messages, it is that row's Explanation, sorted by size.
         Errors:  EmptyError where there is no such row
         """
         if row is not None:
@@ -263,7 +262,7 @@ class Model:
         interval: float | None = None,
         where: str | None = None,
     ) -> Iterator[pl.DataFrame]:
-        """The table's rows, some at a time, each with its prediction: one read, little memory.
+        """The table's rows in batches, each with its prediction: one read, bounded memory.
 
         `explain`, `flags` and `interval` add columns, and `where` is a condition on rows, as for
         `explain` and `predict`.
@@ -273,7 +272,7 @@ class Model:
         yield from Predictions(self._scorer, source, columns).beside_rows()
 
     def predictions(self, source: Source, columns: Columns) -> Predictions:
-        """What `predict_batches` goes through, with notes on what was new in the table."""
+        """The stream behind `predict_batches`, with notes on drift."""
         return Predictions(self._scorer, source, columns)
 
     def predict_noticing(
@@ -285,7 +284,7 @@ class Model:
         interval: float | None = None,
         where: str | None = None,
     ) -> tuple[Any, list[str]]:
-        """Predictions, and in words what was new in the table."""
+        """Predictions, and notes on drift."""
         columns = Columns(explain=explain, flags=flags, interval=interval)
         frame, made = self._predicted(table, columns, where)
         return frame, made.notes
@@ -309,10 +308,10 @@ class Model:
     def compare(
         self, table: Any, other: "Model | None" = None, *, where: str | None = None
     ) -> Evaluation | ModelComparison:
-        """How well the model predicts a table that has its targets.
+        """Evaluate the model on a table that has its targets, or compare it with another model.
 
-        With an `other` model, which of the two does it better on the same rows, and how sure that
-        is: A is this model, B the other. `where` is a condition on the rows, such as "year > 2000".
+        With an `other` model, a paired test of which predicts the same rows better: A is this
+        model, B the other. `where` is a condition on the rows, such as "year > 2000".
         Errors:  EmptyError when no row has all targets; LearningError for a model of other targets
         """
         source = where_of(open_table(table)[0], where)
@@ -322,19 +321,19 @@ class Model:
         return widening(source, lambda: compare_models(self._scorer, theirs, source))
 
     def diagnose(self, table: Any, *, rows: int = 10) -> Diagnostics:
-        """Rows that decide too much or fit too badly, and columns that tell each other.
+        """Influential rows, outliers and collinear columns.
 
-        The table is the one that was learnt from; it is read once, or twice where the loss is
-        other than squared. `rows` is how many rows of each sort are told.
+        The table is the training table; it is read once, or twice for losses other than squared.
+        `rows` is how many rows of each sort are listed.
         Errors:  EmptyError when no row has all targets
         """
         source, _ = open_table(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
     def save(self, path: str | Path, *, moments: bool = True) -> None:
-        """Write the model file, whole or not at all; without `moments` it is as small as can be.
+        """Write the model file atomically; without `moments` it is smallest.
 
-        Weights that are not finite never get this far: a record refuses them.
+        Weights are finite here: a record refuses others.
 
         Errors:  OutputError
         """

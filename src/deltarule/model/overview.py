@@ -1,7 +1,7 @@
-"""What a model's record shows by itself, without a table: in notebooks, and as the report's frame.
+"""Overview of a model from its record alone, for notebooks and the report.
 
-The three paragraphs, how far off it is beside guessing, what counts, each column's effect, the loss
-by step, and what was done with each column.
+The three paragraphs, errors beside the null model's, the weights, each column's effect, the loss by
+step, and how each column was encoded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ COLUMNS_LISTED = 200
 
 
 def title(record: Record) -> str:
-    """What is predicted from what."""
+    """The title: targets and inputs."""
     targets = " and ".join(target.name for target in record.contract.targets)
     names = [column.name for column in record.contract.columns]
     more = f" and {len(names) - 4} more columns" if len(names) > 5 else ""
@@ -28,7 +28,7 @@ def title(record: Record) -> str:
 
 
 def opening(record: Record) -> str:
-    """The numbers to see first, and the three paragraphs."""
+    """The headline metrics and the three paragraphs."""
     several = len(record.contract.targets) > 1
     first = []
     for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
@@ -46,7 +46,7 @@ def opening(record: Record) -> str:
 
 
 def _first(seen: HeldOutRecord, rows: str) -> list[tuple[str, str]]:
-    """What to expect of new rows, beside guessing."""
+    """The held-out metrics, beside the null model's."""
     if seen.classes is not None:
         return [
             (f"right on {rows}", percent(seen.classes.accuracy)),
@@ -101,9 +101,9 @@ def _of(name: str, several: bool) -> str:
 
 
 def errors(record: Record, table: str = "", found: Sequence[Metrics] = ()) -> Iterator[str]:
-    """For each target, how far off predictions are beside guessing.
+    """For each target, its errors beside the null model's.
 
-    `found` is how each was compared with a `table`.
+    `found` are the metrics on a `table`.
     """
     several = len(record.contract.targets) > 1
     for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
@@ -117,7 +117,7 @@ def errors(record: Record, table: str = "", found: Sequence[Metrics] = ()) -> It
         else:
             bars, unit, says = _typical(record.fit[at], seen, never_seen(record))
             there = None if own is None else own.rmse
-        # Compared with the rows it learnt from, the table has nothing new to say.
+        # On the training rows themselves the bar would repeat the last one.
         if there is not None and number(there) != number(bars[-1][1]):
             bars.append((f"rows of {table}", there))
         made = figures.errors([name for name, _ in bars], [size for _, size in bars], unit=unit)
@@ -133,7 +133,7 @@ def errors(record: Record, table: str = "", found: Sequence[Metrics] = ()) -> It
 
 
 Told = tuple[list[tuple[str, float]], str, str]
-"""Bars with their names, what they count, and that in words."""
+"""Bars with their names, their unit, and a caption."""
 
 
 def _wrong(seen: ClassMetrics, rows: str) -> Told:
@@ -151,7 +151,7 @@ def _typical(fit: FitRecord, seen: HeldOutRecord | None, rows: str) -> Told:
 
 
 def course(record: Record) -> Iterator[str]:
-    """The error by step, for each group of targets that was learnt in steps."""
+    """The loss history, for each group of targets that was learnt in steps."""
     for learnt in record.learnt:
         told = learnt.course
         if len(told) < 2:
@@ -166,7 +166,7 @@ def course(record: Record) -> Iterator[str]:
 
 
 def columns(record: Record) -> str:
-    """What was done with each column of the table."""
+    """How each column of the table was encoded, or why it was left out."""
     listed = [(one.column, one.kind, one.done) for one in record.columns]
     rest = len(listed) - COLUMNS_LISTED
     more = html.sentences([f"{rest:,} more: deltarule show lists them all"]) if rest > 0 else ""
@@ -174,7 +174,7 @@ def columns(record: Record) -> str:
 
 
 def cell(record: Record) -> str:
-    """A model in a notebook."""
+    """The overview for a notebook cell."""
     shown = [*errors(record), *weights(record), *effects(record), *course(record)]
     return html.cell(
         f"{html.heading(title(record))}{opening(record)}{html.grid(shown)}"

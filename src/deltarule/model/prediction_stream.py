@@ -1,7 +1,7 @@
-"""Predicting: the rows of a table, each with what a model predicts for it, in one read.
+"""Prediction stream: the rows of a table with their predictions, in batches, in one read.
 
-Predictions are never matched with rows by their number over two reads: a database query, a
-parallel plan or a table that is written to meanwhile may give other rows the second time.
+Predictions are never joined to rows by their number over two reads: a database query, a parallel
+plan or a table that is written to meanwhile may give other rows the second time.
 
 Shapes: n rows, p inputs, k outputs.
 """
@@ -19,16 +19,16 @@ from deltarule.tables.drift import Drift, flags_of
 from deltarule.tables.schema import Noticed, Target
 from deltarule.tables.source import Source
 
-# What is put behind the name of a table's own column that is called as a prediction is.
+# Suffix for a table's own column whose name collides with a prediction's.
 OWN = "_in_table"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Which columns a prediction has, besides the prediction itself.
+    """The optional columns of a prediction.
 
-    `explain` adds the average and each column's contribution, `flags` what learning had not met,
-    `interval` the ends between which that share of rows lie.
+    `explain` adds the average and each column's contribution, `flags` drift in words,
+    `interval` the ends of the prediction interval of that coverage.
     """
 
     explain: bool = False
@@ -44,12 +44,12 @@ class Predictions:
             scorer.intervals(columns.interval)
         self.scorer, self.source, self.columns = scorer, bound(source, scorer.contract), columns
         self.names: list[str] = []
-        """What the columns of predictions are called, once the first batch was predicted."""
+        """The names of the prediction columns, known after the first batch."""
         self._met = Drift()
         self._renamed: dict[str, str] = {}
 
     def _begin(self) -> list[pl.Expr]:
-        """Forget what an interrupted read left, and say which columns are to be read."""
+        """Reset the state of an interrupted read; returns the columns to read."""
         contract = self.scorer.contract
         self.names, self._met, self._renamed = [], Drift(), {}
         columns = readied(self.source, contract.needs, contract.expects)
@@ -59,7 +59,7 @@ class Predictions:
 
     @property
     def notes(self) -> list[str]:
-        """In words, what was new in the table."""
+        """Notes on drift and on how the table was read."""
         self._met.said = list(self.source.notes)
         return self._met.notes(self.scorer.contract.known) + [
             f"{self.source.name} has a column {own}, as predictions are called: it is now {new}"
@@ -68,7 +68,7 @@ class Predictions:
 
     @property
     def new(self) -> list[str]:
-        """In words, what learning had not met, so that predictions may be far off."""
+        """Notes on drift only, for which predictions may be far off."""
         return self._met.new_to(self.scorer.contract.known)
 
     def alone(self) -> Iterator[pl.DataFrame]:
@@ -80,9 +80,9 @@ class Predictions:
             yield self._of_none()
 
     def beside_rows(self, *, cells: bool = False) -> Iterator[pl.DataFrame]:
-        """The table's rows as they stand, each with its prediction; at least one frame.
+        """The table's own columns with the predictions beside them; at least one frame.
 
-        With `cells`, those of a file of text stay as they were written.
+        With `cells`, those of a text file are kept as written.
         """
         needed = self._begin()
         for rows, batch in self.source.whole_batches(needed, cells=cells) if needed else ():
@@ -108,7 +108,7 @@ class Predictions:
         return self._framed(inputs, offsets, Noticed())
 
     def _framed(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
-        # Of scores beyond all numbers nothing is finite, which is said in words.
+        # Scores that overflow give infinite predictions, which the notes report.
         with np.errstate(all="ignore"):
             return self._framed_of(inputs, offsets, noticed)
 
@@ -125,7 +125,7 @@ class Predictions:
         return made
 
     def _apart(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The table's rows, no column of which is called as one of predictions."""
+        """The table's rows, renamed where a column collides with a prediction's."""
         taken = {name.casefold() for name in self.names}
         own = {name.casefold() for name in rows.columns}
         for name in rows.columns:
@@ -157,14 +157,14 @@ def predicted(
             own = inverses[target.name].apply(predictions[:, span.start])
             columns[f"{inverses[target.name].column}_prediction"] = own
     frame = pl.DataFrame(columns)
-    # Without its offset a row has no prediction, nor one in a column's units that it never has.
+    # Null without an offset, or where the inverse of the target's expression is undefined.
     return frame.fill_nan(None) if inverses or offsets is not None else frame
 
 
 def _contributions(
     scorer: Predictor, inputs: Array, offsets: Array | None, scores: Array, at: int
 ) -> dict[str, Any]:
-    """An output's average score, what each column adds to it, and where it is another: it."""
+    """An output's average score, each column's contribution, and the score with another link."""
     contract = scorer.contract
     output = contract.outputs[at]
     means = np.array(scorer.record.means)
@@ -183,7 +183,7 @@ def _contributions(
 
 
 def named(target: Target, predictions: Array) -> dict[str, Any]:
-    """The columns that tell a target's predictions: a value, or a class and how likely each is.
+    """The prediction columns of a target: a value, or the class and class probabilities.
 
     Shapes:  predictions (n, c): of one output, or of each class
     """

@@ -1,4 +1,4 @@
-"""Scorer: a model's record applied to rows: a table in, scores and targets out.
+"""Predictor: a model's record applied to rows of a table: scores, predictions, intervals.
 
     score = intercept + sum over inputs of weight * input, and the offset if rows have one
 
@@ -37,10 +37,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PredictedRows:
-    """Rows with targets: scores, targets (n, k); what each counts for, its number, offset (n,).
+    """Scored rows with targets: scores, targets (n, k); row weights, numbers, offsets (n,).
 
     `inputs` (n, p) are those of the same rows; `rows` is how many there were before some were left
-    out, `left_out` why and which (rows,), and `noticed` what was new in all of them.
+    out, `left_out` the causes with masks (rows,), and `noticed` the drift in all of them.
     """
 
     inputs: Array
@@ -55,11 +55,11 @@ class PredictedRows:
 
     @property
     def causes(self) -> Counter[str]:
-        """Why rows were left out, in words, and how many."""
+        """The number of rows left out, by cause in words."""
         return Counter({why: int(gone.sum()) for why, gone in self.left_out.items()})
 
     def shared_with(self, other: "PredictedRows") -> "PredictedRows":
-        """Only the rows that another model has, too; left out for what either lacks."""
+        """The rows in common with another model's; left out for what either lacks."""
         both = np.isin(self.number, other.number)
         left_out = dict(self.left_out)
         mine = reduce(or_, left_out.values(), np.zeros(self.rows, dtype=bool))
@@ -78,19 +78,19 @@ class PredictedRows:
 
 
 class Predictor:
-    """A record's weights and contract, at work."""
+    """Scores rows with a record's weights and schema."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
 
     @property
     def contract(self) -> Schema:
-        """The columns it is bound to."""
+        """The schema that tables must have."""
         return self.record.contract
 
     @cached_property
     def loss(self) -> Loss:
-        """What a row's wrongness counts for, with its link."""
+        """The loss, with its link."""
         return together(self.record.losses, [len(one.levels) for one in self.contract.targets])
 
     @cached_property
@@ -103,9 +103,9 @@ class Predictor:
         return weights
 
     def scores(self, inputs: Array, offsets: Array | None = None) -> Array:
-        """Input by input: a row scores the same to the last bit whatever rows are beside it.
+        """The scores, summed input by input, so that a row's score never depends on other rows.
 
-        Inputs far from zero are measured from their centres, lest their products lose digits.
+        Inputs far from zero are centred, as their products would lose digits.
 
         Shapes:  inputs (n, p), offsets (n,) -> (n, k)
         """
@@ -116,28 +116,28 @@ class Predictor:
         elif "intercept" in self.weights:
             scores += self.weights["intercept"]
         columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
-        # Far out a score may be infinite, which whoever asked for it tells.
+        # A score may overflow to infinity, which the caller reports.
         with np.errstate(over="ignore", invalid="ignore"):
             for values, centre, weight in columns:
                 scores += (values - centre)[:, None] * weight
             return scores if offsets is None else scores + offsets[:, None]
 
     def predictions(self, scores: Array) -> Array:
-        """What scores predict, (n, k); infinite where that is beyond all numbers."""
+        """The inverse link of scores, (n, k); infinite on overflow."""
         with np.errstate(over="ignore", invalid="ignore"):
             return self.loss.inverse_link(scores)
 
     @property
     def average(self) -> Array:
-        """What the average row scores: (1, k)."""
+        """The score of the average row: (1, k)."""
         offset = self.contract.offset
         offsets = None if offset is None else np.array([offset.mean])
         return self.scores(np.array(self.record.means)[None], offsets)
 
     def intervals(self, level: float) -> Mapping[str, Intervals]:
-        """What is known of how far rows stray, for each target that is an amount.
+        """The conformal intervals, for each target that is an amount.
 
-        Errors:  LearningError for a level that is none, or where too little is known for it
+        Errors:  LearningError for an invalid level, or one beyond the held-out rows
         """
         check_level(level)
         targets = self.contract.targets
@@ -158,10 +158,10 @@ class Predictor:
         )
 
     def ends(self, predictions: pl.DataFrame, level: float) -> pl.DataFrame:
-        """The same predictions with where at least so many new rows lie: low and high.
+        """The predictions with their interval ends, low and high, at this coverage level.
 
-        Where no row learnt from was below 0, none is expected there: of n, a new one would be the
-        first with a chance of 1 / (n + 1) at most.
+        Where no training target was below 0, intervals are clipped at 0: a new row would be the
+        first below with a chance of 1 / (n + 1) at most.
         """
         made, known = [], self.intervals(level)
         for target in self.contract.targets:
@@ -181,12 +181,12 @@ class Predictor:
 
     @property
     def compares(self) -> list[str]:
-        """The table's columns that comparing reads; the row weights' only if it is there."""
+        """The columns that evaluation reads; that of row weights only if it is there."""
         goals = [name for target in self.contract.targets for name in target.term.columns]
         return list(dict.fromkeys([*self.contract.needs, *goals]))
 
     def scored(self, batch: pl.DataFrame, *, name: str, row: int) -> PredictedRows:
-        """A batch of a table that has targets.
+        """The scored rows of a batch that has targets.
 
         Errors:  TargetError for a target that the loss cannot take
         """
@@ -220,7 +220,7 @@ class Predictor:
     def _gone(
         self, targets: Array, offsets: Array | None, each: Array
     ) -> Iterator[tuple[str, Mask]]:
-        """Why rows cannot be compared, in words, and which."""
+        """The causes for leaving rows out, in words, with their masks."""
         contract = self.contract
         if contract.offset is not None and offsets is not None:
             yield contract.offset.gap, np.isnan(offsets)
@@ -252,7 +252,7 @@ class Predictor:
 
 
 def _beyond(target: Target, loss: Loss) -> str:
-    """What to do about a target beyond what was yes/no when it was learnt."""
+    """Advice for a target outside the domain of its loss."""
     if loss.name != "logistic" or target.classes:
         return ""
     return (
@@ -262,14 +262,14 @@ def _beyond(target: Target, loss: Loss) -> str:
 
 
 def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array:
-    """What each row counts for, (n,): 1 where the table has no such column."""
+    """The row weights, (n,): 1 where the table has no such column."""
     known = column if column in batch.columns else None
     found = row_weights_of(batch, known, name=name, row=row)
     return np.ones(batch.height) if found is None else found
 
 
 def bound(source: Source, *contracts: Schema) -> FormattedSource:
-    """The source with its text read as the contracts say; a file's own decimal mark goes first."""
+    """The source with text parsed in the schemas' formats; a file's own decimal mark wins."""
     formats: dict[str, Format] = {}
     labels: set[str] = set()
     for contract in contracts:
@@ -291,10 +291,10 @@ def bound(source: Source, *contracts: Schema) -> FormattedSource:
 def readied(
     source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
 ) -> list[pl.Expr]:
-    """The columns to read of a table, whose kinds are now those that were learnt from.
+    """The columns to read of a table, with the kinds of the training table.
 
-    `wanted` columns come too, where they are there. None at all where the table has no columns,
-    such as an empty list.
+    `wanted` columns are included where they exist. Empty where the table has no columns, such as
+    an empty list.
     Errors:  ColumnError for a needed column that is not there
     """
     if not source.typed:
@@ -315,7 +315,7 @@ def readied(
 def batches(
     source: Source, needed: Sequence[str], expected: Kinds, *, wanted: Sequence[str] = ()
 ) -> Iterator[pl.DataFrame]:
-    """A table's rows, some at a time, in columns of the kinds that were learnt from.
+    """A table's rows in batches, with the column kinds of the training table.
 
     Errors:  ColumnError for a needed column that is not there
     """
@@ -325,7 +325,7 @@ def batches(
 
 
 def widening(source: Source, work: Callable[[], T]) -> T:
-    """The work, once more where later rows have wider types than the first showed."""
+    """Run `work`, again if later rows need wider types than the first rows showed."""
     try:
         return work()
     except UnparsedError:

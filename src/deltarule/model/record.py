@@ -1,4 +1,4 @@
-"""The model file: versioned JSON, everything checked on the way in, nothing in it ever executed.
+"""Record: the model file, versioned JSON, validated when read; nothing in it is executed.
 
 Numbers round-trip exactly. Moments are packed as base64 of little-endian float64.
 """
@@ -32,12 +32,12 @@ LARGEST_FILE = 1 << 30
 MOST_COVARIANCES = 200
 # A value takes up to 200 bytes in memory; 300,000 weights have 3 million of them.
 MOST_VALUES = 5_000_000
-# Reading an expression takes 15 us a character.
+# Parsing an expression takes 15 us a character.
 MOST_EXPRESSIONS = 500_000
 
 
 class WeightRecord(Part):
-    """One weight; the uncertain parts are null where they cannot be known."""
+    """One weight with its standard error, test and interval, null where unknown."""
 
     output: str
     input: str
@@ -63,7 +63,7 @@ class InterceptRecord(Part):
 
 
 class FitRecord(Part):
-    """How one output fits the rows it was learnt from; r2 may be of the deviance."""
+    """Goodness of fit of one output on the training rows; r2 may be of the deviance."""
 
     rmse: FiniteFloat
     r2: FiniteFloat | None
@@ -73,15 +73,15 @@ class FitRecord(Part):
     log_likelihood: FiniteFloat | None = None
     aic: FiniteFloat | None = None
     pseudo_r2: FiniteFloat | None = None
-    """McFadden's: 1 - log likelihood / that of guessing, where the loss knows its noise."""
+    """McFadden's: 1 - log likelihood / the null model's, where the loss has a likelihood."""
     dispersion: FiniteFloat | None = None
-    """How much more, or less, rows stray than the loss alone would say."""
+    """The estimated dispersion: the variance relative to the loss's variance function."""
     spread: FiniteFloat | None = Field(None, gt=0)
-    """What huber loss measured the residuals by, in the target's units."""
+    """The residual spread of Huber loss, in the target's units."""
 
 
 class HeldOutRecord(Part):
-    """How one output is predicted on rows not learnt from, beside guessing the mean."""
+    """Held-out metrics of one output, beside guessing the mean (the null model)."""
 
     folds: int
     rmse: FiniteFloat
@@ -93,15 +93,14 @@ class HeldOutRecord(Part):
     absolute_error: FiniteFloat | None = None
     baseline_absolute_error: FiniteFloat | None = None
     classes: ClassMetrics | None = None
-    """How well classes were told apart. This and the four above are of a sample of large tables."""
+    """Classification metrics. This and the four above are of a sample of large tables."""
 
 
 class HeldOutBy(Part):
-    """How rows were held out: by number or id, whole groups, or periods judged by the earlier ones.
+    """The cross-validation scheme: by row number or id, by group, or forward in time.
 
-    `column` is the id, what groups rows or orders them in time; from each of the `cuts` on begins
-    another period, in microseconds where times are dates. With a `table`, the figures are of its
-    rows.
+    `column` is the id, group or time; a new period begins at each of the `cuts`, in microseconds
+    where times are dates. With a `table`, the metrics are of its rows.
     """
 
     by: Literal["rows", "id", "group", "time"] = "rows"
@@ -119,9 +118,9 @@ class LearnRecord(Part):
     learner: str
     reads: int
     passes: int = Field(0, ge=0)
-    """How often all rows were gone over after the first read, in memory or by reading again."""
+    """The passes over all rows after the first read, in memory or by reading again."""
     sampled: int = Field(0, ge=0)
-    """How many rows were drawn to find where to start."""
+    """The number of rows sampled for the warm start."""
     steps: int
     stopped: str
     alpha: FiniteFloat | None
@@ -130,27 +129,27 @@ class LearnRecord(Part):
     ridge: FiniteFloat
     lasso: FiniteFloat = 0.0
     minimised: str = ""
-    """What the weights make least, in words, where that is more than the loss."""
+    """The objective, in words, where it is more than the loss."""
     condition: FiniteFloat | None
     errors: str = "classical"
     """The kind of the standard errors; empty where none are known."""
     cluster_by: str | None = None
-    """What says which rows belong together, for standard errors of clusters."""
+    """The column of clusters, for cluster-robust standard errors."""
     clusters: int | None = None
-    """How many clusters there were."""
+    """The number of clusters."""
     freedom: FiniteFloat | None = None
     """Degrees of freedom of Student's t in intervals; None for the normal distribution."""
     course: tuple[tuple[int, FiniteFloat], ...] = ()
-    """The error before some of the steps, the first and the last among them."""
+    """The loss history: the error before some of the steps, with the first and the last."""
     batch: int | None = None
-    """Rows that a step saw; None for all."""
+    """The minibatch size; None for all rows."""
     epochs: int | None = None
     gradient_left: FiniteFloat | None = None
     """The largest weight_delta at the end, as a share of the largest at the start."""
     error_above_least: FiniteFloat | None = None
-    """By which share the mean squared error is above the least there is."""
+    """The relative excess of the mean squared error over its minimum."""
     way_left: FiniteFloat | None = None
-    """The share of the way from the start to the best weights that is left."""
+    """The distance left to the optimal weights, as a share of that at the start."""
 
     @field_validator("loss")
     @classmethod
@@ -162,7 +161,7 @@ class LearnRecord(Part):
 
 
 class ColumnRecord(Part):
-    """What was done with a column of the table."""
+    """How a column of the table was encoded, or why it was left out."""
 
     column: str
     kind: str
@@ -189,45 +188,45 @@ class Record(Part):
     learnt_at: str
     contract: Schema
     means: tuple[FiniteFloat, ...]
-    """Each input's mean over the rows learnt from, which contributions are measured from."""
+    """Each input's training mean, which contributions are measured from."""
     centres: tuple[FiniteFloat, ...] = ()
-    """What scores measure each input from, where some are far from zero: there a sum of products
-    and an intercept loses digits. Empty where all are measured from zero."""
+    """The centre of each input in scores, where some are far from zero: an uncentred sum of
+    products would lose digits. Empty where no input is centred."""
     starts: tuple[FiniteFloat, ...] = ()
-    """Each output's score where all inputs are at their centres, in place of the intercept."""
+    """Each output's score with all inputs at their centres, in place of the intercept."""
     spreads: tuple[FiniteFloat, ...]
-    """Each input's standard deviation, by which effects are put in order."""
+    """Each input's standard deviation, by which effects are sorted."""
     target_means: tuple[FiniteFloat, ...]
-    """What guessing predicts: each target's mean over the rows learnt from. With an offset, what
-    the best score that all rows share predicts where the offset is 0."""
+    """The null model's prediction: each target's training mean. With an offset, the prediction of
+    the best constant score where the offset is 0."""
     weights: tuple[WeightRecord, ...]
     intercept: tuple[InterceptRecord, ...]
     rows: FiniteFloat
     rows_left_out: int
     rows_left_out_by_cause: dict[str, int] = Field(default_factory=dict)
-    """How many of them, by what is wrong with them in words; empty in files of earlier versions."""
+    """How many of them, by cause in words; empty in files of earlier versions."""
     examples: int | None = None
-    """How many rows of the table were learnt from, whatever each counts for; None as above."""
+    """The unweighted number of training rows; None as above."""
     fit: tuple[FitRecord, ...]
     held_out: tuple[HeldOutRecord, ...] | None
     held_out_by: HeldOutBy | None = None
     fold_by: str | None = None
-    """What a row's fold depends on: "row number", or the column that is the id, the group or the
+    """The key of a row's fold: "row number", or the column that is the id, the group or the
     time. None in files of earlier versions, where it depended on the row's values."""
     learnt: tuple[LearnRecord, ...]
-    """How, for each group of targets that share a loss."""
+    """The fitting record of each group of targets that share a loss."""
     columns: tuple[ColumnRecord, ...]
     notes: tuple[str, ...]
     intervals: tuple[Intervals | None, ...] = ()
-    """How far rows that were held out strayed, for each target; empty where it is not known."""
+    """The conformal intervals of each target; empty where unknown."""
     covariances: tuple[str | None, ...] = ()
     """The lower triangle of the covariance of each output's weights, the intercept first, packed;
-    None where none is known, or where there are more than 200 weights."""
+    None where unknown, or where there are more than 200 weights."""
     moments: tuple[PackedMoments, ...] = ()
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What each target was learnt with."""
+        """The loss of each target."""
         by_target = {name: one.loss for one in self.learnt for name in one.targets}
         return tuple(
             with_spread(loss_named(by_target[target.name]), fit.spread)
@@ -274,7 +273,7 @@ class Record(Part):
 
 
 def pack(moments: Moments) -> PackedMoments:
-    """Moments as text."""
+    """Moments as base64 text."""
     lower = moments.cross[np.tril_indices(len(moments.mean))]
     return PackedMoments(
         rows=moments.rows,
@@ -286,7 +285,7 @@ def pack(moments: Moments) -> PackedMoments:
 
 
 def unpack(packed: PackedMoments, columns: int) -> Moments:
-    """Text as moments of so many columns.
+    """Moments of so many columns from base64 text.
 
     Errors:  ValueError when it is not that
     """
@@ -346,7 +345,7 @@ def _array(text: str, size: int, *, gaps: bool = False) -> Array:
 
 
 def save(record: Record, path: Path) -> None:
-    """Write a model file, whole or not at all.
+    """Write a model file atomically.
 
     Errors:  OutputError
     """
@@ -391,7 +390,7 @@ def load(path: Path) -> Record:
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file that is small enough to be a model's.
+    """The bytes of a file, refused above the size cap.
 
     Errors:  NotAModelError, ModelError for one that is not there
     """
@@ -420,7 +419,7 @@ def _content(path: Path) -> bytes:
 
 
 def _letters(contract: object) -> int:
-    """How many characters the expressions of a contract have, which is not checked yet."""
+    """The total length of the expressions of a schema that is not validated yet."""
     parts = contract.values() if isinstance(contract, dict) else ()
     columns = [one for part in parts if isinstance(part, list) for one in part]
     texts = [one.get("expression") for one in columns if isinstance(one, dict)]
@@ -428,7 +427,7 @@ def _letters(contract: object) -> int:
 
 
 def _newer(content: dict[str, Any], version: int) -> dict[str, Any]:
-    """A file of an earlier version as this version has it. In version 1 targets shared a loss."""
+    """A file of an earlier version migrated to this one. In version 1 targets shared a loss."""
     newer = dict(content)
     if version == 2:
         return {**newer, "version": VERSION}

@@ -1,4 +1,4 @@
-"""The regression table of a model: figures of the fit, and every weight with its standard error.
+"""Regression table of a model: goodness of fit, and every weight with its standard error.
 
 As text in the manner of R and statsmodels, and as HTML in a notebook.
 """
@@ -18,7 +18,7 @@ HEAD = ("", "weight", "standard error", "t", "p", "2.5%", "97.5%")
 
 @dataclass(frozen=True)
 class RegressionSummary:
-    """Figures and weights of each output; prints as text and shows as tables in a notebook."""
+    """Goodness of fit and weights of each output; prints as text, shows as HTML in a notebook."""
 
     record: Record
 
@@ -37,7 +37,7 @@ class RegressionSummary:
         )
 
     def _outputs(self) -> Iterator[tuple[str, list[str], list[Row]]]:
-        """Of each output its heading, its figures as lines, and a row for each weight."""
+        """For each output its heading, its metrics as lines, and a row for each weight."""
         record, inputs = self.record, len(self.record.contract.inputs)
         targets = [
             (at, target.name)

@@ -1,4 +1,4 @@
-"""The result a person sees: three short paragraphs headed Predict, Compare, Learn."""
+"""Summary of a model in text: three short paragraphs headed Predict, Compare, Learn."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ CLASSES_SHOWN = 6
 
 
 def first_of(names: Sequence[str], most: int = 5) -> str:
-    """The first of some names, and how many more there are: a, b and 3 more.
+    """A list of names truncated to the first few: a, b and 3 more.
 
     >>> first_of(["a", "b", "c"], 2)
     'a, b and 1 more'
@@ -35,14 +35,14 @@ def first_of(names: Sequence[str], most: int = 5) -> str:
 
 
 def counting(rows: float, examples: int | None) -> str:
-    """Rows, and what they count for where weights say so: 3 rows, which count as 2,900."""
+    """The row count, with the total weight where it differs: 3 rows, which count as 2,900."""
     if examples is None or examples == rows:
         return rows_told(rows)
     return f"{rows_told(examples)}, which {'count' if examples != 1 else 'counts'} as {rows:,.6g}"
 
 
 def figures_told(figures: "Metrics") -> list[str]:
-    """How well rows were predicted, beside guessing; for classes, tables below it."""
+    """Metrics in words, beside the null model's; for classes with tables."""
     if figures.classes is not None:
         told = classes_told(figures.classes, figures.loss, figures.baseline_loss)
         return [told, *_confusion(figures.classes), *_calibration(figures.classes)]
@@ -56,7 +56,7 @@ def figures_told(figures: "Metrics") -> list[str]:
 
 
 def classes_told(classes: "ClassMetrics", loss: float, baseline_loss: float) -> str:
-    """How well rows were told apart, beside guessing."""
+    """Classification metrics in words, beside the null model's."""
     words = f"right in {percent(classes.accuracy)}"
     words += f"; always predicting the most frequent: {percent(classes.baseline_accuracy)}"
     if classes.auc is not None:
@@ -65,7 +65,7 @@ def classes_told(classes: "ClassMetrics", loss: float, baseline_loss: float) -> 
 
 
 def _confusion(classes: "ClassMetrics") -> list[str]:
-    """Rows by class and by what was predicted; only mistakes where there are many classes."""
+    """The confusion matrix; only the errors where there are many classes."""
     names = classes.classes
     if len(names) > CLASSES_SHOWN:
         wrong = sorted(
@@ -90,7 +90,7 @@ def _confusion(classes: "ClassMetrics") -> list[str]:
 
 
 def _calibration(classes: "ClassMetrics") -> list[str]:
-    """Where predictions are too sure, or not sure enough, by more than chance."""
+    """The calibration bins that are over- or underconfident by more than chance."""
     what = f"{classes.classes[1]}" if len(classes.classes) == 2 else "right"
     lines = []
     for one in classes.calibration:
@@ -104,7 +104,7 @@ def _calibration(classes: "ClassMetrics") -> list[str]:
 
 
 def blocks(record: "Record") -> list[tuple[str, list[str]]]:
-    """The three paragraphs' heads and lines, and below them what else should be known."""
+    """The heads and lines of the three paragraphs, and of the notes below them."""
     all_of_them = [
         ("Predict", _predict(record)),
         ("Compare", _compare(record)),
@@ -115,7 +115,7 @@ def blocks(record: "Record") -> list[tuple[str, list[str]]]:
 
 
 def paragraphs(record: "Record") -> str:
-    """The three paragraphs as text, folded."""
+    """The three paragraphs as wrapped text."""
     told = blocks(record)
     return "\n\n".join("\n".join([head, *map(_folded, lines)]) for head, lines in told)
 
@@ -132,7 +132,7 @@ def _folded(line: str) -> str:
 
 
 def score_names(record: "Record") -> dict[str, str]:
-    """What the score of each output is called: log odds of it, or just its name."""
+    """The name of each output's score: log odds of it, or just its name."""
     spans = record.contract.target_spans().values()
     return {
         output: loss.says.format(output)
@@ -194,7 +194,7 @@ NEVER_SEEN = {
 
 
 def never_seen(record: "Record") -> str:
-    """The rows that the held-out figures are of."""
+    """The held-out rows, in words."""
     by = record.held_out_by
     if by is not None and by.table is not None:
         rows = record.held_out[0].rows if record.held_out else None
@@ -243,7 +243,7 @@ def _learn(record: "Record") -> list[str]:
 
 
 def _passes(learnt: "LearnRecord") -> str:
-    """How often the rows were gone over in memory, and whether a sample went before."""
+    """The passes over the rows, and the sample of the warm start, in words."""
     words = ""
     if learnt.passes >= learnt.reads:
         times = "a pass" if learnt.passes == 1 else f"{learnt.passes} passes"
@@ -255,7 +255,7 @@ def _passes(learnt: "LearnRecord") -> str:
 
 def _how(record: "Record", learnt: "LearnRecord") -> list[str]:
     lines = []
-    # Of no interest where no step depended on it; deltarule alpha tells it of any table.
+    # Left out where no step depended on it; `deltarule alpha` shows it for any table.
     if learnt.alpha is not None and learnt.alpha_limit is not None:
         lines.append(
             f"alpha (the learning rate) was {learnt.alpha:.6g}; descent settles with any below "

@@ -13,6 +13,11 @@ from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
 from deltarule.rule.predict import Mask, Weights
 
+# What rounding leaves of a mean over rows, beside how far the single rows are from it.
+ROUNDING = 64 * np.finfo(float).eps
+# A first weight_delta above this is more than rounding: curvature need not be asked for.
+SUSPECT = 1e-9
+
 Reason = Literal["settled", "still", "hovering", "diverging", "steps"]
 
 
@@ -83,13 +88,15 @@ def train(
     frozen: Mapping[str, Mask] | None = None,
     remaining: Callable[[Weights, Weights], Weights] | None = None,
     steep: float | None = None,
+    rounding: float = 0.0,
 ) -> Iterator[Step]:
     """An iterator of steps; the last has the stopping reason.
 
     Convergence: the gradient's infinity norm is at most `tolerance` times that at the start, or
-    times `steep`, for a warm start, whose own gradient is no reference.
-    `remaining` gives the KKT residual of a non-smooth penalty, which replaces the gradient in the
-    convergence test.
+    times `steep`, for a warm start, whose own gradient is no reference; or at most `rounding` times
+    the root of the largest curvature at the start, which for a likelihood is the spread of the
+    gradient over rows. `remaining` gives the KKT residual of a non-smooth penalty, which replaces
+    the gradient in the convergence test.
 
     Errors:  CurvatureError when the learner needs a Hessian and the objective has none
     """
@@ -103,7 +110,7 @@ def train(
         )
     state = learner.start(weights)
     first = previous = math.nan
-    at_start = math.nan
+    at_start = floor = math.nan
     older: Weights = {}
     for number in range(1, steps + 1):
         # A loss that overflows is a sign of divergence, so it is not worth a warning.
@@ -113,6 +120,7 @@ def train(
             if number == 1:
                 first = previous = compared.loss
                 at_start = size if steep is None else steep
+                floor = _floor(compared, weights, objective, rounding)
             if remaining is not None:
                 left = remaining(weights, compared.weight_delta)
                 size = largest(
@@ -128,6 +136,8 @@ def train(
             stop_here = Stop(
                 "settled", _settled(number, size, tolerance, penalized=bool(remaining))
             )
+        elif size <= floor:
+            stop_here = Stop("settled", f"{_nothing_left(number)} but rounding")
         elif _same(learnt, weights):
             stop_here = Stop("still", f"step {number} was too small to change any weight")
         elif learner.always_falls and _same(learnt, older):
@@ -183,9 +193,25 @@ def _same(weights: Weights, others: Weights) -> bool:
 
 def _settled(number: int, size: float, tolerance: float, *, penalized: bool) -> str:
     if size == 0:
-        return f"settled after {_steps(number - 1)}: step {number} found nothing left to learn"
+        return _nothing_left(number)
     what = "what the penalty leaves of each weight_delta" if penalized else "every weight_delta"
     return f"settled at step {number}: {what} is below {tolerance:g} of the largest at the start"
+
+
+def _nothing_left(number: int) -> str:
+    return f"settled after {_steps(number - 1)}: step {number} found nothing left to learn"
+
+
+def _floor(compared: Comparison, weights: Weights, objective: Objective, rounding: float) -> float:
+    """What rounding may leave of weight_delta; 0 where the first one is clearly more than that."""
+    if not rounding or largest(compared.weight_delta) > SUSPECT:
+        return 0.0
+    hessian = compared.hessian
+    if hessian is None and objective.has_hessian:
+        hessian = objective(weights, hessian=True).average().hessian
+    if hessian is None or not np.isfinite(hessian).all():
+        return 0.0
+    return rounding * math.sqrt(max(float(np.max(np.diag(one))) for one in hessian))
 
 
 def _steps(count: int) -> str:

@@ -9,8 +9,8 @@ from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights, blocked, stack, unstack
 
-# Where no squared pivot of the Hessian's Cholesky factor is below this share of the largest, eight
-# digits of a step are sure.
+# Where no pivot of the Hessian's Cholesky factor is below this share of the largest, eight digits
+# of a step are sure.
 SURE = 1e-4
 
 

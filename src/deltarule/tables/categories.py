@@ -10,10 +10,11 @@ import numpy as np
 from deltarule.errors import LearningError, TargetError
 from deltarule.moments.accumulate import Sums
 from deltarule.moments.moments import Moments
+from deltarule.tables.kinds import LeftOut
 from deltarule.tables.level_counts import MOST_COUNTED
 from deltarule.tables.plan import Plan, too_many
 from deltarule.tables.request import Request
-from deltarule.tables.schema import MISSING, OTHER, Category, LeftOut, Number, Target
+from deltarule.tables.schema import MISSING, OTHER, Category, Number, Target
 
 
 class NumbersError(Exception):
@@ -80,7 +81,9 @@ def levels(
         expression=made.terms[column].expression,
         known={level: kept[level] for level in order},
         reference=None,
-        pooled=len([level for level in rare if level != OTHER]) + made.levels[column].beyond,
+        pooled=len([level for level in rare if level not in (MISSING, OTHER)])
+        + made.levels[column].beyond,
+        missing=float(counts[0]),
     )
     return category, [start + named[level] for level in order], folds
 

@@ -15,11 +15,11 @@ from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import text_of
 from deltarule.tables.categories import classes, cut_notes, levels, often, referenced
+from deltarule.tables.kinds import LeftOut
 from deltarule.tables.plan import Plan
 from deltarule.tables.schema import (
     MISSING,
     Category,
-    LeftOut,
     Number,
     Offset,
     Schema,
@@ -201,6 +201,7 @@ def _there_or_not(
         reference=None,
         pooled=0,
         of=kind,
+        missing=counts[MISSING],
     )
 
 

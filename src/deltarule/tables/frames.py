@@ -6,8 +6,6 @@ Nothing of the caller's is changed; frames are converted a batch at a time, not 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -19,127 +17,22 @@ from numpy.typing import NDArray
 
 from deltarule.errors import (
     ColumnError,
-    DeltaruleError,
-    EmptyError,
     LearningError,
     MissingExtraError,
     ReadError,
 )
 from deltarule.tables.cast import as_category, text_of
 from deltarule.tables.column_names import column
-from deltarule.tables.polars_source import PROBLEMS, PolarsSource, said
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched, row_place
+from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
+from deltarule.tables.polars_source import PROBLEMS, PolarsSource
+from deltarule.tables.source import BATCH_ROWS, Source
 
 Rows = NDArray[np.int64] | None
 Back = Callable[[pl.DataFrame, Rows], Any]
 """Makes a polars frame the table's own kind: of all its rows, or of those of these numbers."""
-Parts = Callable[[Collection[str] | None], Iterator[pl.DataFrame]]
-"""Opens a table anew: its rows in order, in frames of any height, with these columns or all."""
-
-NAME = "the table"
 
 # What pandas' categories may be of, besides the text and the yes or no that polars takes.
 LABELS = ("integer", "floating", "mixed-integer", "mixed", "interval", "period")
-
-# Of a stream that can be read only once so much is kept for another read: 32 MB of numbers.
-KEPT_CELLS = 4_000_000
-
-
-class PartsSource:
-    """A table that hands out its rows in parts, anew for each read or, as streams do, just once."""
-
-    typed = True
-    decimal = None
-    date_order: str | None = None
-
-    def __init__(
-        self,
-        parts: Parts,
-        *,
-        dialect: str,
-        rows: int | None,
-        once: bool = False,
-        in_memory: bool = False,
-    ) -> None:
-        self.name, self.dialect, self.rows, self.in_memory = NAME, dialect, rows, in_memory
-        self.reads = 0
-        self.notes: list[str] = []
-        self.mixed: Mapping[str, str] = {}
-        self.files: Sequence[Path] = ()
-        self._parts, self.once = parts, once
-        self.repeatable = in_memory or once
-        self._look: pl.DataFrame | None = None
-        self._rest: Iterator[pl.DataFrame] = iter(())
-        self._kept: list[pl.DataFrame] | None = None
-
-    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
-        """Nothing to do: such a table has its own types."""
-
-    def place(self, row: int) -> str:
-        return row_place(row)
-
-    def look(self) -> pl.DataFrame:
-        if self._look is None:
-            with _told():
-                self._look = self._looked()
-            if self.once and self._look.height == 0:
-                # A stream that was read before and one without rows look the same.
-                raise EmptyError(f"{self.name} has no rows: an empty stream, or one read before")
-        return self._look
-
-    def _looked(self) -> pl.DataFrame:
-        seen: list[pl.DataFrame] = []
-        rows = 0
-        parts = self._parts(None)
-        for part in parts:
-            seen.append(part)
-            rows += part.height
-            if rows >= LOOK_ROWS:
-                break
-        if self.once:
-            self._rest = chain(seen, parts)
-        else:
-            del parts  # closes what it reads from: some databases answer one question at a time
-        return pl.concat(seen).head(LOOK_ROWS)
-
-    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        self.look()
-        again = self.once and self.reads > 0
-        if again and self._kept is None:
-            raise ReadError(
-                f"{self.name} is a stream too long to keep that can be read only once, and is "
-                "needed again: give all of it, such as reader.read_all()"
-            )
-        self.reads += 1
-        with _told():
-            parts: Iterator[pl.DataFrame]
-            if again:
-                parts = iter(self._kept or ())
-            else:
-                parts = self._keeping() if self.once else self._parts(_needed(columns))
-            yield from rebatched((part.select(columns) for part in parts), BATCH_ROWS)
-
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for rows in self.batches([pl.all()]):
-            yield rows, rows.select(columns)
-
-    def _keeping(self) -> Iterator[pl.DataFrame]:
-        """The rest of the stream, kept unless it is long; half of one is never taken for it."""
-        kept: list[pl.DataFrame] | None = []
-        cells = 0
-        for part in self._rest:
-            cells += part.height * part.width
-            if kept is not None and cells <= KEPT_CELLS:
-                kept.append(part)
-            else:
-                kept = None
-            yield part
-        self._kept = kept
-
-    def widen(self) -> bool:
-        return False
 
 
 def open_table(table: Any) -> tuple[Source, Back]:
@@ -256,7 +149,7 @@ def _built(columns: Mapping[str, Any]) -> Source:
     if len(lengths) > 1:
         told = ", ".join(f"'{name}' has {len(made[name])}" for name in list(made)[:4])
         raise ReadError(f"{NAME} has columns of unlike length: {told}")
-    with _told():
+    with library_errors():
         source = _held(pl.DataFrame(made))
     source.mixed = mixed
     return source
@@ -333,7 +226,7 @@ def _unlike(name: str, values: Any, error: BaseException | None) -> ReadError:
     elif error is None or isinstance(error, TypeError):
         told = f"holds {''.join(kinds) or 'no'} values: make them numbers or text"
     else:
-        told = f"cannot be read: {_line(error)}"
+        told = f"cannot be read: {first_line(error)}"
     return ReadError(f"{NAME}, column {name!r} {told}")
 
 
@@ -373,7 +266,7 @@ def _from_library(table: Any) -> tuple[Source, Back]:
             lambda: pa.RecordBatchReader.from_stream(table), kind, None, once=not again
         )
     if isinstance(native, nw.LazyFrame):
-        with _told():
+        with library_errors():
             collected = native.collect("polars").to_native()
         return _held(collected), _as_it_is
     raise ReadError(
@@ -385,7 +278,7 @@ def _from_library(table: Any) -> tuple[Source, Back]:
 def _from_eager(table: nw.DataFrame[Any]) -> tuple[Source, Back]:
     """Any eager frame that narwhals knows."""
     _check_names(table.columns)
-    with _told():
+    with library_errors():
         frame = table.to_polars()
 
     def back(result: pl.DataFrame, rows: Rows) -> Any:
@@ -431,6 +324,11 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
 
     source = PartsSource(parts, dialect="pandas frame", rows=len(table), in_memory=True)
     source.mixed = mixed
+    named = [str(one) for one in table.index.names if one is not None and str(one) not in names]
+    if named:
+        source.notes.append(
+            f"the index ({', '.join(named)}) is no column: reset_index() makes it one"
+        )
     return source, back
 
 
@@ -451,7 +349,7 @@ def _pandas_column(name: str, values: Any, mixed: dict[str, str]) -> pl.Series:
         values = values.sparse.to_dense()
     elif str(kind).startswith(("interval", "period")) or _has_labels(kind):
         return _labels(name, values.astype("category").cat)
-    with _told(f"{NAME}, column {name!r}"):
+    with library_errors(f"{NAME}, column {name!r}"):
         made: Any = pl.from_pandas(values)  # its types say frame, it is a series
         return pl.Series(name, made)
 
@@ -550,36 +448,3 @@ def _check_names(names: Sequence[str]) -> None:
     twice, times = Counter(names).most_common(1)[0] if names else ("", 1)
     if times > 1:
         raise ColumnError(f"{NAME} has more than one column called {twice!r}: rename them")
-
-
-def _needed(columns: Sequence[pl.Expr]) -> set[str] | None:
-    """The table's columns that these expressions read; None for all, or where that is open."""
-    if any(column.meta.has_multiple_outputs() for column in columns):
-        return None
-    return {name for column in columns for name in column.meta.root_names()}
-
-
-@contextmanager
-def _told(where: str = NAME) -> Iterator[None]:
-    """Whatever a library raises, in one line of ours."""
-    try:
-        yield
-    except DeltaruleError:
-        raise
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"reading {NAME} needs {error.name}: pip install 'deltarule[pandas]'"
-        ) from error
-    except ImportError as error:  # polars names no module when it lacks pyarrow
-        raise MissingExtraError(
-            f"reading {NAME} needs pyarrow: pip install 'deltarule[pandas]'"
-        ) from error
-    except PROBLEMS as error:
-        raise said(error, where) from error
-    except Exception as error:  # each library and driver raises kinds of its own
-        raise ReadError(f"{where} cannot be read: {_line(error)}") from error
-
-
-def _line(error: BaseException) -> str:
-    words = str(error).strip()
-    return words.splitlines()[0] if words else type(error).__name__

@@ -29,12 +29,12 @@ from deltarule.tables.fold_columns import (
     keys_of,
     time_column,
 )
+from deltarule.tables.kinds import LeftOut, check_number, input_kind, kind_of
 from deltarule.tables.left_out import gap, weight_gap
 from deltarule.tables.level_counts import NEARLY_UNIQUE, LevelCounts
 from deltarule.tables.polars_source import explained
 from deltarule.tables.request import LARGEST_SUMS, MOST_LEVELS_IN_ALL, Request
 from deltarule.tables.row_ids import is_id, numbers_rows
-from deltarule.tables.schema import LeftOut
 from deltarule.tables.source import LOOK_ROWS
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
 from deltarule.tables.text_formats import Formats, NumberFormat, format_of
@@ -361,11 +361,11 @@ def plan(
             made.whole_numbers[target] = known
     if offset is not None:
         made.offset = offset.name
-        _check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
+        check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
     if asked.shifted is None:
         made.asked = replace(asked, shifted=not (made.classes or made.yes_no))
     for column in weight:
-        _check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
+        check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
     if asked.copies is None:
         apart_ = asked.row_weight is not None and asked.group is None and asked.time is None
         made.asked = replace(made.asked, copies=apart_ and all_whole(view[weight[0]]))
@@ -413,7 +413,7 @@ def _fold_by(term: Term, look: pl.DataFrame, asked: Request, *, name: str) -> pl
 
 def _place(column: str, values: pl.Series, made: Plan, counted: Mapping[str, LevelCounts]) -> None:
     """Put an input among the numbers or the categories, or leave it out."""
-    kind, why = _kind(values)
+    kind, why = input_kind(values)
     if kind == "category":
         counts = counted.get(column) or LevelCounts.of(values, whole=len(values) < LOOK_ROWS)
         made.counts_of[column] = counts
@@ -453,7 +453,7 @@ def _place_target(target: str, values: pl.Series, made: Plan, name: str) -> None
             raise too_many(target, name)
         return
     more = ", or softmax loss for classes" if repeated else ""
-    _check_number(values, f"{name}: the target '{target}'", TargetError, more)
+    check_number(values, f"{name}: the target '{target}'", TargetError, more)
     if alike and alike <= {0, 1}:
         made.yes_no.add(target)
 
@@ -464,40 +464,3 @@ def too_many(target: str, name: str) -> TargetError:
         f"{name}: the target '{target}' has more than {MOST_CLASSES} different values, too many "
         "classes to predict: choose another target, or merge its values"
     )
-
-
-def _check_number(
-    series: pl.Series, what: str, error: type[ColumnError | TargetError], more: str = ""
-) -> None:
-    kind = series.dtype
-    if kind.is_numeric() or kind == pl.Boolean or series.null_count() == len(series):
-        return
-    wrong = series.drop_nulls()
-    if kind == pl.String:
-        wrong = wrong.filter(wrong.cast(pl.Float64, strict=False).is_null())
-    value = str(wrong[0] if len(wrong) else series.drop_nulls()[0])
-    raise error(f"{what} is not a column of numbers (it has {value!r}): choose one that is{more}")
-
-
-def kind_of(kind: pl.DataType) -> str:
-    """The kind of a column in one word."""
-    if kind == pl.Boolean:
-        return "boolean"
-    if kind.is_numeric():
-        return "number"
-    if kind.is_temporal():
-        return {pl.Duration: "duration", pl.Time: "time"}.get(type(kind), "date")
-    return "text" if kind in (pl.String, pl.Categorical, pl.Enum) else str(kind).lower()
-
-
-def _kind(series: pl.Series) -> tuple[str, str]:
-    """The kind of an input, and why it cannot be one, if it cannot."""
-    kind = series.dtype
-    if kind == pl.Null:
-        return "nothing", "no value in it"
-    word = kind_of(kind)
-    if word in ("boolean", "number"):
-        return word, ""
-    if word == "text":
-        return "category", ""
-    return word, f"columns of this kind ({kind}) are no inputs"

@@ -23,6 +23,7 @@ from deltarule.rule.predict import Array, Mask
 from deltarule.tables.cast import class_names, numbers_of, text_of
 from deltarule.tables.column_names import check_there
 from deltarule.tables.expressions.inverse import Inverse, inverse_of
+from deltarule.tables.kinds import LeftOut
 from deltarule.tables.left_out import gap, weight_gap
 from deltarule.tables.part import Part
 from deltarule.tables.polars_source import PROBLEMS
@@ -38,6 +39,8 @@ from deltarule.tables.text_formats import (
 )
 
 MISSING, OTHER = "(missing)", "(other)"
+# How text is read where numbers were learnt from.
+PLAIN = NumberFormat(leading_zeros=True)
 
 
 class Input(Part):
@@ -89,6 +92,8 @@ class Category(Input):
     """How many levels were seen too seldom and share (other)."""
     of: Literal["text", "number", "boolean"] = "text"
     """What its values are read as, before they are the names of levels."""
+    missing: FiniteFloat = 0.0
+    """On how many rows it was missing, whether or not that is a level."""
 
     @property
     def levels(self) -> tuple[str | None, ...]:
@@ -139,14 +144,6 @@ class Offset(Input):
     def gap(self) -> str:
         """Why a row has none, in words."""
         return gap(self.name) if self.exposure is None else weight_gap(self.exposure)
-
-
-class LeftOut(Part):
-    """A column that is no input, and why."""
-
-    name: str
-    kind: str
-    why: str
 
 
 Column = Annotated[Number | Category, Field(discriminator="kind")]
@@ -237,7 +234,7 @@ class Schema(Part):
             if isinstance(one, Category) and one.expression is None and one.of in by_word:
                 kinds[one.name] = by_word[one.of]
         for column, how in self.text_formats.items():
-            plain = how in (NumberFormat(), FlagFormat())
+            plain = how in (NumberFormat(), PLAIN, FlagFormat())
             kinds[column] = pl.Float64 if plain else pl.String
         return kinds
 
@@ -245,7 +242,7 @@ class Schema(Part):
     def text_formats(self) -> dict[str, Format]:
         """How text is read in each of the table's columns that are of another kind."""
         by_kind: dict[str, Format] = {
-            "number": NumberFormat(),
+            "number": PLAIN,
             "date": DateFormat(kind="datetime"),
             "time": TimeFormat(),
             "boolean": BooleanFormat(),
@@ -256,7 +253,7 @@ class Schema(Part):
         for one in (*numbers, *(target for target in self.targets if not target.classes)):
             if one.expression is None:
                 flag = (one.low, one.high) == (0, 1)
-                found[one.name] = FlagFormat() if flag else NumberFormat()
+                found[one.name] = FlagFormat() if flag else PLAIN
         return {**found, **self.formats}
 
     def view(

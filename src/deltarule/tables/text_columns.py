@@ -31,6 +31,7 @@ from deltarule.tables.request import Request
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
+    MARKS,
     THOUSANDS,
     BooleanFormat,
     DateFormat,
@@ -460,19 +461,24 @@ def _has_digits(text: pl.Series) -> bool:
 
 
 def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
-    """What looks like a decimal point, but is none beside decimal commas."""
-    pointed: dict[str, str] = {}
+    """What looks like a decimal point beside decimal commas, or like a comma between thousands."""
+    doubtful: dict[str, dict[str, str]] = {mark: {} for mark in MARKS}
     for name, one in formats.items():
-        if isinstance(one, NumberFormat) and one.decimal == ",":
-            found = texts[name].filter(texts[name].str.contains(THOUSANDS["."]))
-            pointed |= {name: found[0]} if len(found) else {}
-    if not pointed:
-        return []
-    name, value = next(iter(pointed.items()))
-    return [
-        f"{several(pointed)}: the decimal mark is a comma, so {value} in {name} is "
-        f"{value.replace('.', '')}; if not, say --read decimal=."
-    ]
+        if not isinstance(one, NumberFormat) or one.decimal != ",":
+            continue
+        for mark, columns in doubtful.items():
+            found = texts[name].filter(texts[name].str.contains(THOUSANDS[mark]))
+            sure = mark == "," and decimal_evidence(texts[name]) == ","
+            columns |= {name: found[0]} if len(found) and not sure else {}
+    notes = []
+    for columns in doubtful.values():
+        for name, value in list(columns.items())[:1]:
+            read = value.replace(".", "").replace(",", ".")
+            notes.append(
+                f"{several(columns)}: the decimal mark is a comma, so {value} in {name} is "
+                f"{read}; if not, say --read decimal=."
+            )
+    return notes
 
 
 def several(names: Collection[str]) -> str:

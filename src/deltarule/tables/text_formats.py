@@ -31,10 +31,12 @@ class NumberFormat(Part):
     kind: Literal["number"] = "number"
     decimal: Mark = "."
     unit: str = ""
+    leading_zeros: bool = False
+    """Whether 01 is a number too, as in a column that was learnt as numbers from another source."""
 
     def read(self, text: pl.Series) -> pl.Series:
         """The value of each cell, null for an odd one."""
-        return spelling.numbers_of_unit(text, self.decimal, self.unit)
+        return spelling.numbers_of_unit(text, self.decimal, self.unit, codes=self.leading_zeros)
 
     @property
     def noun(self) -> str:

@@ -1,12 +1,12 @@
-"""A long run told short: a bounded number of its steps, and the telling ones among them.
+"""Downsample the steps of a run to a bounded number, keeping the notable ones.
 
-Nobody knows beforehand how long a run will be. So steps are kept at an even stride, which doubles
+The length of a run is unknown beforehand. So steps are kept at an even stride, which doubles
 whenever too many are kept; on a screen, where nothing can be taken back, at a stride that grows.
-Telling are, apart from the first step and the last:
+Notable are, apart from the first step and the last:
 
     the first that raised the loss, and those that lowered and raised it most
     the first with a smaller alpha
-    for each weight the first step on which it turned back
+    for each weight the first step on which it reversed direction
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from deltarule.rule.predict import Array, stack
 from deltarule.rule.train import Step
 
 MOST = 10_000
-# So many steps are all shown on a screen, then every tenth up to ten times as many, and so on.
+# A screen shows all of the first so many steps, then every tenth up to ten times as many, etc.
 ALL_SHOWN = 100
 TURNS_TOLD = 20
 FELL, ROSE = "lowered the loss most", "raised the loss most"
@@ -26,9 +26,9 @@ FELL, ROSE = "lowered the loss most", "raised the loss most"
 
 @dataclass(frozen=True)
 class DownsampledSteps:
-    """A step, and what is telling about it: empty for most.
+    """A step, and what is notable about it: empty for most.
 
-    `turned` are the weights that turned back for the first time, by their places in `stack`.
+    `turned` are the weights that reversed for the first time, by their indices in `stack`.
     """
 
     step: Step
@@ -37,12 +37,12 @@ class DownsampledSteps:
 
     @property
     def telling(self) -> bool:
-        """Whether anything is."""
+        """Whether the step is notable."""
         return bool(self.notes or self.turned)
 
 
 class _Telling:
-    """Finds what is telling about a step when the next one has come, which says what it did."""
+    """Detects notable steps, one step late, as the next one shows the effect of a step."""
 
     def __init__(self) -> None:
         self.before: Step | None = None
@@ -52,7 +52,7 @@ class _Telling:
         self.largest = {FELL: 0.0, ROSE: 0.0}
 
     def of(self, step: Step, following: Step | None) -> tuple[DownsampledSteps, list[str]]:
-        """What is telling for good, and by which of the two largest changes so far."""
+        """The step with its notes, and which of the two largest changes so far it is."""
         notes: list[str] = []
         most: list[str] = []
         turned = self._turns(step)
@@ -74,7 +74,7 @@ class _Telling:
         return DownsampledSteps(step, tuple(notes), turned), most
 
     def _turns(self, step: Step) -> tuple[int, ...]:
-        """Which weights turned back for the first time."""
+        """The weights that reversed direction for the first time."""
         with np.errstate(all="ignore"):
             moved = np.sign(stack(step.weights) - stack(step.before)).ravel()
         old = np.zeros_like(moved) if self.signs is None else self.signs
@@ -92,7 +92,7 @@ def _smaller(now: float | None, before: float | None) -> bool:
 
 
 def as_they_come(steps: Iterable[Step]) -> Iterator[DownsampledSteps]:
-    """The steps for a screen: all at first, fewer and fewer later, and the telling ones."""
+    """The steps for a screen: all at first, fewer and fewer later, and the notable ones."""
     telling = _Telling()
     held: Step | None = None
     for following in _and_none(steps):
@@ -117,7 +117,7 @@ def on_screen(number: int) -> bool:
 
 
 def downsampled(steps: Iterable[Step], *, most: int = MOST) -> list[DownsampledSteps]:
-    """No more than `most` steps at an even stride, the last, and the telling ones."""
+    """No more than `most` steps at an even stride, the last, and the notable ones."""
     telling = _Telling()
     even: dict[int, Step] = {}
     always: dict[int, DownsampledSteps] = {}

@@ -1,7 +1,7 @@
-"""The ledger: a line for each step, and for chosen rows of it.
+"""Ledger: the log of a run, a line for each step and for traced rows of it.
 
-What was predicted, delta, error, and for each weight its weight_delta, alpha * weight_delta and
-what it became. On a screen and as CSV, numbers are printed so that they read back to the last bit.
+Prediction, delta, error, and for each weight its weight_delta (the gradient), alpha * weight_delta
+and the new weight. On a screen and as CSV, numbers are printed so that they round-trip exactly.
 """
 
 import csv
@@ -21,15 +21,15 @@ from deltarule.trace.sentences import weight_names
 WEIGHTS_SHOWN = 4
 """More weights than this do not fit a screen's width; a file holds them all."""
 KINDS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-"""What a file's ending says it is to be."""
-# A ledger that is written holds no more numbers than this in memory: 400 MB with what they are in.
+"""Formats by file extension."""
+# Cells held in memory while a ledger is written: 400 MB as Python objects.
 MOST_CELLS = 4_000_000
 
 Value = int | float | str | None
 
 
 def kind_of(path: Path) -> str | None:
-    """csv, parquet or jsonl by a file's ending; None for another."""
+    """csv, parquet or jsonl by a file's extension; None for another."""
     return KINDS.get(path.suffix.lower())
 
 
@@ -43,12 +43,12 @@ class Ledger:
         *,
         batches: bool = False,
     ) -> None:
-        """`batches` says whether a step sees only some rows."""
+        """`batches` says whether steps are on minibatches."""
         self.outputs, self.inputs = list(outputs), weight_names(inputs)
         self.batches = batches
 
     def entries(self, told: DownsampledSteps) -> Iterator[dict[str, Value]]:
-        """A step's line, and one for each chosen row, as columns and values."""
+        """A step's line, and one for each traced row, as columns and values."""
         step = told.step
         names = self._weight_names(step.weights)
         turned = [f"weight{names[at]} turned back" for at in told.turned]
@@ -99,14 +99,14 @@ class Ledger:
         return [f"[{name}, {output}]" for name in named for output in self.outputs]
 
     def start(self, step: Step) -> str:
-        """Where the weights start, and alpha, in words."""
+        """The initial weights and alpha, in words."""
         names = self._weight_names(step.before)[:WEIGHTS_SHOWN]
         values = zip(names, _flat(step.before), strict=False)
         said = "start " + ", ".join(f"weight{name} {value!r}" for name, value in values)
         return said if step.alpha is None else f"{said}; alpha {step.alpha!r}"
 
     def lines(self, steps: Iterable[Step]) -> Iterator[str]:
-        """Lines for a screen as steps come: all at first, later fewer and the telling ones."""
+        """Lines for a screen as steps come: all at first, later fewer and the notable ones."""
         widths: dict[str, int] = {}
         for told in as_they_come(steps):
             for entry in self.entries(told):
@@ -123,13 +123,13 @@ class Ledger:
         first = [name for name in entry if "weight" not in name and name not in ("alpha", "note")]
         weights = [name for name in entry if "weight" in name][: 3 * WEIGHTS_SHOWN]
         narrow = {"step": 6, "epoch": 5, "row": 6}
-        # 22 characters hold any number that reads back to the last bit.
+        # 22 characters hold any float64 that round-trips exactly.
         return {name: narrow.get(name, max(22, len(name))) for name in [*first, *weights]}
 
     def write(
         self, steps: Iterable[Step], to: Path, *, kind: str = "csv", most: int = MOST
     ) -> tuple[int, int]:
-        """All of it into a file, thinned to a bounded number of steps: how many of how many."""
+        """Write the run to a file, downsampled; returns the steps written and the steps taken."""
         count = 0
 
         def counted() -> Iterator[Step]:
@@ -151,7 +151,7 @@ class Ledger:
 
 
 def _which(step: Step) -> str:
-    """Which rows a step saw: all, one by its number, or how many."""
+    """The rows of a step, in words: all, one by its number, or how many."""
     if step.saw is None:
         return "all"
     return str(int(step.saw[0]) + 1) if len(step.saw) == 1 else "batch"

@@ -1,4 +1,4 @@
-"""The course of learning: the error before some of the steps, few however many there were."""
+"""Loss history: the error before some of the steps, a bounded number of them."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ MOST = 200
 
 
 class LossHistory:
-    """Errors by step, evenly thinned as they grow in number; the first and the last are kept.
+    """Errors by step, evenly downsampled as their number grows, with the first and the last.
 
     >>> course = LossHistory()
     >>> for step in range(1, 1001):
@@ -24,7 +24,7 @@ class LossHistory:
         self._last: tuple[int, float] | None = None
 
     def add(self, step: int, error: float) -> None:
-        """A step, counted from 1; an error beyond all numbers is left out."""
+        """Add a step, counted from 1; an error that is not finite is left out."""
         if not np.isfinite(error):
             return
         self._last = (step, error)

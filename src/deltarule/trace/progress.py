@@ -1,4 +1,4 @@
-"""What a terminal shows while steps are taken: the error so far as a line, and the weights now."""
+"""Progress display of a terminal: the error so far as a sparkline, and the current weights."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,22 @@ from deltarule.views.format import number
 BARS = "▁▂▃▄▅▆▇█"
 WEIGHTS_SHOWN = 8
 WIDTH = 60
-# What one batch says is mostly noise, so the mean of about so many is shown.
+# The loss of one minibatch is mostly noise, so the mean of about so many is shown.
 MEAN_OF = 50
 
 
 class Progress:
-    """The steps so far, as much of them as a terminal shows."""
+    """The progress so far, as a terminal shows it."""
 
     def __init__(self, weights: Sequence[str], *, squared: bool) -> None:
-        """`weights` are what they are called, the intercept last, in the order of `stack`."""
+        """`weights` are their names, the intercept last, in the order of `stack`."""
         self.names, self.squared = list(weights), squared
         self.course = LossHistory()
         self.step: Step | None = None
         self.error = np.nan
 
     def add(self, step: Step) -> None:
-        """Another step."""
+        """Add a step."""
         self.step = step
         error = step.error if self.squared else step.comparison.loss
         share = 1.0 if step.saw is None else 1 / min(step.number, MEAN_OF)
@@ -39,7 +39,7 @@ class Progress:
 
     @property
     def line(self) -> str:
-        """Where learning stands, in a line."""
+        """The progress in one line."""
         if self.step is None:
             return "no step yet"
         epoch = "" if self.step.epoch is None else f", epoch {self.step.epoch:,}"
@@ -48,7 +48,7 @@ class Progress:
         return f"step {self.step.number:,}{epoch}: {what} {number(self.error)}{alpha}"
 
     def __rich__(self) -> RenderableType:
-        """All of it, for a terminal."""
+        """The whole display, for rich."""
         if self.step is None:
             return Text(self.line)
         return Group(
@@ -72,7 +72,7 @@ class Progress:
             arrow = "↑" if change > 0 else "↓" if change < 0 else "·"
             colour = "green" if change > 0 else "red" if change < 0 else "dim"
             by = Text(number(abs(float(change))), style=colour)
-            # A column's name is text, whatever brackets are in it.
+            # Plain text: brackets in a column's name are not markup.
             table.add_row(Text(name), Text(number(float(weight))), Text(arrow, style=colour), by)
         more = len(now) - WEIGHTS_SHOWN
         if more > 0:
@@ -81,7 +81,7 @@ class Progress:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Values as bars, by their logarithms where they span more than a factor of ten.
+    """Values as bars, on a log scale where they span more than a factor of ten.
 
     >>> sparkline([1.0, 2.0, 3.0, 8.0], 4)
     '▁▂▃█'

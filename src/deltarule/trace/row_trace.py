@@ -1,4 +1,4 @@
-"""One row of a step: what was predicted for it, how wrong that was, and which way it pulls.
+"""Row trace: one row of a step, with its score, prediction, delta and gradient.
 
 Shapes: p inputs, k outputs.
 """
@@ -15,8 +15,8 @@ from deltarule.rule.predict import Array, Linear, Weights
 class RowTrace:
     """A row before a step, in the units of its columns. `number` is counted from 1.
 
-    `slope` is what the loss makes of delta, often delta itself. `error` is delta ** 2 summed over
-    the outputs; for other losses twice the loss.
+    `slope` is the derivative of the loss in the score, often delta itself. `error` is delta ** 2
+    summed over the outputs; for other losses twice the loss.
 
     Shapes:  inputs (p,); targets, score, prediction, delta, slope (k,); weight_delta as the weights
     """
@@ -44,7 +44,7 @@ class RowTrace:
         number: int,
         offset: float = 0.0,
     ) -> "RowTrace":
-        """What these weights make of a row.
+        """The trace of a row at these weights.
 
         Shapes:  inputs (p,), targets (k,)
 
@@ -57,7 +57,7 @@ class RowTrace:
         (-99250000.0, 9850562500000000.0)
         """
         row, wanted = inputs[None], targets[None]
-        # Weights that exploded make numbers that overflow, which is what is to be shown.
+        # Diverged weights overflow, which is to be shown.
         with np.errstate(all="ignore"):
             score = model.predict(weights, row) + offset
             prediction = loss.inverse_link(score)

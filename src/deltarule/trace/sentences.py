@@ -1,4 +1,4 @@
-"""A step in words and numbers: how one row was predicted, compared, and what was learnt from it.
+"""Sentences that describe a step on one row: its prediction, comparison and weight update.
 
 The terminal and the page say it with the same sentences.
 """
@@ -19,7 +19,7 @@ DIGITS = 10
 
 @dataclass(frozen=True)
 class StepSentences:
-    """The sentences of a step: what was predicted, how it compared, what was learnt."""
+    """The sentences of a step: prediction, comparison, weight update."""
 
     predict: tuple[str, ...]
     compare: tuple[str, ...]
@@ -27,7 +27,7 @@ class StepSentences:
 
     @property
     def lines(self) -> list[str]:
-        """All of it for a screen, a line each."""
+        """All sentences, a line each."""
         return [
             f"{head:>9}  {line}"
             for head, part in (
@@ -40,7 +40,7 @@ class StepSentences:
 
 
 def plain(value: float) -> str:
-    """A number with the digits that matter, and none that only rounding left there.
+    """A number with its significant digits, without rounding noise.
 
     >>> plain(319.56000000000006), plain(-99_550_000.0), plain(1e-11), plain(-1.991e13)
     ('319.56', '-99,550,000', '1e-11', '-19,910,000,000,000')
@@ -69,13 +69,13 @@ def step_sentences(
 ) -> StepSentences:
     """The sentences for a row of a step.
 
-    `inputs` and `outputs` are what these are called. `alone` says that the step saw only this row;
-    `own_units` is False where steps are taken on standardised inputs, so that alpha is not for the
-    weights that are shown.
+    `inputs` and `outputs` are their names. `alone` says that the step is on this row only;
+    `own_units` is False where steps are taken on standardized inputs, so that alpha does not apply
+    to the weights shown.
     """
     shown = range(min(len(outputs), OUTPUTS_SHOWN))
     more = _more(len(outputs) - OUTPUTS_SHOWN, "output")
-    # Weights that exploded make numbers that overflow, which is what is to be shown.
+    # Diverged weights overflow, which is to be shown.
     with np.errstate(all="ignore"):
         learnt = [
             sentence
@@ -128,7 +128,7 @@ def _compared(row: RowTrace, outputs: Sequence[str], at: int) -> str:
     if len(outputs) == 1:
         said += f", error {plain(row.error)}"
     slope = float(row.slope[at])
-    # The prediction's rounding is no reason to speak of another slope.
+    # A difference within the prediction's rounding is not mentioned.
     if not np.isclose(slope, delta, rtol=1e-9, atol=0) and np.isfinite([slope, delta]).all():
         said += f"; the loss counts it as {plain(slope)}"
     return said
@@ -166,7 +166,7 @@ def _moved(name: str, output: str | None, row: RowTrace, at: int, one: int) -> s
 
 
 def _pulled(pull: float, before: float, after: float, alpha: float | None, alone: bool) -> str:
-    """What became of the weight. What rounding leaves of a difference is not told."""
+    """The weight update in words. A difference within rounding is not mentioned."""
     if alpha is None:
         return f"; {_went(before, after)}"
     own = alpha * pull
@@ -175,7 +175,7 @@ def _pulled(pull: float, before: float, after: float, alpha: float | None, alone
         way = "up" if own < 0 else "down"
         asks = "asks for no change" if own == 0 else f"pulls the weight {way} by {plain(abs(own))}"
         return f"{said}: it {asks}; all rows together: {_went(before, after)}"
-    # A learner with a memory moves by more than this step says.
+    # A learner with momentum moves by more than this step's gradient.
     if np.isclose(before - after, own, rtol=1e-6, atol=1e-9 * abs(before)):
         if own == 0:
             return f"{said}: the weight stays at {plain(after)}"
@@ -196,5 +196,5 @@ def _went(before: float, after: float) -> str:
 
 
 def weight_names(inputs: Sequence[tuple[str, str | None]]) -> list[str]:
-    """What the inputs of a schema are called: the column, or column=level."""
+    """The names of the inputs of a schema: the column, or column=level."""
     return [column if level is None else f"{column}={level}" for column, level in inputs]

@@ -106,14 +106,16 @@ def _numbers(series: pl.Series, mark: str, name: str) -> pl.Series:
     return numbers
 
 
-def numbers_of_unit(text: pl.Series, mark: str, unit: str) -> pl.Series:
-    """The number that each text of one unit spells; null for other units, codes and words."""
+def numbers_of_unit(text: pl.Series, mark: str, unit: str, *, codes: bool = False) -> pl.Series:
+    """The number that each text of one unit spells; null for other units, words, and codes."""
     numbers = _read(text, mark)
     # What is plain has no unit, so only the rest is searched for one.
     dressed = (numbers.is_not_null() & text.cast(pl.Float64, strict=False).is_null()).arg_true()
     other = numbers.is_not_null() if unit else pl.repeat(False, len(text), eager=True)
     other = other.scatter(dressed, units(text.gather(dressed)) != unit)
-    return numbers.set(other | text.str.contains(CODE).fill_null(value=False), None)
+    if not codes:
+        other |= text.str.contains(CODE).fill_null(value=False)
+    return numbers.set(other, None)
 
 
 def units(text: pl.Series) -> pl.Series:

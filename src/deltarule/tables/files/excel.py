@@ -1,5 +1,6 @@
 """Excel workbooks: one sheet as a table, its header found below titles as in a text file."""
 
+import datetime as dt
 import re
 import zipfile
 import zlib
@@ -22,6 +23,8 @@ from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 
 # What a workbook may unpack to, and how many cells a sheet may have, filled or not.
 LARGEST_BOOK, MOST_CELLS = 2 << 30, 50_000_000
+# The day before the first, as the calendar has it and as it is in workbooks, which have 1900-02-29.
+DAY_0 = [dt.date(1899, 12, 30), dt.date(1899, 12, 31)]
 # Where a cell or a row of a sheet says it is; readers take either quote and either case.
 PLACE, LONGEST_PLACE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})0*([0-9]{1,7})["']"""), 64
 # Records of a binary sheet (MS-XLSB, section 2.3.1): a row's, those of its cells, and those that
@@ -71,6 +74,7 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: DialectReques
         )
     except (fastexcel.FastExcelError, ValueError, *PROBLEMS) as error:
         raise ReadError(f"{name} cannot be read: {str(error).splitlines()[0]}") from error
+    frame = frame.with_columns(_times(frame))
     frame.columns = (
         [one.strip() for one in frame.columns] if header else list(numbered(frame.width))
     )
@@ -85,6 +89,12 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: DialectReques
     if above := [one for one in above if one]:
         source.notes.append(f"skipped above the {'header' if header else 'rows'}: {above[0]}")
     return source
+
+
+def _times(frame: pl.DataFrame) -> list[pl.Series]:
+    """The columns that hold times of day, which a workbook keeps as times on its day 0."""
+    stamps = [one for one in frame if one.dtype == pl.Datetime and one.null_count() < len(one)]
+    return [one.dt.time() for one in stamps if one.drop_nulls().dt.date().is_in(DAY_0).all()]
 
 
 def _check_size(path: Path, name: str) -> None:

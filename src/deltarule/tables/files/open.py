@@ -15,6 +15,7 @@ import polars as pl
 from deltarule.errors import ColumnError, EmptyError, NotFoundError, ReadError
 from deltarule.tables.cast import as_category
 from deltarule.tables.column_names import column
+from deltarule.tables.files.arrow_scan import arrow_schema, read_arrow_stream, scan_arrow
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.files.dialect import DialectRequest
 from deltarule.tables.files.dictionaries import arrow_dictionaries, parquet_dictionaries
@@ -272,12 +273,12 @@ def _arrow(paths: Sequence[Path], name: str, partitions: Partitions) -> PolarsSo
         streamed = stream.read(4) == b"\xff\xff\xff\xff"
     if not streamed:
         return _typed(
-            paths, name, partitions, pl.scan_ipc, _ipc_schema, arrow_dictionaries, "Arrow"
+            paths, name, partitions, scan_arrow, arrow_schema, arrow_dictionaries, "Arrow"
         )
     if len(paths) > 1:
         raise ReadError(f"{name} has {len(paths)} Arrow streams: give one, or Arrow files")
     with explained(name):
-        frame = pl.read_ipc_stream(paths[0])
+        frame = read_arrow_stream(paths[0])
     lazy = _labelled(frame.lazy(), frame.schema, arrow_dictionaries(paths[0]))
     return PolarsSource(lazy, name=name, rows=frame.height, dialect="Arrow stream")
 
@@ -290,10 +291,6 @@ def _labelled(
     if not numbers:
         return lazy
     return lazy.with_columns([as_category(column(name), schema[name]) for name in numbers])
-
-
-def _ipc_schema(path: Path) -> Mapping[str, pl.DataType]:
-    return pl.scan_ipc(path, glob=False).collect_schema()
 
 
 def _typed(
