@@ -1,12 +1,12 @@
-"""Where examples come from: any table, as batches of rows and then as numbers.
+"""Tables: sources of rows in batches, and their encoding as inputs and targets.
 
-source.py     Source: what every table looks like from inside
-polars.py     scanned files and lazy frames
-frames.py     dataframes of any library, dicts, lists; and back to the caller's kind
-files/, databases/   everything with an address
-terms.py      what inputs are made of: columns, expressions, dates, interactions; expressions/
-plan.py       what a look at the first rows decides
-reading.py    the one read: source -> schema and moments;  settle.py  what all rows decide
-schema.py     columns to numbers, learnt once and then fixed;  noticed.py  what was new in a table
-names.py      a column that is not there
+source.py         Source, the protocol of all tables;  filtered.py  rows that satisfy a condition
+polars_source.py  scanned files and lazy frames
+frames.py         dataframes of any library, dicts, lists; and back to the caller's type
+files/, databases/   everything with a URL
+request.py        what to learn;  terms.py  the formula of the inputs;  expressions/
+plan.py           decisions from the first rows
+one_read.py       the one read: source -> schema and moments;  finalize.py  decisions from all rows
+schema.py         columns -> inputs, fixed once learnt;  drift.py  unseen values at prediction
+column_names.py   checks of column names
 """

@@ -1,4 +1,4 @@
-"""Values: a column as numbers, as text, as the names of classes, as what rows count for."""
+"""Cast columns to numbers, text, level names, class names and row weights."""
 
 import numpy as np
 import polars as pl
@@ -11,13 +11,13 @@ from deltarule.tables.files.dialect import GAP_WORDS
 def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     """A column as float64, NaN where missing.
 
-    Errors:  ValueRefusedError for what is no number, and for infinite values
+    Errors:  ValueRefusedError for values that are not numbers, and for infinite ones
     """
     kind = series.dtype
     if series.null_count() == len(series):
         return np.full(len(series), np.nan)
     numeric = kind.is_numeric() or kind == pl.Boolean
-    # Text is read as the numbers it spells, if all of it does.
+    # Text is parsed as numbers, if all of it can be.
     if kind == pl.String:
         series = series.replace(list(GAP_WORDS), [None] * len(GAP_WORDS))
     parsed = series.cast(pl.Float64, strict=False) if numeric or kind == pl.String else None
@@ -35,13 +35,13 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
 
 
 def levels_by_count(series: pl.Series) -> list[str]:
-    """The different values of a column as text, the most frequent first; ties by name."""
+    """The distinct values of a column as text, the most frequent first; ties by name."""
     counts = text_of(series).drop_nulls().alias("level").value_counts(name="rows")
     return counts.sort(["rows", "level"], descending=[True, False])["level"].to_list()
 
 
 def text_of(series: pl.Series) -> pl.Series:
-    """A column as text, whatever it was: true and false in words, whole numbers without a point."""
+    """A column of any type as text: booleans in words, whole numbers without a point."""
     if series.dtype == pl.String:
         return series
     values = series.alias("value").to_frame()
@@ -49,7 +49,7 @@ def text_of(series: pl.Series) -> pl.Series:
 
 
 def label(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """A column's values as the names of levels: by the value alone, so 1 and 1.0 are one level."""
+    """A column's values as level names, by value alone, so that 1 and 1.0 are one level."""
     text = values.cast(pl.String)
     if not kind.is_float():
         return text
@@ -58,12 +58,12 @@ def label(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 
 def as_category(values: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """A column of numbers that its table keeps as a category: they are names, not amounts."""
+    """A column of categorical type whose values are numbers, as level names."""
     return label(values, kind).cast(pl.Categorical)
 
 
 def class_names(series: pl.Series) -> pl.Series:
-    """A target's values as the names of classes, whatever they are read from or written as.
+    """A target's values as class names, whatever type they have.
 
     1 and 1.0 are one class, and so are true and True.
     """
@@ -74,7 +74,7 @@ def class_names(series: pl.Series) -> pl.Series:
 
 
 def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array | None:
-    """The row weights, 0 where missing; None where all rows count alike.
+    """The row weights, 0 where missing; None where all rows have the same.
 
     Errors:  ValueRefusedError for a weight below 0
     """
@@ -93,7 +93,7 @@ def row_weights_of(frame: pl.DataFrame, column: str | None, *, name: str, row: i
 
 
 def check_exposure(series: pl.Series, *, where: str, row: int) -> None:
-    """Refuse exposures below 0; where one is missing or 0 the row says nothing.
+    """Refuse exposures below 0; a row where it is missing or 0 has no information.
 
     Errors:  ValueRefusedError
     """
@@ -107,7 +107,7 @@ def check_exposure(series: pl.Series, *, where: str, row: int) -> None:
 
 
 class FractionError(Exception):
-    """A row weight that is no whole number, where those of the first rows are."""
+    """A fractional row weight, where those of the first rows are whole numbers."""
 
 
 def all_whole(weights: pl.Series) -> bool:

@@ -1,6 +1,6 @@
-"""Categories and classes, once all rows were read: which levels are kept, pooled, measured from.
+"""Finalize categories and classes after the read: rare levels, reference levels, classes.
 
-What is done with levels is done on the moments, as if the rows had been encoded that way.
+Levels are pooled in the moments, with the same result as if the rows had been encoded that way.
 """
 
 from collections.abc import Sequence
@@ -18,33 +18,33 @@ from deltarule.tables.schema import MISSING, OTHER, Category, Number, Target
 
 
 class NumbersError(Exception):
-    """A target that looked like two classes has more values: it holds numbers after all."""
+    """A target that looked like two classes has more values, so it is numeric."""
 
     def __init__(self, target: str) -> None:
         super().__init__(target)
         self.target = target
 
 
-# Columns that are named in a note on levels.
+# Most columns named in a note on levels.
 CUT_SHOWN = 3
 
 
 def often(rows: float) -> int:
-    """How often a level must be seen to learn from: twice; in a long table, five times."""
+    """The least rows of a level that is not pooled: two; in a long table, five."""
     return 5 if rows >= 500 else 2
 
 
 def levels(
     made: Plan, column: str, at: int, start: int, sums: Sums, folds: list[Moments]
 ) -> tuple[Category | LeftOut, list[int], list[Moments]]:
-    """The category, where its levels stand in the moments, and those with rare levels pooled."""
+    """The category, the indices of its levels in the moments, and the moments with pooling."""
     rows = float(sum(fold.rows for fold in folds))
     names = [MISSING, *made.levels[column].names]
     size = sums.tables[at].shape[1]
     counts = sum((fold.rows * fold.mean[start : start + size] for fold in folds), np.zeros(size))
     counts = np.round(counts, 9)
     if MISSING in names[1:]:
-        # Text that says "(missing)" means it.
+        # The text "(missing)" counts as missing.
         said = names.index(MISSING, 1)
         folds = [fold.pool(start, [start + said]) for fold in folds]
         counts[0], counts[said] = counts[0] + counts[said], 0.0
@@ -89,7 +89,7 @@ def levels(
 
 
 def cut_notes(made: Plan, columns: Sequence[Number | Category]) -> list[str]:
-    """Which categories have more levels than are kept: one note for all of them."""
+    """One note on all categories with more levels than are kept."""
     cut = []
     for one in columns:
         if not isinstance(one, Category) or one.name not in made.levels:
@@ -112,7 +112,7 @@ def cut_notes(made: Plan, columns: Sequence[Number | Category]) -> list[str]:
 def classes(
     made: Plan, target: str, start: int, sums: Sums, folds: list[Moments], name: str
 ) -> tuple[Target, list[int]]:
-    """The target, and where its outputs stand in the moments.
+    """The target, and the indices of its outputs in the moments.
 
     Errors:  TargetError for too many classes, too few, or one with a single row
     """
@@ -149,7 +149,7 @@ def classes(
 
 
 def _by_number(level: str) -> tuple[float, str]:
-    """Numbers in their order, then words in theirs."""
+    """A sort key: numbers in numeric order, then words in alphabetical order."""
     try:
         value = float(level)
     except ValueError:
@@ -158,9 +158,9 @@ def _by_number(level: str) -> tuple[float, str]:
 
 
 def referenced(columns: list[Number | Category], asked: Request) -> list[Number | Category]:
-    """The columns with each category's reference level set: the most frequent, unless asked for.
+    """The columns with each category's reference level set: the most frequent by default.
 
-    Without an intercept the first category keeps all its levels, each its own starting point.
+    Without an intercept the first category keeps all its levels (no reference).
     """
     done: list[Number | Category] = []
     kept_all = asked.intercept

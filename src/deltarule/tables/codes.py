@@ -1,4 +1,4 @@
-"""Levels: text as codes, while a table is read: the same level has the same code in every batch."""
+"""Codes: encode text levels as integers that are the same in every batch of a read."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -11,7 +11,7 @@ from deltarule.tables.request import MOST_LEVELS
 
 
 class LevelCodes:
-    """The levels of one category in the order they are met; codes start at 1, 0 is missing.
+    """The level codes of one category in order of appearance; codes start at 1, 0 is missing.
 
     `others` is how many there are besides those given, where all are known: then no more are kept.
     """
@@ -20,8 +20,8 @@ class LevelCodes:
         self, frequent: Sequence[str], most: int = MOST_LEVELS, others: int | None = None
     ) -> None:
         self._others = others
-        # The mapping lives as long as a column of it does; and the levels that the look found
-        # frequent come first, so that they are the ones kept if there are too many.
+        # The mapping lives as long as a column of it does; and the levels that are frequent in the
+        # first rows come first, so that they are the ones kept if there are too many.
         if others is None:
             self.most = most
             self._kind: pl.Categorical | pl.Enum = pl.Categorical(pl.Categories.random())
@@ -39,16 +39,16 @@ class LevelCodes:
 
     @property
     def names(self) -> list[str]:
-        """The levels met so far; what code 1 + i stands for."""
+        """The levels so far: the name of code 1 + i."""
         return self._met[: self.most]
 
     @property
     def beyond(self) -> int:
-        """How many levels there are beyond the most kept, as far as is known."""
+        """The number of levels beyond the cap, as far as is known."""
         return max(0, len(self._met) - self.most) if self._others is None else self._others
 
     def codes(self, text: pl.Series) -> Category:
-        """The codes of these rows; all levels beyond the most kept share the last code."""
+        """The codes of these rows; all levels beyond the cap share the last code."""
         physical = text.cast(self._kind, strict=False).to_physical().cast(pl.Int64)
         if self._others is not None:
             other = physical.is_null() & text.is_not_null()
@@ -63,9 +63,9 @@ class LevelCodes:
 def levels_of(
     counts: Mapping[str, LevelCounts], counted: Collection[str], *, most: int, room: int
 ) -> dict[str, LevelCodes]:
-    """The levels of each category: at most so many of one, and of all together what there is room.
+    """The level codes of each category: at most `most` of one, and `room` of all together.
 
-    Of those that were counted in all rows no others can come; the look may not have shown all.
+    Categories `counted` in all rows have no other levels; the first rows may not have shown all.
     """
     most = max(MOST_LEVELS, most)
     kept = shared([min(one.distinct, most) for one in counts.values()], room)

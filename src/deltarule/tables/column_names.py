@@ -1,4 +1,4 @@
-"""Names: a column that is not there is refused with the nearest names that are."""
+"""Column names: check that columns exist, suggesting the nearest names that do."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -11,12 +11,12 @@ PATTERN = "reads as a pattern of names: rename it to use it"
 
 
 def column(name: str) -> pl.Expr:
-    """The column of exactly this name, also where polars takes such a name for a pattern."""
+    """A polars column of exactly this name, also where it would be taken for a regex."""
     return pl.col(f"^{pl.escape_regex(name)}$") if is_pattern(name) else pl.col(name)
 
 
 def check_literal(name: str) -> None:
-    """Refuse to learn from a column whose name methods of a series take for a pattern of several.
+    """Refuse to learn from a column whose name methods of a series take for a regex.
 
     Errors:  ColumnError
     """
@@ -25,12 +25,12 @@ def check_literal(name: str) -> None:
 
 
 def is_pattern(name: str) -> bool:
-    """Whether polars takes this name for a pattern of several, also in methods of a series."""
+    """Whether polars takes this name for a regex of several columns."""
     return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> None:
-    """Refuse a table that lacks a column, with the nearest names it has.
+    """Refuse a table that lacks a column, suggesting the nearest names it has.
 
     Errors:  ColumnError
     """

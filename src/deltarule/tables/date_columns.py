@@ -1,7 +1,7 @@
-"""Columns of dates: which columns of text are dates, and in which order they are written.
+"""Date columns: detect which text columns are dates, and the order of day, month and year.
 
-A table writes its dates in one order: where the numbers of any column allow but one, all have it.
-Where both day and month could come first, the more likely is taken, and said.
+A table is assumed to have one date order: where any column determines it, all have it.
+Where both day and month could come first, the more likely is taken, with a note.
 """
 
 from collections import Counter
@@ -26,30 +26,30 @@ from deltarule.tables.text_formats import (
 )
 
 Later = Mapping[str, Counter[str]]
-"""Cells of rows after the first that are not of their column's format, by column."""
+"""Cells of rows after the first rows that are not in their column's format, by column."""
 
-# Dates that are written as one number, 20240131, in a column of nothing else.
+# The range of dates written as one number, 20240131, in a column of nothing else.
 COMPACT = (19_000_101, 21_001_231)
 COMPACT_SHOWS = 10
-# A column is looked at closely if one of its first cells may be a date or a time.
+# A column is a candidate if one of so many first cells may be a date or a time.
 FIRST_CELLS = 50
 LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
 
 
 @dataclass
 class Doubt:
-    """Columns whose dates fit other orders than the one taken, so far, and what to say of it."""
+    """Columns whose dates are ambiguous: they fit other orders than the one taken so far."""
 
     others: dict[str, list[Order]] = field(default_factory=dict)
     note: str = ""
 
     @property
     def notes(self) -> list[str]:
-        """What people should know of it."""
+        """The notes on the ambiguity."""
         return [self.note] if self.others else []
 
     def settle(self, text: pl.Series, values: pl.Series) -> None:
-        """Let cells of a column, and their dates in the order taken, rule other orders out."""
+        """Rule out orders by cells of a column and their dates in the order taken."""
         timed, count = values.dtype == MOMENTS, values.count()
         left = [
             order
@@ -58,20 +58,20 @@ class Doubt:
         ]
         if text.name in self.others:
             self.others[text.name] = left
-            if not left:  # what one column has, all of them have
+            if not left:  # all columns have the same order
                 self.others.clear()
 
 
 @dataclass(frozen=True)
 class DateColumn:
-    """The cells of a column that may be dates, each once, with how often it stands there."""
+    """The distinct cells of a candidate date column, with their counts."""
 
     name: str
     cells: Cells
     first: pl.Series
-    """How often each stands in the first rows."""
+    """The count of each in the first rows."""
     later: pl.Series
-    """How often in later rows, of those that did not fit."""
+    """The count in later rows, of cells that did not fit."""
     compact: bool = False
     _readings: dict[Order | None, pl.Series] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ class DateColumn:
     def of(
         cls, values: pl.Series, later: Counter[str] | None = None, words: Sequence[str] = ()
     ) -> "DateColumn":
-        """The cells of the first rows, and those of later ones."""
+        """From the cells of the first rows, and those of later ones."""
         text = cells_of(written(values), words).drop_nulls().alias("cell")
         first = text.value_counts(sort=False, name="first")
         cells = later or Counter[str]()
@@ -90,14 +90,14 @@ class DateColumn:
         return cls(values.name, Cells(each["cell"]), each["first"], each["later"], whole)
 
     def at(self, order: Order | None) -> pl.Series:
-        """When each cell is, in this order."""
+        """The cells parsed as dates in this order."""
         if order not in self._readings:
             self._readings[order] = self.cells.at(order)
         return self._readings[order]
 
     @cached_property
     def orders(self) -> Sequence[Order | None]:
-        """The orders that fit most cells: None alone where no cell needs one."""
+        """The orders that fit most cells: None alone where no cell depends on it."""
         if not self.at(None).null_count():
             return [None]
         rows = self.first + self.later
@@ -107,7 +107,7 @@ class DateColumn:
         return [None] if None in best else best
 
     def odd(self, order: Order | None) -> pl.Series:
-        """The cells of the first rows that are no dates in this order, as often as they stand."""
+        """The cells of the first rows that are not dates in this order, with repetition."""
         rows = self.first if self.first.sum() else self.later
         wrong = self.cells.text.to_frame("cell").with_columns(rows.alias("rows"))
         wrong = wrong.filter(self.at(order).is_null() & is_code(self.cells.text).not_())
@@ -115,7 +115,7 @@ class DateColumn:
 
     @property
     def rows(self) -> int:
-        """How many cells of the first rows are not missing."""
+        """The number of cells of the first rows that are not missing."""
         return int(self.first.sum() or self.later.sum())
 
     def is_dates(self, order: Order | None) -> bool:
@@ -124,7 +124,7 @@ class DateColumn:
         return odd == 0 if self.compact else few(odd, self.rows)
 
     def format(self, order: Order | None) -> DateFormat:
-        """How they are read in this order."""
+        """The date format of this order."""
         timed = self.has(self.cells.timed, order)
         return DateFormat(kind="datetime" if timed else "date", order=order)
 
@@ -133,10 +133,10 @@ class DateColumn:
         return bool((which & self.at(order).is_not_null()).any())
 
     def likely(self) -> Order | None:
-        """Of the orders that fit the likeliest, None where the cells say nothing of it.
+        """The likeliest of the orders that fit, None without evidence.
 
-        Years vary less than days; and of two numbers the one that is always the same is the day,
-        as in dates of the first of each month.
+        Years vary less than days; and of two numbers the one that is constant is the day, as in
+        dates of the first of each month.
         """
         orders = self.orders
         first, second, third = (self.cells.varies(part) for part in ("a", "b", "c"))
@@ -149,7 +149,7 @@ class DateColumn:
         return None
 
     def example(self, order: Order | None) -> tuple[str, str]:
-        """A cell and the date that it is read as: one that other orders read as another."""
+        """An ambiguous cell, with the date that it is parsed as in this order."""
         at = self.at(order)
         others = [self.at(other) for other in ORDERS if other != order]
         differs = (at != others[0]).fill_null(True) | (at != others[1]).fill_null(True)
@@ -159,7 +159,7 @@ class DateColumn:
 
 
 def first_cells(source: Source, columns: Sequence[str]) -> Later:
-    """The first cells of columns that are blank in the rows of a look."""
+    """The first cells of columns that are blank in the first rows."""
     found: dict[str, Counter[str]] = {name: Counter() for name in columns}
     for batch in source.batches([names.column(name) for name in columns]) if columns else ():
         for name, cells in found.items():
@@ -172,7 +172,7 @@ def first_cells(source: Source, columns: Sequence[str]) -> Later:
 
 @dataclass(frozen=True)
 class Dated:
-    """The formats of columns, what people should know of them, and what is open yet."""
+    """The detected formats of columns, with notes and remaining ambiguity."""
 
     formats: dict[str, Format]
     notes: list[str]
@@ -187,9 +187,9 @@ def formats_of(
     words: Sequence[str] = (),
     used: Collection[str] | None = None,
 ) -> Dated:
-    """The format of each column that its first rows show to be dates, times or true and false.
+    """Detect the columns of dates, times or booleans in the first rows, with their formats.
 
-    `order` is the one that was said. All columns and cells of `later` rows have a say in it, but
+    `order` is the user's, if any. All columns and cells of `later` rows are evidence for it, but
     only those that are `used` get a format. `words` stand for missing.
     """
     known = next((one for one in ORDERS if one == order), None)
@@ -238,7 +238,7 @@ def _may_be_dates(values: pl.Series) -> bool:
 
 
 def _other(values: pl.Series) -> Format | None:
-    """The format of times, or of true and false in so many words."""
+    """The format of times, or of booleans in words."""
     text = cells_of(values).drop_nulls()
     if text.is_empty():
         return None
@@ -250,7 +250,7 @@ def _other(values: pl.Series) -> Format | None:
 
 
 def _orders(found: Sequence[DateColumn], said: Order | None) -> dict[str, Order | None]:
-    """The order of each column: one that fits most of its cells, the same for all if it can be."""
+    """The order of each column: one that fits most of its cells, the same for all if possible."""
     shared = said or _shared(found)
     orders: dict[str, Order | None] = {}
     for one in found:
@@ -264,26 +264,26 @@ def _orders(found: Sequence[DateColumn], said: Order | None) -> dict[str, Order 
 
 
 def _shared(found: Sequence[DateColumn]) -> Order | None:
-    """The order of a table's dates, where cells leave no doubt of it or make one the likeliest."""
+    """The order of a table's dates, where it is certain or one is the likeliest."""
     likely = {one.likely() for one in found if len(one.orders) > 1} - {None}
     return _sure(found) or (likely.pop() if len(likely) == 1 else None)
 
 
 def _sure(found: Sequence[DateColumn]) -> Order | None:
-    """The one order that a table's dates have without doubt; None where there is none, or two."""
+    """The unambiguous order of a table's dates; None where there is none, or two."""
     sure = {one.orders[0] for one in found if len(one.orders) == 1} - {None}
     return sure.pop() if len(sure) == 1 else None
 
 
 def _doubtful(found: Sequence[DateColumn], used: Collection[str] | None) -> list[DateColumn]:
-    """The columns whose order no column tells."""
+    """The columns whose order is ambiguous."""
     if _sure(found) is not None:
         return []
     return [one for one in found if len(one.orders) > 1 and (used is None or one.name in used)]
 
 
 def _doubt(doubtful: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> Doubt:
-    """What is open of these columns, and what to say of it."""
+    """The ambiguity of these columns, with its note."""
     if not doubtful:
         return Doubt()
     first, taken = doubtful[0], orders[doubtful[0].name] or "ymd"
@@ -302,7 +302,7 @@ def _doubt(doubtful: Sequence[DateColumn], orders: Mapping[str, Order | None]) -
 
 
 def _decisions(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
-    """What was decided that someone may want otherwise."""
+    """Notes on decisions that a user may want to override."""
     notes = []
     needed = {order for order in orders.values() if order is not None}
     if len(needed) > 1:
@@ -320,9 +320,9 @@ def _decisions(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) 
 def formats_like(
     found: Sequence[DateColumn], learnt: Mapping[str, DateFormat], *, said: str | None, where: str
 ) -> dict[str, DateFormat]:
-    """The formats of a table's dates that go with those that a model was learnt from.
+    """The date formats of a table, consistent with those of a model's training table.
 
-    Errors:  ValueRefusedError for dates whose order neither those nor their own cells tell
+    Errors:  ValueRefusedError for dates whose order neither the model nor their cells determine
     """
     known = next((one for one in ORDERS if one == said), None)
     shared = _sure(found)
@@ -344,7 +344,7 @@ def formats_like(
 
 
 def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
-    """What people should know of how dates are read, beside their order."""
+    """Notes on how dates are parsed, other than their order."""
     notes = []
     if short := [one for one in found if one.has(one.cells.short, orders[one.name])]:
         cell, date = short[0].example(orders[short[0].name])
@@ -359,7 +359,7 @@ def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) ->
 
 
 def zone_notes(kinds: Mapping[str, pl.DataType], used: Collection[str]) -> list[str]:
-    """Whose hours the times of these columns have, where their type has a zone."""
+    """Notes on the time zones of these columns, where their type has one."""
     zones: dict[str, list[str]] = {}
     for name, kind in kinds.items():
         if name in used and isinstance(kind, pl.Datetime) and kind.time_zone:

@@ -1,4 +1,4 @@
-"""Dates and times written as text: what a cell says, and in which order a column writes its parts.
+"""Parse dates and times from text, in a given order of day, month and year.
 
     2024-01-31   2024/1/31                      the year first: no doubt
     31.01.2024   01/31/2024   31-1-2024         the day or the month first: one order a table
@@ -42,8 +42,8 @@ TIME = rf"(?i)^{CLOCK}$"
 
 ENDING = rf"(?i)\s*{ZONE}$"
 
-# What most files write, tried on all rows at once; whatever else a cell may say takes its pattern.
-# A million ISO dates take 0.04 s so, and 0.8 s by the pattern.
+# The common formats, tried on all rows at once; other cells are parsed by a regex.
+# A million ISO dates take 0.04 s so, and 0.8 s by the regex.
 DAY_FORMS = {
     "ymd": ("%Y-%m-%d", "%Y/%m/%d"),
     "mdy": ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y"),
@@ -65,7 +65,7 @@ MOMENTS = pl.Datetime("us")
 
 
 class Cells:
-    """Texts taken apart once, so that they can be read in one order of their parts or another."""
+    """Text split into date parts once, to be parsed in any order of them."""
 
     def __init__(self, text: pl.Series) -> None:
         self.text = text
@@ -73,7 +73,7 @@ class Cells:
         self._parts = cells.unnest("parts")
 
     def at(self, order: Order | None) -> pl.Series:
-        """When each is, null where it says no date; None: only the year may come first."""
+        """The date of each cell, null where it is none; order None allows only year first."""
         at = pl.concat_str([_day(order), pl.lit(" "), _clock("00:00:00")])
         moments = at.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
         return self._parts.select(moments.alias("at")).to_series()
@@ -95,19 +95,19 @@ class Cells:
         return ((a < 4) & (c == 2)) | (named == 2)
 
     def varies(self, part: str) -> int:
-        """How many different numbers stand in the first, second or third place: a, b, c."""
+        """The number of distinct values of the first, second or third part: a, b, c."""
         return self._parts[part].drop_nulls().n_unique()
 
 
 def _day(order: Order | None) -> pl.Expr:
-    """The date of a cell's parts as ISO text; null where they say none in this order."""
+    """The date of a cell's parts as ISO text; null where they are none in this order."""
     a, b, c = pl.col("a"), pl.col("b"), pl.col("c")
     long_a, long_b, long_c = (one.str.len_bytes() for one in (a, b, c))
     alike, dashed = pl.col("s") == pl.col("t"), pl.col("s") == "-"
     plain = alike & (long_a == 4) & (long_c <= 2)
     numeric = [pl.when(plain).then(_iso(a, b, c))]
     full = alike & (long_a <= 2) & (long_c == 4)
-    # Codes have parts of any length; years of two digits have days and months that fit them.
+    # Codes have parts of any length; with a year of two digits day and month have two as well.
     even = (long_a == 2) & (long_b == 2) & (long_c == 2)
     if order == "ymd":
         numeric.append(pl.when(alike & even & (pl.col("s") != ".")).then(_iso(a, b, c)))
@@ -138,7 +138,7 @@ def _month(name: pl.Expr) -> pl.Expr:
 
 
 def _clock(otherwise: str | None = None) -> pl.Expr:
-    """The time of day of a cell's parts as text; null where an hour has no such half of a day."""
+    """The time of day of a cell's parts as text; null for an hour invalid with AM or PM."""
     hour, half = pl.col("hour").cast(pl.Int32, strict=False), pl.col("half").str.to_lowercase()
     halved = hour % 12 + pl.when(half == "p").then(12).otherwise(0)
     hours = pl.when(half.is_null()).then(hour).when(hour.is_between(1, 12)).then(halved)
@@ -150,7 +150,7 @@ def _clock(otherwise: str | None = None) -> pl.Expr:
 
 
 def dates(text: pl.Series, order: Order | None, *, timed: bool) -> pl.Series:
-    """Text as dates, or as dates with times: null where it says none in this order."""
+    """Text parsed as dates, or as dates with times: null where it is none in this order."""
     kind: pl.Date | pl.Datetime = MOMENTS if timed else pl.Date()
     found = _plainly(text, order, kind)
     left = text.is_not_null() & found.is_null()
@@ -159,14 +159,14 @@ def dates(text: pl.Series, order: Order | None, *, timed: bool) -> pl.Series:
         each = Cells(cells.drop_nulls().unique(maintain_order=True))
         at = cells.replace_strict(each.text, each.at(order), default=None, return_dtype=MOMENTS)
         days = at.cast(pl.Date)
-        # A time of day is no part of a date.
+        # A cell with a time of day is not a plain date.
         at = at if timed else days.set(days.cast(MOMENTS) != at, None)
         found = found.scatter(left.arg_true(), at)
     return found.alias(text.name)
 
 
 def _plainly(text: pl.Series, order: Order | None, kind: pl.Date | pl.Datetime) -> pl.Series:
-    """Those of all cells that are written as the first ones are."""
+    """The cells parsed in the format of the first ones."""
     few = text.drop_nulls().head(SAMPLE)
     days = DAY_FORMS[order or "ymd"]
     if kind == pl.Date:
@@ -179,15 +179,15 @@ def _plainly(text: pl.Series, order: Order | None, kind: pl.Date | pl.Datetime) 
     best = max(forms, key=lambda form: counts[form])
     if not counts[best]:
         return pl.Series([None], dtype=kind).new_from_index(0, len(text))
-    # A cache of the texts met takes more time than it saves: a million ISO dates 0.05 s, not 0.02.
+    # A cache of parsed texts costs more than it saves: a million ISO dates 0.05 s, not 0.02.
     found = text.str.strptime(kind, best, strict=False, cache=False)
-    # A year of two or three digits reads as one of these.
+    # A year of two or three digits is parsed as one of these.
     early = found.to_physical() < int(EARLIEST.cast(kind).to_physical()[0])
     return found.set(early, None) if early.any() else found
 
 
 def times(text: pl.Series) -> pl.Series:
-    """Text as times of day: null where it says none."""
+    """Text parsed as times of day: null where it is none."""
     cells = cells_of(text).to_frame("x")
     parts = cells.select(pl.col("x").str.extract_groups(TIME).alias("parts"))
     clock = parts.unnest("parts").select(_clock()).to_series()

@@ -1,4 +1,4 @@
-"""Noticed: what a table held at prediction that learning had not met, counted and row by row."""
+"""Drift: unseen levels, values out of range and gaps at prediction, counted and row by row."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import polars as pl
 
 from deltarule.tables.schema import MISSING, OTHER, Category, Column, Noticed, Number, Offset
 
-# What was made of a row where it is missing.
+# How a gap is filled, in words.
 TAKEN = {
     "number": ": filled with the mean",
     "boolean": ": filled with the mean",
@@ -19,7 +19,7 @@ WORDS = {"unseen": "never seen", "outside": "out of range", "missing": "missing"
 
 
 class Drift:
-    """How many rows held something that learning had not met, by column."""
+    """The number of rows with drift, by column and kind."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -30,17 +30,17 @@ class Drift:
         """Predictions that are infinite, by column."""
         self.ignored: list[str] = []
         self.said: list[str] = []
-        """What the source says of how it was read."""
+        """The source's notes on how it was read."""
 
     def add(self, noticed: Noticed, rows: int) -> None:
-        """Count what was noticed in so many rows."""
+        """Add the drift of so many rows."""
         self.rows += rows
         for kind in WORDS:
             counted = {c: int(mask.sum()) for c, mask in getattr(noticed, kind).items()}
             getattr(self, kind).update(counted)
 
     def notes(self, known: Mapping[str, Column | Offset]) -> list[str]:
-        """All of it in words."""
+        """All notes."""
         notes = [*self.said, *self.new_to(known, every_gap=True)]
         if self.ignored:
             shown = ", ".join(self.ignored[:5]) + (", ..." if len(self.ignored) > 5 else "")
@@ -49,7 +49,7 @@ class Drift:
         return notes
 
     def new_to(self, known: Mapping[str, Column | Offset], *, every_gap: bool = False) -> list[str]:
-        """What learning had not met, in words; with `every_gap` gaps too that it had."""
+        """The notes on drift; with `every_gap` also on gaps in columns that had some."""
 
         def told(column: str, what: str, count: int, how: str) -> str:
             return f"{column} {what} in {count:,} of {self.rows:,} rows{how}"
@@ -75,14 +75,14 @@ class Drift:
 
 
 def _had_gaps(column: Column | Offset) -> bool:
-    """Whether gaps were there to learn from."""
+    """Whether the column had gaps in the training table."""
     if isinstance(column, Category):
         return MISSING in column.known
     return isinstance(column, Number) and column.missing > 0
 
 
 def flags_of(noticed: Noticed, rows: int) -> pl.Series:
-    """For each row what was noticed in it, such as "genre: never seen"; null where nothing was.
+    """The drift of each row in words, such as "genre: never seen"; null where none.
 
     Shapes:  -> (rows,)
     """

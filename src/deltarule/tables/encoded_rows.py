@@ -1,4 +1,4 @@
-"""Encoded rows: the inputs, targets, weights and folds of some rows as arrays."""
+"""Encoded rows: inputs, targets, weights and folds of some rows as arrays."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ class EncodedRows:
     `entries` are their folds, of which a row whose weight counts copies may have several: `apart`
     are the same rows, once for each of their folds.
 
-    The many levels of a category are one column of codes.
+    A category of many levels is one column of codes.
 
     `added` (n,) are the offsets of rows that have one; `shifted` says that targets are measured
-    from them. `clusters` (n,) says which rows belong together, where that is asked.
+    from them. `clusters` (n,) are the cluster ids, for cluster-robust standard errors.
 
-    What is costly and not always wanted is worked out when it is asked for.
+    Costly parts are computed lazily.
     """
 
     columns: Sequence[ChunkedArray | CategoryCodes]
@@ -43,7 +43,7 @@ class EncodedRows:
 
     @cached_property
     def inputs(self) -> Array:
-        """All inputs, (n, p)."""
+        """The dense design matrix, (n, p)."""
         inputs = np.empty((len(self), self.width), order="F")
         for at, column in self.places():
             if isinstance(column, CategoryCodes):
@@ -54,11 +54,11 @@ class EncodedRows:
 
     @property
     def width(self) -> int:
-        """How many inputs there are."""
+        """The number of inputs, p."""
         return sum(one.levels if isinstance(one, CategoryCodes) else 1 for one in self.columns)
 
     def places(self) -> list[tuple[int, ChunkedArray | CategoryCodes]]:
-        """The columns, each with the place of its first input."""
+        """The columns, each with the index of its first input."""
         found, start = [], 0
         for one in self.columns:
             found.append((start, one))
@@ -67,12 +67,12 @@ class EncodedRows:
 
     @cached_property
     def number(self) -> NDArray[np.intp]:
-        """Where in the table each row stands, from 0."""
+        """Each row's number in the table, from 0."""
         return self.counted()
 
     @cached_property
     def entries(self) -> FoldEntries:
-        """The folds of the rows."""
+        """The fold entries of the rows."""
         return self.placed()
 
     @property
@@ -83,7 +83,7 @@ class EncodedRows:
 
     @property
     def apart(self) -> "EncodedRows":
-        """The rows once for each fold that has some of their copies, which they then count for.
+        """The rows repeated for each fold with copies of them, weighted by those copies.
 
         Of trials the targets are their outcomes.
         """
@@ -96,15 +96,15 @@ class EncodedRows:
 
     @property
     def offsets(self) -> Array | None:
-        """What is to be added to the scores, (n,), unless targets are measured from it."""
+        """The offsets to add to the scores, (n,); None where targets are measured from them."""
         return None if self.shifted else self.added
 
     def only(self, keep: Mask) -> "EncodedRows":
-        """Those of the rows that a mask (n,) keeps."""
+        """The rows in a mask (n,)."""
         return self._taken(keep, lambda: self.entries.only(keep))
 
     def about(self, centre: Array) -> "EncodedRows":
-        """The same with numbers that are measured from these values, (p,); levels have none."""
+        """The rows with numeric inputs centred on these values, (p,); levels are not centred."""
         columns = [
             one
             if isinstance(one, CategoryCodes) or not centre[at]
@@ -114,7 +114,7 @@ class EncodedRows:
         return replace(self, columns=columns)
 
     def of_folds(self, folds: Sequence[int]) -> "EncodedRows":
-        """The rows that some of these folds have, which count for what these have of them."""
+        """The rows in these folds, weighted by their copies in them."""
         entries = self.entries
         if entries.row is None:
             return self.only(np.isin(entries.fold, folds))

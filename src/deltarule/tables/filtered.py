@@ -1,4 +1,4 @@
-"""Rows that meet a condition, such as "year > 2000": the others are passed over and counted."""
+"""Filtered source: the rows that satisfy a condition, such as "year > 2000"."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,7 +17,7 @@ from deltarule.tables.text_formats import Format, number_format
 
 
 class FilteredSource:
-    """The rows of a source that meet a condition; those where it is null do not."""
+    """The rows of a source that satisfy a condition; null counts as false."""
 
     def __init__(self, source: Source, condition: Expression) -> None:
         self.source, self.condition = source, condition
@@ -30,7 +30,7 @@ class FilteredSource:
         self.reads = 0
         self._shown: pl.DataFrame | None = None
         self._formats: dict[str, Format] = {}
-        # Of the last read: for each batch, which of its rows meet the condition; a bit each.
+        # The row masks of the last read's batches; a bit for each row.
         self._masks: list[pl.Series] = []
 
     @property
@@ -47,7 +47,7 @@ class FilteredSource:
 
     @property
     def notes(self) -> list[str]:
-        """What the source says, and how many rows of the last read did not meet the condition."""
+        """The source's notes, and the number of rows that the last read filtered out."""
         rows = sum(len(mask) for mask in self._masks)
         passed = rows - sum(int(mask.sum()) for mask in self._masks)
         told = f"{passed:,} of {rows:,} rows do not meet {self.condition.text}: they have no part"
@@ -82,7 +82,7 @@ class FilteredSource:
         return self._shown
 
     def _met(self) -> Iterator[pl.DataFrame]:
-        """Rows that meet the condition, as many as a look shows."""
+        """The first rows that satisfy the condition, as many as `look` returns."""
         rows = 0
         for batch in self.source.batches([pl.all()]):
             met = batch.filter(self._mask(batch))
@@ -92,7 +92,7 @@ class FilteredSource:
                 return
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        self.look()  # it fixes how text is read
+        self.look()  # it fixes how text is parsed
 
         def met() -> Iterator[pl.DataFrame]:
             for batch in self.source.batches(self._needed(columns)):
@@ -118,23 +118,23 @@ class FilteredSource:
         self._masks = []
 
     def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr]:
-        """The columns that these and the condition are made of."""
+        """The columns that these expressions and the condition read."""
         if any(one.meta.has_multiple_outputs() for one in columns):
             return [pl.all()]
         roots = {name for one in columns for name in one.meta.root_names()}
         return [column(name) for name in dict.fromkeys([*sorted(roots), *self.condition.columns])]
 
     def _marked(self, batch: pl.DataFrame) -> pl.Series:
-        """Which rows meet the condition, remembered."""
+        """The row mask of the condition, which is kept."""
         mask = self._mask(batch)
         self._masks.append(mask)
         return mask
 
     def _mask(self, batch: pl.DataFrame) -> pl.Series:
-        """Which rows meet the condition: (n,).
+        """The row mask of the condition: (n,).
 
         Errors:  ColumnError; ExpressionError for columns of types that it cannot take;
-                 LearningError where it gives no yes or no
+                 LearningError where it is not boolean
         """
         read = batch.with_columns(
             one.read(cells_of(batch[name])).alias(name)
@@ -151,9 +151,9 @@ class FilteredSource:
         return met.cast(pl.Boolean).fill_null(value=False)
 
     def _formats_of(self, look: pl.DataFrame) -> dict[str, Format]:
-        """How text is read as dates or numbers, where the condition cannot take it as it stands.
+        """The formats to parse text as dates or numbers, where the condition cannot take text.
 
-        Errors:  LearningError for dates of which the first rows do not tell the order
+        Errors:  LearningError for dates whose order the first rows do not determine
         """
         try:
             check(self.condition, look.schema, name=self.source.name)
@@ -169,9 +169,9 @@ class FilteredSource:
 
 
 def where_of(source: Source, condition: str | None) -> Source:
-    """The source, or its rows that meet a condition, where one is given.
+    """The source, filtered by a condition where one is given.
 
-    Errors:  ExpressionError; LearningError for what is no condition
+    Errors:  ExpressionError; LearningError for text that is not a condition
     """
     if condition is None:
         return source

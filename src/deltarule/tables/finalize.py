@@ -1,6 +1,6 @@
-"""Settle: the schema, and the moments of its inputs, once all rows were read.
+"""Finalize the read: the schema and the moments of its inputs, from the accumulated sums.
 
-What depends on all rows (which levels share (other), what fills the gaps) is done on the moments,
+What depends on all rows (which levels are pooled, what fills the gaps) is applied to the moments,
 exactly as if the rows had been encoded that way.
 """
 
@@ -31,7 +31,7 @@ from deltarule.tables.terms import parsed
 def finalize(
     made: Plan, folds: list[Moments], sums: Sums, name: str
 ) -> tuple[Schema, list[Moments], list[str]]:
-    """The schema, and the moments of its inputs and targets, from those of all that was read."""
+    """The schema, each fold's moments of its inputs and targets, and notes."""
     m = made.width
     rows = sum(fold.rows for fold in folds)
     mean = sum((fold.rows * fold.mean for fold in folds), np.zeros_like(folds[0].mean)) / rows
@@ -54,7 +54,7 @@ def finalize(
                 always = _always(f"{low:g}", share * rows, twin)
                 left_out.append(LeftOut(name=column, kind=kind, why=always))
                 continue
-            # All that it says is whether it is there.
+            # Its only information is whether it is missing.
             gaps[column], places[column] = gap, [at, gap]
             columns.append(_there_or_not(made, column, kind, low, rows, share))
             continue
@@ -65,7 +65,7 @@ def finalize(
             folds = [fold.refill(at, gap, present - filled) for fold in folds]
         else:
             present = mean[at] * own
-        # A gap seen too seldom to learn an effect from is only filled.
+        # Gaps too rare to estimate an effect from are only filled.
         own_gap = gap is not None and share * rows >= often(rows)
         twin = _twin(gap, gaps, folds) if gap is not None and own_gap else None
         if twin:
@@ -116,7 +116,7 @@ def finalize(
             targets.append(found_)
             continue
         at = made.amounts.index(target)
-        # A target that is measured from an offset stands after it, too, as it is.
+        # A target that is measured from an offset also comes after it unchanged.
         place_ = after + 1 + at if made.offset and made.asked.shifted else first + at
         low, high = float(sums.low[place_]), float(sums.high[place_])
         expression = made.terms[target].expression
@@ -149,7 +149,7 @@ def finalize(
 
 
 def _remarks(made: Plan, schema: Schema) -> list[str]:
-    """What people should know of expressions: sums that may be meant as lists, targets' units."""
+    """Notes on expressions: sums that may be meant as lists, targets' units."""
     notes = []
     for term in made.terms.values():
         summands = term.name == term.expression and parsed(term.expression).summands
@@ -189,7 +189,7 @@ def _there_or_not(
     rows: float,
     share: float,
 ) -> Category:
-    """A column of one value and blanks: its two levels, measured from the value."""
+    """A column of one value and gaps, as a category whose reference is the value."""
     level = (
         ("true" if value else "false") if kind == "boolean" else str(text_of(pl.Series([value]))[0])
     )
@@ -212,7 +212,7 @@ def _always(value: str, missing: float, twin: str | None) -> str:
 
 
 def _twin(gap: int, gaps: dict[str, int], folds: list[Moments]) -> str | None:
-    """A column missing on exactly the same rows: then the two columns' sums are the same."""
+    """A column with an identical missing indicator: then the two indicators' sums are equal."""
     for column, other in gaps.items():
         if all(
             fold.mean[gap] == fold.mean[other] and fold.cross[gap, gap] == fold.cross[gap, other]

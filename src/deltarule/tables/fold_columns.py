@@ -1,8 +1,8 @@
-"""Folds by a column: an id says a row's fold, rows of a group share one, or it is a period of time.
+"""Folds by a column: by id, by group, or by period of time.
 
-Ids and groups become keys of `moments/folds.py`. Periods follow each other, each with about the
-same rows, and rows of the same time are never parted. Rows without a time are left out: nobody can
-say what was known before them.
+Ids and groups become keys of `moments/folds.py`. Periods are consecutive, each with about the same
+number of rows, and rows of the same time are in one fold. Rows without a time are left out: their
+past is unknown.
 
 Shapes: n rows.
 """
@@ -19,16 +19,16 @@ from deltarule.rule.predict import Array
 from deltarule.tables.cast import numbers_of
 from deltarule.tables.expressions.expression import quoted
 
-# Different times kept apart: of more, neighbours share a cell. 2**18 of them take 4 MB, and a cut
-# is then at most some 1 / 2**17 of the rows off, unless most rows share few cells.
+# Cells of the histogram of times: with more distinct times, neighbours share a cell. 2**18 of them
+# take 4 MB, and a cut is then at most some 1 / 2**17 of the rows off, unless few cells have most.
 MOST_CELLS = 1 << 18
-# Keys beyond this overflow on their way to a fold.
+# Keys beyond this overflow in the hash.
 FARTHEST = 1e300
 TOP = np.uint64(1 << 63)
 
 
 def key_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
-    """What is read of a column whose values are keys of rows or groups: numbers, or text.
+    """The expression that reads a column of ids or groups: numbers, or text.
 
     Errors:  ColumnError for a column of another kind
     """
@@ -46,16 +46,16 @@ def key_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> 
 
 
 def cluster_column(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """What is read of a column whose equal values belong together: numbers to the last digit."""
+    """The expression that reads a column of clusters: numbers exactly, or text."""
     if kind.is_temporal():
         return column.to_physical()
     return column if kind.is_integer() or kind.is_float() else column.cast(pl.String)
 
 
 def time_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
-    """What is read of a column that orders rows: numbers, of dates and times microseconds.
+    """The expression that reads a column of times: numbers, dates and times as microseconds.
 
-    Errors:  ColumnError for a column that has no order in time
+    Errors:  ColumnError for a column that is not ordered in time
     """
     if not _ordered(kind) or kind == pl.Boolean:
         word = "text" if kind == pl.String else str(kind).lower()
@@ -81,7 +81,7 @@ def _plain(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 
 def keys_of(column: pl.Series, gaps: Array | float, *, where: str, row: int) -> Array:
-    """Each row's key, (n,): the column's value as a number, or what stands in the `gaps`.
+    """Each row's key, (n,): the column's value as a number, or that in `gaps` where missing.
 
     Errors:  ValueRefusedError for an infinite value
     """
@@ -102,7 +102,7 @@ def keys_of(column: pl.Series, gaps: Array | float, *, where: str, row: int) -> 
 
 
 def folds_by_time(times: pl.Series, cuts: Iterable[float], *, where: str, row: int) -> Folds:
-    """Each row's period, (n,): the cuts at or before its time, counted; NOWHERE without a time.
+    """Each row's period, (n,): the number of cuts at or before its time; NOWHERE without one.
 
     Errors:  ValueRefusedError for an infinite time
     """
@@ -112,9 +112,9 @@ def folds_by_time(times: pl.Series, cuts: Iterable[float], *, where: str, row: i
 
 
 class Times:
-    """How many rows each time has, in bounded memory: a cell for each time, or for neighbours.
+    """A histogram of times in bounded memory: a cell for each time, or for neighbours.
 
-    Cells become as wide as all the times make it needed, in whatever order these come.
+    Cells are widened as needed; the result does not depend on the order of the times.
 
     Shapes:  times, each (n,)
     """
@@ -127,7 +127,7 @@ class Times:
 
     @classmethod
     def of(cls, batches: Iterable[pl.DataFrame]) -> "Times":
-        """The times of rows, (n,), of which those that count for something are learnt from."""
+        """The histogram over batches of rows, with their weights."""
         times = cls()
         for batch in batches:
             at, counts = batch.get_columns()
@@ -137,7 +137,7 @@ class Times:
         return times
 
     def add(self, times: Array, each: Array) -> None:
-        """Count some rows."""
+        """Add rows."""
         keys = np.concatenate([self._keys, _key(times) >> self._shift])
         rows = np.concatenate([self._rows, each])
         self._keys, at = np.unique(keys, return_inverse=True)
@@ -167,12 +167,12 @@ class Times:
 
 
 def _key(times: Array) -> NDArray[np.uint64]:
-    """Whole numbers in the order of the times: the bits of a float, of one below 0 reversed."""
+    """Order-preserving integer keys of times: the float's bits, inverted below 0."""
     bits = (times + 0.0).view(np.uint64)
     return np.where(bits & TOP, ~bits, bits | TOP)
 
 
 def _time(keys: NDArray[np.uint64]) -> Array:
-    """The time that a key stands for; of a cell's key, its earliest."""
+    """The time of a key; of a cell's key, its earliest."""
     bits = np.where(keys & TOP, keys ^ TOP, ~keys)
     return bits.astype(np.uint64).view(np.float64)

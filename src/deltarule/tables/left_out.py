@@ -1,4 +1,4 @@
-"""Causes: why rows are left out, in words, the same when learning and when comparing."""
+"""Left-out rows: the causes in words, shared by learning and evaluation."""
 
 import math
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from deltarule.tables.request import Request
 
 
 def gap(column: str) -> str:
-    """A row without a value that is needed."""
+    """The cause for a row without a required value."""
     return f"{column} is missing"
 
 
 def weight_gap(column: str) -> str:
-    """A row that counts for nothing, or was exposed to nothing."""
+    """The cause for a row with a weight or an exposure that is missing or 0."""
     return f"{column} is missing or 0"
 
 
 def counted(causes: Mapping[str, int]) -> str:
-    """The causes; with how many rows each has, where there are several.
+    """The causes, with the number of rows of each where there are several.
 
     >>> counted({"price is missing": 2, "days is missing or 0": 1})
     'price is missing in 2, days is missing or 0 in 1'
@@ -29,7 +29,7 @@ def counted(causes: Mapping[str, int]) -> str:
 
 
 def left_out_told(causes: Mapping[str, int]) -> str:
-    """How many rows were left out, and why; empty for none.
+    """The number of rows left out, with the causes; empty for none.
 
     >>> left_out_told({"price is missing": 1_200})
     '1,200 left out: price is missing'
@@ -39,7 +39,7 @@ def left_out_told(causes: Mapping[str, int]) -> str:
 
 
 def nothing_left(name: str, asked: Request, causes: Mapping[str, int]) -> TableError:
-    """That no row can be learnt from, and why."""
+    """The error for a table without a row to learn from, with the causes."""
     if asked.row_weight is not None and list(causes) == [weight_gap(asked.row_weight)]:
         return EmptyError(f"{name}: no row has a weight above 0 in '{asked.row_weight}'")
     if set(causes) <= {gap(target) for target in asked.predict}:
@@ -54,6 +54,6 @@ def nothing_left(name: str, asked: Request, causes: Mapping[str, int]) -> TableE
 
 
 def infinite(where: str, value: float) -> ValueRefusedError:
-    """That a value is infinite, or so large that its square is."""
+    """The error for a value that is infinite, or whose square overflows."""
     far = "is infinite" if math.isinf(value) else f"is {value:g}, too far out to compute with"
     return ValueRefusedError(f"{where} {far}: fix or remove that row")

@@ -1,8 +1,8 @@
-"""How often each level of a text column is there: from the look, or from all rows where it matters.
+"""Level counts of text columns: from the first rows, or from all rows where it matters.
 
-In a look of 10,000 rows a category of 10,000 levels looks as if each row had a value of its own,
-and a table that is sorted by a category shows its first levels alone. Such columns are counted in
-all rows, by a read of theirs alone, before the kind of each column is decided.
+In the first 10,000 rows a category of 10,000 levels looks like a unique id, and a table that is
+sorted by a category shows its first levels alone. Such columns are counted in all rows, by a read
+of their own, before the kind of each column is decided.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ import polars as pl
 from deltarule.tables.cast import text_of
 from deltarule.tables.source import Source
 
-# Text with more different values than this share of its rows names rows, it does not group them.
+# Text with more distinct values than this share of its rows is an identifier, not a category.
 NEARLY_UNIQUE = 0.5
-# So many different values of a column are counted; a column that has more is counted no further.
+# Distinct values counted at most; a column that has more is counted no further.
 MOST_COUNTED = 100_000
 
 
@@ -23,7 +23,7 @@ MOST_COUNTED = 100_000
 class LevelCounts:
     """The levels of a column, the most frequent first, with their rows; ties by name.
 
-    `whole` says that these are all rows and all levels.
+    `whole` says that all rows and all levels were counted.
     """
 
     levels: pl.DataFrame
@@ -42,17 +42,17 @@ class LevelCounts:
 
     @property
     def rows(self) -> int:
-        """How many rows were counted, without those where it is missing."""
+        """The number of rows counted, without missing values."""
         return int(self.levels["rows"].sum())
 
     @property
     def distinct(self) -> int:
-        """How many levels there are."""
+        """The number of levels."""
         return self.levels.height
 
     @property
     def nearly_unique(self) -> bool:
-        """Whether the values rather name rows."""
+        """Whether the column is an identifier rather than a category."""
         return self.distinct > max(20, NEARLY_UNIQUE * self.rows)
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class LevelCounts:
 
 
 def count_levels(source: Source, columns: Mapping[str, pl.Expr]) -> dict[str, LevelCounts]:
-    """The counts of these columns' levels in all rows; it ends early if all have too many."""
+    """The level counts of these columns in all rows; stops early if all have too many."""
     counts: dict[str, pl.DataFrame] = {}
     open_ = list(columns)
     batches = source.batches([value.alias(name) for name, value in columns.items()])
@@ -77,7 +77,7 @@ def count_levels(source: Source, columns: Mapping[str, pl.Expr]) -> dict[str, Le
 
 
 def shared(wanted: Sequence[int], room: int) -> list[int]:
-    """How many levels each category keeps: all that it has, or else as many as any other.
+    """How many levels each category keeps: all that it has, or an equal share of the room.
 
     >>> shared([5, 1500, 900], 1000)
     [5, 498, 497]

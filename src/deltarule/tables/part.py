@@ -1,9 +1,9 @@
-"""A piece of a model's contract with its tables."""
+"""Part: the base class of the schema's and the record's pydantic models."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Part(BaseModel):
-    """A frozen piece of the contract; unknown fields are refused."""
+    """A frozen, strict pydantic model; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -1,4 +1,4 @@
-"""Polars frames, in memory or scanned, read in streaming batches."""
+"""Polars source: frames in memory or scanned, read in streaming batches."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, row_place
 # Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
 os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
 
-# polars says in words alone which value of which column it could not parse.
+# polars names the value and column that it could not parse only in its message.
 UNPARSED = (
     re.compile(
         r"could not parse `(?P<value>.*)` as dtype `(?!str`).*` at column '(?P<column>.*)' "
@@ -26,12 +26,12 @@ UNPARSED = (
 )
 
 
-# What polars raises; where it should say what is wrong it may panic, which is no Exception.
+# What polars raises; it may also panic, which is not an Exception.
 PROBLEMS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 class UnparsedError(ReadError):
-    """A value did not fit the kind that its column was thought to be."""
+    """A value did not fit the inferred type of its column."""
 
     def __init__(self, message: str, column: str | None = None) -> None:
         super().__init__(message)
@@ -40,18 +40,18 @@ class UnparsedError(ReadError):
 
 @dataclass(frozen=True)
 class Partitions:
-    """Columns that stand in the names of folders, such as year=2020, for each file scanned."""
+    """Hive partition columns, from folder names such as year=2020, for each file scanned."""
 
     values: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """For each column, the value of each path."""
 
     @property
     def path_column(self) -> str | None:
-        """The column that the scan shall put the path in, if it is needed."""
+        """The column for the path in the scan, if it is needed."""
         return "\0path" if self.values else None
 
     def hiding(self, names: Collection[str]) -> list[str]:
-        """What people should know where columns of the files are called like folders."""
+        """Notes where columns of the files have names of partition columns."""
         return [
             f"'{name}' stands in the names of folders and in the files: that of the folders is used"
             for name in self.values
@@ -59,7 +59,7 @@ class Partitions:
         ]
 
     def moved(self, paths: Mapping[str, str]) -> "Partitions":
-        """The same where files are scanned from other places than they lie."""
+        """The partitions where files are scanned from other paths, such as downloads."""
         return Partitions(
             {
                 name: {paths[path]: value for path, value in each.items()}
@@ -68,7 +68,7 @@ class Partitions:
         )
 
     def placed(self, lazy: pl.LazyFrame) -> pl.LazyFrame:
-        """The scan with these columns instead of the paths they come from."""
+        """The scan with the partition columns in place of the path column."""
         if not self.values:
             return lazy
         path = pl.col("\0path")
@@ -79,8 +79,8 @@ class Partitions:
         return lazy.with_columns(columns).drop("\0path")
 
 
-# A file of more numbers, 1 GB of them, is read in slabs: left alone, polars decodes ahead of
-# whoever is slower, without end. Below it that costs less time: 5M x 21 take 0.87 s, not 1.04.
+# A file of more numbers, 1 GB of them, is read in slabs, as polars decodes ahead of a slower
+# consumer without bound. A smaller one is faster without: 5M x 21 take 0.87 s, not 1.04.
 AT_ONCE_CELLS = 128_000_000
 # A slab has at most so many batches, and in wide tables so many numbers.
 SLAB_BATCHES, SLAB_CELLS = 3, 20_000_000
@@ -96,7 +96,7 @@ class PolarsSource:
 
     @property
     def decimal(self) -> str | None:
-        """Nothing tells, where numbers are numbers."""
+        """None: numbers are typed."""
         return None
 
     def __init__(
@@ -119,10 +119,10 @@ class PolarsSource:
         self.mixed: dict[str, str] = {}
         self.files: Sequence[Path] = ()
         self.reads = 0
-        # Temporary files go with what owns them, so they are kept as long as the source is.
+        # Temporary files are deleted with their owner, which is kept as long as the source is.
         self._kept = kept
         self._slabs = slabs
-        # The first rows, and the scan that they are of: a source is looked at several times.
+        # The first rows, and the scan that they are of: `look` is called several times.
         self._look: tuple[pl.LazyFrame, pl.DataFrame] | None = None
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
@@ -150,7 +150,7 @@ class PolarsSource:
     def whole_batches(
         self, columns: Sequence[pl.Expr], *, cells: bool = False
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        # What is done with whole rows takes longer than decoding them: polars would run ahead.
+        # Consumers of whole rows are slower than decoding, so polars would run ahead.
         if self._slabs:
             self.reads += 1
             batches = self._slab_by_slab([pl.all()], self.rows or 0, most=1)
@@ -162,7 +162,7 @@ class PolarsSource:
     def _slab_by_slab(
         self, columns: Sequence[pl.Expr], rows: int, *, most: int = SLAB_BATCHES
     ) -> Iterator[pl.DataFrame]:
-        """A slab of rows at a time, of at most so many batches: no more is in memory."""
+        """The batches of one slab of rows after the other, which bounds the memory."""
         batches = SLAB_CELLS // max(1, len(columns)) // BATCH_ROWS
         height = min(max(batches, 1), most) * BATCH_ROWS
         for start in range(0, rows, height):
@@ -175,7 +175,7 @@ class PolarsSource:
 
 
 def collected(lazy: pl.LazyFrame, name: str) -> pl.DataFrame:
-    """The frame, what is wrong with it said in one line.
+    """Collect a lazy frame, with errors in one line.
 
     Errors:  ReadError, EmptyError
     """
@@ -185,7 +185,7 @@ def collected(lazy: pl.LazyFrame, name: str) -> pl.DataFrame:
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Work of polars on a table of this name, its errors as ours.
+    """A context that translates the errors of polars on a table of this name.
 
     Errors:  ReadError, EmptyError, UnparsedError
     """

@@ -1,4 +1,4 @@
-"""Asked: what is to be learnt from a table, as far as reading it must know."""
+"""Request: what to learn from a table, as far as reading depends on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,16 +6,16 @@ from typing import Literal
 
 from deltarule.moments.splits import SplitScheme
 
-# Levels kept of one category unless asked for: beyond them one is rarely worth its column.
+# Default cap on the levels of a category: beyond them one is rarely worth its column.
 MOST_LEVELS = 1024
-# All categories of a table together keep so many, or twice as many as were asked for of one: their
-# products take 34 MB for each fold, and what is solved from them 0.6 GB in all.
+# Cap on the levels of all categories together, or twice the cap of one if that is set: their
+# products take 34 MB for each fold, and solving takes 0.6 GB in all.
 MOST_LEVELS_IN_ALL = 2048
-# Each batch in flight has sums of its own: half a GB of them is 3,600 columns in five folds.
+# Each batch in flight has its own sums: half a GB is 3,600 columns in five folds.
 LARGEST_SUMS = 1 << 29
 
 Takes = Literal["numbers", "classes", "either"]
-"""What a target's values may be: either takes text for classes, and numbers that are but two."""
+"""The domain of a target: "either" takes text as classes, and numbers of two values too."""
 
 
 @dataclass(frozen=True)
@@ -25,46 +25,46 @@ class Request:
     predict: Sequence[str]
     using: Sequence[str] | None = None
     without: Sequence[str] = ()
-    """Columns that are no inputs, where all others are."""
+    """Columns excluded from the inputs, where all others are included."""
     takes: Mapping[str, Takes] = field(default_factory=dict)
-    """What each target's values may be; numbers where nothing is said."""
+    """The domain of each target; numbers by default."""
     row_weight: str | None = None
     drop_missing: bool = False
     intercept: bool = True
     keep_constant: bool = False
-    """Whether a column that never varies is an input: beside an intercept it says nothing new."""
+    """Whether a constant column is an input: with an intercept it is redundant."""
     folds: int = 5
     id: str | None = None
-    """What a row's fold depends on; the row's number where nothing is said."""
+    """The column that is the key of a row's fold; the row's number by default."""
     group: str | None = None
-    """Rows with the same value of this are of the same fold."""
+    """The column of groups; rows of a group are in the same fold."""
     cluster: str | None = None
-    """Rows with the same value of this may stray alike, which standard errors are to allow for."""
+    """The column of clusters, for cluster-robust standard errors."""
     time: str | None = None
-    """Folds are periods of this, each judged by the earlier ones."""
+    """The column of times; folds are periods, each tested on a model of the earlier ones."""
     offset: str | None = None
-    """What is added to every score with a weight of 1."""
+    """The column added to every score with a weight of 1."""
     exposure: str | None = None
-    """The column that the offset is the log of."""
+    """The column whose logarithm is the offset."""
     shifted: bool | None = False
-    """Whether targets are measured from the offset, as where the score is the prediction; None to
-    tell by their values."""
+    """Whether targets are measured from the offset, as with the identity link; None to decide by
+    their values."""
     reference: dict[str, str] = field(default_factory=dict)
     dates: Sequence[str] | None = None
-    """What parts of dates and times are inputs; None for the usual ones."""
+    """The parts of dates and times that are inputs; None for the default."""
     levels: int = MOST_LEVELS
-    """How many levels of a category are kept; the others share one."""
+    """The cap on the levels of a category; the others are pooled."""
     copies: bool | None = None
-    """Whether row weights are all whole numbers, which count copies; None to tell by the look."""
+    """Whether row weights are whole numbers, which count copies; None to infer it."""
     trials: bool = False
-    """Whether row weights that count copies count trials, the target their share of yes."""
+    """Whether such row weights count trials, with the target their share of yes."""
     texts: frozenset[str] = frozenset()
-    """Columns that turned out to be text, though their first rows spell numbers."""
+    """Columns that turned out to be text, though their first rows are numeric."""
 
     missing_words: tuple[str, ...] = ()
-    """Words that stand for missing, besides the usual ones."""
+    """Words that stand for missing, besides the default ones."""
 
     @property
     def splits(self) -> SplitScheme:
-        """Which folds teach what each fold is judged by."""
+        """The splitting scheme of cross-validation."""
         return SplitScheme(forward=self.time is not None)

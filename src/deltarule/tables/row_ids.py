@@ -1,4 +1,4 @@
-"""Whole numbers that say which row is which: row numbers without a name, and ids."""
+"""Row ids: detect columns of whole numbers that are row numbers or ids."""
 
 import re
 from collections.abc import Sequence
@@ -7,25 +7,25 @@ import polars as pl
 
 from deltarule.tables.text_columns import several
 
-# What stands where a column has no name: in pandas, in R, in Parquet files that pandas wrote.
+# Placeholder names of unnamed columns: in pandas, in R, in Parquet files that pandas wrote.
 NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
-# Names of columns that say which row is which; and how many rows show that whole numbers do.
+# Names of id columns, and the least rows to detect ids by.
 ID = re.compile(r"(?i:(.*(\b|_))?(id|ids|uid|uuid|key|code|nr|no|index|sku|ean|isbn))|.*[a-z]I[dD]")
 ID_SHOWS, NEARLY_EVERY = 20, 0.95
 YEARS = (1500, 2200)
 
 
 def numbers_rows(series: pl.Series) -> bool:
-    """Whether a column without a name says which row is which, in order or not."""
+    """Whether an unnamed column is a row number, in order or not."""
     if not NAMELESS.fullmatch(series.name) or series.null_count() or not _are_whole(series):
         return False
-    # Parts put together begin anew.
+    # Concatenated parts restart the count.
     counting = int((series.diff().drop_nulls() == 1).sum())
     return series.n_unique() == len(series) or counting > 0.9 * len(series)
 
 
 def is_id(series: pl.Series) -> bool:
-    """Whether whole numbers that differ from row to row are in order, or are called an id."""
+    """Whether unique whole numbers are ids: in order, or named as an id."""
     values = series.drop_nulls()
     if len(values) < ID_SHOWS or values.n_unique() < NEARLY_EVERY * len(values):
         return False
@@ -40,7 +40,7 @@ def is_id(series: pl.Series) -> bool:
 
 
 def id_notes(ids: Sequence[str]) -> list[str]:
-    """That such columns are inputs."""
+    """A note that such columns are inputs."""
     if not ids:
         return []
     return [

@@ -1,8 +1,8 @@
-"""Schema: which columns become which inputs, learnt once and then fixed.
+"""Schema: how columns are encoded as inputs and targets, learnt once and then fixed.
 
 A number or a yes/no column is one input, its missing values filled with its mean, and where some
-were missing a second input that is 1 on those rows. A category is an input for each level but the
-reference; levels seen too seldom share one, called (other), which unseen levels join at prediction.
+were missing a second input, the missing indicator. A category is one-hot encoded without its
+reference level; rare levels are pooled as (other), which unseen levels join at prediction.
 
 Shapes: n rows, p inputs, k outputs.
 """
@@ -44,14 +44,14 @@ PLAIN = NumberFormat(leading_zeros=True)
 
 
 class Input(Part):
-    """What every input column has: its name, and the expression that gives it, if one does."""
+    """The base of all columns: a name, and the expression that computes it, if any."""
 
     name: str
     expression: str | None = None
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
-        # A text from a model file is parsed, and refused unless all in it is known.
+        # Text from a model file is parsed, and refused unless everything in it is known.
         try:
             assert self.term.columns
         except LearningError as error:
@@ -60,12 +60,12 @@ class Input(Part):
 
     @property
     def term(self) -> Term:
-        """How it is made from a table's columns."""
+        """The term that computes it from a table's columns."""
         return Term(self.name, self.expression)
 
 
 class Number(Input):
-    """A number or yes/no input: what fills its gaps and the range it was seen in."""
+    """A number or yes/no input: its fill value and its training range."""
 
     kind: Literal["number", "boolean"]
     mean: FiniteFloat
@@ -73,36 +73,36 @@ class Number(Input):
     high: FiniteFloat
     missing: FiniteFloat
     gap: bool
-    """Whether an input of its own says where it is missing."""
+    """Whether it has a missing indicator."""
 
     @property
     def levels(self) -> tuple[str | None, ...]:
-        """What its inputs stand for: itself, and perhaps being missing."""
+        """Its inputs: the number, and perhaps the missing indicator."""
         return (None, MISSING) if self.gap else (None,)
 
 
 class Category(Input):
-    """A category: its levels with the rows each was seen on, the most frequent first."""
+    """A category: its levels with their training counts, the most frequent first."""
 
     kind: Literal["category"] = "category"
     known: dict[str, Annotated[FiniteFloat, Field(gt=0)]]
     reference: str | None
-    """The level that has no input: the others are measured from it. None without intercept."""
+    """The reference level, which has no input. None without intercept."""
     pooled: int = Field(ge=0)
-    """How many levels were seen too seldom and share (other)."""
+    """The number of rare levels pooled as (other)."""
     of: Literal["text", "number", "boolean"] = "text"
-    """What its values are read as, before they are the names of levels."""
+    """The type of its values, before they are level names."""
     missing: FiniteFloat = 0.0
     """On how many rows it was missing, whether or not that is a level."""
 
     @property
     def levels(self) -> tuple[str | None, ...]:
-        """What its inputs stand for."""
+        """The level of each of its inputs."""
         return tuple(level for level in self.known if level != self.reference)
 
 
 class Target(Input):
-    """A column to predict: the range it was seen in, or its classes with their rows, by name."""
+    """A column to predict: its training range, or its classes with their counts, by name."""
 
     low: FiniteFloat
     high: FiniteFloat
@@ -116,7 +116,7 @@ class Target(Input):
 
     @property
     def inverse(self) -> Inverse | None:
-        """What gives a column in its own units, where this is an expression of one."""
+        """The inverse transform to the column's own units, where this is an expression of one."""
         if self.expression is None or self.classes:
             return None
         found = inverse_of(self.expression)
@@ -124,25 +124,25 @@ class Target(Input):
 
     @property
     def levels(self) -> tuple[str | None, ...]:
-        """What its outputs stand for: itself, the second of two classes, or each class."""
+        """Its outputs: the number, the second of two classes, or each class."""
         if not self.classes:
             return (None,)
         return tuple(self.classes) if len(self.classes) > 2 else (list(self.classes)[1],)
 
 
 class Offset(Input):
-    """What is added to every score as it is: its mean, and the range it was seen in."""
+    """The offset, added to every score with weight 1: its mean and its training range."""
 
     kind: Literal["offset"] = "offset"
     mean: FiniteFloat
     low: FiniteFloat
     high: FiniteFloat
     exposure: str | None = None
-    """The column that it is the log of, where it was given as an exposure."""
+    """The column whose logarithm it is, where it was given as an exposure."""
 
     @property
     def gap(self) -> str:
-        """Why a row has none, in words."""
+        """The cause of a missing offset, in words."""
         return gap(self.name) if self.exposure is None else weight_gap(self.exposure)
 
 
@@ -151,7 +151,7 @@ Column = Annotated[Number | Category, Field(discriminator="kind")]
 
 @dataclass
 class Noticed:
-    """What prediction met that learning had not: by column, on which rows."""
+    """The drift of some rows at prediction: masks of rows by column and kind."""
 
     unseen: dict[str, Mask] = field(default_factory=dict)
     outside: dict[str, Mask] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class Noticed:
 
 
 class Schema(Part):
-    """The contract of a model with its tables: columns by name, in the order of the weights."""
+    """The schema of a model: columns by name, in the order of the weights."""
 
     columns: tuple[Column, ...]
     targets: tuple[Target, ...]
@@ -167,10 +167,10 @@ class Schema(Part):
     drop_missing: bool
     left_out: tuple[LeftOut, ...]
     read_through: dict[str, str] = Field(default_factory=dict)
-    """The kind of each column that expressions read: text must come as text again."""
+    """The type of each column that expressions read: text must be text again."""
     offset: Offset | None = None
     formats: dict[str, Annotated[Format, Field(discriminator="kind")]] = Field(default_factory=dict)
-    """How text is read in each column that is of another kind; others' is plain, or labels."""
+    """The format of each text column that holds another type."""
     missing_words: tuple[str, ...] = ()
     """Words that stand for missing in every column."""
 
@@ -184,22 +184,22 @@ class Schema(Part):
 
     @property
     def known(self) -> "dict[str, Column | Offset]":
-        """What predicting reads, by name."""
+        """The columns that prediction reads, by name."""
         offset = () if self.offset is None else (self.offset,)
         return {one.name: one for one in (*self.columns, *offset)}
 
     @property
     def inputs(self) -> list[tuple[str, str | None]]:
-        """(column, level) of each input, in order; the level is None for a number."""
+        """The (column, level) of each input, in order; the level is None for a number."""
         return [(column.name, level) for column in self.columns for level in column.levels]
 
     def spans(self) -> dict[str, slice]:
-        """Where each column's inputs stand."""
+        """The slice of each column's inputs."""
         return _spans(self.columns)
 
     @property
     def outputs(self) -> list[str]:
-        """What each output is called: a target, or target=class."""
+        """The name of each output: a target, or target=class."""
         return [
             target.name if level is None else f"{target.name}={level}"
             for target in self.targets
@@ -208,23 +208,23 @@ class Schema(Part):
 
     @property
     def inverses(self) -> dict[str, Inverse]:
-        """By target, what gives a column that is no target itself in its own units."""
+        """The inverse transforms of targets that are expressions, by target."""
         names = {target.name for target in self.targets}
         found = {target.name: target.inverse for target in self.targets}
         return {t: one for t, one in found.items() if one is not None and one.column not in names}
 
     def target_spans(self) -> dict[str, slice]:
-        """Where each target's outputs stand."""
+        """The slice of each target's outputs."""
         return _spans(self.targets)
 
     @property
     def needs(self) -> list[str]:
-        """The table's columns that the inputs and the offset are made from."""
+        """The table's columns that the inputs and the offset read."""
         return list(dict.fromkeys(c for one in self.known.values() for c in one.term.columns))
 
     @property
     def expects(self) -> dict[str, type[pl.DataType]]:
-        """What the columns of a file without types are to be read as."""
+        """The types to read the columns of an untyped file as."""
         kinds: dict[str, type[pl.DataType]] = {}
         for column, word in self.read_through.items():
             if word == "text":
@@ -240,7 +240,7 @@ class Schema(Part):
 
     @property
     def text_formats(self) -> dict[str, Format]:
-        """How text is read in each of the table's columns that are of another kind."""
+        """The format of each of the table's text columns that hold another type."""
         by_kind: dict[str, Format] = {
             "number": PLAIN,
             "date": DateFormat(kind="datetime"),
@@ -259,10 +259,10 @@ class Schema(Part):
     def view(
         self, frame: pl.DataFrame, *, name: str, row: int = 0, targets: bool = False
     ) -> pl.DataFrame:
-        """The inputs' terms of these rows of a table, and the targets' if asked for.
+        """The evaluated terms of the inputs of these rows, and of the targets if wanted.
 
         Errors:  ColumnError; ValueRefusedError for a value that an expression cannot take;
-                 ExpressionError for a column of another kind than the one learnt from
+                 ExpressionError for a column of another type than in training
         """
         wanted: list[Input] = [*self.known.values(), *(self.targets if targets else ())]
         terms = [one.term for one in wanted]
@@ -281,9 +281,9 @@ class Schema(Part):
     def encode(
         self, frame: pl.DataFrame, *, name: str = "the table", row: int = 0
     ) -> tuple[Array, Noticed]:
-        """The inputs of these rows, given by their terms, and what was new in them.
+        """The design matrix of these rows, given by their terms, and their drift.
 
-        `row` is how many rows of the table came before, for messages.
+        `row` is the number of the first row, for messages.
         Shapes:  -> (n, p)
         Errors:  ColumnError for a column that is not there, ValueRefusedError for infinite values
                  and for text where numbers were
@@ -304,9 +304,9 @@ class Schema(Part):
     def offsets(
         self, frame: pl.DataFrame, noticed: Noticed, *, name: str = "the table", row: int = 0
     ) -> Array | None:
-        """What is added to each row's score, (n,), NaN where missing; None where nothing is.
+        """The offset of each row, (n,), NaN where missing; None for a model without one.
 
-        What is new in them is noticed beside what is new in the inputs.
+        Their drift is added to that of the inputs.
         Errors:  ValueRefusedError for an infinite one
         """
         if self.offset is None:
@@ -325,12 +325,12 @@ class Schema(Part):
     def columns_of(
         self, frame: pl.DataFrame, *, name: str, row: int = 0
     ) -> tuple[list[ChunkedArray | CategoryCodes], Noticed]:
-        """The same of rows that were learnt from, each input a column (n,).
+        """The design matrix of training rows as columns (n,), and their drift.
 
-        The levels of a category are one column of codes where all categories have many.
+        A category is one column of codes where all categories have many levels.
 
-        A number that never was missing is handed out where it is, without a copy or a look. Only
-        rows that are left out, for a missing target or a weight of 0, may be missing there: NaN.
+        A number without gaps is passed on without a copy or a check. Only rows that are left out,
+        for a missing target or a weight of 0, may be missing there: NaN.
         """
         found: list[ChunkedArray | CategoryCodes] = []
         levels = sum(len(one.levels) for one in self.columns if isinstance(one, Category))
@@ -370,10 +370,10 @@ class Schema(Part):
             into[:, 1] = gaps
 
     def _codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
-        """Which of the known levels each row has, -1 for none of them: (n,)."""
+        """The level code of each row, -1 for an unknown level: (n,)."""
         labels = list(column.known)
         if column.of == "boolean" and series.dtype.is_numeric():
-            series = series.cast(pl.Boolean)  # as the rows that were learnt from are kept
+            series = series.cast(pl.Boolean)  # as training rows are
         text = _spelled_as(text_of(series), [one for one in labels if one not in (MISSING, OTHER)])
         gaps = text.is_null().to_numpy()
         codes = text.replace_strict(
@@ -396,7 +396,7 @@ class Schema(Part):
         at, places = self._codes(column, series, noticed), _placed(column)
         for place in range(len(column.levels)):
             into[:, place] = at == int(np.flatnonzero(places == place)[0])
-        # Without a pool to join, an unseen level counts as the average of those seen.
+        # Without a pooled level to join, an unseen level is encoded as the average row.
         lost = at < 0
         if lost.any():
             total = sum(column.known.values())
@@ -404,10 +404,10 @@ class Schema(Part):
                 into[lost, place] = column.known[str(level)] / total
 
     def outcomes(self, frame: pl.DataFrame, *, name: str = "the table", row: int = 0) -> Array:
-        """The targets of these rows, NaN where missing; of classes, 1 for the row's own.
+        """The targets of these rows, NaN where missing; classes one-hot encoded.
 
         Shapes:  -> (n, k)
-        Errors:  ValueRefusedError; TargetError for a class that was not learnt
+        Errors:  ValueRefusedError; TargetError for an unknown class
         """
         check_there(frame.columns, [target.name for target in self.targets], name=name)
         columns: list[Array] = []
@@ -421,7 +421,7 @@ class Schema(Part):
 
 
 def _spelled_as(text: pl.Series, labels: Sequence[str]) -> pl.Series:
-    """Text with yes and no in the words learnt, where those two are all that was learnt."""
+    """Text with booleans in the words of the known levels, where these are the two booleans."""
     known = dict(zip(meant(pl.Series(labels, dtype=pl.String)), labels, strict=True))
     if len(labels) != 2 or known.keys() != {True, False}:
         return text
@@ -431,7 +431,7 @@ def _spelled_as(text: pl.Series, labels: Sequence[str]) -> pl.Series:
 
 
 def _placed(column: Category) -> NDArray[np.int64]:
-    """The place among the levels of each known one, and after the last for the reference."""
+    """The input index of each known level, one past the last for the reference."""
     levels = {str(level): place for place, level in enumerate(column.levels)}
     return np.array([levels.get(label, len(levels)) for label in column.known])
 
@@ -447,7 +447,7 @@ def _spans(parts: Sequence[Number | Category | Target]) -> dict[str, slice]:
 def _refused(
     frame: pl.DataFrame, terms: Sequence[Term], *, name: str, row: int
 ) -> ValueRefusedError:
-    """The first row that a term cannot take, in words."""
+    """The error for the first row that a term cannot take."""
     for term in terms:
         low, high = 0, frame.height
         if _works(frame, term):
@@ -473,13 +473,13 @@ def _works(frame: pl.DataFrame, term: Term) -> bool:
 
 
 def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list[Array]:
-    """For each output of a target with classes, whether rows are of its class; NaN where missing.
+    """The one-hot columns of a target with classes; NaN where missing.
 
-    Errors:  TargetError for a class that was not learnt
+    Errors:  TargetError for an unknown class
     """
     text = _spelled_as(class_names(series), list(target.classes))
     gaps = text.is_null().to_numpy()
-    # A file of an earlier version may have classes by other names.
+    # A file of an earlier version may have other spellings of classes.
     known = class_names(pl.Series(list(target.classes), dtype=pl.String))
     text = text.replace(known, list(target.classes))
     strange = ~(gaps | text.is_in(list(target.classes)).fill_null(value=False).to_numpy())

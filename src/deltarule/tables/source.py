@@ -1,4 +1,4 @@
-"""Source: what every table looks like from inside: batches of rows, in order."""
+"""Source: the protocol of all tables, read as batches of rows in order."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,68 +7,68 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import polars as pl
 
-# Rows a batch has, the last excepted, whatever the source: so that every source gives the same
-# sums to the last bit. Small enough for two batches in flight, large enough for few of them.
+# The batch size of every source (the last batch may be smaller), so that every source gives
+# bit-identical sums. Small enough for two batches in flight, large enough for few of them.
 BATCH_ROWS = 131_072
 
-# Rows that the look before the read may see: enough to tell kinds apart, quick in any format.
+# The first rows, from which types are inferred: enough to tell kinds apart, fast in any format.
 LOOK_ROWS = 10_000
 
 
 class Source(Protocol):
-    """A table that can be looked at and read, as often as needed."""
+    """A table whose first rows can be looked at, and that can be read as often as needed."""
 
     name: str
-    """What messages call it."""
+    """Its name in messages."""
     typed: bool
-    """Whether text in it was meant as text, or may be numbers that were written down."""
+    """Whether it has column types, so that text is text; in a CSV file it may be numbers."""
     dialect: str
-    """What was understood, for people: the format and how it is written."""
+    """The detected file format and dialect, in words."""
     in_memory: bool
-    """Whether a program holds its rows, so that going over them again costs no read."""
+    """Whether its rows are in memory, so that another pass costs no read."""
     repeatable: bool
     """Whether another read gives the same rows in the same order."""
     once: bool
     """Whether it can be read only once."""
     files: Sequence[Path]
-    """The files that it reads, which nothing may be written over."""
+    """The files that it reads, which must not be overwritten."""
 
     @property
     def decimal(self) -> str | None:
-        """The decimal mark that its text is likely to have; None where nothing tells."""
+        """The likely decimal mark of its text; None where unknown."""
         ...
 
     @property
     def date_order(self) -> str | None:
-        """The order of the parts of dates in its text, if it was said; none for no dates."""
+        """The order of day, month and year in its text, if the user gave it; none for no dates."""
         ...
 
     @property
     def rows(self) -> int | None:
-        """How many rows, where that is known without reading."""
+        """The number of rows, where it is known without reading."""
         ...
 
     @property
     def reads(self) -> int:
-        """How often all of it was read."""
+        """The number of full reads so far."""
         ...
 
     @property
     def notes(self) -> list[str]:
-        """What people should know about how it is read; empty where nothing is unusual."""
+        """Notes on how it is read; empty where nothing is unusual."""
         ...
 
     @property
     def mixed(self) -> "Mapping[str, str]":
-        """Columns of numbers in some rows and text in others, each with a sentence on that."""
+        """Columns with both numbers and text, each with a note."""
         ...
 
     def place(self, row: int) -> str:
-        """Where people find a row, counted from 0: its line or number."""
+        """The location of a row, counted from 0, in words: its line or number."""
         ...
 
     def expect(self, kinds: "Mapping[str, type[pl.DataType]]") -> None:
-        """Read these columns as these kinds, whatever their first rows look like."""
+        """Set the types of these columns, overriding inference from the first rows."""
         ...
 
     def look(self) -> "pl.DataFrame":
@@ -82,26 +82,26 @@ class Source(Protocol):
     def whole_batches(
         self, columns: "Sequence[pl.Expr]", *, cells: bool = False
     ) -> "Iterator[tuple[pl.DataFrame, pl.DataFrame]]":
-        """All rows once, some at a time: every column, and these columns of the same rows.
+        """All rows once, in batches: every column, and these columns of the same rows.
 
-        With `cells`, every column of a file of text as it was written. Counts as a read.
+        With `cells`, every column of a text file as written. Counts as a read.
         """
         ...
 
     def widen(self) -> bool:
-        """Look at every row to find types that fit them all; False where that cannot help."""
+        """Infer types again from all rows; False where that cannot help."""
         ...
 
 
 def row_place(row: int) -> str:
-    """The place of a row in a table without lines."""
+    """The location of a row in a table without lines."""
     return f"row {row + 1:,}"
 
 
 def rebatched(frames: "Iterable[pl.DataFrame]", size: int) -> "Iterator[pl.DataFrame]":
-    """The same rows in the same order, `size` at a time, the last frame excepted.
+    """The rows rebatched to frames of `size` rows, the last one excepted.
 
-    No more is held than `size` rows and one of the frames that came.
+    The buffer holds at most `size` rows and one incoming frame.
     """
     import polars as pl
 

@@ -1,7 +1,7 @@
-"""Spill: frames for rows that cannot be read again in the same order; many go to temporary files.
+"""Spill: a buffer of rows for repeated passes, on disk when large.
 
-A database promises no order of rows unless a query says ORDER BY, and its tables may change between
-two reads; a lazy frame is computed anew. Folds and row numbers must be of the same rows each time.
+A database guarantees no order of rows without ORDER BY, and its tables may change between two
+reads; a lazy frame is recomputed. Folds and row numbers must be of the same rows each time.
 """
 
 import shutil
@@ -15,14 +15,14 @@ import polars as pl
 
 from deltarule.errors import ReadError
 
-# As many cells stay in memory: 32 MB of numbers.
+# Cells kept in memory before spilling: 32 MB of numbers.
 CELLS_IN_MEMORY = 4_000_000
 
 
 class Spill:
-    """Frames in the order in which they came, to be gone over as often as needed.
+    """Frames in order of arrival, iterated as often as needed.
 
-    Its files go when it does.
+    Its temporary files are deleted with it.
     """
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ class Spill:
         self._folder: Path | None = None
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Keep a frame.
+        """Append a frame.
 
-        Errors:  ReadError where there is no room for it
+        Errors:  ReadError where the disk is full
         """
         self._frames.append(frame)
         self._cells += frame.height * frame.width

@@ -1,14 +1,14 @@
-"""Terms: what inputs are made of: columns as they stand, or expressions over a table's columns.
+"""Terms: the formula of the inputs: columns, or expressions over a table's columns.
 
     budget                  the column
     log(budget)             an expression, computed for each row
     poly(budget, 3)         budget, budget ** 2, budget ** 3
     budget:year             budget * year
-    budget:genre            for each genre, budget on its rows and 0 elsewhere: a slope of its own
+    budget:genre            for each genre, budget on its rows and 0 elsewhere: a slope per genre
     genre:country           a category with a level for each pair
     release_date            days(release_date), category(month(release_date)), ...
 
-Every one of them ends as a column or the text of an expression, which the model keeps and which is
+Each is resolved to a column or the text of an expression, which the model stores and which is
 checked and evaluated in the same way at prediction.
 """
 
@@ -24,11 +24,11 @@ from deltarule.tables.cast import levels_by_count
 from deltarule.tables.column_names import check_literal, check_there, column
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
 
-# Parts of a date or time; days are a number, the others categories.
+# Parts of a date or time; days are numeric, the others categorical.
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
-# What a date becomes unless other parts are asked for.
+# The default parts of a date.
 USUAL_PARTS = ("days", "month", "weekday", "hour")
-# Levels that get a slope of their own; rows of others share one.
+# Levels with their own slope in an interaction; the others share one.
 MOST_SLOPES = 50
 MOST_POWERS = 10
 
@@ -39,7 +39,7 @@ SUM = re.compile(r"\s[-+]\s")
 
 @dataclass(frozen=True)
 class Term:
-    """What an input is called, and the expression that gives it; None for a column as it stands."""
+    """The name of an input, and the expression that computes it; None for a plain column."""
 
     name: str
     expression: str | None = None
@@ -51,7 +51,7 @@ class Term:
 
     @property
     def factor(self) -> str:
-        """Its name as it stands beside a times sign: a sum in brackets."""
+        """Its name as a factor of a product: a sum in brackets."""
         if self.expression is None:
             summed = SUM.search(self.name) is not None
         else:
@@ -67,7 +67,7 @@ class Term:
             check(parsed(self.expression), schema, name=name)
 
     def polars(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
-        """It as a polars expression, named as the input is."""
+        """The polars expression, named as the input."""
         if self.expression is None:
             return column(self.name)
         return parsed(self.expression).polars(schema).alias(self.name)
@@ -75,7 +75,7 @@ class Term:
 
 @lru_cache(maxsize=4096)
 def parsed(text: str) -> Expression:
-    """The checked expression of a text.
+    """Parse and check an expression.
 
     Errors:  ExpressionError
     """
@@ -84,7 +84,7 @@ def parsed(text: str) -> Expression:
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of some columns, and what each column that is not used as it stands became."""
+    """Resolved terms, and the terms that each expanded column became."""
 
     terms: list[Term]
     became: dict[str, list[str]]
@@ -92,9 +92,9 @@ class Terms:
 
 @dataclass(frozen=True)
 class Look:
-    """What is known when terms are made: the first rows, and the columns that were text in them.
+    """The context for resolving terms: the first rows, and the columns that were text in them.
 
-    `hidden` are the expressions that read columns of text as numbers.
+    `hidden` are the expressions that parse columns of text as numbers.
     """
 
     frame: pl.DataFrame
@@ -104,11 +104,11 @@ class Look:
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
-        """Each column's type; asked once, as wide tables have thousands."""
+        """Each column's type; cached, as wide tables have thousands."""
         return dict(self.frame.schema)
 
     def parts(self, column: str) -> list[Term]:
-        """What a column of dates or times becomes."""
+        """The terms of a column of dates or times."""
         kind, name = self.kinds[column], quoted(column)
         if kind == pl.Duration:
             return [_expression(f"days({name})")]
@@ -123,9 +123,9 @@ class Look:
 
 
 def date_parts(asked: str | Sequence[str] | None) -> Sequence[str] | None:
-    """The parts of dates that were asked for; None for the usual ones.
+    """The requested parts of dates; None for the default.
 
-    Errors:  LearningError for one that dates have not
+    Errors:  LearningError for an unknown part
     """
     parts = [asked] if isinstance(asked, str) else asked
     for part in parts or ():
@@ -135,7 +135,7 @@ def date_parts(asked: str | Sequence[str] | None) -> Sequence[str] | None:
 
 
 def terms_of(using: Sequence[str], look: Look) -> Terms:
-    """The terms that these columns and expressions stand for.
+    """Resolve columns and expressions to terms.
 
     Errors:  ColumnError for a column that is not there; ExpressionError, LearningError
     """
@@ -150,7 +150,7 @@ def terms_of(using: Sequence[str], look: Look) -> Terms:
 
 
 def target_term(one: str, look: Look) -> Term:
-    """A column of numbers, or of text that spells them, or an expression; called as it is given.
+    """The term of a target: a column of numbers or numeric text, or an expression.
 
     Errors:  ColumnError for a column that is not there; ExpressionError
     """
@@ -161,7 +161,7 @@ def target_term(one: str, look: Look) -> Term:
 
 
 def one_term(one: str, look: Look) -> Term:
-    """A column as it stands, or an expression over columns.
+    """The term of a column, or of an expression over columns.
 
     Errors:  ColumnError for a column that is not there; ExpressionError
     """
@@ -174,7 +174,7 @@ def one_term(one: str, look: Look) -> Term:
         parts = [part.strip() for part in one.split(",")]
         if len(parts) > 1 and set(parts) <= set(look.kinds):
             raise LearningError(f"'{one}' is {len(parts)} columns: give a list, {parts}") from None
-        # Words alone, and a column's name with signs around it, were meant as one.
+        # Words alone, or a column's name with punctuation, were meant as a column.
         if WORDS.fullmatch(one) or re.sub(r"\W", "", one) in look.kinds:
             check_there(list(look.kinds), [one], name=look.name)
         raise
@@ -233,7 +233,7 @@ def _crossed(a: str, b: str, using: Sequence[str], look: Look) -> list[Term]:
         return [Term(f"{a}:{b}", _expression(product, look).expression)]
     if len(numbers) == 1:
         return _slopes(numbers[0], b if numbers[0] == a else a, using, look)
-    # Beside one column, its pairs with the other's most frequent level say nothing new.
+    # With a main effect, its pairs with the other's most frequent level are redundant.
     sides = [one for one, other in ((a, b), (b, a)) if other in using]
     shared = " or ".join(f"{_level(one, look)} = {_text(_most(one, look))}" for one in sides)
     pair = f"{_level(a, look)} || ':' || {_level(b, look)}"
@@ -243,9 +243,9 @@ def _crossed(a: str, b: str, using: Sequence[str], look: Look) -> list[Term]:
 
 
 def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> list[Term]:
-    """A slope for each level; where all rows have one already, how much each level's differs."""
+    """A slope for each level; with the number's main effect, each level's difference from it."""
     own = levels_by_count(look.frame[category])[: MOST_SLOPES + 1]
-    # Beside the number itself, its slope on the most frequent level says nothing new.
+    # With the number's main effect, its slope on the most frequent level is redundant.
     shown = own[1:] if number in using else own[:MOST_SLOPES]
     value, name = _number(number, look), _level(category, look)
     terms = [
@@ -284,5 +284,5 @@ def _most(column: str, look: Look) -> str:
 
 
 def _text(value: str) -> str:
-    """A text as it must stand in an expression."""
+    """A text quoted as a literal of an expression."""
     return "'" + value.replace("'", "''") + "'"

@@ -1,9 +1,9 @@
-"""Text columns that hold another kind: how each is read, and the few cells that are not of it.
+"""Text columns: detect those that hold numbers, dates, times or booleans, and parse them.
 
-A column of text is of a kind where nearly all of its cells spell it: at most one cell in
-`ODD_ONE_IN` is odd, or one cell alone among `FEWEST`. Odd cells are treated as missing, and told:
-their values, how often, and where each stands first. Words for missing such as "TBD" are told as
-well, however many there are. A format is kept in the model, so that prediction reads alike.
+A text column has a type where nearly all of its cells parse as it: at most one cell in
+`ODD_ONE_IN` is odd, or one cell alone among `FEWEST`. Odd cells are treated as missing, with a
+note: their values, how often, and the first row of each. Words for missing such as "TBD" are noted
+too, however many there are. The format is stored in the model, for prediction.
 """
 
 from collections import Counter
@@ -46,20 +46,20 @@ from deltarule.tables.text_formats import (
 
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 DIGITS = r"^[+-]?[0-9]+$"
-# Text in which fewer cells are numbers was never meant to be a column of them.
+# Text with a smaller share of numeric cells is not considered numeric.
 MOSTLY = 0.5
-# Odd values that a note lists; columns that have a note each; letters of a value.
+# Most odd values in a note; most columns with a note each; most characters of a value.
 VALUES_SHOWN, COLUMNS_SHOWN, LETTERS_SHOWN = 4, 5, 40
-# Different odd cells of later rows that have a say in the order of dates.
+# Most distinct odd cells of later rows that are evidence for the order of dates.
 MOST_LATER = 1000
 
 
 class TooManyOddError(UnparsedError):
-    """More cells are odd than a column of this kind can have: it is text."""
+    """Too many cells do not parse as the column's type: it is text."""
 
 
 class ReadAgainError(UnparsedError):
-    """Cells of later rows show that a column is written in another way than the first are."""
+    """Cells of later rows show that the format inferred from the first rows is wrong."""
 
     def __init__(self, message: str, column: str, later: Later) -> None:
         super().__init__(message, column)
@@ -68,18 +68,18 @@ class ReadAgainError(UnparsedError):
 
 @dataclass
 class OddCells:
-    """The cells of a column that are not of its kind, as they are read."""
+    """Accumulates the cells of a column that do not parse as its type."""
 
     what: str
     cells: int = 0
     odd: int = 0
-    """Those that are no word for missing."""
+    """The number of those that are no word for missing."""
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, int] = field(default_factory=dict)
-    """The row, from 0, that has each value first."""
+    """The first row of each value, from 0."""
 
     def add(self, text: pl.Series, values: pl.Series, row: int) -> bool:
-        """Take in the cells of some rows, of which so many came before; whether any is new."""
+        """Add the cells of rows from number `row` on; returns whether any value is new."""
         self.cells += values.count()
         if values.null_count() == text.null_count():
             return False
@@ -94,7 +94,7 @@ class OddCells:
         return len(self.counts) > known
 
     def note(self, name: str, source: Source) -> str:
-        """What people should know of them."""
+        """The note on the odd cells."""
         shown = sorted(self.counts, key=lambda value: (-self.counts[value], self.first[value]))
         parts = []
         for value in shown[:VALUES_SHOWN]:
@@ -112,7 +112,7 @@ class OddCells:
 
 
 class FormattedSource:
-    """A source whose text columns are read in their formats, with odd cells treated as missing.
+    """A source whose text columns are parsed in their formats, odd cells as missing.
 
     `words` stand for missing in every column. While learning, a column with too many odd cells is
     refused as text; at prediction all of them are missing.
@@ -161,7 +161,7 @@ class FormattedSource:
 
     @property
     def notes(self) -> list[str]:
-        """What the source says, what was decided of its text, and which cells were odd."""
+        """The source's notes, with those on formats and odd cells."""
         told = {text for name, text in self.mixed.items() if name in self.formats}
         said = [note for note in self.source.notes if note not in told]
         return [*said, *self.own_notes, *self.doubt.notes, *self._odd_notes()]
@@ -205,7 +205,7 @@ class FormattedSource:
         self._finish()
 
     def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr] | None:
-        """The table's columns that these are made of; None where none of them is formatted."""
+        """The table's columns that these read; None where none of them is formatted."""
         kinds = self._look().schema
         needed = list(kinds)
         if not any(one.meta.has_multiple_outputs() for one in columns):
@@ -235,7 +235,7 @@ class FormattedSource:
         return self._raw
 
     def _agree(self, look: pl.DataFrame) -> None:
-        """Read dates as the model did, and where it leaves their order open, as this table does."""
+        """Set the date order to the model's, or where it has none, to this table's."""
         dated = {
             name: one
             for name, one in self._asked.items()
@@ -254,7 +254,7 @@ class FormattedSource:
         return kind in TEXT or (dated and kind.is_numeric())
 
     def _read(self, frame: pl.DataFrame, row: int | None) -> pl.DataFrame:
-        """The frame with each text column in its format; odd cells count where rows are told."""
+        """The frame with each text column parsed; odd cells are counted where `row` is given."""
         made = []
         for series in frame:
             if self._is_formatted(series.name, series.dtype):
@@ -268,15 +268,15 @@ class FormattedSource:
         return frame.with_columns(made)
 
     def _text(self, series: pl.Series) -> pl.Series:
-        """The cells of a column as text; dates need no care where no words were said."""
+        """The cells of a column as text, without the words for missing."""
         text = written(series)
         plain = isinstance(self.formats[series.name], DateFormat) and not self.words
         return text if plain else cells_of(text, self.words)
 
     def _notice(self, text: pl.Series, values: pl.Series, row: int) -> None:
-        """Take note of odd cells, and of those that tell in which order dates are written.
+        """Count odd cells, and check the date order against cells that determine it.
 
-        Errors:  ReadAgainError while learning, where it is another than the one taken
+        Errors:  ReadAgainError while learning, where the order taken is wrong
         """
         name = text.name
         fresh = self.odd[name].add(text, values, row)
@@ -293,7 +293,7 @@ class FormattedSource:
                 raise ReadAgainError(f"{self.name}: '{name}' is written otherwise", name, later)
 
     def _check(self, name: str, row: int) -> None:
-        """Refuse to predict from a column of which no cell is of its kind.
+        """Refuse to predict from a column of which no cell parses.
 
         Errors:  ValueRefusedError
         """
@@ -320,7 +320,7 @@ class FormattedSource:
 
 
 def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
-    """A column in which words for missing have no value; numbers are compared as numbers."""
+    """A column with null for the words for missing; numbers are compared as numbers."""
     if series.dtype in TEXT:
         text = series.cast(pl.String)
         return text.set(text.str.strip_chars().is_in(list(words)), None)
@@ -334,9 +334,9 @@ def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
 
 
 def formatted(source: Source, asked: Request, later: Later | None = None) -> FormattedSource:
-    """The source with the formats that the text in its first rows has, and odd cells of later ones.
+    """The source with formats detected from its first rows, and from odd cells of later ones.
 
-    Errors:  ReadError for a column of a program's table that is neither numbers nor text
+    Errors:  ReadError for a column of an in-memory table that mixes numbers and text
     """
     look = source.look()
     words, used = asked.missing_words, _dated(look, asked)
@@ -353,7 +353,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     codes: dict[str, str] = {}
     notes = []
     for name, text in spells.items():
-        # Where text was meant as text, digits alone are names: post codes.
+        # In a typed source, text of digits alone is a name, such as a post code.
         found = _decided(text, shared, names=source.typed and name not in source.mixed)
         if isinstance(found, NumberFormat):
             formats[name] = found
@@ -380,15 +380,15 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
 
 @dataclass(frozen=True)
 class Code:
-    """That a column holds codes, which begin with 0, and one of them."""
+    """A column of codes with leading zeros, and an example."""
 
     example: str
 
 
 def _decided(text: pl.Series, mark: str | None, *, names: bool) -> NumberFormat | Code | str | None:
-    """How a column of text is read: as numbers, as codes, or as text, perhaps with a word why.
+    """The decision on a text column: numbers, codes, or text, perhaps with a note.
 
-    Whole numbers alone are `names` where text was meant as text.
+    With `names`, whole numbers alone are text.
     """
     cells = text.drop_nulls()
     cells = cells.filter(is_code(cells).not_())
@@ -406,7 +406,7 @@ def _decided(text: pl.Series, mark: str | None, *, names: bool) -> NumberFormat 
 
 
 def _texts(look: pl.DataFrame, asked: Request) -> list[str]:
-    """The columns of text that are used as they stand, or where an expression wants numbers."""
+    """The text columns used as plain columns, or where an expression expects numbers."""
     kept = {asked.id, asked.group, asked.time, *asked.texts, *asked.reference}
     kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
     for one in _mentioned(asked):
@@ -422,7 +422,7 @@ def _texts(look: pl.DataFrame, asked: Request) -> list[str]:
 
 
 def _dated(look: pl.DataFrame, asked: Request) -> list[str]:
-    """The columns that may be dates, times or yes and no: not those whose text is wanted."""
+    """The candidate columns of dates, times or booleans: not those wanted as text."""
     kept = {asked.id, asked.group, *asked.texts, *asked.reference}
     kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
     for one in _mentioned(asked):
@@ -445,7 +445,7 @@ def _is_used(name: str, asked: Request) -> bool:
 
 
 def _read_as_text(expression: str, look: pl.DataFrame) -> set[str]:
-    """The columns of an expression that can be computed from the text as it stands."""
+    """The columns of an expression that can be evaluated on unparsed text."""
     try:
         found = parsed(expression)
         check(found, look.schema, name="")
@@ -482,7 +482,7 @@ def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
 
 
 def several(names: Collection[str]) -> str:
-    """Some names, of many the first few."""
+    """A list of names, truncated to the first few."""
     shown = list(names)[:COLUMNS_SHOWN]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     return ", ".join(shown) + more

@@ -1,7 +1,7 @@
-"""Formats of text that is another kind: numbers, dates, times, yes and no.
+"""Text formats: parsers of text columns as numbers, dates, times and booleans.
 
-A format reads each cell, and is kept in the model, so that prediction reads alike. A column is of
-a kind where nearly all of its cells are.
+A format parses each cell, and is stored in the model, for prediction. A column has a format where
+nearly all of its cells parse.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from deltarule.tables.part import Part
 
 Mark = Literal[".", ","]
 MARKS: tuple[Mark, Mark] = (".", ",")
-# Where a comma or point can only be a decimal mark: no three digits follow, or 0 stands before.
+# A comma or point that can only be a decimal mark: no three digits follow, or 0 precedes it.
 DECIMAL = {
     mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
     for mark, other in ((",", "."), (".", ","))
@@ -26,7 +26,7 @@ THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,
 
 
 class NumberFormat(Part):
-    """Numbers in text: their decimal mark, and the unit that all of them have ($, EUR, %)."""
+    """Numbers as text: their decimal mark, and their common unit ($, EUR, %)."""
 
     kind: Literal["number"] = "number"
     decimal: Mark = "."
@@ -44,13 +44,13 @@ class NumberFormat(Part):
         return "number"
 
     def expression(self, name: str) -> str:
-        """The expression that reads a column so."""
+        """The expression that parses a column in this format."""
         mark = "" if self.decimal == "." else f", '{self.decimal}'"
         return f"number({quoted(name)}{mark})"
 
 
 class DateFormat(Part):
-    """Dates, or dates with times, with their parts in this order; None where no cell needs it."""
+    """Dates, or dates with times, in this order; None where no cell depends on it."""
 
     kind: Literal["date", "datetime"]
     order: Order | None = None
@@ -82,7 +82,7 @@ class TimeFormat(Part):
 
 
 class BooleanFormat(Part):
-    """Yes and no, in any of their words."""
+    """Booleans, in any of their words."""
 
     kind: Literal["boolean"] = "boolean"
 
@@ -97,7 +97,7 @@ class BooleanFormat(Part):
 
 
 class FlagFormat(Part):
-    """Numbers of which 1 is yes and 0 is no, in digits or in words."""
+    """Booleans as numbers, 1 and 0, in digits or in words."""
 
     kind: Literal["flag"] = "flag"
 
@@ -117,17 +117,17 @@ Format = NumberFormat | FlagFormat | DateFormat | TimeFormat | BooleanFormat
 Formats = Mapping[str, Format]
 
 
-# Of a column's cells one in so many may be odd, or one alone among so few.
+# At most one cell in so many may be odd, or one alone among so few.
 ODD_ONE_IN, FEWEST = 20, 10
 
 
 def few(odd: int, cells: int) -> bool:
-    """Whether so many odd cells leave a column what the others are."""
+    """Whether so few cells are odd that the column keeps its type."""
     return odd * ODD_ONE_IN <= cells or (odd == 1 and cells >= FEWEST)
 
 
 def written(values: pl.Series) -> pl.Series:
-    """Values as text: whole numbers without a point, whatever type they have."""
+    """Values as text: whole numbers without a point, whatever their type."""
     if values.dtype.is_float():
         whole = values.set((values != values.floor()) | values.is_infinite(), None)
         values = whole.cast(pl.Int64, strict=False)
@@ -135,14 +135,14 @@ def written(values: pl.Series) -> pl.Series:
 
 
 def meant(text: pl.Series) -> pl.Series:
-    """True and false as each text says in any of their words, null where it says neither."""
+    """Text parsed as booleans in any of their words, null where it is neither."""
     words = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False)}
     lower = cells_of(text).str.to_lowercase()
     return lower.replace_strict(words, default=None, return_dtype=pl.Boolean).alias(text.name)
 
 
 def format_of(kind: pl.DataType) -> Format | None:
-    """The format of text that shall be a column of this type; None for types that need none."""
+    """The format to parse text as this type; None for types that need none."""
     if kind == pl.Boolean:
         return BooleanFormat()
     if kind == pl.Time:
@@ -155,10 +155,10 @@ def format_of(kind: pl.DataType) -> Format | None:
 def number_format(
     text: pl.Series, suggested: str | None = None
 ) -> tuple[NumberFormat | None, pl.Series]:
-    """The format of numbers that nearly all of these cells have, or None, and the odd cells.
+    """The number format of nearly all of these cells, or None, and the odd cells.
 
-    All numbers have one unit. Where both decimal marks would do, the suggested one is taken, or
-    else the point.
+    All numbers have one unit. Where both decimal marks fit, the suggested one is taken, or else
+    the point.
     """
     cells = text.drop_nulls()
     cells = cells.filter(is_code(cells).not_())
@@ -175,15 +175,15 @@ def number_format(
 
 
 def units_of(numbers: pl.Series) -> str:
-    """The unit that most of these numbers have."""
+    """The most frequent unit of these numbers."""
     counts = spelling.units(numbers).alias("unit").value_counts()
     return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
 
 
 def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
-    """The decimal mark of a column of numbers, where its cells leave no doubt.
+    """The decimal mark of a column of numbers, where its cells determine it.
 
-    Where commas part no cells, as in files with semicolons, a `loose` look takes any one comma.
+    Where commas do not separate cells, as in files with semicolons, `loose` takes any one comma.
     """
     for mark in reversed(MARKS):
         shape = r"^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else DECIMAL[mark]

@@ -1,4 +1,4 @@
-"""Whole numbers: whether a target's values rather count something, or are labels of classes."""
+"""Whole-number targets: detect whether the values are counts or class labels."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,20 @@ import numpy as np
 import polars as pl
 from scipy.special import gammaln, xlogy
 
-# Of more different values none are labels of classes.
+# With more distinct values they are not class labels.
 MOST_LABELS = 20
-# How many times likelier labels are to be evenly spread than to follow a law of counts: e ** 5.
+# Values are labels where a uniform distribution is e ** 5 times likelier than one of counts.
 EVIDENCE = 5.0
 # Counts begin at 0 or 1, or at this share of their mean, or else their variance is about the mean;
-# beyond so many they are amounts.
+# beyond the largest they are amounts.
 BEGIN, DISPERSION, MOST = 0.05, (0.7, 2.0), 1e6
 
 
 @dataclass(frozen=True)
 class WholeNumbers:
-    """What a target of whole numbers looks like, by its first rows.
+    """The classification of a whole-number target by its first rows.
 
-    `different` is how many values it has; they may be `counts`, and if they are few `labels`.
+    `different` is the number of distinct values; they may be `counts`, and if few `labels`.
     """
 
     different: int
@@ -28,10 +28,10 @@ class WholeNumbers:
 
 
 def whole_numbers(series: pl.Series) -> WholeNumbers | None:
-    """What these numbers look like; None where some are not whole, below 0, or missing all.
+    """Classify these numbers; None where some are not whole or below 0, or all are missing.
 
-    Labels are about as frequent each; counts follow a Poisson or, spread further, a geometric law
-    of the same mean.
+    Labels are about uniform; counts follow a Poisson or, if overdispersed, a geometric
+    distribution of the same mean.
     """
     if not series.dtype.is_numeric():
         return None
