@@ -12,7 +12,6 @@ from deltarule.tables.schema import MISSING, OTHER, Category, Column, Noticed, N
 TAKEN = {
     "number": ": filled with the mean",
     "boolean": ": filled with the mean",
-    "category": ": counted as a level",
     "offset": ": no prediction",
 }
 # More columns of a kind than this share a line.
@@ -59,9 +58,8 @@ class Drift:
                 by_kind.setdefault((one, many, how), {})[column] = count
 
         for column, count in self.unseen.items():
-            pool = OTHER in getattr(known[column], "known", {})
-            how = f": counted as {OTHER}" if pool else ": counted as the average level"
-            count_in(column, "has a level never seen", "have levels never seen", how, count)
+            what, how = "has a level never seen", _pooled(known[column])
+            count_in(column, what, "have levels never seen", how, count)
         for column, count in self.outside.items():
             one = "is out of the range learnt from"
             count_in(column, one, "are out of the range learnt from", "", count)
@@ -71,7 +69,8 @@ class Drift:
                 continue
             exposure = met.exposure if isinstance(met, Offset) else None
             what = "missing" if exposure is None else "missing, 0 or below 0"
-            count_in(exposure or column, f"is {what}", f"are {what}", TAKEN[met.kind], count)
+            how = _taken(met) if isinstance(met, Category) else TAKEN[met.kind]
+            count_in(exposure or column, f"is {what}", f"are {what}", how, count)
         for column, count in self.infinite.items():
             count_in(column, "is beyond all numbers", "are beyond all numbers", "", count)
         return [note for kind, counts in by_kind.items() for note in self._lines(*kind, counts)]
@@ -85,6 +84,17 @@ class Drift:
         rest = len(counts) - LINES_SHOWN
         more = f"{rest} more {'column' if rest == 1 else 'columns'}"
         return [f"{named} of {self.rows:,} rows and {more} {many}{how}"]
+
+
+def _pooled(column: Column | Offset) -> str:
+    """What was made of a level that is none of a category's own."""
+    pool = isinstance(column, Category) and OTHER in column.known
+    return f": counted as {OTHER}" if pool else ": counted as the average level"
+
+
+def _taken(column: Category) -> str:
+    """What was made of a missing level."""
+    return ": counted as a level" if MISSING in column.known else _pooled(column)
 
 
 def _had_gaps(column: Column | Offset) -> bool:
