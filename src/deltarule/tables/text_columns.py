@@ -461,7 +461,7 @@ def _has_digits(text: pl.Series) -> bool:
 
 
 def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
-    """What looks like a decimal point beside decimal commas, or like a comma between thousands."""
+    """Notes on points in columns with decimal commas, and on commas that may group thousands."""
     doubtful: dict[str, dict[str, str]] = {mark: {} for mark in MARKS}
     for name, one in formats.items():
         if not isinstance(one, NumberFormat) or one.decimal != ",":
