@@ -9,6 +9,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.errors import ColumnError, DeltaruleError, TargetError, ValueRefusedError
+from deltarule.tables.drift import Drift
 from deltarule.tables.schema import MISSING, OTHER
 
 RNG = np.random.default_rng(20)
@@ -205,6 +206,21 @@ def test_missing_is_a_level() -> None:
     assert ("c", MISSING) in weights(model)
     assert "missing counts as a level" in done(model)["c"]
     assert "20 missing" in done(model)["c"]
+
+
+def test_a_missing_level_that_was_not_learnt_is_told_as_what_it_counts_as() -> None:
+    asked = pl.DataFrame({"c": [None, "p"]}, schema={"c": pl.String})
+    rare = ["p"] * 30 + ["q"] * 28
+    for level, how in [
+        (["p"] * 30 + ["q"] * 30, "counted as the average level"),
+        ([*rare, None, "r"], "counted as (other)"),
+        ([*rare, None, None], "counted as a level"),
+    ]:
+        model = learn({"c": level, "y": [float(at % 7) for at in range(60)]})
+        contract = model.record.contract
+        drift = Drift()
+        drift.add(contract.encode(asked)[1], asked.height)
+        assert drift.notes(contract.known) == [f"c is missing in 1 of 2 rows: {how}"]
 
 
 @pytest.mark.parametrize("gaps", [0, 1, 3])

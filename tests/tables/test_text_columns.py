@@ -328,6 +328,30 @@ def test_commas_that_may_part_thousands_are_told(write: Callable[..., Path]) -> 
     assert not [note for note in said.notes if "decimal mark" in note]
 
 
+@pytest.mark.parametrize(
+    ("said", "marks", "high"),
+    [(".", ("comma", "point"), 39.25), (",", ("point", "comma"), 39.25), (None, None, 39.25)],
+)
+def test_a_column_of_another_decimal_mark_than_was_said_is_told(
+    write: Callable[..., Path], said: str | None, marks: tuple[str, str] | None, high: float
+) -> None:
+    own = "." if said == "," else ","
+    cells = [f"{at}{own}25" for at in range(40)]
+    path = write("t.csv", csv_of({"p": cells, "y": [*range(40)]}, ";"))
+    found = dr.columns(dr.source(path, decimal=said) if said else path)
+    assert found.columns.row(0)[2] == f"0.25 to {high}"
+    told = [note for note in found.notes if "decimal" in note]
+    wanted = (
+        [
+            f"p: read with a decimal {marks[0]}, though the table's is a {marks[1]}, as "
+            f"0{own}25 in p is no number with that"
+        ]
+        if marks
+        else []
+    )
+    assert told == wanted
+
+
 def test_numbers_learnt_as_numbers_may_begin_with_zero_in_text() -> None:
     # A file's cells are parsed as numbers where numbers were learnt from; JSON text is too.
     model = dr.learn({"code": [1, 2, 10] * 20, "y": [3, 6, 30] * 20}, predict="y", loss="squared")

@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from deltarule.tables.left_out import left_out_told
-from deltarule.views.format import number, percent, rows_told, screen_width, share
+from deltarule.views.format import number, percent, rows_told, screen_width, share, short_words
 
 if TYPE_CHECKING:
     from deltarule.metrics.classification import ClassMetrics
@@ -121,9 +121,10 @@ def paragraphs(record: "Record") -> str:
 
 
 def _folded(line: str) -> str:
+    width = screen_width()
     return fill(
-        line,
-        screen_width(),
+        short_words(line, width - 6),
+        width,
         initial_indent="  ",
         subsequent_indent="      ",
         break_on_hyphens=False,

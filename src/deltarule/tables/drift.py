@@ -12,7 +12,6 @@ from deltarule.tables.schema import MISSING, OTHER, Category, Column, Noticed, N
 TAKEN = {
     "number": ": filled with the mean",
     "boolean": ": filled with the mean",
-    "category": ": counted as a level",
     "offset": ": no prediction",
 }
 WORDS = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
@@ -56,9 +55,7 @@ class Drift:
 
         notes = []
         for column, count in self.unseen.items():
-            pool = OTHER in getattr(known[column], "known", {})
-            how = f": counted as {OTHER}" if pool else ": counted as the average level"
-            notes.append(told(column, "has a level never seen", count, how))
+            notes.append(told(column, "has a level never seen", count, _pooled(known[column])))
         for column, count in self.outside.items():
             notes.append(told(column, "is out of the range learnt from", count, ""))
         for column, count in self.missing.items():
@@ -67,11 +64,23 @@ class Drift:
                 continue
             exposure = one.exposure if isinstance(one, Offset) else None
             what = "is missing" if exposure is None else "is missing, 0 or below 0"
-            notes.append(told(exposure or column, what, count, TAKEN[one.kind]))
+            how = _taken(one) if isinstance(one, Category) else TAKEN[one.kind]
+            notes.append(told(exposure or column, what, count, how))
         for column, count in self.infinite.items():
             if count:
                 notes.append(told(column, "is beyond all numbers", count, ""))
         return notes
+
+
+def _pooled(column: Column | Offset) -> str:
+    """What was made of a level that is none of a category's own."""
+    pool = isinstance(column, Category) and OTHER in column.known
+    return f": counted as {OTHER}" if pool else ": counted as the average level"
+
+
+def _taken(column: Category) -> str:
+    """What was made of a missing level."""
+    return ": counted as a level" if MISSING in column.known else _pooled(column)
 
 
 def _had_gaps(column: Column | Offset) -> bool:

