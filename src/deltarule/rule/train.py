@@ -13,9 +13,9 @@ from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
 from deltarule.rule.predict import Mask, Weights
 
-# What rounding leaves of a mean over rows, beside how far the single rows are from it.
+# Rounding error of a mean over rows, relative to the standard deviation over rows.
 ROUNDING = 64 * np.finfo(float).eps
-# A first weight_delta above this is more than rounding: curvature need not be asked for.
+# An initial gradient above this is more than rounding, so the Hessian is not needed to tell.
 SUSPECT = 1e-9
 
 Reason = Literal["settled", "still", "hovering", "diverging", "steps"]
@@ -94,9 +94,9 @@ def train(
 
     Convergence: the gradient's infinity norm is at most `tolerance` times that at the start, or
     times `steep`, for a warm start, whose own gradient is no reference; or at most `rounding` times
-    the root of the largest curvature at the start, which for a likelihood is the spread of the
-    gradient over rows. `remaining` gives the KKT residual of a non-smooth penalty, which replaces
-    the gradient in the convergence test.
+    the root of the largest diagonal entry of the initial Hessian, which for a likelihood is the
+    gradient's standard deviation over rows. `remaining` gives the KKT residual of a non-smooth
+    penalty, which replaces the gradient in the convergence test.
 
     Errors:  CurvatureError when the learner needs a Hessian and the objective has none
     """

@@ -1,11 +1,12 @@
-"""The page on which people watch a model learn: sessions, lessons, and the server on this machine.
+"""Web page for watching a model learn: sessions, lessons, and the local server.
 
-tables      what a page learns from: a table and as many of its rows as may be held
-walk        any step of a run, forwards and back, from a bounded number of checkpoints
-session     one table, its settings and where its learning stands
-view, bowl  what a page shows of that, as plain numbers
-words       how learning goes
-lessons     tables and settings that teach
-guard       who is let in
-app         the server: what can be asked, and figures of what sessions say
+tables        a page's table, with a capped sample of its rows
+timeline      random access to the steps of a run, from a bounded number of checkpoints
+session       one table, its settings and its current step
+row_view      the drawn rows and weights of a session, as plain numbers
+loss_surface  the error over one weight or two
+status        the state of learning, in words
+lessons       example tables and settings
+guard         request authentication
+app           the server: its routes, and figures of sessions
 """

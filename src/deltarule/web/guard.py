@@ -1,9 +1,9 @@
-"""Who is let in: this machine's browser, on the page that this server gave it, with its key.
+"""Guard: ASGI middleware that admits only this machine's browser, from our page, with its key.
 
-A page of another site must neither read nor steer what is learnt here, so a request passes only if
-its Host is this very address (a foreign name that resolves to 127.0.0.1 is not), its Origin and
-Sec-Fetch-Site say that it comes from our own page, and it carries the key of this run, which only
-the printed address has. Bodies are read here, up to a cap, before anything looks at them.
+Against CSRF and DNS rebinding, a request passes only if its Host is this very address (a foreign
+name that resolves to 127.0.0.1 is not), its Origin and Sec-Fetch-Site are those of our own page,
+and it has the key of this run, which only the printed URL has. Bodies are read here, up to a cap,
+before they are parsed.
 """
 
 import json
@@ -23,7 +23,7 @@ LARGEST_QUESTION = 64 * 1024
 LARGEST_TABLE = 32 * 1024 * 1024
 UPLOAD = "/api/tables"
 
-# Everything comes from here. Charts set styles on their elements, hence 'unsafe-inline' for those.
+# All resources are same-origin. Charts set inline styles, hence 'unsafe-inline' for styles.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -41,21 +41,21 @@ HEADERS = (
 
 @dataclass(frozen=True)
 class RefusedError(Exception):
-    """A request that is not answered, and why, in words."""
+    """A refused request, with the reason."""
 
     status: int
     words: str
 
 
 class Guard:
-    """Stands before the application; `hosts` are the names this server has, with its port."""
+    """The ASGI middleware; `hosts` are this server's names, with its port."""
 
     def __init__(self, app: Application, *, hosts: frozenset[str], key: str) -> None:
         self.app, self.hosts, self.key = app, hosts, key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            # Nothing here speaks websockets; the server's start and stop concern the application.
+            # There are no websockets; lifespan events are passed to the application.
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
@@ -108,7 +108,7 @@ class Guard:
 
 
 def _headers(scope: Scope) -> Mapping[str, str]:
-    """The headers by name; one that is there twice counts as both, which nothing accepts."""
+    """The headers by name; duplicates are joined, which no check accepts."""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         word, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -117,7 +117,7 @@ def _headers(scope: Scope) -> Mapping[str, str]:
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body. Errors: RefusedError for one above the cap, as soon as that is known."""
+    """The request body. Errors: RefusedError for one above the cap, as early as possible."""
     most = LARGEST_TABLE if scope["path"] == UPLOAD else LARGEST_QUESTION
     told = _headers(scope).get("content-length", "0")
     too_large = RefusedError(413, f"that is more than the {_megabytes(most)} that are taken here")
@@ -144,7 +144,7 @@ def _megabytes(size: int) -> str:
 async def _refuse(refusal: RefusedError, send: Send) -> None:
     body = json.dumps({"error": refusal.words}).encode()
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    # What is left of a body that was not read must not be taken for the next request.
+    # The rest of an unread body must not be parsed as the next request.
     head += [(b"connection", b"close"), *HEADERS]
     await send({"type": "http.response.start", "status": refusal.status, "headers": head})
     await send({"type": "http.response.body", "body": body})

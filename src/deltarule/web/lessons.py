@@ -1,7 +1,7 @@
-"""Lessons: a table, a setting and three sentences each, in the order in which they build up.
+"""Lessons: a table, settings and three sentences each, in teaching order.
 
-The films are those that are shipped, in millions of dollars and hours, so that weights are numbers
-that one can picture. Tables of a lesson are the same every time.
+The films are the shipped data set, in millions of dollars and hours, so that weights are of
+moderate size. Tables of a lesson are deterministic.
 """
 
 import math
@@ -19,10 +19,10 @@ DATA = Path(__file__).parents[1] / "data"
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a lesson is: its name and title, three sentences, a table and what to choose.
+    """A lesson: its name and title, three sentences, a table and settings.
 
-    `shown` are the weights that the bowl is drawn over, `unseen` rows that are never learnt from,
-    `stride` how many steps at a time are played.
+    `shown` are the weights of the loss surface, `unseen` held-out rows, `stride` the number of
+    steps per frame.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Lesson:
 
 
 def one_film() -> pl.DataFrame:
-    """Mad Max: what it cost and what it made, in dollars."""
+    """Mad Max: its budget and gross, in dollars."""
     return pl.DataFrame({"budget": [200_000.0], "gross": [99_750_000.0]})
 
 
@@ -58,7 +58,7 @@ def films() -> pl.DataFrame:
 
 @cache
 def some_films() -> pl.DataFrame:
-    """Sixty films of which everything is known, evenly spread over the list."""
+    """Sixty films without missing values, evenly spread over the list."""
     known = films().drop_nulls()
     return known.gather_every(known.height // 60).head(60)
 
@@ -69,7 +69,7 @@ def rated_films() -> pl.DataFrame:
 
 
 def economy() -> pl.DataFrame:
-    """Sixteen years of an economy in which everything grew together (Longley 1967, NIST)."""
+    """Sixteen years of an economy with collinear columns (Longley 1967, NIST)."""
     return pl.DataFrame(
         {
             "product": [234.289, 259.426, 258.054, 284.599, 328.975, 346.999, 365.385, 363.112,
@@ -83,24 +83,24 @@ def economy() -> pl.DataFrame:
 
 
 def _wave(places: int, shift: float) -> pl.DataFrame:
-    """A wave with errors of a fixed pattern, at evenly spread places from -1 to 1."""
+    """A sine wave with deterministic errors, at evenly spaced points from -1 to 1."""
     x = [-1 + 2 * (at + shift) / (places - 1 + 2 * shift) for at in range(places)]
     y = [math.sin(3 * v) + 0.3 * math.sin(37 * v + 5 * at) for at, v in enumerate(x)]
     return pl.DataFrame({"x": [round(v, 4) for v in x], "y": [round(v, 4) for v in y]})
 
 
 def seen_wave() -> pl.DataFrame:
-    """Twelve points to learn from."""
+    """Twelve training points of the wave."""
     return _wave(12, 0.0)
 
 
 def unseen_wave() -> pl.DataFrame:
-    """Thirty points of the same wave that are never learnt from."""
+    """Thirty held-out points of the same wave."""
     return _wave(30, 0.5)
 
 
 def penguins() -> pl.DataFrame:
-    """Penguins that were measured, lengths in centimetres."""
+    """Penguins without missing measurements, lengths in centimetres."""
     table = pl.read_csv(DATA / "penguins.csv", infer_schema_length=None)
     return table.drop_nulls("beak_length_mm").select(
         "species",

@@ -1,10 +1,10 @@
-"""The bowl: the error over one weight or two, the others staying where they are.
+"""Loss surface: the error over one weight or two, the others fixed.
 
-Under squared loss the error is a bowl exactly, and its slope and curvature say all of it:
+Under squared loss the error is quadratic, so the gradient and the Hessian give it exactly:
 
-    error(w + a u + b v) = error(w) + 2 (a g.u + b g.v) + a^2 u.C u + 2 a b u.C v + b^2 v.C v
+    error(w + a u + b v) = error(w) + 2 (a g.u + b g.v) + a^2 u.H u + 2 a b u.H v + b^2 v.H v
 
-with g the weight_delta, C the curvature, and u, v the ways that the two weights go in the units of
+with g the weight_delta, H the Hessian, and u, v the directions of the two weights in the units of
 the steps. Other losses are evaluated on the rows that are drawn.
 
 Shapes: q = p + intercept; grid (b, a).
@@ -22,16 +22,16 @@ from deltarule.web.session import Session
 
 FINE, COARSE = 81, 41
 ROUGH = 25
-# From where learning stands to the edge of the picture, beside how far it came.
+# The half width of the plot, relative to the distance covered.
 ROOM = 1.2
 
 
 @dataclass(frozen=True)
 class LossSurface:
-    """The error over one weight, `error` (a,), or over two, (b, a), and the way through it.
+    """The error over one weight, `error` (a,), or over two, (b, a), and the path of learning.
 
-    `way` is where learning passed, `way_errors` the error there, `past` how much of it lies before
-    the present step.
+    `way` are the points of the path, `way_errors` the error there, `past` the number of them before
+    the current step.
     """
 
     across: Array
@@ -48,7 +48,7 @@ class LossSurface:
 def loss_surface(
     session: Session, drawn: ViewData, output: int, chosen: Sequence[int | None]
 ) -> LossSurface:
-    """The bowl over the weights of one input or two; None stands for the intercept."""
+    """The loss surface over the weights of one input or two; None stands for the intercept."""
     passed = session.walk.way
     way = np.array([[_weight(one.weights, place, output) for place in chosen] for one in passed])
     errors = np.array([2 * one.loss for one in passed])
@@ -89,9 +89,9 @@ def _weight(weights: Weights, place: int | None, output: int) -> float:
 
 
 def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[float, float]:
-    """From where to where: as far as learning went on either side of the bottom, and some room.
+    """The range of an axis: the path's extent on either side of the minimum, and a margin.
 
-    It widens in powers of 2, so that it does not tremble from step to step.
+    It widens in powers of 2, so that it is stable from step to step.
     """
     middle = goal if goal is not None else float(seen[0])
     far = np.abs(np.append(seen, here) - middle)
@@ -104,7 +104,7 @@ def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[f
 
 
 def _reach(session: Session, place: int | None) -> float:
-    """How far a weight must go to matter: the target's spread for a spread of its input."""
+    """The scale of a weight: the target's standard deviation over its input's."""
     stepwise = session.stepwise
     if place is None:
         return 1.0
@@ -140,7 +140,7 @@ def _exact(
 
 
 def _direction(session: Session, place: int | None, size: int) -> Array:
-    """Where a weight's own unit leads in the units of the steps: (q,)."""
+    """The direction of a weight in the units of the steps: (q,)."""
     stepwise = session.stepwise
     way = np.zeros(size)
     if place is None:
@@ -172,6 +172,6 @@ def _by_rows(
     targets = np.tile(drawn.targets, (len(points), 1))
     values = stepwise.task.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
     here = float(stepwise.task.loss.value(scores, drawn.targets).mean())
-    # Rows that are not drawn, and a penalty, lift the whole bowl: it must meet the present error.
+    # Rows that are not drawn, and a penalty, shift the surface: it must match the current error.
     error: Array = 2 * (values - here + session.at.now.loss)
     return error.reshape(moved.shape[:-1])

@@ -1,4 +1,4 @@
-"""What a page shows of a session: plain numbers and words, of one step.
+"""Row view: the drawn rows, predictions and weights of a session at one step.
 
 Shapes: m rows drawn, p inputs, k outputs.
 """
@@ -25,10 +25,10 @@ GRID = 121
 
 @dataclass(frozen=True)
 class ViewData:
-    """The rows that are drawn, of all that are held: inputs (m, p), targets (m, k), rows' numbers.
+    """The drawn sample of the rows held: inputs (m, p), targets (m, k), rows' numbers.
 
     Where all inputs come from one column of numbers, `across` is its name, `x` (m,) its values, and
-    `grid` values along it with what they are as inputs, so that a line can be drawn.
+    `grid` values along it with their inputs, for the line of predictions.
     """
 
     inputs: Array
@@ -41,9 +41,9 @@ class ViewData:
 
     @classmethod
     def of(cls, table: Table, read: Read, *, most: int = MOST_DRAWN) -> "ViewData":
-        """Those of a table, as a run reads its columns."""
+        """The drawn rows of a table, encoded as a run reads it."""
         schema = read.schema
-        # Rows without a target are left out, so some more are looked at than are drawn.
+        # Rows without a target are left out, so more are encoded than are drawn.
         step = max(table.held.height // (2 * most), 1)
         frame = table.held.gather_every(step)
         every = table.every * step
@@ -60,7 +60,7 @@ class ViewData:
                 line = schema.view(pl.DataFrame({across: grid}), name=table.name)
                 grid_inputs, _ = schema.encode(line, name=table.name)
             except DeltaruleError:
-                # log(0) and its like: there is no line to draw through all of them.
+                # Not finite, such as log(0): there is no line to draw.
                 grid = np.zeros(0)
         numbers = at * float(every) + 1
         return cls(inputs[at], targets[at], numbers, across, x, grid, grid_inputs)
@@ -74,7 +74,7 @@ def _encoded(read: Read, frame: pl.DataFrame) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Unseen:
-    """Rows that are never learnt from: inputs (m, p), targets (m, k), perhaps x (m,)."""
+    """Held-out rows: inputs (m, p), targets (m, k), perhaps x (m,)."""
 
     inputs: Array
     targets: Array
@@ -82,12 +82,12 @@ class Unseen:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, read: Read, across: str | None) -> "Unseen":
-        """Those of a frame, as a run reads its columns."""
+        """The rows of a frame, encoded as a run reads it."""
         inputs, targets = _encoded(read, frame)
         return cls(inputs, targets, None if across is None else frame[across].to_numpy())
 
     def error(self, session: Session, weights: Weights) -> float:
-        """Their error under these weights, counted as that of the rows learnt from."""
+        """Their error at these weights, defined as that of the training rows."""
         stepwise = session.stepwise
         with np.errstate(all="ignore"):
             scores = stepwise.task.model.predict(weights, self.inputs)
@@ -95,14 +95,14 @@ class Unseen:
 
 
 def _across(needs: Sequence[str], frame: pl.DataFrame, kinds: Sequence[str]) -> str | None:
-    """The one column of numbers that all inputs come from, if there is one."""
+    """The only column of numbers that the inputs are computed from, if there is one."""
     if len(needs) != 1 or set(kinds) - {"number"} or not frame[needs[0]].dtype.is_numeric():
         return None
     return needs[0]
 
 
 def _wide(values: Array, *, zero: bool) -> tuple[float, float]:
-    """From the least to the largest, and a little further."""
+    """The range of values, with a margin."""
     seen = values[np.isfinite(values)]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
     if zero:
@@ -113,7 +113,7 @@ def _wide(values: Array, *, zero: bool) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Line:
-    """A weight in the table of weights."""
+    """A row of the table of weights."""
 
     label: str
     output: int
@@ -125,7 +125,7 @@ class Line:
 
 
 def lines(session: Session) -> list[Line]:
-    """The weights, each with what the last step changed, the outputs one after the other."""
+    """The weights with their last changes, output by output."""
     at, stepwise = session.at, session.stepwise
     names = labels(session.read)
     found = []
@@ -149,7 +149,7 @@ def _line(
 
 
 def labels(read: Read) -> list[str]:
-    """What each input is called."""
+    """The names of the inputs."""
     return [name if level is None else _level(name, level) for name, level in read.schema.inputs]
 
 
@@ -159,7 +159,7 @@ def _level(name: str, level: str) -> str:
 
 @dataclass(frozen=True)
 class Rows:
-    """The drawn rows of one output: what is predicted of each, and along the line."""
+    """The drawn rows of one output: their predictions, and those along the line."""
 
     predictions: Array
     targets: Array
@@ -168,7 +168,7 @@ class Rows:
 
 
 def rows(session: Session, drawn: ViewData, output: int) -> Rows:
-    """What the present weights make of the drawn rows."""
+    """The predictions of the drawn rows at the current weights."""
     stepwise = session.stepwise
     weights, loss = session.at.weights, stepwise.task.loss
     with np.errstate(all="ignore"):
@@ -185,7 +185,7 @@ def rows(session: Session, drawn: ViewData, output: int) -> Rows:
 
 
 def loss_of(session: Session, output: int) -> Loss:
-    """The loss that an output's target is learnt with."""
+    """The loss of an output's target."""
     stepwise = session.stepwise
     for loss, span in zip(stepwise.task.losses, stepwise.task.spans, strict=True):
         if output < span.stop:

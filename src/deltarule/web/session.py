@@ -1,10 +1,10 @@
-"""A session: one table, what is to be learnt from it, and where learning stands.
+"""Session: one table, its settings, and the current step of learning.
 
-Squared loss learns from the moments of all rows. Other losses, and learners that take some rows at
-a time, learn from the rows that are held: all of a table that is not too long, else as many, evenly
-spread, as a step can read without a visible wait. The page says which.
+Squared loss learns from the moments of all rows. Other losses, and minibatches, learn from the
+rows in memory: all of a table that is not too long, else as many, evenly spread, as a step can
+process without a visible wait. The page says which.
 
-Sessions are few, they end when nobody asks for a while, and nothing of them is ever written down.
+Sessions are few, expire when unused, and are never written to disk.
 """
 
 import threading
@@ -32,9 +32,9 @@ from deltarule.tables.one_read import Read
 from deltarule.web.tables import Table
 from deltarule.web.timeline import LARGEST, Position, Timeline, alphas_at
 
-# A step is answered within this time; where it takes longer, the page asks again.
+# The time limit of a request for a step; where it takes longer, the page asks again.
 SECONDS = 0.012
-# More weights cannot be watched, and a step would take longer than one waits.
+# More weights cannot be watched, and a step would take too long.
 MOST_WEIGHTS = 1_000
 MOST_SESSIONS = 8
 IDLE_SECONDS = 45 * 60
@@ -43,7 +43,7 @@ LEDGER_STEPS = 10_000
 
 @dataclass(frozen=True)
 class Choices:
-    """What a page asks for. `start` may name weights; `alpha` None is the fastest one."""
+    """The settings of a page. `start` may name weights; `alpha` None is the fastest one."""
 
     predict: tuple[str, ...]
     using: tuple[str, ...] | None = None
@@ -56,16 +56,16 @@ class Choices:
     start: float | Mapping[str, float] = 0.0
     freeze: tuple[str, ...] = ()
     batch: int | None = None
-    """Rows that a step sees; None for all."""
+    """The minibatch size; None for all rows."""
 
     @property
     def needs_rows(self) -> bool:
-        """Whether steps are taken on rows, and moments will not do."""
+        """Whether steps need rows rather than moments."""
         return self.loss != "squared" or self.batch is not None
 
     @property
     def settings(self) -> Settings:
-        """The same for learning. An alpha that is still to be found stands as 1."""
+        """The `Settings` for learning. An alpha that is still to be chosen is 1."""
         own_units = not self.standardise and self.learner != "newton"
         return Settings(
             predict=self.predict,
@@ -82,13 +82,13 @@ class Choices:
         )
 
     def same_columns(self, other: "Choices") -> bool:
-        """Whether what one of them read serves the other."""
+        """Whether both read the same columns, so that a read can be reused."""
         same_rows = self.needs_rows == other.needs_rows
         return same_rows and self.settings.asked == other.settings.asked
 
 
 class Session:
-    """A page's table and where learning stands. One request at a time has it."""
+    """A page's table and its current step. One request at a time has it."""
 
     def __init__(self, table: Table, choices: Choices) -> None:
         self.table = table
@@ -102,11 +102,11 @@ class Session:
 
     @property
     def sampled(self) -> bool:
-        """Whether learning is from the rows held, of a table that has more."""
+        """Whether learning uses a sample of the table's rows."""
         return self.choices.needs_rows and not self.table.whole
 
     def change(self, choices: Choices) -> None:
-        """Begin anew with other choices; those that cannot be leave all as it was.
+        """Restart with other choices; invalid ones leave the session unchanged.
 
         Errors:  TableError and its kinds, LearningError
         """
@@ -114,10 +114,10 @@ class Session:
         self._begin(choices, self.run if same else None)
 
     def hand(self, place: int | None, output: int, weight: float) -> None:
-        """Begin anew from where learning stands, with one weight put elsewhere by hand.
+        """Restart from the current weights with one of them set by the user.
 
-        `place` is the input whose weight it is, None for the intercept.
-        Errors:  LearningError for a weight that is not there
+        `place` is the index of its input, None for the intercept.
+        Errors:  LearningError for a weight that does not exist
         """
         put = {name: array.copy() for name, array in self.at.weights.items()}
         where = "weight" if place is not None else "intercept"
@@ -125,18 +125,18 @@ class Session:
             put[where][(output,) if place is None else (place, output)] = weight
         except (KeyError, IndexError):
             raise LearningError("there is no such weight") from None
-        # Where a hand puts it, it stays the same alpha: only the place to begin is another.
+        # alpha stays the same: only the starting point changes.
         choices = replace(self.choices, alpha=getattr(self.walk.learner, "alpha", None))
         self._begin(choices, self.run, put)
 
-    @np.errstate(all="ignore")  # what overflows is refused below
+    @np.errstate(all="ignore")  # overflow is refused below
     def _begin(self, choices: Choices, run: Run | None, start: Weights | None = None) -> None:
         _check(choices)
         settings = choices.settings
         if run is None:
             some = choices.needs_rows and not self.table.whole
             source = self.table.few() if some else self.table.source
-            # Before reading, for sums of products of so many columns would take long.
+            # Before reading, as the Gram matrix of so many columns would take long.
             _check_size(self.table.inputs(choices.using) * len(choices.predict))
             run = Run(source, settings)
             _check_size(len(run.read.schema.inputs) * len(run.read.schema.outputs))
@@ -148,24 +148,24 @@ class Session:
         walk = Timeline(stepwise, _learner(choices, stepwise))
         if not walk.at_start.loss < LARGEST:
             raise LearningError("there the error is beyond all numbers: begin nearer to 0")
-        # All of it, or nothing where one of these failed.
+        # All or nothing: any of these may raise.
         at = walk.to(0)
         self.run, self.walk, self.at = run, walk, at
         self.choices, self.by_hand = choices, start
 
     def go(self, number: int, *, seconds: float = SECONDS) -> Position:
-        """To a step, or as near to it as there is time for."""
+        """Go to a step, or as near to it as the time allows."""
         self.at = self.walk.to(number, seconds=seconds)
         return self.at
 
     @property
     def read(self) -> Read:
-        """What was read of the table."""
+        """The read of the table."""
         return self.run.read
 
     @property
     def stepwise(self) -> Iteration:
-        """The steps of the run."""
+        """The iteration of the run."""
         return self.walk.stepwise
 
     @property
@@ -174,7 +174,7 @@ class Session:
         return self.stepwise.best
 
     def model(self) -> Model:
-        """The model with the weights as they stand, judged as any other.
+        """The model with the current weights, evaluated as any other.
 
         Errors:  DivergedError, and LearningError before the first step
         """
@@ -192,12 +192,12 @@ class Session:
         return run.model()
 
     def ledger(self) -> Iterator[Step]:
-        """The steps up to here, no more than fit a ledger."""
+        """The steps up to the current one, capped for a ledger."""
         return self.walk.steps(min(self.at.number, LEDGER_STEPS))
 
 
 def _check(choices: Choices) -> None:
-    """Errors: LearningError for what steps cannot be taken with."""
+    """Errors: LearningError for choices that steps do not support."""
     if choices.learner not in LEARNERS:
         raise LearningError(f"'{choices.learner}' takes no steps: choose {', '.join(LEARNERS)}")
     if choices.alpha is not None and not choices.alpha > 0:
@@ -219,7 +219,7 @@ def _stepwise(run: Run) -> Iteration:
 
 
 def _learner(choices: Choices, stepwise: Iteration) -> Learner:
-    """The learner asked for, with the alpha asked for or one that settles."""
+    """The chosen learner, with the chosen alpha or one that converges."""
     learner = stepwise.learner
     if choices.alpha is not None:
         return _at(learner, choices.alpha)
@@ -236,8 +236,8 @@ def _learner(choices: Choices, stepwise: Iteration) -> Learner:
     alphas = alphas_at(stepwise, stepwise.task.first())
     if choices.loss != "squared" or choices.learner != "descent" or alphas is None:
         return learner
-    # Half the limit meets the steepest direction in one step. What is fastest for all of them may
-    # throw that one to and fro, which is no picture to begin with.
+    # Half the limit minimizes along the steepest direction in one step. The fastest alpha overall
+    # may oscillate along it, which is confusing at first.
     return _at(learner, alphas.limit / 2 if np.isfinite(alphas.limit) else 1.0)
 
 
@@ -253,7 +253,7 @@ T = TypeVar("T")
 
 @dataclass
 class Sessions(Generic[T]):
-    """The sessions there are, by their names; the ones longest unused give way."""
+    """A store of sessions by name; the least recently used are evicted."""
 
     most: int = MOST_SESSIONS
     idle: float = IDLE_SECONDS
@@ -262,7 +262,7 @@ class Sessions(Generic[T]):
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, session: T) -> str:
-        """Keep a session, and give it a name that nobody can guess."""
+        """Add a session; returns its unguessable name."""
         name = token_urlsafe(12)
         with self._lock:
             self._expire()
@@ -272,7 +272,7 @@ class Sessions(Generic[T]):
         return name
 
     def get(self, name: str) -> T | None:
-        """The session of this name, if it is still there."""
+        """The session of this name, if it has not expired."""
         with self._lock:
             self._expire()
             if name not in self._held:

@@ -1,4 +1,4 @@
-"""How learning goes, in words: its state at a step, and what alpha does."""
+"""Status of learning in words: its state at a step, and the effect of alpha."""
 
 import math
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from deltarule.web.row_view import labels
 from deltarule.web.session import Session
 
 SETTLED = 1e-12
-# With more of the way still to go than this, it has not settled.
+# With a larger relative distance to the optimum it has not converged.
 CRAWLING = 1e-6
 
 
 @dataclass(frozen=True)
 class Status:
-    """How learning goes: start, learning, settled, diverging or over, and in words."""
+    """The state of learning: start, learning, settled, diverging or over, and in words."""
 
     kind: str
     words: str
 
 
 def status(session: Session) -> Status:
-    """How learning goes at this step."""
+    """The status at the current step."""
     at, walk = session.at, session.walk
     if at.last is None:
         return Status("start", "Nothing is learnt yet. Take a step.")
@@ -48,7 +48,7 @@ def status(session: Session) -> Status:
 
 
 def _of_batches(session: Session) -> str:
-    """Where steps see some rows: which round over all of them it is, and the error on all."""
+    """The status of minibatch learning: the epoch, and the error on all rows."""
     last, batches = session.at.last, session.stepwise.task.batches
     assert last is not None, "there was a step"
     assert batches is not None, "steps see some rows"
@@ -60,7 +60,7 @@ def _of_batches(session: Session) -> str:
 
 
 def _at_rest(session: Session) -> Status:
-    """Settled, or crawling: what the steepest input had to learn is learnt, the rest is not."""
+    """Converged, or crawling: only the steepest direction has converged (ill-conditioned)."""
     stepwise, best, now = session.stepwise, session.best, session.at.now.loss
     if best is not None:
         least = stepwise.task.objective(stepwise.task.standard.into(best)).average().loss
@@ -95,7 +95,7 @@ def _what_settles(session: Session) -> str:
 
 
 def _to_blame(session: Session) -> str:
-    """The input whose size makes the error steepest."""
+    """The input whose scale makes the error steepest."""
     stepwise = session.stepwise
     diagonal = stepwise.task.problem.hessian()[0].diagonal()
     names = [*labels(session.read), "the intercept"]
@@ -104,7 +104,7 @@ def _to_blame(session: Session) -> str:
 
 @dataclass(frozen=True)
 class AlphaStatus:
-    """alpha as it is, from which on it explodes, and what is fastest; None where unknown."""
+    """The current alpha, its limit before divergence, and the fastest; None where unknown."""
 
     alpha: float | None
     limit: float | None
@@ -112,7 +112,7 @@ class AlphaStatus:
 
 
 def alpha_status(session: Session) -> AlphaStatus:
-    """What the slider of alpha shows."""
+    """The status of alpha, for its slider."""
     walk = session.walk
     alpha = getattr(walk.learner, "alpha", None)
     fastest = None

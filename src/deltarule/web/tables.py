@@ -1,8 +1,7 @@
-"""Tables that a page learns from: the columns to choose from, and as many rows as may be held.
+"""Tables of the page: their columns, and a capped sample of their rows in memory.
 
-However long a table is, the rows held here stay below a cap: they are what is drawn, and what
-losses without moments learn from. Nothing is written to disk, but for the moment in which a CSV
-that came over the wire is read.
+The sample is drawn, and losses without moments learn from it. Nothing is written to disk, except
+for an uploaded CSV while it is read.
 """
 
 import re
@@ -23,9 +22,9 @@ from deltarule.tables.request import Request
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import formatted
 
-# Rows held of a table, and cells: 50,000 rows of 20 numbers are 8 MB, and take 5 ms a step.
+# Most rows and cells in memory: 50,000 rows of 20 numbers are 8 MB, and take 5 ms a step.
 MOST_ROWS, MOST_CELLS = 50_000, 2_000_000
-# A line longer than this, or a header of more columns, is no table that a page can show.
+# The longest line, and the most columns of a header, that a page accepts.
 LONGEST_LINE, MOST_COLUMNS = 1_000_000, 2_000
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zXZ")
 
@@ -40,9 +39,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Table:
-    """A table and what is held of it.
+    """A table with a sample of its rows.
 
-    `rows` are all there are, `held` as many of them as may be kept, evenly spread.
+    `rows` is the number of all rows, `held` an evenly spread sample of them.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Table:
     held: pl.DataFrame
     rows: int
     every: int
-    """Of so many rows one is held."""
+    """The sampling stride: every so many rows one is held."""
     choices: Sequence[Choice]
 
     @property
@@ -59,7 +58,7 @@ class Table:
         return self.held.height == self.rows
 
     def inputs(self, using: Sequence[str] | None) -> int:
-        """About how many inputs these columns become, or all: a category one for each level."""
+        """About how many inputs these columns, or all, are encoded as: one for each level."""
         return sum(
             self.held[one.name].n_unique() if one.kind == "category" else 1
             for one in self.choices
@@ -67,15 +66,15 @@ class Table:
         )
 
     def few(self) -> Source:
-        """The rows held, as a table of their own."""
+        """The rows held, as a source."""
         return _as_source(self.held, self.source)
 
     def suggested(
         self, predict: Sequence[str] = (), using: Sequence[str] = ()
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What to predict and from what, to begin with, where that was not said.
+        """The default target and input, where the user has not chosen.
 
-        The last column of numbers is predicted, from the first.
+        The last column of numbers is predicted from the first.
         """
         kinds = ("number", "boolean", "category")
         order = sorted(self.choices, key=lambda one: kinds.index(one.kind))
@@ -87,7 +86,7 @@ class Table:
 
 
 def opened(table: Any) -> Table:
-    """A table, looked at and passed over once for the rows to hold.
+    """Open a table and read it once to sample its rows.
 
     Errors:  TableError and its kinds
     """
@@ -95,13 +94,13 @@ def opened(table: Any) -> Table:
     held, rows, every = _held(source)
     if rows == 0:
         raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
-    # With all rows in memory no file is needed again.
+    # With all rows in memory the file is not read again.
     kept = _as_source(held, source) if held.height == rows else source
     return Table(source.name, kept, held, rows, every, _choices(kept))
 
 
 def from_csv(content: bytes, name: str) -> Table:
-    """The table in a CSV file that someone brought.
+    """The table of an uploaded CSV file.
 
     Errors:  TableError and its kinds
     """
@@ -115,19 +114,19 @@ def from_csv(content: bytes, name: str) -> Table:
             source.name = called
             frame = _all(source)
         except DeltaruleError as error:
-            # People know their file by its own name.
+            # Errors show the user's file name, not the temporary one.
             raise type(error)(str(error).replace(str(path), called)) from None
     return opened(_as_source(frame, source))
 
 
 def _called(name: str) -> str:
-    """A file's name as messages show it: short, on one line, without folders."""
+    """A file name for messages: short, on one line, without folders."""
     line = "".join(one for one in name.replace("\\", "/").rpartition("/")[2] if one.isprintable())
     return line.strip()[:80] or "the table"
 
 
 def _check(content: bytes, name: str) -> None:
-    """Refuse what is no CSV before anything parses it.
+    """Refuse content that is not CSV before it is parsed.
 
     Errors:  EmptyError, ReadError
     """
@@ -143,7 +142,7 @@ def _check(content: bytes, name: str) -> None:
 
 
 def _all(source: Source) -> pl.DataFrame:
-    """All rows of a source, of no more columns than can be shown. Errors: ReadError and kinds."""
+    """All rows of a source, with capped columns. Errors: ReadError and kinds."""
     width = source.look().width
     if width > MOST_COLUMNS:
         raise ReadError(f"{source.name} has {width:,} columns: a page shows {MOST_COLUMNS:,}")
@@ -158,7 +157,7 @@ def _all(source: Source) -> pl.DataFrame:
 
 
 def _held(source: Source) -> tuple[pl.DataFrame, int, int]:
-    """Rows evenly spread over the table, how many there are in it, and of how many one is held."""
+    """An evenly spread sample of rows, the number of all rows, and the stride."""
     while True:
         try:
             return _spread(source)
@@ -173,7 +172,7 @@ def _spread(source: Source) -> tuple[pl.DataFrame, int, int]:
     kept: list[pl.DataFrame] = []
     every, rows = 1, 0
     for batch in source.batches([pl.all()]):
-        # Rows whose number divides by `every`, whatever batches they come in.
+        # Rows whose number is a multiple of `every`, across batches.
         kept.append(batch.gather_every(every, offset=-rows % every))
         rows += batch.height
         while sum(frame.height for frame in kept) > most:
@@ -183,7 +182,7 @@ def _spread(source: Source) -> tuple[pl.DataFrame, int, int]:
 
 
 def _as_source(frame: pl.DataFrame, like: Source) -> Source:
-    """A frame as the table that it was read from: its text may be numbers written down."""
+    """A frame as a source like the one it was read from: its text may still be parsed."""
     source, _ = open_table(frame)
     source.name, source.typed, source.dialect = like.name, like.typed, like.dialect
     source.decimal = like.decimal  # type: ignore[misc]  # a plain attribute of frames' sources
@@ -192,7 +191,7 @@ def _as_source(frame: pl.DataFrame, like: Source) -> Source:
 
 
 def _choices(source: Source) -> list[Choice]:
-    """What of the table can be predicted or predicted from, as its first rows show it."""
+    """The columns that can be targets or inputs, by the first rows."""
     read_as = formatted(source, Request(predict=()))
     made = plan(read_as.look(), Request(predict=()), name=source.name, formats=read_as.formats)
     order = {name: at for at, name in enumerate(source.look().columns)}

@@ -1,12 +1,12 @@
-"""Any step of a run, forwards and back, the same numbers each time.
+"""Timeline: random access to the steps of a run, forwards and back, reproducibly.
 
-A walk takes steps as `train` does, but it can go anywhere: it keeps checkpoints (weights and the
-learner's state), no more than fit a fixed budget, and takes the steps from the nearest one before.
-Under squared loss plain descent has a closed form, so that a step far away costs as much as the
-next one. Where there is none, going far takes as long as the steps take, so a walk goes on for a
-given time and says where it got to: whoever asked asks again, or stops.
+A timeline takes steps as `train` does, but it can go to any step: it keeps a bounded number of
+checkpoints (weights and the learner's state), and replays the steps from the nearest one before.
+Under squared loss gradient descent has a closed form, so that a distant step costs as much as the
+next one. Otherwise it runs until a time limit and returns the step reached; the caller asks again,
+or stops.
 
-Unlike `train` it goes on where the loss rises: people want to see what happens then.
+Unlike `train` it continues where the loss rises, to show divergence.
 """
 
 import math
@@ -30,18 +30,18 @@ from deltarule.rule.train import Step, ask, take
 from deltarule.solvers.least_squares import ClosedFormDescent
 from deltarule.solvers.minibatch import compare_minibatch
 
-# Checkpoints, and points of the way so far, that are kept.
+# Most checkpoints, and most points of the path.
 MOST_KEPT = 400
-# Up to so many steps are taken one by one even where a closed form could leap.
+# Up to so many steps are replayed one by one even where there is a closed form.
 REPLAYED = 200
-# The last step there is: beyond it nothing is to be seen.
+# The last step of any run.
 LAST = 1_000_000
-# Beyond it numbers end: a picture of them would not hold twice as much.
+# The largest weight or loss: a plot needs headroom before overflow.
 LARGEST = 1e250
-# Newton arrives in some dozens of steps; so many are remembered where they cannot be repeated.
+# Newton converges in some dozens of steps; so many are cached where they cannot be replayed.
 MOST_IN_ROUNDS = 2_000
 FEW = 1_000
-# Points of the way that a leap passes.
+# Points of the path added by a jump in closed form.
 BETWEEN = 60
 
 
@@ -56,7 +56,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class CheckpointedSteps:
-    """A point of the way: a step, the loss there, and the weights in the inputs' own units."""
+    """A point of the path: a step, the loss there, and the weights in the inputs' own units."""
 
     number: int
     loss: float
@@ -65,10 +65,10 @@ class CheckpointedSteps:
 
 @dataclass(frozen=True)
 class Position:
-    """Where learning stands after `number` steps.
+    """The state of learning after `number` steps.
 
-    `now` is what the rows say to the weights there; `last` is the step that led to them, None at
-    the start. Weights are in the inputs' own units.
+    `now` is the comparison at the weights there; `last` is the step that led to them, None at the
+    start. Weights are in the inputs' own units.
     """
 
     number: int
@@ -76,16 +76,16 @@ class Position:
     now: Comparison
     last: Step | None
     next: Weights
-    """What the next step makes of them."""
+    """The weights after the next step."""
     seen: Comparison | None
-    """What the rows say that the next step sees, where those are a batch."""
+    """The comparison on the minibatch of the next step, if there are minibatches."""
 
 
 class Timeline:
-    """A run that can be gone along."""
+    """A run with random access to its steps."""
 
     def __init__(self, stepwise: Iteration, learner: Learner | None = None) -> None:
-        """Of a run's steps, by its own learner or another."""
+        """The timeline of an iteration, with its own learner or another."""
         self.stepwise = stepwise
         self.alphas = alphas_at(stepwise, stepwise.task.first())
         if learner is not None:
@@ -95,7 +95,7 @@ class Timeline:
         self._kept = {0: Checkpoint(0, first, self.learner.start(first))}
         self._every = 1
         self._closed = self._closed_form(first)
-        # A loss that changes from round to round is learnt in a row, and remembered.
+        # A loss that changes from round to round is fitted in sequence, and cached.
         in_rounds = stepwise.task.rounds is not None and self.learner.name == "newton"
         self._rounds = _Rounds(stepwise) if in_rounds else None
         self._asked: deque[tuple[Weights, Comparison]] = deque(maxlen=4)
@@ -105,22 +105,22 @@ class Timeline:
 
     @property
     def leaps(self) -> bool:
-        """Whether any step is as near as the next."""
+        """Whether there is a closed form, so that any step costs the same."""
         return self._closed is not None
 
     @property
     def inner(self) -> Learner:
-        """The learner that takes the steps, whatever sets its alpha."""
+        """The learner that takes the steps, without its learning-rate schedule."""
         return getattr(self.learner, "learner", self.learner)
 
     @property
     def falls(self) -> bool:
-        """Whether the loss falls at each step unless alpha is too large."""
+        """Whether the loss decreases at each step unless alpha is too large."""
         return self.inner.always_falls and self.stepwise.task.batches is None
 
     @cached_property
     def limit(self) -> float | None:
-        """The alpha from which on it explodes, where that is known."""
+        """The alpha above which it diverges, where known."""
         batches = self.stepwise.task.batches
         if batches is not None:
             if self.inner.name != "descent":
@@ -138,9 +138,9 @@ class Timeline:
         return ClosedFormDescent.of(_Held(self.stepwise), first, alpha)
 
     def to(self, number: int, *, seconds: float = math.inf) -> Position:
-        """Where learning stands after so many steps, or as far as it gets in so many seconds.
+        """The position after so many steps, or as far as it gets in so many seconds.
 
-        Where the weights grow beyond all numbers it ends, one step before.
+        Where the weights overflow it ends, one step before.
         """
         number = min(max(number, 0), LAST)
         until = perf_counter() + seconds
@@ -159,12 +159,12 @@ class Timeline:
         while taken and not self._ask(here.weights).loss < LARGEST:
             here = Checkpoint(taken[-1].number - 1, taken.pop().before, None)
         if not taken and here.number > 0:
-            # The step that led here, for what it changed.
+            # The step that led here, for its changes.
             return self.to(here.number, seconds=seconds)
         return self._stand(here, taken[-1] if taken else None)
 
     def _follow(self, here: Checkpoint) -> tuple[Checkpoint, Step] | None:
-        """The step after a checkpoint; None where there is none, or numbers end."""
+        """The step after a checkpoint; None where there is none, or on overflow."""
         if self._rounds is not None:
             step = self._rounds.step(here.number + 1)
             return None if step is None else (Checkpoint(step.number, step.weights, None), step)
@@ -185,13 +185,13 @@ class Timeline:
         if batches is None:
             self._pass(here.number, said.loss, here.weights)
         elif self.stepwise.task.read.examples <= FEW:
-            # A batch says little of the error; all rows are asked on the way where they are few.
+            # A minibatch loss is noisy; the full loss is computed on the path where rows are few.
             self._pass(here.number, self._ask(here.weights).loss, here.weights)
         epoch = None if batches is None else (number - 1) // batches.rounds + 1
         return point, Step(number, here.weights, said, learnt, None, alpha, rows, epoch)
 
     def _see(self, here: Checkpoint) -> tuple[Comparison, NDArray[np.intp] | None]:
-        """What the rows that the next step sees say to the weights, and which rows those are."""
+        """The comparison on the rows of the next step, and the indices of these rows."""
         batches = self.stepwise.task.batches
         if batches is None:
             return self._ask(here.weights), None
@@ -200,7 +200,7 @@ class Timeline:
             return compare_minibatch(here.weights, seen, self.stepwise.task.frozen), seen.rows
 
     def ends_after(self, number: int) -> bool:
-        """Whether the step after this one leads beyond all numbers."""
+        """Whether the step after this one overflows."""
         here = self._nearest(number)
         if here.number != number:
             return False
@@ -216,7 +216,7 @@ class Timeline:
             yield taken
 
     def _ask(self, weights: Weights) -> Comparison:
-        """What all rows say to these weights; asked again for the same ones, nothing is read."""
+        """The full-batch comparison at these weights; cached for the last ones."""
         for known, said in self._asked:
             if known is weights:
                 return said
@@ -237,7 +237,7 @@ class Timeline:
         return Position(here.number, own(here.weights), now, last, own(after), self._next(here))
 
     def _next(self, here: Checkpoint) -> Comparison | None:
-        """What the batch of the next step says, where a step sees one."""
+        """The comparison on the next step's minibatch, if there are minibatches."""
         return None if self.stepwise.task.batches is None else self._see(here)[0]
 
     def _nearest(self, number: int) -> Checkpoint:
@@ -245,7 +245,7 @@ class Timeline:
         return self._kept[numbers[bisect_right(numbers, number) - 1]]
 
     def _keep(self, point: Checkpoint) -> None:
-        """Keeps a checkpoint; where there are too many, only those at every so many steps."""
+        """Keep a checkpoint; where there are too many, thin them to an even stride."""
         self._kept[point.number] = point
         while len(self._kept) > MOST_KEPT:
             self._every *= 2
@@ -255,7 +255,7 @@ class Timeline:
             }
 
     def _pass(self, number: int, loss: float, weights: Weights) -> None:
-        """Remembers a point of the way, unless it went that far before."""
+        """Add a point to the path, unless it was there before."""
         if self.way and number <= self.way[-1].number:
             return
         self.way.append(CheckpointedSteps(number, loss, self.stepwise.task.own(weights)))
@@ -263,10 +263,10 @@ class Timeline:
             self.way = [*self.way[:-1:2], self.way[-1]]
 
     def _leap(self, start: int, number: int) -> Checkpoint:
-        """The checkpoint at a step far off, or before the end of numbers; with points between."""
+        """Jump in closed form to a distant step, or to the last finite one, with points between."""
         assert self._closed is not None, "only what has a closed form leaps"
         end = number if self._fine(number) else self._end(start, number) - 1
-        # Where it was before, the way is known.
+        # Where it was before, the path is known.
         known = end <= self.way[-1].number
         for at in [] if known else np.unique(np.linspace(start, end, BETWEEN).astype(int)):
             weights = self._closed.at(int(at))
@@ -276,7 +276,7 @@ class Timeline:
         return point
 
     def _fine(self, number: int) -> bool:
-        """Whether all numbers are finite after so many steps."""
+        """Whether everything is finite after so many steps."""
         assert self._closed is not None, "only what has a closed form leaps"
         with np.errstate(all="ignore"):
             weights = self._closed.at(number)
@@ -284,7 +284,7 @@ class Timeline:
         return parts and self._ask(weights).loss < LARGEST
 
     def _end(self, fine: int, not_fine: int) -> int:
-        """The last step whose numbers are finite, between one that is and one that is not."""
+        """The last finite step, by bisection between a finite one and one that is not."""
         while not_fine - fine > 1:
             middle = (fine + not_fine) // 2
             fine, not_fine = (middle, not_fine) if self._fine(middle) else (fine, middle)
@@ -293,7 +293,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class _Held:
-    """A run's objective with nothing to learn for its frozen weights."""
+    """A run's objective with zero gradient for its frozen weights."""
 
     stepwise: Iteration
     has_hessian: bool = True
@@ -304,7 +304,7 @@ class _Held:
 
 
 class _Rounds:
-    """Newton's steps of a loss that is learnt in rounds, as they came."""
+    """The cached Newton steps of a loss that is fitted in rounds."""
 
     def __init__(self, stepwise: Iteration) -> None:
         self._coming = stepwise.taken()
@@ -321,26 +321,26 @@ class _Rounds:
 
 
 def alphas_at(stepwise: Iteration, weights: Weights) -> AlphaRange | None:
-    """What alpha settles at these weights, for those of them that are free to move."""
+    """The range of alpha that converges at these weights, over the free ones."""
     if not stepwise.task.objective.has_hessian:
         return None
     with np.errstate(all="ignore"):
         hessian = stepwise.task.objective(weights, hessian=True).average().hessian
     if hessian is None or not np.isfinite(hessian).all():
         return None
-    # Where outputs are coupled there is one block for all of them, output after output.
+    # Coupled outputs share one block, output by output.
     outputs = hessian.shape[0] * hessian.shape[1] // _size(weights)
     free = np.tile(_free(stepwise.task.frozen, _size(weights)), outputs // hessian.shape[0])
     return alpha_range_of(hessian[:, free][:, :, free]) if free.any() else None
 
 
 def _size(weights: Weights) -> int:
-    """The weights of one output, the intercept among them."""
+    """The number of weights of one output, with the intercept."""
     return len(weights["weight"]) + ("intercept" in weights)
 
 
 def _free(frozen: Mapping[str, Mask] | None, size: int) -> Mask:
-    """Which weights may move, in the order curvature has them: (q,)."""
+    """A mask of the free weights, in the order of the Hessian: (q,)."""
     if frozen is None:
         return np.ones(size, dtype=bool)
     held: Mask = np.concatenate([np.atleast_2d(frozen[name])[:, 0] for name in frozen])
