@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from deltarule.fit.stepping import beginning, task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.engines import local
 from deltarule.engines.local import Batch, ByFold, PassObjective, RowPass, RowsInMemory
-from deltarule.fit import Run
+from deltarule.fit import Run, problem, warm_start
 from deltarule.fit.cross_validate import steady
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.settings import Settings
@@ -34,7 +33,7 @@ SMOOTH = ["logistic", "poisson", "gamma", "tweedie(1.5)"]
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "HELD_CELLS", 0)
+    monkeypatch.setattr(problem, "HELD_CELLS", 0)
     monkeypatch.setattr(sample, "SAMPLE_ROWS", 4_000)
 
 
@@ -156,7 +155,7 @@ def test_a_sample_in_which_one_class_is_alone_leads_to_the_same_weights() -> Non
 
 def test_a_start_that_misleads_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     far = {"weight": np.full((5, 1), -40.0), "intercept": np.zeros(1)}
-    monkeypatch.setattr(beginning, "learnt_from_sample", lambda *_: far)
+    monkeypatch.setattr(warm_start, "learnt_from_sample", lambda *_: far)
     frame = table()
     found = dr.learn(frame, predict="y", loss="logistic")
     assert found.record.learnt[0].sampled == 0

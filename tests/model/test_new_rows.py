@@ -125,3 +125,16 @@ def test_a_target_beyond_yes_and_no_is_named_with_its_column(others: int) -> Non
     later = {"x": [1, 2, 3], "claims": [0, 2, 1], "y": [1, 2, 3]}
     with pytest.raises(TargetError, match="column 'claims', row 2: 2 is no target for logistic"):
         model.compare(later)
+
+
+def test_many_columns_out_of_range_share_a_line() -> None:
+    rng = np.random.default_rng(0)
+    table = {f"x{at}": rng.uniform(size=50).tolist() for at in range(9)}
+    model = dr.learn({**table, "y": rng.normal(size=50).tolist()}, predict="y")
+    far = {name: [2.0] * (at + 1) + [0.5] * (9 - at) for at, name in enumerate(table)}
+    with pytest.warns(PredictionWarning) as warned:
+        model.predict(far)
+    (said,) = [str(one.message) for one in warned]
+    assert (
+        "x8 in 9, x7 in 8, x6 in 7, x5 in 6, x4 in 5 of 10 rows and 4 more columns are out" in said
+    )

@@ -14,6 +14,8 @@ TAKEN = {
     "boolean": ": filled with the mean",
     "offset": ": no prediction",
 }
+# More columns of a kind than this share a line.
+LINES_SHOWN = 5
 WORDS = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
 
 
@@ -49,27 +51,39 @@ class Drift:
 
     def new_to(self, known: Mapping[str, Column | Offset], *, every_gap: bool = False) -> list[str]:
         """The notes on drift; with `every_gap` also on gaps in columns that had some."""
+        by_kind: dict[tuple[str, str, str], dict[str, int]] = {}
 
-        def told(column: str, what: str, count: int, how: str) -> str:
-            return f"{column} {what} in {count:,} of {self.rows:,} rows{how}"
-
-        notes = []
-        for column, count in self.unseen.items():
-            notes.append(told(column, "has a level never seen", count, _pooled(known[column])))
-        for column, count in self.outside.items():
-            notes.append(told(column, "is out of the range learnt from", count, ""))
-        for column, count in self.missing.items():
-            one = known[column]
-            if not every_gap and _had_gaps(one):
-                continue
-            exposure = one.exposure if isinstance(one, Offset) else None
-            what = "is missing" if exposure is None else "is missing, 0 or below 0"
-            how = _taken(one) if isinstance(one, Category) else TAKEN[one.kind]
-            notes.append(told(exposure or column, what, count, how))
-        for column, count in self.infinite.items():
+        def count_in(column: str, one: str, many: str, how: str, count: int) -> None:
             if count:
-                notes.append(told(column, "is beyond all numbers", count, ""))
-        return notes
+                by_kind.setdefault((one, many, how), {})[column] = count
+
+        for column, count in self.unseen.items():
+            what, how = "has a level never seen", _pooled(known[column])
+            count_in(column, what, "have levels never seen", how, count)
+        for column, count in self.outside.items():
+            one = "is out of the range learnt from"
+            count_in(column, one, "are out of the range learnt from", "", count)
+        for column, count in self.missing.items():
+            met = known[column]
+            if not every_gap and _had_gaps(met):
+                continue
+            exposure = met.exposure if isinstance(met, Offset) else None
+            what = "missing" if exposure is None else "missing, 0 or below 0"
+            how = _taken(met) if isinstance(met, Category) else TAKEN[met.kind]
+            count_in(exposure or column, f"is {what}", f"are {what}", how, count)
+        for column, count in self.infinite.items():
+            count_in(column, "is beyond all numbers", "are beyond all numbers", "", count)
+        return [note for kind, counts in by_kind.items() for note in self._lines(*kind, counts)]
+
+    def _lines(self, one: str, many: str, how: str, counts: Mapping[str, int]) -> list[str]:
+        """A line for each column, or where there are many one for all, those of most rows first."""
+        if len(counts) <= LINES_SHOWN:
+            return [f"{c} {one} in {n:,} of {self.rows:,} rows{how}" for c, n in counts.items()]
+        most = sorted(counts.items(), key=lambda pair: -pair[1])[:LINES_SHOWN]
+        named = ", ".join(f"{column} in {count:,}" for column, count in most)
+        rest = len(counts) - LINES_SHOWN
+        more = f"{rest} more {'column' if rest == 1 else 'columns'}"
+        return [f"{named} of {self.rows:,} rows and {more} {many}{how}"]
 
 
 def _pooled(column: Column | Offset) -> str:
