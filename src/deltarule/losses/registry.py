@@ -111,7 +111,7 @@ KINKED: Mapping[str, Loss] = {loss.name: loss for loss in (Quantile(0.5), Quanti
 COUPLED: Mapping[str, Loss] = {loss.name: loss for loss in (Softmax(),)}
 """The losses of targets with several coupled outputs."""
 
-# A number as people write it: no sign, no underscores, no digits of other scripts.
+# A plain decimal number: no sign, no underscores, no digits of other scripts.
 SPELLED = re.compile(r"([a-z]+)(?:\( *([0-9]{0,20}\.?[0-9]{1,20}(?:e-?[0-9]{1,3})?) *\))?")
 
 

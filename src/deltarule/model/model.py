@@ -102,7 +102,7 @@ class Model:
 
     @property
     def _names(self) -> list[str]:
-        """What the weights of an output are called, the intercept first if there is one."""
+        """The names of an output's weights, the intercept first if there is one."""
         inputs = weight_names(self._record.contract.inputs)
         return ["(intercept)", *inputs] if self._record.intercept else inputs
 
@@ -380,7 +380,7 @@ class Model:
 
 
 def _unlike(names: Sequence[str]) -> list[str]:
-    """The same names, all different: columns may be called as others' levels are, or as we say."""
+    """The names made unique: a column may have the name of a level or of the intercept."""
     found: dict[str, None] = {}
     for name in names:
         made, number = name, 2

@@ -203,7 +203,7 @@ def _nothing_left(number: int) -> str:
 
 
 def _floor(compared: Comparison, weights: Weights, objective: Objective, rounding: float) -> float:
-    """What rounding may leave of weight_delta; 0 where the first one is clearly more than that."""
+    """The rounding error of the gradient; 0 where the initial gradient is clearly larger."""
     if not rounding or largest(compared.weight_delta) > SUSPECT:
         return 0.0
     hessian = compared.hessian

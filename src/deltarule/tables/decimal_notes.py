@@ -22,7 +22,7 @@ WORDS = {".": "point", ",": "comma"}
 
 
 def decimal_notes(formats: Formats, texts: Mapping[str, pl.Series], mark: str | None) -> list[str]:
-    """What people should know of these columns' decimal marks; the table's is `mark`."""
+    """Notes on the decimal marks of these columns; the table's is `mark`."""
     doubtful: dict[str, dict[str, str]] = {sign: {} for sign in MARKS}
     for name, one in formats.items():
         if not isinstance(one, NumberFormat) or one.decimal != ",":

@@ -20,7 +20,7 @@ Takes = Literal["numbers", "classes", "either"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be learnt from a table."""
+    """What to learn from a table: targets, inputs and options of reading."""
 
     predict: Sequence[str]
     using: Sequence[str] | None = None

@@ -40,7 +40,7 @@ class NumberFormat(Part):
 
     @property
     def noun(self) -> str:
-        """What each cell is."""
+        """The noun for a cell, in notes."""
         return "number"
 
     def expression(self, name: str) -> str:
@@ -57,12 +57,12 @@ class DateFormat(Part):
 
     @property
     def noun(self) -> str:
-        """What each cell is."""
+        """The noun for a cell, in notes."""
         first = "" if self.order in (None, "ymd") else f", {FIRST[self.order]}"
         return f"date{first}"
 
     def read(self, text: pl.Series) -> pl.Series:
-        """What each cell says, null where it says no date."""
+        """The cells parsed as dates, null where they are none."""
         return dates(text, self.order, timed=self.kind == "datetime")
 
 
@@ -73,11 +73,11 @@ class TimeFormat(Part):
 
     @property
     def noun(self) -> str:
-        """What each cell is."""
+        """The noun for a cell, in notes."""
         return "time of day"
 
     def read(self, text: pl.Series) -> pl.Series:
-        """What each cell says, null where it says no time."""
+        """The cells parsed as times, null where they are none."""
         return times(text)
 
 
@@ -88,11 +88,11 @@ class BooleanFormat(Part):
 
     @property
     def noun(self) -> str:
-        """What each cell is."""
+        """The noun for a cell, in notes."""
         return "yes or no"
 
     def read(self, text: pl.Series) -> pl.Series:
-        """What each cell says, null where it says neither."""
+        """The cells parsed as booleans, null where they are none."""
         return meant(text)
 
 
@@ -103,11 +103,11 @@ class FlagFormat(Part):
 
     @property
     def noun(self) -> str:
-        """What each cell is."""
+        """The noun for a cell, in notes."""
         return "number"
 
     def read(self, text: pl.Series) -> pl.Series:
-        """What each cell says, null where it says none of it."""
+        """The cells parsed as booleans, null where they are none."""
         numbers = text.cast(pl.Float64, strict=False)
         finite = numbers.set(numbers.is_finite().not_(), None)
         return finite.fill_null(meant(text).cast(pl.Float64))
