@@ -17,8 +17,9 @@ from deltarule.errors import LearningError
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
 from deltarule.fit.iterate import Iteration
+from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
-from deltarule.fit.settings import Settings, taking_settings
+from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup, rows_kept, target_groups
 from deltarule.fit.test_table import check_other, evaluated_on
 from deltarule.fit.validate import check_folds, check_members, check_powers, check_targets

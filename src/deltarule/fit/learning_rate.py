@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit import Run
 from deltarule.fit.iterate import Iteration
-from deltarule.fit.settings import Settings, taking_settings
+from deltarule.fit.keyword_settings import taking_settings
+from deltarule.fit.settings import Settings
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Mask, Weights, stack

@@ -18,10 +18,11 @@ from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.cv_result import CVResult
 from deltarule.fit.iterate import Iteration
+from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.penalized_least_squares import best, cv_at, lassos_of
 from deltarule.fit.penalties import Choice, Penalties
 from deltarule.fit.penalty_search import PenaltySearch
-from deltarule.fit.settings import Settings, Strength, taking_settings
+from deltarule.fit.settings import Settings, Strength
 from deltarule.moments.moments import total
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array, Weights

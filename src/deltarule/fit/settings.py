@@ -1,20 +1,13 @@
 """Settings of learning: all of them in one place, each with its text, validated once."""
 
-import ast
-import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, update_wrapper
-from itertools import pairwise
 from numbers import Integral, Real
-from pathlib import Path
-from textwrap import fill
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Literal
 
 from deltarule.errors import LearningError
-from deltarule.fit.finite import finite_results
-from deltarule.fit.other_names import check_names, misnamed
+from deltarule.fit.other_names import check_names
 from deltarule.losses.links import straight
 from deltarule.losses.registry import loss_named
 from deltarule.solvers.learners import LEARNERS
@@ -37,9 +30,6 @@ WITH_ALPHA = [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
 
 TAKES: Mapping[str, Takes] = {"auto": "either", "logistic": "either", "softmax": "classes"}
 """What a target's values may be, by its loss; numbers for the others."""
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,63 +387,6 @@ class Settings:
 
 
 # Sentinel for a missing table argument: None is a given one, and refused as no table.
-NOTHING = object()
-
-
-def taking_settings(
-    settings: Callable[Given, Settings],
-) -> Callable[[Callable[[Any, Settings], Result]], Callable[Concatenate[Any, Given], Result]]:
-    """Decorator: turns a function of a table and Settings into one of a table and keywords.
-
-    So the settings and their defaults are listed once, whatever takes them.
-    """
-    every = inspect.signature(settings)
-
-    def named(work: Callable[[Any, Settings], Result]) -> Callable[Concatenate[Any, Given], Result]:
-        def of(table: Any = NOTHING, /, *more: Given.args, **given: Given.kwargs) -> Result:
-            if table is NOTHING:
-                raise LearningError("give the table first, then settings by name")
-            try:
-                every.bind(*more, **given)
-            except TypeError:
-                raise misnamed(more, given, every.parameters) from None
-            with finite_results("the table"):
-                return work(table, settings(*more, **given))
-
-        update_wrapper(of, work)
-        of.__doc__ = f"{inspect.cleandoc(work.__doc__ or '')}\n\nSettings:\n{settings_told()}"
-        own = inspect.signature(work)
-        first = inspect.Parameter("table", inspect.Parameter.POSITIONAL_ONLY, annotation=Any)
-        parameters = [first, *every.parameters.values()]
-        of.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
-        return of
-
-    return named
-
-
-@cache
-def setting_texts() -> dict[str, str]:
-    """Each setting's text: the string that stands below it in `Settings`."""
-    # The whole file: inspect.getsource of the class alone takes twice as long.
-    module = ast.parse(Path(__file__).read_text(encoding="utf-8"))
-    (body,) = (one.body for one in module.body if isinstance(one, ast.ClassDef))
-    texts = {}
-    for setting, below in pairwise(body):
-        match setting, below:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                texts[name] = " ".join(text.split())
-    return texts
-
-
-def settings_told() -> str:
-    """Every setting with its text, as help lists them."""
-    return "\n".join(
-        fill(f"{name}: {text}", 96, initial_indent="  ", subsequent_indent="      ")
-        for name, text in setting_texts().items()
-    )
 
 
 def names_in(names: Names) -> list[str]:
