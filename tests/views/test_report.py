@@ -187,7 +187,7 @@ def test_a_page_has_a_title_headings_in_order_and_a_text_for_each_figure(
 def test_a_page_says_what_the_model_and_the_comparison_say(made: tuple[dr.Model, str]) -> None:
     model, html = made
     text = Page(html).text
-    # A model's paragraphs are folded, a comparison's lines are not; its tables of classes are apart.
+    # A model's paragraphs are folded, a comparison's lines are not; tables of classes are apart.
     told = [paragraph.split("\n", 1)[-1] for paragraph in str(model).split("\n\n")]
     told += [line for line in str(model.compare(ROWS)).split("\n")[1:] if line[:2] != "  "]
     for words in (part for line in told for part in line.split("; ")):
