@@ -64,7 +64,7 @@ def test_another_tools_name_of_an_option_gets_ours(
 def test_an_option_of_our_own_is_never_taken_for_another(run: Callable[..., Any]) -> None:
     own = {name for one in COMMANDS.values() for p in one.params for name in p.opts}
     assert not own & set(OTHER_NAMES)
-    assert set(OTHER_NAMES.values()) <= own | {"--without", "--where"}
+    assert set(OTHER_NAMES.values()) <= own
 
 
 @pytest.mark.parametrize(
