@@ -305,3 +305,21 @@ def test_the_number_of_a_row_without_an_order_is_said_to_mean_little(
         ran = CliRunner().invoke(app, command)
         assert ran.exit_code == 0, ran.output
         assert ("no fixed order" in ran.stderr) == told
+
+
+@pytest.mark.parametrize("odd", ["TBD", "3 kg", "12k", "#N/A!"])
+def test_an_odd_cell_leaves_the_types_of_the_other_columns_as_they_are(
+    tmp_path: Path, run: Callable[..., Any], odd: str
+) -> None:
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 60)).round(3)
+    table = pl.DataFrame({"x": x, "z": z, "y": 2 * x - z})
+    dr.learn(table, predict="y").save(tmp_path / "m.json")
+    cells = table.with_columns(z=pl.Series([*map(str, z[:59]), odd]))
+    cells.write_csv(tmp_path / "t.csv")
+    ran = run("predict", tmp_path / "m.json", tmp_path / "t.csv", "--out", tmp_path / "p.parquet")
+    assert (ran.code, ran.out) == (0, "")
+    written = pl.read_parquet(tmp_path / "p.parquet")
+    assert (written["x"].dtype, written["y"].dtype) == (pl.Float64, pl.Float64)
+    assert written["x"].equals(table["x"])
+    assert written["z"].to_list() == cells["z"].to_list()

@@ -39,7 +39,7 @@ INFLATED, TOLD_SHOWN, MOST_INPUTS = 100.0, 2, 500
 # One row with more than this share of a number's variance is reported.
 ONE_ROW = 0.5
 # Overdispersion: deviance so many times its degrees of freedom.
-STRAYS = 2.0
+OVERDISPERSED = 2.0
 
 
 def data_checks(
@@ -59,10 +59,10 @@ def data_checks(
     found += [*_told(read, whole), *_one_row(read.schema, whole)]
     freedom = whole.rows - len(read.schema.inputs) - 1
     for target, one, loss in zip(read.schema.targets, fit, losses, strict=True):
-        strays = 0.0 if one.deviance is None or freedom <= 0 else one.deviance / freedom
-        if loss == "poisson" and errors == "classical" and strays > STRAYS:
+        dispersion = 0.0 if one.deviance is None or freedom <= 0 else one.deviance / freedom
+        if loss == "poisson" and errors == "classical" and dispersion > OVERDISPERSED:
             found.append(
-                f"{target.name} varies {strays:.2g} times as much as poisson loss expects "
+                f"{target.name} varies {dispersion:.2g} times as much as poisson loss expects "
                 "(overdispersion), so the standard errors are too small: --errors robust gives "
                 "ones that hold"
             )
@@ -115,8 +115,8 @@ def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone
                 if loss == "logistic" and schema.row_weight is not None:
                     # Trials vary within their shares, too: as Bernoulli outcomes.
                     mean = float(whole.mean[p + at] * whole.scale[p + at])
-                    strays = mean * (1 - mean) * whole.rows / whole.scale[p + at] ** 2
-                    error, variation = error + strays - variation, strays
+                    dispersion = mean * (1 - mean) * whole.rows / whole.scale[p + at] ** 2
+                    error, variation = error + dispersion - variation, dispersion
                 left = n - 1 - (span.stop - span.start)
                 if not variation > 0 or left < 1:
                     continue

@@ -110,7 +110,7 @@ class _Sums:
     null: float = 0.0
     least: float = 0.0
     constant: float = 0.0
-    stray: float = 0.0
+    pearson: float = 0.0
     bent: float = 0.0
 
     @classmethod
@@ -136,7 +136,7 @@ class _Sums:
         # Pearson's chi2: (target - prediction) ** 2 over the variance function.
         return replace(
             sums,
-            stray=float(each @ (found.delta**2 / expected)[:, 0]),
+            pearson=float(each @ (found.delta**2 / expected)[:, 0]),
             bent=float(each @ (found.hessian / expected)[:, 0]),
         )
 
@@ -151,7 +151,7 @@ class _Sums:
             return 1.0
         if loss.dispersion == "unknown" or self.rows <= parameters:
             return np.nan
-        found = self.stray / (self.rows - parameters)
+        found = self.pearson / (self.rows - parameters)
         if loss.dispersion == "estimated":
             return found
         bent = np.float64(self.bent / self.rows)

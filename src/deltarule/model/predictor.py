@@ -34,6 +34,9 @@ from deltarule.tables.text_formats import Format, NumberFormat
 Kinds = Mapping[str, type[pl.DataType]]
 T = TypeVar("T")
 
+# The first rows are parsed anew for each column that is no number; beyond this, all as text.
+MOST_PARSES = 16
+
 
 @dataclass(frozen=True)
 class PredictedRows:
@@ -298,18 +301,32 @@ def readied(
     Errors:  ColumnError for a needed column that is not there
     """
     if not source.typed:
-        # Parsed as numbers where they can be; else read as text, to say what is wrong where.
-        source.expect(expected)
-        try:
-            source.look()
-        except UnparsedError:
-            source.expect(dict.fromkeys(expected, pl.String))
+        _expect(source, expected)
     look = source.look()
     if not look.columns:
         return []
     check_there(look.columns, needed, name=source.name)
     names = dict.fromkeys([*needed, *(name for name in wanted if name in look.columns)])
     return [column(name) for name in names]
+
+
+def _expect(source: Source, expected: Kinds) -> None:
+    """Have columns parsed as numbers where they can be, the others as text that is told by place.
+
+    Only a column whose first rows are no numbers becomes text: the others keep their types.
+    """
+    kinds = dict(expected)
+    for _ in range(MOST_PARSES):
+        source.expect(kinds)
+        try:
+            source.look()
+        except UnparsedError as error:
+            if kinds.get(error.column or "", pl.String) == pl.String:
+                break
+            kinds[str(error.column)] = pl.String
+        else:
+            return
+    source.expect(dict.fromkeys(expected, pl.String))
 
 
 def batches(
