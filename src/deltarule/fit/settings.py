@@ -80,9 +80,9 @@ class Settings:
     """A column of how much each row was exposed to, for losses that learn a log: short for the
     offset "log(exposure)"."""
     errors: str = "classical"
-    """Standard errors: classical; robust or one of HC0 to HC3 where residuals vary in size; cluster,
-    CR0 or CR1 where those of a `cluster` are correlated: by one more pass over the rows. Where
-    other than classical ones are asked for, no ridge is tried."""
+    """Standard errors: classical; robust or one of HC0 to HC3 where residuals vary in size;
+    cluster, CR0 or CR1 where those of a `cluster` are correlated: by one more pass over the rows.
+    Where other than classical ones are asked for, no ridge is tried."""
     cluster: str | None = None
     """A column, or an SQL expression, whose values say which rows belong together, for standard
     errors: then errors is cluster, which is CR1. None for `group`."""
