@@ -22,6 +22,7 @@ from deltarule.cli.learn import learn
 from deltarule.cli.path import path
 from deltarule.cli.predict import predict
 from deltarule.cli.report import report
+from deltarule.cli.serve import serve
 from deltarule.cli.show import show
 from deltarule.cli.trace import ON_SCREEN
 from deltarule.cli.watch import watch
@@ -44,6 +45,7 @@ COMMANDS = (
     predict,
     explain,
     report,
+    serve,
     columns,
     alpha,
     path,

@@ -71,6 +71,11 @@ class Predictions:
         """Notes on drift only, for which predictions may be far off."""
         return self._met.new_to(self.scorer.contract.known)
 
+    @property
+    def drift(self) -> Drift:
+        """The number of rows with drift, by column and kind, so far."""
+        return self._met
+
     def alone(self) -> Iterator[pl.DataFrame]:
         """The predictions without the table's own columns; at least one frame."""
         needed = self._begin()
