@@ -155,8 +155,7 @@ class Guard:
 
 
 async def _discard(receive: Receive) -> None:
-    """Let the rest of a body come, for a moment: a connection that is closed upon it is reset, and
-    the answer with it."""
+    """Let the rest of a body come, for a moment: closing upon it would reset the connection."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LINGER):
             while (await receive()).get("more_body", False):

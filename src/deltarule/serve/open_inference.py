@@ -59,6 +59,8 @@ def records_of(content: Any, served: ServedModel) -> tuple[list[Any], list[str]]
     inputs = content.get("inputs") if isinstance(content, dict) else None
     if not isinstance(inputs, list) or not inputs:
         raise ProblemError(400, "format", "inputs takes a list of tensors", field="inputs")
+    if not isinstance(content.get("id", ""), str):
+        raise ProblemError(400, "format", "id takes text", field="id")
     columns: dict[str, list[Any]] = {}
     for tensor in inputs:
         name, cells = _tensor(tensor, served.fields)
@@ -80,7 +82,7 @@ def answer(
     """The inference response."""
     kinds = output_types(served)
     made: dict[str, Any] = {"model_name": served.name, "model_version": served.version}
-    if isinstance(content.get("id"), str):
+    if "id" in content:
         made["id"] = content["id"]
     made["outputs"] = [
         {
@@ -137,8 +139,8 @@ def _flat(data: list[Any], name: str) -> list[Any]:
 
 def _outputs(content: Mapping[str, Any], known: Mapping[str, str]) -> list[str]:
     """The outputs that a request wants, all where it names none. Errors: ProblemError."""
-    asked = content.get("outputs")
-    if asked is None or asked == []:
+    asked = content.get("outputs", [])
+    if asked == []:
         return list(known)
     if not isinstance(asked, list):
         raise ProblemError(400, "format", "outputs takes a list", field="outputs")

@@ -232,7 +232,8 @@ def _infer_request(served: ServedModel) -> dict[str, Any]:
     tensor = _object(TENSOR | {"data": {"type": "array"}})
     names = list(open_inference.output_types(served))
     output = _object({"name": {"type": "string", "enum": names}})
-    return _object({"id": TEXT, "inputs": _list(tensor), "outputs": _list(output)}, ["inputs"])
+    inputs = _list(tensor) | {"minItems": 1}
+    return _object({"id": TEXT, "inputs": inputs, "outputs": _list(output)}, ["inputs"])
 
 
 def _infer_example(served: ServedModel) -> dict[str, Any]:

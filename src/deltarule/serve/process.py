@@ -123,6 +123,8 @@ def _supervise(settings: Settings, port: int, listening: socket.socket) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
+        # While anybody holds it open, connections are made that nobody accepts.
+        listening.close()
         for worker in workers:
             if worker.pid is not None and worker.is_alive():
                 os.kill(worker.pid, signal.SIGTERM)
