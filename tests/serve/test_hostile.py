@@ -4,7 +4,6 @@ import io
 import json
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -208,10 +207,12 @@ def test_hostile_bodies_are_refused_within_a_second_in_flat_memory(server):
             post(client, PREDICT, ARROW, arrow(budget=[size]))
         before = process.memory_info().rss
         for name, path, kind, body in bodies():
+            worked = seconds(process)
             answer = post(client, path, kind, body)
+            worked = seconds(process) - worked
             assert 400 <= answer.status_code < 500, (name, answer.text)
             assert answer.headers["content-type"] == "application/problem+json", name
-            assert answer.elapsed.total_seconds() < SECOND, (name, answer.elapsed)
+            assert worked < SECOND, (name, worked)
             assert len(answer.content) < 2_000, name
             assert "Traceback" not in answer.text, name
             assert "/" not in answer.json()["detail"].replace("</script>", ""), answer.text
@@ -223,6 +224,12 @@ def test_hostile_bodies_are_refused_within_a_second_in_flat_memory(server):
     assert server.said == ""
 
 
+def seconds(process: psutil.Process) -> float:
+    """The processor time that the server has taken: what others do on the machine is not in it."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def post(client: httpx.Client, path: str, kind: str, body: bytes) -> httpx.Response:
     return client.post(path, content=body, headers={"content-type": kind})
 
@@ -230,14 +237,13 @@ def post(client: httpx.Client, path: str, kind: str, body: bytes) -> httpx.Respo
 @pytest.mark.parametrize("chunked", [False, True])
 def test_100_mb_are_refused_without_being_held(server, chunked: bool):
     process = psutil.Process(server.process.pid)
-    before = process.memory_info().rss
+    before, worked = process.memory_info().rss, seconds(process)
     part = b"[" + b" " * (1 << 20)
-    began = time.monotonic()
     with server.client() as client:
         content = iter([part] * 100) if chunked else part * 100
         answer = client.post(PREDICT, content=content, headers={"content-type": JSON})
     assert answer.status_code == 413
-    assert time.monotonic() - began < 2 * SECOND  # the client's own work among it
+    assert seconds(process) - worked < SECOND
     assert process.memory_info().rss - before < MEMORY
 
 

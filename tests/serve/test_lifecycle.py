@@ -91,7 +91,6 @@ def test_reloads_under_load_fail_no_request(serve, lines: list[Path], tmp_path: 
             replace(path, contents[number % 2])
             server.wait_for_reload(number)
     assert set(seen) == {(200, 2.0), (200, 5.0)}
-    assert sum(seen.values()) > 2 * RELOADS
     assert server.said.count("line: reloaded") == RELOADS
 
 

@@ -33,8 +33,15 @@ class Scored:
 
 
 def score_rows(served: ServedModel, rows: Rows) -> Scored:
-    """The predictions of rows that were validated."""
-    known = [{name: row[name] for name in served.fields} for row in rows]
+    """The predictions of rows that were validated, few of them by the compiled scorer."""
+    known, width = rows, len(served.fields)
+    if any(len(row) > width for row in rows):
+        known = [{name: row[name] for name in served.fields} for row in rows]
+    few = served.few.score(known, flags=True)
+    if few is not None:
+        drift = few.drift or Drift()
+        notes = drift.notes(served.contract.known) if few.drift else []
+        return Scored(few.rows, drift, [*notes, *_ignored(served, rows)])
     frame, made = score_source(served, open_table(known)[0], Columns(flags=True))
     _refuse_odd(made.source)
     return Scored(frame.to_dicts(), made.drift, [*made.notes, *_ignored(served, rows)])
@@ -125,7 +132,9 @@ def suggestions(served: ServedModel, rows: Rows) -> list[str]:
 
 def _ignored(served: ServedModel, rows: Rows) -> list[str]:
     """A note on columns that the model does not know."""
-    extra = dict.fromkeys(name for row in rows for name in row.keys() - served.used)
+    width = len(served.fields)
+    wide = (row for row in rows if len(row) > width)
+    extra = dict.fromkeys(name for row in wide for name in row.keys() - served.used)
     if not extra:
         return []
     drift = Drift()

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import SchemaValidator
 
 from deltarule.errors import LearningError, TableError
+from deltarule.model.few_rows import FewRows
 from deltarule.model.model import Model
 from deltarule.model.predictor import Predictor
 from deltarule.model.record import load
@@ -40,6 +41,11 @@ class ServedModel:
     def predictor(self) -> Predictor:
         """What scores rows."""
         return Predictor(self.model.record)
+
+    @cached_property
+    def few(self) -> FewRows:
+        """What scores few rows: the compiled model."""
+        return FewRows(self.predictor)
 
     @cached_property
     def used(self) -> frozenset[str]:
@@ -121,5 +127,6 @@ def open_served(name: str, path: Path, limits: Limits) -> ServedModel:
     )
     # Its own example may be beyond an expression's domain, which is no fault of the file.
     with suppress(TableError, LearningError):
-        served.model.predict_noticing([served.example], flags=True)
+        if served.few.score([served.example]) is None:
+            served.model.predict_noticing([served.example])
     return served
