@@ -21,9 +21,10 @@ from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_standard_error import relative, surely_lower
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import ANY_ORDER, SplitScheme
+from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
-from deltarule.rule.predict import Array, Weights, stack, unstack
+from deltarule.rule.predict import Array, Weights
 
 EPS = float(np.finfo(np.float64).eps)
 
