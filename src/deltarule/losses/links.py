@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 
-from deltarule.losses.loss import Link, Loss
+from deltarule.losses.loss import Link, LinkName, Loss
 from deltarule.rule.predict import Array, Mask
 
 # Predictions nearest to the bounds of a link's domain whose scores are finite.
@@ -27,7 +27,7 @@ ROUNDING = 1e-12
 class Identity:
     """The identity link: the score is the prediction."""
 
-    name: ClassVar[str] = "identity"
+    name: ClassVar[LinkName] = "identity"
     additive: ClassVar[bool] = True
     multiplicative: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
@@ -44,7 +44,7 @@ class Identity:
 class Log:
     """The log link: predictions are positive, effects multiply."""
 
-    name: ClassVar[str] = "log"
+    name: ClassVar[LinkName] = "log"
     additive: ClassVar[bool] = False
     multiplicative: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, np.inf)
@@ -61,7 +61,7 @@ class Log:
 class Logit:
     """The logit link: predictions are between 0 and 1, scores their log odds."""
 
-    name: ClassVar[str] = "logit"
+    name: ClassVar[LinkName] = "logit"
     additive: ClassVar[bool] = False
     multiplicative: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -81,7 +81,7 @@ class SoftmaxLink:
     A constant added to all scores of a row changes no prediction; those that sum to 0 are given.
     """
 
-    name: ClassVar[str] = "softmax"
+    name: ClassVar[LinkName] = "softmax"
     additive: ClassVar[bool] = False
     multiplicative: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)

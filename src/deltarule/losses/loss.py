@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from deltarule.rule import compare
 from deltarule.rule.predict import Array, Mask
 
+LinkName = Literal["identity", "log", "logit", "softmax"]
 Kind = Literal["amount", "count", "yes_no", "classes"]
 """What a target is: an amount, a count, a share of yes, or one class of several (coupled)."""
 
@@ -21,7 +22,7 @@ class Link(compare.Link, Protocol):
     """A link, and what it makes of an offset of the score."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> LinkName: ...
     @property
     def additive(self) -> bool:
         """Whether an offset of the score shifts the prediction by as much (identity)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.errors import LearningError
 from deltarule.losses.glm import Logistic, Poisson, Squared
-from deltarule.losses.loss import Kind, Link, Loss
+from deltarule.losses.loss import Kind, Link, LinkName, Loss
 from deltarule.losses.positive import Gamma, Tweedie
 from deltarule.losses.robust import Huber, Quantile
 from deltarule.losses.softmax import Softmax
@@ -25,8 +25,8 @@ class SeveralLinks:
     spans: Sequence[slice]
 
     @property
-    def name(self) -> str:
-        return ", ".join(link.name for link in self.links)
+    def name(self) -> LinkName:
+        return self.links[0].name
 
     @property
     def additive(self) -> bool:
