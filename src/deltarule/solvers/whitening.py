@@ -19,6 +19,7 @@ import numpy as np
 from scipy import linalg
 
 from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.one_hot import dense
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.least_squares import EPS, solve, with_intercept
 
@@ -43,7 +44,7 @@ class Whitening:
         spread = problem.spread
         scale = np.where(spread > 0, spread, 1.0)
         unit = scale / problem.scale
-        values, vectors = linalg.eigh(problem.gram / np.outer(unit, unit) / problem.rows)
+        values, vectors = linalg.eigh(dense(problem.gram) / np.outer(unit, unit) / problem.rows)
         floor = np.maximum(values, len(values) * 4 * EPS * max(float(values[-1]), EPS))
         middle = problem.mean * problem.scale
         return cls(

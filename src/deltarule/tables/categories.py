@@ -40,7 +40,7 @@ def levels(
     """The category, the indices of its levels in the moments, and the moments with pooling."""
     rows = float(sum(fold.rows for fold in folds))
     names = [MISSING, *made.levels[column].names]
-    size = sums.tables[at].shape[1]
+    size = sums.levels[at]
     counts = sum((fold.rows * fold.mean[start : start + size] for fold in folds), np.zeros(size))
     counts = np.round(counts, 9)
     if MISSING in names[1:]:
