@@ -211,7 +211,9 @@ class LeastSquaresFit:
         """Whether a second read would give digits that the first could not."""
         nearly = bool((self.squared_error < NEARLY_PERFECT * self.squares).any())
         few = len(self.unit) <= MOST_AGAIN
-        return self.asked.frozen is None and few and (not self.sure or (nearly and self.freedom > 0))
+        return (
+            self.asked.frozen is None and few and (not self.sure or (nearly and self.freedom > 0))
+        )
 
     @property
     def certain(self) -> StandardErrors:

@@ -159,7 +159,7 @@ class Sums:
         from scipy.sparse import csr_array  # it takes 50 ms to load, and few need it
 
         one, other, counts = self.pairs[key].pairs(fold)
-        return csr_array((counts, (one, other)), shape=tuple(self.levels[at] for at in key))
+        return csr_array((counts, (one, other)), shape=(self.levels[key[0]], self.levels[key[1]]))
 
 
 def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:

@@ -9,6 +9,7 @@ Shapes: n rows, s columns, u keys.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class GroupedSums:
     def of(
         cls,
         levels: Keys,
-        fold: Keys,
+        fold: NDArray[Any],
         columns: Sequence[Array | None],
         *,
         folds: int,

@@ -223,7 +223,7 @@ class LeastSquares:
             mean=moments.mean[x],
             target_mean=moments.mean[t],
             gram=_taken(cross, x),
-            with_targets=cross[np.ix_(x, t)],
+            with_targets=cross[x[:, None], t],
             targets=cross[t, t],
             scale=moments.scale[x],
             target_scale=moments.scale[t],

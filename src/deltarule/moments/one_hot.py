@@ -182,8 +182,8 @@ class OneHotCross:
         pairs = {key: 0 * pair for key, pair in self.pairs.items()}
         return replace(self, rows=0.0, dense=0 * self.dense, levels=levels, pairs=pairs)
 
-    def take(self, columns: Sequence[int] | Places) -> "OneHotCross":
-        """Of some columns, in this order."""
+    def take(self, columns: Sequence[int] | Places) -> "Cross":
+        """Of some columns, in this order; an array where none of them is a level."""
         place = np.full(len(self), -1, dtype=np.intp)
         place[columns] = np.arange(len(columns))
         dense = np.flatnonzero(place[self.dense_at] >= 0)
@@ -193,8 +193,7 @@ class OneHotCross:
             Levels(
                 place[one.at[own]],
                 one.counts[own],
-                one.sums if len(dense) == one.sums.shape[1] and len(own) == len(one.at)
-                else one.sums[np.ix_(own, dense)],
+                one.sums[np.ix_(own, dense)],
             )
             for one, own in zip(self.levels, kept, strict=True)
             if len(own)
@@ -204,13 +203,14 @@ class OneHotCross:
             for (i, j), pair in self.pairs.items()
             if i in there and j in there
         }
-        return replace(
+        whole = replace(
             self,
             dense_at=place[self.dense_at[dense]],
             dense=self.dense[np.ix_(dense, dense)],
             levels=levels,
             pairs=pairs,
         )
+        return whole if levels else whole.array()
 
     def pool(self, into: int, columns: Places) -> "OneHotCross":
         """With levels of one category added to its level `into` and then set to zero."""
@@ -228,7 +228,7 @@ class OneHotCross:
         pairs = dict(self.pairs)
         for (i, j), pair in self.pairs.items():
             if at in (i, j):
-                pairs[i, j] = _grouped(pair, goes) if i == at else _grouped(pair.T, goes).T.tocsr()
+                pairs[i, j] = _grouped(pair, goes, columns=j == at)
         return replace(self, levels=tuple(levels), pairs=pairs)
 
     def refill(self, column: int, indicator: int, by: float) -> "OneHotCross":
@@ -245,13 +245,13 @@ class OneHotCross:
         return replace(self, dense=dense, levels=tuple(levels))
 
 
-def _grouped(pair: "csr_array", goes: Places) -> "csr_array":
-    """The rows of a table summed by where each goes."""
+def _grouped(pair: "csr_array", goes: Places, *, columns: bool) -> "csr_array":
+    """The rows or columns of a table summed by where each goes."""
     from scipy.sparse import csr_array
 
-    shape = len(goes), len(goes)
-    into = csr_array((np.ones(len(goes)), (goes, np.arange(len(goes)))), shape=shape)
-    return into @ pair
+    of = pair.tocoo()
+    at = (of.row, goes[of.col]) if columns else (goes[of.row], of.col)
+    return csr_array((of.data, at), shape=pair.shape)
 
 
 Cross = Array | OneHotCross

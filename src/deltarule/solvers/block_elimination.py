@@ -26,7 +26,7 @@ Source: Golub & Van Loan 2013, sections 3.2.6 and 11.5; Guimaraes & Portugal 201
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ import numpy as np
 from scipy import linalg
 
 from deltarule.moments.moments import LeastSquares
-from deltarule.moments.one_hot import OneHotCross, Places
+from deltarule.moments.one_hot import OneHotCross, Places, dense
 from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:
@@ -166,9 +166,7 @@ class Eliminated:
                 if at != first
             ]
             by = (varies / unit)[others[len(gram.dense_at) :]]
-            sparse = (
-                diags_array(weight) @ hstack(parts, format="csr") @ diags_array(by)
-            ).tocsr()
+            sparse = (diags_array(weight) @ hstack(parts, format="csr") @ diags_array(by)).tocsr()
         return cls(
             slope=slope,
             scale=scale,
@@ -320,7 +318,7 @@ class Factor:
     @property
     def nulls(self) -> int:
         """The dimension of the null space among inputs that vary, r."""
-        return self.dropped.shape[1]
+        return int(self.dropped.shape[1])
 
     def null(self) -> Array:
         """A basis of the null space, of as many directions as there is room for: (p, <= r)."""
@@ -459,11 +457,9 @@ class Iterated:
 
 def _others(gram: OneHotCross, levels: Places) -> Array:
     """The products of all but these levels, in the order of inputs, levels about zero."""
-    rest = np.setdiff1d(np.arange(len(gram)), levels)
-    some = gram.take(rest)
-    return OneHotCross(
-        some.rows, some.dense_at, some.dense, some.levels, some.pairs, centred=False
-    ).array()
+    there = np.ones(len(gram), dtype=bool)
+    there[levels] = False
+    return dense(replace(gram, centred=False).take(np.flatnonzero(there)))
 
 
 def largest_eigenvalue(product: Callable[[Array], Array], size: int) -> float:
@@ -483,10 +479,13 @@ def largest_eigenvalue(product: Callable[[Array], Array], size: int) -> float:
         for _ in range(2):
             way = way - basis[: step + 1].T @ (basis[: step + 1] @ way)
         off[step] = np.linalg.norm(way)
-        before, value = value, float(
-            linalg.eigvalsh_tridiagonal(
-                on[: step + 1], off[:step], select="i", select_range=(step, step)
-            )[0]
+        before, value = (
+            value,
+            float(
+                linalg.eigvalsh_tridiagonal(
+                    on[: step + 1], off[:step], select="i", select_range=(step, step)
+                )[0]
+            ),
         )
         if off[step] <= EPS * value or abs(value - before) <= 4 * EPS * value:
             break
@@ -517,9 +516,10 @@ def extreme_eigenvalues(problem: LeastSquares, system: Eliminated) -> tuple[floa
     if factor.nulls * size > NULL_CELLS:
         return largest, np.nan
     own = system.scale
-    null = factor.null() / own[:, None]
-    null = np.column_stack([null, np.eye(len(own))[:, system.constant]])
     centre = mean * scale
+    # Inputs that are always 0 are left out of both operators; others that do not vary are null.
+    still = [at for at in system.constant if centre[at]]
+    null = np.column_stack([factor.null(), np.arange(len(own))[:, None] == still]) / own[:, None]
     if first:
         null = np.vstack([-(centre @ null), null])
     basis, _ = np.linalg.qr(null) if null.size else (null, None)

@@ -21,7 +21,8 @@ from scipy import linalg
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import dense
 from deltarule.rule.predict import Array, Weights
-from deltarule.solvers.least_squares import EPS, solve, with_intercept
+from deltarule.solvers.block_elimination import EPS
+from deltarule.solvers.least_squares import solve, with_intercept
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Whitening:
             problem=problem,
             inner=inner,
             weights=own,
-            inverse=units @ found.inverse @ units.T,
+            inverse=units @ np.asarray(found.inverse) @ units.T,
             null=still * self.unit[:, None],
             sure=found.sure,
         )
