@@ -109,7 +109,8 @@ TEXTS = (
 DATES = (
     'year("when")', 'quarter("when")', "month(day)", "week(day)", 'day("when")', "day_of_year(day)",
     'weekday("when")', 'hour("when")', 'minute("when")', 'days("when")', "days(day)",
-    "category(month(day))", "case when day > date '2015-06-01' then 1 else 0 end", "cast(day as text)",
+    "category(month(day))", "case when day > date '2015-06-01' then 1 else 0 end",
+    "cast(day as text)",
 )  # fmt: skip
 
 
