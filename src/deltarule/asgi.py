@@ -1,5 +1,6 @@
 """HTTP that servers share: bodies under a cap, headers of a safe page, a listening socket."""
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -50,8 +51,22 @@ def headers_of(scope: Scope) -> Mapping[str, str]:
     return found
 
 
-async def read_body(headers: Mapping[str, str], receive: Receive, *, most: int) -> bytes:
-    """The request body. Errors: RefusedError for one above the cap, as early as possible."""
+async def read_body(
+    headers: Mapping[str, str], receive: Receive, *, most: int, seconds: float
+) -> bytes:
+    """The request body.
+
+    Errors:  RefusedError for one above the cap, as early as possible, or that takes too long
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await _received(headers, receive, most)
+    except TimeoutError:
+        raise RefusedError(408, "the request took too long to arrive") from None
+
+
+async def _received(headers: Mapping[str, str], receive: Receive, most: int) -> bytes:
+    """Errors: RefusedError."""
     length = headers.get("content-length", "0")
     too_large = RefusedError(413, f"that is more than the {in_units(most)} that are taken here")
     if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > most:

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from deltarule.web import guard
 from deltarule.asgi import HEADERS
+from deltarule.web import guard
 from deltarule.web.guard import Guard
 
 HOST = "127.0.0.1:8123"

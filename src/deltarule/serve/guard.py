@@ -40,6 +40,7 @@ OPEN = frozenset(
 """What needs no token: pages without content of their own, and whether the server is up."""
 LARGE = 64 << 10
 LINGER = 0.5
+KINDS = {413: "too-large", 408: "too-slow"}
 CLOSE = (b"connection", b"close")
 
 
@@ -130,16 +131,12 @@ class Guard:
         if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
             raise ProblemError(415, "encoding", "send the body as it is, not compressed")
         try:
-            async with asyncio.timeout(limits.seconds):
-                return await read_body(headers, receive, most=limits.size)
+            return await read_body(headers, receive, most=limits.size, seconds=limits.seconds)
         except RefusedError as refusal:
             if refusal.status == 413 and "expect" not in headers:
                 await _discard(receive)
-            kind = "too-large" if refusal.status == 413 else "broken-off"
+            kind = KINDS.get(refusal.status, "broken-off")
             raise ProblemError(refusal.status, kind, refusal.reason) from None
-        except TimeoutError:
-            detail = f"the body took longer than {limits.seconds:g} seconds to arrive"
-            raise ProblemError(408, "too-slow", detail) from None
 
     def _hold(self, size: int) -> int:
         """Count a large body that is in memory. Errors: ProblemError above all that may be."""

@@ -2,8 +2,9 @@
 
 Against CSRF and DNS rebinding, a request passes only if its Host is this very address (a foreign
 name that resolves to 127.0.0.1 is not), its Origin and Sec-Fetch-Site are those of our own page,
-and it has the key of this run, which only the printed URL has. Bodies are read here, up to a cap,
-before they are parsed.
+and it has the key of this run, which only the printed URL has. Bodies are read here, up to a cap
+and a time limit, before they are parsed. Only whole requests count as being answered, so that
+unfinished ones cannot hold others out.
 """
 
 import json
@@ -25,6 +26,9 @@ from deltarule.asgi import (
 LARGEST_QUESTION = 64 * 1024
 LARGEST_TABLE = 32 * 1024 * 1024
 UPLOAD = "/api/tables"
+# The time limit for a body to arrive, and the most requests that are answered at a time.
+BODY_SECONDS = 20.0
+AT_ONCE = 16
 
 
 class Guard:
@@ -32,6 +36,7 @@ class Guard:
 
     def __init__(self, app: Application, *, hosts: frozenset[str], key: str) -> None:
         self.app, self.hosts, self.key = app, hosts, key
+        self.running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,7 +47,9 @@ class Guard:
         try:
             self._check(scope)
             most = LARGEST_TABLE if scope["path"] == UPLOAD else LARGEST_QUESTION
-            body = await read_body(headers_of(scope), receive, most=most)
+            body = await read_body(headers_of(scope), receive, most=most, seconds=BODY_SECONDS)
+            if self.running >= AT_ONCE:
+                raise RefusedError(503, "deltarule watch is busy: try again")
         except RefusedError as refusal:
             await _refuse(refusal, send)
             return
@@ -56,7 +63,11 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *HEADERS]
             await send(message)
 
-        await self.app(scope, replay, guarded)
+        self.running += 1
+        try:
+            await self.app(scope, replay, guarded)
+        finally:
+            self.running -= 1
 
     def _check(self, scope: Scope) -> None:
         """Errors: RefusedError."""
