@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from deltarule.moments.block import Block, CleanBlock, InfiniteError, Origin
 from deltarule.moments.chunked_array import Column, whole
 from deltarule.moments.folds import FoldEntries
+from deltarule.moments.histogram import Histogram
 from deltarule.moments.moments import Moments, two_sum
 from deltarule.rule.predict import Array
 
@@ -46,6 +47,8 @@ class Sums:
     examples: int = 0
     causes: Counter[int] = field(default_factory=Counter)
     """How many rows were left out, by cause as in `Block.gone`."""
+    histograms: list[Histogram] = field(default_factory=list)
+    """Of each number, where they were asked for."""
 
     def __add__(self, other: "Sums") -> "Sums":
         gaps = tuple(sorted({*self.gaps, *other.gaps}))
@@ -60,6 +63,7 @@ class Sums:
             pairs={key: _padded_sum(a, other.pairs[key]) for key, a in self.pairs.items()},
             examples=self.examples + other.examples,
             causes=self.causes + other.causes,
+            histograms=[a + b for a, b in zip(self.histograms, other.histograms, strict=True)],
         )
 
     def widened(self, gaps: tuple[int, ...]) -> "Sums":
@@ -140,8 +144,8 @@ def _padded_sum(one: Array, other: Array) -> Array:
     return total
 
 
-def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
-    """The sums of a block of rows.
+def accumulate(chunk: Block, frame: Origin, *, folds: int, histograms: bool = False) -> Sums:
+    """The sums of a block of rows, and perhaps histograms of its numbers.
 
     Errors:  InfiniteError for the first infinite value of a row that is not left out
     """
@@ -151,7 +155,7 @@ def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
         # A value that is not finite makes its column's square not finite: a free check.
         result = _tally(chunk, CleanBlock.unchecked(chunk), frame, folds)
         if result is not None:
-            return result
+            return _counted(result, CleanBlock.unchecked(chunk)) if histograms else result
     tidy = CleanBlock.of(chunk, frame)
     result = _tally(chunk, tidy, frame, folds)
     if result is None:
@@ -165,7 +169,17 @@ def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
         row = int(np.argmax(np.abs(column)))
         assert tidy.kept is not None, "rows that were checked are counted"
         raise InfiniteError(number, int(tidy.kept[row]), float(column[row]))
-    return result
+    return _counted(result, tidy) if histograms else result
+
+
+def _counted(sums: Sums, tidy: CleanBlock) -> Sums:
+    """The sums with histograms of the values that are there."""
+    for number, column in enumerate(tidy.numbers):
+        values = whole(column)
+        if number in tidy.gaps:
+            values = values[tidy.gaps[number] == 0]
+        sums.histograms.append(Histogram.of(values))
+    return sums
 
 
 def _tally(chunk: Block, tidy: CleanBlock, frame: Origin, folds: int) -> Sums | None:
@@ -294,17 +308,21 @@ class Accumulator:
     # Four digits of the sixteen may be lost before a new origin pays.
     DIGITS_LOST = 1e4
 
-    def __init__(self, *, folds: int) -> None:
-        self.folds = folds
+    def __init__(self, *, folds: int, histograms: bool = False) -> None:
+        self.folds, self.histograms = folds, histograms
         self._finished: list[Sums] = []
         self._sums: Sums | None = None
+
+    def sums(self, chunk: Block, frame: Origin) -> Sums:
+        """The sums of a block, to be added in order."""
+        return accumulate(chunk, frame, folds=self.folds, histograms=self.histograms)
 
     def add(self, chunk: Block, sums: Sums) -> Origin:
         """Add a block's sums; returns the origin for later blocks."""
         if sums.examples and sums.digits_lost > self.DIGITS_LOST and self._alone(sums):
             whole = CleanBlock.of(chunk, sums.frame).numbers
             frame = Origin.guess(whole, rows=len(chunk))
-            sums = accumulate(chunk, frame, folds=self.folds)
+            sums = self.sums(chunk, frame)
         if self._sums is None:
             self._sums = sums
         elif self._sums.frame is sums.frame:
@@ -319,6 +337,11 @@ class Accumulator:
         if self._sums is None or self._sums.frame is not sums.frame:
             return True
         return (self._sums + sums).digits_lost > self.DIGITS_LOST
+
+    @property
+    def parts(self) -> list[Sums]:
+        """The sums about each origin."""
+        return [*self._finished, *([] if self._sums is None else [self._sums])]
 
     def finish(self) -> tuple[list[Moments], Sums]:
         """Each fold's moments, and the last sums, which hold ranges and counts of all."""

@@ -147,11 +147,12 @@ class Moments:
     def refill(self, column: int, indicator: int, change: float) -> "Moments":
         """The moments with `change`, in own units, added to `column` where `indicator` is 1."""
         by = change / self.scale[column]
-        mean, cross = self.mean.copy(), self.cross.copy()
-        mean[column] += by * mean[indicator]
+        mean, rest, cross = self.mean.copy(), self.rest.copy(), self.cross.copy()
+        mean[column], lost = two_sum(mean[column], by * mean[indicator])
+        rest[column] += lost
         cross[column] += by * cross[indicator]
         cross[:, column] += by * cross[:, indicator]
-        return replace(self, mean=mean, cross=cross)
+        return replace(self, mean=mean, rest=rest, cross=cross)
 
 
 @dataclass(frozen=True)
