@@ -107,7 +107,7 @@ def agree(one: Schema, other: Schema) -> None:
 def equal(one: list[Moments], other: list[Moments], tolerance: float = 1e-10) -> None:
     """The same moments, products to the size of the two columns they are made of."""
     whole = total(other)
-    spread = np.sqrt(np.diag(whole.cross) / whole.rows)
+    spread = np.sqrt(whole.cross.diagonal() / whole.rows)
     for a, b in zip(one, other, strict=True):
         assert a.rows == pytest.approx(b.rows, rel=1e-13)
         size = b.rows * np.outer(spread, spread)

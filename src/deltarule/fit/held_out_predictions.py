@@ -134,7 +134,7 @@ def _held_out_rows(
             mine = rows.fold == fold
             if mine.any():
                 model = Linear(intercept="intercept" in weights)
-                scores = model.predict(weights, rows.inputs[mine])
+                scores = model.predict(weights, rows.design[mine])
                 targets = rows.targets[mine][:, own]
                 added = None if rows.added is None else rows.added[mine]
                 if added is not None:

@@ -108,7 +108,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
     schema = read.schema
     p = len(schema.inputs)
     whole = total(read.folds)
-    spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
+    spread = np.sqrt(np.maximum(whole.cross.diagonal(), 0.0) / whole.rows) * whole.scale
     mean = whole.mean * whole.scale
     told: dict[str, _Told] = {}
     for part, outcome in outcomes:
@@ -222,7 +222,7 @@ def _identities(
     read: Read, whole: Moments, told: Mapping[str, _Told], loss_of: Mapping[str, str]
 ) -> list[str]:
     """Notes on targets that are exact sums of inputs."""
-    spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
+    spread = np.sqrt(np.maximum(whole.cross.diagonal(), 0.0) / whole.rows) * whole.scale
     p, found = len(read.schema.inputs), []
     for target, span in read.schema.target_spans().items():
         if loss_of[target] == "squared":

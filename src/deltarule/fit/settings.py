@@ -13,7 +13,7 @@ from deltarule.losses.registry import loss_named
 from deltarule.solvers.learners import LEARNERS
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.one_read import Progress
-from deltarule.tables.request import MOST_LEVELS, Request, Takes
+from deltarule.tables.request import Request, Takes
 from deltarule.tables.terms import date_parts
 
 Names = str | Sequence[str]
@@ -104,8 +104,9 @@ class Settings:
     """The level that others are measured from, by column; the most frequent where none is given."""
     dates: Names | None = None
     """The parts of dates that become inputs; None for the usual ones."""
-    levels: int = MOST_LEVELS
-    """How many levels of a category have a weight of their own."""
+    levels: int | None = None
+    """How many levels of a category have a weight of their own; None for 100,000 where the weights
+    are solved exactly, and 1,024 where they are learnt in steps."""
     learner: str | None = None
     """exact, or one that takes steps; None for what suits the loss and alpha."""
     alpha: float | None = None
@@ -182,7 +183,8 @@ class Settings:
                 )
         if self.added is not None and "softmax" in self.losses:
             raise LearningError("softmax takes no offset: added to every class it changes nothing")
-        whole("levels", self.levels, least=1)
+        if self.levels is not None:
+            whole("levels", self.levels, least=1)
         words_in(self.missing_words)
         date_parts(self.dates)
 
@@ -370,8 +372,14 @@ class Settings:
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),
             levels=self.levels,
+            eliminates=self._eliminates,
             missing_words=words_in(self.missing_words),
         )
+
+    @property
+    def _eliminates(self) -> bool:
+        """Whether the weights are solved without a matrix of all inputs."""
+        return self.chosen == "exact" and not self.held and self.kind_of_errors == "classical"
 
     def _shifted(self) -> bool | None:
         """Whether the offset is subtracted from targets; None where it depends on values."""

@@ -117,7 +117,7 @@ class MetricSums:
         """The total sum of squares about the targets' own mean."""
         if self.targets is None:
             return 0.0
-        return float(np.diag(self.targets.cross) @ self.targets.scale**2)
+        return float(self.targets.cross.diagonal() @ self.targets.scale**2)
 
     def figures(self, output: str, *, parameters: int | None = None) -> Metrics:
         """The metrics of the rows added; there must be some. With `parameters`, also the AIC."""

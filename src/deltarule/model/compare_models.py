@@ -248,7 +248,7 @@ class _Pair:
         assert self.moments is not None, "there were rows"
         found = self.moments
         mean, n = found.mean * found.scale, found.rows
-        spread = np.sqrt(np.maximum(np.diag(found.cross), 0.0)) * found.scale
+        spread = np.sqrt(np.maximum(found.cross.diagonal(), 0.0)) * found.scale
         told = []
         for at, name in enumerate(self.measures):
             a, b, apart = mean[3 * at : 3 * at + 3].tolist()

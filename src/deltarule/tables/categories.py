@@ -44,7 +44,7 @@ def levels(
     named = {level: code for code, level in enumerate(names) if counts[code] > 0}
     needed = often(rows)
     by_count = sorted(named.keys() - {OTHER}, key=lambda level: (-counts[named[level]], level))
-    beyond = set(by_count[asked.levels :])
+    beyond = set(by_count[most_levels(summary, asked) :])
     rare = [
         level
         for level, code in named.items()
@@ -76,6 +76,11 @@ def levels(
     return category, [start + named[level] for level in order], folds
 
 
+def most_levels(summary: Summary, asked: Request) -> int:
+    """How many levels one category may keep."""
+    return summary.layout.most_levels if asked.levels is None else asked.levels
+
+
 def cut_notes(summary: Summary, asked: Request, columns: Sequence[Number | Category]) -> list[str]:
     """One note on all categories with more levels than are kept."""
     cut = []
@@ -83,7 +88,7 @@ def cut_notes(summary: Summary, asked: Request, columns: Sequence[Number | Categ
         if not isinstance(one, Category) or one.name not in summary.levels:
             continue
         kept = len(one.known.keys() - {MISSING, OTHER})
-        if summary.levels[one.name].beyond or (one.pooled and kept >= asked.levels):
+        if summary.levels[one.name].beyond or (one.pooled and kept >= most_levels(summary, asked)):
             more = "" if kept + one.pooled < MOST_COUNTED else "more than "
             cut.append(f"{one.name} ({kept:,} of {more}{kept + one.pooled:,})")
     if not cut:

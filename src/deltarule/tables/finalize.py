@@ -143,7 +143,7 @@ def finalize(
             ]
         taken.extend(place)
     taken.extend(place for target in layout.targets for place in places[target])
-    return schema, [fold.take(taken) for fold in folds], notes
+    return schema, [fold.take(taken).compact for fold in folds], notes
 
 
 def _remarks(layout: Layout, schema: Schema) -> list[str]:

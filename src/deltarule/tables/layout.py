@@ -54,6 +54,8 @@ class Layout(Part):
     read_through: dict[str, str]
     formats: dict[str, Annotated[Format, Field(discriminator="kind")]]
     missing_words: tuple[str, ...]
+    most_levels: int
+    """How many levels one category keeps by default."""
     room: int
     """How many levels all categories together may keep in one read."""
 
@@ -100,6 +102,7 @@ class Layout(Part):
             read_through=made.read_through,
             formats=dict(made.formats),
             missing_words=asked.missing_words,
+            most_levels=made.most_levels,
             room=made.room,
         )
 
@@ -135,8 +138,11 @@ class Layout(Part):
         out = {one.name: one for one in every}
         left_out = tuple(out[name] for name in sorted(out))
         kinds = dict(sorted({**self.kinds, **other.kinds}.items()))
-        room = max(self.room, other.room)
-        return self.model_copy(update={"left_out": left_out, "kinds": kinds, "room": room})
+        changed = {"left_out": left_out, "kinds": kinds}
+        most = {
+            one: max(getattr(self, one), getattr(other, one)) for one in ("most_levels", "room")
+        }
+        return self.model_copy(update={**changed, **most})
 
 
 # What must agree, in words.

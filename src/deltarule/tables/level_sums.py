@@ -32,36 +32,36 @@ class LevelSums:
 
     @classmethod
     def of(
-        cls, names: Sequence[str], counts: Array, sums: Array, beyond: int
+        cls, names: Sequence[str], tables: Sequence[Array], means: Sequence[Array], beyond: int
     ) -> tuple[Self, Places]:
         """The sums keyed by name, and the new code of each code.
 
         Codes are missing first, then these names in any order, then one for all others. The names
         (missing) and (other) are no levels but what they say.
 
-        Shapes:  counts (f, c), sums (f, c, d) -> (c,)
+        Shapes:  for each fold a table (c, 1 + d) of counts and sums, and means (d,) -> codes (c,)
         """
-        size = counts.shape[1]
+        size = len(tables[0])
         named = sorted({*names} - {MISSING, OTHER})
         code = {name: 1 + at for at, name in enumerate(named)}
-        code |= {MISSING: 0, OTHER: 1 + len(named)}
+        last = 1 + len(named)
+        code |= {MISSING: 0, OTHER: last}
         into = [0, *(code[name] for name in names[: size - 1])]
-        places = np.array([*into, *[1 + len(named)] * (size - len(into))], dtype=np.intp)
-        whole = cls(tuple(named), counts, sums, beyond)
-        return whole._placed(tuple(named), places), places
+        places = np.array([*into, *[last] * (size - len(into))], dtype=np.intp)
+        counts = np.zeros((len(tables), 1 + last))
+        sums = np.zeros((*counts.shape, tables[0].shape[1] - 1))
+        for fold, (table, mean) in enumerate(zip(tables, means, strict=True)):
+            _move(table[:, 0], counts[fold], places)
+            _move(table[:, 1:] - np.outer(table[:, 0], mean), sums[fold], places)
+        return cls(tuple(named), counts, sums, beyond), places
 
     def _placed(self, names: tuple[str, ...], places: Places) -> Self:
         """The sums with each code's moved to a new code, where several may meet."""
         counts = np.zeros((len(self.counts), 2 + len(names)))
         sums = np.zeros((*counts.shape, self.sums.shape[2]))
-        alone = np.flatnonzero(np.bincount(places, minlength=counts.shape[1])[places] == 1)
-        counts[:, places[alone]], sums[:, places[alone]] = (
-            self.counts[:, alone],
-            self.sums[:, alone],
-        )
-        for at in np.setdiff1d(np.arange(len(places)), alone):
-            counts[:, places[at]] += self.counts[:, at]
-            sums[:, places[at]] += self.sums[:, at]
+        for fold in range(len(counts)):
+            _move(self.counts[fold], counts[fold], places)
+            _move(self.sums[fold], sums[fold], places)
         return replace(self, names=names, counts=counts, sums=sums)
 
     def places(self, names: Sequence[str]) -> Places:
@@ -116,6 +116,14 @@ class LevelSums:
         )
 
 
+def _move(table: Array, into: Array, places: Places) -> None:
+    """Add rows of a table to those of another, which are 0, at these places."""
+    into[places] = table
+    often = np.bincount(places, minlength=len(into))
+    for place in np.flatnonzero(often > 1):  # all that meet there
+        into[place] = table[places == place].sum(axis=0)
+
+
 @dataclass(frozen=True)
 class PairCounts:
     """How often the levels of two categories meet, where they do.
@@ -141,10 +149,13 @@ class PairCounts:
         return cls(fold, one, other, summed[summed != 0])
 
     @classmethod
-    def dense(cls, table: Array) -> Self:
-        """The counts of a table: (f, levels, levels of the other)."""
-        fold, one, other = np.nonzero(table)
-        return cls.of(fold, one, other, table[fold, one, other])
+    def by_fold(
+        cls, folds: Sequence[tuple[Places, Places, Array]], one: Places, other: Places
+    ) -> Self:
+        """The counts of each fold's pairs of codes, which become these codes."""
+        fold = np.repeat(np.arange(len(folds)), [len(counts) for _, _, counts in folds])
+        first, second, counts = (np.concatenate(part) for part in zip(*folds, strict=True))
+        return cls.of(fold, one[first], other[second], counts)
 
     def placed(self, one: Places, other: Places) -> Self:
         """The counts with new codes."""

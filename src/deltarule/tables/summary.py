@@ -20,8 +20,7 @@ Shapes: f folds, m numbers of which g have gaps, d = m + g.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -29,10 +28,14 @@ from deltarule.errors import LearningError
 from deltarule.moments.accumulate import Sums
 from deltarule.moments.histogram import Histogram, NegativeCountError
 from deltarule.moments.moments import Moments, total, two_sum
+from deltarule.moments.one_hot import Levels, OneHotCross, dense
 from deltarule.rule.predict import Array
 from deltarule.tables.layout import Layout
 from deltarule.tables.level_sums import LevelSums, PairCounts
 from deltarule.tables.plan import Plan
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 # What rounding may leave of a sum of weights that is zero, relative to the weights it is left of.
 ROUNDING = 1e-9
@@ -70,17 +73,17 @@ class Summary:
         shift = np.concatenate([sums.frame.shift / sums.frame.scale, np.zeros(len(sums.gaps))])
         folds = [_about_origin(sums.gram[fold], shift, scale) for fold in range(f)]
         levels, pairs, places = {}, {}, []
-        for name, table in zip(layout.every_category, sums.tables, strict=True):
+        means = [gram[0, 1:] / (gram[0, 0] or 1.0) for gram in sums.gram]
+        for at, name in enumerate(layout.every_category):
             own = made.levels[name]
-            counts, rows = table[:, :, 0], sums.gram[:, 0, 0]
-            mean = sums.gram[:, 0, 1:] / np.maximum(rows, np.finfo(float).tiny)[:, None]
-            centred = table[:, :, 1:] - counts[:, :, None] * mean[:, None, :]
-            levels[name], into = LevelSums.of(own.names, counts, centred, own.beyond)
+            tables = [sums.tables[at].by_level(fold, sums.levels[at]) for fold in range(f)]
+            levels[name], into = LevelSums.of(own.names, tables, means, own.beyond)
             places.append(into)
         names = layout.every_category
-        for (one, other), table in sums.pairs.items():
-            found = PairCounts.dense(table)
-            pairs[names[one], names[other]] = found.placed(places[one], places[other])
+        for (one, other), pair in sums.pairs.items():
+            found = [pair.pairs(fold) for fold in range(f)]
+            counts = PairCounts.by_fold(found, places[one], places[other])
+            pairs[names[one], names[other]] = counts
         return cls(
             *(layout, sums.examples, made.causes(sums.causes), tuple(folds), sums.gaps),
             *(sums.frame.shift[:m], sums.low, sums.high, levels, pairs),
@@ -263,40 +266,44 @@ class Summary:
 
     def moments(self) -> list[Moments]:
         """Each fold's moments of numbers, missing indicators and one-hot levels."""
+        if not self.levels:
+            return list(self.folds)
         return [self._one_hot(fold) for fold in range(len(self.folds))]
 
     def _one_hot(self, fold: int) -> Moments:
-        own = self.folds[fold]
-        if not self.levels:
-            return own
-        starts = self.starts()
-        spans = {
-            name: slice(start, start + self.levels[name].counts.shape[1])
-            for name, start in starts.items()
-        }
-        d, size = len(own.mean), max(span.stop for span in spans.values())
-        cross, mean = np.zeros((size, size)), np.zeros(size)
-        cross[:d, :d], mean[:d] = own.cross, own.mean
+        own, starts, names = self.folds[fold], self.starts(), list(self.levels)
+        levels = [self.levels[name] for name in names]
         per = 1 / own.rows if own.rows else 0.0
-        for name, span in spans.items():
-            level = self.levels[name]
-            counts = level.counts[fold]
-            mean[span] = counts * per
-            cross[span, :d], cross[:d, span] = level.sums[fold], level.sums[fold].T
-            cross[span, span] = np.diag(counts) - np.outer(counts, counts * per)
-        for one, other in combinations(spans, 2):
-            a, b = spans[one], spans[other]
-            pair = self.pairs[one, other]
-            here = pair.fold == fold
-            product = np.outer(
-                self.levels[one].counts[fold], -per * self.levels[other].counts[fold]
-            )
-            product[pair.one[here], pair.other[here]] += pair.counts[here]
-            cross[a, b], cross[b, a] = product, product.T
-        others = size - d
+        mean = np.concatenate([own.mean, *(level.counts[fold] * per for level in levels)])
+        others = len(mean) - len(own.mean)
+        cross = OneHotCross(
+            rows=own.rows,
+            dense_at=np.arange(len(own.mean)),
+            dense=dense(own.cross),
+            levels=tuple(
+                Levels(
+                    np.arange(starts[name], starts[name] + level.counts.shape[1]),
+                    level.counts[fold],
+                    level.sums[fold],
+                )
+                for name, level in zip(names, levels, strict=True)
+            ),
+            pairs={
+                (names.index(one), names.index(other)): self._pair(one, other, fold)
+                for one, other in self.pairs
+            },
+        )
         rest = np.concatenate([own.rest, np.zeros(others)])
         scale = np.concatenate([own.scale, np.ones(others)])
-        return Moments(own.rows, mean, rest, cross, scale)
+        return Moments(own.rows, mean, rest, cross, scale).compact
+
+    def _pair(self, one: str, other: str, fold: int) -> "csr_array":
+        from scipy.sparse import csr_array  # it takes 50 ms to load, and few need it
+
+        pair = self.pairs[one, other]
+        here = pair.fold == fold
+        shape = self.levels[one].counts.shape[1], self.levels[other].counts.shape[1]
+        return csr_array((pair.counts[here], (pair.one[here], pair.other[here])), shape=shape)
 
 
 def _about_origin(gram: Array, shift: Array, scale: Array) -> Moments:
@@ -314,7 +321,7 @@ def _placed(moments: Moments, at: Sequence[int], scale: Array) -> Moments:
     size, places = len(scale), np.asarray(at, dtype=np.intp)
     mean, rest, cross = np.zeros(size), np.zeros(size), np.zeros((size, size))
     mean[places], rest[places] = moments.mean, moments.rest
-    cross[np.ix_(places, places)] = moments.cross
+    cross[np.ix_(places, places)] = dense(moments.cross)
     return Moments(moments.rows, mean, rest, cross, scale)
 
 
@@ -376,18 +383,18 @@ def _checked_fold(rest: Moments, before: Moments) -> Moments:
     """
     if rest.rows <= ROUNDING * before.rows:
         return replace(Moments.none(len(rest.mean)), scale=rest.scale)
-    left, was = np.diag(rest.cross), np.diag(before.cross)
+    left, was = rest.cross.diagonal(), before.cross.diagonal()
     if (left < -ROUNDING * was).any():
         raise never_there("a variance would be negative")
     constant = left <= NOTHING * was
-    cross = np.where(constant[:, None] | constant, 0.0, rest.cross)
+    cross = np.where(constant[:, None] | constant, 0.0, dense(rest.cross))
     zero = constant & (np.abs(rest.mean) <= ROUNDING * np.sqrt(was / before.rows))
     return replace(rest, mean=np.where(zero, 0.0, rest.mean), cross=cross)
 
 
 def _check_digits(rest: Sequence[Moments], before: Sequence[Moments]) -> None:
     """Errors: LearningError where cancellation leaves too few digits of a variance."""
-    left, was = np.diag(total(rest).cross), np.diag(total(before).cross)
+    left, was = total(rest).cross.diagonal(), total(before).cross.diagonal()
     if ((left > NOTHING * was) & (left < MOST_CANCELLED * was)).any():
         raise LearningError(
             "too few digits are left without these rows, which are nearly all there were: learn "
