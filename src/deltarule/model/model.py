@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import EmptyError, LearningError, PredictionWarning
+from deltarule.losses.loss import Loss
 from deltarule.model import overview
 from deltarule.model import record as saved
 from deltarule.model.compare_models import ModelComparison, compare_models
@@ -29,7 +30,6 @@ from deltarule.model.summary import paragraphs
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
-from deltarule.rule.loss import Loss
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
