@@ -134,13 +134,8 @@ def _held_out_rows(
         for fold, weights in fold_weights.items():
             mine = rows.fold == fold
             if mine.any():
-<<<<<<< HEAD
                 model = BlockLinear(intercept="intercept" in weights)
-                scores = model.predict(weights, rows.inputs[mine])
-=======
-                model = Linear(intercept="intercept" in weights)
                 scores = model.predict(weights, rows.design[mine])
->>>>>>> main
                 targets = rows.targets[mine][:, own]
                 added = None if rows.added is None else rows.added[mine]
                 if added is not None:

@@ -13,22 +13,14 @@ from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covaria
 from deltarule.fit.settings import EXACT, Strength
 from deltarule.losses.glm import Squared
 from deltarule.model.record import MOST_COVARIANCES, FitRecord
-<<<<<<< HEAD
-from deltarule.moments.inference import Fit, design, input_variance, intercept_variance
-from deltarule.moments.linear_model import BlockLinear
-=======
 from deltarule.moments.inference import Fit, Inverse, design, input_variance, intercept_variance
->>>>>>> main
+from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import SplitScheme
 from deltarule.moments.standardize import Standardization
-<<<<<<< HEAD
 from deltarule.rule.predict import Array, Weights
-=======
-from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.solvers.block_elimination import MOST_DENSE, RESIDUAL
->>>>>>> main
 from deltarule.solvers.least_squares import (
     RidgePath,
     Spectrum,

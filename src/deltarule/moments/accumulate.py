@@ -16,19 +16,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltarule.moments.block import Block, CleanBlock, InfiniteError, Origin
 from deltarule.moments.chunked_array import Column, whole
 from deltarule.moments.folds import FoldEntries
 from deltarule.moments.grouped_sums import GroupedSums
 from deltarule.moments.histogram import Histogram
-from deltarule.moments.moments import Moments, two_sum
-from deltarule.moments.one_hot import Levels, OneHotCross
 from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    pass
 
 # Cells of a buffer, 6 MB, and its most rows. Short calls make two threads contend for the GIL.
 # Measured with 21 columns: 95 ns a row; with a quarter of the rows 140.
@@ -124,47 +121,6 @@ class Sums:
         lost[(off == 0) | ~(rows > 0)] = 0.0
         lost[:, self.low >= self.high] = 0.0
         return float(np.max(np.where(lost < 0, np.inf, lost), initial=0.0))
-
-    def moments(self) -> list[Moments]:
-        """Each fold's moments: numbers, missing indicators, one-hot levels."""
-        starts = self.gram.shape[1] - 1 + np.cumsum([0, *self.levels], dtype=int)
-        others = len(self.gaps) + sum(self.levels)
-        scale = np.concatenate([self.frame.scale, np.ones(others)])
-        shift = np.concatenate([self.frame.shift / self.frame.scale, np.zeros(others)])
-        return [self._fold(fold, starts, shift, scale) for fold in range(len(self.gram))]
-
-    def _fold(self, fold: int, starts: NDArray[np.int64], shift: Array, scale: Array) -> Moments:
-        gram = self.gram[fold]
-        rows = gram[0, 0]
-        mean = gram[0, 1:] / (rows or 1.0)
-        sums = [
-            table.by_level(fold, levels)
-            for table, levels in zip(self.tables, self.levels, strict=True)
-        ]
-        cross = OneHotCross(
-            rows=float(rows),
-            dense_at=np.arange(len(mean)),
-            dense=gram[1:, 1:] - np.outer(mean, mean) * rows,
-            levels=tuple(
-                Levels(
-                    np.arange(start, start + len(one)),
-                    one[:, 0],
-                    one[:, 1:] - np.outer(one[:, 0], mean),
-                )
-                for start, one in zip(starts[:-1], sums, strict=True)
-            ),
-            pairs={key: self._pair(key, fold) for key in self.pairs},
-        )
-        shares = [one[:, 0] / (rows or 1.0) for one in sums]
-        whole_mean, rest = two_sum(shift, np.concatenate([mean, *shares]))
-        whole = Moments(float(rows), whole_mean, rest, cross, scale)
-        return (whole if rows else whole.empty).compact
-
-    def _pair(self, key: tuple[int, int], fold: int) -> "csr_array":
-        from scipy.sparse import csr_array  # it takes 50 ms to load, and few need it
-
-        one, other, counts = self.pairs[key].pairs(fold)
-        return csr_array((counts, (one, other)), shape=(self.levels[key[0]], self.levels[key[1]]))
 
 
 def accumulate(chunk: Block, frame: Origin, *, folds: int, histograms: bool = False) -> Sums:
@@ -315,10 +271,10 @@ def _group(
 
 
 class Accumulator:
-    """Adds the sums of blocks in order; finishes as each fold's moments and each number's range.
+    """Adds the sums of blocks in order.
 
     All blocks share an origin while it fits them. Where the numbers drift so far from it that
-    digits would be lost, the sums so far become moments, and a new origin is chosen.
+    digits would be lost, later blocks get a new one.
     """
 
     # Four digits of the sixteen may be lost before a new origin pays.
@@ -359,30 +315,3 @@ class Accumulator:
     def parts(self) -> list[Sums]:
         """The sums about each origin."""
         return [*self._finished, *([] if self._sums is None else [self._sums])]
-
-    def finish(self) -> tuple[list[Moments], Sums]:
-        """Each fold's moments, and the last sums, which hold ranges and counts of all."""
-        assert self._sums is not None, "at least one chunk"
-        last = self._sums
-        parts = [*self._finished, last]
-        gaps = tuple(sorted({gap for part in parts for gap in part.gaps}))
-        levels = [max(part.levels[at] for part in parts) for at in range(len(last.levels))]
-        merged: list[Moments] | None = None
-        for part in parts:
-            part.widen(gaps)
-            part.levels = levels
-            found = part.moments()
-            # Missing numbers counted as each origin's own shift; from here on, as the last one's.
-            for number, change in enumerate(last.frame.shift - part.frame.shift):
-                if change and number in gaps:
-                    gap = len(part.low) + gaps.index(number)
-                    found = [fold.refill(number, gap, float(change)) for fold in found]
-            merged = (
-                found if merged is None else [a + b for a, b in zip(merged, found, strict=True)]
-            )
-        for part in self._finished:
-            last.low, last.high = np.minimum(last.low, part.low), np.maximum(last.high, part.high)
-            last.examples += part.examples
-            last.causes += part.causes
-        assert merged is not None
-        return merged, last

@@ -27,15 +27,6 @@ from deltarule.moments.splits import ANY_ORDER, SplitScheme
 from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
-<<<<<<< HEAD
-from deltarule.rule.predict import Array, Weights
-
-EPS = float(np.finfo(np.float64).eps)
-
-# Below this reciprocal condition number fewer than ten digits are sure: a second read is needed.
-SURE = 1e-6
-=======
-from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.block_elimination import (
     EPS,
@@ -44,7 +35,6 @@ from deltarule.solvers.block_elimination import (
     Inverse,
     extreme_eigenvalues,
 )
->>>>>>> main
 
 
 @dataclass(frozen=True)

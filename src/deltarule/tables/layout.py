@@ -12,6 +12,7 @@ from deltarule.errors import LearningError
 from deltarule.tables.kinds import LeftOut, kind_of
 from deltarule.tables.part import Part
 from deltarule.tables.plan import Plan
+from deltarule.tables.request import MOST_LEVELS, MOST_LEVELS_IN_ALL
 from deltarule.tables.text_formats import Format
 
 MOST_FOLDS = 255
@@ -27,36 +28,36 @@ class Layout(Part):
     terms: dict[str, str | None]
     """The expression of each input, target, weight and offset, in order; None for a column."""
     numbers: tuple[str, ...]
-    booleans: tuple[str, ...]
-    categories: tuple[str, ...]
-    targets: tuple[str, ...]
-    classes: tuple[str, ...]
+    booleans: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     """The targets whose values are classes."""
-    either: tuple[str, ...]
+    either: tuple[str, ...] = ()
     """The targets of two numbers, which are classes as long as there is no third."""
-    beside: tuple[str, ...]
+    beside: tuple[str, ...] = ()
     """Numbers that stand after the targets: the offset, and the targets it was taken from."""
-    offset: str | None
-    exposure: str | None
-    shifted: bool
-    row_weight: str | None
-    copies: bool
-    trials: bool
-    drop_missing: bool
+    offset: str | None = None
+    exposure: str | None = None
+    shifted: bool = False
+    row_weight: str | None = None
+    copies: bool = False
+    trials: bool = False
+    drop_missing: bool = False
     folds: int = Field(ge=1, le=MOST_FOLDS)
-    fold_by: dict[str, str]
+    fold_by: dict[str, str] = Field(default_factory=dict)
     """What decides folds, if not the row's number: an id, a group or a time."""
-    cuts: tuple[float, ...]
+    cuts: tuple[float, ...] = ()
     """The times at which later periods begin."""
-    left_out: tuple[LeftOut, ...]
-    kinds: dict[str, str]
+    left_out: tuple[LeftOut, ...] = ()
+    kinds: dict[str, str] = Field(default_factory=dict)
     """The kind of each column of the table that the terms read."""
-    read_through: dict[str, str]
-    formats: dict[str, Annotated[Format, Field(discriminator="kind")]]
-    missing_words: tuple[str, ...]
-    most_levels: int
+    read_through: dict[str, str] = Field(default_factory=dict)
+    formats: dict[str, Annotated[Format, Field(discriminator="kind")]] = Field(default_factory=dict)
+    missing_words: tuple[str, ...] = ()
+    most_levels: int = MOST_LEVELS
     """How many levels one category keeps by default."""
-    room: int
+    room: int = MOST_LEVELS_IN_ALL
     """How many levels all categories together may keep in one read."""
 
     @model_validator(mode="after")

@@ -66,28 +66,40 @@ class Summary:
 
     @classmethod
     def of(cls, made: Plan, sums: Sums, layout: Layout | None = None) -> Self:
-        """The summary of sums of one origin, of the columns of a plan."""
+        """The summary of sums about one origin, of the columns of a plan."""
         layout = Layout.of(made) if layout is None else layout
-        f, m = len(sums.gram), len(sums.low)
-        scale = np.concatenate([sums.frame.scale, np.ones(len(sums.gaps))])
-        shift = np.concatenate([sums.frame.shift / sums.frame.scale, np.zeros(len(sums.gaps))])
-        folds = [_about_origin(sums.gram[fold], shift, scale) for fold in range(f)]
-        levels, pairs, places = {}, {}, []
+        own = {name: made.levels[name] for name in layout.every_category}
+        levels = {name: (one.names, one.beyond) for name, one in own.items()}
+        return cls.of_sums(layout, sums, levels, made.causes(sums.causes))
+
+    @classmethod
+    def of_sums(
+        cls,
+        layout: Layout,
+        sums: Sums,
+        levels: Mapping[str, tuple[Sequence[str], int]],
+        causes: Mapping[str, int],
+    ) -> Self:
+        """The summary of sums; `levels` are the names of codes, and how many there are beyond."""
+        folds, gaps = range(len(sums.gram)), np.zeros(len(sums.gaps))
+        scale = np.concatenate([sums.frame.scale, 1 + gaps])
+        shift = np.concatenate([sums.frame.shift / sums.frame.scale, gaps])
         means = [gram[0, 1:] / (gram[0, 0] or 1.0) for gram in sums.gram]
-        for at, name in enumerate(layout.every_category):
-            own = made.levels[name]
-            tables = [sums.tables[at].by_level(fold, sums.levels[at]) for fold in range(f)]
-            levels[name], into = LevelSums.of(own.names, tables, means, own.beyond)
-            places.append(into)
         names = layout.every_category
+        by_level, places = {}, []
+        for at, name in enumerate(names):
+            tables = [sums.tables[at].by_level(fold, sums.levels[at]) for fold in folds]
+            by_level[name], into = LevelSums.of(levels[name][0], tables, means, levels[name][1])
+            places.append(into)
+        pairs = {}
         for (one, other), pair in sums.pairs.items():
-            found = [pair.pairs(fold) for fold in range(f)]
+            found = [pair.pairs(fold) for fold in folds]
             counts = PairCounts.by_fold(found, places[one], places[other])
             pairs[names[one], names[other]] = counts
+        moments = tuple(_about_origin(gram, shift, scale) for gram in sums.gram)
         return cls(
-            *(layout, sums.examples, made.causes(sums.causes), tuple(folds), sums.gaps),
-            *(sums.frame.shift[:m], sums.low, sums.high, levels, pairs),
-            tuple(sums.histograms),
+            *(layout, sums.examples, causes, moments, sums.gaps, sums.frame.shift),
+            *(sums.low, sums.high, by_level, pairs, tuple(sums.histograms)),
         )
 
     def __add__(self, other: "Summary") -> "Summary":
