@@ -158,7 +158,7 @@ def test_a_whole_row_weight_counts_as_repeated_rows_fold_by_fold(seed: int, miss
         frame,
         folds=FOLDS,
     )
-    assert weighted.left_out == (counts == 0).sum()
+    assert weighted.causes.total() == (counts == 0).sum()
     for one, other in zip(moments_of(weighted), moments_of(repeated), strict=True):
         assert one.rows == pytest.approx(other.rows, rel=1e-14)
         # Roots of weights are squared again: some last digits.
@@ -181,7 +181,7 @@ def test_missing_inputs_are_filled_and_indicated() -> None:
     fold = fold_of(keys_of(columns), FOLDS)
     for at, moments in enumerate(moments_of(sums)):
         agree(moments, dense[fold == at], rtol=1e-12)
-    assert sums.left_out == 0
+    assert sums.causes.total() == 0
     # The range is that of what is there, not of what fills the gaps.
     assert np.array_equal(sums.low, np.nanmin(columns, axis=0))
     assert np.array_equal(sums.high, np.nanmax(columns, axis=0))
@@ -213,7 +213,7 @@ def test_rows_with_any_gap_are_left_out_when_asked() -> None:
     )
     sums = accumulate(chunk, Origin.guess(chunk.numbers), folds=FOLDS)
     kept = ~np.isnan(columns[:, 0]) & (codes != 0)
-    assert (sums.examples, sums.left_out) == (kept.sum(), (~kept).sum())
+    assert (sums.examples, sums.causes.total()) == (kept.sum(), (~kept).sum())
     agree(total(moments_of(sums)).take(range(3)), columns[kept], rtol=1e-12)
 
 

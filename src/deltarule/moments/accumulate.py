@@ -104,11 +104,6 @@ class Sums:
         self.tables = [table.widened(places, size) for table in self.tables]
 
     @property
-    def left_out(self) -> int:
-        """How many rows were left out, for any cause."""
-        return self.causes.total()
-
-    @property
     def digits_lost(self) -> float:
         """The worst ratio of (mean - shift) ** 2 to the variance, over columns and folds."""
         rows = self.gram[:, :1, 0]
