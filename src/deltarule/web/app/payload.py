@@ -134,6 +134,7 @@ def setting(page: Open) -> dict[str, Any]:
         "names": weight_names(session),
         "losses": list(dict.fromkeys([*LOSSES, *KINKED, *COUPLED, choices.loss])),
         "learners": list(LEARNERS),
+        "unseen": page.unseen is not None,
         "lesson": None if page.lesson is None else page.lesson.name,
         "by_hand": session.by_hand is not None,
         "hand": _start_by_hand(session),
