@@ -187,7 +187,7 @@ def _contributions(
         )
     if contract.offset is not None and offsets is not None:
         columns[f"{output}_from_{contract.offset.name}"] = offsets - contract.offset.mean
-    if scorer.record.loss != "squared":
+    if scorer.record.has_scores:
         columns[f"{output}_score"] = scores[:, at]
     return columns
 
