@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 BLOCK_CELLS, BLOCK = 720_896, 32_768
 
 
+# Pairs of levels by fold that are summed: with the moments made of them 2 GB.
+MOST_PAIRS = 1 << 25
+
+
+class PairsError(Exception):
+    """More pairs of levels have rows than there is room for."""
+
+
 @dataclass
 class Sums:
     """The sums of some blocks, all about one origin.
@@ -120,15 +128,34 @@ class Sums:
         lost[:, self.low >= self.high] = 0.0
         return float(np.max(np.where(lost < 0, np.inf, lost), initial=0.0))
 
-    def moments(self) -> list[Moments]:
-        """Each fold's moments: numbers, missing indicators, one-hot levels."""
+    def moments(self, *, spent: bool = False) -> list[Moments]:
+        """Each fold's moments: numbers, missing indicators, one-hot levels.
+
+        With `spent`, the sums of pairs are given up one by one, as they take much memory.
+        """
         starts = self.gram.shape[1] - 1 + np.cumsum([0, *self.levels], dtype=int)
         others = len(self.gaps) + sum(self.levels)
+        folds = range(len(self.gram))
+        pairs = {}
+        for key in list(self.pairs):
+            pairs[key] = [self._pair(key, fold) for fold in folds]
+            if spent:
+                del self.pairs[key]
         scale = np.concatenate([self.frame.scale, np.ones(others)])
         shift = np.concatenate([self.frame.shift / self.frame.scale, np.zeros(others)])
-        return [self._fold(fold, starts, shift, scale) for fold in range(len(self.gram))]
+        return [
+            self._fold(fold, starts, shift, scale, {key: pair[fold] for key, pair in pairs.items()})
+            for fold in folds
+        ]
 
-    def _fold(self, fold: int, starts: NDArray[np.int64], shift: Array, scale: Array) -> Moments:
+    def _fold(
+        self,
+        fold: int,
+        starts: NDArray[np.int64],
+        shift: Array,
+        scale: Array,
+        pairs: dict[tuple[int, int], "csr_array"],
+    ) -> Moments:
         gram = self.gram[fold]
         rows = gram[0, 0]
         mean = gram[0, 1:] / (rows or 1.0)
@@ -148,7 +175,7 @@ class Sums:
                 )
                 for start, one in zip(starts[:-1], sums, strict=True)
             ),
-            pairs={key: self._pair(key, fold) for key in self.pairs},
+            pairs=pairs,
         )
         shares = [one[:, 0] / (rows or 1.0) for one in sums]
         whole_mean, rest = two_sum(shift, np.concatenate([mean, *shares]))
@@ -327,6 +354,8 @@ class Accumulator:
         else:
             self._finished.append(self._sums)
             self._sums = sums.copy()
+        if sum(len(pair.values) for pair in self._sums.pairs.values()) > MOST_PAIRS:
+            raise PairsError
         return self._sums.frame
 
     def _alone(self, sums: Sums) -> bool:
@@ -347,7 +376,7 @@ class Accumulator:
         for part in parts:
             part.widen(gaps)
             part.levels = levels
-            found = part.moments()
+            found = part.moments(spent=True)
             # Missing numbers counted as each origin's own shift; from here on, as the last one's.
             for number, change in enumerate(last.frame.shift - part.frame.shift):
                 if change and number in gaps:
