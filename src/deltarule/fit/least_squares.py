@@ -10,14 +10,16 @@ from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
 from deltarule.fit.penalties import Choice, Penalties
 from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covariance
-from deltarule.fit.settings import Strength
+from deltarule.fit.settings import EXACT, Strength
+from deltarule.losses.glm import Squared
 from deltarule.model.record import MOST_COVARIANCES, FitRecord
 from deltarule.moments.inference import Fit, Inverse, design, input_variance, intercept_variance
+from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import SplitScheme
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.block_elimination import MOST_DENSE, RESIDUAL
 from deltarule.solvers.least_squares import (
     RidgePath,
@@ -89,8 +91,8 @@ def solve_least_squares(
     spectrum = Spectrum.of(asked.as_it_stands(whole))
     return Outcome(
         weights=found.weights,
-        loss="squared",
-        learner="exact",
+        loss=Squared.name,
+        learner=EXACT,
         steps=0,
         passes=passes,
         stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
@@ -104,7 +106,7 @@ def solve_least_squares(
         clusters=certain.clusters,
         alphas=spectrum.alphas,
         ridge=strength,
-        minimised=penalties.words(Choice(strength), "squared"),
+        minimised=penalties.words(Choice(strength), Squared.name),
         condition=spectrum.condition,
         notes=notes,
     )
@@ -298,7 +300,7 @@ class LeastSquaresFit:
         return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
 
     def _slopes(self, read: Read, standard: Standardization) -> Iterator[ScoreRows]:
-        model = Linear(intercept=self.asked.intercept)
+        model = BlockLinear(intercept=self.asked.intercept)
         for rows in read.rows():
             inputs = standard.inputs(rows.inputs[:, ~self.asked.held])
             each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights

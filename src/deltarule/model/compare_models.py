@@ -19,6 +19,8 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import LearningError
+from deltarule.losses.loss import Loss
+from deltarule.losses.robust import Quantile
 from deltarule.metrics.classification import both
 from deltarule.metrics.regression import Metrics, MetricSums
 from deltarule.model.evaluate import nothing_in, refusing_overflow, sums_of
@@ -27,7 +29,6 @@ from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.tables.left_out import left_out_told
 from deltarule.tables.source import Source
@@ -272,7 +273,7 @@ def _measures(one: Loss, other: Loss, classes: bool) -> dict[str, tuple[Wrongnes
     if classes:
         return {"log loss": (value(one), value(other)), "share of wrong rows": (_misses, _misses)}
     shared: dict[str, tuple[Wrongness, Wrongness]] = {}
-    if one.name == other.name and one.name not in ("squared", "quantile(0.5)"):
+    if one == other and not (one.closed_form or one == Quantile(0.5)):
         shared[f"{one.name} loss"] = (value(one), value(other))
     return {
         **shared,

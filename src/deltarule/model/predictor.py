@@ -17,10 +17,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import LearningError, TargetError
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.metrics.conformal import Intervals, check_level
 from deltarule.model.record import Record
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.cast import check_exposure, row_weights_of
 from deltarule.tables.column_names import check_there, column
@@ -137,7 +137,7 @@ class Predictor:
     def predictions(self, scores: Array) -> Array:
         """The inverse link of scores, (n, k); infinite on overflow."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.loss.inverse_link(scores)
+            return self.loss.link.inverse(scores)
 
     @property
     def average(self) -> Array:
@@ -265,7 +265,7 @@ class Predictor:
 
 def _beyond(target: Target, loss: Loss) -> str:
     """Advice for a target outside the domain of its loss."""
-    if loss.name != "logistic" or target.classes:
+    if loss.kind != "yes_no" or target.classes:
         return ""
     return (
         f" ({target.name} was between {target.low:g} and {target.high:g} where it was learnt from: "

@@ -15,13 +15,13 @@ from pydantic import Field, FiniteFloat, ValidationError, field_validator, model
 from pydantic_core import from_json, to_json
 
 from deltarule.errors import LearningError, ModelError, NotAModelError, VersionError
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
 from deltarule.metrics.conformal import Intervals
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
 from deltarule.output import write_whole
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.tables.part import Part
 from deltarule.tables.schema import Schema

@@ -24,9 +24,10 @@ from deltarule.moments.one_hot import OneHotCross, dense
 from deltarule.moments.one_standard_error import relative, surely_lower
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import ANY_ORDER, SplitScheme
+from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
-from deltarule.rule.predict import Array, Weights, stack, unstack
+from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.block_elimination import (
     EPS,
     SURE,

@@ -2,10 +2,12 @@
 
 Against CSRF and DNS rebinding, a request passes only if its Host is this very address (a foreign
 name that resolves to 127.0.0.1 is not), its Origin and Sec-Fetch-Site are those of our own page,
-and it has the key of this run, which only the printed URL has. Bodies are read here, up to a cap,
-before they are parsed.
+and it has the key of this run, which only the printed URL has. Bodies are read here, up to a cap
+and a time limit, before they are parsed. Only whole requests count as being answered, so that
+unfinished ones cannot hold others out.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 LARGEST_QUESTION = 64 * 1024
 LARGEST_TABLE = 32 * 1024 * 1024
 UPLOAD = "/api/tables"
+# The time limit for a body to arrive, and the most requests that are answered at a time.
+BODY_SECONDS = 20.0
+AT_ONCE = 16
 
 # All resources are same-origin. Charts set inline styles, hence 'unsafe-inline' for styles.
 POLICY = (
@@ -52,6 +57,7 @@ class Guard:
 
     def __init__(self, app: Application, *, hosts: frozenset[str], key: str) -> None:
         self.app, self.hosts, self.key = app, hosts, key
+        self.running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,7 +67,9 @@ class Guard:
             return
         try:
             self._check(scope)
-            body = await _body(scope, receive)
+            body = await _body_in_time(scope, receive)
+            if self.running >= AT_ONCE:
+                raise RefusedError(503, "deltarule watch is busy: try again")
         except RefusedError as refusal:
             await _refuse(refusal, send)
             return
@@ -75,7 +83,11 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *HEADERS]
             await send(message)
 
-        await self.app(scope, replay, guarded)
+        self.running += 1
+        try:
+            await self.app(scope, replay, guarded)
+        finally:
+            self.running -= 1
 
     def _check(self, scope: Scope) -> None:
         """Errors: RefusedError."""
@@ -114,6 +126,15 @@ def _headers(scope: Scope) -> Mapping[str, str]:
         word, text = name.decode("latin-1").lower(), value.decode("latin-1")
         found[word] = f"{found[word]}, {text}" if word in found else text
     return found
+
+
+async def _body_in_time(scope: Scope, receive: Receive) -> bytes:
+    """The request body. Errors: RefusedError for one above the cap or the time limit."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _body(scope, receive)
+    except TimeoutError:
+        raise RefusedError(408, "the request took too long to arrive") from None
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:

@@ -114,6 +114,7 @@ def _predict(
     return learning_figures.rows_with_line(
         drawn.x,
         found.targets,
+        reached=_reached(page, look.output),
         line_x=drawn.grid,
         line=found.line,
         names=(drawn.across, target),
@@ -123,6 +124,21 @@ def _predict(
         unseen=unseen,
         beside=beside,
     )
+
+
+def _reached(page: "Open", output: int) -> Array:
+    """The lowest and highest predictions of the drawn rows on the whole path, of straight lines.
+
+    The window takes them in from the start, so that it stays the same while weights swing.
+    """
+    session = page.session
+    if loss_of(session, output).says != "{}":
+        return np.zeros(0)
+    path = [one.weights for one in session.walk.way]
+    scores = page.drawn.inputs @ np.stack([one["weight"][:, output] for one in path], axis=1)
+    if "intercept" in path[0]:
+        scores = scores + np.array([one["intercept"][output] for one in path])
+    return np.array([scores.min(), scores.max()])
 
 
 def _classes(page: "Open", look: "Look", hover: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from deltarule.errors import LearningError
 from deltarule.losses.registry import COUPLED, KINKED, LOSSES
-from deltarule.rule.predict import stack
+from deltarule.moments.stacked import stack
 from deltarule.solvers.learners import LEARNERS
 from deltarule.views.format import number as told
 from deltarule.web.app.charts import charts, weight_names, what
@@ -134,6 +134,7 @@ def setting(page: Open) -> dict[str, Any]:
         "names": weight_names(session),
         "losses": list(dict.fromkeys([*LOSSES, *KINKED, *COUPLED, choices.loss])),
         "learners": list(LEARNERS),
+        "unseen": page.unseen is not None,
         "lesson": None if page.lesson is None else page.lesson.name,
         "by_hand": session.by_hand is not None,
         "hand": _start_by_hand(session),

@@ -9,11 +9,10 @@ from secrets import token_urlsafe
 from typing import Any
 
 from deltarule.errors import LearningError
+from deltarule.web.app.connections import patient_protocol
 from deltarule.web.app.routes import Given, application, missing
 
 LOCAL = "127.0.0.1"
-# More requests at a time than a few pages ask are refused, so that memory stays bounded.
-AT_ONCE = 16
 
 
 def serve(
@@ -38,7 +37,7 @@ def serve(
             access_log=False,
             server_header=False,
             ws="none",
-            limit_concurrency=AT_ONCE,
+            http=patient_protocol(),
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
