@@ -24,6 +24,7 @@ from deltarule.model.explain import Explanation, explain
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.model.regression_table import RegressionSummary
+from deltarule.model.scorer import tree_of
 from deltarule.model.summary import paragraphs
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
@@ -329,6 +330,27 @@ class Model:
         """
         source, _ = open_table(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
+
+    def to_sql(
+        self,
+        table: str,
+        *,
+        dialect: str = "duckdb",
+        view: str | None = None,
+        explain: bool = False,
+        keep: Sequence[str] | None = None,
+    ) -> str:
+        """The model as a query that predicts the rows of a table, or with `view` makes a view.
+
+        `keep` are columns of the table to show beside the predictions; None for those that the
+        model reads. With `explain`, contributions stand there too.
+        Errors:  LearningError for an unknown dialect, and for what it cannot compute
+        """
+        from deltarule.export import sql
+
+        return sql.write(
+            tree_of(self._scorer), table, dialect=dialect, view=view, explain=explain, keep=keep
+        )
 
     def save(self, path: str | Path, *, moments: bool = True) -> None:
         """Write the model file atomically; without `moments` it is smallest.
