@@ -41,7 +41,9 @@ def _training(seed: int = 1) -> pl.DataFrame:
             "age": age,
             QUOTED: size * 3 + rng.normal(0, 5, n),
             "far": rng.normal(0, 1, n) + 1e9,
-            "colour": [None if 0.1 < g < 0.14 else str(v) for g, v in zip(gap, colour, strict=True)],
+            "colour": [
+                None if 0.1 < g < 0.14 else str(v) for g, v in zip(gap, colour, strict=True)
+            ],
             "shape": rng.choice(["round", "square", "flat"], n, p=[0.5, 0.3, 0.2]),
             "code": rng.choice([1, 2, 3, 10], n),
             "new": rng.random(n) < 0.3,
@@ -106,8 +108,9 @@ TEXTS = (
 )  # fmt: skip
 DATES = (
     'year("when")', 'quarter("when")', "month(day)", "week(day)", 'day("when")', "day_of_year(day)",
-    'weekday("when")', 'hour("when")', 'minute("when")', 'days("when")', "days(day)", "category(month(day))",
-    "case when day > date '2015-06-01' then 1 else 0 end", "cast(day as text)",
+    'weekday("when")', 'hour("when")', 'minute("when")', 'days("when")', "days(day)",
+    "category(month(day))", "case when day > date '2015-06-01' then 1 else 0 end",
+    "cast(day as text)",
 )  # fmt: skip
 
 

@@ -15,12 +15,15 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import EmptyError, LearningError, PredictionWarning
+from deltarule.losses.loss import Loss
 from deltarule.model import overview
 from deltarule.model import record as saved
 from deltarule.model.compare_models import ModelComparison, compare_models
 from deltarule.model.diagnostics import Diagnostics, diagnose
 from deltarule.model.evaluate import Evaluation, evaluate
 from deltarule.model.explain import Explanation, explain
+from deltarule.model.export import Exported, export, write_export
+from deltarule.model.few_rows import FewRows, Scored
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.model.regression_table import RegressionSummary
@@ -29,7 +32,6 @@ from deltarule.model.summary import paragraphs
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
-from deltarule.rule.loss import Loss
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
@@ -49,6 +51,7 @@ class Model:
         self._record = record
         self._read = tuple(read)
         self._scorer = Predictor(record)
+        self._few = FewRows(self._scorer)
 
     @property
     def record(self) -> "Record":
@@ -217,10 +220,18 @@ class Model:
         Errors:  TableError for a table that lacks a column or has values that cannot be computed
                  with; LearningError for an interval that is not known
         """
-        columns = Columns(flags=flags, interval=interval)
-        frame, made = self._predicted(table, columns, where)
-        if made.new and not flags:
-            words = f"{'; '.join(made.new)} (flags=True says of which rows)"
+        few = None
+        if interval is None and where is None:
+            few = self._few.score(table, flags=flags)
+        if few is not None:
+            frame = self._as_given(table, few)
+            new = few.drift.new_to(self._record.contract.known) if few.drift else []
+        else:
+            columns = Columns(flags=flags, interval=interval)
+            frame, made = self._predicted(table, columns, where)
+            new = made.new
+        if new and not flags:
+            words = f"{'; '.join(new)} (flags=True says of which rows)"
             warnings.warn(words, PredictionWarning, stacklevel=2)
         return frame
 
@@ -239,6 +250,9 @@ class Model:
         if row is not None:
             source, _ = open_table(table)
             return widening(source, lambda: self._explained(source, row))
+        few = self._few.score(table, explain=True)
+        if few is not None:
+            return self._as_given(table, few)
         return self.predict_noticing(table, explain=True)[0]
 
     def _explained(self, source: Source, row: int) -> Explanation:
@@ -289,6 +303,11 @@ class Model:
         columns = Columns(explain=explain, flags=flags, interval=interval)
         frame, made = self._predicted(table, columns, where)
         return frame, made.notes
+
+    @staticmethod
+    def _as_given(table: Any, few: Scored) -> Any:
+        """A dict for a dict, a list for a list."""
+        return few.rows[0] if isinstance(table, dict) else few.rows
 
     def _predicted(
         self, table: Any, columns: Columns, where: str | None
@@ -362,6 +381,25 @@ class Model:
         check_outputs({"the model's file": Path(path)}, self._read)
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
+
+    def export(self, to: str, path: str | Path | None = None, **settings: Any) -> str | bytes:
+        """The model in another form, "python" or one of the others that `deltarule export` lists.
+
+        It is run on rows made from the model's ranges and levels, where its engine is installed,
+        and must predict them as the model does. With a `path` it is written there too. `settings`
+        are those of the form, such as a dialect of SQL.
+        Errors:  ExportError, OutputError
+        """
+        if path is not None:
+            check_outputs({"the export's file": Path(path)}, self._read)
+        content = self.exported(to, **settings).content
+        if path is not None:
+            write_export(Path(path), content)
+        return content
+
+    def exported(self, to: str, **settings: Any) -> Exported:
+        """The same, with how its check went."""
+        return export(self._scorer, to, **settings)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data, as `--json` prints it."""
