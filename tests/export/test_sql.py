@@ -37,9 +37,10 @@ def test_every_dialect_is_parsed_back_to_the_same_columns(dialect):
     for case in (one for one in CASES if one.name in PARSED):
         query = case.model.to_sql("my.rows", dialect=dialect, explain=True, keep=["id"])
         [parsed] = sqlglot.parse(query, read=dialect)
-        assert [one.alias for one in parsed.expressions] == ["id", *case.explained.columns]
+        names = [DIALECTS[dialect].cut(name) for name in case.explained.columns]
+        assert [one.alias for one in parsed.expressions] == ["id", *names]
         assert "my" in [one.db for one in parsed.find_all(sqlglot.exp.Table)]
-        said = "Run and compared" if DIALECTS[dialect].runs else "Parsed, not run"
+        said = "run in it and" if DIALECTS[dialect].runs else "parsed, not run"
         assert said in query.partition("\nWITH")[0]
 
 
@@ -62,10 +63,10 @@ def test_hostile_names_and_levels_stay_names_and_text(database):
     model = dr.learn(table, predict="y'", using=[NASTY, "x;--"], ridge=0.1)
     query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
     names, columns = run(table, query)
-    assert names == [name.encode()[:63].decode() for name in model.explain(table).columns]
+    assert names == [DIALECTS[dialect].cut(name) for name in model.explain(table).columns]
     assert not difference(model.explain(table), columns)
     for name in DIALECTS:
-        [parsed] = sqlglot.parse(model.to_sql(NASTY, dialect=name, view=NASTY), read=name)
+        [parsed] = sqlglot.parse(model.to_sql(NASTY, dialect=name, view=f"{NASTY}2"), read=name)
         assert isinstance(parsed, sqlglot.exp.Create)
 
 
@@ -131,8 +132,8 @@ def test_a_doubled_expression_is_named_once_and_not_written_out():
 
 def test_a_query_that_a_planner_would_copy_is_fenced():
     rng = np.random.default_rng(0)
-    table = pl.DataFrame({f"x{at}": rng.normal(size=300) for at in range(60)})
-    table = table.with_columns(y=pl.Series(rng.integers(0, 12, 300).astype(str)))
+    table = pl.DataFrame({f"x{at}": rng.normal(size=300) for at in range(20)})
+    table = table.with_columns(y=pl.Series(rng.integers(0, 9, 300).astype(str)))
     model = dr.learn(table, predict="y", ridge=1.0)
     assert "OFFSET 0" in model.to_sql("rows", dialect="postgres")
     small = dr.learn(table[:, :3].with_columns(y=pl.col("x0")), predict="y")
@@ -158,6 +159,8 @@ def test_what_cannot_be_written_is_refused_by_name():
     model = next(one for one in CASES if one.name == "squared").model
     with pytest.raises(LearningError, match="there is no dialect 'oracle': choose duckdb, "):
         model.to_sql("rows", dialect="oracle")
+    with pytest.raises(LearningError, match="are both called 'rows'"):
+        model.to_sql("rows", view="rows")
     for name in ("", "a..b", "a\x00"):
         with pytest.raises(LearningError, match="is no name for a table"):
             model.to_sql(name)
@@ -169,6 +172,8 @@ def test_what_cannot_be_written_is_refused_by_name():
 
 def test_nothing_of_a_model_leaves_the_comment():
     model = next(one for one in CASES if one.name == "squared").model
-    record = model.record.model_copy(update={"learnt_from": "films\n; DROP TABLE films; --\r\u2028x"})
+    hostile = "films\n; DROP TABLE films; --\r\u2028x"
+    record = model.record.model_copy(update={"learnt_from": hostile})
     header = dr.Model(record).to_sql("rows").partition("\nWITH")[0]
-    assert all(line.startswith("-- ") for line in re.split("[\n\r\u2028\u2029\x0b\x0c\x85]", header))
+    lines = re.split("[\n\r\u2028\u2029\x0b\x0c\x85]", header)
+    assert all(line.startswith("--") for line in lines)

@@ -27,7 +27,6 @@ from deltarule.model.few_rows import FewRows, Scored
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.model.regression_table import RegressionSummary
-from deltarule.model.scorer import tree_of
 from deltarule.model.summary import paragraphs
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
@@ -350,27 +349,6 @@ class Model:
         source, _ = open_table(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
-    def to_sql(
-        self,
-        table: str,
-        *,
-        dialect: str = "duckdb",
-        view: str | None = None,
-        explain: bool = False,
-        keep: Sequence[str] | None = None,
-    ) -> str:
-        """The model as a query that predicts the rows of a table, or with `view` makes a view.
-
-        `keep` are columns of the table to show beside the predictions; None for those that the
-        model reads. With `explain`, contributions stand there too.
-        Errors:  LearningError for an unknown dialect, and for what it cannot compute
-        """
-        from deltarule.export import sql
-
-        return sql.write(
-            tree_of(self._scorer), table, dialect=dialect, view=view, explain=explain, keep=keep
-        )
-
     def save(self, path: str | Path, *, moments: bool = True) -> None:
         """Write the model file atomically; without `moments` it is smallest.
 
@@ -396,6 +374,16 @@ class Model:
         if path is not None:
             write_export(Path(path), content)
         return content
+
+    def to_sql(self, table: str, **settings: Any) -> str:
+        """The model as a query that predicts a table's rows in their database.
+
+        Settings: `dialect`, such as postgres; `view`, the name of a view to make; `explain`, for
+        contributions; `keep`, columns of the table to show beside the predictions, rather than
+        those that the model reads.
+        Errors:  LearningError for an unknown dialect; ExportError as for `export`
+        """
+        return str(self.export("sql", table=table, **settings))
 
     def exported(self, to: str, **settings: Any) -> Exported:
         """The same, with how its check went."""

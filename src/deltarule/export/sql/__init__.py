@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 
-from deltarule.errors import ExpressionError, LearningError, printable
+from deltarule.errors import LearningError
+from deltarule.export.contract import contract
 from deltarule.export.sql.dialect import DIALECTS, Dialect
 from deltarule.export.sql.query import Query, alphabet_of
+from deltarule.export.sql.run import run
 from deltarule.export.sql.scope import Scope
-from deltarule.scorer.tree import Category, Number, Tree
+from deltarule.scorer.tree import Tree
 
-__all__ = ["DIALECTS", "write"]
-
-MOST_SHOWN = 12
+__all__ = ["DIALECTS", "run", "write"]
 
 
 def write(
     tree: Tree,
-    table: str,
     *,
+    table: str = "rows",
     dialect: str = "duckdb",
     view: str | None = None,
     explain: bool = False,
@@ -26,19 +26,18 @@ def write(
 
     `keep` are columns of the table that stand beside the predictions; None for those that the
     model reads. With `explain` each column's contribution stands there too.
-    Errors:  LearningError for a dialect that is not known, a name that cannot be one, and what the
-             dialect cannot compute
+    Errors:  LearningError for a dialect that is not known and a name that cannot be one;
+             ExpressionError for what the dialect cannot compute
     """
     chosen = _dialect(dialect)
     scope = Scope(chosen, alphabet_of(tree))
     kept = list(tree.reads) if keep is None else list(keep)
-    try:
-        results = Query(scope, tree).results(explain=explain)
-    except ExpressionError as error:
-        raise LearningError(f"{error}, or choose another export") from None
+    results = Query(scope, tree).results(explain=explain)
     _check_names([*kept, *(name for name, _ in results)], chosen)
     source = _qualified(table, chosen, "table")
     text = scope.query(source, kept, results)
+    if view == table:
+        raise LearningError(f"the view and the table are both called {view!r}: rename the view")
     if view is not None:
         text = f"CREATE VIEW {_qualified(view, chosen, 'view')} AS\n{text};"
     if not chosen.runs:
@@ -66,8 +65,7 @@ def _check_names(names: Sequence[str], dialect: Dialect) -> None:
     for name in names:
         if not name or "\x00" in name:
             raise LearningError(f"{name!r} cannot be a column of {dialect.name}: rename it")
-        cut = name.encode()[: dialect.longest_name or None]
-        folded = cut.decode(errors="ignore").casefold()
+        folded = dialect.cut(name).casefold()
         if folded in known:
             raise LearningError(
                 f"{dialect.name} takes the columns {known[folded]!r} and {name!r} for one: say "
@@ -99,35 +97,18 @@ def _check_parses(text: str, dialect: Dialect) -> None:
         raise LearningError(f"the query is not one statement of {dialect.name}")
 
 
-# The contract, as a comment
-
-
 def _header(tree: Tree, dialect: Dialect) -> str:
-    targets = ", ".join(target.name for target in tree.targets)
-    lines = [f"Predicts {targets}: a deltarule model as SQL for {dialect.name}."]
-    lines.append(
-        "Run and compared with the model by deltarule's tests."
+    """The contract as a comment."""
+    said = (
+        "run in it and compared with the model in deltarule's tests"
         if dialect.runs
-        else "Parsed, not run: check its first rows against the model."
+        else "parsed, not run: compare its first rows with the model's"
     )
-    lines += [f"{what}: {of}" for what, of in tree.about]
-    words = ", ".join(tree.missing_words)
-    lines.append(f"A missing value is NULL or NaN{f', or one of {words}' if words else ''}.")
-    lines += [_contract(one) for one in tree.columns]
-    if tree.offset is not None:
-        lines.append(f"{tree.offset.name}: the offset; without it there is no prediction")
+    lines = [f"A deltarule model as a query of {dialect.name}; {said}.", "", *contract(tree)]
+    lines += [
+        "NULL and NaN are missing. Text that is no number, date or yes and no is missing too."
+    ]
+    lines += ["A number that is infinite has no prediction."]
     if dialect.raises:
-        lines.append("Numbers beyond 1e150 have no prediction: arithmetic here fails on overflow.")
-    return "\n".join(f"-- {printable(line, one_line=True)}" for line in lines)
-
-
-def _contract(column: Number | Category) -> str:
-    if isinstance(column, Number):
-        return (
-            f"{column.name}: a number, {column.low:g} to {column.high:g} where it was learnt; "
-            f"filled with {column.fill:g} where missing"
-        )
-    shown = list(column.levels)[:MOST_SHOWN]
-    more = f" and {len(column.levels) - len(shown):,} more" if len(shown) < len(column.levels) else ""
-    unseen = "as (other)" if column.pooled else "as the average level"
-    return f"{column.name}: {', '.join(shown)}{more}; others count {unseen}"
+        lines.append("So has one beyond 1e150, as overflow is an error here.")
+    return "\n".join(f"-- {line}".rstrip() for line in lines)

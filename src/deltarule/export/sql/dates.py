@@ -11,7 +11,6 @@ from deltarule.export.sql.dialect import DAY
 from deltarule.export.sql.scope import Scope, Sql
 from deltarule.scorer.tree import Apply
 
-
 # Numbers that stand alone in a template, unlike {0}.
 NUMBERS = re.compile(r"(?<=[ (])[0-9]+(?=[ )]|$)")
 
@@ -57,9 +56,7 @@ def _by_arithmetic(scope: Scope, name: str, days: Sql) -> Sql:
     z = bound("( {0} + 719468 )", days)
     era = bound("[ {0} / 146097 ]", z)
     doe = bound("( {0} - {1} * 146097 )", z, era)
-    yoe = bound(
-        "[ ( {0} - [ {0} / 1460 ] + [ {0} / 36524 ] - [ {0} / 146096 ] ) / 365 ]", doe
-    )
+    yoe = bound("[ ( {0} - [ {0} / 1460 ] + [ {0} / 36524 ] - [ {0} / 146096 ] ) / 365 ]", doe)
     doy = bound("( {0} - ( 365 * {1} + [ {1} / 4 ] - [ {1} / 100 ] ) )", doe, yoe)
     mp = bound("[ ( 5 * {0} + 2 ) / 153 ]", doy)
     month = bound("CASE WHEN {0} < 10 THEN {0} + 3 ELSE {0} - 9 END", mp)
@@ -117,13 +114,15 @@ def _part(name: str) -> "Builder":
 def _quarter(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
     month = part(scope, "month", days_of(scope, args[0]))
     two, three = scope.dialect.literal(2.0), scope.dialect.literal(3.0)
-    return scope.call("number", "floor", scope.make("number", f"(({{0}} + {two}) / {three})", month))
+    third = scope.make("number", f"(({{0}} + {two}) / {three})", month)
+    return scope.call("number", "floor", third)
 
 
 def _weekday_of(scope: Scope, days: Sql) -> Sql:
     """1 for Monday to 7 for Sunday: 1970-01-01 was a Thursday."""
     one, three, seven = (scope.dialect.literal(value) for value in (1.0, 3.0, 7.0))
-    weeks = scope.call("number", "floor", scope.make("number", f"(({{0}} + {three}) / {seven})", days))
+    since = scope.make("number", f"(({{0}} + {three}) / {seven})", days)
+    weeks = scope.call("number", "floor", since)
     return scope.make("number", f"({{0}} + {three} - {seven} * {{1}} + {one})", days, weeks)
 
 
@@ -172,7 +171,7 @@ def _as_date(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
 
 
 def as_text(scope: Scope, value: Sql) -> Sql:
-    """A date as 2024-01-31, a datetime as 2024-01-31 14:05:00 with a fraction where there is one."""
+    """A date as 2024-01-31, a datetime as 2024-01-31 14:05:00 with any fraction."""
     pieces: list[Sql] = []
     if value.kind in ("date", "datetime"):
         days = days_of(scope, value)
@@ -196,7 +195,7 @@ def _unit(scope: Scope, clock: Sql, size: float, of: float) -> Sql:
     count = scope.bind(
         scope.call("number", "floor", scope.make("number", f"({{0}} / {d.literal(size)})", clock))
     )
-    larger = scope.call("number", "floor", scope.make("number", f"({{0}} / {d.literal(of)})", count))
+    larger = scope.make("number", f"FLOOR({{0}} / {d.literal(of)})", count)
     return scope.make("number", f"({{0}} - {d.literal(of)} * {{1}})", count, larger)
 
 

@@ -6,7 +6,7 @@ query (days or microseconds since 1970-01-01), so only their reading differs.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal as OneOf
@@ -89,6 +89,10 @@ class Dialect:
 
         return str(exp.to_identifier(value, quoted=True).sql(dialect=self.name))
 
+    def cut(self, name: str) -> str:
+        """A name of results, no longer than the database keeps."""
+        return name.encode()[: self.longest_name or None].decode(errors="ignore")
+
     def null(self, kind: str) -> str:
         """A missing value."""
         return f"CAST(NULL AS {self.text if kind == 'text' else self.double})"
@@ -148,17 +152,16 @@ FUNCTIONS: Mapping[str, str] = {
     "moment": "",
 }
 
-IEEE_NAN = "CASE WHEN {0} = {0} THEN {0} END"
 POSTGRES_EPOCH = (
     "CASE WHEN isfinite(CAST({0} AS timestamp)) "
     "THEN CAST(EXTRACT(EPOCH FROM CAST({0} AS timestamp)) * 1000000 AS {double}) END"
 )
 PLAIN_REGEX = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
-MICROSECONDS = "DATEDIFF({unit}, CAST('1970-01-01' AS {type}), CAST({{0}} AS {type}))"
 
 
 def _datediff(unit: str, kind: str, name: str = "DATEDIFF") -> str:
-    return f"CAST({name}({unit}, CAST('1970-01-01' AS {kind}), CAST({{0}} AS {kind})) AS {{double}})"
+    since = f"CAST('1970-01-01' AS {kind}), CAST({{0}} AS {kind})"
+    return f"CAST({name}({unit}, {since}) AS {{double}})"
 
 
 _ALL = (

@@ -1,8 +1,8 @@
 """A model's query: cells, terms, parts of scores, predictions, probabilities, contributions.
 
-    part of a Number   CASE WHEN x IS NULL THEN <constant> WHEN ABS(x) <= largest THEN w * (x - c) END
-    part of a Category CASE level WHEN 'a' THEN w_a ... END, or a join with a table of constants
-    score              start + parts + offset: NULL where a part is, as for a number that is infinite
+a number     CASE WHEN x IS NULL THEN constant WHEN ABS(x) <= largest THEN w * (x - c) END
+a category   CASE level WHEN 'a' THEN w_a ... END, or a join with a table of constants
+a score      start + parts + offset: NULL where a part is, as for a number that is infinite
 """
 
 import math
@@ -67,7 +67,7 @@ class Query:
 
     @cached_property
     def _values(self) -> list[Sql]:
-        """The value of each column: a number, or the text or number that levels are looked up by."""
+        """Each column's value: a number, or the text or number that levels are found by."""
         return [self.scope.bind(self.value(self._looked_up(one))) for one in self.tree.columns]
 
     @staticmethod
@@ -85,9 +85,8 @@ class Query:
         value = self.scope.bind(self.value(self.tree.offset.value))
         limit = self.scope.dialect.limit
         size = self.scope.dialect.call("abs", value.text)
-        return self.scope.bind(
-            self.scope.joined("number", f"CASE WHEN {size} <= {limit} THEN {value.text} END", [value])
-        )
+        text = f"CASE WHEN {size} <= {limit} THEN {value.text} END"
+        return self.scope.bind(self.scope.joined("number", text, [value]))
 
     # Parts
 
@@ -270,9 +269,8 @@ class Query:
             clamped_exp(self.scope, self.scope.make("number", f"(- {d.call('abs', '{0}')})", score))
         )
         one, zero = d.literal(1.0), d.literal(0.0)
-        text = (
-            f"CASE WHEN {{0}} >= {zero} THEN {one} / ({one} + {{1}}) ELSE {{1}} / ({one} + {{1}}) END"
-        )
+        whole = f"({one} + {{1}})"
+        text = f"CASE WHEN {{0}} >= {zero} THEN {one} / {whole} ELSE {{1}} / {whole} END"
         return self.scope.bind(self.scope.make("number", text, score, small))
 
     def _softmax(self, scores: Sequence[Sql]) -> list[Sql]:
@@ -310,7 +308,7 @@ class Query:
     def _step(self, name: str, c: float, y: Sql) -> Sql:
         """The inverse of one operation, undefined as NULL."""
         scope, d = self.scope, self.scope.dialect
-        constant, zero, one = (d.literal(value) for value in (c, 0.0, 1.0))
+        constant, zero = d.literal(c), d.literal(0.0)
         templates = {
             "y - c": f"({{0}} - {constant})",
             "y + c": f"({{0}} + {constant})",
@@ -331,11 +329,10 @@ class Query:
         exponent = d.literal(1 / c)
         root = d.call("power", d.call("abs", "{0}"), exponent)
         if name == "odd root":
-            return scope.make(
-                "number", f"CASE WHEN {{0}} < {zero} THEN -{root} ELSE {root} END", y
-            )
+            return scope.make("number", f"CASE WHEN {{0}} < {zero} THEN -{root} ELSE {root} END", y)
         assert name == "root", name
-        return scope.make("number", f"CASE WHEN {{0}} > {zero} THEN {root} ELSE {zero} * {{0}} END", y)
+        made = f"CASE WHEN {{0}} > {zero} THEN {root} ELSE {zero} * {{0}} END"
+        return scope.make("number", made, y)
 
     def _expm1(self, y: Sql) -> Sql:
         """exp(y) - 1 by Kahan's formula, which keeps the digits of small ones."""

@@ -6,6 +6,7 @@ So it is bound to a column of a layer, and stands by that column's name in the l
     WITH q0 AS (SELECT <cells> AS c1 FROM "films"), q1 AS (SELECT c1, <of c1> AS c2 FROM q0) ...
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +14,8 @@ from deltarule.export.sql.dialect import Dialect
 
 # Planners copy a subquery's expressions to where they are used. Where that makes the query longer
 # than so many characters, and so many times as long, it is fenced, which costs index look-ups.
-MOST_COPIED, MOST_TIMES = 200_000, 40
+MOST_COPIED, MOST_TIMES = 100_000, 20
+NAME = re.compile(r"\bc[0-9]+\b")
 # Shorter expressions are written out at each use.
 SHORT = 40
 
@@ -22,7 +24,7 @@ SHORT = 40
 class Sql:
     """An expression: its text, the first layer that it can stand in, the columns it names.
 
-    Of a boolean, `text` is a condition and `coded` the same as 1, 0 or NULL, where it is so already.
+    Of a boolean, `text` is a condition, and `coded` the same as 1, 0 or NULL where it is known.
     """
 
     text: str
@@ -113,7 +115,7 @@ class Scope:
             name = f"c{len(self.columns) + 1}"
             for one in sql.names:
                 self.columns[one].used = max(self.columns[one].used, sql.level)
-            expanded = len(sql.text) + sum(self.columns[one].expanded for one in sql.names)
+            expanded = self._expanded(sql)
             self.columns[name] = Column(sql, sql.level, expanded)
             level = sql.level + 1
             self._known[sql.text] = Sql(name, sql.kind, level, frozenset([name]), atomic=True)
@@ -124,7 +126,8 @@ class Scope:
         name = f"levels{len(self.tables) + 1}"
         body = ",\n    ".join(f"({', '.join(row)})" for row in rows)
         columns = ", ".join(names)
-        self.tables[name] = f"{name}({columns}) AS (\n  {self.dialect.values.format(body, columns)}\n)"
+        query = self.dialect.values.format(body, columns)
+        self.tables[name] = f"{name}({columns}) AS (\n  {query}\n)"
         return name
 
     def query(self, table: str, kept: Sequence[str], results: Sequence[tuple[str, Sql]]) -> str:
@@ -157,7 +160,8 @@ class Scope:
         last = [
             f"{name} AS {self.dialect.name_of(own)}" for own, name in zip(kept, keeps, strict=True)
         ]
-        last += [f"{one.text} AS {self.dialect.name_of(name)}" for name, one in results]
+        cut = self.dialect.cut
+        last += [f"{one.text} AS {self.dialect.name_of(cut(name))}" for name, one in results]
         select = ",\n  ".join(last)
         return f"WITH {', '.join(parts)}\nSELECT\n  {select}\nFROM {source}"
 
@@ -165,8 +169,10 @@ class Scope:
         """Whether the query is far longer where every name is written out."""
         written = sum(len(one.sql.text) for one in self.columns.values())
         written += sum(len(one.text) for _, one in results)
-        copied = sum(
-            len(one.text) + sum(self.columns[name].expanded for name in one.names)
-            for _, one in results
-        )
+        copied = sum(self._expanded(one) for _, one in results)
         return copied > MOST_COPIED or copied > MOST_TIMES * written
+
+    def _expanded(self, sql: Sql) -> int:
+        """The characters of an expression where all that it names is written out."""
+        names = [one for one in NAME.findall(sql.text) if one in sql.names]
+        return len(sql.text) + sum(self.columns[one].expanded for one in names)

@@ -10,12 +10,13 @@ from deltarule.export.sql.scope import Scope, Sql
 from deltarule.tables.expressions.number_text import NO, POWERS, YES
 
 # Units that an expression's number(...) reads beside the numbers; a column's own unit may be any.
-SIGNS = "$ € £ ¥ ₹ ₽ ₩ ₺ ₴ ₪ ₫ ฿ ₦ ₱ ¢ ₿".split()
-CODES = (
+SIGNS = tuple("$€£¥₹₽₩₺₴₪₫฿₦₱¢₿")
+NAMES = (
     "US$ AU$ CA$ HK$ NZ$ A$ C$ R$ S$ kr zł Kč Ft lei лв AED ARS AUD BGN BRL CAD CHF CLP CNY COP "
     "CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN MYR NOK NZD PHP PLN RON RUB SAR SEK SGD THB "
     "TRY TWD UAH USD VND ZAR"
-).split()
+)
+CODES = tuple(NAMES.split(" "))
 SIZED = ("", "$", "€", "£", "¥")
 SIZES: Mapping[str, str] = {"": "", "e": "", "E": "", **POWERS}
 MINUS, SPACES, APOSTROPHES = "\u2212", "\u00a0\u202f\u2009", "\u2019"
@@ -63,9 +64,7 @@ def flag_of(scope: Scope, text: Sql) -> Sql:
     return scope.make("number", "COALESCE({0}, {1})", number, _word(scope, bare))
 
 
-def number_of(
-    scope: Scope, text: Sql, mark: str, unit: str | None, *, codes: bool = True
-) -> Sql:
+def number_of(scope: Scope, text: Sql, mark: str, unit: str | None, *, codes: bool = True) -> Sql:
     """The number that a text spells with this unit, or with any known one; else NULL.
 
     Without `codes` a text that begins with zeros, such as 007, is none.
@@ -120,13 +119,14 @@ class _NumberText:
         conditions = [
             f"{self.d.exact.format(letters.text)} IN "
             f"({', '.join(self.d.exact_string(one) for one in remainders)})",
-            f"NOT ({bracketed.text} = {one} AND ({negative.text} = {one} OR {signed.text} = {one}))",
+            f"NOT ({bracketed.text} = {one} AND {one} IN ({negative.text}, {signed.text}))",
             f"NOT ({self._first(plain)} IN ({self._list('+', '-')}))",
         ]
         if not codes:
             second = self._sub(body, "2", "1")
             listed = self._list(*"0123456789")
-            conditions.append(f"NOT ({self._is(self._first(body), '0')} AND {second} IN ({listed}))")
+            first = self._is(self._first(body), "0")
+            conditions.append(f"NOT ({first} AND {second} IN ({listed}))")
         negated = f"CASE WHEN {negative.text} = {one} OR {bracketed.text} = {one}"
         made = (
             f"CASE WHEN {' AND '.join(conditions)} THEN {negated} THEN {zero} - {number.text} "
@@ -155,11 +155,9 @@ class _NumberText:
             made += f" WHEN {grouped.text} = {given.text} THEN {bare.text}"
             parts += [bare, grouped, given]
         digits = self._bound(f"{made} END", *parts)
-        text = (
-            f"CASE WHEN {at} > 0 THEN "
-            f"{self.d.call('concat', self.d.call('concat', digits.text, self.d.string('.')), fraction.text)} "
-            f"ELSE {digits.text} END"
-        )
+        pointed = self.d.call("concat", digits.text, self.d.string("."))
+        both = self.d.call("concat", pointed, fraction.text)
+        text = f"CASE WHEN {at} > 0 THEN {both} ELSE {digits.text} END"
         return self._bound(text, body, digits, fraction)
 
     def _has_no_mark(self, whole: Sql) -> str:
@@ -196,7 +194,8 @@ class _NumberText:
             f"{self.d.call('concat', self.d.string('0'), whole.text)} ELSE {whole.text} END"
         )
         zeros = self.d.string(("000" + mark) * (GROUPS - 1))
-        made = self.d.call("right", self.d.call("concat", zeros, f"({filled})"), str(4 * GROUPS - 1))
+        padded = self.d.call("concat", zeros, f"({filled})")
+        made = self.d.call("right", padded, str(4 * GROUPS - 1))
         return self._bound(made, whole)
 
     def _bound(self, text: str, *parts: Sql) -> Sql:
@@ -220,7 +219,8 @@ class _NumberText:
         return self._bound(f"CASE{cases} ELSE {empty} END" if cases else empty, letters)
 
     def _replaced(self, text: Sql, part: Sql) -> Sql:
-        return self._bound(self.d.call("replace", text.text, part.text, self.d.string("")), text, part)
+        made = self.d.call("replace", text.text, part.text, self.d.string(""))
+        return self._bound(made, text, part)
 
     def _without(self, text: str, letters: str) -> str:
         for letter in letters:
@@ -229,7 +229,10 @@ class _NumberText:
 
     def _spaced(self, text: Sql) -> Sql:
         made = text.text
-        for letter, plain in [*((one, " ") for one in SPACES), *((one, "'") for one in APOSTROPHES)]:
+        for letter, plain in {
+            **dict.fromkeys(SPACES, " "),
+            **dict.fromkeys(APOSTROPHES, "'"),
+        }.items():
             made = self.d.call("replace", made, self.d.string(letter), self.d.string(plain))
         return self._bound(made, text)
 
