@@ -238,7 +238,7 @@ class Query:
     def _predictions(self, target: Target) -> list[tuple[str, Sql]]:
         scores = [self._scores[output] for output in target.outputs]
         name = f"{target.name}_prediction"
-        if target.link == "softmax":
+        if len(target.outputs) > 1:
             shares = self._softmax(scores)
             return [(name, self._likeliest(target, shares)), *self._named(target, shares)]
         if target.link == "logit":
