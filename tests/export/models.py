@@ -235,6 +235,7 @@ SPOILT: Mapping[str, Callable[[pl.Series, np.random.Generator], pl.Series]] = {
     "exposure": _amounts,
 }  # fmt: skip
 
+
 def difference(expected: pl.DataFrame, columns: Sequence[Sequence[Any]]) -> str:
     """What differs by more than 1e-9 relative from the expected columns; empty where nothing does.
 
