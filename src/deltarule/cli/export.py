@@ -16,7 +16,8 @@ def export(
         str,
         typer.Option(
             metavar="FORM",
-            help="python: one file without dependencies.",
+            help="python, one file without dependencies; javascript, one module for Node and "
+            "browsers.",
         ),
     ],
     out: Annotated[

@@ -58,6 +58,13 @@ EXPORTS: Mapping[str, Export] = {
             "one file without dependencies: predict(row), explain(row), and a filter for CSV",
             "deltarule.export.python",
         ),
+        Export(
+            "javascript",
+            ".mjs",
+            "one module without dependencies, for Node and browsers: predict(row), explain(row)",
+            "deltarule.export.javascript",
+            runs_in="Node runs it, and is not installed (nodejs.org)",
+        ),
     )
 }
 
