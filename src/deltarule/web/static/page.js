@@ -87,6 +87,7 @@ async function begin(question, lesson, place = null) {
   first = answer;
   recorded = null;
   show.lesson(lessons, lesson, answer.table.name);
+  show.halfOf(answer.unseen ? "see-loss" : "see-deltas");
   if (place && link.leads(place)) await follow(answer, place);
   else await take(answer);
 }
