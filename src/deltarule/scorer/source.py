@@ -4,14 +4,23 @@ All that comes from a model is printed as a literal: numbers, texts, and names n
 of it becomes a name, a comment or code.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from deltarule.losses.loss import LinkName
 from deltarule.scorer.program import Argument, Line, Name, Program
 from deltarule.scorer.tree import Category, Number, Offset, Target, Tree
 
 Lines = Sequence[str]
+
+INVERSE_LINKS: Mapping[LinkName, str] = {
+    "identity": "",
+    "log": "exponential",
+    "logit": "logistic",
+    "softmax": "shares",
+}
+"""The runtime's function from a score to a prediction; that of classes takes all their scores."""
 
 
 class Syntax(Protocol):
@@ -196,13 +205,13 @@ class Source:
     def _prediction(self, target: Target) -> str:
         """A target's prediction, or the probability of each of its classes."""
         first = f"s{target.outputs[0]}"
-        if target.link == "softmax":
-            every = f"[{', '.join(f's{k}' for k in target.outputs)}]"
-            made = self._call("shares", every)
-        elif target.link == "logit":
-            made = self._call("both_classes" if target.classes else "logistic", first)
+        function = INVERSE_LINKS[target.link]
+        if len(target.outputs) > 1:
+            made = self._call(function, f"[{', '.join(f's{k}' for k in target.outputs)}]")
+        elif target.classes:
+            made = self._call("both_classes", first)
         else:
-            made = self._call("exponential", first) if target.link == "log" else first
+            made = self._call(function, first) if function else first
         return self._unless_gone(made)
 
     def _unless_gone(self, made: str) -> str:
