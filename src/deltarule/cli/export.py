@@ -16,8 +16,8 @@ def export(
         str,
         typer.Option(
             metavar="FORM",
-            help="python: one file without dependencies. "
-            "sql: a query that predicts a table's rows.",
+            help="python, one file without dependencies; javascript, one module for Node and "
+            "browsers; sql, a query that predicts a table's rows.",
         ),
     ],
     out: Annotated[

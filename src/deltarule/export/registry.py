@@ -66,6 +66,13 @@ EXPORTS: Mapping[str, Export] = {
             settings=("table", "dialect", "view", "explain", "keep"),
             runs_in="only sqlite and duckdb are run here, duckdb where it is installed",
         ),
+        Export(
+            "javascript",
+            ".mjs",
+            "one module without dependencies, for Node and browsers: predict(row), explain(row)",
+            "deltarule.export.javascript",
+            runs_in="Node runs it, and is not installed (nodejs.org)",
+        ),
     )
 }
 
