@@ -356,6 +356,8 @@ def _read(
         finally:
             for _, _, future in waiting:
                 future.cancel()
+    if spill is not None:
+        source.release()  # from here on its rows are those kept
     if rows == 0:
         raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
     layout = Layout.of(made)
