@@ -7,19 +7,21 @@ and a time limit, before they are parsed. Only whole requests count as being ans
 unfinished ones cannot hold others out.
 """
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 from secrets import compare_digest
-from typing import Any
 from urllib.parse import parse_qs
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from deltarule.asgi import (
+    HEADERS,
+    Application,
+    Message,
+    Receive,
+    RefusedError,
+    Scope,
+    Send,
+    headers_of,
+    read_body,
+)
 
 LARGEST_QUESTION = 64 * 1024
 LARGEST_TABLE = 32 * 1024 * 1024
@@ -27,29 +29,6 @@ UPLOAD = "/api/tables"
 # The time limit for a body to arrive, and the most requests that are answered at a time.
 BODY_SECONDS = 20.0
 AT_ONCE = 16
-
-# All resources are same-origin. Charts set inline styles, hence 'unsafe-inline' for styles.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"x-frame-options", b"DENY"),
-)
-
-
-@dataclass(frozen=True)
-class RefusedError(Exception):
-    """A refused request, with the reason."""
-
-    status: int
-    words: str
 
 
 class Guard:
@@ -67,7 +46,8 @@ class Guard:
             return
         try:
             self._check(scope)
-            body = await _body_in_time(scope, receive)
+            most = LARGEST_TABLE if scope["path"] == UPLOAD else LARGEST_QUESTION
+            body = await read_body(headers_of(scope), receive, most=most, seconds=BODY_SECONDS)
             if self.running >= AT_ONCE:
                 raise RefusedError(503, "deltarule watch is busy: try again")
         except RefusedError as refusal:
@@ -91,7 +71,7 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         """Errors: RefusedError."""
-        headers = _headers(scope)
+        headers = headers_of(scope)
         host, path = headers.get("host", ""), scope["path"]
         if host.lower() not in self.hosts:
             raise RefusedError(403, "this server answers to its own address only")
@@ -119,51 +99,8 @@ class Guard:
         return compare_digest(key.encode(), self.key.encode())
 
 
-def _headers(scope: Scope) -> Mapping[str, str]:
-    """The headers by name; duplicates are joined, which no check accepts."""
-    found: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        word, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[word] = f"{found[word]}, {text}" if word in found else text
-    return found
-
-
-async def _body_in_time(scope: Scope, receive: Receive) -> bytes:
-    """The request body. Errors: RefusedError for one above the cap or the time limit."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _body(scope, receive)
-    except TimeoutError:
-        raise RefusedError(408, "the request took too long to arrive") from None
-
-
-async def _body(scope: Scope, receive: Receive) -> bytes:
-    """The request body. Errors: RefusedError for one above the cap, as early as possible."""
-    most = LARGEST_TABLE if scope["path"] == UPLOAD else LARGEST_QUESTION
-    told = _headers(scope).get("content-length", "0")
-    too_large = RefusedError(413, f"that is more than the {_megabytes(most)} that are taken here")
-    if not told.isascii() or not told.isdigit() or int(told) > most:
-        raise too_large
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RefusedError(400, "the request broke off")
-        part = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > most:
-            raise too_large
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size // 2**20} MB" if size >= 2**20 else f"{size // 2**10} kB"
-
-
 async def _refuse(refusal: RefusedError, send: Send) -> None:
-    body = json.dumps({"error": refusal.words}).encode()
+    body = json.dumps({"error": refusal.reason}).encode()
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     # The rest of an unread body must not be parsed as the next request.
     head += [(b"connection", b"close"), *HEADERS]

@@ -51,7 +51,7 @@ def alpha_name(alpha: float | None) -> str:
 def what(session: Session) -> str:
     """What the error is, in words."""
     penalty = ", with penalty" if session.choices.ridge else ""
-    return ("mean squared error" if session.choices.loss == "squared" else "mean loss") + penalty
+    return ("mean squared error" if session.choices.squared else "mean loss") + penalty
 
 
 def weight_names(session: Session) -> list[str]:
@@ -94,7 +94,7 @@ def _predict(
 ) -> dict[str, Any]:
     drawn, target = page.drawn, page.session.read.schema.outputs[look.output]
     number = int(drawn.numbers[look.chosen])
-    if loss_of(page.session, look.output).name == "softmax":
+    if loss_of(page.session, look.output).kind == "classes":
         return _classes(page, look, hover)
     if drawn.across is None or not drawn.grid.size:
         return learning_figures.predicted_against_actual(
@@ -258,7 +258,7 @@ def _loss(page: "Open", twin: Session | None) -> dict[str, Any]:
 
 def _factor(session: Session) -> float:
     """What makes the error of a loss: the mean of the squared deltas is twice their loss."""
-    return 2.0 if session.choices.loss == "squared" else 1.0
+    return 2.0 if session.choices.squared else 1.0
 
 
 def _errors(path: Sequence[CheckpointedSteps], factor: float) -> tuple[Array, Array]:
