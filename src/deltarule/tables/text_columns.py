@@ -224,13 +224,18 @@ class FormattedSource(WrappedSource):
         for series in frame:
             if self._is_formatted(series.name, series.dtype):
                 text = self._text(series)
-                values = self.formats[series.name].read(text)
+                values = self._parsed(self.formats[series.name], text)
                 if row is not None:
                     self._notice(text, values, row)
                 made.append(_without(values, self.words).alias(series.name))
             elif self.words:
                 made.append(_without(series, self.words))
         return frame.with_columns(made)
+
+    def _parsed(self, form: Format, text: pl.Series) -> pl.Series:
+        if isinstance(form, NumberFormat) and not self.learning:
+            return form.read_later(text)
+        return form.read(text)
 
     def _text(self, series: pl.Series) -> pl.Series:
         """The cells of a column as text, without the words for missing."""
