@@ -300,6 +300,23 @@ def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
     return series.set(series.cast(pl.Float64).is_in(spelled.implode()), None)
 
 
+def placed(error: UnparsedError, source: Source) -> UnparsedError:
+    """The error with the place of the first such cell, and what to do about it."""
+    if error.column is None or error.value is None or source.once:
+        return error
+    row = 0
+    for batch in source.batches([column(error.column)]):
+        text = written(batch[error.column]).str.strip_chars()
+        if (at := (text == error.value.strip()).arg_true()).len():
+            return UnparsedError(
+                f"{source.name}, column '{error.column}', {source.place(row + at[0])}: "
+                f"'{error.value}' is not a number: mend it, or name it as a missing word",
+                error.column,
+            )
+        row += batch.height
+    return error
+
+
 # Which columns are read so
 
 
