@@ -1,4 +1,4 @@
-"""How the page looks at every size and in both schemes: all on one screen, nothing cut, readable."""
+"""How the page looks at every size, light and dark: all on one screen, nothing cut, readable."""
 
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,8 @@ def test_on_a_phone_status_and_step_stay_beside_the_transport_while_panels_are_s
     }
     for at, (panel, shown) in enumerate(seen.items()):
         page.evaluate(
-            "n => { const p = document.querySelector('.panels'); p.scrollTo(n * p.clientWidth, 0); }",
+            "n => { const panels = document.querySelector('.panels');"
+            " panels.scrollTo(n * panels.clientWidth, 0); }",
             at,
         )
         watched.until(f"document.querySelector('.hops [aria-current]').textContent === '{panel}'")
@@ -100,8 +101,9 @@ def test_nothing_hangs_over_at_any_width(watched: Watched, lesson):
     over = """width => [...document.querySelectorAll('body *')]
       .filter(e => !e.closest('svg, .flow, .scroll, .hidden') && e.offsetParent)
       .filter(e => innerWidth >= 760 || !e.closest('.panels'))
-      .filter(e => { const b = e.getBoundingClientRect(); return b.right > width + 1 || b.left < -1; })
-      .map(e => e.id || e.className)"""
+      .map(e => [e.id || e.className, e.getBoundingClientRect()])
+      .filter(([, box]) => box.right > width + 1 || box.left < -1)
+      .map(([name]) => name)"""
     for width in WIDTHS:
         resized(watched, (width, 800))
         assert page.evaluate("document.documentElement.scrollWidth") <= width

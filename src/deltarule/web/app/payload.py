@@ -73,7 +73,7 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
         }
     )
     names = weight_names(session)
-    shown = [name for name in dict.fromkeys(look.shown) if name in names] or names[:1]
+    shown = [name for name in dict.fromkeys(look.shown) if name in names] or names[:2]
     going = status(session)
     twin = None
     if look.beside is not None and getattr(session.walk.learner, "alpha", None) is not None:
