@@ -18,6 +18,7 @@ from deltarule.errors import EmptyError, LearningError, PredictionWarning
 from deltarule.losses.loss import Loss
 from deltarule.model import overview
 from deltarule.model import record as saved
+from deltarule.model.card import card
 from deltarule.model.compare_models import ModelComparison, compare_models
 from deltarule.model.diagnostics import Diagnostics, diagnose
 from deltarule.model.evaluate import Evaluation, evaluate
@@ -359,6 +360,10 @@ class Model:
         check_outputs({"the model's file": Path(path)}, self._read)
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
+
+    def card(self) -> str:
+        """The model card in Markdown: what it predicts, from what, how well, and its limits."""
+        return card(self._record)
 
     def export(self, to: str, path: str | Path | None = None, **settings: Any) -> str | bytes:
         """The model in another form, "python" or one of the others that `deltarule export` lists.
