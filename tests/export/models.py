@@ -235,6 +235,36 @@ SPOILT: Mapping[str, Callable[[pl.Series, np.random.Generator], pl.Series]] = {
     "exposure": _amounts,
 }  # fmt: skip
 
+
+def difference(expected: pl.DataFrame, columns: Sequence[Sequence[Any]]) -> str:
+    """What differs by more than 1e-9 relative from the expected columns; empty where nothing does.
+
+    What adds up to about 0, such as a contribution, is compared with the largest numbers beside it:
+    its last digits are rounding.
+    """
+    numbers = [one for one in expected if one.dtype.is_numeric()]
+    sizes = np.column_stack([one.cast(pl.Float64).fill_null(np.nan) for one in numbers])
+    with np.errstate(all="ignore"):
+        largest = np.where(np.isfinite(sizes), np.abs(sizes), 0.0).max(axis=1)
+    assert len(columns) == expected.width, (len(columns), expected.columns)
+    for series, values in zip(expected, columns, strict=True):
+        if not series.dtype.is_numeric():
+            wrong = np.array([a != b for a, b in zip(series, values, strict=True)])
+        else:
+            wanted = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+            made = np.array([np.nan if one is None else one for one in values], dtype=float)
+            with np.errstate(invalid="ignore"):
+                near = np.abs(made - wanted) <= 1e-9 * np.abs(wanted) + 1e-13 * largest
+            wrong = ~(near | (made == wanted) | (np.isnan(made) & np.isnan(wanted)))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            return (
+                f"{series.name}: {wrong.sum()} rows, in row {at + 1} {values[at]!r} for "
+                f"{series[at]!r}"
+            )
+    return ""
+
+
 CASES: tuple[Case, ...] = (
     Case("squared", "price", INPUTS),
     Case("far from zero", "price", ("far", "size", "shape")),

@@ -59,6 +59,14 @@ EXPORTS: Mapping[str, Export] = {
             "deltarule.export.python",
         ),
         Export(
+            "sql",
+            ".sql",
+            "one query of a table, or a view, that predicts where the rows are",
+            "deltarule.export.sql",
+            settings=("table", "dialect", "view", "explain", "keep"),
+            runs_in="only sqlite and duckdb are run here, duckdb where it is installed",
+        ),
+        Export(
             "javascript",
             ".mjs",
             "one module without dependencies, for Node and browsers: predict(row), explain(row)",

@@ -143,7 +143,9 @@ def finalize(
             ]
         taken.extend(place)
     taken.extend(place for target in layout.targets for place in places[target])
-    return schema, [fold.take(taken).compact for fold in folds], notes
+    for at, fold in enumerate(folds):
+        folds[at] = fold.take(taken).compact  # one by one: all of them may be large
+    return schema, folds, notes
 
 
 def _remarks(layout: Layout, schema: Schema) -> list[str]:

@@ -14,7 +14,7 @@ from deltarule.errors import (
     ColumnError,
     EmptyError,
 )
-from deltarule.moments.accumulate import Accumulator, Sums
+from deltarule.moments.accumulate import Accumulator, PairsError, Sums
 from deltarule.moments.block import Block, InfiniteError, Origin
 from deltarule.moments.folds import FoldEntries
 from deltarule.moments.moments import Moments, total
@@ -271,6 +271,9 @@ def read(
             texts |= {error.column}
         except FractionError:
             again, asked = True, replace(asked, copies=False)
+        except PairsError:
+            # Fewer levels of each category, then.
+            again, asked = True, replace(asked, eliminates=False)
         except NumbersError as error:
             again, asked = True, replace(asked, takes={**asked.takes, error.target: "numbers"})
         else:
