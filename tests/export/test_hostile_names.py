@@ -1,4 +1,4 @@
-"""Exports of a model with hostile names: nothing of them is code, a comment's end or an encoding."""
+"""Exports of hostile names: nothing of them is code, a comment's end or an encoding."""
 
 import ast
 import json
