@@ -378,6 +378,12 @@ class Model:
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
 
+    def card(self) -> str:
+        """The model card in Markdown: what it predicts, from what, how well, and its limits."""
+        from deltarule.model.card import card
+
+        return card(self._record)
+
     def export(self, to: str, path: str | Path | None = None, **settings: Any) -> str | bytes:
         """The model in another form, "python" or one of the others that `deltarule export` lists.
 
