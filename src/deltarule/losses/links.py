@@ -5,7 +5,7 @@ Shapes: scores, targets and predictions (n, k)
 
 import numpy as np
 
-from deltarule.rule.loss import Loss
+from deltarule.rule.loss import LinkName, Loss
 from deltarule.rule.predict import Array, Mask
 
 # Bounds that a mean is clipped to, so that its score is finite.
@@ -46,6 +46,7 @@ class Identity:
     """The identity link, shared by losses whose score is the prediction."""
 
     takes: str = "any number"
+    link_name: LinkName = "identity"
     power: float | None = 0.0
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
+from deltarule.rule.loss import LinkName
 from deltarule.rule.predict import Array, Mask
 
 
@@ -30,6 +31,7 @@ class Gamma:
     name: str = "gamma"
     takes: str = "numbers above 0"
     says: str = "log of {}"
+    link_name: LinkName = "log"
     dispersion: str = "estimated"
     power: float | None = 2.0
 
@@ -81,6 +83,7 @@ class Tweedie:
     p: float = 1.5
     takes: str = "numbers of 0 or more"
     says: str = "log of {}"
+    link_name: LinkName = "log"
     dispersion: str = "estimated"
 
     @property

@@ -12,7 +12,7 @@ from deltarule.losses.glm import Logistic, Poisson, Squared
 from deltarule.losses.positive import Gamma, Tweedie
 from deltarule.losses.robust import Huber, Quantile
 from deltarule.losses.softmax import Softmax
-from deltarule.rule.loss import Loss
+from deltarule.rule.loss import LinkName, Loss
 from deltarule.rule.predict import Array, Mask
 
 
@@ -43,6 +43,10 @@ class Several:
     @property
     def says(self) -> str:
         return self.losses[0].says
+
+    @property
+    def link_name(self) -> LinkName:
+        return self.losses[0].link_name
 
     @property
     def dispersion(self) -> str:

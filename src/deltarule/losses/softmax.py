@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax, softmax, xlogy
 
+from deltarule.rule.loss import LinkName
 from deltarule.rule.predict import Array, Mask
 
 
@@ -33,6 +34,7 @@ class Softmax:
     name: str = "softmax"
     takes: str = "classes"
     says: str = "score of {}"
+    link_name: LinkName = "softmax"
     dispersion: str = "known"
     power: float | None = None
 

@@ -11,9 +11,11 @@ Values are nats per row, or half the squared units of the target for `Squared`.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from deltarule.rule.predict import Array, Mask
+
+LinkName = Literal["identity", "log", "logit", "softmax"]
 
 
 class Loss(Protocol):
@@ -32,6 +34,11 @@ class Loss(Protocol):
     @property
     def says(self) -> str:
         """What the score means, in words, with {} for the target's name."""
+        ...
+
+    @property
+    def link_name(self) -> LinkName:
+        """Its link."""
         ...
 
     @property

@@ -134,7 +134,7 @@ def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
     Errors:  ExpressionError for the wrong number of arguments or wrong kinds
     """
     function = FUNCTIONS[name]
-    slots = _slots(function.takes, len(values), name)
+    slots = slots_of(function.takes, len(values), name)
     same = [value for value, slot in zip(values, slots, strict=True) if slot == "same"]
     kind = _shared(same, name) if same else "any"
     arguments = [
@@ -155,8 +155,11 @@ def unknown(name: str, known: Sequence[str]) -> ExpressionError:
     return ExpressionError(f"there is no function {name[:40]!r}: {hint}")
 
 
-def _slots(takes: str, count: int, name: str) -> list[str]:
-    """The kind of each argument."""
+def slots_of(takes: str, count: int, name: str) -> list[str]:
+    """The kind of each argument of a function that takes these.
+
+    Errors:  ExpressionError for the wrong number of them
+    """
     slots = takes.split()
     least = sum(not slot.endswith("?") for slot in slots)
     most: float = len(slots)

@@ -1,6 +1,6 @@
 """The inverse of an expression of one column: from log(price) back to price."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,7 +11,35 @@ from deltarule.tables.expressions.expression import parse
 from deltarule.tables.expressions.syntax import Call, Column, Constant, Node
 
 Numbers = NDArray[np.float64]
-Step = Callable[[Numbers], Numbers]
+Step = tuple[str, float]
+"""What undoes an operation: its name in UNDO, and the constant of that."""
+
+# A prediction below 0 is nearest to the root of 0.
+UNDO: Mapping[str, Callable[[Numbers, float], Numbers]] = {
+    "y - c": lambda y, c: y - c,
+    "y + c": lambda y, c: y + c,
+    "c - y": lambda y, c: c - y,
+    "y / c": lambda y, c: y / c,
+    "y * c": lambda y, c: y * c,
+    "-y": lambda y, c: -y,
+    "c ** y": lambda y, c: np.power(c, y),
+    "odd root": lambda y, c: np.sign(y) * np.abs(y) ** (1 / c),
+    "root": lambda y, c: np.maximum(y, 0.0) ** (1 / c),
+    "exp": lambda y, c: np.exp(y),
+    "expm1": lambda y, c: np.expm1(y),
+    "log": lambda y, c: np.log(np.where(y > 0, y, np.nan)),
+    "square": lambda y, c: np.maximum(y, 0.0) ** 2,
+}
+UNDONE: Mapping[str, Step] = {
+    "ln": ("exp", 0.0),
+    "log": ("exp", 0.0),
+    "log2": ("c ** y", 2.0),
+    "log10": ("c ** y", 10.0),
+    "log1p": ("expm1", 0.0),
+    "exp": ("log", 0.0),
+    "sqrt": ("square", 0.0),
+    "unary -": ("-y", 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -29,8 +57,8 @@ class Inverse:
     def apply(self, values: Numbers) -> Numbers:
         """The column's values, NaN where the expression never has such a value."""
         with np.errstate(all="ignore"):
-            for step in self.steps:
-                values = step(values)
+            for name, constant in self.steps:
+                values = UNDO[name](values, constant)
         return values
 
 
@@ -60,48 +88,33 @@ def _outermost(node: Node) -> tuple[Step, bool, Node] | None:
         return None
     name, (first, *rest) = node.name, node.arguments
     if name == "number" and isinstance(first, Column):
-        return lambda y: y, True, first
+        return ("y + c", 0.0), True, first
     if not rest:
-        if name == "unary -":
-            return lambda y: -y, True, first
-        return (UNDONE[name], False, first) if name in UNDONE else None
+        return (UNDONE[name], name == "unary -", first) if name in UNDONE else None
     (second,) = rest if len(rest) == 1 else (None,)
     if isinstance(second, Constant) and isinstance(second.value, float):
         return _beside(name, second.value, first)
     if isinstance(first, Constant) and isinstance(first.value, float) and second is not None:
-        c = first.value
         if name in ("+", "*"):
-            return _beside(name, c, second)
-        return (lambda y: c - y, True, second) if name == "-" else None
+            return _beside(name, first.value, second)
+        return (("c - y", first.value), True, second) if name == "-" else None
     return None
 
 
 def _beside(name: str, c: float, inner: Node) -> tuple[Step, bool, Node] | None:
     """What undoes an operation of the inner node and a constant after it."""
     if name == "+":
-        return lambda y: y - c, True, inner
+        return ("y - c", c), True, inner
     if name == "-":
-        return lambda y: y + c, True, inner
+        return ("y + c", c), True, inner
     if name == "*" and c != 0:
-        return lambda y: y / c, True, inner
+        return ("y / c", c), True, inner
     if name == "/" and c != 0:
-        return lambda y: y * c, True, inner
+        return ("y * c", c), True, inner
     if name == "log" and c > 0 and c != 1:
-        return lambda y: np.power(c, y), False, inner
+        return ("c ** y", c), False, inner
     if name == "**" and c > 0 and c % 2 == 1:
-        return lambda y: np.sign(y) * np.abs(y) ** (1 / c), False, inner
+        return ("odd root", c), False, inner
     if name == "**" and c > 0 and c % 1 != 0:
-        return lambda y: np.maximum(y, 0.0) ** (1 / c), False, inner
+        return ("root", c), False, inner
     return None
-
-
-# A prediction below 0 is nearest to the root of 0.
-UNDONE: dict[str, Step] = {
-    "ln": np.exp,
-    "log": np.exp,
-    "log2": np.exp2,
-    "log10": lambda y: np.power(10.0, y),
-    "log1p": np.expm1,
-    "exp": lambda y: np.log(np.where(y > 0, y, np.nan)),
-    "sqrt": lambda y: np.maximum(y, 0.0) ** 2,
-}

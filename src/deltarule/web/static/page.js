@@ -205,11 +205,34 @@ function wire() {
   at("hand").addEventListener("input", ({ target }) => hand(at("hand-name").value, target.valueAsNumber));
   number(at("hand-number"), (weight) => hand(at("hand-name").value, weight));
   wireHandle();
+  wirePanels();
 
   at("save-model").addEventListener("click", () => ask(() => api.download(path("model"), `${setting.outputs[0]}-model.json`)));
   at("save-ledger").addEventListener("click", () => ask(() => api.download(path("ledger"), `${setting.outputs[0]}-ledger.csv`)));
   wireKeys();
   wireDrop();
+}
+
+function wirePanels() {
+  for (const id of ["see-deltas", "see-loss"]) at(id).addEventListener("click", () => show.halfOf(id));
+  const panels = document.querySelector(".panels");
+  const hops = [...document.querySelectorAll(".hops a")];
+  // Where panels are beside each other: go to one, and tell which one is seen.
+  for (const [place, hop] of hops.entries()) {
+    hop.addEventListener("click", (event) => {
+      event.preventDefault();
+      panels.scrollTo({ left: place * panels.clientWidth });
+    });
+  }
+  const seen = () => {
+    const here = panels.clientWidth ? Math.round(panels.scrollLeft / panels.clientWidth) : 0;
+    for (const [place, hop] of hops.entries()) {
+      if (place === here) hop.setAttribute("aria-current", "true");
+      else hop.removeAttribute("aria-current");
+    }
+  };
+  panels.addEventListener("scroll", seen, { passive: true });
+  seen();
 }
 
 function wireHandle() {

@@ -30,6 +30,11 @@ export async function all(setting, now, { horizon, onRow }) {
   document.body.dataset.status = now.status.kind;
 }
 
+// Where there is no room for both: the deltas, or the error by step.
+export function halfOf(chosen) {
+  for (const id of ["see-deltas", "see-loss"]) at(id).setAttribute("aria-pressed", id === chosen);
+}
+
 export function playing(on) {
   at("play").textContent = on ? "Pause" : "Play";
   at("play").setAttribute("aria-pressed", on);

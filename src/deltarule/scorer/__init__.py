@@ -1,0 +1,1 @@
+"""A model as a small tree, and the tree compiled to a Python function for few rows."""
