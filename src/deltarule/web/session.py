@@ -87,6 +87,12 @@ class Choices:
         return same_rows and self.settings.asked == other.settings.asked
 
 
+def suggested(table: Table) -> Choices:
+    """What a table begins with where a user has chosen nothing: all inputs, on equal scales."""
+    predict, using = table.suggested()
+    return Choices(predict, using, loss=table.loss_of(predict), standardise=True)
+
+
 class Session:
     """A page's table and its current step. One request at a time has it."""
 

@@ -18,11 +18,14 @@ from deltarule.trace.row_trace import RowTrace
 from deltarule.views import learning_figures as figures
 from deltarule.views.format import number as told
 from deltarule.views.marks import plain
+from deltarule.web.app.teaching import goal_told
+from deltarule.web.held_out import FEWEST_ROWS, HeldOut
 from deltarule.web.lessons import Lesson
 from deltarule.web.loss_surface import loss_surface
 from deltarule.web.row_view import MOST_LISTED, Rows, Unseen, ViewData, labels, lines, loss_of, rows
 from deltarule.web.session import Session
 from deltarule.web.status import alpha_status, status
+from deltarule.web.timeline import Timeline
 
 MOST_DELTAS = 60
 # Inputs whose arithmetic is written out; the others are counted.
@@ -50,6 +53,7 @@ class Open:
     lesson: Lesson | None = None
     drawn: ViewData = field(init=False)
     unseen: Unseen | None = field(init=False)
+    _held_out: tuple[Timeline, HeldOut] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.prepare()
@@ -61,6 +65,13 @@ class Open:
         self.unseen = None
         if self.lesson is not None and self.lesson.unseen is not None:
             self.unseen = Unseen.of(self.lesson.unseen(), read, self.drawn.across)
+
+    @property
+    def held_out(self) -> HeldOut:
+        """The held-out error of the present run."""
+        if self._held_out is None or self._held_out[0] is not self.session.walk:
+            self._held_out = (self.session.walk, HeldOut(self.session))
+        return self._held_out[1]
 
 
 @np.errstate(all="ignore")  # numbers that overflow are what is to be seen
@@ -85,6 +96,8 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
         "status": asdict(going),
         "formula": _formula(session, look.output),
         "error": _error(session),
+        "held_out": _held_out(page),
+        "goal": page.lesson and goal_told(page.lesson, session, drawn, page.unseen),
         "alpha": asdict(alpha_status(session)),
         "weights": _weights(session, look.output),
         "spelled": _spelled(page, look.chosen, look.output),
@@ -112,6 +125,7 @@ def setting(page: Open) -> dict[str, Any]:
             "learnt": learnt,
             "sampled": session.sampled,
             "columns": [asdict(one) for one in table.choices],
+            "unused": [] if page.lesson else _unused(session),
         },
         "choices": {
             **asdict(choices),
@@ -128,6 +142,15 @@ def setting(page: Open) -> dict[str, Any]:
         "by_hand": session.by_hand is not None,
         "notes": [*read.notes][:3],
     }
+
+
+def _unused(session: Session) -> list[dict[str, str]]:
+    """The columns that are not learnt from, each with its reason."""
+    choices, schema = session.choices, session.read.schema
+    chosen = [*choices.predict, *(choices.using or ())]
+    unused = {one.name: one.why for one in session.table.unused(chosen)}
+    unused |= {one.name: one.why for one in schema.left_out}
+    return [{"name": name, "why": why} for name, why in unused.items()]
 
 
 def _spelled(page: Open, place: int, output: int) -> list[str]:
@@ -224,6 +247,29 @@ def _error(session: Session) -> dict[str, Any]:
         "value": error,
         "typical": math.sqrt(max(error, 0.0)) if squared else None,
     }
+
+
+def _held_out(page: Open) -> dict[str, Any]:
+    """The error on rows that were not learnt from, and which rows those are."""
+    session = page.session
+    squared = session.choices.loss == "squared"
+    error: float | None
+    if page.unseen is not None:
+        error, how = page.unseen.error(session, session.at.weights), "on the hollow points"
+    elif session.read.examples < FEWEST_ROWS:
+        return {"error": None, "typical": None, "how": _too_few(session.read.examples)}
+    else:
+        found = page.held_out.at(session.at.number)
+        if found is None:
+            return {"error": None, "typical": None, "how": "beyond all numbers"}
+        error = found.error
+        folds = f"{found.of}-fold cross-validation"
+        how = folds if found.folds == found.of else f"on one row in {found.of}, held out"
+    return {"error": error, "typical": math.sqrt(error) if squared else None, "how": how}
+
+
+def _too_few(rows: int) -> str:
+    return f"none: {rows} {'row is' if rows == 1 else 'rows are'} too few to hold any out"
 
 
 def _what(session: Session) -> str:

@@ -22,6 +22,8 @@ from deltarule.web.lessons.one_weight import ONE_WEIGHT, TOO_FAR
 from deltarule.web.lessons.other_targets import CLASSES, YES_NO
 from deltarule.web.lessons.paths import BATCHES, CORRELATION, OVERFITTING, SCALE
 
+__all__ = ["LESSONS", "Lesson", "lesson_named"]
+
 LESSONS = (
     ONE_WEIGHT,
     TOO_FAR,

@@ -104,7 +104,7 @@ def _left(at: Standing) -> str:
 
 
 def _share(part: float) -> str:
-    return f"{part:.0%}" if part >= 0.1 else f"{part:.1%}" if part >= 0.001 else "less than 0.1%"
+    return f"{part:,.0%}" if part >= 0.1 else f"{part:.1%}" if part >= 0.001 else "less than 0.1%"
 
 
 ARRIVES = Condition(_arrived, _left)
@@ -123,6 +123,22 @@ def near_floor(share: float) -> Condition:
         lambda at: (error_left(at.session) or 0.0) <= share,
         lambda at: f"{_share(error_left(at.session) or 0.0)} of the way down left",
     )
+
+
+def error_above_least(share: float) -> Condition:
+    """The error is no more than this share above the least there is."""
+    return Condition(
+        lambda at: _above_least(at) <= share,
+        lambda at: f"error {_share(_above_least(at))} above the least",
+    )
+
+
+def _above_least(at: Standing) -> float:
+    task, best = at.session.stepwise.task, at.session.best
+    if best is None:
+        return np.inf
+    least = task.objective(task.standard.into(best)).average().loss
+    return max(at.session.at.now.loss / least - 1, 0.0) if least > 0 else np.inf
 
 
 def delta_below(size: float) -> Condition:

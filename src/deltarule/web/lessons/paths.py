@@ -79,7 +79,7 @@ CORRELATION = Lesson(
     prose=(
         "Sixteen years of an economy: its product and its population grew together.",
         "So one weight can stand in for the other, and the bowl is a long, narrow valley.",
-        "The first steps fall to its floor. Then it takes thousands to walk along it.",
+        "The first steps fall to its floor. Then it takes hundreds to walk along it.",
     ),
     question=Question(
         "One weight goes up, the other goes down by as much. What happens to the predictions?",
@@ -107,10 +107,10 @@ CORRELATION = Lesson(
         "Press Play: from there on it crawls.",
     ),
     goal=Goal(
-        "Arrive in at most ten steps.",
+        "Get the error to within 1% of the least there is, in at most ten steps.",
         "Two ways: leave one of the two inputs out, or choose the learner newton, which measures "
         "the valley first.",
-        (goals.at_most(10), goals.ARRIVES),
+        (goals.at_most(10), goals.error_above_least(0.01)),
     ),
     learned="Inputs that say the same share their effect, and their weights are hard to tell "
     "apart. Learning is slow along the valley, though predictions are good early.",
