@@ -2,13 +2,15 @@
 
 import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.views import learning_figures as figures
+from deltarule.views import descent_figures, learning_figures
+from deltarule.views.learning_marks import Figure
 from deltarule.views.theme import LIGHT
 
 ANY = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -16,12 +18,15 @@ FINITE = st.floats(-1e12, 1e12)
 EVIL = "<b onload=x>&'"
 
 
-def checked(figure: figures.Figure) -> figures.Figure:
+def checked(figure: Figure) -> Figure:
     """The figure, drawable: finite ranges that go up, no markup of a table, words for the blind."""
-    alt = figure["layout"].pop("meta")["alt"]  # a text for an attribute, not for plotly
-    assert alt
+    meta = figure["layout"].pop("meta")  # texts for the page's own elements, not for plotly
+    assert meta["alt"]
     assert "<b onload" not in json.dumps(figure, allow_nan=False)
-    figure["layout"]["meta"] = {"alt": alt}
+    figure["layout"]["meta"] = meta
+    colors = {*asdict(LIGHT).values()}
+    assert meta["legend"]
+    assert all(one["text"] and one["color"] in colors for one in meta["legend"])
     for name in ("xaxis", "yaxis"):
         span = figure["layout"][name].get("range")
         if span is not None:
@@ -38,21 +43,21 @@ def test_rows_deltas_and_predictions_of_any_size(rows, data):
     chosen = data.draw(st.integers(0, len(rows) - 1))
     hover = [f"row {at}" for at in range(len(rows))]
     checked(
-        figures.predicted_against_actual(
+        learning_figures.predicted_against_actual(
             predictions, targets, target=EVIL, hover=hover, chosen=chosen
         )
     )
     with np.errstate(all="ignore"):
         deltas = predictions - targets
     drawn = checked(
-        figures.deltas(
+        learning_figures.deltas(
             deltas, order=x, by=EVIL, hover=hover, chosen=chosen, rows=list(range(len(rows)))
         )
     )
     assert sorted(drawn["data"][1]["customdata"]) == list(range(len(rows)))
     line_x = np.linspace(x.min() - 1, x.max() + 1, 11)
     checked(
-        figures.rows_with_line(
+        learning_figures.rows_with_line(
             x,
             targets,
             line_x=line_x,
@@ -68,14 +73,16 @@ def test_rows_deltas_and_predictions_of_any_size(rows, data):
 def test_the_error_by_step_of_any_numbers(points, here):
     steps = np.array(sorted(step for step, _ in points), dtype=float)
     errors = np.array([error for _, error in points])
-    checked(figures.error_by_step(steps, errors, here=here, what="error"))
-    checked(figures.error_by_step(steps, errors, here=here, unseen=errors[::-1], what="error"))
+    checked(descent_figures.error_by_step(steps, errors, here=here, what="error"))
+    checked(
+        descent_figures.error_by_step(steps, errors, here=here, unseen=errors[::-1], what="error")
+    )
 
 
 def test_an_error_that_falls_by_far_is_shown_in_powers_of_ten():
     steps = np.arange(5.0)
-    far = figures.error_by_step(steps, 10.0 ** -np.arange(5), here=4, what="error")
-    near = figures.error_by_step(steps, 5.0 - steps * 0.1, here=4, what="error")
+    far = descent_figures.error_by_step(steps, 10.0 ** -np.arange(5), here=4, what="error")
+    near = descent_figures.error_by_step(steps, 5.0 - steps * 0.1, here=4, what="error")
     assert far["layout"]["yaxis"]["type"] == "log"
     assert "type" not in near["layout"]["yaxis"]
 
@@ -84,22 +91,22 @@ def test_the_bowl_has_its_bottom_the_way_and_the_ball():
     across = np.linspace(-2, 2, 41)
     way = np.array([[-2.0, 1.0], [-1.0, 0.5], [0.5, 0.0]])
     flat = checked(
-        figures.parabola(
+        descent_figures.parabola(
             across,
             across**2,
             weight=EVIL,
             here=(-1.0, 1.0),
             way=(way[:, 0], way[:, 0] ** 2),
             past=2,
-            best=0.0,
+            floor=(0.0, 0.0),
             what="error",
         )
     )
     assert flat["data"][-1]["x"] == [-1.0]
     assert flat["data"][3]["x"] == [-2.0, -1.0]
-    assert flat["layout"]["shapes"][0]["x0"] == 0.0
+    assert (flat["data"][-2]["x"], flat["data"][-2]["y"]) == ([0.0], [0.0])
     deep = checked(
-        figures.contour(
+        descent_figures.contour(
             across,
             across,
             across[:, None] ** 2 + across[None, :] ** 2,
@@ -117,7 +124,7 @@ def test_the_bowl_has_its_bottom_the_way_and_the_ball():
 
 def test_rows_taken_for_another_class_are_hollow():
     figure = checked(
-        figures.rows_in_classes(
+        learning_figures.rows_in_classes(
             np.arange(4.0),
             np.arange(4.0),
             actual=np.array([0, 0, 1, 1]),
@@ -129,11 +136,12 @@ def test_rows_taken_for_another_class_are_hollow():
         )
     )
     assert figure["data"][0]["marker"]["symbol"] == ["circle", "circle-open"]
+    assert figure["data"][0]["marker"]["color"] == [LIGHT.ink, LIGHT.delta]
     assert figure["data"][1]["marker"]["symbol"] == ["square", "square"]
     assert "1 of them taken for another class" in figure["layout"]["meta"]["alt"]
 
 
-@pytest.mark.parametrize("role", ["paper", "ink", "quiet", "line", "model", "delta"])
+@pytest.mark.parametrize("role", ["paper", "ink", "quiet", "line", "model", "delta", "weight"])
 def test_the_page_swaps_each_colour_of_the_light_theme(role):
     from deltarule.web.app.routes import STATIC
 

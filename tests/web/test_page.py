@@ -244,8 +244,6 @@ def test_everything_can_be_done_from_the_keyboard(watched: Watched):
     watched.at(1)
     page.keyboard.press("ArrowLeft")
     watched.at(0)
-    page.focus("#more summary")
-    page.keyboard.press("Enter")
     page.focus("#lesson")
     order = ["lesson"]
     for _ in range(60):
@@ -253,6 +251,8 @@ def test_everything_can_be_done_from_the_keyboard(watched: Watched):
         name = page.evaluate("document.activeElement.id || document.activeElement.tagName")
         if name == "BODY" or name in order[:1]:
             break
+        if page.evaluate("document.activeElement.matches('#more summary')"):
+            page.keyboard.press("Enter")
         order.append(name)
     assert {"bring", "save-model", "save-ledger"} <= {*order}
     assert {"play", "step", "scrub", "alpha", "learner", "loss", "ridge", "hand", "row"} <= {*order}

@@ -1,8 +1,9 @@
 """The look of every figure, page and report, as data: two sets of the same few colours.
 
-`model` is for what the model says (predictions, weights, what raises a prediction), `delta` for
-how far off it is and for what lowers one. The two differ in lightness as well as in hue, so that
-colour-blind people and black-and-white prints keep them apart, and signs are always printed too.
+`model` is for what the model says (predictions, what raises one), `delta` for how far off it is
+and for what lowers one, `weight` for weights where they are shown beside predictions. They differ
+in lightness as well as in hue, so that colour-blind people and black-and-white prints keep them
+apart, and signs are always printed too. Each has a contrast of 4.5 or more to paper.
 
 Source:  the hues of Okabe & Ito, Color Universal Design, 2008; contrast as WCAG 2.1 counts it
 """
@@ -26,6 +27,7 @@ class Theme:
     """Grids and borders."""
     model: str
     delta: str
+    weight: str
 
 
 LIGHT = Theme(
@@ -34,7 +36,8 @@ LIGHT = Theme(
     quiet="#586272",
     line="#d8dde4",
     model="#0069a8",
-    delta="#cb5a0c",
+    delta="#b04700",
+    weight="#007a5c",
 )
 DARK = Theme(
     paper="#14181d",
@@ -43,6 +46,7 @@ DARK = Theme(
     line="#38404b",
     model="#5ab4ea",
     delta="#f2a541",
+    weight="#46c79f",
 )
 
 

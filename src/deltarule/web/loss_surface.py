@@ -19,6 +19,7 @@ import numpy as np
 from deltarule.rule.predict import Array, Weights, stack
 from deltarule.web.row_view import ViewData
 from deltarule.web.session import Session
+from deltarule.web.timeline import CheckpointedSteps
 
 FINE, COARSE = 81, 41
 ROUGH = 25
@@ -31,7 +32,7 @@ class LossSurface:
     """The error over one weight, `error` (a,), or over two, (b, a), and the path of learning.
 
     `way` are the points of the path, `way_errors` the error there, `past` the number of them before
-    the current step.
+    the current step. `other_ways` are the points of other paths.
     """
 
     across: Array
@@ -43,20 +44,31 @@ class LossSurface:
     way: Array
     way_errors: Array
     past: int
+    other_ways: Sequence[Array] = ()
 
 
 def loss_surface(
-    session: Session, drawn: ViewData, output: int, chosen: Sequence[int | None]
+    session: Session,
+    drawn: ViewData,
+    output: int,
+    chosen: Sequence[int | None],
+    others: Sequence[Sequence[CheckpointedSteps]] = (),
 ) -> LossSurface:
-    """The loss surface over the weights of one input or two; None stands for the intercept."""
+    """The loss surface over the weights of one input or two; None stands for the intercept.
+
+    `others` are paths that are to be seen in it, too.
+    """
     passed = session.walk.way
-    way = np.array([[_weight(one.weights, place, output) for place in chosen] for one in passed])
+    way, *other_ways = (
+        np.array([[_weight(one.weights, place, output) for place in chosen] for one in path])
+        for path in (passed, *others)
+    )
     errors = np.array([2 * one.loss for one in passed])
     past = int(np.searchsorted([one.number for one in passed], session.at.number, side="right"))
     here = [_weight(session.at.weights, place, output) for place in chosen]
     best = session.best
     goal = None if best is None else [_weight(best, place, output) for place in chosen]
-    seen = way[: max(past, 1)]
+    seen = np.concatenate([way[: max(past, 1)], *other_ways])
     axes = [
         _axis(seen[:, at], here[at], None if goal is None else goal[at], _reach(session, place))
         for at, place in enumerate(chosen)
@@ -79,6 +91,7 @@ def loss_surface(
         way=way,
         way_errors=errors,
         past=past,
+        other_ways=other_ways,
     )
 
 

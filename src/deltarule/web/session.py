@@ -7,6 +7,7 @@ process without a visible wait. The page says which.
 Sessions are few, expire when unused, and are never written to disk.
 """
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +31,7 @@ from deltarule.solvers.learners import LEARNERS
 from deltarule.solvers.plateau import ScheduledLearner, scheduled
 from deltarule.tables.one_read import Read
 from deltarule.web.tables import Table
-from deltarule.web.timeline import LARGEST, Position, Timeline, alphas_at
+from deltarule.web.timeline import LARGEST, CheckpointedSteps, Position, Timeline, alphas_at
 
 # The time limit of a request for a step; where it takes longer, the page asks again.
 SECONDS = 0.012
@@ -93,6 +94,16 @@ def suggested(table: Table) -> Choices:
     return Choices(predict, using, loss=table.loss_of(predict), standardise=True)
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A state that a session can return to: its choices, its start by hand, its step."""
+
+    choices: Choices
+    by_hand: Weights | None
+    number: int
+    kept: tuple[CheckpointedSteps, ...]
+
+
 class Session:
     """A page's table and its current step. One request at a time has it."""
 
@@ -103,6 +114,9 @@ class Session:
         self.walk: Timeline
         self.at: Position
         self.by_hand: Weights | None = None
+        self.kept: tuple[CheckpointedSteps, ...] = ()
+        """The path that was left when a weight was set by hand."""
+        self._twin: Session | None = None
         self.choices = choices
         self._begin(choices, None)
 
@@ -118,11 +132,38 @@ class Session:
         """
         same = choices.same_columns(self.choices)
         self._begin(choices, self.run if same else None)
+        self.kept = ()
+
+    @property
+    def mark(self) -> Mark:
+        """The current state, to return to."""
+        return Mark(self.choices, self.by_hand, self.at.number, self.kept)
+
+    def restore(self, mark: Mark) -> None:
+        """Return to a state, or as near to its step as the time allows."""
+        same = mark.choices.same_columns(self.choices)
+        self._begin(mark.choices, self.run if same else None, mark.by_hand)
+        self.kept = mark.kept
+        self.go(mark.number)
+
+    def beside(self, alpha: float) -> "Session":
+        """The same run with another alpha, at the same step or as near as the time allows."""
+        twin = self._twin
+        if twin is None or twin.run is not self.run or twin.choices.alpha != alpha:
+            twin = copy.copy(self)
+            twin.choices = replace(self.choices, alpha=alpha)
+            stepwise = self.walk.stepwise
+            twin.walk = Timeline(stepwise, _at(self.walk.learner, alpha))
+            stepwise.learner = self.walk.learner
+            self._twin = twin
+        twin.go(self.at.number, seconds=SECONDS / 2)
+        return twin
 
     def hand(self, place: int | None, output: int, weight: float) -> None:
-        """Restart from the current weights with one of them set by the user.
+        """Start a branch: from the current weights with one of them set by the user.
 
-        `place` is the index of its input, None for the intercept.
+        The path until then is kept beside it. `place` is the index of the weight's input, None for
+        the intercept.
         Errors:  LearningError for a weight that does not exist
         """
         put = {name: array.copy() for name, array in self.at.weights.items()}
@@ -133,7 +174,11 @@ class Session:
             raise LearningError("there is no such weight") from None
         # alpha stays the same: only the starting point changes.
         choices = replace(self.choices, alpha=getattr(self.walk.learner, "alpha", None))
+        # While a weight is dragged on, the path that was left stays the same.
+        dragged = self.by_hand is not None and self.at.number == 0
+        kept = self.kept if dragged or len(self.walk.way) < 2 else tuple(self.walk.way)
         self._begin(choices, self.run, put)
+        self.kept = kept
 
     @np.errstate(all="ignore")  # overflow is refused below
     def _begin(self, choices: Choices, run: Run | None, start: Weights | None = None) -> None:
@@ -286,6 +331,11 @@ class Sessions(Generic[T]):
             _, session = self._held.pop(name)
             self._held[name] = (self.clock(), session)
             return session
+
+    def drop(self, name: str) -> None:
+        """End the session of this name, if there is one."""
+        with self._lock:
+            self._held.pop(name, None)
 
     def __len__(self) -> int:
         with self._lock:

@@ -44,7 +44,7 @@ def status(session: Session) -> Status:
     if session.stepwise.task.batches is not None:
         return Status("learning", _of_batches(session))
     fell = f"from {_error(session, at.last.comparison.loss)} to {_error(session, at.now.loss)}"
-    return Status("learning", f"The error went {fell} in the last step.")
+    return Status("learning", f"The {error_name(session)} went {fell} in the last step.")
 
 
 def _of_batches(session: Session) -> str:
@@ -55,7 +55,7 @@ def _of_batches(session: Session) -> str:
     size = "one row" if batches.size == 1 else f"{batches.size:,} rows"
     return (
         f"Epoch {last.epoch:,}: the last step saw {size} of {session.read.examples:,}. "
-        f"The error on all of them is {_error(session, session.at.now.loss)}."
+        f"The {error_name(session)} on all of them is {_error(session, session.at.now.loss)}."
     )
 
 
@@ -66,7 +66,9 @@ def _at_rest(session: Session) -> Status:
         least = stepwise.task.objective(stepwise.task.standard.into(best)).average().loss
         if now - least > CRAWLING * (session.walk.at_start.loss - least) > 0:
             reached = f"{_error(session, least)} could be reached"
-            words = f"Crawling: the error is {_error(session, now)}, and {reached}. "
+            words = (
+                f"Crawling: the {error_name(session)} is {_error(session, now)}, and {reached}. "
+            )
             steep = _to_blame(session)
             return Status(
                 "crawling", words + f"What is left hardly moves with an alpha that {steep} allows."
@@ -74,8 +76,14 @@ def _at_rest(session: Session) -> Status:
     return Status("settled", "Settled: there is nothing left to learn from these rows.")
 
 
+def error_name(session: Session) -> str:
+    """What the error of a sentence is: of squared loss its root, in the target's own units."""
+    penalty = ", with penalty," if session.choices.ridge else ""
+    return ("RMSE" if session.choices.loss == "squared" else "mean loss") + penalty
+
+
 def _error(session: Session, loss: float) -> str:
-    return told(2 * loss if session.choices.loss == "squared" else loss)
+    return told(math.sqrt(max(2 * loss, 0.0)) if session.choices.loss == "squared" else loss)
 
 
 def _size(weight_delta: Weights) -> float:

@@ -7,7 +7,9 @@ GET  /api/lessons/NAME/sheet    a lesson's exercise, empty and filled in
 POST /api/sessions              begin: a lesson, a table brought before, or the table given
 POST /api/tables?name=          begin: with a CSV file in the body
 POST /api/sessions/ID/choices   begin anew with other choices
-POST /api/sessions/ID/hand      begin anew with a weight put there by hand
+POST /api/sessions/ID/hand      begin a branch with a weight put there by hand
+POST /api/sessions/ID/undo      back to the state before the last change
+POST /api/sessions/ID/redo      and forward again
 POST /api/sessions/ID/step      go to a step
 GET  /api/sessions/ID/model     the model as it stands, a file
 GET  /api/sessions/ID/ledger    every step so far, a file
@@ -79,6 +81,8 @@ class Begin(Question):
 
     lesson: str | None = None
     table: str | None = Field(None, max_length=100)
+    instead: str | None = None
+    """The session that this one replaces, which the same tab had open."""
 
 
 Name = Annotated[str, Field(max_length=1000)]
@@ -101,12 +105,14 @@ class Chosen(Question):
     batch: Annotated[int, Field(ge=1)] | None
     number: Annotated[int, Field(ge=0)]
     """The step to go to at once."""
+    merge: bool = False
+    """Whether undo takes this change and the last one as one, such as those of a drag."""
     look: Look
 
     @property
     def choices(self) -> Choices:
         """The same for a session."""
-        given = self.model_dump(exclude={"look", "number", "predict", "using", "freeze"})
+        given = self.model_dump(exclude={"look", "number", "merge", "predict", "using", "freeze"})
         using = None if self.using is None else tuple(self.using)
         return Choices(predict=tuple(self.predict), using=using, freeze=tuple(self.freeze), **given)
 
@@ -116,6 +122,13 @@ class Hand(Question):
 
     name: Name
     weight: FiniteFloat
+    merge: bool = False
+    look: Look
+
+
+class Turn(Question):
+    """Undo or redo."""
+
     look: Look
 
 
@@ -142,42 +155,57 @@ class Pages:
             table = self.tables.get(asked.table)
             if table is None:
                 raise LearningError("that table is no longer held: bring it again")
-            return {**self._of_table(table), "kept": asked.table}
+            return {**self._of_table(table, asked.instead), "kept": asked.table}
         if asked.lesson is None:
             if self.given is None:
                 raise LearningError("no table was given: choose a lesson, or bring a CSV")
-            return self._opened(Open(Session(self.given.table, self.given.choices)), Look())
+            page = Open(Session(self.given.table, self.given.choices))
+            return self._opened(page, Look(), asked.instead)
         lesson = lesson_named(asked.lesson)
         if lesson is None:
             raise LearningError(f"there is no lesson '{asked.lesson}'")
         page = Open(Session(opened(lesson.table()), lesson.choices), lesson)
-        return self._opened(page, begun(lesson, page))
+        return self._opened(page, begun(lesson, page), asked.instead)
 
-    def bring(self, content: bytes, name: str) -> dict[str, Any]:
+    def bring(self, content: bytes, name: str, instead: str | None) -> dict[str, Any]:
         table = from_csv(content, name)
         kept = self.tables.add(table)
-        return {**self._of_table(table), "kept": kept}
+        return {**self._of_table(table, instead), "kept": kept}
 
-    def _of_table(self, table: Table) -> dict[str, Any]:
+    def _of_table(self, table: Table, instead: str | None) -> dict[str, Any]:
         page = Open(Session(table, suggested(table)))
-        return self._opened(page, Look())
+        return self._opened(page, replace_shown(Look(), (), page), instead)
 
-    def _opened(self, page: Open, look: Look) -> dict[str, Any]:
+    def _opened(self, page: Open, look: Look, instead: str | None) -> dict[str, Any]:
         if not look.shown:
             look = replace_shown(look, (), page)
+        if instead is not None:
+            self.sessions.drop(instead)
         name = self.sessions.add(page)
         return {"session": name, **setting(page), **drawing(page, look)}
 
     def choose(self, page: Open, asked: Chosen) -> dict[str, Any]:
-        before = page.session.run.read
+        before, mark = page.session.run.read, page.session.mark
         page.session.change(asked.choices)
+        if not asked.merge:
+            page.history.record(mark)
         if page.session.run.read is not before:
             page.prepare()
         page.session.go(asked.number)
         return {**setting(page), **drawing(page, asked.look)}
 
+    def turn(self, page: Open, asked: Turn, *, back: bool) -> dict[str, Any]:
+        before = page.session.run.read
+        wanted = page.history.turn(page.session, back=back)
+        if page.session.run.read is not before:
+            page.prepare()
+        return {**setting(page), **drawing(page, asked.look), "wanted": wanted}
+
     def hand(self, page: Open, asked: Hand) -> dict[str, Any]:
+        mark = page.session.mark
         page.session.hand(place_of(page.session, asked.name), asked.look.output, asked.weight)
+        if not asked.merge:
+            page.history.record(mark)
         return {**setting(page), **drawing(page, asked.look)}
 
     def step(self, page: Open, asked: Step) -> dict[str, Any]:
@@ -273,9 +301,11 @@ def application(given: Given | None, *, hosts: frozenset[str], key: str) -> Appl
         return answer(pages.begin(asked))
 
     @app.post("/api/tables")
-    async def bring(request: Request, name: str = "the table") -> Response:
+    async def bring(
+        request: Request, name: str = "the table", instead: str | None = None
+    ) -> Response:
         content = await request.body()
-        return answer(await run_in_threadpool(pages.bring, content, name))
+        return answer(await run_in_threadpool(pages.bring, content, name, instead))
 
     @app.post("/api/sessions/{name}/choices")
     def choose(name: str, asked: Chosen) -> Response:
@@ -288,6 +318,18 @@ def application(given: Given | None, *, hosts: frozenset[str], key: str) -> Appl
         page = held(name)
         with page.session.lock:
             return answer(pages.hand(page, asked))
+
+    @app.post("/api/sessions/{name}/undo")
+    def undo(name: str, asked: Turn) -> Response:
+        page = held(name)
+        with page.session.lock:
+            return answer(pages.turn(page, asked, back=True))
+
+    @app.post("/api/sessions/{name}/redo")
+    def redo(name: str, asked: Turn) -> Response:
+        page = held(name)
+        with page.session.lock:
+            return answer(pages.turn(page, asked, back=False))
 
     @app.post("/api/sessions/{name}/step")
     def step(name: str, asked: Step) -> Response:

@@ -21,11 +21,11 @@ export const get = (path) => ask(path);
 export const post = (path, question) =>
   ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(question) });
 
-export async function bring(file) {
+export async function bring(file, instead) {
   if (file.size > LARGEST_TABLE) {
     throw new Error(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB, and the page takes 32: give it to deltarule watch on the command line`);
   }
-  const path = `/api/tables?name=${encodeURIComponent(file.name)}`;
+  const path = `/api/tables?${new URLSearchParams({ name: file.name, ...(instead && { instead }) })}`;
   return ask(path, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file });
 }
 

@@ -2,9 +2,12 @@
 // Steps are pulled: the next is asked for when the last is drawn, so that pause is immediate.
 
 import * as api from "./api.js";
-import * as charts from "./charts.js";
+import * as flow from "./flow.js";
+import * as knob from "./knob.js";
+import * as link from "./link.js";
 import * as show from "./show.js";
 import { Line } from "./line.js";
+import { fileName } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const FRAME = 60;  // ms that a step is seen for while playing
@@ -13,12 +16,26 @@ let lessons = [];
 let session = null;   // its name
 let setting = null;   // what stays while learning goes on
 let now = null;       // what is drawn
+let first = null;     // what the lesson or table began with
 let playing = null;
 let horizon = 100;
 const line = new Line();
 
 const path = (what) => `/api/sessions/${session}/${what}`;
 const look = (change = {}) => ({ ...(now?.look ?? { output: 0, shown: [], chosen: 0 }), ...change });
+
+// What undo takes as one: all that one stroke of a pointer or key asks for.
+let stroke = 0;
+let recorded = null;
+for (const kind of ["pointerdown", "keydown"]) {
+  addEventListener(kind, (event) => { if (!event.repeat) stroke += 1; }, { capture: true });
+}
+
+async function changing(path, question, mine) {
+  const answer = await api.post(path, { ...question, merge: mine !== null && recorded === mine });
+  recorded = mine;
+  await take(answer);
+}
 
 // One question at a time, in order; of those that a slider sends only the last one waits.
 function ask(question, { slides = null } = {}) {
@@ -45,34 +62,71 @@ async function take(answer) {
   now = answer;
   while (now.step >= horizon) horizon *= 2;
   await show.all(setting, now, { horizon, onRow: choose });
+  if (!playing) remember();
+}
+
+// The address says where the page stands, once it rests there: browsers bear no more than that.
+let resting = null;
+function remember() {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    if (!setting || !first) return;
+    const wanted = link.write(setting.lesson, first, setting, now);
+    if (wanted !== location.hash) history.replaceState(null, "", `${location.pathname}${location.search}${wanted}`);
+  }, 150);
 }
 
 // Beginning
 
-async function begin(question, lesson) {
+async function begin(question, lesson, place = null) {
   stop();
-  const answer = await question();
+  const answer = await question(session);
   horizon = 100;
   setting = null;
   now = null;
+  first = answer;
+  recorded = null;
   show.lesson(lessons, lesson, answer.table.name);
-  history.replaceState(null, "", `${location.pathname}${location.search}#${lesson ?? "table"}`);
-  await take(answer);
+  if (place && link.leads(place)) await follow(answer, place);
+  else await take(answer);
 }
 
-const openLesson = (name) => ask(() => begin(() => api.post("/api/sessions", { lesson: name }), name));
-const openGiven = () => ask(() => begin(() => api.post("/api/sessions", { lesson: null }), null));
-const openFile = (file) => ask(() => begin(() => api.bring(file), null));
+// To where a link leads, from how its lesson begins. What it cannot say is left out.
+async function follow(answer, { choices, look: looked, number }) {
+  session = answer.session;
+  setting = answer;
+  now = answer;
+  try {
+    await take(await api.post(path("choices"), { ...answer.choices, ...choices, number, merge: true, look: { ...answer.look, ...looked } }));
+    await goOn(number);
+  } catch (error) {
+    await take(answer);
+    throw error;
+  }
+}
+
+const openLesson = (name, place = null) => ask(() => begin((instead) => api.post("/api/sessions", { lesson: name, instead }), name, place));
+const openGiven = (place = null) => openLesson(null, place);
+const openFile = (file) => ask(() => begin((instead) => api.bring(file, instead), null));
 
 // Steps
 
+const stepTo = (number) => api.post(path("step"), { number, look: look() });
+
 // A run without a closed form goes as far as there is time for, so it is asked again.
-async function goTo(number) {
-  do {
+async function goTo(number, flight = null) {
+  const before = now.step;
+  const [answer] = await Promise.all([stepTo(number), flight]);
+  await take(answer);
+  if (now.step !== before) await goOn(number);
+}
+
+async function goOn(number) {
+  while (now.step < number && !paused) {
     const before = now.step;
-    await take(await api.post(path("step"), { number, look: look() }));
+    await take(await stepTo(number));
     if (now.step === before) break;
-  } while (now.step !== number && (playing || now.step < number) && !paused);
+  }
 }
 
 let paused = false;
@@ -86,30 +140,52 @@ async function play() {
     const begun = performance.now();
     const before = now.step;
     await ask(() => goTo(now.step + Number(at("stride").value)));
-    if (playing === mine && now.step === before) stop();
+    if (playing === mine && (now.step === before || ["settled", "over"].includes(now.status.kind))) stop();
     await new Promise((done) => setTimeout(done, Math.max(0, FRAME - (performance.now() - begun))));
   }
 }
 
 function stop() {
+  const was = playing;
   playing = null;
   paused = true;
   show.playing(false);
+  if (was && now) remember();
 }
 
 function step(number, slides = null) {
   stop();
-  return ask(() => { paused = false; return goTo(Math.max(0, number)); }, { slides });
+  flow.land();
+  return ask(() => {
+    paused = false;
+    // A single step forwards is seen as the travel of one row's numbers.
+    const flight = number === now.step + 1 && slides === null ? flow.travel() : null;
+    return goTo(Math.max(0, number), flight);
+  }, { slides });
 }
 
 // Choices
 
 function change(parts, { keep = false, slides = null, looking = {} } = {}) {
   stop();
+  const mine = slides && stroke;
   return ask(async () => {
-    const wanted = { ...setting.choices, ...parts, number: keep ? now.step : 0, look: look(looking) };
-    await take(await api.post(path("choices"), wanted));
+    paused = false;
+    const number = keep ? now.step : 0;
+    await changing(path("choices"), { ...setting.choices, ...parts, number, look: look(looking) }, mine);
+    await goOn(number);
   }, { slides });
+}
+
+function turn(way) {
+  stop();
+  recorded = null;
+  return ask(async () => {
+    paused = false;
+    const answer = await api.post(path(way), { look: look() });
+    await take(answer);
+    await goOn(answer.wanted);
+  });
 }
 
 // Classes want a loss of their own, and numbers do not want that one.
@@ -127,12 +203,15 @@ const choose = (row) => redraw({ chosen: row });
 
 function hand(name, weight) {
   stop();
-  return ask(async () => take(await api.post(path("hand"), { name, weight, look: look() })), { slides: "hand" });
+  const mine = stroke;
+  return ask(() => changing(path("hand"), { name, weight, look: look() }, mine), { slides: "hand" });
 }
 
 function number(element, use) {
   element.addEventListener("input", () => { element.dataset.typing = "yes"; });
   element.addEventListener("blur", () => { delete element.dataset.typing; });
+  // After Enter the arrow keys take steps again.
+  element.addEventListener("keydown", ({ key }) => { if (key === "Enter") setTimeout(() => element.blur()); });
   element.addEventListener("change", () => {
     delete element.dataset.typing;
     const value = element.valueAsNumber;
@@ -149,7 +228,16 @@ function wire() {
     if (target.files[0]) openFile(target.files[0]);
     target.value = "";
   });
-  at("given").addEventListener("click", openGiven);
+  at("given").addEventListener("click", () => openGiven());
+  at("undo").addEventListener("click", () => turn("undo"));
+  at("redo").addEventListener("click", () => turn("redo"));
+  at("branch").addEventListener("click", () => turn("undo"));
+  at("compare-alphas").addEventListener("click", () => {
+    const { alpha, fastest, limit } = now.alpha;
+    const other = fastest && Math.abs(fastest / alpha - 1) > 0.01 ? fastest : alpha / 2;
+    redraw({ beside: now.look.beside ? null : limit && other >= limit ? alpha / 2 : other });
+  });
+  number(at("beside-number"), (value) => value > 0 && redraw({ beside: value }));
   at("trouble").lastElementChild.addEventListener("click", () => trouble(""));
   at("lesson").addEventListener("change", ({ target }) => target.value && openLesson(target.value));
   for (const [id, by] of [["previous-lesson", -1], ["next-lesson", 1]]) {
@@ -204,11 +292,12 @@ function wire() {
   at("hand-name").addEventListener("change", () => show.hand(now));
   at("hand").addEventListener("input", ({ target }) => hand(at("hand-name").value, target.valueAsNumber));
   number(at("hand-number"), (weight) => hand(at("hand-name").value, weight));
-  wireHandle();
+  knob.wire(hand);
   wirePanels();
+  wireLists();
 
-  at("save-model").addEventListener("click", () => ask(() => api.download(path("model"), `${setting.outputs[0]}-model.json`)));
-  at("save-ledger").addEventListener("click", () => ask(() => api.download(path("ledger"), `${setting.outputs[0]}-ledger.csv`)));
+  at("save-model").addEventListener("click", () => ask(() => api.download(path("model"), fileName(setting.choices.predict[0], "model.json"))));
+  at("save-ledger").addEventListener("click", () => ask(() => api.download(path("ledger"), fileName(setting.choices.predict[0], "ledger.csv"))));
   wireKeys();
   wireDrop();
 }
@@ -235,29 +324,41 @@ function wirePanels() {
   seen();
 }
 
-function wireHandle() {
-  const handle = at("handle");
-  const drag = (event) => {
-    const height = event.clientY - at("predict-chart").getBoundingClientRect().top;
-    const { name, x, start } = now.handle;
-    hand(name, (charts.valueAt("predict-chart", height) - start) / x);
-  };
-  handle.addEventListener("pointerdown", (event) => { handle.setPointerCapture(event.pointerId); event.preventDefault(); handle.focus(); });
-  handle.addEventListener("pointermove", (event) => handle.hasPointerCapture(event.pointerId) && drag(event));
-  handle.addEventListener("keydown", (event) => {
-    const way = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1 }[event.key];
-    if (!way) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const { weight, reach } = now.weights.lines.find(({ name }) => name === now.handle.name);
-    hand(now.handle.name, weight + (way * reach) / 100);
+// Lists that drop down close on Escape and on a click elsewhere. What was chosen with a pointer
+// gives the arrow keys back to the steps.
+function wireLists() {
+  const lists = [...document.querySelectorAll("details.list")];
+  const close = (but) => { for (const list of lists) if (list !== but) list.open = false; };
+  addEventListener("pointerdown", ({ target }) => close(target.closest("details.list")));
+  addEventListener("focusin", ({ target }) => close(target.closest("details.list")));
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const open = lists.find((list) => list.open);
+    close(null);
+    if (open?.contains(document.activeElement)) open.firstElementChild.focus();
+  });
+  let pointed = false;
+  addEventListener("pointerdown", () => { pointed = true; }, { capture: true });
+  addEventListener("keydown", () => { pointed = false; }, { capture: true });
+  addEventListener("change", ({ target }) => {
+    if (pointed && target.matches("select, input[type=range]")) target.blur();
   });
 }
 
 function wireKeys() {
   document.addEventListener("keydown", (event) => {
-    if (!now || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, select, button, summary, details, .scroll")) return;
+    if (!now) return;
+    const typing = event.target.matches("input[type=number], input[type=text], textarea");
+    if ((event.ctrlKey || event.metaKey) && ["z", "y"].includes(event.key.toLowerCase()) && !typing) {
+      event.preventDefault();
+      turn(event.shiftKey || event.key.toLowerCase() === "y" ? "redo" : "undo");
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const on = event.target;
+    // Fields, lists and what scrolls have a use of their own for these keys.
+    if (on.closest("input:not([type=checkbox]), select, fieldset, .scroll, [role=slider]")) return;
+    if (event.key === " " && on.closest("button, summary, input, a")) return;
     const act = {
       " ": () => (playing ? stop() : play()),
       ArrowRight: () => step(now.step + 1),
@@ -290,10 +391,15 @@ async function main() {
   at("given").textContent = found.given ?? "";
   show.lessonList(lessons);
   wire();
-  const wanted = location.hash.slice(1);
-  const known = lessons.some(({ name }) => name === wanted);
-  if (found.given && !known) await openGiven();
-  else await openLesson(known ? wanted : lessons[0].name);
+  // A link that is pasted or gone back to, as opposed to what the page itself writes there.
+  addEventListener("hashchange", () => openLink(found));
+  await openLink(found);
+}
+
+function openLink({ given }) {
+  const place = link.read(location.hash);
+  if (lessons.some(({ name }) => name === place.lesson)) return openLesson(place.lesson, place);
+  return given ? openGiven(place) : openLesson(lessons[0].name);
 }
 
 main().catch((error) => trouble(error.message));

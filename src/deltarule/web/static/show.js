@@ -1,7 +1,9 @@
 // Showing an answer: every part of the page from what the server said, nothing worked out here.
 
 import * as charts from "./charts.js";
-import { exact, told, typeset } from "./words.js";
+import * as flow from "./flow.js";
+import * as knob from "./knob.js";
+import { exact, many, tinted, told, typeset } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const MARK_ROOM = 60;
@@ -15,17 +17,20 @@ export async function all(setting, now, { horizon, onRow }) {
   alpha(now);
   weights(setting, now);
   spelled(now);
+  beside(now);
+  turns(now);
+  flow.show(now.flow);
   hand(now);
   if (now.choices) choices(setting, now);
   rows(now);
   const { predict, bowl, deltas, loss } = now.figures;
   await Promise.all([
-    charts.draw("predict-chart", predict, onRow),
+    charts.draw("predict-chart", predict, { onRow, placed: knob.placed }),
     charts.draw("bowl-chart", bowl),
-    charts.draw("deltas-chart", deltas, onRow),
+    charts.draw("deltas-chart", deltas, { onRow }),
     charts.draw("loss-chart", loss),
   ]);
-  handle(now);
+  knob.show(now.handle, now.weights.lines);
   document.body.dataset.step = now.step;
   document.body.dataset.status = now.status.kind;
 }
@@ -99,14 +104,14 @@ export function choices(setting, now) {
   fill(at("first-weight"), same(names), now.look.shown[0]);
   fill(at("second-weight"), [["", "no other"], ...same(names.filter((name) => name !== now.look.shown[0]))], now.look.shown[1] ?? "");
   const { rows, learnt, sampled, name } = table;
-  const of = learnt === rows ? `${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}` : `${learnt.toLocaleString("en")} of ${rows.toLocaleString("en")} rows`;
+  const of = learnt === rows ? many(rows, "row") : `${learnt.toLocaleString("en")} of ${many(rows, "row")}`;
   at("table").textContent = `${name ? `${name}: ` : ""}learning from ${of}${sampled ? ", evenly spread, for this loss reads them at each step" : ""}. ${setting.notes.join(". ")}`;
 }
 
 function batch(size) {
   const select = at("batch");
   const value = size === null ? "" : String(size);
-  if (![...select.options].some((one) => one.value === value)) select.add(new Option(`${told(size)} rows`, value));
+  if (![...select.options].some((one) => one.value === value)) select.add(new Option(many(size, "row"), value));
   select.value = value;
 }
 
@@ -129,7 +134,30 @@ function using(chosen, columns) {
 
 function status({ status: { kind, words } }) {
   at("status").className = `status ${kind}`;
-  at("status").textContent = typeset(words);
+  at("status").replaceChildren(...tinted(words, { error: true }));
+}
+
+// The run with the second alpha, where there is one.
+function beside({ beside: other, alpha: { alpha: value } }) {
+  at("compare-alphas").hidden = value === null;
+  at("compare-alphas").setAttribute("aria-pressed", other !== null);
+  at("beside-alpha").hidden = at("beside-status").hidden = !other;
+  if (!other) return;
+  put("beside-number", exact(other.alpha));
+  const { typical, value: error, what } = other.error;
+  const parts = [`alpha ${told(other.alpha)} at step ${other.step.toLocaleString("en")}: `];
+  parts.push(typical === null ? `${what} ` : "RMSE ", strong("delta", told(typical ?? error)), ", weight ", strong("weight", told(other.weight)));
+  at("beside-status").replaceChildren(...parts);
+  at("beside-status").className = `status twin ${other.status.kind}`;
+  at("beside-status").title = typeset(other.status.words);
+}
+
+const strong = (className, text) => Object.assign(document.createElement("b"), { className, textContent: text });
+
+function turns({ undo, redo, branch }) {
+  at("undo").disabled = !undo;
+  at("redo").disabled = !redo;
+  at("branch").hidden = !branch;
 }
 
 function steps({ step }, horizon) {
@@ -141,22 +169,21 @@ function steps({ step }, horizon) {
 }
 
 function formula({ formula: { target, start, terms, more } }) {
-  const parts = [`${target} = `];
-  const strong = (text) => Object.assign(document.createElement("b"), { textContent: typeset(text) });
+  const parts = [strong("prediction", target), " = "];
   const signed = (text) => {
-    if (parts.length > 1) parts.push(text.startsWith("-") ? " − " : " + ");
-    return parts.length > 1 ? text.replace(/^-/, "") : text;
+    if (parts.length > 2) parts.push(text.startsWith("-") ? " − " : " + ");
+    return typeset(parts.length > 2 ? text.replace(/^-/, "") : text);
   };
-  for (const text of start) parts.push(strong(signed(text)));
-  for (const [text, name] of terms) { const shown = signed(text); parts.push(strong(shown), ` × ${name}`); }
+  for (const text of start) parts.push(strong("weight", signed(text)));
+  for (const [text, name] of terms) { const shown = signed(text); parts.push(strong("weight", shown), ` × ${name}`); }
   if (more) parts.push(` + ${more} more`);
   at("formula").replaceChildren(...parts);
 }
 
 function error({ error: { what, value, typical } }) {
-  at("error-what").textContent = what;
-  at("error").textContent = told(value);
-  at("typical").textContent = typical === null ? "" : `typical error ${told(typical)}`;
+  at("error-what").textContent = typical === null ? what : "RMSE";
+  at("error").textContent = told(typical ?? value);
+  at("typical").textContent = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
 }
 
 export const alphaAt = (part) => 10 ** (scale[0] + part * (scale[1] - scale[0]));
@@ -196,9 +223,8 @@ function weights(setting, { weights: { lines, more } }) {
     box.setAttribute("aria-label", `Freeze the weight of ${name}`);
     const held = document.createElement("td");
     held.append(box);
-    const way = change > 0 ? "up" : change < 0 ? "down" : "";
     const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change)}`;
-    row.append(cell(name, "", name), cell(told(weight), "value", exact(weight)), cell(moved, way, exact(change)), held);
+    row.append(cell(name, "", name), cell(told(weight), "value", exact(weight)), cell(moved, "change", exact(change)), held);
     return row;
   }));
   if (more) body.append(Object.assign(document.createElement("tr"), { innerHTML: "<td colspan='4'></td>" }));
@@ -217,7 +243,13 @@ export function starts(setting, now, { value, checked }) {
 }
 
 function spelled({ spelled: texts }) {
-  at("spelled").replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: typeset(text) })));
+  at("spelled").replaceChildren(...texts.map((text) => spelledLine(text)));
+}
+
+function spelledLine(text) {
+  const line = document.createElement("li");
+  line.append(...tinted(text));
+  return line;
 }
 
 function rows({ rows: { numbers }, look: { chosen } }) {
@@ -242,17 +274,4 @@ export function hand({ weights: { lines } }) {
   if (document.activeElement !== slider || !slider.matches(":active")) slider.value = weight;
   slider.setAttribute("aria-valuetext", told(weight));
   put("hand-number", exact(Number(weight.toPrecision(7))));
-}
-
-function handle({ handle: found, weights: { lines } }) {
-  const knob = at("handle");
-  knob.hidden = !found;
-  if (!found) return;
-  const { weight } = lines.find(({ name }) => name === found.name);
-  const [left, top] = charts.place("predict-chart", found.x, found.start + weight * found.x);
-  const [highest, lowest] = charts.inside("predict-chart");
-  knob.style.left = `${left}px`;
-  knob.style.top = `${Math.min(Math.max(top, highest), lowest)}px`;
-  knob.setAttribute("aria-valuenow", weight);
-  knob.setAttribute("aria-valuetext", `weight ${told(weight)}`);
 }

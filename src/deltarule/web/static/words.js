@@ -13,3 +13,31 @@ export const typeset = (text) => text.replaceAll(" * ", " × ").replaceAll(" - "
 
 // A number that reads back to the last bit, in a field.
 export const exact = (value) => (value === null || value === undefined ? "" : String(value));
+
+export const many = (count, one, more = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
+
+// A file's name for what was predicted, whatever letters that has.
+export const fileName = (target, what) => `${target.replace(/[^\p{L}\p{N}.-]+/gu, "-").replace(/^-+|-+$/g, "") || "target"}-${what}`;
+
+// The numbers of a sentence in the colour of what they are.
+const NUMBER = "(−?[\\d.,]*\\d(?:e-?\\d+)?)";
+const OF = [
+  ["delta", `\\b(?:delta|error|RMSE|RMSE went from|loss went from|RMSE is|loss is|counts it as) ${NUMBER}`],
+  ["weight", `\\b(?:weight|intercept|from|to|at|up by|down by) ${NUMBER}`],
+  ["prediction", `(?:\\bpredicted|makes it|=) ${NUMBER}`],
+];
+const TINTED = new RegExp(OF.map(([, words]) => words).join("|"), "g");
+
+export function tinted(text, { error = false } = {}) {
+  const shown = typeset(text), parts = [];
+  let past = 0;
+  for (const found of shown.matchAll(TINTED)) {
+    const number = found.slice(1).findIndex((one) => one !== undefined);
+    const end = found.index + found[0].length;
+    const value = found[number + 1];
+    parts.push(shown.slice(past, end - value.length));
+    parts.push(Object.assign(document.createElement("b"), { className: error ? "delta" : OF[number][0], textContent: value }));
+    past = end;
+  }
+  return [...parts, shown.slice(past)];
+}

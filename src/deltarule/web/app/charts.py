@@ -1,0 +1,261 @@
+"""The charts of a session at one step, as figures.
+
+Beside the session's own path there may be others: the one that was left when a weight was set by
+hand, and that of a second alpha.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.rule.predict import Array
+from deltarule.views import descent_figures, learning_figures
+from deltarule.views.descent_figures import Course
+from deltarule.views.format import number as told
+from deltarule.views.learning_marks import plain
+from deltarule.web.loss_surface import LossSurface, loss_surface
+from deltarule.web.row_view import Rows, labels, loss_of, rows
+from deltarule.web.session import Session
+from deltarule.web.timeline import CheckpointedSteps
+
+if TYPE_CHECKING:
+    from deltarule.web.app.payload import Look, Open
+
+MOST_DELTAS = 60
+# Inputs whose arithmetic is written out; the others are counted.
+WRITTEN_OUT = 4
+INTERCEPT = "intercept"
+LEFT = "the course before"
+
+
+def charts(
+    page: "Open", look: "Look", shown: Sequence[str], twin: Session | None
+) -> dict[str, Any]:
+    """All charts; `shown` are the weights of the bowl, `twin` is the run with a second alpha."""
+    found = rows(page.session, page.drawn, look.output)
+    hover = _hover(page, found, look.output)
+    return {
+        "predict": _predict(page, found, look, hover, twin),
+        "bowl": _bowl(page, look, shown, twin),
+        "deltas": _deltas(page, found, look, hover),
+        "loss": _loss(page, twin),
+    }
+
+
+def alpha_name(alpha: float | None) -> str:
+    """How the run with an alpha is called."""
+    return "alpha" if alpha is None else f"alpha {told(alpha)}"
+
+
+def what(session: Session) -> str:
+    """What the error is, in words."""
+    penalty = ", with penalty" if session.choices.ridge else ""
+    return ("mean squared error" if session.choices.loss == "squared" else "mean loss") + penalty
+
+
+def weight_names(session: Session) -> list[str]:
+    """The names of the weights of an output, the intercept last."""
+    names = labels(session.read)
+    return [*names, INTERCEPT] if session.choices.intercept else names
+
+
+def _hover(page: "Open", found: Rows, output: int) -> list[str]:
+    """Each drawn row's arithmetic, for who points at it."""
+    session, drawn = page.session, page.drawn
+    weight = session.at.weights["weight"][:, output]
+    names = [plain(name) for name in labels(session.read)]
+    start = session.at.weights.get("intercept")
+    size = np.abs(weight) * np.abs(drawn.inputs).mean(axis=0)
+    largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
+    rest = len(names) - len(largest)
+    target = plain(session.read.schema.outputs[output])
+    texts = []
+    for at in range(len(drawn.numbers)):
+        terms = [
+            f"{told(float(weight[n]))} * {told(float(drawn.inputs[at, n]))} ({names[n]})"
+            for n in largest
+        ]
+        if start is not None:
+            terms.insert(0, told(float(start[output])))
+        if rest:
+            terms.append(f"{rest} more")
+        texts.append(
+            f"row {int(drawn.numbers[at]):,}<br>{'<br>+ '.join(terms)}"
+            f"<br>= predicted {told(float(found.predictions[at]))}"
+            f"<br>{target} {told(float(found.targets[at]))}"
+            f"<br><b>delta {told(float(found.deltas[at]))}</b>"
+        )
+    return texts
+
+
+def _predict(
+    page: "Open", found: Rows, look: "Look", hover: Sequence[str], twin: Session | None
+) -> dict[str, Any]:
+    drawn, target = page.drawn, page.session.read.schema.outputs[look.output]
+    number = int(drawn.numbers[look.chosen])
+    if loss_of(page.session, look.output).name == "softmax":
+        return _classes(page, look, hover)
+    if drawn.across is None or not drawn.grid.size:
+        return learning_figures.predicted_against_actual(
+            found.predictions,
+            found.targets,
+            target=target,
+            hover=hover,
+            chosen=look.chosen,
+            number=number,
+        )
+    unseen = None
+    if page.unseen is not None and page.unseen.x is not None:
+        unseen = (page.unseen.x, page.unseen.targets[:, look.output])
+    beside = None
+    if twin is not None:
+        beside = (alpha_name(twin.choices.alpha), rows(twin, drawn, look.output).line)
+    return learning_figures.rows_with_line(
+        drawn.x,
+        found.targets,
+        line_x=drawn.grid,
+        line=found.line,
+        names=(drawn.across, target),
+        hover=hover,
+        chosen=look.chosen,
+        number=number,
+        unseen=unseen,
+        beside=beside,
+    )
+
+
+def _classes(page: "Open", look: "Look", hover: Sequence[str]) -> dict[str, Any]:
+    """The rows of each class over two of the inputs, or one, and which are taken for another."""
+    session, drawn = page.session, page.drawn
+    schema = session.read.schema
+    scores = session.stepwise.task.model.predict(session.at.weights, drawn.inputs)
+    target = next(
+        (one, span)
+        for one, span in zip(schema.targets, session.stepwise.task.spans, strict=True)
+        if look.output < span.stop
+    )
+    numbers = [at for at, (_, level) in enumerate(schema.inputs) if level is None][:2] or [0]
+    across, up = numbers[0], numbers[-1]
+    names = labels(session.read)
+    return learning_figures.rows_in_classes(
+        drawn.inputs[:, across],
+        drawn.inputs[:, up],
+        actual=drawn.targets[:, target[1]].argmax(axis=1),
+        predicted=scores[:, target[1]].argmax(axis=1),
+        classes=[str(level) for level in target[0].levels],
+        names=(names[across], names[up]),
+        hover=hover,
+        chosen=look.chosen,
+    )
+
+
+def _deltas(page: "Open", found: Rows, look: "Look", hover: Sequence[str]) -> dict[str, Any]:
+    drawn, outputs = page.drawn, page.session.read.schema.outputs
+    some = np.unique(np.linspace(0, len(drawn.numbers) - 1, MOST_DELTAS).astype(int))
+    some = np.unique(np.append(some, look.chosen))
+    order = drawn.x if drawn.across is not None else found.targets
+    return learning_figures.deltas(
+        found.deltas[some],
+        order=order[some],
+        by=drawn.across or f"actual {outputs[look.output]}",
+        hover=[hover[at] for at in some],
+        chosen=int(np.flatnonzero(some == look.chosen)[0]),
+        rows=some.tolist(),
+        number=int(drawn.numbers[look.chosen]),
+    )
+
+
+def _bowl(page: "Open", look: "Look", shown: Sequence[str], twin: Session | None) -> dict[str, Any]:
+    session = page.session
+    names = weight_names(session)
+    places = [None if name == INTERCEPT else names.index(name) for name in shown]
+    others: list[tuple[str, Sequence[CheckpointedSteps]]] = []
+    if session.kept:
+        others.append((LEFT, session.kept))
+    if twin is not None:
+        others.append((alpha_name(twin.choices.alpha), _passed(twin)))
+    found = loss_surface(session, page.drawn, look.output, places, [path for _, path in others])
+    if len(places) == 1:
+        return _parabola(page, found, shown[0], others)
+    assert found.up is not None, "two weights make a plane"
+    assert found.here[1] is not None, "and a point in it"
+    best = found.best
+    return descent_figures.contour(
+        found.across,
+        found.up,
+        found.error,
+        weights=(shown[0], shown[1]),
+        here=(found.here[0], found.here[1]),
+        way=found.way,
+        past=found.past,
+        best=None if best is None or best[1] is None else (best[0], best[1]),
+        others=[
+            _course(name, way[:, 0], way[:, 1])
+            for (name, _), way in zip(others, found.other_ways, strict=True)
+        ],
+    )
+
+
+def _parabola(
+    page: "Open",
+    found: LossSurface,
+    weight: str,
+    others: Sequence[tuple[str, Sequence[CheckpointedSteps]]],
+) -> dict[str, Any]:
+    factor = _factor(page.session)
+    half = factor / 2
+    floor = None
+    if found.best is not None and found.across[0] <= found.best[0] <= found.across[-1]:
+        least = float(np.interp(found.best[0], found.across, half * found.error))
+        floor = (found.best[0], least)
+    return descent_figures.parabola(
+        found.across,
+        half * found.error,
+        weight=weight,
+        here=(found.here[0], half * found.error_here),
+        way=(found.way[:, 0], half * found.way_errors),
+        past=found.past,
+        floor=floor,
+        what=what(page.session),
+        others=[
+            _course(name, way[:, 0], factor * np.array([one.loss for one in path]))
+            for (name, path), way in zip(others, found.other_ways, strict=True)
+        ],
+    )
+
+
+def _loss(page: "Open", twin: Session | None) -> dict[str, Any]:
+    session, factor = page.session, _factor(page.session)
+    steps, errors = _errors(session.walk.way, factor)
+    unseen: Array | None = None
+    if page.unseen is not None:
+        of, passed = page.unseen, session.walk.way
+        unseen = np.array([factor / 2 * of.error(session, one.weights) for one in passed])
+    others = [] if not session.kept else [Course(LEFT, *_errors(session.kept, factor))]
+    if twin is not None:
+        others.append(_course(alpha_name(twin.choices.alpha), *_errors(_passed(twin), factor)))
+    return descent_figures.error_by_step(
+        steps, errors, here=session.at.number, unseen=unseen, what=what(session), others=others
+    )
+
+
+def _factor(session: Session) -> float:
+    """What makes the error of a loss: the mean of the squared deltas is twice their loss."""
+    return 2.0 if session.choices.loss == "squared" else 1.0
+
+
+def _errors(path: Sequence[CheckpointedSteps], factor: float) -> tuple[Array, Array]:
+    """The steps of a path, and the error at each."""
+    steps = np.array([float(one.number) for one in path])
+    return steps, np.array([factor * one.loss for one in path])
+
+
+def _passed(twin: Session) -> list[CheckpointedSteps]:
+    """The path of a second run until its present step."""
+    return [one for one in twin.walk.way if one.number <= twin.at.number]
+
+
+def _course(name: str, x: Array, y: Array) -> Course:
+    here = None if name == LEFT or not len(x) else (float(x[-1]), float(y[-1]))
+    return Course(name, x, y, here)
