@@ -27,7 +27,7 @@ def held_out_told(page: "Open") -> dict[str, Any]:
     if page.unseen is not None:
         error, how = page.unseen.error(session, session.at.weights), "on the hollow points"
     elif session.read.examples < FEWEST_ROWS:
-        return {"error": None, "typical": None, "how": _too_few(session.read.examples)}
+        return {"error": None, "typical": None, "how": "too few rows to hold any out"}
     else:
         found = page.held_out.at(session.at.number)
         if found is None:
@@ -36,7 +36,3 @@ def held_out_told(page: "Open") -> dict[str, Any]:
         folds = f"{found.of}-fold cross-validation"
         how = folds if found.folds == found.of else f"on one row in {found.of}, held out"
     return {"error": error, "typical": math.sqrt(error) if squared else None, "how": how}
-
-
-def _too_few(rows: int) -> str:
-    return f"none: {rows} {'row is' if rows == 1 else 'rows are'} too few to hold any out"

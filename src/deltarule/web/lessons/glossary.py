@@ -57,9 +57,9 @@ GLOSSARY = (
         "How wrong the predictions are, in one number. Of amounts it is the mean of delta * delta.",
     ),
     Term(
-        "typical error",
-        "root mean squared error (RMSE)",
-        "How far off a prediction usually is, in the units of the target.",
+        "RMSE",
+        "root mean squared error",
+        "The typical error: how far off a prediction usually is, in the units of the target.",
     ),
     Term("bowl", "loss surface", "The error over one weight or two. Its floor is the least error."),
     Term("floor", "minimum", "The least error that these inputs allow."),

@@ -152,11 +152,9 @@ def _delta(at: Standing) -> float:
     return float((task.loss.inverse_link(scores) - at.drawn.targets[:1])[0, 0])
 
 
-def typical_error_below(size: float) -> Condition:
+def rmse_below(size: float) -> Condition:
     """The root mean squared error is smaller than this."""
-    return Condition(
-        lambda at: _typical(at) < size, lambda at: f"typical error {told(_typical(at))}"
-    )
+    return Condition(lambda at: _typical(at) < size, lambda at: f"RMSE {told(_typical(at))}")
 
 
 def _typical(at: Standing) -> float:
@@ -178,15 +176,16 @@ def free(name: str) -> Condition:
     return Condition(lambda at: name not in at.session.choices.freeze)
 
 
-def unseen_error_below(size: float) -> Condition:
-    """The error on the held-out rows of the lesson is smaller than this."""
-    return Condition(
-        lambda at: _unseen(at) < size, lambda at: f"{told(_unseen(at))} on the hollow points"
-    )
+def unseen_rmse_below(size: float) -> Condition:
+    """The root mean squared error on the lesson's held-out rows is smaller than this."""
+    return Condition(lambda at: _unseen(at) < size, lambda at: f"held-out RMSE {told(_unseen(at))}")
 
 
 def _unseen(at: Standing) -> float:
-    return np.inf if at.unseen is None else at.unseen.error(at.session, at.session.at.weights)
+    """Infinite where the lesson has no such rows."""
+    if at.unseen is None:
+        return np.inf
+    return float(np.sqrt(at.unseen.error(at.session, at.session.at.weights)))
 
 
 def wrong_at_most(count: int) -> Condition:

@@ -48,9 +48,9 @@ SEVERAL_INPUTS = Lesson(
         "Choose another row under the next step: one delta pulls at all three weights.",
     ),
     goal=Goal(
-        "Leave one input out, and still get the typical error below 70.",
+        "Leave one input out, and still get the RMSE, the typical error, below 70.",
         "Take the tick off in the list of inputs, then press Play. With all three it reaches 69.4.",
-        (goals.at_least(1), goals.inputs_at_most(2), goals.typical_error_below(70.0)),
+        (goals.at_least(1), goals.inputs_at_most(2), goals.rmse_below(70.0)),
     ),
     learned="One delta for each row, one weight_delta for each weight: delta * its own input, "
     "averaged over the rows. An input that adds little can be left out.",

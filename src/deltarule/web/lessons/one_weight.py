@@ -39,7 +39,7 @@ ONE_WEIGHT = Lesson(
                 "and the minus in weight -= alpha * weight_delta makes a rise of it.",
             ),
             Answer(
-                "Set it to 498.75, which is right",
+                "Set it right at once, to 498.75",
                 "A step goes only as far as alpha lets it. With this alpha it makes up 40% of what "
                 "is missing.",
             ),
