@@ -8,7 +8,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.errors import ReadError
-from deltarule.tables.files import encoding, excel
+from deltarule.tables.files import encoding, excel, json_records
 from deltarule.tables.files import json_source as records
 
 
@@ -105,13 +105,24 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(
         dr.columns(workbook(tmp_path / "bomb.xlsx", "", more=2 << 20))
 
 
-def test_a_json_document_is_unpacked_up_to_a_limit(
+def test_an_object_of_columns_is_unpacked_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "LARGEST_DOCUMENT", 1 << 20)
     path = tmp_path / "bomb.json.gz"
-    path.write_bytes(gzip.compress(b'[{"x": 1},' + b" " * (2 << 20) + b'{"x": 2}]'))
+    path.write_bytes(gzip.compress(b'{"x": [1,' + b" " * (2 << 20) + b"2]}"))
     with pytest.raises(ReadError, match="more than 1 MB in one document"):
+        dr.columns(path)
+    path.write_bytes(gzip.compress(b'[{"x": 1},' + b" " * (2 << 20) + b'{"x": 2}]'))
+    assert dr.columns(path)
+
+
+def test_a_record_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_records, "LONGEST_ROW", 1 << 20)
+    monkeypatch.setattr(json_records, "BLOCK", 1 << 18)
+    path = tmp_path / "bomb.json.gz"
+    path.write_bytes(gzip.compress(b'[{"x": 1},' + b'{"x": "' + b"z" * (2 << 20)))
+    with pytest.raises(ReadError, match="record 2 is longer than 1 MB"):
         dr.columns(path)
 
 

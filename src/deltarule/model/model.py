@@ -21,6 +21,7 @@ from deltarule.model.compare_models import ModelComparison, compare_models
 from deltarule.model.diagnostics import Diagnostics, diagnose
 from deltarule.model.evaluate import Evaluation, evaluate
 from deltarule.model.explain import Explanation, explain
+from deltarule.model.few_rows import FewRows, Scored
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.model.regression_table import RegressionSummary
@@ -48,6 +49,7 @@ class Model:
         self._record = record
         self._read = tuple(read)
         self._scorer = Predictor(record)
+        self._few = FewRows(self._scorer)
 
     @property
     def record(self) -> "Record":
@@ -216,10 +218,18 @@ class Model:
         Errors:  TableError for a table that lacks a column or has values that cannot be computed
                  with; LearningError for an interval that is not known
         """
-        columns = Columns(flags=flags, interval=interval)
-        frame, made = self._predicted(table, columns, where)
-        if made.new and not flags:
-            words = f"{'; '.join(made.new)} (flags=True says of which rows)"
+        few = None
+        if interval is None and where is None:
+            few = self._few.score(table, flags=flags)
+        if few is not None:
+            frame = self._as_given(table, few)
+            new = few.drift.new_to(self._record.contract.known) if few.drift else []
+        else:
+            columns = Columns(flags=flags, interval=interval)
+            frame, made = self._predicted(table, columns, where)
+            new = made.new
+        if new and not flags:
+            words = f"{'; '.join(new)} (flags=True says of which rows)"
             warnings.warn(words, PredictionWarning, stacklevel=2)
         return frame
 
@@ -238,6 +248,9 @@ class Model:
         if row is not None:
             source, _ = open_table(table)
             return widening(source, lambda: self._explained(source, row))
+        few = self._few.score(table, explain=True)
+        if few is not None:
+            return self._as_given(table, few)
         return self.predict_noticing(table, explain=True)[0]
 
     def _explained(self, source: Source, row: int) -> Explanation:
@@ -288,6 +301,11 @@ class Model:
         columns = Columns(explain=explain, flags=flags, interval=interval)
         frame, made = self._predicted(table, columns, where)
         return frame, made.notes
+
+    @staticmethod
+    def _as_given(table: Any, few: Scored) -> Any:
+        """A dict for a dict, a list for a list."""
+        return few.rows[0] if isinstance(table, dict) else few.rows
 
     def _predicted(
         self, table: Any, columns: Columns, where: str | None

@@ -193,5 +193,7 @@ def named(target: Target, predictions: Array) -> dict[str, Any]:
     classes = list(target.classes)
     shares = predictions if len(classes) > 2 else np.hstack([1 - predictions, predictions])
     likely = {f"{target.name}_probability_{c}": shares[:, at] for at, c in enumerate(classes)}
-    most = pl.Series(np.array(classes, dtype=object)[shares.argmax(axis=1)], dtype=pl.String)
+    names = np.array(classes, dtype=object)[shares.argmax(axis=1)]
+    names[np.isnan(shares).any(axis=1)] = None  # no offset, no likeliest class
+    most = pl.Series(names, dtype=pl.String)
     return {name: most, **likely}

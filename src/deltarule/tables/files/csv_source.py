@@ -1,9 +1,7 @@
 """Delimited text, CSV and TSV: its dialect found out, its types from what its rows hold."""
 
 import csv
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -20,6 +18,7 @@ from deltarule.tables.files.dialect import (
     find_dialect,
 )
 from deltarule.tables.files.encoding import Text, blocks
+from deltarule.tables.files.parallel import parsed_in_order
 from deltarule.tables.polars_source import (
     PROBLEMS,
     Partitions,
@@ -37,7 +36,6 @@ Parsed = TypeVar("Parsed")
 
 # Files of more bytes are read block by block.
 AT_ONCE = 64 << 20
-BLOCKS_AHEAD = 2
 
 # Of what was skipped people see this much.
 SHOWN = 60
@@ -301,24 +299,13 @@ class CsvSource(PolarsSource):
             yield from self._blocks(lambda *block: (texts(*block), typed(*block)))
 
     def _blocks(self, parse: Callable[[bytes, Dialect, bool, str], Parsed]) -> Iterator[Parsed]:
-        """Block after block, a few parsed at the same time.
-
-        polars itself parses ahead of whoever is slower, until all of a file is in memory.
-        """
-        waiting: deque[Future[Parsed]] = deque()
-        with ThreadPoolExecutor(BLOCKS_AHEAD) as pool:
-            try:
-                for text, found in zip(self._texts, self._dialects, strict=True):
-                    for number, block in enumerate(blocks(text, found.quote)):
-                        path = str(text.path)
-                        waiting.append(pool.submit(parse, block, found, number == 0, path))
-                        if len(waiting) > BLOCKS_AHEAD:
-                            yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+        """Block after block of all files, a few parsed at the same time."""
+        found = (
+            (block, dialect, number == 0, str(text.path))
+            for text, dialect in zip(self._texts, self._dialects, strict=True)
+            for number, block in enumerate(blocks(text, dialect.quote))
+        )
+        return parsed_in_order(lambda block: parse(*block), found)
 
     def _parse(
         self, columns: Sequence[pl.Expr], kinds: Mapping[str, pl.DataType] | None = None

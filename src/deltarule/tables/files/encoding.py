@@ -51,7 +51,8 @@ GUESSED = (
 # nearly as likely as what it finds likeliest.
 COMMON, UNSURE, NEARLY = "cp1252", 0.02, 0.8
 
-
+# How a JSON document begins in any encoding.
+JSON = re.compile(rb"[\x00\xef\xbb\xbf\xff\xfe\s]*[\[{]")
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0e-\x19\x1b-\x1f]")
 
 # A block of text is parsed at a time; a row longer than so many bytes is none.
@@ -185,6 +186,8 @@ def _sample(stream: IO[bytes], name: str) -> tuple[bytes, bool]:
     while len(sample) == size and (
         (sample.count(b"\n") < SAMPLE_LINES and size < SAMPLE_MOST) or not _has_line(sample)
     ):
+        if size >= SAMPLE_MOST and JSON.match(sample):
+            break  # all of a document may be on one line
         if size >= LONGEST_LINE:
             raise ReadError(
                 f"{name}, line 1 is longer than {LONGEST_LINE >> 20} MB: that is no table's header"

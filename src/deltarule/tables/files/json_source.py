@@ -1,102 +1,276 @@
-"""JSON records: one object a line (NDJSON), a list of objects, or an object of columns."""
+"""JSON records: one object a line (NDJSON), a list of objects, or an object with one or of columns.
 
-import glob
-import io
+All are read as blocks of lines with a record each, in bounded memory; only an object of columns is
+in memory whole, as the values of a row are not beside each other in it. Later records may have
+columns or types that the first do not show, so one read of all of them finds the types.
+"""
+
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from deltarule.errors import ColumnError, EmptyError, ReadError, TableError
-from deltarule.tables.files.encoding import SAMPLE_BYTES, Text, blocks
-from deltarule.tables.files.packed import unpacked
-from deltarule.tables.polars_source import PROBLEMS, Partitions, PolarsSource, said
+from deltarule.errors import ColumnError, EmptyError, ReadError
+from deltarule.tables.files.encoding import LONGEST_ROW, SAMPLE_BYTES, Text, blocks
+from deltarule.tables.files.json_records import outline, record_lines
+from deltarule.tables.files.json_types import (
+    Types,
+    block_types,
+    brief,
+    check_record,
+    merged,
+    refuse,
+)
+from deltarule.tables.files.packed import CHUNK, unpacked
+from deltarule.tables.files.parallel import parsed_in_order
+from deltarule.tables.polars_source import PROBLEMS, Partitions, PolarsSource, explained, said
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
 
 # What looks like a name in an object; in an object within another, or in a text, it may be none.
 NAME = r'"(?:[^"\\]|\\.)*":'
-# A document is read whole, and takes several times as much memory as text.
+# An object of columns is read whole, and takes several times as much memory as text.
 LARGEST_DOCUMENT = 1 << 30
-SHAPES = "give a list of objects, an object of columns, or one object a line"
+SHAPES = (
+    "give a list of objects, an object with one such list, an object of columns, or one object a "
+    "line"
+)
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of one file, and what a record is called in messages: a line, or a record."""
+
+    text: Text
+    blocks: Callable[[], Iterator[bytes]]
+    """Opens them anew: blocks of lines with an object each."""
+    noun: str = "record"
+
+    def place(self, line: int) -> str:
+        """Where a record is, counted from 0."""
+        return f"{self.text.name}, {self.noun} {line + 1:,}"
 
 
 def is_lines(text: Text) -> bool:
     """Whether JSON is one object a line rather than one document."""
-    first, _, rest = text.start.strip().partition("\n")
+    first, end, rest = text.start.strip().partition("\n")
     if not first.startswith("{"):
         return False
+    if not end and not text.whole:
+        return _goes_on(text)
     try:
         found = json.loads(first)
     except (ValueError, RecursionError):
-        # A line longer than the sample, or a document over several lines.
-        return not text.whole and not rest
-    return bool(rest.strip()) or not text.whole or not _is_columns(found)
+        return False
+    return bool(rest.strip()) or not (_is_columns(found) or _has_records(found))
 
 
-def read_json(text: Text) -> PolarsSource:
-    """The source of a JSON document: in memory, as any reader of JSON has to.
+def _goes_on(text: Text) -> bool:
+    """Whether a first line longer than the sample is followed by another."""
+    with unpacked(text.path, text.name) as stream:
+        return stream.readline(LONGEST_ROW).endswith(b"\n") and bool(stream.read(CHUNK).strip())
+
+
+def _has_records(found: Mapping[str, Any]) -> bool:
+    """Whether an object has a list of objects."""
+    lists = (one for one in found.values() if isinstance(one, list))
+    return any(one and isinstance(one[0], dict) for one in lists)
+
+
+def read_json(text: Text) -> "JsonSource":
+    """The source of a JSON document.
 
     Errors:  ReadError, EmptyError, ColumnError for a name twice in one object
     """
+    opening, start, within = text.start.lstrip()[:1], 0, ""
+    if opening == "{":
+        found = outline(text)
+        if len(found.records) > 1 and not found.columns:
+            names = ", ".join(f"'{name}'" for name, _ in found.records)
+            raise ReadError(
+                f"{text.name} has several lists of records ({names}): give a file with one of them"
+            )
+        if found.columns or not found.records:
+            return _source_of_columns(text)
+        [(name, start)] = found.records
+        within = f", the list '{name}'"
+    elif opening != "[":
+        raise _no_table(text)
+    records = Records(text, partial(record_lines, text, start))
+    return JsonSource([records], name=text.name, dialect=f"JSON{within}, {text.said}")
+
+
+def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> "JsonSource":
+    """The source of NDJSON files.
+
+    Errors:  ReadError with the line that is no object, ColumnError for a name twice in one of them
+    """
+    several = f", {len(texts)} files" if len(texts) > 1 else ""
+    return JsonSource(
+        [Records(text, partial(blocks, text, None), "line") for text in texts],
+        name=name,
+        dialect=f"NDJSON, {texts[0].said}{several}",
+        partitions=partitions,
+    )
+
+
+class JsonSource(PolarsSource):
+    """Records in blocks of lines, a few blocks parsed at the same time."""
+
+    def __init__(
+        self,
+        files: Sequence[Records],
+        *,
+        name: str,
+        dialect: str,
+        partitions: Partitions | None = None,
+    ) -> None:
+        self._records, self._partitions = files, partitions or Partitions()
+        self._types: Types = {}
+        for types in parsed_in_order(_checked_types, self._blocks()):
+            self._types = merged(self._types, types)
+        if not self._types:
+            raise EmptyError(f"{name} has no records")
+        self._names = _trimmed(list(self._types), name)
+        schema = {self._names[old]: kind for old, kind in self._types.items()}
+        empty = self._placed(pl.LazyFrame(schema=schema), path=None)
+        super().__init__(empty, name=name, rows=None, dialect=dialect)
+        self.reads = 1
+        start = next(files[0].blocks(), b"")[:SAMPLE_BYTES].decode(errors="ignore")
+        self.mixed = _mixed(start, self._names, schema)
+        self.notes += files[0].text.notes + self._partitions.hiding(schema)
+        self.notes += self.mixed.values()
+
+    def _blocks(self) -> Iterator[tuple[Records, int, bytes]]:
+        """All blocks, with the number of the first line of each in its file."""
+        for records in self._records:
+            line = 0
+            for block in records.blocks():
+                yield records, line, block
+                line += block.count(b"\n")
+
+    def _placed(self, lazy: pl.LazyFrame, path: Path | None) -> pl.LazyFrame:
+        """The rows of a file with the columns that its folders give."""
+        if where := self._partitions.path_column:
+            lazy = lazy.with_columns(pl.lit(str(path), pl.String).alias(where))
+        return self._partitions.placed(lazy)
+
+    def _first_rows(self) -> pl.DataFrame:
+        shown: list[pl.DataFrame] = [self.lazy.collect()]
+        for frame in parsed_in_order(self._parse([pl.all()]), self._blocks()):
+            shown.append(frame)
+            if sum(one.height for one in shown) >= LOOK_ROWS:
+                break
+        return pl.concat(shown).head(LOOK_ROWS)
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        self.reads += 1
+        frames = parsed_in_order(self._parse(columns), self._blocks())
+        with explained(self.name):
+            yield from rebatched(frames, BATCH_ROWS)
+
+    def _parse(
+        self, columns: Sequence[pl.Expr]
+    ) -> Callable[[tuple[Records, int, bytes]], pl.DataFrame]:
+        """What parses these columns of a block."""
+        roots = {name for one in columns for name in one.meta.root_names()}
+        every = any(one.meta.has_multiple_outputs() for one in columns)
+        types = {
+            name: kind for name, kind in self._types.items() if every or self._names[name] in roots
+        } or self._types
+
+        def parsed(found: tuple[Records, int, bytes]) -> pl.DataFrame:
+            records, line, block = found
+            try:
+                frame = pl.read_ndjson(block, schema=types)
+            except PROBLEMS as error:
+                raise _changed(records, line, block, error) from error
+            lazy = frame.lazy().rename({name: self._names[name] for name in types})
+            return self._placed(lazy, records.text.path).select(columns).collect()
+
+        return parsed
+
+
+def _checked_types(found: tuple[Records, int, bytes]) -> Types:
+    """The types of a block's columns, of which no record has two of one name.
+
+    Errors:  ReadError, ColumnError
+    """
+    records, line, block = found
+    _check_lines(block, records.text)
+    return block_types(block, lambda at: records.place(line + at))
+
+
+def _changed(records: Records, line: int, block: bytes, error: BaseException) -> ReadError:
+    """Why a block cannot be read of which the types were found before."""
+    for at, text in enumerate(block.split(b"\n")):
+        if text.strip():
+            try:
+                check_record(text, records.place(line + at))
+            except ReadError as wrong:
+                return wrong
+    name = records.text.name
+    told = said(error, name)
+    return told if isinstance(told, ReadError) else ReadError(f"{name} changed while it was read")
+
+
+def _source_of_columns(text: Text) -> JsonSource:
+    """The source of an object of columns, turned into records so that all get types alike."""
     with unpacked(text.path, text.name) as stream:
         content = stream.read(LARGEST_DOCUMENT + 1)
     if len(content) > LARGEST_DOCUMENT:
         raise ReadError(
-            f"{text.name} is JSON of more than {LARGEST_DOCUMENT >> 20:,} MB in one document, "
-            "which has to fit in memory: write one object a line (.ndjson), or CSV or Parquet"
+            f"{text.name} is an object of columns of more than {LARGEST_DOCUMENT >> 20:,} MB in "
+            "one document, which has to fit in memory: write a list of objects, or one a line"
         )
-    _check_once(content, text)
-    if content.lstrip()[:1] == b"{":
-        content = _records(content, text)
+    lines = list(_lines_of_columns(_columns_of(content, text)))
+    records = Records(text, lambda: iter(lines))
+    return JsonSource([records], name=text.name, dialect=f"JSON, {text.said}")
+
+
+def _columns_of(content: bytes, text: Text) -> dict[str, list[Any]]:
+    """The columns of an object of them, equally long."""
     try:
-        frame = pl.read_json(io.BytesIO(content), infer_schema_length=None)
-    except PROBLEMS as error:
-        raise _wrong(error, text) from error
-    if not frame.width:
-        raise EmptyError(f"{text.name} has no records")
-    start = content[:SAMPLE_BYTES].decode(errors="ignore")
-    frame = frame.rename(renamed := _trimmed(frame.columns, text.name))
-    dialect = f"JSON, {text.said}"
-    source = PolarsSource(frame.lazy(), name=text.name, rows=frame.height, dialect=dialect)
-    source.mixed = _mixed(start, renamed, frame.schema)
-    source.notes += [*text.notes, *source.mixed.values()]
-    return source
+        found = json.loads(content, parse_constant=refuse, object_pairs_hook=_once(text))
+    except (ValueError, RecursionError) as error:
+        raise ReadError(f"{text.name} is no JSON: {brief(error)}") from None
+    if not _is_columns(found):
+        raise ReadError(f"{text.name} is JSON but no table: {SHAPES}")
+    columns = {
+        name: list(column.values()) if isinstance(column, dict) else column
+        for name, column in found.items()
+    }
+    lengths = {name: len(column) for name, column in columns.items()}
+    first, length = next(iter(lengths.items()))
+    for other, differs in lengths.items():
+        if differs != length:
+            raise ReadError(
+                f"{text.name}: '{first}' has {length} values, but '{other}' has {differs}: a "
+                "table's columns are equally long"
+            )
+    return columns
 
 
-def scan_lines(texts: Sequence[Text], *, name: str, partitions: Partitions) -> PolarsSource:
-    """The source of NDJSON files, scanned in a stream; all rows say what columns there are.
+def _lines_of_columns(columns: Mapping[str, Sequence[Any]]) -> Iterator[bytes]:
+    """The rows of columns, in blocks of lines with an object each."""
+    rows = zip(*columns.values(), strict=True)
+    while block := [dict(zip(columns, row, strict=True)) for row in islice(rows, LOOK_ROWS)]:
+        yield "".join(f"{json.dumps(row)}\n" for row in block).encode()
 
-    Errors:  ReadError with the line that is no object, ColumnError for a name twice in one of them
-    """
-    # This scan alone takes every path as a pattern.
-    paths = [Path(glob.escape(str(text.path))) for text in texts]
-    for text in texts:
-        for block in blocks(text, None):
-            _check_lines(block, text)
+
+def _no_table(text: Text) -> ReadError:
+    """What a document is that is neither a list nor an object."""
+    with unpacked(text.path, text.name) as stream:
+        content = stream.read(SAMPLE_BYTES)
     try:
-        # Later rows may have columns or types that the first do not show. What is not in the
-        # schema would be dropped without a word, so one read of all rows finds it; each file by
-        # itself, because polars asks only the first for all.
-        schemas = [
-            pl.scan_ndjson(path, infer_schema_length=None).collect_schema() for path in paths
-        ]
-        empty = [pl.DataFrame(schema=schema) for schema in schemas]
-        schema = pl.concat(empty, how="diagonal_relaxed").schema
-    except PROBLEMS as error:
-        raise _first_wrong(error, texts, name) from error
-    scan = pl.scan_ndjson(paths, schema=schema, include_file_paths=partitions.path_column)
-    scan = scan.rename(renamed := _trimmed(schema.names(), name))
-    several = f", {len(texts)} files" if len(texts) > 1 else ""
-    lazy = partitions.placed(scan)
-    source = PolarsSource(
-        lazy, name=name, rows=None, dialect=f"NDJSON, {texts[0].said}{several}", kept=texts
-    )
-    source.reads = 1
-    source.mixed = _mixed(texts[0].start, renamed, scan.collect_schema())
-    source.notes += texts[0].notes + partitions.hiding(renamed.values())
-    source.notes += source.mixed.values()
-    return source
+        json.loads(content)
+    except (ValueError, RecursionError) as error:
+        return ReadError(f"{text.name} is no JSON: {brief(error)}")
+    return ReadError(f"{text.name} is JSON but no table: {SHAPES}")
 
 
 def _mixed(
@@ -120,40 +294,6 @@ def _mixed(
     }
 
 
-def _first_wrong(error: BaseException, texts: Sequence[Text], name: str) -> TableError:
-    """The first line that is no object, or else what polars says."""
-    for text in texts:
-        try:
-            for number, line in enumerate(text.lines(), 1):
-                if line.strip() and not isinstance(json.loads(line, parse_constant=_refuse), dict):
-                    return ReadError(f"{text.name}, line {number} is no JSON object")
-        except TableError as found:
-            return found
-        except (ValueError, RecursionError) as found:
-            return ReadError(f"{text.name}, line {number} is no JSON: {_brief(found)}")
-    return said(error, name)
-
-
-def _wrong(error: BaseException, text: Text) -> TableError:
-    """Where a JSON document goes wrong, which polars says in bytes alone."""
-    with unpacked(text.path, text.name) as stream:
-        try:
-            found = json.load(stream, parse_constant=_refuse)
-        except (ValueError, RecursionError) as why:
-            return ReadError(f"{text.name} is no JSON: {_brief(why)}")
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        return ReadError(f"{text.name} is JSON but no table: {SHAPES}")
-    return said(error, text.name)
-
-
-def _brief(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
-
-
-def _refuse(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON value, write null")
-
-
 def _is_columns(found: Any) -> bool:
     """Whether an object holds columns: lists, or objects of the same keys as pandas writes."""
     if not isinstance(found, dict) or not found:
@@ -162,30 +302,6 @@ def _is_columns(found: Any) -> bool:
     if all(isinstance(one, list) for one in each):
         return True
     return all(isinstance(one, dict) and one.keys() == each[0].keys() for one in each)
-
-
-def _records(content: bytes, text: Text) -> bytes:
-    """An object of columns as a list of records, so that both get types by the same rules."""
-    try:
-        found = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once(text))
-    except (ValueError, RecursionError) as error:
-        raise ReadError(f"{text.name} is no JSON: {_brief(error)}") from None
-    if not _is_columns(found):
-        raise ReadError(f"{text.name} is JSON but no table: {SHAPES}")
-    columns = {
-        name: list(column.values()) if isinstance(column, dict) else column
-        for name, column in found.items()
-    }
-    lengths = {len(column) for column in columns.values()}
-    if len(lengths) > 1:
-        names = list(columns)
-        other = next(name for name in names if len(columns[name]) != len(columns[names[0]]))
-        raise ReadError(
-            f"{text.name}: '{names[0]}' has {len(columns[names[0]])} values, but '{other}' has "
-            f"{len(columns[other])}: a table's columns are equally long"
-        )
-    rows = zip(*columns.values(), strict=True)
-    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows]).encode()
 
 
 def _once(text: Text) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:

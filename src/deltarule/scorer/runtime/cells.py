@@ -1,0 +1,246 @@
+"""Cells as values: numbers, yes and no, dates and times in text, levels."""
+
+import math
+from typing import Any
+
+from deltarule.scorer.patterns import (
+    CODE,
+    CURRENCY,
+    GAP_WORDS,
+    LONGEST,
+    MISSING_CODES,
+    MOMENT,
+    NEGATIVE,
+    NO,
+    NUMBER_COMMA,
+    NUMBER_POINT,
+    PARTS,
+    PLAIN,
+    POWERS,
+    TIME,
+    YES,
+)
+from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in
+from deltarule.scorer.runtime.errors import RefusedError, refuse, spaced
+from deltarule.scorer.runtime.numbers import defined
+from deltarule.scorer.runtime.texts import number_as_text
+
+
+def read_number(
+    cell: Any, column: str, mark: str = ".", unit: str = "", codes: bool = True
+) -> float | None:
+    """A cell of a column of numbers; text in this decimal mark and unit, with codes such as 01."""
+    if cell is None:
+        return None
+    if isinstance(cell, str):
+        text = spaced(cell)
+        if text in GAP_WORDS or text.lower() in MISSING_CODES:
+            return None
+        value = spelled_number(text, mark)
+        dressed = PLAIN.match(text) is None
+        odd = (unit_of(text) if dressed else "") != unit
+        if value is None or odd or (not codes and CODE.match(text)):
+            raise refuse(cell, "number", column)
+        return value
+    if not isinstance(cell, float | int):
+        raise refuse(cell, "number", column)
+    try:
+        value = float(cell)
+    except OverflowError:
+        raise refuse("a whole number of too many digits", "number", column) from None
+    return value if value == value else None
+
+
+def spelled_number(text: str, mark: str) -> float | None:
+    """The number that a text spells, None where it spells none."""
+    plain = text
+    if mark == ",":
+        plain = "" if "." in text else text.replace(",", ".", 1)
+    if PLAIN.match(plain):
+        value = float(plain)
+        return value if math.isfinite(value) else None
+    whole = NUMBER_POINT if mark == "." else NUMBER_COMMA
+    parts = PARTS.match(text) if len(text) <= LONGEST and whole.match(text) else None
+    if parts is None:
+        return None
+    digits = parts[1]
+    for thousands in ("," if mark == "." else ".", " ", "'", "\u2019"):
+        digits = digits.replace(thousands, "")
+    sign = "-" if NEGATIVE.search(text) else ""
+    # Magnitudes become exponents of the text: 1.1 * 1e6 is not 1.1e6 to the last digit.
+    return float(sign + digits.replace(mark, ".", 1) + POWERS.get(parts[2] or "", ""))
+
+
+def unit_of(text: str) -> str:
+    """What stands with a number: a currency, a sign of per cent, or nothing."""
+    found = CURRENCY.search(text)
+    return (found[0] if found else "") + ("%" if "%" in text else "")
+
+
+def word(text: str) -> bool | None:
+    """Yes or no as a text says in any case, None where it says neither."""
+    lower = spaced(text).lower()
+    return True if lower in YES else False if lower in NO else None
+
+
+def read_flag(cell: Any, column: str) -> float | None:
+    """A cell of a column of numbers that are 1 and 0; text may say yes and no."""
+    if not isinstance(cell, str):
+        return read_number(cell, column)
+    text = spaced(cell)
+    if text in GAP_WORDS or text.lower() in MISSING_CODES:
+        return None
+    if PLAIN.match(text):
+        return read_number(text, column)
+    said = word(text)
+    if said is None:
+        raise refuse(cell, "number", column)
+    return 1.0 if said else 0.0
+
+
+def read_boolean(cell: Any, column: str) -> bool | None:
+    """A cell of a column of yes and no."""
+    if cell is None or isinstance(cell, bool):
+        return cell
+    if isinstance(cell, float | int):
+        if cell != cell:
+            return None
+        cell = number_as_text(cell, 1e15)
+    if not isinstance(cell, str):
+        raise refuse(cell, "yes or no", column)
+    text = spaced(cell)
+    if text in GAP_WORDS or text.lower() in MISSING_CODES:
+        return None
+    said = word(text)
+    if said is None:
+        raise refuse(cell, "yes or no", column)
+    return said
+
+
+def read_text(cell: Any, column: str) -> str | None:
+    """A cell of a column of text, as it stands."""
+    if cell is None or isinstance(cell, str):
+        return cell
+    raise refuse(cell, "text", column)
+
+
+def read_moment(cell: Any, column: str, order: str) -> tuple[int, int, bool] | None:
+    """A date's days, its microseconds of the day, and whether it has a time of day."""
+    if cell is None:
+        return None
+    if hasattr(cell, "toordinal"):  # a date or datetime of Python
+        days = cell.toordinal() - EPOCH
+        if not hasattr(cell, "hour"):
+            return days, 0, False
+        if getattr(cell, "tzinfo", None) is not None:
+            raise refuse(cell, "date without a time zone", column)
+        seconds = (cell.hour * 60 + cell.minute) * 60 + cell.second
+        return days, seconds * 1_000_000 + cell.microsecond, True
+    if isinstance(cell, float | int) and not isinstance(cell, bool) and cell == cell:
+        cell = number_as_text(cell, 1e15)
+    if not isinstance(cell, str):
+        raise refuse(cell, "date", column)
+    text = spaced(cell)
+    if text in GAP_WORDS or text.lower() in MISSING_CODES:
+        return None
+    parts = MOMENT.match(text) if len(text) <= LONGEST else None
+    days_of = None if parts is None else day_of(parts.groupdict(), order)
+    clock = None if parts is None else clock_of(parts.groupdict())
+    if days_of is None or clock is None or parts is None:
+        raise refuse(cell, "date", column)
+    return days_of, clock // 1000, parts["hour"] is not None
+
+
+def read_date(cell: Any, column: str, order: str) -> int | None:
+    """A cell of a column of dates, as days."""
+    found = read_moment(cell, column, order)
+    if found is not None and found[2]:
+        raise refuse(cell, "date without a time of day", column)
+    return None if found is None else found[0]
+
+
+def read_datetime(cell: Any, column: str, order: str) -> int | None:
+    """A cell of a column of dates with times, as microseconds."""
+    found = read_moment(cell, column, order)
+    return None if found is None else found[0] * DAY + found[1]
+
+
+def read_time(cell: Any, column: str) -> int | None:
+    """A cell of a column of times of day, as nanoseconds."""
+    if cell is None:
+        return None
+    if not isinstance(cell, str):
+        raise refuse(cell, "time of day", column)
+    text = spaced(cell)
+    if text in GAP_WORDS or text.lower() in MISSING_CODES:
+        return None
+    parts = TIME.match(text) if len(text) <= LONGEST else None
+    clock = None if parts is None else clock_of(parts.groupdict())
+    if clock is None:
+        raise refuse(cell, "time of day", column)
+    return clock
+
+
+def label(cell: Any, of: str, column: str) -> str | None:
+    """A cell as a category's level, whatever it is; numbers of yes and no are these."""
+    if cell is None or isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool) or (of == "boolean" and isinstance(cell, float | int)):
+        return None if cell != cell else "true" if cell else "false"
+    if not isinstance(cell, float | int):
+        raise refuse(cell, "level", column)
+    return None if cell != cell else str(cell) if isinstance(cell, int) else whole_or_digits(cell)
+
+
+def whole_or_digits(x: float | None) -> str | None:
+    """A number as a level's name."""
+    return number_as_text(x, 2.0**53)
+
+
+def number_in_text(text: str | None, mark: str) -> float | None:
+    """The number that a text spells, of any unit."""
+    if text is None or (bare := spaced(text)) in GAP_WORDS:
+        return None
+    value = spelled_number(bare, mark)
+    if value is None:
+        raise RefusedError(f"{text[:60]!r} is not a number")
+    return value
+
+
+def boolean_in_text(text: str | None) -> bool | None:
+    """Yes or no, as a text says in any case."""
+    if text is None or spaced(text) in GAP_WORDS:
+        return None
+    said = word(text)
+    if said is None:
+        raise RefusedError(f"{text[:60]!r} is not a yes or no")
+    return said
+
+
+def plain_number(text: str | None) -> float | None:
+    """A number as programs write it."""
+    if text is None:
+        return None
+    bare = text.strip(" ")
+    if not PLAIN.match(bare) and bare.lstrip("+-").lower() not in ("inf", "infinity", "nan"):
+        raise RefusedError(f"{text[:60]!r} is not a number")
+    return defined(float(bare))
+
+
+def date_in_text(text: str | None) -> int | None:
+    """A date as 2024-01-31."""
+    if text is None:
+        return None
+    parts = text.strip(" ").split("-")
+    good = len(parts) == 3 and all(one.isascii() and one.isdecimal() for one in parts)
+    if good and [len(one) for one in parts] == [4, 2, 2]:
+        days = days_in(*parts)
+        if days is not None:
+            return days
+    raise RefusedError(f"{text[:60]!r} is not a date")
+
+
+def spelled(text: str, spellings: Any) -> str:
+    """The level that a text is in other words, else the text."""
+    found: str = spellings.get(spaced(text).lower(), text)
+    return found
