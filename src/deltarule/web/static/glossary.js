@@ -18,7 +18,7 @@ export function init(glossary) {
   for (const kind of ["pointerover", "focusin", "click"]) document.addEventListener(kind, ({ target }) => show(target.closest?.(".term")));
   document.addEventListener("focusout", () => show(null));
   addEventListener("keydown", ({ key }) => key === "Escape" && show(null));
-  addEventListener("scroll", () => show(null), { capture: true, passive: true });
+  addEventListener("scroll", place, { capture: true, passive: true });
 }
 
 // The text as nodes, each word of the glossary marked where it first stands; `seen` are the words
@@ -53,11 +53,13 @@ function show(term) {
   const known = Object.assign(document.createElement("span"), { className: "quiet", textContent: field === word ? "" : `in the field: ${field}` });
   tip.replaceChildren(strong, " ", known, Object.assign(document.createElement("p"), { textContent: means.replaceAll(" * ", " × ").replaceAll(" - ", " − ") }));
   shown.setAttribute("aria-describedby", "tip");
-  place(shown.getBoundingClientRect(), tip.getBoundingClientRect());
+  place();
 }
 
 // Below the word, or above it where there is no room; never beyond the window.
-function place(word, { width, height }) {
+function place() {
+  if (!shown) return;
+  const word = shown.getBoundingClientRect(), { width, height } = tip.getBoundingClientRect();
   const below = word.bottom + 6;
   const top = below + height < innerHeight - 8 ? below : Math.max(word.top - height - 6, 8);
   tip.style.left = `${Math.max(8, Math.min(word.left, innerWidth - width - 8))}px`;
