@@ -37,7 +37,7 @@ ARROWS = {
     "trace": "errors output rule losses moments metrics tables views",
     "solvers": "errors rule losses moments",
     "engines": "errors rule losses moments metrics tables",
-    "scorer": "errors rule tables",
+    "scorer": "errors losses rule tables",
     "export": "errors output tables scorer",
     "model": "errors output rule losses moments metrics tables scorer export views trace solvers",
     "fit": (

@@ -16,6 +16,7 @@ DeltaruleError
 │   └── ExpressionError      an expression that cannot be an input
 ├── DivergedError        the weights grew beyond all numbers
 ├── OutputError          the result cannot be written there
+├── ExportError          the model has no such form, or one that predicts otherwise
 └── MissingExtraError    an optional package is not installed
 
 No message repeats a password, or moves the cursor of a terminal.
@@ -132,6 +133,10 @@ class ExpressionError(LearningError):
 
 class DivergedError(DeltaruleError):
     """The weights grew beyond all numbers."""
+
+
+class ExportError(DeltaruleError):
+    """The model has no such form, or one that predicts otherwise."""
 
 
 class OutputError(DeltaruleError):

@@ -20,7 +20,9 @@ import polars as pl
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError, ReadError
 from deltarule.fit import learn
 from deltarule.fit.settings import Names, Settings
+from deltarule.losses.glm import Logistic, Squared
 from deltarule.losses.registry import loss_named
+from deltarule.losses.softmax import Softmax
 from deltarule.model.model import Model
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import class_names
@@ -177,7 +179,7 @@ class DeltaRegressor(RegressorMixin, _Shell):
     @property
     def _loss(self) -> str:
         # Two different numbers are numbers all the same: a regressor takes them for no classes.
-        return "squared" if self.loss == "auto" else self.loss
+        return Squared.name if self.loss == "auto" else self.loss
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from these rows; each counts as often as its weight says."""
@@ -236,7 +238,7 @@ class DeltaClassifier(ClassifierMixin, _Shell):
         if target.dtype == object:
             target = np.array(target.tolist())
         [name] = _names(y, 1, self._features)
-        model = self._learn(checked, {name: target}, each, "softmax")
+        model = self._learn(checked, {name: target}, each, Softmax.name)
         [known] = model.record.contract.targets
         # As deltarule names them, in the order of scikit-learn's.
         called = class_names(pl.Series(np.array(self.classes_.tolist()))).to_list()
@@ -251,11 +253,11 @@ class DeltaClassifier(ClassifierMixin, _Shell):
         return self
 
     def _check_classes(self) -> None:
-        if self.loss not in ("auto", "logistic", "softmax"):
+        if self.loss not in ("auto", Logistic.name, Softmax.name):
             raise ValueError(f"loss is {self.loss!r}: classes take auto, logistic or softmax")
         if len(self.classes_) < 2:
             raise ValueError(f"y has one class, {self.classes_[0]!r}: it takes two to tell apart")
-        if self.loss == "logistic" and len(self.classes_) > 2:
+        if self.loss == Logistic.name and len(self.classes_) > 2:
             raise ValueError(
                 "Only binary classification is supported by logistic loss. The type of the target "
                 "is multiclass: use softmax"

@@ -79,7 +79,7 @@ def test_another_tools_name_of_a_loss_gets_ours(text: str, ours: str) -> None:
 def test_each_loss_that_is_suggested_is_one() -> None:
     for ours in named.OTHER_NAMES.values():
         assert named.loss_named(ours)
-    assert not set(named.OTHER_NAMES) & {*named.LOSSES, *named.COUPLED, *named.KINDS}
+    assert not set(named.OTHER_NAMES) & {*named.LOSSES, *named.COUPLED, *named.PARAMETRIZED}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

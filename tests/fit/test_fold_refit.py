@@ -45,7 +45,7 @@ def refitted(data: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[floa
             weight * np.asarray(data[name])[test] for name, weight in weights.items()
         )
         loss, truth = loss_named(settings["loss"]), np.asarray(data["y"])[test]
-        off.append(loss.inverse_link(score[:, None])[:, 0] - truth)
+        off.append(loss.link.inverse(score[:, None])[:, 0] - truth)
         losses.append(loss.value(score[:, None], truth[:, None]))
     rmse = float(np.sqrt(np.mean(np.concatenate(off) ** 2)))
     return rmse, float(np.mean(np.concatenate(losses)))

@@ -17,10 +17,11 @@ from scipy.optimize import linprog
 from sklearn.linear_model import GammaRegressor, QuantileRegressor
 
 import deltarule as dr
+from deltarule.engines.in_memory import Rows
 from deltarule.errors import DeltaruleError, LearningError, NotAModelError, TargetError
 from deltarule.losses.registry import LOSSES, loss_named
-from deltarule.rule.compare import Rows
-from deltarule.rule.predict import Array, Linear, stack
+from deltarule.moments.stacked import stack
+from deltarule.rule.predict import Array, Linear
 from deltarule.rule.train import train
 from deltarule.solvers.newton import Newton
 from deltarule.tables.one_read import Keep

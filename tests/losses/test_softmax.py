@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.registry import LOSSES, loss_named
 from deltarule.losses.softmax import Softmax
-from deltarule.rule.compare import Rows, compare
+from deltarule.moments.linear_model import BlockLinear
+from deltarule.moments.stacked import stack, unstack
+from deltarule.rule.compare import compare
 from deltarule.rule.learn import Descent, alpha_range_of
-from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
+from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import train
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Penalised, Ridge
@@ -54,14 +57,13 @@ def test_curvature_is_the_slope_of_weight_delta(seed: int, shape: tuple[int, int
 
     def asked(stacked: Array, *, hessian: bool = False):
         return compare(
-            Linear(),
+            BlockLinear(),
             Softmax(),
             weights=unstack(stacked, weights),
             inputs=inputs,
             targets=targets,
             row_weights=each,
-            hessian=hessian,
-        )
+        ).sum(hessian=hessian)
 
     here = stack(weights)
     q, k = here.shape
@@ -80,7 +82,7 @@ def test_curvature_is_the_slope_of_weight_delta(seed: int, shape: tuple[int, int
 def test_predictions_are_shares_whatever_the_scores(seed: int, shape: tuple[int, int, int]) -> None:
     n, _, k = shape
     scores = np.random.default_rng(seed).normal(size=(n, k)) * 1e3
-    predictions = Softmax().inverse_link(scores)
+    predictions = Softmax().link.inverse(scores)
     assert predictions.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
     assert np.isfinite(predictions).all()
     assert np.isfinite(Softmax().value(scores, np.eye(k)[np.zeros(n, dtype=int)])).all()
@@ -112,7 +114,9 @@ def test_newton_finds_what_statsmodels_finds(seed: int) -> None:
     noisy = inputs @ weights["weight"] + rng.gumbel(size=(400, 4))
     classes = noisy.argmax(axis=1)
     found = last(
-        Rows(Linear(), Softmax(), inputs, np.eye(4)[classes]), Linear().start(3, 4), tolerance=1e-12
+        Rows(BlockLinear(), Softmax(), inputs, np.eye(4)[classes]),
+        BlockLinear().start(3, 4),
+        tolerance=1e-12,
     )
     known = sm.MNLogit(classes, sm.add_constant(inputs)).fit(disp=0, tol=1e-14, maxiter=100)
     all_classes = np.column_stack([np.zeros(4), known.params])
@@ -127,8 +131,8 @@ def test_a_ridge_is_that_of_scikit_learn() -> None:
     _, inputs, targets = drawn(7, 300, 3, 3)
     strength = 0.05
     found = last(
-        Penalised(Rows(Linear(), Softmax(), inputs, targets), Ridge(np.array(strength))),
-        Linear().start(3, 3),
+        Penalised(Rows(BlockLinear(), Softmax(), inputs, targets), Ridge(np.array(strength))),
+        BlockLinear().start(3, 3),
         tolerance=1e-13,
     )
     # Its sum of losses beside weight ** 2 / 2 / C is n times our mean loss and strength.
@@ -143,18 +147,18 @@ def test_frozen_weights_stay_and_the_others_learn() -> None:
     start = {"weight": np.full((2, 3), 0.25), "intercept": np.zeros(3)}
     frozen = {"weight": np.zeros((2, 3), dtype=bool), "intercept": np.zeros(3, dtype=bool)}
     frozen["weight"][0] = True
-    found = last(Rows(Linear(), Softmax(), inputs, targets), start, frozen=frozen)
+    found = last(Rows(BlockLinear(), Softmax(), inputs, targets), start, frozen=frozen)
     assert np.array_equal(found["weight"][0], start["weight"][0])
     assert not np.allclose(found["weight"][1], start["weight"][1])
 
 
 def test_descent_goes_the_same_way() -> None:
     _, inputs, targets = drawn(11, 200, 2, 3)
-    rows = Rows(Linear(), Softmax(), inputs, targets)
-    hessian = rows(Linear().start(2, 3), hessian=True).average().hessian
+    rows = Rows(BlockLinear(), Softmax(), inputs, targets)
+    hessian = rows(BlockLinear().start(2, 3), hessian=True).average().hessian
     alpha = alpha_range_of(hessian).fastest
-    *_, step = train(Linear().start(2, 3), rows, Descent(alpha), steps=5000, tolerance=1e-10)
-    exact = last(rows, Linear().start(2, 3), tolerance=1e-12)
+    *_, step = train(BlockLinear().start(2, 3), rows, Descent(alpha), steps=5000, tolerance=1e-10)
+    exact = last(rows, BlockLinear().start(2, 3), tolerance=1e-12)
     assert step.weights["weight"] == pytest.approx(exact["weight"], abs=1e-8)
 
 

@@ -82,7 +82,7 @@ def test_the_auc_of_classes_is_that_of_another_library():
     targets = np.eye(4)[rng.integers(0, 4, 300)]
     figures = summed("softmax", scores + targets, targets, np.ones(300), "abcd").figures("kind")
     assert figures.classes is not None
-    likely = loss_named("softmax").inverse_link(scores + targets)
+    likely = loss_named("softmax").link.inverse(scores + targets)
     known = metrics.roc_auc_score(targets.argmax(axis=1), likely, multi_class="ovr")
     assert figures.classes.auc == pytest.approx(known, rel=1e-13)
     assert figures.classes.auc_within == 0

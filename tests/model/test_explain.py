@@ -110,7 +110,7 @@ def test_the_largest_contribution_comes_first_and_each_is_what_it_changes(bent):
     score = one.average_score
     for part in one.contributions:
         before, after = (
-            bent.loss.inverse_link(np.array([[s]])).item() for s in (score, score + part.score)
+            bent.loss.link.inverse(np.array([[s]])).item() for s in (score, score + part.score)
         )
         assert math.isclose(part.prediction, after - before, rel_tol=1e-9, abs_tol=1e-12)
         score += part.score

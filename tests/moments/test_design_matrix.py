@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.moments.design_matrix import CategoricalMatrix, CategoryCodes, SplitMatrix
-from deltarule.rule.predict import Array, Linear
+from deltarule.moments.linear_model import BlockLinear
+from deltarule.rule.predict import Array
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -43,7 +44,7 @@ def test_it_scores_sums_and_curves_as_the_array_does(
 ) -> None:
     mixed, inputs = drawn(seed, dense=dense, centred=centred)
     rng = np.random.default_rng(seed)
-    (n, p), model = inputs.shape, Linear()
+    (n, p), model = inputs.shape, BlockLinear()
     assert mixed.shape == (n, p)
     np.testing.assert_allclose(np.asarray(mixed), inputs, rtol=1e-15, atol=1e-15)
     weights = {"weight": rng.normal(size=(p, k)), "intercept": rng.normal(size=k)}
@@ -77,7 +78,7 @@ def test_some_rows_of_it_and_parts_put_together(seed: int) -> None:
 @pytest.mark.parametrize("n", [0, 1])
 def test_hardly_any_rows(n: int) -> None:
     mixed, inputs = drawn(1)
-    model, some = Linear(), mixed[:n]
+    model, some = BlockLinear(), mixed[:n]
     assert model.hessian(some, np.ones((n, 1))) == pytest.approx(
         model.hessian(inputs[:n], np.ones((n, 1)))
     )

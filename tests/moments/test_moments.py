@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.glm import Squared
 from deltarule.moments.moments import LeastSquares, Moments, total
-from deltarule.rule.compare import Comparison, Rows
+from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=60)

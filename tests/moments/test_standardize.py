@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.glm import Squared
 from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.stacked import stack, unstack
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.compare import Rows
-from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
+from deltarule.rule.predict import Array, Linear, Weights
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=50)
 seeds = st.integers(0, 2**32 - 1)

@@ -9,13 +9,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from deltarule.engines.in_memory import Rows
 from deltarule.errors import LearningError
 from deltarule.losses.glm import Logistic, Poisson
+from deltarule.losses.loss import Loss
 from deltarule.losses.positive import Gamma, Tweedie
 from deltarule.losses.registry import KINKED, LOSSES, Several, loss_named, together
 from deltarule.losses.robust import Huber, Quantile, quantile_of, spread_of
-from deltarule.rule.compare import Comparison, Rows, compare
-from deltarule.rule.loss import Loss, Parts, parts
+from deltarule.rule.compare import Comparison, Parts, compare, separately
 from deltarule.rule.predict import Array, Linear
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=60)
@@ -108,8 +109,8 @@ def test_slope_is_the_finite_difference_of_delta(loss: Loss, score: float, targe
 def test_all_parts_at_once_are_each_part_alone(loss: Loss, score: float, target: float) -> None:
     s, t = one(score), one(target)
     with np.errstate(over="ignore", invalid="ignore"):  # of some losses there is an exp(1e3)
-        found = parts(loss, s, t)
-        alone = Parts(loss.inverse_link(s), loss.value(s, t), loss.delta(s, t), loss.hessian(s, t))
+        found = loss.parts(s, t)
+        alone = separately(loss, s, t)
     # Two ways to write an exponential differ in its last digits, by eps * the score; means and
     # slopes keep theirs however small they are.
     for part in fields(Parts):
@@ -124,7 +125,7 @@ def test_all_parts_at_once_are_each_part_alone(loss: Loss, score: float, target:
 def test_the_expected_slope_is_the_slope_at_a_target_that_is_met(loss: Loss, score: float) -> None:
     if loss.dispersion == "unknown":
         return  # a kink has no slope
-    met = loss.inverse_link(one(score))
+    met = loss.link.inverse(one(score))
     # Powers of the prediction on one side, of prediction and target on the other.
     assert loss.hessian(one(score)).item() == pytest.approx(
         loss.hessian(one(score), met).item(), rel=1e-13
@@ -137,7 +138,7 @@ def test_the_expected_slope_is_the_slope_at_a_target_that_is_met(loss: Loss, sco
 def test_delta_points_where_the_prediction_is_wrong(
     loss: Loss, score: float, target: float
 ) -> None:
-    off = loss.inverse_link(one(score)).item() - target
+    off = loss.link.inverse(one(score)).item() - target
     delta = loss.delta(one(score), one(target)).item()
     if abs(off) > 1e-9:
         assert np.sign(delta) == np.sign(off)
@@ -150,14 +151,14 @@ def test_with_the_link_that_suits_it_delta_is_prediction_minus_target(
     name: str, score: float, target: float
 ) -> None:
     loss = LOSSES[name]
-    assert loss.delta(one(score), one(target)) == loss.inverse_link(one(score)) - target
+    assert loss.delta(one(score), one(target)) == loss.link.inverse(one(score)) - target
 
 
 @EVERY
 def test_what_is_shown_as_delta_is_prediction_minus_target_whatever_the_loss(loss: Loss) -> None:
     weights, inputs, targets = rows_of(4, 30, loss)
-    said = compare(Linear(), loss, weights=weights, inputs=inputs, targets=targets)
-    predictions = loss.inverse_link(Linear().predict(weights, inputs))
+    said = compare(Linear(), loss, weights=weights, inputs=inputs, targets=targets).sum()
+    predictions = loss.link.inverse(Linear().predict(weights, inputs))
     np.testing.assert_allclose(said.delta, (predictions - targets).sum(axis=0), rtol=1e-13)
 
 
@@ -166,7 +167,7 @@ def test_what_is_shown_as_delta_is_prediction_minus_target_whatever_the_loss(los
 @given(mean=st.floats(1e-6, 1 - 1e-6))
 def test_score_undoes_mean(loss: Loss, mean: float) -> None:
     # exp and log each round once: some last digits, times the score's size (below 14).
-    assert loss.inverse_link(loss.link(one(mean))).item() == pytest.approx(mean, rel=1e-14)
+    assert loss.link.inverse(loss.link(one(mean))).item() == pytest.approx(mean, rel=1e-14)
 
 
 @EVERY
@@ -265,8 +266,7 @@ def test_the_comparisons_of_two_parts_add_up_to_the_whole(
             weights=weights,
             inputs=inputs[rows],
             targets=targets[rows],
-            hessian=hessian,
-        )
+        ).sum(hessian=hessian)
 
     whole = said(slice(None))
     assert whole.rows == n
@@ -288,16 +288,14 @@ def test_a_whole_row_weight_counts_as_repeated_rows(
         inputs=inputs,
         targets=targets,
         row_weights=np.array(counts, dtype=float),
-        hessian=True,
-    )
+    ).sum(hessian=True)
     repeated = compare(
         Linear(),
         loss,
         weights=weights,
         inputs=np.repeat(inputs, counts, axis=0),
         targets=np.repeat(targets, counts, axis=0),
-        hessian=True,
-    )
+    ).sum(hessian=True)
     assert weighted.rows == sum(counts)
     # 3 * x beside x + x + x: some last digits of the largest term.
     close(weighted, repeated, rtol=1e-12)
@@ -319,8 +317,7 @@ def test_rows_say_the_same_however_many_are_taken_at_once(
         inputs=inputs,
         targets=targets,
         row_weights=each,
-        hessian=True,
-    )
+    ).sum(hessian=True)
     # 50 terms in another order.
     close(rows(weights, hessian=True), whole, rtol=1e-12)
     assert rows(weights).hessian is None
@@ -334,8 +331,7 @@ def test_the_comparison_of_one_row_written_out() -> None:
         inputs=np.array([[10.0, 100.0]]),
         targets=np.array([[300.0]]),
         row_weights=np.array([2.0]),
-        hessian=True,
-    )
+    ).sum(hessian=True)
     delta = 2 * 10 + 3 * 100 + 1 - 300
     assert said.rows == 2
     assert said.prediction.tolist() == [2 * 321.0]
@@ -606,6 +602,6 @@ def test_several_losses_say_of_each_output_what_its_own_says() -> None:
         assert np.array_equal(both.delta(scores, targets)[:, [at]], loss.delta(s, t))
         assert np.array_equal(both.hessian(scores, targets)[:, [at]], loss.hessian(s, t))
         assert np.array_equal(both.hessian(scores)[:, [at]], loss.hessian(s))
-        assert np.array_equal(both.inverse_link(scores)[:, [at]], loss.inverse_link(s))
+        assert np.array_equal(both.link.inverse(scores)[:, [at]], loss.link.inverse(s))
     np.testing.assert_allclose(both.value(scores, targets), values, rtol=1e-14)
     assert together([Poisson(), Poisson()]) == Poisson()

@@ -6,12 +6,15 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.glm import Squared
 from deltarule.losses.registry import LOSSES
-from deltarule.rule.compare import Comparison, Rows
-from deltarule.rule.learn import Adam, Descent, Learner, Momentum, Nesterov, alpha_range_of
-from deltarule.rule.predict import Array, Linear, Weights, stack
+from deltarule.moments.stacked import stack
+from deltarule.rule.compare import Comparison
+from deltarule.rule.learn import Descent, Learner, alpha_range_of
+from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step, train
+from deltarule.solvers.first_order import Adam, Momentum, Nesterov
 from deltarule.solvers.learners import LEARNERS
 from deltarule.solvers.newton import Newton
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import LOSSES
-from deltarule.rule.loss import Loss
-from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
+from deltarule.moments.stacked import stack, unstack
+from deltarule.rule.predict import Array, Linear, Weights
 
 # The same draws in every run: a failure today is a failure tomorrow.
 DRAWN = settings(deadline=None, derandomize=True, max_examples=40)

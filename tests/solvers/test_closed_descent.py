@@ -8,12 +8,14 @@ import polars as pl
 import pytest
 
 import deltarule as dr
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.glm import Squared
 from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.stacked import stack
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.compare import Objective, Rows
+from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Descent
-from deltarule.rule.predict import Array, Linear, Weights, stack
+from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import train
 from deltarule.solvers.learners import LEARNERS
 from deltarule.solvers.least_squares import ClosedFormDescent, Spectrum, solve

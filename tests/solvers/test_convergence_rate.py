@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import linalg
 
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.glm import Squared
-from deltarule.rule.compare import Rows
+from deltarule.moments.stacked import stack
 from deltarule.rule.learn import Descent
-from deltarule.rule.predict import Array, Linear, stack
+from deltarule.rule.predict import Array, Linear
 from deltarule.rule.train import train
 from deltarule.solvers.convergence_rate import ConvergenceRate
 

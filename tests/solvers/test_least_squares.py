@@ -10,7 +10,8 @@ from sklearn import linear_model
 
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
-from deltarule.rule.predict import Array, Weights, stack
+from deltarule.moments.stacked import stack
+from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.least_squares import (
     DECADES,
     RidgePath,

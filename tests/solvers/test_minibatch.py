@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from deltarule.engines.in_memory import Rows
 from deltarule.errors import LearningError
 from deltarule.losses.glm import Squared
 from deltarule.losses.registry import LOSSES
-from deltarule.rule.compare import Rows
-from deltarule.rule.learn import Adam, Descent, Momentum, Nesterov
-from deltarule.rule.predict import Array, Linear, Weights, stack
+from deltarule.moments.stacked import stack
+from deltarule.rule.learn import Descent
+from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step, train
+from deltarule.solvers.first_order import Adam, Momentum, Nesterov
 from deltarule.solvers.learners import LEARNERS
 from deltarule.solvers.minibatch import MinibatchComparison, train_in_epochs
 from deltarule.solvers.newton import Newton

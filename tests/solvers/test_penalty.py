@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import linear_model
 
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.registry import LOSSES
-from deltarule.rule.compare import Rows
-from deltarule.rule.learn import Descent, Momentum, alpha_range_of
-from deltarule.rule.predict import Array, Linear, Weights, stack, unstack
+from deltarule.moments.stacked import stack, unstack
+from deltarule.rule.learn import Descent, alpha_range_of
+from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import train
+from deltarule.solvers.first_order import Momentum
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Lasso, Penalised, Penalty, Ridge, shrink
 from deltarule.solvers.proximal import ProximalDescent, ProximalNewton

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.glm import Squared
-from deltarule.rule.compare import Comparison, Rows
-from deltarule.rule.learn import Adam, Descent, Momentum
+from deltarule.rule.compare import Comparison
+from deltarule.rule.learn import Descent
 from deltarule.rule.predict import Linear
 from deltarule.rule.train import train
+from deltarule.solvers.first_order import Adam, Momentum
 from deltarule.solvers.plateau import ReduceOnPlateau, scheduled
 
 AT = {"weight": np.array([[1.0]])}

@@ -146,7 +146,7 @@ def test_categories_share_what_there_is_room_for(
 
 
 def test_many_wide_categories_keep_fewer_levels_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deltarule.tables.plan.MOST_LEVELS_IN_ALL", 120)
+    monkeypatch.setattr("deltarule.tables.plan.ELIMINATED_IN_ALL", 120)
     monkeypatch.setattr("deltarule.tables.codes.MOST_LEVELS", 60)
     codes = RNG.integers(0, 150, (6, N))
     wide = {f"k{at}": [f"v{code}" for code in own] for at, own in enumerate(codes)}

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.losses.glm import Squared
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import LOSSES
 from deltarule.losses.robust import Huber
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step
 from deltarule.trace.row_trace import RowTrace

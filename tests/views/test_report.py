@@ -274,7 +274,7 @@ def kept(values: list[float], cuts: list[int]) -> Rows:
     for start, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
         frame, each = scored(values[start:end])
         part = PredictedRows(
-            inputs=each,
+            design=each,
             scores=each,
             targets=each,
             each=np.ones(len(each)),

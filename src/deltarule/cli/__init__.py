@@ -17,6 +17,7 @@ from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
 from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
+from deltarule.cli.export import export
 from deltarule.cli.guard import guarded
 from deltarule.cli.learn import learn
 from deltarule.cli.path import path
@@ -43,6 +44,7 @@ COMMANDS = (
     diagnose,
     predict,
     explain,
+    export,
     report,
     columns,
     alpha,

@@ -71,7 +71,7 @@ def alpha(
     ] = None,
     missing_words: MissingWords = None,
     dates: Dates = None,
-    levels: MostLevels = 1024,
+    levels: MostLevels = None,
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,

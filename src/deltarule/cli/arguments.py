@@ -84,9 +84,12 @@ MissingWords = Annotated[
     ),
 ]
 MostLevels = Annotated[
-    int,
+    int | None,
     typer.Option(
-        "--levels", metavar="NUMBER", help="Levels of a category with a weight of their own."
+        "--levels",
+        metavar="NUMBER",
+        help="Levels of a category with a weight of their own; 100,000 where the weights are "
+        "solved exactly, else 1,024.",
     ),
 ]
 ModelFile = Annotated[

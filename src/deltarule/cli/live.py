@@ -40,7 +40,7 @@ def _progress(run: "Run") -> "Progress":
     names = [printable(one, one_line=True) for one in weight_names(run.read.schema.inputs)]
     if run.stepwise.task.model.intercept:
         names.append("intercept")
-    return Progress(names, squared=run.stepwise.task.settings.losses[0] == "squared")
+    return Progress(names, squared=run.stepwise.task.squared)
 
 
 def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":

@@ -12,8 +12,8 @@ from functools import reduce
 from operator import add
 
 from deltarule.engines.local import Batch, ByFold, PassObjective, RowSource
+from deltarule.losses.loss import Loss
 from deltarule.rule.compare import Compared, Comparison
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import largest
 

@@ -22,12 +22,12 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from deltarule.losses.loss import Loss
 from deltarule.moments.chunked_array import ChunkedArray
 from deltarule.moments.design_matrix import CategoricalMatrix, CategoryCodes, SplitMatrix
 from deltarule.moments.folds import FoldEntries, Folds, sorted_by
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.compare import Compared, Comparison
-from deltarule.rule.loss import Loss
+from deltarule.rule.compare import Compared, Comparison, compare
 from deltarule.rule.predict import Array, Inputs, Linear, Mask, Weights
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.one_read import KEPT_CELLS, Read, workers
@@ -129,7 +129,7 @@ class Batch:
         self, model: Linear, loss: Loss, weights: Weights, *, expected: bool = False
     ) -> Compared:
         """The rows compared with the predictions of these weights."""
-        return Compared.of(
+        return compare(
             model,
             loss,
             weights=weights,

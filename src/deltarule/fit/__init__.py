@@ -48,7 +48,7 @@ class Run:
             other, _ = open_table(settings.hold_out)
             self._files += other.files
             check_other(table, settings.hold_out, (name, other.name))
-        if watched and settings.chosen == "exact":
+        if watched and settings.exact:
             settings = replace(settings, learner="descent")
 
         def kept(made: Plan) -> Keep:

@@ -6,13 +6,22 @@ from deltarule.solvers.least_squares import dependent
 from deltarule.tables.one_read import Read
 
 GROUPS_SHOWN = 5
+# Of so many operations their groups are not looked for, only counted.
+MOST_WORK = 500_000_000
 
 
-def collinear_columns(read: Read, held: Mask, null: Array, meaning: str) -> list[str]:
+def collinear_columns(
+    read: Read, held: Mask, null: Array, meaning: str, *, nulls: int | None = None
+) -> list[str]:
     """A note on the collinear inputs, with what that means for the weights.
+
+    `nulls` is the dimension of the null space, of which `null` may have only a part.
 
     Shapes:  held (p,), null (free inputs, directions) as in `Solution`
     """
+    count = null.shape[1] if nulls is None else nulls
+    if count > null.shape[1] or null.size * count > MOST_WORK:
+        return [f"{count:,} inputs, most of them levels of categories, depend on others: {meaning}"]
     free = [
         column if level is None else f"{column}={level}"
         for (column, level), still in zip(read.schema.inputs, held, strict=True)

@@ -13,7 +13,7 @@ from deltarule.tables.frames import open_table
 from deltarule.tables.kinds import LeftOut
 from deltarule.tables.one_read import Keep, Progress, Read, read
 from deltarule.tables.plan import Plan, plan
-from deltarule.tables.request import MOST_LEVELS, Request
+from deltarule.tables.request import Request
 from deltarule.tables.schema import MISSING, OTHER, Category, Number
 from deltarule.tables.terms import date_parts
 from deltarule.tables.text_columns import formatted
@@ -54,7 +54,7 @@ def columns(
     *,
     missing_words: str | Sequence[str] = (),
     dates: str | Sequence[str] | None = None,
-    levels: int = MOST_LEVELS,
+    levels: int | None = None,
     progress: Progress | None = None,
 ) -> TableOverview:
     """Read a table once and describe its columns, without learning anything.
@@ -62,9 +62,11 @@ def columns(
     Errors:  TableError and its kinds; LearningError for settings
     """
     source, _ = open_table(table)
-    least = whole("levels", levels, least=1)
+    least = None if levels is None else whole("levels", levels, least=1)
     words = words_in(missing_words)
-    asked = Request(predict=(), dates=date_parts(dates), levels=least, missing_words=words)
+    asked = Request(
+        predict=(), dates=date_parts(dates), levels=least, eliminates=True, missing_words=words
+    )
     try:
         found = read(source, asked, progress=progress, keep=Keep(0))
     except ColumnError:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.rule.predict import Array, Weights, stack
+from deltarule.moments.stacked import stack
+from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import largest
 from deltarule.views.format import number
 

@@ -25,12 +25,12 @@ from scipy.linalg import LinAlgError, eigh
 from deltarule.engines.local import Batch, ByFold, RowSource
 from deltarule.fit.outcome import HeldOut
 from deltarule.fit.smoothing import DampedNewton
+from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.solvers.least_squares import guessing_error, rank
 from deltarule.solvers.newton import Newton, Taken
@@ -238,7 +238,7 @@ class CrossValidation:
         for fold in judged:
             span = batch.folds[fold]
             scores[span] = batch.only(span).scores(self.model, learnt[fold])
-        off = (self.path[-1].inverse_link(scores) - batch.targets) ** 2
+        off = (self.path[-1].link.inverse(scores) - batch.targets) ** 2
         spans = {fold: batch.folds[fold] for fold in judged}
         return ByFold({fold: batch.each[span] @ off[span] for fold, span in spans.items()})
 

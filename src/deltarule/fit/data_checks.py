@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.losses.registry import loss_named
 from deltarule.metrics.classification import both
 from deltarule.model.diagnostics import inflated_words
 from deltarule.model.record import FitRecord
@@ -60,7 +61,11 @@ def data_checks(
     freedom = whole.rows - len(read.schema.inputs) - 1
     for target, one, loss in zip(read.schema.targets, fit, losses, strict=True):
         dispersion = 0.0 if one.deviance is None or freedom <= 0 else one.deviance / freedom
-        if loss == "poisson" and errors == "classical" and dispersion > OVERDISPERSED:
+        if (
+            loss_named(loss).kind == "count"
+            and errors == "classical"
+            and dispersion > OVERDISPERSED
+        ):
             found.append(
                 f"{target.name} varies {dispersion:.2g} times as much as poisson loss expects "
                 "(overdispersion), so the standard errors are too small: --errors robust gives "
@@ -112,7 +117,7 @@ def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone
                 problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
                 variation = float(problem.targets[0])
                 error = float(problem.squared_error(solve(problem).weights)[0])
-                if loss == "logistic" and schema.row_weight is not None:
+                if loss_named(loss).kind == "yes_no" and schema.row_weight is not None:
                     # Trials vary within their shares, too: as Bernoulli outcomes.
                     mean = float(whole.mean[p + at] * whole.scale[p + at])
                     dispersion = mean * (1 - mean) * whole.rows / whole.scale[p + at] ** 2

@@ -17,27 +17,19 @@ Wherever the loss could rise, alpha is halved after each round in which it did.
 Sources: Polyak 1964; Nesterov 2004, section 2.2; Gower et al. 2019 for L(b).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
-from deltarule.fit.settings import Settings
+from deltarule.fit.settings import Settings, closed_form
 from deltarule.rule.compare import Comparison
-from deltarule.rule.learn import Adam, Descent, Learner, Momentum, Nesterov, alpha_range_of
-from deltarule.rule.predict import stack
+from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
 from deltarule.solvers.learners import LEARNERS
-from deltarule.solvers.newton import Newton
 from deltarule.solvers.plateau import ReduceOnPlateau, ScheduledLearner
 
-# With more momentum a learner takes too long to turn.
-MOST_MOMENTUM = 0.99
-USUAL_MOMENTUM = 0.9
-# Adam covers the largest distance in about so many steps.
-STRIDES = 5
 # Where the loss may rise, it is judged by its mean over so many steps.
 ROUND = 50
-# Adam's epsilon, as a share of the largest weight_delta at the start.
-LEAST = 1e-8
 
 
 @dataclass(frozen=True)
@@ -54,47 +46,24 @@ class RowwiseCurvature:
 
 
 def given(settings: Settings) -> Learner:
-    """The learner with the constant alpha of the settings."""
-    if settings.chosen == "newton":
-        return Newton()
-    assert settings.alpha is not None, "without one there is an alpha to be found"
+    """The learner of the settings that needs no look at the data: with their alpha, or none."""
     kind = LEARNERS[settings.chosen]
-    return kind(settings.alpha)  # type: ignore[call-arg]  # all but Newton have an alpha
+    if settings.second_order:
+        return kind()
+    return kind(settings.alpha)  # type: ignore[call-arg]  # all others have an alpha
 
 
 def found(settings: Settings, start: Comparison) -> Learner:
     """The full-batch learner, from the comparison at the start, Hessian included."""
-    if settings.chosen == "newton":
-        return Newton()
-    learner = _on_all_rows(settings, start)
-    if settings.loss == "squared" and not isinstance(learner, Adam):
+    assert start.hessian is not None, "every objective here is curved"
+    alphas = alpha_range_of(start.hessian)
+    constant = closed_form(settings.losses[0])  # then the Hessian is the same everywhere
+    if not constant:
+        alphas = replace(alphas, fastest=alphas.limit / 2)
+    learner = LEARNERS[settings.chosen].suited(alphas, start)
+    if constant and learner.settles:
         return learner
-    return ReduceOnPlateau(learner, 1 if learner.always_falls else ROUND)
-
-
-def _on_all_rows(settings: Settings, start: Comparison) -> ScheduledLearner:
-    assert start.hessian is not None, "every objective here is curved"
-    has_hessian = alpha_range_of(start.hessian)
-    if settings.chosen == "adam":
-        return _adam(start)
-    if settings.chosen == "descent":
-        return Descent(has_hessian.fastest if settings.loss == "squared" else has_hessian.limit / 2)
-    large, small = float(np.sqrt(has_hessian.largest)), float(np.sqrt(has_hessian.smallest))
-    share = (large - small) / (large + small) if large else 0.0
-    if settings.chosen == "nesterov":
-        return Nesterov(has_hessian.limit / 2, min(share, MOST_MOMENTUM))
-    share = min(share**2, MOST_MOMENTUM)
-    # At this momentum every direction shrinks by sqrt(share) a step.
-    return Momentum(float((1 + np.sqrt(share)) ** 2 / has_hessian.largest), share)
-
-
-def _adam(start: Comparison) -> Adam:
-    """Alpha in the weights' units: a share of the largest one-weight Newton step."""
-    assert start.hessian is not None, "every objective here is curved"
-    g = np.abs(stack(start.weight_delta))
-    own = np.diagonal(start.hessian, axis1=1, axis2=2).reshape(g.T.shape).T
-    way = float(np.max(np.divide(g, own, out=np.zeros_like(g), where=own > 0), initial=0.0))
-    return Adam(way / STRIDES or 1.0, least=LEAST * float(np.max(g, initial=0.0)) or LEAST)
+    return ReduceOnPlateau(cast(ScheduledLearner, learner), 1 if learner.always_falls else ROUND)
 
 
 def found_for_batches(
@@ -104,13 +73,10 @@ def found_for_batches(
     rounds = -(-rowwise.rows // size)
     # Whole epochs, with enough steps for a stable mean.
     every = rounds * max(1, round(ROUND / rounds)) if rounds < ROUND else rounds
-    if settings.chosen == "adam":
-        return ReduceOnPlateau(_adam(start), every)
     alpha = steady(start, rowwise, size=size)
-    if settings.chosen == "descent":
-        return ReduceOnPlateau(Descent(alpha), every)
-    kind = Nesterov if settings.chosen == "nesterov" else Momentum
-    return ReduceOnPlateau(kind((1 - USUAL_MOMENTUM) * alpha, USUAL_MOMENTUM), every)
+    alphas = AlphaRange(2 * alpha, alpha, 1 / alpha, np.nan)
+    learner = LEARNERS[settings.chosen].suited(alphas, start)
+    return ReduceOnPlateau(cast(ScheduledLearner, learner), every)
 
 
 def steady(start: Comparison, rowwise: RowwiseCurvature, *, size: int) -> float:

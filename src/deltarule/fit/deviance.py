@@ -13,12 +13,12 @@ import numpy as np
 
 from deltarule.engines.local import Batch, RowSource
 from deltarule.fit.sandwich import own_covariance
+from deltarule.losses.loss import Loss
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.compare import Compared
+from deltarule.rule.compare import Compared, Parts
 from deltarule.rule.learn import AlphaRange, alpha_range_of
-from deltarule.rule.loss import Loss, Parts, parts
 from deltarule.rule.predict import Array, Linear
 
 # Complete separation: below this share of the null deviance no finite weights are best.
@@ -64,7 +64,7 @@ class DevianceSums:
         found = []
         for loss, one in zip(self.losses, self.spans, strict=True):
             scores, targets = compared.scores[:, one], batch.targets[:, one]
-            own = parts(loss, scores, targets) if known is None else known
+            own = loss.parts(scores, targets) if known is None else known
             found.append(_Sums.of(loss, own, scores, targets, nothing[:, one], batch.each))
         return np.array([astuple(one) for one in found])
 
@@ -124,7 +124,7 @@ class _Sums:
         """
         sums = cls(
             rows=float(each.sum()),
-            squared=float(each @ np.sum((found.inverse_link - targets) ** 2, axis=1)),
+            squared=float(each @ np.sum((found.prediction - targets) ** 2, axis=1)),
             value=float(each @ found.value),
             null=float(each @ loss.value(null, targets)),
             least=float(each @ loss.saturated(targets)),

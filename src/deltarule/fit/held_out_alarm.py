@@ -6,9 +6,9 @@ with its error under the null model. So an excess is significant, by two standar
 16 / n; of a log loss, in nats, above 8 / n. An excess of half is reported for any number of rows.
 """
 
+from deltarule.losses.loss import Loss
 from deltarule.model.record import HeldOutRecord, LearnRecord, Record
 from deltarule.model.summary import never_seen
-from deltarule.rule.loss import Loss
 from deltarule.views.format import number, share
 
 # An excess above this is always reported, one below it never: relative to the null model.

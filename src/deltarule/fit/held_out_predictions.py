@@ -13,13 +13,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from deltarule.losses.links import ruled_out
+from deltarule.losses.loss import Loss
 from deltarule.metrics.classification import both
 from deltarule.metrics.conformal import Intervals
 from deltarule.metrics.regression import Metrics, MetricSums
 from deltarule.model.evaluate import classes_of
+from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import total
-from deltarule.rule.loss import Loss
-from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.predict import Array, Weights
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Schema
 from deltarule.views.format import rows_told
@@ -133,8 +134,8 @@ def _held_out_rows(
         for fold, weights in fold_weights.items():
             mine = rows.fold == fold
             if mine.any():
-                model = Linear(intercept="intercept" in weights)
-                scores = model.predict(weights, rows.inputs[mine])
+                model = BlockLinear(intercept="intercept" in weights)
+                scores = model.predict(weights, rows.design[mine])
                 targets = rows.targets[mine][:, own]
                 added = None if rows.added is None else rows.added[mine]
                 if added is not None:
@@ -147,7 +148,7 @@ def _intervals(loss: Loss, rows: list[_Rows], span: slice) -> Intervals | None:
     """Conformal prediction intervals from the residuals of an amount target."""
     if loss.power is None:
         return None
-    predictions = np.concatenate([loss.inverse_link(one.scores[:, span])[:, 0] for one in rows])
+    predictions = np.concatenate([loss.link.inverse(one.scores[:, span])[:, 0] for one in rows])
     targets = np.concatenate([one.targets[:, span][:, 0] for one in rows])
     each = np.concatenate([one.each for one in rows])
     if not np.isfinite(predictions).all():

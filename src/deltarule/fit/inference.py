@@ -89,7 +89,7 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         passes=task.rows.passes,
         fit=fit,
         held_out=held_out,
-        guess=None if task.guessing is None else task.loss.inverse_link(fitting.null[None])[0],
+        guess=None if task.guessing is None else task.loss.link.inverse(fitting.null[None])[0],
         error=None if errors is None else errors[:p],
         intercept_error=None if errors is None or not intercept else errors[p],
         errors=outcome.errors if known else "",
@@ -116,7 +116,7 @@ def _held_out(
     folds, splits = task.read.folds, task.read.splits
     if not splits.of(folds):
         return None
-    newton = task.settings.chosen == "newton"
+    newton = task.settings.second_order
     near = task.rounds is None and task.settings.tolerance <= NEAR
     best = stopped.reason in ("settled", "still") and (newton or near)
     if best and (task.penalties.hold_all(task.choice) or judge.determined(folds, splits)):
@@ -133,7 +133,7 @@ def errors_of(task: FitProblem) -> str:
         or task.losses[0].dispersion == "unknown"
     ):
         return ""
-    coupled = task.losses[0].name == "softmax"
+    coupled = task.losses[0].kind == "classes"
     return asked if asked == "classical" else kind_of(asked, coupled=coupled)
 
 

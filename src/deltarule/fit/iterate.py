@@ -12,7 +12,7 @@ from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.convergence import Convergence, gradient_left, way_left
 from deltarule.fit.default_learner import found, found_for_batches, given, steady
 from deltarule.fit.penalized_least_squares import best as best_of
-from deltarule.fit.penalties import Choice, proximal
+from deltarule.fit.penalties import Choice
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.separation import Separation, vanished
 from deltarule.fit.traced_rows import TracedRows
@@ -23,6 +23,7 @@ from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Mask, Weights
 from deltarule.rule.train import ROUNDING, Step, Stop, ask, largest, train
 from deltarule.solvers.minibatch import Batches, train_in_epochs
+from deltarule.solvers.proximal import proximal
 from deltarule.trace.loss_history import LossHistory
 
 
@@ -43,7 +44,7 @@ class Iteration:
         self.ended: Weights | None = None
 
     def _learner(self) -> Learner:
-        if self.task.settings.alpha is not None or self.task.settings.chosen == "newton":
+        if self.task.settings.alpha is not None or self.task.settings.second_order:
             return given(self.task.settings)
         start = self.task.objective(self.task.first(), hessian=True).average()
         if self.task.batches is None:
@@ -123,7 +124,7 @@ class Iteration:
 
     def taken(self) -> Iterator[Step]:
         """The steps, with weights in the units of the steps."""
-        if self.task.rounds is None or self.task.settings.chosen != "newton":
+        if self.task.rounds is None or not self.task.settings.second_order:
             yield from self._stayed()
             return
         most = self.task.settings.most_steps
@@ -165,7 +166,7 @@ class Iteration:
 
         Errors:  DivergedError for separation where there is to be no ridge
         """
-        newton = self.task.settings.chosen == "newton" and not self.task.squared
+        newton = self.task.settings.second_order and not self.task.squared
         if not newton or self.task.penalties.hold_all(self.task.choice):
             if newton and self.task.penalties.ridge.auto and self.task.choice.ridge:
                 self.runaway = self._unheld()

@@ -16,12 +16,14 @@ from deltarule.errors import DivergedError, LearningError
 from deltarule.fit import Run
 from deltarule.fit.iterate import Iteration
 from deltarule.fit.keyword_settings import taking_settings
-from deltarule.fit.settings import Settings
+from deltarule.fit.settings import Settings, closed_form
 from deltarule.moments.moments import LeastSquares, total
+from deltarule.moments.stacked import stack
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.predict import Array, Mask, Weights, stack
+from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.solvers.convergence_rate import ConvergenceRate
 from deltarule.solvers.least_squares import triangle_of
+from deltarule.solvers.newton import Newton
 from deltarule.views import html
 from deltarule.views.format import number, screen_width
 
@@ -154,7 +156,7 @@ class LearningRateReport:
             f"on standardised inputs the limit is {number(standard.limit)} and the fastest "
             f"{number(standard.fastest.alpha)}: {standard.fastest.words}"
         )
-        if self.loss != "squared":
+        if not closed_form(self.loss):
             yield "that is near the best weights: farther off, the loss is curved otherwise"
 
     def _blame(self) -> str:
@@ -237,12 +239,12 @@ def alpha(table: Any, settings: Settings) -> LearningRateReport:
     stepwise = run.stepwise
     assert stepwise is not None, "where steps are watched, there are some"
     loss = stepwise.task.settings.losses[0]
-    if loss != "squared":
-        run = run.again(replace(smooth, learner="newton"))
+    if not closed_form(loss):
+        run = run.again(replace(smooth, learner=Newton.name))
         stepwise = run.stepwise
         assert stepwise is not None, "newton takes steps"
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        paces = _squared(stepwise) if loss == "squared" else _other(run, stepwise)
+        paces = _squared(stepwise) if closed_form(loss) else _other(run, stepwise)
         reaches = [
             LearningRateRange.of(pace, _names(run, stepwise, len(pace.weights))) for pace in paces
         ]

@@ -10,18 +10,21 @@ from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
 from deltarule.fit.penalties import Choice, Penalties
 from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covariance
-from deltarule.fit.settings import Strength
+from deltarule.fit.settings import EXACT, Strength
+from deltarule.losses.glm import Squared
 from deltarule.model.record import MOST_COVARIANCES, FitRecord
-from deltarule.moments.inference import Fit, design, input_variance, intercept_variance
+from deltarule.moments.inference import Fit, Inverse, design, input_variance, intercept_variance
+from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import SplitScheme
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.block_elimination import MOST_DENSE, RESIDUAL
 from deltarule.solvers.least_squares import (
-    Normal,
     RidgePath,
     Spectrum,
+    normal_equations,
     ridge_path,
     ridge_search,
     solve,
@@ -33,6 +36,13 @@ from deltarule.views.format import number
 
 # Of a fit this close, the first read's sums leave too few digits of the error.
 NEARLY_PERFECT = 1e-5
+# With more inputs than this the rows are not whitened once more: a block of them has no room.
+MOST_AGAIN = 2_048
+ITERATED = (
+    f"besides the largest category there are more than {MOST_DENSE:,} inputs: their weights were "
+    f"solved by conjugate gradients to a relative residual of {RESIDUAL:.0e}, without standard "
+    "errors"
+)
 # With more inputs than this a fold costs some 0.1 s: a few folds will do for intervals.
 MANY, FEW_FOLDS = 300, 2
 
@@ -81,8 +91,8 @@ def solve_least_squares(
     spectrum = Spectrum.of(asked.as_it_stands(whole))
     return Outcome(
         weights=found.weights,
-        loss="squared",
-        learner="exact",
+        loss=Squared.name,
+        learner=EXACT,
         steps=0,
         passes=passes,
         stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
@@ -96,7 +106,7 @@ def solve_least_squares(
         clusters=certain.clusters,
         alphas=spectrum.alphas,
         ridge=strength,
-        minimised=penalties.words(Choice(strength), "squared"),
+        minimised=penalties.words(Choice(strength), Squared.name),
         condition=spectrum.condition,
         notes=notes,
     )
@@ -161,10 +171,11 @@ class LeastSquaresFit:
     free: LeastSquares
     squares: Array
     weights: Weights
-    inverse: Array
+    inverse: Array | Inverse | None
     unit: Array
     null: Array
     squared_error: Array
+    rank: int
     sure: bool
     held_out: Array | None = None
     fold_weights: Mapping[int, Weights] = field(default_factory=dict)
@@ -183,45 +194,53 @@ class LeastSquaresFit:
             unit=solution.unit,
             null=solution.null,
             squared_error=free.squared_error(solution.weights),
+            rank=solution.rank,
             sure=solution.sure,
         )
 
     @property
     def freedom(self) -> float:
         """Residual degrees of freedom: rows less fitted weights."""
-        used = len(self.free.mean) - self.null.shape[1] + self.free.intercept
-        return float(self.free.rows - used)
+        return float(self.free.rows - self.rank - self.free.intercept)
+
+    @property
+    def whole(self) -> bool:
+        """Whether no free input depends on others."""
+        return self.rank == len(self.unit)
 
     @property
     def doubtful(self) -> bool:
         """Whether a second read would give digits that the first could not."""
         nearly = bool((self.squared_error < NEARLY_PERFECT * self.squares).any())
-        return self.asked.frozen is None and (not self.sure or (nearly and self.freedom > 0))
+        few = len(self.unit) <= MOST_AGAIN
+        return (
+            self.asked.frozen is None and few and (not self.sure or (nearly and self.freedom > 0))
+        )
 
     @property
     def certain(self) -> StandardErrors:
         """Classical standard errors."""
-        if self.freedom <= 0:
+        if self.freedom <= 0 or self.inverse is None:
             return StandardErrors.unknown()
         s = np.sqrt(self.squared_error / self.freedom) * self.free.target_scale
         error = np.full((len(self.asked.inputs), len(s)), np.nan)
         one = np.sqrt(input_variance(self.inverse, self.null)) / self.unit
         error[~self.asked.held] = np.outer(one, s)
         of_intercept = np.full(len(s), np.nan)
-        if self.free.intercept and not self.null.size:
+        if self.free.intercept and self.whole:
             mean = (self.centre + self.origin) / self.unit
             of_intercept = s * np.sqrt(intercept_variance(self.inverse, mean, self.free.rows))
         return StandardErrors(error, of_intercept, self.freedom, covariance=self._covariance(s))
 
     def robust(self, read: Read, kind: str) -> StandardErrors:
         """Robust standard errors (the sandwich), by another pass over all rows."""
-        if self.freedom <= 0:
+        if self.freedom <= 0 or self.inverse is None:
             return StandardErrors.unknown()
         standard = Standardization(self.centre, self.unit)
         outward = Standardization(self.centre + self.origin, self.unit)
         intercept = self.free.intercept
         bread = np.zeros((1, len(self.unit) + intercept, len(self.unit) + intercept))
-        bread[0, : len(self.unit), : len(self.unit)] = self.inverse
+        bread[0, : len(self.unit), : len(self.unit)] = np.asarray(self.inverse)
         if intercept:
             bread[0, -1, -1] = 1 / self.free.rows
         k = len(self.asked.targets)
@@ -239,7 +258,7 @@ class LeastSquaresFit:
         known = np.isfinite(input_variance(self.inverse, self.null))
         error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
         unknown = np.full(k, np.nan)
-        of_intercept = own[-1] if intercept and not self.null.size else unknown
+        of_intercept = own[-1] if intercept and self.whole else unknown
         # As in statsmodels: with G clusters the degrees of freedom are G - 1.
         freedom = self.freedom if clusters is None else clusters.count - 1.0
         return StandardErrors(error, of_intercept, freedom, clusters, self._placed(covariance))
@@ -248,7 +267,7 @@ class LeastSquaresFit:
         """The classical covariance of own weights, for residuals of s (k,)."""
         if (len(self.unit) + self.free.intercept) * len(s) > MOST_COVARIANCES:
             return None  # before it is computed
-        inner = self.inverse / np.outer(self.unit, self.unit)
+        inner = np.asarray(self.inverse) / np.outer(self.unit, self.unit)
         if self.free.intercept:
             mean = self.centre + self.origin
             border = -inner @ mean
@@ -281,7 +300,7 @@ class LeastSquaresFit:
         return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
 
     def _slopes(self, read: Read, standard: Standardization) -> Iterator[ScoreRows]:
-        model = Linear(intercept=self.asked.intercept)
+        model = BlockLinear(intercept=self.asked.intercept)
         for rows in read.rows():
             inputs = standard.inputs(rows.inputs[:, ~self.asked.held])
             each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
@@ -323,6 +342,7 @@ class LeastSquaresFit:
             weights=found.weights,
             inverse=found.inverse,
             null=found.null,
+            rank=len(self.unit) - found.null.shape[1],
             squared_error=found.problem.squared_error(found.inner) * rescaled,
             sure=found.sure,
             held_out=np.array(errors) if errors else None,
@@ -334,7 +354,10 @@ class LeastSquaresFit:
         meaning = "of all weights that predict the same, the smallest are given"
         if ridge:
             meaning = "the ridge shares their weight among them"
-        notes = collinear_columns(read, self.asked.held, self.null, meaning)
+        nulls = len(self.unit) - self.rank
+        notes = collinear_columns(read, self.asked.held, self.null, meaning, nulls=nulls)
+        if self.inverse is None:
+            notes.append(ITERATED)
         if not self.sure and not notes and not ridge:
             notes.append(
                 "the inputs nearly depend on each other: the weights' last digits are in doubt"
@@ -365,7 +388,7 @@ def fold_weights(
     found, judged = {}, splits.of(folds)
     for split in judged if len(asked.inputs) <= MANY else judged[:FEW_FOLDS]:
         free = asked.free(total([folds[fold] for fold in split.learnt]))
-        found[split.judged] = asked.whole(weights_for(free, Normal.of(free), ridge=ridge))
+        found[split.judged] = asked.whole(weights_for(free, normal_equations(free), ridge=ridge))
     return found
 
 

@@ -14,10 +14,11 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.engines.in_memory import Rows
 from deltarule.fit.default_learner import RowwiseCurvature
+from deltarule.losses.loss import Loss
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.compare import Objective, Rows
-from deltarule.rule.loss import Loss
+from deltarule.rule.compare import Objective
 from deltarule.rule.predict import Array, Linear, Mask
 from deltarule.solvers.minibatch import MinibatchComparison
 from deltarule.tables.one_read import Read

@@ -14,15 +14,16 @@ import numpy as np
 
 from deltarule.engines.local import Answer, Batch, PassObjective, RowSource
 from deltarule.fit.cross_validate import CrossValidation
+from deltarule.losses.loss import Loss
+from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import Moments
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import SplitScheme
-from deltarule.rule.loss import Loss
-from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import train
 from deltarule.solvers.newton import Newton
 
-MODEL = Linear()
+MODEL = BlockLinear()
 # From a near start; Newton's last step leaves about the square of this.
 TOLERANCE = 1e-7
 STEPS = 40
@@ -94,7 +95,7 @@ class NullModel:
         found = judge.held_out(weights, folds, splits)
         assert found is not None, "rows are held out"
         guesses = {
-            fold: self.loss.inverse_link(one["intercept"][None])[0]
+            fold: self.loss.link.inverse(one["intercept"][None])[0]
             for fold, one in found.fold_weights.items()
         }
         return found.errors, guesses

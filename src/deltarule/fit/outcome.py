@@ -18,6 +18,7 @@ from deltarule.fit.convergence import Convergence
 from deltarule.fit.data_checks import data_checks
 from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
 from deltarule.fit.identities import identity
+from deltarule.fit.settings import closed_form
 from deltarule.fit.target_checks import notes_on_amounts
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.conformal import Intervals
@@ -108,7 +109,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
     schema = read.schema
     p = len(schema.inputs)
     whole = total(read.folds)
-    spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
+    spread = np.sqrt(np.maximum(whole.cross.diagonal(), 0.0) / whole.rows) * whole.scale
     mean = whole.mean * whole.scale
     told: dict[str, _Told] = {}
     for part, outcome in outcomes:
@@ -146,7 +147,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *_of_groups(read, [outcome for _, outcome in outcomes]),
             *_identities(read, whole, told, loss_of),
             *notes_on_amounts(
-                read, [one for one in schema.targets if loss_of[one.name] == "squared"], whole
+                read, [one for one in schema.targets if closed_form(loss_of[one.name])], whole
             ),
             *data_checks(
                 read,
@@ -222,10 +223,10 @@ def _identities(
     read: Read, whole: Moments, told: Mapping[str, _Told], loss_of: Mapping[str, str]
 ) -> list[str]:
     """Notes on targets that are exact sums of inputs."""
-    spread = np.sqrt(np.maximum(np.diag(whole.cross), 0.0) / whole.rows) * whole.scale
+    spread = np.sqrt(np.maximum(whole.cross.diagonal(), 0.0) / whole.rows) * whole.scale
     p, found = len(read.schema.inputs), []
     for target, span in read.schema.target_spans().items():
-        if loss_of[target] == "squared":
+        if closed_form(loss_of[target]):
             found.append(
                 identity(
                     target,

@@ -141,7 +141,7 @@ def _in_steps(
     stepwise: Iteration, penalties: Penalties, walked: str
 ) -> tuple[CVResult | None, list[Any], Any]:
     task = stepwise.task
-    if task.rows is None or task.settings.chosen != "newton" or task.rounds:
+    if task.rows is None or not task.settings.second_order or task.rounds:
         raise LearningError(
             "a path is solved: leave out learner, alpha and batch, and losses with a kink"
         )

@@ -15,6 +15,8 @@ from deltarule.fit.cv_result import CVResult, earned, on_grid
 from deltarule.fit.least_squares import fits
 from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
 from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.settings import EXACT
+from deltarule.losses.glm import Squared
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array, Weights
@@ -41,8 +43,8 @@ def solve_penalized(read: Read, asked: LinearProblem, penalties: Penalties) -> O
     held = f" with {penalties.named(choice)}" if penalties.any(choice) else ""
     return Outcome(
         weights=weights,
-        loss="squared",
-        learner="exact",
+        loss=Squared.name,
+        learner=EXACT,
         steps=0,
         stopped=f"solved exactly from the moments{held}",
         fit=fits(problem, problem.squared_error(weights), asked),
@@ -51,7 +53,7 @@ def solve_penalized(read: Read, asked: LinearProblem, penalties: Penalties) -> O
         alphas=spectrum.alphas,
         ridge=choice.ridge,
         lasso=choice.lasso,
-        minimised=penalties.words(choice, "squared"),
+        minimised=penalties.words(choice, Squared.name),
         condition=spectrum.condition,
         notes=_notes(read, tried, chosen, penalties),
     )

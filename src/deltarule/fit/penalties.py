@@ -15,13 +15,10 @@ import numpy as np
 
 from deltarule.errors import LearningError
 from deltarule.fit.settings import Settings, Strength
-from deltarule.rule.learn import Descent, Learner
+from deltarule.losses.registry import loss_named
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.solvers.constraints import Constraints
-from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Lasso, Ridge
-from deltarule.solvers.plateau import ReduceOnPlateau
-from deltarule.solvers.proximal import ProximalDescent, ProximalNewton
 from deltarule.views.format import number
 
 # Converting to units of spread 1 and back takes a rounding or two.
@@ -201,7 +198,9 @@ class Penalties:
         """The objective in full, in words; empty where it is the loss alone."""
         if not self.any(choice):
             return ""
-        parts = ["half the mean squared error" if loss == "squared" else f"mean {loss} loss"]
+        parts = [
+            "half the mean squared error" if loss_named(loss).closed_form else f"mean {loss} loss"
+        ]
         more = []
         for name, form in (("ridge", "{} / 2 * sum(w ** 2)"), ("lasso", "{} * sum(|w|)")):
             strengths, rest = getattr(self, name), getattr(choice, name)
@@ -225,20 +224,6 @@ def at_name(name: str, inputs: Names) -> list[int]:
             f"there is no weight called '{name}': there is {', '.join(list(names)[:8])}"
         )
     return at
-
-
-def proximal(learner: Learner, penalty: Lasso) -> Learner:
-    """The proximal version of a learner, for a penalty that is not smooth.
-
-    Errors:  LearningError for a learner that has none
-    """
-    if isinstance(learner, ReduceOnPlateau) and isinstance(learner.learner, Descent):
-        return replace(learner, learner=ProximalDescent(learner.alpha, penalty))
-    if isinstance(learner, Newton):
-        return ProximalNewton(penalty)
-    if isinstance(learner, Descent):
-        return ProximalDescent(learner.alpha, penalty)
-    raise LearningError(f"{learner.name} does not meet a lasso or ranges: choose descent or newton")
 
 
 def _between(low: float | None, high: float | None) -> str:

@@ -17,16 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deltarule.engines.in_memory import Rows
 from deltarule.engines.local import Batch, ByFold, RowSource
 from deltarule.fit.cv_result import CVResult, on_grid
 from deltarule.fit.penalties import Choice, Penalties
 from deltarule.losses.links import finite_score, ruled_out
+from deltarule.losses.loss import Loss
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
-from deltarule.rule.compare import Objective, Rows
+from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import train
 from deltarule.solvers.lasso_path import LEAST

@@ -22,14 +22,15 @@ from deltarule.fit.penalties import Choice, Penalties
 from deltarule.fit.penalty_search import PenaltySearch, for_all, sampled, search_penalty
 from deltarule.fit.settings import Settings
 from deltarule.fit.smoothing import WATCHED, SmoothedLoss, SmoothedRounds, best, narrowed
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import loss_named, together
+from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import Standardization, from_zero
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import alpha_range_of
-from deltarule.rule.loss import Loss
-from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.solvers.least_squares import solve
 from deltarule.solvers.penalty import Lasso, Penalised
 from deltarule.tables.one_read import Read
@@ -60,7 +61,7 @@ class FitProblem:
         intercept = read.plan.asked.intercept
         self.asked = LinearProblem(range(p), range(p, p + k), intercept, start, frozen, read.centre)
         self.problem = self.asked.of(total(read.folds))
-        self.model = Linear(intercept=read.plan.asked.intercept)
+        self.model = BlockLinear(intercept=read.plan.asked.intercept)
         self.rounds: SmoothedRounds | None = None
         self.guessing: NullModel | None = None
         self.losses: tuple[Loss, ...] = (loss_named(settings.losses[0]),) * len(self.spans)
@@ -114,7 +115,7 @@ class FitProblem:
     @property
     def squared(self) -> bool:
         """Whether the loss is squared, so that moments suffice."""
-        return self.settings.losses[0] == "squared"
+        return self.losses[0].closed_form
 
     def _check_targets(self) -> None:
         """Errors: TargetError, naming the first row whose target the loss cannot take."""
@@ -173,7 +174,7 @@ class FitProblem:
 
     def _measure(self, rounds: SmoothedRounds) -> None:
         """The losses of the first round; learners other than Newton use no other."""
-        if self.settings.chosen == "newton":
+        if self.settings.second_order:
             rounds.measure(self.first(), first=True)
         else:
             rounds.measure(self.standard.into(self._least_squares()), first=True)
@@ -206,7 +207,7 @@ class FitProblem:
         Nor do losses with smoothing rounds, whose unit would change with the ridge.
         """
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
-        newton = not self.squared and self.settings.chosen == "newton"
+        newton = not self.squared and self.settings.second_order
         if newton and not isinstance(self.losses[0], SmoothedLoss):
             return penalties
         return penalties.watched

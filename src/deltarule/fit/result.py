@@ -138,7 +138,7 @@ def _learnt(steps: Iteration, others: Moments) -> Weights:
 
 def _notes(steps: Iteration) -> list[str]:
     task, notes = steps.task, []
-    if task.settings.alpha is None and task.settings.chosen != "newton":
+    if task.settings.alpha is None and not task.settings.second_order:
         notes.append("steps were taken on standardised inputs, which alpha refers to")
     notes += _pace(steps)
     notes += _chosen(task)
@@ -152,7 +152,7 @@ def _notes(steps: Iteration) -> list[str]:
         notes.append(f"{steps.runaway}; a ridge of {task.choice.ridge:.3g}, {why}, holds them")
     if task.rounds is not None and task.settings.rest("ridge") == "auto":
         notes.append(f"no ridge was tried: {task.losses[0].name} loss takes one that you name")
-    if task.rounds is not None and task.settings.chosen != "newton":
+    if task.rounds is not None and not task.settings.second_order:
         notes.append(
             "steps were taken on a loss fitted to the residuals of least squares: newton, the "
             "default, goes on to the loss itself"

@@ -24,9 +24,9 @@ import polars as pl
 from deltarule.engines.local import RowSource
 from deltarule.errors import LearningError
 from deltarule.fit.clusters import ClusterSums
+from deltarule.losses.loss import Loss
 from deltarule.moments.inference import design, leverages
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 
 # A row with this leverage is fitted exactly whatever its target: its residual says nothing.

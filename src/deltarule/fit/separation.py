@@ -18,7 +18,7 @@ import numpy as np
 
 from deltarule.engines.local import RowSource
 from deltarule.fit.smoothing import gradient
-from deltarule.rule.loss import Loss
+from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step
 

@@ -8,12 +8,15 @@ from typing import Any, Literal
 
 from deltarule.errors import LearningError
 from deltarule.fit.other_names import check_names
-from deltarule.losses.links import straight
+from deltarule.losses.loss import Kind
 from deltarule.losses.registry import loss_named
+from deltarule.rule.learn import Descent
 from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.newton import Newton
+from deltarule.solvers.proximal import PROXIMAL
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.one_read import Progress
-from deltarule.tables.request import MOST_LEVELS, Request, Takes
+from deltarule.tables.request import Request, Takes
 from deltarule.tables.terms import date_parts
 
 Names = str | Sequence[str]
@@ -28,8 +31,11 @@ MOST_STEPS = 10_000
 MOST_ROWS = 100
 WITH_ALPHA = [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
 
-TAKES: Mapping[str, Takes] = {"auto": "either", "logistic": "either", "softmax": "classes"}
-"""What a target's values may be, by its loss; numbers for the others."""
+EXACT = "exact"
+"""Closed-form weights, which no learner takes steps to."""
+
+TAKES: Mapping[Kind, Takes] = {"yes_no": "either", "classes": "classes"}
+"""What a target's values may be, by its loss's kind; numbers for the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +110,9 @@ class Settings:
     """The level that others are measured from, by column; the most frequent where none is given."""
     dates: Names | None = None
     """The parts of dates that become inputs; None for the usual ones."""
-    levels: int = MOST_LEVELS
-    """How many levels of a category have a weight of their own."""
+    levels: int | None = None
+    """How many levels of a category have a weight of their own; None for 100,000 where the weights
+    are solved exactly, and 1,024 where they are learnt in steps."""
     learner: str | None = None
     """exact, or one that takes steps; None for what suits the loss and alpha."""
     alpha: float | None = None
@@ -176,13 +183,14 @@ class Settings:
         if self.offset is not None and self.exposure is not None:
             raise LearningError("exposure is short for an offset: leave one out")
         for loss in self.losses if self.exposure is not None else ():
-            if loss == "auto" or not loss_named(loss).says.startswith("log of"):
+            if loss == "auto" or not loss_named(loss).link.multiplicative:
                 raise LearningError(
                     f"exposure is for losses that learn a log, such as poisson, and this is {loss}"
                 )
-        if self.added is not None and "softmax" in self.losses:
+        if self.added is not None and "classes" in self.kinds:
             raise LearningError("softmax takes no offset: added to every class it changes nothing")
-        whole("levels", self.levels, least=1)
+        if self.levels is not None:
+            whole("levels", self.levels, least=1)
         words_in(self.missing_words)
         date_parts(self.dates)
 
@@ -202,27 +210,27 @@ class Settings:
             low, high = _ends(column, ends)
             if low is not None and high is not None and low > high:
                 raise LearningError(f"between {low:g} and {high:g} there is no weight for {column}")
-        if self.kinked and self.chosen not in ("exact", "newton", "descent"):
+        if self.kinked and not self.exact and self.chosen not in PROXIMAL:
             raise LearningError(
-                f"{self.chosen} does not meet a lasso, positive or between: choose descent or "
-                "newton"
+                f"{self.chosen} does not meet a lasso, positive or between: choose "
+                f"{_either(list(PROXIMAL))}"
             )
 
     def _check_learner(self) -> None:
         for loss in self.losses:
             if loss != "auto":
                 loss_named(loss)
-        learners = ["exact", *LEARNERS]
+        learners = [EXACT, *LEARNERS]
         if self.learner is not None and self.learner not in learners:
             choose = f"choose {_either(learners)}"
             raise LearningError(f"there is no learner '{self.learner}': {choose}")
-        others = [loss for loss in self.losses if loss not in ("auto", "squared")]
-        if self.learner == "exact" and others:
-            raise LearningError(f"{others[0]} loss has no exact solution: choose newton")
+        others = [loss for loss in self.losses if loss != "auto" and not closed_form(loss)]
+        if self.learner == EXACT and others:
+            raise LearningError(f"{others[0]} loss has no exact solution: choose {Newton.name}")
         if self.alpha is not None:
             if not real("alpha", self.alpha) > 0:
                 raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
-            if self.learner in ("exact", "newton"):
+            if self.exact or self.second_order:
                 raise LearningError(f"{self.learner} takes no alpha: choose {_either(WITH_ALPHA)}")
         self._check_batch()
         self._check_rows()
@@ -239,7 +247,7 @@ class Settings:
         if self.batch == "all":
             return
         whole("batch", self.batch, least=1)
-        if self.learner in ("exact", "newton"):
+        if self.exact or self.second_order:
             raise LearningError(
                 f"{self.learner} needs all rows at each step: leave out batch, or choose "
                 f"{_either(WITH_ALPHA)}"
@@ -340,8 +348,24 @@ class Settings:
         if self.learner:
             return self.learner
         if self.alpha is not None or self.batch != "all":
-            return "descent"
-        return "exact" if set(self.losses) <= {"auto", "squared"} else "newton"
+            return Descent.name
+        amounts = all(loss == "auto" or closed_form(loss) for loss in self.losses)
+        return EXACT if amounts else Newton.name
+
+    @property
+    def exact(self) -> bool:
+        """Whether the weights are solved for in closed form."""
+        return self.chosen == EXACT
+
+    @property
+    def second_order(self) -> bool:
+        """Whether the learner has no alpha, but the inverse Hessian."""
+        return not self.exact and LEARNERS[self.chosen].needs_hessian
+
+    @property
+    def kinds(self) -> list[Kind | None]:
+        """What the targets are, by their losses; None where the values decide."""
+        return [None if loss == "auto" else loss_named(loss).kind for loss in self.losses]
 
     @property
     def asked(self) -> Request:
@@ -351,11 +375,11 @@ class Settings:
             using=None if self.using is None else names_in(self.using),
             without=names_in(self.without),
             takes={
-                target: TAKES.get(loss, "numbers")
-                for target, loss in zip(self.targets, self.losses, strict=True)
+                target: "either" if kind is None else TAKES.get(kind, "numbers")
+                for target, kind in zip(self.targets, self.kinds, strict=True)
             },
             row_weight=self.weight,
-            trials=self.losses == ["logistic"],
+            trials=self.kinds == ["yes_no"],
             drop_missing=self.missing == "drop",
             intercept=self.intercept,
             keep_constant=not self.intercept or self.alpha is not None,
@@ -370,14 +394,20 @@ class Settings:
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),
             levels=self.levels,
+            eliminates=self._eliminates,
             missing_words=words_in(self.missing_words),
         )
+
+    @property
+    def _eliminates(self) -> bool:
+        """Whether the weights are solved without a matrix of all inputs."""
+        return self.chosen == "exact" and not self.held and self.kind_of_errors == "classical"
 
     def _shifted(self) -> bool | None:
         """Whether the offset is subtracted from targets; None where it depends on values."""
         if "auto" in self.losses:
             return None
-        found = {straight(loss_named(loss)) for loss in self.losses}
+        found = {loss_named(loss).link.additive for loss in self.losses}
         if len(found) > 1 and self.offset is not None:
             raise LearningError(
                 "an offset is added to scores, and these losses make predictions of them in "
@@ -414,6 +444,11 @@ def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
         raise LearningError(f"the range of {column} is {ends!r}: give its two ends, as (0, 3)")
     low, high = (None if end is None else real(f"an end of {column}", end) for end in ends)
     return low, high
+
+
+def closed_form(loss: str) -> bool:
+    """Whether the loss of this name has a closed form."""
+    return loss_named(loss).closed_form
 
 
 def _either(names: Iterable[str]) -> str:

@@ -15,11 +15,12 @@ import numpy as np
 
 from deltarule.engines.local import PassObjective, RowSource
 from deltarule.fit.vertex_polish import Holds, crossed, vertex_polish
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.losses.robust import NARROWER, Quantile, quantile_of
+from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison, Objective
-from deltarule.rule.loss import Loss
-from deltarule.rule.predict import Array, Linear, Mask, Weights, stack, unstack
+from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import Step, Stop, largest, train
 from deltarule.solvers.newton import Curved, Newton
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge

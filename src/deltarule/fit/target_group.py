@@ -19,15 +19,17 @@ from deltarule.fit.penalized_least_squares import solve_penalized
 from deltarule.fit.penalties import Penalties, at_name
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.result import outcome_of
-from deltarule.fit.settings import Settings
+from deltarule.fit.settings import Settings, closed_form
 from deltarule.fit.target_checks import notes_on_yes_no
-from deltarule.losses.links import straight
-from deltarule.losses.registry import COUPLED, loss_named
+from deltarule.losses.glm import Logistic, Squared
+from deltarule.losses.registry import loss_named
+from deltarule.losses.softmax import Softmax
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import far_centres
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.rule.train import Step
+from deltarule.solvers.newton import Newton
 from deltarule.tables.one_read import Keep, Read
 from deltarule.tables.plan import Plan
 
@@ -73,7 +75,7 @@ class TargetGroup:
 
     def _prepare(self) -> None:
         self.stepwise: Iteration | None = None
-        if self.settings.chosen != "exact":
+        if not self.settings.exact:
             how = (self.settings, self.start, self.frozen, ROWS_BY_HAND)
             self.stepwise = Iteration(FitProblem(self.read, *how))
 
@@ -94,7 +96,7 @@ class TargetGroup:
             found.notes.append(
                 "no ridge was tried: beside one the standard errors asked for would not be known"
             )
-        if found.loss == "logistic":
+        if loss_named(found.loss).kind == "yes_no":
             mine = [
                 target
                 for target in self.read.schema.targets
@@ -129,12 +131,17 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
     for target, asked in losses.items():
         loss = _loss_of(found, target, asked)
         # Outputs of a softmax are coupled, but not to those of another target.
-        if settings.added is not None and straight(loss_named(loss)) != found.plan.asked.shifted:
+        if (
+            settings.added is not None
+            and loss_named(loss).link.additive != found.plan.asked.shifted
+        ):
             raise LearningError(
                 f"an offset is added to the scores of '{target}' in another way than its first "
                 f"rows suggest: say which loss, such as --loss {loss}"
             )
-        by_loss.setdefault(f"{loss} {target}" if loss in COUPLED else loss, []).append(target)
+        by_loss.setdefault(
+            f"{loss} {target}" if loss_named(loss).kind == "classes" else loss, []
+        ).append(target)
     return [
         TargetGroup(
             found.of(targets),
@@ -153,7 +160,7 @@ def _loss_of(found: Read, target: str, asked: str) -> str:
     """
     [known] = [one for one in found.schema.targets if one.name == target]
     classes = len(known.classes)
-    if classes > 2 and asked == "logistic":
+    if classes > 2 and asked != "auto" and loss_named(asked).kind == "yes_no":
         raise TargetError(
             f"{found.source.name}: the target '{target}' has {classes} classes "
             f"({', '.join(list(known.classes)[:5])}{', ...' if classes > 5 else ''}), and logistic "
@@ -161,14 +168,14 @@ def _loss_of(found: Read, target: str, asked: str) -> str:
         )
     if classes:
         # Softmax of two classes is logistic.
-        return "logistic" if classes == 2 else "softmax"
+        return Logistic.name if classes == 2 else Softmax.name
     if asked != "auto":
         return asked
     at = len(found.schema.inputs) + found.schema.target_spans()[target].start
     boolean = found.plan.target_kinds[target].is_(pl.Boolean)
     enough = boolean or found.examples >= YES_NO_SHOWS
     yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(total(found.folds), at)
-    return "logistic" if yes_no else "squared"
+    return Logistic.name if yes_no else Squared.name
 
 
 def _all_0_or_1(moments: Moments, at: int) -> bool:
@@ -180,14 +187,15 @@ def _all_0_or_1(moments: Moments, at: int) -> bool:
 
 def rows_kept(settings: Settings, made: Plan) -> Keep:
     """Which rows to keep in memory, by the schema's first look at the targets."""
+    decided = {*made.classes, *made.yes_no}
     amounts = all(
-        loss == "squared" or (loss == "auto" and target not in {*made.classes, *made.yes_no})
+        target not in decided if loss == "auto" else closed_form(loss)
         for target, loss in zip(settings.targets, settings.losses, strict=True)
     )
     if not amounts or settings.batch != "all":
-        newton = settings.alpha is None and settings.learner in (None, "newton")
+        newton = settings.alpha is None and settings.learner in (None, Newton.name)
         return Keep(sampled=newton and not amounts)
-    return Keep(0 if settings.chosen == "exact" else ROWS_BY_HAND * 64)
+    return Keep(0 if settings.exact else ROWS_BY_HAND * 64)
 
 
 def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:

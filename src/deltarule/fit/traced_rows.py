@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.errors import LearningError
-from deltarule.rule.loss import Loss
+from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.tables.one_read import Read
 from deltarule.trace.row_trace import RowTrace

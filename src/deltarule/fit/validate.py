@@ -8,6 +8,7 @@ import numpy as np
 from deltarule.errors import LearningError, TargetError
 from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup
+from deltarule.losses.registry import loss_named
 from deltarule.moments.moments import total
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Number
@@ -81,7 +82,7 @@ def check_members(group: TargetGroup) -> None:
     Errors:  TargetError
     """
     read = group.read
-    if group.settings.loss != "logistic" or group.settings.weight is not None:
+    if loss_named(group.settings.losses[0]).kind != "yes_no" or group.settings.weight is not None:
         return
     whole = total(read.folds)
     for target, span in read.schema.target_spans().items():

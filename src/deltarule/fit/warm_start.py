@@ -17,8 +17,8 @@ import numpy as np
 
 from deltarule.engines.local import PassObjective, RowPass
 from deltarule.fit.problem import FitProblem
+from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import largest, train
 from deltarule.solvers.newton import Newton
@@ -42,7 +42,7 @@ class WarmStart:
 def begin(task: FitProblem) -> WarmStart | None:
     """The warm start; None where the usual start is to be kept, or there is no sample."""
     unset = task.frozen is None and not any(array.any() for array in task.start.values())
-    newton = task.settings.chosen == "newton" and not task.squared
+    newton = task.settings.second_order and not task.squared
     if task.kinks or not (task.read.sample and newton and unset and task.model.intercept):
         return None
     if task.guessing is None:

@@ -4,17 +4,19 @@ Shapes: scores s and targets t (n, k); a value for each row (n,), summed over th
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import expit, gammaln, xlogy
 
-from deltarule.losses.links import Identity
-from deltarule.rule.loss import LinkName, Parts
+from deltarule.losses.links import IDENTITY, LOG, LOGIT
+from deltarule.losses.loss import Kind, Link
+from deltarule.rule.compare import Parts, separately
 from deltarule.rule.predict import Array, Mask
 
 
 @dataclass(frozen=True)
-class Squared(Identity):
+class Squared:
     """Half the squared delta, for targets that are amounts.
 
     Maths:   value = (s - t) ** 2 / 2;  delta = s - t;  prediction = s
@@ -25,8 +27,18 @@ class Squared(Identity):
     array([[-99250000.]])
     """
 
-    name: str = "squared"
-    dispersion: str = "estimated"
+    name: ClassVar[str] = "squared"
+    kind: ClassVar[Kind] = "amount"
+    link: ClassVar[Link] = IDENTITY
+    closed_form: ClassVar[bool] = True
+    takes: ClassVar[str] = "any number"
+    says: ClassVar[str] = "{}"
+    dispersion: ClassVar[str] = "estimated"
+    power: ClassVar[float | None] = 0.0
+    parts = separately
+
+    def accepts(self, targets: Array) -> Mask:
+        return np.isfinite(targets)
 
     def value(self, scores: Array, targets: Array) -> Array:
         value: Array = np.sum((scores - targets) ** 2, axis=1) / 2
@@ -37,6 +49,9 @@ class Squared(Identity):
 
     def hessian(self, scores: Array, targets: Array | None = None) -> Array:
         return np.ones_like(scores)
+
+    def saturated(self, targets: Array) -> Array:
+        return np.zeros(len(targets))
 
     def log_normalizer(self, targets: Array, dispersion: float = 1.0) -> Array:
         return np.full(len(targets), targets.shape[1] * np.log(2 * np.pi * dispersion) / 2)
@@ -53,12 +68,14 @@ class Logistic:
     array([[-0.5]])
     """
 
-    name: str = "logistic"
-    takes: str = "true/false, or numbers from 0 to 1"
-    says: str = "log odds of {}"
-    link_name: LinkName = "logit"
-    dispersion: str = "known"
-    power: float | None = None
+    name: ClassVar[str] = "logistic"
+    kind: ClassVar[Kind] = "yes_no"
+    link: ClassVar[Link] = LOGIT
+    closed_form: ClassVar[bool] = False
+    takes: ClassVar[str] = "true/false, or numbers from 0 to 1"
+    says: ClassVar[str] = "log odds of {}"
+    dispersion: ClassVar[str] = "known"
+    power: ClassVar[float | None] = None
 
     def accepts(self, targets: Array) -> Mask:
         return (targets >= 0) & (targets <= 1)
@@ -84,12 +101,6 @@ class Logistic:
         value = np.maximum(scores, 0.0) + np.log1p(tail) - targets * scores
         return Parts(mean, value.sum(axis=1), mean - targets, least * most)
 
-    def inverse_link(self, scores: Array) -> Array:
-        return expit(scores)
-
-    def link(self, mean: Array) -> Array:
-        return np.log(mean) - np.log1p(-mean)
-
     def saturated(self, targets: Array) -> Array:
         if np.all((targets == 0) | (targets == 1)):
             return np.zeros(len(targets))
@@ -112,12 +123,14 @@ class Poisson:
     array([[-2.]])
     """
 
-    name: str = "poisson"
-    takes: str = "numbers of 0 or more"
-    says: str = "log of {}"
-    link_name: LinkName = "log"
-    dispersion: str = "known"
-    power: float | None = 1.0
+    name: ClassVar[str] = "poisson"
+    kind: ClassVar[Kind] = "count"
+    link: ClassVar[Link] = LOG
+    closed_form: ClassVar[bool] = False
+    takes: ClassVar[str] = "numbers of 0 or more"
+    says: ClassVar[str] = "log of {}"
+    dispersion: ClassVar[str] = "known"
+    power: ClassVar[float | None] = 1.0
 
     def accepts(self, targets: Array) -> Mask:
         return (targets >= 0) & np.isfinite(targets)
@@ -136,12 +149,6 @@ class Poisson:
         mean = np.exp(scores)
         value: Array = np.sum(mean - targets * scores, axis=1)
         return Parts(mean, value, mean - targets, mean)
-
-    def inverse_link(self, scores: Array) -> Array:
-        return np.exp(scores)
-
-    def link(self, mean: Array) -> Array:
-        return np.log(mean)
 
     def saturated(self, targets: Array) -> Array:
         least: Array = np.sum(targets - xlogy(targets, targets), axis=1)

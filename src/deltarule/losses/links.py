@@ -1,30 +1,113 @@
-"""Links: the identity link, and helpers for the link's domain that losses share.
+"""Links between the score, which weights add up to, and the prediction; written once each.
+
+identity   prediction = s                  squared, robust and quantile losses
+log        prediction = exp(s)             counts and positive amounts
+logit      prediction = expit(s)           yes/no
+softmax    prediction = exp(s) / sum(exp(s)), over the classes
 
 Shapes: scores, targets and predictions (n, k)
 """
 
-import numpy as np
+from dataclasses import dataclass
+from typing import ClassVar
 
-from deltarule.rule.loss import LinkName, Loss
+import numpy as np
+from scipy.special import expit, softmax
+
+from deltarule.losses.loss import Link, LinkName, Loss
 from deltarule.rule.predict import Array, Mask
 
-# Bounds that a mean is clipped to, so that its score is finite.
+# Predictions nearest to the bounds of a link's domain whose scores are finite.
 LEAST, MOST = 1e-300, 1 - 2.0**-53
 # A mean this near a bound of the domain is at the bound, up to rounding.
 ROUNDING = 1e-12
 
 
-def straight(loss: object) -> bool:
-    """Whether a loss has the identity link, so that an offset is a shift of the target."""
-    return isinstance(loss, Identity)
+@dataclass(frozen=True)
+class Identity:
+    """The identity link: the score is the prediction."""
+
+    name: ClassVar[LinkName] = "identity"
+    additive: ClassVar[bool] = True
+    multiplicative: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+
+    def __call__(self, mean: Array) -> Array:
+        return mean
+
+    def inverse(self, scores: Array) -> Array:
+        """The prediction of these scores."""
+        return scores
+
+
+@dataclass(frozen=True)
+class Log:
+    """The log link: predictions are positive, effects multiply."""
+
+    name: ClassVar[LinkName] = "log"
+    additive: ClassVar[bool] = False
+    multiplicative: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, np.inf)
+
+    def __call__(self, mean: Array) -> Array:
+        return np.log(mean)
+
+    def inverse(self, scores: Array) -> Array:
+        """The prediction of these scores."""
+        return np.exp(scores)
+
+
+@dataclass(frozen=True)
+class Logit:
+    """The logit link: predictions are between 0 and 1, scores their log odds."""
+
+    name: ClassVar[LinkName] = "logit"
+    additive: ClassVar[bool] = False
+    multiplicative: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def __call__(self, mean: Array) -> Array:
+        return np.log(mean) - np.log1p(-mean)
+
+    def inverse(self, scores: Array) -> Array:
+        """The prediction of these scores."""
+        return expit(scores)
+
+
+@dataclass(frozen=True)
+class SoftmaxLink:
+    """The softmax link: a row's predictions are between 0 and 1 and add up to 1.
+
+    A constant added to all scores of a row changes no prediction; those that sum to 0 are given.
+    """
+
+    name: ClassVar[LinkName] = "softmax"
+    additive: ClassVar[bool] = False
+    multiplicative: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def __call__(self, mean: Array) -> Array:
+        logs = np.log(mean)
+        score: Array = logs - logs.mean(axis=-1, keepdims=True)
+        return score
+
+    def inverse(self, scores: Array) -> Array:
+        """The predictions of these scores."""
+        mean: Array = softmax(scores, axis=-1)
+        return mean
+
+
+IDENTITY: Link = Identity()
+LOG: Link = Log()
+LOGIT: Link = Logit()
+SOFTMAX: Link = SoftmaxLink()
 
 
 def finite_score(loss: Loss, mean: Array) -> Array:
     """The link of a mean, clipped to a finite score at the bounds of the domain."""
-    if straight(loss):
-        return loss.link(mean)
-    near = np.maximum(mean, LEAST)
-    return loss.link(near if loss.power is not None else np.minimum(near, MOST))
+    low, high = loss.link.bounds
+    near = mean if np.isinf(low) else np.maximum(mean, LEAST)
+    return loss.link(near if np.isinf(high) else np.minimum(near, MOST))
 
 
 def ruled_out(loss: Loss, mean: Array, targets: Array) -> Mask:
@@ -34,34 +117,7 @@ def ruled_out(loss: Loss, mean: Array, targets: Array) -> Mask:
     it to infinity.
     Shapes:  mean (k,)
     """
-    if straight(loss):
-        return np.zeros(len(targets), dtype=bool)
-    found: Mask = np.any((mean <= ROUNDING) & (targets > 0), axis=1)
-    if loss.power is None:
-        found |= np.any((mean >= 1 - ROUNDING) & (targets < 1), axis=1)
+    low, high = loss.link.bounds
+    found: Mask = np.any((mean <= low + ROUNDING) & (targets > low), axis=1)
+    found |= np.any((mean >= high - ROUNDING) & (targets < high), axis=1)
     return found
-
-
-class Identity:
-    """The identity link, shared by losses whose score is the prediction."""
-
-    takes: str = "any number"
-    link_name: LinkName = "identity"
-    power: float | None = 0.0
-
-    @property
-    def says(self) -> str:
-        """What the score means, in words, with {} for the target's name."""
-        return "{}"
-
-    def accepts(self, targets: Array) -> Mask:
-        return np.isfinite(targets)
-
-    def inverse_link(self, scores: Array) -> Array:
-        return scores
-
-    def link(self, mean: Array) -> Array:
-        return mean
-
-    def saturated(self, targets: Array) -> Array:
-        return np.zeros(len(targets))

@@ -7,11 +7,14 @@ Shapes: scores s and targets t (n, k); a value for each row (n,).
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import gammaln
 
-from deltarule.rule.loss import LinkName
+from deltarule.losses.links import LOG
+from deltarule.losses.loss import Kind, Link
+from deltarule.rule.compare import separately
 from deltarule.rule.predict import Array, Mask
 
 
@@ -28,12 +31,15 @@ class Gamma:
     array([[-2.]])
     """
 
-    name: str = "gamma"
-    takes: str = "numbers above 0"
-    says: str = "log of {}"
-    link_name: LinkName = "log"
-    dispersion: str = "estimated"
-    power: float | None = 2.0
+    name: ClassVar[str] = "gamma"
+    kind: ClassVar[Kind] = "amount"
+    link: ClassVar[Link] = LOG
+    closed_form: ClassVar[bool] = False
+    takes: ClassVar[str] = "numbers above 0"
+    says: ClassVar[str] = "log of {}"
+    dispersion: ClassVar[str] = "estimated"
+    power: ClassVar[float | None] = 2.0
+    parts = separately
 
     def accepts(self, targets: Array) -> Mask:
         return (targets > 0) & np.isfinite(targets)
@@ -47,12 +53,6 @@ class Gamma:
 
     def hessian(self, scores: Array, targets: Array | None = None) -> Array:
         return np.ones_like(scores) if targets is None else targets * np.exp(-scores)
-
-    def inverse_link(self, scores: Array) -> Array:
-        return np.exp(scores)
-
-    def link(self, mean: Array) -> Array:
-        return np.log(mean)
 
     def saturated(self, targets: Array) -> Array:
         least: Array = np.sum(1 + np.log(targets), axis=1)
@@ -81,10 +81,13 @@ class Tweedie:
     """
 
     p: float = 1.5
-    takes: str = "numbers of 0 or more"
-    says: str = "log of {}"
-    link_name: LinkName = "log"
-    dispersion: str = "estimated"
+    kind: ClassVar[Kind] = "amount"
+    link: ClassVar[Link] = LOG
+    closed_form: ClassVar[bool] = False
+    takes: ClassVar[str] = "numbers of 0 or more"
+    says: ClassVar[str] = "log of {}"
+    dispersion: ClassVar[str] = "estimated"
+    parts = separately
 
     @property
     def power(self) -> float | None:
@@ -116,12 +119,6 @@ class Tweedie:
         """a * prediction ** (2 - p) + b * target * prediction ** (1 - p)."""
         falling = targets * np.exp(np.where(targets > 0, (1 - self.p) * scores, 0.0))
         return a * np.exp((2 - self.p) * scores) + b * falling
-
-    def inverse_link(self, scores: Array) -> Array:
-        return np.exp(scores)
-
-    def link(self, mean: Array) -> Array:
-        return np.log(mean)
 
     def saturated(self, targets: Array) -> Array:
         q, r = 2 - self.p, self.p - 1

@@ -9,11 +9,45 @@ import numpy as np
 
 from deltarule.errors import LearningError
 from deltarule.losses.glm import Logistic, Poisson, Squared
+from deltarule.losses.loss import Kind, Link, LinkName, Loss
 from deltarule.losses.positive import Gamma, Tweedie
 from deltarule.losses.robust import Huber, Quantile
 from deltarule.losses.softmax import Softmax
-from deltarule.rule.loss import LinkName, Loss
+from deltarule.rule.compare import separately
 from deltarule.rule.predict import Array, Mask
+
+
+@dataclass(frozen=True)
+class SeveralLinks:
+    """The links of several targets, each for its span of the outputs."""
+
+    links: Sequence[Link]
+    spans: Sequence[slice]
+
+    @property
+    def name(self) -> LinkName:
+        return self.links[0].name
+
+    @property
+    def additive(self) -> bool:
+        return all(link.additive for link in self.links)
+
+    @property
+    def multiplicative(self) -> bool:
+        return all(link.multiplicative for link in self.links)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.links[0].bounds
+
+    def __call__(self, mean: Array) -> Array:
+        pairs = zip(self.links, self.spans, strict=True)
+        return np.concatenate([link(mean[..., span]) for link, span in pairs], axis=-1)
+
+    def inverse(self, scores: Array) -> Array:
+        """The predictions of these scores."""
+        pairs = zip(self.links, self.spans, strict=True)
+        return np.concatenate([link.inverse(scores[..., span]) for link, span in pairs], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -26,6 +60,7 @@ class Several:
 
     losses: Sequence[Loss]
     outputs: Sequence[int]
+    parts = separately
 
     @property
     def _spans(self) -> list[slice]:
@@ -37,16 +72,24 @@ class Several:
         return ", ".join(loss.name for loss in self.losses)
 
     @property
+    def kind(self) -> Kind:
+        return self.losses[0].kind
+
+    @property
+    def link(self) -> Link:
+        return SeveralLinks([loss.link for loss in self.losses], self._spans)
+
+    @property
+    def closed_form(self) -> bool:
+        return all(loss.closed_form for loss in self.losses)
+
+    @property
     def takes(self) -> str:
         return "; ".join(loss.takes for loss in self.losses)
 
     @property
     def says(self) -> str:
         return self.losses[0].says
-
-    @property
-    def link_name(self) -> LinkName:
-        return self.losses[0].link_name
 
     @property
     def dispersion(self) -> str:
@@ -86,12 +129,6 @@ class Several:
             return np.hstack(self._each(lambda loss, s: loss.hessian(s), scores))
         return np.hstack(self._both(lambda loss, s, t: loss.hessian(s, t), scores, targets))
 
-    def inverse_link(self, scores: Array) -> Array:
-        return np.concatenate(self._each(lambda loss, s: loss.inverse_link(s), scores), axis=-1)
-
-    def link(self, mean: Array) -> Array:
-        return np.concatenate(self._each(lambda loss, m: loss.link(m), mean), axis=-1)
-
     def saturated(self, targets: Array) -> Array:
         least: Array = np.add.reduce(self._each(lambda loss, t: loss.saturated(t), targets))
         return least
@@ -120,7 +157,7 @@ SPELLED = re.compile(r"([a-z]+)(?:\( *([0-9]{0,20}\.?[0-9]{1,20}(?:e-?[0-9]{1,3}
 
 
 @dataclass(frozen=True)
-class Kind:
+class Parametrized:
     """A parametrized loss: its parameter, and the range of that."""
 
     of: Callable[[float], Loss]
@@ -131,10 +168,10 @@ class Kind:
     example: str
 
 
-KINDS: Mapping[str, Kind] = {
-    "tweedie": Kind(Tweedie, "power", 1, 2, None, "tweedie(1.5)"),
-    "huber": Kind(Huber, "threshold", 0, 100, 1.345, "huber(1.345)"),
-    "quantile": Kind(Quantile, "share", 0, 1, None, "quantile(0.9)"),
+PARAMETRIZED: Mapping[str, Parametrized] = {
+    "tweedie": Parametrized(Tweedie, "power", 1, 2, None, "tweedie(1.5)"),
+    "huber": Parametrized(Huber, "threshold", 0, 100, 1.345, "huber(1.345)"),
+    "quantile": Parametrized(Quantile, "share", 0, 1, None, "quantile(0.9)"),
 }
 
 
@@ -156,7 +193,7 @@ def loss_named(text: str) -> Loss:
     Errors:  LearningError for anything else
 
     >>> loss_named("quantile(0.9)")
-    Quantile(share=0.9, width=0.0, widest=0.0, dispersion='unknown')
+    Quantile(share=0.9, width=0.0, widest=0.0)
     """
     plain = {
         name: loss for name, loss in {**LOSSES, **COUPLED, **KINKED}.items() if "(" not in name
@@ -164,10 +201,10 @@ def loss_named(text: str) -> Loss:
     if isinstance(text, str) and text in plain:
         return plain[text]
     spelled = SPELLED.fullmatch(text) if isinstance(text, str) else None
-    kind = KINDS.get(spelled[1]) if spelled else None
+    kind = PARAMETRIZED.get(spelled[1]) if spelled else None
     if spelled is None or kind is None:
         shown = repr(text if isinstance(text, str) else type(text).__name__)
-        names = [*plain, *(kind.example for kind in KINDS.values())]
+        names = [*plain, *(kind.example for kind in PARAMETRIZED.values())]
         ours = OTHER_NAMES.get(str(text).lower().replace("-", "_").replace(" ", "_"))
         hint = f"did you mean {ours}? " if ours else ""
         raise LearningError(
@@ -194,6 +231,6 @@ def together(losses: Sequence[Loss], outputs: Sequence[int] = ()) -> Loss:
     """The composite loss of all targets; each has one output unless `outputs` says otherwise."""
     if len(losses) == 1:
         return losses[0]
-    if all(loss == losses[0] for loss in losses) and losses[0].name not in COUPLED:
+    if all(loss == losses[0] for loss in losses) and losses[0].kind != "classes":
         return losses[0]
     return Several(tuple(losses), tuple(outputs or [1] * len(losses)))

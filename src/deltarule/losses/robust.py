@@ -8,11 +8,14 @@ each row counts for, (n,).
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
-from deltarule.losses.links import Identity
-from deltarule.rule.predict import Array
+from deltarule.losses.links import IDENTITY
+from deltarule.losses.loss import Kind, Link
+from deltarule.rule.compare import separately
+from deltarule.rule.predict import Array, Mask
 
 # The median absolute deviation of a normal distribution, in standard deviations.
 NORMAL_MEDIAN = 0.6744897501960817
@@ -51,7 +54,7 @@ def spread_of(residuals: Array, each: Array) -> float:
 
 
 @dataclass(frozen=True)
-class Huber(Identity):
+class Huber:
     """Huber loss: squared up to a threshold, linear beyond, so an outlier's pull is bounded.
 
     Maths:   u = t - s;  c = threshold * spread;  value = u ** 2 / 2 up to |u| = c,
@@ -67,7 +70,14 @@ class Huber(Identity):
 
     threshold: float = 1.345
     spread: float = 1.0
-    dispersion: str = "robust"
+    kind: ClassVar[Kind] = "amount"
+    link: ClassVar[Link] = IDENTITY
+    closed_form: ClassVar[bool] = False
+    takes: ClassVar[str] = "any number"
+    says: ClassVar[str] = "{}"
+    dispersion: ClassVar[str] = "robust"
+    power: ClassVar[float | None] = 0.0
+    parts = separately
 
     @property
     def name(self) -> str:
@@ -76,6 +86,9 @@ class Huber(Identity):
     @property
     def _most(self) -> float:
         return self.threshold * self.spread
+
+    def accepts(self, targets: Array) -> Mask:
+        return np.isfinite(targets)
 
     def value(self, scores: Array, targets: Array) -> Array:
         off = np.abs(scores - targets)
@@ -91,6 +104,9 @@ class Huber(Identity):
             return np.ones_like(scores)
         inside: Array = (np.abs(scores - targets) <= self._most).astype(float)
         return inside
+
+    def saturated(self, targets: Array) -> Array:
+        return np.zeros(len(targets))
 
     def log_normalizer(self, targets: Array, dispersion: float = 1.0) -> Array:
         return np.full(len(targets), np.nan)
@@ -118,7 +134,7 @@ class Huber(Identity):
 
 
 @dataclass(frozen=True)
-class Quantile(Identity):
+class Quantile:
     """Quantile (pinball) loss, optionally smoothed; at one half it is half the absolute delta.
 
     Maths:   u = t - s;  value = share * u above 0, (share - 1) * u below;  delta = 1 - share
@@ -135,7 +151,13 @@ class Quantile(Identity):
     share: float = 0.5
     width: float = 0.0
     widest: float = 0.0
-    dispersion: str = "unknown"
+    kind: ClassVar[Kind] = "amount"
+    link: ClassVar[Link] = IDENTITY
+    closed_form: ClassVar[bool] = False
+    takes: ClassVar[str] = "any number"
+    dispersion: ClassVar[str] = "unknown"
+    power: ClassVar[float | None] = 0.0
+    parts = separately
 
     @property
     def name(self) -> str:
@@ -144,6 +166,9 @@ class Quantile(Identity):
     @property
     def says(self) -> str:
         return "the median of {}" if self.share == 0.5 else f"the {self.share!r} quantile of {{}}"
+
+    def accepts(self, targets: Array) -> Mask:
+        return np.isfinite(targets)
 
     def value(self, scores: Array, targets: Array) -> Array:
         u = targets - scores
@@ -164,6 +189,9 @@ class Quantile(Identity):
         r = np.hypot(scores - targets, self.width)
         slope: Array = (self.width / r) ** 2 / (2 * r)
         return slope
+
+    def saturated(self, targets: Array) -> Array:
+        return np.zeros(len(targets))
 
     def log_normalizer(self, targets: Array, dispersion: float = 1.0) -> Array:
         return np.full(len(targets), np.nan)

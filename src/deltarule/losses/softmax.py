@@ -8,11 +8,14 @@ Shapes: scores s and targets t (n, k): a row's target is 1 for its class and 0 f
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from scipy.special import log_softmax, softmax, xlogy
+from scipy.special import log_softmax, xlogy
 
-from deltarule.rule.loss import LinkName
+from deltarule.losses.links import SOFTMAX
+from deltarule.losses.loss import Kind, Link
+from deltarule.rule.compare import separately
 from deltarule.rule.predict import Array, Mask
 
 
@@ -31,12 +34,15 @@ class Softmax:
     array([[ 0.25, -0.75,  0.25,  0.25]])
     """
 
-    name: str = "softmax"
-    takes: str = "classes"
-    says: str = "score of {}"
-    link_name: LinkName = "softmax"
-    dispersion: str = "known"
-    power: float | None = None
+    name: ClassVar[str] = "softmax"
+    kind: ClassVar[Kind] = "classes"
+    link: ClassVar[Link] = SOFTMAX
+    closed_form: ClassVar[bool] = False
+    takes: ClassVar[str] = "classes"
+    says: ClassVar[str] = "score of {}"
+    dispersion: ClassVar[str] = "known"
+    power: ClassVar[float | None] = None
+    parts = separately
 
     def accepts(self, targets: Array) -> Mask:
         return (targets >= 0) & (targets <= 1)
@@ -46,21 +52,11 @@ class Softmax:
         return value
 
     def delta(self, scores: Array, targets: Array) -> Array:
-        return self.inverse_link(scores) - targets
+        return self.link.inverse(scores) - targets
 
     def hessian(self, scores: Array, targets: Array | None = None) -> Array:
-        mean = self.inverse_link(scores)
+        mean = self.link.inverse(scores)
         return mean[:, :, None] * (np.eye(scores.shape[1]) - mean[:, None, :])
-
-    def inverse_link(self, scores: Array) -> Array:
-        mean: Array = softmax(scores, axis=-1)
-        return mean
-
-    def link(self, mean: Array) -> Array:
-        """The scores of these predictions, normalized to sum to 0."""
-        logs = np.log(mean)
-        score: Array = logs - logs.mean(axis=-1, keepdims=True)
-        return score
 
     def saturated(self, targets: Array) -> Array:
         least: Array = -np.sum(xlogy(targets, targets), axis=1)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from deltarule.losses.links import finite_score, straight
+from deltarule.losses.links import finite_score
+from deltarule.losses.loss import Loss
 from deltarule.metrics.classification import ClassMetrics, ClassMetricSums
 from deltarule.moments.moments import Moments
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 
 LIKELY = ("known", "estimated")
@@ -88,12 +88,12 @@ class MetricSums:
         the targets' own mean is of target - offset, as in learning.
         Shapes:  scores, targets (n, k), each, offsets (n,) -> (n, k)
         """
-        predictions = self.loss.inverse_link(scores)
+        predictions = self.loss.link.inverse(scores)
         flat = np.broadcast_to(finite_score(self.loss, self.guess), scores.shape)
         guessed = self.guess
         if offsets is not None:
             flat = flat + offsets[:, None]
-            guessed = self.loss.inverse_link(flat)
+            guessed = self.loss.link.inverse(flat)
         off, guessed_off = predictions - targets, guessed - targets
         self.rows += float(each.sum())
         self.squared += _sum(each, off**2)
@@ -106,7 +106,7 @@ class MetricSums:
         self.constant += float(each @ self.loss.log_normalizer(targets, self.dispersion))
         if self.classified is not None:
             self.classified.add(predictions, targets, each, self.guess)
-        if offsets is not None and straight(self.loss):
+        if offsets is not None and self.loss.link.additive:
             targets = targets - offsets[:, None]
         found = Moments.of(targets, each)
         self.targets = found if self.targets is None else self.targets + found
@@ -117,12 +117,12 @@ class MetricSums:
         """The total sum of squares about the targets' own mean."""
         if self.targets is None:
             return 0.0
-        return float(np.diag(self.targets.cross) @ self.targets.scale**2)
+        return float(self.targets.cross.diagonal() @ self.targets.scale**2)
 
     def figures(self, output: str, *, parameters: int | None = None) -> Metrics:
         """The metrics of the rows added; there must be some. With `parameters`, also the AIC."""
         n, about = self.rows, self.about_mean
-        likely = self.loss.dispersion in LIKELY and self.loss.name != "squared"
+        likely = self.loss.dispersion in LIKELY and not self.loss.closed_form
         deviance, null = 2 * (self.value - self.least), 2 * (self.guessed_value - self.least)
         minus = np.float64(self.value) / self.dispersion + self.constant
         guessed_minus = np.float64(self.guessed_value) / self.dispersion + self.constant

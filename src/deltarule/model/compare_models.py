@@ -19,6 +19,8 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import LearningError
+from deltarule.losses.loss import Loss
+from deltarule.losses.robust import Quantile
 from deltarule.metrics.classification import both
 from deltarule.metrics.regression import Metrics, MetricSums
 from deltarule.model.evaluate import nothing_in, refusing_overflow, sums_of
@@ -27,7 +29,6 @@ from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.tables.left_out import left_out_told
 from deltarule.tables.source import Source
@@ -248,7 +249,7 @@ class _Pair:
         assert self.moments is not None, "there were rows"
         found = self.moments
         mean, n = found.mean * found.scale, found.rows
-        spread = np.sqrt(np.maximum(np.diag(found.cross), 0.0)) * found.scale
+        spread = np.sqrt(np.maximum(found.cross.diagonal(), 0.0)) * found.scale
         told = []
         for at, name in enumerate(self.measures):
             a, b, apart = mean[3 * at : 3 * at + 3].tolist()
@@ -272,7 +273,7 @@ def _measures(one: Loss, other: Loss, classes: bool) -> dict[str, tuple[Wrongnes
     if classes:
         return {"log loss": (value(one), value(other)), "share of wrong rows": (_misses, _misses)}
     shared: dict[str, tuple[Wrongness, Wrongness]] = {}
-    if one.name == other.name and one.name not in ("squared", "quantile(0.5)"):
+    if one == other and not (one.closed_form or one == Quantile(0.5)):
         shared[f"{one.name} loss"] = (value(one), value(other))
     return {
         **shared,

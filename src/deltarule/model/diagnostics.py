@@ -31,8 +31,9 @@ from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
 from deltarule.model.record import unpack
 from deltarule.model.summary import counting
 from deltarule.moments.inference import Inflation, design, inverses, leverages, variance_inflation
+from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total
-from deltarule.rule.predict import Array, Linear
+from deltarule.rule.predict import Array
 from deltarule.solvers.least_squares import Normal, solve
 from deltarule.tables.left_out import left_out_told
 from deltarule.tables.source import Source
@@ -233,7 +234,7 @@ class LeverageMatrix:
             bread[:, -1, -1] = 1 / problem.rows
         losses = record.losses
         typical = np.ones(k)
-        graded = all(loss.dispersion in GRADED and loss.name != "squared" for loss in losses)
+        graded = all(loss.dispersion in GRADED and not loss.closed_form for loss in losses)
         graded = graded and len(contract.targets) == k
         if graded:
             bread = _curved(scorer, source, centre, solution.unit)
@@ -308,7 +309,7 @@ class LeverageMatrix:
 
 def _curved(scorer: Predictor, source: Source, centre: Array, unit: Array) -> Array:
     """The inverse of the expected Hessian, from a pass over the rows."""
-    model = Linear(intercept=bool(scorer.record.intercept))
+    model = BlockLinear(intercept=bool(scorer.record.intercept))
     hessian: Array | None = None
     for rows in _scored(scorer, source):
         slope = scorer.loss.hessian(rows.scores) * rows.each[:, None]

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.model.record import Record
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.tables.schema import Category, Column, Number, Schema
 from deltarule.views import effect_figures, html
@@ -64,7 +64,7 @@ def effects(record: Record, sample: Sample | None = None) -> Iterator[str]:
     loss = together(record.losses, [len(one.levels) for one in record.contract.targets])
     with np.errstate(all="ignore"):  # figures leave out what is not finite
         found, average = effects_of(record, sample)
-        middle = loss.inverse_link(average[None])[0]
+        middle = loss.link.inverse(average[None])[0]
     shown = 0
     for target, span in record.contract.target_spans().items():
         for one in _by_size(found, span)[:EFFECTS_SHOWN]:
@@ -96,7 +96,7 @@ def _on_classes(effect: Effect, loss: Loss, contract: Schema, target: str) -> st
     span = contract.target_spans()[target]
     names = [str(level) for one in contract.targets if one.name == target for level in one.levels]
     with np.errstate(all="ignore"):
-        predicted = loss.inverse_link(effect.scores)[:, span]
+        predicted = loss.link.inverse(effect.scores)[:, span]
     likely = np.argsort(-predicted.max(axis=0), kind="stable")[:CLASSES_SHOWN]
     lines = {names[at]: predicted[:, at] for at in sorted(likely)}
     made = effect_figures.effect_on_classes(
@@ -212,7 +212,7 @@ def _marked(values: Array) -> Array:
 def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> tuple[Figure, str]:
     """The figure, and some of its numbers as a table."""
     with np.errstate(all="ignore"):
-        predicted = loss.inverse_link(effect.scores)[:, at]
+        predicted = loss.link.inverse(effect.scores)[:, at]
     said = f"predicted {target}"
     if effect.values is not None:
         made = effect_figures.effect_of_number(

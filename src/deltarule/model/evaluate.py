@@ -14,12 +14,12 @@ import polars as pl
 from pydantic import ValidationError
 
 from deltarule.errors import EmptyError, ValueRefusedError
+from deltarule.losses.loss import Loss
 from deltarule.metrics.regression import Metrics, MetricSums
 from deltarule.model import evaluation_html as compared_html
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
 from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
-from deltarule.rule.loss import Loss
 from deltarule.tables.drift import Drift
 from deltarule.tables.left_out import counted, left_out_told
 from deltarule.tables.schema import Target
@@ -129,7 +129,7 @@ def sums_of(record: Record) -> list[MetricSums]:
     found = []
     for target, loss, fit, span in targets:
         sd = fit.residual_sd or 0.0
-        variance = sd * sd if loss.name == "squared" else fit.dispersion
+        variance = sd * sd if loss.closed_form else fit.dispersion
         sums = MetricSums(loss, guess[span], classes_of(target, loss), dispersion=variance or 1.0)
         found.append(sums)
     return found
@@ -139,7 +139,7 @@ def classes_of(target: Target, loss: Loss) -> Sequence[str]:
     """The classes of a target; none for an amount."""
     if target.classes:
         return tuple(target.classes)
-    return ("no", "yes") if loss.name == "logistic" else ()
+    return ("no", "yes") if loss.kind == "yes_no" else ()
 
 
 def nothing_in(source: Source, causes: Mapping[str, int]) -> EmptyError:

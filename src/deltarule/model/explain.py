@@ -23,9 +23,9 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import ValueRefusedError
+from deltarule.losses.loss import Loss
 from deltarule.model.predictor import Predictor
 from deltarule.model.summary import score_names
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import text_of
 from deltarule.tables.schema import Column, Noticed, Number
@@ -34,7 +34,7 @@ from deltarule.views.format import adding_up, number, on_one_line
 
 COLUMNS_SHOWN = 12
 CLASSES_SHOWN = 3
-SHARES = ("logistic", "softmax")
+SHARES = ("yes_no", "classes")
 """Losses whose predictions are probabilities."""
 SUM = "Each column adds weight * (its value - its average)."
 PATH = (
@@ -231,11 +231,11 @@ def explain(
     names = list(scales.items())
     with np.errstate(all="ignore"):
         outputs = tuple(
-            _output(at, target, loss.name in SHARES, names[at], scorer.loss, parts, ends, said)
+            _output(at, target, loss.kind in SHARES, names[at], scorer.loss, parts, ends, said)
             for loss, (target, span) in zip(
                 record.losses, contract.target_spans().items(), strict=True
             )
-            for at in _likely_first(span, scorer.loss.inverse_link(ends)[1])
+            for at in _likely_first(span, scorer.loss.link.inverse(ends)[1])
         )
     for one in outputs:
         if not np.isfinite([*one.totals(), *one.totals(of_score=True)]).all():
@@ -263,7 +263,7 @@ def _output(
     order = np.argsort(-np.abs(parts[:, at]), kind="stable")
     path = np.vstack([ends[0], ends[0] + np.cumsum(parts[order], axis=0)])
     path[-1] = ends[1]  # exactly the prediction: the smallest contribution absorbs the rounding
-    predictions = loss.inverse_link(path)[:, at]
+    predictions = loss.link.inverse(path)[:, at]
     return ExplainedOutput(
         output=output,
         target=target,

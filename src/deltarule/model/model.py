@@ -15,12 +15,14 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import EmptyError, LearningError, PredictionWarning
+from deltarule.losses.loss import Loss
 from deltarule.model import overview
 from deltarule.model import record as saved
 from deltarule.model.compare_models import ModelComparison, compare_models
 from deltarule.model.diagnostics import Diagnostics, diagnose
 from deltarule.model.evaluate import Evaluation, evaluate
 from deltarule.model.explain import Explanation, explain
+from deltarule.model.export import Exported, export, write_export
 from deltarule.model.few_rows import FewRows, Scored
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
@@ -29,7 +31,6 @@ from deltarule.model.summary import paragraphs
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
-from deltarule.rule.loss import Loss
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
@@ -358,6 +359,25 @@ class Model:
         check_outputs({"the model's file": Path(path)}, self._read)
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
+
+    def export(self, to: str, path: str | Path | None = None, **settings: Any) -> str | bytes:
+        """The model in another form, "python" or one of the others that `deltarule export` lists.
+
+        It is run on rows made from the model's ranges and levels, where its engine is installed,
+        and must predict them as the model does. With a `path` it is written there too. `settings`
+        are those of the form, such as a dialect of SQL.
+        Errors:  ExportError, OutputError
+        """
+        if path is not None:
+            check_outputs({"the export's file": Path(path)}, self._read)
+        content = self.exported(to, **settings).content
+        if path is not None:
+            write_export(Path(path), content)
+        return content
+
+    def exported(self, to: str, **settings: Any) -> Exported:
+        """The same, with how its check went."""
+        return export(self._scorer, to, **settings)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data, as `--json` prints it."""

@@ -6,6 +6,7 @@ step, and how each column was encoded.
 
 from collections.abc import Iterator, Sequence
 
+from deltarule.losses.registry import loss_named
 from deltarule.metrics.classification import ClassMetrics
 from deltarule.metrics.regression import Metrics
 from deltarule.model.effects import effects
@@ -156,7 +157,7 @@ def course(record: Record) -> Iterator[str]:
         told = learnt.course
         if len(told) < 2:
             continue
-        name = "mean squared error" if learnt.loss == "squared" else "loss"
+        name = "mean squared error" if loss_named(learnt.loss).closed_form else "loss"
         at, values = [step for step, _ in told], [error for _, error in told]
         made = figures.loss_by_step(at, values, name=name)
         of = _of(", ".join(learnt.targets), len(record.learnt) > 1)

@@ -16,6 +16,7 @@ import polars as pl
 from deltarule.model.predictor import Predictor, bound, readied
 from deltarule.rule.predict import Array
 from deltarule.tables.drift import Drift, flags_of
+from deltarule.tables.one_hot_rows import Design, design
 from deltarule.tables.schema import Noticed, Target
 from deltarule.tables.source import Source
 
@@ -96,7 +97,7 @@ class Predictions:
         """The predictions of the next rows."""
         contract, name, row = self.scorer.contract, self.source.name, self._met.rows
         view = contract.view(batch, name=name, row=row)
-        inputs, noticed = contract.encode(view, name=name, row=row)
+        inputs, noticed = design(contract, view, name=name, row=row)
         offsets = contract.offsets(view, noticed, name=name, row=row)
         self._met.add(noticed, batch.height)
         return self._framed(inputs, offsets, noticed)
@@ -107,12 +108,12 @@ class Predictions:
         inputs = np.zeros((0, len(self.scorer.record.means)))
         return self._framed(inputs, offsets, Noticed())
 
-    def _framed(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
+    def _framed(self, inputs: Design, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
         # Scores that overflow give infinite predictions, which the notes report.
         with np.errstate(all="ignore"):
             return self._framed_of(inputs, offsets, noticed)
 
-    def _framed_of(self, inputs: Array, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
+    def _framed_of(self, inputs: Design, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
         made = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
         for name in made.columns:
             if name.endswith("_prediction") and made[name].dtype == pl.Float64:
@@ -140,7 +141,11 @@ class Predictions:
 
 
 def predicted(
-    scorer: Predictor, inputs: Array, offsets: Array | None, *, explain: bool = False
+    scorer: Predictor,
+    inputs: Design,
+    offsets: Array | None,
+    *,
+    explain: bool = False,
 ) -> pl.DataFrame:
     """The predictions of encoded rows, null where a row has no offset."""
     scores = scorer.scores(inputs, offsets)
@@ -151,7 +156,7 @@ def predicted(
     for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
         if explain:
             for at in range(span.start, span.stop):
-                columns |= _contributions(scorer, inputs, offsets, scores, at)
+                columns |= _contributions(scorer, np.asarray(inputs), offsets, scores, at)
         columns |= named(target, predictions[:, span])
         if target.name in inverses:
             own = inverses[target.name].apply(predictions[:, span.start])

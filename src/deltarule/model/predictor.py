@@ -17,14 +17,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import LearningError, TargetError
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.metrics.conformal import Intervals, check_level
 from deltarule.model.record import Record
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.cast import check_exposure, row_weights_of
 from deltarule.tables.column_names import check_there, column
 from deltarule.tables.left_out import gap, weight_gap
+from deltarule.tables.one_hot_rows import Design, OneHotRows, design
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.schema import Noticed, Schema, Target
 from deltarule.tables.source import Source
@@ -42,11 +43,11 @@ MOST_PARSES = 16
 class PredictedRows:
     """Scored rows with targets: scores, targets (n, k); row weights, numbers, offsets (n,).
 
-    `inputs` (n, p) are those of the same rows; `rows` is how many there were before some were left
-    out, `left_out` the causes with masks (rows,), and `noticed` the drift in all of them.
+    `design` (n, p) are the inputs of the same rows; `rows` is how many there were before some were
+    left out, `left_out` the causes with masks (rows,), and `noticed` the drift in all of them.
     """
 
-    inputs: Array
+    design: Design
     scores: Array
     targets: Array
     each: Array
@@ -55,6 +56,11 @@ class PredictedRows:
     noticed: Noticed
     offsets: Array | None
     left_out: Mapping[str, Mask] = field(default_factory=dict)
+
+    @cached_property
+    def inputs(self) -> Array:
+        """The inputs as an array: (n, p)."""
+        return np.asarray(self.design)
 
     @property
     def causes(self) -> Counter[str]:
@@ -70,7 +76,7 @@ class PredictedRows:
             left_out[why] = left_out.get(why, False) | (gone & ~mine)
         return replace(
             self,
-            inputs=self.inputs[both],
+            design=self.design[both],
             scores=self.scores[both],
             targets=self.targets[both],
             each=self.each[both],
@@ -105,7 +111,7 @@ class Predictor:
             weights["intercept"] = np.array([one.weight for one in self.record.intercept])
         return weights
 
-    def scores(self, inputs: Array, offsets: Array | None = None) -> Array:
+    def scores(self, inputs: Design, offsets: Array | None = None) -> Array:
         """The scores, summed input by input, so that a row's score never depends on other rows.
 
         Inputs far from zero are centred, as their products would lose digits.
@@ -113,22 +119,25 @@ class Predictor:
         Shapes:  inputs (n, p), offsets (n,) -> (n, k)
         """
         scores = np.zeros((len(inputs), len(self.contract.outputs)))
-        centres = self.record.centres or (0.0,) * inputs.shape[1]
+        centres = np.array(self.record.centres or (0.0,) * inputs.shape[1])
         if self.record.centres:
             scores += np.array(self.record.starts)
         elif "intercept" in self.weights:
             scores += self.weights["intercept"]
-        columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
         # A score may overflow to infinity, which the caller reports.
         with np.errstate(over="ignore", invalid="ignore"):
-            for values, centre, weight in columns:
-                scores += (values - centre)[:, None] * weight
+            if isinstance(inputs, OneHotRows):
+                scores = inputs.scores(self.weights["weight"], centres, scores)
+            else:
+                columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
+                for values, centre, weight in columns:
+                    scores += (values - centre)[:, None] * weight
             return scores if offsets is None else scores + offsets[:, None]
 
     def predictions(self, scores: Array) -> Array:
         """The inverse link of scores, (n, k); infinite on overflow."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.loss.inverse_link(scores)
+            return self.loss.link.inverse(scores)
 
     @property
     def average(self) -> Array:
@@ -195,7 +204,7 @@ class Predictor:
         """
         contract = self.contract
         view = contract.view(batch, name=name, row=row, targets=True)
-        inputs, noticed = contract.encode(view, name=name, row=row)
+        inputs, noticed = design(contract, view, name=name, row=row)
         targets = contract.outcomes(view, name=name, row=row)
         offsets = contract.offsets(view, noticed, name=name, row=row)
         each = row_weights(batch, contract.row_weight, name=name, row=row)
@@ -209,7 +218,7 @@ class Predictor:
         self._check_targets(targets, keep, name=name, row=row)
         kept = inputs[keep]
         return PredictedRows(
-            inputs=kept,
+            design=kept,
             scores=self.scores(kept, None if offsets is None else offsets[keep]),
             targets=targets[keep],
             each=each[keep],
@@ -256,7 +265,7 @@ class Predictor:
 
 def _beyond(target: Target, loss: Loss) -> str:
     """Advice for a target outside the domain of its loss."""
-    if loss.name != "logistic" or target.classes:
+    if loss.kind != "yes_no" or target.classes:
         return ""
     return (
         f" ({target.name} was between {target.low:g} and {target.high:g} where it was learnt from: "

@@ -15,12 +15,13 @@ from pydantic import Field, FiniteFloat, ValidationError, field_validator, model
 from pydantic_core import from_json, to_json
 
 from deltarule.errors import LearningError, ModelError, NotAModelError, VersionError
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
 from deltarule.metrics.conformal import Intervals
 from deltarule.moments.moments import Moments
+from deltarule.moments.one_hot import dense
 from deltarule.output import write_whole
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 from deltarule.tables.part import Part
 from deltarule.tables.schema import Schema
@@ -274,7 +275,7 @@ class Record(Part):
 
 def pack(moments: Moments) -> PackedMoments:
     """Moments as base64 text."""
-    lower = moments.cross[np.tril_indices(len(moments.mean))]
+    lower = dense(moments.cross)[np.tril_indices(len(moments.mean))]
     return PackedMoments(
         rows=moments.rows,
         mean=_text(moments.mean),
@@ -450,5 +451,6 @@ def _first(error: Exception) -> str:
 
 
 def packed(folds: Sequence[Moments]) -> tuple[PackedMoments, ...]:
-    """Every fold's moments as text."""
-    return tuple(pack(fold) for fold in folds)
+    """Every fold's moments as text; none of many levels, whose products would be a large file."""
+    few = all(isinstance(fold.cross, np.ndarray) for fold in folds)
+    return tuple(pack(fold) for fold in folds) if few else ()

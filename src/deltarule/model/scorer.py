@@ -175,7 +175,7 @@ def _targets(record: Record) -> tuple[Target, ...]:
             Target(
                 name=target.name,
                 outputs=tuple(range(span.start, span.stop)),
-                link=loss.link_name,
+                link=loss.link.name,
                 classes=tuple(target.classes),
                 low=target.low,
                 high=target.high,

@@ -9,6 +9,7 @@ from deltarule.tables.left_out import left_out_told
 from deltarule.views.format import number, percent, rows_told, screen_width, share, short_words
 
 if TYPE_CHECKING:
+    from deltarule.losses.loss import Loss
     from deltarule.metrics.classification import ClassMetrics
     from deltarule.metrics.regression import Metrics
     from deltarule.model.record import (
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
         Record,
         WeightRecord,
     )
-    from deltarule.rule.loss import Loss
 
 TERMS_SHOWN = 6
 CLASSES_SHOWN = 6
@@ -213,8 +213,8 @@ def _never_seen(held_out: "HeldOutRecord", rows: str) -> str:
 
 
 def _learnt_from(loss: "Loss", fit: "FitRecord", rows: float) -> str:
-    word = "R2" if loss.name == "squared" else "deviance explained"
-    if fit.deviance is None and loss.name != "squared":
+    word = "R2" if loss.closed_form else "deviance explained"
+    if fit.deviance is None and not loss.closed_form:
         word = "loss explained"
     fitted = "" if fit.r2 is None else f", {word} {share(fit.r2)}"
     error = f"typical error {number(fit.rmse)}"

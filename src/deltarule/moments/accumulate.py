@@ -3,7 +3,8 @@
 The rows of each fold are gathered into a buffer that fits the cache, and its Gram matrix
 `block.T @ block` holds every sum of products that moments need.
 Numbers are shifted by a coarse guess of their mean first, so that the sums keep their digits.
-Categories are never one-hot encoded: they stay codes, and their sums are grouped sums.
+Categories are never one-hot encoded: they stay codes, and their sums are grouped sums, which are
+added up as they are and become moments once, at the end.
 
 Shapes: n rows, m numbers of which g have gaps, f folds. A Gram matrix is (f, s, s), s = 1 + m + g:
 a column of ones, the numbers, and the missing indicators of those with gaps.
@@ -12,6 +13,7 @@ a column of ones, the numbers, and the missing indicators of those with gaps.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,13 @@ from numpy.typing import NDArray
 from deltarule.moments.block import Block, CleanBlock, InfiniteError, Origin
 from deltarule.moments.chunked_array import Column, whole
 from deltarule.moments.folds import FoldEntries
+from deltarule.moments.grouped_sums import GroupedSums
 from deltarule.moments.moments import Moments, two_sum
+from deltarule.moments.one_hot import Levels, OneHotCross
 from deltarule.rule.predict import Array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 # Cells of a buffer, 6 MB, and its most rows. Short calls make two threads contend for the GIL.
 # Measured with 21 columns: 95 ns a row; with a quarter of the rows 140.
@@ -31,9 +38,11 @@ BLOCK_CELLS, BLOCK = 720_896, 32_768
 class Sums:
     """The sums of some blocks, all about one origin.
 
-    Shapes:  gaps (g,): the numbers with gaps, in order; gram (f, s, s); tables: for each category
-             (f, levels, s); pairs: for two categories (f, levels, levels of the other); low, high,
-             (m,) of the values present
+    `levels` are how many each category has so far; `tables` are sums by level, `pairs` by the
+    levels of two categories.
+
+    Shapes:  gaps (g,): the numbers with gaps, in order; gram (f, s, s); low, high (m,) of the
+             values present
     """
 
     frame: Origin
@@ -41,42 +50,56 @@ class Sums:
     gram: Array
     low: Array
     high: Array
-    tables: list[Array] = field(default_factory=list)
-    pairs: dict[tuple[int, int], Array] = field(default_factory=dict)
+    levels: list[int] = field(default_factory=list)
+    tables: list[GroupedSums] = field(default_factory=list)
+    pairs: dict[tuple[int, int], GroupedSums] = field(default_factory=dict)
     examples: int = 0
     causes: Counter[int] = field(default_factory=Counter)
     """How many rows were left out, by cause as in `Block.gone`."""
 
     def __add__(self, other: "Sums") -> "Sums":
-        gaps = tuple(sorted({*self.gaps, *other.gaps}))
-        one, other = self.widened(gaps), other.widened(gaps)
-        return Sums(
-            frame=self.frame,
-            gaps=gaps,
-            gram=one.gram + other.gram,
-            low=np.minimum(self.low, other.low),
-            high=np.maximum(self.high, other.high),
-            tables=[_padded_sum(a, b) for a, b in zip(one.tables, other.tables, strict=True)],
-            pairs={key: _padded_sum(a, other.pairs[key]) for key, a in self.pairs.items()},
-            examples=self.examples + other.examples,
-            causes=self.causes + other.causes,
+        whole = self.copy()
+        whole.add(other)
+        return whole
+
+    def copy(self) -> "Sums":
+        """The same sums, to add others to."""
+        return replace(
+            self,
+            gram=self.gram.copy(),
+            levels=[*self.levels],
+            tables=[table.copy() for table in self.tables],
+            pairs={key: pair.copy() for key, pair in self.pairs.items()},
         )
 
-    def widened(self, gaps: tuple[int, ...]) -> "Sums":
-        """The sums with a missing indicator for each of these numbers."""
+    def add(self, other: "Sums") -> None:
+        """Add another's sums, about the same origin, to these."""
+        gaps = tuple(sorted({*self.gaps, *other.gaps}))
+        self.widen(gaps)
+        if other.gaps != gaps:
+            other = replace(other, tables=[*other.tables])
+            other.widen(gaps)
+        self.gram += other.gram
+        self.low, self.high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        self.levels = [max(*both) for both in zip(self.levels, other.levels, strict=True)]
+        for table, more in zip(self.tables, other.tables, strict=True):
+            table.add(more)
+        for key, pair in self.pairs.items():
+            pair.add(other.pairs[key])
+        self.examples += other.examples
+        self.causes = self.causes + other.causes
+
+    def widen(self, gaps: tuple[int, ...]) -> None:
+        """Give each of these numbers a missing indicator."""
         if gaps == self.gaps:
-            return self
+            return
         m = len(self.low)
         places = [*range(1 + m), *(1 + m + gaps.index(number) for number in self.gaps)]
         folds, size = len(self.gram), 1 + m + len(gaps)
         gram = np.zeros((folds, size, size))
         gram[np.ix_(range(folds), places, places)] = self.gram
-        tables = []
-        for table in self.tables:
-            wide = np.zeros((*table.shape[:2], size))
-            wide[:, :, places] = table
-            tables.append(wide)
-        return replace(self, gaps=gaps, gram=gram, tables=tables)
+        self.gaps, self.gram = gaps, gram
+        self.tables = [table.widened(places, size) for table in self.tables]
 
     @property
     def left_out(self) -> int:
@@ -99,45 +122,44 @@ class Sums:
 
     def moments(self) -> list[Moments]:
         """Each fold's moments: numbers, missing indicators, one-hot levels."""
-        sizes = [table.shape[1] for table in self.tables]
-        starts = np.concatenate(
-            [[self.gram.shape[1]], self.gram.shape[1] + np.cumsum(sizes, dtype=int)]
-        )
-        others = len(self.gaps) + sum(sizes)
+        starts = self.gram.shape[1] - 1 + np.cumsum([0, *self.levels], dtype=int)
+        others = len(self.gaps) + sum(self.levels)
         scale = np.concatenate([self.frame.scale, np.ones(others)])
         shift = np.concatenate([self.frame.shift / self.frame.scale, np.zeros(others)])
         return [self._fold(fold, starts, shift, scale) for fold in range(len(self.gram))]
 
     def _fold(self, fold: int, starts: NDArray[np.int64], shift: Array, scale: Array) -> Moments:
-        s = self.gram.shape[1]
-        whole = np.zeros((starts[-1], starts[-1]))
-        whole[:s, :s] = self.gram[fold]
-        for at, table in enumerate(self.tables):
-            levels = slice(starts[at], starts[at + 1])
-            whole[levels, :s], whole[:s, levels] = table[fold], table[fold].T
-            whole[levels, levels] = np.diag(table[fold][:, 0])
-        for (one, other), pair in self.pairs.items():
-            a, b = slice(starts[one], starts[one + 1]), slice(starts[other], starts[other + 1])
-            padded = np.zeros((starts[one + 1] - starts[one], starts[other + 1] - starts[other]))
-            padded[: pair.shape[1], : pair.shape[2]] = pair[fold]
-            whole[a, b], whole[b, a] = padded, padded.T
-        rows = whole[0, 0]
-        if rows == 0:
-            return replace(Moments.none(len(shift)), scale=scale)
-        mean = whole[0, 1:] / rows
-        cross = whole[1:, 1:] - np.outer(mean, mean) * rows
-        whole_mean, rest = two_sum(shift, mean)
-        return Moments(float(rows), whole_mean, rest, cross, scale)
+        gram = self.gram[fold]
+        rows = gram[0, 0]
+        mean = gram[0, 1:] / (rows or 1.0)
+        sums = [
+            table.by_level(fold, levels)
+            for table, levels in zip(self.tables, self.levels, strict=True)
+        ]
+        cross = OneHotCross(
+            rows=float(rows),
+            dense_at=np.arange(len(mean)),
+            dense=gram[1:, 1:] - np.outer(mean, mean) * rows,
+            levels=tuple(
+                Levels(
+                    np.arange(start, start + len(one)),
+                    one[:, 0],
+                    one[:, 1:] - np.outer(one[:, 0], mean),
+                )
+                for start, one in zip(starts[:-1], sums, strict=True)
+            ),
+            pairs={key: self._pair(key, fold) for key in self.pairs},
+        )
+        shares = [one[:, 0] / (rows or 1.0) for one in sums]
+        whole_mean, rest = two_sum(shift, np.concatenate([mean, *shares]))
+        whole = Moments(float(rows), whole_mean, rest, cross, scale)
+        return (whole if rows else whole.empty).compact
 
+    def _pair(self, key: tuple[int, int], fold: int) -> "csr_array":
+        from scipy.sparse import csr_array  # it takes 50 ms to load, and few need it
 
-def _padded_sum(one: Array, other: Array) -> Array:
-    """The sum of two tables, padded with zeros to the larger number of levels."""
-    if one.shape == other.shape:
-        return one + other
-    total = np.zeros(tuple(np.maximum(one.shape, other.shape)))
-    for part in (one, other):
-        total[tuple(slice(size) for size in part.shape)] += part
-    return total
+        one, other, counts = self.pairs[key].pairs(fold)
+        return csr_array((counts, (one, other)), shape=(self.levels[key[0]], self.levels[key[1]]))
 
 
 def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
@@ -264,24 +286,17 @@ def _group(
     if entries.target is not None:
         at = chunk.targets
         measured[at] = (entries.target - frame.shift[at]) / frame.scale[at]
-    all_codes = [entries.of(codes) for codes in tidy.categories]
-    keys = []
-    for category, codes in zip(chunk.categories, all_codes, strict=True):
-        levels = category.levels
-        key = entries.fold * np.int64(levels) + codes
-        keys.append(key)
-        table = np.zeros((folds * levels, 1 + len(columns)))
-        table[:, 0] = np.bincount(key, weights=each, minlength=folds * levels)
-        for place, column in enumerate(measured, start=1):
-            weighed = column if each is None else column * each
-            table[:, place] = np.bincount(key, weights=weighed, minlength=folds * levels)
-        sums.tables.append(table.reshape(folds, levels, -1))
-    for one in range(len(keys)):
-        for other in range(one + 1, len(keys)):
-            a, b = chunk.categories[one].levels, chunk.categories[other].levels
-            key = keys[one] * b + all_codes[other]
-            counts = np.bincount(key, weights=each, minlength=folds * a * b)
-            sums.pairs[one, other] = counts.astype(np.float64).reshape(folds, a, b)
+    codes = [entries.of(own) for own in tidy.categories]
+    sums.levels = [category.levels for category in chunk.categories]
+    weighed = [each, *(one if each is None else one * each for one in measured)]
+    for own in codes:
+        sums.tables.append(GroupedSums.of(own, entries.fold, weighed, folds=folds))
+    for at, own in enumerate(codes):
+        for other in range(at + 1, len(codes)):
+            others = codes[other], sums.levels[other]
+            sums.pairs[at, other] = GroupedSums.of(
+                own, entries.fold, [each], folds=folds, others=others
+            )
 
 
 class Accumulator:
@@ -306,34 +321,32 @@ class Accumulator:
             frame = Origin.guess(whole, rows=len(chunk))
             sums = accumulate(chunk, frame, folds=self.folds)
         if self._sums is None:
-            self._sums = sums
+            self._sums = sums.copy()
         elif self._sums.frame is sums.frame:
-            self._sums = self._sums + sums
+            self._sums.add(sums)
         else:
             self._finished.append(self._sums)
-            self._sums = sums
+            self._sums = sums.copy()
         return self._sums.frame
 
     def _alone(self, sums: Sums) -> bool:
         """Whether these sums lose too many digits even merged with the sums so far."""
         if self._sums is None or self._sums.frame is not sums.frame:
             return True
-        return (self._sums + sums).digits_lost > self.DIGITS_LOST
+        numbers = [replace(one, levels=[], tables=[], pairs={}) for one in (self._sums, sums)]
+        return (numbers[0] + numbers[1]).digits_lost > self.DIGITS_LOST
 
     def finish(self) -> tuple[list[Moments], Sums]:
         """Each fold's moments, and the last sums, which hold ranges and counts of all."""
         assert self._sums is not None, "at least one chunk"
         last = self._sums
-        gaps = tuple(sorted({*last.gaps, *(gap for part in self._finished for gap in part.gaps)}))
-        last = self._sums.widened(gaps)
-        parts = [*(part.widened(gaps) for part in self._finished), last]
-        levels = [max(part.tables[at].shape[1] for part in parts) for at in range(len(last.tables))]
+        parts = [*self._finished, last]
+        gaps = tuple(sorted({gap for part in parts for gap in part.gaps}))
+        levels = [max(part.levels[at] for part in parts) for at in range(len(last.levels))]
         merged: list[Moments] | None = None
         for part in parts:
-            part.tables = [
-                _padded_sum(table, np.zeros((self.folds, levels[at], table.shape[2])))
-                for at, table in enumerate(part.tables)
-            ]
+            part.widen(gaps)
+            part.levels = levels
             found = part.moments()
             # Missing numbers counted as each origin's own shift; from here on, as the last one's.
             for number, change in enumerate(last.frame.shift - part.frame.shift):

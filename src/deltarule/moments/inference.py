@@ -8,6 +8,7 @@ Source:  Draper & Smith 1998, chapters 1-6
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import special
@@ -53,21 +54,29 @@ def certainty(
     return Certainty(error, t, p, weights - quantile * error, weights + quantile * error)
 
 
-def input_variance(inverse: Array, null: Array) -> Array:
+class Inverse(Protocol):
+    """The inverse of a matrix (p, p): an array, or one that is known by its products."""
+
+    def diagonal(self) -> Array: ...
+    def __matmul__(self, v: Array, /) -> Array: ...
+    def __array__(self) -> Array: ...
+
+
+def input_variance(inverse: Inverse | Array, null: Array) -> Array:
     """Each weight's variance for s = 1; NaN for inputs that are collinear.
 
     Shapes:  inverse (p, p), null (p, p - r) -> (p,)
     """
-    variance = np.diag(inverse).copy()
+    variance = inverse.diagonal().copy()
     if null.size:
         size = np.abs(null / np.max(np.abs(null), axis=0))
         variance[size.max(axis=1) > 1e-6] = np.nan
     return variance
 
 
-def intercept_variance(inverse: Array, mean: Array, rows: float) -> float:
+def intercept_variance(inverse: Inverse | Array, mean: Array, rows: float) -> float:
     """The intercept's variance for s = 1. `mean` is in the units of `inverse`."""
-    return float(1 / rows + mean @ inverse @ mean)
+    return float(1 / rows + mean @ (inverse @ mean))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ so that squares neither overflow nor underflow. The mean is kept as a double-dou
 rounding error `rest`, because merging needs the difference of two means. Moments of two sets of
 rows add to those of both, and subtract again (Chan, Golub & LeVeque 1983).
 
+Products of many one-hot columns stay sparse (one_hot.py).
+
 Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, rest, scale (d,); cross (d, d).
 """
 
@@ -16,7 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from deltarule.moments.one_hot import Cross, OneHotCross, compact, dense
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Mask, Weights
 
@@ -45,7 +49,7 @@ class Moments:
     rows: float
     mean: Array
     rest: Array
-    cross: Array
+    cross: Cross
     scale: Array
 
     @classmethod
@@ -99,12 +103,28 @@ class Moments:
         other = other.scaled(self.scale)
         rows = self.rows + sign * other.rows
         if rows <= 0:
-            return replace(Moments.none(len(self.mean)), scale=self.scale)
+            return self.empty
         apart = self.apart(other)
         mean, lost = two_sum(self.mean, sign * apart * (other.rows / rows))
-        between = np.outer(apart, apart) * (self.rows * other.rows / rows)
-        cross = self.cross + sign * (other.cross + between)
+        cross: Cross
+        if isinstance(self.cross, OneHotCross) and isinstance(other.cross, OneHotCross):
+            cross = self.cross.merged(other.cross, sign, apart, rows)
+        else:
+            between = np.outer(apart, apart) * (self.rows * other.rows / rows)
+            cross = dense(self.cross) + sign * (dense(other.cross) + between)
         return Moments(rows, mean, self.rest + lost, cross, self.scale)
+
+    @property
+    def empty(self) -> "Moments":
+        """The moments of no rows, of the same columns."""
+        zero = np.zeros_like(self.mean)
+        cross = self.cross.none() if isinstance(self.cross, OneHotCross) else 0 * self.cross
+        return Moments(0.0, zero, zero, cross, self.scale)
+
+    @property
+    def compact(self) -> "Moments":
+        """The same, with products as an array where columns are few."""
+        return replace(self, cross=compact(self.cross))
 
     def apart(self, other: "Moments") -> Array:
         """The difference of the other's means from these, in units of `scale`: (d,)."""
@@ -116,7 +136,10 @@ class Moments:
         if np.array_equal(scale, self.scale):
             return self
         by = self.scale / scale
-        cross = self.cross * by[:, None] * by
+        if isinstance(self.cross, OneHotCross):
+            cross: Cross = self.cross.scaled(by)
+        else:
+            cross = self.cross * by[:, None] * by
         return Moments(self.rows, self.mean * by, self.rest * by, cross, scale)
 
     def about(self, centre: Array) -> "Moments":
@@ -128,7 +151,7 @@ class Moments:
     def take(self, columns: Sequence[int]) -> "Moments":
         """The moments of some columns, in this order."""
         at = np.asarray(columns, dtype=np.intp)
-        cross = self.cross[np.ix_(at, at)]
+        cross = _taken(self.cross, at)
         return Moments(self.rows, self.mean[at], self.rest[at], cross, self.scale[at])
 
     def pool(self, into: int, columns: Sequence[int]) -> "Moments":
@@ -136,19 +159,25 @@ class Moments:
 
         The one-hot column of pooled levels is the sum of theirs.
         """
-        mean, cross = self.mean.copy(), self.cross.copy()
-        at = np.asarray(columns, dtype=np.intp)
+        mean, at = self.mean.copy(), np.asarray(columns, dtype=np.intp)
         mean[into] += mean[at].sum()
+        mean[at] = 0.0
+        if isinstance(self.cross, OneHotCross):
+            return replace(self, mean=mean, cross=self.cross.pool(into, at))
+        cross = self.cross.copy()
         cross[into] += cross[at].sum(axis=0)
         cross[:, into] += cross[:, at].sum(axis=1)
-        mean[at], cross[at], cross[:, at] = 0.0, 0.0, 0.0
+        cross[at], cross[:, at] = 0.0, 0.0
         return replace(self, mean=mean, cross=cross)
 
     def refill(self, column: int, indicator: int, change: float) -> "Moments":
         """The moments with `change`, in own units, added to `column` where `indicator` is 1."""
         by = change / self.scale[column]
-        mean, cross = self.mean.copy(), self.cross.copy()
+        mean = self.mean.copy()
         mean[column] += by * mean[indicator]
+        if isinstance(self.cross, OneHotCross):
+            return replace(self, mean=mean, cross=self.cross.refill(column, indicator, by))
+        cross = self.cross.copy()
         cross[column] += by * cross[indicator]
         cross[:, column] += by * cross[:, indicator]
         return replace(self, mean=mean, cross=cross)
@@ -167,7 +196,7 @@ class LeastSquares:
     rows: float
     mean: Array
     target_mean: Array
-    gram: Array
+    gram: Cross
     with_targets: Array
     targets: Array
     scale: Array
@@ -188,13 +217,13 @@ class LeastSquares:
         x, t = np.asarray(inputs, dtype=np.intp), np.asarray(targets, dtype=np.intp)
         cross = moments.cross
         if not intercept:
-            cross = cross + moments.rows * np.outer(moments.mean, moments.mean)
+            cross = _about_zero(cross, moments.rows, moments.mean)
         return cls(
             rows=moments.rows,
             mean=moments.mean[x],
             target_mean=moments.mean[t],
-            gram=cross[np.ix_(x, x)],
-            with_targets=cross[np.ix_(x, t)],
+            gram=_taken(cross, x),
+            with_targets=cross[x[:, None], t],
             targets=cross[t, t],
             scale=moments.scale[x],
             target_scale=moments.scale[t],
@@ -204,7 +233,7 @@ class LeastSquares:
     @property
     def spread(self) -> Array:
         """Each input's standard deviation, about zero without intercept, in own units: (p,)."""
-        deviation: Array = np.sqrt(np.maximum(np.diag(self.gram), 0.0) / self.rows) * self.scale
+        deviation: Array = np.sqrt(np.maximum(self.gram.diagonal(), 0.0) / self.rows) * self.scale
         return deviation
 
     def held(self, frozen: Mask, weights: Weights, *, intercept: bool) -> "LeastSquares":
@@ -212,25 +241,26 @@ class LeastSquares:
 
         Shapes:  frozen (p,), True where the weight is frozen
         """
-        w = (weights["weight"] * self.scale[:, None] / self.target_scale)[frozen]
-        free = ~frozen
+        # What the frozen weights predict; the others count as 0.
+        w = np.where(frozen[:, None], weights["weight"], 0.0) * self.scale[:, None]
+        w, free = w / self.target_scale, ~frozen
         mean, gram = self.mean, self.gram
         target_mean = self.target_mean
         with_targets, targets = self.with_targets, self.targets
         if intercept:
             # About the frozen intercept in place of the means.
             target_mean = target_mean - weights["intercept"] / self.target_scale
-            gram = gram + self.rows * np.outer(mean, mean)
+            gram = _about_zero(gram, self.rows, mean)
             with_targets = with_targets + self.rows * np.outer(mean, target_mean)
             targets = targets + self.rows * target_mean**2
-        across = gram[np.ix_(frozen, frozen)]
+        moved = gram @ w
         return replace(
             self,
             mean=mean[free],
-            target_mean=target_mean - mean[frozen] @ w,
-            gram=gram[np.ix_(free, free)],
-            with_targets=with_targets[free] - gram[np.ix_(free, frozen)] @ w,
-            targets=targets + np.einsum("jo,jo->o", w, across @ w - 2 * with_targets[frozen]),
+            target_mean=target_mean - mean @ w,
+            gram=_taken(gram, np.flatnonzero(free)),
+            with_targets=(with_targets - moved)[free],
+            targets=targets + np.einsum("jo,jo->o", w, moved - 2 * with_targets),
             scale=self.scale[free],
             intercept=self.intercept and not intercept,
         )
@@ -274,7 +304,7 @@ class LeastSquares:
 
     def hessian(self) -> Array:
         """The Hessian summed over the rows, in the inputs' own units, the intercept last."""
-        raw = self.gram
+        raw = dense(self.gram)
         if self.intercept:
             raw = raw + self.rows * np.outer(self.mean, self.mean)
         raw = raw * self.scale[:, None] * self.scale
@@ -282,6 +312,18 @@ class LeastSquares:
             border = self.rows * self.mean * self.scale
             raw = np.block([[raw, border[:, None]], [border[None, :], np.array([[self.rows]])]])
         return np.repeat(raw[None], len(self.targets), axis=0)
+
+
+def _taken(cross: Cross, at: NDArray[np.intp]) -> Cross:
+    """The products of some columns."""
+    return cross.take(at) if isinstance(cross, OneHotCross) else cross[np.ix_(at, at)]
+
+
+def _about_zero(cross: Cross, rows: float, mean: Array) -> Cross:
+    """Products about zero, from those about the mean."""
+    if isinstance(cross, OneHotCross):
+        return cross.about_zero(mean)
+    return cross + rows * np.outer(mean, mean)
 
 
 def total(folds: Mapping[int, Moments] | Sequence[Moments]) -> Moments:

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.one_hot import Cross, dense
 from deltarule.rule.predict import Array, Weights
 
 # Columns whose mean is beyond so many spreads lose as many digits of every uncentred score;
@@ -21,7 +22,7 @@ FAR, STILL = 1000.0, 8 * float(np.finfo(np.float64).eps)
 def far_centres(moments: Moments) -> Array:
     """Centres for columns far from zero, 0 for all others: (d,)."""
     # In the moments' own units, in which no number is extreme.
-    spread = np.sqrt(np.maximum(np.diag(moments.cross), 0.0) / max(moments.rows, 1.0))
+    spread = np.sqrt(np.maximum(moments.cross.diagonal(), 0.0) / max(moments.rows, 1.0))
     size = np.abs(moments.mean)
     far = (size > FAR * spread) & (spread > STILL * size)
     return np.where(far, moments.mean * moments.scale, 0.0)
@@ -32,6 +33,11 @@ def from_zero(weights: Weights, centre: Array) -> Weights:
     if "intercept" not in weights:
         return weights
     return {**weights, "intercept": weights["intercept"] - centre @ weights["weight"]}
+
+
+def _divided(gram: Cross, unit: Array) -> Array:
+    """Products of columns that are divided by these units, (p,), as an array."""
+    return dense(gram) / np.outer(unit, unit)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Standardization:
         return replace(
             problem,
             mean=(problem.mean * problem.scale - self.mean) / self.spread,
-            gram=problem.gram / np.outer(unit, unit),
+            gram=_divided(problem.gram, unit),
             with_targets=problem.with_targets / unit[:, None],
             scale=np.ones_like(problem.scale),
         )

@@ -1,10 +1,10 @@
-"""The delta rule: predict, compare, learn, and the training loop. Arrays in, arrays out; no I/O.
+"""The delta rule: predict, compare, learn, and the training loop. Dense arrays in, arrays out.
 
 scores       = predict(weights, inputs)              predict.py
-delta        = prediction - target                   compare.py
+delta        = prediction - target                   compare.py, loss.py
 weight_delta = delta * input, averaged over rows
 weight      -= alpha * weight_delta                  learn.py
 repeat until convergence                             train.py
 
-loss.py says what a loss is; the losses are in losses/, other learners and penalties in solvers/.
+The losses are in losses/; other learners, penalties and sparse inputs in solvers/ and moments/.
 """

@@ -6,20 +6,56 @@ For every loss,
     delta        = prediction - target
     weight_delta = d loss / d score * input (the gradient); often d loss / d score is delta itself
 
-The losses are in losses/. Shapes: scores s, targets t and offsets (n, k); an offset (n, 1)
-is the same for all outputs.
+Shapes: scores s, targets t and offsets (n, k); an offset (n, 1) is the same for all outputs.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 from typing import Protocol
 
 import numpy as np
 
-from deltarule.rule.loss import Loss, Parts, parts
-from deltarule.rule.predict import Array, Inputs, Mask, Model, Weights, blocked, stack
+from deltarule.rule.predict import Array, Inputs, Mask, Model, Weights
+
+
+class Link(Protocol):
+    """The link function: the score of a prediction; its inverse, the prediction of a score."""
+
+    def __call__(self, mean: Array) -> Array: ...
+    def inverse(self, scores: Array) -> Array: ...
+
+
+class Loss(Protocol):
+    """A loss: a formula of scores and targets, and a link. The losses are in losses/.
+
+    Shapes:  value (n,), summed over the outputs; delta, its derivative in the scores, (n, k);
+             hessian (n, k), or (n, k, k) where outputs are coupled; expected without targets
+    """
+
+    @property
+    def link(self) -> Link: ...
+    def value(self, scores: Array, targets: Array) -> Array: ...
+    def delta(self, scores: Array, targets: Array) -> Array: ...
+    def hessian(self, scores: Array, targets: Array | None = None) -> Array: ...
+    def parts(self, scores: Array, targets: Array) -> "Parts":
+        """All of it: `separately`, or at once where the parts share work."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Prediction, value, delta and Hessian of a loss at some rows, with shapes as in `Loss`."""
+
+    prediction: Array
+    value: Array
+    delta: Array
+    hessian: Array
+
+
+def separately(loss: Loss, scores: Array, targets: Array) -> Parts:
+    """The parts of a loss, each computed by itself."""
+    value, delta = loss.value(scores, targets), loss.delta(scores, targets)
+    return Parts(loss.link.inverse(scores), value, delta, loss.hessian(scores, targets))
 
 
 @dataclass(frozen=True)
@@ -67,10 +103,9 @@ class Comparison:
         Shapes:  frozen as the weights, True where a weight must not move
         """
         weight_delta = {n: np.where(frozen[n], 0.0, a) for n, a in self.weight_delta.items()}
-        hessian = self.hessian
-        if hessian is not None:
-            every = stack({n: frozen[n].astype(float) for n in weight_delta})
-            held = blocked(every, hessian) > 0
+        if (hessian := self.hessian) is not None:
+            masks = np.vstack([np.atleast_2d(frozen[n]) for n in weight_delta])
+            held = masks.T.reshape(len(hessian), -1)
             crossed = held[:, :, None] | held[:, None, :]
             hessian = np.where(crossed, np.eye(held.shape[1]) * self.rows, hessian)
         return replace(self, weight_delta=weight_delta, hessian=hessian)
@@ -78,7 +113,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Compared:
-    """Rows with their scores and targets; `sum` reduces them to a `Comparison`.
+    """Rows beside their targets at some weights; `sum` reduces them to a `Comparison`.
 
     Shapes:  inputs (n, p), scores, targets (n, k), row_weights (n,) or None
     """
@@ -92,34 +127,11 @@ class Compared:
     scores: Array
     parts: Parts
 
-    @classmethod
-    def of(
-        cls,
-        model: Model,
-        loss: Loss,
-        *,
-        weights: Weights,
-        inputs: Inputs,
-        targets: Array,
-        row_weights: Array | None = None,
-        offsets: Array | None = None,
-        expected: bool = False,
-    ) -> "Compared":
-        """Score the rows, with arguments as in `compare`."""
-        scores = model.predict(weights, inputs)
-        if offsets is not None:
-            scores = scores + offsets
-        found = parts(loss, scores, targets, expected=expected)
-        return cls(model, loss, weights, inputs, targets, row_weights, scores, found)
-
     def sum(self, rows: slice = slice(None), *, hessian: bool = False) -> Comparison:
         """The comparison of these rows or of a slice of them."""
-        inputs, mean, delta = (
-            self.inputs[rows],
-            self.parts.inverse_link[rows],
-            self.parts.delta[rows],
-        )
-        value, slope = self.parts.value[rows], self.parts.hessian[rows]
+        inputs, parts = self.inputs[rows], self.parts
+        mean, value = parts.prediction[rows], parts.value[rows]
+        delta, slope = parts.delta[rows], parts.hessian[rows]
         off, count = mean - self.targets[rows], float(len(mean))
         if self.row_weights is not None:
             each = self.row_weights[rows]
@@ -145,10 +157,9 @@ def compare(
     targets: Array,
     row_weights: Array | None = None,
     offsets: Array | None = None,
-    hessian: bool = False,
     expected: bool = False,
-) -> Comparison:
-    """Predict these rows and sum their loss, delta, gradient and, if wanted, Hessian.
+) -> Compared:
+    """Predict these rows and compare them with their targets; `.sum()` adds them up.
 
     `offsets` are added to the scores. `expected` gives the expected Hessian (Fisher information),
     which standard errors need, instead of the observed one.
@@ -156,17 +167,13 @@ def compare(
     Shapes:  inputs (n, p), targets (n, k), row_weights (n,): a row of weight 3 counts as three
              rows; offsets (n, k) or (n, 1)
     """
-    found = Compared.of(
-        model,
-        loss,
-        weights=weights,
-        inputs=inputs,
-        targets=targets,
-        row_weights=row_weights,
-        offsets=offsets,
-        expected=expected,
-    )
-    return found.sum(hessian=hessian)
+    scores = model.predict(weights, inputs)
+    if offsets is not None:
+        scores = scores + offsets
+    parts = loss.parts(scores, targets)
+    if expected:
+        parts = replace(parts, hessian=loss.hessian(scores))
+    return Compared(model, loss, weights, inputs, targets, row_weights, scores, parts)
 
 
 class Objective(Protocol):
@@ -176,43 +183,5 @@ class Objective(Protocol):
     """
 
     @property
-    def has_hessian(self) -> bool:
-        """Whether it can give a Hessian."""
-        ...
-
+    def has_hessian(self) -> bool: ...
     def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison: ...
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The objective over rows in memory, evaluated in blocks of rows.
-
-    Shapes:  inputs (n, p), targets (n, k), row_weights (n,) or None, offsets (n, k) or (n, 1)
-    """
-
-    model: Model
-    loss: Loss
-    inputs: Inputs
-    targets: Array
-    row_weights: Array | None = None
-    offsets: Array | None = None
-    expected: bool = False
-    at_once: int = 8192
-    has_hessian: bool = True
-
-    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
-        def part(start: int) -> Comparison:
-            rows = slice(start, start + self.at_once)
-            return compare(
-                self.model,
-                self.loss,
-                weights=weights,
-                inputs=self.inputs[rows],
-                targets=self.targets[rows],
-                row_weights=None if self.row_weights is None else self.row_weights[rows],
-                offsets=None if self.offsets is None else self.offsets[rows],
-                hessian=hessian,
-                expected=self.expected,
-            )
-
-        return reduce(add, map(part, range(0, len(self.inputs), self.at_once)))

@@ -1,18 +1,14 @@
-"""Learn: the optimizers (learners) that turn a gradient into a weight update.
+"""Learn: a learner (optimizer) turns a gradient into a weight update.
+
+    weight -= alpha * weight_delta
 
 A learner is settings and two pure functions: `start` makes its state, `step` gives the next
-weights and state. It sees the comparison averaged over rows. g is weight_delta, the gradient;
-alpha is the learning rate.
-
-    descent    weight -= alpha * g
-    momentum   velocity = momentum * velocity + g;  weight -= alpha * velocity
-    nesterov   the same velocity;  weight -= alpha * (g + momentum * velocity)
-    adam       weight -= alpha * mean of g / root of the mean of g ** 2
-    newton     weight -= inv(hessian) @ g
+weights and state. It sees the comparison averaged over rows. The delta rule, gradient descent, is
+here; momentum, Adam and Newton are in solvers/.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -38,6 +34,7 @@ class Learner(Protocol):
 
     name: ClassVar[str]
     needs_hessian: ClassVar[bool]
+    """True for second-order learners, which have no alpha."""
     always_falls: ClassVar[bool]
     """True when the loss decreases at every step unless alpha is too large."""
     takes_back: ClassVar[bool]
@@ -67,7 +64,12 @@ class Descent:
     name: ClassVar[str] = "descent"
     needs_hessian: ClassVar[bool] = False
     always_falls: ClassVar[bool] = True
+    settles: ClassVar[bool] = True
     takes_back: ClassVar[bool] = False
+
+    @classmethod
+    def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:
+        return cls(alphas.fastest)
 
     def limit(self, alphas: AlphaRange) -> float:
         return alphas.limit
@@ -83,126 +85,6 @@ class Descent:
         return {n: w - self.alpha * g[n] for n, w in weights.items()}, None
 
 
-@dataclass(frozen=True)
-class Momentum:
-    """Gradient descent with momentum (heavy ball): each step keeps a share of the one before.
-
-    Maths:   velocity = momentum * velocity + g;  weight -= alpha * velocity
-    Source:  Polyak 1964
-    """
-
-    alpha: float
-    momentum: float = 0.9
-    name: ClassVar[str] = "momentum"
-    needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
-    takes_back: ClassVar[bool] = False
-
-    def limit(self, alphas: AlphaRange) -> float:
-        return (1 + self.momentum) * alphas.limit
-
-    def alpha_now(self, state: Weights) -> float:
-        return self.alpha
-
-    def start(self, weights: Weights) -> Weights:
-        return {n: np.zeros_like(w) for n, w in weights.items()}
-
-    def step(
-        self, weights: Weights, comparison: Comparison, state: Weights
-    ) -> tuple[Weights, Weights]:
-        velocity = {n: self.momentum * state[n] + g for n, g in comparison.weight_delta.items()}
-        return {n: w - self.alpha * velocity[n] for n, w in weights.items()}, velocity
-
-
-@dataclass(frozen=True)
-class Nesterov:
-    """Nesterov momentum: the gradient is taken at the look-ahead point.
-
-    The weights are the look-ahead point, so that the step shown is the one that was taken.
-
-    Maths:   velocity = momentum * velocity + g;  weight -= alpha * (g + momentum * velocity)
-    Source:  Nesterov 1983; in this form Sutskever, Martens, Dahl & Hinton 2013
-    """
-
-    alpha: float
-    momentum: float = 0.9
-    name: ClassVar[str] = "nesterov"
-    needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
-    takes_back: ClassVar[bool] = False
-
-    def limit(self, alphas: AlphaRange) -> float:
-        # Both roots of z ** 2 - (1 + m) * u * z + m * u, u = 1 - alpha * l, stay within 1.
-        return (1 + self.momentum) / (1 + 2 * self.momentum) * alphas.limit
-
-    def alpha_now(self, state: Weights) -> float:
-        return self.alpha
-
-    def start(self, weights: Weights) -> Weights:
-        return {n: np.zeros_like(w) for n, w in weights.items()}
-
-    def step(
-        self, weights: Weights, comparison: Comparison, state: Weights
-    ) -> tuple[Weights, Weights]:
-        g = comparison.weight_delta
-        velocity = {n: self.momentum * state[n] + g[n] for n in g}
-        moved = {n: self.alpha * (g[n] + self.momentum * velocity[n]) for n in g}
-        return {n: w - moved[n] for n, w in weights.items()}, velocity
-
-
-@dataclass(frozen=True)
-class Averages:
-    """Adam's state: step count and the running averages of g and of g ** 2."""
-
-    taken: int
-    mean: Weights
-    square: Weights
-
-
-@dataclass(frozen=True)
-class Adam:
-    """Adam: each weight moves by about alpha, whatever the size of its gradient.
-
-    Maths:   mean = first * mean + (1 - first) * g;  square = second * square + (1 - second) * g**2
-             weight -= alpha * (mean / (1 - first**t)) / (sqrt(square / (1 - second**t)) + least)
-    Source:  Kingma & Ba 2015, algorithm 1
-    """
-
-    alpha: float
-    first: float = 0.9
-    second: float = 0.999
-    least: float = 1e-8
-    """Adam's epsilon, which keeps the denominator above 0; in units of weight_delta."""
-    name: ClassVar[str] = "adam"
-    needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
-    takes_back: ClassVar[bool] = False
-
-    def limit(self, alphas: AlphaRange) -> float:
-        # Its steps are bounded: with too large an alpha it oscillates but does not diverge.
-        return np.inf
-
-    def alpha_now(self, state: Averages) -> float:
-        return self.alpha
-
-    def start(self, weights: Weights) -> Averages:
-        none = {n: np.zeros_like(w) for n, w in weights.items()}
-        return Averages(0, none, none)
-
-    def step(
-        self, weights: Weights, comparison: Comparison, state: Averages
-    ) -> tuple[Weights, Averages]:
-        g, t = comparison.weight_delta, state.taken + 1
-        mean = {n: self.first * state.mean[n] + (1 - self.first) * g[n] for n in g}
-        square = {n: self.second * state.square[n] + (1 - self.second) * g[n] ** 2 for n in g}
-        unbiased, size = 1 - self.first**t, 1 - self.second**t
-        moved = {
-            n: self.alpha * (mean[n] / unbiased) / (np.sqrt(square[n] / size) + self.least)
-            for n in g
-        }
-        return {n: w - moved[n] for n, w in weights.items()}, Averages(t, mean, square)
-
-
 def alpha_range(largest: float, smallest: float) -> AlphaRange:
     """The range of alpha that converges, from the extreme eigenvalues of the average Hessian."""
     if largest <= 0:
@@ -214,5 +96,5 @@ def alpha_range_of(hessian: Array) -> AlphaRange:
     """The same from the average Hessian, (b, m, m); flat directions do not count."""
     values = np.linalg.eigvalsh(hessian)
     largest = float(values.max())
-    has_hessian = values[values > largest * hessian.shape[-1] * np.finfo(float).eps]
-    return alpha_range(largest, float(has_hessian.min()) if has_hessian.size else largest)
+    curved = values[values > largest * hessian.shape[-1] * np.finfo(float).eps]
+    return alpha_range(largest, float(curved.min()) if curved.size else largest)

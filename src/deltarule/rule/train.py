@@ -1,7 +1,7 @@
 """Training loop: predict, compare, learn, repeat. It yields steps; callers print, stop or plot."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from deltarule.errors import CurvatureError, LearningError
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
-from deltarule.rule.predict import Mask, Weights
+from deltarule.rule.predict import Array, Mask, Weights
 
 # Rounding error of a mean over rows, relative to the standard deviation over rows.
 ROUNDING = 64 * np.finfo(float).eps
 # An initial gradient above this is more than rounding, so the Hessian is not needed to tell.
 SUSPECT = 1e-9
-
-Reason = Literal["settled", "still", "hovering", "diverging", "steps"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Stop:
     steps       the maximum number of steps was reached
     """
 
-    reason: Reason
+    reason: Literal["settled", "still", "hovering", "diverging", "steps"]
     words: str
     alphas: AlphaRange | None = None
 
@@ -43,12 +41,9 @@ class Step:
 
     `before` are the weights that made the predictions; `weights` are the updated ones.
     `comparison` is the average over the rows of the step: those whose numbers are in `saw`,
-    counted from 0, or all where that is None. An epoch is one pass over all rows.
-
-    `moved` is alpha * weight_delta in the units of the weights, which for gradient descent is the
-    update; None where there is no alpha. `chosen` traces some rows at `before`.
-
-    Shapes:  saw (n,)
+    counted from 0, or all where that is None. An epoch is one pass over all rows. `moved` is
+    alpha * weight_delta in the units of the weights, None where there is no alpha. `chosen` traces
+    some rows at `before`.
     """
 
     number: int
@@ -109,45 +104,46 @@ def train(
             f"{learner.name} needs curvature, which this objective has not: use descent or momentum"
         )
     state = learner.start(weights)
-    first = previous = math.nan
-    at_start = floor = math.nan
+    first = previous = small = floor = math.nan
     older: Weights = {}
     for number in range(1, steps + 1):
         # A loss that overflows is a sign of divergence, so it is not worth a warning.
         with np.errstate(over="ignore", invalid="ignore"):
             compared = ask(weights, objective, learner, frozen)
-            size, alpha = largest(compared.weight_delta), learner.alpha_now(state)
+            left, alpha = compared.weight_delta, learner.alpha_now(state)
             if number == 1:
                 first = previous = compared.loss
-                at_start = size if steep is None else steep
+                small = tolerance * (largest(left) if steep is None else steep)
                 floor = _floor(compared, weights, objective, rounding)
-            if remaining is not None:
-                left = remaining(weights, compared.weight_delta)
-                size = largest(
-                    {n: np.where(frozen[n], 0, a) for n, a in left.items()} if frozen else left
-                )
-            stop = _divergence(weights, objective, learner, [first, previous, compared.loss])
+            left = left if remaining is None else remaining(weights, left)
+            size = largest({n: a if frozen is None else a[~frozen[n]] for n, a in left.items()})
+            stop: Stop | None = None
+            if _rose(learner, first, previous, compared.loss):
+                alphas = _alphas(weights, objective)
+                stop = _diverging(learner, alphas, alpha or 0.0, previous, compared.loss)
             if stop:
                 yield Step(number, weights, compared, weights, stop, alpha)
                 return
             learnt, state = take(weights, compared, learner, state, frozen)
-        stop_here: Stop | None = None
-        if size <= tolerance * at_start:
-            stop_here = Stop(
-                "settled", _settled(number, size, tolerance, penalized=bool(remaining))
+        if size <= small and size > 0:
+            what = "what the penalty leaves of each" if remaining else "every"
+            stop = Stop(
+                "settled",
+                f"settled at step {number}: {what} weight_delta is below {tolerance:g} of the "
+                "largest at the start",
             )
-        elif size <= floor:
-            stop_here = Stop("settled", f"{_nothing_left(number)} but rounding")
+        elif size <= max(small, floor):
+            rest = "" if size == 0 else " but rounding"
+            found = f"step {number} found nothing left to learn{rest}"
+            stop = Stop("settled", f"settled after {_steps(number - 1)}: {found}")
         elif _same(learnt, weights):
-            stop_here = Stop("still", f"step {number} was too small to change any weight")
+            stop = Stop("still", f"step {number} was too small to change any weight")
         elif learner.always_falls and _same(learnt, older):
-            stop_here = Stop(
-                "still", f"step {number} went back: the weights' last digits take turns"
-            )
+            stop = Stop("still", f"step {number} went back: the weights' last digits take turns")
         elif number == steps:
-            stop_here = Stop("steps", f"stopped at the {_steps(steps)} allowed")
-        yield Step(number, weights, compared, learnt, stop_here, alpha)
-        if stop_here:
+            stop = Stop("steps", f"stopped at the {_steps(steps)} allowed")
+        yield Step(number, weights, compared, learnt, stop, alpha)
+        if stop:
             return
         older, weights, previous = weights, learnt, compared.loss
 
@@ -160,9 +156,7 @@ def ask(
 ) -> Comparison:
     """The average comparison at these weights, with zero gradient for frozen ones."""
     compared = objective(weights, hessian=learner.needs_hessian)
-    if frozen is not None:
-        compared = compared.freeze(frozen)
-    return compared.average()
+    return (compared if frozen is None else compared.freeze(frozen)).average()
 
 
 def take(
@@ -191,68 +185,50 @@ def _same(weights: Weights, others: Weights) -> bool:
     )
 
 
-def _settled(number: int, size: float, tolerance: float, *, penalized: bool) -> str:
-    if size == 0:
-        return _nothing_left(number)
-    what = "what the penalty leaves of each weight_delta" if penalized else "every weight_delta"
-    return f"settled at step {number}: {what} is below {tolerance:g} of the largest at the start"
-
-
-def _nothing_left(number: int) -> str:
-    return f"settled after {_steps(number - 1)}: step {number} found nothing left to learn"
-
-
-def _floor(compared: Comparison, weights: Weights, objective: Objective, rounding: float) -> float:
-    """The rounding error of the gradient; 0 where the initial gradient is clearly larger."""
-    if not rounding or largest(compared.weight_delta) > SUSPECT:
-        return 0.0
-    hessian = compared.hessian
-    if hessian is None and objective.has_hessian:
-        hessian = objective(weights, hessian=True).average().hessian
-    if hessian is None or not np.isfinite(hessian).all():
-        return 0.0
-    return rounding * math.sqrt(max(float(np.max(np.diag(one))) for one in hessian))
-
-
 def _steps(count: int) -> str:
     return f"{count} step" if count == 1 else f"{count} steps"
 
 
-def _divergence(
-    weights: Weights, objective: Objective, learner: Learner, losses: Sequence[float]
-) -> Stop | None:
-    """The divergence check: under gradient descent the loss may not rise.
+def _hessian(weights: Weights, objective: Objective) -> Array | None:
+    """The average Hessian; None where there is none, or it is not finite."""
+    found = objective(weights, hessian=True).average().hessian if objective.has_hessian else None
+    return None if found is None or not np.isfinite(found).all() else found
 
-    Rounding is allowed for: near the optimum the loss varies by some last digits of its initial
-    value. Under momentum the loss may rise for a while, so there a rise only triggers a check of
-    alpha's limit.
+
+def _alphas(weights: Weights, objective: Objective) -> AlphaRange | None:
+    hessian = _hessian(weights, objective)
+    return None if hessian is None else alpha_range_of(hessian)
+
+
+def _floor(compared: Comparison, weights: Weights, objective: Objective, rounding: float) -> float:
+    """The rounding error of the gradient; 0 where the initial gradient is clearly larger."""
+    clear = not rounding or largest(compared.weight_delta) > SUSPECT
+    hessian = None if clear else _hessian(weights, objective)
+    return 0.0 if hessian is None else rounding * math.sqrt(max(np.diag(h).max() for h in hessian))
+
+
+def _rose(learner: Learner, first: float, previous: float, now: float) -> bool:
+    """Whether the loss rose where descent may not raise it, beyond rounding.
+
+    Near the optimum the loss varies by some last digits of its initial value. Under momentum it may
+    rise for a while: there only a large rise is a reason to look at alpha.
     """
-    first, previous, now = losses
-    if learner.takes_back:
-        return None
     rounding = 1e-12 * abs(first)
-    if now <= previous + 1e-9 * abs(previous) + rounding:
-        return None
-    if not learner.always_falls and now <= 10 * abs(first) + rounding:
-        return None
-    alphas = _alphas(weights, objective)
-    settles = alphas is None or getattr(learner, "alpha", 0.0) <= learner.limit(alphas)
+    fell = now <= previous + 1e-9 * abs(previous) + rounding
+    little = not learner.always_falls and now <= 10 * abs(first) + rounding
+    return not (learner.takes_back or fell or little)
+
+
+def _diverging(
+    learner: Learner, alphas: AlphaRange | None, alpha: float, previous: float, now: float
+) -> Stop | None:
+    """The stop for a loss that rose; None where alpha is small enough and momentum raised it."""
+    settles = alphas is None or alpha <= learner.limit(alphas)
     if not learner.always_falls and math.isfinite(now) and settles:
         return None
     words = f"diverging: the loss went up from {previous:.6g} to {now:.6g}, so alpha is too large"
     if alphas is not None:
         limit = learner.limit(alphas)
         words += f"; below {limit:.6g} it settles" if math.isfinite(limit) else ""
-        if learner.always_falls:
-            words += f", and {alphas.fastest:.6g} is fastest"
+        words += f", and {alphas.fastest:.6g} is fastest" if learner.always_falls else ""
     return Stop("diverging", words, alphas)
-
-
-def _alphas(weights: Weights, objective: Objective) -> AlphaRange | None:
-    """The range of alpha that converges here, if there is a Hessian."""
-    if not objective.has_hessian:
-        return None
-    hessian = objective(weights, hessian=True).average().hessian
-    if hessian is None or not np.isfinite(hessian).all():
-        return None
-    return alpha_range_of(hessian)

@@ -15,6 +15,7 @@ WHITE = (
     "\u200a\u2028\u2029\u202f\u205f\u3000"
 )
 """What polars counts as white space."""
+SPACES = dict.fromkeys(map(ord, WHITE), " ")
 LONGEST = 100
 """The most letters of a number, date or time."""
 

@@ -77,7 +77,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal as OneOf
 
-from deltarule.rule.loss import LinkName
+from deltarule.losses.loss import LinkName
 from deltarule.tables.text_formats import Format
 
 Kind = OneOf["number", "boolean", "text", "date", "datetime", "time", "duration"]

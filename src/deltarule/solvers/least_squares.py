@@ -6,6 +6,8 @@
               with V, l the eigenvectors and -values of the average Hessian, g the start's
               weight_delta
 
+Categories of many levels are eliminated (block_elimination.py).
+
 Shapes: p inputs, k outputs, q = p + intercept, r = rank of the design.
 """
 
@@ -18,30 +20,35 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.one_hot import OneHotCross, dense
 from deltarule.moments.one_standard_error import relative, surely_lower
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import ANY_ORDER, SplitScheme
+from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
-from deltarule.rule.predict import Array, Weights, stack, unstack
-
-EPS = float(np.finfo(np.float64).eps)
-
-# Below this reciprocal condition number fewer than ten digits are sure: a second read is needed.
-SURE = 1e-6
+from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.block_elimination import (
+    EPS,
+    SURE,
+    Eliminated,
+    Inverse,
+    extreme_eigenvalues,
+)
 
 
 @dataclass(frozen=True)
 class Solution:
     """Exact weights, and whether they are accurate.
 
-    `inverse` is that of the gram of standardised inputs, (p, p); `null` is a basis of its null
-    space, as columns; `unit` are the inputs' spreads, (p,), which convert both to own units.
-    `sure` is False when the digits of one read may not suffice.
+    `inverse` is that of the gram of standardised inputs, (p, p), None where it is unknown; `null`
+    is a basis of its null space, as columns, of a large one only a part; `unit` are the inputs'
+    spreads, (p,), which convert both to own units. `sure` is False when the digits of one read may
+    not suffice.
     """
 
     weights: Weights
-    inverse: Array
+    inverse: Array | Inverse | None
     unit: Array
     rank: int
     null: Array
@@ -66,7 +73,7 @@ class Normal:
         spread = problem.spread
         scale = np.where(spread > 0, spread, 1.0)
         unit = scale / problem.scale
-        correlation = problem.gram / (unit[:, None] * problem.rows) / unit
+        correlation = dense(problem.gram) / (unit[:, None] * problem.rows) / unit
         slope = problem.with_targets / (unit * problem.rows)[:, None]
         constant = np.flatnonzero(~(spread > 0))
         correlation[constant, constant] = 1.0
@@ -93,6 +100,8 @@ class Normal:
 
 def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
     """The least-squares solution; the minimum-norm one where inputs are collinear."""
+    if isinstance(problem.gram, OneHotCross):
+        return _eliminated(problem, ridge)
     normal = Normal.of(problem)
     solved, inverse, null, sure = _solve(normal.penalised(ridge), normal.slope)
     p, constant = len(normal.scale), normal.constant
@@ -112,8 +121,44 @@ def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
     )
 
 
-def weights_for(problem: LeastSquares, normal: Normal, *, ridge: float | Array) -> Weights:
+def _eliminated(problem: LeastSquares, ridge: float | Array) -> Solution:
+    """The solution by block elimination, with one step of iterative refinement."""
+    system = Eliminated.of(problem)
+    solved = system.solved(ridge)
+    if not system.factored:
+        weights = with_intercept(problem, system.own(problem, solved))
+        none = np.zeros((len(system.scale), 0))
+        known = len(system.scale) - len(system.constant)
+        return Solution(weights, None, system.scale, known, none, True)
+    factor = system.factor(ridge)
+    each = ridge if isinstance(ridge, float | int) else ridge[:, None]
+    solved += factor.solve(system.slope - system.product(solved) - each * solved)
+    weight, null = system.own(problem, solved), factor.null()
+    if factor.nulls:
+        weight = shortest(weight, null / system.scale[:, None])
+    return Solution(
+        weights=with_intercept(problem, weight),
+        inverse=Inverse(factor, problem.rows),
+        unit=system.scale,
+        rank=len(system.scale) - len(system.constant) - factor.nulls,
+        null=null,
+        sure=factor.sure,
+    )
+
+
+def normal_equations(problem: LeastSquares) -> Normal | Eliminated:
+    """The normal equations, to be solved with several strengths of ridge."""
+    return Eliminated.of(problem) if isinstance(problem.gram, OneHotCross) else Normal.of(problem)
+
+
+def weights_for(
+    problem: LeastSquares, normal: Normal | Eliminated, *, ridge: float | Array
+) -> Weights:
     """The weights alone, at a third of the cost of `solve`; equal to rounding."""
+    if isinstance(normal, Eliminated):
+        if normal.factored and not normal.factor(ridge).sure:
+            return solve(problem, ridge=ridge).weights
+        return with_intercept(problem, normal.own(problem, normal.solved(ridge)))
     penalised = normal.penalised(ridge)
     factor, failed = linalg.lapack.dpotrf(penalised, lower=True, overwrite_a=True)
     if failed or not _sure(factor, normal.sums + ridge):
@@ -136,8 +181,11 @@ def _sure(factor: Array, sums: Array) -> bool:
 
 def rank(problem: LeastSquares) -> int:
     """The rank of the design: inputs that vary, less the dimension of the null space."""
-    normal = Normal.of(problem)
+    normal = normal_equations(problem)
     every = len(normal.scale)
+    if isinstance(normal, Eliminated):
+        nulls = normal.factor().nulls if normal.factored else 0
+        return every - len(normal.constant) - nulls
     factor, failed = linalg.lapack.dpotrf(normal.correlation, lower=True)
     if every and (failed or not _sure(factor, normal.sums)):
         values = linalg.eigvalsh(normal.correlation)
@@ -252,7 +300,7 @@ def ridge_path(
     guessing = np.zeros((len(held), len(targets)))
     for at, (fold, others) in enumerate(held):
         free, asked = problem.free(others), problem.of(fold)
-        normal = Normal.of(free)
+        normal = normal_equations(free)
         for number, strength in enumerate(strengths):
             learnt = problem.whole(weights_for(free, normal, ridge=float(strength)))
             errors[number, at] = asked.squared_error(learnt)
@@ -286,7 +334,7 @@ def ridge_search(
 def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Array:
     """The null model's summed delta ** 2 on a fold (the training mean), in unit squared: (k,)."""
     at = list(targets)
-    error: Array = np.diag(fold.cross)[at] + fold.rows * fold.apart(others)[at] ** 2
+    error: Array = fold.cross.diagonal()[at] + fold.rows * fold.apart(others)[at] ** 2
     return error
 
 
@@ -338,9 +386,10 @@ def triangle_of(problem: LeastSquares) -> tuple[Array, int]:
 
     Shapes:  (q, q)
     """
-    unit = np.sqrt(np.maximum(np.diag(problem.gram), 0.0))
+    gram = dense(problem.gram)
+    unit = np.sqrt(np.maximum(np.diag(gram), 0.0))
     unit = np.where(unit > 0, unit, 1.0)
-    correlation = problem.gram / np.outer(unit, unit)
+    correlation = gram / np.outer(unit, unit)
     zeros = 0
     factor, failed = linalg.lapack.dpotrf(correlation, lower=False)
     if not failed:
@@ -368,6 +417,9 @@ class Spectrum:
     @classmethod
     def of(cls, problem: LeastSquares) -> "Spectrum":
         """From a triangular factor of the design, so that small values keep their digits."""
+        if isinstance(problem.gram, OneHotCross):
+            ends = extreme_eigenvalues(problem, Eliminated.of(problem))
+            return cls(np.sqrt(ends), problem.rows)
         triangle, zeros = triangle_of(problem)
         found = linalg.svdvals(triangle) if triangle.size else np.zeros(0)
         return cls(found[: len(found) - zeros], problem.rows)

@@ -1,13 +1,14 @@
 """Newton's method: the learning rate replaced by the inverse Hessian, with a line search."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from deltarule.moments.stacked import blocked, stack, unstack
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange
-from deltarule.rule.predict import Array, Weights, blocked, stack, unstack
+from deltarule.rule.predict import Array, Weights
 
 # Where no pivot of the Hessian's Cholesky factor is below this share of the largest, eight digits
 # of a step are sure.
@@ -50,6 +51,7 @@ class Curved:
     name: ClassVar[str] = "newton"
     needs_hessian: ClassVar[bool] = True
     always_falls: ClassVar[bool] = False
+    settles: ClassVar[bool] = True
     takes_back: ClassVar[bool] = True
 
     def limit(self, alphas: AlphaRange) -> float:
@@ -69,6 +71,10 @@ class Newton(Curved):
     Maths:   weight -= inv(hessian) @ g
     Source:  Nocedal & Wright 2006, sections 3.3 and 3.5
     """
+
+    @classmethod
+    def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:
+        return cls()
 
     def step(
         self, weights: Weights, comparison: Comparison, state: Taken | None

@@ -5,17 +5,21 @@ is applied by a proximal step: by `prox` after a gradient step, and inside the q
 Newton step. g stands for weight_delta.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
+from deltarule.errors import LearningError
+from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison
-from deltarule.rule.learn import AlphaRange, Descent
-from deltarule.rule.predict import Array, Weights, stack, unstack
+from deltarule.rule.learn import AlphaRange, Descent, Learner
+from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.box_quadratic import BoxQuadratic
-from deltarule.solvers.newton import Curved, Taken
+from deltarule.solvers.newton import Curved, Newton, Taken
 from deltarule.solvers.penalty import Lasso
+from deltarule.solvers.plateau import ReduceOnPlateau, ScheduledLearner
 
 
 @dataclass(frozen=True)
@@ -91,3 +95,23 @@ class ProximalNewton(Curved):
         ]
         outputs = stack(weights).shape[1]
         return unstack(np.reshape(best, (outputs, -1)).T, weights)
+
+
+PROXIMAL: Mapping[str, Callable[[Any, Lasso], Learner]] = {
+    Descent.name: lambda learner, penalty: ProximalDescent(learner.alpha, penalty),
+    Newton.name: lambda learner, penalty: ProximalNewton(penalty),
+}
+"""The proximal version of a learner, by the learner's name, for a penalty that is not smooth."""
+
+
+def proximal(learner: Learner, penalty: Lasso) -> Learner:
+    """The proximal version of a learner.
+
+    Errors:  LearningError for a learner that has none
+    """
+    if isinstance(learner, ReduceOnPlateau):
+        return replace(learner, learner=cast(ScheduledLearner, proximal(learner.learner, penalty)))
+    if learner.name not in PROXIMAL:
+        names = " or ".join(PROXIMAL)
+        raise LearningError(f"{learner.name} does not meet a lasso or ranges: choose {names}")
+    return PROXIMAL[learner.name](learner, penalty)

@@ -19,8 +19,10 @@ import numpy as np
 from scipy import linalg
 
 from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.one_hot import dense
 from deltarule.rule.predict import Array, Weights
-from deltarule.solvers.least_squares import EPS, solve, with_intercept
+from deltarule.solvers.block_elimination import EPS
+from deltarule.solvers.least_squares import solve, with_intercept
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Whitening:
         spread = problem.spread
         scale = np.where(spread > 0, spread, 1.0)
         unit = scale / problem.scale
-        values, vectors = linalg.eigh(problem.gram / np.outer(unit, unit) / problem.rows)
+        values, vectors = linalg.eigh(dense(problem.gram) / np.outer(unit, unit) / problem.rows)
         floor = np.maximum(values, len(values) * 4 * EPS * max(float(values[-1]), EPS))
         middle = problem.mean * problem.scale
         return cls(
@@ -99,7 +101,7 @@ class Whitening:
             problem=problem,
             inner=inner,
             weights=own,
-            inverse=units @ found.inverse @ units.T,
+            inverse=units @ np.asarray(found.inverse) @ units.T,
             null=still * self.unit[:, None],
             sure=found.sure,
         )

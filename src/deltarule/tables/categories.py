@@ -40,7 +40,7 @@ def levels(
     """The category, the indices of its levels in the moments, and the moments with pooling."""
     rows = float(sum(fold.rows for fold in folds))
     names = [MISSING, *made.levels[column].names]
-    size = sums.tables[at].shape[1]
+    size = sums.levels[at]
     counts = sum((fold.rows * fold.mean[start : start + size] for fold in folds), np.zeros(size))
     counts = np.round(counts, 9)
     if MISSING in names[1:]:
@@ -50,12 +50,11 @@ def levels(
         counts[0], counts[said] = counts[0] + counts[said], 0.0
     named = {
         names[code] if code < len(names) else OTHER: code
-        for code in range(size)
-        if counts[code] > 0
+        for code in np.flatnonzero(counts > 0).tolist()
     }
     needed = often(rows)
     by_count = sorted(named.keys() - {OTHER}, key=lambda level: (-counts[named[level]], level))
-    beyond = set(by_count[made.asked.levels :])
+    beyond = set(by_count[made.most_levels :])
     rare = [
         level
         for level, code in named.items()
@@ -95,7 +94,7 @@ def cut_notes(made: Plan, columns: Sequence[Number | Category]) -> list[str]:
         if not isinstance(one, Category) or one.name not in made.levels:
             continue
         kept = len(one.known.keys() - {MISSING, OTHER})
-        if made.levels[one.name].beyond or (one.pooled and kept >= made.asked.levels):
+        if made.levels[one.name].beyond or (one.pooled and kept >= made.most_levels):
             more = "" if made.counts_of[one.name].distinct < MOST_COUNTED else "more than "
             cut.append(f"{one.name} ({kept:,} of {more}{kept + one.pooled:,})")
     if not cut:

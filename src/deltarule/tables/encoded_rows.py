@@ -9,9 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.moments.chunked_array import ChunkedArray
-from deltarule.moments.design_matrix import CategoryCodes
+from deltarule.moments.design_matrix import CategoricalMatrix, CategoryCodes, SplitMatrix
 from deltarule.moments.folds import FoldEntries, Folds
-from deltarule.rule.predict import Array, Mask
+from deltarule.rule.predict import Array, Inputs, Mask
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,22 @@ class EncodedRows:
             else:
                 inputs[:, at] = column.whole
         return inputs
+
+    @cached_property
+    def design(self) -> Inputs:
+        """The design matrix, categories as codes: (n, p)."""
+        coded = [(at, one) for at, one in self.places() if isinstance(one, CategoryCodes)]
+        if not coded:
+            return self.inputs
+        plain = [(at, one) for at, one in self.places() if isinstance(one, ChunkedArray)]
+        dense = np.empty((len(self), len(plain)), order="F")
+        for into, (_, column) in zip(dense.T, plain, strict=True):
+            into[:] = column.whole
+        levels = tuple(
+            CategoricalMatrix(one, at, np.zeros(one.levels), np.ones(one.levels))
+            for at, one in coded
+        )
+        return SplitMatrix(dense, np.array([at for at, _ in plain], dtype=int), levels)
 
     @property
     def width(self) -> int:

@@ -91,7 +91,7 @@ def finalize(
         places[column] = [at, gap] if gap is not None and own_gap else [at]
     start = m + len(sums.gaps)
     for at, column in enumerate(made.categories):
-        size = sums.tables[at].shape[1]
+        size = sums.levels[at]
         found, place, folds = levels(made, column, at, start, sums, folds)
         start += size
         if isinstance(found, LeftOut):
@@ -112,7 +112,7 @@ def finalize(
     for target in made.asked.predict:
         if target in made.classes:
             found_, places[target] = classes(made, target, start, sums, folds, name)
-            start += sums.tables[len(made.categories) + made.classes.index(target)].shape[1]
+            start += sums.levels[len(made.categories) + made.classes.index(target)]
             targets.append(found_)
             continue
         at = made.amounts.index(target)
@@ -145,7 +145,7 @@ def finalize(
             ]
         taken.extend(place)
     taken.extend(place for target in made.asked.predict for place in places[target])
-    return schema, [fold.take(taken) for fold in folds], notes
+    return schema, [fold.take(taken).compact for fold in folds], notes
 
 
 def _remarks(made: Plan, schema: Schema) -> list[str]:

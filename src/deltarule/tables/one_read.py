@@ -33,8 +33,8 @@ from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import LARGEST_SUMS, Request
 from deltarule.tables.row_ids import id_notes
 from deltarule.tables.sample import Sample
-from deltarule.tables.schema import Schema
-from deltarule.tables.source import LOOK_ROWS, Source
+from deltarule.tables.schema import MANY_LEVELS, Schema
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
 
@@ -150,7 +150,9 @@ class Read:
 
     def some_rows(self) -> Iterator[EncodedRows]:
         """The rows to judge by, encoded, some at a time."""
-        at_once = max(1, ENCODED_CELLS // max(1, len(self.schema.inputs)))
+        # Categories of many levels stay codes.
+        width = max(1, min(len(self.schema.inputs), MANY_LEVELS + len(self.schema.columns)))
+        at_once = max(1, ENCODED_CELLS // width)
         for frame in self.drawn:
             for start in range(0, frame.height, at_once):
                 yield self.encoded(frame[start : start + at_once], start)
@@ -384,6 +386,7 @@ def _in_flight(made: Plan, name: str) -> int:
             f"{name} has {columns:,} columns of numbers, and the sums of their products would take "
             f"{needed / 1e9:,.1f} GB: name those to use"
         )
-    levels = sum(one.most for one in made.levels.values())
-    needed += made.asked.folds * levels * (levels // 2 + columns) * 8
+    # A batch has the sums of its own levels, and of the pairs of them.
+    sums = 1 + columns + len(made.levels) / 2
+    needed += int(BATCH_ROWS * len(made.levels) * sums * 8)
     return max(1, min(2 * workers(), SUMS_IN_FLIGHT // max(needed, 1)))

@@ -33,7 +33,14 @@ from deltarule.tables.kinds import LeftOut, check_number, input_kind, kind_of
 from deltarule.tables.left_out import gap, weight_gap
 from deltarule.tables.level_counts import NEARLY_UNIQUE, LevelCounts
 from deltarule.tables.polars_source import explained
-from deltarule.tables.request import LARGEST_SUMS, MOST_LEVELS_IN_ALL, Request
+from deltarule.tables.request import (
+    ELIMINATED_IN_ALL,
+    ELIMINATED_LEVELS,
+    LARGEST_SUMS,
+    MOST_LEVELS,
+    MOST_LEVELS_IN_ALL,
+    Request,
+)
 from deltarule.tables.row_ids import is_id, numbers_rows
 from deltarule.tables.source import LOOK_ROWS
 from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
@@ -98,10 +105,25 @@ class Plan:
         return len(self.numbers) + len(self.amounts) + len(self.beside)
 
     @property
+    def eliminates(self) -> bool:
+        """Whether the solver eliminates the largest category: the loss is squared."""
+        return self.asked.eliminates and not (self.classes or self.yes_no)
+
+    @property
+    def most_levels(self) -> int:
+        """How many levels one category may keep."""
+        usual = ELIMINATED_LEVELS if self.eliminates else MOST_LEVELS
+        return usual if self.asked.levels is None else self.asked.levels
+
+    @property
     def room(self) -> int:
         """How many levels all categories together may keep."""
+        if self.eliminates:
+            # Their sums with numbers, of each fold and of some that are at work.
+            most = LARGEST_SUMS // (8 * self.asked.folds * (2 + self.width))
+            return max(2, min(max(ELIMINATED_IN_ALL, 2 * self.most_levels), most))
         most = int(np.sqrt(LARGEST_SUMS / (8 * self.asked.folds))) - self.width
-        return max(2, min(max(MOST_LEVELS_IN_ALL, 2 * self.asked.levels), most))
+        return max(2, min(max(MOST_LEVELS_IN_ALL, 2 * self.most_levels), most))
 
     @property
     def amounts(self) -> list[str]:
@@ -376,7 +398,7 @@ def plan(
     made.levels |= levels_of(
         {name: made.counts_of[name] for name in made.categories},
         counted or {},
-        most=asked.levels,
+        most=made.most_levels,
         room=made.room,
     )
     return made

@@ -6,11 +6,13 @@ from typing import Literal
 
 from deltarule.moments.splits import SplitScheme
 
-# Default cap on the levels of a category: beyond them one is rarely worth its column.
+# Default cap on the levels of a category where the solver needs a matrix of all inputs.
 MOST_LEVELS = 1024
 # Cap on the levels of all categories together, or twice the cap of one if that is set: their
 # products take 34 MB for each fold, and solving takes 0.6 GB in all.
 MOST_LEVELS_IN_ALL = 2048
+# The same where the solver eliminates the largest category.
+ELIMINATED_LEVELS, ELIMINATED_IN_ALL = 100_000, 200_000
 # Each batch in flight has its own sums: half a GB is 3,600 columns in five folds.
 LARGEST_SUMS = 1 << 29
 
@@ -52,8 +54,10 @@ class Request:
     reference: dict[str, str] = field(default_factory=dict)
     dates: Sequence[str] | None = None
     """The parts of dates and times that are inputs; None for the default."""
-    levels: int = MOST_LEVELS
-    """The cap on the levels of a category; the others are pooled."""
+    levels: int | None = None
+    """The cap on the levels of a category; the others are pooled. None for the default."""
+    eliminates: bool = False
+    """Whether the solver eliminates the largest category, and forms no matrix of all inputs."""
     copies: bool | None = None
     """Whether row weights are whole numbers, which count copies; None to infer it."""
     trials: bool = False

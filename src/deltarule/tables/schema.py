@@ -38,6 +38,8 @@ from deltarule.tables.text_formats import (
     meant,
 )
 
+# Beyond so many levels of all categories a design matrix of rows is never dense.
+MANY_LEVELS = 256
 MISSING, OTHER = "(missing)", "(other)"
 # How text is read where numbers were learnt from.
 PLAIN = NumberFormat(leading_zeros=True)
@@ -294,7 +296,7 @@ class Schema(Part):
         for column, span in zip(self.columns, self.spans().values(), strict=True):
             series = frame[column.name]
             if isinstance(column, Number):
-                self._encode_number(
+                self.encode_number(
                     column, series, inputs[:, span], noticed, f"{name}, column '{column.name}'", row
                 )
             else:
@@ -341,19 +343,21 @@ class Schema(Part):
                 found.append(ChunkedArray.of(series))
                 continue
             if isinstance(column, Category) and levels > MOST_DENSE:
-                codes = self._codes(column, series, noticed)
+                codes = self.codes(column, series, noticed)
+                if levels > MANY_LEVELS:
+                    codes[codes < 0] = 0  # a row that is left out
                 if (codes >= 0).all():
-                    found.append(CategoryCodes(_placed(column)[codes], len(column.levels)))
+                    found.append(CategoryCodes(placed(column)[codes], len(column.levels)))
                     continue
             inputs = np.empty((frame.height, len(column.levels)), order="F")
             if isinstance(column, Number):
-                self._encode_number(column, series, inputs, noticed, where, row)
+                self.encode_number(column, series, inputs, noticed, where, row)
             else:
                 self._encode_category(column, series, inputs, noticed)
             found.extend(ChunkedArray((inputs[:, at],)) for at in range(len(column.levels)))
         return found, noticed
 
-    def _encode_number(
+    def encode_number(
         self, column: Number, series: pl.Series, into: Array, noticed: Noticed, where: str, row: int
     ) -> None:
         values = numbers_of(series, where=where, row=row)
@@ -369,7 +373,7 @@ class Schema(Part):
         if column.gap:
             into[:, 1] = gaps
 
-    def _codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
+    def codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
         """The level code of each row, -1 for an unknown level: (n,)."""
         labels = list(column.known)
         if column.of == "boolean" and series.dtype.is_numeric():
@@ -393,7 +397,7 @@ class Schema(Part):
     def _encode_category(
         self, column: Category, series: pl.Series, into: Array, noticed: Noticed
     ) -> None:
-        at, places = self._codes(column, series, noticed), _placed(column)
+        at, places = self.codes(column, series, noticed), placed(column)
         for place in range(len(column.levels)):
             into[:, place] = at == int(np.flatnonzero(places == place)[0])
         # Without a pooled level to join, an unseen level is encoded as the average row.
@@ -430,7 +434,7 @@ def _spelled_as(text: pl.Series, labels: Sequence[str]) -> pl.Series:
     return text.replace(words["is"], words["as"].replace_strict(known, return_dtype=pl.String))
 
 
-def _placed(column: Category) -> NDArray[np.int64]:
+def placed(column: Category) -> NDArray[np.int64]:
     """The input index of each known level, one past the last for the reference."""
     levels = {str(level): place for place, level in enumerate(column.levels)}
     return np.array([levels.get(label, len(levels)) for label in column.known])

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deltarule.rule.predict import Array, stack
+from deltarule.moments.stacked import stack
+from deltarule.rule.predict import Array
 from deltarule.rule.train import Step
 
 MOST = 10_000

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deltarule.rule.predict import stack
+from deltarule.moments.stacked import stack
 from deltarule.rule.train import Step
 from deltarule.trace.loss_history import LossHistory
 from deltarule.views.format import number

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.rule.loss import Loss
+from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 
 
@@ -60,7 +60,7 @@ class RowTrace:
         # Diverged weights overflow, which is to be shown.
         with np.errstate(all="ignore"):
             score = model.predict(weights, row) + offset
-            prediction = loss.inverse_link(score)
+            prediction = loss.link.inverse(score)
             slope = loss.delta(score, wanted)
             return cls(
                 number=number,

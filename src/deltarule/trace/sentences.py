@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.rule.predict import stack
+from deltarule.moments.stacked import stack
 from deltarule.rule.train import Step
 from deltarule.trace.row_trace import RowTrace
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.rule.predict import Array, Weights, stack
+from deltarule.moments.stacked import stack
+from deltarule.rule.predict import Array, Weights
 from deltarule.web.row_view import ViewData
 from deltarule.web.session import Session
 from deltarule.web.timeline import CheckpointedSteps

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import DeltaruleError
-from deltarule.rule.loss import Loss
+from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import MISSING
@@ -172,11 +172,11 @@ def rows(session: Session, drawn: ViewData, output: int) -> Rows:
     stepwise = session.stepwise
     weights, loss = session.at.weights, stepwise.task.loss
     with np.errstate(all="ignore"):
-        predictions = loss.inverse_link(stepwise.task.model.predict(weights, drawn.inputs))[
+        predictions = loss.link.inverse(stepwise.task.model.predict(weights, drawn.inputs))[
             :, output
         ]
         line = (
-            loss.inverse_link(stepwise.task.model.predict(weights, drawn.grid_inputs))[:, output]
+            loss.link.inverse(stepwise.task.model.predict(weights, drawn.grid_inputs))[:, output]
             if drawn.grid.size
             else drawn.grid
         )

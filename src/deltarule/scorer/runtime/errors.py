@@ -2,24 +2,26 @@
 
 from typing import Any
 
-from deltarule.scorer.patterns import WHITE
+from deltarule.scorer.patterns import SPACES
 
 
 class RefusedError(ValueError):
     """A cell that is of no use for its column."""
 
+    column = ""
+
 
 def refuse(cell: Any, noun: str, column: str) -> RefusedError:
     """The error for a cell that is no such thing."""
     shown = repr(cell if isinstance(cell, str | float | int | bool) else type(cell).__name__)
-    return RefusedError(f"column {column!r}: {shown[:60]} is not a {noun}")
+    error = RefusedError(f"column {column!r}: {shown[:60]} is not a {noun}")
+    error.column = column
+    return error
 
 
 def spaced(text: str) -> str:
     """Text without white space around it, and with plain spaces within."""
-    for white in WHITE:
-        text = text.replace(white, " ")
-    return text.strip(" ")
+    return text.translate(SPACES).strip(" ")
 
 
 def finite(value: float, column: str) -> None:

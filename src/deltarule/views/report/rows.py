@@ -9,8 +9,8 @@ Shapes: n rows kept, p inputs, k outputs.
 import numpy as np
 import polars as pl
 
+from deltarule.losses.loss import Loss
 from deltarule.model.predictor import PredictedRows
-from deltarule.rule.loss import Loss
 from deltarule.rule.predict import Array
 
 SAMPLE_ROWS = 5_000
@@ -49,7 +49,7 @@ class Rows:
             return np.concatenate([added[:0] if first else before, added])[keep]
 
         self.inputs = kept(self.inputs, scored.inputs[new])
-        self.predictions = kept(self.predictions, self._loss.inverse_link(scored.scores[new]))
+        self.predictions = kept(self.predictions, self._loss.link.inverse(scored.scores[new]))
         self.targets = kept(self.targets, scored.targets[new])
 
     @property

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.rule.predict import Array, Weights, stack
+from deltarule.moments.stacked import stack
+from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Step
 from deltarule.trace import sentences as words
 from deltarule.trace.row_trace import RowTrace

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from deltarule.errors import LearningError
 from deltarule.losses.registry import COUPLED, KINKED, LOSSES
-from deltarule.rule.predict import stack
+from deltarule.moments.stacked import stack
 from deltarule.solvers.learners import LEARNERS
 from deltarule.views.format import number as told
 from deltarule.web.app.charts import charts, weight_names, what

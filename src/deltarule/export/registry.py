@@ -1,0 +1,72 @@
+"""The exports by name. A new one is a module with `write` and `run`, and its line here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from deltarule.errors import ExportError
+from deltarule.scorer.tree import Tree
+
+Content = str | bytes
+
+
+class Module(Protocol):
+    """What an export's module has.
+
+    `write` gives the file's content; its settings are those that the export's line names.
+
+    Errors:  ExpressionError for what has no such form, LearningError for invalid settings
+
+    `run` gives what the written content predicts for rows, a dict for each, by the names of
+    `model.predict` or with contributions of `model.explain`; or None, where what runs it is not
+    installed.
+    """
+
+    def write(self, tree: Tree, **settings: Any) -> Content: ...
+    def run(
+        self, content: Content, rows: Sequence[Mapping[str, Any]], **settings: Any
+    ) -> Sequence[Mapping[str, Any]] | None: ...
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export: its file's suffix, what it is in words, where it is, and its settings."""
+
+    name: str
+    suffix: str
+    says: str
+    module: str
+    settings: tuple[str, ...] = ()
+    runs_in: str = ""
+    """What runs it, in the check, and how to get that."""
+
+    @property
+    def loaded(self) -> Module:
+        """Its module."""
+        module: Any = import_module(self.module)
+        made: Module = module
+        return made
+
+
+EXPORTS: Mapping[str, Export] = {
+    one.name: one
+    for one in (
+        Export(
+            "python",
+            ".py",
+            "one file without dependencies: predict(row), explain(row), and a filter for CSV",
+            "deltarule.export.python",
+        ),
+    )
+}
+
+
+def export_named(name: str) -> Export:
+    """The export of a name.
+
+    Errors:  ExportError for another
+    """
+    if name not in EXPORTS:
+        raise ExportError(f"there is no export {name!r}: choose {', '.join(EXPORTS)}")
+    return EXPORTS[name]

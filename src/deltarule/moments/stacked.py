@@ -1,0 +1,28 @@
+"""Named weights as one matrix, in the order of the Hessian, and back.
+
+Shapes: a column for each of k outputs, q rows: the weights, the intercept last.
+"""
+
+import numpy as np
+
+from deltarule.rule.predict import Array, Weights
+
+
+def stack(weights: Weights) -> Array:
+    """The weights stacked to a column per output, in the order of the Hessian: (q, k)."""
+    return np.concatenate([np.atleast_2d(array) for array in weights.values()])
+
+
+def blocked(stacked: Array, hessian: Array) -> Array:
+    """Stacked weights regrouped to a row for each block of the Hessian: (q, k) -> (b, m)."""
+    return stacked.T.reshape(hessian.shape[:2])
+
+
+def unstack(stacked: Array, like: Weights) -> Weights:
+    """The inverse of `stack`: named arrays, with the names and shapes of `like`."""
+    named, row = {}, 0
+    for name, array in like.items():
+        rows = 1 if array.ndim == 1 else len(array)
+        named[name] = stacked[row : row + rows].reshape(array.shape)
+        row += rows
+    return named
