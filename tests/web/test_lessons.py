@@ -128,7 +128,7 @@ def test_the_s_of_yes_no_goes_from_nearly_no_to_nearly_yes():
     page.session.go(20, seconds=np.inf)
     drawn, stepwise = page.drawn, page.session.stepwise
     scores = stepwise.task.model.predict(page.session.at.weights, drawn.grid_inputs)
-    line = stepwise.task.loss.inverse_link(scores)[:, 0]
+    line = stepwise.task.loss.link.inverse(scores)[:, 0]
     assert line.min() < 0.05
     assert line.max() > 0.95
 

@@ -149,7 +149,7 @@ def delta_below(size: float) -> Condition:
 def _delta(at: Standing) -> float:
     task = at.session.stepwise.task
     scores = task.model.predict(at.session.at.weights, at.drawn.inputs[:1])
-    return float((task.loss.inverse_link(scores) - at.drawn.targets[:1])[0, 0])
+    return float((task.loss.link.inverse(scores) - at.drawn.targets[:1])[0, 0])
 
 
 def rmse_below(size: float) -> Condition:

@@ -73,7 +73,7 @@ def _step(
     seen = np.arange(len(drawn.inputs)) if last.saw is None else last.saw
     inputs, targets = drawn.inputs[seen], drawn.targets[seen]
     scores = task.model.predict(last.before, inputs)
-    predictions = task.loss.inverse_link(scores)
+    predictions = task.loss.link.inverse(scores)
     deltas = predictions - targets
     rows = [
         [
