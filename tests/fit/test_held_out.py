@@ -279,3 +279,19 @@ def test_counts_learnt_as_amounts_are_told_of_poisson(values: list[float], told:
     if told:
         asked: dict[str, Any] = {"predict": "y", "loss": "poisson"}
         assert "looks like counts" not in "\n".join(dr.learn(table, **asked).record.notes)
+
+
+def test_the_auc_of_a_model_that_knows_nothing_is_a_half() -> None:
+    """With 6 yes among 300 rows of noise; over pairs of different folds it is 0.41."""
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        yes = np.zeros(300, dtype=int)
+        yes[rng.choice(300, 6, replace=False)] = 1
+        noise = pl.DataFrame({"x": rng.normal(size=300), "z": rng.normal(size=300), "y": yes})
+        held = dr.learn(noise, predict="y", loss="logistic", ridge=0).record.held_out
+        assert held is not None
+        assert held[0].classes is not None
+        assert held[0].classes.auc is not None
+        found.append(held[0].classes.auc)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)

@@ -12,16 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
+from deltarule.moments import accumulate as accumulate_module
 from deltarule.moments.accumulate import BLOCK, Accumulator, Sums, accumulate
 from deltarule.moments.block import Block, Category, InfiniteError, Origin
 from deltarule.moments.folds import RowKeys, fold_of, fold_of_rows
 from deltarule.moments.moments import Moments, total
 from deltarule.rule.predict import Array
-from deltarule.tables import one_read as reading_module
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import read
 from deltarule.tables.request import Request
 from deltarule.tables.source import BATCH_ROWS
+from deltarule.tables.summary import Summary
+from tests.moments.summed import by_code, moments_of, summed
 
 DRAWN = settings(deadline=None, derandomize=True, max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
@@ -41,12 +43,13 @@ def keys_of(columns: Array) -> Array:
     return (np.nan_to_num(columns[:, -1]).view(np.uint64) >> np.uint64(11)).astype(np.float64)
 
 
-def read_chunks(chunks: Sequence[Block], *, folds: int = FOLDS) -> tuple[list[Moments], Sums]:
+def read_chunks(chunks: Sequence[Block], *, folds: int = FOLDS) -> tuple[list[Moments], Summary]:
     """All chunks one after the other, as the one read adds them."""
     reading, frame = Accumulator(folds=folds), Origin.guess(chunks[0].numbers)
     for chunk in chunks:
         frame = reading.add(chunk, accumulate(chunk, frame, folds=folds))
-    return reading.finish()
+    summary = summed(reading.parts)
+    return by_code(summary), summary
 
 
 def split(columns: Array, at: Sequence[int], **settings: int) -> list[Block]:
@@ -155,8 +158,8 @@ def test_a_whole_row_weight_counts_as_repeated_rows_fold_by_fold(seed: int, miss
         frame,
         folds=FOLDS,
     )
-    assert weighted.left_out == (counts == 0).sum()
-    for one, other in zip(weighted.moments(), repeated.moments(), strict=True):
+    assert weighted.causes.total() == (counts == 0).sum()
+    for one, other in zip(moments_of(weighted), moments_of(repeated), strict=True):
         assert one.rows == pytest.approx(other.rows, rel=1e-14)
         # Roots of weights are squared again: some last digits.
         np.testing.assert_allclose(one.mean, other.mean, atol=1e-12)
@@ -176,9 +179,9 @@ def test_missing_inputs_are_filled_and_indicated() -> None:
     filled = np.where(np.isnan(columns), frame.shift, columns)
     dense = np.column_stack([filled, np.isnan(columns)[:, list(sums.gaps)]])
     fold = fold_of(keys_of(columns), FOLDS)
-    for at, moments in enumerate(sums.moments()):
+    for at, moments in enumerate(moments_of(sums)):
         agree(moments, dense[fold == at], rtol=1e-12)
-    assert sums.left_out == 0
+    assert sums.causes.total() == 0
     # The range is that of what is there, not of what fills the gaps.
     assert np.array_equal(sums.low, np.nanmin(columns, axis=0))
     assert np.array_equal(sums.high, np.nanmax(columns, axis=0))
@@ -210,8 +213,8 @@ def test_rows_with_any_gap_are_left_out_when_asked() -> None:
     )
     sums = accumulate(chunk, Origin.guess(chunk.numbers), folds=FOLDS)
     kept = ~np.isnan(columns[:, 0]) & (codes != 0)
-    assert (sums.examples, sums.left_out) == (kept.sum(), (~kept).sum())
-    agree(total(sums.moments()).take(range(3)), columns[kept], rtol=1e-12)
+    assert (sums.examples, sums.causes.total()) == (kept.sum(), (~kept).sum())
+    agree(total(moments_of(sums)).take(range(3)), columns[kept], rtol=1e-12)
 
 
 def test_a_chunk_with_no_row_left_adds_nothing() -> None:
@@ -277,8 +280,7 @@ def test_grouped_sums_are_those_of_dense_one_hot_columns(
     met = [1 + int(code[first].max()) for code in codes]
     chunks = [part(first, met), part(second, sizes)]
     found, sums = read_chunks(chunks)
-    fill = sums.frame.shift
-    filled = np.where(np.isnan(columns), fill, columns)
+    filled = np.where(np.isnan(columns), sums.fill, columns)
     one_hot = [code[:, None] == np.arange(size) for code, size in zip(codes, sizes, strict=True)]
     dense = np.column_stack([filled, np.isnan(columns)[:, list(sums.gaps)], *one_hot])
     fold = fold_of(keys_of(columns), FOLDS)
@@ -460,7 +462,7 @@ def test_the_same_table_gives_the_same_bits_whatever_the_threads_do(
 
         return dawdling
 
-    monkeypatch.setattr(reading_module, "accumulate", late(accumulate))
+    monkeypatch.setattr(accumulate_module, "accumulate", late(accumulate))
     for _ in range(2):
         again = read(open_table(frame)[0], asked)
         assert all(map(same_bits, plain.folds, again.folds))

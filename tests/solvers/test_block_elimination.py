@@ -19,6 +19,7 @@ from deltarule.rule.predict import Array
 from deltarule.solvers import block_elimination
 from deltarule.solvers.block_elimination import Eliminated, largest_eigenvalue
 from deltarule.solvers.least_squares import Spectrum, rank, ridge_search, solve
+from tests.moments.summed import by_code, summed
 
 N, NUMBERS, LEVELS = 3000, 3, (60, 7)
 
@@ -57,7 +58,7 @@ class Table:
                 keys=RowKeys(500, start + 1),
             )
             frame = reading.add(chunk, accumulate(chunk, frame, folds=5))
-        folds, _ = reading.finish()
+        folds = by_code(summed(reading.parts))
         columns, first = list(range(NUMBERS)), NUMBERS + 1
         for size in self.levels:
             columns += range(first + 1 + dropped, first + 1 + size)

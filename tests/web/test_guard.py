@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from deltarule.asgi import HEADERS
 from deltarule.web import guard
-from deltarule.web.guard import HEADERS, Guard
+from deltarule.web.guard import Guard
 
 HOST = "127.0.0.1:8123"
 KEY = {"x-deltarule-key": "right"}

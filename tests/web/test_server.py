@@ -1,5 +1,6 @@
 """The server as a process: where it listens, whom it refuses, what it leaves behind."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -68,6 +70,26 @@ def test_an_upload_above_the_cap_is_refused_before_it_is_read(server: Server):
             answer += part
     assert b" 413 " in answer.splitlines()[0]
     assert b"32 MB" in answer
+
+
+def test_unfinished_requests_hold_nobody_out(server: Server):
+    head = f"POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n"
+    whole = f"{head}x-deltarule-key: {server.key}\r\ncontent-length: 50\r\n\r\n"
+    wires = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(150)]
+    try:
+        for at, wire in enumerate(wires):
+            wire.sendall((head if at % 2 else whole).encode())
+        begun = time.monotonic()
+        assert server.ask("GET", "/api/lessons")[0] == 200
+        assert time.monotonic() - begun < 5
+        for wire in wires[1::2]:
+            wire.settimeout(30)
+            # Closed, without an answer: the head of the request never came.
+            with contextlib.suppress(ConnectionResetError):
+                assert wire.recv(100) == b""
+    finally:
+        for wire in wires:
+            wire.close()
 
 
 def test_nothing_is_left_behind_and_ctrl_c_ends_it(tmp_path: Path):

@@ -23,6 +23,7 @@ from deltarule.cli.learn import learn
 from deltarule.cli.path import path
 from deltarule.cli.predict import predict
 from deltarule.cli.report import report
+from deltarule.cli.serve import serve
 from deltarule.cli.show import show
 from deltarule.cli.trace import ON_SCREEN
 from deltarule.cli.watch import watch
@@ -46,6 +47,7 @@ COMMANDS = (
     explain,
     export,
     report,
+    serve,
     columns,
     alpha,
     path,

@@ -133,6 +133,7 @@ def _write_table(made: "Predictions", database: str, name: str) -> None:
         spill = Spill()
         for frame in made.beside_rows():
             spill.add(frame)
+        made.source.release()
         return spill
 
     # A database is not written to while it is read: some would wait for themselves.

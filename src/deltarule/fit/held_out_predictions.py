@@ -41,6 +41,7 @@ class _Rows:
     `guess` (k,) is the null model's prediction from the training rows.
     """
 
+    fold: int
     scores: Array
     targets: Array
     each: Array
@@ -69,7 +70,7 @@ def held_out_predictions(
         for one in rows:
             targets, sums.guess = one.targets[:, span], one.guess[span]
             each = np.where(ruled_out(loss, sums.guess, targets), 0.0, one.each)
-            sums.add(one.scores[:, span], targets, each, one.offsets)
+            sums.add(one.scores[:, span], targets, each, one.offsets, fold=one.fold)
         try:
             figures = sums.figures(target.name) if sums.rows > 0 else None
         except ValidationError:
@@ -141,7 +142,7 @@ def _held_out_rows(
                 if added is not None:
                     scores = scores + added[:, None]
                     targets = targets + added[:, None] if rows.shifted else targets
-                yield _Rows(scores, targets, each[mine], added, means[fold])
+                yield _Rows(fold, scores, targets, each[mine], added, means[fold])
 
 
 def _intervals(loss: Loss, rows: list[_Rows], span: slice) -> Intervals | None:

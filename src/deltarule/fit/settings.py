@@ -29,7 +29,7 @@ ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3", *CLUSTERED)
 FOLDS, MOST_FOLDS = 5, 255
 MOST_STEPS = 10_000
 MOST_ROWS = 100
-WITH_ALPHA = [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
+
 
 EXACT = "exact"
 """Closed-form weights, which no learner takes steps to."""
@@ -231,7 +231,9 @@ class Settings:
             if not real("alpha", self.alpha) > 0:
                 raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
             if self.exact or self.second_order:
-                raise LearningError(f"{self.learner} takes no alpha: choose {_either(WITH_ALPHA)}")
+                raise LearningError(
+                    f"{self.learner} takes no alpha: choose {_either(with_alpha())}"
+                )
         self._check_batch()
         self._check_rows()
 
@@ -250,7 +252,7 @@ class Settings:
         if self.exact or self.second_order:
             raise LearningError(
                 f"{self.learner} needs all rows at each step: leave out batch, or choose "
-                f"{_either(WITH_ALPHA)}"
+                f"{_either(with_alpha())}"
             )
 
     @property
@@ -444,6 +446,11 @@ def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
         raise LearningError(f"the range of {column} is {ends!r}: give its two ends, as (0, 3)")
     low, high = (None if end is None else real(f"an end of {column}", end) for end in ends)
     return low, high
+
+
+def with_alpha() -> list[str]:
+    """The names of the learners that have an alpha."""
+    return [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
 
 
 def closed_form(loss: str) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from deltarule.metrics.auc import EXACT_ROWS, ScoreHistogram
+from deltarule.metrics.auc import EXACT_ROWS, ScoreHistogram, auc_of
 from deltarule.rule.predict import Array
 
 CALIBRATION_BINS = 10
@@ -71,19 +71,20 @@ class ClassMetricSums:
     classes: Sequence[str]
     rows: float = 0.0
     guessed: float = 0.0
-    ranks: list[ScoreHistogram] = field(init=False)
+    ranks: dict[int, list[ScoreHistogram]] = field(default_factory=dict)
+    """By fold, for each class; of yes/no for yes alone."""
     confusion: Array = field(init=False)
     bins: Array = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.classes)
-        ranked = 1 if count == 2 else count
-        self.ranks = [ScoreHistogram(EXACT_ROWS // ranked) for _ in range(ranked)]
         self.confusion = np.zeros((count, count))
         self.bins = np.zeros((3, CALIBRATION_BINS))
 
-    def add(self, predictions: Array, targets: Array, each: Array, guess: Array) -> None:
-        """Add rows. `guess` are the shares of the classes among the training rows.
+    def add(
+        self, predictions: Array, targets: Array, each: Array, guess: Array, *, fold: int = 0
+    ) -> None:
+        """Add rows of a fold. `guess` are the shares of the classes among its training rows.
 
         Shapes:  predictions, targets (n, c), or (n, 1) for yes/no; each (n,); guess (c,) or (1,)
         """
@@ -94,7 +95,7 @@ class ClassMetricSums:
         chosen = np.argmax(made, axis=1)
         for actual in range(len(self.classes)):
             self.confusion[actual] += np.bincount(chosen, wanted[:, actual], len(self.classes))
-        for of, ranks in enumerate(self.ranks, start=int(two)):
+        for of, ranks in enumerate(self._ranks_of(fold), start=int(two)):
             ranks.add(made[:, of], wanted[:, of], each - wanted[:, of])
         if two:
             sure, right = made[:, 1], wanted[:, 1]
@@ -105,9 +106,16 @@ class ClassMetricSums:
         for place, summed in enumerate((each, sure * each, right)):
             self.bins[place] += np.bincount(at, summed, CALIBRATION_BINS)
 
+    def _ranks_of(self, fold: int) -> list[ScoreHistogram]:
+        if fold not in self.ranks:
+            ranked = 1 if len(self.classes) == 2 else len(self.classes)
+            self.ranks[fold] = [ScoreHistogram(EXACT_ROWS // ranked) for _ in range(ranked)]
+        return self.ranks[fold]
+
     def figures(self) -> ClassMetrics:
         """The metrics of the rows added; there must be some."""
-        ranked = [one for one in (ranks.auc() for ranks in self.ranks) if one is not None]
+        by_class = zip(*self.ranks.values(), strict=True)
+        ranked = [one for one in map(auc_of, by_class) if one is not None]
         auc, within = np.mean(ranked, axis=0).tolist() if ranked else (None, 0.0)
         return ClassMetrics(
             classes=tuple(self.classes),

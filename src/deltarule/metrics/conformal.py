@@ -7,7 +7,7 @@
 A new row is exchangeable with the n held-out ones, so at least `level` of new rows lie within,
 whatever their distribution. g stabilizes the variance: targets whose variance grows as
 prediction ** power are transformed to target ** (1 - power / 2), to their logarithm where power
-is 2. As that is approximate, rows are also split into bands of their prediction (Mondrian
+is 2 or more. As that is approximate, rows are also split into bands of their prediction (Mondrian
 conformal), each with its own ranks and so with its own guarantee, where there are enough rows.
 
 The residuals are from the folds' models, the interval is around the prediction of the model of all
@@ -36,7 +36,7 @@ TAILS = (
 def steady(values: Array, power: float) -> Array:
     """The variance-stabilizing transform g."""
     with np.errstate(divide="ignore"):
-        if power == 2:
+        if power >= 2:
             return np.log(values)
         even: Array = values if power == 0 else np.maximum(values, 0.0) ** (1 - power / 2)
         return even
@@ -44,7 +44,7 @@ def steady(values: Array, power: float) -> Array:
 
 def unsteady(values: Array, power: float) -> Array:
     """The inverse of g, clipped at 0 where amounts cannot be negative."""
-    if power == 2:
+    if power >= 2:
         with np.errstate(over="ignore"):
             return np.exp(values)
     plain: Array = values if power == 0 else np.maximum(values, 0.0) ** (1 / (1 - power / 2))
@@ -104,7 +104,7 @@ class Intervals(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    power: FiniteFloat = Field(ge=0, le=2)
+    power: FiniteFloat = Field(ge=0)
     """The variance power: variance ~ prediction ** power."""
     bands: tuple[Band, ...] = Field(min_length=1)
 

@@ -80,9 +80,15 @@ class MetricSums:
         self.classified = ClassMetricSums(self.classes) if self.classes else None
 
     def add(
-        self, scores: Array, targets: Array, each: Array, offsets: Array | None = None
+        self,
+        scores: Array,
+        targets: Array,
+        each: Array,
+        offsets: Array | None = None,
+        *,
+        fold: int = 0,
     ) -> Array:
-        """Add rows; returns their predictions.
+        """Add rows; returns their predictions. Those of one fold were scored by the same weights.
 
         Offsets are included in the scores, and the null model has them too. With the identity link
         the targets' own mean is of target - offset, as in learning.
@@ -105,7 +111,7 @@ class MetricSums:
         self.least += float(each @ self.loss.saturated(targets))
         self.constant += float(each @ self.loss.log_normalizer(targets, self.dispersion))
         if self.classified is not None:
-            self.classified.add(predictions, targets, each, self.guess)
+            self.classified.add(predictions, targets, each, self.guess, fold=fold)
         if offsets is not None and self.loss.link.additive:
             targets = targets - offsets[:, None]
         found = Moments.of(targets, each)

@@ -72,6 +72,11 @@ class Predictions:
         """Notes on drift only, for which predictions may be far off."""
         return self._met.new_to(self.scorer.contract.known)
 
+    @property
+    def drift(self) -> Drift:
+        """The number of rows with drift, by column and kind, so far."""
+        return self._met
+
     def alone(self) -> Iterator[pl.DataFrame]:
         """The predictions without the table's own columns; at least one frame."""
         needed = self._begin()
@@ -182,7 +187,7 @@ def _contributions(
         )
     if contract.offset is not None and offsets is not None:
         columns[f"{output}_from_{contract.offset.name}"] = offsets - contract.offset.mean
-    if scorer.record.loss != "squared":
+    if scorer.record.has_scores:
         columns[f"{output}_score"] = scores[:, at]
     return columns
 

@@ -239,6 +239,11 @@ class Record(Part):
         """The losses' names: one where all targets share it."""
         return ", ".join(dict.fromkeys(loss.name for loss in self.losses))
 
+    @property
+    def has_scores(self) -> bool:
+        """Whether scores say more than predictions: of losses without a closed form."""
+        return not all(loss.closed_form for loss in self.losses)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         targets = [target.name for target in self.contract.targets]

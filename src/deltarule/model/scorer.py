@@ -64,7 +64,7 @@ def tree_of(predictor: Predictor) -> Tree:
         averages=_vector(predictor.average[0]),
         targets=_targets(record),
         missing_words=contract.missing_words,
-        shows_score=record.loss != "squared",
+        shows_score=record.has_scores,
         about=_about(record),
     )
 

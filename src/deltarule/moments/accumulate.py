@@ -16,18 +16,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltarule.moments.block import Block, CleanBlock, InfiniteError, Origin
 from deltarule.moments.chunked_array import Column, whole
 from deltarule.moments.folds import FoldEntries
 from deltarule.moments.grouped_sums import GroupedSums
-from deltarule.moments.moments import Moments, two_sum
-from deltarule.moments.one_hot import Levels, OneHotCross
+from deltarule.moments.histogram import Histogram
 from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    pass
 
 # Cells of a buffer, 6 MB, and its most rows. Short calls make two threads contend for the GIL.
 # Measured with 21 columns: 95 ns a row; with a quarter of the rows 140.
@@ -56,6 +54,8 @@ class Sums:
     examples: int = 0
     causes: Counter[int] = field(default_factory=Counter)
     """How many rows were left out, by cause as in `Block.gone`."""
+    histograms: list[Histogram] = field(default_factory=list)
+    """Of each number, where they were asked for."""
 
     def __add__(self, other: "Sums") -> "Sums":
         whole = self.copy()
@@ -88,6 +88,8 @@ class Sums:
             pair.add(other.pairs[key])
         self.examples += other.examples
         self.causes = self.causes + other.causes
+        both = zip(self.histograms, other.histograms, strict=True)
+        self.histograms = [mine + more for mine, more in both]
 
     def widen(self, gaps: tuple[int, ...]) -> None:
         """Give each of these numbers a missing indicator."""
@@ -100,11 +102,6 @@ class Sums:
         gram[np.ix_(range(folds), places, places)] = self.gram
         self.gaps, self.gram = gaps, gram
         self.tables = [table.widened(places, size) for table in self.tables]
-
-    @property
-    def left_out(self) -> int:
-        """How many rows were left out, for any cause."""
-        return self.causes.total()
 
     @property
     def digits_lost(self) -> float:
@@ -120,50 +117,9 @@ class Sums:
         lost[:, self.low >= self.high] = 0.0
         return float(np.max(np.where(lost < 0, np.inf, lost), initial=0.0))
 
-    def moments(self) -> list[Moments]:
-        """Each fold's moments: numbers, missing indicators, one-hot levels."""
-        starts = self.gram.shape[1] - 1 + np.cumsum([0, *self.levels], dtype=int)
-        others = len(self.gaps) + sum(self.levels)
-        scale = np.concatenate([self.frame.scale, np.ones(others)])
-        shift = np.concatenate([self.frame.shift / self.frame.scale, np.zeros(others)])
-        return [self._fold(fold, starts, shift, scale) for fold in range(len(self.gram))]
 
-    def _fold(self, fold: int, starts: NDArray[np.int64], shift: Array, scale: Array) -> Moments:
-        gram = self.gram[fold]
-        rows = gram[0, 0]
-        mean = gram[0, 1:] / (rows or 1.0)
-        sums = [
-            table.by_level(fold, levels)
-            for table, levels in zip(self.tables, self.levels, strict=True)
-        ]
-        cross = OneHotCross(
-            rows=float(rows),
-            dense_at=np.arange(len(mean)),
-            dense=gram[1:, 1:] - np.outer(mean, mean) * rows,
-            levels=tuple(
-                Levels(
-                    np.arange(start, start + len(one)),
-                    one[:, 0],
-                    one[:, 1:] - np.outer(one[:, 0], mean),
-                )
-                for start, one in zip(starts[:-1], sums, strict=True)
-            ),
-            pairs={key: self._pair(key, fold) for key in self.pairs},
-        )
-        shares = [one[:, 0] / (rows or 1.0) for one in sums]
-        whole_mean, rest = two_sum(shift, np.concatenate([mean, *shares]))
-        whole = Moments(float(rows), whole_mean, rest, cross, scale)
-        return (whole if rows else whole.empty).compact
-
-    def _pair(self, key: tuple[int, int], fold: int) -> "csr_array":
-        from scipy.sparse import csr_array  # it takes 50 ms to load, and few need it
-
-        one, other, counts = self.pairs[key].pairs(fold)
-        return csr_array((counts, (one, other)), shape=(self.levels[key[0]], self.levels[key[1]]))
-
-
-def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
-    """The sums of a block of rows.
+def accumulate(chunk: Block, frame: Origin, *, folds: int, histograms: bool = False) -> Sums:
+    """The sums of a block of rows, and perhaps histograms of its numbers.
 
     Errors:  InfiniteError for the first infinite value of a row that is not left out
     """
@@ -173,7 +129,7 @@ def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
         # A value that is not finite makes its column's square not finite: a free check.
         result = _tally(chunk, CleanBlock.unchecked(chunk), frame, folds)
         if result is not None:
-            return result
+            return _counted(result, CleanBlock.unchecked(chunk)) if histograms else result
     tidy = CleanBlock.of(chunk, frame)
     result = _tally(chunk, tidy, frame, folds)
     if result is None:
@@ -187,7 +143,17 @@ def accumulate(chunk: Block, frame: Origin, *, folds: int) -> Sums:
         row = int(np.argmax(np.abs(column)))
         assert tidy.kept is not None, "rows that were checked are counted"
         raise InfiniteError(number, int(tidy.kept[row]), float(column[row]))
-    return result
+    return _counted(result, tidy) if histograms else result
+
+
+def _counted(sums: Sums, tidy: CleanBlock) -> Sums:
+    """The sums with histograms of the values that are there."""
+    for number, column in enumerate(tidy.numbers):
+        values = whole(column)
+        if number in tidy.gaps:
+            values = values[tidy.gaps[number] == 0]
+        sums.histograms.append(Histogram.of(values))
+    return sums
 
 
 def _tally(chunk: Block, tidy: CleanBlock, frame: Origin, folds: int) -> Sums | None:
@@ -300,26 +266,30 @@ def _group(
 
 
 class Accumulator:
-    """Adds the sums of blocks in order; finishes as each fold's moments and each number's range.
+    """Adds the sums of blocks in order.
 
     All blocks share an origin while it fits them. Where the numbers drift so far from it that
-    digits would be lost, the sums so far become moments, and a new origin is chosen.
+    digits would be lost, later blocks get a new one.
     """
 
     # Four digits of the sixteen may be lost before a new origin pays.
     DIGITS_LOST = 1e4
 
-    def __init__(self, *, folds: int) -> None:
-        self.folds = folds
+    def __init__(self, *, folds: int, histograms: bool = False) -> None:
+        self.folds, self.histograms = folds, histograms
         self._finished: list[Sums] = []
         self._sums: Sums | None = None
+
+    def sums(self, chunk: Block, frame: Origin) -> Sums:
+        """The sums of a block, to be added in order."""
+        return accumulate(chunk, frame, folds=self.folds, histograms=self.histograms)
 
     def add(self, chunk: Block, sums: Sums) -> Origin:
         """Add a block's sums; returns the origin for later blocks."""
         if sums.examples and sums.digits_lost > self.DIGITS_LOST and self._alone(sums):
             whole = CleanBlock.of(chunk, sums.frame).numbers
             frame = Origin.guess(whole, rows=len(chunk))
-            sums = accumulate(chunk, frame, folds=self.folds)
+            sums = self.sums(chunk, frame)
         if self._sums is None:
             self._sums = sums.copy()
         elif self._sums.frame is sums.frame:
@@ -336,29 +306,7 @@ class Accumulator:
         numbers = [replace(one, levels=[], tables=[], pairs={}) for one in (self._sums, sums)]
         return (numbers[0] + numbers[1]).digits_lost > self.DIGITS_LOST
 
-    def finish(self) -> tuple[list[Moments], Sums]:
-        """Each fold's moments, and the last sums, which hold ranges and counts of all."""
-        assert self._sums is not None, "at least one chunk"
-        last = self._sums
-        parts = [*self._finished, last]
-        gaps = tuple(sorted({gap for part in parts for gap in part.gaps}))
-        levels = [max(part.levels[at] for part in parts) for at in range(len(last.levels))]
-        merged: list[Moments] | None = None
-        for part in parts:
-            part.widen(gaps)
-            part.levels = levels
-            found = part.moments()
-            # Missing numbers counted as each origin's own shift; from here on, as the last one's.
-            for number, change in enumerate(last.frame.shift - part.frame.shift):
-                if change and number in gaps:
-                    gap = len(part.low) + gaps.index(number)
-                    found = [fold.refill(number, gap, float(change)) for fold in found]
-            merged = (
-                found if merged is None else [a + b for a, b in zip(merged, found, strict=True)]
-            )
-        for part in self._finished:
-            last.low, last.high = np.minimum(last.low, part.low), np.maximum(last.high, part.high)
-            last.examples += part.examples
-            last.causes += part.causes
-        assert merged is not None
-        return merged, last
+    @property
+    def parts(self) -> list[Sums]:
+        """The sums about each origin."""
+        return [*self._finished, *([] if self._sums is None else [self._sums])]

@@ -173,14 +173,16 @@ class Moments:
     def refill(self, column: int, indicator: int, change: float) -> "Moments":
         """The moments with `change`, in own units, added to `column` where `indicator` is 1."""
         by = change / self.scale[column]
-        mean = self.mean.copy()
-        mean[column] += by * mean[indicator]
+        mean, rest = self.mean.copy(), self.rest.copy()
+        mean[column], lost = two_sum(mean[column], by * mean[indicator])
+        rest[column] += lost
         if isinstance(self.cross, OneHotCross):
-            return replace(self, mean=mean, cross=self.cross.refill(column, indicator, by))
+            cross: Cross = self.cross.refill(column, indicator, by)
+            return replace(self, mean=mean, rest=rest, cross=cross)
         cross = self.cross.copy()
         cross[column] += by * cross[indicator]
         cross[:, column] += by * cross[:, indicator]
-        return replace(self, mean=mean, cross=cross)
+        return replace(self, mean=mean, rest=rest, cross=cross)
 
 
 @dataclass(frozen=True)

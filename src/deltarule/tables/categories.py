@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from deltarule.errors import LearningError, TargetError
-from deltarule.moments.accumulate import Sums
 from deltarule.moments.moments import Moments
 from deltarule.tables.kinds import LeftOut
 from deltarule.tables.level_counts import MOST_COUNTED
-from deltarule.tables.plan import Plan, too_many
+from deltarule.tables.plan import too_many
 from deltarule.tables.request import Request
 from deltarule.tables.schema import MISSING, OTHER, Category, Number, Target
+from deltarule.tables.summary import Summary
 
 
 class NumbersError(Exception):
@@ -35,33 +35,23 @@ def often(rows: float) -> int:
 
 
 def levels(
-    made: Plan, column: str, at: int, start: int, sums: Sums, folds: list[Moments]
+    summary: Summary, asked: Request, column: str, start: int, folds: list[Moments]
 ) -> tuple[Category | LeftOut, list[int], list[Moments]]:
     """The category, the indices of its levels in the moments, and the moments with pooling."""
-    rows = float(sum(fold.rows for fold in folds))
-    names = [MISSING, *made.levels[column].names]
-    size = sums.levels[at]
-    counts = sum((fold.rows * fold.mean[start : start + size] for fold in folds), np.zeros(size))
-    counts = np.round(counts, 9)
-    if MISSING in names[1:]:
-        # The text "(missing)" counts as missing.
-        said = names.index(MISSING, 1)
-        folds = [fold.pool(start, [start + said]) for fold in folds]
-        counts[0], counts[said] = counts[0] + counts[said], 0.0
-    named = {
-        names[code] if code < len(names) else OTHER: code
-        for code in np.flatnonzero(counts > 0).tolist()
-    }
+    rows, own = summary.rows, summary.levels[column]
+    counts = np.round(own.counts.sum(axis=0), 9)
+    names = [MISSING, *own.names, OTHER]
+    named = {level: code for code, level in enumerate(names) if counts[code] > 0}
     needed = often(rows)
     by_count = sorted(named.keys() - {OTHER}, key=lambda level: (-counts[named[level]], level))
-    beyond = set(by_count[made.most_levels :])
+    beyond = set(by_count[most_levels(summary, asked) :])
     rare = [
         level
         for level, code in named.items()
         if counts[code] < needed or level == OTHER or level in beyond
     ]
-    asked = made.asked.reference.get(column)
-    rare = [level for level in rare if level != asked]
+    wanted = asked.reference.get(column)
+    rare = [level for level in rare if level != wanted]
     kept = {level: float(counts[code]) for level, code in named.items() if level not in rare}
     if rare:
         into = named[rare[0]]
@@ -77,25 +67,29 @@ def levels(
     order = sorted(kept, key=lambda level: (level == OTHER, -kept[level], level))
     category = Category(
         name=column,
-        expression=made.terms[column].expression,
+        expression=summary.layout.terms[column],
         known={level: kept[level] for level in order},
         reference=None,
-        pooled=len([level for level in rare if level not in (MISSING, OTHER)])
-        + made.levels[column].beyond,
+        pooled=len([level for level in rare if level not in (MISSING, OTHER)]) + own.beyond,
         missing=float(counts[0]),
     )
     return category, [start + named[level] for level in order], folds
 
 
-def cut_notes(made: Plan, columns: Sequence[Number | Category]) -> list[str]:
+def most_levels(summary: Summary, asked: Request) -> int:
+    """How many levels one category may keep."""
+    return summary.layout.most_levels if asked.levels is None else asked.levels
+
+
+def cut_notes(summary: Summary, asked: Request, columns: Sequence[Number | Category]) -> list[str]:
     """One note on all categories with more levels than are kept."""
     cut = []
     for one in columns:
-        if not isinstance(one, Category) or one.name not in made.levels:
+        if not isinstance(one, Category) or one.name not in summary.levels:
             continue
         kept = len(one.known.keys() - {MISSING, OTHER})
-        if made.levels[one.name].beyond or (one.pooled and kept >= made.most_levels):
-            more = "" if made.counts_of[one.name].distinct < MOST_COUNTED else "more than "
+        if summary.levels[one.name].beyond or (one.pooled and kept >= most_levels(summary, asked)):
+            more = "" if kept + one.pooled < MOST_COUNTED else "more than "
             cut.append(f"{one.name} ({kept:,} of {more}{kept + one.pooled:,})")
     if not cut:
         return []
@@ -104,26 +98,21 @@ def cut_notes(made: Plan, columns: Sequence[Number | Category]) -> list[str]:
     )
     return [
         f"only the most frequent levels are kept of {shown}: the others share {OTHER}; --levels "
-        f"says how many of one column, all columns together keep {made.room:,}"
+        f"says how many of one column, all columns together keep {summary.layout.room:,}"
     ]
 
 
-def classes(
-    made: Plan, target: str, start: int, sums: Sums, folds: list[Moments], name: str
-) -> tuple[Target, list[int]]:
+def classes(summary: Summary, target: str, start: int, name: str) -> tuple[Target, list[int]]:
     """The target, and the indices of its outputs in the moments.
 
     Errors:  TargetError for too many classes, too few, or one with a single row
     """
-    if made.levels[target].beyond:
+    own, layout = summary.levels[target], summary.layout
+    if own.beyond:
         raise too_many(target, name)
-    names = made.levels[target].names
-    codes = slice(start, start + 1 + len(names))
-    counts = sum((fold.rows * fold.mean[codes] for fold in folds), np.zeros(1 + len(names)))
-    counts = np.round(counts, 9)
-    met = {level: code for code, level in enumerate(names, start=1) if counts[code] > 0}
-    numeric = made.target_kinds[target].is_numeric()
-    if len(met) > 2 and made.asked.takes[target] == "either" and numeric:
+    counts = np.round(own.counts.sum(axis=0), 9)
+    met = {level: code for code, level in enumerate(own.names, start=1) if counts[code] > 0}
+    if len(met) > 2 and target in layout.either:
         raise NumbersError(target)
     if len(met) < 2:
         raise TargetError(
@@ -131,7 +120,7 @@ def classes(
             "to learn"
         )
     for level, code in met.items():
-        if counts[code] == 1 and made.asked.row_weight is None:
+        if counts[code] == 1 and layout.row_weight is None:
             raise TargetError(
                 f"{name}: the class {level!r} of '{target}' has a single row, from which nothing "
                 "can be learnt: leave that row out, or give it another class"
@@ -139,7 +128,7 @@ def classes(
     order = sorted(met, key=_by_number)
     found = Target(
         name=target,
-        expression=made.terms[target].expression,
+        expression=layout.terms[target],
         low=0.0,
         high=1.0,
         classes={level: float(counts[met[level]]) for level in order},

@@ -1,6 +1,6 @@
 """Filtered source: the rows that satisfy a condition, such as "year > 2000"."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,36 +14,29 @@ from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.polars_source import said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
 from deltarule.tables.text_formats import Format, number_format
+from deltarule.tables.wrapped_source import WrappedSource
 
 
-class FilteredSource:
+class FilteredSource(WrappedSource):
     """The rows of a source that satisfy a condition; null counts as false."""
 
     def __init__(self, source: Source, condition: Expression) -> None:
-        self.source, self.condition = source, condition
+        super().__init__(source)
+        self.condition = condition
         self.name = f"{source.name} where {condition.text}"
         self.dialect = f"{source.dialect}, where {condition.text}"
-        self.typed, self.in_memory = source.typed, source.in_memory
-        self.once, self.files = source.once, source.files
-        self.repeatable = source.repeatable
-        self.rows: int | None = None
-        self.reads = 0
-        self._shown: pl.DataFrame | None = None
+        self._reads = 0
         self._formats: dict[str, Format] = {}
         # The row masks of the last read's batches; a bit for each row.
         self._masks: list[pl.Series] = []
 
     @property
-    def decimal(self) -> str | None:
-        return self.source.decimal
+    def rows(self) -> int | None:
+        return None
 
     @property
-    def date_order(self) -> str | None:
-        return self.source.date_order
-
-    @property
-    def mixed(self) -> Mapping[str, str]:
-        return self.source.mixed
+    def reads(self) -> int:
+        return self._reads
 
     @property
     def notes(self) -> list[str]:
@@ -63,23 +56,15 @@ class FilteredSource:
         numbers = self.numbers
         return self.source.place(int(numbers[row])) if row < len(numbers) else f"row {row + 1:,}"
 
-    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
-        self._shown = None
-        self.source.expect(kinds)
-
-    def widen(self) -> bool:
-        self._shown = None
-        return self.source.widen()
-
     def look(self) -> pl.DataFrame:
-        if self._shown is None:
+        if self._first_rows is None:
             first = self.source.look()
             self._formats = self._formats_of(first)
             shown = [first.filter(self._mask(first))] if first.columns else [first]
             if shown[0].height < LOOK_ROWS <= first.height and not self.once:
                 shown = [shown[0].clear(), *self._met()]
-            self._shown = pl.concat(shown).head(LOOK_ROWS)
-        return self._shown
+            self._first_rows = pl.concat(shown).head(LOOK_ROWS)
+        return self._first_rows
 
     def _met(self) -> Iterator[pl.DataFrame]:
         """The first rows that satisfy the condition, as many as `look` returns."""
@@ -114,7 +99,7 @@ class FilteredSource:
             yield rows.filter(mask), batch.filter(mask).select(columns)
 
     def _begin(self) -> None:
-        self.reads += 1
+        self._reads += 1
         self._masks = []
 
     def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr]:

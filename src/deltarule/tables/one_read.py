@@ -14,7 +14,7 @@ from deltarule.errors import (
     ColumnError,
     EmptyError,
 )
-from deltarule.moments.accumulate import Accumulator, Sums, accumulate
+from deltarule.moments.accumulate import Accumulator, Sums
 from deltarule.moments.block import Block, InfiniteError, Origin
 from deltarule.moments.folds import FoldEntries
 from deltarule.moments.moments import Moments, total
@@ -26,7 +26,8 @@ from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import Times
-from deltarule.tables.left_out import infinite, nothing_left
+from deltarule.tables.layout import Layout
+from deltarule.tables.left_out import nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
 from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars_source import UnparsedError
@@ -36,6 +37,8 @@ from deltarule.tables.sample import Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
+from deltarule.tables.summarise import refused
+from deltarule.tables.summary import Summary, joined
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
 
 Progress = Callable[[int, int | None], None]
@@ -71,6 +74,8 @@ class Read:
     plan: Plan
     schema: Schema
     folds: list[Moments]
+    summary: Summary
+    """The sums before levels were pooled and gaps filled."""
     examples: int
     causes: dict[str, int]
     """How many rows were left out, by what is wrong with them in words."""
@@ -222,10 +227,12 @@ def read(
     *,
     progress: Progress | None = None,
     keep: Keep | Callable[[Plan], Keep] = Keep(),
+    histograms: bool = False,
 ) -> Read:
     """Read all rows once, or again with wider types where the first rows misled the look.
 
-    What is kept of the rows may depend on what the look shows.
+    What is kept of the rows may depend on what the look shows. With `histograms`, the summary has
+    those of each number.
     """
     texts: frozenset[str] = frozenset()
     later: Later = {}
@@ -250,7 +257,7 @@ def read(
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
-            found = _read(read_as, made, progress, kept.cells, sample)
+            found = _read(read_as, made, progress, kept.cells, sample, histograms)
         except ReadAgainError as error:
             again, later = True, error.later
         except UnparsedError as error:
@@ -288,7 +295,12 @@ def _count(source: Source, made: Plan, counted: dict[str, LevelCounts]) -> bool:
 
 
 def _read(
-    source: Source, made: Plan, progress: Progress | None, keep: int, sample: Sample | None
+    source: Source,
+    made: Plan,
+    progress: Progress | None,
+    keep: int,
+    sample: Sample | None,
+    histograms: bool,
 ) -> Read:
     if not (made.numbers or made.categories):
         why = "; ".join(f"{column.name}: {column.why}" for column in made.left_out)
@@ -298,7 +310,7 @@ def _read(
     in_flight = _in_flight(made, source.name)
     asked = made.asked
     few = Sample.to_judge_by(len(made.columns), made.row_column)
-    reading = Accumulator(folds=asked.folds)
+    reading = Accumulator(folds=asked.folds, histograms=histograms)
     frame: Origin | None = None
     frames: list[pl.DataFrame] | None = []
     spill = None if source.repeatable else Spill()
@@ -310,9 +322,7 @@ def _read(
         try:
             return reading.add(chunk, future.result())
         except InfiniteError as error:
-            named = [*made.numbers, *made.amounts, *made.beside]
-            where = f"{source.name}, column '{named[error.number]}', row {start + error.row + 1}"
-            raise infinite(where, error.value) from error
+            raise refused(error, made, name=source.name, row=start) from error
 
     # One BLAS thread for each worker: two on a block this thin were slower than one.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
@@ -321,9 +331,7 @@ def _read(
                 chunk = made.chunk(batch, name=source.name, row=rows)
                 if frame is None:
                     frame = Origin.guess(chunk.numbers)
-                waiting.append(
-                    (chunk, rows, pool.submit(accumulate, chunk, frame, folds=asked.folds))
-                )
+                waiting.append((chunk, rows, pool.submit(reading.sums, chunk, frame)))
                 # In step, not as workers happen to be done: the same table gives the same sums.
                 if len(waiting) > in_flight:
                     frame = take()
@@ -345,14 +353,17 @@ def _read(
         finally:
             for _, _, future in waiting:
                 future.cancel()
+    if spill is not None:
+        source.release()  # from here on its rows are those kept
     if rows == 0:
         raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
-    folds, sums = reading.finish()
-    if sums.examples == 0:
-        raise nothing_left(source.name, asked, made.causes(sums.causes))
-    schema, folds, notes = finalize(made, folds, sums, source.name)
+    layout = Layout.of(made)
+    summary = joined([Summary.of(made, sums, layout) for sums in reading.parts])
+    if summary.examples == 0:
+        raise nothing_left(source.name, asked, summary.causes)
+    schema, folds, notes = finalize(summary, asked, source.name)
     return Read(
-        *(source, made, schema, folds, sums.examples, made.causes(sums.causes), notes),
+        *(source, made, schema, folds, summary, summary.examples, dict(summary.causes), notes),
         frames=frames,
         sample=[] if sample is None else sample.frames(rows),
         drawn=few.parts,

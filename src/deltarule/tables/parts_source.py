@@ -119,6 +119,9 @@ class PartsSource:
     def widen(self) -> bool:
         return False
 
+    def release(self) -> None:
+        """Nothing to do: nobody waits for it."""
+
 
 def _needed(columns: Sequence[pl.Expr]) -> set[str] | None:
     """The table's columns that these expressions read; None for all, or where that is open."""

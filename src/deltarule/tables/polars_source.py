@@ -173,6 +173,9 @@ class PolarsSource:
     def widen(self) -> bool:
         return False
 
+    def release(self) -> None:
+        """Nothing to do: nobody waits for it."""
+
 
 def collected(lazy: pl.LazyFrame, name: str) -> pl.DataFrame:
     """Collect a lazy frame, with errors in one line.

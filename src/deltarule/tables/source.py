@@ -92,6 +92,10 @@ class Source(Protocol):
         """Infer types again from all rows; False where that cannot help."""
         ...
 
+    def release(self) -> None:
+        """Let go of what keeps its rows as they are from one read to the next: a snapshot."""
+        ...
+
 
 def row_place(row: int) -> str:
     """The location of a row in a table without lines."""

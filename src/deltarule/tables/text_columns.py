@@ -7,7 +7,7 @@ too, however many there are. The format is stored in the model, for prediction.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -42,6 +42,7 @@ from deltarule.tables.text_formats import (
     number_format,
     written,
 )
+from deltarule.tables.wrapped_source import WrappedSource
 
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 DIGITS = r"^[+-]?[0-9]+$"
@@ -110,7 +111,7 @@ class OddCells:
         )
 
 
-class FormattedSource:
+class FormattedSource(WrappedSource):
     """A source whose text columns are parsed in their formats, odd cells as missing.
 
     `words` stand for missing in every column. While learning, a column with too many odd cells is
@@ -127,36 +128,12 @@ class FormattedSource:
         learning: bool,
         later: Later | None = None,
     ) -> None:
-        self.source, self.formats, self.words, self.learning = source, formats, words, learning
+        super().__init__(source)
+        self.formats, self.words, self.learning = formats, words, learning
         self.doubt = Doubt()
         self._asked, self._later = formats, later or {}
-        self.name, self.dialect = source.name, source.dialect
-        self.typed, self.in_memory = source.typed, source.in_memory
-        self.once, self.files = source.once, source.files
-        self.repeatable = source.repeatable
         self.own_notes: list[str] = []
         self.odd: dict[str, OddCells] = {}
-        self._raw: pl.DataFrame | None = None
-
-    @property
-    def decimal(self) -> str | None:
-        return self.source.decimal
-
-    @property
-    def date_order(self) -> str | None:
-        return self.source.date_order
-
-    @property
-    def mixed(self) -> Mapping[str, str]:
-        return self.source.mixed
-
-    @property
-    def rows(self) -> int | None:
-        return self.source.rows
-
-    @property
-    def reads(self) -> int:
-        return self.source.reads
 
     @property
     def notes(self) -> list[str]:
@@ -164,17 +141,6 @@ class FormattedSource:
         told = {text for name, text in self.mixed.items() if name in self.formats}
         said = [note for note in self.source.notes if note not in told]
         return [*said, *self.own_notes, *self.doubt.notes, *self._odd_notes()]
-
-    def place(self, row: int) -> str:
-        return self.source.place(row)
-
-    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
-        self._raw = None
-        self.source.expect(kinds)
-
-    def widen(self) -> bool:
-        self._raw = None
-        return self.source.widen()
 
     def look(self) -> pl.DataFrame:
         return self._read(self._look(), None)
@@ -227,11 +193,11 @@ class FormattedSource:
                 raise TooManyOddError(message, name)
 
     def _look(self) -> pl.DataFrame:
-        if self._raw is None:
-            self._raw = self.source.look()
+        if self._first_rows is None:
+            self._first_rows = self.source.look()
             if not self.learning:
-                self._agree(self._raw)
-        return self._raw
+                self._agree(self._first_rows)
+        return self._first_rows
 
     def _agree(self, look: pl.DataFrame) -> None:
         """Set the date order to the model's, or where it has none, to this table's."""

@@ -47,19 +47,20 @@ def rows_with_line(
     hover: Sequence[str],
     chosen: int,
     number: int = 1,
+    reached: Array | None = None,
     unseen: tuple[Array, Array] | None = None,
     beside: tuple[str, Array] | None = None,
 ) -> Figure:
     """Each row's target over its input, and the line that predicts it; delta of the chosen row.
 
-    `number` is that of the chosen row, `unseen` are held-out rows, `beside` is the line of another
-    run, with its name.
+    `number` is that of the chosen row, `reached` are predictions to leave room for, `unseen` are
+    held-out rows, `beside` is the line of another run, with its name.
     Shapes:  x, targets (m,), line_x, line (a,)
     """
     # A line through the origin is seen to pass through it.
     zero = bool(line_x.size and line_x[0] == 0)
     shown = targets if unseen is None else np.append(targets, unseen[1])
-    low, high = window(np.append(shown, 0.0) if zero else shown, line)
+    low, high = window(np.append(shown, 0.0) if zero else shown, line, reached)
     at = float(np.interp(x[chosen], line_x, np.nan_to_num(line))) if line_x.size else math.nan
     data = [
         curve([x[chosen], x[chosen]], [targets[chosen], at], LIGHT.delta, width=2.5),
@@ -151,7 +152,7 @@ def rows_in_classes(
             "symbol": [f"{symbol}-open" if wrong[row] else symbol for row in at],
             "color": [LIGHT.delta if wrong[row] else color for row in at],
             "size": [12 if row == chosen else 8 for row in at],
-            "opacity": [1.0 if wrong[row] or row == chosen else 0.55 for row in at],
+            "opacity": [1.0 if wrong[row] or row == chosen else 0.7 for row in at],
             "line": {"width": 2},
         }
         legend.append(entry(symbol, color, str(name)))
@@ -167,7 +168,7 @@ def rows_in_classes(
         x=axis(names[0], _around(x)),
         y=axis(names[1], _around(y)),
         alt=f"{_rows(len(x))} of {len(classes)} classes, {count} of them taken for another class",
-        legend=[*legend, entry("ring", LIGHT.delta, "taken for another")],
+        legend=[*legend, entry("ring", LIGHT.delta, "mistaken")],
     )
 
 

@@ -8,6 +8,7 @@ A legend is layout.meta.legend, one entry for each kind of mark: its shape, colo
 page writes it beside the chart, where it takes no room from the axes.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -121,6 +122,7 @@ def points(
         "x": numbers(x),
         "y": numbers(y),
         "marker": marker,
+        "cliponaxis": False,
         "hoverinfo": "skip",
     }
     if text is None:
@@ -155,15 +157,21 @@ def numbers(values: Any) -> list[float | None]:
     return [float(v) if abs(v) < LARGEST else None for v in values]
 
 
-def window(targets: Array, predictions: Array) -> tuple[float, float]:
-    """From the least to the largest target; further where predictions leave it by far.
+def window(targets: Array, predictions: Array, reached: Array | None = None) -> tuple[float, float]:
+    """From the least to the largest target, and further where predictions leave it by far.
 
-    It widens in powers of 2, so that it does not tremble from step to step.
+    It has room for what was `reached`, and widens in powers of 2, so that it does not tremble from
+    step to step.
     """
     low, high = float(np.min(targets)), float(np.max(targets))
     room = (high - low) * 0.08 or abs(high) * 0.25 or 1.0
     # Amounts begin at nothing, where that is not far off.
     low, high = (0.0 if 0 <= low < 0.25 * high else low - room), high + room
+    span = high - low
+    if reached is not None:
+        far = drawable(reached[np.isfinite(reached)])
+        low -= _doubled(span, low - float(far.min(initial=low)))
+        high += _doubled(span, float(far.max(initial=high)) - high)
     seen = drawable(predictions)
     span = high - low
     for _ in range(900):
@@ -174,3 +182,8 @@ def window(targets: Array, predictions: Array) -> tuple[float, float]:
         middle = (low + high) / 2
         low, high = middle - span / 2, middle + span / 2
     return low, high
+
+
+def _doubled(span: float, beyond: float) -> float:
+    """How much more than a span is needed, in quarters of it that double."""
+    return 0.0 if beyond <= 0 else span / 4 * 2.0 ** max(0, math.ceil(math.log2(4 * beyond / span)))

@@ -75,11 +75,11 @@ def loss_surface(
         for at, place in enumerate(chosen)
     ]
     size = FINE if len(axes) == 1 else COARSE
-    if session.choices.loss != "squared":
+    if not session.choices.squared:
         size = FINE if len(axes) == 1 else ROUGH
     grids = [np.linspace(low, high, size) for low, high in axes]
     offsets = [grid - at for grid, at in zip(grids, here, strict=True)]
-    evaluate = _exact if session.choices.loss == "squared" else _by_rows
+    evaluate = _exact if session.choices.squared else _by_rows
     with np.errstate(all="ignore"):
         error = evaluate(session, drawn, output, chosen, offsets)
     return LossSurface(
@@ -124,7 +124,7 @@ def _reach(session: Session, place: int | None) -> float:
         return 1.0
     spread = float(stepwise.task.problem.spread[place])
     moved = 1.0
-    if session.choices.loss == "squared":
+    if session.choices.squared:
         targets = stepwise.task.problem.targets / stepwise.task.problem.rows
         moved = float(np.sqrt(np.max(targets)) * np.max(stepwise.task.problem.target_scale))
     return (moved or 1.0) / (spread or 1.0)

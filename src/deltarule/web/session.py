@@ -22,9 +22,9 @@ from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.default_learner import found, found_for_batches
 from deltarule.fit.iterate import Iteration
-from deltarule.fit.settings import Settings
+from deltarule.fit.settings import Settings, closed_form
 from deltarule.model.model import Model
-from deltarule.rule.learn import Learner
+from deltarule.rule.learn import Descent, Learner
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step, Stop
 from deltarule.solvers.learners import LEARNERS
@@ -60,14 +60,24 @@ class Choices:
     """The minibatch size; None for all rows."""
 
     @property
+    def squared(self) -> bool:
+        """Whether the loss has a closed form, so that moments determine every step."""
+        return closed_form(self.loss)
+
+    @property
+    def second_order(self) -> bool:
+        """Whether the learner has no alpha."""
+        return self.learner in LEARNERS and LEARNERS[self.learner].needs_hessian
+
+    @property
     def needs_rows(self) -> bool:
         """Whether steps need rows rather than moments."""
-        return self.loss != "squared" or self.batch is not None
+        return not self.squared or self.batch is not None
 
     @property
     def settings(self) -> Settings:
         """The `Settings` for learning. An alpha that is still to be chosen is 1."""
-        own_units = not self.standardise and self.learner != "newton"
+        own_units = not self.standardise and not self.second_order
         return Settings(
             predict=self.predict,
             using=self.using,
@@ -274,7 +284,7 @@ def _learner(choices: Choices, stepwise: Iteration) -> Learner:
     learner = stepwise.learner
     if choices.alpha is not None:
         return _at(learner, choices.alpha)
-    if choices.standardise or choices.learner == "newton":
+    if choices.standardise or choices.second_order:
         return learner
     with np.errstate(all="ignore"):
         start = stepwise.task.objective(stepwise.task.first(), hessian=True).average()
@@ -285,7 +295,7 @@ def _learner(choices: Choices, stepwise: Iteration) -> Learner:
         )
     learner = found(stepwise.task.settings, start)
     alphas = alphas_at(stepwise, stepwise.task.first())
-    if choices.loss != "squared" or choices.learner != "descent" or alphas is None:
+    if not choices.squared or choices.learner != Descent.name or alphas is None:
         return learner
     # Half the limit minimizes along the steepest direction in one step. The fastest alpha overall
     # may oscillate along it, which is confusing at first.

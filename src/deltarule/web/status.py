@@ -79,11 +79,11 @@ def _at_rest(session: Session) -> Status:
 def error_name(session: Session) -> str:
     """What the error of a sentence is: of squared loss its root, in the target's own units."""
     penalty = ", with penalty," if session.choices.ridge else ""
-    return ("RMSE" if session.choices.loss == "squared" else "mean loss") + penalty
+    return ("RMSE" if session.choices.squared else "mean loss") + penalty
 
 
 def _error(session: Session, loss: float) -> str:
-    return told(math.sqrt(max(2 * loss, 0.0)) if session.choices.loss == "squared" else loss)
+    return told(math.sqrt(max(2 * loss, 0.0)) if session.choices.squared else loss)
 
 
 def _size(weight_delta: Weights) -> float:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from deltarule.fit.default_learner import steady
 from deltarule.fit.iterate import Iteration
 from deltarule.rule.compare import Comparison
-from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
+from deltarule.rule.learn import AlphaRange, Descent, Learner, alpha_range_of
 from deltarule.rule.predict import Mask, Weights
 from deltarule.rule.train import Step, ask, take
 from deltarule.solvers.least_squares import ClosedFormDescent
@@ -96,7 +96,7 @@ class Timeline:
         self._every = 1
         self._closed = self._closed_form(first)
         # A loss that changes from round to round is fitted in sequence, and cached.
-        in_rounds = stepwise.task.rounds is not None and self.learner.name == "newton"
+        in_rounds = stepwise.task.rounds is not None and self.learner.needs_hessian
         self._rounds = _Rounds(stepwise) if in_rounds else None
         self._asked: deque[tuple[Weights, Comparison]] = deque(maxlen=4)
         self.way: list[CheckpointedSteps] = []
@@ -123,7 +123,7 @@ class Timeline:
         """The alpha above which it diverges, where known."""
         batches = self.stepwise.task.batches
         if batches is not None:
-            if self.inner.name != "descent":
+            if not isinstance(self.inner, Descent):
                 return None
             start = self.stepwise.task.objective(self.stepwise.task.first(), hessian=True).average()
             return 2 * steady(start, self.stepwise.task.rowwise(), size=batches.size)
@@ -131,8 +131,12 @@ class Timeline:
         return limit if math.isfinite(limit) else None
 
     def _closed_form(self, first: Weights) -> ClosedFormDescent | None:
-        squared = self.stepwise.task.settings.loss == "squared"
-        if not squared or self.learner.name != "descent" or self.stepwise.task.batches is not None:
+        squared = self.stepwise.task.squared
+        if (
+            not squared
+            or not isinstance(self.learner, Descent)
+            or self.stepwise.task.batches is not None
+        ):
             return None
         alpha = float(getattr(self.learner, "alpha", 0.0))
         return ClosedFormDescent.of(_Held(self.stepwise), first, alpha)

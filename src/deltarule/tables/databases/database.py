@@ -2,8 +2,9 @@
 
 address.py says where a database is without its credentials; sqlite.py, postgres.py and duckdb.py
 each read and write one kind. Rows stream: no more is in memory than a batch and what the database
-keeps. Databases promise no order of rows unless a query says ORDER BY: what is done here is to ask
-each for the order in which it keeps them, so that reading an unchanged table twice agrees.
+keeps. All reads of a source are of one snapshot, so that what is written meanwhile has no part.
+Databases promise no order of rows unless a query says ORDER BY: what is done here is to ask each
+for the order in which it keeps them, so that reading an unchanged table twice agrees.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -51,6 +52,10 @@ class Reader(Protocol):
 
     def widen(self) -> bool:
         """Look at every row for types that fit them all; False where they are declared."""
+        ...
+
+    def release(self) -> None:
+        """End the snapshot that all reads are of; the next read begins another."""
         ...
 
 
@@ -144,6 +149,10 @@ class DatabaseSource:
     def widen(self) -> bool:
         self._look = None
         return self._reader.widen()
+
+    def release(self) -> None:
+        """End the snapshot that all reads are of, and with it whatever it holds up."""
+        self._reader.release()
 
 
 def open_database(

@@ -1,5 +1,6 @@
 """DuckDB files, through its own package: read-only, streaming Arrow."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -54,6 +55,8 @@ class DuckdbReader:
         self.rows: int | None = None
         self.passes = 0
         self.where = "query"
+        self._file: Any = None
+        self._closing: weakref.finalize[..., DuckdbReader] | None = None
         with self._connected() as connection:
             if query is None:
                 relations = [Relation(*row) for row in connection.execute(RELATIONS).fetchall()]
@@ -82,13 +85,20 @@ class DuckdbReader:
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         duckdb, errors = _driver()
-        with (
-            self._there.explained(*errors, name=self._name),
-            closing(duckdb.connect(str(self._there.path), read_only=True)) as connection,
-        ):
-            for setting in SETTINGS:
-                connection.execute(setting)
-            yield connection
+        with self._there.explained(*errors, name=self._name, release=self.release):
+            if self._file is None:
+                # While it is open for reading nobody writes to it.
+                self._file = duckdb.connect(str(self._there.path), read_only=True)
+                self._closing = weakref.finalize(self, self._file.close)
+            with closing(self._file.cursor()) as connection:
+                for setting in SETTINGS:
+                    connection.execute(setting)
+                yield connection
+
+    def release(self) -> None:
+        if self._closing is not None:
+            self._closing()
+        self._closing = self._file = None
 
     def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]

@@ -1,5 +1,6 @@
-"""PostgreSQL, through its Arrow driver: everything in one read-only transaction for each read."""
+"""PostgreSQL, through its Arrow driver: every read in a read-only transaction, of one snapshot."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -25,13 +26,12 @@ DATES = {"date", "timestamp", "timestamptz"}
 
 # As Arrow has it, whatever the database's own encoding.
 UTF8 = "SET LOCAL client_encoding = 'UTF8'"
-BEGIN = (
-    # One snapshot for all of a read. The driver begins no transaction of its own in autocommit.
-    "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    # Else a read of a large table may start where another one is: in the middle.
-    "SET LOCAL synchronize_seqscans = off",
-    UTF8,
-)
+# One snapshot for all of a read. The driver begins no transaction of its own in autocommit.
+BEGIN = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Else a read of a large table may start where another one is: in the middle.
+UNSHARED = "SET LOCAL synchronize_seqscans = off"
+# Else the rows of a table come in the order in which several workers are done.
+SERIAL = "SET LOCAL max_parallel_workers_per_gather = 0"
 RELATIONS = """
     SELECT n.nspname::text, c.relname::text, c.relkind IN ('v', 'm'), pg_table_is_visible(c.oid)
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -66,7 +66,9 @@ class PostgresReader:
         self.mixed: dict[str, str] = {}
         self.rows: int | None = None  # the server keeps no exact count, and counting reads it all
         self.passes = 0
-        self.where = "query"
+        self.where, self._statements = "query", [UNSHARED, UTF8]
+        self._snapshot: str | None = None
+        self._keeper: weakref.finalize[..., PostgresReader] | None = None
         with self._connected() as cursor:
             if query is None:
                 cursor.execute(RELATIONS)
@@ -76,6 +78,8 @@ class PostgresReader:
                 relation = f"{quoted(found.schema)}.{quoted(found.name)}"
                 query = f"SELECT * FROM {relation}"
                 self._relation = f"{relation} AS q"
+                if not found.view:
+                    self._statements.append(SERIAL)
             else:
                 self._relation = f"({query}\n) AS q"
             self._name = f"{there.name}, {self.where}"
@@ -96,13 +100,35 @@ class PostgresReader:
     def _connected(self) -> Iterator[Any]:
         dbapi, errors = _driver()
         with (
-            self._there.explained(*errors, name=self._name),
+            self._there.explained(*errors, name=self._name, release=self.release),
             dbapi.connect(self._there.url, autocommit=True) as connection,
             connection.cursor() as cursor,
         ):
-            for statement in BEGIN:
+            cursor.execute(BEGIN)
+            if snapshot := self._exported(dbapi, errors):
+                cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            for statement in self._statements:
                 cursor.execute(statement)
             yield cursor
+
+    def _exported(self, dbapi: Any, errors: tuple[type[Exception], ...]) -> str:
+        """The name of the snapshot of all reads; a transaction that stays open keeps it."""
+        if self._snapshot is None:
+            keeper = dbapi.connect(self._there.url, autocommit=True)
+            self._keeper = weakref.finalize(self, keeper.close)
+            with keeper.cursor() as cursor:
+                cursor.execute(BEGIN)
+                try:
+                    cursor.execute("SELECT pg_export_snapshot()")
+                    [(self._snapshot,)] = cursor.fetchall()
+                except errors:
+                    self._snapshot = ""  # a server that exports none: each read has its own
+        return self._snapshot
+
+    def release(self) -> None:
+        if self._keeper is not None:
+            self._keeper()
+        self._keeper = self._snapshot = None
 
     def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]

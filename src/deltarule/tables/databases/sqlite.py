@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import weakref
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -181,6 +182,8 @@ class SqliteReader:
         self.rows: int | None = None
         self.passes = 0
         self._name, self._fixed, self._widened = there.name, False, False
+        self._connection: sqlite3.Connection | None = None
+        self._closing: weakref.finalize[..., SqliteReader] | None = None
         self.where = "query"
         self._relation = quoted(QUERY)
         with self._connected() as connection:
@@ -205,15 +208,25 @@ class SqliteReader:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        uri = f"file:{quote(str(self._there.path))}?mode=ro"
-        with (
-            self._there.explained(sqlite3.Error, name=self._name),
-            closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as made,
-        ):
-            if self._query is not None:
-                # A view can only be of a single SELECT, and tells its columns' declared types.
-                made.execute(f"CREATE TEMP VIEW {quoted(QUERY)} AS {self._query}")
-            yield made
+        """The connection of all reads; they are of one transaction, and so of one snapshot."""
+        with self._there.explained(sqlite3.Error, name=self._name, release=self.release):
+            if self._connection is None:
+                uri = f"file:{quote(str(self._there.path))}?mode=ro"
+                # One thread after the other may go on reading.
+                made = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+                self._closing = weakref.finalize(self, made.close)
+                if self._query is not None:
+                    # A view can only be of a single SELECT, and tells its columns' declared types.
+                    made.execute(f"CREATE TEMP VIEW {quoted(QUERY)} AS {self._query}")
+                made.execute("BEGIN")
+                self._connection = made
+            yield self._connection
+
+    def release(self) -> None:
+        # Unless there is a write-ahead log, whoever writes waits for this.
+        if self._closing is not None:
+            self._closing()
+        self._closing = self._connection = None
 
     def _chunks(self, columns: Sequence[Column], limit: int | None) -> Iterator[list[Any]]:
         """The values of these columns, some rows at a time, each column's in a sequence."""

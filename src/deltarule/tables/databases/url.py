@@ -9,7 +9,7 @@ films.db  films.duckdb       a path alone; what is in the file decides what it i
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -70,6 +70,7 @@ ADVICE = {
     "different configuration": "close the connection that this program has to it",
     "already exists": "choose another name",
     "permission denied": "ask for the right to read it",
+    'snapshot "': "the server ended the idle transaction that kept it: try again",
     "cannot insert multiple commands": "give a single SELECT",
     "one statement at a time": "give a single SELECT",
 }
@@ -129,13 +130,16 @@ class Address:
         name: str | None = None,
         doing: str = "cannot be read",
         error: type[DeltaruleError] = ReadError,
+        release: Callable[[], None] | None = None,
     ) -> Iterator[None]:
-        """A driver's errors as ours."""
+        """A driver's errors as ours; what is held open then is released."""
         # The rest Python refuses before a driver sees it: half a character, a number too large.
         caught: tuple[type[Exception], ...] = (*errors, OSError, UnicodeError, OverflowError)
         try:
             yield
         except caught as problem:
+            if release is not None:
+                release()
             raise error(f"{name or self.name} {doing}: {self.said(problem)}") from None
 
 

@@ -51,7 +51,7 @@ def alpha_name(alpha: float | None) -> str:
 def what(session: Session) -> str:
     """What the error is, in words."""
     penalty = ", with penalty" if session.choices.ridge else ""
-    return ("mean squared error" if session.choices.loss == "squared" else "mean loss") + penalty
+    return ("mean squared error" if session.choices.squared else "mean loss") + penalty
 
 
 def weight_names(session: Session) -> list[str]:
@@ -94,7 +94,7 @@ def _predict(
 ) -> dict[str, Any]:
     drawn, target = page.drawn, page.session.read.schema.outputs[look.output]
     number = int(drawn.numbers[look.chosen])
-    if loss_of(page.session, look.output).name == "softmax":
+    if loss_of(page.session, look.output).kind == "classes":
         return _classes(page, look, hover)
     if drawn.across is None or not drawn.grid.size:
         return learning_figures.predicted_against_actual(
@@ -114,6 +114,7 @@ def _predict(
     return learning_figures.rows_with_line(
         drawn.x,
         found.targets,
+        reached=_reached(page, look.output),
         line_x=drawn.grid,
         line=found.line,
         names=(drawn.across, target),
@@ -123,6 +124,21 @@ def _predict(
         unseen=unseen,
         beside=beside,
     )
+
+
+def _reached(page: "Open", output: int) -> Array:
+    """The lowest and highest predictions of the drawn rows on the whole path, of straight lines.
+
+    The window takes them in from the start, so that it stays the same while weights swing.
+    """
+    session = page.session
+    if loss_of(session, output).says != "{}":
+        return np.zeros(0)
+    path = [one.weights for one in session.walk.way]
+    scores = page.drawn.inputs @ np.stack([one["weight"][:, output] for one in path], axis=1)
+    if "intercept" in path[0]:
+        scores = scores + np.array([one["intercept"][output] for one in path])
+    return np.array([scores.min(), scores.max()])
 
 
 def _classes(page: "Open", look: "Look", hover: Sequence[str]) -> dict[str, Any]:
@@ -242,7 +258,7 @@ def _loss(page: "Open", twin: Session | None) -> dict[str, Any]:
 
 def _factor(session: Session) -> float:
     """What makes the error of a loss: the mean of the squared deltas is twice their loss."""
-    return 2.0 if session.choices.loss == "squared" else 1.0
+    return 2.0 if session.choices.squared else 1.0
 
 
 def _errors(path: Sequence[CheckpointedSteps], factor: float) -> tuple[Array, Array]:

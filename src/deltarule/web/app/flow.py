@@ -15,6 +15,7 @@ from deltarule.trace import sentences as words
 from deltarule.trace.row_trace import RowTrace
 from deltarule.views.format import number as told
 from deltarule.web.row_view import labels
+from deltarule.web.session import Session
 
 if TYPE_CHECKING:
     from deltarule.web.app.payload import Open
@@ -99,10 +100,18 @@ def _flow(page: "Open", step: Step, row: RowTrace, weight: str, target: str) -> 
         "input": None if place == len(inputs) else told(float(row.inputs[place])),
         "weight_delta": told(float(stack(row.weight_delta)[place, 0])),
         "alpha": None if step.alpha is None or session.choices.standardise else told(step.alpha),
-        "alone": session.read.examples == 1,
+        "by": _led_by(session),
         "before": told(float(before[place])),
         "weight": told(float(after[place])),
     }
+
+
+def _led_by(session: Session) -> str:
+    """The rows that a step follows."""
+    batches = session.stepwise.task.batches
+    if session.read.examples == 1:
+        return "this row"
+    return "all rows" if batches is None else "rows of the batch"
 
 
 def _largest(row: RowTrace, weights: Array, place: int) -> list[int]:

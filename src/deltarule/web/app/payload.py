@@ -85,7 +85,7 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
         }
     )
     names = weight_names(session)
-    shown = [name for name in dict.fromkeys(look.shown) if name in names] or names[:1]
+    shown = [name for name in dict.fromkeys(look.shown) if name in names] or names[:2]
     going = status(session)
     twin = None
     if look.beside is not None and getattr(session.walk.learner, "alpha", None) is not None:
@@ -149,6 +149,7 @@ def setting(page: Open) -> dict[str, Any]:
         "names": weight_names(session),
         "losses": list(dict.fromkeys([*LOSSES, *KINKED, *COUPLED, choices.loss])),
         "learners": list(LEARNERS),
+        "unseen": page.unseen is not None,
         "lesson": None if page.lesson is None else page.lesson.name,
         "by_hand": session.by_hand is not None,
         "hand": _start_by_hand(session),
@@ -214,7 +215,7 @@ def _formula(session: Session, output: int) -> dict[str, Any]:
 
 def _error(session: Session) -> dict[str, Any]:
     """The error, in words that say which."""
-    squared = session.choices.loss == "squared"
+    squared = session.choices.squared
     error = 2 * session.at.now.loss if squared else session.at.now.loss
     return {
         "what": what(session),
@@ -249,7 +250,7 @@ def _reach(session: Session, place: int | None, output: int) -> float:
     problem = stepwise.task.problem
     size = math.sqrt(float(problem.targets[output] / problem.rows))
     size *= float(problem.target_scale[output])
-    if session.choices.loss != "squared":
+    if not session.choices.squared:
         size = 1.0
     spread = 1.0 if place is None else float(problem.spread[place])
     return 3 * (size or 1.0) / (spread or 1.0)

@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from deltarule.asgi import MEDIA_TYPES, Application
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.trace.ledger import Ledger
 from deltarule.views.theme import DARK, LIGHT, css_names
@@ -41,21 +42,12 @@ from deltarule.web.app.payload import (
     setting,
 )
 from deltarule.web.app.teaching import lessons_told, sheet_told
-from deltarule.web.guard import Application, Guard
+from deltarule.web.guard import Guard
 from deltarule.web.lessons import lesson_named
 from deltarule.web.session import Choices, Session, Sessions, suggested
 from deltarule.web.tables import Table, from_csv, opened
 
-if TYPE_CHECKING:
-    pass
-
 STATIC = Path(__file__).parents[1] / "static"
-KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 PLOTLY, THEME = "plotly.js", "theme.css"
 # Tables that were brought, kept for a reload: 32 MB of CSV each at most.
 MOST_TABLES = 4
@@ -275,18 +267,18 @@ def application(given: Given | None, *, hosts: frozenset[str], key: str) -> Appl
 
     @app.get("/")
     def index() -> Response:
-        return Response(asset("index.html"), media_type=KINDS[".html"])
+        return Response(asset("index.html"), media_type=MEDIA_TYPES[".html"])
 
     @app.get("/static/{name}")
     def static(name: str) -> Response:
         if name == PLOTLY:
             kept = {"cache-control": "max-age=86400"}
-            return Response(plotly(), media_type=KINDS[".js"], headers=kept)
+            return Response(plotly(), media_type=MEDIA_TYPES[".js"], headers=kept)
         if name == THEME:
-            return Response(theme(), media_type=KINDS[".css"])
+            return Response(theme(), media_type=MEDIA_TYPES[".css"])
         if name not in {file.name for file in STATIC.iterdir()}:
             raise HTTPException(404, "there is no such file")
-        return Response(asset(name), media_type=KINDS[Path(name).suffix])
+        return Response(asset(name), media_type=MEDIA_TYPES[Path(name).suffix])
 
     @app.get("/api/lessons")
     def lessons() -> Response:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from secrets import token_urlsafe
 from typing import Any
 
+from deltarule.asgi import listen
 from deltarule.errors import LearningError
+from deltarule.web.app.connections import patient_protocol
 from deltarule.web.app.routes import Given, application, missing
 
 LOCAL = "127.0.0.1"
-# More requests at a time than a few pages ask are refused, so that memory stays bounded.
-AT_ONCE = 16
 
 
 def serve(
@@ -38,7 +38,7 @@ def serve(
             access_log=False,
             server_header=False,
             ws="none",
-            limit_concurrency=AT_ONCE,
+            http=patient_protocol(),
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
@@ -52,14 +52,9 @@ def serve(
 
 def _listening(port: int) -> socket.socket:
     """A socket of this machine alone, at this port or a free one. Errors: LearningError."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((LOCAL, port))
+        return listen(LOCAL, port)
     except (OSError, OverflowError) as error:
-        listening.close()
         raise LearningError(
             f"port {port} cannot be used ({error}): leave out --port for a free one"
         ) from None
-    listening.listen(128)
-    return listening

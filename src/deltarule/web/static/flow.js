@@ -5,7 +5,13 @@ import { typeset } from "./words.js";
 const HOP = 75;  // ms from one number to the next: four of them
 const strip = document.getElementById("flow");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+const narrow = matchMedia("(max-width: 759px)");
 let flying = null;
+
+// Where it scrolls, it is a stop of the keyboard.
+const reached = () => { strip.tabIndex = narrow.matches ? 0 : -1; };
+narrow.addEventListener("change", reached);
+reached();
 
 function element(name, className, ...parts) {
   const made = document.createElement(name);
@@ -33,15 +39,15 @@ function cell(name, label, value, how) {
 export function show(flow) {
   const one = (className, text) => [element("b", className, text)];
   const [target, known] = flow.target;
-  const scored = flow.score === null ? `of row ${flow.row.toLocaleString("en")}` : `score ${flow.score}, through the link`;
+  const scored = flow.score === null ? `of row ${flow.row.toLocaleString("en")}` : `= link(${flow.score})`;
   const counted = flow.slope === null ? "" : `, counts as ${flow.slope}`;
-  const alpha = flow.alpha === null ? "" : `, alpha ${flow.alpha}`;
+  const led = flow.by === "this row" && flow.alpha !== null ? `alpha ${flow.alpha}` : flow.by;
   strip.replaceChildren(
     cell("sum", "weights × inputs", sum(flow), flow.terms.map(([, , name]) => name).join(", ")),
     cell("prediction", "prediction", one("prediction", flow.prediction), scored),
     cell("delta", "delta", one("delta", flow.delta), `− ${target} ${known}${counted}`),
     cell("weight-delta", "weight_delta", one("", flow.weight_delta), flow.input === null ? "= delta" : `× ${flow.of} ${flow.input}`),
-    cell("weight", `weight of ${flow.of}`, one("weight", flow.weight), `from ${flow.before}${flow.alone ? alpha : ", all rows"}`),
+    cell("weight", `weight of ${flow.of}`, one("weight", flow.weight), `from ${flow.before}, ${led}`),
   );
   for (const part of strip.querySelectorAll(".how, .label")) part.title = part.textContent;
 }

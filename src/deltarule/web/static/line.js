@@ -15,6 +15,9 @@ export class Line {
     });
   }
 
+  // Whether work waits for what is being done now.
+  get waits() { return this.#waiting.length > 0; }
+
   async #run() {
     if (this.#busy) return;
     this.#busy = true;

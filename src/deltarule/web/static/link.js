@@ -25,12 +25,11 @@ export function read(hash) {
   if (said.has("over")) look.shown = said.getAll("over").slice(0, 2);
   if (Number(said.get("compare")) > 0) look.beside = Number(said.get("compare"));
   const whole = (name) => Math.max(0, Math.round(Number(said.get(name)) || 0));
-  if (said.has("row")) look.chosen = whole("row");
   if (said.has("output")) look.output = whole("output");
-  return { lesson: decodeURIComponent(lesson), choices, look, number: Math.min(whole("step"), 1_000_000) };
+  return { lesson: decodeURIComponent(lesson), choices, look, row: whole("row"), number: Math.min(whole("step"), 1_000_000) };
 }
 
-export const leads = ({ choices, look, number }) => number > 0 || Object.keys(choices).length > 0 || Object.keys(look).length > 0;
+export const leads = ({ choices, look, row, number }) => number > 0 || row > 0 || Object.keys(choices).length > 0 || Object.keys(look).length > 0;
 
 // One number for all weights, or NAME:NUMBER for each.
 function start(values) {
@@ -55,7 +54,7 @@ export function write(lesson, first, setting, now) {
   }
   const { look } = now;
   if (look.output !== first.look.output) said.set("output", look.output);
-  if (look.chosen !== first.look.chosen) said.set("row", look.chosen);
+  if (look.chosen !== first.look.chosen) said.set("row", now.rows.numbers[look.chosen]);
   if (!same(look.shown, first.look.shown)) for (const name of look.shown) said.append("over", name);
   if (look.beside) said.set("compare", look.beside);
   if (now.step) said.set("step", now.step);

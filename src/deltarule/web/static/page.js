@@ -90,17 +90,21 @@ async function begin(question, lesson, place = null) {
   recorded = null;
   show.lesson(lessons, lesson, answer.table.name);
   reading.open(lesson, answer);
+  show.halfOf(answer.unseen ? "see-loss" : "see-deltas");
   if (place && link.leads(place)) await follow(answer, place);
   else await take(answer);
 }
 
 // To where a link leads, from how its lesson begins. What it cannot say is left out.
-async function follow(answer, { choices, look: looked, number }) {
+async function follow(answer, { choices, look: looked, row, number }) {
   session = answer.session;
   setting = answer;
   now = answer;
   try {
     await take(await api.post(path("choices"), { ...answer.choices, ...choices, number, merge: true, look: { ...answer.look, ...looked } }));
+    const chosen = now.rows.numbers.indexOf(row);
+    if (chosen > 0) now.look.chosen = chosen;
+    if (chosen > 0 && now.step >= number) await take(await stepTo(number));
     await goOn(number);
   } catch (error) {
     await take(answer);
@@ -182,12 +186,18 @@ function stop() {
 function step(number, slides = null) {
   stop();
   flow.land();
+  return ask(() => { paused = false; return goTo(number); }, { slides });
+}
+
+// Counted from where the steps that were asked for before have led. A single step forwards is seen
+// as the travel of one row's numbers, unless the next one waits.
+function stepBy(count) {
+  stop();
+  flow.land();
   return ask(() => {
     paused = false;
-    // A single step forwards is seen as the travel of one row's numbers.
-    const flight = number === now.step + 1 && slides === null ? flow.travel() : null;
-    return goTo(Math.max(0, number), flight);
-  }, { slides });
+    return goTo(Math.max(0, now.step + count), count === 1 && !line.waits ? flow.travel() : null);
+  });
 }
 
 // Choices
@@ -272,8 +282,8 @@ function wire() {
     });
   }
 
-  at("step").addEventListener("click", () => step(now.step + Number(at("stride").value)));
-  at("back").addEventListener("click", () => step(now.step - Number(at("stride").value)));
+  at("step").addEventListener("click", () => stepBy(Number(at("stride").value)));
+  at("back").addEventListener("click", () => stepBy(-Number(at("stride").value)));
   at("start").addEventListener("click", () => step(0));
   at("play").addEventListener("click", () => (playing ? stop() : play()));
   at("scrub").addEventListener("input", ({ target }) => step(target.valueAsNumber, "scrub"));
@@ -381,13 +391,14 @@ function wireKeys() {
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const on = event.target;
-    // Fields, lists and what scrolls have a use of their own for these keys.
-    if (on.closest("input:not([type=checkbox]), select, fieldset, .scroll, [role=slider]")) return;
-    if (event.key === " " && on.closest("button, summary, input, a")) return;
+    // Fields and lists have a use of their own for these keys, and others for some of them.
+    if (on.closest("input:not([type=checkbox]), select, fieldset, [role=slider]")) return;
+    if (event.key === " " && on.closest("button, summary, input, a, .scroll")) return;
+    if (event.key === "Home" && on.closest(".scroll")) return;
     const act = {
       " ": () => (playing ? stop() : play()),
-      ArrowRight: () => step(now.step + 1),
-      ArrowLeft: () => step(now.step - 1),
+      ArrowRight: () => stepBy(1),
+      ArrowLeft: () => stepBy(-1),
       Home: () => step(0),
     }[event.key];
     if (act) { event.preventDefault(); act(); }

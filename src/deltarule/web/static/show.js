@@ -213,7 +213,9 @@ function weights(setting, { weights: { lines, more } }) {
     const box = Object.assign(document.createElement("input"), { type: "checkbox", value: name, checked: frozen });
     box.setAttribute("aria-label", `Freeze the weight of ${name}`);
     const held = document.createElement("td");
-    held.append(box);
+    const room = document.createElement("label");  // large enough to be hit
+    room.append(box);
+    held.append(room);
     const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change)}`;
     row.append(cell(name, "", name), cell(told(weight), "value", exact(weight)), cell(moved, "change", exact(change)), held);
     return row;

@@ -23,7 +23,7 @@ export const fileName = (target, what) => `${target.replace(/[^\p{L}\p{N}.-]+/gu
 const NUMBER = "(−?[\\d.,]*\\d(?:e-?\\d+)?)";
 const OF = [
   ["delta", `\\b(?:delta|error|RMSE|RMSE went from|loss went from|RMSE is|loss is|counts it as) ${NUMBER}`],
-  ["weight", `\\b(?:weight|intercept|from|to|at|up by|down by) ${NUMBER}`],
+  ["weight", `\\b(?:weight|intercept|from|to|at|up by|down by) ${NUMBER}(?![\\d,]*\\d| more)`],
   ["prediction", `(?:\\bpredicted|makes it|=) ${NUMBER}`],
 ];
 const TINTED = new RegExp(OF.map(([, words]) => words).join("|"), "g");

@@ -1,0 +1,236 @@
+"""Answers to what is asked of a model: rows in, predictions or explanations out, in a format."""
+
+import asyncio
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+import polars as pl
+from anyio import CapacityLimiter, to_thread
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from deltarule.model.explain import Explanation
+from deltarule.model.prediction_stream import Columns
+from deltarule.serve import bodies, mlflow, open_inference
+from deltarule.serve.bodies import ARROW, CSV, JSON
+from deltarule.serve.metrics import Metrics
+from deltarule.serve.problems import ProblemError
+from deltarule.serve.scoring import (
+    Rows,
+    Scored,
+    explain_source,
+    refuse_drift,
+    score_rows,
+    score_source,
+    suggestions,
+)
+from deltarule.serve.served import ServedModel
+from deltarule.serve.settings import Limits
+from deltarule.tables.drift import Drift
+from deltarule.tables.frames import open_table
+
+HTML = "text/html"
+# Requests of fewer rows are answered at once, in the server's own thread.
+AT_ONCE = 64
+THREADS = 4
+TRUE = ("true", "1", "yes", "")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was sent: the body, its kind, the kind of answer wanted, and the options."""
+
+    body: bytes
+    kind: str
+    wants: str = JSON
+    interval: float | None = None
+    strict: bool = False
+
+
+def request_of(body: bytes, headers: Mapping[str, str], query: bytes) -> Request:
+    """The request that headers and query say. Errors: ProblemError."""
+    kind = bodies.kind_of(headers.get("content-type", ""))
+    wants = _wanted(headers.get("accept", ""))
+    if not query:
+        return Request(body, kind, wants)
+    options = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+    text = options.get("interval", [None])[-1]
+    try:
+        interval = None if text is None else float(text)
+    except ValueError:
+        raise ProblemError(
+            422, "option", "interval takes a share such as 0.9", field="interval"
+        ) from None
+    strict = options.get("strict", ["false"])[-1].lower()
+    if strict not in (*TRUE, "false", "0", "no"):
+        raise ProblemError(422, "option", "strict takes true or false", field="strict")
+    return Request(body, kind, wants, interval, strict in TRUE)
+
+
+def _wanted(accept: str) -> str:
+    """The kind of answer that is wanted: JSON unless another is named."""
+    if not accept or accept == "*/*":
+        return JSON
+    for part in accept.lower().split(","):
+        media = part.partition(";")[0].strip()
+        if media in (JSON, CSV, HTML):
+            return media
+        if media in bodies.ARROW_TYPES:
+            return ARROW
+    return JSON
+
+
+class Answers:
+    """What the routes do, apart from HTTP."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self.limits, self.metrics = limits, metrics
+        self._limiter: CapacityLimiter | None = None
+
+    async def predict(self, served: ServedModel, request: Request) -> Response:
+        """Predictions of the rows of a body."""
+        if request.kind == JSON and request.interval is None and request.wants == JSON:
+            rows, _ = bodies.rows_of(served, request.body, self.limits)
+            scored = await self._scored(served, rows, strict=request.strict)
+            return _json(
+                {
+                    "model": served.name,
+                    "version": served.version,
+                    "predictions": scored.predictions,
+                    "notes": scored.notes,
+                }
+            )
+        return await self._in_thread(lambda: self._predict_table(served, request))
+
+    async def explain(self, served: ServedModel, request: Request) -> Response:
+        """Explanations of the rows of a body."""
+        return await self._in_thread(lambda: self._explain_table(served, request))
+
+    async def invocations(self, served: ServedModel, request: Request) -> Response:
+        """Predictions in MLflow's formats."""
+        if request.kind == JSON:
+            content = bodies.parse_json(request.body, self.limits)
+            records = mlflow.records_of(content, list(served.fields))
+            rows = bodies.validated(served, records, self.limits)
+            scored = await self._scored(served, rows)
+            predictions = [_without_flags(one) for one in scored.predictions]
+        else:
+            frame = await self._in_thread(lambda: self._frame(served, request, Columns())[0])
+            predictions = frame.to_dicts()
+        return _json({"predictions": predictions})
+
+    async def infer(self, served: ServedModel, body: bytes) -> Response:
+        """Predictions in the Open Inference Protocol."""
+        content = bodies.parse_json(body, self.limits)
+        records, wanted = open_inference.records_of(content, served)
+        rows = bodies.validated(served, records, self.limits)
+        scored = await self._scored(served, rows)
+        return _json(open_inference.answer(content, served, scored.predictions, wanted))
+
+    async def _scored(self, served: ServedModel, rows: Rows, *, strict: bool = False) -> Scored:
+        """The predictions of validated rows: few at once, more in another thread."""
+        if len(rows) < AT_ONCE:
+            scored = score_rows(served, rows)
+        else:
+            scored = await self._in_thread(lambda: score_rows(served, rows))
+        self._count(served, len(rows), scored.drift)
+        if strict:
+            refuse_drift(served, rows, scored)
+        if scored.drift.unseen:
+            scored.notes.extend(suggestions(served, rows))
+        return scored
+
+    def _predict_table(self, served: ServedModel, request: Request) -> Response:
+        if request.wants == HTML:
+            raise ProblemError(406, "media-type", "predictions are told as JSON, CSV or Arrow")
+        columns = Columns(flags=True, interval=request.interval)
+        frame, notes, drift = self._frame(served, request, columns)
+        if request.strict:
+            refuse_drift(served, [], Scored(frame.to_dicts(), drift))
+        if request.wants == JSON:
+            return _json(
+                {
+                    "model": served.name,
+                    "version": served.version,
+                    "predictions": frame.to_dicts(),
+                    "notes": notes,
+                }
+            )
+        return _table(frame, request.wants)
+
+    def _frame(
+        self, served: ServedModel, request: Request, columns: Columns
+    ) -> tuple[pl.DataFrame, list[str], Drift]:
+        """The predictions of a body of any kind, with notes and drift."""
+        if request.kind == JSON:
+            rows, _ = bodies.rows_of(served, request.body, self.limits)
+            frame, made = score_source(served, open_table(rows)[0], columns)
+        else:
+            with bodies.opened(request.body, request.kind, self.limits) as source:
+                frame, made = score_source(served, source, columns)
+        self._count(served, frame.height, made.drift)
+        return frame, made.notes, made.drift
+
+    def _explain_table(self, served: ServedModel, request: Request) -> Response:
+        if request.wants in (CSV, ARROW):
+            columns = Columns(explain=True, flags=True, interval=request.interval)
+            return _table(self._frame(served, request, columns)[0], request.wants)
+        most = self.limits.explained
+        if request.kind == JSON:
+            rows, _ = bodies.rows_of(served, request.body, self.limits)
+            known = [{name: row[name] for name in served.fields} for row in rows]
+            explanations = explain_source(served, open_table(known)[0], most=most)
+        else:
+            with bodies.opened(request.body, request.kind, self.limits) as source:
+                explanations = explain_source(served, source, most=most)
+        self.metrics.predicted(served.name, len(explanations), {}, {}, {})
+        if request.wants == HTML:
+            shown = "".join(one.to_html() for each in explanations for one in each.shown)
+            return Response(shown, media_type="text/html; charset=utf-8")
+        told = [_told(one) for one in explanations]
+        return _json({"model": served.name, "version": served.version, "explanations": told})
+
+    def _count(self, served: ServedModel, rows: int, drift: Drift) -> None:
+        self.metrics.predicted(served.name, rows, drift.unseen, drift.outside, drift.missing)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """The result of work that would hold up other requests.
+
+        Errors:  ProblemError where it takes too long; it ends by itself, for its rows are bounded
+        """
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(THREADS)
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+        except TimeoutError:
+            detail = f"that takes longer than {self.limits.seconds:g} seconds: send fewer rows"
+            raise ProblemError(503, "too-slow", detail) from None
+
+
+def _told(explanation: Explanation) -> dict[str, Any]:
+    content = explanation.to_dict()
+    del content["table"]
+    return content
+
+
+def _without_flags(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in prediction.items() if name != "flags"}
+
+
+def _json(content: Any) -> Response:
+    """As JSON, numbers to the last digit; one that is not finite is null."""
+    return Response(to_json(content, inf_nan_mode="null"), media_type=JSON)
+
+
+def _table(frame: pl.DataFrame, kind: str) -> Response:
+    into = io.BytesIO()
+    if kind == CSV:
+        frame.write_csv(into)
+        return Response(into.getvalue(), media_type=f"{CSV}; charset=utf-8")
+    frame.write_ipc_stream(into)
+    return Response(into.getvalue(), media_type=ARROW)

@@ -1,0 +1,178 @@
+"""The server's processes: listening, one worker or several, and a graceful stop.
+
+On SIGTERM or Ctrl-C `/ready` says no, and answers close their connections, for a moment in which
+new requests are still taken: those who balance the load look away meanwhile. Then nothing more is
+accepted, what was accepted is answered, and the process ends with 0.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import connection, get_context
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from deltarule.asgi import listen
+from deltarule.errors import LearningError
+from deltarule.serve.app import application
+from deltarule.serve.guard import Guard
+from deltarule.serve.settings import Settings
+
+# Seconds in which requests are still taken after the signal, and in which accepted connections may
+# still send theirs.
+DRAIN, LAST_CALL = 0.5, 0.2
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with a graceful stop."""
+
+    def __init__(self, config: uvicorn.Config, guard: Guard) -> None:
+        super().__init__(config)
+        self.guard = guard
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take requests a little longer, then answer what was accepted."""
+        self.guard.draining = True
+        if not self.force_exit:
+            await asyncio.sleep(DRAIN)
+            for server in self.servers:
+                server.close()
+            await asyncio.sleep(LAST_CALL)
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on a signal, the second time at once."""
+        before = {one: signal.signal(one, self.handle_exit) for one in SIGNALS}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def serve(settings: Settings, *, tell: Callable[[str], Any]) -> None:
+    """Serve until a signal; `tell` is called with the address once requests are accepted.
+
+    Errors:  ModelError and its kinds; LearningError for a port that is taken
+    """
+    listening = _listening(settings)
+    port = listening.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{port}"
+    with listening, _folder_of_metrics(settings):
+        if settings.workers == 1:
+            guard = application(settings, port)
+            tell(address)
+            _run(settings, guard, listening)
+            return
+        application(settings, port)  # what cannot be served is refused before any worker starts
+        tell(address)
+        _supervise(settings, port, listening)
+
+
+def _run(settings: Settings, guard: Guard, listening: socket.socket) -> None:
+    """Serve in this process."""
+    _log_to_stderr()
+    config = uvicorn.Config(
+        guard,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        backlog=BACKLOG,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(settings.limits.seconds) + 1,
+    )
+    Server(config, guard).run(sockets=[listening])
+
+
+def _work(settings: Settings, port: int, listening: socket.socket) -> None:
+    """What a worker does."""
+    _run(settings, application(settings, port), listening)
+
+
+def _supervise(settings: Settings, port: int, listening: socket.socket) -> None:
+    """Keep so many workers running until a signal, then wait for them to end."""
+    spawn, stopping = get_context("spawn"), False
+
+    def start() -> SpawnProcess:
+        worker = spawn.Process(target=_work, args=(settings, port, listening))
+        worker.start()
+        return worker
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        # While anybody holds it open, connections are made that nobody accepts.
+        listening.close()
+        for worker in workers:
+            if worker.pid is not None and worker.is_alive():
+                os.kill(worker.pid, signal.SIGTERM)
+
+    workers = [start() for _ in range(settings.workers)]
+    before = {one: signal.signal(one, stop) for one in SIGNALS}
+    try:
+        while any(worker.is_alive() for worker in workers):
+            connection.wait([worker.sentinel for worker in workers if worker.is_alive()], 1.0)
+            if not stopping:
+                workers = [one if one.is_alive() else start() for one in workers]
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """Errors: LearningError."""
+    try:
+        return listen(settings.host, settings.port)
+    except (OSError, OverflowError) as error:
+        raise LearningError(
+            f"port {settings.port} of {settings.host} cannot be used ({error}): "
+            "give another --port, or 0 for a free one"
+        ) from None
+
+
+@contextmanager
+def _folder_of_metrics(settings: Settings) -> Iterator[None]:
+    """Where workers keep their metrics, for each to tell those of all."""
+    if settings.workers == 1:
+        yield
+        return
+    from deltarule.serve.metrics import FOLDER
+
+    with tempfile.TemporaryDirectory(prefix="deltarule-", ignore_cleanup_errors=True) as folder:
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
+
+
+def _log_to_stderr() -> None:
+    """What the server has to say goes to stderr: reloads, and mistakes."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("deltarule: %(message)s"))
+    for name, level in (("deltarule.serve", logging.INFO), ("uvicorn.error", logging.ERROR)):
+        log = logging.getLogger(name)
+        log.handlers, log.propagate = [handler], False
+        log.setLevel(level)

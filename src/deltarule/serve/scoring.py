@@ -1,0 +1,142 @@
+"""Predictions and explanations of rows, with their drift, by one model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from deltarule.model.explain import Explanation, explain
+from deltarule.model.prediction_stream import Columns, Predictions
+from deltarule.model.predictor import batches, bound, widening
+from deltarule.serve.problems import ProblemError, hint, nearest
+from deltarule.serve.served import ServedModel
+from deltarule.tables.drift import Drift
+from deltarule.tables.expressions.number_text import is_code
+from deltarule.tables.frames import open_table
+from deltarule.tables.schema import Category
+from deltarule.tables.source import Source
+from deltarule.tables.text_columns import FormattedSource
+
+MOST_SUGGESTED = 3
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Predictions, a dict for each row, with their drift and notes."""
+
+    predictions: list[dict[str, Any]]
+    drift: Drift
+    notes: list[str] = field(default_factory=list)
+
+
+def score_rows(served: ServedModel, rows: Rows) -> Scored:
+    """The predictions of rows that were validated, few of them by the compiled scorer."""
+    known, width = rows, len(served.fields)
+    if any(len(row) > width for row in rows):
+        known = [{name: row[name] for name in served.fields} for row in rows]
+    few = served.few.score(known, flags=True)
+    if few is not None:
+        drift = few.drift or Drift()
+        notes = drift.notes(served.contract.known) if few.drift else []
+        return Scored(few.rows, drift, [*notes, *_ignored(served, rows)])
+    frame, made = score_source(served, open_table(known)[0], Columns(flags=True))
+    _refuse_odd(made.source)
+    return Scored(frame.to_dicts(), made.drift, [*made.notes, *_ignored(served, rows)])
+
+
+def score_source(
+    served: ServedModel, source: Source, columns: Columns
+) -> tuple[pl.DataFrame, Predictions]:
+    """The predictions of a table."""
+    made = served.model.predictions(source, columns)
+    return widening(made.source, lambda: pl.concat(made.alone())), made
+
+
+def _refuse_odd(source: FormattedSource) -> None:
+    """Refuse text that does not parse, which in a table of many rows would be taken as missing.
+
+    Whether a row is predicted must not depend on the rows beside it.
+    Errors:  ProblemError
+    """
+    for name, cells in source.odd.items():
+        values = list(cells.counts)
+        codes = is_code(pl.Series(values, dtype=pl.String))
+        odd = [value for value, code in zip(values, codes, strict=True) if not code]
+        if odd:
+            row = min(cells.first[value] for value in odd) + 1
+            detail = f"row {row}: '{name}' is no {cells.what}"
+            raise ProblemError(422, "type", detail, field=name, row=row)
+
+
+def explain_source(served: ServedModel, source: Source, *, most: int) -> list[Explanation]:
+    """The explanation of each row of a table.
+
+    Errors:  ProblemError for more rows than `most`
+    """
+    return widening(source, lambda: _explained(served, source, most))
+
+
+def _explained(served: ServedModel, source: Source, most: int) -> list[Explanation]:
+    contract, found = served.contract, list[Explanation]()
+    source = bound(source, contract)
+    for batch in batches(source, contract.needs, contract.expects):
+        if len(found) + batch.height > most:
+            raise ProblemError(413, "too-many-rows", f"at most {most:,} rows are explained at once")
+        view = contract.view(batch, name=source.name, row=len(found))
+        for at in range(batch.height):
+            number = len(found) + 1
+            found.append(
+                explain(view[at : at + 1], served.predictor, table=source.name, number=number)
+            )
+    return found
+
+
+def refuse_drift(served: ServedModel, rows: Rows, scored: Scored) -> None:
+    """Refuse rows with unseen levels or values out of range, where a request is strict.
+
+    Errors:  ProblemError that names the first of them, and the nearest level
+    """
+    for kind, word in (("unseen", "never seen"), ("outside", "out of range")):
+        for name, count in getattr(scored.drift, kind).items():
+            if not count:
+                continue
+            flag = f"{name}: {word}"
+            flags = [(one.get("flags") or "").split("; ") for one in scored.predictions]
+            at = next((at for at, one in enumerate(flags) if flag in one), 0)
+            column, near = served.contract.known[name], list[str]()
+            value = rows[at].get(name) if at < len(rows) else None
+            if isinstance(column, Category) and isinstance(value, str):
+                near = nearest(value, column.known)
+            told = f"row {at + 1}: '{name}' is {word}{hint(near)}"
+            raise ProblemError(422, "drift", told, field=name, row=at + 1, nearest=near)
+
+
+def suggestions(served: ServedModel, rows: Rows) -> list[str]:
+    """For the first levels never seen, the nearest that are known, as notes."""
+    found: dict[tuple[str, str], None] = {}
+    for name, one in served.fields.items():
+        if isinstance(one.column, Category):
+            levels = (row.get(name) for row in rows)
+            strange = {x for x in levels if isinstance(x, str) and x not in one.column.known}
+            found |= dict.fromkeys((name, level) for level in sorted(strange))
+    notes = []
+    for name, level in list(found)[:MOST_SUGGESTED]:
+        near = nearest(level, served.fields[name].levels)
+        if near:
+            notes.append(f"{name} {level[:40]!r} was never seen{hint(near)}")
+    return notes
+
+
+def _ignored(served: ServedModel, rows: Rows) -> list[str]:
+    """A note on columns that the model does not know."""
+    width = len(served.fields)
+    wide = (row for row in rows if len(row) > width)
+    extra = dict.fromkeys(name for row in wide for name in row.keys() - served.used)
+    if not extra:
+        return []
+    drift = Drift()
+    drift.ignored = sorted(extra)
+    return drift.notes({})

@@ -1,0 +1,229 @@
+"""Models that change while they are served, and a server that is asked to end while it is busy."""
+
+import os
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import polars as pl
+import pytest
+
+import deltarule as dr
+
+PREDICT = "/models/line/predict"
+ROW = {"x": 3.0}
+RELOADS = 30
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two models of the same columns: 2 * x, and 5 * x."""
+    folder = tmp_path_factory.mktemp("lines")
+    x = [float(at) for at in range(20)]
+    files = []
+    for slope in (2.0, 5.0):
+        table = pl.DataFrame({"x": x, "y": [slope * one for one in x]})
+        files.append(folder / f"{slope:g}.json")
+        dr.learn(table, predict="y", intercept=False).save(files[-1])
+    return files
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file whole, as `save` does."""
+    beside = path.with_name("beside")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+def slope(client: httpx.Client) -> float:
+    prediction = client.post(PREDICT, json=ROW).json()["predictions"][0]["y_prediction"]
+    return round(float(prediction) / ROW["x"], 6)
+
+
+@contextmanager
+def load(address: str, clients: int, answered: Callable[[httpx.Response], None]) -> Iterator[None]:
+    """So many clients, each asking as fast as it is answered, until the end of the block."""
+    ending = threading.Event()
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        with httpx.Client(base_url=address, timeout=30) as client:
+            while not ending.is_set():
+                try:
+                    answered(client.post(PREDICT, json=ROW))
+                except httpx.ConnectError:
+                    return  # it accepts no more
+                except Exception as error:  # noqa: BLE001 - told below
+                    failures.append(error)
+                    return
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for one in threads:
+        one.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        for one in threads:
+            one.join()
+    assert failures == []
+
+
+def test_reloads_under_load_fail_no_request(serve, lines: list[Path], tmp_path: Path):
+    """`python -m benchmarks.serve` does the same 1,000 times."""
+    path = tmp_path / "line.json"
+    shutil.copy(lines[0], path)
+    server = serve(path, "--reload", "0.02")
+    contents = [line.read_bytes() for line in lines]
+    seen: Counter[tuple[int, float]] = Counter()
+
+    def answered(answer: httpx.Response) -> None:
+        told = answer.json()["predictions"][0]["y_prediction"] if answer.is_success else 0.0
+        seen[answer.status_code, round(told / ROW["x"], 6)] += 1
+
+    with load(server.address, 3, answered):
+        for number in range(1, RELOADS + 1):
+            replace(path, contents[number % 2])
+            server.wait_for_reload(number)
+    assert set(seen) == {(200, 2.0), (200, 5.0)}
+    assert server.said.count("line: reloaded") == RELOADS
+
+
+def test_a_broken_file_keeps_the_old_model_and_is_told(serve, lines, tmp_path: Path):
+    path, broken = (
+        tmp_path / "line.json",
+        [b"", b"{", b"[" * 100_000, b'{"format":"deltarule-model"}'],
+    )
+    shutil.copy(lines[0], path)
+    server = serve(path, "--reload", "0.02")
+    with server.client() as client:
+        version = client.get("/ready").json()["models"][0]["version"]
+
+        def is_kept(saying: str) -> None:
+            told = client.get("/ready")
+            assert told.status_code == 200
+            [model] = told.json()["models"]
+            assert model["version"] == version
+            assert saying in model["problem"]
+            assert str(tmp_path) not in told.text
+            assert slope(client) == 2.0
+
+        for number, content in enumerate(broken, 1):
+            replace(path, content)
+            server.wait_for_reload(number)
+            is_kept("line.json")
+        path.unlink()
+        server.wait_for_reload(len(broken) + 1)
+        is_kept("no such model file")
+        replace(path, lines[1].read_bytes())
+        server.wait_for_reload(len(broken) + 2)
+        [model] = client.get("/ready").json()["models"]
+        assert model["problem"] is None
+        assert model["version"] != version
+        assert slope(client) == 5.0
+        text = client.get("/metrics").text
+    assert 'deltarule_reloads_total{model="line",result="broken"} 5.0' in text
+    assert 'deltarule_reloads_total{model="line",result="good"} 1.0' in text
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_under_load_loses_no_accepted_request(serve, lines: list[Path], workers: int):
+    server = serve(f"line={lines[0]}", "--workers", workers)
+    with server.client() as client:
+        until_it_answers(client)
+    statuses: Counter[int] = Counter()
+
+    def answered(answer: httpx.Response) -> None:
+        statuses[answer.status_code] += 1
+
+    with load(server.address, 4, answered):
+        time.sleep(0.5)
+        assert server.stop() == 0
+    assert set(statuses) == {200}
+    assert statuses[200] > 20
+    assert "Traceback" not in server.said
+
+
+def test_a_slow_request_is_answered_before_it_ends(serve, models: Path, films: Path):
+    server = serve(models / "films.json")
+    rows = pl.read_csv(films).select("budget", "genre", "release_date", "imdb_rating").head(900)
+    found: list[httpx.Response] = []
+
+    def ask() -> None:
+        with server.client() as client:
+            found.append(client.post("/models/films/explain", json=rows.to_dicts()))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.3)
+    assert server.stop() == 0
+    asking.join()
+    assert found[0].status_code == 200
+    assert len(found[0].json()["explanations"]) == 900
+
+
+def test_it_says_that_it_is_not_ready_once_it_is_to_end(serve, lines: list[Path]):
+    server = serve(f"line={lines[0]}")
+    with server.client() as client:
+        assert client.get("/ready").status_code == 200
+        server.process.terminate()
+        time.sleep(0.25)
+        told = client.get("/ready")
+        assert (told.status_code, told.json()["ready"]) == (503, False)
+        assert told.headers["connection"] == "close"
+    assert server.process.wait(timeout=30) == 0
+
+
+def test_workers_share_their_metrics_and_one_that_dies_is_replaced(serve, lines: list[Path]):
+    import psutil
+
+    server = serve(f"line={lines[0]}", "--workers", "2")
+    with server.client() as client:
+        until_it_answers(client)
+    for _ in range(20):  # each by a connection of its own
+        assert httpx.post(f"{server.address}{PREDICT}", json=ROW).status_code == 200
+    text = httpx.get(f"{server.address}/metrics").text
+    assert 'deltarule_rows_total{model="line"} 2' in text  # 20 or 21
+    workers = [
+        one
+        for one in psutil.Process(server.process.pid).children()
+        if any("spawn_main" in word for word in one.cmdline())
+    ]
+    assert len(workers) == 2
+    workers[0].kill()
+    end = time.monotonic() + 20
+    while True:
+        left = psutil.Process(server.process.pid).children()
+        new = [one for one in left if one not in workers and "spawn_main" in str(one.cmdline())]
+        if new:
+            break
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert server.stop() == 0
+
+
+def until_it_answers(client: httpx.Client) -> None:
+    """Workers load their models after the address was told; connections wait for them."""
+    end = time.monotonic() + 30
+    while client.post(PREDICT, json=ROW).status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_nothing_is_left_behind(serve, lines: list[Path], tmp_path: Path, monkeypatch):
+    away = tmp_path / "tmp"
+    away.mkdir()
+    monkeypatch.setitem(os.environ, "TMPDIR", str(away))
+    server = serve(f"line={lines[0]}", "--workers", "2")
+    with server.client() as client:
+        until_it_answers(client)
+        body = b"x\n1\n2\n"
+        answer = client.post(PREDICT, content=body, headers={"content-type": "text/csv"})
+        assert answer.status_code == 200
+    assert server.stop() == 0
+    assert list(away.iterdir()) == []
