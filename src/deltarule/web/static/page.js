@@ -6,7 +6,9 @@ import * as flow from "./flow.js";
 import * as knob from "./knob.js";
 import * as link from "./link.js";
 import * as reading from "./lesson.js";
+import * as sheet from "./sheet.js";
 import * as show from "./show.js";
+import * as teacher from "./teacher.js";
 import { Line } from "./line.js";
 import { fileName } from "./words.js";
 
@@ -90,6 +92,7 @@ async function begin(question, lesson, place = null) {
   recorded = null;
   show.lesson(lessons, lesson, answer.table.name);
   reading.open(lesson, answer);
+  sheet.prepare(lessons.find(({ name }) => name === lesson), answer.table.learnt).catch((error) => trouble(error.message));
   show.halfOf(answer.unseen ? "see-loss" : "see-deltas");
   if (place && link.leads(place)) await follow(answer, place);
   else await take(answer);
@@ -426,6 +429,7 @@ async function main() {
   at("given").hidden = !found.given;
   at("given").textContent = found.given ?? "";
   reading.init(found, openLesson);
+  teacher.init();
   show.lessonList(reading.options());
   wire();
   // A link that is pasted or gone back to, as opposed to what the page itself writes there.
