@@ -62,7 +62,7 @@ SEVERAL_INPUTS = Lesson(
         steps=2,
     ),
     table=tables.some_films,
-    choices=Choices(("gross",), ("budget", "hours", "rating"), alpha=0.2, standardise=True),
+    choices=Choices(("gross",), ("budget", "hours", "rating"), standardise=True),
     shown=("budget", "rating"),
 )
 
