@@ -221,7 +221,7 @@ SPOILT: Mapping[str, Callable[[pl.Series, np.random.Generator], pl.Series]] = {
     "new": _among(None, True, False),
     "member": _among(None, "yes", "No", "TRUE", "off", "1", " y "),
     "cost": _among(None, "", "12", "-$5.00", "$1,234,567.89", "($7.50)", "TBD", "1e3", "N/A"),
-    "share": _among(None, "7 %", "100%", "0,05 %", "1.234,5 %", "-3,5%"),
+    "share": _among(None, "7 %", "100%", "0,05 %", "1.234,5 %", "-3,5%", "12", "4,25"),
     "fee": _among(None, "", "12", "-5,5", "€1.234.567,89", "(7)", "1e3", "3k", "N/A", "1 000,5-"),
     "when": _among(
         None, datetime(1970, 1, 1), datetime(1969, 12, 31, 23, 59, 59), datetime(2100, 2, 28, 12),
@@ -234,6 +234,36 @@ SPOILT: Mapping[str, Callable[[pl.Series, np.random.Generator], pl.Series]] = {
     "written": _among(None, "29/02/2020", "1/3/1999", "31/12/2020", "01/01/2021"),
     "exposure": _amounts,
 }  # fmt: skip
+
+
+def difference(expected: pl.DataFrame, columns: Sequence[Sequence[Any]]) -> str:
+    """What differs by more than 1e-9 relative from the expected columns; empty where nothing does.
+
+    What adds up to about 0, such as a contribution, is compared with the largest numbers beside it:
+    its last digits are rounding.
+    """
+    numbers = [one for one in expected if one.dtype.is_numeric()]
+    sizes = np.column_stack([one.cast(pl.Float64).fill_null(np.nan) for one in numbers])
+    with np.errstate(all="ignore"):
+        largest = np.where(np.isfinite(sizes), np.abs(sizes), 0.0).max(axis=1)
+    assert len(columns) == expected.width, (len(columns), expected.columns)
+    for series, values in zip(expected, columns, strict=True):
+        if not series.dtype.is_numeric():
+            wrong = np.array([a != b for a, b in zip(series, values, strict=True)])
+        else:
+            wanted = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+            made = np.array([np.nan if one is None else one for one in values], dtype=float)
+            with np.errstate(invalid="ignore"):
+                near = np.abs(made - wanted) <= 1e-9 * np.abs(wanted) + 1e-13 * largest
+            wrong = ~(near | (made == wanted) | (np.isnan(made) & np.isnan(wanted)))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            return (
+                f"{series.name}: {wrong.sum()} rows, in row {at + 1} {values[at]!r} for "
+                f"{series[at]!r}"
+            )
+    return ""
+
 
 CASES: tuple[Case, ...] = (
     Case("squared", "price", INPUTS),

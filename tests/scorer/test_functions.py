@@ -1,11 +1,17 @@
 """Every function of expressions gives the same value compiled as it does in polars."""
 
+import json
 import math
+import subprocess
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import polars as pl
 import pytest
 
+from deltarule.export import javascript
+from deltarule.export.javascript import JAVASCRIPT
+from deltarule.export.node import node
 from deltarule.scorer.compiled import MODULES
 from deltarule.scorer.lower import lower
 from deltarule.scorer.program import Name, Program
@@ -119,18 +125,26 @@ class Term:
         self.value = value
 
 
-@pytest.mark.parametrize("text", EXPRESSIONS)
-def test_a_function_gives_what_polars_gives(text):
+def program_of(text: str) -> Program:
     expression = parse(text)
     kinds = {name: KINDS[COLUMNS[name][0]] for name in expression.columns}
-    node = lower(expression.tree, {name: Read(name, kind) for name, kind in kinds.items()})
-    tree = Tree((Term(node),), None, (), (), (), (), (), False, ())
-    program = Program(tree)
-    # All pairs of cells of two columns.
+    made = lower(expression.tree, {name: Read(name, kind) for name, kind in kinds.items()})
+    return Program(Tree((Term(made),), None, (), (), (), (), (), False, ()))
+
+
+def pairs(columns: Sequence[str]) -> pl.DataFrame:
+    """All pairs of cells of two columns."""
     frame = pl.DataFrame({"one": [0]})
-    for name in expression.columns:
+    for name in columns:
         kind, cells = COLUMNS[name]
         frame = frame.join(pl.DataFrame({name: pl.Series(cells, dtype=kind)}), how="cross")
+    return frame
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS)
+def test_a_function_gives_what_polars_gives(text):
+    expression, program = parse(text), program_of(text)
+    frame = pairs(expression.columns)
     wanted = frame.select(expression.polars(frame.schema)).to_series().to_list()
     for row, want in zip(frame.to_dicts(), wanted, strict=True):
         found = interpreted(program, row)
@@ -146,6 +160,62 @@ def test_a_function_gives_what_polars_gives(text):
         else:
             assert found == want, row
             assert type(found) is type(want), row
+
+
+def in_javascript(programs: list[Program], rows: list[list[dict]]) -> list[list]:
+    """The values of programs for their rows, by Node."""
+    used = {JAVASCRIPT.called(line.function) for one in programs for line in one.lines}
+    parts = [javascript.bundled(used - {"cell"})]
+    for at, program in enumerate(programs):
+        (value,) = program.values
+        lines = []
+        for line in program.lines:
+            if line.function == "cell":
+                lines.append(f"const {line.name} = {JAVASCRIPT.cell(line.arguments[0])};")
+                continue
+            arguments = ", ".join(map(written, line.arguments))
+            lines.append(f"const {line.name} = {JAVASCRIPT.called(line.function)}({arguments});")
+        parts.append(f"function f{at}(row) {{ {' '.join(lines)} return {written(value)}; }}")
+    names = ", ".join(f"f{at}" for at in range(len(programs)))
+    parts.append(
+        'import { readFileSync } from "node:fs"; const rows = JSON.parse(readFileSync(0, "utf8"));'
+        f"console.log(JSON.stringify([{names}].map((f, at) => rows[at].map(f)), (k, v) => "
+        'typeof v === "number" && !Number.isFinite(v) ? String(v) : v));'
+    )
+    done = subprocess.run(
+        [node(), "--input-type=module", "-e", "\n".join(parts)],
+        input=json.dumps(rows),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def written(one) -> str:
+    return one.name if isinstance(one, Name) else JAVASCRIPT.literal(one)
+
+
+def test_javascript_gives_what_python_gives():
+    programs, rows, wanted = [], [], []
+    for text in EXPRESSIONS:
+        program, frame = program_of(text), pairs(parse(text).columns)
+        programs.append(program)
+        wanted.append([interpreted(program, row) for row in frame.to_dicts()])
+        rows.append([{k: as_json(v) for k, v in row.items()} for row in frame.to_dicts()])
+    for text, own, want in zip(EXPRESSIONS, in_javascript(programs, rows), wanted, strict=True):
+        for one, other in zip(own, want, strict=True):
+            number = float(one) if one in ("Infinity", "-Infinity") else one
+            if isinstance(other, float):
+                assert math.isclose(number, other, rel_tol=1e-12, abs_tol=1e-300), (text, other)
+            else:
+                assert number == other, text
+
+
+def as_json(cell):
+    return str(cell) if isinstance(cell, date) else cell
 
 
 def test_every_function_is_tried():

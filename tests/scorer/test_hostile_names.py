@@ -10,7 +10,8 @@ import deltarule as dr
 from deltarule.errors import ExpressionError
 from deltarule.model.scorer import tree_of
 from deltarule.scorer.compiled import compiled
-from deltarule.scorer.python import PythonSource, literal
+from deltarule.scorer.python import PYTHON
+from deltarule.scorer.source import Source
 
 HOSTILE = [
     "');__import__('os').system('touch /tmp/x');('",
@@ -30,7 +31,7 @@ HOSTILE = [
 ]
 # The statements and expressions that compiled models are made of.
 ALLOWED = (
-    ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.AugAssign, ast.If,
+    ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.If,
     ast.Expr, ast.Return, ast.Call, ast.Name, ast.Load, ast.Store, ast.Constant, ast.Compare,
     ast.Is, ast.IsNot, ast.NotEq, ast.LtE, ast.BoolOp, ast.Or, ast.And, ast.UnaryOp, ast.USub,
     ast.Not, ast.Subscript, ast.Attribute, ast.Tuple, ast.List, ast.Dict, ast.IfExp, ast.BinOp,
@@ -54,14 +55,14 @@ def model() -> dr.Model:
 
 
 def test_the_source_has_no_name_and_no_syntax_of_the_model(model):
-    source = PythonSource(tree_of(model._scorer))
+    source = Source(tree_of(model._scorer), PYTHON)
     tree = ast.parse(source.text)
     nodes = list(ast.walk(tree))
     assert {type(node) for node in nodes} <= set(ALLOWED)
-    own = {"row", "drift", "inputs", "level", "float"} | source.used | set(source.constants)
+    own = {"row", "drift", "inputs", "float"} | source.used | set(source.constants)
     for node in nodes:
         if isinstance(node, ast.Name):
-            short = node.id[0] in "vxsp" and node.id[1:].isdecimal()
+            short = node.id[0] in "vxspl" and node.id[1:].isdecimal()
             assert short or node.id in own, node.id
         if isinstance(node, ast.Attribute):
             assert node.attr in {"append", "get", "__class__"}
@@ -82,14 +83,14 @@ def test_hostile_names_predict_as_any_others(model):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_text_is_read_back_as_it_was(text):
-    assert ast.literal_eval(literal(text)) == text
-    assert "\n" not in literal(text)
+    assert ast.literal_eval(PYTHON.literal(text)) == text
+    assert "\n" not in PYTHON.literal(text)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), object(), [1], b"x", {1, 2}])
 def test_what_is_no_literal_is_refused(value):
     with pytest.raises(ExpressionError):
-        literal(value)
+        PYTHON.literal(value)
 
 
 def test_a_subclass_with_a_false_repr_is_refused():
@@ -98,4 +99,4 @@ def test_a_subclass_with_a_false_repr_is_refused():
             return "__import__('os')"
 
     with pytest.raises(ExpressionError):
-        literal(Text("x"))
+        PYTHON.literal(Text("x"))

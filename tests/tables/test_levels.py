@@ -163,6 +163,17 @@ def test_many_wide_categories_keep_fewer_levels_and_say_so(monkeypatch: pytest.M
     assert sum(known(model, "k3").values()) == N
 
 
+def test_more_pairs_of_levels_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = RNG.integers(0, 1500, (3, N))
+    wide = {f"k{at}": [f"v{code}" for code in own] for at, own in enumerate(codes)}
+    table = {**wide, "y": NOISE}
+    assert len(learn(table).record.contract.inputs) > 4000
+    monkeypatch.setattr("deltarule.moments.accumulate.MOST_PAIRS", 50_000)
+    model = learn(table)
+    assert sum(len(set(known(model, name)) - {OTHER}) for name in wide) <= 2048
+    assert any("only the most frequent levels" in note for note in model.record.notes)
+
+
 def test_ten_columns_of_1500_levels_stay_within_a_gigabyte() -> None:
     code = (
         "import numpy as np, polars as pl\n"

@@ -163,7 +163,7 @@ def test_two_alphas_are_seen_side_by_side(watched: Watched):
     page.click("#compare-alphas")
     watched.until("!document.getElementById('beside-status').hidden")
     set_number(watched, "#beside-number", "4e-11")
-    watched.until("document.getElementById('beside-status').textContent.includes('4e-11')")
+    watched.until("document.getElementById('bowl-legend').textContent.includes('alpha 4e-11')")
     for number in (1, 2, 3):
         page.keyboard.press("ArrowRight")
         watched.at(number)
@@ -175,7 +175,8 @@ def test_two_alphas_are_seen_side_by_side(watched: Watched):
     drawn = page.evaluate("document.getElementById('bowl-chart').data.at(-3).x")
     assert drawn == pytest.approx(wanted, rel=1e-12)
     words = page.text_content("#beside-status") or ""
-    assert "at step 3" in words
+    assert "step 3" in words
+    assert (page.text_content("#status") or "").startswith("alpha 1e-11: ")
     assert f"weight {wanted[3]:.6g}" in words
     assert "alpha 4e-11" in (page.text_content("#predict-legend") or "")
     link = settled_link(watched, "compare=4e-11", "step=3")

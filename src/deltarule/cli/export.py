@@ -16,25 +16,52 @@ def export(
         str,
         typer.Option(
             metavar="FORM",
-            help="python: one file without dependencies.",
+            help="python, one file without dependencies; javascript, one module for Node and "
+            "browsers; sql, a query that predicts a table's rows.",
         ),
     ],
     out: Annotated[
         Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to. Default: the screen, or a pipe."),
+    ] = None,
+    dialect: Annotated[
+        str | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Where to. Default: the screen, or a pipe."
+            metavar="NAME",
+            help="Of sql: duckdb (the default), postgres, sqlite, mysql, bigquery, snowflake, "
+            "spark, tsql, redshift or clickhouse.",
         ),
     ] = None,
+    table: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of sql: the table to predict the rows of.")
+    ] = None,
+    view: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of sql: make a view of this name.")
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Of sql: the table's columns beside the predictions, with commas; else those "
+            "that the model reads.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Of sql: with each column's contribution.")
+    ] = False,
 ) -> None:
     """Write a model in another form, to predict where deltarule is not installed.
 
     The form is run on rows made from the model's own ranges and levels, where what runs it is
     installed, and nothing is written that predicts otherwise than the model.
 
-    deltarule export model.json --to python -o model.py
+    deltarule export model.json --to python --out model.py
+
+    deltarule export model.json --to sql --dialect postgres --table films --view predicted
     """
     from deltarule.errors import LearningError
     from deltarule.export.registry import EXPORTS
+    from deltarule.fit.settings import names_in
     from deltarule.model.export import write_export
     from deltarule.model.model import load
     from deltarule.output import check_outputs
@@ -43,7 +70,14 @@ def export(
         raise LearningError(f"there is no form '{to}': choose {', '.join(EXPORTS)}")
     loaded = load(model)
     check_outputs({"--out": out}, [model])
-    made = loaded.exported(to)
+    given = {
+        "dialect": dialect,
+        "table": table,
+        "view": view,
+        "keep": None if keep is None else names_in(keep),
+        "explain": explain or None,
+    }
+    made = loaded.exported(to, **{name: one for name, one in given.items() if one is not None})
     if out is not None:
         write_export(out, made.content)
         print(f"{out} written, {made.check}")

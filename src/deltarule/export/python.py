@@ -11,7 +11,8 @@ from typing import Any
 from deltarule.errors import ExportError
 from deltarule.export.contract import contract
 from deltarule.scorer.bundle import bundled, imports_of
-from deltarule.scorer.python import PythonSource, literal
+from deltarule.scorer.python import PYTHON
+from deltarule.scorer.source import Source
 from deltarule.scorer.tree import Apply, Kind, Read, Tree, walk
 
 TYPES: Mapping[Kind, str] = {
@@ -114,14 +115,14 @@ def write(tree: Tree) -> str:
 
     Errors:  ExpressionError for what has no form in Python
     """
-    source = PythonSource(tree)
+    source = Source(tree, PYTHON)
     functions = source.text
-    constants = [f"{name} = {literal(value)}" for name, value in source.constants.items()]
-    types = ", ".join(f"{literal(name)}: {literal(TYPES[r.kind])}" for name, r in _rows(tree))
+    constants = [f"{name} = {PYTHON.literal(value)}" for name, value in source.constants.items()]
+    types = {name: TYPES[read.kind] for name, read in tree.reads.items()}
     own = [
-        f"COLUMNS = {literal(tuple(tree.reads))}",
-        f"NUMBERED = {literal(_numbered(tree))}",
-        f'Row = TypedDict("Row", {{{types}}})',
+        f"COLUMNS = {PYTHON.literal(tuple(tree.reads))}",
+        f"NUMBERED = {PYTHON.literal(_numbered(tree))}",
+        f'Row = TypedDict("Row", {PYTHON.literal(types)})',
     ]
     used = {*source.used, "RefusedError", "PLAIN"}
     model = "\n".join(["# The model", "", *constants, "", "", functions])
@@ -130,10 +131,6 @@ def write(tree: Tree) -> str:
     head = "\n".join(f"# {line}".rstrip() for line in contract(tree))
     imports = imports_of(body).replace("import Any", "import Any, TypedDict")
     return f"{HEAD}\n{head}\n\n{imports}\n\n{body}"
-
-
-def _rows(tree: Tree) -> list[tuple[str, Read]]:
-    return list(tree.reads.items())
 
 
 def _numbered(tree: Tree) -> tuple[str, ...]:

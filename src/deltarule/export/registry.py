@@ -58,6 +58,21 @@ EXPORTS: Mapping[str, Export] = {
             "one file without dependencies: predict(row), explain(row), and a filter for CSV",
             "deltarule.export.python",
         ),
+        Export(
+            "sql",
+            ".sql",
+            "one query of a table, or a view, that predicts where the rows are",
+            "deltarule.export.sql",
+            settings=("table", "dialect", "view", "explain", "keep"),
+            runs_in="only sqlite and duckdb are run here, duckdb where it is installed",
+        ),
+        Export(
+            "javascript",
+            ".mjs",
+            "one module without dependencies, for Node and browsers: predict(row), explain(row)",
+            "deltarule.export.javascript",
+            runs_in="Node runs it, and is not installed (nodejs.org)",
+        ),
     )
 }
 

@@ -375,6 +375,16 @@ class Model:
             write_export(Path(path), content)
         return content
 
+    def to_sql(self, table: str, **settings: Any) -> str:
+        """The model as a query that predicts a table's rows in their database.
+
+        Settings: `dialect`, such as postgres; `view`, the name of a view to make; `explain`, for
+        contributions; `keep`, columns of the table to show beside the predictions, rather than
+        those that the model reads.
+        Errors:  LearningError for an unknown dialect; ExportError as for `export`
+        """
+        return str(self.export("sql", table=table, **settings))
+
     def exported(self, to: str, **settings: Any) -> Exported:
         """The same, with how its check went."""
         return export(self._scorer, to, **settings)

@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 BLOCK_CELLS, BLOCK = 720_896, 32_768
 
 
+# Pairs of levels by fold that are summed: with the moments made of them 2 GB.
+MOST_PAIRS = 1 << 25
+
+
+class PairsError(Exception):
+    """More pairs of levels have rows than there is room for."""
+
+
 @dataclass
 class Sums:
     """The sums of some blocks, all about one origin.
@@ -297,6 +305,8 @@ class Accumulator:
         else:
             self._finished.append(self._sums)
             self._sums = sums.copy()
+        if sum(len(pair.values) for pair in self._sums.pairs.values()) > MOST_PAIRS:
+            raise PairsError
         return self._sums.frame
 
     def _alone(self, sums: Sums) -> bool:

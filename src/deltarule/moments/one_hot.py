@@ -198,11 +198,12 @@ class OneHotCross:
             for one, own in zip(self.levels, kept, strict=True)
             if len(own)
         )
-        pairs = {
-            (there.index(i), there.index(j)): pair[kept[i]][:, kept[j]]
-            for (i, j), pair in self.pairs.items()
-            if i in there and j in there
-        }
+        pairs = {}
+        for (i, j), pair in self.pairs.items():
+            if i in there and j in there:
+                own = pair if len(kept[i]) == pair.shape[0] else pair[kept[i]]
+                own = own if len(kept[j]) == pair.shape[1] else own[:, kept[j]]
+                pairs[there.index(i), there.index(j)] = own
         whole = replace(
             self,
             dense_at=place[self.dense_at[dense]],

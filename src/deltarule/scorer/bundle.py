@@ -9,7 +9,7 @@ from types import ModuleType
 
 from deltarule.scorer import patterns
 from deltarule.scorer.compiled import MODULES
-from deltarule.scorer.python import literal
+from deltarule.scorer.python import PYTHON
 
 
 def bundled(used: Collection[str]) -> str:
@@ -38,17 +38,17 @@ def _definitions() -> dict[str, tuple[str, frozenset[str]]]:
     """Each definition of the runtime by name: its source, and the names in it."""
     found: dict[str, tuple[str, frozenset[str]]] = {}
     money = patterns.CURRENCY.pattern
-    found["MONEY"] = (f"MONEY = {literal(money)}", frozenset())
+    found["MONEY"] = (f"MONEY = {PYTHON.literal(money)}", frozenset())
     for name, value in vars(patterns).items():
         if name.isupper() and isinstance(value, re.Pattern):
             flags = ", re.IGNORECASE" if value.flags & re.IGNORECASE else ""
             # The many signs of currencies stand in a file once.
-            short = literal(value.pattern.replace(money, "<money>"))
+            short = PYTHON.literal(value.pattern.replace(money, "<money>"))
             made = f'{short}.replace("<money>", MONEY)' if "<money>" in short else short
             found[name] = (f"{name} = re.compile({made}{flags})", frozenset({"MONEY"}))
         elif name.isupper():
             plain = dict(value) if hasattr(value, "items") else value
-            found[name] = (f"{name} = {literal(plain)}", frozenset())
+            found[name] = (f"{name} = {PYTHON.literal(plain)}", frozenset())
     for module in MODULES:
         found |= dict(_of(module))
     return found

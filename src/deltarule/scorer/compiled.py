@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deltarule.scorer.python import PythonSource
+from deltarule.scorer.python import PYTHON
 from deltarule.scorer.runtime import cells, clock, errors, logic, numbers, texts
+from deltarule.scorer.source import Source
 from deltarule.scorer.tree import Tree
 
 MODULES = (errors, clock, logic, texts, numbers, cells)
@@ -30,7 +31,7 @@ def compiled(tree: Tree) -> Compiled:
 
     Errors:  ExpressionError for what has no form in Python
     """
-    source = PythonSource(tree)
+    source = Source(tree, PYTHON)
     text = source.text
     known = {name: value for module in MODULES for name, value in vars(module).items()}
     names = {name: known[name] for name in source.used}

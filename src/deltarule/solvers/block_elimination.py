@@ -18,14 +18,14 @@ solvers; the system that is left has the m = intercept + other inputs:
     condition   of the design in own units: Lanczos on products and on solutions
 
 All of it is in units where every input has spread 1, divided by the rows. Where m exceeds
-MOST_DENSE, S is not formed either: conjugate gradients on it, preconditioned by its diagonal, to a
-relative residual of RESIDUAL; rank, inverse and condition are then unknown.
+MOST_DENSE, S is not formed either: conjugate gradients on the correlation matrix, all strengths of
+ridge at once, to a relative residual of RESIDUAL; rank, inverse and condition are then unknown.
 
 Shapes: p inputs, k outputs, r dimensions of the null space.
-Source: Golub & Van Loan 2013, sections 3.2.6 and 11.5; Guimaraes & Portugal 2010
+Source: Golub & Van Loan 2013, sections 3.2.6 and 11.3; Guimaraes & Portugal 2010
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -71,13 +71,6 @@ class Border:
         """B' u: (L, k) -> (m, k)."""
         found: Array = self.dense.T @ u
         return found if self.sparse is None else np.concatenate([found, self.sparse.T @ u])
-
-    def squares(self, by: Array) -> Array:
-        """The diagonal of B' diag(by) B: (m,)."""
-        found: Array = by @ self.dense**2
-        if self.sparse is None:
-            return found
-        return np.concatenate([found, self.sparse.power(2).T @ by])
 
     def gram(self, by: Array) -> Array:
         """B' diag(by) B: (m, m)."""
@@ -136,6 +129,7 @@ class Eliminated:
     unit: Array
     rows: float
     _factors: dict[float, "Factor"] = field(default_factory=dict, repr=False)
+    _iterated: dict[float, Array] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, problem: LeastSquares) -> "Eliminated":
@@ -232,7 +226,16 @@ class Eliminated:
         """The standardised weights: (p, k)."""
         if self.factored:
             return self.factor(ridge).solve(self.slope)
-        return Iterated.of(self, np.broadcast_to(ridge, self.scale.shape)).solve(self.slope)
+        assert not isinstance(ridge, np.ndarray), "one strength for all inputs"
+        if ridge not in self._iterated:
+            self.iterate([ridge])
+        return self._iterated[ridge]
+
+    def iterate(self, strengths: Sequence[float]) -> None:
+        """Solve by conjugate gradients for all these strengths of ridge at once."""
+        columns = [shifted_solutions(self.product, one, strengths) for one in self.slope.T]
+        for at, strength in enumerate(strengths):
+            self._iterated[strength] = np.column_stack([one[at] for one in columns])
 
 
 @dataclass(frozen=True)
@@ -379,80 +382,46 @@ class Inverse:
         return self @ np.eye(len(self.factor.split.system.scale))
 
 
-@dataclass(frozen=True)
-class Iterated:
-    """Conjugate gradients on S, which is not formed."""
+def shifted_solutions(
+    product: Callable[[Array], Array], b: Array, shifts: Sequence[float]
+) -> list[Array]:
+    """The solutions of (A + shift) x = b for several shifts, none below 0, from products with A.
 
-    split: _Split
-    ridge: Array
-    inverse_diagonal: Array
+    Conjugate gradients on the least shift give those of the others too, whose residuals are
+    multiples of its own (Jegerlehner 1996). Each ends at a relative residual of RESIDUAL.
 
-    @classmethod
-    def of(cls, system: Eliminated, ridge: Array) -> "Iterated":
-        split = _Split.of(system, ridge)
-        first = int(system.intercept)
-        own = np.ones(system.width)
-        own[first:] += ridge[system.others]
-        left = own - system.border.squares(1 / split.diagonal)
-        return cls(split, ridge, np.where(left > EPS * own, 1 / np.where(left > 0, left, 1), 1.0))
-
-    def solve(self, b: Array) -> Array:
-        """The weights of a right-hand side: (p, k) -> (p, k)."""
-        c = self.split.left(b)
-        v = np.column_stack([self._solve(column) for column in c.T])
-        return self.split.whole(b, v)
-
-    def _product(self, v: Array) -> Array:
-        """S v: (m,) -> (m,)."""
-        system, split = self.split.system, self.split
-        first, w = int(system.intercept), np.zeros(len(system.scale))
-        w[system.others] = v[first:]
-        u = (system.border @ v) / split.diagonal
-        # What the levels take up is theirs: u stands for them in one product of all inputs.
-        found = np.empty_like(v)
-        found[first:] = self._others(v) + self.ridge[system.others] * v[first:]
-        if system.intercept:
-            ones = system.gram.counts[system.others] / system.unit[system.others] / system.rows
-            found[0] = v[0] + ones @ v[first:]
-            found[first:] += ones * v[0]
-        left: Array = found - system.border.dot(u)
-        return left
-
-    def _others(self, v: Array) -> Array:
-        """The products of the other inputs, levels about zero: (m,) -> (m - intercept,)."""
-        system = self.split.system
-        w = np.zeros(len(system.scale))
-        own = v[int(system.intercept) :] / system.unit[system.others]
-        w[system.others] = own
-        gram = system.gram
-        found = (gram @ w)[system.others]
-        if gram.centred:
-            counts = gram.counts[system.others]
-            found += counts * (counts @ own) / gram.rows
-        found = found / system.unit[system.others] / system.rows
-        still = np.isin(system.others, system.constant)
-        found[still] = v[int(system.intercept) :][still]
-        return np.asarray(found)
-
-    def _solve(self, c: Array) -> Array:
-        v, left = np.zeros_like(c), c.copy()
-        goal = RESIDUAL * float(np.linalg.norm(c))
-        way = self.inverse_diagonal * left
-        size = float(left @ way)
-        for _ in range(STEPS):
-            if np.linalg.norm(left) <= goal:
-                break
-            product = self._product(way)
-            bend = float(way @ product)
-            if not bend > 0:
-                break  # the rest is in the null space
-            share = size / bend
-            v += share * way
-            left -= share * product
-            shaped = self.inverse_diagonal * left
-            before, size = size, float(left @ shaped)
-            way = shaped + size / before * way
-        return v
+    Shapes:  b (p,) -> (p,) for each shift
+    """
+    least, goal = min(shifts), RESIDUAL * float(np.linalg.norm(b))
+    more = np.array(shifts) - least
+    found, ways = np.zeros((2, len(more), len(b)))
+    ways[:] = left = way = b
+    ratio, before = np.ones((2, len(more)))
+    length_before, turn = 1.0, 0.0
+    size = float(left @ left)
+    for _ in range(STEPS):
+        going = np.abs(ratio) * np.sqrt(size) > goal
+        if not going.any():
+            break
+        product_ = product(way) + least * way
+        bend = float(way @ product_)
+        if not bend > 0:
+            break  # what is left is in the null space
+        length = size / bend
+        after = ratio * before * length_before
+        after /= length * turn * (before - ratio) + before * length_before * (1 + more * length)
+        found += (length * after / ratio)[:, None] * ways
+        left = left - length * product_
+        now = float(left @ left)
+        turn = now / size
+        way = left + turn * way
+        ways *= (turn * (after / ratio) ** 2)[:, None]
+        ways += after[:, None] * left
+        # Those that have converged would underflow.
+        before, ratio = np.where(going, ratio, 1.0), np.where(going, after, 1.0)
+        ways[~going] = 0.0
+        length_before, size = length, now
+    return list(found)
 
 
 def _others(gram: OneHotCross, levels: Places) -> Array:

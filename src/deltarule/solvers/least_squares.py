@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from deltarule.moments.moments import LeastSquares, Moments
+from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.one_hot import OneHotCross, dense
 from deltarule.moments.one_standard_error import relative, surely_lower
 from deltarule.moments.problem import LinearProblem
@@ -294,19 +294,22 @@ def ridge_path(
     splits: SplitScheme = ANY_ORDER,
 ) -> RidgePath:
     """Cross-validated errors of each strength, from the moments of the training folds."""
-    held = splits.pairs(folds)
+    held = splits.of(folds)
     targets = list(problem.targets)
     errors = np.zeros((len(strengths), len(held), len(targets)))
     guessing = np.zeros((len(held), len(targets)))
-    for at, (fold, others) in enumerate(held):
+    for at, split in enumerate(held):
+        fold, others = folds[split.judged], total([folds[one] for one in split.learnt])
         free, asked = problem.free(others), problem.of(fold)
         normal = normal_equations(free)
+        if isinstance(normal, Eliminated) and not normal.factored:
+            normal.iterate(strengths.tolist())
         for number, strength in enumerate(strengths):
             learnt = problem.whole(weights_for(free, normal, ridge=float(strength)))
             errors[number, at] = asked.squared_error(learnt)
         guessing[at] = guessing_error(fold, others, targets)
-    rows = np.array([fold.rows for fold, _ in held])
-    return RidgePath(strengths, errors, rows, guessing, held[0][0].scale[targets])
+    rows = np.array([folds[split.judged].rows for split in held])
+    return RidgePath(strengths, errors, rows, guessing, folds[held[0].judged].scale[targets])
 
 
 DECADES = np.concatenate([[0.0], np.logspace(-5, 2, 8)])

@@ -52,7 +52,8 @@ def levels(
     ]
     wanted = asked.reference.get(column)
     rare = [level for level in rare if level != wanted]
-    kept = {level: float(counts[code]) for level, code in named.items() if level not in rare}
+    few = set(rare)
+    kept = {level: float(counts[code]) for level, code in named.items() if level not in few}
     if rare:
         into = named[rare[0]]
         codes = [named[level] for level in rare[1:]]

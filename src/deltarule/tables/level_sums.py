@@ -7,7 +7,7 @@ sums of the columns less their means in the fold, in units of the moments' scale
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,22 +131,33 @@ class PairCounts:
     Shapes:  fold, one, other (z,), the codes of both; counts (z,), ordered by these
     """
 
-    fold: Places
-    one: Places
-    other: Places
+    fold: NDArray[np.uint8]
+    one: NDArray[np.int32]
+    other: NDArray[np.int32]
     counts: Array
 
     @classmethod
-    def of(cls, fold: Places, one: Places, other: Places, counts: Array) -> Self:
+    def of(cls, fold: NDArray[Any], one: NDArray[Any], other: NDArray[Any], counts: Array) -> Self:
         """The counts, of which several may be of the same pair; those of 0 are dropped."""
-        order = np.lexsort((other, one, fold))
-        keys = np.stack([fold, one, other])[:, order]
-        new = np.ones(len(order), dtype=bool)
-        new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
+        # As one number each, which sorts in a third of the time of three.
+        size = int(one.max(initial=0)) + 1, int(other.max(initial=0)) + 1
+        key = (fold.astype(np.int64) * size[0] + one) * size[1] + other
+        if (key[1:] <= key[:-1]).any():
+            order = np.argsort(key, kind="stable")
+            key, counts = key[order], counts[order]
+        new = np.ones(len(key), dtype=bool)
+        new[1:] = key[1:] != key[:-1]
         first = np.flatnonzero(new)
-        summed = np.add.reduceat(counts[order], first) if len(first) else np.zeros(0)
-        fold, one, other = keys[:, first[summed != 0]]
-        return cls(fold, one, other, summed[summed != 0])
+        summed = np.add.reduceat(counts, first) if len(first) else np.zeros(0)
+        key, summed = key[first[summed != 0]], summed[summed != 0]
+        both = key // size[1]
+        # There may be millions of pairs, of two codes each.
+        return cls(
+            (both // size[0]).astype(np.uint8),
+            (both % size[0]).astype(np.int32),
+            (key % size[1]).astype(np.int32),
+            summed,
+        )
 
     @classmethod
     def by_fold(

@@ -165,6 +165,12 @@ def logistic(score: float) -> float:
     return odds / (1.0 + odds)
 
 
+def both_classes(score: float) -> list[float]:
+    """The probabilities of the first and of the second class."""
+    second = logistic(score)
+    return [1 - second, second]
+
+
 def shares(scores: Any) -> list[float]:
     """The softmax of these scores."""
     top = max(scores)

@@ -64,6 +64,8 @@ def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsS
     asked = _asked(how)
     if str(path) == "-":
         return _standard_input(how, asked)
+    if not str(path).strip():
+        raise NotFoundError("the name of the table is empty: give a file, a folder or a pattern")
     path = Path(path)
     if "\0" in str(path):
         raise NotFoundError(f"no such file: {str(path)!r}")

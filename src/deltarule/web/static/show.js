@@ -123,22 +123,22 @@ function using(chosen, columns) {
 
 // Where learning stands
 
-function status({ status: { kind, words } }) {
+function status({ status: { kind, words }, alpha: { alpha: value }, beside: other }) {
   at("status").className = `status ${kind}`;
-  at("status").replaceChildren(...tinted(words, { error: true }));
+  at("status").replaceChildren(...(other ? [`alpha ${told(value)}: `] : []), ...tinted(words, { error: true }));
 }
 
 // The run with the second alpha, where there is one.
 function beside({ beside: other, alpha: { alpha: value } }) {
   at("compare-alphas").hidden = value === null;
   at("compare-alphas").setAttribute("aria-pressed", other !== null);
-  at("beside-alpha").hidden = at("beside-status").hidden = !other;
+  at("beside-status").hidden = !other;
   if (!other) return;
   put("beside-number", exact(other.alpha));
   const { typical, value: error, what } = other.error;
-  const parts = [`alpha ${told(other.alpha)} at step ${other.step.toLocaleString("en")}: `];
+  const parts = [`step ${other.step.toLocaleString("en")}: `];
   parts.push(typical === null ? `${what} ` : "RMSE ", strong("delta", told(typical ?? error)), ", weight ", strong("weight", told(other.weight)));
-  at("beside-status").replaceChildren(...parts);
+  at("beside-status").lastElementChild.replaceChildren(...parts);
   at("beside-status").className = `status twin ${other.status.kind}`;
   at("beside-status").title = typeset(other.status.words);
 }

@@ -28,6 +28,12 @@ const OF = [
 ];
 const TINTED = new RegExp(OF.map(([, words]) => words).join("|"), "g");
 
+const EXPONENT = /(−?[\d.]+e-?\d+)/;
+
+// A number with an exponent stays on one line.
+const unbroken = (text) => text.split(EXPONENT).map((part, place) =>
+  place % 2 ? Object.assign(document.createElement("span"), { className: "whole", textContent: part }) : part);
+
 export function tinted(text, { error = false } = {}) {
   const shown = typeset(text), parts = [];
   let past = 0;
@@ -35,9 +41,9 @@ export function tinted(text, { error = false } = {}) {
     const number = found.slice(1).findIndex((one) => one !== undefined);
     const end = found.index + found[0].length;
     const value = found[number + 1];
-    parts.push(shown.slice(past, end - value.length));
+    parts.push(...unbroken(shown.slice(past, end - value.length)));
     parts.push(Object.assign(document.createElement("b"), { className: error ? "delta" : OF[number][0], textContent: value }));
     past = end;
   }
-  return [...parts, shown.slice(past)];
+  return [...parts, ...unbroken(shown.slice(past))];
 }

@@ -1,0 +1,81 @@
+"""Run a model's SQL on rows, in SQLite or, where it is installed, in DuckDB."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from deltarule.errors import ExportError
+
+END = ";"
+
+
+def run(
+    content: str | bytes,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    dialect: str = "duckdb",
+    table: str = "rows",
+    view: str | None = None,
+    keep: Sequence[str] | None = None,
+    **settings: Any,
+) -> Sequence[Mapping[str, Any]] | None:
+    """The rows' results, a dict for each; None for a dialect that does not run here.
+
+    Errors:  ExportError where the database refuses the query
+    """
+    others = dict.fromkeys(keep or ())
+    rows = [{**others, **row} for row in rows]
+    if dialect == "sqlite":
+        return _run(sqlite3.connect(":memory:"), sqlite3.Error, str(content), rows, table, view)
+    if dialect == "duckdb":
+        try:
+            import duckdb
+        except ModuleNotFoundError:
+            return None
+        connection = duckdb.connect(config={"threads": 1})
+        # Else rows may come in the order of the joined levels.
+        connection.execute("SET disabled_optimizers = 'join_order, build_side_probe_side'")
+        return _run(connection, duckdb.Error, str(content), rows, table, view)
+    return None
+
+
+def _run(
+    connection: Any,
+    errors: type[Exception],
+    content: str,
+    rows: Sequence[Mapping[str, Any]],
+    table: str,
+    view: str | None,
+) -> Sequence[Mapping[str, Any]] | None:
+    if table.count(".") + (view or "").count(".") > 0:
+        return None  # a schema that is not there
+    with closing(connection):
+        try:
+            _fill(connection, rows, table)
+            found = connection.execute(content.rstrip().removesuffix(END))
+            if view is not None:
+                found = connection.execute(f"SELECT * FROM {_name(view)}")
+            names = [one[0] for one in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        except errors as error:
+            first = str(error).partition("\n")[0]
+            raise ExportError(f"the query does not run: {first}") from None
+
+
+def _fill(connection: Any, rows: Sequence[Mapping[str, Any]], table: str) -> None:
+    """A table of these rows, each column of the type of its first value."""
+    types = {float: "DOUBLE", int: "DOUBLE", bool: "BOOLEAN"}
+    columns = []
+    for name in rows[0]:
+        values = [row[name] for row in rows if row[name] is not None]
+        own = types.get(type(values[0]), "VARCHAR") if values else "VARCHAR"
+        columns.append(f"{_name(name)} {own}")
+    connection.execute(f"CREATE TABLE {_name(table)} ({', '.join(columns)})")
+    places = ", ".join("?" * len(columns))
+    insert = f"INSERT INTO {_name(table)} VALUES ({places})"
+    connection.executemany(insert, [tuple(row.values()) for row in rows])
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

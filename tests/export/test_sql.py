@@ -1,0 +1,179 @@
+"""Models as SQL predict and explain as the model does, in SQLite, DuckDB and PostgreSQL."""
+
+import math
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+import sqlglot
+
+import deltarule as dr
+from deltarule.errors import LearningError
+from deltarule.export.sql.dialect import DIALECTS
+from tests.export.conftest import in_duckdb, in_sqlite, numbered
+from tests.export.models import CASES, difference
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_query_predicts_and_explains_as_the_model(case, database):
+    dialect, run = database
+    query = case.model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    _, columns = run(numbered(case), query)
+    assert not difference(case.explained, columns)
+
+
+def test_a_view_predicts_the_rows_of_its_table(database):
+    dialect, run = database
+    case = next(one for one in CASES if one.name == "logistic")
+    view = case.model.to_sql("rows", dialect=dialect, view="as scored", keep=["row id"])
+    names, columns = run(numbered(case), view + '\nSELECT * FROM "as scored" WHERE "row id" < 7')
+    assert names == case.expected.columns
+    assert not difference(case.expected[:7], columns)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_is_parsed_back_to_the_same_columns(dialect):
+    for case in (one for one in CASES if one.name in PARSED):
+        query = case.model.to_sql("my.rows", dialect=dialect, explain=True, keep=["id"])
+        [parsed] = sqlglot.parse(query, read=dialect)
+        names = [DIALECTS[dialect].cut(name) for name in case.explained.columns]
+        assert [one.alias for one in parsed.expressions] == ["id", *names]
+        assert "my" in [one.db for one in parsed.find_all(sqlglot.exp.Table)]
+        said = "run in it and" if DIALECTS[dialect].runs else "parsed, not run"
+        assert said in query.partition("\nWITH")[0]
+
+
+PARSED = ("three losses", "conditions", "functions of dates")
+NASTY = "x\"'`]\\; DROP TABLE rows; --\n/* %s {0} \u202e"
+
+
+def test_hostile_names_and_levels_stay_names_and_text(database):
+    dialect, run = database
+    rng = np.random.default_rng(0)
+    levels = [NASTY, "'", "''", "\\", "\\'", "--", "/*", "a\nb", "{0}", "$$", "é'"]
+    table = pl.DataFrame(
+        {
+            "row id": range(200),
+            NASTY: rng.choice(levels, 200),
+            "x;--": rng.normal(size=200),
+            "y'": rng.normal(size=200),
+        }
+    )
+    model = dr.learn(table, predict="y'", using=[NASTY, "x;--"], ridge=0.1)
+    query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    names, columns = run(table, query)
+    assert names == [DIALECTS[dialect].cut(name) for name in model.explain(table).columns]
+    assert not difference(model.explain(table), columns)
+    for name in DIALECTS:
+        [parsed] = sqlglot.parse(model.to_sql(NASTY, dialect=name, view=f"{NASTY}2"), read=name)
+        assert isinstance(parsed, sqlglot.exp.Create)
+
+
+def test_many_levels_are_joined_as_a_table(database):
+    dialect, run = database
+    rng = np.random.default_rng(0)
+    level = [f"level '{n}'" for n in rng.integers(0, 700, 5000)]
+    table = pl.DataFrame({"row id": range(5000), "level": level, "y": rng.normal(size=5000)})
+    model = dr.learn(table, predict="y", using="level", levels=1000, ridge=1.0)
+    rows = table[:900].with_columns(
+        level=pl.when(pl.col("row id") % 9 == 0).then(pl.lit("new")).otherwise(pl.col("level"))
+    )
+    query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    assert "JOIN" in query
+    assert not difference(model.explain(rows), run(rows, query)[1])
+
+
+def test_numbers_far_out_raise_no_error(database):
+    dialect, run = database
+    case = next(one for one in CASES if one.name == "poisson")
+    far = [1e300, -1e300, math.inf, -math.inf, math.nan, 5e-324, 1e6, -1e6, 1e150]
+    rows = case.rows[: len(far)].with_columns(size=pl.Series(far)).with_row_index("row id")
+    _, [predictions] = run(rows, case.model.to_sql("rows", dialect=dialect, keep=["row id"]))
+    expected = case.model.predict(rows.filter(pl.col("size").is_finite() | pl.col("size").is_nan()))
+    made = dict(zip(far[4:8], predictions[4:8], strict=True))
+    assert predictions[2] is None
+    assert predictions[3] is None
+    assert made[1e6] == pytest.approx(expected["claims_prediction"][4], rel=1e-9)
+    assert made[-1e6] == pytest.approx(expected["claims_prediction"][5], rel=1e-9)
+    assert (predictions[0] is None) == DIALECTS[dialect].raises
+
+
+def test_numbers_are_written_so_that_they_read_back(database):
+    dialect, run = database
+    rng = np.random.default_rng(3)
+    values = [*np.exp(rng.normal(0, 200, 300)), 5e-324, 1.7976931348623157e308, 0.1, -0.0, 1e22]
+    spelled = DIALECTS[dialect].literal
+    for value in values:
+        digits = spelled(float(value)).removesuffix("::float8").strip("'")
+        assert float(digits) == value
+    columns = ", ".join(f"{spelled(float(value))} AS c{at}" for at, value in enumerate(values))
+    rows = pl.DataFrame({"row id": [0]})
+    _, found = run(rows, f'SELECT "row id", {columns} FROM "rows"')
+    assert [one for [one] in found] == pytest.approx(values, rel=1e-15, abs=0)
+
+
+def test_a_doubled_expression_is_named_once_and_not_written_out():
+    rng = np.random.default_rng(0)
+    text = "x"
+    for at in range(12):
+        text = f"nullif({text}, {at}) + coalesce({text}, {at})" if at % 4 == 3 else f"abs({text})"
+    table = pl.DataFrame({"row id": range(100), "x": rng.normal(size=100)})
+    table = table.with_columns(y=pl.col("x") * 2)
+    nested = "greatest(least(x, 1), least(x, 2) + greatest(x, 3) ** 2, round(x, 2) % 3)"
+    for _ in range(4):
+        nested = f"log1p(abs(round({nested}, 1))) + sqrt(abs({nested}))"
+    model = dr.learn(table, predict="y", using=[nested[:9000], text], ridge=1.0)
+    for dialect, run in (("duckdb", in_duckdb), ("sqlite", in_sqlite)):
+        query = model.to_sql("rows", dialect=dialect, keep=["row id"])
+        assert len(query) < 30_000
+        assert not difference(model.predict(table), run(table, query)[1])
+
+
+def test_a_query_that_a_planner_would_copy_is_fenced():
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({f"x{at}": rng.normal(size=300) for at in range(20)})
+    table = table.with_columns(y=pl.Series(rng.integers(0, 9, 300).astype(str)))
+    model = dr.learn(table, predict="y", ridge=1.0)
+    assert "OFFSET 0" in model.to_sql("rows", dialect="postgres")
+    small = dr.learn(table[:, :3].with_columns(y=pl.col("x0")), predict="y")
+    assert "OFFSET 0" not in small.to_sql("rows", dialect="postgres")
+
+
+def test_words_for_missing_are_missing(database):
+    dialect, run = database
+    table = pl.DataFrame(
+        {
+            "row id": range(60),
+            "x": [float(at % 7) if at % 5 else -999.0 for at in range(60)],
+            "c": ["a", "b", "gone", "d", " gone "] * 12,
+            "y": [float(at) for at in range(60)],
+        }
+    )
+    model = dr.learn(table, predict="y", using=["x", "c"], missing_words="-999,gone")
+    query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    assert not difference(model.explain(table), run(table, query)[1])
+
+
+def test_what_cannot_be_written_is_refused_by_name():
+    model = next(one for one in CASES if one.name == "squared").model
+    with pytest.raises(LearningError, match="there is no dialect 'oracle': choose duckdb, "):
+        model.to_sql("rows", dialect="oracle")
+    with pytest.raises(LearningError, match="are both called 'rows'"):
+        model.to_sql("rows", view="rows")
+    for name in ("", "a..b", "a\x00"):
+        with pytest.raises(LearningError, match="is no name for a table"):
+            model.to_sql(name)
+    with pytest.raises(LearningError, match="takes the columns 'Price_Prediction' and 'price_pred"):
+        model.to_sql("rows", keep=["Price_Prediction"])
+    long = dr.learn({"x": [1.0, 2, 3, 4], "y" * 70: [1.0, 2, 2, 5]}, predict="y" * 70)
+    assert ("y" * 63 + '"') in long.to_sql("rows", dialect="postgres")
+
+
+def test_nothing_of_a_model_leaves_the_comment():
+    model = next(one for one in CASES if one.name == "squared").model
+    hostile = "films\n; DROP TABLE films; --\r\u2028x"
+    record = model.record.model_copy(update={"learnt_from": hostile})
+    header = dr.Model(record).to_sql("rows").partition("\nWITH")[0]
+    lines = re.split("[\n\r\u2028\u2029\x0b\x0c\x85]", header)
+    assert all(line.startswith("--") for line in lines)
