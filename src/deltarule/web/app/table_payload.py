@@ -22,7 +22,7 @@ def unused_told(session: Session) -> list[dict[str, str]]:
 def held_out_told(page: "Open") -> dict[str, Any]:
     """The error on rows that were not learnt from, and which rows those are."""
     session = page.session
-    squared = session.choices.loss == "squared"
+    squared = session.choices.squared
     error: float | None
     if page.unseen is not None:
         error, how = page.unseen.error(session, session.at.weights), "on the hollow points"

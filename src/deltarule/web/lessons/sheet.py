@@ -51,7 +51,7 @@ def sheet_of(exercise: Exercise) -> Sheet:
     names, outputs = labels(session.read), session.read.schema.outputs
     several = len(outputs) > 1
     asked = exercise.choices
-    scored = asked.loss != "squared"
+    scored = not asked.squared
     row_head = ["row", *names, *(["output"] if several else []), "target"]
     row_head += [*(["score"] if scored else []), "prediction", "delta"]
     row_head += [f"delta * {name}" for name in names]
