@@ -22,7 +22,9 @@ def export(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Where to. Default: the screen, or a pipe."),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to. Default: the screen, or a pipe."
+        ),
     ] = None,
     dialect: Annotated[
         str | None,
@@ -55,7 +57,7 @@ def export(
     The form is run on rows made from the model's own ranges and levels, where what runs it is
     installed, and nothing is written that predicts otherwise than the model.
 
-    deltarule export model.json --to python --out model.py
+    deltarule export model.json --to python -o model.py
 
     deltarule export model.json --to sql --dialect postgres --table films --view predicted
     """
