@@ -64,23 +64,14 @@ const same = (names) => names.map((name) => [name, name]);
 
 // Lessons
 
-export function lessonList(lessons) {
-  const options = lessons.map(({ name, title }, at) => [name, `${at + 1}. ${title}`]);
-  fill(at("lesson"), [["", "your own table"], ...options], "");
-}
+export const lessonList = (options) => fill(at("lesson"), [["", "your own table"], ...options], "");
 
 export function lesson(lessons, name, table) {
   const place = lessons.findIndex((one) => one.name === name);
   at("lesson").value = name ?? "";
   at("place").textContent = name ? `Lesson ${place + 1} of ${lessons.length}` : "Your own table";
   at("title").textContent = name ? lessons[place].title : table;
-  const sentences = name ? lessons[place].sentences : [
-    "Choose what to predict and from which columns; the first guess is only a guess.",
-    "Press Play and watch the line, the deltas and the weights.",
-    "Save the model when you like it: deltarule predict uses it.",
-  ];
   at("stride").value = name ? lessons[place].stride : 1;
-  at("sentences").replaceChildren(...sentences.map((text) => Object.assign(document.createElement("li"), { textContent: typeset(text) })));
 }
 
 // What is chosen
