@@ -9,14 +9,13 @@ batches                          minibatch steps: in memory, or by one read per 
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
 from deltarule.errors import LearningError
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
-from deltarule.fit.iterate import Iteration
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
 from deltarule.fit.settings import Settings
@@ -30,6 +29,9 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Keep, Read, read
 from deltarule.tables.plan import Plan
+
+if TYPE_CHECKING:
+    from deltarule.fit.iterate import Iteration
 
 
 class Run:
@@ -86,7 +88,7 @@ class Run:
         return self.groups[0]
 
     @property
-    def stepwise(self) -> Iteration | None:
+    def stepwise(self) -> "Iteration | None":
         """The iterative fit; None where the weights are solved in closed form."""
         return self.group.stepwise
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.files.encoding import Text, open_text
-from deltarule.tables.files.json_source import is_lines
 from deltarule.tables.files.packed import packing_of
 
 # The formats, as people name them, with the endings of their files.
@@ -127,5 +126,7 @@ def _json_of(text: Text, promised: str | None) -> str | None:
     if opening == "[":
         return "json"
     if opening == "{":
+        from deltarule.tables.files.json_source import is_lines
+
         return "ndjson" if promised == "ndjson" or is_lines(text) else "json"
     return promised
