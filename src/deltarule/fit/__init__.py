@@ -7,7 +7,7 @@ an explicit alpha                gradient descent on the inputs in their own uni
 batches                          minibatch steps: in memory, or by one read per epoch
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +59,14 @@ class Run:
         self.watched = watched
         self._begin(read(source, settings.asked, progress=settings.progress, keep=kept), settings)
 
-    def again(self, settings: Settings) -> "Run":
-        """Another run on the same read, with settings that need the same columns."""
+    def again(self, settings: Settings, *, folds: Sequence[int] | None = None) -> "Run":
+        """Another run on the same read, with settings that need the same columns.
+
+        With `folds`, on the rows of these folds only.
+        """
         run = Run.__new__(Run)
         run._files, run.watched = self._files, self.watched
-        run._begin(self.read, settings)
+        run._begin(self.read if folds is None else self.read.of_folds(folds), settings)
         return run
 
     def _begin(self, found: Read, settings: Settings) -> None:
