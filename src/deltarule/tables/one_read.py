@@ -39,7 +39,7 @@ from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
 from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
-from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
+from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
@@ -267,7 +267,7 @@ def read(
             # Only what was thought to be numbers written as text can be text instead.
             needed = {*asked.predict, asked.row_weight, asked.offset}
             if error.column is None or error.column in {*texts, *needed}:
-                raise
+                raise placed(error, source) from error
             texts |= {error.column}
         except FractionError:
             again, asked = True, replace(asked, copies=False)

@@ -296,6 +296,7 @@ def _check_pair(
     pair: PairCounts, folds: int, levels: Mapping[str, LevelSums], one: str, other: str
 ) -> None:
     sizes = folds, levels[one].counts.shape[1], levels[other].counts.shape[1]
-    for codes, size in zip((pair.fold, pair.one, pair.other), sizes, strict=True):
+    columns: tuple[NDArray[Any], ...] = (pair.fold, pair.one, pair.other)
+    for codes, size in zip(columns, sizes, strict=True):
         if len(codes) and not 0 <= codes.min() <= codes.max() < size:
             raise ValueError("a pair of levels is out of range")
