@@ -106,8 +106,8 @@ def _header(tree: Tree, dialect: Dialect) -> str:
     )
     lines = [f"A deltarule model as a query of {dialect.name}; {said}.", "", *contract(tree)]
     lines += [
-        "A query cannot refuse a row: here NULL, NaN, and text that is no number, date or yes and no",
-        "where one belongs are missing, and a row with an infinite number has no prediction.",
+        "A query cannot refuse a row: here NULL, NaN, and text that is no number, date or yes and",
+        "no where one belongs are missing; a row with an infinite number has no prediction.",
     ]
     if dialect.raises:
         lines.append("Overflow is an error of this database, so numbers beyond 1e150 are infinite.")
