@@ -7,9 +7,9 @@ an explicit alpha                gradient descent on the inputs in their own uni
 batches                          minibatch steps: in memory, or by one read per epoch
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
@@ -18,7 +18,6 @@ from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
-from deltarule.fit.iterate import Iteration
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
 from deltarule.fit.settings import Settings
@@ -32,6 +31,9 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Keep, Read, read
 from deltarule.tables.plan import Plan
+
+if TYPE_CHECKING:
+    from deltarule.fit.iterate import Iteration
 
 
 class Run:
@@ -69,11 +71,14 @@ class Run:
         found = read(source, settings.asked, progress=settings.progress, keep=kept, engine=engine)
         self._begin(found, settings)
 
-    def again(self, settings: Settings) -> "Run":
-        """Another run on the same read, with settings that need the same columns."""
+    def again(self, settings: Settings, *, folds: Sequence[int] | None = None) -> "Run":
+        """Another run on the same read, with settings that need the same columns.
+
+        With `folds`, on the rows of these folds only.
+        """
         run = Run.__new__(Run)
         run._files, run.watched = self._files, self.watched
-        run._begin(self.read, settings)
+        run._begin(self.read if folds is None else self.read.of_folds(folds), settings)
         return run
 
     def _begin(self, found: Read, settings: Settings) -> None:
@@ -98,7 +103,7 @@ class Run:
         return self.groups[0]
 
     @property
-    def stepwise(self) -> Iteration | None:
+    def stepwise(self) -> "Iteration | None":
         """The iterative fit; None where the weights are solved in closed form."""
         return self.group.stepwise
 

@@ -41,7 +41,7 @@ from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
 from deltarule.tables.summarise import FewRows, Summarise, refused
 from deltarule.tables.summary import Summary, joined
-from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted
+from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
 
 
 class Answers(Protocol):
@@ -263,7 +263,7 @@ def read(
             # Only what was thought to be numbers written as text can be text instead.
             needed = {*asked.predict, asked.row_weight, asked.offset}
             if error.column is None or error.column in {*texts, *needed}:
-                raise
+                raise placed(error, source) from error
             texts |= {error.column}
         except FractionError:
             again, asked = True, replace(asked, copies=False)

@@ -64,23 +64,14 @@ const same = (names) => names.map((name) => [name, name]);
 
 // Lessons
 
-export function lessonList(lessons) {
-  const options = lessons.map(({ name, title }, at) => [name, `${at + 1}. ${title}`]);
-  fill(at("lesson"), [["", "your own table"], ...options], "");
-}
+export const lessonList = (options) => fill(at("lesson"), [["", "your own table"], ...options], "");
 
 export function lesson(lessons, name, table) {
   const place = lessons.findIndex((one) => one.name === name);
   at("lesson").value = name ?? "";
   at("place").textContent = name ? `Lesson ${place + 1} of ${lessons.length}` : "Your own table";
   at("title").textContent = name ? lessons[place].title : table;
-  const sentences = name ? lessons[place].sentences : [
-    "Choose what to predict and from which columns; the first guess is only a guess.",
-    "Press Play and watch the line, the deltas and the weights.",
-    "Save the model when you like it: deltarule predict uses it.",
-  ];
   at("stride").value = name ? lessons[place].stride : 1;
-  at("sentences").replaceChildren(...sentences.map((text) => Object.assign(document.createElement("li"), { textContent: typeset(text) })));
 }
 
 // What is chosen
@@ -183,7 +174,8 @@ function formula({ formula: { target, start, terms, more } }) {
 function error({ error: { what, value, typical } }) {
   at("error-what").textContent = typical === null ? what : "RMSE";
   at("error").textContent = told(typical ?? value);
-  at("typical").textContent = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
+  const squared = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
+  at("typical").textContent = at("error").title = squared;
 }
 
 export const alphaAt = (part) => 10 ** (scale[0] + part * (scale[1] - scale[0]));
@@ -225,7 +217,7 @@ function weights(setting, { weights: { lines, more } }) {
     const room = document.createElement("label");  // large enough to be hit
     room.append(box);
     held.append(room);
-    const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change)}`;
+    const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change, 4)}`;
     row.append(cell(name, "", name), cell(told(weight), "value", exact(weight)), cell(moved, "change", exact(change)), held);
     return row;
   }));
