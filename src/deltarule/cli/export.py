@@ -17,7 +17,7 @@ def export(
         typer.Option(
             metavar="FORM",
             help="python, one file without dependencies; javascript, one module for Node and "
-            "browsers; sql, a query that predicts a table's rows.",
+            "browsers; sql, a query that predicts a table's rows; onnx.",
         ),
     ],
     out: Annotated[
@@ -49,7 +49,7 @@ def export(
         ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Of sql: with each column's contribution.")
+        bool, typer.Option("--explain", help="Of sql and onnx: with each column's contribution.")
     ] = False,
 ) -> None:
     """Write a model in another form, to predict where deltarule is not installed.

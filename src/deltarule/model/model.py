@@ -411,6 +411,15 @@ class Model:
         """
         return str(self.export("sql", table=table, **settings))
 
+    def to_onnx(self, *, explain: bool = False) -> bytes:
+        """The model as an ONNX file's content; with `explain` it gives contributions too.
+
+        Errors:  ExportError, as for `export`; MissingExtraError without onnx
+        """
+        content = self.export("onnx", explain=explain)
+        assert isinstance(content, bytes)
+        return content
+
     def exported(self, to: str, **settings: Any) -> "Exported":
         """The same, with how its check went."""
         from deltarule.model.export import export

@@ -174,7 +174,8 @@ function formula({ formula: { target, start, terms, more } }) {
 function error({ error: { what, value, typical } }) {
   at("error-what").textContent = typical === null ? what : "RMSE";
   at("error").textContent = told(typical ?? value);
-  at("typical").textContent = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
+  const squared = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
+  at("typical").textContent = at("error").title = squared;
 }
 
 export const alphaAt = (part) => 10 ** (scale[0] + part * (scale[1] - scale[0]));
@@ -216,7 +217,7 @@ function weights(setting, { weights: { lines, more } }) {
     const room = document.createElement("label");  // large enough to be hit
     room.append(box);
     held.append(room);
-    const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change)}`;
+    const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change, 4)}`;
     row.append(cell(name, "", name), cell(told(weight), "value", exact(weight)), cell(moved, "change", exact(change)), held);
     return row;
   }));

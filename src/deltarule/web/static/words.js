@@ -1,11 +1,11 @@
 // Numbers and signs as people read them.
 
-export function told(value) {
+export function told(value, digits = 6) {
   if (value === null || value === undefined) return "";
   const size = Math.abs(value);
   if (size >= 1e15 || (size > 0 && size < 1e-4)) return typeset(value.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e"));
   if (size >= 10_000) return typeset(Math.round(value).toLocaleString("en"));
-  return typeset(String(Number(value.toPrecision(6))));
+  return typeset(String(Number(value.toPrecision(digits))));
 }
 
 // Texts come with * and -, as they are typed; here they get the signs of print.
