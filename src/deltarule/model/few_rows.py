@@ -42,7 +42,7 @@ class FewRows:
 
     @cached_property
     def _compiled(self) -> Compiled | None:
-        """The functions; None for what has no form in Python, and for models of too many weights."""
+        """The functions; None for what has no form in Python, and for too many weights."""
         contract = self._predictor.contract
         terms = len(contract.columns) * len(contract.outputs)
         if terms > MOST_TERMS or len(self._predictor.record.weights) > MOST_WEIGHTS:
