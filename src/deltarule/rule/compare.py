@@ -11,7 +11,7 @@ Shapes: scores s, targets t and offsets (n, k); an offset (n, 1) is the same for
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -103,9 +103,14 @@ class Comparison:
         Shapes:  frozen as the weights, True where a weight must not move
         """
         weight_delta = {n: np.where(frozen[n], 0.0, a) for n, a in self.weight_delta.items()}
-        if (hessian := self.hessian) is not None:
+        hessian: Any = self.hessian
+        if hessian is not None:
             masks = np.vstack([np.atleast_2d(frozen[n]) for n in weight_delta])
             held = masks.T.reshape(len(hessian), -1)
+            if not isinstance(hessian, np.ndarray):  # one that stands in for an array
+                return replace(
+                    self, weight_delta=weight_delta, hessian=hessian.freeze(held, self.rows)
+                )
             crossed = held[:, :, None] | held[:, None, :]
             hessian = np.where(crossed, np.eye(held.shape[1]) * self.rows, hessian)
         return replace(self, weight_delta=weight_delta, hessian=hessian)
