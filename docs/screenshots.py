@@ -124,36 +124,33 @@ def watched(
         page.press(f"#{field}", "Enter")
         page.wait_for_timeout(700)
     page.evaluate("document.activeElement.blur()")
-    if size[0] > 1000:  # all of it, where that is not too long
-        height = page.evaluate("document.documentElement.scrollHeight")
-        page.set_viewport_size({"width": size[0], "height": height})
     page.wait_for_timeout(700)
     return page
 
 
 def page_one_weight(browser: Browser, folder: Path) -> Page:
-    return watched(browser, "one-weight", (1400, 900), "light", ("number", "3"))
+    return watched(browser, "one-weight", (1366, 768), "light", ("number", "3"))
 
 
 def page_explodes(browser: Browser, folder: Path) -> Page:
     acts = ("alpha-number", "5.4e-11"), ("number", "12")
-    return watched(browser, "too-far", (1400, 900), "dark", *acts)
+    return watched(browser, "too-far", (1366, 768), "dark", *acts)
 
 
 def page_correlation(browser: Browser, folder: Path) -> Page:
-    return watched(browser, "correlation", (1400, 900), "light", ("number", "400"))
+    return watched(browser, "correlation", (1366, 768), "light", ("number", "400"))
 
 
 def page_phone(browser: Browser, folder: Path) -> Page:
     page = watched(browser, "overfitting", (400, 860), "light", ("number", "200"))
-    page.locator("#predict-head").evaluate("one => one.closest('section').scrollIntoView()")
+    page.click(".hops a >> nth=1")
     page.wait_for_timeout(300)
     return page
 
 
 def page_phone_dark(browser: Browser, folder: Path) -> Page:
     page = watched(browser, "classes", (400, 860), "dark", ("number", "5"))
-    page.locator("#predict-head").evaluate("one => one.closest('section').scrollIntoView()")
+    page.click(".hops a >> nth=1")
     page.wait_for_timeout(300)
     return page
 

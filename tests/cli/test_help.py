@@ -28,7 +28,7 @@ def test_help_fits_the_terminal_and_cuts_nothing(
     long_words = [word for word in said.split() if len(word) > columns - 30]
     wide = [line for line in said.splitlines() if len(line) > min(columns, 100)]
     assert not [line for line in wide if not any(word in line for word in long_words)]
-    assert "..." not in said
+    assert "..." not in said.replace("MODEL...", "")  # as many as one likes
     assert not re.search(r"<(str|int|float|list)", said)
 
 

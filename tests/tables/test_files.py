@@ -635,3 +635,51 @@ def test_standard_input_of_a_process_is_never_in_memory_whole(tmp_path: Path) ->
     rows, grown = done.stdout.split()
     assert int(rows) == 10_000
     assert float(grown) < 60  # of 99 MB
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.xls", "t.xlsx", "t.txt", "t.json", "t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>", "a web page"),
+        ("\n <HTML><table><tr><td>1</td></tr></table>", "a web page"),
+        ("<!-- made by SAP --><table><tr><td>x</td></tr></table>", "a web page"),
+        ('<?xml version="1.0"?>\n<Workbook><Row/></Workbook>', "XML"),
+        ('<html xmlns:x="urn:schemas-microsoft-com:office:excel"><body/>', "a web page"),
+    ],
+)
+def test_markup_is_refused_as_such_whatever_its_name(
+    write: Write, name: str, encoding: str, text: str, what: str
+) -> None:
+    assert f"is {what}" in refusal(write(name, text.encode(encoding)))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"x": 1, "y": "a"}, {"x": 2.5, "y": "b"}]',
+        '{"x": 1, "y": "a"}\n{"x": 2.5, "y": "b"}\n',
+        '{\n  "data": [{"x": 1, "y": "a"}, {"x": 2.5, "y": "b"}]\n}',
+        ' [\n {"x": 1, "y": "a"},\n {"x": 2.5, "y": "b"}\n ]\n',
+    ],
+)
+def test_json_by_the_name_of_a_table_of_text_is_read_and_told(
+    write: Write, name: str, text: str
+) -> None:
+    path = write(name, text)
+    assert read(path).rows() == [(1.0, "a"), (2.5, "b")]
+    assert any("JSON" in note for note in open_file(path).notes)
+
+
+@pytest.mark.parametrize(
+    "text", ["<x>,y\n1,2\n", "[x],y\n1,2\n", "{x},y\n1,2\n", '"{""x"":1}",y\n1,2\n']
+)
+def test_headers_that_look_like_something_else_are_headers(write: Write, text: str) -> None:
+    assert read(write("t.csv", text)).rows() == [(1, 2)]
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_no_folder(name: str) -> None:
+    assert "empty" in refusal(name)

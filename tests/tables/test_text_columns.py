@@ -16,7 +16,7 @@ import pytest
 import xlsxwriter
 
 import deltarule as dr
-from deltarule.errors import ReadError, TargetError
+from deltarule.errors import DeltaruleError, ReadError, TargetError
 from deltarule.tables.source import LOOK_ROWS
 from deltarule.tables.text_columns import NumberFormat, cells_of, few, number_format
 
@@ -469,3 +469,64 @@ def test_a_byte_that_is_no_text_is_named_by_its_line(tmp_path: Path) -> None:
         path.write_bytes(b"n,x,y\n" + b"\n".join(lines))
         with pytest.raises(ReadError, match=r"line 8502: byte \d+ of the file is not UTF-8"):
             dr.learn(path, predict="y")
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "ndjson", "parquet", "dict"])
+@pytest.mark.parametrize(
+    ("unit", "others", "good"),
+    [
+        ("{} %", "{}", True),
+        ("${}", "{}", True),
+        ("{} EUR", "{}", True),
+        ("{}%", "{}.0", True),
+        ("${}", "€{}", False),
+        ("{} %", "${}", False),
+    ],
+)
+def test_numbers_that_were_learnt_with_a_unit_may_come_without(
+    tmp_path: Path, ending: str, unit: str, others: str, good: bool
+) -> None:
+    values = [40 + at * 7 % 31 for at in range(60)]
+    learnt = {"x": [unit.format(v) for v in values], "y": [2.0 * v + 1 for v in values]}
+    new = {"x": [others.format(v) for v in values[:20]]}
+    model = dr.learn(pl.DataFrame(learnt), predict="y", ridge=0)
+    table: Any = pl.DataFrame(new)
+    if ending != "dict":
+        table = tmp_path / f"t.{ending}"
+        rows = pl.DataFrame(new)
+        if ending == "json":
+            table.write_text(json.dumps(rows.to_dicts()))
+        else:
+            getattr(rows, f"write_{ending}")(table)
+    if not good:
+        with pytest.raises(DeltaruleError, match="is not a number"):
+            model.predict(table)
+        return
+    found = model.predict(table)
+    assert list(found["y_prediction"]) == pytest.approx([2.0 * v + 1 for v in values[:20]])
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson"])
+def test_a_cell_that_an_expression_cannot_read_is_named_with_its_place(
+    tmp_path: Path, ending: str
+) -> None:
+    rows = pl.DataFrame(
+        {"power": [str(at) if at != 57 else "n.k." for at in range(99)], "y": [*range(99)]}
+    )
+    getattr(rows, f"write_{ending}")(tmp_path / f"t.{ending}")
+    with pytest.raises(DeltaruleError) as error:
+        dr.learn(tmp_path / f"t.{ending}", predict="y", using="number(power)")
+    place = "line 59" if ending == "csv" else "row 58"
+    assert f"column 'power', {place}: 'n.k.' is not a number" in str(error.value)
+
+
+def test_levels_that_differ_only_in_blanks_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    kinds = ["a", "a ", "b", "c"]
+    lines = [f"{kinds[at % 4]},{at % 4 + at % 3}" for at in range(200)]
+    path.write_text("\n".join(["kind,y", *lines]))
+    record = dr.learn(path, predict="y").record
+    told = [note for note in record.notes if "differ only in the blanks" in note]
+    assert any("'a ' and 'a'" in note and "trim(kind)" in note for note in told)
+    mended = dr.learn(path, predict="y", using="trim(kind)").record
+    assert not any("blanks" in note for note in mended.notes)

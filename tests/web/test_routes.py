@@ -127,13 +127,62 @@ def test_each_lesson_has_what_a_lesson_is(client):
     told = client.get("/api/lessons").json()
     assert told["given"] is None
     assert [one["name"] for one in told["lessons"]] == [one.name for one in LESSONS]
+    places = [
+        [a["right"] for a in one["question"]["answers"]].index(True) for one in told["lessons"]
+    ]
+    assert set(places) == {0, 1, 2}
+    assert {one["word"] for one in told["glossary"]} >= {"delta", "weight_delta", "alpha"}
     for lesson in LESSONS:
-        assert all(one.endswith(".") and one.count(". ") == 0 for one in lesson.sentences)
         state = Driven.lesson(client, lesson.name).state
         assert set(lesson.shown) <= set(state["names"])
         for figure in state["figures"].values():
             assert figure["data"]
             assert figure["layout"]["meta"]["alt"]
+
+
+@pytest.mark.parametrize("lesson", [one.name for one in LESSONS])
+def test_each_state_says_its_goal_and_its_held_out_error(client, lesson):
+    driven = Driven.lesson(client, lesson)
+    assert driven.state["goal"]["met"] is False
+    for number in (0, 3):
+        held_out = driven.go(number)["held_out"]
+        assert held_out["how"]
+        if lesson in ("one-weight", "too-far"):
+            assert held_out["how"] == "too few rows to hold any out"
+        else:
+            assert held_out["error"] > 0
+
+
+def test_a_sheet_is_served_for_each_lesson_and_no_other(client):
+    for lesson in LESSONS:
+        sheet = client.get(f"/api/lessons/{lesson.name}/sheet").json()
+        assert len(sheet["steps"]) == lesson.exercise.steps
+    assert "no lesson 'none'" in client.get("/api/lessons/none/sheet").json()["refused"]
+
+
+def test_a_table_that_was_brought_is_kept_for_a_reload(client):
+    content = b"size,note,price\n" + b"".join(b"%d,%d,%d\n" % (a, a % 4, 3 * a) for a in range(40))
+    brought = client.post("/api/tables?name=shop.csv", content=content).json()
+    assert brought["choices"]["predict"] == ["price"]
+    assert brought["choices"]["standardise"] is True
+    again = client.post("/api/sessions", json={"table": brought["kept"]}).json()
+    assert again["table"]["name"] == "shop.csv"
+    assert again["kept"] == brought["kept"]
+    assert again["session"] != brought["session"]
+    lost = client.post("/api/sessions", json={"table": "another"}).json()
+    assert lost["refused"] == "that table is no longer held: bring it again"
+
+
+def test_columns_that_are_left_out_are_named_with_their_reason(client):
+    rows = "".join(f"{at + 1},{at % 7},5,customer {at},{at % 7 * 3 + at % 2}\n" for at in range(60))
+    content = f"row,size,same,name,price\n{rows}".encode()
+    brought = client.post("/api/tables?name=shop.csv", content=content).json()
+    why = {one["name"]: one["why"] for one in brought["table"]["unused"]}
+    assert why["row"].startswith("it looks like an id")
+    assert why["same"] == "always 5"
+    assert "nearly unique" in why["name"]
+    assert set(why) == {"row", "same", "name"}
+    assert brought["held_out"]["how"] == "5-fold cross-validation"
 
 
 def test_a_table_given_is_what_a_page_begins_with():
@@ -294,7 +343,7 @@ def test_sessions_are_few_and_the_oldest_goes(client):
 def test_a_csv_is_taken_and_a_bad_one_refused(client):
     said = client.post("/api/tables", params={"name": "a.csv"}, content=b"x,y\n1,2\n2,4\n3,7\n")
     assert said.json()["table"] | {"columns": 0} == {
-        "name": "a.csv", "rows": 3, "learnt": 3, "sampled": False, "columns": 0,
+        "name": "a.csv", "rows": 3, "learnt": 3, "sampled": False, "columns": 0, "unused": [],
     }  # fmt: skip
     bad = client.post("/api/tables", params={"name": "b.csv"}, content=b"x,y\n1,2\n3,4,5\n")
     assert "b.csv" in bad.json()["refused"]

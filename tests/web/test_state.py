@@ -46,6 +46,12 @@ def settled_link(watched: Watched, *parts: str) -> str:
     return str(watched.page.evaluate("location.href"))
 
 
+def idle(watched: Watched) -> None:
+    """Waits until nothing is asked of the server any more."""
+    watched.page.wait_for_timeout(30)
+    watched.until("document.body.dataset.asking === 'false'")
+
+
 def set_number(watched: Watched, field: str, value: str) -> None:
     watched.page.fill(field, value)
     watched.page.press(field, "Enter")
@@ -163,7 +169,7 @@ def test_two_alphas_are_seen_side_by_side(watched: Watched):
     page.click("#compare-alphas")
     watched.until("!document.getElementById('beside-status').hidden")
     set_number(watched, "#beside-number", "4e-11")
-    watched.until("document.getElementById('beside-status').textContent.includes('4e-11')")
+    watched.until("document.getElementById('bowl-legend').textContent.includes('alpha 4e-11')")
     for number in (1, 2, 3):
         page.keyboard.press("ArrowRight")
         watched.at(number)
@@ -175,7 +181,8 @@ def test_two_alphas_are_seen_side_by_side(watched: Watched):
     drawn = page.evaluate("document.getElementById('bowl-chart').data.at(-3).x")
     assert drawn == pytest.approx(wanted, rel=1e-12)
     words = page.text_content("#beside-status") or ""
-    assert "at step 3" in words
+    assert "step 3" in words
+    assert (page.text_content("#status") or "").startswith("alpha 1e-11: ")
     assert f"weight {wanted[3]:.6g}" in words
     assert "alpha 4e-11" in (page.text_content("#predict-legend") or "")
     link = settled_link(watched, "compare=4e-11", "step=3")
@@ -254,7 +261,7 @@ def test_arrow_keys_step_after_any_click(watched: Watched):
         page.click(place)
         if place == "#play":
             page.click(place)
-        page.wait_for_timeout(150)
+        idle(watched)
         here = watched.step
         page.keyboard.press("ArrowRight")
         watched.until(f"document.body.dataset.step === '{here + 1}' /* after {place} */")
@@ -262,7 +269,7 @@ def test_arrow_keys_step_after_any_click(watched: Watched):
         page.click(field)
         page.keyboard.press("Escape")
         page.select_option(field, index=0)
-        page.wait_for_timeout(100)
+        idle(watched)
         page.mouse.click(5, 5)
         here = watched.step
         page.keyboard.press("ArrowRight")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from deltarule.errors import DeltaruleError, EmptyError, ReadError
 from deltarule.web import tables
-from deltarule.web.session import Choices, Session
+from deltarule.web.session import Choices, Session, suggested
 from deltarule.web.tables import Choice, from_csv, opened
 from tests.conftest import DATA
 
@@ -24,8 +24,8 @@ def test_a_short_table_is_held_whole():
     assert (table.rows, table.every) == (2, 1)
     assert table.choices == [
         Choice("a", "number"),
-        Choice("b", "boolean"),
-        Choice("c", "category"),
+        Choice("b", "boolean", loss="logistic"),
+        Choice("c", "category", levels=2, loss="logistic", varied=False),
     ]
 
 
@@ -49,9 +49,73 @@ def test_a_csv_is_read_as_the_command_line_reads_it():
     table = from_csv(b'price;size\n"1,5";2\n2,5;3\n3,5;5\n', "C:\\fakepath\\shop.csv")
     assert table.name == "shop.csv"
     target, using = table.suggested()
-    assert (target, using) == (("size",), ("price",))
+    assert (target, using) == (("price",), ("size",))
     session = Session(table, Choices(("price",), ("size",)))
     assert session.run.read.schema.targets[0].low == 1.5
+
+
+def shop(**more: list) -> pl.DataFrame:
+    """Twelve rows of a shop, and other columns after them."""
+    rows = range(12)
+    return pl.DataFrame(
+        {"price": [3.5 * at for at in rows], "size": [float(at % 5) for at in rows], **more}
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "target", "loss"),
+    [
+        (shop(), "price", "squared"),
+        (shop().rename({"price": "a"}), "size", "squared"),
+        (shop().rename({"price": "a", "size": " Label"}), " Label", "squared"),
+        (shop(target=[True, False] * 6).select("target", "size", "price"), "target", "logistic"),
+        (shop(y=[0, 1] * 6), "y", "logistic"),
+        (shop(kind=["a", "b", "c"] * 4).drop("price"), "kind", "softmax"),
+        (shop(kind=["a", "b"] * 6).drop("price"), "kind", "logistic"),
+        # a class of a single row cannot be learnt, so the column before it is predicted
+        (shop(kind=["a", *"b" * 11]).drop("price"), "size", "squared"),
+        (shop(same=[1.0] * 12).drop("price").with_columns(x=1.0 * pl.Series(range(12))), "x",
+         "squared"),
+    ],
+)  # fmt: skip
+def test_a_target_and_its_loss_are_guessed_and_learnt(table, target, loss):
+    found = opened(table)
+    choices = suggested(found)
+    assert choices.predict == (target,)
+    assert choices.loss == loss
+    assert choices.standardise
+    assert set(choices.using or ()) == set(table.columns) - {target}
+    session = Session(found, choices)
+    start = session.at.now.loss
+    assert session.go(20).now.loss < start
+
+
+def test_columns_that_are_not_used_are_named_with_a_reason():
+    numbers = list(range(300))
+    table = opened(
+        pl.DataFrame(
+            {
+                "row": [at + 1 for at in numbers],
+                "code": [f"c{at % 30}" for at in numbers],
+                "name": [f"customer {at}" for at in numbers],
+                "day": pl.Series([19_000 + at for at in numbers]).cast(pl.Date),
+                "size": [(at * 7) % 11 for at in numbers],
+                "rooms": [(at * 5) % 13 for at in numbers],
+                "price": [3.0 * ((at * 7) % 11) + at % 3 for at in numbers],
+            }
+        )
+    )
+    choices = suggested(table)
+    assert choices.predict == ("price",)
+    why = {one.name: one.why for one in table.unused([*choices.predict, *(choices.using or ())])}
+    assert set(why) | {*choices.predict, *(choices.using or ())} == {
+        "row", "code", "name", "day", "size", "rooms", "price"
+    }  # fmt: skip
+    assert why["row"].startswith("it looks like an id")
+    assert why["code"].startswith("30 levels, so as many weights")
+    assert "nearly unique" in why["name"]
+    assert {"size", "rooms"} <= set(choices.using or ())
+    assert {one.name: one.why for one in table.unused(["price", "size"])}["rooms"] == "not chosen"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import typer
 
 from deltarule import __version__
 from deltarule.cli.alpha import alpha
+from deltarule.cli.card import card
 from deltarule.cli.columns import columns
 from deltarule.cli.command import CommandGroup, GroupedCommand
 from deltarule.cli.compare import compare
@@ -46,6 +47,7 @@ COMMANDS = (
     predict,
     explain,
     export,
+    card,
     report,
     serve,
     columns,

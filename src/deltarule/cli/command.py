@@ -31,7 +31,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """The parameters of commands by what they are about, in the order that help lists them."""
 
 OTHER_NAMES: Mapping[str, str] = {
-    **dict.fromkeys(("--output", "-o"), "--out"),
+    "--output": "--out",
     **dict.fromkeys(("--model", "--export"), "--save"),
 }
 """What other tools call an option that is no setting, beside ours."""

@@ -17,12 +17,14 @@ def export(
         typer.Option(
             metavar="FORM",
             help="python, one file without dependencies; javascript, one module for Node and "
-            "browsers; sql, a query that predicts a table's rows.",
+            "browsers; sql, a query that predicts a table's rows; onnx.",
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Where to. Default: the screen, or a pipe."),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to. Default: the screen, or a pipe."
+        ),
     ] = None,
     dialect: Annotated[
         str | None,
@@ -47,7 +49,7 @@ def export(
         ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Of sql: with each column's contribution.")
+        bool, typer.Option("--explain", help="Of sql and onnx: with each column's contribution.")
     ] = False,
 ) -> None:
     """Write a model in another form, to predict where deltarule is not installed.
@@ -55,7 +57,7 @@ def export(
     The form is run on rows made from the model's own ranges and levels, where what runs it is
     installed, and nothing is written that predicts otherwise than the model.
 
-    deltarule export model.json --to python --out model.py
+    deltarule export model.json --to python -o model.py
 
     deltarule export model.json --to sql --dialect postgres --table films --view predicted
     """

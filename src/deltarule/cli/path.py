@@ -48,7 +48,8 @@ def path(
     db_table: DatabaseTable = None,
     query: Query = None,
     out: Annotated[
-        FilePath | None, typer.Option(metavar="FILE", help="Write all of it here, as CSV.")
+        FilePath | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write all of it here, as CSV."),
     ] = None,
     as_json: Json = False,
 ) -> None:

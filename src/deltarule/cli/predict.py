@@ -26,6 +26,8 @@ def predict(
     out: Annotated[
         str | None,
         typer.Option(
+            "--out",
+            "-o",
             metavar="FILE",
             help="Write all rows and columns to a .csv, .tsv, .parquet, .ndjson, .jsonl or .arrow "
             "file; - for the screen, as CSV.",

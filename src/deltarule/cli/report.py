@@ -13,7 +13,10 @@ def report(
     model: ModelFile,
     table: Table,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to. Default: the model's name .html.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to. Default: the model's name .html."
+        ),
     ] = None,
     read: How = None,
     db_table: DatabaseTable = None,

@@ -24,16 +24,23 @@ def watch(
         ),
     ] = None,
     loss: Annotated[
-        str, typer.Option(metavar="NAME", help="What a wrong row counts for, as in learn.")
-    ] = "squared",
+        str,
+        typer.Option(
+            metavar="NAME", help="What a wrong row counts for, as in learn; auto by the target."
+        ),
+    ] = "auto",
     learner: Annotated[str, typer.Option(metavar="NAME", help="What takes the steps.")] = "descent",
     alpha: Annotated[
         float | None,
         typer.Option(metavar="NUMBER", help="The learning rate. Default: one that settles."),
     ] = None,
     standardise: Annotated[
-        bool, typer.Option("--standardise", help="Take steps on standardised inputs.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--standardise/--no-standardise",
+            help="Take steps on standardised inputs. Default: unless alpha is given.",
+        ),
+    ] = None,
     ridge: Annotated[float, typer.Option(metavar="NUMBER", help="Penalty on large weights.")] = 0.0,
     intercept: Annotated[
         bool,
@@ -78,10 +85,10 @@ def watch(
         choices = Choices(
             predict=targets,
             using=inputs,
-            loss=loss,
+            loss=found.loss_of(targets) if loss == "auto" else loss,
             learner=learner,
             alpha=alpha,
-            standardise=standardise,
+            standardise=alpha is None if standardise is None else standardise,
             ridge=ridge,
             intercept=intercept,
             start=start_of(start),

@@ -67,6 +67,14 @@ EXPORTS: Mapping[str, Export] = {
             runs_in="only sqlite and duckdb are run here, duckdb where it is installed",
         ),
         Export(
+            "onnx",
+            ".onnx",
+            "float64 operators and look-ups of text, an input for each column",
+            "deltarule.export.onnx",
+            settings=("explain",),
+            runs_in="onnxruntime runs it, and is not installed (pip install onnxruntime)",
+        ),
+        Export(
             "javascript",
             ".mjs",
             "one module without dependencies, for Node and browsers: predict(row), explain(row)",

@@ -42,7 +42,8 @@ const readNumber = (cell, column, mark = ".", unit = "", codes = true) => {
   const text = spaced(cell);
   if (isGap(text)) return null;
   const value = spelledNumber(text, mark);
-  const odd = (PLAIN.test(text) ? "" : unitOf(text)) !== unit;
+  // Another source may leave the unit out.
+  const odd = !["", unit].includes(unitOf(text));
   if (value === null || odd || (!codes && CODE.test(text))) throw refuse(cell, "number", column);
   return value;
 };

@@ -7,16 +7,17 @@ an explicit alpha                gradient descent on the inputs in their own uni
 batches                          minibatch steps: in memory, or by one read per epoch
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from deltarule.engines.base import Engine
 from deltarule.errors import LearningError
+from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
-from deltarule.fit.iterate import Iteration
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
 from deltarule.fit.settings import Settings
@@ -31,15 +32,27 @@ from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Keep, Read, read
 from deltarule.tables.plan import Plan
 
+if TYPE_CHECKING:
+    from deltarule.fit.iterate import Iteration
+
 
 class Run:
     """One run of learning: iterate over it for the steps, then ask for its model.
 
     The table is read on construction. With `watched`, steps are taken also where there is a closed
-    form.
+    form. With an `engine`, it answers all questions about rows; the table gives the first rows.
     """
 
-    def __init__(self, table: Any, settings: Settings, *, watched: bool = False) -> None:
+    def __init__(
+        self,
+        table: Any,
+        settings: Settings,
+        *,
+        watched: bool = False,
+        engine: Engine | None = None,
+    ) -> None:
+        if engine is not None:
+            check_engine(engine, settings)
         source, _ = open_table(table)
         name = source.name
         source = where_of(source, settings.where)
@@ -55,13 +68,17 @@ class Run:
             return rows_kept(settings, made)
 
         self.watched = watched
-        self._begin(read(source, settings.asked, progress=settings.progress, keep=kept), settings)
+        found = read(source, settings.asked, progress=settings.progress, keep=kept, engine=engine)
+        self._begin(found, settings)
 
-    def again(self, settings: Settings) -> "Run":
-        """Another run on the same read, with settings that need the same columns."""
+    def again(self, settings: Settings, *, folds: Sequence[int] | None = None) -> "Run":
+        """Another run on the same read, with settings that need the same columns.
+
+        With `folds`, on the rows of these folds only.
+        """
         run = Run.__new__(Run)
         run._files, run.watched = self._files, self.watched
-        run._begin(self.read, settings)
+        run._begin(self.read if folds is None else self.read.of_folds(folds), settings)
         return run
 
     def _begin(self, found: Read, settings: Settings) -> None:
@@ -86,7 +103,7 @@ class Run:
         return self.groups[0]
 
     @property
-    def stepwise(self) -> Iteration | None:
+    def stepwise(self) -> "Iteration | None":
         """The iterative fit; None where the weights are solved in closed form."""
         return self.group.stepwise
 

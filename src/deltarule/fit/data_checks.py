@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from deltarule.losses.registry import loss_named
 from deltarule.metrics.classification import both
-from deltarule.model.diagnostics import inflated_words
 from deltarule.model.record import FitRecord
 from deltarule.model.summary import first_of
 from deltarule.moments.inference import variance_inflation
@@ -187,7 +186,7 @@ def _told(read: Read, whole: Moments) -> list[str]:
         kin = any(made_of[one.column] & made_of[other] for other in one.by)
         # Beyond that it is exactly collinear, which is noted elsewhere.
         if INFLATED < one.inflation < 1e10 and not kin:
-            found.append(inflated_words(one))
+            found.append(str(one))
     return ["; ".join(found[:TOLD_SHOWN])] if found else []
 
 

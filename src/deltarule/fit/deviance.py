@@ -11,7 +11,8 @@ from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
-from deltarule.engines.local import Batch, RowSource
+from deltarule.engines.base import RowSource
+from deltarule.engines.batch import Batch
 from deltarule.fit.sandwich import own_covariance
 from deltarule.losses.loss import Loss
 from deltarule.model.record import FitRecord
@@ -196,10 +197,21 @@ def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> 
     if not np.isfinite(loss.log_normalizer(np.ones((1, 1)), dispersion)).all():
         return np.nan  # there is no likelihood, so no need for a pass
 
-    def summed(batch: Batch) -> float:
-        return float(batch.each @ loss.log_normalizer(batch.targets[:, column], dispersion))
+    return rows.total(LogNormalizer(loss, column, dispersion))
 
-    return rows.total(summed)
+
+@dataclass(frozen=True)
+class LogNormalizer:
+    """The loss's normalising constant of each row, summed."""
+
+    loss: Loss
+    column: slice
+    dispersion: float
+
+    def of(self, batch: Batch) -> float:
+        """The sum over these rows."""
+        targets = batch.targets[:, self.column]
+        return float(batch.each @ self.loss.log_normalizer(targets, self.dispersion))
 
 
 def _explained(deviance: float, null_deviance: float) -> float:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from deltarule.engines.local import PassObjective, RowPass, RowsInMemory
+from deltarule.engines.local import RowPass, RowsInMemory
+from deltarule.engines.questions import PassObjective
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.cross_validate import CrossValidation, FoldOptimum

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from deltarule.engines.local import RowSource
+from deltarule.engines.base import RowSource
 from deltarule.errors import LearningError
 from deltarule.fit.clusters import ClusterSums
 from deltarule.losses.loss import Loss

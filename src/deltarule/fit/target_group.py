@@ -6,19 +6,15 @@ learnt one after the other, from the same read.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from deltarule.errors import LearningError, TargetError
-from deltarule.fit.iterate import Iteration
 from deltarule.fit.least_squares import solve_least_squares
 from deltarule.fit.outcome import Outcome
-from deltarule.fit.penalized_least_squares import solve_penalized
 from deltarule.fit.penalties import Penalties, at_name
-from deltarule.fit.problem import FitProblem
-from deltarule.fit.result import outcome_of
 from deltarule.fit.settings import Settings, closed_form
 from deltarule.fit.target_checks import notes_on_yes_no
 from deltarule.losses.glm import Logistic, Squared
@@ -32,6 +28,10 @@ from deltarule.rule.train import Step
 from deltarule.solvers.newton import Newton
 from deltarule.tables.one_read import Keep, Read
 from deltarule.tables.plan import Plan
+
+# A closed form needs nothing of what takes steps: 40 modules.
+if TYPE_CHECKING:
+    from deltarule.fit.iterate import Iteration
 
 # Up to so many rows, steps use the rows themselves: every number is the one worked out by hand.
 # Beyond, the moments give the same to rounding, at a cost independent of the rows.
@@ -74,10 +74,14 @@ class TargetGroup:
         return centre if centre.any() else None
 
     def _prepare(self) -> None:
-        self.stepwise: Iteration | None = None
-        if not self.settings.exact:
-            how = (self.settings, self.start, self.frozen, ROWS_BY_HAND)
-            self.stepwise = Iteration(FitProblem(self.read, *how))
+        self.stepwise = None if self.settings.exact else self._iteration()
+
+    def _iteration(self) -> "Iteration":
+        from deltarule.fit.iterate import Iteration
+        from deltarule.fit.problem import FitProblem
+
+        how = (self.settings, self.start, self.frozen, ROWS_BY_HAND)
+        return Iteration(FitProblem(self.read, *how))
 
     def start_at(self, weights: Weights) -> None:
         """Start at these weights, in the inputs' own units, whatever the settings say."""
@@ -108,6 +112,8 @@ class TargetGroup:
 
     def _outcome(self) -> Outcome:
         if self.stepwise is not None:
+            from deltarule.fit.result import outcome_of
+
             return outcome_of(self.stepwise)
         p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
         intercept = self.read.plan.asked.intercept
@@ -116,6 +122,8 @@ class TargetGroup:
         )
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
         if self.settings.held:
+            from deltarule.fit.penalized_least_squares import solve_penalized
+
             return solve_penalized(self.read, asked, penalties)
         return solve_least_squares(self.read, asked, penalties, errors=self.settings.kind_of_errors)
 

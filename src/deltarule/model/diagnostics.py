@@ -125,7 +125,7 @@ class Diagnostics:
         found = [
             f"row {row:,}: {'; '.join(dict.fromkeys(said))}" for row, said in by_row.items() if said
         ]
-        found += [inflated_words(one) for one in self.inflated]
+        found += [str(one) for one in self.inflated]
         return found or [
             "no row is very influential (Cook's distance) or far off, and no column is determined "
             "by others (collinear)"
@@ -143,15 +143,6 @@ class Diagnostics:
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
         return {**asdict(self), "rows_left_out": self.rows_left_out, "words": self.words}
-
-
-def inflated_words(told: Inflation) -> str:
-    """A collinear column in words, and the effect on its weight's standard error."""
-    r2, times = 1 - 1 / told.inflation, np.sqrt(told.inflation)
-    return (
-        f"{told.column} is almost determined by {_listed(told.by)} (collinear, R2 {r2:.4f}): its "
-        f"standard errors are {times:,.0f} times larger"
-    )
 
 
 def too_far(rows: float) -> float:
@@ -344,8 +335,3 @@ def _worst(found: Sequence[InfluentialRow], rows: int) -> list[InfluentialRow]:
 
 def _finite(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.losses.loss import Loss
 from deltarule.metrics.regression import Metrics, MetricSums
-from deltarule.model import evaluation_html as compared_html
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
 from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
@@ -57,7 +56,9 @@ class Evaluation:
         return "\n".join([*lines, *self.notes])
 
     def _repr_html_(self) -> str:
-        return compared_html.cell(self.headline, self.outputs, self.notes)
+        from deltarule.model import evaluation_html
+
+        return evaluation_html.cell(self.headline, self.outputs, self.notes)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""

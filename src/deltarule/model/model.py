@@ -8,6 +8,7 @@ score      = average + the contributions of all columns
 
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -16,28 +17,26 @@ import polars as pl
 
 from deltarule.errors import EmptyError, LearningError, PredictionWarning
 from deltarule.losses.loss import Loss
-from deltarule.model import overview
 from deltarule.model import record as saved
-from deltarule.model.compare_models import ModelComparison, compare_models
-from deltarule.model.diagnostics import Diagnostics, diagnose
-from deltarule.model.evaluate import Evaluation, evaluate
-from deltarule.model.explain import Explanation, explain
-from deltarule.model.export import Exported, export, write_export
-from deltarule.model.few_rows import FewRows, Scored
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
-from deltarule.model.regression_table import RegressionSummary
-from deltarule.model.summary import paragraphs
-from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
-from deltarule.trace.sentences import weight_names
 
+# What one method needs is loaded by that method: a command that learns and saves, or loads and
+# predicts, is done in half a second.
 if TYPE_CHECKING:
+    from deltarule.model.compare_models import ModelComparison
+    from deltarule.model.diagnostics import Diagnostics
+    from deltarule.model.evaluate import Evaluation
+    from deltarule.model.explain import Explanation
+    from deltarule.model.export import Exported
+    from deltarule.model.few_rows import FewRows, Scored
     from deltarule.model.record import FitRecord, HeldOutRecord, Record
+    from deltarule.model.regression_table import RegressionSummary
 
 Figure = TypeVar("Figure")
 
@@ -50,7 +49,12 @@ class Model:
         self._record = record
         self._read = tuple(read)
         self._scorer = Predictor(record)
-        self._few = FewRows(self._scorer)
+
+    @cached_property
+    def _few(self) -> "FewRows":
+        from deltarule.model.few_rows import FewRows
+
+        return FewRows(self._scorer)
 
     @property
     def record(self) -> "Record":
@@ -106,6 +110,8 @@ class Model:
     @property
     def _names(self) -> list[str]:
         """The names of an output's weights, the intercept first if there is one."""
+        from deltarule.trace.sentences import weight_names
+
         inputs = weight_names(self._record.contract.inputs)
         return ["(intercept)", *inputs] if self._record.intercept else inputs
 
@@ -146,8 +152,10 @@ class Model:
             return figures[0]
         return dict(zip(self.targets, figures, strict=True))
 
-    def summary(self) -> RegressionSummary:
+    def summary(self) -> "RegressionSummary":
         """The regression table: figures of the fit, and every weight with its standard error."""
+        from deltarule.model.regression_table import RegressionSummary
+
         return RegressionSummary(self._record)
 
     def confidence_intervals(self, level: float = 0.95) -> pl.DataFrame:
@@ -156,6 +164,8 @@ class Model:
         Null where a standard error is not known, as beside a penalty.
         Errors:  LearningError for a level that is not between 0 and 1
         """
+        from deltarule.moments.inference import certainty
+
         if not isinstance(level, int | float) or not 0 < level < 1:
             raise LearningError(f"level is {level!r}: it must be between 0 and 1, such as 0.95")
         freedom = {
@@ -237,7 +247,7 @@ class Model:
     @overload
     def explain(self, table: Any) -> Any: ...
     @overload
-    def explain(self, table: Any, *, row: int) -> Explanation: ...
+    def explain(self, table: Any, *, row: int) -> "Explanation": ...
     def explain(self, table: Any, *, row: int | None = None) -> Any:
         """For each row and output: the average score, each column's contribution, the prediction.
 
@@ -254,7 +264,9 @@ class Model:
             return self._as_given(table, few)
         return self.predict_noticing(table, explain=True)[0]
 
-    def _explained(self, source: Source, row: int) -> Explanation:
+    def _explained(self, source: Source, row: int) -> "Explanation":
+        from deltarule.model.explain import explain
+
         contract, before = self._record.contract, 0
         source = bound(source, contract)
         for batch in batches(source, contract.needs, contract.expects):
@@ -304,7 +316,7 @@ class Model:
         return frame, made.notes
 
     @staticmethod
-    def _as_given(table: Any, few: Scored) -> Any:
+    def _as_given(table: Any, few: "Scored") -> Any:
         """A dict for a dict, a list for a list."""
         return few.rows[0] if isinstance(table, dict) else few.rows
 
@@ -319,14 +331,14 @@ class Model:
         return back(frame, rows), made
 
     @overload
-    def compare(self, table: Any, *, where: str | None = None) -> Evaluation: ...
+    def compare(self, table: Any, *, where: str | None = None) -> "Evaluation": ...
     @overload
     def compare(
         self, table: Any, other: "Model", *, where: str | None = None
-    ) -> ModelComparison: ...
+    ) -> "ModelComparison": ...
     def compare(
         self, table: Any, other: "Model | None" = None, *, where: str | None = None
-    ) -> Evaluation | ModelComparison:
+    ) -> "Evaluation | ModelComparison":
         """Evaluate the model on a table that has its targets, or compare it with another model.
 
         With an `other` model, a paired test of which predicts the same rows better: A is this
@@ -335,17 +347,23 @@ class Model:
         """
         source = where_of(open_table(table)[0], where)
         if other is None:
+            from deltarule.model.evaluate import evaluate
+
             return widening(source, lambda: evaluate(self._scorer, source))
+        from deltarule.model.compare_models import compare_models
+
         theirs = other._scorer
         return widening(source, lambda: compare_models(self._scorer, theirs, source))
 
-    def diagnose(self, table: Any, *, rows: int = 10) -> Diagnostics:
+    def diagnose(self, table: Any, *, rows: int = 10) -> "Diagnostics":
         """Influential rows, outliers and collinear columns.
 
         The table is the training table; it is read once, or twice for losses other than squared.
         `rows` is how many rows of each sort are listed.
         Errors:  EmptyError when no row has all targets
         """
+        from deltarule.model.diagnostics import diagnose
+
         source, _ = open_table(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
@@ -360,6 +378,12 @@ class Model:
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
 
+    def card(self) -> str:
+        """The model card in Markdown: what it predicts, from what, how well, and its limits."""
+        from deltarule.model.card import card
+
+        return card(self._record)
+
     def export(self, to: str, path: str | Path | None = None, **settings: Any) -> str | bytes:
         """The model in another form, "python" or one of the others that `deltarule export` lists.
 
@@ -372,6 +396,8 @@ class Model:
             check_outputs({"the export's file": Path(path)}, self._read)
         content = self.exported(to, **settings).content
         if path is not None:
+            from deltarule.model.export import write_export
+
             write_export(Path(path), content)
         return content
 
@@ -385,8 +411,19 @@ class Model:
         """
         return str(self.export("sql", table=table, **settings))
 
-    def exported(self, to: str, **settings: Any) -> Exported:
+    def to_onnx(self, *, explain: bool = False) -> bytes:
+        """The model as an ONNX file's content; with `explain` it gives contributions too.
+
+        Errors:  ExportError, as for `export`; MissingExtraError without onnx
+        """
+        content = self.export("onnx", explain=explain)
+        assert isinstance(content, bytes)
+        return content
+
+    def exported(self, to: str, **settings: Any) -> "Exported":
         """The same, with how its check went."""
+        from deltarule.model.export import export
+
         return export(self._scorer, to, **settings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -417,9 +454,13 @@ class Model:
         }
 
     def __str__(self) -> str:
+        from deltarule.model.summary import paragraphs
+
         return paragraphs(self._record)
 
     def _repr_html_(self) -> str:
+        from deltarule.model import overview
+
         return overview.cell(self._record)
 
     def __repr__(self) -> str:

@@ -5,7 +5,6 @@ Numbers round-trip exactly. Moments are packed as base64 of little-endian float6
 
 import base64
 import binascii
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,7 +13,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
-from deltarule.errors import LearningError, ModelError, NotAModelError, VersionError
+from deltarule.errors import LearningError, NotAModelError, VersionError
 from deltarule.losses.loss import Loss
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
@@ -23,7 +22,9 @@ from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
 from deltarule.output import write_whole
 from deltarule.rule.predict import Array
+from deltarule.tables.layout import MOST_EXPRESSIONS
 from deltarule.tables.part import Part
+from deltarule.tables.saved_bytes import saved_bytes
 from deltarule.tables.schema import Schema
 
 FORMAT = "deltarule-model"
@@ -33,8 +34,6 @@ LARGEST_FILE = 1 << 30
 MOST_COVARIANCES = 200
 # A value takes up to 200 bytes in memory; 300,000 weights have 3 million of them.
 MOST_VALUES = 5_000_000
-# Parsing an expression takes 15 us a character.
-MOST_EXPRESSIONS = 500_000
 
 
 class WeightRecord(Part):
@@ -400,23 +399,7 @@ def _content(path: Path) -> bytes:
 
     Errors:  NotAModelError, ModelError for one that is not there
     """
-    try:
-        kind = path.stat()
-        if stat.S_ISDIR(kind.st_mode):
-            raise NotAModelError(f"{path} is a folder: give a model file")
-        if not stat.S_ISREG(kind.st_mode):
-            raise NotAModelError(f"{path} is a pipe or device: give a model file")
-        if kind.st_size > LARGEST_FILE:
-            raise NotAModelError(
-                f"{path} is too large to be a model file: at most {LARGEST_FILE >> 20:,} MB"
-            )
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"no such model file: {path}") from None
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}") from None
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}") from None
+    raw = saved_bytes(path, what="model", largest=LARGEST_FILE)
     if (values := raw.count(b",")) > MOST_VALUES:
         raise NotAModelError(
             f"{path} has {values:,} values, more than a model file may have ({MOST_VALUES:,})"

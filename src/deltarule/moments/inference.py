@@ -167,6 +167,15 @@ class Inflation:
     inflation: float
     by: tuple[str, ...]
 
+    def __str__(self) -> str:
+        *most, last = self.by
+        by = f"{', '.join(most)} and {last}" if most else last
+        return (
+            f"{self.column} is almost determined by {by} (collinear, R2 "
+            f"{1 - 1 / self.inflation:.4f}): its standard errors are "
+            f"{np.sqrt(self.inflation):,.0f} times larger"
+        )
+
 
 def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[Inflation]:
     """The inflation of each column, the largest first; none where columns are dependent.

@@ -149,7 +149,7 @@ def finalize(
 
 
 def _remarks(layout: Layout, schema: Schema) -> list[str]:
-    """Notes on expressions: sums that may be meant as lists, targets' units."""
+    """Notes on expressions: sums that may be meant as lists, levels alike, targets' units."""
     notes = []
     for name, expression in layout.terms.items():
         summands = name == expression and parsed(expression).summands
@@ -158,6 +158,16 @@ def _remarks(layout: Layout, schema: Schema) -> list[str]:
             notes.append(
                 f"'{name}' is one input, the sum: with commas, as {apart}, each has a weight "
                 "of its own"
+            )
+    levels_of = {one.name: one.known for one in schema.columns if isinstance(one, Category)}
+    levels_of |= {one.name: one.classes for one in schema.targets}
+    for name, known in levels_of.items():
+        apart_by_blanks = [level for level in known if level != level.strip() in known]
+        if apart_by_blanks and layout.terms[name] in (None, name):
+            level = apart_by_blanks[0]
+            notes.append(
+                f"{name}: '{level}' and '{level.strip()}' differ only in the blanks around them: "
+                f"trim({name}) makes them one"
             )
     for target, inverse in schema.inverses.items():
         if not inverse.linear:

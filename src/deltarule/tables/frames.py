@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -26,6 +25,9 @@ from deltarule.tables.column_names import column
 from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 from deltarule.tables.source import BATCH_ROWS, Source
+
+if TYPE_CHECKING:
+    import narwhals as nw
 
 Rows = NDArray[np.int64] | None
 Back = Callable[[pl.DataFrame, Rows], Any]
@@ -234,6 +236,8 @@ def _unlike(name: str, values: Any, error: BaseException | None) -> ReadError:
 
 
 def _from_library(table: Any) -> tuple[Source, Back]:
+    import narwhals as nw  # only for frames of other libraries: it takes 30 ms to load
+
     if isinstance(table, nw.DataFrame | nw.LazyFrame):
         source, inner = open_table(table.to_native())
         return source, lambda frame, rows: nw.from_native(inner(frame, rows))
@@ -275,8 +279,10 @@ def _from_library(table: Any) -> tuple[Source, Back]:
     )
 
 
-def _from_eager(table: nw.DataFrame[Any]) -> tuple[Source, Back]:
+def _from_eager(table: "nw.DataFrame[Any]") -> tuple[Source, Back]:
     """Any eager frame that narwhals knows."""
+    import narwhals as nw
+
     _check_names(table.columns)
     with library_errors():
         frame = table.to_polars()

@@ -13,10 +13,13 @@ from deltarule.tables.kinds import LeftOut, kind_of
 from deltarule.tables.part import Part
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import MOST_LEVELS, MOST_LEVELS_IN_ALL
+from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import Format
 
+# A fold is a byte, and one of them means none.
 MOST_FOLDS = 255
-"""A fold is a byte, and one of them means none."""
+# Parsing an expression takes 15 us a character.
+MOST_EXPRESSIONS = 500_000
 
 
 class Layout(Part):
@@ -68,6 +71,14 @@ class Layout(Part):
         terms = {*self.numbers, *self.categories, *self.targets}
         if not terms <= self.terms.keys() or not set(self.classes) <= set(self.targets):
             raise ValueError("a column has no term")
+        expressions = [one for one in self.terms.values() if one is not None]
+        if sum(map(len, expressions)) > MOST_EXPRESSIONS:
+            raise ValueError(f"expressions have more than {MOST_EXPRESSIONS:,} characters")
+        try:
+            for one in expressions:
+                parsed(one)
+        except LearningError as error:
+            raise ValueError(str(error)) from None
         if self.offset is not None and self.offset not in self.beside:
             raise ValueError("the offset has no sums")
         return self

@@ -33,9 +33,9 @@ PROBLEMS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 class UnparsedError(ReadError):
     """A value did not fit the inferred type of its column."""
 
-    def __init__(self, message: str, column: str | None = None) -> None:
+    def __init__(self, message: str, column: str | None = None, value: str | None = None) -> None:
         super().__init__(message)
-        self.column = column
+        self.column, self.value = column, value
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,8 @@ def said(error: BaseException, name: str) -> ReadError | EmptyError:
     for pattern in UNPARSED:
         if found := pattern.search(first):
             column, value = found["column"], found["value"]
-            return UnparsedError(f"{name}, column '{column}': '{value}' is not a number", column)
+            message = f"{name}, column '{column}': '{value}' is not a number"
+            return UnparsedError(message, column, value)
     if "utf" in first.lower():
         return ReadError(f"{name} is not UTF-8 text: save it as UTF-8 and try again")
     return ReadError(f"{name} cannot be read: {first}")

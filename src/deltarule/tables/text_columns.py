@@ -224,13 +224,18 @@ class FormattedSource(WrappedSource):
         for series in frame:
             if self._is_formatted(series.name, series.dtype):
                 text = self._text(series)
-                values = self.formats[series.name].read(text)
+                values = self._parsed(self.formats[series.name], text)
                 if row is not None:
                     self._notice(text, values, row)
                 made.append(_without(values, self.words).alias(series.name))
             elif self.words:
                 made.append(_without(series, self.words))
         return frame.with_columns(made)
+
+    def _parsed(self, form: Format, text: pl.Series) -> pl.Series:
+        if isinstance(form, NumberFormat) and not self.learning:
+            return form.read_later(text)
+        return form.read(text)
 
     def _text(self, series: pl.Series) -> pl.Series:
         """The cells of a column as text, without the words for missing."""
@@ -293,6 +298,23 @@ def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
     if not series.dtype.is_numeric() or spelled.is_empty():
         return series
     return series.set(series.cast(pl.Float64).is_in(spelled.implode()), None)
+
+
+def placed(error: UnparsedError, source: Source) -> UnparsedError:
+    """The error with the place of the first such cell, and what to do about it."""
+    if error.column is None or error.value is None or source.once:
+        return error
+    row = 0
+    for batch in source.batches([column(error.column)]):
+        text = written(batch[error.column]).str.strip_chars()
+        if (at := (text == error.value.strip()).arg_true()).len():
+            return UnparsedError(
+                f"{source.name}, column '{error.column}', {source.place(row + at[0])}: "
+                f"'{error.value}' is not a number: mend it, or name it as a missing word",
+                error.column,
+            )
+        row += batch.height
+    return error
 
 
 # Which columns are read so

@@ -38,6 +38,12 @@ class NumberFormat(Part):
         """The value of each cell, null for an odd one."""
         return spelling.numbers_of_unit(text, self.decimal, self.unit, codes=self.leading_zeros)
 
+    def read_later(self, text: pl.Series) -> pl.Series:
+        """The same at prediction, where other sources may leave the unit out."""
+        values = self.read(text)
+        bare = NumberFormat(decimal=self.decimal, leading_zeros=self.leading_zeros)
+        return values.zip_with(values.is_not_null(), bare.read(text)) if self.unit else values
+
     @property
     def noun(self) -> str:
         """The noun for a cell, in notes."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deltarule.rule.predict import Array
 from deltarule.views.learning_marks import (
+    LARGEST,
     Entry,
     Figure,
     axis,
@@ -187,10 +188,12 @@ def deltas(
     chosen: int,
     rows: Sequence[int],
     number: int = 1,
+    at_start: float = 0.0,
 ) -> Figure:
     """Each row's delta as a lollipop, above zero where the prediction is too high.
 
-    `rows` are the numbers that a click on each means.
+    `rows` are the numbers that a click on each means; `at_start` is the largest delta before the
+    first step, by which the axis is scaled.
     Shapes:  deltas, order (m,): by what the rows stand in order
     """
     at = np.argsort(order, kind="stable")
@@ -217,8 +220,7 @@ def deltas(
             chosen=[rows[n] for n in at],
         ),
     ]
-    seen = np.abs(drawable(sorted_deltas))
-    most = float(seen.max()) * 1.12 if seen.size and seen.max() > 0 else 1.0
+    most = _scale(drawable(sorted_deltas), at_start) * 1.12
     room = max(len(at) * 0.03, 0.6)
     x = axis(f"rows, by {by}", [-room, len(at) - 1 + room]) | {"showticklabels": False}
     x |= {"showgrid": False, "zeroline": False}
@@ -233,3 +235,13 @@ def deltas(
             *([] if len(at) == 1 else [entry("big", LIGHT.delta, f"row {number:,}")]),
         ],
     )
+
+
+def _scale(deltas: Array, at_start: float) -> float:
+    """The end of the deltas' axis: it changes in powers of 4, so that deltas are seen to shrink."""
+    most = float(np.abs(deltas).max(initial=0.0))
+    if not 0 < most < LARGEST / 8:
+        return 1.0
+    if not 0 < at_start < LARGEST / 8:
+        return most
+    return at_start * 4.0 ** math.ceil(math.log(most / at_start, 4) - 1e-9)

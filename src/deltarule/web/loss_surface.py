@@ -5,7 +5,8 @@ Under squared loss the error is quadratic, so the gradient and the Hessian give 
     error(w + a u + b v) = error(w) + 2 (a g.u + b g.v) + a^2 u.H u + 2 a b u.H v + b^2 v.H v
 
 with g the weight_delta, H the Hessian, and u, v the directions of the two weights in the units of
-the steps. Other losses are evaluated on the rows that are drawn.
+the steps. Other losses are evaluated on some of the rows that are drawn, at a coarse grid that
+cubic splines make finer: they are smooth.
 
 Shapes: q = p + intercept; grid (b, a).
 """
@@ -13,6 +14,7 @@ Shapes: q = p + intercept; grid (b, a).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -23,7 +25,9 @@ from deltarule.web.session import Session
 from deltarule.web.timeline import CheckpointedSteps
 
 FINE, COARSE = 81, 41
-ROUGH = 25
+ROUGH, SMOOTH = 25, 73
+# The rows that a loss without moments is evaluated on over two weights.
+MOST_ROWS = 80
 # The half width of the plot, relative to the distance covered.
 ROOM = 1.2
 
@@ -74,12 +78,11 @@ def loss_surface(
         _axis(seen[:, at], here[at], None if goal is None else goal[at], _reach(session, place))
         for at, place in enumerate(chosen)
     ]
-    size = FINE if len(axes) == 1 else COARSE
-    if not session.choices.squared:
-        size = FINE if len(axes) == 1 else ROUGH
+    evaluate, size = (_exact, COARSE) if session.choices.squared else (_smooth, SMOOTH)
+    if len(axes) == 1:
+        evaluate, size = (_exact if session.choices.squared else _by_rows), FINE
     grids = [np.linspace(low, high, size) for low, high in axes]
     offsets = [grid - at for grid, at in zip(grids, here, strict=True)]
-    evaluate = _exact if session.choices.squared else _by_rows
     with np.errstate(all="ignore"):
         error = evaluate(session, drawn, output, chosen, offsets)
     return LossSurface(
@@ -166,6 +169,48 @@ def _direction(session: Session, place: int | None, size: int) -> Array:
     return way
 
 
+def _smooth(
+    session: Session,
+    drawn: ViewData,
+    output: int,
+    chosen: Sequence[int | None],
+    offsets: Sequence[Array],
+) -> Array:
+    coarse = [np.linspace(offset[0], offset[-1], ROUGH) for offset in offsets]
+    error = _by_rows(session, drawn, output, chosen, coarse)
+    finer = _splines(ROUGH, SMOOTH)
+    made: Array = finer @ error @ finer.T
+    if not np.isfinite(made).all():
+        made = np.repeat(np.repeat(error, 3, axis=0), 3, axis=1)[1:-1, 1:-1]
+    return made
+
+
+@cache
+def _splines(knots: int, points: int) -> Array:
+    """Natural cubic splines through values at even knots, at even points: (points, knots).
+
+    Source:  de Boor, A Practical Guide to Splines, 1978, chapter IV
+    """
+    # The second derivatives at the inner knots solve a tridiagonal system.
+    inner = np.arange(knots - 2)
+    system, second = np.zeros((knots - 2, knots - 2)), np.zeros((knots, knots))
+    differences = np.zeros((knots - 2, knots))
+    system[inner, inner] = 4.0
+    system[inner[1:], inner[:-1]] = system[inner[:-1], inner[1:]] = 1.0
+    for shift, factor in enumerate((6.0, -12.0, 6.0)):
+        differences[inner, inner + shift] = factor
+    second[1:-1] = np.linalg.solve(system, differences)
+    at = np.linspace(0.0, knots - 1.0, points)
+    left = np.minimum(at.astype(int), knots - 2)
+    b = at - left
+    a = 1.0 - b
+    values = np.eye(knots)
+    line = a[:, None] * values[left] + b[:, None] * values[left + 1]
+    bend = (a**3 - a)[:, None] * second[left] + (b**3 - b)[:, None] * second[left + 1]
+    splines: Array = line + bend / 6
+    return splines
+
+
 def _by_rows(
     session: Session,
     drawn: ViewData,
@@ -174,8 +219,12 @@ def _by_rows(
     offsets: Sequence[Array],
 ) -> Array:
     stepwise = session.stepwise
-    scores = stepwise.task.model.predict(session.at.weights, drawn.inputs)
-    columns = [np.ones(len(scores)) if p is None else drawn.inputs[:, p] for p in chosen]
+    some = slice(None)
+    if len(chosen) > 1:
+        some = slice(None, None, -(-len(drawn.inputs) // MOST_ROWS))
+    inputs, actual = drawn.inputs[some], drawn.targets[some]
+    scores = stepwise.task.model.predict(session.at.weights, inputs)
+    columns = [np.ones(len(scores)) if p is None else inputs[:, p] for p in chosen]
     moved = np.multiply.outer(offsets[0], columns[0])
     if len(columns) > 1:
         moved = moved[None, :, :] + np.multiply.outer(offsets[1], columns[1])[:, None, :]
@@ -183,9 +232,9 @@ def _by_rows(
     every = np.repeat(scores[None], len(points), axis=0)
     every[:, :, output] += points
     flat = every.reshape(-1, scores.shape[1])
-    targets = np.tile(drawn.targets, (len(points), 1))
+    targets = np.tile(actual, (len(points), 1))
     values = stepwise.task.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
-    here = float(stepwise.task.loss.value(scores, drawn.targets).mean())
+    here = float(stepwise.task.loss.value(scores, actual).mean())
     # Rows that are not drawn, and a penalty, shift the surface: it must match the current error.
     error: Array = 2 * (values - here + session.at.now.loss)
     return error.reshape(moved.shape[:-1])

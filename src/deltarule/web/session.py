@@ -98,6 +98,12 @@ class Choices:
         return same_rows and self.settings.asked == other.settings.asked
 
 
+def suggested(table: Table) -> Choices:
+    """What a table begins with where a user has chosen nothing: all inputs, on equal scales."""
+    predict, using = table.suggested()
+    return Choices(predict, using, loss=table.loss_of(predict), standardise=True)
+
+
 @dataclass(frozen=True)
 class Mark:
     """A state that a session can return to: its choices, its start by hand, its step."""

@@ -14,8 +14,10 @@ from typing import Any
 import polars as pl
 
 from deltarule.errors import DeltaruleError, EmptyError, ReadError
+from deltarule.fit.target_group import YES_NO_SHOWS
 from deltarule.tables.files.open import open_file
 from deltarule.tables.frames import open_table
+from deltarule.tables.kinds import kind_of
 from deltarule.tables.plan import plan
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import Request
@@ -29,12 +31,37 @@ LONGEST_LINE, MOST_COLUMNS = 1_000_000, 2_000
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zXZ")
 
 
+# Columns of these names are targets where a user has not chosen, the first of them first.
+TARGET_NAMES = ("target", "label", "y", "price", "outcome")
+# To begin with, a column of more levels is neither target nor input: it would be a weight for each.
+MOST_LEVELS = 20
+# Encoded inputs to begin with: more could not be watched.
+MOST_SUGGESTED = 60
+
+
 @dataclass(frozen=True)
 class Choice:
-    """A column that can be chosen: its name, and its kind: number, boolean or category."""
+    """A column that can be chosen: its name, and its kind: number, boolean or category.
+
+    `levels` is the number of a category's levels, 0 for others; `loss` suits it as a target, which
+    it can be to begin with if it is `varied`: two values at least, and no class of a single row.
+    `spared` says why it is neither target nor input to begin with, empty where it may be.
+    """
 
     name: str
     kind: str
+    levels: int = 0
+    loss: str = "squared"
+    varied: bool = True
+    spared: str = ""
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A column that is not predicted from, and why."""
+
+    name: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +78,8 @@ class Table:
     every: int
     """The sampling stride: every so many rows one is held."""
     choices: Sequence[Choice]
+    unusable: Sequence[Unused] = ()
+    """The columns that cannot be chosen."""
 
     @property
     def whole(self) -> bool:
@@ -59,11 +88,7 @@ class Table:
 
     def inputs(self, using: Sequence[str] | None) -> int:
         """About how many inputs these columns, or all, are encoded as: one for each level."""
-        return sum(
-            self.held[one.name].n_unique() if one.kind == "category" else 1
-            for one in self.choices
-            if using is None or one.name in using
-        )
+        return sum(one.levels or 1 for one in self.choices if using is None or one.name in using)
 
     def few(self) -> Source:
         """The rows held, as a source."""
@@ -72,17 +97,37 @@ class Table:
     def suggested(
         self, predict: Sequence[str] = (), using: Sequence[str] = ()
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The default target and input, where the user has not chosen.
+        """The default target and inputs, where the user has not chosen.
 
-        The last column of numbers is predicted from the first.
+        The target is the column called target, label, y, price or outcome, else the last that can
+        be one; the inputs are all others, but for categories of many levels.
         """
-        kinds = ("number", "boolean", "category")
-        order = sorted(self.choices, key=lambda one: kinds.index(one.kind))
-        numbers = [one.name for one in order if one.kind != "category" and one.name not in using]
-        first = sum(one.kind == "number" and one.name in numbers for one in order) or len(numbers)
-        target = tuple(predict) or tuple(numbers[first - 1 : first])
-        spare = [one.name for one in order if one.name not in target]
-        return target, tuple(using) or tuple(spare[:1])
+        target = tuple(predict) or (self._target(using),)
+        spare = [one for one in self.choices if one.name not in target]
+        taken, inputs = [], 0
+        for one in (one for one in spare if not one.spared):
+            inputs += one.levels or 1
+            if inputs <= MOST_SUGGESTED:
+                taken.append(one.name)
+        return target, tuple(using) or tuple(taken or [one.name for one in spare[:1]])
+
+    def _target(self, using: Sequence[str]) -> str:
+        free = [one for one in self.choices if one.name not in using]
+        fit = [one for one in free if one.varied and not one.spared]
+        named = {one.name.strip().lower(): one.name for one in reversed(fit)}
+        known = next((named[name] for name in TARGET_NAMES if name in named), None)
+        numbers = [one.name for one in self.choices if one.kind != "category"]
+        return known or (fit[-1].name if fit else numbers[-1])
+
+    def loss_of(self, targets: Sequence[str]) -> str:
+        """The loss that suits these targets; squared where they differ."""
+        losses = {one.loss for one in self.choices if one.name in targets}
+        return losses.pop() if len(losses) == 1 else "squared"
+
+    def unused(self, chosen: Sequence[str]) -> list[Unused]:
+        """The columns that are not among those chosen, and why."""
+        others = [one for one in self.choices if one.name not in chosen]
+        return [*self.unusable, *(Unused(one.name, one.spared or "not chosen") for one in others)]
 
 
 def opened(table: Any) -> Table:
@@ -96,7 +141,8 @@ def opened(table: Any) -> Table:
         raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
     # With all rows in memory the file is not read again.
     kept = _as_source(held, source) if held.height == rows else source
-    return Table(source.name, kept, held, rows, every, _choices(kept))
+    choices, unusable = _choices(kept, held)
+    return Table(source.name, kept, held, rows, every, choices, unusable)
 
 
 def from_csv(content: bytes, name: str) -> Table:
@@ -190,19 +236,50 @@ def _as_source(frame: pl.DataFrame, like: Source) -> Source:
     return source
 
 
-def _choices(source: Source) -> list[Choice]:
-    """The columns that can be targets or inputs, by the first rows."""
+def _choices(source: Source, held: pl.DataFrame) -> tuple[list[Choice], list[Unused]]:
+    """The columns that can be targets or inputs, by the first rows, and those that cannot."""
     read_as = formatted(source, Request(predict=()))
     made = plan(read_as.look(), Request(predict=()), name=source.name, formats=read_as.formats)
     order = {name: at for at, name in enumerate(source.look().columns)}
+    # What stands last, or is called a target, is one though its values may be in order.
+    targets = {source.look().columns[-1], *(n for n in order if n.lower() in TARGET_NAMES)}
+    ids = {*made.ids} - targets
     numbers = [
-        Choice(name, "boolean" if name in made.booleans else "number")
+        _number(held[name], boolean=name in made.booleans, an_id=name in ids)
         for name in made.numbers
         if name in order
     ]
-    categories = [Choice(name, "category") for name in made.categories if name in order]
+    categories = [_category(held[name]) for name in made.categories if name in order]
     if not numbers or len(numbers) + len(categories) < 2:
         raise EmptyError(
             f"{source.name} needs a column of numbers to predict and another to predict it from"
         )
-    return sorted([*numbers, *categories], key=lambda one: order[one.name])
+    chosen = {one.name for one in [*numbers, *categories]}
+    why = {one.name: one.why for one in made.left_out}
+    unusable = [
+        Unused(name, why.get(name, f"a {kind_of(kind)}: no input on this page"))
+        for name, kind in source.look().schema.items()
+        if name not in chosen
+    ]
+    return sorted([*numbers, *categories], key=lambda one: order[one.name]), unusable
+
+
+def _number(values: pl.Series, *, boolean: bool, an_id: bool) -> Choice:
+    """A column of numbers; of 0 and 1 its loss is logistic, where learning takes it so."""
+    distinct = values.drop_nulls().unique()
+    shown = values.dtype.is_numeric() and values.len() - values.null_count() >= YES_NO_SHOWS
+    yes_no = boolean or (shown and set(distinct.head(3).to_list()) == {0, 1})
+    loss = "logistic" if yes_no else "squared"
+    kind = "boolean" if boolean else "number"
+    spared = "it looks like an id: choose it to use it" if an_id else ""
+    return Choice(values.name, kind, loss=loss, varied=distinct.len() > 1, spared=spared)
+
+
+def _category(values: pl.Series) -> Choice:
+    """A column of categories, with the loss of its classes."""
+    counts = values.drop_nulls().value_counts()["count"].to_list()
+    loss = "logistic" if len(counts) == 2 else "softmax"
+    varied = len(counts) > 1 and min(counts) > 1
+    many = f"{len(counts):,} levels, so as many weights: choose it to use it"
+    spared = many if len(counts) > MOST_LEVELS else ""
+    return Choice(values.name, "category", len(counts), loss, varied, spared)

@@ -92,7 +92,8 @@ class _NumberText:
         letters = self._bound(
             self._without(core.text, f"0123456789.,+-' {MINUS}{SPACES}{APOSTROPHES}"), core
         )
-        remainders = _remainders(unit)
+        # Another source may leave the unit out.
+        remainders = _remainders(unit) | _remainders("")
         power, own = self._chosen(letters, remainders, 2), self._chosen(letters, remainders, 0)
         size = self._chosen(letters, remainders, 1)
         bare = self._replaced(self._replaced(core, own), Sql(self.d.string("%"), "text"))

@@ -37,8 +37,8 @@ def read_number(
         if text in GAP_WORDS or text.lower() in MISSING_CODES:
             return None
         value = spelled_number(text, mark)
-        dressed = PLAIN.match(text) is None
-        odd = (unit_of(text) if dressed else "") != unit
+        # Another source may leave the unit out.
+        odd = unit_of(text) not in ("", unit)
         if value is None or odd or (not codes and CODE.match(text)):
             raise refuse(cell, "number", column)
         return value

@@ -19,7 +19,6 @@ from deltarule.tables.files.arrow_scan import arrow_schema, read_arrow_stream, s
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.files.dialect import DialectRequest
 from deltarule.tables.files.dictionaries import arrow_dictionaries, parquet_dictionaries
-from deltarule.tables.files.json_source import read_json, scan_lines
 from deltarule.tables.files.packed import CHUNK
 from deltarule.tables.files.sniff import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
 from deltarule.tables.polars_source import (
@@ -64,6 +63,8 @@ def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsS
     asked = _asked(how)
     if str(path) == "-":
         return _standard_input(how, asked)
+    if not str(path).strip():
+        raise NotFoundError("the name of the table is empty: give a file, a folder or a pattern")
     path = Path(path)
     if "\0" in str(path):
         raise NotFoundError(f"no such file: {str(path)!r}")
@@ -240,6 +241,8 @@ def _opened(
 
             source = read_excel(first, name=name, sheet=how.get("sheet"), asked=asked)
         else:
+            from deltarule.tables.files.json_source import read_json
+
             source = read_json(text_of(first, name, how, bare=True))
     elif form == "parquet":
         source = _typed(
@@ -258,6 +261,8 @@ def _opened(
         texts = [text_of(path, called[str(path)], how, bare=bare) for path in paths]
         moved = partitions.moved({str(p): str(t.path) for p, t in zip(paths, texts, strict=True)})
         if bare:
+            from deltarule.tables.files.json_source import scan_lines
+
             source = scan_lines(texts, name=name, partitions=moved)
         else:
             kind, hint = ("TSV", "\t") if form == "tsv" else ("CSV", "")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.files.encoding import Text, open_text
-from deltarule.tables.files.json_source import is_lines
 from deltarule.tables.files.packed import packing_of
 
 # The formats, as people name them, with the endings of their files.
@@ -38,7 +37,16 @@ FOREIGN = (
     (rb"BZh\d1AY", "packed by bzip2: unpack it first"),
     (rb"\xfd7zXZ", "packed by xz: unpack it first"),
 )
+# Text that is no table, and what it is in words; some programs give it the name of a workbook.
+MARKUP = re.compile(
+    rb"(?i)\s*(<!--.*?-->\s*)*<"
+    rb"(!doctype html|(html|head|body|meta|table|div|p)[\s>]|(?P<xml>\?xml|[\w:]+ xmlns))"
+)
+# How JSON begins, and no table of delimited text.
+RECORDS = re.compile(rb'\s*(\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')
 STANDARD_INPUT = "standard input"
+# Enough of a file to tell what it is.
+HEAD = 256
 
 
 def promised_by(path: Path) -> str | None:
@@ -69,12 +77,13 @@ def format_of(path: Path, name: str, how: Mapping[str, str]) -> tuple[str, list[
         if not stat.S_ISREG(path.stat().st_mode):
             raise ReadError(f"{name} is a pipe or device: give a file, or - for standard input")
         with path.open("rb") as stream:
-            head = stream.read(16)
+            head = stream.read(HEAD)
         if not head:
             raise EmptyError(f"{name} is empty")
         packing = packing_of(path)
     except OSError as error:
         raise ReadError(f"{name}: {error.strerror or error}") from error
+    letters = head.lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"")
     for magic, what in FOREIGN:
         if re.match(magic, head):
             raise ReadError(f"{name} is {what.format(name=name)}")
@@ -88,6 +97,11 @@ def format_of(path: Path, name: str, how: Mapping[str, str]) -> tuple[str, list[
             return certain, []
         said = f"its name ends in {path.suffix}, but it is a file of {certain} and read as one"
         return certain, [said]
+    if not packing and (found := MARKUP.match(letters)):
+        what = "XML" if found["xml"] else "a web page (HTML)"
+        raise ReadError(
+            f"{name} is {what}, not a table: open it in a spreadsheet and save it as .xlsx or CSV"
+        )
     if promised in BINARY and not head.startswith(b"PAR1"):
         hint = "unpack it first" if packing else "is it damaged, or text that ends in .csv?"
         raise ReadError(
@@ -99,7 +113,10 @@ def format_of(path: Path, name: str, how: Mapping[str, str]) -> tuple[str, list[
             f"{', '.join(ENDINGS)}; or say format=csv"
         )
     if promised in (None, "json", "ndjson"):
-        promised = _json_of(text_of(path, name, how, bare=False), promised)
+        return _json_of(text_of(path, name, how, bare=False), promised) or "csv", []
+    if not named and promised in ("csv", "tsv") and RECORDS.match(letters):
+        form = _json_of(text_of(path, name, how, bare=False), None) or promised
+        return form, [f"its name ends in {path.suffix}, but it is JSON and read as such"]
     return promised or "csv", []
 
 
@@ -109,5 +126,7 @@ def _json_of(text: Text, promised: str | None) -> str | None:
     if opening == "[":
         return "json"
     if opening == "{":
+        from deltarule.tables.files.json_source import is_lines
+
         return "ndjson" if promised == "ndjson" or is_lines(text) else "json"
     return promised

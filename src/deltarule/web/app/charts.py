@@ -179,7 +179,15 @@ def _deltas(page: "Open", found: Rows, look: "Look", hover: Sequence[str]) -> di
         chosen=int(np.flatnonzero(some == look.chosen)[0]),
         rows=some.tolist(),
         number=int(drawn.numbers[look.chosen]),
+        at_start=_largest_delta_at_start(page, look.output),
     )
+
+
+def _largest_delta_at_start(page: "Open", output: int) -> float:
+    task = page.session.stepwise.task
+    scores = task.model.predict(page.session.walk.way[0].weights, page.drawn.inputs)
+    deltas = task.loss.link.inverse(scores)[:, output] - page.drawn.targets[:, output]
+    return float(np.abs(deltas).max(initial=0.0))
 
 
 def _bowl(page: "Open", look: "Look", shown: Sequence[str], twin: Session | None) -> dict[str, Any]:

@@ -15,11 +15,15 @@ from deltarule.solvers.learners import LEARNERS
 from deltarule.views.format import number as told
 from deltarule.web.app.charts import charts, weight_names, what
 from deltarule.web.app.flow import next_step
+from deltarule.web.app.table_payload import held_out_told, unused_told
+from deltarule.web.app.teaching import goal_told
+from deltarule.web.held_out import HeldOut
 from deltarule.web.history import History
 from deltarule.web.lessons import Lesson
 from deltarule.web.row_view import MOST_LISTED, Unseen, ViewData, labels, lines, loss_of
 from deltarule.web.session import Session
 from deltarule.web.status import alpha_status, status
+from deltarule.web.timeline import Timeline
 
 # Inputs whose arithmetic is written out; the others are counted.
 WRITTEN_OUT = 4
@@ -48,6 +52,7 @@ class Open:
     history: History = field(default_factory=History)
     drawn: ViewData = field(init=False)
     unseen: Unseen | None = field(init=False)
+    _held_out: tuple[Timeline, HeldOut] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.prepare()
@@ -59,6 +64,13 @@ class Open:
         self.unseen = None
         if self.lesson is not None and self.lesson.unseen is not None:
             self.unseen = Unseen.of(self.lesson.unseen(), read, self.drawn.across)
+
+    @property
+    def held_out(self) -> HeldOut:
+        """The held-out error of the present run."""
+        if self._held_out is None or self._held_out[0] is not self.session.walk:
+            self._held_out = (self.session.walk, HeldOut(self.session))
+        return self._held_out[1]
 
 
 @np.errstate(all="ignore")  # numbers that overflow are what is to be seen
@@ -84,6 +96,8 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
         "status": asdict(going),
         "formula": _formula(session, look.output),
         "error": _error(session),
+        "held_out": held_out_told(page),
+        "goal": page.lesson and goal_told(page.lesson, session, drawn, page.unseen),
         "alpha": asdict(alpha_status(session)),
         "weights": _weights(session, look.output),
         **next_step(page, look.chosen, look.output, shown[0]),
@@ -122,6 +136,7 @@ def setting(page: Open) -> dict[str, Any]:
             "learnt": learnt,
             "sampled": session.sampled,
             "columns": [asdict(one) for one in table.choices],
+            "unused": [] if page.lesson else unused_told(session),
         },
         "choices": {
             **asdict(choices),

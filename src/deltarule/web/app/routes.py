@@ -3,7 +3,8 @@
 GET  /                          the page
 GET  /static/...                its scripts and styles, and plotly's bundle as installed
 GET  /api/lessons               the lessons there are, and whether a table was given
-POST /api/sessions              begin: a lesson, or the table given
+GET  /api/lessons/NAME/sheet    a lesson's exercise, empty and filled in
+POST /api/sessions              begin: a lesson, a table brought before, or the table given
 POST /api/tables?name=          begin: with a CSV file in the body
 POST /api/sessions/ID/choices   begin anew with other choices
 POST /api/sessions/ID/hand      begin a branch with a weight put there by hand
@@ -40,13 +41,16 @@ from deltarule.web.app.payload import (
     replace_shown,
     setting,
 )
+from deltarule.web.app.teaching import lessons_told, sheet_told
 from deltarule.web.guard import Guard
-from deltarule.web.lessons import LESSONS, lesson_named
-from deltarule.web.session import Choices, Session, Sessions
+from deltarule.web.lessons import lesson_named
+from deltarule.web.session import Choices, Session, Sessions, suggested
 from deltarule.web.tables import Table, from_csv, opened
 
 STATIC = Path(__file__).parents[1] / "static"
 PLOTLY, THEME = "plotly.js", "theme.css"
+# Tables that were brought, kept for a reload: 32 MB of CSV each at most.
+MOST_TABLES = 4
 GONE = "this session ended, for it was idle or others came: reload the page"
 
 
@@ -65,9 +69,10 @@ class Question(BaseModel):
 
 
 class Begin(Question):
-    """Begin with a lesson; with the table given where none is named."""
+    """Begin with a lesson, or a table that was brought; with neither, with the table given."""
 
     lesson: str | None = None
+    table: str | None = Field(None, max_length=100)
     instead: str | None = None
     """The session that this one replaces, which the same tab had open."""
 
@@ -132,20 +137,17 @@ class Pages:
     def __init__(self, given: Given | None) -> None:
         self.given = given
         self.sessions: Sessions[Open] = Sessions()
+        self.tables: Sessions[Table] = Sessions(most=MOST_TABLES)
 
     def lessons(self) -> dict[str, Any]:
-        lessons = [
-            {
-                "name": one.name,
-                "title": one.title,
-                "sentences": one.sentences,
-                "stride": one.stride,
-            }
-            for one in LESSONS
-        ]
-        return {"lessons": lessons, "given": self.given and self.given.table.name}
+        return {**lessons_told(), "given": self.given and self.given.table.name}
 
     def begin(self, asked: Begin) -> dict[str, Any]:
+        if asked.table is not None:
+            table = self.tables.get(asked.table)
+            if table is None:
+                raise LearningError("that table is no longer held: bring it again")
+            return {**self._of_table(table, asked.instead), "kept": asked.table}
         if asked.lesson is None:
             if self.given is None:
                 raise LearningError("no table was given: choose a lesson, or bring a CSV")
@@ -159,7 +161,11 @@ class Pages:
 
     def bring(self, content: bytes, name: str, instead: str | None) -> dict[str, Any]:
         table = from_csv(content, name)
-        page = Open(Session(table, Choices(*table.suggested())))
+        kept = self.tables.add(table)
+        return {**self._of_table(table, instead), "kept": kept}
+
+    def _of_table(self, table: Table, instead: str | None) -> dict[str, Any]:
+        page = Open(Session(table, suggested(table)))
         return self._opened(page, replace_shown(Look(), (), page), instead)
 
     def _opened(self, page: Open, look: Look, instead: str | None) -> dict[str, Any]:
@@ -197,6 +203,12 @@ class Pages:
     def step(self, page: Open, asked: Step) -> dict[str, Any]:
         page.session.go(asked.number)
         return drawing(page, asked.look)
+
+    def sheet(self, name: str) -> dict[str, Any]:
+        lesson = lesson_named(name)
+        if lesson is None:
+            raise LearningError(f"there is no lesson '{name}'")
+        return sheet_told(lesson)
 
     def model(self, page: Open) -> str:
         return page.session.model().record.model_dump_json()
@@ -271,6 +283,10 @@ def application(given: Given | None, *, hosts: frozenset[str], key: str) -> Appl
     @app.get("/api/lessons")
     def lessons() -> Response:
         return answer(pages.lessons())
+
+    @app.get("/api/lessons/{name}/sheet")
+    def sheet(name: str) -> Response:
+        return answer(pages.sheet(name))
 
     @app.post("/api/sessions")
     def begin(asked: Begin) -> Response:

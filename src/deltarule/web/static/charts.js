@@ -58,6 +58,10 @@ export function redraw() {
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
+// The same when the page's type changes its size.
+const ruler = document.body.appendChild(Object.assign(document.createElement("i"), { className: "ruler" }));
+new ResizeObserver(() => latest.size && redraw()).observe(ruler);
+
 // Legends: a small drawing of each kind of mark, in its colour, and what it is.
 
 const RINGS = '<circle cx="9" cy="6" r="5"/><circle cx="9" cy="6" r="2"/>';

@@ -5,7 +5,10 @@ import * as api from "./api.js";
 import * as flow from "./flow.js";
 import * as knob from "./knob.js";
 import * as link from "./link.js";
+import * as reading from "./lesson.js";
+import * as sheet from "./sheet.js";
 import * as show from "./show.js";
+import * as teacher from "./teacher.js";
 import { Line } from "./line.js";
 import { fileName } from "./words.js";
 
@@ -19,7 +22,7 @@ let now = null;       // what is drawn
 let first = null;     // what the lesson or table began with
 let playing = null;
 let horizon = 100;
-const line = new Line();
+const line = new Line((busy) => { document.body.dataset.asking = busy; });
 
 const path = (what) => `/api/sessions/${session}/${what}`;
 const look = (change = {}) => ({ ...(now?.look ?? { output: 0, shown: [], chosen: 0 }), ...change });
@@ -61,6 +64,7 @@ async function take(answer) {
   if (answer.choices) setting = { ...setting, ...answer };
   now = answer;
   while (now.step >= horizon) horizon *= 2;
+  reading.show(setting, now);
   await show.all(setting, now, { horizon, onRow: choose });
   if (!playing) remember();
 }
@@ -71,7 +75,7 @@ function remember() {
   clearTimeout(resting);
   resting = setTimeout(() => {
     if (!setting || !first) return;
-    const wanted = link.write(setting.lesson, first, setting, now);
+    const wanted = link.write(setting.lesson ?? (setting.kept && `table:${setting.kept}`), first, setting, now);
     if (wanted !== location.hash) history.replaceState(null, "", `${location.pathname}${location.search}${wanted}`);
   }, 150);
 }
@@ -87,6 +91,8 @@ async function begin(question, lesson, place = null) {
   first = answer;
   recorded = null;
   show.lesson(lessons, lesson, answer.table.name);
+  reading.open(lesson, answer);
+  sheet.prepare(lessons.find(({ name }) => name === lesson), answer.table.learnt).catch((error) => trouble(error.message));
   show.halfOf(answer.unseen ? "see-loss" : "see-deltas");
   if (place && link.leads(place)) await follow(answer, place);
   else await take(answer);
@@ -111,7 +117,30 @@ async function follow(answer, { choices, look: looked, row, number }) {
 
 const openLesson = (name, place = null) => ask(() => begin((instead) => api.post("/api/sessions", { lesson: name, instead }), name, place));
 const openGiven = (place = null) => openLesson(null, place);
-const openFile = (file) => ask(() => begin((instead) => api.bring(file, instead), null));
+const openFile = (file) => ask(() => busy(`Reading ${file.name}`, () => begin((instead) => api.bring(file, instead), null)));
+
+// A table that was brought before, as after a reload.
+const openKept = (table, place) => ask(async () => {
+  try {
+    await begin((instead) => api.post("/api/sessions", { table, instead }), null, place);
+  } catch (error) {
+    const { name } = lessons[0];
+    if (!setting) await begin((instead) => api.post("/api/sessions", { lesson: name, instead }), name);
+    throw error;
+  }
+});
+
+async function busy(words, work) {
+  at("busy").firstElementChild.textContent = words;
+  at("busy").hidden = false;
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    await work();
+  } finally {
+    at("busy").hidden = true;
+    document.body.removeAttribute("aria-busy");
+  }
+}
 
 // Steps
 
@@ -198,11 +227,10 @@ function turn(way) {
   });
 }
 
-// Classes want a loss of their own, and numbers do not want that one.
+// Each column has a loss that suits it as a target; classes learn on standardised inputs.
 function suited(target) {
-  const classes = setting.table.columns.find(({ name }) => name === target)?.kind === "category";
-  if (classes) return { loss: "softmax", standardise: true };
-  return setting.choices.loss === "softmax" ? { loss: "squared" } : {};
+  const { loss, kind } = setting.table.columns.find(({ name }) => name === target);
+  return kind === "category" ? { loss, standardise: true } : { loss };
 }
 
 function redraw(looking) {
@@ -400,7 +428,9 @@ async function main() {
   lessons = found.lessons;
   at("given").hidden = !found.given;
   at("given").textContent = found.given ?? "";
-  show.lessonList(lessons);
+  reading.init(found, openLesson);
+  teacher.init();
+  show.lessonList(reading.options());
   wire();
   // A link that is pasted or gone back to, as opposed to what the page itself writes there.
   addEventListener("hashchange", () => openLink(found));
@@ -410,6 +440,7 @@ async function main() {
 function openLink({ given }) {
   const place = link.read(location.hash);
   if (lessons.some(({ name }) => name === place.lesson)) return openLesson(place.lesson, place);
+  if (place.lesson.startsWith("table:")) return openKept(place.lesson.slice("table:".length), place);
   return given ? openGiven(place) : openLesson(lessons[0].name);
 }
 

@@ -64,23 +64,14 @@ const same = (names) => names.map((name) => [name, name]);
 
 // Lessons
 
-export function lessonList(lessons) {
-  const options = lessons.map(({ name, title }, at) => [name, `${at + 1}. ${title}`]);
-  fill(at("lesson"), [["", "your own table"], ...options], "");
-}
+export const lessonList = (options) => fill(at("lesson"), [["", "your own table"], ...options], "");
 
 export function lesson(lessons, name, table) {
   const place = lessons.findIndex((one) => one.name === name);
   at("lesson").value = name ?? "";
   at("place").textContent = name ? `Lesson ${place + 1} of ${lessons.length}` : "Your own table";
   at("title").textContent = name ? lessons[place].title : table;
-  const sentences = name ? lessons[place].sentences : [
-    "Choose what to predict and from which columns; the first guess is only a guess.",
-    "Press Play and watch the line, the deltas and the weights.",
-    "Save the model when you like it: deltarule predict uses it.",
-  ];
   at("stride").value = name ? lessons[place].stride : 1;
-  at("sentences").replaceChildren(...sentences.map((text) => Object.assign(document.createElement("li"), { textContent: typeset(text) })));
 }
 
 // What is chosen
@@ -132,22 +123,22 @@ function using(chosen, columns) {
 
 // Where learning stands
 
-function status({ status: { kind, words } }) {
+function status({ status: { kind, words }, alpha: { alpha: value }, beside: other }) {
   at("status").className = `status ${kind}`;
-  at("status").replaceChildren(...tinted(words, { error: true }));
+  at("status").replaceChildren(...(other ? [`alpha ${told(value)}: `] : []), ...tinted(words, { error: true }));
 }
 
 // The run with the second alpha, where there is one.
 function beside({ beside: other, alpha: { alpha: value } }) {
   at("compare-alphas").hidden = value === null;
   at("compare-alphas").setAttribute("aria-pressed", other !== null);
-  at("beside-alpha").hidden = at("beside-status").hidden = !other;
+  at("beside-status").hidden = !other;
   if (!other) return;
   put("beside-number", exact(other.alpha));
   const { typical, value: error, what } = other.error;
-  const parts = [`alpha ${told(other.alpha)} at step ${other.step.toLocaleString("en")}: `];
+  const parts = [`step ${other.step.toLocaleString("en")}: `];
   parts.push(typical === null ? `${what} ` : "RMSE ", strong("delta", told(typical ?? error)), ", weight ", strong("weight", told(other.weight)));
-  at("beside-status").replaceChildren(...parts);
+  at("beside-status").lastElementChild.replaceChildren(...parts);
   at("beside-status").className = `status twin ${other.status.kind}`;
   at("beside-status").title = typeset(other.status.words);
 }
@@ -183,7 +174,8 @@ function formula({ formula: { target, start, terms, more } }) {
 function error({ error: { what, value, typical } }) {
   at("error-what").textContent = typical === null ? what : "RMSE";
   at("error").textContent = told(typical ?? value);
-  at("typical").textContent = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
+  const squared = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
+  at("typical").textContent = at("error").title = squared;
 }
 
 export const alphaAt = (part) => 10 ** (scale[0] + part * (scale[1] - scale[0]));
@@ -225,7 +217,7 @@ function weights(setting, { weights: { lines, more } }) {
     const room = document.createElement("label");  // large enough to be hit
     room.append(box);
     held.append(room);
-    const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change)}`;
+    const moved = change === null ? "" : `${change > 0 ? "+" : ""}${told(change, 4)}`;
     row.append(cell(name, "", name), cell(told(weight), "value", exact(weight)), cell(moved, "change", exact(change)), held);
     return row;
   }));

@@ -1,0 +1,38 @@
+"""What the server answers about a table: the columns it is not learnt from, the held-out error."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from deltarule.web.held_out import FEWEST_ROWS
+from deltarule.web.session import Session
+
+if TYPE_CHECKING:
+    from deltarule.web.app.payload import Open
+
+
+def unused_told(session: Session) -> list[dict[str, str]]:
+    """The columns that are not learnt from, each with its reason."""
+    choices, schema = session.choices, session.read.schema
+    chosen = [*choices.predict, *(choices.using or ())]
+    unused = {one.name: one.why for one in session.table.unused(chosen)}
+    unused |= {one.name: one.why for one in schema.left_out}
+    return [{"name": name, "why": why} for name, why in unused.items()]
+
+
+def held_out_told(page: "Open") -> dict[str, Any]:
+    """The error on rows that were not learnt from, and which rows those are."""
+    session = page.session
+    squared = session.choices.squared
+    error: float | None
+    if page.unseen is not None:
+        error, how = page.unseen.error(session, session.at.weights), "on the hollow points"
+    elif session.read.examples < FEWEST_ROWS:
+        return {"error": None, "typical": None, "how": "too few rows to hold any out"}
+    else:
+        found = page.held_out.at(session.at.number)
+        if found is None:
+            return {"error": None, "typical": None, "how": "beyond all numbers"}
+        error = found.error
+        folds = f"{found.of}-fold cross-validation"
+        how = folds if found.folds == found.of else f"on one row in {found.of}, held out"
+    return {"error": error, "typical": math.sqrt(error) if squared else None, "how": how}

@@ -1,0 +1,138 @@
+// The reading panel: what a lesson says, its question, what to do, its goal, and what it taught;
+// of a table that was brought, what was made of it.
+
+import * as glossary from "./glossary.js";
+import * as progress from "./progress.js";
+import { many, told, typeset } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+let lessons = [];
+let onward = null;   // opens a lesson by name
+let current = null;  // the lesson shown
+
+export function init(found, open) {
+  lessons = found.lessons;
+  onward = open;
+  glossary.init(found.glossary);
+}
+
+const make = (tag, settings = {}, ...parts) => {
+  const made = Object.assign(document.createElement(tag), settings);
+  made.append(...parts);
+  return made;
+};
+
+export const options = () => lessons.map(({ name, title }, place) => [name, `${progress.of(name).met ? "✓ " : ""}${place + 1}. ${title}`]);
+
+// A lesson, or a table, as it begins.
+export function open(name, setting) {
+  current = lessons.find((one) => one.name === name) ?? null;
+  if (current) read(current, setting.table.learnt);
+  else table(setting);
+  at("reading").scrollTop = 0;
+}
+
+function read({ name, prose, question, do: steps, goal, learned }, rows) {
+  const seen = new Set();
+  const text = (words) => glossary.marked(typeset(words.replace("{rows}", rows.toLocaleString("en"))), seen);
+  const { met } = progress.of(name);
+  at("lesson-body").replaceChildren(
+    make("div", { className: "prose" }, ...prose.map((words) => make("p", {}, ...text(words)))),
+    ask(name, question),
+    make("section", { className: "do" }, make("h2", { textContent: "Do" }), make("ol", {}, ...steps.map((words) => make("li", {}, ...text(words))))),
+    aim(goal, text, met),
+    make("section", { id: "learned", className: "learned", hidden: !met }, make("h2", { textContent: "Now you know" }), make("p", { textContent: typeset(learned) })),
+    next(name),
+  );
+}
+
+// Predict before you press: a question that is answered by a click, and says what is right.
+function ask(name, { text, answers }) {
+  const says = make("p", { className: "says", role: "status" });
+  const buttons = answers.map((answer, place) => {
+    const button = make("button", { textContent: typeset(answer.text) });
+    button.addEventListener("click", () => { progress.put(name, { answer: place }); choose(place); says.scrollIntoView({ block: "nearest" }); });
+    return button;
+  });
+  const choose = (place) => {
+    for (const [other, button] of buttons.entries()) button.setAttribute("aria-pressed", other === place);
+    for (const [other, button] of buttons.entries()) button.className = other !== place ? "" : answers[other].right ? "right" : "wrong";
+    says.textContent = typeset(answers[place].says);
+  };
+  const { answer } = progress.of(name);
+  if (answer !== null && answers[answer]) choose(answer);
+  else for (const button of buttons) button.setAttribute("aria-pressed", "false");
+  const head = make("h2", { textContent: "Predict before you press", id: "ask-head" });
+  const group = make("div", { className: "answers" }, ...buttons);
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-labelledby", "ask-head");
+  return make("section", { className: "ask" }, head, make("p", { textContent: typeset(text) }), group, says);
+}
+
+function aim({ words, hint }, text, met) {
+  const tick = make("span", { id: "goal-tick", className: "tick", textContent: met ? "✓" : "" });
+  tick.setAttribute("aria-hidden", "true");
+  const help = make("button", { className: "plain", textContent: "Hint" });
+  const hinted = make("p", { className: "quiet", textContent: typeset(hint), hidden: true });
+  help.setAttribute("aria-expanded", "false");
+  help.addEventListener("click", () => {
+    hinted.hidden = !hinted.hidden;
+    help.setAttribute("aria-expanded", !hinted.hidden);
+  });
+  const head = make("h2", {}, "Goal ", tick, make("span", { id: "goal-met", className: "hidden", role: "status", textContent: met ? "met" : "" }));
+  return make("section", { id: "goal", className: met ? "goal met" : "goal" }, head, make("p", {}, ...text(words)), make("p", { className: "standing-line" }, make("span", { id: "goal-says", className: "quiet" }), help), hinted);
+}
+
+// Where reading ends, the next lesson begins.
+function next(name) {
+  const place = lessons.findIndex((one) => one.name === name);
+  const { title, name: to } = lessons[place + 1] ?? {};
+  const button = make("button", { id: "onward", textContent: to ? `Next: ${title}` : "Now your own CSV" });
+  button.addEventListener("click", () => (to ? onward(to) : at("bring").click()));
+  return button;
+}
+
+// A table that was brought: what is predicted from what, what is left out and why.
+function table({ table: { unused } }) {
+  const left = make("ul", { id: "unused" }, ...unused.map(({ name, why }) => make("li", {}, make("b", { textContent: name }), `: ${why}`)));
+  const seen = new Set();
+  at("lesson-body").replaceChildren(
+    make("div", { className: "prose" },
+      make("p", {}, ...glossary.marked("The target, the inputs and the loss were guessed from the table, and the inputs are standardised. Choose others where a guess is wrong.", seen)),
+      make("p", {}, ...glossary.marked("The held-out error is the honest one: it is on rows that were not learnt from.", seen))),
+    make("section", { className: "do" }, make("h2", { textContent: "Do" }), make("ol", {},
+      make("li", { textContent: "Press Play, and watch the deltas shrink." }),
+      make("li", { textContent: "Take an input away or add one: does the held-out error fall?" }),
+      make("li", { textContent: "Save the model: deltarule predict takes it." }))),
+    make("section", { hidden: !unused.length }, make("h2", { textContent: `Not used: ${many(unused.length, "column")}` }), left),
+  );
+}
+
+// After each answer: whether the goal is met, and the held-out error.
+export function show(setting, { goal, held_out: held }) {
+  heldOut(held);
+  if (!current) {
+    // What is left out changes with what is chosen.
+    if (setting.table.unused) table(setting);
+    return;
+  }
+  if (setting.lesson !== current.name) return;
+  at("goal-says").textContent = typeset(goal.says);
+  const { met } = progress.of(current.name);
+  if (!goal.met || met) return;
+  progress.put(current.name, { met: true });
+  at("goal").classList.add("met");
+  at("goal-tick").textContent = "✓";
+  at("goal-met").textContent = "met";
+  at("learned").hidden = false;
+  at("onward").classList.add("strong");
+  const option = [...at("lesson").options].find(({ value }) => value === current.name);
+  if (option) option.textContent = options().find(([name]) => name === current.name)[1];
+}
+
+function heldOut({ error, typical, how }) {
+  const name = make("span", { textContent: typical === null && error !== null ? "held-out error" : "held-out RMSE" });
+  const value = make("output", { textContent: error === null ? "" : told(typical ?? error) });
+  at("held-out").replaceChildren(name, " ", value, " ", make("span", { className: "quiet", textContent: how }));
+  at("held-out").hidden = false;
+}
