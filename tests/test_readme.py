@@ -54,3 +54,6 @@ def test_each_line_of_where_a_model_goes_runs(tmp_path: Path) -> None:
         file = line.rpartition(" ")[2]
         assert f"{file} written" in run(line, tmp_path)
         assert (tmp_path / file).stat().st_size > 1000
+    [row] = [line for line in section.splitlines() if "deltarule.mlflow" in line]
+    run(f"python -c 'import deltarule.mlflow; {row.split('`')[1]}'", tmp_path)
+    assert (tmp_path / "films" / "MLmodel").is_file()

@@ -173,3 +173,12 @@ def test_a_row_of_twenty_inputs_takes_microseconds(texts):
         )
     )
     assert best / 20 < 20e-6
+
+
+def test_a_model_of_very_many_weights_is_left_to_tables(model, monkeypatch):
+    monkeypatch.setattr("deltarule.model.few_rows.MOST_TERMS", 3)
+    row = table()[0]
+    few = FewRows(model._scorer)
+    assert few.score(row) is None
+    monkeypatch.undo()
+    assert FewRows(model._scorer).score(row) is not None

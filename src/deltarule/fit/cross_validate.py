@@ -28,6 +28,7 @@ from deltarule.fit.outcome import HeldOut
 from deltarule.fit.smoothing import DampedNewton
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Comparison, Objective
@@ -35,6 +36,7 @@ from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.solvers.least_squares import guessing_error, rank
 from deltarule.solvers.newton import Newton, Taken
+from deltarule.solvers.one_hot_newton import steady as one_hot_steady
 from deltarule.solvers.penalty import Lasso
 from deltarule.solvers.proximal import ProximalNewton
 
@@ -354,11 +356,18 @@ def _promised(
 def steady(found: Mapping[int, Comparison]) -> bool:
     """Whether every fold's Hessian, averaged over its rows, is near that of all rows."""
     whole = reduce(add, found.values()).average().hessian
-    if whole is None or not np.isfinite(whole).all():
+    if whole is None:
+        return False
+    if one_hot(whole) is None and not np.isfinite(whole).all():
         return False
     for one in found.values():
         own = one.average().hessian
         assert own is not None, "what was found has curvature"
+        levels, all_levels = one_hot(own), one_hot(whole)
+        if levels is not None and all_levels is not None:
+            if not one_hot_steady(levels, all_levels, STEADY):
+                return False
+            continue
         for block, of_all in zip(own, whole, strict=True):
             # The diagonal bounds the eigenvalues: a cheap test first.
             if np.any(np.abs(np.diag(block - of_all)) > STEADY * np.diag(of_all)):

@@ -17,10 +17,12 @@ from deltarule.fit.sandwich import own_covariance
 from deltarule.losses.loss import Loss
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
+from deltarule.moments.one_hot_hessian import OneHotHessian, one_hot
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.compare import Compared, Parts
-from deltarule.rule.learn import AlphaRange, alpha_range_of
+from deltarule.rule.learn import AlphaRange, alpha_range, alpha_range_of
 from deltarule.rule.predict import Array, Linear
+from deltarule.solvers.one_hot_newton import Posed, own_extremes
 
 # Complete separation: below this share of the null deviance no finite weights are best.
 SEPARATED = 1e-6
@@ -37,8 +39,18 @@ def covariance_of(hessian: Array, standard: Standardization, *, intercept: bool)
     return own_covariance(inverses(hessian, len(jacobian)), jacobian)
 
 
+def variances_of(hessian: OneHotHessian, standard: Standardization) -> Array:
+    """The diagonals of `covariance_of`: (k, q), NaN where the Hessian is singular."""
+    posed = [Posed.of(hessian, at) for at in range(len(hessian))]
+    none = np.full(hessian.shape[1], np.nan)
+    return np.stack([none if one is None else one.variances(standard) for one in posed])
+
+
 def own_alphas(hessian: Array, standard: Standardization, *, intercept: bool) -> AlphaRange | None:
     """The range of alpha that converges near these weights in own units, from the mean Hessian."""
+    if (levels := one_hot(hessian)) is not None:
+        ends = own_extremes(levels, standard)
+        return None if ends is None else alpha_range(*ends)
     back = np.linalg.inv(standard.jacobian(intercept=intercept))
     back = np.kron(np.eye(hessian.shape[1] // len(back)), back)
     own = back.T @ hessian @ back
