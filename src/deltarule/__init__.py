@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from deltarule.errors import DeltaruleError
     from deltarule.fit import learn, steps
     from deltarule.fit.columns import columns
+    from deltarule.fit.keep_learning import merge
     from deltarule.fit.learning_rate import alpha
     from deltarule.fit.path import path
     from deltarule.fit.settings import Settings
-    from deltarule.model.model import Model, load
+    from deltarule.loading import load
+    from deltarule.model.model import Model
     from deltarule.tables.frames import source
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "columns",
     "learn",
     "load",
+    "merge",
     "path",
     "source",
     "steps",
@@ -42,7 +45,8 @@ _HOME = {
     "Settings": "deltarule.fit.settings",
     "columns": "deltarule.fit.columns",
     "learn": "deltarule.fit",
-    "load": "deltarule.model.model",
+    "load": "deltarule.loading",
+    "merge": "deltarule.fit.keep_learning",
     "path": "deltarule.fit.path",
     "source": "deltarule.tables.frames",
     "steps": "deltarule.fit",

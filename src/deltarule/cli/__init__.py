@@ -20,6 +20,7 @@ from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
 from deltarule.cli.export import export
 from deltarule.cli.guard import guarded
+from deltarule.cli.keep_learning import forget, merge
 from deltarule.cli.learn import learn
 from deltarule.cli.path import path
 from deltarule.cli.predict import predict
@@ -41,6 +42,8 @@ app = typer.Typer(
 
 COMMANDS = (
     learn,
+    forget,
+    merge,
     watch,
     compare,
     diagnose,

@@ -57,16 +57,30 @@ class Run:
             return rows_kept(settings, made)
 
         self.watched = watched
-        self._begin(read(source, settings.asked, progress=settings.progress, keep=kept), settings)
+        found = read(
+            source,
+            settings.asked,
+            progress=settings.progress,
+            keep=kept,
+            histograms=settings.keep_summary,
+        )
+        self._begin(found, settings)
+
+    @classmethod
+    def of(cls, found: Read, settings: Settings) -> "Run":
+        """A run on what was read."""
+        run = cls.__new__(cls)
+        run._files, run.watched = [*found.source.files], False
+        run._begin(found, settings)
+        return run
 
     def again(self, settings: Settings, *, folds: Sequence[int] | None = None) -> "Run":
         """Another run on the same read, with settings that need the same columns.
 
         With `folds`, on the rows of these folds only.
         """
-        run = Run.__new__(Run)
+        run = Run.of(self.read if folds is None else self.read.of_folds(folds), settings)
         run._files, run.watched = self._files, self.watched
-        run._begin(self.read if folds is None else self.read.of_folds(folds), settings)
         return run
 
     def _begin(self, found: Read, settings: Settings) -> None:
@@ -126,7 +140,17 @@ def learn(table: Any, settings: Settings) -> Model:
 
     Errors:  TableError and its kinds for a table that cannot be used; LearningError for settings
     """
-    return Run(table, settings).model()
+    return kept(Run(table, settings))
+
+
+def kept(run: Run) -> Model:
+    """The model of a run, with the sums of its rows where they are to be kept."""
+    model = run.model()
+    if run.settings.keep_summary:
+        from deltarule.fit.keep_learning import with_sums
+
+        return with_sums(model, run.read, run.settings)
+    return model
 
 
 @taking_settings(Settings)

@@ -135,7 +135,7 @@ def _told_apart(read: Read) -> Iterator[_Alone]:
     schema = read.schema
     spans = schema.target_spans()
     apart = [target for target in schema.targets if _is_apart(target)]
-    if not apart or len(schema.inputs) > MOST_INPUTS:
+    if not apart or len(schema.inputs) > MOST_INPUTS or not read.has_rows:
         return
     parts = list(read.some_rows())
     inputs = np.concatenate([part.inputs for part in parts])

@@ -137,6 +137,9 @@ class Settings:
     trace_rows: Sequence[int] = ()
     """Rows of the table, counted from 1, that each step is shown for: what it predicted for them,
     how wrong that was, and which way they pull."""
+    keep_summary: bool = False
+    """Keep the sums of the rows with the model, so that it can learn more rows, forget some and be
+    merged with others, exactly; for squared loss solved exactly."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ from deltarule.output import check_outputs
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
+from deltarule.tables.summary import Summary
 
 # What one method needs is loaded by that method: a command that learns and saves, or loads and
 # predicts, is done in half a second.
@@ -41,6 +42,15 @@ if TYPE_CHECKING:
 Figure = TypeVar("Figure")
 
 
+class KeptSums(Protocol):
+    """The sums of a model's rows, and the models that more rows or fewer give."""
+
+    @property
+    def summary(self) -> Summary: ...
+    def learn_more(self, model: "Model", table: Any, *, again: bool) -> "Model": ...
+    def forget(self, model: "Model", table: Any, *, where: str | None) -> "Model": ...
+
+
 class Model:
     """A fitted model, made by `learn` or `load`."""
 
@@ -48,6 +58,8 @@ class Model:
         """`read` are its training files, which it is not saved over."""
         self._record = record
         self._read = tuple(read)
+        self.kept: KeptSums | None = None
+        """The sums it was made of, where they were kept."""
         self._scorer = Predictor(record)
 
     @cached_property
@@ -367,16 +379,51 @@ class Model:
         source, _ = open_table(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
-    def save(self, path: str | Path, *, moments: bool = True) -> None:
+    def save(
+        self, path: str | Path, *, moments: bool = True, summary: str | Path | None = None
+    ) -> None:
         """Write the model file atomically; without `moments` it is smallest.
 
+        With `summary`, the sums it was made of go into that file: both are replaced, or neither.
         Weights are finite here: a record refuses others.
 
-        Errors:  OutputError
+        Errors:  OutputError; LearningError where no sums were kept
         """
-        check_outputs({"the model's file": Path(path)}, self._read)
-        record = self._record if moments else self._record.model_copy(update={"moments": ()})
-        saved.save(record, Path(path))
+        other = None if summary is None else Path(summary)
+        check_outputs({"the model's file": Path(path), "the summary's file": other}, self._read)
+        changed: dict[str, Any] = {"summary": None} if moments else {"summary": None, "moments": ()}
+        record = self._record.model_copy(update=changed)
+        if other is None:
+            saved.save(record, Path(path))
+        else:
+            from deltarule.model.model_and_sums import save_both
+
+            save_both(record, self._sums().summary, Path(path), other)
+
+    def learn_more(self, table: Any, *, again: bool = False) -> "Model":
+        """The model that learning from its rows and those of this table together gives, exactly.
+
+        It takes the sums that `learn(..., keep_summary=True)` keeps, or `load(..., summary=...)`.
+        Errors:  LearningError for a table that was learnt from before, unless `again`; ColumnError
+                 for a column of another kind
+        """
+        return self._sums().learn_more(self, table, again=again)
+
+    def forget(self, table: Any, *, where: str | None = None) -> "Model":
+        """The model as if these rows of its tables had never been there, exactly.
+
+        `where` is a condition on the rows of the table, such as "customer = 7". Sums as above.
+        Errors:  LearningError for rows that were not all learnt from
+        """
+        return self._sums().forget(self, table, where=where)
+
+    def _sums(self) -> KeptSums:
+        if self.kept is None:
+            raise LearningError(
+                "the sums of its rows are not there: learn with --keep-summary FILE "
+                "(keep_summary=True), or load the model with its summary"
+            )
+        return self.kept
 
     def card(self) -> str:
         """The model card in Markdown: what it predicts, from what, how well, and its limits."""

@@ -26,6 +26,7 @@ from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import Times
+from deltarule.tables.joining import Joining
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
@@ -90,6 +91,8 @@ class Read:
     every: Schema
     within: Sequence[int] | None = None
     """The folds that rows are of, if not of all."""
+    has_rows: bool = True
+    """Whether rows can be read again: not where only their sums are known."""
     kept: Spill | None = None
     """All rows of a source that may give them in another order when it is read again."""
     centre: Array | None = None
@@ -228,12 +231,15 @@ def read(
     progress: Progress | None = None,
     keep: Keep | Callable[[Plan], Keep] = Keep(),
     histograms: bool = False,
+    joining: Joining | None = None,
 ) -> Read:
     """Read all rows once, or again with wider types where the first rows misled the look.
 
     What is kept of the rows may depend on what the look shows. With `histograms`, the summary has
-    those of each number.
+    those of each number. With `joining`, the result is that of a summary which these rows join.
     """
+    if joining is not None:
+        source, asked = joining.source(source), joining.request(asked)
     texts: frozenset[str] = frozenset()
     later: Later = {}
     counted: dict[str, LevelCounts] = {}
@@ -249,6 +255,8 @@ def read(
             read_as = formatted(source, asked, later)
             look = read_as.look()
             made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
+            if joining is not None:
+                made = joining.plan(made, source.name)
             if _count(read_as, made, counted):
                 continue
             if asked.time is not None:
@@ -257,7 +265,7 @@ def read(
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
-            found = _read(read_as, made, progress, kept.cells, sample, histograms)
+            found = _read(read_as, made, progress, kept.cells, sample, histograms, joining)
         except ReadAgainError as error:
             again, later = True, error.later
         except UnparsedError as error:
@@ -304,6 +312,7 @@ def _read(
     keep: int,
     sample: Sample | None,
     histograms: bool,
+    joining: Joining | None,
 ) -> Read:
     if not (made.numbers or made.categories):
         why = "; ".join(f"{column.name}: {column.why}" for column in made.left_out)
@@ -364,6 +373,8 @@ def _read(
     summary = joined([Summary.of(made, sums, layout) for sums in reading.parts])
     if summary.examples == 0:
         raise nothing_left(source.name, asked, summary.causes)
+    if joining is not None:
+        return of_summary(joining.joined(summary), source, made)
     schema, folds, notes = finalize(summary, asked, source.name)
     return Read(
         *(source, made, schema, folds, summary, summary.examples, dict(summary.causes), notes),
@@ -373,6 +384,25 @@ def _read(
         at_first=source.reads,
         every=schema,
         kept=spill if frames is None else None,
+    )
+
+
+def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
+    """What a summary says of rows that are not there to be read again.
+
+    Errors:  EmptyError where none are left
+    """
+    if summary.examples == 0:
+        raise EmptyError("no row is left to learn from")
+    schema, folds, notes = finalize(summary, made.asked, source.name)
+    return Read(
+        *(source, made, schema, folds, summary, summary.examples, dict(summary.causes), notes),
+        frames=None,
+        sample=[],
+        drawn=[],
+        at_first=source.reads,
+        every=schema,
+        has_rows=False,
     )
 
 

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from deltarule.errors import NotAModelError, OutputError, VersionError
 from deltarule.moments.histogram import CELLS, LARGEST_SHIFT, Histogram
@@ -74,6 +74,8 @@ class Header(Part):
     shifts: tuple[Annotated[int, Field(ge=0, le=LARGEST_SHIFT)], ...]
     cells: tuple[Annotated[int, Field(ge=0, le=CELLS)], ...]
     """How many cells each histogram has."""
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    parts: tuple[Annotated[str, Field(pattern="^[0-9a-f]{32}$")], ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -104,6 +106,8 @@ class Header(Part):
             pairs=tuple(len(summary.pairs[pair].counts) for pair in pairs_of(summary.layout)),
             shifts=tuple(own.shift for own in summary.histograms),
             cells=tuple(len(own.cells) for own in summary.histograms),
+            settings=dict(summary.settings),
+            parts=summary.parts,
         )
 
     def shapes(self) -> Iterator[tuple[np.dtype[Any], Shape]]:
@@ -250,7 +254,7 @@ def _summary(header: Header, arrays: Iterator[NDArray[Any]]) -> Summary:
         histograms.append(Histogram(shift, cells, counts))
     return Summary(
         *(header.layout, header.examples, header.causes, folds, header.gaps, fill, low, high),
-        *(levels, pairs, tuple(histograms), header.bounded),
+        *(levels, pairs, tuple(histograms), header.bounded, header.settings, header.parts),
     )
 
 
