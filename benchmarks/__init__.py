@@ -9,5 +9,7 @@ answer.py   what every contestant hands back
 tables.py   seeded tables, made once, in a cache outside the repository
 exact.py    the answers to judge by, worked out once in another way than any contestant's
 child.py    what runs in a contestant's process
+serve.py    deltarule serve beside a FastAPI app -> serve.jsonl
+fastapi_pipeline.py  that app
 machine.py  where and with which versions it ran
 """

@@ -24,7 +24,7 @@ INSIDE = (
     "errors output asgi rule losses moments metrics tables scorer export views trace solvers model "
     "engines fit"
 )
-EDGES = "views.report web serve estimators cli"
+EDGES = "views.report web serve estimators mlflow cli"
 TOGETHER = {"cli", "web.app", "__main__"}  # what puts edges together
 
 # What each part may import of ours, apart from itself. "deltarule" stands for the public names.
@@ -54,6 +54,7 @@ ARROWS = {
     "web": f"{INSIDE} deltarule",
     "serve": f"{INSIDE} deltarule",
     "estimators": f"{INSIDE} deltarule",
+    "mlflow": f"{INSIDE} deltarule",
     "web.app": f"{INSIDE} deltarule web views.report estimators",
     "cli": f"{INSIDE} deltarule web web.app serve views.report estimators",
     "__main__": "cli",
@@ -68,6 +69,7 @@ EDGES_OUTSIDE = {
 
 # Where what is imported is called otherwise than what is installed.
 DISTRIBUTIONS = {
+    "mlflow": "mlflow-skinny",
     "joblib": "scikit-learn",  # which needs it
     "jsonschema_rs": "schemathesis",  # which needs it
     "adbc_driver_postgresql": "adbc-driver-postgresql",

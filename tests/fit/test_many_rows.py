@@ -3,6 +3,8 @@
 What counts as many is made small here, so that the same code is quick.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.engines import local
-from deltarule.engines.local import Batch, ByFold, PassObjective, RowPass, RowsInMemory
+from deltarule.engines.batch import Batch, ByFold
+from deltarule.engines.local import RowPass, RowsInMemory
+from deltarule.engines.questions import PassObjective
 from deltarule.fit import Run, problem, warm_start
 from deltarule.fit.cross_validate import steady
 from deltarule.fit.problem import FitProblem
@@ -188,6 +192,13 @@ def test_whichever_worker_is_first_the_result_is_the_same_to_the_last_bit(
         assert other.fit == one.fit
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A question for these tests alone."""
+
+    of: Callable[[Batch], Any]
+
+
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("weighed", [True, False])
 def test_blocks_are_the_rows_themselves(intercept: bool, weighed: bool) -> None:
@@ -207,7 +218,7 @@ def test_blocks_are_the_rows_themselves(intercept: bool, weighed: bool) -> None:
     without = []
     for rows in (passed, held):
         told = rows.total(
-            lambda batch: batch.sum_by_fold(batch.compare(run.model, run.loss, start)),
+            Asked(lambda batch: batch.sum_by_fold(batch.compare(run.model, run.loss, start))),
             by_fold=True,
         )
         without.append(reduce(add, (one for fold, one in told.items() if fold != 1)))
@@ -223,7 +234,7 @@ def test_blocks_are_the_rows_themselves(intercept: bool, weighed: bool) -> None:
         return ByFold({fold: float(batch.each[span].sum()) for fold, span in batch.folds.items()})
 
     for rows in (passed, held):
-        folds = rows.total(counts, by_fold=True)
+        folds = rows.total(Asked(counts), by_fold=True)
         assert folds == pytest.approx({at: fold.rows for at, fold in enumerate(run.read.folds)})
 
 
@@ -275,7 +286,7 @@ def test_a_row_that_reaches_far_unsettles_the_folds() -> None:
         start: dict[str, Array] = dict(run.first())
         return steady(
             RowPass(run.read, run.standard).total(
-                lambda batch: batch.sum_by_fold(batch.compare(run.model, run.loss, start)),
+                Asked(lambda batch: batch.sum_by_fold(batch.compare(run.model, run.loss, start))),
                 by_fold=True,
             )
         )

@@ -35,6 +35,13 @@ KINDS: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("name", ["count", "value", "rows"])
+def test_whole_numbers_may_have_any_name(name: str) -> None:
+    found = whole_numbers(pl.Series(name, [0, 1, 1, 2]))
+    assert found is not None
+    assert found.different == 3
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_whole_numbers_get_the_note_that_suits_them(name: str) -> None:
     values, kind = KINDS[name]

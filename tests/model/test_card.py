@@ -35,8 +35,8 @@ def test_a_card_has_the_models_own_figures(model):
     text, held_out, record = model.card(), model.held_out, model.record
     errors = f"{number(held_out.rmse)} | {number(held_out.baseline_rmse)}"
     assert f"| gross | typical error (RMSE) | {errors} |" in text
-    missing = record.contract.columns[0].missing / record.rows
-    assert f"{percent(missing)} of rows" in text
+    missing = record.contract.columns[0].missing
+    assert f"{missing:,.0f} rows ({percent(missing / record.rows)})" in text
     assert "2010-" in text
     assert " to 2019-" in text
     assert f"Learnt from {record.rows:,.0f} rows" in text

@@ -135,7 +135,7 @@ def test_what_is_not_plain_is_left_to_tables():
 
 def test_odd_cells_of_several_rows_are_missing_as_in_a_table(model):
     rows = table(4)
-    rows[1]["cost"] = "12"  # no dollar
+    rows[1]["cost"] = "12 €"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found, want = model.predict(rows), by_table(model, rows)
@@ -173,3 +173,12 @@ def test_a_row_of_twenty_inputs_takes_microseconds(texts):
         )
     )
     assert best / 20 < 20e-6
+
+
+def test_a_model_of_very_many_weights_is_left_to_tables(model, monkeypatch):
+    monkeypatch.setattr("deltarule.model.few_rows.MOST_TERMS", 3)
+    row = table()[0]
+    few = FewRows(model._scorer)
+    assert few.score(row) is None
+    monkeypatch.undo()
+    assert FewRows(model._scorer).score(row) is not None

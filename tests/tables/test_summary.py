@@ -71,7 +71,7 @@ def planned(table: pl.DataFrame, asked: Request) -> Plan:
 
 
 def summary_of(table: pl.DataFrame, made: Plan, row: int = 0) -> Summary:
-    return Summarise(made, "the table", histograms=True).of(table.select(made.columns), row)
+    return Summarise(made, "the table", histograms=True).of(table, row)
 
 
 def parts_of(table: pl.DataFrame, made: Plan, cuts: Sequence[int]) -> list[Summary]:

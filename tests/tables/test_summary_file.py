@@ -42,7 +42,7 @@ def summary_of(rows: int = 60) -> Summary:
         }
     )
     made = plan(table, Request(["y"], ["x", "g", "h", "log(x)", "huge"], folds=3), name="t")
-    return Summarise(made, "t", histograms=True).of(table.select(made.columns))
+    return Summarise(made, "t", histograms=True).of(table)
 
 
 SUMMARY = summary_of()

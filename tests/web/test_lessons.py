@@ -138,17 +138,17 @@ def test_the_s_of_yes_no_goes_from_nearly_no_to_nearly_yes():
 
 def test_lesson_1_says_what_one_weight_does():
     _, page = begun("one-weight")
-    at = page.session.go(1)
+    at = page.session.go(1, seconds=np.inf)
     assert float(at.last.comparison.delta[0]) == -99_550_000.0
-    before, after = (page.session.go(n).now.delta[0] for n in (3, 4))
+    before, after = (page.session.go(n, seconds=np.inf).now.delta[0] for n in (3, 4))
     assert float(after / before) == pytest.approx(0.6)
-    assert float(page.session.go(73).weights["weight"][0, 0]) == 498.75
+    assert float(page.session.go(73, seconds=np.inf).weights["weight"][0, 0]) == 498.75
 
 
 def test_lesson_2_says_which_shares_alpha_makes_up():
     for alpha, left in ((4.5e-11, -0.8), (2.5e-11, 0.0), (5e-11, -1.0)):
         _, page = begun("too-far", alpha=alpha)
-        start, after = (page.session.go(n).now.delta[0] for n in (0, 1))
+        start, after = (page.session.go(n, seconds=np.inf).now.delta[0] for n in (0, 1))
         assert float(after / start) == pytest.approx(left, abs=1e-9)
 
 

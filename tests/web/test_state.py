@@ -46,6 +46,12 @@ def settled_link(watched: Watched, *parts: str) -> str:
     return str(watched.page.evaluate("location.href"))
 
 
+def idle(watched: Watched) -> None:
+    """Waits until nothing is asked of the server any more."""
+    watched.page.wait_for_timeout(30)
+    watched.until("document.body.dataset.asking === 'false'")
+
+
 def set_number(watched: Watched, field: str, value: str) -> None:
     watched.page.fill(field, value)
     watched.page.press(field, "Enter")
@@ -255,7 +261,7 @@ def test_arrow_keys_step_after_any_click(watched: Watched):
         page.click(place)
         if place == "#play":
             page.click(place)
-        page.wait_for_timeout(150)
+        idle(watched)
         here = watched.step
         page.keyboard.press("ArrowRight")
         watched.until(f"document.body.dataset.step === '{here + 1}' /* after {place} */")
@@ -263,7 +269,7 @@ def test_arrow_keys_step_after_any_click(watched: Watched):
         page.click(field)
         page.keyboard.press("Escape")
         page.select_option(field, index=0)
-        page.wait_for_timeout(100)
+        idle(watched)
         page.mouse.click(5, 5)
         here = watched.step
         page.keyboard.press("ArrowRight")

@@ -114,6 +114,7 @@ def test_columns_that_are_not_used_are_named_with_a_reason():
     assert why["row"].startswith("it looks like an id")
     assert why["code"].startswith("30 levels, so as many weights")
     assert "nearly unique" in why["name"]
+    assert why["day"] == "a date: no input on this page"
     assert {"size", "rooms"} <= set(choices.using or ())
     assert {one.name: one.why for one in table.unused(["price", "size"])}["rooms"] == "not chosen"
 

@@ -1,1 +1,6 @@
-"""Engines: who answers questions about rows. At present: threads of this machine."""
+"""Engines: who answers questions about rows.
+
+base.py             what a question and an engine are;  batch.py  standardised rows
+questions.py        comparisons of predictions with targets;  cached_objective.py  the last of them
+local.py            threads of this machine;  remote.py  passes that are asked of another engine
+"""

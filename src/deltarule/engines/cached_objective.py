@@ -6,32 +6,14 @@ tolerance the next pass is likely the last; that pass also collects what the res
 Shapes: k outputs, t targets.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import add
 
-from deltarule.engines.local import Batch, ByFold, PassObjective, RowSource
+from deltarule.engines.base import RowSource
+from deltarule.engines.questions import CompareByFold, FinalPass, Fit, FitSums, PassObjective
 from deltarule.losses.loss import Loss
-from deltarule.rule.compare import Compared, Comparison
-from deltarule.rule.predict import Array, Linear, Weights
+from deltarule.rule.compare import Comparison
+from deltarule.rule.predict import Linear, Weights
 from deltarule.rule.train import largest
-
-
-@dataclass(frozen=True)
-class FinalPass:
-    """Comparisons by fold, and sums of fit metrics over all rows, (t, sums)."""
-
-    folds: ByFold[Comparison]
-    fit: Array
-
-    def __add__(self, other: "FinalPass") -> "FinalPass":
-        return FinalPass(self.folds + other.folds, self.fit + other.fit)
-
-    @property
-    def comparison(self) -> Comparison:
-        """The comparison over all rows."""
-        return reduce(add, self.folds.values())
 
 
 @dataclass
@@ -45,7 +27,7 @@ class CachedObjective:
     rows: RowSource
     model: Linear
     loss: Loss
-    fit: Callable[[Batch, Compared], Array]
+    fit: FitSums
     near: float
     trials: bool = False
     has_hessian: bool = True
@@ -63,15 +45,11 @@ class CachedObjective:
     def look(self, weights: Weights) -> FinalPass:
         """Comparisons by fold and fit metrics at these weights, in one pass unless cached."""
         if self.seen is None or self.seen[0] is not weights:
-
-            def at(batch: Batch) -> FinalPass:
-                found = batch.compare(self.model, self.loss, weights)
-                return FinalPass(batch.sum_by_fold(found), self.fit(batch, found))
-
-            def fit(batch: Batch) -> Array:
-                return self.fit(batch, batch.compare(self.model, self.loss, weights))
-
-            look = self.rows.total(at, by_fold=True)
+            asked = self.model, self.loss, weights, self.fit
+            look = self.rows.total(CompareByFold(*asked), by_fold=True)
             # Fit of trials is by their shares; held-out rows count single outcomes.
-            self.seen = weights, replace(look, fit=self.rows.total(fit)) if self.trials else look
+            self.seen = (
+                weights,
+                replace(look, fit=self.rows.total(Fit(*asked))) if self.trials else look,
+            )
         return self.seen[1]

@@ -62,7 +62,7 @@ def _term(term: Number | Category | Offset) -> str:
         return f"{made}added to every score, {_range(term)}; where missing there is no prediction"
     if isinstance(term, Number):
         own = " and marked" if term.missing else ""
-        return f"{made}{_range(term)}; where missing filled with {term.fill:.6g}{own}"
+        return f"{made}{_range(term)}; where missing filled with {_short(term.fill)}{own}"
     levels = [level for level in term.levels if level not in ("(missing)", "(other)")]
     shown = ", ".join(levels[:LEVELS_SHOWN])
     more = f" and {len(levels) - LEVELS_SHOWN:,} more" if len(levels) > LEVELS_SHOWN else ""
@@ -78,8 +78,12 @@ def _is_label(term: Number | Category | Offset) -> bool:
     return isinstance(value.arguments[0], Read)
 
 
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
+
+
 def _range(term: Number | Offset) -> str:
-    return f"{term.low:.6g} to {term.high:.6g} where it was learnt"
+    return f"{_short(term.low)} to {_short(term.high)} where it was learnt"
 
 
 def predictions(tree: Tree) -> list[str]:
@@ -95,7 +99,9 @@ def predictions(tree: Tree) -> list[str]:
             lines.append(f"{name}: a probability or share, from 0 to 1")
         else:
             units = f"the units of {target.name}"
-            lines.append(f"{name}: in {units}, {target.low:.6g} to {target.high:.6g} where learnt")
+            lines.append(
+                f"{name}: in {units}, {_short(target.low)} to {_short(target.high)} where learnt"
+            )
         if target.inverse is not None:
             own = target.inverse.column
             lines.append(f"{own}_prediction: the same in the units of {own}")

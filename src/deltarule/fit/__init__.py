@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from deltarule.engines.base import Engine
 from deltarule.errors import LearningError
+from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
 from deltarule.fit.keyword_settings import taking_settings
@@ -38,10 +40,19 @@ class Run:
     """One run of learning: iterate over it for the steps, then ask for its model.
 
     The table is read on construction. With `watched`, steps are taken also where there is a closed
-    form.
+    form. With an `engine`, it answers all questions about rows; the table gives the first rows.
     """
 
-    def __init__(self, table: Any, settings: Settings, *, watched: bool = False) -> None:
+    def __init__(
+        self,
+        table: Any,
+        settings: Settings,
+        *,
+        watched: bool = False,
+        engine: Engine | None = None,
+    ) -> None:
+        if engine is not None:
+            check_engine(engine, settings)
         source, _ = open_table(table)
         name = source.name
         source = where_of(source, settings.where)
@@ -63,6 +74,7 @@ class Run:
             progress=settings.progress,
             keep=kept,
             histograms=settings.keep_summary,
+            engine=engine,
         )
         self._begin(found, settings)
 

@@ -22,11 +22,13 @@ from operator import add
 import numpy as np
 from scipy.linalg import LinAlgError, eigh
 
-from deltarule.engines.local import Batch, ByFold, RowSource
+from deltarule.engines.base import RowSource
+from deltarule.engines.batch import Batch, ByFold
 from deltarule.fit.outcome import HeldOut
 from deltarule.fit.smoothing import DampedNewton
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Comparison, Objective
@@ -34,6 +36,7 @@ from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.solvers.least_squares import guessing_error, rank
 from deltarule.solvers.newton import Newton, Taken
+from deltarule.solvers.one_hot_newton import steady as one_hot_steady
 from deltarule.solvers.penalty import Lasso
 from deltarule.solvers.proximal import ProximalNewton
 
@@ -229,18 +232,7 @@ class CrossValidation:
 
     def _errors(self, learnt: Mapping[int, Weights]) -> dict[int, Array]:
         """Each fold's test errors by the weights trained without it."""
-        return self.rows.total(lambda batch: self._off(batch, learnt), by_fold=True)
-
-    def _off(self, batch: Batch, learnt: Mapping[int, Weights]) -> ByFold[Array]:
-        """Summed squared error of each fold's rows by the weights trained without it: (k,)."""
-        judged = [fold for fold in batch.folds if fold in learnt]  # the first period has none
-        scores = np.zeros_like(batch.targets)
-        for fold in judged:
-            span = batch.folds[fold]
-            scores[span] = batch.only(span).scores(self.model, learnt[fold])
-        off = (self.path[-1].link.inverse(scores) - batch.targets) ** 2
-        spans = {fold: batch.folds[fold] for fold in judged}
-        return ByFold({fold: batch.each[span] @ off[span] for fold, span in spans.items()})
+        return self.rows.total(HeldOutErrors(self.model, self.path[-1], learnt), by_fold=True)
 
     def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
         """Each fold's test errors after iterating to convergence: one pass per step."""
@@ -261,23 +253,56 @@ class CrossValidation:
 
     def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> _Told:
         """One pass: comparisons of training rows for all folds that have not converged."""
+        every = {fold: one.weights for fold, one in learnt.items()}
+        open_ = {fold: one.teachers for fold, one in learnt.items() if not one.settled}
+        errors = HeldOutErrors(self.model, self.path[-1], every)
+        return self.rows.total(CompareTraining(loss, open_, errors), by_fold=True)
 
-        def answer(batch: Batch) -> _Told:
-            fold_weights = ByFold[Comparison]()
-            asked: Weights | None = None
-            for fold, one in learnt.items():
-                runs = _runs([span for of, span in batch.folds.items() if of in one.teachers])
-                if one.settled or not runs:
-                    continue
-                if one.weights is not asked:
-                    asked = one.weights
-                    compared = batch.compare(self.model, loss, asked)
-                fold_weights[fold] = reduce(add, (compared.sum(run, hessian=True) for run in runs))
-            return _Told(
-                fold_weights, self._off(batch, {of: one.weights for of, one in learnt.items()})
-            )
 
-        return self.rows.total(answer, by_fold=True)
+@dataclass(frozen=True)
+class HeldOutErrors:
+    """Summed squared error of each fold's rows by the weights trained without it: (k,)."""
+
+    model: Linear
+    loss: Loss
+    learnt: Mapping[int, Weights]
+
+    def of(self, batch: Batch) -> ByFold[Array]:
+        """The sums over these rows, which are sorted by fold."""
+        judged = [fold for fold in batch.folds if fold in self.learnt]  # the first period has none
+        scores = np.zeros_like(batch.targets)
+        for fold in judged:
+            span = batch.folds[fold]
+            scores[span] = batch.only(span).scores(self.model, self.learnt[fold])
+        off = (self.loss.link.inverse(scores) - batch.targets) ** 2
+        spans = {fold: batch.folds[fold] for fold in judged}
+        return ByFold({fold: batch.each[span] @ off[span] for fold, span in spans.items()})
+
+
+@dataclass(frozen=True)
+class CompareTraining:
+    """Comparisons of each fold's weights with its training rows, and errors on held-out rows.
+
+    `teachers` are the folds that each fold is learnt from.
+    """
+
+    loss: Loss
+    teachers: Mapping[int, Sequence[int]]
+    errors: HeldOutErrors
+
+    def of(self, batch: Batch) -> _Told:
+        """The sums over these rows, which are sorted by fold."""
+        fold_weights = ByFold[Comparison]()
+        asked: Weights | None = None
+        for fold, teachers in self.teachers.items():
+            runs = _runs([span for of, span in batch.folds.items() if of in teachers])
+            if not runs:
+                continue
+            if self.errors.learnt[fold] is not asked:
+                asked = self.errors.learnt[fold]
+                compared = batch.compare(self.errors.model, self.loss, asked)
+            fold_weights[fold] = reduce(add, (compared.sum(run, hessian=True) for run in runs))
+        return _Told(fold_weights, self.errors.of(batch))
 
 
 def _runs(spans: Sequence[slice]) -> list[slice]:
@@ -331,11 +356,18 @@ def _promised(
 def steady(found: Mapping[int, Comparison]) -> bool:
     """Whether every fold's Hessian, averaged over its rows, is near that of all rows."""
     whole = reduce(add, found.values()).average().hessian
-    if whole is None or not np.isfinite(whole).all():
+    if whole is None:
+        return False
+    if one_hot(whole) is None and not np.isfinite(whole).all():
         return False
     for one in found.values():
         own = one.average().hessian
         assert own is not None, "what was found has curvature"
+        levels, all_levels = one_hot(own), one_hot(whole)
+        if levels is not None and all_levels is not None:
+            if not one_hot_steady(levels, all_levels, STEADY):
+                return False
+            continue
         for block, of_all in zip(own, whole, strict=True):
             # The diagonal bounds the eigenvalues: a cheap test first.
             if np.any(np.abs(np.diag(block - of_all)) > STEADY * np.diag(of_all)):

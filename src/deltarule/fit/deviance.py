@@ -11,15 +11,18 @@ from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
-from deltarule.engines.local import Batch, RowSource
+from deltarule.engines.base import RowSource
+from deltarule.engines.batch import Batch
 from deltarule.fit.sandwich import own_covariance
 from deltarule.losses.loss import Loss
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
+from deltarule.moments.one_hot_hessian import OneHotHessian, one_hot
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.compare import Compared, Parts
-from deltarule.rule.learn import AlphaRange, alpha_range_of
+from deltarule.rule.learn import AlphaRange, alpha_range, alpha_range_of
 from deltarule.rule.predict import Array, Linear
+from deltarule.solvers.one_hot_newton import Posed, own_extremes
 
 # Complete separation: below this share of the null deviance no finite weights are best.
 SEPARATED = 1e-6
@@ -36,8 +39,18 @@ def covariance_of(hessian: Array, standard: Standardization, *, intercept: bool)
     return own_covariance(inverses(hessian, len(jacobian)), jacobian)
 
 
+def variances_of(hessian: OneHotHessian, standard: Standardization) -> Array:
+    """The diagonals of `covariance_of`: (k, q), NaN where the Hessian is singular."""
+    posed = [Posed.of(hessian, at) for at in range(len(hessian))]
+    none = np.full(hessian.shape[1], np.nan)
+    return np.stack([none if one is None else one.variances(standard) for one in posed])
+
+
 def own_alphas(hessian: Array, standard: Standardization, *, intercept: bool) -> AlphaRange | None:
     """The range of alpha that converges near these weights in own units, from the mean Hessian."""
+    if (levels := one_hot(hessian)) is not None:
+        ends = own_extremes(levels, standard)
+        return None if ends is None else alpha_range(*ends)
     back = np.linalg.inv(standard.jacobian(intercept=intercept))
     back = np.kron(np.eye(hessian.shape[1] // len(back)), back)
     own = back.T @ hessian @ back
@@ -184,10 +197,21 @@ def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> 
     if not np.isfinite(loss.log_normalizer(np.ones((1, 1)), dispersion)).all():
         return np.nan  # there is no likelihood, so no need for a pass
 
-    def summed(batch: Batch) -> float:
-        return float(batch.each @ loss.log_normalizer(batch.targets[:, column], dispersion))
+    return rows.total(LogNormalizer(loss, column, dispersion))
 
-    return rows.total(summed)
+
+@dataclass(frozen=True)
+class LogNormalizer:
+    """The loss's normalising constant of each row, summed."""
+
+    loss: Loss
+    column: slice
+    dispersion: float
+
+    def of(self, batch: Batch) -> float:
+        """The sum over these rows."""
+        targets = batch.targets[:, self.column]
+        return float(batch.each @ self.loss.log_normalizer(targets, self.dispersion))
 
 
 def _explained(deviance: float, null_deviance: float) -> float:

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from deltarule.engines.local import PassObjective, RowPass, RowsInMemory
+from deltarule.engines.local import RowPass, RowsInMemory
+from deltarule.engines.questions import PassObjective
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.cross_validate import CrossValidation, FoldOptimum
-from deltarule.fit.deviance import covariance_of, own_alphas
+from deltarule.fit.deviance import covariance_of, own_alphas, variances_of
 from deltarule.fit.fold_refit import none_refitted, refit
 from deltarule.fit.iterate import Iteration
 from deltarule.fit.outcome import HeldOut, Outcome
@@ -20,6 +21,7 @@ from deltarule.fit.smoothing import JUDGED, narrowed
 from deltarule.losses.registry import together
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
+from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
@@ -62,6 +64,8 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     clusters = ClusterSums.of(task.read.plan.asked.cluster, errors_of(task))
     covariance = _covariance(task, weights, hessian, fit, clusters) if known else None
     errors = None if covariance is None else roots_of(covariance)
+    if covariance is not None and covariance.ndim == 2:
+        covariance = None  # of so many weights only the variances
     judge = CrossValidation(
         task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks
     )
@@ -146,7 +150,8 @@ def _covariance(
 ) -> Array:
     """The covariance of own weights, the intercept last, NaN where unknown: (k, q, q).
 
-    With a non-canonical link the expected Hessian differs from the observed one.
+    Of categories of many levels the variances alone: (k, q). With a non-canonical link the expected
+    Hessian differs from the observed one.
     """
     assert task.rows is not None, "losses other than squared need rows"
     actual = hessian
@@ -157,12 +162,16 @@ def _covariance(
         hessian = found
     if errors_of(task) not in ("classical", ""):
         return _robust(task, weights, actual, hessian, clusters)
-    each = covariance_of(hessian, task.outward, intercept=task.model.intercept)
+    if (levels := one_hot(hessian)) is not None:
+        each = variances_of(levels, task.outward)
+    else:
+        each = covariance_of(hessian, task.outward, intercept=task.model.intercept)
     if all(loss.dispersion == "known" for loss in task.losses):
         return each
     known = [loss.dispersion == "known" for loss in task.losses]
     dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
-    covariance: Array = each * np.array(dispersion, dtype=float)[:, None, None]
+    by = np.array(dispersion, dtype=float).reshape(-1, *[1] * (each.ndim - 1))
+    covariance: Array = each * by
     return covariance
 
 

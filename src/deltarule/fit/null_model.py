@@ -7,12 +7,15 @@ model.
 Shapes: n rows, k outputs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic
 
 import numpy as np
 
-from deltarule.engines.local import Answer, Batch, PassObjective, RowSource
+from deltarule.engines.base import Question, RowSource
+from deltarule.engines.batch import Answer, Batch
+from deltarule.engines.questions import PassObjective
 from deltarule.fit.cross_validate import CrossValidation
 from deltarule.losses.loss import Loss
 from deltarule.moments.linear_model import BlockLinear
@@ -47,8 +50,19 @@ class InterceptOnly:
     def batches(self) -> Iterator[Batch]:
         return map(_bare, self.rows.batches())
 
-    def total(self, answer: Callable[[Batch], Answer], *, by_fold: bool = False) -> Answer:
-        return self.rows.total(lambda batch: answer(_bare(batch)), by_fold=by_fold)
+    def total(self, question: Question[Answer], *, by_fold: bool = False) -> Answer:
+        return self.rows.total(Bare(question), by_fold=by_fold)
+
+
+@dataclass(frozen=True)
+class Bare(Generic[Answer]):
+    """A question asked of rows without their inputs."""
+
+    question: Question[Answer]
+
+    def of(self, batch: Batch) -> Answer:
+        """The answer about these rows."""
+        return self.question.of(_bare(batch))
 
 
 def _bare(batch: Batch) -> Batch:

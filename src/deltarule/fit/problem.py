@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from deltarule.engines.base import RowSource
 from deltarule.engines.cached_objective import CachedObjective
-from deltarule.engines.local import HELD_CELLS, PassObjective, RowPass, RowsInMemory, RowSource
+from deltarule.engines.local import HELD_CELLS, RowPass, RowsInMemory
+from deltarule.engines.questions import PassObjective
+from deltarule.engines.remote import EngineRows
 from deltarule.errors import LearningError, TargetError
 from deltarule.fit.cv_result import CVResult
 from deltarule.fit.default_learner import RowwiseCurvature
@@ -138,6 +141,8 @@ class FitProblem:
         squared = self.squared
         if squared and (self.read.frames is None or self.read.examples > by_hand):
             return None
+        if self.read.engine is not None:
+            return EngineRows(self.read.engine, self.read.encoder, self.standard)
         cells = self.read.examples * (len(self.problem.mean) + len(self.losses))
         if self.read.frames is not None and (squared or cells <= HELD_CELLS):
             return RowsInMemory.of(self.read, self.standard)
@@ -352,5 +357,5 @@ class FitProblem:
     def looking(self, losses: Sequence[Loss], near: float = 0.0) -> CachedObjective:
         """The objective that caches its final pass, with the fit metrics."""
         assert self.rows is not None, "losses other than squared need rows"
-        fit, trials = self.fitting(losses).sums, self.read.plan.trials
+        fit, trials = self.fitting(losses), self.read.plan.trials
         return CachedObjective(self.rows, self.model, self.loss, fit, near, trials)

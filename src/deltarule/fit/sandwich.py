@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from deltarule.engines.local import RowSource
+from deltarule.engines.base import RowSource
 from deltarule.errors import LearningError
 from deltarule.fit.clusters import ClusterSums
 from deltarule.losses.loss import Loss
@@ -127,8 +127,10 @@ def own_covariance(variance: Array, jacobian: Array) -> Array:
 
 
 def errors_of(covariance: Array) -> Array:
-    """Standard errors, the root of each variance: (k, q, q) -> (q, k)."""
-    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    """Standard errors, the root of each variance: (k, q, q), or (k, q), -> (q, k)."""
+    variance = covariance
+    if covariance.ndim == 3:
+        variance = np.diagonal(covariance, axis1=1, axis2=2)
     errors: Array = np.sqrt(np.maximum(variance, 0.0)).T
     return errors
 

@@ -16,7 +16,8 @@ from typing import Self
 
 import numpy as np
 
-from deltarule.engines.local import RowSource
+from deltarule.engines.base import RowSource
+from deltarule.engines.batch import Batch
 from deltarule.fit.smoothing import gradient
 from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
@@ -70,22 +71,11 @@ class Separation:
         """
         if sum(float(np.abs(array).sum()) for array in way.values()) < STILL:
             return None
-        moved = total = furthest = 0.0
-        for batch in rows.batches():
-            move = model.predict(way, batch.inputs)
-            with np.errstate(over="ignore", invalid="ignore"):
-                far = loss.delta(batch.scores(model, weights) + FAR * move, batch.targets)
-                against = np.sum(np.where(move == 0, 0.0, far * move), axis=1)
-            size = np.abs(move).max(axis=1, initial=0.0)
-            bound = ROUNDING * (1 + np.abs(batch.targets).max(axis=1, initial=0.0))
-            if not (against[batch.each > 0] <= bound[batch.each > 0]).all():
-                return None
-            furthest = max(furthest, float(size.max(initial=0.0)))
-            moved += float(batch.each[size > SLIGHT].sum())
-            total += float(batch.each.sum())
-        if furthest < MOVES:
+        found = rows.total(MoveAlong(way, weights, model, loss))
+        if not found.better or found.furthest < MOVES:
             return None
-        return cls(_leading(np.abs(way["weight"]).max(axis=1), inputs), moved, total)
+        names = _leading(np.abs(way["weight"]).max(axis=1), inputs)
+        return cls(names, found.moved, found.total)
 
     def __str__(self) -> str:
         shown = list(self.names[:NAMED])
@@ -99,6 +89,50 @@ class Separation:
         return (
             f"no finite weights are best: the larger the {names}, the nearer the predictions of "
             f"{of} {self.total:,.6g} rows come to their targets"
+        )
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How rows fare far along a direction: whether none is worse off, how far and many move."""
+
+    better: bool
+    furthest: float
+    moved: float
+    total: float
+
+    def __add__(self, other: "Moved") -> "Moved":
+        return Moved(
+            self.better and other.better,
+            max(self.furthest, other.furthest),
+            self.moved + other.moved,
+            self.total + other.total,
+        )
+
+
+@dataclass(frozen=True)
+class MoveAlong:
+    """How rows fare far from some weights, along a direction."""
+
+    way: Weights
+    weights: Weights
+    model: Linear
+    loss: Loss
+
+    def of(self, batch: Batch) -> Moved:
+        """How these rows fare."""
+        move = self.model.predict(self.way, batch.inputs)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = batch.scores(self.model, self.weights) + FAR * move
+            far = self.loss.delta(scores, batch.targets)
+            against = np.sum(np.where(move == 0, 0.0, far * move), axis=1)
+        size = np.abs(move).max(axis=1, initial=0.0)
+        bound = ROUNDING * (1 + np.abs(batch.targets).max(axis=1, initial=0.0))
+        return Moved(
+            bool((against[batch.each > 0] <= bound[batch.each > 0]).all()),
+            float(size.max(initial=0.0)),
+            float(batch.each[size > SLIGHT].sum()),
+            float(batch.each.sum()),
         )
 
 

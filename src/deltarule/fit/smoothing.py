@@ -13,7 +13,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from deltarule.engines.local import PassObjective, RowSource
+from deltarule.engines.base import RowSource
+from deltarule.engines.questions import PassObjective
 from deltarule.fit.vertex_polish import Holds, crossed, vertex_polish
 from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.engines.local import Batch, RowSource
+from deltarule.engines.base import RowSource
+from deltarule.engines.batch import Batch
 from deltarule.losses.robust import Quantile
 from deltarule.moments.inference import design
 from deltarule.rule.predict import Array, Mask

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.engines.local import PassObjective, RowPass
+from deltarule.engines.local import RowPass
+from deltarule.engines.questions import PassObjective
 from deltarule.fit.problem import FitProblem
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares

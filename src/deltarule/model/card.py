@@ -9,7 +9,7 @@ from deltarule.model.record import HeldOutRecord, Record
 from deltarule.model.summary import counting, never_seen
 from deltarule.tables.left_out import left_out_told
 from deltarule.tables.schema import MISSING, OTHER, Category, Column, Number, Offset, Target
-from deltarule.views.format import number, percent, share
+from deltarule.views.format import number, percent, rows_told, share
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~&])")
 LEVELS_SHOWN = 8
@@ -100,7 +100,9 @@ def _range(column: Column | Offset) -> str:
 def _gaps(column: Column | Offset, rows: float) -> str:
     if isinstance(column, Offset):
         return "none"
-    return f"{percent(column.missing / rows)} of rows" if column.missing and rows else "none"
+    if not column.missing or not rows:
+        return "none"
+    return f"{rows_told(column.missing)} ({percent(column.missing / rows)})"
 
 
 def _rows(record: Record) -> list[str]:

@@ -17,8 +17,9 @@ from deltarule.scorer.runtime.errors import RefusedError
 from deltarule.tables.drift import WORDS, Drift
 
 MOST_ROWS = 64
-# Literals of more levels than these take longer to compile than many tables to predict.
-MOST_WEIGHTS = 100_000
+# Beyond these compiling takes more than half a second, longer than some tables take to predict:
+# weights in all, most of them of levels, and terms of all sums.
+MOST_WEIGHTS, MOST_TERMS = 100_000, 2_000
 CELLS = frozenset((str, float, int, bool, type(None)))
 TEXT = frozenset((str,))
 NUMBERS = {int, float}
@@ -41,8 +42,10 @@ class FewRows:
 
     @cached_property
     def _compiled(self) -> Compiled | None:
-        """The functions; None for what has no form in Python, and for models of too many levels."""
-        if len(self._predictor.record.weights) > MOST_WEIGHTS:
+        """The functions; None for what has no form in Python, and for too many weights."""
+        contract = self._predictor.contract
+        terms = len(contract.columns) * len(contract.outputs)
+        if terms > MOST_TERMS or len(self._predictor.record.weights) > MOST_WEIGHTS:
             return None
         try:
             return compiled(tree_of(self._predictor))

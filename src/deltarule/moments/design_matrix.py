@@ -11,15 +11,23 @@ Shapes: n rows, p inputs, of which a are dense and the others L levels each of s
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.moments.moments import Moments
+from deltarule.moments.one_hot import DENSE_COLUMNS, Levels, OneHotCross
+from deltarule.moments.one_hot_hessian import OneHotHessian
 from deltarule.rule.predict import Array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 # Categories with more levels in all are kept as codes. Up to so many, dense columns are as fast.
 MOST_DENSE = 16
+# Up to so many pairs of levels for each row are summed in an array.
+FEW_PAIRS = 4
 # Rows per block of products.
 SOME_ROWS = 16_384
 
@@ -72,6 +80,15 @@ class CategoryCodes:
         at = self.at * shape[1] + other.at
         summed = np.bincount(at, values, shape[0] * shape[1]).astype(np.float64, copy=False)
         return summed.reshape(shape)[:-1, :-1]
+
+    def sparse_pairs(self, other: "CategoryCodes", values: Array) -> "csr_array":
+        """The same, sparse."""
+        from scipy.sparse import csr_array
+
+        if self.levels * other.levels <= FEW_PAIRS * len(values):
+            return csr_array(self.pairs(other, values))
+        shape = self.levels + 1, other.levels + 1
+        return csr_array((values, (self.at, other.at)), shape=shape)[:-1, :-1]
 
 
 @dataclass(frozen=True)
@@ -158,6 +175,48 @@ class SplitMatrix:
             sums = np.column_stack([one.codes.sums(column) for column in delta.T])
             found[one.span] = one.per[:, None] * (sums - one.mean[:, None] * total)
         return found
+
+    @property
+    def many(self) -> bool:
+        """Whether there are too many levels for a matrix of all inputs."""
+        return sum(one.codes.levels for one in self.levels) > DENSE_COLUMNS
+
+    def one_hot_hessian(self, slope: Array, *, intercept: bool) -> OneHotHessian:
+        """The Hessian of each output, for slope (n, k), none below 0."""
+        mean, per = np.zeros(self.shape[1]), np.ones(self.shape[1])
+        for one in self.levels:
+            mean[one.span], per[one.span] = one.mean, one.per
+        moments = tuple(self.moments(column) for column in slope.T)
+        return OneHotHessian(moments, mean, per, intercept)
+
+    def moments(self, slope: Array) -> Moments:
+        """The moments of dense inputs and plain levels, with these row weights: (n,)."""
+        a, total = len(self.dense_at), float(slope.sum())
+        dense, by_code = self._weighed(slope)
+        mean = np.zeros(self.shape[1])
+        own = dense[:, a] / (total or 1.0)
+        mean[self.dense_at] = own
+        for one, sums in zip(self.levels, by_code, strict=True):
+            mean[one.span] = sums[:, a] / (total or 1.0)
+        cross = OneHotCross(
+            rows=total,
+            dense_at=self.dense_at,
+            dense=dense[:, :a] - np.outer(own, own) * total,
+            levels=tuple(
+                Levels(
+                    np.arange(one.span.start, one.span.stop),
+                    sums[:, a],
+                    sums[:, :a] - np.outer(sums[:, a], own),
+                )
+                for one, sums in zip(self.levels, by_code, strict=True)
+            ),
+            pairs={
+                (at, beside): self.levels[at].codes.sparse_pairs(self.levels[beside].codes, slope)
+                for at in range(len(self.levels))
+                for beside in range(at + 1, len(self.levels))
+            },
+        )
+        return Moments(total, mean, np.zeros_like(mean), cross, np.ones_like(mean))
 
     def hessian(self, slope: Array) -> tuple[Array, Array]:
         """The sums over rows of slope * input * input, and of slope * input: (p, p), (p,)."""

@@ -10,10 +10,11 @@ Shapes: n rows, p inputs, k outputs, q = p + intercept.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
+from deltarule.moments.design_matrix import SplitMatrix
 from deltarule.rule.predict import Array, Linear, Weights
 
 # Rows per block of a weighted Gram matrix: 1.6 MB, which stays in a processor's cache.
@@ -59,6 +60,8 @@ class BlockLinear(Linear):
         """
         if hessian.ndim == 3:
             return self._coupled(inputs, hessian)
+        if isinstance(inputs, SplitMatrix) and inputs.many and hessian.min(initial=1.0) > 0:
+            return cast(Array, inputs.one_hot_hessian(hessian, intercept=self.intercept))
         return np.stack([self._bordered(inputs, column) for column in hessian.T])
 
     def _bordered(self, inputs: Inputs, slope: Array) -> Array:

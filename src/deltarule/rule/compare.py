@@ -1,7 +1,5 @@
 """Compare: loss, delta, gradient and Hessian of the current weights, summed over rows.
 
-For every loss,
-
     scores       = predict(weights, inputs), and an offset if rows have one
     delta        = prediction - target
     weight_delta = d loss / d score * input (the gradient); often d loss / d score is delta itself
@@ -11,7 +9,7 @@ Shapes: scores s, targets t and offsets (n, k); an offset (n, 1) is the same for
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -98,16 +96,17 @@ class Comparison:
         )
 
     def freeze(self, frozen: Mapping[str, Mask]) -> "Comparison":
-        """This comparison with zero gradient for the frozen weights, so that they do not move.
-
-        Shapes:  frozen as the weights, True where a weight must not move
-        """
+        """With zero gradient where `frozen`, masks as the weights, so that these do not move."""
         weight_delta = {n: np.where(frozen[n], 0.0, a) for n, a in self.weight_delta.items()}
-        if (hessian := self.hessian) is not None:
+        hessian: Any = self.hessian
+        if hessian is not None:
             masks = np.vstack([np.atleast_2d(frozen[n]) for n in weight_delta])
             held = masks.T.reshape(len(hessian), -1)
-            crossed = held[:, :, None] | held[:, None, :]
-            hessian = np.where(crossed, np.eye(held.shape[1]) * self.rows, hessian)
+            if isinstance(hessian, np.ndarray):
+                crossed = held[:, :, None] | held[:, None, :]
+                hessian = np.where(crossed, np.eye(held.shape[1]) * self.rows, hessian)
+            else:  # it stands in for an array
+                hessian = hessian.freeze(held, self.rows)
         return replace(self, weight_delta=weight_delta, hessian=hessian)
 
 

@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -46,10 +46,31 @@ class Server(uvicorn.Server):
         self.guard.draining = True
         if not self.force_exit:
             await asyncio.sleep(DRAIN)
+            waiting = [one.dup() for one in sockets or []]
             for server in self.servers:
                 server.close()
+            for listening in waiting:
+                await self._accept_last(listening)
             await asyncio.sleep(LAST_CALL)
         await super().shutdown(sockets)
+
+    async def _accept_last(self, listening: socket.socket) -> None:
+        """Accept the connections that wait already, as their requests may have been sent."""
+        loop, accepted = asyncio.get_running_loop(), []
+        with listening, suppress(BlockingIOError):
+            listening.setblocking(False)
+            while True:
+                accepted.append(listening.accept()[0])
+        for one in accepted:
+            one.setblocking(False)
+            await loop.connect_accepted_socket(self._protocol, one)
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = made(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

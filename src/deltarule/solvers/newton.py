@@ -5,10 +5,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.moments.stacked import blocked, stack, unstack
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.one_hot_newton import newton_direction
 
 # Where no pivot of the Hessian's Cholesky factor is below this share of the largest, eight digits
 # of a step are sure.
@@ -85,12 +87,23 @@ class Newton(Curved):
         else:
             assert comparison.hessian is not None, "train refuses an objective without curvature"
             g = stack(comparison.weight_delta)
-            blocks = zip(comparison.hessian, blocked(g, comparison.hessian), strict=True)
-            solved = np.stack([_solve(h, part, len(g)) for h, part in blocks])
+            solved = _directions(comparison.hessian, g)
             way = solved.reshape(g.T.shape).T
             slope = float(np.sum(g * way))
             taken = Taken(weights, comparison.loss, unstack(way, weights), 1.0, slope)
         return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
+
+
+def _directions(hessian: Array, g: Array) -> Array:
+    """inv(hessian) @ g by block, the gradient stacked: (b, m, m), (q, k) -> (b, m)."""
+    if (levels := one_hot(hessian)) is not None:
+        found = [newton_direction(levels, at, one) for at, one in enumerate(g.T)]
+        known = [one for one in found if one is not None]
+        if len(known) == len(found):
+            return np.stack(known)
+        hessian = np.asarray(hessian)
+    blocks = zip(hessian, blocked(g, hessian), strict=True)
+    return np.stack([_solve(h, part, len(g)) for h, part in blocks])
 
 
 def _solve(hessian: Array, g: Array, q: int) -> Array:

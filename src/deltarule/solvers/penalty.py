@@ -9,10 +9,11 @@ ranges, which may also be (p, k); weight (p, k).
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
+from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.predict import Array, Weights
 
@@ -170,6 +171,15 @@ def _column(values: Array) -> Array:
     return values if np.ndim(values) == 2 else np.reshape(values, (-1, 1))
 
 
+def _with_diagonal(hessian: Array, diagonal: Array) -> Array:
+    """With this added to the diagonal, once for each of coupled outputs."""
+    if (levels := one_hot(hessian)) is not None:
+        return cast(Array, levels.with_diagonal(diagonal))
+    found, places = hessian.copy(), np.arange(hessian.shape[1])
+    found[:, places, places] += np.tile(diagonal, hessian.shape[1] // len(diagonal))
+    return found
+
+
 @dataclass(frozen=True)
 class Penalised:
     """An objective plus a penalty on its mean loss.
@@ -190,11 +200,7 @@ class Penalised:
         gradient = self.penalty.gradient(weights)
         has_hessian = plain.hessian
         if has_hessian is not None:
-            diagonal = np.diag(self.penalty.hessian(weights))
-            # For coupled outputs the diagonal repeats, once for each output.
-            has_hessian = has_hessian + plain.rows * np.kron(
-                np.eye(has_hessian.shape[1] // len(diagonal)), diagonal
-            )
+            has_hessian = _with_diagonal(has_hessian, plain.rows * self.penalty.hessian(weights))
         return replace(
             plain,
             loss=plain.loss + plain.rows * self.penalty.value(weights),

@@ -6,7 +6,9 @@ frames.py         dataframes of any library, dicts, lists; and back to the calle
 files/, databases/   everything with a URL
 request.py        what to learn;  terms.py  the formula of the inputs;  expressions/
 plan.py           decisions from the first rows
-one_read.py       the one read: source -> schema and moments;  finalize.py  decisions from all rows
+one_read.py       the one read: source -> summary, schema and moments
+summary.py        sums by name, which add and subtract;  layout.py, level_sums.py  of what they are
+summary_file.py   summaries in files;  finalize.py  summary -> schema and moments
 schema.py         columns -> inputs, fixed once learnt;  drift.py  unseen values at prediction
 column_names.py   checks of column names
 """

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -13,14 +14,14 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import (
     ColumnError,
     EmptyError,
+    LearningError,
 )
 from deltarule.moments.accumulate import Accumulator, PairsError, Sums
 from deltarule.moments.block import Block, InfiniteError, Origin
-from deltarule.moments.folds import FoldEntries
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.splits import SplitScheme
-from deltarule.rule.predict import Array, Mask
-from deltarule.tables.cast import FractionError, row_weights_of
+from deltarule.rule.predict import Array
+from deltarule.tables.cast import FractionError
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.encoded_rows import EncodedRows
@@ -33,14 +34,27 @@ from deltarule.tables.level_counts import LevelCounts, count_levels
 from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import LARGEST_SUMS, Request
+from deltarule.tables.row_encoder import RowEncoder
 from deltarule.tables.row_ids import id_notes
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
-from deltarule.tables.summarise import refused
+from deltarule.tables.summarise import FewRows, Summarise, refused
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
+
+
+class Answers(Protocol):
+    """An engine, as far as the read asks it."""
+
+    name: str
+    answers: frozenset[str]
+
+    def ask(self, question: Any) -> Any:
+        """The sum of the answers about all rows."""
+        ...
+
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
@@ -97,6 +111,8 @@ class Read:
     """All rows of a source that may give them in another order when it is read again."""
     centre: Array | None = None
     """What inputs are measured from, (p,); None for zero."""
+    engine: Answers | None = None
+    """Who answers questions about the rows; None for this machine's threads."""
 
     @property
     def left_out(self) -> int:
@@ -171,57 +187,30 @@ class Read:
             yield self.encoded(frame, row)
 
     def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
-        """All rows again, as `encoded` wants them, and how many came before."""
+        """All rows again, as `encoded` wants them, and how many came before.
+
+        Errors:  LearningError where another engine has them
+        """
+        if self.engine is not None:
+            raise LearningError(
+                f"{self.engine.name} gives no rows one by one, which these settings need: give the "
+                "rows to this machine"
+            )
         row = 0
         frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
         for frame in self.source.batches(self.plan.columns) if frames is None else frames:
             yield frame, row
             row += frame.height
 
+    @property
+    def encoder(self) -> RowEncoder:
+        """What makes arrays of rows."""
+        own = self.plan, self.source.name, self.schema, self.every, self.within, self.centre
+        return RowEncoder(*own)
+
     def encoded(self, frame: pl.DataFrame, row: int) -> EncodedRows:
         """Rows as arrays."""
-        name = self.source.name
-        columns, noticed = self.schema.columns_of(frame, name=name, row=row)
-        targets = self.every.outcomes(frame, name=name, row=row)
-        weights = row_weights_of(frame, self.plan.asked.row_weight, name=name, row=row)
-        offsets = self.plan.offsets(frame, name=name, row=row)
-        if offsets is not None and self.plan.asked.shifted:
-            targets = targets - offsets[:, None]
-        keep: Mask = np.ones(frame.height, dtype=bool)
-        for target in targets.T:  # any(axis=1) took 11 ns a row
-            keep &= ~np.isnan(target)
-        if offsets is not None:
-            keep &= ~np.isnan(offsets)
-        if weights is not None:
-            keep &= weights > 0
-        keys = self.plan.keys(frame, name=name, row=row) if self.plan.asked.time else None
-        if keys is not None and keys.homeless is not None:
-            keep &= ~keys.homeless
-        if self.schema.drop_missing:
-            for gap in noticed.missing.values():
-                keep &= ~gap
-        if self.every is not self.schema:
-            spans = self.every.target_spans()
-            targets = np.hstack([targets[:, spans[target.name]] for target in self.schema.targets])
-        all_rows = EncodedRows(
-            columns,
-            targets,
-            weights,
-            lambda: self.plan.numbers_of_rows(frame, row=row),
-            lambda: self._entries(frame, row, weights, targets),
-            offsets,
-            bool(self.plan.asked.shifted),
-            self.plan.clusters(frame),
-        )
-        kept = all_rows if keep.all() else all_rows.only(keep)
-        kept = kept if self.centre is None else kept.about(self.centre)
-        return kept if self.within is None else kept.of_folds(self.within)
-
-    def _entries(
-        self, frame: pl.DataFrame, row: int, weights: Array | None, targets: Array
-    ) -> FoldEntries:
-        keys = self.plan.keys(frame, name=self.source.name, row=row)
-        return keys.entries(self.plan.asked.folds, weights, target=targets[:, 0])
+        return self.encoder.encoded(frame, row)
 
 
 def read(
@@ -232,11 +221,15 @@ def read(
     keep: Keep | Callable[[Plan], Keep] = Keep(),
     histograms: bool = False,
     joining: Joining | None = None,
+    engine: Answers | None = None,
 ) -> Read:
     """Read all rows once, or again with wider types where the first rows misled the look.
 
     What is kept of the rows may depend on what the look shows. With `histograms`, the summary has
     those of each number. With `joining`, the result is that of a summary which these rows join.
+    With an `engine`, it reads them, and `source` gives only the first rows.
+
+    Errors:  LearningError where the engine cannot answer what is asked
     """
     if joining is not None:
         source, asked = joining.source(source), joining.request(asked)
@@ -257,6 +250,10 @@ def read(
             made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
             if joining is not None:
                 made = joining.plan(made, source.name)
+            if engine is not None:
+                found = asked_of(engine, read_as, made, histograms=histograms)
+                found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
+                return found
             if _count(read_as, made, counted):
                 continue
             if asked.time is not None:
@@ -403,6 +400,36 @@ def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
         at_first=source.reads,
         every=schema,
         has_rows=False,
+    )
+
+
+def asked_of(engine: Answers, source: Source, made: Plan, *, histograms: bool) -> Read:
+    """What an engine's read finds.
+
+    Errors:  LearningError where it cannot answer
+    """
+    asked = made.asked
+    if asked.time is not None:
+        raise LearningError(
+            f"{engine.name} cannot order rows in time: give the rows to this machine, or --group"
+        )
+    summary = engine.ask(Summarise(made, source.name, histograms))
+    if any(own.beyond for own in summary.levels.values()):
+        raise LearningError(
+            f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
+        )
+    if summary.examples == 0:
+        raise nothing_left(source.name, asked, summary.causes)
+    schema, folds, notes = finalize(summary, asked, source.name)
+    few = engine.ask(FewRows(made, Sample.to_judge_by(len(made.columns), made.row_column).rows))
+    return Read(
+        *(source, made, schema, folds, summary, summary.examples, dict(summary.causes), notes),
+        frames=None,
+        sample=[],
+        drawn=[few.frame],
+        at_first=1,
+        every=schema,
+        engine=engine,
     )
 
 

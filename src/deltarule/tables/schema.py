@@ -376,6 +376,8 @@ class Schema(Part):
     def codes(self, column: Category, series: pl.Series, noticed: Noticed) -> NDArray[np.int64]:
         """The level code of each row, -1 for an unknown level: (n,)."""
         labels = list(column.known)
+        if series.dtype.is_float():
+            series = series.fill_nan(None)
         if column.of == "boolean" and series.dtype.is_numeric():
             series = series.cast(pl.Boolean)  # as training rows are
         text = _spelled_as(text_of(series), [one for one in labels if one not in (MISSING, OTHER)])

@@ -1,12 +1,15 @@
-"""The question that the one read asks of rows: their summary."""
+"""The questions that the one read asks of rows: their summary, and some of them to judge by."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
 from deltarule.errors import ValueRefusedError
 from deltarule.moments.accumulate import accumulate
 from deltarule.moments.block import InfiniteError, Origin
+from deltarule.moments.folds import hash_of
 from deltarule.tables.left_out import infinite
 from deltarule.tables.plan import Plan
 from deltarule.tables.summary import Summary
@@ -16,23 +19,61 @@ from deltarule.tables.summary import Summary
 class Summarise:
     """Which sums of which columns: those of a plan for a table of this name."""
 
+    asks_for: ClassVar[str] = "sums"
     plan: Plan
     name: str
     histograms: bool = False
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> Summary:
-        """The summary of some rows, read as the plan's columns; `row` is the number of the first.
+        """The summary of rows of the table; `row` come before them.
 
         Errors:  ValueRefusedError, naming the row
         """
         made = self.plan
-        chunk = made.chunk(frame, name=self.name, row=row)
+        chunk = made.chunk(frame.select(made.columns), name=self.name, row=row)
         origin, folds = Origin.guess(chunk.numbers), made.asked.folds
         try:
             sums = accumulate(chunk, origin, folds=folds, histograms=self.histograms)
         except InfiniteError as error:
             raise refused(error, made, name=self.name, row=row) from error
         return Summary.of(made, sums)
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnRows:
+    """Rows drawn from all, those of the least hashes of their numbers."""
+
+    frame: pl.DataFrame
+    number: str
+    most: int
+
+    def __add__(self, other: "DrawnRows") -> "DrawnRows":
+        frame = pl.concat([self.frame, other.frame])
+        return DrawnRows(frame, self.number, self.most).within(2 * self.most)
+
+    def within(self, most: int) -> "DrawnRows":
+        """No more than so many of them, in order."""
+        frame = self.frame.sort(self.number)
+        if frame.height > most:
+            keys = hash_of(frame[self.number].to_numpy() + 1.0)
+            frame = frame[np.sort(np.argsort(keys, kind="stable")[:most])]
+        return DrawnRows(frame, self.number, self.most)
+
+
+@dataclass(frozen=True)
+class FewRows:
+    """At least so many rows, drawn at random, or all of a small table."""
+
+    asks_for: ClassVar[str] = "some rows"
+    plan: Plan
+    most: int
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> DrawnRows:
+        """Some of these rows, read as the plan's columns; `row` come before them."""
+        number = self.plan.row_column
+        numbers = pl.Series(number, np.arange(row, row + frame.height))
+        rows = frame.select(self.plan.columns).with_columns(numbers)
+        return DrawnRows(rows, number, self.most).within(2 * self.most)
 
 
 def refused(error: InfiniteError, made: Plan, *, name: str, row: int) -> ValueRefusedError:

@@ -299,8 +299,7 @@ def _check_counts(counts: Array) -> None:
 def _check_pair(
     pair: PairCounts, folds: int, levels: Mapping[str, LevelSums], one: str, other: str
 ) -> None:
-    sizes = folds, levels[one].counts.shape[1], levels[other].counts.shape[1]
-    columns: tuple[NDArray[Any], ...] = (pair.fold, pair.one, pair.other)
-    for codes, size in zip(columns, sizes, strict=True):
-        if len(codes) and not 0 <= codes.min() <= codes.max() < size:
-            raise ValueError("a pair of levels is out of range")
+    codes = np.stack([pair.fold, pair.one, pair.other])
+    sizes = np.array([folds, levels[one].counts.shape[1], levels[other].counts.shape[1]])
+    if ((codes < 0) | (codes >= sizes[:, None])).any():
+        raise ValueError("a pair of levels is out of range")

@@ -38,7 +38,7 @@ def whole_numbers(series: pl.Series) -> WholeNumbers | None:
     values = series.drop_nulls().cast(pl.Float64)
     if not len(values) or not ((values >= 0) & (values == values.floor())).all():
         return None
-    found = values.value_counts().to_numpy().T
+    found = values.alias("value").value_counts(name="rows").to_numpy().T
     value, times = found[0], found[1]
     n, different = float(times.sum()), len(value)
     mean = float(value @ times) / n

@@ -30,6 +30,8 @@ ROUGH, SMOOTH = 25, 73
 MOST_ROWS = 80
 # The half width of the plot, relative to the distance covered.
 ROOM = 1.2
+# The least half width, in scales of a weight: where the minimum is known, and where it is not.
+LEAST, LEAST_UNKNOWN = 0.25, 2.0
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,9 @@ def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[f
     middle = goal if goal is not None else float(seen[0])
     far = np.abs(np.append(seen, here) - middle)
     far = far[np.isfinite(far)]
-    needed = max(float(far.max(initial=0.0)), 1e-3 * reach)
-    start = max(abs(float(seen[0]) - middle), 1e-3 * reach)
+    least = reach * (LEAST_UNKNOWN if goal is None else LEAST)
+    needed = max(float(far.max(initial=0.0)), least)
+    start = max(abs(float(seen[0]) - middle), least)
     width = start * 2.0 ** math.ceil(math.log2(max(needed / start, 1.0)) - 1e-9)
     width = min(width * ROOM, 1e300)
     return middle - width, middle + width
@@ -123,9 +126,7 @@ def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[f
 def _reach(session: Session, place: int | None) -> float:
     """The scale of a weight: the target's standard deviation over its input's."""
     stepwise = session.stepwise
-    if place is None:
-        return 1.0
-    spread = float(stepwise.task.problem.spread[place])
+    spread = 1.0 if place is None else float(stepwise.task.problem.spread[place])
     moved = 1.0
     if session.choices.squared:
         targets = stepwise.task.problem.targets / stepwise.task.problem.rows

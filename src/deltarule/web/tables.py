@@ -258,7 +258,7 @@ def _choices(source: Source, held: pl.DataFrame) -> tuple[list[Choice], list[Unu
     why = {one.name: one.why for one in made.left_out}
     unusable = [
         Unused(name, why.get(name, f"a {kind_of(kind)}: no input on this page"))
-        for name, kind in source.look().schema.items()
+        for name, kind in read_as.look().schema.items()
         if name not in chosen
     ]
     return sorted([*numbers, *categories], key=lambda one: order[one.name]), unusable

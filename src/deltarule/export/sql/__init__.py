@@ -56,7 +56,7 @@ def _qualified(name: str, dialect: Dialect, what: str) -> str:
     parts = name.split(".")
     if not all(parts) or "\x00" in name:
         raise LearningError(f"{name!r} is no name for a {what}: give one such as films")
-    return ".".join(dialect.name_of(part) for part in parts)
+    return ".".join(dialect.asks_for(part) for part in parts)
 
 
 def _check_names(names: Sequence[str], dialect: Dialect) -> None:
@@ -106,9 +106,9 @@ def _header(tree: Tree, dialect: Dialect) -> str:
     )
     lines = [f"A deltarule model as a query of {dialect.name}; {said}.", "", *contract(tree)]
     lines += [
-        "NULL and NaN are missing. Text that is no number, date or yes and no is missing too."
+        "A query cannot refuse a row: here NULL, NaN, and text that is no number, date or yes and",
+        "no where one belongs are missing; a row with an infinite number has no prediction.",
     ]
-    lines += ["A number that is infinite has no prediction."]
     if dialect.raises:
-        lines.append("So has one beyond 1e150, as overflow is an error here.")
+        lines.append("Overflow is an error of this database, so numbers beyond 1e150 are infinite.")
     return "\n".join(f"-- {line}".rstrip() for line in lines)

@@ -10,6 +10,7 @@ import polars as pl
 from deltarule.errors import ColumnError, ReadError, TableError
 from deltarule.tables.column_names import is_pattern
 from deltarule.tables.expressions.number_text import CODE, cells_of
+from deltarule.tables.files.csv_lines import ShortRows, has_blank_lines, without_blank_lines
 from deltarule.tables.files.dialect import (
     GAP_WORDS,
     ROW_NAME,
@@ -18,6 +19,7 @@ from deltarule.tables.files.dialect import (
     find_dialect,
 )
 from deltarule.tables.files.encoding import Text, blocks
+from deltarule.tables.files.packed import CHUNK, unpacked
 from deltarule.tables.files.parallel import parsed_in_order
 from deltarule.tables.polars_source import (
     PROBLEMS,
@@ -68,7 +70,8 @@ class CsvSource(PolarsSource):
         self._partitions = partitions or Partitions()
         self._header = list(self._found.names)
         self._kinds: dict[str, type[pl.DataType]] = {}
-        self._widened = False
+        self._widened = self._short_noted = False
+        self._in_blocks: bool | None = None
         # Columns of numbers in which a later cell was none.
         self._unparsed: set[str] = set()
         self._fresh_text = False
@@ -134,7 +137,7 @@ class CsvSource(PolarsSource):
     def _first_cells(self, names: Sequence[str]) -> pl.DataFrame:
         """The first rows of these columns as they are written."""
         kinds = dict.fromkeys(self._header, pl.String())
-        if not self._large:
+        if not self._in_parts:
             return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
         block = next(blocks(self._texts[0], self._found.quote))
         parse = self._parse([pl.all()], kinds)
@@ -256,7 +259,7 @@ class CsvSource(PolarsSource):
 
     def _first_rows(self) -> pl.DataFrame:
         with self._explained(self.name):
-            if not self._large:
+            if not self._in_parts:
                 return super()._first_rows()
             # polars would parse 180 MB ahead to give these few rows. No fewer of them, though: what
             # the look decides must be what it decides for the same rows in another format.
@@ -268,8 +271,13 @@ class CsvSource(PolarsSource):
             return pl.concat(shown).head(LOOK_ROWS)
 
     @property
-    def _large(self) -> bool:
-        return sum(text.size for text in self._texts) > AT_ONCE
+    def _in_parts(self) -> bool:
+        """Whether it is read in blocks: where it is long, or has blank lines between its rows."""
+        if self._in_blocks is None:
+            self._in_blocks = sum(text.size for text in self._texts) > AT_ONCE or (
+                len(self._header) > 1 and any(map(_has_blank_lines, self._texts))
+            )
+        return self._in_blocks
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Have these columns parsed as these kinds."""
@@ -278,8 +286,9 @@ class CsvSource(PolarsSource):
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         with self._explained(self.name):
-            if not self._large:
+            if not self._in_parts:
                 yield from super().batches(columns)
+                self._count_short()
                 return
             self.reads += 1
             yield from rebatched(self._blocks(self._parse(columns)), BATCH_ROWS)
@@ -300,12 +309,43 @@ class CsvSource(PolarsSource):
 
     def _blocks(self, parse: Callable[[bytes, Dialect, bool, str], Parsed]) -> Iterator[Parsed]:
         """Block after block of all files, a few parsed at the same time."""
+        counts = [ShortRows(dialect) for dialect in self._dialects]
         found = (
-            (block, dialect, number == 0, str(text.path))
-            for text, dialect in zip(self._texts, self._dialects, strict=True)
+            (self._counted(block, short), dialect, number == 0, str(text.path))
+            for text, dialect, short in zip(self._texts, self._dialects, counts, strict=True)
             for number, block in enumerate(blocks(text, dialect.quote))
         )
-        return parsed_in_order(lambda block: parse(*block), found)
+        yield from parsed_in_order(lambda block: parse(*block), found)
+        self._note_short(counts)
+
+    def _counted(self, block: bytes, short: ShortRows) -> bytes:
+        if not self._short_noted:
+            short.add(block)
+        return block
+
+    def _count_short(self) -> None:
+        """The same after a read by polars, which says nothing of rows that it filled."""
+        if self._short_noted:
+            return
+        counts = [ShortRows(dialect) for dialect in self._dialects]
+        for text, dialect, short in zip(self._texts, self._dialects, counts, strict=True):
+            for block in blocks(text, dialect.quote):
+                short.add(block)
+        self._note_short(counts)
+
+    def _note_short(self, counts: Sequence[ShortRows]) -> None:
+        if self._short_noted:
+            return
+        self._short_noted = True
+        for text, short in zip(self._texts, counts, strict=True):
+            if short.rows:
+                where = f" of {text.name}" if len(self._texts) > 1 else ""
+                rows = "1 row has" if short.rows == 1 else f"{short.rows:,} rows have"
+                first = "" if short.rows == 1 else "first "
+                self.notes.append(
+                    f"{rows} fewer cells than the header ({first}line {short.line:,}{where}): "
+                    "those at the end count as missing"
+                )
 
     def _parse(
         self, columns: Sequence[pl.Expr], kinds: Mapping[str, pl.DataType] | None = None
@@ -316,7 +356,7 @@ class CsvSource(PolarsSource):
 
         def parsed(block: bytes, found: Dialect, first: bool, path: str) -> pl.DataFrame:
             frame = pl.read_csv(
-                block,
+                without_blank_lines(block, found, first=first),
                 separator=found.separator,
                 quote_char=found.quote,
                 has_header=found.names_stand and first,
@@ -356,6 +396,16 @@ class CsvSource(PolarsSource):
         self.reads += 1 if len(self._texts) == 1 else 2
         self.lazy = self._scan(None, self.name)
         return True
+
+
+def _has_blank_lines(text: Text) -> bool:
+    with unpacked(text.path, text.name) as stream:
+        end = b""
+        while more := stream.read(CHUNK):
+            if has_blank_lines(b"x" + end + more):
+                return True
+            end = more[-2:]
+    return False
 
 
 def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:

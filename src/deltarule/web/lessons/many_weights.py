@@ -197,8 +197,8 @@ MANY_ROWS = Lesson(
     prose=(
         "These are {rows} films, read once. What was kept is a few averages: of budget, of budget "
         "* budget, of budget * gross. They are called moments.",
-        "For weight_delta is an average of (weight * input - target) * input, and that needs only "
-        "these averages.",
+        "For weight_delta is an average of delta * input over the films, and that can be worked "
+        "out from these averages alone.",
         "With this small alpha it takes about twenty steps.",
     ),
     question=Question(

@@ -17,7 +17,8 @@ YES_NO = Lesson(
     name="yes-no",
     title="Yes or no",
     prose=(
-        "Is a penguin male? The target is yes (1) or no (0), the input is the length of its beak.",
+        "Is a penguin male? The target is yes (1) or no (0). The input is by how many millimetres "
+        "its beak is longer than 39.",
         "weight * input + intercept is now a score, from far below 0 to far above. An S-shaped "
         "curve, the link, turns it into a probability between 0 and 1.",
         "delta is still prediction - target, and the rule is still the same.",
@@ -62,8 +63,8 @@ YES_NO = Lesson(
         steps=2,
     ),
     table=tables.adelies,
-    choices=Choices(("male",), ("beak_length",), loss="logistic", alpha=2.0, standardise=True),
-    shown=("beak_length", "intercept"),
+    choices=Choices(("male",), ("beak_over_39",), loss="logistic", alpha=2.0, standardise=True),
+    shown=("beak_over_39", "intercept"),
 )
 
 

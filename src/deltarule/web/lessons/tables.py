@@ -94,10 +94,10 @@ def penguins() -> pl.DataFrame:
 
 
 def adelies() -> pl.DataFrame:
-    """Adelie penguins: whether each is male, beside the length of its beak in centimetres."""
+    """Adelie penguins: whether each is male, beside how many millimetres its beak is over 39."""
     table = pl.read_csv(DATA / "penguins.csv", infer_schema_length=None)
     known = table.filter(pl.col("species") == "Adelie").drop_nulls(["sex", "beak_length_mm"])
     return known.select(
-        (pl.col("beak_length_mm") / 10).round(2).alias("beak_length"),
+        (pl.col("beak_length_mm") - 39).round(1).alias("beak_over_39"),
         (pl.col("sex") == "MALE").alias("male"),
     )

@@ -4,6 +4,10 @@
 export class Line {
   #busy = false;
   #waiting = [];
+  #told;
+
+  // `told` hears when work begins, and when none is left.
+  constructor(told) { this.#told = told; }
 
   join(work, kind = null) {
     return new Promise((done) => {
@@ -21,11 +25,13 @@ export class Line {
   async #run() {
     if (this.#busy) return;
     this.#busy = true;
+    this.#told(true);
     while (this.#waiting.length) {
       const { work, done } = this.#waiting.shift();
       await work();
       done();
     }
     this.#busy = false;
+    this.#told(false);
   }
 }

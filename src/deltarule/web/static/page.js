@@ -22,7 +22,7 @@ let now = null;       // what is drawn
 let first = null;     // what the lesson or table began with
 let playing = null;
 let horizon = 100;
-const line = new Line();
+const line = new Line((busy) => { document.body.dataset.asking = busy; });
 
 const path = (what) => `/api/sessions/${session}/${what}`;
 const look = (change = {}) => ({ ...(now?.look ?? { output: 0, shown: [], chosen: 0 }), ...change });

@@ -8,8 +8,10 @@ export function told(value, digits = 6) {
   return typeset(String(Number(value.toPrecision(digits))));
 }
 
-// Texts come with * and -, as they are typed; here they get the signs of print.
-export const typeset = (text) => text.replaceAll(" * ", " × ").replaceAll(" - ", " − ").replace(/(^|[\s(])-(?=[\d.])/g, "$1−");
+// Texts come with * and -, as they are typed; here they get the signs of print, and exponents one form.
+export const typeset = (text) => text.replaceAll(" * ", " × ").replaceAll(" - ", " − ")
+  .replace(/(^|[\s(])-(?=[\d.])/g, "$1−")
+  .replace(/(?<![\w.])(\d[\d.]*e)\+?(-?)0*(?=\d)/g, "$1$2");
 
 // A number that reads back to the last bit, in a field.
 export const exact = (value) => (value === null || value === undefined ? "" : String(value));

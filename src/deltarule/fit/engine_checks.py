@@ -1,0 +1,47 @@
+"""What settings ask of an engine, checked before anything is read."""
+
+from collections.abc import Iterator
+
+from deltarule.engines.base import Engine
+from deltarule.engines.remote import COMPARISONS
+from deltarule.errors import LearningError
+from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.smoothing import SmoothedLoss
+from deltarule.losses.registry import loss_named
+from deltarule.tables.summarise import FewRows, Summarise
+
+IN_ORDER = "rows in order"
+
+
+def check_engine(engine: Engine, settings: Settings) -> None:
+    """Refuse settings that ask what an engine cannot answer.
+
+    Errors:  LearningError, naming the engine, what it lacks and who has it
+    """
+    for question, what in _needs(settings):
+        if question not in engine.answers:
+            raise LearningError(
+                f"{what} needs {question}, which {engine.name} does not give: give the rows to "
+                "this machine"
+            )
+
+
+def _needs(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The questions that settings ask, and what asks them."""
+    yield Summarise.asks_for, "learning"
+    yield FewRows.asks_for, "checking the data"
+    for name in dict.fromkeys(settings.losses):
+        if name != "auto" and not closed_form(name):
+            yield COMPARISONS, f"{name} loss"
+            if isinstance(loss_named(name), SmoothedLoss):
+                yield IN_ORDER, f"{name} loss"
+    if settings.batch != "all":
+        yield IN_ORDER, "a batch"
+    if settings.kind_of_errors != "classical":
+        yield IN_ORDER, f"errors of kind {settings.errors}"
+    if settings.trace_rows:
+        yield IN_ORDER, "tracing rows"
+    if settings.where is not None:
+        yield "conditions", "where"
+    if settings.time is not None:
+        yield "times", "time"

@@ -1,0 +1,100 @@
+"""Lines of delimited text as bytes: blank ones, and rows of fewer cells than the header has.
+
+A quote is around a cell or doubled within one, so that the parity of quotes says what is outside.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.tables.files.dialect import Dialect
+
+NEWLINE, RETURN = b"\n\r"
+
+
+def without_blank_lines(block: bytes, found: Dialect, *, first: bool) -> bytes:
+    """Whole rows without the blank lines between them; those above the header stay.
+
+    In a table of one column a blank line is a missing value.
+    """
+    if len(found.names) == 1 or not has_blank_lines(block):
+        return block
+    above = 0
+    for _ in range(found.lines_above if first else 0):
+        above = block.find(b"\n", above) + 1
+    codes = np.frombuffer(block, np.uint8, offset=above)
+    starts, ends = _lines(codes, found.quote)
+    blank = _are_blank(codes, starts, ends)
+    steps = np.zeros(len(codes) + 1, np.int8)
+    steps[starts[blank]] += 1
+    steps[ends[blank] + 1] -= 1
+    kept: bytes = codes[np.cumsum(steps[:-1], dtype=np.int8) == 0].tobytes()
+    return block[:above] + kept
+
+
+def has_blank_lines(block: bytes) -> bool:
+    """Whether an end of a line may follow another."""
+    return b"\n\n" in block or b"\n\r\n" in block or block[:2] == b"\r\n" or block[:1] == b"\n"
+
+
+@dataclass
+class ShortRows:
+    """Counts the rows that have fewer cells than the header, block by block of a file."""
+
+    found: Dialect
+    rows: int = 0
+    line: int = 0
+    """The first line of the first of them, counted from 1; 0 while there is none."""
+    lines: int = 0
+    """The lines so far."""
+
+    def add(self, block: bytes) -> None:
+        """Count those of a block of whole rows."""
+        newlines = block.count(b"\n")
+        above = self.found.lines_above if self.lines == 0 else 0
+        width = len(self.found.names)
+        separator = self.found.separator.encode()
+        quoted = self.found.quote is not None and self.found.quote.encode() in block
+        # Without quotes a count tells that no row lacks a cell, or has one more.
+        if above or quoted or block.count(separator) != (width - 1) * newlines:
+            self._add(block, above, width, separator)
+        self.lines += newlines
+
+    def _add(self, block: bytes, above: int, width: int, separator: bytes) -> None:
+        codes = np.frombuffer(block if block.endswith(b"\n") else block + b"\n", np.uint8)
+        starts, ends = _lines(codes, self.found.quote)
+        apart = np.flatnonzero((codes == separator[0]) & _outside(codes, self.found.quote))
+        cells = np.searchsorted(apart, ends) - np.searchsorted(apart, starts) + 1
+        short = (cells < width) & ~_are_blank(codes, starts, ends)
+        short[:above] = False
+        if short.any():
+            first = int(starts[short.argmax()])
+            if not self.rows:
+                self.line = self.lines + block.count(b"\n", 0, first) + 1
+            self.rows += int(short.sum())
+
+
+def _outside(codes: NDArray[np.uint8], quote: str | None) -> NDArray[np.bool_]:
+    """Which bytes are outside quotes."""
+    if quote is None:
+        return np.ones(len(codes), bool)
+    quotes = (codes == ord(quote)).view(np.uint8)
+    outside: NDArray[np.bool_] = np.bitwise_xor.accumulate(quotes) == 0
+    return outside
+
+
+def _lines(
+    codes: NDArray[np.uint8], quote: str | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where rows begin, and where the ends of their lines are."""
+    ends = np.flatnonzero((codes == NEWLINE) & _outside(codes, quote))
+    return np.r_[0, ends[:-1] + 1] if len(ends) else ends, ends
+
+
+def _are_blank(
+    codes: NDArray[np.uint8], starts: NDArray[np.intp], ends: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    length = ends - starts
+    blank: NDArray[np.bool_] = (length == 0) | ((length == 1) & (codes[starts] == RETURN))
+    return blank

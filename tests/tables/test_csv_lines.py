@@ -1,0 +1,128 @@
+"""Blank lines are no rows of a CSV file, and rows with too few cells are told."""
+
+import csv
+import gzip
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import deltarule as dr
+from deltarule.tables.files import csv_source, encoding
+from deltarule.tables.files.csv_lines import ShortRows
+from deltarule.tables.files.dialect import Dialect
+from deltarule.tables.files.open import open_file
+
+Write = Callable[[str, str | bytes], Path]
+
+CELLS = st.sampled_from(["1", "2.5", "", "a b", 'say ""hi""', "x,y", "two\n\nlines", "\n"])
+TABLES = st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12)
+HEADER = '"p","q","r"'
+
+
+def read(path: Path) -> pl.DataFrame:
+    return pl.concat(open_file(path, {"header": "yes", "separator": "comma"}).batches([pl.all()]))
+
+
+def line(cells: tuple[str, ...]) -> str:
+    return ",".join(f'"{cell}"' if cell else "" for cell in cells)
+
+
+@given(
+    rows=TABLES,
+    blanks=st.lists(st.integers(0, 12), max_size=5),
+    end=st.sampled_from(["\n", "\r\n"]),
+    block=st.sampled_from([8, 40, 1 << 20]),
+)
+def test_blank_lines_are_no_rows(
+    rows: list[tuple[str, ...]], blanks: list[int], end: str, block: int
+) -> None:
+    lines = [HEADER, *map(line, rows)]
+    whole = end.join(lines) + end
+    for at in sorted(blanks, reverse=True):
+        lines.insert(1 + at, "")
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "BLOCK", block)
+        plain, spread = Path(folder) / "a.csv", Path(folder) / "b.csv"
+        plain.write_bytes(whole.encode())
+        spread.write_bytes((end.join(lines) + end).encode())
+        assert read(spread).equals(read(plain))
+        assert read(plain).height == len(rows)
+
+
+def test_a_blank_line_in_one_column_is_a_missing_value(write: Write) -> None:
+    assert read(write("t.csv", "x\n1\n\n3\n")).height == 3
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_blank_lines_change_neither_rows_nor_their_places(write: Write, name: str) -> None:
+    rows = "".join(f"{at},{at * 2 if at != 7 else 'x?'}\n" + "\n" * (at % 3) for at in range(30))
+    content = f"a title\n\nx,y\n{rows}\n\n".encode()
+    path = write(name, gzip.compress(content) if name.endswith("gz") else content)
+    record = dr.learn(path, predict="y", ridge=0).record
+    assert record.rows == 29
+    place = content.decode().split("\n").index("7,x?") + 1
+    assert any(f"'x?' (line {place})" in note for note in record.notes)
+    found = dr.learn(path, predict="y", ridge=0).predict(path)
+    assert found.height == 30
+
+
+def told(path: Path) -> list[str]:
+    source = open_file(path)
+    for _ in range(2):
+        list(source.batches([pl.all()]))
+    return [note for note in source.notes if "fewer cells" in note]
+
+
+@pytest.mark.parametrize("by_blocks", [False, True])
+def test_rows_of_too_few_cells_are_told(
+    write: Write, monkeypatch: pytest.MonkeyPatch, by_blocks: bool
+) -> None:
+    monkeypatch.setattr(encoding, "BLOCK", 64)
+    if by_blocks:
+        monkeypatch.setattr(csv_source, "AT_ONCE", 0)
+    rows = [f'{at},"a, b{at}",{at}' for at in range(50)]
+    assert told(write("whole.csv", "\n".join(["x,s,y", *rows]))) == []
+    assert told(write("gaps.csv", "\n".join(["x,s,y", *rows, "1,,", ",,"]))) == []
+    rows[20], rows[33] = "20", "33,a"
+    [note] = told(write("short.csv", "\n".join(["x,s,y", *rows])))
+    assert note.startswith("2 rows have")
+    assert "(first line 22)" in note
+    [note] = told(write("one.csv", "\n".join(["x,s,y", *rows[:30]])))
+    assert note.startswith("1 row has")
+    assert "(line 22)" in note
+
+
+def test_of_parts_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text("x,y\n1,2\n3\n")
+    [note] = told(tmp_path)
+    assert f"line 3 of {tmp_path / 'b.csv'}" in note
+
+
+@given(
+    rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=12),
+    blank=st.booleans(),
+)
+def test_short_rows_are_those_of_a_parser(rows: list[list[str]], blank: bool) -> None:
+    text = (
+        HEADER
+        + "\n"
+        + "".join(",".join(f'"{cell}"' for cell in row) + "\n" + "\n" * blank for row in rows)
+    )
+    short = ShortRows(Dialect(",", '"', True, 0, ("p", "q", "r"), ()))
+    short.add(text.encode())
+    reader = csv.reader(io.StringIO(text), strict=True)
+    begins, expected = 1, []
+    for cells in reader:
+        if 0 < len(cells) < 3:
+            expected.append(begins)
+        begins = reader.line_num + 1
+    assert short.rows == len(expected)
+    assert short.line == (expected[0] if expected else 0)
+    assert short.lines == text.count("\n")
