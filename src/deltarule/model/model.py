@@ -110,7 +110,9 @@ class Model:
 
         Of several outputs, such a dict for each.
         """
-        names, p = _unlike(self._names), len(self._record.contract.inputs)
+        from deltarule.model.weight_tables import unlike
+
+        names, p = unlike(self._names), len(self._record.contract.inputs)
         found: dict[str, Any] = {}
         for at, output in enumerate(self.outputs):
             starts = [one.weight for one in self._record.intercept[at : at + 1]]
@@ -186,9 +188,9 @@ class Model:
         Of the kind of the standard errors, and null where these are. Of several outputs, such a
         frame for each. None beside a penalty, and of more than 200 weights.
         """
-        from deltarule.model.weight_tables import covariances
+        from deltarule.model.weight_tables import covariances, unlike
 
-        found = covariances(self._record, _unlike(["weight", *self._names]))
+        found = covariances(self._record, unlike(["weight", *self._names]))
         if len(self.outputs) == 1:
             return found.get(self.outputs[0])
         return found or None
@@ -488,17 +490,6 @@ class Model:
     def __repr__(self) -> str:
         inputs = ", ".join(column.name for column in self._record.contract.columns)
         return f"<deltarule model: {', '.join(self.targets)} from {inputs}>"
-
-
-def _unlike(names: Sequence[str]) -> list[str]:
-    """The names made unique: a column may have the name of a level or of the intercept."""
-    found: dict[str, None] = {}
-    for name in names:
-        made, number = name, 2
-        while made in found:
-            made, number = f"{name} ({number})", number + 1
-        found[made] = None
-    return list(found)
 
 
 def load(path: str | Path) -> Model:

@@ -44,3 +44,14 @@ def covariances(record: Record, names: Sequence[str]) -> dict[str, pl.DataFrame]
             frame = pl.DataFrame(whole, schema=weights).fill_nan(None)
             found[output] = frame.insert_column(0, pl.Series(label, weights))
     return found
+
+
+def unlike(names: Sequence[str]) -> list[str]:
+    """The names made unique: a column may have the name of a level or of the intercept."""
+    found: dict[str, None] = {}
+    for name in names:
+        made, number = name, 2
+        while made in found:
+            made, number = f"{name} ({number})", number + 1
+        found[made] = None
+    return list(found)
