@@ -100,7 +100,7 @@ def test_nothing_hangs_over_at_any_width(watched: Watched, lesson):
     watched.go(40)
     over = """width => [...document.querySelectorAll('body *')]
       .filter(e => !e.closest('svg, .flow, .scroll, .hidden') && e.offsetParent)
-      .filter(e => innerWidth >= 760 || !e.closest('.panels'))
+      .filter(e => innerWidth >= 1100 || !e.closest('.panels'))
       .map(e => [e.id || e.className, e.getBoundingClientRect()])
       .filter(([, box]) => box.right > width + 1 || box.left < -1)
       .map(([name]) => name)"""

@@ -156,7 +156,8 @@ POSTGRES_EPOCH = (
     "CASE WHEN isfinite(CAST({0} AS timestamp)) "
     "THEN CAST(EXTRACT(EPOCH FROM CAST({0} AS timestamp)) * 1000000 AS {double}) END"
 )
-PLAIN_REGEX = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+# An exponent of 300 and more may be beyond all numbers, which is an error there.
+PLAIN_REGEX = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[12]?[0-9]?[0-9])?$"
 
 
 def _datediff(unit: str, kind: str, name: str = "DATEDIFF") -> str:
@@ -175,7 +176,7 @@ _ALL = (
             "trim": "TRIM({0}, ' ')",
             "strip": f"TRIM({{0}}, {SPACES})",
             "like": "({0} LIKE {1})",
-            "moment": "CAST(EPOCH_US(CAST({0} AS TIMESTAMP)) AS {double})",
+            "moment": "CAST(EPOCH_US(TRY_CAST({0} AS TIMESTAMP)) AS {double})",
         },
         values="VALUES {0}",
         date_parts={

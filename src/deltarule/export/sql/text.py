@@ -80,93 +80,106 @@ class _NumberText:
         self.point, self.comma = mark, "," if mark == "." else "."
 
     def read(self, text: Sql, unit: str | None, *, codes: bool) -> Sql:
-        one, zero = self.d.literal(1.0), self.d.literal(0.0)
-        ends = self._is(self._first(text), "("), self._is(self._last(text), ")")
-        bracketed = self._code(f"{ends[0]} AND {ends[1]}", text)
-        core = self._bound(
-            f"CASE WHEN {bracketed.text} = {one} THEN {self._without(text.text, '()')} "
-            f"ELSE {text.text} END",
-            text,
-            bracketed,
-        )
-        letters = self._bound(
-            self._without(core.text, f"0123456789.,+-' {MINUS}{SPACES}{APOSTROPHES}"), core
-        )
+        """The number; NULL where the text has another unit, or is none."""
+        d, one = self.d, self.d.literal(1.0)
+        brackets = f"{self._is(self._first(text), '(')} AND {self._is(self._last(text), ')')}"
+        bracketed = self._code(brackets, text)
+        inner = f"CASE WHEN {bracketed.text} = {one} THEN {self._without(text.text, '()')} "
+        core = self._spaced(self._bound(f"{inner}ELSE {text.text} END", text, bracketed))
+        letters = self._bound(self._without(core.text, f"0123456789.,+-' {MINUS}"), core)
         # Another source may leave the unit out.
         remainders = _remainders(unit) | _remainders("")
-        power, own = self._chosen(letters, remainders, 2), self._chosen(letters, remainders, 0)
-        size = self._chosen(letters, remainders, 1)
-        bare = self._replaced(self._replaced(core, own), Sql(self.d.string("%"), "text"))
-        bare = self._stripped(self._spaced(bare))
-        sized = self._stripped(self._replaced(bare, size))
-        minus = f"('-', '{MINUS}')" if not self.d.text_prefix else f"(N'-', N'{MINUS}')"
-        leading = f"{self._first(sized)} IN {minus}"
-        trailing = f"{self._last(sized)} IN {minus}"
-        negative = self._code(f"{leading} OR {trailing}", sized)
-        signed = self._code(f"{self._is(self._first(sized), '+')}", sized)
-        rest = self._sub(sized, "2", "1000")
-        count = f"CAST({self.d.call('length', sized.text)} AS {self.d.integer})"
-        body = self._stripped(
-            self._bound(
-                f"CASE WHEN {leading} OR {signed.text} = {one} THEN {rest} WHEN {trailing} "
-                f"THEN {self._sub(sized, '1', f'{count} - 1')} ELSE {sized.text} END",
-                sized,
-                signed,
-            )
-        )
-        plain = self._plain(body)
-        digits = self._bound(self.d.call("concat", plain.text, power.text), plain, power)
-        number = self.scope.bind(self.scope.call("number", "try number", digits))
+        own, size, power = (self._chosen(letters, remainders, at) for at in range(3))
+        bare = self._replaced(self._replaced(core, own), Sql(d.string("%"), "text"))
+        signed, negative, body = self._unsigned(self._stripped(bare))
+        sized = self._replaced(body, size)
+        mantissa, exponent = self._split(self._stripped(sized), power)
+        digits = self._plain(mantissa)
+        spelled = self._bound(d.call("concat", digits.text, exponent.text), digits, exponent)
+        number = self.scope.bind(self.scope.call("number", "try number", spelled))
         conditions = [
-            f"{self.d.exact.format(letters.text)} IN "
-            f"({', '.join(self.d.exact_string(one) for one in remainders)})",
-            f"NOT ({bracketed.text} = {one} AND {one} IN ({negative.text}, {signed.text}))",
-            f"NOT ({self._first(plain)} IN ({self._list('+', '-')}))",
+            f"{d.exact.format(letters.text)} IN "
+            f"({', '.join(d.exact_string(one) for one in remainders)})",
+            # Units stand at the ends, never between digits.
+            f"{d.call('find', core.text, body.text)} > 0",
+            f"{d.call('concat', sized.text, size.text)} = {body.text}",
+            f"NOT ({bracketed.text} = {one} AND {signed.text} = {one})",
+            f"NOT ({self._first(digits)} IN ({self._list('+', '-')}))",
         ]
+        if self.point == ",":
+            # "(1,2)" is a pair: in brackets a decimal comma needs thousands marks before it.
+            pair = f"{self._finds(mantissa, ',')} > 0 AND {self._has_no_mark(mantissa)}"
+            conditions.append(
+                f"NOT ({bracketed.text} = {one} AND ({pair} OR {exponent.text} <> {d.string('')}))"
+            )
         if not codes:
-            second = self._sub(body, "2", "1")
-            listed = self._list(*"0123456789")
-            first = self._is(self._first(body), "0")
-            conditions.append(f"NOT ({first} AND {second} IN ({listed}))")
-        negated = f"CASE WHEN {negative.text} = {one} OR {bracketed.text} = {one}"
+            first, second = self._is(self._first(body), "0"), self._sub(body, "2", "1")
+            conditions.append(f"NOT ({first} AND {second} IN ({self._list(*'0123456789')}))")
+        negated = f"CASE WHEN {one} IN ({negative.text}, {bracketed.text})"
         made = (
-            f"CASE WHEN {' AND '.join(conditions)} THEN {negated} THEN {zero} - {number.text} "
-            f"ELSE {number.text} END END"
+            f"CASE WHEN {' AND '.join(conditions)} THEN {negated} "
+            f"THEN {d.literal(0.0)} - {number.text} ELSE {number.text} END END"
         )
-        return self.scope.joined(
-            "number", made, [letters, bracketed, negative, signed, plain, body, number]
+        parts = [letters, core, bracketed, signed, negative, body, sized, size, mantissa]
+        return self.scope.joined("number", made, [*parts, digits, exponent, number])
+
+    def _unsigned(self, text: Sql) -> tuple[Sql, Sql, Sql]:
+        """Whether a text has a sign, whether that is minus, and the text without it."""
+        d, minus = self.d, self._list("-", MINUS)
+        leading = f"{self._first(text)} IN ({minus})"
+        trailing = f"{self._last(text)} IN ({minus})"
+        plus = self._is(self._first(text), "+")
+        negative = self._code(f"{leading} OR {trailing}", text)
+        signed = self._code(f"{leading} OR {trailing} OR {plus}", text)
+        count = f"CAST({d.call('length', text.text)} AS {d.integer})"
+        body = self._bound(
+            f"CASE WHEN {leading} OR {plus} THEN {self._sub(text, '2', '1000')} "
+            f"WHEN {trailing} THEN {self._sub(text, '1', f'{count} - 1')} ELSE {text.text} END",
+            text,
         )
+        return signed, negative, self._stripped(body)
+
+    def _split(self, body: Sql, power: Sql) -> tuple[Sql, Sql]:
+        """The digits before an exponent, and the exponent: its own, or that of a magnitude."""
+        d = self.d
+        lower = self._bound(d.call("replace", body.text, d.string("E"), d.string("e")), body)
+        at = self._finds(lower, "e")
+        mantissa = (
+            f"CASE WHEN {at} > 0 THEN {self._sub(lower, '1', f'{at} - 1')} ELSE {lower.text} END"
+        )
+        exponent = f"CASE WHEN {at} > 0 THEN {self._sub(lower, at, '10')} ELSE {power.text} END"
+        return self._bound(mantissa, lower), self._bound(exponent, lower, power)
 
     def _plain(self, body: Sql) -> Sql:
         """The digits without thousands marks and with a point; NULL where these group wrongly."""
-        at = self.d.call("find", body.text, self.d.string(self.point))
+        d, at = self.d, self._finds(body, self.point)
         whole = self._bound(
             f"CASE WHEN {at} > 0 THEN {self._sub(body, '1', f'{at} - 1')} ELSE {body.text} END",
             body,
         )
         fraction = self._bound(
             f"CASE WHEN {at} > 0 THEN {self._sub(body, f'{at} + 1', '1000')} "
-            f"ELSE {self.d.string('')} END",
+            f"ELSE {d.string('')} END",
             body,
         )
         made, parts = f"CASE WHEN {self._has_no_mark(whole)} THEN {whole.text}", [whole]
         for mark in (self.comma, " ", "'"):
             bare = self._bound(self._without(whole.text, mark), whole)
             grouped, given = self._grouped(bare, mark), self._aligned(whole, mark)
-            made += f" WHEN {grouped.text} = {given.text} THEN {bare.text}"
+            same = f"{self._has_no_mark(bare)} AND {grouped.text} = {given.text}"
+            made += f" WHEN {same} THEN {bare.text}"
             parts += [bare, grouped, given]
         digits = self._bound(f"{made} END", *parts)
-        pointed = self.d.call("concat", digits.text, self.d.string("."))
-        both = self.d.call("concat", pointed, fraction.text)
+        pointed = d.call("concat", digits.text, d.string("."))
+        both = d.call("concat", pointed, fraction.text)
         text = f"CASE WHEN {at} > 0 THEN {both} ELSE {digits.text} END"
         return self._bound(text, body, digits, fraction)
 
+    def _finds(self, text: Sql, mark: str) -> str:
+        return self.d.call("find", text.text, self.d.string(mark))
+
     def _has_no_mark(self, whole: Sql) -> str:
-        finds = [
-            f"{self.d.call('find', whole.text, self.d.string(mark))} = 0"
-            for mark in (self.comma, " ", "'")
-        ]
-        return " AND ".join(finds)
+        return " AND ".join(f"{self._finds(whole, mark)} = 0" for mark in (self.comma, " ", "'"))
 
     def _grouped(self, bare: Sql, mark: str) -> Sql:
         """Digits with zeros before them, grouped by three."""

@@ -8,6 +8,7 @@ import * as link from "./link.js";
 import * as reading from "./lesson.js";
 import * as sheet from "./sheet.js";
 import * as show from "./show.js";
+import * as wire from "./wire.js";
 import * as teacher from "./teacher.js";
 import { Line } from "./line.js";
 import { fileName } from "./words.js";
@@ -103,6 +104,7 @@ async function follow(answer, { choices, look: looked, row, number }) {
   session = answer.session;
   setting = answer;
   now = answer;
+  paused = false;
   try {
     await take(await api.post(path("choices"), { ...answer.choices, ...choices, number, merge: true, look: { ...answer.look, ...looked } }));
     const chosen = now.rows.numbers.indexOf(row);
@@ -260,7 +262,7 @@ function number(element, use) {
 
 // Wiring
 
-function wire() {
+function listen() {
   at("bring").addEventListener("click", () => at("file").click());
   at("file").addEventListener("change", ({ target }) => {
     if (target.files[0]) openFile(target.files[0]);
@@ -331,56 +333,14 @@ function wire() {
   at("hand").addEventListener("input", ({ target }) => hand(at("hand-name").value, target.valueAsNumber));
   number(at("hand-number"), (weight) => hand(at("hand-name").value, weight));
   knob.wire(hand);
-  wirePanels();
-  wireLists();
+  for (const id of ["see-deltas", "see-loss"]) at(id).addEventListener("click", () => show.halfOf(id));
+  wire.panels();
+  wire.lists();
 
   at("save-model").addEventListener("click", () => ask(() => api.download(path("model"), fileName(setting.choices.predict[0], "model.json"))));
   at("save-ledger").addEventListener("click", () => ask(() => api.download(path("ledger"), fileName(setting.choices.predict[0], "ledger.csv"))));
   wireKeys();
-  wireDrop();
-}
-
-function wirePanels() {
-  for (const id of ["see-deltas", "see-loss"]) at(id).addEventListener("click", () => show.halfOf(id));
-  const panels = document.querySelector(".panels");
-  const hops = [...document.querySelectorAll(".hops a")];
-  // Where panels are beside each other: go to one, and tell which one is seen.
-  for (const [place, hop] of hops.entries()) {
-    hop.addEventListener("click", (event) => {
-      event.preventDefault();
-      panels.scrollTo({ left: place * panels.clientWidth });
-    });
-  }
-  const seen = () => {
-    const here = panels.clientWidth ? Math.round(panels.scrollLeft / panels.clientWidth) : 0;
-    for (const [place, hop] of hops.entries()) {
-      if (place === here) hop.setAttribute("aria-current", "true");
-      else hop.removeAttribute("aria-current");
-    }
-  };
-  panels.addEventListener("scroll", seen, { passive: true });
-  seen();
-}
-
-// Lists that drop down close on Escape and on a click elsewhere. What was chosen with a pointer
-// gives the arrow keys back to the steps.
-function wireLists() {
-  const lists = [...document.querySelectorAll("details.list")];
-  const close = (but) => { for (const list of lists) if (list !== but) list.open = false; };
-  addEventListener("pointerdown", ({ target }) => close(target.closest("details.list")));
-  addEventListener("focusin", ({ target }) => close(target.closest("details.list")));
-  addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    const open = lists.find((list) => list.open);
-    close(null);
-    if (open?.contains(document.activeElement)) open.firstElementChild.focus();
-  });
-  let pointed = false;
-  addEventListener("pointerdown", () => { pointed = true; }, { capture: true });
-  addEventListener("keydown", () => { pointed = false; }, { capture: true });
-  addEventListener("change", ({ target }) => {
-    if (pointed && target.matches("select, input[type=range]")) target.blur();
-  });
+  wire.drop(openFile);
 }
 
 function wireKeys() {
@@ -408,21 +368,6 @@ function wireKeys() {
   });
 }
 
-function wireDrop() {
-  let inside = 0;
-  const files = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-  addEventListener("dragenter", (event) => { if (files(event)) { inside += 1; at("drop").hidden = false; } });
-  addEventListener("dragleave", (event) => { if (files(event) && --inside <= 0) { inside = 0; at("drop").hidden = true; } });
-  addEventListener("dragover", (event) => { if (files(event)) event.preventDefault(); });
-  addEventListener("drop", (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    inside = 0;
-    at("drop").hidden = true;
-    openFile(event.dataTransfer.files[0]);
-  });
-}
-
 async function main() {
   const found = await api.get("/api/lessons");
   lessons = found.lessons;
@@ -431,7 +376,7 @@ async function main() {
   reading.init(found, openLesson);
   teacher.init();
   show.lessonList(reading.options());
-  wire();
+  listen();
   // A link that is pasted or gone back to, as opposed to what the page itself writes there.
   addEventListener("hashchange", () => openLink(found));
   await openLink(found);
