@@ -1,4 +1,4 @@
-"""deltarule learn --into, forget and merge: models changed by their sums alone."""
+"""deltarule learn --into, and forget: models changed by their sums alone."""
 
 import json
 from collections.abc import Callable
@@ -49,35 +49,6 @@ def forget(
     """
     source = source_of(rows, read, db_table, query)
     _change(model, summary, as_json, lambda known: known.forget(source, where=where))
-
-
-def merge(
-    models: Annotated[
-        list[Path],
-        typer.Argument(metavar="MODEL...", help="Model files, each with its sums beside it."),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="FILE", help="Write the model here, its sums beside."),
-    ],
-    as_json: Json = False,
-) -> None:
-    """Merge models: one as from all their tables together, without a row changing hands.
-
-    Each was learnt with the same settings and --keep-summary. The sums say a good deal about rows
-    that few share a level with: see the docs before you give them away.
-
-    deltarule merge north.json south.json -o both.json
-    """
-    from deltarule.fit import keep_learning
-    from deltarule.model.model_and_sums import sums_beside
-    from deltarule.output import check_outputs
-
-    sums = sums_beside(out)
-    check_outputs({"--out": out, "its sums": sums}, [*models, *map(sums_beside, models)])
-    made = keep_learning.merge(*map(keep_learning.load, models))
-    made.save(out, summary=sums)
-    _tell(made, as_json)
 
 
 def _change(

@@ -12,6 +12,7 @@ from deltarule.cli.arguments import (
     Dates,
     How,
     Json,
+    KeepSummary,
     Lasso,
     MissingWords,
     MostLevels,
@@ -258,14 +259,7 @@ def learn(
     db_table: DatabaseTable = None,
     query: Query = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
-    keep_summary: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="With --save: write the sums of the rows here, such as model.sums beside "
-            "model.json, so that the model can learn more rows, forget some and be merged.",
-        ),
-    ] = None,
+    keep_summary: KeepSummary = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -287,25 +281,22 @@ def learn(
 
     deltarule learn movies.csv --predict gross --using budget,genre --save model.json
     """
-    if into is not None:
-        if predict:
-            raise typer.BadParameter(
-                "--into learns what its model does: leave it out", param_hint="--predict"
-            )
-        table_ = source_of(table, read, db_table, query)
-        learn_into(into, table_, summary=summary, again=again, as_json=as_json)
-        return
-    if not predict:
-        raise typer.BadParameter("say which column to predict", param_hint="--predict")
-    if keep_summary is not None and save is None:
-        raise typer.BadParameter(
-            "its model is to be saved too: add --save FILE", param_hint="--keep-summary"
-        )
-    from deltarule.fit import Run, kept
+    from deltarule.fit import Run
     from deltarule.fit.settings import Settings
     from deltarule.output import check_outputs
     from deltarule.tables.filtered import where_of
 
+    if into is not None:
+        if predict:
+            told = "--into learns what its model does: leave it out"
+            raise typer.BadParameter(told, param_hint="--predict")
+        more = source_of(table, read, db_table, query)
+        learn_into(into, more, summary=summary, again=again, as_json=as_json)
+        return
+    if not predict:
+        raise typer.BadParameter("say which column to predict", param_hint="--predict")
+    if keep_summary is not None and save is None:
+        raise typer.BadParameter("--keep-summary goes with a model's file: name it with --save")
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
     other = None if hold_out is None else source_of(hold_out, read, None, None)
@@ -355,7 +346,7 @@ def learn(
         )
         run = Run(source, settings)
     how.trace(run)
-    model = kept(run)
+    model = run.model()
     if save is not None:
         model.save(save, summary=keep_summary)
     if report is not None:

@@ -135,9 +135,11 @@ def _told_apart(read: Read) -> Iterator[_Alone]:
     schema = read.schema
     spans = schema.target_spans()
     apart = [target for target in schema.targets if _is_apart(target)]
-    if not apart or len(schema.inputs) > MOST_INPUTS or not read.has_rows:
+    if not apart or len(schema.inputs) > MOST_INPUTS:
         return
     parts = list(read.some_rows())
+    if not parts:  # sums alone
+        return
     inputs = np.concatenate([part.inputs for part in parts])
     targets = np.concatenate([part.targets for part in parts])
     if len(inputs) < LEAK_ROWS or not np.isin(targets, (0.0, 1.0)).all():

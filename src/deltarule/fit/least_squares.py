@@ -55,7 +55,7 @@ def solve_least_squares(
     whole = total(read.folds)
     found = LeastSquaresFit.of(asked, whole)
     passes = 0
-    if found.doubtful and ridge in ("auto", 0) and read.has_rows:
+    if found.doubtful and ridge in ("auto", 0):
         found, passes = found.again(read), 1
     path = _path(read, asked, ridge, found)
     chosen = path.chosen() if path is not None and ridge == "auto" else 0

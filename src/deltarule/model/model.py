@@ -12,9 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
+import numpy as np
 import polars as pl
 
-from deltarule.errors import EmptyError, LearningError, PredictionWarning
+from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
 from deltarule.losses.loss import Loss
 from deltarule.model import record as saved
 from deltarule.model.prediction_stream import Columns, Predictions
@@ -24,7 +25,6 @@ from deltarule.output import check_outputs
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
-from deltarule.tables.summary import Summary
 
 # What one method needs is loaded by that method: a command that learns and saves, or loads and
 # predicts, is done in half a second.
@@ -44,8 +44,7 @@ Figure = TypeVar("Figure")
 class KeptSums(Protocol):
     """The sums of a model's rows, and the models that more rows or fewer give."""
 
-    @property
-    def summary(self) -> Summary: ...
+    def to_bytes(self) -> bytes: ...
     def learn_more(self, model: "Model", table: Any, *, again: bool) -> "Model": ...
     def forget(self, model: "Model", table: Any, *, where: str | None) -> "Model": ...
 
@@ -53,12 +52,12 @@ class KeptSums(Protocol):
 class Model:
     """A fitted model, made by `learn` or `load`."""
 
-    def __init__(self, record: "Record", *, read: Sequence[Path] = ()) -> None:
-        """`read` are its training files, which it is not saved over."""
-        self._record = record
+    def __init__(
+        self, record: "Record", *, read: Sequence[Path] = (), kept: "KeptSums | None" = None
+    ) -> None:
+        """`read` are its training files, not to be saved over; `kept` the sums of their rows."""
+        self._record, self.kept = record, kept
         self._read = tuple(read)
-        self.kept: KeptSums | None = None
-        """The sums it was made of, where they were kept."""
         self._scorer = Predictor(record)
 
     @cached_property
@@ -110,9 +109,7 @@ class Model:
 
         Of several outputs, such a dict for each.
         """
-        from deltarule.model.weight_tables import unlike
-
-        names, p = unlike(self._names), len(self._record.contract.inputs)
+        names, p = _unlike(self._names), len(self._record.contract.inputs)
         found: dict[str, Any] = {}
         for at, output in enumerate(self.outputs):
             starts = [one.weight for one in self._record.intercept[at : at + 1]]
@@ -177,9 +174,28 @@ class Model:
         Null where a standard error is not known, as beside a penalty.
         Errors:  LearningError for a level that is not between 0 and 1
         """
-        from deltarule.model.weight_tables import confidence_intervals
+        from deltarule.moments.inference import certainty
 
-        return confidence_intervals(self._record, self.weights, level)
+        if not isinstance(level, int | float) or not 0 < level < 1:
+            raise LearningError(f"level is {level!r}: it must be between 0 and 1, such as 0.95")
+        freedom = {
+            target: np.inf if learnt.freedom is None else learnt.freedom
+            for learnt in self._record.learnt
+            for target in learnt.targets
+        }
+        spans = self._record.contract.target_spans().items()
+        by_output = {
+            output: freedom[target] for target, span in spans for output in self.outputs[span]
+        }
+        table = self.weights
+        found = certainty(
+            table["weight"].to_numpy(),
+            table["standard_error"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+            freedom=np.array([by_output[output] for output in table["output"]]),
+            level=level,
+        )
+        ends = pl.DataFrame({"low": found.low, "high": found.high}).fill_nan(None)
+        return table.select("output", "input", "level", "weight").hstack(ends)
 
     @property
     def covariance(self) -> "pl.DataFrame | dict[str, pl.DataFrame] | None":
@@ -188,12 +204,17 @@ class Model:
         Of the kind of the standard errors, and null where these are. Of several outputs, such a
         frame for each. None beside a penalty, and of more than 200 weights.
         """
-        from deltarule.model.weight_tables import covariances, unlike
-
-        found = covariances(self._record, unlike(["weight", *self._names]))
-        if len(self.outputs) == 1:
-            return found.get(self.outputs[0])
-        return found or None
+        record = self._record
+        if not any(record.covariances):
+            return None
+        label, *names = _unlike(["weight", *self._names])
+        found = {}
+        for output, text in zip(self.outputs, record.covariances, strict=True):
+            if text is not None:
+                whole = saved.unpack_covariance(text, len(names))
+                frame = pl.DataFrame(whole, schema=names).fill_nan(None)
+                found[output] = frame.insert_column(0, pl.Series(label, names))
+        return found if len(self.outputs) > 1 else found[self.outputs[0]]
 
     def moments(self) -> list[Moments]:
         """Each fold's moments of the inputs and targets, if the model has them."""
@@ -361,21 +382,26 @@ class Model:
     ) -> None:
         """Write the model file atomically; without `moments` it is smallest.
 
-        With `summary`, the sums it was made of go into that file: both are replaced, or neither.
+        With `summary`, also the sums of its rows: both files are replaced, or neither.
         Weights are finite here: a record refuses others.
 
-        Errors:  OutputError; LearningError where no sums were kept
+        Errors:  OutputError, also where no sums were kept
         """
-        other = None if summary is None else Path(summary)
-        check_outputs({"the model's file": Path(path), "the summary's file": other}, self._read)
+        sums = None if summary is None else Path(summary)
+        check_outputs({"the model's file": Path(path), "the summary's file": sums}, self._read)
+        if sums is not None and self.kept is None:
+            raise OutputError(
+                f"cannot write {sums}: the model keeps no sums of its rows: learn it with "
+                "keep_summary=True"
+            )
         changed: dict[str, Any] = {"summary": None} if moments else {"summary": None, "moments": ()}
         record = self._record.model_copy(update=changed)
-        if other is None:
+        if sums is None or self.kept is None:
             saved.save(record, Path(path))
         else:
             from deltarule.model.model_and_sums import save_both
 
-            save_both(record, self._sums().summary, Path(path), other)
+            save_both(record, self.kept.to_bytes(), Path(path), sums)
 
     def learn_more(self, table: Any, *, again: bool = False) -> "Model":
         """The model that learning from its rows and those of this table together gives, exactly.
@@ -394,7 +420,7 @@ class Model:
         """
         return self._sums().forget(self, table, where=where)
 
-    def _sums(self) -> KeptSums:
+    def _sums(self) -> "KeptSums":
         if self.kept is None:
             raise LearningError(
                 "the sums of its rows are not there: learn with --keep-summary FILE "
@@ -490,6 +516,17 @@ class Model:
     def __repr__(self) -> str:
         inputs = ", ".join(column.name for column in self._record.contract.columns)
         return f"<deltarule model: {', '.join(self.targets)} from {inputs}>"
+
+
+def _unlike(names: Sequence[str]) -> list[str]:
+    """The names made unique: a column may have the name of a level or of the intercept."""
+    found: dict[str, None] = {}
+    for name in names:
+        made, number = name, 2
+        while made in found:
+            made, number = f"{name} ({number})", number + 1
+        found[made] = None
+    return list(found)
 
 
 def load(path: str | Path) -> Model:

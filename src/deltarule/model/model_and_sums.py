@@ -17,7 +17,6 @@ from deltarule.model.record import Record
 from deltarule.output import check_writable, write_whole
 from deltarule.tables import summary_file
 from deltarule.tables.saved_bytes import saved_bytes
-from deltarule.tables.summary import Summary
 
 
 def sums_beside(model: Path) -> Path:
@@ -25,12 +24,11 @@ def sums_beside(model: Path) -> Path:
     return model.with_suffix(".sums")
 
 
-def save_both(record: Record, summary: Summary, model: Path, sums: Path) -> None:
+def save_both(record: Record, raw: bytes, model: Path, sums: Path) -> None:
     """Write both files; if that is interrupted, both are the old ones or both the new ones.
 
     Errors:  OutputError
     """
-    raw = summary_file.to_bytes(summary)
     check_writable(model)
     check_writable(sums)
     new = _new(sums)
@@ -40,8 +38,8 @@ def save_both(record: Record, summary: Summary, model: Path, sums: Path) -> None
     _take(new, sums)
 
 
-def load_sums(record: Record, sums: Path) -> Summary:
-    """The sums of a model.
+def sums_of(record: Record, sums: Path) -> bytes:
+    """The content of the file of a model's sums.
 
     Errors:  ModelError where they are of another model, or of another state of it
     """
@@ -55,7 +53,7 @@ def load_sums(record: Record, sums: Path) -> Summary:
         if hashlib.sha256(raw).hexdigest() == record.summary:
             if path is new:
                 _take(new, sums)
-            return summary_file.from_bytes(raw, name=str(sums))
+            return raw
     raise ModelError(
         f"{sums} has the sums of another model, or of another state of this one: give its own, or "
         "learn again with --keep-summary"

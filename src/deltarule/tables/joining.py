@@ -11,7 +11,7 @@ from operator import add
 
 import numpy as np
 
-from deltarule.errors import ColumnError, LearningError
+from deltarule.errors import ColumnError
 from deltarule.tables.codes import LevelCodes
 from deltarule.tables.kinds import kind_of
 from deltarule.tables.layout import Layout
@@ -109,12 +109,3 @@ def one_fold(summary: Summary) -> Summary:
     pairs = {key: own.one_fold() for key, own in summary.pairs.items()}
     layout = summary.layout.model_copy(update={"folds": 1})
     return replace(summary, layout=layout, folds=folds, levels=levels, pairs=pairs)
-
-
-def refuse_periods(layout: Layout) -> None:
-    """Errors: LearningError where folds are periods, whose ends depend on all rows."""
-    if "time" in layout.fold_by:
-        raise LearningError(
-            "rows are held out by periods of time, which begin elsewhere with other rows: learn "
-            "anew from all of them"
-        )

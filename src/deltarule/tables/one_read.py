@@ -105,8 +105,6 @@ class Read:
     every: Schema
     within: Sequence[int] | None = None
     """The folds that rows are of, if not of all."""
-    has_rows: bool = True
-    """Whether rows can be read again: not where only their sums are known."""
     kept: Spill | None = None
     """All rows of a source that may give them in another order when it is read again."""
     centre: Array | None = None
@@ -399,7 +397,6 @@ def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
         drawn=[],
         at_first=source.reads,
         every=schema,
-        has_rows=False,
     )
 
 

@@ -22,7 +22,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -65,8 +65,6 @@ class Summary:
     """Of each number; empty where they were not asked for."""
     bounded: bool = False
     """Whether ranges are bounds, as they are after a subtraction."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """What a model is learnt from them with, as plain data."""
     parts: tuple[str, ...] = ()
     """The fingerprints of the tables that were added."""
 
@@ -124,7 +122,6 @@ class Summary:
             low=np.minimum(self.low, other.low),
             high=np.maximum(self.high, other.high),
             bounded=self.bounded or other.bounded,
-            settings=self.settings or other.settings,
             parts=(*self.parts, *other.parts),
         )
 
