@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-import numpy as np
 import polars as pl
 
 from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
@@ -109,7 +108,9 @@ class Model:
 
         Of several outputs, such a dict for each.
         """
-        names, p = _unlike(self._names), len(self._record.contract.inputs)
+        from deltarule.model.weight_tables import unlike
+
+        names, p = unlike(self._names), len(self._record.contract.inputs)
         found: dict[str, Any] = {}
         for at, output in enumerate(self.outputs):
             starts = [one.weight for one in self._record.intercept[at : at + 1]]
@@ -174,28 +175,9 @@ class Model:
         Null where a standard error is not known, as beside a penalty.
         Errors:  LearningError for a level that is not between 0 and 1
         """
-        from deltarule.moments.inference import certainty
+        from deltarule.model.weight_tables import confidence_intervals
 
-        if not isinstance(level, int | float) or not 0 < level < 1:
-            raise LearningError(f"level is {level!r}: it must be between 0 and 1, such as 0.95")
-        freedom = {
-            target: np.inf if learnt.freedom is None else learnt.freedom
-            for learnt in self._record.learnt
-            for target in learnt.targets
-        }
-        spans = self._record.contract.target_spans().items()
-        by_output = {
-            output: freedom[target] for target, span in spans for output in self.outputs[span]
-        }
-        table = self.weights
-        found = certainty(
-            table["weight"].to_numpy(),
-            table["standard_error"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
-            freedom=np.array([by_output[output] for output in table["output"]]),
-            level=level,
-        )
-        ends = pl.DataFrame({"low": found.low, "high": found.high}).fill_nan(None)
-        return table.select("output", "input", "level", "weight").hstack(ends)
+        return confidence_intervals(self._record, self.weights, level)
 
     @property
     def covariance(self) -> "pl.DataFrame | dict[str, pl.DataFrame] | None":
@@ -204,17 +186,12 @@ class Model:
         Of the kind of the standard errors, and null where these are. Of several outputs, such a
         frame for each. None beside a penalty, and of more than 200 weights.
         """
-        record = self._record
-        if not any(record.covariances):
-            return None
-        label, *names = _unlike(["weight", *self._names])
-        found = {}
-        for output, text in zip(self.outputs, record.covariances, strict=True):
-            if text is not None:
-                whole = saved.unpack_covariance(text, len(names))
-                frame = pl.DataFrame(whole, schema=names).fill_nan(None)
-                found[output] = frame.insert_column(0, pl.Series(label, names))
-        return found if len(self.outputs) > 1 else found[self.outputs[0]]
+        from deltarule.model.weight_tables import covariances, unlike
+
+        found = covariances(self._record, unlike(["weight", *self._names]))
+        if len(self.outputs) == 1:
+            return found.get(self.outputs[0])
+        return found or None
 
     def moments(self) -> list[Moments]:
         """Each fold's moments of the inputs and targets, if the model has them."""
@@ -516,17 +493,6 @@ class Model:
     def __repr__(self) -> str:
         inputs = ", ".join(column.name for column in self._record.contract.columns)
         return f"<deltarule model: {', '.join(self.targets)} from {inputs}>"
-
-
-def _unlike(names: Sequence[str]) -> list[str]:
-    """The names made unique: a column may have the name of a level or of the intercept."""
-    found: dict[str, None] = {}
-    for name in names:
-        made, number = name, 2
-        while made in found:
-            made, number = f"{name} ({number})", number + 1
-        found[made] = None
-    return list(found)
 
 
 def load(path: str | Path) -> Model:
