@@ -4,6 +4,7 @@ Under squared loss the sums are all that rows can say, so those of several table
 all their rows, without the rows.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
 from deltarule.tables.source import Source
 from deltarule.tables.summary import Summary, joined
-from deltarule.tables.summary_file import SavedSummary, load, save
+from deltarule.tables.summary_file import SavedSummary, load, save, to_bytes
 from deltarule.tables.terms import Term
 
 SQUARED = "squared"
@@ -145,6 +146,7 @@ class KeptSummary:
                 f"{read.source.name}: '{other}' is learnt with {losses[other]} loss, which needs "
                 "rows, so no summary can be kept of it: give --loss squared, or no summary"
             )
+        assert read.summary is not None, "it was asked for"
         return cls(read.summary, KeptSettings.of(settings), read.source.name)
 
     @classmethod
@@ -198,13 +200,14 @@ class KeptSummary:
         source: Source = NoRows(self.name)
         causes = dict(self.summary.causes)
         return Read(
-            *(source, plan_of(layout, asked), schema, folds, self.summary),
+            *(source, plan_of(layout, asked), schema, folds),
             *(self.summary.examples, causes, [*notes, *self._notes()]),
             frames=None,
             sample=[],
             drawn=[],
             at_first=0,
             every=schema,
+            summary=self.summary,
         )
 
     def _notes(self) -> Iterator[str]:
@@ -328,11 +331,14 @@ def plan_of(layout: Layout, asked: Request) -> Plan:
 def added(parts: Sequence[KeptSummary]) -> KeptSummary:
     """The sum of several, whose settings are the same.
 
-    Errors:  LearningError, naming the setting or column that is not
+    Errors:  LearningError, naming the setting or column that is not; for the same sums twice
     """
-    first = parts[0]
-    for part in parts[1:]:
+    first, raw = parts[0], set[bytes]()
+    for part in parts:
         first.check(part)
+        raw.add(hashlib.sha256(to_bytes(SavedSummary(part.summary))).digest())
+    if len(raw) < len(parts):
+        raise LearningError("the same sums are given twice: their rows would count double")
     whole = joined([part.summary for part in parts])
     return replace(first, summary=whole, name=" and ".join(part.name for part in parts))
 
