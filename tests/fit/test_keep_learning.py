@@ -179,7 +179,7 @@ def test_the_same_table_twice_is_refused_unless_it_is_meant() -> None:
         with pytest.raises(LearningError, match="learnt from before"):
             model.learn_more(part)
     assert model.learn_more(table[400:], again=True).record.examples == 800
-    with pytest.raises(LearningError, match="of the same table"):
+    with pytest.raises(LearningError, match="given twice"):
         dr.merge(model, learnt(table[:400], how))
 
 

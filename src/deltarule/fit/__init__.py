@@ -76,7 +76,7 @@ class Run:
             settings.asked,
             progress=settings.progress,
             keep=kept,
-            histograms=settings.keep_summary,
+            keep_summary=settings.keep_summary,
             engine=engine,
         )
         self._begin(found, settings)

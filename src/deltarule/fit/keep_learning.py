@@ -44,7 +44,7 @@ def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> M
             f"{found.source.name} was learnt from before, so its rows would count twice: give "
             "--again (again=True) if they are others that happen to be the same"
         )
-    summary = replace(found.summary, parts=(*kept.summary.parts, part))
+    summary = replace(_sums(found), parts=(*kept.summary.parts, part))
     name = f"{model.record.learnt_from} and {found.source.name}"
     return _model(found, settings, replace(kept, summary=summary), name)
 
@@ -65,7 +65,7 @@ def forget(model: Model, kept: KeptSummary, table: Any, *, where: str | None) ->
     parts = tuple(part for part in kept.summary.parts if part != gone)
     rows = f"{joining.part.examples:,} row{'s' * (joining.part.examples != 1)}"
     name = f"{model.record.learnt_from} without {rows}"
-    return _model(found, settings, replace(kept, summary=replace(found.summary, parts=parts)), name)
+    return _model(found, settings, replace(kept, summary=replace(_sums(found), parts=parts)), name)
 
 
 def load(path: str | Path, summary: str | Path | None = None) -> Model:
@@ -97,9 +97,13 @@ def _joined(
     source, _ = open_table(table)
     for condition in conditions:
         source = where_of(source, condition)
-    histograms = bool(joining.before.histograms)
-    found = read(source, settings.asked, keep=Keep(0), histograms=histograms, joining=joining)
+    found = read(source, settings.asked, keep=Keep(0), keep_summary=True, joining=joining)
     return replace(found, source=NoRows(source.name))
+
+
+def _sums(found: Read) -> Summary:
+    assert found.summary is not None, "it was asked for"
+    return found.summary
 
 
 def _model(found: Read, settings: Settings, kept: KeptSummary, name: str) -> Model:

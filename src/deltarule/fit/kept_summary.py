@@ -147,6 +147,7 @@ class KeptSummary:
                 f"{read.source.name}: '{other}' is learnt with {losses[other]} loss, which needs "
                 "rows, so no summary can be kept of it: give --loss squared, or no summary"
             )
+        assert read.summary is not None, "it was asked for"
         summary = replace(read.summary, parts=(read.summary.fingerprint,))
         return cls(summary, KeptSettings.of(settings), read.source.name)
 
@@ -218,13 +219,14 @@ class KeptSummary:
         source: Source = NoRows(self.name)
         causes = dict(self.summary.causes)
         return Read(
-            *(source, plan_of(layout, asked), schema, folds, self.summary),
+            *(source, plan_of(layout, asked), schema, folds),
             *(self.summary.examples, causes, [*notes, *self._notes()]),
             frames=None,
             sample=[],
             drawn=[],
             at_first=0,
             every=schema,
+            summary=self.summary,
         )
 
     def _notes(self) -> Iterator[str]:
@@ -348,14 +350,14 @@ def plan_of(layout: Layout, asked: Request) -> Plan:
 def added(parts: Sequence[KeptSummary]) -> KeptSummary:
     """The sum of several, whose settings are the same.
 
-    Errors:  LearningError, naming the setting or column that is not
+    Errors:  LearningError, naming the setting or column that is not; for the same sums twice
     """
     first = parts[0]
     for part in parts[1:]:
         first.check(part)
     tables = [table for part in parts for table in part.summary.parts]
     if len(set(tables)) < len(tables):
-        raise LearningError("two of them are of the same table: its rows count once")
+        raise LearningError("the same sums are given twice: their rows would count double")
     whole = joined([part.summary for part in parts])
     return replace(first, summary=whole, name=" and ".join(part.name for part in parts))
 
