@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deltarule.errors import DeltaruleError
-    from deltarule.fit import learn, steps
+    from deltarule.fit import learn, merge, steps
     from deltarule.fit.columns import columns
     from deltarule.fit.learning_rate import alpha
     from deltarule.fit.path import path
     from deltarule.fit.settings import Settings
-    from deltarule.model.model import Model, load
+    from deltarule.loading import load
+    from deltarule.model.model import Model
     from deltarule.tables.frames import source
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "columns",
     "learn",
     "load",
+    "merge",
     "path",
     "source",
     "steps",
@@ -42,7 +44,8 @@ _HOME = {
     "Settings": "deltarule.fit.settings",
     "columns": "deltarule.fit.columns",
     "learn": "deltarule.fit",
-    "load": "deltarule.model.model",
+    "load": "deltarule.loading",
+    "merge": "deltarule.fit",
     "path": "deltarule.fit.path",
     "source": "deltarule.tables.frames",
     "steps": "deltarule.fit",

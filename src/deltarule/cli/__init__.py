@@ -20,7 +20,9 @@ from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
 from deltarule.cli.export import export
 from deltarule.cli.guard import guarded
+from deltarule.cli.keep_learning import forget
 from deltarule.cli.learn import learn
+from deltarule.cli.merge import merge
 from deltarule.cli.path import path
 from deltarule.cli.predict import predict
 from deltarule.cli.report import report
@@ -41,6 +43,8 @@ app = typer.Typer(
 
 COMMANDS = (
     learn,
+    forget,
+    merge,
     watch,
     compare,
     diagnose,
