@@ -14,6 +14,7 @@ part. Results go to serve.jsonl beside this file.
 import argparse
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
@@ -84,24 +85,37 @@ class Wire:
             f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
         )
         self._request = head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body
-        self._wire = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._answer = b""
+        self.began = 0.0
 
-    def ask(self) -> tuple[int, bytes, bool]:
-        """The status, the body, and whether the connection ends."""
-        self._wire.sendall(self._request)
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            part = self._wire.recv(65536)
-            if not part:
-                raise ConnectionResetError
-            answer += part
-        head, _, body = answer.partition(b"\r\n\r\n")
+    def send(self) -> None:
+        """Begin a request."""
+        self.began, self._answer = perf_counter(), b""
+        self.socket.sendall(self._request)
+
+    def receive(self) -> tuple[int, bool] | None:
+        """The status and whether the connection ends, once the answer is whole."""
+        part = self.socket.recv(65536)
+        if not part:
+            raise ConnectionResetError
+        self._answer += part
+        head, end, body = self._answer.partition(b"\r\n\r\n")
+        if not end:
+            return None
         lower = head.lower()
         length = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
-        while len(body) < length:
-            body += self._wire.recv(65536)
-        return int(head[9:12]), body, b"connection: close" in lower
+        if len(body) < length:
+            return None
+        return int(head[9:12]), b"connection: close" in lower
+
+    def ask(self) -> tuple[int, bool]:
+        """Send, and wait for the answer."""
+        self.send()
+        while (answer := self.receive()) is None:
+            pass
+        return answer
 
 
 def latency(port: int, path: str, body: bytes, requests: int) -> dict[str, float]:
@@ -109,7 +123,7 @@ def latency(port: int, path: str, body: bytes, requests: int) -> dict[str, float
     wire, took = Wire(port, path, body), []
     for at in range(requests + requests // 10):
         began = perf_counter()
-        status, _, _ = wire.ask()
+        status, _ = wire.ask()
         if status != 200:
             raise RuntimeError(f"{path} answered {status}")
         if at >= requests // 10:
@@ -121,18 +135,24 @@ def latency(port: int, path: str, body: bytes, requests: int) -> dict[str, float
 def throughput(port: int, path: str, body: bytes, seconds: float) -> dict[str, float]:
     """Many connections at a time: requests a second, and milliseconds; none may fail."""
     took: list[float] = []
-    failed = 0
-    end = perf_counter() + seconds
-
-    def asks() -> None:
-        nonlocal failed
+    failed, busy = 0, CONNECTIONS
+    selector = selectors.DefaultSelector()
+    for _ in range(CONNECTIONS):
         wire = Wire(port, path, body)
-        while perf_counter() < end:
-            began = perf_counter()
-            failed += wire.ask()[0] != 200
-            took.append(1000 * (perf_counter() - began))
-
-    in_threads(asks, CONNECTIONS)
+        selector.register(wire.socket, selectors.EVENT_READ, wire)
+        wire.send()
+    end = perf_counter() + seconds
+    while busy:
+        for key, _ in selector.select():
+            answer = key.data.receive()
+            if answer is None:
+                continue
+            took.append(1000 * (perf_counter() - key.data.began))
+            failed += answer[0] != 200
+            if perf_counter() < end:
+                key.data.send()
+            else:
+                busy -= 1
     took.sort()
     return {
         "requests_per_second": len(took) / seconds,
@@ -140,14 +160,6 @@ def throughput(port: int, path: str, body: bytes, seconds: float) -> dict[str, f
         "saturated_p99_ms": took[int(0.99 * len(took))],
         "failed": failed,
     }
-
-
-def in_threads(work: Callable[[], None], number: int) -> None:
-    threads = [threading.Thread(target=work) for _ in range(number)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
 
 
 @contextmanager
@@ -257,7 +269,7 @@ def stop(model: Path, path: str, body: bytes) -> dict[str, Any]:
                 except OSError:
                     return  # it accepts no more
             try:
-                status, _, ends = wire.ask()
+                status, ends = wire.ask()
             except OSError:
                 lost += 1
                 return

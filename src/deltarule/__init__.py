@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deltarule.errors import DeltaruleError
-    from deltarule.fit import learn, steps
+    from deltarule.fit import learn, merge, steps
     from deltarule.fit.columns import columns
     from deltarule.fit.learning_rate import alpha
     from deltarule.fit.path import path
@@ -28,6 +28,7 @@ __all__ = [
     "columns",
     "learn",
     "load",
+    "merge",
     "path",
     "source",
     "steps",
@@ -43,6 +44,7 @@ _HOME = {
     "columns": "deltarule.fit.columns",
     "learn": "deltarule.fit",
     "load": "deltarule.model.model",
+    "merge": "deltarule.fit",
     "path": "deltarule.fit.path",
     "source": "deltarule.tables.frames",
     "steps": "deltarule.fit",

@@ -139,6 +139,18 @@ def test_text_that_does_not_parse_is_refused_whatever_the_rows_beside_it(client:
         assert (answer.json()["field"], answer.json()["row"]) == ("release_date", number)
 
 
+def test_columns_that_are_not_the_models_may_hold_anything(client: httpx.Client):
+    rows = [ROW | {"extra": [1, {"a": "b:c"}]}, ROW | {"extra": "x", "more": None}]
+    expected = client.post("/models/films/predict", json=[ROW, ROW]).json()["predictions"]
+    for path in ("", "?interval=0.9"):
+        answer = client.post(f"/models/films/predict{path}", json=rows).json()
+        assert answer["predictions"][0]["gross_prediction"] == expected[0]["gross_prediction"]
+        assert answer["notes"] == ["2 other columns ignored: extra, more"]
+    assert client.post("/models/films/explain", json=rows).status_code == 200
+    options = "&".join(f"a{at}=1" for at in range(99))
+    refused(client.post(f"/models/films/predict?{options}", json=ROW), 422, "option")
+
+
 def test_strict_requests_refuse_drift(client: httpx.Client):
     path = "/models/films/predict?strict=true"
     assert client.post(path, json=ROW).status_code == 200

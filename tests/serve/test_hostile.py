@@ -255,7 +255,10 @@ def test_a_body_that_does_not_arrive_is_given_up(models, serve):
         )
         wire.sendall(head.encode() + b"{")
         answer = wire.recv(65536)
-    assert b" 408 " in answer.splitlines()[0]
+        assert b" 408 " in answer.splitlines()[0]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as wire:
+        wire.sendall(b"POST / HTTP/1.1\r\nhost: ")
+        assert wire.recv(65536) == b""  # closed without an answer
 
 
 def test_names_and_levels_of_a_request_change_nothing(server, client: httpx.Client):

@@ -449,3 +449,27 @@ def test_a_condition_on_dates_in_text(write: Callable[..., Path]) -> None:
         assert model.record.rows == from_april
     with pytest.raises(DeltaruleError, match="dates=mdy"):
         learnt(write("t.csv", table(EARLY, US)), where="day >= date '2023-04-05'")
+
+
+@pytest.mark.parametrize(
+    ("cells", "odd"),
+    [
+        (["29.02.2024", "28.02.2023", "29.02.2023", "31.12.1999", "01.01.2000"], "29.02.2023"),
+        (["2024-01-31", "2024-02-30", "2024-03-31"], "2024-02-30"),
+        (["1/31/2024", "2/28/2024", "see mail", "3/5/2024"], "see mail"),
+        (["5 Jan 2024", "6 Feb 2024", "7 Foo 2024"], "7 Foo 2024"),
+        (["2024-01-31", "2024-02-15", "0000-00-00"], "0000-00-00"),
+    ],
+)
+def test_a_column_of_mostly_dates_that_is_text_is_told(cells: list[str], odd: str) -> None:
+    rows = pl.DataFrame({"d": cells * 30, "y": range(30 * len(cells))})
+    told = [one for one in dr.learn(rows, predict="y").record.notes if "are no dates" in one]
+    assert told == [f"d is text: 30 of {rows.height} cells are no dates, such as '{odd}'"]
+
+
+@pytest.mark.parametrize(
+    "cells", [["A-1", "B-2", "2024-01-31"], ["30-2-9", "31-2-9", "99-9-9"], ["x", "y", "z"]]
+)
+def test_a_column_of_other_text_is_no_dates(cells: list[str]) -> None:
+    rows = pl.DataFrame({"d": cells * 30, "y": range(90)})
+    assert not [one for one in dr.learn(rows, predict="y").record.notes if "no dates" in one]

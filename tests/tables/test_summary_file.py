@@ -22,6 +22,7 @@ from deltarule.tables.summary_file import (
     CHECKSUM,
     MAGIC,
     START,
+    SavedSummary,
     from_bytes,
     load,
     save,
@@ -46,7 +47,7 @@ def summary_of(rows: int = 60) -> Summary:
 
 
 SUMMARY = summary_of()
-RAW = to_bytes(SUMMARY)
+RAW = to_bytes(SavedSummary(SUMMARY, {"predict": ["y"]}))
 
 
 def signed(body: bytes) -> bytes:
@@ -74,17 +75,20 @@ def with_number(place: int, value: float) -> bytes:
 
 def test_a_summary_comes_back_to_the_bit(tmp_path: Path) -> None:
     path = tmp_path / "m.sums"
-    save(SUMMARY, path)
-    found = load(path)
-    assert to_bytes(found) == path.read_bytes() == RAW
+    save(SavedSummary(SUMMARY, {"predict": ["y"]}), path)
+    loaded = load(path)
+    found = loaded.summary
+    assert to_bytes(loaded) == path.read_bytes() == RAW
+    assert loaded.settings == {"predict": ["y"]}
     assert found.layout == SUMMARY.layout
     assert found.histograms == SUMMARY.histograms
     assert found.folds[0].scale.max() > 1e190
-    assert to_bytes(found + found) == to_bytes(SUMMARY + SUMMARY)
+    twice = SavedSummary(found + found), SavedSummary(SUMMARY + SUMMARY)
+    assert to_bytes(twice[0]) == to_bytes(twice[1])
 
 
 def test_a_difference_comes_back_too() -> None:
-    left = (SUMMARY + SUMMARY) - SUMMARY
+    left = SavedSummary((SUMMARY + SUMMARY) - SUMMARY)
     assert to_bytes(from_bytes(to_bytes(left), name="m")) == to_bytes(left)
 
 
@@ -93,7 +97,7 @@ def test_no_summary_is_written_that_could_not_be_read(
 ) -> None:
     monkeypatch.setattr(summary_file, "LARGEST_HEADER", 100)
     with pytest.raises(OutputError, match="--levels"):
-        save(SUMMARY, tmp_path / "m.sums")
+        save(SavedSummary(SUMMARY), tmp_path / "m.sums")
     assert not list(tmp_path.iterdir())
 
 
@@ -136,6 +140,7 @@ def test_a_later_version_is_refused_by_name() -> None:
         lambda header: header.update(pairs=[]),
         lambda header: header.update(cells=[10**9] * 5),
         lambda header: header.update(shifts=[64] * 5),
+        lambda header: header.update(settings=[1]),
         lambda header: header.clear(),
     ],
 )

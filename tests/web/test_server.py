@@ -147,3 +147,27 @@ def test_two_servers_have_keys_and_ports_of_their_own(address: str):
         assert one.port != two.port
         assert one.key != two.key
         assert two.ask("GET", "/api/lessons", x_deltarule_key=one.key)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("words", "loss", "standardised"),
+    [
+        ((), "logistic", True),
+        (("--predict", "size"), "squared", True),
+        (("--alpha", "0.01"), "logistic", False),
+        (("--no-standardise",), "logistic", False),
+    ],
+)
+def test_a_table_of_the_command_begins_with_the_loss_of_its_target(
+    tmp_path: Path, words: tuple[str, ...], loss: str, standardised: bool
+):
+    rows = "".join(f"{at % 7},{'yes' if at % 7 > at % 3 else 'no'}\n" for at in range(60))
+    (tmp_path / "shop.csv").write_text(f"size,sold\n{rows}")
+    with watching(str(tmp_path / "shop.csv"), *words) as address:
+        status, body = Server(address).ask(
+            "POST", "/api/sessions", b'{"lesson": null}', content_type="application/json"
+        )
+    choices = json.loads(body)["choices"]
+    assert status == 200
+    assert (choices["loss"], choices["standardise"]) == (loss, standardised)
+    assert choices["predict"] == [words[1] if "--predict" in words else "sold"]

@@ -21,6 +21,7 @@ from deltarule.cli.explain import explain
 from deltarule.cli.export import export
 from deltarule.cli.guard import guarded
 from deltarule.cli.learn import learn
+from deltarule.cli.merge import merge
 from deltarule.cli.path import path
 from deltarule.cli.predict import predict
 from deltarule.cli.report import report
@@ -53,6 +54,7 @@ COMMANDS = (
     columns,
     alpha,
     path,
+    merge,
     show,
     demo,
 )

@@ -95,6 +95,13 @@ MostLevels = Annotated[
 ModelFile = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model file, as learn --save writes it.")
 ]
+KeepSummary = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the sums of the rows here too, which merge adds to those of other tables.",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead, numbers at full precision.")
 ]

@@ -24,7 +24,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("tolerance", "freeze"),
     ),
     "Output": (
-        *("save", "report", "out", "to_table", "to_view", "trace", "trace_rows", "words", "live"),
+        *("save", "keep_summary", "report", "out", "to_table", "to_view"),
+        *("trace", "trace_rows", "words", "live"),
         *("rows", "row", "explain", "interval", "flags", "knots", "as_json"),
     ),
 }

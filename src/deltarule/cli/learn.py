@@ -12,6 +12,7 @@ from deltarule.cli.arguments import (
     Dates,
     How,
     Json,
+    KeepSummary,
     Lasso,
     MissingWords,
     MostLevels,
@@ -257,6 +258,7 @@ def learn(
     db_table: DatabaseTable = None,
     query: Query = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
+    keep_summary: KeepSummary = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write a web page on the model and this table here."),
@@ -272,11 +274,13 @@ def learn(
     from deltarule.output import check_outputs
     from deltarule.tables.filtered import where_of
 
+    if keep_summary is not None and save is None:
+        raise typer.BadParameter("--keep-summary goes with a model's file: name it with --save")
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
     other = None if hold_out is None else source_of(hold_out, read, None, None)
     check_outputs(
-        {"--trace": how.file, "--save": save, "--report": report},
+        {"--trace": how.file, "--save": save, "--keep-summary": keep_summary, "--report": report},
         [*source.files, *(() if other is None else other.files)],
     )
     with progress_bar() as progress:
@@ -316,13 +320,14 @@ def learn(
             tolerance=tolerance,
             freeze=dict(name_and_value(one) for one in names(freeze)),
             trace_rows=how.rows,
+            keep_summary=keep_summary is not None,
             progress=progress,
         )
         run = Run(source, settings)
     how.trace(run)
     model = run.model()
     if save is not None:
-        model.save(save)
+        model.save(save, summary=keep_summary)
     if report is not None:
         write_report(model, where_of(source, where), report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

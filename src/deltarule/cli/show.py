@@ -1,15 +1,26 @@
 """deltarule show: what a model is."""
 
 import json
+from pathlib import Path
 
 from deltarule.cli.arguments import Json, ModelFile
 
 
 def show(model: ModelFile, as_json: Json = False) -> None:
-    """Show a model: the result, every weight, and what was done with each column."""
+    """Show a model: the result, every weight, and what was done with each column.
+
+    Of a summary file, what it tells about rows.
+    """
     from deltarule.model.model import load
+    from deltarule.tables.summary_file import is_summary
     from deltarule.views.text import table
 
+    if is_summary(Path(model)):
+        from deltarule.fit.kept_summary import KeptSummary
+
+        kept = KeptSummary.load(model)
+        print(json.dumps(kept.to_dict()) if as_json else kept)
+        return
     loaded = load(model)
     if as_json:
         print(json.dumps(loaded.to_dict(), allow_nan=False))

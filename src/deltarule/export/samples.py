@@ -13,6 +13,8 @@ from deltarule.tables.text_formats import BooleanFormat, NumberFormat
 MOST_ROWS = 64
 LEVELS_SHOWN = 12
 EPOCH = date(1970, 1, 1)
+FIRST_DAY, LAST_DAY = -354_285, 2_932_896
+"""The years 1000 to 9999, of which text is read."""
 NUMBERS = (0.0, 1.0, 2.5, -1.0, 10.0, 37.0, 100.0)
 DAYS = (date(2024, 2, 29), date(2019, 12, 31), date(2000, 1, 1), date(1985, 7, 15))
 CLOCKS = ("00:00", "07:45", "14:05:30", "23:59:59")
@@ -124,6 +126,7 @@ def _dates(name: str, tree: Tree, read: Read) -> list[str]:
         if isinstance(term, Number) and term.value == Apply("days", (read,), "number"):
             span = term.high - term.low
             for share in (0.0, 1.0, 0.3, 0.7, 1.1):
-                days.append(EPOCH + timedelta(days=int(term.low + share * span)))
+                day = min(max(term.low + share * span, FIRST_DAY), LAST_DAY)
+                days.append(EPOCH + timedelta(days=int(day)))
     clocks = CLOCKS if read.kind == "datetime" else ("",)
     return [f"{day.isoformat()} {clocks[at % len(clocks)]}".strip() for at, day in enumerate(days)]

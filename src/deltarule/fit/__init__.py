@@ -18,6 +18,7 @@ from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
+from deltarule.fit.kept_summary import KeptSettings, KeptSummary, added
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
 from deltarule.fit.settings import Settings
@@ -68,8 +69,25 @@ class Run:
             return rows_kept(settings, made)
 
         self.watched = watched
-        found = read(source, settings.asked, progress=settings.progress, keep=kept, engine=engine)
+        if settings.keep_summary:
+            KeptSettings.of(settings)
+        found = read(
+            source,
+            settings.asked,
+            progress=settings.progress,
+            keep=kept,
+            keep_summary=settings.keep_summary,
+            engine=engine,
+        )
         self._begin(found, settings)
+
+    @classmethod
+    def of(cls, found: Read, settings: Settings) -> "Run":
+        """A run on what was read already."""
+        run = cls.__new__(cls)
+        run._files, run.watched = [], False
+        run._begin(found, settings)
+        return run
 
     def again(self, settings: Settings, *, folds: Sequence[int] | None = None) -> "Run":
         """Another run on the same read, with settings that need the same columns.
@@ -125,7 +143,38 @@ class Run:
             made = record(self.read, outcomes)
         if self.settings.hold_out is not None:
             made = evaluated_on(made, self.read, self.settings)
-        return Model(with_alarm(made), read=self._files)
+        kept = None
+        if self.settings.keep_summary:
+            losses = {t: one.loss for one in made.learnt for t in one.targets}
+            kept = KeptSummary.of(self.read, self.settings, losses)
+        return Model(with_alarm(made), read=self._files, kept=kept)
+
+
+def merge(*parts: Any) -> Model:
+    """The model of the rows of several tables together, from the sums that were kept of them.
+
+    Each is a summary file, or a model learnt with `keep_summary`; all with the same settings. With
+    an id, a row is held out with the same part wherever it is read, so that the error on held-out
+    rows is that of learning from all rows too; without one, each table's parts are put together.
+
+    Errors:  ModelError for a file that cannot be used; LearningError where settings or columns are
+             not the same
+    """
+    if not parts:
+        raise LearningError("name the summaries to merge")
+    every = [_kept(part) for part in parts]
+    whole = added(every)
+    run = Run.of(whole.read(), whole.kept.settings)
+    made = run.model()
+    return Model(made.record, kept=whole)
+
+
+def _kept(part: Any) -> KeptSummary:
+    if not isinstance(part, Model):
+        return KeptSummary.load(part)
+    if not isinstance(part.kept, KeptSummary):
+        raise LearningError("a model has no sums to merge: learn it with keep_summary=True")
+    return part.kept
 
 
 @taking_settings(Settings)

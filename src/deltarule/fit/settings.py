@@ -137,6 +137,9 @@ class Settings:
     trace_rows: Sequence[int] = ()
     """Rows of the table, counted from 1, that each step is shown for: what it predicted for them,
     how wrong that was, and which way they pull."""
+    keep_summary: bool = False
+    """Whether the model keeps the sums of its rows, for `save(summary=...)` and `merge`. Under
+    squared loss they give the model again, also together with those of other tables."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
 

@@ -15,7 +15,7 @@ from scipy.special import log_softmax, xlogy
 
 from deltarule.losses.links import SOFTMAX
 from deltarule.losses.loss import Kind, Link
-from deltarule.rule.compare import separately
+from deltarule.rule.compare import Parts
 from deltarule.rule.predict import Array, Mask
 
 
@@ -42,7 +42,6 @@ class Softmax:
     says: ClassVar[str] = "score of {}"
     dispersion: ClassVar[str] = "known"
     power: ClassVar[float | None] = None
-    parts = separately
 
     def accepts(self, targets: Array) -> Mask:
         return (targets >= 0) & (targets <= 1)
@@ -55,8 +54,16 @@ class Softmax:
         return self.link.inverse(scores) - targets
 
     def hessian(self, scores: Array, targets: Array | None = None) -> Array:
-        mean = self.link.inverse(scores)
-        return mean[:, :, None] * (np.eye(scores.shape[1]) - mean[:, None, :])
+        return _hessian(self.link.inverse(scores))
+
+    def parts(self, scores: Array, targets: Array) -> Parts:
+        # All parts follow from exp(s - largest): half the time of three softmaxes.
+        shifted = scores - scores.max(axis=1, keepdims=True)
+        mean = np.exp(shifted)
+        total = mean.sum(axis=1)
+        mean /= total[:, None]
+        value: Array = targets.sum(axis=1) * np.log(total) - np.sum(targets * shifted, axis=1)
+        return Parts(mean, value, mean - targets, _hessian(mean))
 
     def saturated(self, targets: Array) -> Array:
         least: Array = -np.sum(xlogy(targets, targets), axis=1)
@@ -64,3 +71,11 @@ class Softmax:
 
     def log_normalizer(self, targets: Array, dispersion: float = 1.0) -> Array:
         return np.zeros(len(targets))
+
+
+def _hessian(mean: Array) -> Array:
+    """mean[i] * ((i == j) - mean[j]) of each row: (n, k) -> (n, k, k)."""
+    hessian = -mean[:, :, None] * mean[:, None, :]
+    classes = np.arange(mean.shape[1])
+    hessian[:, classes, classes] += mean
+    return hessian

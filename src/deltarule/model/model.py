@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 import polars as pl
 
-from deltarule.errors import EmptyError, LearningError, PredictionWarning
+from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
 from deltarule.losses.loss import Loss
 from deltarule.model import record as saved
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.moments.moments import Moments
-from deltarule.output import check_outputs
+from deltarule.output import Savable, check_outputs
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
@@ -44,9 +44,11 @@ Figure = TypeVar("Figure")
 class Model:
     """A fitted model, made by `learn` or `load`."""
 
-    def __init__(self, record: "Record", *, read: Sequence[Path] = ()) -> None:
-        """`read` are its training files, which it is not saved over."""
-        self._record = record
+    def __init__(
+        self, record: "Record", *, read: Sequence[Path] = (), kept: Savable | None = None
+    ) -> None:
+        """`read` are its training files, not to be saved over; `kept` the sums of their rows."""
+        self._record, self.kept = record, kept
         self._read = tuple(read)
         self._scorer = Predictor(record)
 
@@ -367,14 +369,25 @@ class Model:
         source, _ = open_table(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
-    def save(self, path: str | Path, *, moments: bool = True) -> None:
+    def save(
+        self, path: str | Path, *, moments: bool = True, summary: str | Path | None = None
+    ) -> None:
         """Write the model file atomically; without `moments` it is smallest.
 
+        With `summary`, also the sums of its rows, which `merge` adds to those of other tables.
         Weights are finite here: a record refuses others.
 
-        Errors:  OutputError
+        Errors:  OutputError, also where no sums were kept
         """
-        check_outputs({"the model's file": Path(path)}, self._read)
+        sums = None if summary is None else Path(summary)
+        check_outputs({"the model's file": Path(path), "the summary's file": sums}, self._read)
+        if sums is not None:
+            if self.kept is None:
+                raise OutputError(
+                    f"cannot write {sums}: the model keeps no sums of its rows: learn it with "
+                    "keep_summary=True"
+                )
+            self.kept.save(sums)
         record = self._record if moments else self._record.model_copy(update={"moments": ()})
         saved.save(record, Path(path))
 

@@ -29,6 +29,10 @@ MONTHS = {name: number for number, name in enumerate(dates.MONTHS, 1)}
 SOURCES = {
     # A number as a program writes it.
     "PLAIN": r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$",
+    # Most numbers, without their unit; and most dates. These patterns are short, so quick.
+    "SIMPLE_POINT": r"^[1-9](?:[0-9]*|[0-9]{0,2}(?:,[0-9]{3})+)(?:\.[0-9]*)?$",
+    "SIMPLE_COMMA": r"^[1-9](?:[0-9]*|[0-9]{0,2}(?:\.[0-9]{3})+)(?:,[0-9]*)?$",
+    "ISO": r"^([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?)?$",
     "NUMBER_POINT": number_text.PATTERNS["."],
     "NUMBER_COMMA": number_text.PATTERNS[","],
     "NEGATIVE": number_text.NEGATIVE,
@@ -61,6 +65,7 @@ SIGNS = (
     "\u20a0-\u20c0\ua838\ufdfc\ufe69\uff04\uffe0-\uffe1\uffe5-\uffe6\U00011fdd-\U00011fe0"
     "\U0001e2ff\U0001ecb0"
 )
-PLAIN, NUMBER_POINT, NUMBER_COMMA, NEGATIVE, PARTS, CODE, CURRENCY, MOMENT, TIME = map(
-    _compiled, SOURCES
+PLAIN, SIMPLE_POINT, SIMPLE_COMMA, ISO = map(_compiled, [*SOURCES][:4])
+NUMBER_POINT, NUMBER_COMMA, NEGATIVE, PARTS, CODE, CURRENCY, MOMENT, TIME = map(
+    _compiled, [*SOURCES][4:]
 )

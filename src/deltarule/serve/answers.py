@@ -22,7 +22,10 @@ from deltarule.serve.scoring import (
     Rows,
     Scored,
     explain_source,
+    ignored,
+    known_columns,
     refuse_drift,
+    refuse_odd,
     score_rows,
     score_source,
     suggestions,
@@ -57,7 +60,10 @@ def request_of(body: bytes, headers: Mapping[str, str], query: bytes) -> Request
     wants = _wanted(headers.get("accept", ""))
     if not query:
         return Request(body, kind, wants)
-    options = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+    try:
+        options = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise ProblemError(422, "option", "there are too many options") from None
     text = options.get("interval", [None])[-1]
     try:
         interval = None if text is None else float(text)
@@ -94,7 +100,7 @@ class Answers:
     async def predict(self, served: ServedModel, request: Request) -> Response:
         """Predictions of the rows of a body."""
         if request.kind == JSON and request.interval is None and request.wants == JSON:
-            rows, _ = bodies.rows_of(served, request.body, self.limits)
+            rows = bodies.rows_of(served, request.body, self.limits)
             scored = await self._scored(served, rows, strict=request.strict)
             return _json(
                 {
@@ -167,13 +173,16 @@ class Answers:
     ) -> tuple[pl.DataFrame, list[str], Drift]:
         """The predictions of a body of any kind, with notes and drift."""
         if request.kind == JSON:
-            rows, _ = bodies.rows_of(served, request.body, self.limits)
-            frame, made = score_source(served, open_table(rows)[0], columns)
+            rows = bodies.rows_of(served, request.body, self.limits)
+            frame, made = score_source(served, open_table(known_columns(served, rows))[0], columns)
+            refuse_odd(made.source)
+            notes = [*made.notes, *ignored(served, rows)]
         else:
             with bodies.opened(request.body, request.kind, self.limits) as source:
                 frame, made = score_source(served, source, columns)
+                notes = made.notes
         self._count(served, frame.height, made.drift)
-        return frame, made.notes, made.drift
+        return frame, notes, made.drift
 
     def _explain_table(self, served: ServedModel, request: Request) -> Response:
         if request.wants in (CSV, ARROW):
@@ -181,13 +190,14 @@ class Answers:
             return _table(self._frame(served, request, columns)[0], request.wants)
         most = self.limits.explained
         if request.kind == JSON:
-            rows, _ = bodies.rows_of(served, request.body, self.limits)
-            known = [{name: row[name] for name in served.fields} for row in rows]
-            explanations = explain_source(served, open_table(known)[0], most=most)
+            rows = bodies.rows_of(served, request.body, self.limits)
+            self._count(served, len(rows), score_rows(served, rows).drift)
+            source, _ = open_table(known_columns(served, rows))
+            explanations = explain_source(served, source, most=most)
         else:
             with bodies.opened(request.body, request.kind, self.limits) as source:
                 explanations = explain_source(served, source, most=most)
-        self.metrics.predicted(served.name, len(explanations), {}, {}, {})
+            self._count(served, len(explanations), Drift())
         if request.wants == HTML:
             shown = "".join(one.to_html() for each in explanations for one in each.shown)
             return Response(shown, media_type="text/html; charset=utf-8")

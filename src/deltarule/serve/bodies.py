@@ -53,19 +53,19 @@ def kind_of(content_type: str) -> str:
     raise ProblemError(415, "media-type", f"bodies are taken as {JSON}, {CSV} or {ARROW}")
 
 
-def rows_of(served: ServedModel, body: bytes, limits: Limits) -> tuple[Rows, bool]:
-    """The rows of a JSON body, one object or a list of them, and whether it was one alone.
+def rows_of(served: ServedModel, body: bytes, limits: Limits) -> Rows:
+    """The rows of a JSON body, one object or a list of them.
 
     Errors:  ProblemError, which names the row and the field
     """
     check_size(body, limits)
     alone = body.lstrip(b" \t\r\n")[:1] != b"["
     try:
-        rows = [served.row.validate_json(body)] if alone else served.rows.validate_json(body)
+        rows: Rows = [served.row.validate_json(body)] if alone else served.rows.validate_json(body)
     except ValidationError as error:
         _refuse(served, body, error, alone, limits)
     check_keys(body, rows)
-    return rows, alone
+    return rows
 
 
 def check_size(body: bytes, limits: Limits) -> None:

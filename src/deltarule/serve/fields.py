@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import CoreSchema, core_schema
 
 from deltarule.tables.schema import MISSING, OTHER, Category, Number, Offset, Schema
+from deltarule.views.format import number
 
 MOST_LEVELS = 1_000
 TYPES: Mapping[str, tuple[str, ...]] = {
@@ -81,7 +82,7 @@ class Field:
         found: dict[str, Any] = {"type": [*self.types, "null"]}
         if isinstance(self.column, Number | Offset):
             low, high = self.column.low, self.column.high
-            found |= {"description": f"{low:g} to {high:g} in the training rows"}
+            found |= {"description": f"{number(low)} to {number(high)} in the training rows"}
             found |= {"x-low": low, "x-high": high}
         elif self.kind in ("date", "time"):
             found["description"] = NOUNS[self.kind]

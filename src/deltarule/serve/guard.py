@@ -86,7 +86,8 @@ class Guard:
                 raise
         finally:
             self._buffered -= held
-        route = getattr(scope.get("route"), "path", "other")
+        named = getattr(scope.get("endpoint"), "__name__", "other")
+        route = getattr(scope.get("route"), "path", named)
         self.metrics.answered(route, scope.get(MODEL, ""), status, perf_counter() - began)
 
     def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:

@@ -50,11 +50,12 @@ STRICT = {
 
 def document(models: Sequence[ServedModel], *, token: bool) -> dict[str, Any]:
     """The document of these models; with `token`, how to send one."""
-    paths = _of_server()
+    paths: dict[str, Any] = {}
     for one in models:
         paths |= _of_model(one)
     if len(models) == 1:
         paths["/invocations"] = {"post": _invocations(models[0])}
+    paths |= _of_server()
     made: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {

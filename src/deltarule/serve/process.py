@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_context
@@ -40,6 +41,8 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, guard: Guard) -> None:
         super().__init__(config)
         self.guard = guard
+        self._waiting: dict[Any, tuple[float, Any]] = {}
+        """The connections without a request, since when, and the last that each had."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take requests a little longer, then answer what was accepted."""
@@ -83,9 +86,24 @@ class Server(uvicorn.Server):
                 signal.signal(one, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
-        self.force_exit = self.should_exit
+        """Begin to stop; a terminal's Ctrl-C reaches workers before the supervisor's SIGTERM."""
+        self.force_exit |= self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Once a second, close connections on which no whole request arrives."""
+        if counter % 10 == 0:
+            now, waiting = time.monotonic(), dict[Any, tuple[float, Any]]()
+            for one in self.server_state.connections:
+                cycle: Any = getattr(one, "cycle", None)
+                if cycle is None or cycle.response_complete:
+                    before = self._waiting.get(one)
+                    since = now if before is None or before[1] is not cycle else before[0]
+                    waiting[one] = since, cycle
+                    if now - since > self.guard.settings.limits.seconds:
+                        one.transport.close()
+            self._waiting = waiting
+        return await super().on_tick(counter)
 
 
 def serve(settings: Settings, *, tell: Callable[[str], Any]) -> None:
@@ -121,7 +139,7 @@ def _run(settings: Settings, guard: Guard, listening: socket.socket) -> None:
         ws="none",
         lifespan="on",
         backlog=BACKLOG,
-        timeout_keep_alive=30,
+        timeout_keep_alive=int(settings.limits.seconds) + 1,
         timeout_graceful_shutdown=int(settings.limits.seconds) + 1,
     )
     Server(config, guard).run(sockets=[listening])

@@ -34,17 +34,23 @@ class Scored:
 
 def score_rows(served: ServedModel, rows: Rows) -> Scored:
     """The predictions of rows that were validated, few of them by the compiled scorer."""
-    known, width = rows, len(served.fields)
-    if any(len(row) > width for row in rows):
-        known = [{name: row[name] for name in served.fields} for row in rows]
+    known = known_columns(served, rows)
     few = served.few.score(known, flags=True)
     if few is not None:
         drift = few.drift or Drift()
         notes = drift.notes(served.contract.known) if few.drift else []
-        return Scored(few.rows, drift, [*notes, *_ignored(served, rows)])
+        return Scored(few.rows, drift, [*notes, *ignored(served, rows)])
     frame, made = score_source(served, open_table(known)[0], Columns(flags=True))
-    _refuse_odd(made.source)
-    return Scored(frame.to_dicts(), made.drift, [*made.notes, *_ignored(served, rows)])
+    refuse_odd(made.source)
+    return Scored(frame.to_dicts(), made.drift, [*made.notes, *ignored(served, rows)])
+
+
+def known_columns(served: ServedModel, rows: Rows) -> Rows:
+    """Rows without the columns that the model does not read, which may hold anything."""
+    width = len(served.fields)
+    if all(len(row) == width for row in rows):
+        return rows
+    return [{name: row[name] for name in served.fields} for row in rows]
 
 
 def score_source(
@@ -55,7 +61,7 @@ def score_source(
     return widening(made.source, lambda: pl.concat(made.alone())), made
 
 
-def _refuse_odd(source: FormattedSource) -> None:
+def refuse_odd(source: FormattedSource) -> None:
     """Refuse text that does not parse, which in a table of many rows would be taken as missing.
 
     Whether a row is predicted must not depend on the rows beside it.
@@ -130,7 +136,7 @@ def suggestions(served: ServedModel, rows: Rows) -> list[str]:
     return notes
 
 
-def _ignored(served: ServedModel, rows: Rows) -> list[str]:
+def ignored(served: ServedModel, rows: Rows) -> list[str]:
     """A note on columns that the model does not know."""
     width = len(served.fields)
     wide = (row for row in rows if len(row) > width)

@@ -4,7 +4,7 @@ A broken file keeps the old model, and what is wrong with it is kept to be shown
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Shelf:
         self.generation = 0
         """Goes up with every swap."""
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[ServedModel]:
         return iter([place.served for place in self._places.values()])
 
     def get(self, name: str) -> ServedModel | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy import linalg
 
 from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.moments.stacked import blocked, stack, unstack
@@ -16,7 +17,10 @@ from deltarule.solvers.one_hot_newton import newton_direction
 # of a step are sure.
 SURE = 1e-4
 
-
+# Directions along which all classes move alike are flat below this share of the largest curvature.
+FLAT = 1e-11
+# With these filled, a pivot this small is curvature, not rounding: four digits of a step are sure.
+FILLED_SURE = 1e-6
 SHORTEST = 1 / 16
 """The least share of a step that raised the loss which is tried next: an exponential rises so
 steeply that no parabola tells where it is least."""
@@ -115,24 +119,47 @@ def _solve(hessian: Array, g: Array, q: int) -> Array:
     diagonal = np.diag(hessian).reshape(-1, q)
     scale = np.tile(np.sqrt(diagonal.mean(axis=0)), len(diagonal))
     scale[scale == 0] = 1.0
-    scaled = hessian / np.outer(scale, scale)
-    if _sure(scaled):
-        sure: Array = np.linalg.solve(scaled, g / scale) / scale
-        return sure
+    scaled, side = hessian / np.outer(scale, scale), g / scale
+    if len(scaled) > q:
+        scaled, side = _filled(scaled, side, q)
+    factor = _factor(scaled, SURE if len(scaled) == q else FILLED_SURE)
+    if factor is not None:
+        solved: Array = linalg.cho_solve((factor, True), side, check_finite=False) / scale
+        return solved
     values, vectors = np.linalg.eigh(scaled)
     kept = values > values[-1] * len(g) * np.finfo(float).eps
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
-    solved: Array = vectors @ (inverse * (vectors.T @ (g / scale))) / scale
-    return solved
+    return np.asarray(vectors @ (inverse * (vectors.T @ side)) / scale)
 
 
-def _sure(hessian: Array) -> bool:
-    """Whether the Hessian is well conditioned, so that no minimum-norm solution is needed.
+def _filled(scaled: Array, side: Array, q: int) -> tuple[Array, Array]:
+    """A Hessian of coupled outputs with its known null space filled, and the gradient without it.
+
+    Adding the same to a weight of all c classes changes nothing. With the projector on such
+    directions added, the solution is the one without any part along them, and a Cholesky factor
+    gives it: for 650 weights in 8 ms, eigenvectors in 200.
+
+    Shapes:  scaled (c * q, c * q), side (c * q,)
+    """
+    classes = len(scaled) // q
+    blocks = scaled.reshape(classes, q, classes, q)
+    common = np.abs(blocks.sum(axis=2)).max(axis=(0, 1))
+    flat = np.flatnonzero(common < FLAT * np.abs(np.diag(scaled)).max(initial=0.0))
+    filled, gradient = blocks.copy(), side.reshape(classes, q).copy()
+    filled[:, flat, :, flat] += 1 / classes
+    gradient[:, flat] -= gradient[:, flat].mean(axis=0)
+    return filled.reshape(scaled.shape), gradient.ravel()
+
+
+def _factor(hessian: Array, least: float) -> Array | None:
+    """The Cholesky factor of a well conditioned Hessian; None where a minimum norm is needed.
 
     Eigenvalues would tell better, and take fifty times as long: 0.6 s for a thousand weights.
     """
     try:
-        pivots = np.diag(np.linalg.cholesky(hessian))
+        factor = np.asarray(np.linalg.cholesky(hessian), dtype=np.float64)
     except np.linalg.LinAlgError:
-        return False
-    return bool(pivots.min(initial=np.inf) > SURE * pivots.max(initial=0.0))
+        return None
+    pivots = np.diag(factor)
+    sure = pivots.min(initial=np.inf) > least * pivots.max(initial=0.0)
+    return factor if sure else None

@@ -123,6 +123,10 @@ class DateColumn:
         odd = len(self.odd(order))
         return odd == 0 if self.compact else few(odd, self.rows)
 
+    def is_mostly_dates(self, order: Order | None) -> bool:
+        """Whether most cells of a column of text are dates in this order."""
+        return not self.compact and len(self.odd(order)) * 2 < self.rows
+
     def format(self, order: Order | None) -> DateFormat:
         """The date format of this order."""
         timed = self.has(self.cells.timed, order)
@@ -210,6 +214,12 @@ def formats_of(
                 notes.append(
                     f"{values.name} is text: its cells are no dates, {FIRST[known]}, such as "
                     f"'{column.odd(said)[0]}'"
+                )
+            elif (used is None or column.name in used) and column.is_mostly_dates(likeliest):
+                odd = column.odd(likeliest)
+                notes.append(
+                    f"{values.name} is text: {len(odd):,} of {column.rows:,} cells are no dates, "
+                    f"such as '{odd[0]}'"
                 )
         if values.dtype == pl.String and (other := _other(values)):
             formats[values.name] = other

@@ -88,8 +88,6 @@ class Read:
     plan: Plan
     schema: Schema
     folds: list[Moments]
-    summary: Summary
-    """The sums before levels were pooled and gaps filled."""
     examples: int
     causes: dict[str, int]
     """How many rows were left out, by what is wrong with them in words."""
@@ -108,6 +106,8 @@ class Read:
     """All rows of a source that may give them in another order when it is read again."""
     centre: Array | None = None
     """What inputs are measured from, (p,); None for zero."""
+    summary: Summary | None = None
+    """The sums before levels were pooled and gaps filled, where they are kept."""
     engine: Answers | None = None
     """Who answers questions about the rows; None for this machine's threads."""
 
@@ -216,13 +216,14 @@ def read(
     *,
     progress: Progress | None = None,
     keep: Keep | Callable[[Plan], Keep] = Keep(),
-    histograms: bool = False,
+    keep_summary: bool = False,
     engine: Answers | None = None,
 ) -> Read:
     """Read all rows once, or again with wider types where the first rows misled the look.
 
-    What is kept of the rows may depend on what the look shows. With `histograms`, the summary has
-    those of each number. With an `engine`, it reads them, and `source` gives only the first rows.
+    What is kept of the rows may depend on what the look shows. With `keep_summary`, the summary is
+    kept too, with a histogram of each number. With an `engine`, it reads the rows, and `source`
+    gives only the first.
 
     Errors:  LearningError where the engine cannot answer what is asked
     """
@@ -242,7 +243,7 @@ def read(
             look = read_as.look()
             made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
             if engine is not None:
-                found = asked_of(engine, read_as, made, histograms=histograms)
+                found = asked_of(engine, read_as, made, keep_summary=keep_summary)
                 found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
                 return found
             if _count(read_as, made, counted):
@@ -253,7 +254,7 @@ def read(
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
-            found = _read(read_as, made, progress, kept.cells, sample, histograms)
+            found = _read(read_as, made, progress, kept.cells, sample, keep_summary)
         except ReadAgainError as error:
             again, later = True, error.later
         except UnparsedError as error:
@@ -299,7 +300,7 @@ def _read(
     progress: Progress | None,
     keep: int,
     sample: Sample | None,
-    histograms: bool,
+    keep_summary: bool,
 ) -> Read:
     if not (made.numbers or made.categories):
         why = "; ".join(f"{column.name}: {column.why}" for column in made.left_out)
@@ -309,7 +310,7 @@ def _read(
     in_flight = _in_flight(made, source.name)
     asked = made.asked
     few = Sample.to_judge_by(len(made.columns), made.row_column)
-    reading = Accumulator(folds=asked.folds, histograms=histograms)
+    reading = Accumulator(folds=asked.folds, histograms=keep_summary)
     frame: Origin | None = None
     frames: list[pl.DataFrame] | None = []
     spill = None if source.repeatable else Spill()
@@ -362,17 +363,18 @@ def _read(
         raise nothing_left(source.name, asked, summary.causes)
     schema, folds, notes = finalize(summary, asked, source.name)
     return Read(
-        *(source, made, schema, folds, summary, summary.examples, dict(summary.causes), notes),
+        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=frames,
         sample=[] if sample is None else sample.frames(rows),
         drawn=few.parts,
         at_first=source.reads,
         every=schema,
+        summary=summary if keep_summary else None,
         kept=spill if frames is None else None,
     )
 
 
-def asked_of(engine: Answers, source: Source, made: Plan, *, histograms: bool) -> Read:
+def asked_of(engine: Answers, source: Source, made: Plan, *, keep_summary: bool) -> Read:
     """What an engine's read finds.
 
     Errors:  LearningError where it cannot answer
@@ -382,7 +384,7 @@ def asked_of(engine: Answers, source: Source, made: Plan, *, histograms: bool) -
         raise LearningError(
             f"{engine.name} cannot order rows in time: give the rows to this machine, or --group"
         )
-    summary = engine.ask(Summarise(made, source.name, histograms))
+    summary = engine.ask(Summarise(made, source.name, keep_summary))
     if any(own.beyond for own in summary.levels.values()):
         raise LearningError(
             f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
@@ -392,12 +394,13 @@ def asked_of(engine: Answers, source: Source, made: Plan, *, histograms: bool) -
     schema, folds, notes = finalize(summary, asked, source.name)
     few = engine.ask(FewRows(made, Sample.to_judge_by(len(made.columns), made.row_column).rows))
     return Read(
-        *(source, made, schema, folds, summary, summary.examples, dict(summary.causes), notes),
+        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=None,
         sample=[],
         drawn=[few.frame],
         at_first=1,
         every=schema,
+        summary=summary if keep_summary else None,
         engine=engine,
     )
 

@@ -16,6 +16,7 @@ histogram h cells.
 import hashlib
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 from math import prod
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from deltarule.errors import NotAModelError, OutputError, VersionError
 from deltarule.moments.histogram import CELLS, LARGEST_SHIFT, Histogram
@@ -68,6 +69,8 @@ class Header(Part):
     causes: dict[str, Count]
     gaps: tuple[Count, ...]
     bounded: bool
+    settings: dict[str, JsonValue]
+    """What was learnt with the sums, which only the learner can check."""
     levels: dict[str, CategoryHeader]
     pairs: tuple[Count, ...]
     """How many counts there are of each pair of categories, in order."""
@@ -89,9 +92,10 @@ class Header(Part):
         return self
 
     @classmethod
-    def of(cls, summary: Summary) -> Self:
+    def of(cls, summary: Summary, settings: Mapping[str, Any]) -> Self:
         """The header of a summary."""
         return cls(
+            settings=dict(settings),
             layout=summary.layout,
             examples=summary.examples,
             causes=dict(summary.causes),
@@ -128,12 +132,20 @@ def pairs_of(layout: Layout) -> list[tuple[str, str]]:
     return list(combinations(layout.every_category, 2))
 
 
-def save(summary: Summary, path: Path) -> None:
+@dataclass(frozen=True)
+class SavedSummary:
+    """A summary, and the settings of what was learnt from it, as JSON has them."""
+
+    summary: Summary
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(saved: SavedSummary, path: Path) -> None:
     """Write a summary, whole or not at all.
 
     Errors:  OutputError
     """
-    raw = to_bytes(summary)
+    raw = to_bytes(saved)
     if len(raw) > LARGEST_FILE or START.unpack_from(raw)[2] > LARGEST_HEADER:
         raise OutputError(
             f"cannot write {path}: sums of so many columns and levels are more than a summary file "
@@ -142,7 +154,7 @@ def save(summary: Summary, path: Path) -> None:
     write_whole(path, lambda place: place.write_bytes(raw))
 
 
-def load(path: Path) -> Summary:
+def load(path: Path) -> SavedSummary:
     """Read a summary file.
 
     Errors:  NotAModelError, VersionError, ModelError for one that is not there
@@ -150,9 +162,21 @@ def load(path: Path) -> Summary:
     return from_bytes(saved_bytes(path, what="summary", largest=LARGEST_FILE), name=str(path))
 
 
-def to_bytes(summary: Summary) -> bytes:
+def is_summary(path: Path) -> bool:
+    """Whether a file begins as summary files do."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except (OSError, ValueError):
+        return False
+
+
+def to_bytes(saved: SavedSummary) -> bytes:
     """A summary as the bytes of its file."""
-    header = Header.of(summary)
+    summary = saved.summary
+    header = Header.of(summary, saved.settings)
     text = header.model_dump_json().encode()
     arrays = [
         np.ascontiguousarray(array, dtype=kind).tobytes()
@@ -162,7 +186,7 @@ def to_bytes(summary: Summary) -> bytes:
     return whole + hashlib.sha256(whole).digest()
 
 
-def from_bytes(raw: bytes, *, name: str) -> Summary:
+def from_bytes(raw: bytes, *, name: str) -> SavedSummary:
     """A summary from the bytes of its file, of this name in messages.
 
     Errors:  NotAModelError, VersionError
@@ -191,9 +215,10 @@ def from_bytes(raw: bytes, *, name: str) -> Summary:
     if len(rest) != 8 * sum(prod(shape) for _, shape in shapes):
         raise _damaged(name, "its arrays are not as long as it says")
     try:
-        return _checked(_summary(header, _split(rest, shapes)))
+        summary = _checked(_summary(header, _split(rest, shapes)))
     except ValueError as error:
         raise _damaged(name, str(error)) from None
+    return SavedSummary(summary, header.settings)
 
 
 def _damaged(name: str, why: str) -> NotAModelError:
@@ -259,19 +284,8 @@ def _checked(summary: Summary) -> Summary:
 
     Errors:  ValueError, saying what cannot be
     """
-    scale = summary.folds[0].scale
-    if not (np.isfinite(scale) & (np.frexp(scale)[0] == 0.5)).all():
-        raise ValueError("a unit is no power of two")
-    size = sum(np.abs(fold.cross.diagonal()) for fold in summary.folds)
-    for fold in summary.folds:
-        whole = [np.array([fold.rows]), fold.mean, fold.rest, dense(fold.cross)]
-        if not all(np.isfinite(part).all() for part in whole):
-            raise ValueError("a sum is not finite")
-        rounding = ROUNDING * (fold.rows * fold.mean**2 + size)
-        if fold.rows < 0 or (fold.cross.diagonal() < -rounding).any():
-            raise ValueError("a number of rows or a variance is negative")
-        if not np.array_equal(dense(fold.cross), dense(fold.cross).T):
-            raise ValueError("products are not the same both ways")
+    with np.errstate(all="ignore"):
+        _check_moments(summary)
     if not np.isfinite(summary.fill).all() or np.isnan([summary.low, summary.high]).any():
         raise ValueError("a range is no number")
     for level in summary.levels.values():
@@ -285,6 +299,23 @@ def _checked(summary: Summary) -> Summary:
         if (own.rows <= 0).any() or (own.cells[1:] <= own.cells[:-1]).any():
             raise ValueError("the cells of a histogram are not in order")
     return summary
+
+
+def _check_moments(summary: Summary) -> None:
+    """Errors: ValueError."""
+    scale = summary.folds[0].scale
+    if not (np.isfinite(scale) & (np.frexp(scale)[0] == 0.5)).all():
+        raise ValueError("a unit is no power of two")
+    size = sum(np.abs(fold.cross.diagonal()) for fold in summary.folds)
+    for fold in summary.folds:
+        whole = [np.array([fold.rows]), fold.mean, fold.rest, dense(fold.cross)]
+        if not all(np.isfinite(part).all() for part in whole):
+            raise ValueError("a sum is not finite")
+        rounding = ROUNDING * (fold.rows * fold.mean**2 + size)
+        if fold.rows < 0 or (fold.cross.diagonal() < -rounding).any():
+            raise ValueError("a number of rows or a variance is negative")
+        if not np.array_equal(dense(fold.cross), dense(fold.cross).T):
+            raise ValueError("products are not the same both ways")
 
 
 def _check_counts(counts: Array) -> None:

@@ -7,6 +7,7 @@ from deltarule.scorer.patterns import (
     CODE,
     CURRENCY,
     GAP_WORDS,
+    ISO,
     LONGEST,
     MISSING_CODES,
     MOMENT,
@@ -17,6 +18,8 @@ from deltarule.scorer.patterns import (
     PARTS,
     PLAIN,
     POWERS,
+    SIMPLE_COMMA,
+    SIMPLE_POINT,
     TIME,
     YES,
 )
@@ -34,6 +37,8 @@ def read_number(
         return None
     if isinstance(cell, str):
         text = spaced(cell)
+        if (value := simple_number(text, mark, unit)) is not None:
+            return value
         if text in GAP_WORDS or text.lower() in MISSING_CODES:
             return None
         value = spelled_number(text, mark)
@@ -49,6 +54,16 @@ def read_number(
     except OverflowError:
         raise refuse("a whole number of too many digits", "number", column) from None
     return value if value == value else None
+
+
+def simple_number(text: str, mark: str, unit: str) -> float | None:
+    """The number of a text with this unit and nothing rare about it, None for all others."""
+    bare = text.removeprefix(unit).removesuffix(unit).strip(" ") if unit else text
+    if mark == ".":
+        return float(bare.replace(",", "")) if SIMPLE_POINT.match(bare) else None
+    if SIMPLE_COMMA.match(bare):
+        return float(bare.replace(".", "").replace(",", "."))
+    return None
 
 
 def spelled_number(text: str, mark: str) -> float | None:
@@ -141,12 +156,18 @@ def read_moment(cell: Any, column: str, order: str) -> tuple[int, int, bool] | N
     if not isinstance(cell, str):
         raise refuse(cell, "date", column)
     text = spaced(cell)
-    if text in GAP_WORDS or text.lower() in MISSING_CODES:
+    if (iso := ISO.match(text)) is not None:
+        year, month, day, hour, minute, second = iso.groups()
+        parts = {"hour": hour, "minute": minute, "second": second, "half": None, "fraction": ""}
+        days_of, clock = days_in(year, month, day), clock_of(parts)
+    elif text in GAP_WORDS or text.lower() in MISSING_CODES:
         return None
-    parts = MOMENT.match(text) if len(text) <= LONGEST else None
-    days_of = None if parts is None else day_of(parts.groupdict(), order)
-    clock = None if parts is None else clock_of(parts.groupdict())
-    if days_of is None or clock is None or parts is None:
+    else:
+        match = MOMENT.match(text) if len(text) <= LONGEST else None
+        parts = {"hour": None} if match is None else match.groupdict()
+        days_of = None if match is None else day_of(parts, order)
+        clock = clock_of(parts)
+    if days_of is None or clock is None:
         raise refuse(cell, "date", column)
     return days_of, clock // 1000, parts["hour"] is not None
 

@@ -38,7 +38,7 @@ def days_in(year: str, month: str, day: str) -> int | None:
     y = int(year)
     if len(year) != 4:
         y += 2000 if y < 69 else 1900
-    m = MONTHS.get(month.lower()[:3]) or (int(month) if month.isdecimal() else 0)
+    m = int(month) if month.isdecimal() else MONTHS.get(month.lower()[:3], 0)
     d = int(day)
     leap = y % 4 == 0 and (y % 100 != 0 or y % 400 == 0)
     longest = 29 if m == 2 and leap else (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[m % 13]

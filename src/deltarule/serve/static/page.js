@@ -55,8 +55,11 @@ function row() {
   return found;
 }
 
-const told = (cell) =>
-  typeof cell === "number" ? cell.toLocaleString("en", { maximumSignificantDigits: 6 }) : cell ?? "none";
+function told(cell) {
+  if (typeof cell !== "number") return cell ?? "none";
+  const whole = Math.abs(cell) >= 100_000;
+  return cell.toLocaleString("en", whole ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 6 });
+}
 
 function show(answer, why) {
   const list = element("predictions");

@@ -61,7 +61,7 @@ def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsS
     """
     how = dict(how or {})
     asked = _asked(how)
-    if str(path) == "-":
+    if str(path) in ("-", str(INCOMING)):
         return _standard_input(how, asked)
     if not str(path).strip():
         raise NotFoundError("the name of the table is empty: give a file, a folder or a pattern")

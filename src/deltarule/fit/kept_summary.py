@@ -1,0 +1,349 @@
+"""Kept summary: the sums of a model's rows with its settings, from which it is learnt again.
+
+Under squared loss the sums are all that rows can say, so those of several tables give the model of
+all their rows, without the rows.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import polars as pl
+from pydantic import FiniteFloat, ValidationError
+
+from deltarule.errors import LearningError, NotAModelError
+from deltarule.fit.settings import Names, Settings, closed_form, names_in
+from deltarule.tables.finalize import finalize
+from deltarule.tables.layout import Layout
+from deltarule.tables.left_out import nothing_left
+from deltarule.tables.one_read import Read
+from deltarule.tables.part import Part
+from deltarule.tables.plan import Plan
+from deltarule.tables.request import Request
+from deltarule.tables.source import Source
+from deltarule.tables.summary import Summary, joined
+from deltarule.tables.summary_file import SavedSummary, load, save, to_bytes
+from deltarule.tables.terms import Term
+
+SQUARED = "squared"
+Strength = FiniteFloat | Literal["auto"]
+# Settings that need more of rows than their sums, with the value that does not.
+NEEDS_ROWS: Mapping[str, Any] = {
+    "time": None,
+    "hold_out": None,
+    "errors": "classical",
+    "alpha": None,
+    "batch": "all",
+    "trace_rows": (),
+    "freeze": (),
+    "start": 0.0,
+}
+# The rarest levels that are named, and how few rows make a level rare.
+NAMED, RARE = 3, 5
+
+
+class KeptSettings(Part):
+    """The settings that a model is learnt again with."""
+
+    predict: tuple[str, ...]
+    using: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    where: str | None = None
+    ridge: tuple[tuple[str | None, Strength], ...]
+    lasso: tuple[tuple[str | None, Strength], ...]
+    positive: tuple[str, ...] = ()
+    between: tuple[tuple[str, FiniteFloat | None, FiniteFloat | None], ...] = ()
+    intercept: bool = True
+    missing: str = "fill"
+    missing_words: tuple[str, ...] = ()
+    weight: str | None = None
+    offset: str | None = None
+    folds: int | None = None
+    id: str | None = None
+    group: str | None = None
+    reference: dict[str, str] | None = None
+    dates: tuple[str, ...] | None = None
+    levels: int | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The settings that are kept.
+
+        Errors:  LearningError for one that needs rows
+        """
+        for name, plain in NEEDS_ROWS.items():
+            given = getattr(settings, name)
+            if given is not plain and given != plain and given not in ({}, []):
+                raise LearningError(
+                    f"a summary is kept of weights that sums of rows give, and {name} needs the "
+                    "rows: leave it or the summary out"
+                )
+        if not settings.exact:
+            raise LearningError(
+                "a summary is kept of weights that are solved exactly, not learnt in steps: leave "
+                "learner or the summary out"
+            )
+
+        def strengths(name: str) -> tuple[tuple[str | None, Strength], ...]:
+            return (*settings.strengths(name).items(), (None, settings.rest(name)))
+
+        def listed(given: Names | None) -> tuple[str, ...] | None:
+            return None if given is None else tuple(names_in(given))
+
+        plain = ("where", "intercept", "missing", "weight", "offset", "folds", "id", "group")
+        return cls(
+            predict=tuple(settings.targets),
+            using=listed(settings.using),
+            without=tuple(names_in(settings.without)),
+            ridge=strengths("ridge"),
+            lasso=strengths("lasso"),
+            positive=tuple(names_in(settings.positive)),
+            between=tuple((name, *ends) for name, ends in settings.ranges.items()),
+            missing_words=tuple(settings.asked.missing_words),
+            reference=None if settings.reference is None else dict(settings.reference),
+            dates=listed(settings.dates),
+            levels=settings.levels,
+            **{name: getattr(settings, name) for name in plain},
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of learning from sums: rows were chosen before.
+
+        Errors:  LearningError
+        """
+        given = self.model_dump(exclude={"where", "ridge", "lasso", "between"})
+        return Settings(
+            **given,
+            loss=SQUARED,
+            ridge=dict(self.ridge),
+            lasso=dict(self.lasso),
+            between={name: (low, high) for name, low, high in self.between},
+            keep_summary=True,
+        )
+
+
+@dataclass(frozen=True)
+class KeptSummary:
+    """The sums of some rows, and what was learnt from them."""
+
+    summary: Summary
+    kept: KeptSettings
+    name: str
+
+    @classmethod
+    def of(cls, read: Read, settings: Settings, losses: Mapping[str, str]) -> Self:
+        """What was read with these settings, and each target's loss.
+
+        Errors:  LearningError where the loss needs rows
+        """
+        other = next((target for target, loss in losses.items() if not closed_form(loss)), None)
+        if other is not None:
+            raise LearningError(
+                f"{read.source.name}: '{other}' is learnt with {losses[other]} loss, which needs "
+                "rows, so no summary can be kept of it: give --loss squared, or no summary"
+            )
+        assert read.summary is not None, "it was asked for"
+        return cls(read.summary, KeptSettings.of(settings), read.source.name)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """From a summary file.
+
+        Errors:  ModelError and its kinds
+        """
+        saved = load(Path(path))
+        try:
+            kept = KeptSettings.model_validate_json(json.dumps(saved.settings))
+            kept.settings  # noqa: B018 - refuses what cannot be learnt with
+        except (ValidationError, LearningError, TypeError) as error:
+            first = str(error).splitlines()[0]
+            raise NotAModelError(f"{path} is damaged: its settings ({first})") from None
+        return cls(saved.summary, kept, Path(path).name)
+
+    def save(self, path: str | Path) -> None:
+        """Write the summary file, whole or not at all.
+
+        Errors:  OutputError
+        """
+        save(SavedSummary(self.summary, json.loads(self.kept.model_dump_json())), Path(path))
+
+    def check(self, other: "KeptSummary") -> None:
+        """Errors: LearningError, naming the setting that is not the same."""
+        for name in KeptSettings.model_fields:
+            mine, yours = getattr(self.kept, name), getattr(other.kept, name)
+            if mine != yours:
+                raise LearningError(
+                    f"{self.name} and {other.name} were learnt with different settings: {name} is "
+                    f"{_said(mine)} in one, {_said(yours)} in the other"
+                )
+
+    def read(self) -> Read:
+        """What a read of the rows would have found, without the rows.
+
+        Errors:  TableError and its kinds where nothing can be learnt
+        """
+        layout = self.summary.layout
+        asked = replace(
+            self.kept.settings.asked,
+            predict=list(layout.targets),
+            shifted=layout.shifted,
+            copies=layout.copies,
+            folds=layout.folds,
+        )
+        if self.summary.examples == 0:
+            raise nothing_left(self.name, asked, self.summary.causes)
+        schema, folds, notes = finalize(self.summary, asked, self.name)
+        source: Source = NoRows(self.name)
+        causes = dict(self.summary.causes)
+        return Read(
+            *(source, plan_of(layout, asked), schema, folds),
+            *(self.summary.examples, causes, [*notes, *self._notes()]),
+            frames=None,
+            sample=[],
+            drawn=[],
+            at_first=0,
+            every=schema,
+            summary=self.summary,
+        )
+
+    def _notes(self) -> Iterator[str]:
+        yield "learnt from sums, without rows: there are no prediction intervals"
+        if self.summary.bounded:
+            yield "ranges are bounds from histograms, as rows were forgotten"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the file tells about rows, as plain data."""
+        own, layout = self.summary, self.summary.layout
+        levels = {
+            name: dict(zip(level.names, level.counts.sum(axis=0)[1:-1].tolist(), strict=True))
+            for name, level in own.levels.items()
+        }
+        return {
+            "examples": own.examples,
+            "left_out": dict(own.causes),
+            "folds": layout.folds,
+            "fold_by": layout.fold_by or "row number",
+            "targets": list(layout.targets),
+            "numbers": list(layout.numbers),
+            "levels": levels,
+            "histograms": bool(own.histograms),
+            "bounds": own.bounded,
+            "settings": json.loads(self.kept.model_dump_json()),
+        }
+
+    def __str__(self) -> str:
+        """What the file tells about rows."""
+        own, layout = self.summary, self.summary.layout
+        told = [
+            f"Sums of {own.examples:,} rows in {layout.folds} folds, from which "
+            f"{' and '.join(layout.targets)} can be learnt without the rows.",
+            f"  numbers: {', '.join(layout.numbers) or 'none'}",
+        ]
+        for name, level in own.levels.items():
+            counts = level.counts.sum(axis=0)[1:-1]
+            rare = [at for at in counts.argsort(kind="stable") if 0 < counts[at] < RARE]
+            shown = ", ".join(f"{level.names[at]} in {counts[at]:g}" for at in rare[:NAMED])
+            few = f", {len(rare)} in fewer than {RARE} rows ({shown})" if rare else ""
+            told.append(f"  {name}: {len(level.names):,} levels{few}")
+        told += [f"  left out: {rows:,} rows, as {why}" for why, rows in own.causes.items()]
+        if own.histograms:
+            told.append("  and a histogram of each number, with its least and largest value")
+        told.append(
+            "Sums are not anonymous: a level with one row is that row, and two such files differ "
+            "by the rows between them."
+        )
+        return "\n".join(told)
+
+
+class NoRows:
+    """A table of which only sums are left."""
+
+    in_memory = repeatable = once = False
+    typed = True
+    dialect = "a summary"
+    reads = 0
+    rows: int | None = None
+    decimal: str | None = None
+    date_order: str | None = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.notes: list[str] = []
+        self.files: Sequence[Path] = ()
+        self.mixed: Mapping[str, str] = {}
+
+    def place(self, row: int) -> str:
+        """The location of a row, of which there is none."""
+        return f"row {row + 1}"
+
+    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
+        """Nothing to read."""
+
+    def look(self) -> pl.DataFrame:
+        """Errors: LearningError, as there are no rows."""
+        raise LearningError(
+            f"{self.name} has sums alone, and its columns depend on each other so nearly that "
+            "their digits need the rows once more: learn from the rows, or leave a column out"
+        )
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Errors: LearningError, as there are no rows."""
+        yield self.look()
+
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Errors: LearningError, as there are no rows."""
+        yield self.look(), self.look()
+
+    def widen(self) -> bool:
+        """There is nothing to infer types from."""
+        return False
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+def plan_of(layout: Layout, asked: Request) -> Plan:
+    """The plan of which a layout was made, as far as learning from sums needs it."""
+    return Plan(
+        asked=asked,
+        terms={name: Term(name, expression) for name, expression in layout.terms.items()},
+        became={},
+        kinds={},
+        numbers=list(layout.numbers),
+        booleans=set(layout.booleans),
+        categories=list(layout.categories),
+        left_out=list(layout.left_out),
+        levels={},
+        classes=list(layout.classes),
+        target_kinds={target: pl.Float64() for target in layout.targets},
+        cuts=layout.cuts,
+        offset=layout.offset,
+        formats=dict(layout.formats),
+    )
+
+
+def added(parts: Sequence[KeptSummary]) -> KeptSummary:
+    """The sum of several, whose settings are the same.
+
+    Errors:  LearningError, naming the setting or column that is not; for the same sums twice
+    """
+    first, raw = parts[0], set[bytes]()
+    for part in parts:
+        first.check(part)
+        raw.add(hashlib.sha256(to_bytes(SavedSummary(part.summary))).digest())
+    if len(raw) < len(parts):
+        raise LearningError("the same sums are given twice: their rows would count double")
+    whole = joined([part.summary for part in parts])
+    return replace(first, summary=whole, name=" and ".join(part.name for part in parts))
+
+
+def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_said, value)) or "none"
+    return "none" if value is None else str(value)
