@@ -170,6 +170,8 @@ def merge(*parts: Any) -> Model:
 
 
 def _kept(part: Any) -> KeptSummary:
+    if isinstance(part, KeptSummary):
+        return part
     if not isinstance(part, Model):
         return KeptSummary.load(part)
     if not isinstance(part.kept, KeptSummary):

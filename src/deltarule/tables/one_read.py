@@ -27,6 +27,7 @@ from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import Times
+from deltarule.tables.joining import Joining
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
@@ -217,16 +218,19 @@ def read(
     progress: Progress | None = None,
     keep: Keep | Callable[[Plan], Keep] = Keep(),
     keep_summary: bool = False,
+    joining: Joining | None = None,
     engine: Answers | None = None,
 ) -> Read:
     """Read all rows once, or again with wider types where the first rows misled the look.
 
     What is kept of the rows may depend on what the look shows. With `keep_summary`, the summary is
-    kept too, with a histogram of each number. With an `engine`, it reads the rows, and `source`
-    gives only the first.
+    kept too, with a histogram of each number. With `joining`, the result is that of a summary which
+    these rows join. With an `engine`, it reads the rows, and `source` gives only the first.
 
     Errors:  LearningError where the engine cannot answer what is asked
     """
+    if joining is not None:
+        source, asked = joining.source(source), joining.request(asked)
     texts: frozenset[str] = frozenset()
     later: Later = {}
     counted: dict[str, LevelCounts] = {}
@@ -242,6 +246,8 @@ def read(
             read_as = formatted(source, asked, later)
             look = read_as.look()
             made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
+            if joining is not None:
+                made = joining.plan(made, source.name)
             if engine is not None:
                 found = asked_of(engine, read_as, made, keep_summary=keep_summary)
                 found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
@@ -254,7 +260,7 @@ def read(
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
-            found = _read(read_as, made, progress, kept.cells, sample, keep_summary)
+            found = _read(read_as, made, progress, kept.cells, sample, keep_summary, joining)
         except ReadAgainError as error:
             again, later = True, error.later
         except UnparsedError as error:
@@ -301,6 +307,7 @@ def _read(
     keep: int,
     sample: Sample | None,
     keep_summary: bool,
+    joining: Joining | None,
 ) -> Read:
     if not (made.numbers or made.categories):
         why = "; ".join(f"{column.name}: {column.why}" for column in made.left_out)
@@ -361,6 +368,8 @@ def _read(
     summary = joined([Summary.of(made, sums, layout) for sums in reading.parts])
     if summary.examples == 0:
         raise nothing_left(source.name, asked, summary.causes)
+    if joining is not None:
+        return of_summary(joining.joined(summary), source, made)
     schema, folds, notes = finalize(summary, asked, source.name)
     return Read(
         *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
@@ -371,6 +380,25 @@ def _read(
         every=schema,
         summary=summary if keep_summary else None,
         kept=spill if frames is None else None,
+    )
+
+
+def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
+    """What a summary says of rows that are not there to be read again.
+
+    Errors:  EmptyError where none are left
+    """
+    if summary.examples == 0:
+        raise EmptyError("no row is left to learn from")
+    schema, folds, notes = finalize(summary, made.asked, source.name)
+    return Read(
+        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
+        frames=None,
+        sample=[],
+        drawn=[],
+        at_first=source.reads,
+        every=schema,
+        summary=summary,
     )
 
 
