@@ -2,6 +2,7 @@
 
 import math
 import re
+import sqlite3
 
 import numpy as np
 import polars as pl
@@ -192,6 +193,21 @@ def test_nothing_of_a_model_leaves_the_comment():
     header = dr.Model(record).to_sql("rows").partition("\nWITH")[0]
     lines = re.split("[\n\r\u2028\u2029\x0b\x0c\x85]", header)
     assert all(line.startswith("--") for line in lines)
+
+
+def test_without_functions_of_mathematics_sqlite_checks_nothing(monkeypatch):
+    class Plain(sqlite3.Connection):
+        def execute(self, text, *values):
+            if "EXP(" in text:
+                raise sqlite3.OperationalError("no such function: EXP")
+            return super().execute(text, *values)
+
+    case = next(one for one in CASES if one.name == "poisson")
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path: connect(path, factory=Plain))
+    made = case.model.exported("sql", table="rows", dialect="sqlite")
+    assert not made.check.ran
+    assert "EXP(" in made.content
 
 
 def test_the_command_writes_a_view_with_the_columns_that_are_kept(run, tmp_path):
