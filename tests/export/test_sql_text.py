@@ -46,9 +46,7 @@ def number_text(draw: random.Random, how: NumberFormat) -> str:
         [(own, ""), ("", own), (own, ""), ("", ""), ("\u20ac", ""), ("", " EUR")]
     )
     fraction = draw.choice(["", "", "", ".5", ",25", ".125", ",", ".", ".123,4"])
-    size = draw.choice(
-        ["", "", "", "", "", "", "e3", "E-2", "k", "M", "bn", " M", "B", "x", "e99"]
-    )
+    size = draw.choice(["", "", "", "", "", "", "e3", "E-2", "k", "M", "bn", " M", "B", "x", "e99"])
     percent = draw.choice(["", "%", " %"] if how.unit.endswith("%") else [""] * 9 + ["%"])
     end = ")" if sign == "(" and draw.random() < 0.8 else draw.choice(["", "", "", "-", " -"])
     text = f"{sign}{unit}{digits}{fraction}{size}{percent}{after}{end}"
