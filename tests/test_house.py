@@ -48,7 +48,8 @@ ARROWS = {
         "errors output rule losses moments metrics tables scorer export views trace solvers model "
         "engines"
     ),
-    "deltarule": INSIDE,
+    "deltarule": f"{INSIDE} loading",
+    "loading": INSIDE,
     "views.report": f"{INSIDE} deltarule",
     "web": f"{INSIDE} deltarule",
     "serve": f"{INSIDE} deltarule",

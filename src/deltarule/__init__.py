@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from deltarule.fit.learning_rate import alpha
     from deltarule.fit.path import path
     from deltarule.fit.settings import Settings
-    from deltarule.model.model import Model, load
+    from deltarule.loading import load
+    from deltarule.model.model import Model
     from deltarule.tables.frames import source
 
 __all__ = [
@@ -43,7 +44,7 @@ _HOME = {
     "Settings": "deltarule.fit.settings",
     "columns": "deltarule.fit.columns",
     "learn": "deltarule.fit",
-    "load": "deltarule.model.model",
+    "load": "deltarule.loading",
     "merge": "deltarule.fit",
     "path": "deltarule.fit.path",
     "source": "deltarule.tables.frames",

@@ -6,17 +6,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from deltarule.errors import OutputError
-
-
-class Savable(Protocol):
-    """What is written to a file of its own."""
-
-    def save(self, path: Path) -> None:
-        """Write it, whole or not at all."""
-        ...
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

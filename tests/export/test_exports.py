@@ -226,3 +226,27 @@ def test_an_early_model_without_kinds_of_columns_says_to_learn_again(model):
         early.export("python")
     row = orders().to_dicts()[0]
     assert early.predict(row) == pytest.approx(model.predict(row), rel=1e-12)
+
+
+IN_PAGE = """async ([text, rows]) => {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const { predict } = await import(url);
+  return rows.map(predict);
+}"""
+
+
+def test_the_module_runs_in_a_browser(model, browser):
+    rows = [
+        {**row, "colour": colour} for row, colour in zip(orders(3).to_dicts(), "abc", strict=True)
+    ]
+    rows = [*orders(20).to_dicts(), *rows]
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    found = page.evaluate(IN_PAGE, [model.export("javascript"), rows])
+    page.close()
+    assert not errors
+    wanted = model.predict(pl.DataFrame(rows)).to_dicts()
+    for one, other in zip(found, wanted, strict=True):
+        assert one == pytest.approx(other, rel=1e-9, abs=1e-12)

@@ -136,6 +136,12 @@ def test_different_settings_are_refused_by_name(asked: dict[str, Any], named: st
         dr.merge(one, learnt(TABLE, **asked))
 
 
+def test_the_same_sums_twice_are_refused() -> None:
+    one = learnt(TABLE, predict="y", ridge=0, using=["x"])
+    with pytest.raises(LearningError, match="twice"):
+        dr.merge(one, learnt(TABLE, predict="y", ridge=0, using=["x"]))
+
+
 def test_a_column_of_another_kind_is_refused_by_name() -> None:
     asked = {"predict": "y", "using": ["x", "city"], "ridge": 0}
     text = PARTS[1].with_columns(pl.col("x").cast(pl.String) + " m")

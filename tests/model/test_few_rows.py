@@ -1,5 +1,7 @@
 """Rows as dicts go through the compiled tree, and give what tables give."""
 
+import copy
+import pickle
 import random
 import timeit
 import warnings
@@ -182,3 +184,10 @@ def test_a_model_of_very_many_weights_is_left_to_tables(model, monkeypatch):
     assert few.score(row) is None
     monkeypatch.undo()
     assert FewRows(model._scorer).score(row) is not None
+
+
+def test_a_model_that_has_compiled_its_tree_can_be_copied_and_pickled(model):
+    row = table()[0]
+    wanted = model.predict(row)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other.predict(row) == wanted

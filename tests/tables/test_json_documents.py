@@ -18,7 +18,7 @@ import deltarule as dr
 from deltarule.errors import DeltaruleError
 from deltarule.tables.files import json_records
 from deltarule.tables.files.encoding import open_text
-from deltarule.tables.files.json_records import record_lines
+from deltarule.tables.files.json_records import object_lines, record_lines
 from deltarule.tables.files.open import open_file
 
 Write = Callable[[str, str | bytes], Path]
@@ -217,3 +217,33 @@ def test_a_large_document_is_read_in_little_memory(tmp_path: Path) -> None:
         check=True,
     )
     assert int(done.stdout) < 350 << 10
+
+
+@given(
+    records=st.lists(st.dictionaries(st.text('x"}{,', max_size=3), VALUES), min_size=2),
+    indent=st.sampled_from([None, 1]),
+    between=st.sampled_from(["", "\n", " ", "\r\n\n"]),
+    block=st.integers(1, 40),
+)
+def test_objects_one_after_the_other_are_those_of_a_parser(
+    records: list[Any], indent: int | None, between: str, block: int
+) -> None:
+    text = between.join(json.dumps(record, indent=indent) for record in records)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_records, "BLOCK", block)
+        path = Path(folder) / "t.json"
+        path.write_text(text, encoding="utf-8")
+        lines = b"".join(object_lines(open_text(path, "t.json", bare=True))).split(b"\n")
+    assert [json.loads(line) for line in lines if line.strip()] == records
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["t.json", "t.csv"])
+def test_objects_one_after_the_other_are_a_table(
+    write: Write, name: str, indent: int | None
+) -> None:
+    rows = [{"x": at, "y": {"deep": at}} for at in range(50)]
+    text = "".join(json.dumps(row, indent=indent) for row in rows)
+    assert read(write(name, text))["x"].to_list() == list(range(50))
+    assert "record 2 is no JSON" in refusal(write(name, text.replace('"x": 1,', '"x": tru,')))
+    assert "record 50 is no JSON" in refusal(write(name, text[:-1]))

@@ -530,3 +530,29 @@ def test_levels_that_differ_only_in_blanks_are_told(tmp_path: Path) -> None:
     assert any("'a ' and 'a'" in note and "trim(kind)" in note for note in told)
     mended = dr.learn(path, predict="y", using="trim(kind)").record
     assert not any("blanks" in note for note in mended.notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["$1,234.50", "US$ 17", "12.5 USD"], "'$', 'US$', 'USD'"),
+        (["12 %", "$12"], "'$', '%'"),
+        (["5", "7 EUR", "9"], "none, 'EUR'"),
+    ],
+)
+def test_numbers_of_several_units_are_told(cells: list[str], told: str) -> None:
+    rows = pl.DataFrame(
+        {"price": [f"{cell}" for cell in cells * 40], "y": range(40 * len(cells)), "x": 1.0}
+    )
+    rows = rows.with_columns(x=pl.col("y") % 7)
+    notes = dr.learn(rows, predict="y").record.notes
+    [note] = [one for one in notes if "several units" in one]
+    assert note.startswith("price is text")
+    assert all(unit in note for unit in told.split(", "))
+
+
+def test_a_target_of_huge_whole_numbers_gives_no_warning() -> None:
+    rows = pl.DataFrame(
+        {"x": [float(at) for at in range(50)], "y": [at * 1e300 for at in range(50)]}
+    )
+    assert dr.learn(rows, predict="y", ridge=0).record.fit[0].r2 == pytest.approx(1)

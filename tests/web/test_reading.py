@@ -112,6 +112,7 @@ def test_progress_is_kept_over_a_reload_and_by_the_next_server(watched: Watched)
     page.reload()
     page.wait_for_selector("body[data-step]")
     assert page.locator(".answers .right").count() == 1
+    assert page.get_attribute("#onward", "class") == "strong"
     with watching() as address:
         page = watched.open("one-weight", address=address)
         assert page.text_content("#goal-met") == "met"

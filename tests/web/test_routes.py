@@ -173,6 +173,14 @@ def test_a_table_that_was_brought_is_kept_for_a_reload(client):
     assert lost["refused"] == "that table is no longer held: bring it again"
 
 
+def test_a_table_is_kept_however_long_no_one_asks_for_it():
+    pages = routes.Pages(None)
+    kept = pages.bring(b"size,price\n1,2\n2,4\n3,7\n", "shop.csv", None)["kept"]
+    later = pages.tables.clock() + 30 * 24 * 3600
+    pages.tables.clock = lambda: later
+    assert pages.begin(routes.Begin(table=kept))["table"]["name"] == "shop.csv"
+
+
 def test_columns_that_are_left_out_are_named_with_their_reason(client):
     rows = "".join(f"{at + 1},{at % 7},5,customer {at},{at % 7 * 3 + at % 2}\n" for at in range(60))
     content = f"row,size,same,name,price\n{rows}".encode()

@@ -20,6 +20,7 @@ from deltarule.cli.diagnose import diagnose
 from deltarule.cli.explain import explain
 from deltarule.cli.export import export
 from deltarule.cli.guard import guarded
+from deltarule.cli.keep_learning import forget
 from deltarule.cli.learn import learn
 from deltarule.cli.merge import merge
 from deltarule.cli.path import path
@@ -42,6 +43,8 @@ app = typer.Typer(
 
 COMMANDS = (
     learn,
+    forget,
+    merge,
     watch,
     compare,
     diagnose,
@@ -54,7 +57,6 @@ COMMANDS = (
     columns,
     alpha,
     path,
-    merge,
     show,
     demo,
 )

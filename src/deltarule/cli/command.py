@@ -23,8 +23,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("learner", "alpha", "start", "steps", "batch", "epochs", "shuffle", "seed"),
         *("tolerance", "freeze"),
     ),
+    "More rows later": ("keep_summary", "into", "summary", "again"),
     "Output": (
-        *("save", "keep_summary", "report", "out", "to_table", "to_view"),
+        *("save", "report", "out", "to_table", "to_view"),
         *("trace", "trace_rows", "words", "live"),
         *("rows", "row", "explain", "interval", "flags", "knots", "as_json"),
     ),

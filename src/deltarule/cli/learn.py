@@ -29,6 +29,7 @@ from deltarule.cli.arguments import (
     start_of,
     strengths_of,
 )
+from deltarule.cli.keep_learning import SummaryFile, learn_into
 from deltarule.cli.report import write_report
 from deltarule.cli.table import progress_bar, source_of
 from deltarule.cli.trace import Tracing
@@ -37,13 +38,13 @@ from deltarule.cli.trace import Tracing
 def learn(
     table: Table,
     predict: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             metavar="COLUMNS",
             help="Columns to predict, with commas between them, or SQL expressions over them: "
             "log(price).",
         ),
-    ],
+    ] = None,
     using: Annotated[
         list[str] | None,
         typer.Option(
@@ -259,6 +260,17 @@ def learn(
     query: Query = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
     keep_summary: KeepSummary = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Learn these rows into a model that has its sums: exactly the model of all rows.",
+        ),
+    ] = None,
+    summary: SummaryFile = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --into: also a table that was learnt before.")
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write a web page on the model and this table here."),
@@ -274,6 +286,15 @@ def learn(
     from deltarule.output import check_outputs
     from deltarule.tables.filtered import where_of
 
+    if into is not None:
+        if predict:
+            told = "--into learns what its model does: leave it out"
+            raise typer.BadParameter(told, param_hint="--predict")
+        more = source_of(table, read, db_table, query)
+        learn_into(into, more, summary=summary, again=again, as_json=as_json)
+        return
+    if not predict:
+        raise typer.BadParameter("say which column to predict", param_hint="--predict")
     if keep_summary is not None and save is None:
         raise typer.BadParameter("--keep-summary goes with a model's file: name it with --save")
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)

@@ -12,9 +12,14 @@ from deltarule.cli.arguments import Json, KeepSummary
 def merge(
     summaries: Annotated[
         list[Path],
-        typer.Argument(metavar="SUMMARIES", help="Files of learn --keep-summary."),
+        typer.Argument(
+            metavar="SUMMARIES", help="Files of learn --keep-summary, or models beside theirs."
+        ),
     ],
-    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", "-o", metavar="FILE", help="Write the model here."),
+    ] = None,
     keep_summary: KeepSummary = None,
     as_json: Json = False,
 ) -> None:
@@ -26,12 +31,13 @@ def merge(
     deltarule merge north.sums south.sums --save both.json
     """
     from deltarule.fit import merge as merged
+    from deltarule.fit.keep_learning import kept_of
     from deltarule.output import check_outputs
 
     if keep_summary is not None and save is None:
         raise typer.BadParameter("--keep-summary goes with a model's file: name it with --save")
     check_outputs({"--save": save, "--keep-summary": keep_summary}, summaries)
-    model = merged(*summaries)
+    model = merged(*map(kept_of, summaries))
     if save is not None:
         model.save(save, summary=keep_summary)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

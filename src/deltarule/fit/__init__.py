@@ -76,7 +76,7 @@ class Run:
             settings.asked,
             progress=settings.progress,
             keep=kept,
-            histograms=settings.keep_summary,
+            keep_summary=settings.keep_summary,
             engine=engine,
         )
         self._begin(found, settings)
@@ -170,6 +170,8 @@ def merge(*parts: Any) -> Model:
 
 
 def _kept(part: Any) -> KeptSummary:
+    if isinstance(part, KeptSummary):
+        return part
     if not isinstance(part, Model):
         return KeptSummary.load(part)
     if not isinstance(part.kept, KeptSummary):

@@ -138,6 +138,8 @@ def _told_apart(read: Read) -> Iterator[_Alone]:
     if not apart or len(schema.inputs) > MOST_INPUTS:
         return
     parts = list(read.some_rows())
+    if not parts:  # sums alone
+        return
     inputs = np.concatenate([part.inputs for part in parts])
     targets = np.concatenate([part.targets for part in parts])
     if len(inputs) < LEAK_ROWS or not np.isin(targets, (0.0, 1.0)).all():

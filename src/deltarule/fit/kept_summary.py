@@ -15,6 +15,7 @@ from pydantic import FiniteFloat, ValidationError
 
 from deltarule.errors import LearningError, NotAModelError
 from deltarule.fit.settings import Names, Settings, closed_form, names_in
+from deltarule.model.model import Model
 from deltarule.tables.finalize import finalize
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
@@ -22,9 +23,10 @@ from deltarule.tables.one_read import Read
 from deltarule.tables.part import Part
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
+from deltarule.tables.saved_bytes import saved_bytes
 from deltarule.tables.source import Source
 from deltarule.tables.summary import Summary, joined
-from deltarule.tables.summary_file import SavedSummary, load, save
+from deltarule.tables.summary_file import LARGEST_FILE, SavedSummary, from_bytes, to_bytes
 from deltarule.tables.terms import Term
 
 SQUARED = "squared"
@@ -145,7 +147,9 @@ class KeptSummary:
                 f"{read.source.name}: '{other}' is learnt with {losses[other]} loss, which needs "
                 "rows, so no summary can be kept of it: give --loss squared, or no summary"
             )
-        return cls(read.summary, KeptSettings.of(settings), read.source.name)
+        assert read.summary is not None, "it was asked for"
+        summary = replace(read.summary, parts=(read.summary.fingerprint,))
+        return cls(summary, KeptSettings.of(settings), read.source.name)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -153,7 +157,15 @@ class KeptSummary:
 
         Errors:  ModelError and its kinds
         """
-        saved = load(Path(path))
+        return cls.of_bytes(saved_bytes(Path(path), what="summary", largest=LARGEST_FILE), path)
+
+    @classmethod
+    def of_bytes(cls, raw: bytes, path: str | Path) -> Self:
+        """From the bytes of a summary file.
+
+        Errors:  ModelError and its kinds
+        """
+        saved = from_bytes(raw, name=str(path))
         try:
             kept = KeptSettings.model_validate_json(json.dumps(saved.settings))
             kept.settings  # noqa: B018 - refuses what cannot be learnt with
@@ -162,12 +174,21 @@ class KeptSummary:
             raise NotAModelError(f"{path} is damaged: its settings ({first})") from None
         return cls(saved.summary, kept, Path(path).name)
 
-    def save(self, path: str | Path) -> None:
-        """Write the summary file, whole or not at all.
+    def to_bytes(self) -> bytes:
+        """The content of its file."""
+        return to_bytes(SavedSummary(self.summary, json.loads(self.kept.model_dump_json())))
 
-        Errors:  OutputError
-        """
-        save(SavedSummary(self.summary, json.loads(self.kept.model_dump_json())), Path(path))
+    def learn_more(self, model: Model, table: Any, *, again: bool) -> Model:
+        """As `Model.learn_more`."""
+        from deltarule.fit import keep_learning
+
+        return keep_learning.learn_more(model, self, table, again=again)
+
+    def forget(self, model: Model, table: Any, *, where: str | None) -> Model:
+        """As `Model.forget`."""
+        from deltarule.fit import keep_learning
+
+        return keep_learning.forget(model, self, table, where=where)
 
     def check(self, other: "KeptSummary") -> None:
         """Errors: LearningError, naming the setting that is not the same."""
@@ -198,13 +219,14 @@ class KeptSummary:
         source: Source = NoRows(self.name)
         causes = dict(self.summary.causes)
         return Read(
-            *(source, plan_of(layout, asked), schema, folds, self.summary),
+            *(source, plan_of(layout, asked), schema, folds),
             *(self.summary.examples, causes, [*notes, *self._notes()]),
             frames=None,
             sample=[],
             drawn=[],
             at_first=0,
             every=schema,
+            summary=self.summary,
         )
 
     def _notes(self) -> Iterator[str]:
@@ -328,11 +350,14 @@ def plan_of(layout: Layout, asked: Request) -> Plan:
 def added(parts: Sequence[KeptSummary]) -> KeptSummary:
     """The sum of several, whose settings are the same.
 
-    Errors:  LearningError, naming the setting or column that is not
+    Errors:  LearningError, naming the setting or column that is not; for the same sums twice
     """
     first = parts[0]
     for part in parts[1:]:
         first.check(part)
+    tables = [table for part in parts for table in part.summary.parts]
+    if len(set(tables)) < len(tables):
+        raise LearningError("the same sums are given twice: their rows would count double")
     whole = joined([part.summary for part in parts])
     return replace(first, summary=whole, name=" and ".join(part.name for part in parts))
 

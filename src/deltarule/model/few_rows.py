@@ -40,6 +40,10 @@ class FewRows:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled functions cannot be pickled; they are made again.
+        return {"_predictor": self._predictor}
+
     @cached_property
     def _compiled(self) -> Compiled | None:
         """The functions; None for what has no form in Python, and for too many weights."""

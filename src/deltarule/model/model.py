@@ -10,9 +10,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-import numpy as np
 import polars as pl
 
 from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
@@ -21,7 +20,7 @@ from deltarule.model import record as saved
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.moments.moments import Moments
-from deltarule.output import Savable, check_outputs
+from deltarule.output import check_outputs
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
@@ -41,11 +40,19 @@ if TYPE_CHECKING:
 Figure = TypeVar("Figure")
 
 
+class KeptSums(Protocol):
+    """The sums of a model's rows, and the models that more rows or fewer give."""
+
+    def to_bytes(self) -> bytes: ...
+    def learn_more(self, model: "Model", table: Any, *, again: bool) -> "Model": ...
+    def forget(self, model: "Model", table: Any, *, where: str | None) -> "Model": ...
+
+
 class Model:
     """A fitted model, made by `learn` or `load`."""
 
     def __init__(
-        self, record: "Record", *, read: Sequence[Path] = (), kept: Savable | None = None
+        self, record: "Record", *, read: Sequence[Path] = (), kept: "KeptSums | None" = None
     ) -> None:
         """`read` are its training files, not to be saved over; `kept` the sums of their rows."""
         self._record, self.kept = record, kept
@@ -101,7 +108,9 @@ class Model:
 
         Of several outputs, such a dict for each.
         """
-        names, p = _unlike(self._names), len(self._record.contract.inputs)
+        from deltarule.model.weight_tables import unlike
+
+        names, p = unlike(self._names), len(self._record.contract.inputs)
         found: dict[str, Any] = {}
         for at, output in enumerate(self.outputs):
             starts = [one.weight for one in self._record.intercept[at : at + 1]]
@@ -166,28 +175,9 @@ class Model:
         Null where a standard error is not known, as beside a penalty.
         Errors:  LearningError for a level that is not between 0 and 1
         """
-        from deltarule.moments.inference import certainty
+        from deltarule.model.weight_tables import confidence_intervals
 
-        if not isinstance(level, int | float) or not 0 < level < 1:
-            raise LearningError(f"level is {level!r}: it must be between 0 and 1, such as 0.95")
-        freedom = {
-            target: np.inf if learnt.freedom is None else learnt.freedom
-            for learnt in self._record.learnt
-            for target in learnt.targets
-        }
-        spans = self._record.contract.target_spans().items()
-        by_output = {
-            output: freedom[target] for target, span in spans for output in self.outputs[span]
-        }
-        table = self.weights
-        found = certainty(
-            table["weight"].to_numpy(),
-            table["standard_error"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
-            freedom=np.array([by_output[output] for output in table["output"]]),
-            level=level,
-        )
-        ends = pl.DataFrame({"low": found.low, "high": found.high}).fill_nan(None)
-        return table.select("output", "input", "level", "weight").hstack(ends)
+        return confidence_intervals(self._record, self.weights, level)
 
     @property
     def covariance(self) -> "pl.DataFrame | dict[str, pl.DataFrame] | None":
@@ -196,17 +186,12 @@ class Model:
         Of the kind of the standard errors, and null where these are. Of several outputs, such a
         frame for each. None beside a penalty, and of more than 200 weights.
         """
-        record = self._record
-        if not any(record.covariances):
-            return None
-        label, *names = _unlike(["weight", *self._names])
-        found = {}
-        for output, text in zip(self.outputs, record.covariances, strict=True):
-            if text is not None:
-                whole = saved.unpack_covariance(text, len(names))
-                frame = pl.DataFrame(whole, schema=names).fill_nan(None)
-                found[output] = frame.insert_column(0, pl.Series(label, names))
-        return found if len(self.outputs) > 1 else found[self.outputs[0]]
+        from deltarule.model.weight_tables import covariances, unlike
+
+        found = covariances(self._record, unlike(["weight", *self._names]))
+        if len(self.outputs) == 1:
+            return found.get(self.outputs[0])
+        return found or None
 
     def moments(self) -> list[Moments]:
         """Each fold's moments of the inputs and targets, if the model has them."""
@@ -374,22 +359,51 @@ class Model:
     ) -> None:
         """Write the model file atomically; without `moments` it is smallest.
 
-        With `summary`, also the sums of its rows, which `merge` adds to those of other tables.
+        With `summary`, also the sums of its rows: both files are replaced, or neither.
         Weights are finite here: a record refuses others.
 
         Errors:  OutputError, also where no sums were kept
         """
         sums = None if summary is None else Path(summary)
         check_outputs({"the model's file": Path(path), "the summary's file": sums}, self._read)
-        if sums is not None:
-            if self.kept is None:
-                raise OutputError(
-                    f"cannot write {sums}: the model keeps no sums of its rows: learn it with "
-                    "keep_summary=True"
-                )
-            self.kept.save(sums)
-        record = self._record if moments else self._record.model_copy(update={"moments": ()})
-        saved.save(record, Path(path))
+        if sums is not None and self.kept is None:
+            raise OutputError(
+                f"cannot write {sums}: the model keeps no sums of its rows: learn it with "
+                "keep_summary=True"
+            )
+        changed: dict[str, Any] = {"summary": None} if moments else {"summary": None, "moments": ()}
+        record = self._record.model_copy(update=changed)
+        if sums is None or self.kept is None:
+            saved.save(record, Path(path))
+        else:
+            from deltarule.model.model_and_sums import save_both
+
+            save_both(record, self.kept.to_bytes(), Path(path), sums)
+
+    def learn_more(self, table: Any, *, again: bool = False) -> "Model":
+        """The model that learning from its rows and those of this table together gives, exactly.
+
+        It takes the sums that `learn(..., keep_summary=True)` keeps, or `load(..., summary=...)`.
+        Errors:  LearningError for a table that was learnt from before, unless `again`; ColumnError
+                 for a column of another kind
+        """
+        return self._sums().learn_more(self, table, again=again)
+
+    def forget(self, table: Any, *, where: str | None = None) -> "Model":
+        """The model as if these rows of its tables had never been there, exactly.
+
+        `where` is a condition on the rows of the table, such as "customer = 7". Sums as above.
+        Errors:  LearningError for rows that were not all learnt from
+        """
+        return self._sums().forget(self, table, where=where)
+
+    def _sums(self) -> "KeptSums":
+        if self.kept is None:
+            raise LearningError(
+                "the sums of its rows are not there: learn with --keep-summary FILE "
+                "(keep_summary=True), or load the model with its summary"
+            )
+        return self.kept
 
     def card(self) -> str:
         """The model card in Markdown: what it predicts, from what, how well, and its limits."""
@@ -479,17 +493,6 @@ class Model:
     def __repr__(self) -> str:
         inputs = ", ".join(column.name for column in self._record.contract.columns)
         return f"<deltarule model: {', '.join(self.targets)} from {inputs}>"
-
-
-def _unlike(names: Sequence[str]) -> list[str]:
-    """The names made unique: a column may have the name of a level or of the intercept."""
-    found: dict[str, None] = {}
-    for name in names:
-        made, number = name, 2
-        while made in found:
-            made, number = f"{name} ({number})", number + 1
-        found[made] = None
-    return list(found)
 
 
 def load(path: str | Path) -> Model:

@@ -7,7 +7,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
@@ -223,6 +223,8 @@ class Record(Part):
     """The lower triangle of the covariance of each output's weights, the intercept first, packed;
     None where unknown, or where there are more than 200 weights."""
     moments: tuple[PackedMoments, ...] = ()
+    summary: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """The SHA-256 of the file of the sums that the model was made of; None where there is none."""
 
     @property
     def losses(self) -> tuple[Loss, ...]:

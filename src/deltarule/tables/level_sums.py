@@ -101,6 +101,12 @@ class LevelSums:
         sums[:, :, column] += change * sums[:, :, indicator]
         return replace(self, sums=sums)
 
+    def one_fold(self, above: Array) -> Self:
+        """The sums of all folds as one; `above` (f, d): how far each fold's means are above its."""
+        sums = self.sums + self.counts[:, :, None] * above[:, None, :]
+        counts = self.counts.sum(axis=0, keepdims=True)
+        return replace(self, counts=counts, sums=sums.sum(axis=0, keepdims=True))
+
     def merged(self, other: Self, sign: float, mine: Array, yours: Array) -> Self:
         """The sum or difference of sums with the same names.
 
@@ -171,6 +177,10 @@ class PairCounts:
     def placed(self, one: Places, other: Places) -> Self:
         """The counts with new codes."""
         return self.of(self.fold, one[self.one], other[self.other], self.counts)
+
+    def one_fold(self) -> Self:
+        """The counts of all folds as one."""
+        return self.of(np.zeros_like(self.fold), self.one, self.other, self.counts)
 
     def merged(self, other: Self, sign: float) -> Self:
         """The sum or difference of counts with the same codes."""

@@ -27,6 +27,7 @@ from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import Times
+from deltarule.tables.joining import Joining
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
@@ -88,8 +89,6 @@ class Read:
     plan: Plan
     schema: Schema
     folds: list[Moments]
-    summary: Summary
-    """The sums before levels were pooled and gaps filled."""
     examples: int
     causes: dict[str, int]
     """How many rows were left out, by what is wrong with them in words."""
@@ -108,6 +107,8 @@ class Read:
     """All rows of a source that may give them in another order when it is read again."""
     centre: Array | None = None
     """What inputs are measured from, (p,); None for zero."""
+    summary: Summary | None = None
+    """The sums before levels were pooled and gaps filled, where they are kept."""
     engine: Answers | None = None
     """Who answers questions about the rows; None for this machine's threads."""
 
@@ -216,16 +217,20 @@ def read(
     *,
     progress: Progress | None = None,
     keep: Keep | Callable[[Plan], Keep] = Keep(),
-    histograms: bool = False,
+    keep_summary: bool = False,
+    joining: Joining | None = None,
     engine: Answers | None = None,
 ) -> Read:
     """Read all rows once, or again with wider types where the first rows misled the look.
 
-    What is kept of the rows may depend on what the look shows. With `histograms`, the summary has
-    those of each number. With an `engine`, it reads them, and `source` gives only the first rows.
+    What is kept of the rows may depend on what the look shows. With `keep_summary`, the summary is
+    kept too, with a histogram of each number. With `joining`, the result is that of a summary which
+    these rows join. With an `engine`, it reads the rows, and `source` gives only the first.
 
     Errors:  LearningError where the engine cannot answer what is asked
     """
+    if joining is not None:
+        source, asked = joining.source(source), joining.request(asked)
     texts: frozenset[str] = frozenset()
     later: Later = {}
     counted: dict[str, LevelCounts] = {}
@@ -241,8 +246,10 @@ def read(
             read_as = formatted(source, asked, later)
             look = read_as.look()
             made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
+            if joining is not None:
+                made = joining.plan(made, source.name)
             if engine is not None:
-                found = asked_of(engine, read_as, made, histograms=histograms)
+                found = asked_of(engine, read_as, made, keep_summary=keep_summary)
                 found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
                 return found
             if _count(read_as, made, counted):
@@ -253,7 +260,7 @@ def read(
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
             )
-            found = _read(read_as, made, progress, kept.cells, sample, histograms)
+            found = _read(read_as, made, progress, kept.cells, sample, keep_summary, joining)
         except ReadAgainError as error:
             again, later = True, error.later
         except UnparsedError as error:
@@ -299,7 +306,8 @@ def _read(
     progress: Progress | None,
     keep: int,
     sample: Sample | None,
-    histograms: bool,
+    keep_summary: bool,
+    joining: Joining | None,
 ) -> Read:
     if not (made.numbers or made.categories):
         why = "; ".join(f"{column.name}: {column.why}" for column in made.left_out)
@@ -309,7 +317,7 @@ def _read(
     in_flight = _in_flight(made, source.name)
     asked = made.asked
     few = Sample.to_judge_by(len(made.columns), made.row_column)
-    reading = Accumulator(folds=asked.folds, histograms=histograms)
+    reading = Accumulator(folds=asked.folds, histograms=keep_summary)
     frame: Origin | None = None
     frames: list[pl.DataFrame] | None = []
     spill = None if source.repeatable else Spill()
@@ -360,19 +368,41 @@ def _read(
     summary = joined([Summary.of(made, sums, layout) for sums in reading.parts])
     if summary.examples == 0:
         raise nothing_left(source.name, asked, summary.causes)
+    if joining is not None:
+        return of_summary(joining.joined(summary), source, made)
     schema, folds, notes = finalize(summary, asked, source.name)
     return Read(
-        *(source, made, schema, folds, summary, summary.examples, dict(summary.causes), notes),
+        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=frames,
         sample=[] if sample is None else sample.frames(rows),
         drawn=few.parts,
         at_first=source.reads,
         every=schema,
+        summary=summary if keep_summary else None,
         kept=spill if frames is None else None,
     )
 
 
-def asked_of(engine: Answers, source: Source, made: Plan, *, histograms: bool) -> Read:
+def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
+    """What a summary says of rows that are not there to be read again.
+
+    Errors:  EmptyError where none are left
+    """
+    if summary.examples == 0:
+        raise EmptyError("no row is left to learn from")
+    schema, folds, notes = finalize(summary, made.asked, source.name)
+    return Read(
+        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
+        frames=None,
+        sample=[],
+        drawn=[],
+        at_first=source.reads,
+        every=schema,
+        summary=summary,
+    )
+
+
+def asked_of(engine: Answers, source: Source, made: Plan, *, keep_summary: bool) -> Read:
     """What an engine's read finds.
 
     Errors:  LearningError where it cannot answer
@@ -382,7 +412,7 @@ def asked_of(engine: Answers, source: Source, made: Plan, *, histograms: bool) -
         raise LearningError(
             f"{engine.name} cannot order rows in time: give the rows to this machine, or --group"
         )
-    summary = engine.ask(Summarise(made, source.name, histograms))
+    summary = engine.ask(Summarise(made, source.name, keep_summary))
     if any(own.beyond for own in summary.levels.values()):
         raise LearningError(
             f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
@@ -392,12 +422,13 @@ def asked_of(engine: Answers, source: Source, made: Plan, *, histograms: bool) -
     schema, folds, notes = finalize(summary, asked, source.name)
     few = engine.ask(FewRows(made, Sample.to_judge_by(len(made.columns), made.row_column).rows))
     return Read(
-        *(source, made, schema, folds, summary, summary.examples, dict(summary.causes), notes),
+        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=None,
         sample=[],
         drawn=[few.frame],
         at_first=1,
         every=schema,
+        summary=summary if keep_summary else None,
         engine=engine,
     )
 

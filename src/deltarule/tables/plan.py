@@ -43,7 +43,7 @@ from deltarule.tables.request import (
 )
 from deltarule.tables.row_ids import is_id, numbers_rows
 from deltarule.tables.source import LOOK_ROWS
-from deltarule.tables.terms import Look, Term, one_term, target_term, terms_of
+from deltarule.tables.terms import Look, Term, Terms, one_term, target_term, terms_of
 from deltarule.tables.text_formats import Formats, NumberFormat, format_of
 from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 
@@ -89,6 +89,8 @@ class Plan:
     """What targets of whole numbers look like, as far as the look shows."""
     ids: list[str] = field(default_factory=list)
     """Whole numbers that are inputs, though they seem to say only which row is which."""
+    rows_before: int = 0
+    """How many rows were read before this table, by whose numbers folds go on."""
     formats: Formats = field(default_factory=dict)
     """How the text is read of each column that expressions or inputs read as another kind."""
 
@@ -292,11 +294,13 @@ class Plan:
             return RowKeys(rows, periods=folds_by_time(by, self.cuts, where=where, row=row))
         keys = None
         if self.fold_by is not None or self.row_column in frame.columns:
-            keys = self.numbers_of_rows(frame, row=row).astype(np.float64) + 1
+            keys = self.numbers_of_rows(frame, row=row).astype(np.float64) + 1 + self.rows_before
         if self.fold_by is not None:
             gaps = keys if asked.group is None and keys is not None else NO_GROUP
             keys = keys_of(frame[self.fold_column], gaps, where=where, row=row)
-        return RowKeys(rows, row + 1, keys, copies=bool(asked.copies), trials=self.trials)
+        return RowKeys(
+            rows, self.rows_before + row + 1, keys, copies=bool(asked.copies), trials=self.trials
+        )
 
 
 def plan(
@@ -344,7 +348,7 @@ def plan(
         left = {*taken, *asked.without}
         left |= {c for term in (folds, cluster, offset) if term for c in term.columns}
         using = [name for name in look.columns if name not in left and not is_pattern(name)]
-    inputs = terms_of(using, shown)
+    inputs = terms_of(using, shown) if asked.terms is None else _given(asked.terms, shown)
     for term in inputs.terms:
         # What is part of a target may be used all the same, as cost for price - cost.
         parts = {c for one in terms.values() if len(one.columns) > 1 for c in one.columns}
@@ -402,6 +406,13 @@ def plan(
         room=made.room,
     )
     return made
+
+
+def _given(terms: Mapping[str, str | None], shown: Look) -> Terms:
+    """Inputs that are decided. Errors: ColumnError for a column that is not there."""
+    found = [Term(name, expression) for name, expression in terms.items()]
+    check_there(list(shown.kinds), [c for term in found for c in term.columns], name=shown.name)
+    return Terms(found, {})
 
 
 def evaluated(

@@ -26,6 +26,8 @@ class Request:
 
     predict: Sequence[str]
     using: Sequence[str] | None = None
+    terms: Mapping[str, str | None] | None = None
+    """The inputs by name, each with its expression, where they are decided; None for a column."""
     without: Sequence[str] = ()
     """Columns excluded from the inputs, where all others are included."""
     takes: Mapping[str, Takes] = field(default_factory=dict)

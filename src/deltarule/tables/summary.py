@@ -17,6 +17,8 @@ parts, in any order, by whatever engine; `finalize` decides on the sum.
 Shapes: f folds, m numbers of which g have gaps, d = m + g.
 """
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -63,6 +65,8 @@ class Summary:
     """Of each number; empty where they were not asked for."""
     bounded: bool = False
     """Whether ranges are bounds, as they are after a subtraction."""
+    parts: tuple[str, ...] = ()
+    """The fingerprints of the tables that were added."""
 
     @classmethod
     def of(cls, made: Plan, sums: Sums, layout: Layout | None = None) -> Self:
@@ -118,6 +122,7 @@ class Summary:
             low=np.minimum(self.low, other.low),
             high=np.maximum(self.high, other.high),
             bounded=self.bounded or other.bounded,
+            parts=(*self.parts, *other.parts),
         )
 
     def __sub__(self, other: "Summary") -> "Summary":
@@ -137,8 +142,27 @@ class Summary:
             layout=layout,
             causes={why: rows for why, rows in sorted(causes.items()) if rows},
             bounded=True,
+            parts=tuple(part for part in self.parts if part not in other.parts),
         )
         return _checked(rest, one)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these rows from others, whatever their order and folds: some digits of sums.
+
+        Rounding in another order changes later digits than these.
+        """
+        whole, levels = total(self.folds), {}
+        for name, own in self.levels.items():
+            counts = own.counts.sum(axis=0)[1:-1]
+            levels[name] = {
+                level: f"{n:.9g}" for level, n in zip(own.names, counts, strict=True) if n
+            }
+        m = len(self.fill)
+        sums = [f"{one:.9e}" for one in (whole.rows, *(whole.scale * whole.mean)[:m])]
+        squares = [f"{one:.8e}" for one in np.sqrt(np.abs(whole.cross.diagonal()[:m]))]
+        told = [self.examples, dict(self.causes), sums, squares, levels]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
     def _merge(self, other: "Summary", sign: float) -> "Summary":
         """The sums of two aligned summaries."""

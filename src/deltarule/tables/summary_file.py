@@ -71,6 +71,7 @@ class Header(Part):
     bounded: bool
     settings: dict[str, JsonValue]
     """What was learnt with the sums, which only the learner can check."""
+    parts: tuple[Annotated[str, Field(pattern="^[0-9a-f]{32}$")], ...] = ()
     levels: dict[str, CategoryHeader]
     pairs: tuple[Count, ...]
     """How many counts there are of each pair of categories, in order."""
@@ -96,6 +97,7 @@ class Header(Part):
         """The header of a summary."""
         return cls(
             settings=dict(settings),
+            parts=summary.parts,
             layout=summary.layout,
             examples=summary.examples,
             causes=dict(summary.causes),
@@ -146,11 +148,6 @@ def save(saved: SavedSummary, path: Path) -> None:
     Errors:  OutputError
     """
     raw = to_bytes(saved)
-    if len(raw) > LARGEST_FILE or START.unpack_from(raw)[2] > LARGEST_HEADER:
-        raise OutputError(
-            f"cannot write {path}: sums of so many columns and levels are more than a summary file "
-            "may have: name the columns to use, or keep fewer --levels"
-        )
     write_whole(path, lambda place: place.write_bytes(raw))
 
 
@@ -174,7 +171,10 @@ def is_summary(path: Path) -> bool:
 
 
 def to_bytes(saved: SavedSummary) -> bytes:
-    """A summary as the bytes of its file."""
+    """A summary as the bytes of its file.
+
+    Errors:  OutputError where they are too many
+    """
     summary = saved.summary
     header = Header.of(summary, saved.settings)
     text = header.model_dump_json().encode()
@@ -183,6 +183,11 @@ def to_bytes(saved: SavedSummary) -> bytes:
         for array, (kind, _) in zip(_arrays(summary), header.shapes(), strict=True)
     ]
     whole = b"".join([START.pack(MAGIC, VERSION, len(text)), text, *arrays])
+    if len(whole) > LARGEST_FILE or len(text) > LARGEST_HEADER:
+        raise OutputError(
+            "sums of so many columns and levels are more than a summary file may have: name the "
+            "columns to use, or keep fewer --levels"
+        )
     return whole + hashlib.sha256(whole).digest()
 
 
@@ -275,7 +280,7 @@ def _summary(header: Header, arrays: Iterator[NDArray[Any]]) -> Summary:
         histograms.append(Histogram(shift, cells, counts))
     return Summary(
         *(header.layout, header.examples, header.causes, folds, header.gaps, fill, low, high),
-        *(levels, pairs, tuple(histograms), header.bounded),
+        *(levels, pairs, tuple(histograms), header.bounded, header.parts),
     )
 
 

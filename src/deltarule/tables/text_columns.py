@@ -49,7 +49,7 @@ DIGITS = r"^[+-]?[0-9]+$"
 # Text with a smaller share of numeric cells is not considered numeric.
 MOSTLY = 0.5
 # Most odd values in a note; most characters of a value.
-VALUES_SHOWN, LETTERS_SHOWN = 4, 40
+VALUES_SHOWN, LETTERS_SHOWN, UNITS_SHOWN = 4, 40, 4
 # Most distinct odd cells of later rows that are evidence for the order of dates.
 MOST_LATER = 1000
 
@@ -380,6 +380,8 @@ def _decided(text: pl.Series, mark: str | None, *, names: bool) -> NumberFormat 
     cells = text.drop_nulls()
     cells = cells.filter(is_code(cells).not_())
     found, odd = number_format(text, mark)
+    if len(odd) and (several_units := _units(cells, mark)):
+        return f"its numbers have several units, {several_units}: write them in one"
     whole = int(cells.str.contains(DIGITS).sum())
     if len(odd) > MOSTLY * len(cells) or (names and whole == len(cells) - len(odd)):
         return None
@@ -390,6 +392,17 @@ def _decided(text: pl.Series, mark: str | None, *, names: bool) -> NumberFormat 
         example = odd[0][:LETTERS_SHOWN]
         return f"{len(odd):,} of {len(cells):,} cells are no numbers, such as '{example}'"
     return found
+
+
+def _units(cells: pl.Series, mark: str | None) -> str:
+    """The units of cells that are nearly all numbers, none of them in nearly all; else nothing."""
+    numbers = cells.filter(cells.str.contains(spelling.PATTERNS[mark or "."]))
+    units = spelling.units(numbers).value_counts(sort=True)
+    if not few(len(cells) - len(numbers), len(cells)) or units.height < 2:
+        return ""
+    others = len(numbers) - int(units["count"][0])
+    names = [f"'{unit}'" if unit else "none" for unit in units[units.columns[0]][:UNITS_SHOWN]]
+    return "" if few(others, len(cells)) else ", ".join(names)
 
 
 def _texts(look: pl.DataFrame, asked: Request) -> list[str]:

@@ -48,7 +48,8 @@ def whole_numbers(series: pl.Series) -> WholeNumbers | None:
     few = 2 < different <= MOST_LABELS
     labels = few and even > max(poisson, geometric) + EVIDENCE
     begin = float(value.min()) <= max(1.0, BEGIN * mean)
-    variance = float(times @ (value - mean) ** 2) / n
+    with np.errstate(over="ignore"):  # a spread beyond all numbers is no count's
+        variance = float(times @ (value - mean) ** 2) / n
     begin |= DISPERSION[0] * mean <= variance <= DISPERSION[1] * mean
     counts = different > 2 and begin and float(value.max()) < MOST
     return WholeNumbers(different, counts=bool(counts and not labels), labels=few)

@@ -8,6 +8,7 @@ lines, and what a record holds is left to the parser of lines.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO
 
 import numpy as np
@@ -45,6 +46,8 @@ class Marks:
 class Outline:
     """What the object that a document is has for members."""
 
+    objects: int
+    """How many objects there are, one after the other."""
     columns: bool
     """Whether they are columns: several lists and nothing else, not all of them of objects."""
     records: Sequence[tuple[str, int]]
@@ -87,6 +90,24 @@ def record_lines(text: Text, start: int = 0) -> Iterator[bytes]:
         raise _cut_short(text, f"within record {record}")
 
 
+def object_lines(text: Text) -> Iterator[bytes]:
+    """Objects one after the other, over one line or several, in blocks of one object a line."""
+    rest = b""
+    for marks in _marked(text, 0):
+        lines = _in_lines(marks, marks.at[:0]).tobytes()
+        ends = marks.at[(marks.depth == 0) & (marks.codes == OBJECT_END)] + 1
+        parts = pairwise([0, *ends.tolist(), len(lines)])
+        made = rest + b"\n".join(lines[start:end] for start, end in parts)
+        cut = made.rfind(b"\n") + 1
+        if cut:
+            yield made[:cut]
+        rest = made[cut:]
+        if len(rest) > LONGEST_ROW:
+            raise ReadError(f"{text.name}: an object is longer than {LONGEST_ROW >> 20} MB")
+    if rest.strip():
+        yield rest
+
+
 def _between_records(marks: Marks) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
     """The marks that begin, end and separate records, up to the end of their list."""
     begins = (marks.codes | FOLD) == OBJECT
@@ -109,11 +130,12 @@ def outline(text: Text) -> Outline:
 
     Errors:  ReadError where it does not end
     """
-    members, lists, base, named, ended = 1, 0, 0, 0, False
+    objects, members, lists, base, named, ended = 0, 1, 0, 0, 0, False
     places: list[tuple[int, int]] = []
     for marks in _marked(text, 0):
         commas = (marks.depth == 1) & (marks.codes == COMMA)
-        begins = commas | ((marks.depth == 1) & (marks.codes == OBJECT))
+        opened = (marks.depth == 1) & (marks.codes == OBJECT)
+        objects, begins = objects + int(opened.sum()), commas | opened
         opens = (marks.depth == 2) & (marks.codes == LIST)
         # Where the name of the member begins that each mark is in.
         names = np.maximum.accumulate(np.where(begins, marks.at + base + 1, named))
@@ -126,7 +148,7 @@ def outline(text: Text) -> Outline:
     if not ended:
         raise _cut_short(text, "before its last bracket")
     records = _lists_of_objects(text, places) if lists <= MOST_LISTS else []
-    return Outline(members == lists > max(1, len(records)), records)
+    return Outline(objects, members == lists > max(1, len(records)), records)
 
 
 def _lists_of_objects(text: Text, places: Sequence[tuple[int, int]]) -> list[tuple[str, int]]:

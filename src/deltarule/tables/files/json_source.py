@@ -17,7 +17,7 @@ import polars as pl
 
 from deltarule.errors import ColumnError, EmptyError, ReadError
 from deltarule.tables.files.encoding import LONGEST_ROW, SAMPLE_BYTES, Text, blocks
-from deltarule.tables.files.json_records import outline, record_lines
+from deltarule.tables.files.json_records import object_lines, outline, record_lines
 from deltarule.tables.files.json_types import (
     Types,
     block_types,
@@ -89,6 +89,9 @@ def read_json(text: Text) -> "JsonSource":
     opening, start, within = text.start.lstrip()[:1], 0, ""
     if opening == "{":
         found = outline(text)
+        if found.objects > 1:
+            objects = Records(text, partial(object_lines, text))
+            return JsonSource([objects], name=text.name, dialect=f"JSON objects, {text.said}")
         if len(found.records) > 1 and not found.columns:
             names = ", ".join(f"'{name}'" for name, _ in found.records)
             raise ReadError(

@@ -137,7 +137,7 @@ class Pages:
     def __init__(self, given: Given | None) -> None:
         self.given = given
         self.sessions: Sessions[Open] = Sessions()
-        self.tables: Sessions[Table] = Sessions(most=MOST_TABLES)
+        self.tables: Sessions[Table] = Sessions(most=MOST_TABLES, idle=math.inf)
 
     def lessons(self) -> dict[str, Any]:
         return {**lessons_told(), "given": self.given and self.given.table.name}

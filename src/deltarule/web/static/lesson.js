@@ -42,7 +42,7 @@ function read({ name, prose, question, do: steps, goal, learned }, rows) {
     make("section", { className: "do" }, make("h2", { textContent: "Do" }), make("ol", {}, ...steps.map((words) => make("li", {}, ...text(words))))),
     aim(goal, text, met),
     make("section", { id: "learned", className: "learned", hidden: !met }, make("h2", { textContent: "Now you know" }), make("p", { textContent: typeset(learned) })),
-    next(name),
+    next(name, met),
   );
 }
 
@@ -84,10 +84,10 @@ function aim({ words, hint }, text, met) {
 }
 
 // Where reading ends, the next lesson begins.
-function next(name) {
+function next(name, met) {
   const place = lessons.findIndex((one) => one.name === name);
   const { title, name: to } = lessons[place + 1] ?? {};
-  const button = make("button", { id: "onward", textContent: to ? `Next: ${title}` : "Now your own CSV" });
+  const button = make("button", { id: "onward", className: met ? "strong" : "", textContent: to ? `Next: ${title}` : "Now your own CSV" });
   button.addEventListener("click", () => (to ? onward(to) : at("bring").click()));
   return button;
 }

@@ -26,7 +26,11 @@ export function read(hash) {
   if (Number(said.get("compare")) > 0) look.beside = Number(said.get("compare"));
   const whole = (name) => Math.max(0, Math.round(Number(said.get(name)) || 0));
   if (said.has("output")) look.output = whole("output");
-  return { lesson: decodeURIComponent(lesson), choices, look, row: whole("row"), number: Math.min(whole("step"), 1_000_000) };
+  return { lesson: decoded(lesson), choices, look, row: whole("row"), number: Math.min(whole("step"), 1_000_000) };
+}
+
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return ""; }
 }
 
 export const leads = ({ choices, look, row, number }) => number > 0 || row > 0 || Object.keys(choices).length > 0 || Object.keys(look).length > 0;

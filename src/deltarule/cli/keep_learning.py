@@ -1,0 +1,69 @@
+"""deltarule learn --into, and forget: models changed by their sums alone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, Table, Where
+from deltarule.cli.table import source_of
+
+if TYPE_CHECKING:
+    from deltarule.model.model import Model
+
+SummaryFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--summary",
+        metavar="FILE",
+        help="The model's sums. Default: those beside it, as model.sums beside model.json.",
+    ),
+]
+
+
+def learn_into(
+    model: Path, table: Any, *, summary: Path | None, again: bool, as_json: bool
+) -> None:
+    """Have a model learn the rows of another table, too."""
+    _change(model, summary, as_json, lambda known: known.learn_more(table, again=again))
+
+
+def forget(
+    model: ModelFile,
+    rows: Table,
+    where: Where = None,
+    summary: SummaryFile = None,
+    read: How = None,
+    db_table: DatabaseTable = None,
+    query: Query = None,
+    as_json: Json = False,
+) -> None:
+    """Forget rows: the model becomes what it were if they had never been there, exactly.
+
+    ROWS is a table of them as they were learnt, or with --where the table that they stand in. It
+    takes the sums that learn --keep-summary writes beside the model.
+
+    deltarule forget model.json customers.csv --where "customer = 7"
+    """
+    source = source_of(rows, read, db_table, query)
+    _change(model, summary, as_json, lambda known: known.forget(source, where=where))
+
+
+def _change(
+    model: Path, summary: Path | None, as_json: bool, changed: Callable[["Model"], "Model"]
+) -> None:
+    """Replace a model and its sums by what becomes of them."""
+    from deltarule.fit import keep_learning
+    from deltarule.model.model_and_sums import alone, sums_beside
+
+    sums = sums_beside(model) if summary is None else summary
+    with alone(sums):
+        made = changed(keep_learning.load(model, sums))
+        made.save(model, summary=sums)
+    _tell(made, as_json)
+
+
+def _tell(model: "Model", as_json: bool) -> None:
+    print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

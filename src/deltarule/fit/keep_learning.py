@@ -1,0 +1,126 @@
+"""Keep learning: models of more rows and of fewer, from the sums of their rows.
+
+Summaries add and subtract, so the model of all rows is that of the sum: weights, ridge, standard
+errors and held-out errors. What only rows can tell is dropped, and said.
+
+A row's fold is that of its id or group, wherever it is read. Without either, the rows of a table
+that is added are numbered on; and rows that are forgotten have lost their number, so that no rows
+are held out then, and the ridge stays as it was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deltarule.errors import LearningError
+from deltarule.fit import Run
+from deltarule.fit.kept_summary import KeptSummary, NoRows
+from deltarule.fit.settings import Settings
+from deltarule.model.model import Model
+from deltarule.model.model import load as model_alone
+from deltarule.model.model_and_sums import sums_beside, sums_of
+from deltarule.tables.filtered import where_of
+from deltarule.tables.frames import open_table
+from deltarule.tables.joining import Joining
+from deltarule.tables.one_read import Keep, Read, read
+from deltarule.tables.summary import Summary
+from deltarule.tables.summary_file import is_summary
+
+
+def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> Model:
+    """The model that learning from its rows and those of this table together gives.
+
+    Errors:  LearningError for a table that was learnt from before, unless `again`; ColumnError for
+             a column of another kind
+    """
+    joining = Joining(kept.summary)
+    settings = kept.kept.settings
+    found = _joined(joining, table, settings, (kept.kept.where,))
+    assert joining.part is not None, "the rows were read"
+    part = joining.part.fingerprint
+    if part in kept.summary.parts and not again:
+        raise LearningError(
+            f"{found.source.name} was learnt from before, so its rows would count twice: give "
+            "--again (again=True) if they are others that happen to be the same"
+        )
+    summary = replace(_sums(found), parts=(*kept.summary.parts, part))
+    name = f"{model.record.learnt_from} and {found.source.name}"
+    return _model(found, settings, replace(kept, summary=summary), name)
+
+
+def forget(model: Model, kept: KeptSummary, table: Any, *, where: str | None) -> Model:
+    """The model as if these rows had never been there; `where` is a condition on them.
+
+    Errors:  LearningError for rows that were not all learnt from
+    """
+    joining = Joining(kept.summary, away=True)
+    settings = kept.kept.settings
+    if not kept.summary.layout.fold_by:
+        # Which rows were held out together is not known any more, so no ridge can be chosen anew.
+        settings = replace(settings, folds=None, ridge=model.record.learnt[0].ridge)
+    found = _joined(joining, table, settings, (kept.kept.where, where))
+    assert joining.part is not None, "the rows were read"
+    gone = joining.part.fingerprint
+    parts = tuple(part for part in kept.summary.parts if part != gone)
+    rows = f"{joining.part.examples:,} row{'s' * (joining.part.examples != 1)}"
+    name = f"{model.record.learnt_from} without {rows}"
+    return _model(found, settings, replace(kept, summary=replace(_sums(found), parts=parts)), name)
+
+
+def load(path: str | Path, summary: str | Path | None = None) -> Model:
+    """A saved model with its sums; None for those beside it, as model.sums beside model.json.
+
+    Errors:  ModelError and its kinds
+    """
+    model = model_alone(path)
+    sums = sums_beside(Path(path)) if summary is None else Path(summary)
+    model.kept = KeptSummary.of_bytes(sums_of(model.record, sums), sums)
+    return model
+
+
+def kept_of(path: Path) -> KeptSummary:
+    """The sums in a summary file, or beside a model file.
+
+    Errors:  ModelError and its kinds
+    """
+    if is_summary(path):
+        return KeptSummary.load(path)
+    kept = load(path).kept
+    assert isinstance(kept, KeptSummary), "it was loaded with them"
+    return kept
+
+
+def _joined(
+    joining: Joining, table: Any, settings: Settings, conditions: Sequence[str | None]
+) -> Read:
+    source, _ = open_table(table)
+    for condition in conditions:
+        source = where_of(source, condition)
+    found = read(source, settings.asked, keep=Keep(0), keep_summary=True, joining=joining)
+    return replace(found, source=NoRows(source.name))
+
+
+def _sums(found: Read) -> Summary:
+    assert found.summary is not None, "it was asked for"
+    return found.summary
+
+
+def _model(found: Read, settings: Settings, kept: KeptSummary, name: str) -> Model:
+    made = Run.of(replace(found, summary=kept.summary), replace(settings, keep_summary=False))
+    record = made.model().record
+    notes = (*record.notes, *_notes(kept.summary))
+    changed = record.model_copy(update={"notes": notes, "learnt_from": name})
+    return Model(changed, kept=replace(kept, name=name))
+
+
+def _notes(summary: Summary) -> list[str]:
+    """What the sums do not say."""
+    notes = ["learnt from sums, without rows: there are no prediction intervals"]
+    if summary.layout.folds == 1:
+        notes.append(
+            "no rows are held out any more, as those forgotten had no id: the ridge stays as it was"
+        )
+    if summary.bounded:
+        notes.append("ranges are bounds from histograms, as rows were forgotten")
+    return notes

@@ -1,0 +1,324 @@
+"""Models of more rows, of fewer, and of several tables' together: as if learnt from those rows."""
+
+import multiprocessing
+import os
+import signal
+import time
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import deltarule as dr
+from deltarule.errors import (
+    ColumnError,
+    LearningError,
+    ModelError,
+    OutputError,
+)
+from deltarule.fit import keep_learning
+from deltarule.model import model_and_sums
+from deltarule.model.model_and_sums import alone, save_both, sums_beside
+from deltarule.tables.schema import Number
+
+FILMS = Path(dr.__file__).parent / "data" / "movies.csv"
+
+
+def rows(seed: int, n: int) -> pl.DataFrame:
+    """Numbers with gaps, levels of which some are rare, yes and no, weights, an offset, groups."""
+    rng = np.random.default_rng(seed)
+    levels = list("abcdefgh")
+    share = np.array([0.3, 0.3, 0.15, 0.1, 0.08, 0.04, 0.02, 0.01])
+    table = pl.DataFrame(
+        {
+            "key": np.arange(n) * 7 + 3,
+            "x": rng.normal(1e3, 2, n),
+            "z": rng.normal(size=n),
+            "level": rng.choice(levels, n, p=share),
+            "yes": rng.uniform(size=n) < 0.4,
+            "times": rng.integers(1, 4, n),
+            "base": rng.normal(size=n),
+            "site": rng.integers(0, 40, n),
+        }
+    )
+    values = pl.Series(0.5 * table["x"] - table["z"] + table["base"] + rng.normal(size=n))
+    gap = pl.Series(rng.uniform(size=n) < 0.1)
+    return table.with_columns(
+        y=values,
+        two=values * 2 + pl.Series(rng.normal(size=n)),
+        x=pl.when(gap).then(None).otherwise(pl.col("x")),
+        level=pl.when(gap & (pl.col("key") % 2 == 0)).then(None).otherwise(pl.col("level")),
+    )
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "rows": {"predict": "y"},
+    "id": {"predict": "y", "id": "key"},
+    "group": {"predict": "y", "group": "site"},
+    "weighted": {"predict": "y", "weight": "times"},
+    "offset": {"predict": "y", "offset": "base", "id": "key"},
+    "two targets": {"predict": ["y", "two"]},
+    "dropped": {"predict": "y", "missing": "drop", "id": "key"},
+    "ridge": {"predict": "y", "ridge": 0.3, "id": "key"},
+    "lasso": {"predict": "y", "lasso": 0.02, "id": "key"},
+    "expressions": {"predict": "y", "using": ["x", "z * z", "x:z", "yes"], "id": "key"},
+}
+
+
+def learnt(table: Any, how: dict[str, Any]) -> dr.Model:
+    using = {} if "using" in how else {"using": ["x", "z", "level", "yes"]}
+    return dr.learn(table, keep_summary=True, **using, **how)
+
+
+def same(found: dr.Model, known: dr.Model, *, held_out: bool = True) -> None:
+    """To 1e-10, and the same schema: sums in another order round in their last digits."""
+    assert found.outputs == known.outputs
+    one, other = found.weights, known.weights
+    assert one.select("output", "input", "level").equals(other.select("output", "input", "level"))
+    for column in ("weight", "standard_error"):
+        np.testing.assert_allclose(
+            one[column].cast(float).to_numpy(),
+            other[column].cast(float).to_numpy(),
+            rtol=1e-9,
+            atol=1e-10 * float(other["weight"].abs().max()),  # type: ignore[arg-type]
+        )
+    for mine, theirs in zip(
+        found.record.contract.columns, known.record.contract.columns, strict=True
+    ):
+        assert type(mine) is type(theirs)
+        assert mine.name == theirs.name
+        assert mine.missing == pytest.approx(theirs.missing)
+    if held_out:
+        assert [one.ridge for one in found.record.learnt] == [
+            one.ridge for one in known.record.learnt
+        ]
+        assert found.rmse == pytest.approx(known.rmse, rel=1e-10)
+        assert found.r2 == pytest.approx(known.r2, rel=1e-9)
+
+
+@pytest.mark.parametrize("how", SETTINGS.values(), ids=list(SETTINGS))
+def test_learning_more_is_learning_from_all_rows(how: dict[str, Any]) -> None:
+    table = rows(1, 900)
+    same(learnt(table[:600], how).learn_more(table[600:]), learnt(table, how))
+
+
+@pytest.mark.parametrize("how", SETTINGS.values(), ids=list(SETTINGS))
+def test_forgetting_is_never_having_learnt(how: dict[str, Any]) -> None:
+    table = rows(2, 900)
+    if "id" not in how and "group" not in how and "ridge" not in how:
+        how = {**how, "ridge": 0}
+    found = learnt(table, how).forget(table[600:])
+    keyed = "id" in how or "group" in how
+    same(found, learnt(table[:600], how), held_out=keyed)
+    if not keyed:
+        assert found.held_out is None
+        assert any("no rows are held out any more" in note for note in found.record.notes)
+
+
+@pytest.mark.parametrize("how", [SETTINGS["id"], SETTINGS["group"]], ids=["id", "group"])
+def test_merging_in_any_order_is_learning_from_all_rows(how: dict[str, Any]) -> None:
+    table = rows(3, 900)
+    models = [learnt(table[start : start + 300], how) for start in (0, 300, 600)]
+    known = learnt(table, how)
+    for order in permutations(models):
+        same(dr.merge(*order), known)
+    same(dr.merge(dr.merge(models[0], models[1]), models[2]), known)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1000), cut=st.integers(60, 240), back=st.integers(1, 40))
+def test_forgetting_then_learning_the_same_rows_returns_to_the_start(
+    seed: int, cut: int, back: int
+) -> None:
+    table, how = rows(seed, 300), SETTINGS["id"]
+    known = learnt(table, how)
+    part = table[cut : cut + back]
+    same(known.forget(part).learn_more(part), known)
+
+
+def test_a_new_level_joins_and_one_without_rows_is_gone() -> None:
+    table, how = rows(4, 600), SETTINGS["id"]
+    new = rows(5, 60).with_columns(level=pl.lit("new"), key=pl.col("key") + 1_000_000)
+    known = learnt(table, how)
+    more = known.learn_more(new)
+    assert "level=new" in more.coef
+    less = more.forget(new)
+    assert "level=new" not in less.coef
+    same(less, known)
+    [z] = [one for one in less.record.contract.columns if one.name == "z"]
+    assert isinstance(z, Number)
+    assert z.low <= float(table["z"].min())  # type: ignore[arg-type]
+
+
+def test_a_condition_says_which_rows_are_forgotten() -> None:
+    table, how = rows(6, 600), SETTINGS["id"]
+    found = learnt(table, how).forget(table, where="site = 7")
+    same(found, learnt(table.filter(pl.col("site") != 7), how))
+
+
+def test_rows_that_were_never_there_are_refused() -> None:
+    table, how = rows(7, 600), SETTINGS["id"]
+    model = learnt(table[:300], how)
+    with pytest.raises(LearningError, match="not all learnt from"):
+        model.forget(table[250:350])
+    with pytest.raises(LearningError, match="not all learnt from"):
+        model.forget(table)
+    with pytest.raises(LearningError, match="not all learnt from"):
+        model.forget(table[:50]).forget(table[:50])
+
+
+def test_the_same_table_twice_is_refused_unless_it_is_meant() -> None:
+    table, how = rows(8, 600), SETTINGS["rows"]
+    model = learnt(table[:400], how).learn_more(table[400:])
+    for part in (table[:400], table[400:], table[400:].sample(fraction=1, shuffle=True, seed=1)):
+        with pytest.raises(LearningError, match="learnt from before"):
+            model.learn_more(part)
+    assert model.learn_more(table[400:], again=True).record.examples == 800
+    with pytest.raises(LearningError, match="given twice"):
+        dr.merge(model, learnt(table[:400], how))
+
+
+def test_a_column_of_another_kind_is_refused_by_name() -> None:
+    table, how = rows(9, 600), SETTINGS["rows"]
+    model = learnt(table[:300], how)
+    with pytest.raises(ColumnError, match="the column 'z' is text, and was numbers"):
+        model.learn_more(table[300:].with_columns(z=pl.lit("far")))
+    with pytest.raises(ColumnError, match="no column 'level'"):
+        model.learn_more(table[300:].drop("level"))
+    blank = model.learn_more(table[300:].with_columns(z=pl.lit(None)))
+    assert blank.record.examples == 600
+
+
+def test_a_single_row_and_few_columns_of_a_part_are_enough() -> None:
+    table, how = rows(10, 601), SETTINGS["rows"]
+    same(learnt(table[:600], how).learn_more(table[600:]), learnt(table, how))
+
+
+def test_what_takes_sums_says_where_they_are_made() -> None:
+    table = rows(11, 300)
+    with pytest.raises(LearningError, match="keep-summary"):
+        dr.learn(table, predict="y").learn_more(table)
+    with pytest.raises(LearningError, match="keep-summary"):
+        dr.learn(table, predict="y").forget(table)
+    one = learnt(table, {"predict": "y"})
+    with pytest.raises(LearningError, match="different settings: ridge"):
+        dr.merge(one, learnt(rows(13, 300), {"predict": "y", "ridge": 1.0}))
+
+
+# Files
+
+
+def test_model_and_sums_are_saved_loaded_and_changed(tmp_path: Path) -> None:
+    table, how = rows(14, 600), SETTINGS["id"]
+    path = tmp_path / "m.json"
+    learnt(table[:400], how).save(path, summary=sums_beside(path))
+    again = dr.load(path, summary=tmp_path / "m.sums")
+    again.learn_more(table[400:]).save(path, summary=tmp_path / "m.sums")
+    same(dr.load(path, summary=tmp_path / "m.sums"), learnt(table, how))
+    other = learnt(table[:300], how)
+    other.save(tmp_path / "other.json", summary=tmp_path / "other.sums")
+    with pytest.raises(ModelError, match="another model, or of another state"):
+        dr.load(path, summary=tmp_path / "other.sums")
+    dr.learn(table, predict="y").save(path)
+    with pytest.raises(ModelError, match="without its sums"):
+        dr.load(path, summary=tmp_path / "m.sums")
+
+
+@pytest.mark.parametrize("stop", ["write_whole", "save", "_take"])
+def test_an_interruption_leaves_the_old_pair_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    table, how = rows(15, 400), SETTINGS["id"]
+    path, sums = tmp_path / "m.json", tmp_path / "m.sums"
+    before = learnt(table[:300], how)
+    before.save(path, summary=sums)
+    after = before.learn_more(table[300:])
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model_and_sums.saved if stop == "save" else model_and_sums, stop, killed)
+        with pytest.raises(Killed):
+            after.save(path, summary=sums)
+    same(dr.load(path, summary=sums), after if stop == "_take" else before)
+    same(
+        dr.load(path, summary=sums).learn_more(rows(16, 50), again=True).forget(rows(16, 50)),
+        after if stop == "_take" else before,
+    )
+
+
+def _save_for_ever(path: Path, table: pl.DataFrame) -> None:
+    models = [learnt(table[:200], SETTINGS["id"]), learnt(table, SETTINGS["id"])]
+    while True:
+        for model in models:
+            save_both(model.record, model.kept.to_bytes(), path, sums_beside(path))  # type: ignore[union-attr]
+
+
+def test_killed_at_any_moment_the_files_are_of_one_state(tmp_path: Path) -> None:
+    path, table = tmp_path / "m.json", rows(17, 300)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_save_for_ever, args=(path, table)
+    )
+    for wait in (0.0, 0.003, 0.011):
+        process = multiprocessing.get_context("spawn").Process(
+            target=_save_for_ever, args=(path, table)
+        )
+        process.start()
+        for _ in range(600):
+            if path.exists():
+                break
+            time.sleep(0.05)
+        time.sleep(wait)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        model = keep_learning.load(path)
+        assert model.record.examples == model.kept.summary.examples  # type: ignore[union-attr]
+
+
+def test_two_at_once_are_one_too_many(tmp_path: Path) -> None:
+    sums = tmp_path / "m.sums"
+    with (
+        alone(sums),
+        pytest.raises(OutputError, match="another process is changing"),
+        alone(sums),
+    ):
+        pass
+    with alone(sums):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_commands_change_a_model_by_its_sums(tmp_path: Path, run: Any, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = pl.read_csv(FILMS, infer_schema_length=None)
+    whole[:2000].write_csv("jan.csv")
+    whole[2000:].write_csv("feb.csv")
+    using = ["--predict", "gross", "--using", "budget,genre,us_gross"]
+    assert run("learn", "jan.csv", *using, "--save", "m.json", "--keep-summary", "m.sums").code == 0
+    assert run("learn", "feb.csv", "--into", "m.json").code == 0
+    known = dr.learn(whole, predict="gross", using=["budget", "genre", "us_gross"])
+    same(dr.load("m.json"), known)
+    assert "learnt from before" in run("learn", "feb.csv", "--into", "m.json").refused()
+    assert run("forget", "m.json", "feb.csv").code == 0
+    assert dr.load("m.json").record.examples == dr.learn("jan.csv", predict="gross").record.examples
+    assert "not all learnt from" in run("forget", "m.json", "feb.csv").refused()
+    for one in ("jan", "feb"):
+        made = run(
+            "learn", f"{one}.csv", *using, "--save", f"{one}.json", "--keep-summary", f"{one}.sums"
+        )
+        assert made.code == 0
+    assert run("merge", "jan.json", "feb.sums", "-o", "both.json").code == 0
+    same(dr.load("both.json"), known, held_out=False)
+    assert dr.load("both.json").record.examples == known.record.examples
+    assert run("learn", "jan.csv").code == 2
+    assert run("learn", "jan.csv", "--predict", "gross", "--keep-summary", "x.sums").code == 2
