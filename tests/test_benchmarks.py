@@ -154,3 +154,20 @@ def test_memory_is_measured_without_the_parents():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert 1 < float(done.stdout) < 100
+
+
+def test_serving_is_measured_without_a_failed_or_lost_request(tmp_path):
+    results = tmp_path / "serve.jsonl"
+    printed = bench("serve", "--quick", "--results", results)
+    records = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    runs = {one["contestant"]: one["runs"][0] for one in records}
+    for name in ("deltarule", "FastAPI, joblib, scikit-learn"):
+        assert 0 < runs[name]["p50_ms"] <= runs[name]["p99_ms"]
+        assert runs[name]["requests_per_second"] > 0
+        assert runs[name]["failed"] == 0
+    assert runs["reloads under load"]["reloads"] == 20
+    assert runs["reloads under load"]["failed"] == 0
+    assert runs["SIGTERM under load"]["lost"] == 0
+    assert runs["SIGTERM under load"]["exit_code"] == 0
+    assert runs["single rows in Python"]["times"] > 1
+    assert "requests_per_second" in printed

@@ -19,6 +19,12 @@ from hypothesis import strategies as st
 import deltarule as dr
 from deltarule.errors import DeltaruleError, ExpressionError, ModelError, NotAModelError
 from deltarule.model import record as saved
+from deltarule.serve import openapi
+from deltarule.serve.bodies import rows_of
+from deltarule.serve.problems import ProblemError
+from deltarule.serve.scoring import score_rows
+from deltarule.serve.served import open_served
+from deltarule.serve.settings import Limits
 from deltarule.tables.expressions.expression import parse
 
 
@@ -134,7 +140,7 @@ STRANGE = [
     *(None, True, -1, 0, 0.5, 2**31, 2**63, 10**30, 1e308, -1e308, 5e-324, math.nan, math.inf),
     *("", "x", "y", "\0", "^x$", "*", "(other)", "A" * 5_000, "log(x)", nested(6, "a" * 90)),
     *("(" * 30 + "x" + ")" * 30, "quantile(0)", "tweedie(1e308)", "huber(-1)", [], {}, [[]]),
-    *({"a": 1}, [1, 2]),
+    *({"a": 1}, [1, 2], "__import__('os').abort()", "' + abort() + '", "x\n    abort()", "${x}"),
 ]
 
 
@@ -176,7 +182,7 @@ def mutated(draw: Callable[..., Any], contents: list[dict[str, Any]]) -> str:
 
 @given(data=st.data())
 @settings(
-    max_examples=60,
+    max_examples=int(os.environ.get("DELTARULE_FUZZED_FILES", "60")),
     deadline=2_000,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -189,4 +195,11 @@ def test_a_mutated_file_is_refused_or_a_model(
         assert str(model)
         json.dumps(model.to_dict(), allow_nan=False)
         model.predict(table())
+        model.predict(table().head(3).to_dicts())
         model.compare(table())
+        served = open_served("m", tmp_path / "m.json", Limits())
+        json.dumps(served.described(), allow_nan=False)
+        json.dumps(openapi.document([served], token=False), allow_nan=False)
+        body = json.dumps(dict.fromkeys(served.fields)).encode()
+        with contextlib.suppress(ProblemError):
+            score_rows(served, rows_of(served, body, Limits()))
