@@ -2,6 +2,7 @@
 
 import math
 import re
+import sqlite3
 
 import numpy as np
 import polars as pl
@@ -10,9 +11,11 @@ import sqlglot
 
 import deltarule as dr
 from deltarule.errors import LearningError
+from deltarule.export.onnx import feeds
 from deltarule.export.sql.dialect import DIALECTS
 from tests.export.conftest import in_duckdb, in_sqlite, numbered
 from tests.export.models import CASES, difference
+from tests.export.test_onnx import session
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -68,6 +71,18 @@ def test_hostile_names_and_levels_stay_names_and_text(database):
     for name in DIALECTS:
         [parsed] = sqlglot.parse(model.to_sql(NASTY, dialect=name, view=f"{NASTY}2"), read=name)
         assert isinstance(parsed, sqlglot.exp.Create)
+
+
+def test_braces_in_texts_are_texts(database):
+    dialect, run = database
+    table = pl.DataFrame(
+        {"row id": range(40), "{0}": ["{0}", "{1}x", "{", "{}%"] * 10, "y": np.arange(40.0) % 7}
+    )
+    own = '"{0}"'
+    using = [f"sqrt(length(replace({own}, '{{0}}', '{{')))", f"concat({own}, '{{2}}')"]
+    model = dr.learn(table, predict="y", using=using, ridge=1.0)
+    query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    assert not difference(model.explain(table), run(table, query)[1])
 
 
 def test_many_levels_are_joined_as_a_table(database):
@@ -140,6 +155,19 @@ def test_a_query_that_a_planner_would_copy_is_fenced():
     assert "OFFSET 0" not in small.to_sql("rows", dialect="postgres")
 
 
+def test_what_depends_on_the_last_digit_is_the_same(database):
+    dialect, run = database
+    x = [10.0**n for n in range(-5, 9)] + [2.0**n for n in range(-20, 40)] + [30.0, 0.7, -0.9, 7.3]
+    table = pl.DataFrame({"row id": range(len(x)), "x": x, "y": np.sin(np.arange(len(x)))})
+    using = ["floor(log10(x))", "floor(log2(x))", "x % 0.4", "x % -0.1", "round(x * 5) / 2"]
+    model = dr.learn(table, predict="y", using=using, ridge=1.0)
+    query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    assert not difference(model.explain(table), run(table, query)[1])
+    content = model.to_onnx(explain=True)
+    found = session(content).run(None, feeds(content, table.to_dicts()))
+    assert not difference(model.explain(table), [one.tolist() for one in found])
+
+
 def test_words_for_missing_are_missing(database):
     dialect, run = database
     table = pl.DataFrame(
@@ -177,3 +205,34 @@ def test_nothing_of_a_model_leaves_the_comment():
     header = dr.Model(record).to_sql("rows").partition("\nWITH")[0]
     lines = re.split("[\n\r\u2028\u2029\x0b\x0c\x85]", header)
     assert all(line.startswith("--") for line in lines)
+
+
+def test_without_functions_of_mathematics_sqlite_checks_nothing(monkeypatch):
+    class Plain(sqlite3.Connection):
+        def execute(self, text, *values):
+            if "EXP(" in text:
+                raise sqlite3.OperationalError("no such function: EXP")
+            return super().execute(text, *values)
+
+    case = next(one for one in CASES if one.name == "poisson")
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path: connect(path, factory=Plain))
+    made = case.model.exported("sql", table="rows", dialect="sqlite")
+    assert not made.check.ran
+    assert "EXP(" in made.content
+
+
+def test_the_command_writes_a_view_with_the_columns_that_are_kept(run, tmp_path):
+    case = next(one for one in CASES if one.name == "logistic")
+    model, out = tmp_path / "model.json", tmp_path / "scored.sql"
+    case.model.save(model)
+    settings = ["--dialect", "sqlite", "--table", "rows", "--view", "scored", "--keep", "row id"]
+    done = run("export", model, "--to", "sql", *settings, "--explain", "--out", out)
+    assert (done.code, done.err) == (0, "")
+    assert f"{out} written, checked on 64 rows" in done.out
+    _, columns = in_sqlite(numbered(case), out.read_text() + "\nSELECT * FROM scored")
+    assert not difference(case.explained, columns)
+    said = run("export", model, "--to", "sql", "--dialect", "oracle", "--table", "rows").refused()
+    assert said.startswith("there is no dialect 'oracle'")
+    said = run("export", model, "--to", "python", "--dialect", "sqlite").refused()
+    assert "python has no setting 'dialect'" in said

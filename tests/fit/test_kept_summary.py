@@ -136,6 +136,26 @@ def test_different_settings_are_refused_by_name(asked: dict[str, Any], named: st
         dr.merge(one, learnt(TABLE, **asked))
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"folds": np.int64(4)},
+        {"levels": np.int64(3)},
+        {"ridge": np.float64(2)},
+        {"ridge": 1},
+        {"using": [np.str_("x"), np.str_("city")]},
+        {"between": {"x": (np.float64(0), None)}},
+        {"reference": {"city": np.str_("c1")}},
+    ],
+)
+def test_numbers_and_text_of_numpy_are_settings_too(asked: dict[str, Any]) -> None:
+    plain = {"predict": "y", "using": ["x", "city"]}
+    model = learnt(TABLE, **{**plain, **asked})
+    assert isinstance(model.kept, KeptSummary)
+    agree(dr.merge(model), model)
+    assert dr.learn(TABLE, **{**plain, **asked}).coef.keys() == model.coef.keys()
+
+
 def test_the_same_sums_twice_are_refused() -> None:
     one = learnt(TABLE, predict="y", ridge=0, using=["x"])
     with pytest.raises(LearningError, match="twice"):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import deltarule as dr
-from deltarule.errors import LearningError
+from deltarule.errors import ColumnError, LearningError
 from deltarule.tables.files.dictionaries import arrow_dictionaries, parquet_dictionaries
 
 RNG = np.random.default_rng(41)
@@ -240,3 +240,14 @@ def test_dictionaries_are_read_off_schemas_alone(tmp_path: Path) -> None:
             broken[at] = rng.integers(256)
         (tmp_path / "b.arrow").write_bytes(broken)
         assert isinstance(arrow_dictionaries(tmp_path / "b.arrow"), set)
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [("gro\u0308ße", "größe"), ("größe", "gro\u0308ße"), ("x\u200b", "x"), ("\u200ex", "x")],
+)
+def test_a_name_that_only_looks_the_same_is_told_as_such(there: str, asked: str) -> None:
+    rows = pl.DataFrame({there: [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]})
+    with pytest.raises(ColumnError, match="only looks the same") as refused:
+        dr.learn(rows, predict="y", using=f'"{asked}"')
+    assert ascii(there) in str(refused.value)

@@ -5,6 +5,8 @@ import polars as pl
 import pytest
 
 import deltarule as dr
+from deltarule.errors import LearningError
+from deltarule.model.prediction_stream import predicted
 from deltarule.model.predictor import Predictor
 from deltarule.tables.one_hot_rows import OneHotRows, design
 
@@ -56,3 +58,27 @@ def test_few_levels_are_dense() -> None:
     contract = model.record.contract
     found, _ = design(contract, contract.view(TABLE, name="t"))
     assert isinstance(found, np.ndarray)
+
+
+@pytest.mark.filterwarnings("ignore::deltarule.errors.PredictionWarning")
+def test_explanations_are_those_of_dense_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = dr.learn(TABLE, predict="y", ridge=0)
+    known = predicted(Predictor(model.record), dense_of(model), None, explain=True)
+    monkeypatch.setattr("deltarule.model.prediction_stream.DENSE_CELLS", 700)
+    contract = model.record.contract
+    found, _ = design(contract, contract.view(NEW, name="t"))
+    explained = predicted(Predictor(model.record), found, None, explain=True)
+    assert explained.columns == known.columns
+    for column in known.columns:
+        np.testing.assert_allclose(explained[column], known[column], rtol=1e-12, atol=1e-15)
+
+
+def dense_of(model: dr.Model) -> np.ndarray:
+    contract = model.record.contract
+    return contract.encode(contract.view(NEW, name="t"))[0]
+
+
+def test_models_of_too_many_levels_are_not_diagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deltarule.model.diagnostics.MOST_INPUTS", 100)
+    with pytest.raises(LearningError, match="inputs, and diagnosing takes at most 100"):
+        dr.learn(TABLE, predict="y").diagnose(TABLE)

@@ -94,7 +94,7 @@ class KeptSettings(Part):
         def listed(given: Names | None) -> tuple[str, ...] | None:
             return None if given is None else tuple(names_in(given))
 
-        plain = ("where", "intercept", "missing", "weight", "offset", "folds", "id", "group")
+        plain = ("where", "missing", "weight", "offset", "id", "group")
         return cls(
             predict=tuple(settings.targets),
             using=listed(settings.using),
@@ -106,7 +106,9 @@ class KeptSettings(Part):
             missing_words=tuple(settings.asked.missing_words),
             reference=None if settings.reference is None else dict(settings.reference),
             dates=listed(settings.dates),
-            levels=settings.levels,
+            levels=settings.asked.levels,
+            folds=None if settings.folds is None else settings.asked.folds,
+            intercept=bool(settings.intercept),
             **{name: getattr(settings, name) for name in plain},
         )
 

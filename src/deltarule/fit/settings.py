@@ -388,7 +388,7 @@ class Settings:
             drop_missing=self.missing == "drop",
             intercept=self.intercept,
             keep_constant=not self.intercept or self.alpha is not None,
-            folds=FOLDS if self.folds is None else self.folds,
+            folds=FOLDS if self.folds is None else int(self.folds),
             id=self.id,
             group=self.group,
             cluster=self.clusters if self.kind_of_errors in CLUSTERED else None,
@@ -398,7 +398,7 @@ class Settings:
             shifted=self._shifted(),
             reference=dict(self.reference or {}),
             dates=date_parts(self.dates),
-            levels=self.levels,
+            levels=None if self.levels is None else int(self.levels),
             eliminates=self._eliminates,
             missing_words=words_in(self.missing_words),
         )

@@ -25,7 +25,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import special
 
-from deltarule.errors import ValueRefusedError
+from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.model.evaluate import nothing_in
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
 from deltarule.model.record import unpack
@@ -46,6 +46,8 @@ DECIDES = 1.0
 BY_CHANCE = 0.01
 # From this leverage on a row determines most of its own prediction.
 MOST_OF_ITS_OWN = 0.5
+# Leverages take a matrix of all inputs: of so many 134 MB.
+MOST_INPUTS = 4096
 # At this variance inflation a standard error is 3 times as large as without collinearity.
 INFLATED = 10.0
 # Kinds of dispersion with a variance function, for which Pearson residuals are shown.
@@ -209,6 +211,11 @@ class LeverageMatrix:
         p, k = len(contract.inputs), len(contract.outputs)
         intercept = bool(record.intercept)
         columns = range(p)
+        if p > MOST_INPUTS:
+            raise LearningError(
+                f"the model has {p:,} inputs, and diagnosing takes at most {MOST_INPUTS:,}: learn "
+                "with fewer levels, such as --levels 1000"
+            )
         if record.moments:
             moments = total([unpack(one, p + k) for one in record.moments])
         else:

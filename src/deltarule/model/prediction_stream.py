@@ -16,7 +16,7 @@ import polars as pl
 from deltarule.model.predictor import Predictor, bound, readied
 from deltarule.rule.predict import Array
 from deltarule.tables.drift import Drift, flags_of
-from deltarule.tables.one_hot_rows import Design, design
+from deltarule.tables.one_hot_rows import Design, OneHotRows, design
 from deltarule.tables.schema import Noticed, Target
 from deltarule.tables.source import Source
 
@@ -145,6 +145,10 @@ class Predictions:
         return rows.rename(self._renamed)
 
 
+# Numbers of rows that are explained at a time: 32 MB.
+DENSE_CELLS = 1 << 22
+
+
 def predicted(
     scorer: Predictor,
     inputs: Design,
@@ -161,7 +165,7 @@ def predicted(
     for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
         if explain:
             for at in range(span.start, span.stop):
-                columns |= _contributions(scorer, np.asarray(inputs), offsets, scores, at)
+                columns |= _contributions(scorer, inputs, offsets, scores, at)
         columns |= named(target, predictions[:, span])
         if target.name in inverses:
             own = inverses[target.name].apply(predictions[:, span.start])
@@ -172,9 +176,18 @@ def predicted(
 
 
 def _contributions(
-    scorer: Predictor, inputs: Array, offsets: Array | None, scores: Array, at: int
+    scorer: Predictor, inputs: Design, offsets: Array | None, scores: Array, at: int
 ) -> dict[str, Any]:
     """An output's average score, each column's contribution, and the score with another link."""
+    if isinstance(inputs, OneHotRows):
+        # Of many levels some rows at a time, as arrays.
+        some = max(1, DENSE_CELLS // inputs.shape[1])
+        parts = []
+        for start in range(0, max(len(inputs), 1), some):
+            rows = slice(start, start + some)
+            own = None if offsets is None else offsets[rows]
+            parts.append(_contributions(scorer, np.asarray(inputs[rows]), own, scores[rows], at))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     contract = scorer.contract
     output = contract.outputs[at]
     means = np.array(scorer.record.means)

@@ -1,5 +1,6 @@
 """Column names: check that columns exist, suggesting the nearest names that do."""
 
+import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -38,6 +39,11 @@ def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> 
     if not lacking:
         return
     first = lacking[0]
+    if alike := [one for one in columns if _as_it_looks(one) == _as_it_looks(first)]:
+        raise ColumnError(
+            f"{name} has no column '{first}': {alike[0]!a} only looks the same as "
+            f"{first!a}: rename it"
+        )
     near = get_close_matches(first, columns, n=3, cutoff=0.5)
     near += [c for c in columns if c.lower() == first.lower() and c not in near]
     if near:
@@ -48,3 +54,9 @@ def check_there(columns: Sequence[str], needed: Sequence[str], *, name: str) -> 
         hint = f"it has {shown}" if columns else "it has no columns"
     more = f" (nor {', '.join(lacking[1:4])})" if len(lacking) > 1 else ""
     raise ColumnError(f"{name} has no column '{first}'{more}: {hint}")
+
+
+def _as_it_looks(name: str) -> str:
+    """A name without what cannot be seen: how its letters are composed, and marks of no width."""
+    shown = "".join(one for one in name if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFC", shown)

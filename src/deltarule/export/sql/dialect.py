@@ -61,7 +61,7 @@ class Dialect:
 
     def call(self, name: str, *arguments: str) -> str:
         """A function's template with these arguments."""
-        template = self.functions.get(name) or FUNCTIONS[name]
+        template = self.functions.get(name, FUNCTIONS[name])
         return template.format(*arguments, double=self.double, text=self.text)
 
     def literal(self, value: float) -> str:
@@ -108,6 +108,11 @@ class Dialect:
 
 SPACES = " || ".join(f"CHR({code})" for code in (32, 9, 10, 11, 12, 13, 160))
 OTHER_STRIP = "TRIM(REPLACE(REPLACE(REPLACE({0}, CHR(9), ' '), CHR(10), ' '), CHR(13), ' '))"
+# Powers of the base have whole logarithms, whatever a quotient of logarithms rounds to.
+WHOLE_LOG = (
+    "CASE WHEN {{0}} < {most} AND POWER({base}, ROUND({log})) = {{0}} THEN ROUND({log}) "
+    "ELSE {log} END"
+)
 # SQLite makes a number of any text; this lets through what is one.
 SQLITE_NUMBER = (
     "CASE WHEN {0} GLOB '*[0-9]*' AND {0} NOT GLOB '*[^0-9.eE+-]*' AND {0} NOT GLOB '*.*.*' "
@@ -195,9 +200,11 @@ _ALL = (
         raises=True,
         exact='({0} COLLATE "C")',
         functions={
-            "log2": "LN({0}) / LN('2'::float8)",
+            "log2": WHOLE_LOG.format(
+                log="LN({0}) / LN('2'::float8)", base="'2'::float8", most="'1E300'::float8"
+            ),
             "strip": f"BTRIM({{0}}, {SPACES})",
-            "fmod": "({0} - {1} * TRUNC({0} / {1}))",
+            "fmod": "",
             "try number": f"CASE WHEN {{0}} ~ '{PLAIN_REGEX}' THEN CAST({{0}} AS {{double}}) END",
             "moment": POSTGRES_EPOCH,
         },
@@ -221,8 +228,9 @@ _ALL = (
         number_cell="CASE WHEN TYPEOF({0}) IN ('integer', 'real') THEN CAST({0} AS REAL) END",
         exact="({0} COLLATE BINARY)",
         functions={
-            "log10": "LN({0}) / LN(10E0)",
-            "log2": "LOG2({0})",
+            # Its own are below 3 for 1000.
+            "log10": WHOLE_LOG.format(log="LN({0}) / LN(10E0)", base="10E0", most="1E300"),
+            "log2": WHOLE_LOG.format(log="LOG2({0})", base="2E0", most="1E300"),
             "left": "SUBSTR({0}, 1, {1})",
             "right": "CASE WHEN {1} = 0 THEN '' ELSE SUBSTR({0}, -{1}) END",
             "strip": "TRIM({0}, CHAR(32, 9, 10, 11, 12, 13, 160))",
@@ -281,7 +289,7 @@ _ALL = (
         functions={
             "log2": "LOG({0}, 2E0)",
             "length": "CAST(CHAR_LENGTH({0}) AS FLOAT64)",
-            "fmod": "({0} - {1} * TRUNC({0} / {1}))",
+            "fmod": "",
             "like": "REGEXP_CONTAINS({0}, {1})",
             "whole text": "CAST(CAST({0} AS INT64) AS STRING)",
             "try number": "SAFE_CAST({0} AS FLOAT64)",
@@ -342,7 +350,7 @@ _ALL = (
             "ln": "LOG({0})",
             "log2": "LOG({0}, 2E0)",
             "atan": "ATAN({0})",
-            "fmod": "({0} - {1} * ROUND({0} / {1}, 0, 1))",
+            "fmod": "",
             "length": "CAST(LEN(CONCAT({0}, N'|')) - 1 AS FLOAT)",
             "substring": "SUBSTRING({0}, {1}, {2})",
             "find": "CHARINDEX({1}, {0})",
@@ -370,7 +378,7 @@ _ALL = (
         functions={
             "log10": "LOG({0})",
             "log2": "LN({0}) / LN('2'::FLOAT8)",
-            "fmod": "({0} - {1} * TRUNC({0} / {1}))",
+            "fmod": "",
             "length": "CAST(LEN({0} || '|') - 1 AS DOUBLE PRECISION)",
             "like": "({0} LIKE {1})",
             "try number": (

@@ -7,16 +7,16 @@ its columns on all rows, whatever a CASE above it chooses.
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from string import ascii_letters
 
 from deltarule.errors import ExpressionError
-from deltarule.export.sql import dates
+from deltarule.export.sql import dates, numbers
+from deltarule.export.sql.numbers import Builder, constant, whole
 from deltarule.export.sql.scope import Scope, Sql
 from deltarule.export.sql.text import boolean_of, number_of
-from deltarule.scorer.tree import Apply, Literal, Node
+from deltarule.scorer.tree import Apply
 
-# Beyond these exp overflows to infinity, or is 0.
-EXP_MOST, EXP_LEAST = 709.782712893384, -745.133219101941
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 
 
@@ -29,157 +29,6 @@ def applied(scope: Scope, node: Apply, arguments: Sequence[Sql]) -> Sql:
     if build is None:
         raise ExpressionError(f"SQL has no {node.name} that gives the same everywhere")
     return build(scope, node, arguments)
-
-
-def constant(node: Node) -> float | str:
-    """The value of an argument that is written out."""
-    value = node.value if isinstance(node, Literal) else None
-    if not isinstance(value, float | str):
-        raise ExpressionError("an argument that must be written out is computed")
-    return value
-
-
-def whole(node: Node) -> int:
-    """A whole number that is written out."""
-    return int(float(constant(node)))
-
-
-def clamped_exp(scope: Scope, x: Sql) -> Sql:
-    """The exponential; where overflow is an error, infinite or 0 beyond its range."""
-    if not scope.dialect.raises:
-        return scope.call("number", "exp", x)
-    x = scope.atom(x)
-    d = scope.dialect
-    return scope.joined(
-        "number",
-        f"CASE WHEN {x.text} > {d.literal(EXP_MOST)} THEN {d.infinity} "
-        f"WHEN {x.text} < {d.literal(EXP_LEAST)} THEN {d.literal(0.0)} "
-        f"ELSE {d.call('exp', x.text)} END",
-        [x],
-    )
-
-
-def where(scope: Scope, condition: str, then: str, *parts: Sql) -> Sql:
-    """A number where a condition on it holds, else NULL."""
-    texts = [one.text for one in parts]
-    text = f"CASE WHEN {condition.format(*texts)} THEN {then.format(*texts)} END"
-    return scope.joined("number", text, parts)
-
-
-# Numbers
-
-
-def _binary(sign: str) -> "Builder":
-    return lambda scope, node, args: scope.make("number", f"({{0}} {sign} {{1}})", *args)
-
-
-def _over(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
-    zero = scope.dialect.literal(0.0)
-    return scope.make("number", f"({{0}} / NULLIF({{1}}, {zero}))", *args)
-
-
-def _remainder(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
-    x, y = (scope.atom(one) for one in args)
-    divisor = scope.make("number", f"NULLIF({{0}}, {scope.dialect.literal(0.0)})", y)
-    return scope.call("number", "fmod", x, scope.bind(divisor))
-
-
-def _power(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
-    x, y = (scope.atom(one) for one in args)
-    d, last = scope.dialect, node.arguments[1]
-    zero = d.literal(0.0)
-    power = d.call("power", x.text, y.text)
-    if isinstance(last, Literal) and isinstance(last.value, float):
-        whole_power, below = last.value.is_integer(), last.value < 0
-        conditions = [f"{x.text} <> {zero}"] if below else []
-        conditions += [] if whole_power else [f"{x.text} >= {zero}"]
-    else:
-        conditions = [
-            f"NOT ({x.text} = {zero} AND {y.text} < {zero})",
-            f"({x.text} >= {zero} OR {y.text} = {d.call('floor', y.text)})",
-        ]
-    if d.raises:
-        power = _power_within(scope, x, y, power)
-    text = f"CASE WHEN {' AND '.join(conditions)} THEN {power} END" if conditions else power
-    return scope.joined("number", text, [x, y])
-
-
-def _power_within(scope: Scope, x: Sql, y: Sql, power: str) -> str:
-    """A power that is infinite or 0, rather than an error, where it is beyond all numbers."""
-    d = scope.dialect
-    zero = d.literal(0.0)
-    size = f"{y.text} * {d.call('ln', d.call('abs', x.text))}"
-    half = f"{y.text} / {d.literal(2.0)}"
-    odd = f"{x.text} < {zero} AND {half} <> {d.call('floor', half)}"
-    return (
-        f"CASE WHEN {x.text} = {zero} THEN CASE WHEN {y.text} = {zero} THEN {d.literal(1.0)} "
-        f"ELSE {zero} END "
-        f"WHEN {size} > {d.literal(709.0)} THEN CASE WHEN {odd} THEN -{d.infinity} "
-        f"ELSE {d.infinity} END WHEN {size} < {d.literal(-740.0)} THEN {zero} ELSE {power} END"
-    )
-
-
-def _plain(name: str) -> "Builder":
-    return lambda scope, node, args: scope.call("number", name, *args)
-
-
-def _guarded(name: str, condition: str) -> "Builder":
-    """A function of one number that has a value where the condition holds."""
-
-    def build(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
-        x = scope.atom(args[0])
-        test = condition.replace("0E0", scope.dialect.literal(0.0))
-        return where(scope, test, scope.dialect.call(name, x.text), x)
-
-    return build
-
-
-def _log1p(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
-    """By Kahan's formula, which keeps the digits of small numbers: u = 1 + x, ln(u) x / (u - 1)."""
-    d = scope.dialect
-    x = scope.atom(args[0])
-    one, zero = d.literal(1.0), d.literal(0.0)
-    u = scope.atom(scope.make("number", f"({one} + {{0}})", x))
-    ln = d.call("ln", u.text)
-    text = (
-        f"CASE WHEN {u.text} = {one} THEN {x.text} "
-        f"WHEN {u.text} > {zero} THEN {ln} * ({x.text} / ({u.text} - {one})) END"
-    )
-    return scope.joined("number", text, [x, u])
-
-
-def _trunc(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
-    x = scope.atom(args[0])
-    d = scope.dialect
-    text = (
-        f"CASE WHEN {x.text} < {d.literal(0.0)} THEN {d.call('ceil', x.text)} "
-        f"ELSE {d.call('floor', x.text)} END"
-    )
-    return scope.joined("number", text, [x])
-
-
-def rounded(scope: Scope, x: Sql) -> Sql:
-    """To whole numbers, halves away from zero."""
-    d = scope.dialect
-    x = scope.atom(x)
-    size = scope.atom(scope.call("number", "abs", x))
-    low = scope.atom(scope.call("number", "floor", size))
-    text = (
-        f"CASE WHEN {x.text} < {d.literal(0.0)} THEN -{d.literal(1.0)} ELSE {d.literal(1.0)} END * "
-        f"({low.text} + CASE WHEN {size.text} - {low.text} >= {d.literal(0.5)} "
-        f"THEN {d.literal(1.0)} ELSE {d.literal(0.0)} END)"
-    )
-    return scope.joined("number", text, [x, size, low])
-
-
-def _round(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
-    places = whole(node.arguments[1]) if len(node.arguments) > 1 else 0
-    if places == 0:
-        return rounded(scope, args[0])
-    unit = scope.number(10.0 ** abs(places))
-    down, up = ("*", "/") if places > 0 else ("/", "*")
-    scaled = scope.make("number", f"({{0}} {down} {{1}})", args[0], unit)
-    return scope.make("number", f"(({{0}}) {up} {{1}})", rounded(scope, scaled), unit)
 
 
 # Conditions
@@ -203,7 +52,7 @@ def exact(scope: Scope, text: Sql) -> Sql:
     return scope.make("text", scope.dialect.exact, text)
 
 
-def _both(word: str) -> "Builder":
+def _both(word: str) -> Builder:
     return lambda scope, node, args: scope.make("boolean", f"({{0}} {word} {{1}})", *args)
 
 
@@ -243,7 +92,7 @@ def _case(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
     return scope.condition(made) if boolean else made
 
 
-def _same(build: Callable[[Scope, Sequence[Sql], str], Sql]) -> "Builder":
+def _same(build: Callable[[Scope, Sequence[Sql], str], Sql]) -> Builder:
     """A function that gives one of its arguments; booleans as 1 and 0 within."""
 
     def built(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
@@ -260,7 +109,7 @@ def _coalesce(scope: Scope, args: Sequence[Sql], kind: str) -> Sql:
     return scope.joined(kind, f"COALESCE({', '.join(one.text for one in args)})", args)
 
 
-def _extreme(sign: str) -> "Builder":
+def _extreme(sign: str) -> Builder:
     def build(scope: Scope, args: Sequence[Sql], kind: str) -> Sql:
         best = args[0]
         for other in args[1:]:
@@ -287,11 +136,11 @@ def _nullif(scope: Scope, args: Sequence[Sql], kind: str) -> Sql:
 # Text
 
 
-def _text(name: str) -> "Builder":
+def _text(name: str) -> Builder:
     return lambda scope, node, args: scope.call("text", name, *args)
 
 
-def _piece(name: str) -> "Builder":
+def _piece(name: str) -> Builder:
     """The first or last letters of a text."""
 
     def build(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
@@ -331,8 +180,14 @@ def _cased(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
 def _letters(case: str, alphabet: frozenset[str]) -> list[tuple[str, str]]:
     """The letters beyond ASCII that another case turns into letters of an alphabet alone."""
     known = alphabet | set(ascii_letters)
+    return [(one, other) for one, other in _changes(case) if known.issuperset(other)]
+
+
+@cache
+def _changes(case: str) -> list[tuple[str, str]]:
+    """The letters beyond ASCII that another case changes, with what they become."""
     pairs = ((chr(code), getattr(chr(code), case)()) for code in range(128, sys.maxunicode + 1))
-    return [(one, other) for one, other in pairs if one != other and known.issuperset(other)]
+    return [(one, other) for one, other in pairs if one != other]
 
 
 def _concat(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
@@ -443,22 +298,8 @@ def _to_double(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
     return scope.call("number", "try number", scope.call("text", "trim", args[0]))
 
 
-Builder = Callable[[Scope, Apply, Sequence[Sql]], Sql]
 BUILDERS: Mapping[str, Builder] = {
-    **{sign: _binary(sign) for sign in "+-*"},
     **dict.fromkeys(COMPARISONS, _compare),
-    **{name: _plain(name) for name in ("abs", "sign", "floor", "ceil", "sin", "cos", "tan")},
-    "atan": _plain("atan"),
-    "unary -": lambda scope, node, args: scope.make("number", "(- {0})", *args),
-    "/": _over,
-    "%": _remainder,
-    "**": _power,
-    "exp": lambda scope, node, args: clamped_exp(scope, args[0]),
-    "sqrt": _guarded("sqrt", "{0} >= 0E0"),
-    **{name: _guarded(name, "{0} > 0E0") for name in ("ln", "log10", "log2")},
-    "log1p": _log1p,
-    "trunc": _trunc,
-    "round": _round,
     "and": _both("AND"),
     "or": _both("OR"),
     "not": _not,
@@ -475,7 +316,7 @@ BUILDERS: Mapping[str, Builder] = {
     "lower": _cased,
     "upper": _cased,
     "trim": _text("trim"),
-    "length": _plain("length"),
+    "length": lambda scope, node, args: scope.call("number", "length", args[0]),
     "substring": _substring,
     "left": _piece("left"),
     "right": _piece("right"),
@@ -490,5 +331,6 @@ BUILDERS: Mapping[str, Builder] = {
     "number": _number,
     "boolean": _boolean,
     "cast double": _to_double,
+    **numbers.BUILDERS,
     **dates.BUILDERS,
 }

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from deltarule.export.level_keys import numeric_keys
-from deltarule.export.sql.functions import applied, clamped_exp, exact
+from deltarule.export.sql.functions import applied, exact
+from deltarule.export.sql.numbers import clamped_exp
 from deltarule.export.sql.reading import cell
 from deltarule.export.sql.scope import Scope, Sql
 from deltarule.scorer.tree import Category, Literal, Node, Number, Read, Target, Tree, Vector, walk
