@@ -126,3 +126,16 @@ def test_short_rows_are_those_of_a_parser(rows: list[list[str]], blank: bool) ->
     assert short.rows == len(expected)
     assert short.line == (expected[0] if expected else 0)
     assert short.lines == text.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("", "\n\n"), ("\n\n", ""), ("Sales of May\n\n", ""), ("", "Sales of May\n\n")],
+)
+def test_parts_may_have_other_lines_above_their_headers(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    (tmp_path / "a.csv").write_text(first + "x,y\n1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text(second + "y,x\n6,5\n8,7\n")
+    found = pl.concat(open_file(tmp_path).batches([pl.all()]))
+    assert found.rows() == [(1, 2), (3, 4), (5, 6), (7, 8)]

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import polars as pl
@@ -425,6 +426,11 @@ def _alike(found: Dialect, first: Text, other: Text) -> Dialect:
     names = dialect.names
     if sorted(names) == sorted(found.names):
         return dialect
+    # It may have more or fewer lines above its header.
+    free = replace(asked, skip=None)
+    own = find_dialect(other.start, name=other.name, whole=other.whole, asked=free)
+    if sorted(own.names) == sorted(found.names):
+        return own
     if lacking := [name for name in found.names if name not in names]:
         differs = f"no column '{lacking[0]}'"
     else:
