@@ -73,6 +73,18 @@ def test_hostile_names_and_levels_stay_names_and_text(database):
         assert isinstance(parsed, sqlglot.exp.Create)
 
 
+def test_braces_in_texts_are_texts(database):
+    dialect, run = database
+    table = pl.DataFrame(
+        {"row id": range(40), "{0}": ["{0}", "{1}x", "{", "{}%"] * 10, "y": np.arange(40.0) % 7}
+    )
+    own = '"{0}"'
+    using = [f"sqrt(length(replace({own}, '{{0}}', '{{')))", f"concat({own}, '{{2}}')"]
+    model = dr.learn(table, predict="y", using=using, ridge=1.0)
+    query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    assert not difference(model.explain(table), run(table, query)[1])
+
+
 def test_many_levels_are_joined_as_a_table(database):
     dialect, run = database
     rng = np.random.default_rng(0)

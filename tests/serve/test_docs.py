@@ -4,11 +4,14 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import httpx
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -113,6 +116,34 @@ def module_predicts(printed: str, folder: Path, expected: float) -> None:
     printed_is_right(done.stdout, folder, expected)
 
 
+def onnx_predicts(printed: str, folder: Path, expected: float) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    inputs = {
+        one.name: np.array([[ROW[one.name]]], dtype=object if "string" in one.type else None)
+        for one in session.get_inputs()
+    }
+    shapes = {one.name: one.shape for one in session.get_inputs()}
+    fed = {name: value if len(shapes[name]) == 2 else value[0] for name, value in inputs.items()}
+    names = [one.name for one in session.get_outputs()]
+    found = dict(zip(names, session.run(names, fed), strict=True))
+    assert float(np.ravel(found["gross_prediction"])[0]) == pytest.approx(expected, rel=1e-12)
+
+
+def mlflow_predicts(printed: str, folder: Path, expected: float) -> None:
+    with warnings.catch_warnings():  # mlflow warns of its own use of Python
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc
+
+        found = mlflow.pyfunc.load_model(str(folder / "films")).predict(pd.DataFrame([ROW]))
+    assert float(np.ravel(found)[0]) == pytest.approx(expected, rel=1e-12)
+
+
+def card_tells(printed: str, folder: Path, expected: float) -> None:
+    assert (folder / "MODEL_CARD.md").read_text(encoding="utf-8").startswith("# Model card: gross")
+
+
 CHECKS = {
     "Python": printed_is_right,
     "a cron job": rows_are_written,
@@ -120,11 +151,14 @@ CHECKS = {
     "a database view": view_predicts,
     "a Python file without deltarule": file_predicts,
     "Node or a browser": module_predicts,
+    "onnxruntime": onnx_predicts,
+    "MLflow": mlflow_predicts,
+    "people": card_tells,
 }
 
 
 def test_the_table_has_every_line(folder: Path):
-    assert len(LINES) == 7
+    assert len(LINES) == 10
 
 
 def test_the_cron_job_predicts(folder: Path):

@@ -40,8 +40,8 @@ def clamped_exp(scope: Scope, x: Sql) -> Sql:
 
 def where(scope: Scope, condition: str, then: str, *parts: Sql) -> Sql:
     """A number where a condition on it holds, else NULL."""
-    texts = [one.text for one in parts]
-    text = f"CASE WHEN {condition.format(*texts)} THEN {then.format(*texts)} END"
+    test = condition.format(*(one.text for one in parts))
+    text = f"CASE WHEN {test} THEN {then} END"
     return scope.joined("number", text, parts)
 
 
