@@ -39,21 +39,3 @@ def test_outputs_are_run_anew_in_order_and_the_rest_of_a_page_stays(tmp_path: Pa
     assert OUTPUTS["rerun"](text, tmp_path) == (
         "a\n```console\n$ echo x > f\n$ cat f\nx\n```\n\n```console\n$ cat f f\nx\nx\n```\nb $ c\n"
     )
-
-
-def test_each_line_of_where_a_model_goes_runs(tmp_path: Path) -> None:
-    """Each command of the README's table writes the file that it names."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Where a model goes\n")[1]
-    lines = re.findall(r"(?m)^\| [^|]*\| `(deltarule (?:export|card) [^`]*)` \|$", section)
-    assert len(lines) >= 4
-    run = OUTPUTS["in_shell"]
-    run("deltarule demo", tmp_path)
-    using = "budget,genre,running_time"
-    run(f"deltarule learn movies.csv --predict gross --using {using} --save model.json", tmp_path)
-    for line in lines:
-        file = line.rpartition(" ")[2]
-        assert f"{file} written" in run(line, tmp_path)
-        assert (tmp_path / file).stat().st_size > 1000
-    [row] = [line for line in section.splitlines() if "deltarule.mlflow" in line]
-    run(f"python -c 'import deltarule.mlflow; {row.split('`')[1]}'", tmp_path)
-    assert (tmp_path / "films" / "MLmodel").is_file()

@@ -218,3 +218,24 @@ def test_a_snapshot_that_the_server_ended_is_told_in_one_line(postgres: str, psq
         source.look()
     assert "\n" not in str(error.value)
     assert source.look().height == 3
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "postgresql"])
+def test_learning_from_rows_without_an_order_is_told(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = f"{kind}:///{tmp_path}/t.{kind}"
+    if kind == "postgresql":
+        request.getfixturevalue("psql")
+        url = request.getfixturevalue("postgres")
+    write_table(url, "t", [pl.DataFrame({"n": range(50), "x": range(50), "y": range(50)})])
+
+    def told(*, id: str | None = None, **asked: str) -> bool:  # noqa: A002 - as learn calls it
+        source = open_database(url, **asked)
+        notes = dr.learn(source, predict="y", using="x", id=id, ridge=0).record.notes
+        return any("orders the rows" in note for note in notes)
+
+    assert told(query="SELECT * FROM t") == (kind != "sqlite")
+    assert not told(query="SELECT * FROM t", id="n")
+    assert not told(query="SELECT * FROM t ORDER BY n")
+    assert not told(table="t")

@@ -283,7 +283,7 @@ class KeptSummary:
 class NoRows:
     """A table of which only sums are left."""
 
-    in_memory = repeatable = once = False
+    in_memory = repeatable = once = unordered = False
     typed = True
     dialect = "a summary"
     reads = 0

@@ -288,6 +288,11 @@ def read(
                     "the first rows did not show what all columns hold: the file was read again"
                 )
             found.notes.extend(id_notes(made.ids))
+            if source.unordered and not (asked.id or asked.group or asked.time):
+                found.notes.append(
+                    f"nothing orders the rows of {source.name}, so that others may be held out the "
+                    "next time: say ORDER BY in a query, or --id COLUMN"
+                )
             found.notes[:0] = read_as.notes
             return found
 

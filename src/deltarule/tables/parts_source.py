@@ -27,6 +27,7 @@ class PartsSource:
     """A table that hands out its rows in parts, anew for each read or, as streams do, just once."""
 
     typed = True
+    unordered = False
     decimal = None
     date_order: str | None = None
 

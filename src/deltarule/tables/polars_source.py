@@ -91,6 +91,7 @@ class PolarsSource:
 
     typed = True
     in_memory = False
+    unordered = False
     once = False
     date_order: str | None = None
 

@@ -28,6 +28,8 @@ class Source(Protocol):
     """Whether its rows are in memory, so that another pass costs no read."""
     repeatable: bool
     """Whether another read gives the same rows in the same order."""
+    unordered: bool
+    """Whether nothing says in which order its rows come, so that it may be another next time."""
     once: bool
     """Whether it can be read only once."""
     files: Sequence[Path]

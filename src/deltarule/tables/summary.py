@@ -222,11 +222,11 @@ class Summary:
 
         Values far from zero have no more digits than their differences ask for.
         """
-        scale = self.folds[0].scale[number]
+        # As a plain float: a sum of values near the largest number is infinite without a warning.
+        scale = float(self.folds[0].scale[number])
         start = start / scale
-        return float(
-            scale
-            * sum(
+        return scale * float(
+            sum(
                 fold.rows * ((fold.mean[number] - start) + fold.rest[number]) for fold in self.folds
             )
         )

@@ -15,7 +15,7 @@ class WrappedSource:
         self.name, self.dialect = source.name, source.dialect
         self.typed, self.in_memory = source.typed, source.in_memory
         self.once, self.files = source.once, source.files
-        self.repeatable = source.repeatable
+        self.repeatable, self.unordered = source.repeatable, source.unordered
         self._first_rows: pl.DataFrame | None = None
         """The first rows; None until they are looked at."""
 

@@ -35,6 +35,8 @@ class Reader(Protocol):
     where: str
     """What it reads, in words: table films."""
     rows: int | None
+    unordered: bool
+    """Whether it is a query or view without an order, whose rows come as the database is done."""
     notes: list[str]
     mixed: dict[str, str]
     """Columns of numbers and text, each with a sentence on that."""
@@ -87,6 +89,7 @@ class DatabaseSource:
         self.name = f"{there.name}, {reader.where}"
         self.dialect = f"{there.kind} {reader.where}"
         self.files: Sequence[Path] = there.files
+        self.unordered = reader.unordered
         self._reader, self._reads = reader, 0
         self._look: pl.DataFrame | None = None
 

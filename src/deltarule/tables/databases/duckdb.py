@@ -10,6 +10,7 @@ import polars as pl
 from deltarule.errors import MissingExtraError, OutputError, ReadError
 from deltarule.tables.databases.arrow import Column, frames, select
 from deltarule.tables.databases.url import (
+    ORDERED,
     Address,
     Relation,
     check_file,
@@ -54,6 +55,7 @@ class DuckdbReader:
         self.mixed: dict[str, str] = {}
         self.rows: int | None = None
         self.passes = 0
+        self.unordered = ORDERED.search(query or "") is None
         self.where = "query"
         self._file: Any = None
         self._closing: weakref.finalize[..., DuckdbReader] | None = None
@@ -63,6 +65,7 @@ class DuckdbReader:
                 found = chosen(relations, table, there.name)
                 self.where = f"{'view' if found.view else 'table'} {found.called}"
                 self._relation = f"{quoted(found.schema)}.{quoted(found.name)}"
+                self.unordered = found.view
                 query = f"SELECT * FROM {self._relation}"
             else:
                 self._relation = f"({query}\n) AS q"

@@ -11,6 +11,7 @@ import polars as pl
 from deltarule.errors import MissingExtraError, OutputError
 from deltarule.tables.databases.arrow import Column, frames, select
 from deltarule.tables.databases.url import (
+    ORDERED,
     Address,
     Relation,
     check_names,
@@ -66,6 +67,7 @@ class PostgresReader:
         self.mixed: dict[str, str] = {}
         self.rows: int | None = None  # the server keeps no exact count, and counting reads it all
         self.passes = 0
+        self.unordered = ORDERED.search(query or "") is None
         self.where, self._statements = "query", [UNSHARED, UTF8]
         self._snapshot: str | None = None
         self._keeper: weakref.finalize[..., PostgresReader] | None = None
@@ -80,6 +82,7 @@ class PostgresReader:
                 self._relation = f"{relation} AS q"
                 if not found.view:
                     self._statements.append(SERIAL)
+                    self.unordered = False
             else:
                 self._relation = f"({query}\n) AS q"
             self._name = f"{there.name}, {self.where}"

@@ -181,6 +181,7 @@ class SqliteReader:
         self.mixed: dict[str, str] = {}
         self.rows: int | None = None
         self.passes = 0
+        self.unordered = False  # it works in one thread, always the same way
         self._name, self._fixed, self._widened = there.name, False, False
         self._connection: sqlite3.Connection | None = None
         self._closing: weakref.finalize[..., SqliteReader] | None = None

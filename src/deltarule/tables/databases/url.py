@@ -75,6 +75,7 @@ ADVICE = {
     "one statement at a time": "give a single SELECT",
 }
 LONGEST = 300
+ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 # The files beside a database's own in which SQLite and DuckDB keep changes.
 CHANGES = ("-wal", "-journal", "-shm", ".wal")
 EXAMPLES = "sqlite:///FILE, duckdb:///FILE or postgresql://USER@HOST/DATABASE"
