@@ -164,7 +164,7 @@ def mutated(draw: Callable[..., Any], contents: list[dict[str, Any]]) -> str:
             parent = parent[step]
         change = draw(st.sampled_from(["set", "set", "gone", "twice", "deep", "large"]))
         if change == "set":
-            parent[key] = draw(st.sampled_from(STRANGE))
+            parent[key] = copy.deepcopy(draw(st.sampled_from(STRANGE)))
         elif change == "gone":
             del parent[key]
         elif change == "twice" and isinstance(parent, list):
