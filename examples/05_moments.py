@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from deltarule.engines.in_memory import Rows
 from deltarule.losses.glm import Squared
 from deltarule.moments.moments import LeastSquares, Moments
-from deltarule.rule.compare import Rows
 from deltarule.rule.learn import Descent
 from deltarule.rule.predict import Linear
 from deltarule.rule.train import train

@@ -14,7 +14,7 @@ import deltarule as dr
 from deltarule.errors import LearningError
 
 NAMES = ["DeltaruleError", "Model", "Settings"]
-NAMES += ["alpha", "columns", "learn", "load", "path", "source", "steps"]
+NAMES += ["alpha", "columns", "learn", "load", "merge", "path", "source", "steps"]
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,10 @@ def test_colours_can_be_told_from_the_paper_and_from_each_other(theme):
     assert contrast(theme.quiet, theme.paper) >= 4.5
     assert contrast(theme.model, theme.paper) >= 4
     assert contrast(theme.delta, theme.paper) >= 4
-    assert len(set(vars(theme).values())) == 6  # draw() finds a colour's role by its value
+    assert contrast(theme.weight, theme.paper) >= 4
+    assert len(set(vars(theme).values())) == len(
+        vars(theme)
+    )  # draw() finds a colour's role by its value
 
 
 numbers = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=0, max_size=30)

@@ -26,8 +26,8 @@ from deltarule.web.timeline import CheckpointedSteps
 
 FINE, COARSE = 81, 41
 ROUGH, SMOOTH = 25, 73
-# The rows that a loss without moments is evaluated on over two weights.
-MOST_ROWS = 80
+# The rows that a loss without moments is evaluated on over two weights, shared by the outputs.
+MOST_ROWS = 340
 # The half width of the plot, relative to the distance covered.
 ROOM = 1.2
 # The least half width, in scales of a weight: where the minimum is known, and where it is not.
@@ -220,9 +220,11 @@ def _by_rows(
     offsets: Sequence[Array],
 ) -> Array:
     stepwise = session.stepwise
-    some = slice(None)
+    some = np.arange(len(drawn.inputs))
     if len(chosen) > 1:
-        some = slice(None, None, -(-len(drawn.inputs) // MOST_ROWS))
+        # Drawn by chance: every second row of a table may be of one kind.
+        most = MOST_ROWS // drawn.targets.shape[1]
+        some = np.sort(np.random.default_rng(0).permutation(some)[:most])
     inputs, actual = drawn.inputs[some], drawn.targets[some]
     scores = stepwise.task.model.predict(session.at.weights, inputs)
     columns = [np.ones(len(scores)) if p is None else inputs[:, p] for p in chosen]
