@@ -52,7 +52,7 @@ constraints:  ## constraints.txt anew: the newest versions that a fresh install 
 	@echo "constraints.txt: $$(grep -c == constraints.txt) packages"
 
 clean:  ## remove all that make made, .venv too
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .benchmarks
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Where python3 comes without ensurepip, its own pip puts one into the .venv.

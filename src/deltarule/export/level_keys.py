@@ -28,7 +28,7 @@ def numeric_keys(column: Category) -> NumericKeys | None:
         node = node.arguments[0]
     if isinstance(node, Apply) and node.name == "zfill":
         node, last = node.arguments
-        width = int(float(last.value)) if isinstance(last, Literal) else 1  # type: ignore[arg-type]
+        width = int(float(last.value)) if isinstance(last, Literal) else 1  # type: ignore[arg-type]  # zfill takes a number
     if not isinstance(node, Apply) or node.name not in ("label", "cast text"):
         return None
     value = node.arguments[0]

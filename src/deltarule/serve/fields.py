@@ -144,7 +144,7 @@ def example_of(contract: Schema, fields: Mapping[str, Field]) -> dict[str, Any]:
 def _example(field: Field, contract: Schema) -> Any:
     column = field.column
     if isinstance(column, Category):
-        level = (field.levels or [None])[0]  # type: ignore[list-item]
+        level = next(iter(field.levels), None)
         if level is not None and field.kind == "number":
             return float(level)
         return level == "true" if field.kind == "boolean" else level

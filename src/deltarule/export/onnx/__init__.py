@@ -24,7 +24,7 @@ def write(tree: Tree, *, explain: bool = False) -> bytes:
     Errors:  ExpressionError for what ONNX has no operators for; MissingExtraError without onnx
     """
     try:
-        import onnx  # noqa: F401
+        import onnx  # noqa: F401 - only whether it is there
     except ImportError as error:
         raise MissingExtraError("ONNX needs onnx: pip install 'deltarule[onnx]'") from error
     from deltarule.export.onnx.graph import ML_OPSET, OPSET, Graph

@@ -18,7 +18,7 @@ def patient_protocol() -> type[asyncio.Protocol]:
     waiting: dict[Any, asyncio.TimerHandle] = {}
 
     class PatientProtocol(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
             self.wait()
 
