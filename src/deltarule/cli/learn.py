@@ -175,8 +175,8 @@ def learn(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="exact, descent, momentum, nesterov, adam or newton. Default: exact, or newton "
-            "where it must.",
+            help="exact, descent, momentum, nesterov, adam, newton or lbfgs. Default: exact, or "
+            "newton where it must.",
         ),
     ] = None,
     alpha: Annotated[

@@ -11,7 +11,7 @@ from deltarule.fit.other_names import check_names
 from deltarule.losses.loss import Kind
 from deltarule.losses.registry import loss_named
 from deltarule.rule.learn import Descent
-from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.learners import LEARNERS, has_alpha
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.proximal import PROXIMAL
 from deltarule.tables.expressions.expression import quoted
@@ -364,7 +364,12 @@ class Settings:
 
     @property
     def second_order(self) -> bool:
-        """Whether the learner has no alpha, but the inverse Hessian."""
+        """Whether the learner has no alpha, but the inverse Hessian, or what stands for it."""
+        return not self.exact and not has_alpha(self.chosen)
+
+    @property
+    def needs_hessian(self) -> bool:
+        """Whether the learner takes Newton steps."""
         return not self.exact and LEARNERS[self.chosen].needs_hessian
 
     @property
@@ -453,7 +458,7 @@ def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
 
 def with_alpha() -> list[str]:
     """The names of the learners that have an alpha."""
-    return [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
+    return [name for name in LEARNERS if has_alpha(name)]
 
 
 def closed_form(loss: str) -> bool:
