@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -25,6 +24,7 @@ from deltarule.tables.cast import FractionError
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.encoded_rows import EncodedRows
+from deltarule.tables.engine_read import Answered, Answers, asked_of
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import Times
 from deltarule.tables.joining import Joining
@@ -40,21 +40,9 @@ from deltarule.tables.sample import Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
-from deltarule.tables.summarise import FewRows, Summarise, refused
+from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
-
-
-class Answers(Protocol):
-    """An engine, as far as the read asks it."""
-
-    name: str
-    answers: frozenset[str]
-
-    def ask(self, question: Any) -> Any:
-        """The sum of the answers about all rows."""
-        ...
-
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
@@ -249,7 +237,10 @@ def read(
             if joining is not None:
                 made = joining.plan(made, source.name)
             if engine is not None:
-                found = asked_of(engine, read_as, made, keep_summary=keep_summary)
+                answered = asked_of(engine, read_as, made, counted, keep_summary=keep_summary)
+                if answered is None:
+                    continue
+                found = _of_engine(answered, read_as, made, keep_summary=keep_summary)
                 found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
                 return found
             if _count(read_as, made, counted):
@@ -407,34 +398,21 @@ def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
     )
 
 
-def asked_of(engine: Answers, source: Source, made: Plan, *, keep_summary: bool) -> Read:
-    """What an engine's read finds.
-
-    Errors:  LearningError where it cannot answer
-    """
-    asked = made.asked
-    if asked.time is not None:
-        raise LearningError(
-            f"{engine.name} cannot order rows in time: give the rows to this machine, or --group"
-        )
-    summary = engine.ask(Summarise(made, source.name, keep_summary))
-    if any(own.beyond for own in summary.levels.values()):
-        raise LearningError(
-            f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
-        )
+def _of_engine(found: Answered, source: Source, made: Plan, *, keep_summary: bool) -> Read:
+    """What an engine's read finds."""
+    summary = found.summary
     if summary.examples == 0:
-        raise nothing_left(source.name, asked, summary.causes)
-    schema, folds, notes = finalize(summary, asked, source.name)
-    few = engine.ask(FewRows(made, Sample.to_judge_by(len(made.columns), made.row_column).rows))
+        raise nothing_left(source.name, made.asked, summary.causes)
+    schema, folds, notes = finalize(summary, made.asked, source.name)
     return Read(
         *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=None,
         sample=[],
-        drawn=[few.frame],
+        drawn=[found.drawn],
         at_first=1,
         every=schema,
         summary=summary if keep_summary else None,
-        engine=engine,
+        engine=found.engine,
     )
 
 

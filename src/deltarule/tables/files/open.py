@@ -349,7 +349,10 @@ def _as_kinds(lazy: pl.LazyFrame, kinds: Mapping[str, pl.DataType]) -> pl.LazyFr
     """The scan with these columns, of these kinds."""
     own = lazy.collect_schema()
     return lazy.select(
-        [column(name) if own[name] == kind else column(name).cast(kind) for name, kind in kinds.items()]
+        [
+            column(name) if own[name] == kind else column(name).cast(kind)
+            for name, kind in kinds.items()
+        ]
     )
 
 
