@@ -24,7 +24,7 @@ def test_every_setting_is_an_option() -> None:
     assert {one.name for one in fields(dr.Settings)} - ITS_OWN == set(OPTIONS)
 
 
-@pytest.mark.parametrize("command", ["learn", "alpha", "path", "columns"])
+@pytest.mark.parametrize("command", ["learn", "path", "columns"])
 def test_commands_have_the_text_of_their_settings(command: str) -> None:
     shown = {one.name: one for one in COMMANDS[command].params if one.name in OPTIONS}
     assert shown
