@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Literal
 
+from deltarule.engines.registry import check_engine_name
 from deltarule.errors import LearningError
 from deltarule.fit.other_names import check_names
 from deltarule.losses.loss import Kind
@@ -151,6 +152,9 @@ class Settings:
     keep_summary: bool = False
     """Whether the model keeps the sums of its rows, for `save(summary=...)` and `merge`. Under
     squared loss they give the model again, also together with those of other tables."""
+    engine: str | None = None
+    """Who goes over the rows: local, this machine, or another engine where the rows are; None
+    chooses, and says so where it is another."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
 
@@ -207,6 +211,8 @@ class Settings:
             whole("levels", self.levels, least=1)
         words_in(self.missing_words)
         date_parts(self.dates)
+        if self.engine is not None:
+            check_engine_name(self.engine)
 
     def _check_penalties(self) -> None:
         for name in ("ridge", "lasso"):
