@@ -45,14 +45,6 @@ def learn(
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Who goes over the rows: local, this machine, or an engine where the rows are. "
-            "Default: chosen by the table, and said where it is another.",
-        ),
-    ] = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
     keep_summary: KeepSummary = None,
     into: Annotated[
@@ -108,7 +100,6 @@ def learn(
             **given,
             trace_rows=how.rows,
             keep_summary=keep_summary is not None,
-            engine=engine,
             progress=progress,
         )
         run = Run(source, settings)

@@ -98,6 +98,7 @@ OPTIONS: Mapping[str, SettingOption] = {
     "shuffle": SettingOption(None, bool, no="--in-order"),
     "seed": WHOLE,
     "tolerance": NUMBER,
+    "engine": NAME,
     "freeze": SettingOption("NAME[=NUMBER]", Names, _frozen),
 }
 """The settings that commands take; the others are set by what a command does."""

@@ -153,8 +153,8 @@ class Settings:
     """Whether the model keeps the sums of its rows, for `save(summary=...)` and `merge`. Under
     squared loss they give the model again, also together with those of other tables."""
     engine: str | None = None
-    """Who goes over the rows: local, this machine, or another engine where the rows are; None
-    chooses, and says so where it is another."""
+    """Who goes over the rows: local, this machine, or another engine where the rows are. Default:
+    chosen by the table, and said where it is another."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
 
