@@ -89,6 +89,14 @@ class DaskEngine:
 
         Errors:  what is wrong with the rows; LearningError where workers cannot answer
         """
+        try:
+            return self._asked(question)
+        except UnparsedError as error:
+            if isinstance(self.source, CsvSource):
+                self.source.is_text(error.column or "")
+            raise
+
+    def _asked(self, question: TableQuestion[Answer]) -> Answer:
         if self._counts is None:
             self._counts = self.parts.counts(self.cluster)
         asked = Asked.of(question, self.source.look().schema, self.source.name)
@@ -102,12 +110,7 @@ class DaskEngine:
                 keys.append((name, at))
                 tasks[name, at] = (_answer, f"{name}-question", part, starts[at], at, topic)
             found: PartAnswer = self.cluster.computed(tasks, _tree(tasks, keys, name))
-        try:
-            answer: Answer = found.result(self.source.name)
-        except UnparsedError as error:
-            if isinstance(self.source, CsvSource):
-                self.source.is_text(error.column or "")
-            raise
+        answer: Answer = found.result(self.source.name)
         return answer
 
 
@@ -149,11 +152,10 @@ class Pieces:
 
     def counts(self, cluster: "Cluster") -> list[int]:
         pieces = pieces_of(self.source, engine="dask")
-        tasks: Graph = {}
-        for at, piece in enumerate(pieces):
-            known = piece.rows
-            tasks["rows", at] = (_rows, pickle.dumps(piece)) if known is None else known
-        return _counted(tasks, [("rows", at) for at in range(len(pieces))], cluster)
+        known = [piece.rows for piece in pieces if piece.rows is not None]
+        if len(known) == len(pieces):
+            return known
+        return _counted({}, [(_rows, pickle.dumps(piece)) for piece in pieces], cluster)
 
     def tasks(self, columns: Sequence[str]) -> tuple[Graph, list[Key]]:
         # Anew each time: a CSV file may be read as other kinds by now.
@@ -173,9 +175,7 @@ class Partitions:
     def counts(self, cluster: "Cluster") -> list[int]:
         # Of a Parquet file its metadata say it.
         tasks, parts = layout(self.frame.index)
-        for at, part in enumerate(parts):
-            tasks["rows", at] = (len, part)
-        return _counted(tasks, [("rows", at) for at in range(len(parts))], cluster)
+        return _counted(tasks, [(len, part) for part in parts], cluster)
 
     def tasks(self, columns: Sequence[str]) -> tuple[Graph, list[Key]]:
         return layout(projected(self.frame, columns))
@@ -186,13 +186,13 @@ def _rows(raw: bytes) -> int:
     return counted
 
 
-def _counted(tasks: Graph, keys: list[Key], cluster: "Cluster") -> list[int]:
-    """The values of these keys."""
-    if all(isinstance(tasks[key], int) for key in keys):
-        return [tasks[key] for key in keys]
-    tasks["all rows"] = (list, keys)
-    counts: list[int] = cluster.computed(tasks, "all rows")
-    return counts
+def _counted(tasks: Graph, counts: Sequence[Any], cluster: "Cluster") -> list[int]:
+    """What these tasks count."""
+    name = f"deltarule-rows-{uuid4().hex}"
+    tasks |= {(name, at): count for at, count in enumerate(counts)}
+    tasks[f"{name}-all"] = (list, [(name, at) for at in range(len(counts))])
+    found: list[int] = cluster.computed(tasks, f"{name}-all")
+    return found
 
 
 # The cluster

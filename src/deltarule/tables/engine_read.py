@@ -17,6 +17,10 @@ from deltarule.tables.summary import Summary
 from deltarule.tables.text_columns import FormattedSource
 
 
+class LevelsBeyondError(Exception):
+    """Parts of a table have more levels than are kept, which the first rows did not show."""
+
+
 class Answers(Protocol):
     """An engine, as far as the read asks it."""
 
@@ -83,7 +87,8 @@ def asked_of(
 ) -> Answered | None:
     """What an engine's read finds; None where it counted levels first, by which to plan again.
 
-    Errors:  LearningError where it cannot answer
+    Errors:  LearningError where it cannot answer; LevelsBeyondError where only this read shows that
+             levels had to be counted, which they now are
     """
     texts = source.check_text(made.columns)
     if texts is not None and texts.asks_for in engine.answers:
@@ -102,7 +107,7 @@ def asked_of(
         if name not in counted and (own.beyond or len(own.names) > made.levels[name].most)
     }
     if beyond and _count(engine, made, counted, beyond):
-        return None
+        raise LevelsBeyondError
     if beyond:
         raise LearningError(
             f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"

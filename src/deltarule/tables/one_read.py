@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 import polars as pl
@@ -23,8 +25,9 @@ from deltarule.rule.predict import Array
 from deltarule.tables.cast import FractionError
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.date_columns import Later, first_cells
+from deltarule.tables.encoded_question import Answer, EncodedQuestion, OfEncoded
 from deltarule.tables.encoded_rows import EncodedRows
-from deltarule.tables.engine_read import Answered, Answers, asked_of
+from deltarule.tables.engine_read import Answered, Answers, LevelsBeyondError, asked_of
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import Times
 from deltarule.tables.joining import Joining
@@ -47,6 +50,7 @@ from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, forma
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
+READ_AGAIN = "the first rows did not show what all columns hold: the file was read again"
 # The sums of all batches in flight take no more than this, unless those of one do.
 SUMS_IN_FLIGHT = 1 << 28
 # Rows kept in memory as they were read: 256 MB of numbers.
@@ -172,6 +176,16 @@ class Read:
         for frame, row in self.parts():
             yield self.encoded(frame, row)
 
+    def total(self, question: EncodedQuestion[Answer]) -> Answer:
+        """The sum of the answers about all rows, by another read.
+
+        Errors:  LearningError where another engine has them and cannot answer
+        """
+        if self.engine is not None and OfEncoded.asks_for in self.engine.answers:
+            answer: Answer = self.engine.ask(OfEncoded(self.encoder, question))
+            return answer
+        return reduce(add, map(question.of_rows, self.rows()))
+
     def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
         """All rows again, as `encoded` wants them, and how many came before.
 
@@ -241,6 +255,8 @@ def read(
                 if answered is None:
                     continue
                 found = _of_engine(answered, read_as, made, keep_summary=keep_summary)
+                if again:
+                    found.notes.append(READ_AGAIN)
                 found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
                 return found
             if _count(read_as, made, counted):
@@ -265,6 +281,8 @@ def read(
             texts |= {error.column}
         except FractionError:
             again, asked = True, replace(asked, copies=False)
+        except LevelsBeyondError:
+            again = True
         except PairsError:
             # Fewer levels of each category, then.
             again, asked = True, replace(asked, eliminates=False)
@@ -275,9 +293,7 @@ def read(
                 again = True
                 continue
             if again:
-                found.notes.append(
-                    "the first rows did not show what all columns hold: the file was read again"
-                )
+                found.notes.append(READ_AGAIN)
             found.notes.extend(id_notes(made.ids))
             if source.unordered and not (asked.id or asked.group or asked.time):
                 found.notes.append(
