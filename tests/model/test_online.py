@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +301,12 @@ def test_what_cannot_go_on_says_why(tmp_path: Path) -> None:
         model.update(table, window=30)
     with pytest.raises(LearningError, match="half-lives and windows are for squared loss"):
         dr.learn(table, predict="yes", using=["x", "z"]).update(table, window=30)
+
+
+def test_the_docs_example_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "keep-learning.md"
+    [code] = re.findall(r"(?s)```python\n(.*?)```", page.read_text(encoding="utf-8"))
+    exec(compile(code, str(page), "exec"), {})
 
 
 # Steps of the rule

@@ -25,7 +25,7 @@ from scipy.linalg import blas
 from deltarule.errors import DivergedError, LearningError, ValueRefusedError
 from deltarule.model.online_rows import OnlineEncoder, OnlineRows
 from deltarule.model.predictor import Predictor
-from deltarule.model.record import Record, StreamRecord, unpack
+from deltarule.model.record import Record, unpack
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.least_squares import solve
@@ -350,10 +350,16 @@ class Stream:
     """A model that learns row by row."""
 
     def __init__(self, predictor: Predictor, settings: StreamSettings) -> None:
-        """Errors: LearningError where nothing says how to go on."""
+        """With no settings, a model whose rows were streamed goes on with theirs.
+
+        Errors:  LearningError where nothing says how to go on
+        """
         record = predictor.record
         self.predictor = predictor
-        self.settings = _settings(record.streamed, settings)
+        before = record.streamed
+        if before is not None and settings == StreamSettings():
+            settings = StreamSettings(before.half_life, before.window, before.alpha)
+        self.settings = settings
         self.exact = predictor.loss.closed_form and self.settings.alpha is None
         self.encoder = OnlineEncoder(predictor)
         self.steps: ExactSteps | RuleSteps = self._begun()
@@ -364,8 +370,7 @@ class Stream:
         self.rows, self.weight = 0, 0.0
         self.left_out: Counter[str] = Counter()
         self.squares, self.guessing = np.zeros(k), np.zeros(k)
-        if record.streamed is not None:
-            before = record.streamed
+        if before is not None:
             self.rows, self.weight = before.rows, before.weight
             self.squares = np.array(before.rmse) ** 2 * before.weight
             self.guessing = np.array(before.baseline_rmse) ** 2 * before.weight
@@ -471,16 +476,3 @@ class Stream:
     def baseline_rmse(self) -> Array:
         """That of predicting the mean of the rows before."""
         return np.sqrt(self.guessing / self.weight)
-
-
-def _settings(before: StreamRecord | None, settings: StreamSettings) -> StreamSettings:
-    """The settings of a stream: those it began with, unless others are given.
-
-    Errors:  LearningError for others than those that rows were learnt with before
-    """
-    if before is None:
-        return settings
-    known = StreamSettings(before.half_life, before.window, before.alpha)
-    if settings in (StreamSettings(), known):
-        return known
-    raise LearningError(f"rows were learnt with {known} before: go on with it, or learn anew")
