@@ -12,7 +12,7 @@ WIDEST_HELP = 100
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Data": (
-        *("predict", "using", "without", "where", "weight", "offset", "exposure", "row_id"),
+        *("predict", "using", "without", "where", "weight", "offset", "exposure", "id"),
         *("missing", "missing_words", "dates", "levels", "reference"),
         *("read", "db_table", "query", "engine"),
     ),
