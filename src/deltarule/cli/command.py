@@ -12,9 +12,9 @@ WIDEST_HELP = 100
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Data": (
-        *("predict", "using", "without", "where", "weight", "offset", "exposure", "row_id"),
+        *("predict", "using", "without", "where", "weight", "offset", "exposure", "id"),
         *("missing", "missing_words", "dates", "levels", "reference"),
-        *("read", "db_table", "query"),
+        *("read", "db_table", "query", "engine"),
     ),
     "Model": ("loss", "intercept", "errors", "cluster"),
     "Penalties": ("ridge", "lasso", "positive", "between"),
