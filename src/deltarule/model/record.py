@@ -22,6 +22,7 @@ from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
 from deltarule.output import write_whole
 from deltarule.rule.predict import Array
+from deltarule.tables.distributions import Distribution
 from deltarule.tables.layout import MOST_EXPRESSIONS
 from deltarule.tables.part import Part
 from deltarule.tables.saved_bytes import saved_bytes
@@ -223,6 +224,9 @@ class Record(Part):
     """The lower triangle of the covariance of each output's weights, the intercept first, packed;
     None where unknown, or where there are more than 200 weights."""
     moments: tuple[PackedMoments, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    """How the values of numbers and of targets that are amounts were spread, by column; empty in
+    files of earlier versions."""
     summary: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """The SHA-256 of the file of the sums that the model was made of; None where there is none."""
 
@@ -274,6 +278,9 @@ class Record(Part):
         for text in self.covariances:
             if text is not None:
                 unpack_covariance(text, len(inputs) + bool(self.intercept))
+        names = [one.name for one in self.distributions]
+        if len(set(names)) < len(names) or not {*names} <= {*self.contract.known, *targets}:
+            raise ValueError("the distributions are not those of the columns")
         for packed in self.moments:
             unpack(packed, len(inputs) + len(outputs))
         return self
