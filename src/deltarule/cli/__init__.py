@@ -17,6 +17,7 @@ from deltarule.cli.command import CommandGroup, GroupedCommand
 from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
 from deltarule.cli.diagnose import diagnose
+from deltarule.cli.drift import drift
 from deltarule.cli.explain import explain
 from deltarule.cli.export import export
 from deltarule.cli.guard import guarded
@@ -50,6 +51,7 @@ COMMANDS = (
     watch,
     compare,
     diagnose,
+    drift,
     predict,
     explain,
     export,

@@ -29,6 +29,7 @@ from deltarule.tables.source import Source
 if TYPE_CHECKING:
     from deltarule.model.compare_models import ModelComparison
     from deltarule.model.diagnostics import Diagnostics
+    from deltarule.model.drift import DriftReport
     from deltarule.model.evaluate import Evaluation
     from deltarule.model.explain import Explanation
     from deltarule.model.export import Exported
@@ -363,6 +364,18 @@ class Model:
 
         source, _ = open_table(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
+
+    def drift(self, table: Any, *, where: str | None = None) -> "DriftReport":
+        """What has changed in a table since the model was learnt, the worst first.
+
+        Its columns, the error where it has the targets, and how far its rows are from those learnt
+        from. It is read once; `where` is a condition on its rows.
+        Errors:  EmptyError for a table without rows
+        """
+        from deltarule.model.drift import drift
+
+        source = where_of(open_table(table)[0], where)
+        return widening(source, lambda: drift(self._scorer, source))
 
     def save(
         self, path: str | Path, *, moments: bool = True, summary: str | Path | None = None
