@@ -244,3 +244,233 @@ class Record(Part):
     distributions: tuple[Distribution, ...] = ()
     """How the values of numbers and of targets that are amounts were spread, by column; empty in
     files of earlier versions."""
+    streamed: StreamRecord | None = None
+    """What was learnt row by row since; None where nothing was."""
+    summary: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """The SHA-256 of the file of the sums that the model was made of; None where there is none."""
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """The loss of each target."""
+        by_target = {name: one.loss for one in self.learnt for name in one.targets}
+        return tuple(
+            with_spread(loss_named(by_target[target.name]), fit.spread)
+            for target, fit in zip(self.contract.targets, self.fit, strict=True)
+        )
+
+    @property
+    def loss(self) -> str:
+        """The losses' names: one where all targets share it."""
+        return ", ".join(dict.fromkeys(loss.name for loss in self.losses))
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether scores say more than predictions: of losses without a closed form."""
+        return not all(loss.closed_form for loss in self.losses)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        targets = [target.name for target in self.contract.targets]
+        inputs, outputs = self.contract.inputs, self.contract.outputs
+        if not targets or not inputs:
+            raise ValueError("a model needs at least one input and one target")
+        wanted = [(output, column, level) for output in outputs for column, level in inputs]
+        if [(w.output, w.input, w.level) for w in self.weights] != wanted:
+            raise ValueError("the weights are not those of the columns")
+        if len(set(outputs)) != len(outputs) or len(set(inputs)) != len(inputs):
+            raise ValueError("a column is named twice")
+        if self.intercept and [i.output for i in self.intercept] != outputs:
+            raise ValueError("the intercepts are not those of the targets")
+        sizes = {len(self.means), len(self.spreads)}
+        if sizes != {len(inputs)} or len(self.target_means) != len(outputs):
+            raise ValueError("the means are not those of the columns")
+        if self.centres and (len(self.centres), len(self.starts)) != (len(inputs), len(outputs)):
+            raise ValueError("the centres are not those of the columns")
+        if len(self.fit) != len(targets) or (self.held_out and len(self.held_out) != len(targets)):
+            raise ValueError("the figures are not those of the targets")
+        if sorted(name for one in self.learnt for name in one.targets) != sorted(targets):
+            raise ValueError("what was learnt is not the targets")
+        if self.intervals and len(self.intervals) != len(targets):
+            raise ValueError("the intervals are not those of the targets")
+        if self.covariances and len(self.covariances) != len(outputs):
+            raise ValueError("the covariances are not those of the targets")
+        if self.streamed is not None:
+            errors = self.streamed.rmse, self.streamed.baseline_rmse
+            if {len(one) for one in errors} != {len(outputs)}:
+                raise ValueError("the progressive errors are not those of the targets")
+        for text in self.covariances:
+            if text is not None:
+                unpack_covariance(text, len(inputs) + bool(self.intercept))
+        names = [one.name for one in self.distributions]
+        if len(set(names)) < len(names) or not {*names} <= {*self.contract.known, *targets}:
+            raise ValueError("the distributions are not those of the columns")
+        for packed in self.moments:
+            unpack(packed, len(inputs) + len(outputs))
+        return self
+
+
+def pack(moments: Moments) -> PackedMoments:
+    """Moments as base64 text."""
+    lower = dense(moments.cross)[np.tril_indices(len(moments.mean))]
+    return PackedMoments(
+        rows=moments.rows,
+        mean=_text(moments.mean),
+        rest=_text(moments.rest),
+        scale=_text(moments.scale),
+        cross=_text(lower),
+    )
+
+
+def unpack(packed: PackedMoments, columns: int) -> Moments:
+    """Moments of so many columns from base64 text.
+
+    Errors:  ValueError when it is not that
+    """
+    cross = _symmetric(_array(packed.cross, columns * (columns + 1) // 2), columns)
+    mean, rest = _array(packed.mean, columns), _array(packed.rest, columns)
+    scale = _array(packed.scale, columns)
+    if not (scale > 0).all():
+        raise ValueError("packed moments have a scale that is not above 0")
+    return Moments(packed.rows, mean, rest, cross, scale)
+
+
+def pack_covariance(covariance: Array) -> str | None:
+    """The covariance of an output's weights (q, q) as text; None of too many weights."""
+    if len(covariance) > MOST_COVARIANCES:
+        return None
+    return _text(covariance[np.tril_indices(len(covariance))])
+
+
+def unpack_covariance(text: str, weights: int) -> Array:
+    """Text as the covariance of so many weights, NaN where it is not known.
+
+    Errors:  ValueError when it is not that
+    """
+    half = _array(text, weights * (weights + 1) // 2, gaps=True)
+    return _symmetric(half, weights)
+
+
+def _symmetric(half: Array, size: int) -> Array:
+    lower = np.tril_indices(size)
+    whole = np.zeros((size, size))
+    whole[lower] = half
+    whole.T[lower] = half
+    return whole
+
+
+def _text(array: Array) -> str:
+    return base64.b64encode(array.astype("<f8").tobytes()).decode("ascii")
+
+
+def _array(text: str, size: int, *, gaps: bool = False) -> Array:
+    """Text as so many numbers, among them NaN where there may be `gaps`.
+
+    Errors:  ValueError when it is not that; its length is checked before anything is made of it
+    """
+    if len(text) != (belong := 4 * -(-8 * size // 3)):
+        raise ValueError(f"packed numbers have {len(text)} characters where {belong} belong")
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("packed numbers are not base64") from None
+    if len(raw) != 8 * size:
+        raise ValueError(f"packed numbers hold {len(raw)} bytes where {8 * size} belong")
+    array = np.frombuffer(raw, dtype="<f8").astype(np.float64)
+    if np.isinf(array).any() or (not gaps and np.isnan(array).any()):
+        raise ValueError("packed numbers hold one that is not finite")
+    return array
+
+
+def save(record: Record, path: Path) -> None:
+    """Write a model file atomically.
+
+    Errors:  OutputError
+    """
+    write_whole(
+        path, lambda temporary: temporary.write_text(record.model_dump_json(), encoding="utf-8")
+    )
+
+
+def load(path: Path) -> Record:
+    """Read a model file.
+
+    Errors:  NotAModelError, VersionError, ModelError for one that is not there
+    """
+    raw = _content(path)
+    try:
+        content = from_json(raw)
+    except (ValueError, RecursionError):
+        raise NotAModelError(
+            f"{path} is not a model file, or was cut short (it is not valid JSON): "
+            "learn with --save to make one"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise NotAModelError(f"{path} is not a deltarule model file: learn with --save to make one")
+    version = content.get("version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise NotAModelError(f"{path} does not say which version it is: learn it again")
+    if version > VERSION:
+        raise VersionError(
+            f"{path} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
+        )
+    if (letters := _letters(content.get("contract"))) > MOST_EXPRESSIONS:
+        raise NotAModelError(
+            f"{path} has expressions of {letters:,} characters, more than a model file may have "
+            f"({MOST_EXPRESSIONS:,})"
+        )
+    try:
+        newer = to_json(_newer(content, version)) if version in (1, 2) else raw
+        return Record.model_validate_json(newer)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        what = "nested too deep" if isinstance(error, RecursionError) else _first(error)
+        raise NotAModelError(f"{path} is damaged: {what}; learn it again") from None
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, refused above the size cap.
+
+    Errors:  NotAModelError, ModelError for one that is not there
+    """
+    raw = saved_bytes(path, what="model", largest=LARGEST_FILE)
+    if (values := raw.count(b",")) > MOST_VALUES:
+        raise NotAModelError(
+            f"{path} has {values:,} values, more than a model file may have ({MOST_VALUES:,})"
+        )
+    return raw
+
+
+def _letters(contract: object) -> int:
+    """The total length of the expressions of a schema that is not validated yet."""
+    parts = contract.values() if isinstance(contract, dict) else ()
+    columns = [one for part in parts if isinstance(part, list) for one in part]
+    texts = [one.get("expression") for one in columns if isinstance(one, dict)]
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
+def _newer(content: dict[str, Any], version: int) -> dict[str, Any]:
+    """A file of an earlier version migrated to this one. In version 1 targets shared a loss."""
+    newer = dict(content)
+    if version == 2:
+        return {**newer, "version": VERSION}
+    shared = {name: newer.pop(name, None) for name in ("loss", "ridge", "condition")}
+    shared["lasso"] = newer.pop("lasso", 0.0)
+    learn, contract = newer.pop("learn", None), newer.get("contract")
+    targets = contract.get("targets") if isinstance(contract, dict) else None
+    if isinstance(learn, dict) and isinstance(targets, list):
+        named = [one.get("name") for one in targets if isinstance(one, dict)]
+        newer["learnt"] = [{"targets": named, **shared, **learn}]
+    return {**newer, "version": VERSION}
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
+
+
+def packed(folds: Sequence[Moments]) -> tuple[PackedMoments, ...]:
+    """Every fold's moments as text; none of many levels, whose products would be a large file."""
+    few = all(isinstance(fold.cross, np.ndarray) for fold in folds)
+    return tuple(pack(fold) for fold in folds) if few else ()
