@@ -33,6 +33,7 @@ class EngineKind:
 
 
 ENGINES: Mapping[str, EngineKind] = {
+    "database": EngineKind("deltarule.engines.sql"),
     "dask": EngineKind("deltarule.engines.dask", scheme="dask://", packages=("dask",)),
 }
 

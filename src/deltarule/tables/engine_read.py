@@ -101,10 +101,12 @@ def asked_of(
         made.cuts = engine.ask(FindTimes(made.times)).cuts(asked.folds)
     summary = engine.ask(Summarise(made, source.name, keep_summary))
     # Each part may have kept other levels, unless all were counted before.
+    counts = CountLevels.asks_for in engine.answers
     beyond = {
         name
         for name, own in summary.levels.items()
-        if name not in counted and (own.beyond or len(own.names) > made.levels[name].most)
+        if name not in counted
+        and (own.beyond or (counts and len(own.names) > made.levels[name].most))
     }
     if beyond and _count(engine, made, counted, beyond):
         raise LevelsBeyondError

@@ -39,7 +39,7 @@ from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import LARGEST_SUMS, Request
 from deltarule.tables.row_encoder import RowEncoder
 from deltarule.tables.row_ids import id_notes
-from deltarule.tables.sample import Sample
+from deltarule.tables.sample import SAMPLE_ROWS, WORTH, Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
@@ -189,18 +189,26 @@ class Read:
     def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
         """All rows again, as `encoded` wants them, and how many came before.
 
-        Errors:  LearningError where another engine has them
+        Errors:  LearningError where another engine has them, and they are too many to be here
         """
+        if self.engine is not None and self.has_all:
+            yield from ((frame, 0) for frame in self.drawn)
+            return
         if self.engine is not None:
             raise LearningError(
-                f"{self.engine.name} gives no rows one by one, which these settings need: give the "
-                "rows to this machine"
+                f"rows must be read, as sums lose too many digits here or these settings need them "
+                f"one by one, and {self.engine.name} gives none: give the rows to this machine"
             )
         row = 0
         frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
         for frame in self.source.batches(self.plan.columns) if frames is None else frames:
             yield frame, row
             row += frame.height
+
+    @property
+    def has_all(self) -> bool:
+        """Whether the rows to judge by are all rows there are."""
+        return sum(frame.height for frame in self.drawn) == self.examples + self.left_out
 
     @property
     def encoder(self) -> RowEncoder:
@@ -420,7 +428,7 @@ def _of_engine(found: Answered, source: Source, made: Plan, *, keep_summary: boo
     if summary.examples == 0:
         raise nothing_left(source.name, made.asked, summary.causes)
     schema, folds, notes = finalize(summary, made.asked, source.name)
-    return Read(
+    read = Read(
         *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=None,
         sample=[],
@@ -430,6 +438,11 @@ def _of_engine(found: Answered, source: Source, made: Plan, *, keep_summary: boo
         summary=summary if keep_summary else None,
         engine=found.engine,
     )
+    # The rows to judge by are a sample to begin at, too: a pass of a database costs more. Of
+    # workers that read rows it does where it does here.
+    reads_rows = OfEncoded.asks_for in found.engine.answers
+    few = read.has_all or (reads_rows and read.examples < WORTH * SAMPLE_ROWS)
+    return read if few else replace(read, sample=read.drawn)
 
 
 def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:
