@@ -41,7 +41,7 @@ ARROWS = {
     "views": "errors rule losses moments metrics tables",
     "trace": "errors output rule losses moments metrics tables views",
     "solvers": "errors rule losses moments",
-    "engines": "errors rule losses moments metrics tables",
+    "engines": "errors output rule losses moments metrics tables scorer export",
     "scorer": "errors losses rule tables",
     "export": "errors output tables scorer",
     "model": "errors output rule losses moments metrics tables scorer export views trace solvers",

@@ -32,7 +32,7 @@ class EngineKind:
     """The packages whose frames are learnt from where they are."""
 
 
-ENGINES: Mapping[str, EngineKind] = {}
+ENGINES: Mapping[str, EngineKind] = {"database": EngineKind("deltarule.engines.sql")}
 
 
 def check_engine_name(name: str) -> None:

@@ -187,18 +187,26 @@ class Read:
     def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
         """All rows again, as `encoded` wants them, and how many came before.
 
-        Errors:  LearningError where another engine has them
+        Errors:  LearningError where another engine has them, and they are too many to be here
         """
+        if self.engine is not None and self.has_all:
+            yield from ((frame, 0) for frame in self.drawn)
+            return
         if self.engine is not None:
             raise LearningError(
-                f"{self.engine.name} gives no rows one by one, which these settings need: give the "
-                "rows to this machine"
+                f"rows must be read, as sums lose too many digits here or these settings need them "
+                f"one by one, and {self.engine.name} gives none: give the rows to this machine"
             )
         row = 0
         frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
         for frame in self.source.batches(self.plan.columns) if frames is None else frames:
             yield frame, row
             row += frame.height
+
+    @property
+    def has_all(self) -> bool:
+        """Whether the rows to judge by are all rows there are."""
+        return sum(frame.height for frame in self.drawn) == self.examples + self.left_out
 
     @property
     def encoder(self) -> RowEncoder:
@@ -426,7 +434,7 @@ def asked_of(engine: Answers, source: Source, made: Plan, *, keep_summary: bool)
         raise nothing_left(source.name, asked, summary.causes)
     schema, folds, notes = finalize(summary, asked, source.name)
     few = engine.ask(FewRows(made, Sample.to_judge_by(len(made.columns), made.row_column).rows))
-    return Read(
+    read = Read(
         *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=None,
         sample=[],
@@ -436,6 +444,8 @@ def asked_of(engine: Answers, source: Source, made: Plan, *, keep_summary: bool)
         summary=summary if keep_summary else None,
         engine=engine,
     )
+    # The rows to judge by are a sample to begin at, too: a pass of another engine costs more.
+    return read if read.has_all else replace(read, sample=read.drawn)
 
 
 def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:
