@@ -233,7 +233,7 @@ class FormattedSource(WrappedSource):
         return frame.with_columns(made)
 
     def _parsed(self, form: Format, text: pl.Series) -> pl.Series:
-        if isinstance(form, NumberFormat) and not self.learning:
+        if isinstance(form, NumberFormat | DateFormat) and not self.learning:
             return form.read_later(text)
         return form.read(text)
 

@@ -139,18 +139,18 @@ def read_text(cell: Any, column: str) -> str | None:
     raise refuse(cell, "text", column)
 
 
-def read_moment(cell: Any, column: str, order: str) -> tuple[int, int, bool] | None:
-    """A date's days, its microseconds of the day, and whether it has a time of day."""
+def read_moment(cell: Any, column: str, order: str) -> tuple[int, int] | None:
+    """A date's days, and its microseconds of the day."""
     if cell is None:
         return None
     if hasattr(cell, "toordinal"):  # a date or datetime of Python
         days = cell.toordinal() - EPOCH
         if not hasattr(cell, "hour"):
-            return days, 0, False
+            return days, 0
         if getattr(cell, "tzinfo", None) is not None:
             raise refuse(cell, "date without a time zone", column)
         seconds = (cell.hour * 60 + cell.minute) * 60 + cell.second
-        return days, seconds * 1_000_000 + cell.microsecond, True
+        return days, seconds * 1_000_000 + cell.microsecond
     if isinstance(cell, float | int) and not isinstance(cell, bool) and cell == cell:
         cell = number_as_text(cell, 1e15)
     if not isinstance(cell, str):
@@ -169,14 +169,12 @@ def read_moment(cell: Any, column: str, order: str) -> tuple[int, int, bool] | N
         clock = clock_of(parts)
     if days_of is None or clock is None:
         raise refuse(cell, "date", column)
-    return days_of, clock // 1000, parts["hour"] is not None
+    return days_of, clock // 1000
 
 
 def read_date(cell: Any, column: str, order: str) -> int | None:
-    """A cell of a column of dates, as days."""
+    """A cell of a column of dates, as days, whatever the time of day."""
     found = read_moment(cell, column, order)
-    if found is not None and found[2]:
-        raise refuse(cell, "date without a time of day", column)
     return None if found is None else found[0]
 
 
