@@ -524,7 +524,7 @@ const shares = (scores) => {
 
 /** The class of the largest probability, the first of equal ones. */
 const likeliest = (classes, probabilities) =>
-  classes[probabilities.indexOf(probabilities.reduce((x, y) => Math.max(x, y)))];
+  classes[probabilities.indexOf(probabilities.reduce((x, y) => Math.max(x, y)))] ?? null;
 
 /** The inverse transform of a prediction: each step's name and constant; null for undefined. */
 const undone = (value, steps) => {

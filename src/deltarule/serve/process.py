@@ -39,11 +39,22 @@ BACKLOG = 2048
 class Server(uvicorn.Server):
     """uvicorn, with a graceful stop."""
 
-    def __init__(self, config: uvicorn.Config, guard: Guard) -> None:
+    def __init__(self, config: uvicorn.Config, guard: Guard, started: Callable[[], object]) -> None:
+        """`started` is called once requests are answered."""
         super().__init__(config)
-        self.guard = guard
+        self.guard, self._on_start = guard, started
+        self._early: int | None = None
+        """A signal that came before."""
         self._waiting: dict[Any, tuple[float, Any]] = {}
         """The connections without a request, since when, and the last that each had."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and only then heed a signal, for connections may wait already."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_start()
+            if self._early is not None:
+                asyncio.get_running_loop().call_soon(self.handle_exit, self._early, None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take requests a little longer, then answer what was accepted."""
@@ -84,6 +95,9 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a terminal's Ctrl-C reaches workers before the supervisor's SIGTERM."""
+        if not self.started:
+            self._early = sig
+            return
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
             # What is cut off now is no mistake, and needs no traceback.
@@ -122,17 +136,15 @@ def serve(settings: Settings, *, tell: Callable[[str], Any]) -> None:
     address = f"http://{host}:{port}"
     with listening, _folder_of_metrics(settings):
         if settings.workers == 1:
-            guard = application(settings, port)
-            tell(address)
-            _run(settings, guard, listening)
+            server = _server(settings, application(settings, port), lambda: tell(address))
+            server.run(sockets=[listening])
             return
         application(settings, port)  # what cannot be served is refused before any worker starts
-        tell(address)
-        _supervise(settings, port, listening)
+        _supervise(settings, port, listening, lambda: tell(address))
 
 
-def _run(settings: Settings, guard: Guard, listening: socket.socket) -> None:
-    """Serve in this process."""
+def _server(settings: Settings, guard: Guard, started: Callable[[], object]) -> Server:
+    """The server of this process."""
     _log_to_stderr()
     config = uvicorn.Config(
         guard,
@@ -150,20 +162,24 @@ def _run(settings: Settings, guard: Guard, listening: socket.socket) -> None:
     # Looking through all that was loaded takes 50 ms, in which nothing is answered.
     gc.collect()
     gc.freeze()
-    Server(config, guard).run(sockets=[listening])
+    return Server(config, guard, started)
 
 
-def _work(settings: Settings, port: int, listening: socket.socket) -> None:
+def _work(settings: Settings, port: int, listening: socket.socket, ready: Any) -> None:
     """What a worker does."""
-    _run(settings, application(settings, port), listening)
+    server = _server(settings, application(settings, port), ready.set)
+    server.run(sockets=[listening])
 
 
-def _supervise(settings: Settings, port: int, listening: socket.socket) -> None:
+def _supervise(
+    settings: Settings, port: int, listening: socket.socket, started: Callable[[], object]
+) -> None:
     """Keep so many workers running until a signal, then wait for them to end."""
     spawn, stopping = get_context("spawn"), False
+    ready, workers = spawn.Event(), list[SpawnProcess]()
 
     def start() -> SpawnProcess:
-        worker = spawn.Process(target=_work, args=(settings, port, listening))
+        worker = spawn.Process(target=_work, args=(settings, port, listening, ready))
         worker.start()
         return worker
 
@@ -176,8 +192,13 @@ def _supervise(settings: Settings, port: int, listening: socket.socket) -> None:
             if worker.pid is not None and worker.is_alive():
                 os.kill(worker.pid, signal.SIGTERM)
 
-    workers = [start() for _ in range(settings.workers)]
     with _handling(stop):
+        while len(workers) < settings.workers and not stopping:
+            workers.append(start())
+        while not (stopping or ready.wait(0.1)) and any(worker.is_alive() for worker in workers):
+            pass
+        if not stopping:
+            started()
         while any(worker.is_alive() for worker in workers):
             connection.wait([worker.sentinel for worker in workers if worker.is_alive()], 1.0)
             if not stopping:

@@ -101,7 +101,7 @@ class PostgresReader:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        dbapi, errors = _driver()
+        dbapi, errors = driver()
         with (
             self._there.explained(*errors, name=self._name, release=self.release),
             dbapi.connect(self._there.url, autocommit=True) as connection,
@@ -164,7 +164,8 @@ def _column(name: str, kind: str) -> Column:
     return Column(name, f"{column}::text")
 
 
-def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
+def driver() -> tuple[Any, tuple[type[Exception], ...]]:
+    """The driver and its errors. Errors: MissingExtraError."""
     try:
         import adbc_driver_manager
         import pyarrow as pa
@@ -179,7 +180,7 @@ def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
 
 def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> int:
     """Write these frames to a new table."""
-    dbapi, errors = _driver()
+    dbapi, errors = driver()
     name = f"{there.name}, table {table}"
     schema, dot, bare = table.partition(".")
     place = {"db_schema_name": schema} if dot else {}

@@ -20,6 +20,7 @@ from deltarule.model.predictor import Predictor, widening
 from deltarule.model.record import Record
 from deltarule.rule.predict import Array
 from deltarule.tables.frames import open_table
+from deltarule.tables.source import without_folder
 from deltarule.views import figures, html
 from deltarule.views.report.rows import SAMPLE_ROWS, Rows
 
@@ -44,7 +45,7 @@ def report(model: Model, table: Any) -> str:
         return evaluate(scorer, source, watch=rows.add), rows
 
     found, rows = widening(source, read)
-    return page(model.record, found, rows, source.name)
+    return page(model.record, found, rows, without_folder(source.name))
 
 
 def page(record: Record, found: Evaluation, rows: Rows, table: str) -> str:
