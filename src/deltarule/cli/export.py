@@ -52,8 +52,8 @@ def export(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Of postgres: a database to run the check in, postgresql://...; by a temporary "
-            "table, and nothing stays there.",
+            help="Of postgres: a database to run the check in, postgresql://HOST/NAME; by a "
+            "temporary table, and nothing stays there.",
         ),
     ] = None,
     explain: Annotated[
