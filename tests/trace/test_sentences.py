@@ -151,7 +151,7 @@ def test_on_standardised_inputs_the_rows_part_and_the_mean_are_told() -> None:
     assert step.alpha is not None
     assert after == pytest.approx(-step.alpha * mean / np.std(table["x"]), rel=1e-9)
     assert found.learn[0] == (
-        f"x: delta -9 times standardised {standardised:.6g} is {-9 * standardised:.6g}, "
+        f"x: delta -9 * standardised {standardised:.6g} is {-9 * standardised:.6g}, "
         f"mean of all 4 rows {mean:.6g}; weight from 0 up to {after:.6g}"
     )
     assert found.learn[1].startswith("intercept: delta -9, mean of all 4 rows -5; with")

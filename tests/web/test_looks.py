@@ -301,4 +301,4 @@ def test_larger_type_and_a_sheet_to_print(look: Look):
     assert page.locator("#sheet .boxes li").count() == 3
     assert page.is_visible("#sheet .answers-page")
     assert not page.is_visible(".stage")
-    page.emulate_media(media="screen")
+    page.emulate_media(media="null")

@@ -155,7 +155,7 @@ def test_the_glossary_stays_in_the_window(watched: Watched, width: int):
 
 def test_the_row_count_in_words_is_the_pages_own(watched: Watched):
     page = watched.open("many-rows")
-    told = (page.text_content("#table") or "").split("learning from ")[1].split()[0]
+    told = (page.text_content("#table") or "").split("Learning from ")[1].split()[0]
     assert int(told.replace(",", "")) > 3000
     assert f"These are {told} films" in (page.text_content(".prose") or "")
 

@@ -200,7 +200,7 @@ class _Told:
             moved = _led(before, after, plain)
             return f"{to}intercept: delta {slope}{rows}; with the others {moved}"
         input_ = plain(float(self.standard.inputs(self.row.inputs[None])[0, one]))
-        share = f"delta {slope} times standardised {input_} is {plain(pull)}"
+        share = f"delta {slope} * standardised {input_} is {plain(pull)}"
         return f"{to}{self.inputs[one]}: {share}{rows}; weight {_led(before, after, plain)}"
 
     def _pulled(self, pull: float, before: float, after: float) -> str:

@@ -57,9 +57,10 @@ function fill(select, options, chosen) {
   select.value = chosen;
 }
 
-// A field that someone types in keeps what was typed.
+// A field that someone types in, or is about to while steps go by, keeps what it has.
 function put(id, value) {
-  if (!at(id).dataset.typing) at(id).value = value;
+  const begun = document.activeElement === at(id) && at("play").getAttribute("aria-pressed") === "true";
+  if (!at(id).dataset.typing && !begun) at(id).value = value;
 }
 
 const same = (names) => names.map((name) => [name, name]);
