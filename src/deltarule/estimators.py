@@ -44,7 +44,7 @@ __all__ = ["DeltaClassifier", "DeltaRegressor"]
 
 WEIGHT = "sample_weight"
 # What y and sample_weight say in scikit-learn, and what has no place there.
-ELSEWHERE = {"predict", "weight", "progress"}
+ELSEWHERE = {"predict", "weight", "progress", "engine"}
 # Defaults that are made anew each time, which scikit-learn wants none of: None stands for them.
 MADE = {one.name for one in fields(Settings) if one.default_factory is not MISSING}
 

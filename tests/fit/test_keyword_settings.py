@@ -7,7 +7,7 @@ from pathlib import Path
 
 import deltarule as dr
 from deltarule.fit import settings
-from deltarule.fit.keyword_settings import setting_texts
+from deltarule.setting_texts import setting_texts
 
 
 def test_the_texts_are_the_strings_below_the_settings() -> None:

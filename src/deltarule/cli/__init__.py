@@ -17,6 +17,7 @@ from deltarule.cli.command import CommandGroup, GroupedCommand
 from deltarule.cli.compare import compare
 from deltarule.cli.demo import demo
 from deltarule.cli.diagnose import diagnose
+from deltarule.cli.drift import drift
 from deltarule.cli.explain import explain
 from deltarule.cli.export import export
 from deltarule.cli.guard import guarded
@@ -29,6 +30,7 @@ from deltarule.cli.report import report
 from deltarule.cli.serve import serve
 from deltarule.cli.show import show
 from deltarule.cli.trace import ON_SCREEN
+from deltarule.cli.update import update
 from deltarule.cli.watch import watch
 
 app = typer.Typer(
@@ -45,9 +47,11 @@ COMMANDS = (
     learn,
     forget,
     merge,
+    update,
     watch,
     compare,
     diagnose,
+    drift,
     predict,
     explain,
     export,

@@ -40,58 +40,6 @@ Where = Annotated[
         help="Only rows that meet a condition in SQL: \"year > 2000 and genre <> 'Drama'\".",
     ),
 ]
-Ridge = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="auto|NUMBER|NAME=NUMBER",
-        help="Penalty on large weights, NUMBER / 2 * sum(w ** 2) beside the mean loss, w the "
-        "weights of standardised inputs. auto, the default: only if held-out rows are predicted "
-        "better by a standard error; 0: never. NAME=NUMBER: for that column.",
-    ),
-]
-Lasso = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="auto|NUMBER|NAME=NUMBER",
-        help="Penalty that leaves weights at 0, NUMBER * sum(|w|) beside the mean loss; auto and "
-        "NAME=NUMBER as for ridge. With a ridge it is the elastic net. Default: 0.",
-    ),
-]
-Positive = Annotated[
-    list[str] | None, typer.Option(metavar="NAMES", help="Weights that may not be below 0.")
-]
-Between = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=LOW:HIGH",
-        help="The range of a weight, in the column's own units: budget=0:3, budget=1: or budget=:3",
-    ),
-]
-Dates = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="PARTS",
-        help="What of a date becomes an input: days (elapsed), year, quarter, month, week, day, "
-        "weekday, hour. Default: days,month,weekday,hour.",
-    ),
-]
-MissingWords = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="WORDS",
-        help="Words that stand for missing in every column, besides blanks, NA and the like: "
-        "TBD,-999.",
-    ),
-]
-MostLevels = Annotated[
-    int | None,
-    typer.Option(
-        "--levels",
-        metavar="NUMBER",
-        help="Levels of a category with a weight of their own; 100,000 where the weights are "
-        "solved exactly, else 1,024.",
-    ),
-]
 ModelFile = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model file, as learn --save writes it.")
 ]
@@ -210,12 +158,6 @@ def strength_of(options: list[str] | None, option: str) -> Any:
     if not own:
         return rest
     return own if rest is None else {**own, None: rest}
-
-
-def strengths_of(ridge: list[str] | None, lasso: list[str] | None) -> dict[str, Any]:
-    """The penalties that were given, as settings."""
-    given = {"ridge": strength_of(ridge, "--ridge"), "lasso": strength_of(lasso, "--lasso")}
-    return {name: strength for name, strength in given.items() if strength is not None}
 
 
 def range_of(text: str, option: str) -> tuple[str, tuple[float | None, float | None]]:

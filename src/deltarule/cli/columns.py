@@ -2,25 +2,15 @@
 
 import json
 
-from deltarule.cli.arguments import (
-    DatabaseTable,
-    Dates,
-    How,
-    Json,
-    MissingWords,
-    MostLevels,
-    Query,
-    Table,
-    names,
-)
+from deltarule.cli.arguments import DatabaseTable, How, Json, Query, Table
+from deltarule.cli.setting_options import Given, takes
 from deltarule.cli.table import progress_bar, source_of
 
 
+@takes("missing_words", "dates", "levels")
 def columns(
     table: Table,
-    missing_words: MissingWords = None,
-    dates: Dates = None,
-    levels: MostLevels = None,
+    given: Given,
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,
@@ -32,16 +22,9 @@ def columns(
     """
     from deltarule.fit.columns import columns
 
-    parts = names(dates) if dates else None
     source = source_of(table, read, db_table, query)
     with progress_bar() as progress:
-        found = columns(
-            source,
-            missing_words=names(missing_words),
-            dates=parts,
-            levels=levels,
-            progress=progress,
-        )
+        found = columns(source, **given, progress=progress)
     if as_json:
         told = {**vars(found), "columns": found.columns.to_dicts()}
         print(json.dumps(told, allow_nan=False))

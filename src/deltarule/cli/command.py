@@ -12,9 +12,9 @@ WIDEST_HELP = 100
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Data": (
-        *("predict", "using", "without", "where", "weight", "offset", "exposure", "row_id"),
+        *("predict", "using", "without", "where", "weight", "offset", "exposure", "id"),
         *("missing", "missing_words", "dates", "levels", "reference"),
-        *("read", "db_table", "query"),
+        *("read", "db_table", "query", "engine"),
     ),
     "Model": ("loss", "intercept", "errors", "cluster"),
     "Penalties": ("ridge", "lasso", "positive", "between"),
@@ -23,7 +23,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("learner", "alpha", "start", "steps", "batch", "epochs", "shuffle", "seed"),
         *("tolerance", "freeze"),
     ),
-    "More rows later": ("keep_summary", "into", "summary", "again"),
+    "More rows later": (
+        *("keep_summary", "into", "summary", "again"),
+        *("half_life", "window"),
+    ),
     "Output": (
         *("save", "report", "out", "to_table", "to_view"),
         *("trace", "trace_rows", "words", "live"),

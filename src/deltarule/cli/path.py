@@ -6,41 +6,19 @@ from typing import Annotated
 
 import typer
 
-from deltarule.cli.arguments import (
-    Between,
-    DatabaseTable,
-    How,
-    Json,
-    Lasso,
-    Positive,
-    Query,
-    Ridge,
-    Table,
-    names,
-    range_of,
-    strengths_of,
-)
+from deltarule.cli.arguments import DatabaseTable, How, Json, Query, Table
+from deltarule.cli.setting_options import Given, takes
 from deltarule.cli.table import progress_bar, source_of
 
 
+@takes(
+    *("predict", "using", "where", "loss", "ridge", "lasso", "positive", "between", "intercept"),
+    *("weight", "missing", "missing_words", "dates", "levels"),
+    required="predict",
+)
 def path(
     table: Table,
-    predict: Annotated[str, typer.Option(metavar="COLUMNS", help="The column to predict.")],
-    using: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMNS", help="Columns to predict from, as for learn."),
-    ] = None,
-    loss: Annotated[
-        str, typer.Option(metavar="NAME", help="What a wrong row counts for, as for learn.")
-    ] = "auto",
-    ridge: Ridge = None,
-    lasso: Lasso = None,
-    positive: Positive = None,
-    between: Between = None,
-    intercept: Annotated[bool, typer.Option("--intercept/--no-intercept")] = True,
-    weight: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="A column that counts rows.")
-    ] = None,
+    given: Given,
     knots: Annotated[
         bool, typer.Option("--knots", help="The strengths at which a weight leaves 0, or ends.")
     ] = False,
@@ -64,18 +42,7 @@ def path(
     source = source_of(table, read, db_table, query)
     check_outputs({"--out": out}, source.files)
     with progress_bar() as progress:
-        found = path(
-            source,
-            predict=predict,
-            loss=loss,
-            using=names(using) if using else None,
-            positive=names(positive),
-            between=dict(range_of(one, "--between") for one in names(between)),
-            intercept=intercept,
-            weight=weight,
-            progress=progress,
-            **strengths_of(ridge, lasso),
-        )
+        found = path(source, **given, progress=progress)
     shown = found.knots if knots else found.frame
     if shown is None:
         print("no knots are known: they are those of a lasso under squared loss, without ranges")

@@ -4,25 +4,18 @@ from typing import Annotated
 
 import typer
 
-from deltarule.cli.arguments import DatabaseTable, How, Query, names, start_of
+from deltarule.cli.arguments import DatabaseTable, How, Query
+from deltarule.cli.setting_options import Given, takes
 from deltarule.cli.table import source_of
 
 
+@takes("predict", "using", "intercept", "start", "freeze")
 def watch(
     table: Annotated[
         str | None,
         typer.Argument(metavar="[TABLE]", help="What learn takes; without one, the lessons."),
     ] = None,
-    predict: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMNS", help="Columns to predict, with commas between them."),
-    ] = None,
-    using: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMNS", help="Columns to predict from, or expressions, as in learn."
-        ),
-    ] = None,
+    given: Given | None = None,
     loss: Annotated[
         str,
         typer.Option(
@@ -42,18 +35,6 @@ def watch(
         ),
     ] = None,
     ridge: Annotated[float, typer.Option(metavar="NUMBER", help="Penalty on large weights.")] = 0.0,
-    intercept: Annotated[
-        bool,
-        typer.Option(
-            "--intercept/--no-intercept", help="Whether predictions may start from other than 0."
-        ),
-    ] = True,
-    start: Annotated[
-        str, typer.Option(metavar="NUMBER|NAME=NUMBER", help="What weights start at.")
-    ] = "0",
-    freeze: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Weights that keep their start.")
-    ] = None,
     port: Annotated[
         int,
         typer.Option(
@@ -71,17 +52,19 @@ def watch(
 
     deltarule watch movies.csv --predict gross --using budget
     """
-    from deltarule.web.app.routes import Given
+    from deltarule.web.app.routes import Given as Shown
     from deltarule.web.app.serve import serve
     from deltarule.web.session import Choices, Session
     from deltarule.web.tables import opened
 
-    given: Given | None = None
+    shown: Shown | None = None
+    given = given or {}
+    predict = given.get("predict", [])
     if table is None and predict:
         raise typer.BadParameter("name the table it is a column of", param_hint="--predict")
     if table is not None:
         found = opened(source_of(table, read, db_table, query))
-        targets, inputs = found.suggested(names(predict), names(using))
+        targets, inputs = found.suggested(predict, given.get("using", []))
         choices = Choices(
             predict=targets,
             using=inputs,
@@ -90,14 +73,14 @@ def watch(
             alpha=alpha,
             standardise=alpha is None if standardise is None else standardise,
             ridge=ridge,
-            intercept=intercept,
-            start=start_of(start),
-            freeze=tuple(names(freeze)),
+            intercept=given.get("intercept", True),
+            start=given.get("start", 0.0),
+            freeze=tuple(given.get("freeze", ())),
         )
         Session(found, choices)  # what cannot be learnt is refused here, not on the page
-        given = Given(found, choices)
+        shown = Shown(found, choices)
 
     def tell(address: str) -> None:
         print(f"Watch it learn at {address}\nCtrl-C ends it.", flush=True)
 
-    serve(given, port=port, tell=tell, show=show)
+    serve(shown, port=port, tell=tell, show=show)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from deltarule.engines.base import Engine
+from deltarule.engines.base import Engine, ShowsProgress
+from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.finite import finite_results
@@ -41,7 +42,8 @@ class Run:
     """One run of learning: iterate over it for the steps, then ask for its model.
 
     The table is read on construction. With `watched`, steps are taken also where there is a closed
-    form. With an `engine`, it answers all questions about rows; the table gives the first rows.
+    form. With an `engine`, here or in the settings, it answers all questions about rows; the table
+    gives the first rows.
     """
 
     def __init__(
@@ -52,8 +54,12 @@ class Run:
         watched: bool = False,
         engine: Engine | None = None,
     ) -> None:
+        if engine is None:
+            engine, table = engine_for(settings.engine, table)
         if engine is not None:
             check_engine(engine, settings)
+            if isinstance(engine, ShowsProgress):
+                engine.progress = settings.progress
         source, _ = open_table(table)
         name = source.name
         source = where_of(source, settings.where)

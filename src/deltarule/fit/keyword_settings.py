@@ -1,26 +1,20 @@
 """Settings as keywords: functions of a table that take each setting by its name, with its help."""
 
 import inspect
-import re
 from collections.abc import Callable
-from functools import cache, update_wrapper
-from pathlib import Path
+from functools import update_wrapper
 from textwrap import fill
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from deltarule.errors import LearningError
-from deltarule.fit import settings
 from deltarule.fit.finite import finite_results
 from deltarule.fit.other_names import misnamed
 from deltarule.fit.settings import Settings
+from deltarule.setting_texts import setting_texts
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 NOTHING = object()
-# A setting, its type and default, which may go on over further lines, and the text below.
-TEXT = re.compile(
-    r'^    (?P<name>[a-z_]+): [^\n]*\n(?:    [ \])}][^\n]*\n)*    """(?P<text>.*?)"""', re.M | re.S
-)
 
 
 def taking_settings(
@@ -52,17 +46,6 @@ def taking_settings(
         return of
 
     return named
-
-
-@cache
-def setting_texts() -> dict[str, str]:
-    """Each setting's text: the string that stands below it in `Settings`."""
-    # Parsing the file as Python took 60 ms of every command.
-    body = Path(settings.__file__).read_text(encoding="utf-8").partition("\nclass Settings")[2]
-    return {
-        found["name"]: " ".join(found["text"].split())
-        for found in TEXT.finditer(body.partition("\n    def ")[0])
-    }
 
 
 def settings_told() -> str:

@@ -16,6 +16,7 @@ from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.columns import left_out_notes, records
 from deltarule.fit.convergence import Convergence
 from deltarule.fit.data_checks import data_checks
+from deltarule.fit.distributions import distributions
 from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
 from deltarule.fit.identities import identity
 from deltarule.fit.settings import closed_form
@@ -139,6 +140,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
         fold_by=_fold_by(read),
         learnt=tuple(_learnt(read, part, outcome) for part, outcome in outcomes),
         columns=tuple(records(read)),
+        distributions=distributions(read),
         notes=(
             *read.notes,
             *left_out_notes(read),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Literal
 
+from deltarule.engines.registry import check_engine_name
 from deltarule.errors import LearningError
 from deltarule.fit.other_names import check_names
 from deltarule.losses.loss import Kind
@@ -49,89 +50,100 @@ class Settings:
     """
 
     predict: Names
-    """The columns to predict, or SQL expressions over them such as "log(price)"."""
+    """Columns to predict, or SQL expressions over them: log(price)."""
     using: Names | None = None
-    """Columns to predict from, or SQL expressions over them such as "log(budget)"; None for every
-    column that can be used."""
+    """Columns to predict from, or SQL expressions over them: log(budget), year - 1970,
+    budget:genre, poly(x, 3). Default: all that can be used."""
     without: Names = ()
-    """Columns that are not to be predicted from: all others that can be used are."""
+    """Columns not to predict from; all others that can be used are."""
     where: str | None = None
-    """A condition in SQL such as "year > 2000": rows that do not meet it have no part, neither in
-    the table nor in that of `hold_out`."""
+    """Only rows that meet a condition in SQL: "year > 2000 and genre <> 'Drama'"."""
     loss: Names = "auto"
-    """What a wrong row counts for, one for all targets or one each; auto by the target's values:
-    logistic for yes/no and two classes, softmax for more classes, squared for other numbers."""
+    """What a wrong row counts for, one for all targets or one each: squared (amounts), logistic
+    (yes/no), softmax (classes), poisson (counts), gamma or tweedie(1.5) (positive amounts), huber
+    (outliers), absolute (median), quantile(0.9) (bound). Default: auto, which is squared, logistic
+    or softmax, by the target's values."""
     ridge: Strength | Mapping[str | None, Strength] = "auto"
-    """The penalty on large weights; auto takes one only where held-out rows ask for it. Or by
-    column, as {"genre": 10, None: "auto"}, in which None stands for all others."""
+    """Penalty on large weights, NUMBER / 2 * sum(w ** 2) beside the mean loss, w the weights of
+    standardised inputs; or by column. 0: never. Default: auto, only if held-out rows are predicted
+    better by a standard error. In Python: by column as {"genre": 10, None: "auto"}, in which None
+    stands for all others."""
     lasso: Strength | Mapping[str | None, Strength] = 0.0
-    """The penalty that leaves weights at 0; otherwise as ridge."""
+    """Penalty that leaves weights at 0, NUMBER * sum(|w|) beside the mean loss; auto and by column
+    as for `ridge`. With a ridge it is the elastic net. Default: 0."""
     positive: Names = ()
     """Weights that may not be below 0."""
     between: Mapping[str, tuple[float | None, float | None]] | None = None
-    """The range of weights, by column in its own units: {"budget": (0, 3)}; None is no end."""
+    """The range of a weight, in the column's own units. In Python: {"budget": (0, 3)}; None is no
+    end."""
     intercept: bool = True
-    """Whether predictions may start from other than 0."""
+    """Whether predictions may start from other than 0. Default: they may."""
     missing: str = "fill"
-    """fill missing inputs with the mean, or drop their rows."""
+    """Missing inputs: fill them with the mean, or drop their rows. Default: fill."""
     missing_words: Names = ()
-    """Words that stand for missing in every column, besides blanks, NA and the like: a list, or
-    text with commas such as "TBD,-999". The model keeps them."""
+    """Words that stand for missing in every column, besides blanks, NA and the like. The model
+    keeps them. In Python: a list, or text with commas such as "TBD,-999"."""
     weight: str | None = None
-    """A column that counts rows."""
+    """A column that counts rows. With logistic loss: trials, the target their share of
+    successes."""
     offset: str | None = None
-    """A column, or an SQL expression such as "log(exposure)", that is added to every score as it
-    is: its weight is 1, and is not learnt."""
+    """A column, or an SQL expression such as log(exposure), that is added to every score as it is:
+    its weight is 1, and is not learnt."""
     exposure: str | None = None
     """A column of how much each row was exposed to, for losses that learn a log: short for the
-    offset "log(exposure)"."""
+    offset log(exposure)."""
     errors: str = "classical"
-    """Standard errors: classical; robust or one of HC0 to HC3 where residuals vary in size;
-    cluster, CR0 or CR1 where those of a `cluster` are correlated: by one more pass over the rows.
-    Where other than classical ones are asked for, no ridge is tried."""
+    """Standard errors: classical; robust or HC0 to HC3 where residuals vary in size
+    (heteroscedasticity); cluster, CR0 or CR1 where those of a `cluster` are correlated. Others than
+    classical take one more pass over the rows, and no ridge is tried. Default: classical."""
     cluster: str | None = None
-    """A column, or an SQL expression, whose values say which rows belong together, for standard
-    errors: then errors is cluster, which is CR1. None for `group`."""
+    """A column, or an SQL expression, whose values say which rows belong together, such as a
+    customer's, for standard errors by cluster. Default with cluster errors: the `group`."""
     folds: int | None = None
-    """Parts to hold out in turn for the error on held-out rows (cross-validation); None for 5."""
+    """Parts to hold out in turn for the error on held-out rows (cross-validation). Default: 5."""
     id: str | None = None
-    """A column that says who or what a row is of, or an SQL expression: the part that a row is held
-    out with depends on it alone, wherever the row stands. It is no input. None for the row's
+    """A column, or an SQL expression, that says who or what a row is of: the part that a row is
+    held out with depends on it alone, wherever the row stands. It is no input. Default: the row's
     number."""
     group: str | None = None
-    """A column, or an SQL expression, whose values are held out whole: no two parts share one."""
+    """Hold out whole groups, such as customers: a column, or an SQL expression, of which no two
+    parts share a value."""
     time: str | None = None
-    """A column, or an SQL expression, that orders rows in time: each part is a period, and is
-    predicted from the earlier ones only."""
+    """Hold out forward in time, by a column or an SQL expression: each part is a period, predicted
+    from the earlier ones only."""
     hold_out: Any = field(default=None, repr=False, compare=False)
     """A table of rows that were set aside: the error on held-out rows is of these. Nothing is
-    learnt from it."""
+    learnt from it, and `where` holds for it too."""
     reference: Mapping[str, str] | None = None
-    """The level that others are measured from, by column; the most frequent where none is given."""
+    """The level that others are measured from, by column. Default: the most frequent."""
     dates: Names | None = None
-    """The parts of dates that become inputs; None for the usual ones."""
+    """What of a date becomes an input: days (elapsed), year, quarter, month, week, day, weekday,
+    hour. Default: days,month,weekday,hour."""
     levels: int | None = None
-    """How many levels of a category have a weight of their own; None for 100,000 where the weights
+    """How many levels of a category have a weight of their own. Default: 100,000 where the weights
     are solved exactly, and 1,024 where they are learnt in steps."""
     learner: str | None = None
-    """exact, or one that takes steps; None for what suits the loss and alpha."""
+    """exact, descent, momentum, nesterov, adam or newton. Default: exact, or newton where the loss
+    has no closed form; descent with `alpha` or `batch`."""
     alpha: float | None = None
-    """The learning rate of steps on the inputs as they stand; None for the fastest one on
+    """The learning rate: steps on the inputs as they stand. Default: the fastest one on
     standardised inputs."""
     start: float | Mapping[str, float] = 0.0
-    """What weights start at, all of them or by name."""
+    """What weights start at, all of them or by name. Default: 0."""
     steps: int | None = None
-    """The most steps to take; None for 10,000, or with batches as many as the epochs have."""
+    """The most steps to take. Default: 10,000; with `batch`, `epochs` decides."""
     batch: Batch = "all"
-    """How many rows a step sees; an epoch is one round over all rows."""
+    """How many rows a step sees: 1 is one row at a time, and an epoch is one round over all rows.
+    Default: all."""
     epochs: int = 100
-    """The most rounds over all rows, where a step sees a batch."""
+    """The most rounds over all rows, where a step sees a `batch`. Default: 100."""
     shuffle: bool = True
-    """Whether each epoch has its rows in an order of its own, or in the table's."""
+    """Whether each epoch has its rows in an order of its own, or in the table's. Default: of its
+    own."""
     seed: int = 0
-    """What the orders are drawn from."""
+    """What the orders are drawn from. Default: 0."""
     tolerance: float = 1e-8
-    """Stop when every weight_delta is this small beside the largest at the start."""
+    """Stop when every weight_delta is this small beside the largest at the start. Default: 1e-8."""
     freeze: Freeze = ()
     """Weights that keep their start, or the value given here."""
     trace_rows: Sequence[int] = ()
@@ -140,6 +152,9 @@ class Settings:
     keep_summary: bool = False
     """Whether the model keeps the sums of its rows, for `save(summary=...)` and `merge`. Under
     squared loss they give the model again, also together with those of other tables."""
+    engine: str | None = None
+    """Who goes over the rows: local, this machine, or another engine where the rows are. Default:
+    chosen by the table, and said where it is another."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
 
@@ -196,6 +211,8 @@ class Settings:
             whole("levels", self.levels, least=1)
         words_in(self.missing_words)
         date_parts(self.dates)
+        if self.engine is not None:
+            check_engine_name(self.engine)
 
     def _check_penalties(self) -> None:
         for name in ("ridge", "lasso"):

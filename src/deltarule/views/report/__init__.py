@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from deltarule.metrics.classification import ClassMetrics
-from deltarule.model import overview
+from deltarule.model import drift_html, overview
+from deltarule.model.drift import DrawnRows, DriftReport, drift_of
 from deltarule.model.effects import Sample, effects
 from deltarule.model.evaluate import Evaluation, evaluate
 from deltarule.model.evaluation_html import told
 from deltarule.model.model import Model
-from deltarule.model.predictor import Predictor, widening
+from deltarule.model.predictor import PredictedRows, Predictor, widening
 from deltarule.model.record import Record
 from deltarule.rule.predict import Array
 from deltarule.tables.frames import open_table
@@ -39,16 +41,22 @@ def report(model: Model, table: Any) -> str:
     source, _ = open_table(table)
     scorer = Predictor(model.record)
 
-    def read() -> tuple[Evaluation, Rows]:
-        rows = Rows(scorer.loss)
-        return evaluate(scorer, source, watch=rows.add), rows
+    def read() -> tuple[Evaluation, Rows, DrawnRows]:
+        rows, drawn = Rows(scorer.loss), DrawnRows(len(scorer.compares))
 
-    found, rows = widening(source, read)
-    return page(model.record, found, rows, source.name)
+        def watch(batch: pl.DataFrame, scored: PredictedRows) -> None:
+            rows.add(batch, scored)
+            drawn.add(batch)
+
+        return evaluate(scorer, source, watch=watch), rows, drawn
+
+    found, rows, drawn = widening(source, read)
+    return page(model.record, found, rows, drift_of(scorer, drawn, source.name))
 
 
-def page(record: Record, found: Evaluation, rows: Rows, table: str) -> str:
-    """The page of a comparison and the rows that were kept from it."""
+def page(record: Record, found: Evaluation, rows: Rows, drift: DriftReport) -> str:
+    """The page of a comparison, the rows that were kept from it, and their drift."""
+    table = drift.table
     sample = Sample(rows.frame, rows.inputs)
     steps = list(overview.course(record))
     return html.page(
@@ -66,6 +74,9 @@ def page(record: Record, found: Evaluation, rows: Rows, table: str) -> str:
                 html.section(
                     "What counts",
                     html.grid([*overview.weights(record), *effects(record, sample)]),
+                ),
+                html.section(
+                    "Drift", drift_html.told(drift), lead="what has changed since it was learnt"
                 ),
                 *([html.section("How it learnt", html.grid(steps))] if steps else []),
                 html.section("Columns", overview.columns(record)),
