@@ -392,12 +392,12 @@ async function main() {
   show.lessonList(reading.options());
   listen();
   // A link that is pasted or gone back to, as opposed to what the page itself writes there.
-  addEventListener("hashchange", () => openLink(found));
-  await openLink(found);
+  addEventListener("hashchange", ({ newURL }) => openLink(found, new URL(newURL).hash));
+  await openLink(found, location.hash);
 }
 
-function openLink({ given }) {
-  const place = link.read(location.hash);
+function openLink({ given }, hash) {
+  const place = link.read(hash);
   if (lessons.some(({ name }) => name === place.lesson)) return openLesson(place.lesson, place);
   if (place.lesson.startsWith("table:")) return openKept(place.lesson.slice("table:".length), place);
   return given ? openGiven(place) : openLesson(lessons[0].name);
