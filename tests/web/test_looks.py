@@ -44,8 +44,15 @@ class Look(Watched):
 
     def lesson(self, name: str, rest: str = "") -> None:
         """Follows a link to a lesson, in the page as it is."""
-        self.page.evaluate("hash => { location.hash = hash; }", f"{name}{rest}")
-        self.until(f"document.getElementById('lesson').value === '{name}'")
+        self.page.evaluate(
+            """hash => {
+              delete document.body.dataset.step;
+              history.replaceState(null, '', location.pathname + location.search + '#');
+              location.hash = hash;
+            }""",
+            f"{name}{rest}",
+        )
+        self.page.wait_for_selector("body[data-step]")
         self.idle()
 
     def idle(self) -> None:
