@@ -50,6 +50,18 @@ def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> M
     return _model(found, settings, replace(kept, summary=summary), name)
 
 
+def joined(kept: KeptSummary, table: Any) -> KeptSummary:
+    """The sums with those of this table's rows, whatever condition rows had to meet before.
+
+    Errors:  ColumnError for a column of another kind
+    """
+    joining = Joining(kept.summary)
+    found = _joined(joining, table, kept.kept.settings, ())
+    assert joining.part is not None, "the rows were read"
+    parts = (*kept.summary.parts, joining.part.fingerprint)
+    return replace(kept, summary=replace(_sums(found), parts=parts))
+
+
 def forget(model: Model, kept: KeptSummary, table: Any, *, where: str | None) -> Model:
     """The model as if these rows had never been there; `where` is a condition on them.
 
