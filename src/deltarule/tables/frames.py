@@ -26,6 +26,7 @@ from deltarule.tables.dask_frame import dask_source, is_dask
 from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 from deltarule.tables.source import BATCH_ROWS, Source
+from deltarule.tables.spark_frame import SparkSource, is_spark
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -65,6 +66,8 @@ def open_table(table: Any) -> tuple[Source, Back]:
         return _from_array(table)
     if is_dask(table):
         return dask_source(table), _as_it_is
+    if is_spark(table):
+        return SparkSource(table), _as_it_is
     return _from_library(table)
 
 

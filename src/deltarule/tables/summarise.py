@@ -37,7 +37,7 @@ class Summarise:
         Errors:  ValueRefusedError, naming the row
         """
         made = self.plan
-        chunk = made.chunk(frame.select(made.columns), name=self.name, row=row)
+        chunk = made.chunk(made.read(frame), name=self.name, row=row)
         origin, folds = Origin.guess(chunk.numbers), made.asked.folds
         try:
             sums = accumulate(chunk, origin, folds=folds, histograms=self.histograms)
@@ -83,8 +83,8 @@ class FewRows:
     def of(self, frame: pl.DataFrame, row: int = 0) -> DrawnRows:
         """Some of these rows, read as the plan's columns; `row` come before them."""
         number = self.plan.row_column
-        numbers = pl.Series(number, np.arange(row, row + frame.height))
-        rows = frame.select(self.plan.columns).with_columns(numbers)
+        rows = self.plan.read(frame)
+        rows = rows.with_columns(pl.Series(number, self.plan.numbers_of_rows(rows, row=row)))
         return DrawnRows(rows, number, self.most).within(2 * self.most)
 
 
