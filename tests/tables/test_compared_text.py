@@ -1,4 +1,4 @@
-"""Text compared with text: dates are compared as dates, whatever the letters; numbers are refused."""
+"""Text compared with text: dates as dates, whatever the letters; numbers are refused."""
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
