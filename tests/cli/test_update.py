@@ -63,6 +63,15 @@ def test_a_table_s_rows_are_learnt_over_the_model(table: pl.DataFrame, run: Any)
     assert "give one of them" in both.refused()
 
 
+def test_sums_beside_the_model_keep_up(table: pl.DataFrame, run: Any) -> None:
+    table[:100].write_csv("first.csv")
+    keep = ["--save", "k.json", "--keep-summary", "k.sums"]
+    assert run("learn", "first.csv", "--predict", "y", "--ridge", 0, *keep).code == 0
+    assert run("update", "k.json", "more.csv").code == 0
+    assert run("forget", "k.json", "more.csv").code == 0
+    assert dr.load("k.json").record.examples == 100
+
+
 def test_lines_of_json_are_learnt_as_they_come(table: pl.DataFrame) -> None:
     lines = Path("more.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     process = subprocess.Popen(

@@ -9,7 +9,7 @@ score      = average + the contributions of all columns
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, overload
 
 import polars as pl
 
@@ -47,6 +47,7 @@ class KeptSums(Protocol):
     """The sums of a model's rows, and the models that more rows or fewer give."""
 
     def to_bytes(self) -> bytes: ...
+    def joined(self, table: Any) -> Self: ...
     def learn_more(self, model: "Model", table: Any, *, again: bool) -> "Model": ...
     def forget(self, model: "Model", table: Any, *, where: str | None) -> "Model": ...
 
@@ -58,7 +59,7 @@ class Model:
         self, record: "Record", *, read: Sequence[Path] = (), kept: "KeptSums | None" = None
     ) -> None:
         """`read` are its training files, not to be saved over; `kept` the sums of their rows."""
-        self.kept = kept
+        self._kept = kept
         self._read = tuple(read)
         self._stream: Stream | None = None
         self._current = Predictor(record)
@@ -69,6 +70,16 @@ class Model:
         if self._stream is not None and self._stream.ahead:
             self._current = Predictor(self._stream.record())
         return self._current
+
+    @property
+    def kept(self) -> "KeptSums | None":
+        """The sums of its rows, those that were learnt one by one among them; None without."""
+        waiting = None if self._stream is None else self._stream.sums
+        return self._kept if waiting is None else cast("KeptSums", waiting.sums)
+
+    @kept.setter
+    def kept(self, kept: "KeptSums | None") -> None:
+        self._kept = kept
 
     @property
     def _record(self) -> "Record":
@@ -463,8 +474,8 @@ class Model:
 
         settings = StreamSettings(half_life, window, alpha)
         if self._stream is None:
-            self._stream = Stream(self._scorer, settings)
-            self.kept = None
+            self._stream = Stream(self._scorer, settings, sums=self._kept)
+            self._kept = None
         elif settings not in (StreamSettings(), self._stream.settings):
             raise LearningError(
                 f"rows were learnt with {self._stream.settings} before: go on with it, or load the "
@@ -508,7 +519,8 @@ class Model:
 
         Settings: `dialect`, such as postgres; `view`, the name of a view to make; `explain`, for
         contributions; `keep`, columns of the table to show beside the predictions, rather than
-        those that the model reads.
+        those that the model reads; `check_in`, the address of a PostgreSQL database to run the
+        check in.
         Errors:  LearningError for an unknown dialect; ExportError as for `export`
         """
         return str(self.export("sql", table=table, **settings))
