@@ -24,6 +24,7 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.joining import Joining
 from deltarule.tables.one_read import Keep, Read, read
+from deltarule.tables.source import without_folder
 from deltarule.tables.summary import Summary
 from deltarule.tables.summary_file import is_summary
 
@@ -45,7 +46,7 @@ def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> M
             "--again (again=True) if they are others that happen to be the same"
         )
     summary = replace(_sums(found), parts=(*kept.summary.parts, part))
-    name = f"{model.record.learnt_from} and {found.source.name}"
+    name = f"{model.record.learnt_from} and {without_folder(found.source.name)}"
     return _model(found, settings, replace(kept, summary=summary), name)
 
 

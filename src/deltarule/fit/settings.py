@@ -12,7 +12,7 @@ from deltarule.fit.other_names import check_names
 from deltarule.losses.loss import Kind
 from deltarule.losses.registry import loss_named
 from deltarule.rule.learn import Descent
-from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.learners import LEARNERS, has_alpha
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.proximal import PROXIMAL
 from deltarule.tables.expressions.expression import quoted
@@ -124,8 +124,8 @@ class Settings:
     """How many levels of a category have a weight of their own. Default: 100,000 where the weights
     are solved exactly, and 1,024 where they are learnt in steps."""
     learner: str | None = None
-    """exact, descent, momentum, nesterov, adam or newton. Default: exact, or newton where the loss
-    has no closed form; descent with `alpha` or `batch`."""
+    """exact, descent, momentum, nesterov, adam, newton or lbfgs. Default: exact, or newton where
+    the loss has no closed form, lbfgs of many classes; descent with `alpha` or `batch`."""
     alpha: float | None = None
     """The learning rate: steps on the inputs as they stand. Default: the fastest one on
     standardised inputs."""
@@ -385,7 +385,12 @@ class Settings:
 
     @property
     def second_order(self) -> bool:
-        """Whether the learner has no alpha, but the inverse Hessian."""
+        """Whether the learner has no alpha, but the inverse Hessian, or what stands for it."""
+        return not self.exact and not has_alpha(self.chosen)
+
+    @property
+    def needs_hessian(self) -> bool:
+        """Whether the learner takes Newton steps."""
         return not self.exact and LEARNERS[self.chosen].needs_hessian
 
     @property
@@ -474,7 +479,7 @@ def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
 
 def with_alpha() -> list[str]:
     """The names of the learners that have an alpha."""
-    return [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
+    return [name for name in LEARNERS if has_alpha(name)]
 
 
 def closed_form(loss: str) -> bool:

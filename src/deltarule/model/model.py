@@ -519,7 +519,8 @@ class Model:
 
         Settings: `dialect`, such as postgres; `view`, the name of a view to make; `explain`, for
         contributions; `keep`, columns of the table to show beside the predictions, rather than
-        those that the model reads.
+        those that the model reads; `check_in`, the address of a PostgreSQL database to run the
+        check in.
         Errors:  LearningError for an unknown dialect; ExportError as for `export`
         """
         return str(self.export("sql", table=table, **settings))
