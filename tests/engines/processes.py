@@ -28,7 +28,7 @@ class Processes:
     """Answers come in any order, and are added in any order and grouping."""
 
     name = "the engine of the tests"
-    answers = frozenset({"sums", "some rows", "comparisons"})
+    answers = frozenset({"sums", "histograms", "some rows", "comparisons"})
 
     def __init__(self, table: pl.DataFrame, cuts: Sequence[int], seed: int = 0) -> None:
         ends = [*sorted({*cuts} - {0, table.height}), table.height]

@@ -25,6 +25,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "More rows later": (
         *("keep_summary", "for_exchange", "min_level_rows", "into", "summary", "again"),
+        *("half_life", "window"),
     ),
     "Output": (
         *("save", "report", "out", "to_table", "to_view"),

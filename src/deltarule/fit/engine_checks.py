@@ -41,6 +41,8 @@ def _needs(settings: Settings) -> Iterator[tuple[str, str]]:
         yield IN_ORDER, f"errors of kind {settings.errors}"
     if settings.trace_rows:
         yield IN_ORDER, "tracing rows"
+    if settings.keep_summary:
+        yield "histograms", "keep_summary"
     if settings.where is not None:
         yield "conditions", "where"
     if settings.time is not None:

@@ -25,6 +25,7 @@ from deltarule.tables.frames import open_table
 from deltarule.tables.joining import Joining
 from deltarule.tables.one_read import Keep, Read, read
 from deltarule.tables.schema import OTHER
+from deltarule.tables.source import without_folder
 from deltarule.tables.summary import Summary
 from deltarule.tables.summary_file import is_summary
 
@@ -46,8 +47,20 @@ def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> M
             "--again (again=True) if they are others that happen to be the same"
         )
     summary = replace(_sums(found), parts=(*kept.summary.parts, part))
-    name = f"{model.record.learnt_from} and {found.source.name}"
+    name = f"{model.record.learnt_from} and {without_folder(found.source.name)}"
     return _model(found, settings, replace(kept, summary=summary), name)
+
+
+def joined(kept: KeptSummary, table: Any) -> KeptSummary:
+    """The sums with those of this table's rows, whatever condition rows had to meet before.
+
+    Errors:  ColumnError for a column of another kind
+    """
+    joining = Joining(kept.summary)
+    found = _joined(joining, table, kept.kept.settings, ())
+    assert joining.part is not None, "the rows were read"
+    parts = (*kept.summary.parts, joining.part.fingerprint)
+    return replace(kept, summary=replace(_sums(found), parts=parts))
 
 
 def forget(model: Model, kept: KeptSummary, table: Any, *, where: str | None) -> Model:

@@ -186,6 +186,12 @@ class KeptSummary:
 
         return keep_learning.learn_more(model, self, table, again=again)
 
+    def joined(self, table: Any) -> "KeptSummary":
+        """The sums with those of this table's rows."""
+        from deltarule.fit import keep_learning
+
+        return keep_learning.joined(self, table)
+
     def forget(self, model: Model, table: Any, *, where: str | None) -> Model:
         """As `Model.forget`."""
         from deltarule.fit import keep_learning

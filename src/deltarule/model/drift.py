@@ -38,7 +38,7 @@ from deltarule.tables.cast import numbers_of
 from deltarule.tables.one_hot_rows import design
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import OTHER, Category, Noticed
-from deltarule.tables.source import Source
+from deltarule.tables.source import Source, without_folder
 from deltarule.views.format import number, percent
 
 LARGER_ERROR, LARGER_LEVERAGE, MORE_OUTSIDE = 0.25, 1.0, 0.10
@@ -206,7 +206,7 @@ def drift(scorer: Predictor, source: Source) -> DriftReport:
     drawn = DrawnRows(len(contract.needs) + len(targets), source.rows)
     for batch in batches(source, contract.needs, contract.expects, wanted=[*targets, *weight]):
         drawn.add(batch)
-    return drift_of(scorer, drawn, source.name, source.notes)
+    return drift_of(scorer, drawn, without_folder(source.name), source.notes)
 
 
 def drift_of(

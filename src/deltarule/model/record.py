@@ -27,6 +27,7 @@ from deltarule.tables.layout import MOST_EXPRESSIONS
 from deltarule.tables.part import Part
 from deltarule.tables.saved_bytes import saved_bytes
 from deltarule.tables.schema import Schema
+from deltarule.tables.source import without_folder
 
 FORMAT = "deltarule-model"
 VERSION = 3
@@ -110,6 +111,11 @@ class HeldOutBy(Part):
     cuts: tuple[FiniteFloat, ...] = ()
     table: str | None = None
 
+    @field_validator("table")
+    @classmethod
+    def _is_the_file_alone(cls, name: str | None) -> str | None:
+        return None if name is None else without_folder(name)
+
 
 class LearnRecord(Part):
     """How the weights of targets that share a loss were learnt."""
@@ -159,6 +165,23 @@ class LearnRecord(Part):
             return loss_named(text).name
         except LearningError as error:
             raise ValueError(str(error)) from None
+
+
+class StreamRecord(Part):
+    """What was learnt row by row since the table: `rows` and their weight, and how they count.
+
+    The errors are progressive, each row predicted before it was learnt, of each output; beside them
+    those of predicting the mean of the rows before.
+    """
+
+    rows: int = Field(ge=0)
+    weight: FiniteFloat = Field(ge=0)
+    rows_left_out: int = Field(0, ge=0)
+    rmse: tuple[FiniteFloat, ...]
+    baseline_rmse: tuple[FiniteFloat, ...]
+    half_life: FiniteFloat | None = Field(None, gt=0)
+    window: int | None = Field(None, gt=0)
+    alpha: FiniteFloat | None = Field(None, gt=0)
 
 
 class ColumnRecord(Part):
@@ -227,8 +250,16 @@ class Record(Part):
     distributions: tuple[Distribution, ...] = ()
     """How the values of numbers and of targets that are amounts were spread, by column; empty in
     files of earlier versions."""
+    streamed: StreamRecord | None = None
+    """What was learnt row by row since; None where nothing was."""
     summary: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """The SHA-256 of the file of the sums that the model was made of; None where there is none."""
+
+    @field_validator("learnt_from")
+    @classmethod
+    def _is_the_file_alone(cls, names: str) -> str:
+        """A model goes where nobody need know of the folders of this machine."""
+        return " and ".join(without_folder(name) for name in names.split(" and "))
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -275,6 +306,10 @@ class Record(Part):
             raise ValueError("the intervals are not those of the targets")
         if self.covariances and len(self.covariances) != len(outputs):
             raise ValueError("the covariances are not those of the targets")
+        if self.streamed is not None:
+            errors = self.streamed.rmse, self.streamed.baseline_rmse
+            if {len(one) for one in errors} != {len(outputs)}:
+                raise ValueError("the progressive errors are not those of the targets")
         for text in self.covariances:
             if text is not None:
                 unpack_covariance(text, len(inputs) + bool(self.intercept))

@@ -14,6 +14,9 @@ from deltarule.tables.left_out import infinite
 from deltarule.tables.plan import Plan
 from deltarule.tables.summary import Summary
 
+HALFWAY = 0.5
+"""What is added to a row's number to be the key that it is drawn by."""
+
 
 @dataclass(frozen=True)
 class Summarise:
@@ -23,6 +26,10 @@ class Summarise:
     plan: Plan
     name: str
     histograms: bool = False
+
+    @property
+    def reads(self) -> list[pl.Expr]:
+        return self.plan.columns
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> Summary:
         """The summary of rows of the table; `row` come before them.
@@ -55,7 +62,8 @@ class DrawnRows:
         """No more than so many of them, in order."""
         frame = self.frame.sort(self.number)
         if frame.height > most:
-            keys = hash_of(frame[self.number].to_numpy() + 1.0)
+            # Halfway between the keys of folds: the least of these would all be of the first fold.
+            keys = hash_of(frame[self.number].to_numpy() + HALFWAY)
             frame = frame[np.sort(np.argsort(keys, kind="stable")[:most])]
         return DrawnRows(frame, self.number, self.most)
 
@@ -67,6 +75,10 @@ class FewRows:
     asks_for: ClassVar[str] = "some rows"
     plan: Plan
     most: int
+
+    @property
+    def reads(self) -> list[pl.Expr]:
+        return self.plan.columns
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> DrawnRows:
         """Some of these rows, read as the plan's columns; `row` come before them."""

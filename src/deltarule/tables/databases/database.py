@@ -9,7 +9,7 @@ for the order in which it keeps them, so that reading an unchanged table twice a
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -42,18 +42,39 @@ class Reader(Protocol):
     """Columns of numbers and text, each with a sentence on that."""
     passes: int
     """How often all rows were gone through only to find the columns' types."""
+    relation: str
+    """What stands behind FROM: the table, or the query in brackets."""
+    key: str | None
+    """The primary key, where it is one column of whole numbers."""
 
     @property
     def columns(self) -> list[str]:
         """The columns' names."""
         ...
 
-    def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
-        """The rows of these columns, in frames of any height, always of the same types."""
+    def frames(
+        self, columns: Sequence[str], limit: int | None, of: str | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of these columns, in frames of any height, always of the same types.
+
+        `of` stands in place of the table: a subquery of its columns, and perhaps an order.
+        """
         ...
 
     def widen(self) -> bool:
         """Look at every row for types that fit them all; False where they are declared."""
+        ...
+
+    @property
+    def cells(self) -> Mapping[str, str]:
+        """The SQL of each column's cell, of the kind that it has in frames."""
+        ...
+
+    def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query of ours, in the snapshot of all reads.
+
+        In it $1, $2, ... stand for the parameters.
+        """
         ...
 
     def release(self) -> None:
@@ -90,7 +111,8 @@ class DatabaseSource:
         self.dialect = f"{there.kind} {reader.where}"
         self.files: Sequence[Path] = there.files
         self.unordered = reader.unordered
-        self._reader, self._reads = reader, 0
+        self.kind, self.reader = there.kind, reader
+        self._reads = 0
         self._look: pl.DataFrame | None = None
 
     def __repr__(self) -> str:
@@ -99,17 +121,17 @@ class DatabaseSource:
     @property
     def reads(self) -> int:
         """How often all of it was read."""
-        return self._reads + self._reader.passes
+        return self._reads + self.reader.passes
 
     @property
     def rows(self) -> int | None:
         """How many rows, where a database tells it without running a query."""
-        return self._reader.rows
+        return self.reader.rows
 
     @property
     def notes(self) -> list[str]:
         """What is worth knowing about how its values were taken."""
-        return self._reader.notes
+        return self.reader.notes
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: a database has its own types."""
@@ -117,20 +139,20 @@ class DatabaseSource:
     @property
     def mixed(self) -> Mapping[str, str]:
         """Columns of numbers and text, as SQLite's may be."""
-        return self._reader.mixed
+        return self.reader.mixed
 
     def place(self, row: int) -> str:
         return row_place(row)
 
     def look(self) -> pl.DataFrame:
         if self._look is None:
-            self._look = pl.concat(self._reader.frames(self._reader.columns, LOOK_ROWS))
+            self._look = pl.concat(self.reader.frames(self.reader.columns, LOOK_ROWS))
         return self._look
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.look()  # it fixes the types
         self._reads += 1
-        frames = rebatched(self._reader.frames(self._needed(columns), None), BATCH_ROWS)
+        frames = rebatched(self.reader.frames(self._needed(columns), None), BATCH_ROWS)
         with explained(self.name):
             for frame in frames:
                 yield frame.select(columns)
@@ -144,18 +166,18 @@ class DatabaseSource:
     def _needed(self, columns: Sequence[pl.Expr]) -> list[str]:
         """The columns that these expressions are of, in the table's order: no others are read."""
         if any(column.meta.has_multiple_outputs() for column in columns):
-            return list(self._reader.columns)
+            return list(self.reader.columns)
         roots = {name for column in columns for name in column.meta.root_names()}
-        found = [name for name in self._reader.columns if name in roots]
-        return found or list(self._reader.columns)
+        found = [name for name in self.reader.columns if name in roots]
+        return found or list(self.reader.columns)
 
     def widen(self) -> bool:
         self._look = None
-        return self._reader.widen()
+        return self.reader.widen()
 
     def release(self) -> None:
         """End the snapshot that all reads are of, and with it whatever it holds up."""
-        self._reader.release()
+        self.reader.release()
 
 
 def open_database(

@@ -1,7 +1,7 @@
 """DuckDB files, through its own package: read-only, streaming Arrow."""
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -45,6 +45,14 @@ RELATIONS = """
 """
 
 
+# The columns of a primary key of one column.
+KEY = """
+    SELECT constraint_column_names FROM duckdb_constraints()
+    WHERE constraint_type = 'PRIMARY KEY' AND schema_name = ? AND table_name = ?
+    AND database_name = current_database() AND len(constraint_column_names) = 1
+"""
+
+
 class DuckdbReader:
     """Reads a table, view or query of a DuckDB file."""
 
@@ -57,6 +65,7 @@ class DuckdbReader:
         self.passes = 0
         self.unordered = ORDERED.search(query or "") is None
         self.where = "query"
+        self.key: str | None = None
         self._file: Any = None
         self._closing: weakref.finalize[..., DuckdbReader] | None = None
         with self._connected() as connection:
@@ -64,11 +73,11 @@ class DuckdbReader:
                 relations = [Relation(*row) for row in connection.execute(RELATIONS).fetchall()]
                 found = chosen(relations, table, there.name)
                 self.where = f"{'view' if found.view else 'table'} {found.called}"
-                self._relation = f"{quoted(found.schema)}.{quoted(found.name)}"
+                self.relation = f"{quoted(found.schema)}.{quoted(found.name)}"
                 self.unordered = found.view
-                query = f"SELECT * FROM {self._relation}"
+                query = f"SELECT * FROM {self.relation}"
             else:
-                self._relation = f"({query}\n) AS q"
+                self.relation = f"({query}\n) AS q"
                 # DuckDB would run all statements of a text, one after the other.
                 if len(connection.extract_statements(query)) != 1:
                     raise ReadError("the query has more than one statement: give a single SELECT")
@@ -77,8 +86,16 @@ class DuckdbReader:
             check_names(asked.columns, self._name)
             kinds = [str(kind) for kind in asked.types]
             self._columns = [_column(*both) for both in zip(asked.columns, kinds, strict=True)]
+            if self.where.startswith("table"):
+                keys = connection.execute(KEY, [found.schema, found.name]).fetchall()
+                whole = {
+                    one.name
+                    for one, kind in zip(self._columns, kinds, strict=True)
+                    if kind in {*WHOLE, "INTEGER", "UINTEGER"}
+                }
+                self.key = keys[0][0][0] if keys and set(keys[0][0]) <= whole else None
             if table is not None or self.where.startswith("table"):
-                [(self.rows,)] = connection.sql(f"SELECT count(*) FROM {self._relation}").fetchall()
+                [(self.rows,)] = connection.sql(f"SELECT count(*) FROM {self.relation}").fetchall()
 
     @property
     def columns(self) -> list[str]:
@@ -103,13 +120,26 @@ class DuckdbReader:
             self._closing()
         self._closing = self._file = None
 
-    def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
+    def frames(
+        self, columns: Sequence[str], limit: int | None, of: str | None = None
+    ) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]
         with self._connected() as connection:
-            found = connection.sql(select(wanted, self._relation, limit))
+            found = connection.sql(select(wanted, of or self.relation, limit))
             # Its name in later versions, and in earlier ones.
             reader = getattr(found, "to_arrow_reader", None) or found.fetch_arrow_reader
             yield from frames(reader(RECORD_ROWS), wanted, self.notes)
+
+    @property
+    def cells(self) -> Mapping[str, str]:
+        """The SQL of each column's cell."""
+        return {column.name: column.sql for column in self._columns}
+
+    def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query of ours."""
+        with self._connected() as connection:
+            found: list[tuple[Any, ...]] = connection.execute(query, list(parameters)).fetchall()
+            return found
 
     def widen(self) -> bool:
         return False

@@ -1,7 +1,7 @@
 """PostgreSQL, through its Arrow driver: every read in a read-only transaction, of one snapshot."""
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -40,6 +40,15 @@ RELATIONS = """
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(catalog|toast|temp)'
     ORDER BY n.nspname, c.relname
 """
+# The primary key, where it is one column of whole numbers.
+KEY = """
+    SELECT a.attname::text FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = '{relation}'::regclass AND i.indisprimary AND i.indnkeyatts = 1
+    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+"""
+# Times of day and dates are those of UTC, as in frames.
+UTC = "SET LOCAL TimeZone = 'UTC'"
 # A row of nothing but NULLs has the columns' types too, and runs no query; domains are what they
 # are domains of.
 KINDS = """
@@ -69,7 +78,9 @@ class PostgresReader:
         self.passes = 0
         self.unordered = ORDERED.search(query or "") is None
         self.where, self._statements = "query", [UNSHARED, UTF8]
+        self.key: str | None = None
         self._snapshot: str | None = None
+        self._keeping: Any = None
         self._keeper: weakref.finalize[..., PostgresReader] | None = None
         with self._connected() as cursor:
             if query is None:
@@ -79,18 +90,20 @@ class PostgresReader:
                 self.where = f"{'view' if found.view else 'table'} {found.called}"
                 relation = f"{quoted(found.schema)}.{quoted(found.name)}"
                 query = f"SELECT * FROM {relation}"
-                self._relation = f"{relation} AS q"
+                self.relation = f"{relation} AS q"
                 if not found.view:
+                    cursor.execute(KEY.format(relation=relation.replace("'", "''")))
+                    self.key = next((name for (name,) in cursor.fetchall()), None)
                     self._statements.append(SERIAL)
                     self.unordered = False
             else:
-                self._relation = f"({query}\n) AS q"
+                self.relation = f"({query}\n) AS q"
             self._name = f"{there.name}, {self.where}"
             # On its own it must be one statement: so it cannot end the brackets put around it.
             names = cursor.adbc_execute_schema(query).names
             check_names(names, self._name)
             types = ", ".join(f"pg_typeof(q.{quoted(name)})" for name in names)
-            cursor.execute(KINDS.format(types=types, relation=self._relation))
+            cursor.execute(KINDS.format(types=types, relation=self.relation))
             kinds = [kind for (kind,) in cursor.fetchall()]
         self._columns = [_column(*both) for both in zip(names, kinds, strict=True)]
 
@@ -101,7 +114,7 @@ class PostgresReader:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        dbapi, errors = _driver()
+        dbapi, errors = driver()
         with (
             self._there.explained(*errors, name=self._name, release=self.release),
             dbapi.connect(self._there.url, autocommit=True) as connection,
@@ -119,8 +132,11 @@ class PostgresReader:
         if self._snapshot is None:
             keeper = dbapi.connect(self._there.url, autocommit=True)
             self._keeper = weakref.finalize(self, keeper.close)
+            self._keeping = keeper
             with keeper.cursor() as cursor:
                 cursor.execute(BEGIN)
+                cursor.execute(UTF8)
+                cursor.execute(UTC)
                 try:
                     cursor.execute("SELECT pg_export_snapshot()")
                     [(self._snapshot,)] = cursor.fetchall()
@@ -131,14 +147,31 @@ class PostgresReader:
     def release(self) -> None:
         if self._keeper is not None:
             self._keeper()
-        self._keeper = self._snapshot = None
+        self._keeper = self._snapshot = self._keeping = None
 
-    def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
+    def frames(
+        self, columns: Sequence[str], limit: int | None, of: str | None = None
+    ) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]
         with self._connected() as cursor:
-            cursor.execute(select(wanted, self._relation, limit))
+            cursor.execute(select(wanted, of or self.relation, limit))
             with cursor.fetch_record_batch() as reader:
                 yield from frames(reader, wanted, self.notes)
+
+    @property
+    def cells(self) -> Mapping[str, str]:
+        """The SQL of each column's cell."""
+        return {column.name: column.sql for column in self._columns}
+
+    def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query of ours, by the connection that keeps the snapshot."""
+        dbapi, errors = driver()
+        with self._there.explained(*errors, name=self._name, release=self.release):
+            self._exported(dbapi, errors)
+            with self._keeping.cursor() as cursor:
+                cursor.execute(query, tuple(parameters) or None)
+                found: list[tuple[Any, ...]] = cursor.fetchall()
+                return found
 
     def widen(self) -> bool:
         return False
@@ -164,7 +197,8 @@ def _column(name: str, kind: str) -> Column:
     return Column(name, f"{column}::text")
 
 
-def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
+def driver() -> tuple[Any, tuple[type[Exception], ...]]:
+    """The driver and its errors. Errors: MissingExtraError."""
     try:
         import adbc_driver_manager
         import pyarrow as pa
@@ -179,7 +213,7 @@ def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
 
 def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> int:
     """Write these frames to a new table."""
-    dbapi, errors = _driver()
+    dbapi, errors = driver()
     name = f"{there.name}, table {table}"
     schema, dot, bare = table.partition(".")
     place = {"db_schema_name": schema} if dot else {}

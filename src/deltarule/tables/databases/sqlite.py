@@ -4,7 +4,7 @@ import re
 import sqlite3
 import weakref
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import quote
 import polars as pl
 
 from deltarule.errors import OutputError
+from deltarule.moments.folds import text_keys
 from deltarule.tables.databases.url import (
     Address,
     Relation,
@@ -186,12 +187,13 @@ class SqliteReader:
         self._connection: sqlite3.Connection | None = None
         self._closing: weakref.finalize[..., SqliteReader] | None = None
         self.where = "query"
-        self._relation = quoted(QUERY)
+        self.key: str | None = None
+        self.relation = quoted(QUERY)
         with self._connected() as connection:
             if query is None:
                 found = chosen(_relations(connection), table, there.name)
                 self.where = f"{'view' if found.view else 'table'} {found.called}"
-                self._relation = f"main.{quoted(found.name)}"
+                self.relation = f"main.{quoted(found.name)}"
             self._name = f"{there.name}, {self.where}"
             name = QUERY if query is not None else found.name
             rows = connection.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
@@ -199,8 +201,10 @@ class SqliteReader:
             self._columns = [Column(row[1], row[2] or "") for row in rows if row[6] != 1]
             # SQLite tells a query's columns of one name apart by itself: x and x:1.
             check_names([re.sub(r":\d+$", "", c) if query else c for c in self.columns], self._name)
+            keys = [row[1] for row in rows if row[5] and "INT" in str(row[2]).upper()]
+            self.key = keys[0] if len(keys) == sum(row[5] > 0 for row in rows) == 1 else None
             if query is None and not found.view:
-                [(self.rows,)] = connection.execute(f"SELECT count(*) FROM {self._relation}")
+                [(self.rows,)] = connection.execute(f"SELECT count(*) FROM {self.relation}")
 
     @property
     def columns(self) -> list[str]:
@@ -215,6 +219,7 @@ class SqliteReader:
                 uri = f"file:{quote(str(self._there.path))}?mode=ro"
                 # One thread after the other may go on reading.
                 made = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+                made.create_function("deltarule_text_key", 1, _text_key, deterministic=True)
                 self._closing = weakref.finalize(self, made.close)
                 if self._query is not None:
                     # A view can only be of a single SELECT, and tells its columns' declared types.
@@ -229,23 +234,27 @@ class SqliteReader:
             self._closing()
         self._closing = self._connection = None
 
-    def _chunks(self, columns: Sequence[Column], limit: int | None) -> Iterator[list[Any]]:
+    def _chunks(
+        self, columns: Sequence[Column], limit: int | None, of: str | None = None
+    ) -> Iterator[list[Any]]:
         """The values of these columns, some rows at a time, each column's in a sequence."""
         names = ", ".join(quoted(column.name) for column in columns)
         upto = "" if limit is None else f" LIMIT {limit}"
         with self._connected() as connection:
-            cursor = connection.execute(f"SELECT {names} FROM {self._relation}{upto}")
+            cursor = connection.execute(f"SELECT {names} FROM {of or self.relation}{upto}")
             while rows := cursor.fetchmany(CHUNK_ROWS):
                 yield list(zip(*rows, strict=True))
 
-    def frames(self, columns: Sequence[str], limit: int | None) -> Iterator[pl.DataFrame]:
+    def frames(
+        self, columns: Sequence[str], limit: int | None, of: str | None = None
+    ) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]
         if not self._fixed:
             self._fix(self._chunks(self._columns, LOOK_ROWS))
         kinds = [column.kind for column in wanted]
         yield pl.DataFrame(schema={c.name: k for c, k in zip(wanted, kinds, strict=True)})
         row = 0
-        for chunk in self._chunks(wanted, limit):
+        for chunk in self._chunks(wanted, limit, of):
             for column, kind, values in zip(wanted, kinds, chunk, strict=True):
                 before = replace(column, seen=set(column.seen))
                 column.add(values)
@@ -284,6 +293,18 @@ class SqliteReader:
         where = f"{self._name}, column '{column.name}', row {row + at + 1}"
         return UnparsedError(f"{where}: {shown!r} is no {WORDS.get(kind, 'date')}", column.name)
 
+    @property
+    def cells(self) -> Mapping[str, str]:
+        """The SQL of each column's cell."""
+        return {name: quoted(name) for name in self.columns}
+
+    def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query of ours."""
+        with self._connected() as connection:
+            # Where a parameter stands behind a $ it is taken for a name: numbers want a ?.
+            numbered = {str(at): value for at, value in enumerate(parameters, 1)}
+            return connection.execute(query, numbered).fetchall()
+
     def widen(self) -> bool:
         if self._widened:
             return False
@@ -291,6 +312,11 @@ class SqliteReader:
         self.passes += 1
         self._fix(self._chunks(self._columns, None))
         return True
+
+
+def _text_key(text: str | None) -> float | None:
+    """The key of a row's fold by a text: SQLite has no MD5 of its own."""
+    return None if text is None else float(text_keys([text])[0])
 
 
 def _relations(connection: sqlite3.Connection) -> list[Relation]:

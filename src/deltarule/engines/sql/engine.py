@@ -1,0 +1,141 @@
+"""The engine of a database: questions about rows answered by queries, in one snapshot.
+
+What comes to this machine are sums, and some rows to judge by: those with the least hashes of
+their numbers, all of a small table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from deltarule.engines.sql.layers import Layers
+from deltarule.engines.sql.rows import LOCAL, ROW, PlanSql, SqlTable, dialect_of, hashed
+from deltarule.engines.sql.sums import summarise
+from deltarule.errors import LearningError
+from deltarule.moments.block import Origin
+from deltarule.tables.databases.database import DatabaseSource
+from deltarule.tables.databases.url import quoted
+from deltarule.tables.kinds import kind_of
+from deltarule.tables.plan import Plan
+from deltarule.tables.summarise import HALFWAY, DrawnRows, FewRows, Summarise
+from deltarule.tables.summary import Summary
+
+
+@dataclass
+class SqlEngine:
+    """Answers questions about the rows of a table, view or query of a database."""
+
+    source: DatabaseSource
+    name: str = "the engine database"
+    answers: frozenset[str] = frozenset({"sums", "some rows"})
+    rows: PlanSql | None = None
+    rows_in_all: int = 0
+    classes: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
+
+    def ask(self, question: Any) -> Any:
+        """The answer about all rows.
+
+        Errors:  LearningError for what cannot be computed there; ReadError
+        """
+        if isinstance(question, Summarise):
+            return self._summary(question)
+        if isinstance(question, FewRows):
+            return self._few_rows(question)
+        raise LearningError(f"{self.name} gives no {question.asks_for}, which this needs: {LOCAL}")
+
+    @property
+    def table(self) -> SqlTable:
+        """The table in its dialect."""
+        kinds = dict(self.source.look().schema)
+        reader = self.source.reader
+        return SqlTable(self.source.name, reader, dialect_of(self.source.kind), kinds)
+
+    def _summary(self, question: Summarise) -> Summary:
+        made = question.plan
+        self._check_text(made)
+        self._check_types(made)
+        look = self.source.look()
+        chunk = made.chunk(look.select(made.columns), name=self.source.name, row=0)
+        start = Origin.guess(chunk.numbers).shift
+        self._tell_key(made)
+        found, self.rows, self.classes = summarise(self.table, made, start)
+        self.rows_in_all = found.examples + found.left_out
+        return found
+
+    def _tell_key(self, made: Plan) -> None:
+        """Note what rows are held out by, where nothing was said."""
+        if made.asked.id or made.asked.group:
+            return
+        key, notes = self.source.reader.key, self.source.reader.notes
+        by = f"the primary key {key}" if key else "their place in the order of all columns"
+        note = f"rows are held out by {by}: --id COLUMN holds them out as everywhere"
+        if note not in notes:
+            notes.append(note)
+
+    def _check_text(self, made: Plan) -> None:
+        """Refuse text that is read as something else, whose odd cells only rows can tell."""
+        kinds = self.source.look().schema
+        for name in {column for term in made.terms.values() for column in term.columns}:
+            if kinds[name] == pl.String and made.kinds[name] != pl.String:
+                kind = str(made.kinds[name]).lower()
+                raise LearningError(
+                    f"{self.source.name}: '{name}' is text that is read as {kind}: cast it in a "
+                    f"--query, or {LOCAL}"
+                )
+
+    def _check_types(self, made: Plan) -> None:
+        """Refuse a column of SQLite that holds other than the first rows show, as any of it may."""
+        if self.source.kind != "SQLite":
+            return
+        kinds, cells = self.source.look().schema, self.source.reader.cells
+        read = {column for term in made.terms.values() for column in term.columns}
+        names = sorted(read - {name for name in read if kinds[name] == pl.Null})
+        odd = [f"sum({_is_odd(cells[name], kinds[name])})" for name in names]
+        if not odd:
+            return
+        query = f"SELECT {', '.join(odd)} FROM {self.source.reader.relation}"
+        [counts] = self.source.reader.ask(query)
+        for name, count in zip(names, counts, strict=True):
+            if count:
+                raise LearningError(
+                    f"{self.source.name}: '{name}' is {kind_of(kinds[name])} in its first rows and "
+                    f"something else in {count:,} others: cast it in a --query, or {LOCAL}"
+                )
+
+    def _few_rows(self, question: FewRows) -> DrawnRows:
+        """Some rows, read as the plan's columns, with their numbers."""
+        assert self.rows is not None, "the sums are asked for first"
+        made, frame = question.plan, self.frame_of(question.most)
+        numbers = pl.Series(made.row_column, frame[ROW])
+        rows = frame.drop(ROW).select(made.columns).with_columns(numbers)
+        return DrawnRows(rows, made.row_column, question.most)
+
+    def frame_of(self, most: int) -> pl.DataFrame:
+        """So many rows or up to twice as many, drawn evenly, with their numbers from 0."""
+        table, reader, d = self.table, self.source.reader, self.table.dialect
+        number = table.number(self.rows.plan.asked if self.rows else None)
+        rows = f"SELECT *, {number} AS {quoted(ROW)} FROM {reader.relation}"
+        share = 1.5 * most / max(self.rows_in_all, 1)
+        if self.rows_in_all > 2 * most:
+            key = f"({quoted(ROW)} - {d.literal(1 - HALFWAY)})"
+            names = [quoted(name) for name in (*reader.columns, ROW)]
+            keyed = Layers.of(rows).then([*names, f"{key} AS deltarule_key"])
+            drawn = hashed(d, keyed, names, "deltarule_key", "deltarule_u")
+            rows = drawn.query(names, where=f"deltarule_u < {d.literal(share)}")
+        of = f"({rows}) AS q ORDER BY {quoted(ROW)}"
+        frame = pl.concat(reader.frames(reader.columns, None, of))
+        numbers = [number for (number,) in reader.ask(f"SELECT {quoted(ROW)} FROM {of}")]
+        return frame.with_columns(pl.Series(ROW, numbers, dtype=pl.Float64).cast(pl.Int64) - 1)
+
+
+def _is_odd(cell: str, kind: pl.DataType) -> str:
+    """The condition that a cell of SQLite is not of a kind."""
+    if kind == pl.Boolean:
+        return f"{cell} IS NOT NULL AND {cell} NOT IN (0, 1)"
+    if kind.is_numeric():
+        return f"typeof({cell}) NOT IN ('integer', 'real', 'null')"
+    if kind.is_temporal():
+        return f"{cell} IS NOT NULL AND strftime('%s', {cell}) IS NULL"
+    return f"typeof({cell}) NOT IN ('text', 'null')"

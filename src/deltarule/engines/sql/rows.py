@@ -1,0 +1,337 @@
+"""The rows of a plan as SQL: terms as numbers and text, why a row is left out, and its fold.
+
+Every query is a SELECT over these layers, each a subquery of the next:
+
+    rows    n0, n1, ...  inputs, targets that are amounts and the offset, as float64, NULL for a gap
+            c0, c1, ...  categories and targets that are classes
+            w, e, k      the row's weight, its exposure, and the key of its fold
+    kept    the same with `gone`, why the row is left out: NULL where it is not
+    folds   the same with `f`, the fold, and `w` 1 for each copy where weights count copies
+
+Text is compared by code points alone, and NaN is told from NULL, which both count as missing. The
+hash of a key is written in steps, since each names the one before it twice.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from deltarule.engines.sql.layers import Layers
+from deltarule.errors import ExpressionError, LearningError
+from deltarule.export.sql.dialect import DIALECTS, Dialect
+from deltarule.export.sql.functions import exact
+from deltarule.export.sql.query import Query
+from deltarule.export.sql.scope import Scope, Sql
+from deltarule.moments.folds import C0, C1, C2, NO_GROUP, PER_DAY
+from deltarule.scorer.lower import as_kind, lower
+from deltarule.scorer.tree import Apply, Kind, Literal, Node, Read, Tree, walk
+from deltarule.tables.databases.database import Reader
+from deltarule.tables.databases.url import quoted
+from deltarule.tables.plan import Plan
+from deltarule.tables.request import Request
+from deltarule.tables.terms import Look, Term, one_term, parsed
+
+DIALECT_OF: Mapping[str, str] = {
+    "DuckDB": "duckdb",
+    "PostgreSQL": "postgres",
+    "SQLite": "sqlite",
+}
+MD5 = {
+    "duckdb": "CAST(CAST('0x' || md5({0})[:8] AS BIGINT) AS DOUBLE)",
+    "postgres": "(('x' || substr(md5({0}), 1, 8))::bit(32)::bigint)::double precision",
+    "sqlite": "deltarule_text_key({0})",
+}
+"""The first 8 hex digits of a text's MD5, as a number."""
+ROW = "deltarule row"
+LOCAL = "give the rows to this machine with engine local"
+
+
+@dataclass(frozen=True)
+class SqlTable:
+    """A table, view or query of a database, in its dialect; `kinds` are those of its columns."""
+
+    name: str
+    reader: Reader
+    dialect: Dialect
+    kinds: Mapping[str, pl.DataType]
+
+    def source(self, columns: Sequence[str], *, numbered: bool) -> str:
+        """A subquery of these columns, perhaps with each row's number."""
+        cells = self.reader.cells
+        made = [f"{cells[name]} AS {quoted(name)}" for name in columns]
+        if numbered:
+            made.append(f"{self.number()} AS {quoted(ROW)}")
+        return f"(SELECT {', '.join(made) or '1 AS one'} FROM {self.reader.relation}) AS source"
+
+    def number(self, asked: Request | None = None) -> str:
+        """A row's number, from 1: its primary key, or its place in the order of all columns.
+
+        Where rows have an id of whole numbers, it is that.
+        """
+        double, key = self.dialect.double, self.reader.key
+        own = None if asked is None else asked.id
+        if own in self.kinds and self.kinds[str(own)].is_integer():
+            key = own
+        if key is not None:
+            return f"CAST({quoted(key)} AS {double})"
+        texts = (pl.String, pl.Categorical, pl.Enum)
+        order = [
+            self.dialect.exact.format(cell) if self.kinds[name] in texts else cell
+            for name, cell in self.reader.cells.items()
+        ]
+        return f"CAST(row_number() OVER (ORDER BY {', '.join(order)}) AS {double})"
+
+    def node(self, term: Term) -> Node:
+        """A term as a node of the scorer's tree, over columns of the database's own types."""
+        if term.expression is None:
+            return self._read(term.name)
+        expression = parsed(term.expression)
+        return lower(expression.tree, {name: self._read(name) for name in expression.columns})
+
+    def _read(self, name: str) -> Read:
+        return Read(name, _kind(self.kinds[name]))
+
+
+def _kind(kind: pl.DataType) -> Kind:
+    if kind.is_numeric():
+        return "number"
+    named: Mapping[type[pl.DataType], Kind] = {
+        pl.Boolean: "boolean",
+        pl.Date: "date",
+        pl.Datetime: "datetime",
+        pl.Time: "time",
+        pl.Duration: "duration",
+    }
+    return named.get(kind.base_type(), "text")
+
+
+@dataclass
+class PlanSql:
+    """The layers of a plan's rows."""
+
+    table: SqlTable
+    plan: Plan
+    folds: bool = True
+    """Whether rows have folds."""
+    most_copies: int = 1
+    """How many copies a row's weight counts at most; 1 where weights count none."""
+
+    @property
+    def numbers(self) -> list[str]:
+        """What n0, n1, ... are of."""
+        offset = [] if self.plan.offset is None else [self.plan.offset]
+        return [*self.plan.numbers, *self.plan.amounts, *offset]
+
+    @property
+    def categories(self) -> list[str]:
+        """What c0, c1, ... are of."""
+        return [*self.plan.categories, *self.plan.classes]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of each layer, apart from what it adds."""
+        asked = self.plan.asked
+        made = [f"n{at}" for at in range(len(self.numbers))]
+        made += [f"c{at}" for at in range(len(self.categories))]
+        made += ["w"] if asked.row_weight else []
+        made += ["e"] if asked.exposure else []
+        return [*made, "k"] if self.folds else made
+
+    @cached_property
+    def rows(self) -> str:
+        """The query of the first layer.
+
+        Errors:  LearningError for a term that cannot be computed there
+        """
+        try:
+            return self._rows()
+        except ExpressionError as error:
+            raise LearningError(f"{self.table.name}: {error}; or {LOCAL}") from None
+
+    def _rows(self) -> str:
+        asked, table = self.plan.asked, self.table
+        nodes: list[tuple[str, Node]] = []
+        for at, name in enumerate(self.numbers):
+            nodes.append((f"n{at}", as_kind(table.node(self.plan.terms[name]), "number")))
+        for at, name in enumerate(self.categories):
+            node = table.node(self.plan.terms[name])
+            if node.kind == "boolean":
+                node = as_kind(node, "number")
+            plain = node.kind in ("text", "number")
+            nodes.append((f"c{at}", node if plain else Apply("label", (node,), "text")))
+        for name, column in (("w", asked.row_weight), ("e", asked.exposure)):
+            if column is not None:
+                term = self.plan.terms.get(column, Term(column))
+                nodes.append((name, as_kind(table.node(term), "number")))
+        by = asked.id or asked.group
+        if by is not None and self.folds:
+            nodes.append(("k", table.node(one_term(by, self._look))))
+        reads = dict.fromkeys(
+            one.column for _, node in nodes for one in walk(node) if isinstance(one, Read)
+        )
+        tree = _tree(asked.missing_words)
+        scope = Scope(table.dialect, _alphabet(node for _, node in nodes))
+        query, results = Query(scope, tree), []
+        for name, node in nodes:
+            value = query.value(node)
+            results.append((name, self._key(scope, value) if name == "k" else _sql(scope, value)))
+        numbered = self.folds and by is None
+        if numbered:
+            results.append(("k", Sql(quoted(ROW), "number", raw=True)))
+            results[-1] = ("k", scope.bind(results[-1][1]))
+        return scope.query(table.source(list(reads), numbered=numbered), (), results)
+
+    @property
+    def _look(self) -> Look:
+        return Look(pl.DataFrame(schema=dict(self.table.kinds)), self.table.name, None, {})
+
+    def _key(self, scope: Scope, value: Sql) -> Sql:
+        """The key of a row's fold: an id or group as a number."""
+        d = self.table.dialect
+        if value.kind == "text":
+            made = scope.make("number", MD5[d.name], value)
+        elif value.kind == "datetime":
+            value = scope.bind(value)
+            day = d.literal(86_400_000_000.0)
+            days = scope.bind(
+                scope.call("number", "floor", scope.make("number", f"({{0}} / {day})", value))
+            )
+            rest = f"({{1}} + ({{0}} - {{1}} * {day}) * {d.literal(PER_DAY)})"
+            made = scope.make("number", rest, value, days)
+        elif value.kind == "boolean":
+            made = scope.coded(value)
+        elif value.kind in ("number", "date"):
+            made = value
+        else:
+            raise ExpressionError(f"a {value.kind} is no key of a row")
+        if self.plan.asked.group is not None:
+            made = scope.make("number", f"COALESCE({{0}}, {d.literal(NO_GROUP)})", made)
+        return scope.bind(made)
+
+    @property
+    def kept(self) -> Layers:
+        """The rows with the reason why they are left out."""
+        cases = "".join(f" WHEN {test} THEN {cause}" for cause, test in self._gone())
+        gone = f"CASE{cases} END" if cases else "CAST(NULL AS INTEGER)"
+        return Layers.of(self.rows).then([*self.names, f"{gone} AS gone"])
+
+    def _gone(self) -> list[tuple[int, str]]:
+        """Why rows are left out, the first cause first, as in `Block.gone`."""
+        plan, asked = self.plan, self.plan.asked
+        m, inputs = plan.width, len(plan.numbers)
+        found = [(at, f"{self.number(at)} IS NULL") for at in reversed(range(inputs, m))]
+        first = len(plan.categories)
+        for at in range(first, first + len(plan.classes)):
+            found.append((m + at, f"c{at} IS NULL"))
+        c = len(self.categories)
+        if asked.row_weight is not None:
+            zero = self.table.dialect.literal(0.0)
+            found.append((m + c + 1, f"w IS NULL OR w = {zero}"))
+        if asked.drop_missing:
+            found += [(at, f"n{at} IS NULL") for at in range(inputs)]
+            found += [(m + at, f"c{at} IS NULL") for at in range(first)]
+        return found
+
+    def number(self, at: int) -> str:
+        """The number at this place of the sums: inputs, targets, and what stands beside them."""
+        plan = self.plan
+        first, amounts = len(plan.numbers), len(plan.amounts)
+        offset = f"n{first + amounts}"
+        if at >= first + amounts:
+            behind = at - first - amounts
+            return offset if behind == 0 else f"n{first + behind - 1}"
+        if at >= first and plan.asked.shifted and plan.offset is not None:
+            return f"(n{at} - {offset})"
+        return f"n{at}"
+
+    @property
+    def learnt(self) -> Layers:
+        """The rows that are learnt from, each of its fold where there are folds."""
+        rows = self.kept.then(self.names, where="gone IS NULL")
+        if not self.folds:
+            return rows
+        d, folds = self.table.dialect, self.plan.asked.folds
+        others = [name for name in self.names if name != "k"]
+        made = hashed(d, rows, others, "k", "u")
+        if self.most_copies > 1:
+            made = self._copies(made, others)
+        last = d.literal(float(folds - 1))
+        fold = f"floor(u * {d.literal(float(folds))})"
+        text = f"CASE WHEN {fold} > {last} THEN {last} ELSE {fold} END AS f"
+        return made.then([*others, text])
+
+    def _copies(self, rows: Layers, others: Sequence[str]) -> Layers:
+        """Each row as often as its weight says, each copy j of its own hash and a weight of 1."""
+        d = self.table.dialect
+        zero, one = d.literal(0.0), d.literal(1.0)
+        counted = (f"SELECT {d.literal(float(j))} AS j" for j in range(self.most_copies))
+        join = f"JOIN ({' UNION ALL '.join(counted)}) AS series ON j < w"
+        mine = [name for name in others if name != "w"]
+        made = rows.then([*mine, f"{one} AS w", "u AS u1", "j", "u + j AS k"], join=join)
+        made = hashed(d, made, [*others, "j", "u1"], "k", "u2")
+        return made.then([*others, f"CASE WHEN j = {zero} THEN u1 ELSE u2 END AS u"])
+
+
+def hashed(d: Dialect, rows: Layers, others: Sequence[str], key: str, name: str) -> Layers:
+    """The same rows with the hash of a key, as in moments/folds.py."""
+
+    def number(value: float) -> str:
+        return d.literal(value)
+
+    def frac(value: str) -> str:
+        return f"{value} - floor({value})"
+
+    steps = [
+        [
+            f"{key} * {number(C0 * 2.0**-24)} AS h1",
+            f"{key} * {number(C1)} AS h2",
+            f"{key} * {number(C2)} * {number(2.0**24)} AS h3",
+        ],
+        [f"{frac('h1')} AS ha", f"{frac('h2')} AS hb", f"{frac('h3')} AS hc"],
+        [f"(ha + hb + hc) * ({number(1021.0)} + hb) * ({number(733.0)} + (ha + hc)) AS hu"],
+        [f"{frac('hu')} AS hv"],
+        [f"hv * ({number(8191.0)} + hv) * {number(127.0)} AS hw"],
+        [f"{frac('hw')} AS {name}"],
+    ]
+    for step in steps:
+        rows = rows.then([*others, *step], fence=d.fence)
+    return rows
+
+
+def _sql(scope: Scope, value: Sql) -> Sql:
+    """A value as a column of a query: text that is compared by code points, booleans as 1 and 0."""
+    if value.kind == "boolean":
+        return scope.coded(value)
+    return exact(scope, value) if value.kind == "text" else value
+
+
+def _tree(words: tuple[str, ...]) -> Tree:
+    """A tree of nothing: what the walk reads of one to compute single nodes."""
+    return Tree(
+        columns=(),
+        offset=None,
+        outputs=(),
+        starts=(),
+        averages=(),
+        targets=(),
+        missing_words=words,
+        shows_score=False,
+        about=(),
+    )
+
+
+def _alphabet(nodes: Iterable[Node]) -> frozenset[str]:
+    """The letters of all texts that values are compared with."""
+    letters: set[str] = set()
+    for node in nodes:
+        for one in walk(node):
+            if isinstance(one, Literal) and isinstance(one.value, str):
+                letters |= set(one.value)
+    return frozenset(letters)
+
+
+def dialect_of(kind: str) -> Dialect:
+    """The dialect of a kind of database."""
+    return DIALECTS[DIALECT_OF[kind]]

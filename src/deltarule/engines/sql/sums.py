@@ -1,0 +1,357 @@
+"""The sums of the one read, in SQL: counts and ranges first, then shifted products by fold.
+
+The first look gives each number's gaps, range, mean and spread. Numbers whose mean is far from zero
+are shifted near it, by a number of few digits, so that subtracting it rounds nothing for values
+that are short themselves. Then one scan, or several where there are more sums than a result has
+columns, gives all products by fold; one for each category its sums by level, and one for each pair
+of categories how often their levels meet.
+
+A database adds in an order of its own, with several workers: the last digits of sums may vary.
+
+Shapes: m numbers of which g have gaps, s = 1 + m + g, f folds.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deltarule.engines.sql.layers import Layers
+from deltarule.engines.sql.rows import LOCAL, PlanSql, SqlTable
+from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.moments.accumulate import Sums
+from deltarule.moments.block import Origin
+from deltarule.moments.folds import SURE
+from deltarule.moments.grouped_sums import GroupedSums
+from deltarule.moments.moments import PLAIN_POWER
+from deltarule.rule.predict import Array
+from deltarule.tables.cast import FractionError, class_names
+from deltarule.tables.layout import Layout
+from deltarule.tables.plan import Plan
+from deltarule.tables.summary import Summary
+
+# Columns of a result: PostgreSQL takes 1,664, SQLite 2,000.
+MOST_COLUMNS = 1_500
+# Four digits of the sixteen may be lost before a better shift pays; of these at most six.
+DIGITS_LOST, MOST_LOST = 1e4, 1e6
+SHIFTS = 3
+
+
+@dataclass
+class Look:
+    """What a cheap scan says of the rows: how many are left out, and each number's range.
+
+    Shapes:  count, low, high, mean, spread (m,) of the values present
+    """
+
+    causes: Counter[int]
+    examples: int
+    count: Array
+    low: Array
+    high: Array
+    mean: Array
+    spread: Array
+    heaviest: float
+
+    def shift(self) -> Array:
+        """Where to measure numbers from: zero, or a short number near a mean that is far."""
+        shift = np.zeros(len(self.mean))
+        for at, (mean, spread) in enumerate(zip(self.mean, self.spread, strict=True)):
+            if self.low[at] == self.high[at]:
+                shift[at] = self.low[at]
+            elif abs(mean) > 2 * spread:
+                shift[at] = _short(mean, spread)
+        return shift
+
+
+def _short(mean: float, spread: float) -> float:
+    """A number of few digits that is within the spread of the mean."""
+    if not spread > 0:
+        return mean
+    grid = np.ldexp(1.0, int(np.floor(np.log2(spread))))
+    return float(np.round(mean / grid) * grid)
+
+
+def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanSql, dict[str, Any]]:
+    """The summary of a plan's rows; `start` (m,) is where the first rows suggest to measure from.
+
+    And the layers of its rows, and the values of each class by the target.
+    Errors:  LearningError, ValueRefusedError, FractionError
+    """
+    rows = PlanSql(table, made)
+    look = first_look(rows, start)
+    if made.asked.copies:
+        if look.heaviest > SURE:
+            raise LearningError(
+                f"{table.name}: a weight counts {look.heaviest:,.0f} copies of a row, and {SURE} "
+                f"are the most that are held out one by one: {LOCAL}"
+            )
+        rows.most_copies = max(1, int(look.heaviest))
+    gaps = tuple(np.flatnonzero(look.count < look.examples).tolist())
+    shift = look.shift()
+    for _ in range(SHIFTS):
+        sums = _products(rows, look, gaps, shift)
+        lost = _lost(sums)
+        if lost <= DIGITS_LOST:
+            break
+        shift = _better(sums, shift)
+    if lost > MOST_LOST:
+        raise LearningError(
+            f"{table.name}: sums by fold lose too many digits, as parts of the rows are far apart: "
+            f"rows must be read: {LOCAL}"
+        )
+    layout = Layout.of(made)
+    names, classes = _group(rows, sums)
+    levels = {name: (own, 0) for name, own in zip(layout.every_category, names, strict=True)}
+    return Summary.of_sums(layout, sums, levels, made.causes(look.causes)), rows, classes
+
+
+def first_look(rows: PlanSql, start: Array) -> Look:
+    """Counts, ranges, means and spreads; what cannot be learnt from is refused.
+
+    Errors:  ValueRefusedError, FractionError, LearningError for a row without an id
+    """
+    made, d = rows.plan, rows.table.dialect
+    asked, m = made.asked, made.width
+    parts = ["gone", "count(*)"]
+    for at in range(m):
+        x = rows.number(at)
+        off = _less(d.literal, x, start[at])
+        parts += [f"count({x})", f"min({x})", f"max({x})", f"sum({off})", f"sum({off} * {off})"]
+    extra = []
+    if asked.row_weight is not None:
+        extra += ["min(w)", "max(w)", "max(abs(w - floor(w)))"]
+    if asked.exposure is not None:
+        extra += ["min(e)"]
+    extra += ["max(abs(k))", "count(*) - count(k)"]
+    parts += extra
+    found = _in_parts(rows, rows.kept, parts, ["gone"])
+    causes = Counter({int(row[0]): int(row[1]) for row in found if row[0] is not None})
+    _check_rest(rows, found, 2 + 5 * m, extra)
+    kept = next((row for row in found if row[0] is None), None)
+    if kept is None:
+        none = np.zeros(m)
+        return Look(causes, 0, none, none + np.inf, none - np.inf, none, none, 0.0)
+    table = np.array(
+        [[np.nan if one is None else one for one in kept[2 : 2 + 5 * m]]], dtype=float
+    ).reshape(m, 5)
+    count, low, high, first, second = table.T
+    low, high = np.where(count > 0, low, np.inf), np.where(count > 0, high, -np.inf)
+    _check_numbers(rows, low, high)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = first / count
+        spread = np.sqrt(np.maximum(second / count - mean**2, 0.0))
+    heaviest = float(kept[2 + 5 * m + 1] or 0.0) if asked.row_weight is not None else 1.0
+    mean, spread = np.nan_to_num(start + mean), np.nan_to_num(spread)
+    return Look(causes, int(kept[1]), count, low, high, mean, spread, heaviest)
+
+
+def _check_numbers(rows: PlanSql, low: Array, high: Array) -> None:
+    made = rows.plan
+    names = [*made.numbers, *made.amounts, *made.beside]
+    for name, least, most in zip(names, low, high, strict=True):
+        size = max(abs(least), abs(most)) if least <= most else 0.0
+        if not np.isfinite(size):
+            raise ValueRefusedError(
+                f"{rows.table.name}, column '{name}' is infinite in some row: fix or remove it"
+            )
+        if size > 2.0**PLAIN_POWER:
+            raise ValueRefusedError(
+                f"{rows.table.name}, column '{name}' has {size:g}, whose square is too large for "
+                f"sums: {LOCAL}"
+            )
+
+
+def _check_rest(
+    rows: PlanSql, found: Sequence[Sequence[Any]], start: int, extra: Sequence[str]
+) -> None:
+    """Refuse weights, exposures and keys that no row can have."""
+    asked, name = rows.plan.asked, rows.table.name
+    told = {one: [row[start + at] for row in found] for at, one in enumerate(extra)}
+    told = {one: [value for value in values if value is not None] for one, values in told.items()}
+    weight = rows.plan.asked.row_weight
+    if weight is not None:
+        least, most = min(told["min(w)"], default=0.0), max(told["max(w)"], default=0.0)
+        if least < 0:
+            raise ValueRefusedError(
+                f"{name}, column '{weight}': a row's weight of {least:g} is below 0: weights count "
+                "rows"
+            )
+        if np.isinf(most):
+            raise ValueRefusedError(f"{name}, column '{weight}' is infinite in some row")
+        if asked.copies and max(told["max(abs(w - floor(w)))"], default=0.0) > 0:
+            raise FractionError
+    if asked.exposure is not None and min(told["min(e)"], default=0.0) < 0:
+        raise ValueRefusedError(
+            f"{name}, column '{asked.exposure}': an exposure of {min(told['min(e)']):g} is below "
+            "0: fix or remove that row"
+        )
+    by = asked.id or asked.group
+    if max(told["max(abs(k))"], default=0.0) > 1e300:
+        raise ValueRefusedError(
+            f"{name}, column '{by}' has a value that is no key of a row: fix it"
+        )
+    without = sum(told["count(*) - count(k)"])
+    if without:
+        raise LearningError(
+            f"{name}, column '{by}' is missing in {without:,.0f} rows, which then have no part of "
+            f"their own to be held out with: fill it, or {LOCAL}"
+        )
+
+
+def _less(literal: Any, x: str, shift: float) -> str:
+    return f"({x} - {literal(float(shift))})" if shift else x
+
+
+def _products(rows: PlanSql, look: Look, gaps: tuple[int, ...], shift: Array) -> Sums:
+    """The sums of products of one, the shifted numbers and the missing indicators, by fold."""
+    made = rows.plan
+    m, folds = made.width, made.asked.folds
+    columns = centred(rows, gaps, shift)
+    inner = [*(f"{column} AS z{at}" for at, column in enumerate(columns)), "f"]
+    weighed = made.asked.row_weight is not None and rows.most_copies == 1
+    each = "w" if weighed else ""
+    source = rows.learnt.then([*inner, *(["w"] if weighed else [])])
+    size = 1 + len(columns)
+    parts, places = ["f"], []
+    for i in range(size):
+        for j in range(i, size):
+            factors = [one for one in (each, *(f"z{at - 1}" for at in (i, j) if at)) if one]
+            parts.append(f"sum({' * '.join(factors)})" if factors else "count(*)")
+            places.append((i, j))
+    gram = np.zeros((folds, size, size))
+    for row in _in_parts(rows, source, parts, ["f"]):
+        fold = int(row[0])
+        for (i, j), value in zip(places, row[1:], strict=True):
+            gram[fold, i, j] = gram[fold, j, i] = 0.0 if value is None else float(value)
+    frame = Origin(shift, np.ones(m))
+    if not np.isfinite(gram).all():
+        raise ValueRefusedError(f"{rows.table.name}: a sum of products is not finite: {LOCAL}")
+    return Sums(
+        frame,
+        gaps,
+        gram,
+        look.low,
+        look.high,
+        examples=look.examples,
+        causes=look.causes,
+    )
+
+
+def centred(rows: PlanSql, gaps: Sequence[int], shift: Array) -> list[str]:
+    """The shifted numbers, 0 where missing, and the missing indicators."""
+    d = rows.table.dialect
+    zero, one = d.literal(0.0), d.literal(1.0)
+    found = []
+    for at in range(rows.plan.width):
+        x = _less(d.literal, rows.number(at), shift[at])
+        found.append(f"COALESCE({x}, {zero})" if at in gaps else x)
+    found += [f"CASE WHEN {rows.number(at)} IS NULL THEN {one} ELSE {zero} END" for at in gaps]
+    return found
+
+
+def _lost(sums: Sums) -> float:
+    """The worst ratio of a fold's (mean - shift) ** 2 to the variance over all rows.
+
+    A fold may have few rows, that lie close together: its sums are added to others.
+    """
+    numbers = slice(1, 1 + len(sums.low))
+    rows, whole = sums.gram[:, 0, 0], sums.gram.sum(axis=0)
+    first, second = whole[0, numbers], whole.diagonal()[numbers]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = second / whole[0, 0] - (first / whole[0, 0]) ** 2
+        off = (sums.gram[:, 0, numbers] / rows[:, None]) ** 2
+        lost = np.where((off == 0) | ~(rows[:, None] > 0), 0.0, off / variance)
+    lost[:, sums.low >= sums.high] = 0.0
+    return float(np.max(np.where(lost < 0, np.inf, lost), initial=0.0))
+
+
+def _better(sums: Sums, shift: Array) -> Array:
+    """Shifts at the means that were found."""
+    m = len(shift)
+    whole = sums.gram.sum(axis=0)
+    mean = whole[0, 1 : 1 + m] / whole[0, 0]
+    spread = np.sqrt(np.maximum(whole.diagonal()[1 : 1 + m] / whole[0, 0] - mean**2, 0.0))
+    return np.array([_short(*both) for both in zip(shift + mean, spread, strict=True)])
+
+
+def _group(rows: PlanSql, sums: Sums) -> tuple[list[list[str]], dict[str, Any]]:
+    """Add sums by level and by pairs of levels; the levels' names, and the values of classes."""
+    made, folds = rows.plan, rows.plan.asked.folds
+    columns = centred(rows, sums.gaps, sums.frame.shift)
+    weighed = made.asked.row_weight is not None and rows.most_copies == 1
+    each = "w" if weighed else ""
+    count = "sum(w)" if weighed else "count(*)"
+    grouped = [count, *(f"sum({one if not each else f'w * {one}'})" for one in columns)]
+    names: list[list[str]] = []
+    code: list[dict[Any, int]] = []
+    classes: dict[str, Any] = {}
+    for at, name in enumerate(rows.categories):
+        found = _in_parts(rows, rows.learnt, ["f", f"c{at}", *grouped], ["f", f"c{at}"])
+        values = list(dict.fromkeys(row[1] for row in found if row[1] is not None))
+        if len(values) > made.room:
+            raise LearningError(
+                f"{rows.table.name}: '{name}' has {len(values):,} levels, and all columns together "
+                f"keep {made.room:,}: raise --levels, leave it out, or {LOCAL}"
+            )
+        told = _names(made, name, values)
+        own = list(dict.fromkeys(told))
+        index = {level: 1 + place for place, level in enumerate(own)}
+        code.append({None: 0, **{v: index[level] for v, level in zip(values, told, strict=True)}})
+        names.append(own)
+        if name in made.classes:
+            classes[name] = dict(zip(values, told, strict=True))
+        table = np.zeros(((1 + len(own)) * folds, len(grouped)))
+        for row in found:
+            table[code[at][row[1]] * folds + int(row[0])] += np.array(row[2:], dtype=float)
+        sums.levels.append(1 + len(own))
+        sums.tables.append(GroupedSums(folds, 1, None, table))
+    for one, other in combinations(range(len(names)), 2):
+        keys = ["f", f"c{one}", f"c{other}"]
+        found = _in_parts(rows, rows.learnt, [*keys, count], keys)
+        sums.pairs[one, other] = _pairs(found, code[one], code[other], folds)
+    return names, classes
+
+
+def _names(made: Plan, name: str, values: Sequence[Any]) -> list[str]:
+    """The level that each value of a category or class is."""
+    if name not in made.classes:
+        return [str(value) for value in values]
+    kind = made.target_kinds[name]
+    if not values or isinstance(values[0], str):
+        series = pl.Series(values, dtype=pl.String)
+    else:
+        series = pl.Series(values, dtype=pl.Float64)
+        series = series.cast(pl.Boolean) if kind == pl.Boolean else series
+    return class_names(series).to_list()
+
+
+def _pairs(
+    found: Sequence[Sequence[Any]], one: dict[Any, int], other: dict[Any, int], folds: int
+) -> GroupedSums:
+    stride = 1 << max(len(other) - 1, 0).bit_length()
+    sums: dict[int, float] = {}
+    for fold, mine, yours, count in found:
+        key = (one[mine] * stride + other[yours]) * folds + int(fold)
+        sums[key] = sums.get(key, 0.0) + float(count)
+    keys = np.array(sorted(sums), dtype=np.int64)
+    values = np.array([[sums[int(key)]] for key in keys], dtype=float).reshape(-1, 1)
+    return GroupedSums(folds, stride, keys, values)
+
+
+def _in_parts(
+    rows: PlanSql, source: Layers, parts: Sequence[str], keys: Sequence[str]
+) -> list[list[Any]]:
+    """Aggregates by these keys, which come first; in several scans where they are too many."""
+    grouped = list(parts[len(keys) :])
+    every: dict[tuple[Any, ...], list[Any]] = {}
+    width = MOST_COLUMNS - len(keys)
+    for start in range(0, len(grouped), width):
+        some = grouped[start : start + width]
+        for row in rows.table.reader.ask(source.query([*keys, *some], group=keys)):
+            every.setdefault(tuple(row[: len(keys)]), []).extend(row[len(keys) :])
+    return [[*key, *values] for key, values in every.items()]

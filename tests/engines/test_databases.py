@@ -1,0 +1,179 @@
+"""The engine of databases: the model of this machine, from queries in one snapshot."""
+
+import math
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+import deltarule as dr
+from deltarule.errors import DeltaruleError, LearningError, ReadError
+from deltarule.tables.databases.database import DatabaseSource, open_database, write_table
+from tests.engines.cases import SQUARED, check_same, digits, learnt
+
+KINDS = ["sqlite", "duckdb", "postgresql"]
+CASES = SQUARED
+ONE = SQUARED["weights"]
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind with nothing in it."""
+    if request.param == "postgresql":
+        request.getfixturevalue("psql")
+        found: str = request.getfixturevalue("postgres")
+        return found
+    return f"{request.param}:///{tmp_path}/rows.{request.param}"
+
+
+def between(source: DatabaseSource, do: Callable[[int], Any]) -> None:
+    """Have this done before each query; it is told how many there were."""
+    ask, asked = source.reader.ask, []
+
+    def doing(*query: Any) -> Any:
+        do(len(asked))
+        asked.append(query)
+        return ask(*query)
+
+    source.reader.ask = doing  # type: ignore[method-assign]  # as others would do meanwhile
+
+
+def test_every_table_gives_the_model_of_this_machine(url: str) -> None:
+    for number, (name, one) in enumerate(CASES.items()):
+        write_table(url, f"t{number}", [one.table])
+        there = learnt(dr.source(url, table=f"t{number}"), one.settings, "database")
+        try:
+            # From the same database: text and dates are what it makes of them.
+            check_same(learnt(dr.source(url, table=f"t{number}"), one.settings), there)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error
+
+
+@pytest.mark.parametrize("name", ["Longley", "Norris"])
+def test_certified_digits(name: str, url: str) -> None:
+    one = SQUARED[name]
+    write_table(url, "t", [one.table])
+    assert digits(learnt(dr.source(url, table="t"), one.settings, "database"), name) >= 9
+
+
+def test_concurrent_writers_change_nothing_in_sqlite(tmp_path: Path) -> None:
+    path = tmp_path / "t.sqlite"
+    write_table(str(path), "t", [ONE.table])
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        here, source = learnt(str(path), ONE.settings), open_database(str(path))
+        between(source, lambda _: writer.execute("UPDATE t SET amount = amount + 100, size = 1"))
+        check_same(here, learnt(source, ONE.settings, "database"))
+        [(largest,)] = writer.execute("SELECT max(amount) FROM t")
+        assert largest > 300
+        source.release()
+
+
+def test_concurrent_writers_change_nothing_in_postgresql(
+    postgres: str, psql: Callable[..., Any]
+) -> None:
+    write_table(postgres, "t", [ONE.table])
+    source = open_database(postgres, table="t")
+    here = learnt(source, ONE.settings)
+    source.release()
+    source = open_database(postgres, table="t")
+    between(source, lambda _: psql("UPDATE t SET amount = amount + 100, size = 1"))
+    check_same(here, learnt(source, ONE.settings, "database"))
+    [(largest,)] = psql("SELECT max(amount) FROM t")
+    assert largest > 300
+    source.release()
+
+
+def test_a_dropped_connection_is_one_clear_error(postgres: str, psql: Callable[..., Any]) -> None:
+    write_table(postgres, "t", [ONE.table])
+    source = open_database(postgres, table="t")
+    idle = "pg_stat_activity WHERE pid <> pg_backend_pid() AND state LIKE 'idle in%'"
+
+    def drop(number: int) -> None:
+        if number == 1:
+            assert psql(f"SELECT pg_terminate_backend(pid) FROM {idle}")
+
+    between(source, drop)
+    with pytest.raises(ReadError, match=r"table t cannot be read: .*nothing was written"):
+        learnt(source, ONE.settings, "database")
+    assert psql(f"SELECT count(*) FROM {idle}") == [(0,)]
+
+
+def test_a_timeout_says_what_to_do(postgres: str, psql: Callable[..., Any]) -> None:
+    write_table(postgres, "t", [ONE.table])
+    source = open_database(postgres, table="t")
+    ask = source.reader.ask
+
+    def slow(*query: Any) -> Any:
+        ask("SET LOCAL statement_timeout = 1")
+        return ask("SELECT pg_sleep(1)")
+
+    source.reader.ask = slow  # type: ignore[method-assign]
+    with pytest.raises(ReadError, match="statement timeout: raise statement_timeout"):
+        learnt(source, ONE.settings, "database")
+
+
+def test_rows_without_an_id_are_held_out_by_their_primary_key(tmp_path: Path) -> None:
+    table = ONE.table.select("id", "x", "city", "amount")
+    asked = {"predict": "amount", "using": ["x", "city"]}
+    for kind, connect in (("sqlite", sqlite3.connect), ("duckdb", duckdb.connect)):
+        path = str(tmp_path / f"t.{kind}")
+        with closing(connect(path)) as to:  # type: ignore[operator]  # each makes a connection
+            for name, key in (("plain", ""), ("keyed", "PRIMARY KEY")):
+                columns = f"id INTEGER {key}, x DOUBLE, city TEXT, amount DOUBLE"
+                to.execute(f"CREATE TABLE {name} ({columns})")
+                to.executemany(f"INSERT INTO {name} VALUES (?, ?, ?, ?)", table.rows())
+            to.commit()
+        plain = learnt(dr.source(path, table="plain"), asked, "database")
+        assert any("their place in the order of all columns" in note for note in plain.notes)
+        there = learnt(dr.source(path, table="keyed"), asked, "database")
+        assert any("by the primary key id" in note for note in there.notes)
+        here = learnt(dr.source(path, table="keyed"), {**asked, "id": "id"})
+        assert there.held_out[0].rmse == pytest.approx(here.held_out[0].rmse, rel=1e-12)
+
+
+Y = {"y": [1.0, 2, 3, 5]}
+X = {"x": [1.0, 2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("table", "asked", "named"),
+    [
+        ({"x": ["1", "2", "3.5", "4"], **Y}, {}, "'x' is text that is read as"),
+        ({**X, **Y, "k": [1, 2, None, 4]}, {"id": "k"}, "'k' is missing in 1 rows"),
+        ({**X, "y": [1.0, 2, 3, math.inf]}, {}, "'y' is infinite"),
+        ({**X, "y": [1.0, 2, 3, 1e200]}, {}, "'y' has 1e.200, whose square is too large"),
+        ({**X, **Y, "w": [1, 1, 1, 500]}, {"weight": "w"}, "500 copies"),
+        ({**X, **Y, "w": [1, 1, 1, -5]}, {"weight": "w"}, "below 0"),
+        ({**X, **Y}, {"keep_summary": True}, "keep_summary needs histograms"),
+        ({**X, **Y}, {"where": "x > 1"}, "where needs conditions"),
+    ],
+)
+def test_what_cannot_be_learnt_there_is_refused_by_name(
+    table: dict[str, Any], asked: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    for kind in ("sqlite", "duckdb"):
+        url = f"{tmp_path}/t.{kind}"
+        write_table(url, "t", [pl.DataFrame(table)])
+        with pytest.raises(DeltaruleError, match=named):
+            learnt(dr.source(url, table="t"), {"predict": "y", "using": "x", **asked}, "database")
+
+
+def test_a_column_of_sqlite_that_changes_its_kind_is_refused(tmp_path: Path) -> None:
+    path, rows = tmp_path / "t.sqlite", 12_000
+    write_table(str(path), "t", [pl.DataFrame({"x": range(rows), "y": [0.5] * rows})])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE t SET x = 'many' WHERE x = 11000")
+        connection.commit()
+    with pytest.raises(LearningError, match="'x' is number in its first rows and something else"):
+        learnt(path, {"predict": "y", "using": "x"}, "database")
+
+
+def test_a_table_that_is_in_no_database_is_refused() -> None:
+    with pytest.raises(LearningError, match="is in no database: leave the engine out"):
+        learnt(ONE.table, {"predict": "amount"}, "database")
