@@ -9,6 +9,7 @@ import os
 import pickle
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -92,6 +93,10 @@ def _session(address: str) -> Any:
 class Parts(Protocol):
     """A table as parts of a Spark job."""
 
+    def count(self) -> int:
+        """How many rows there are."""
+        ...
+
     def answers(self, asked: Asked) -> tuple[Any, int]:
         """A DataFrame of each part's number and pickled answer, and how many parts there are."""
         ...
@@ -111,11 +116,26 @@ class SparkEngine:
 
         Errors:  what is wrong with the rows; LearningError where Spark cannot answer
         """
-        try:
+        with self._explained():
             asked = Asked.of(question, self.source.look().schema, self.source.name)
             found, parts = self.parts.answers(asked)
-            found = _collected(_merged(found, parts, _size(question)))
-            answer: Answer = total(found).result(self.source.name)
+            several = _collected(_merged(found, parts, _size(question)))
+            answer: Answer = total(several).result(self.source.name)
+            return answer
+
+    def count(self) -> int:
+        """How many rows there are.
+
+        Errors:  as `ask`
+        """
+        with self._explained():
+            return self.parts.count()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of Spark in one line, and those of rows as they are."""
+        try:
+            yield
         except UnparsedError as error:
             if isinstance(self.source, CsvSource):
                 self.source.is_text(error.column or "")
@@ -126,7 +146,6 @@ class SparkEngine:
             if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j", "grpc"):
                 raise
             raise LearningError(f"spark could not answer: {_words(error)}") from error
-        return answer
 
 
 def _words(error: Exception) -> str:
@@ -192,10 +211,17 @@ class Pieces:
         # Anew each time: a CSV file may be read as other kinds by now.
         pieces = pieces_of(self.source, engine="spark")
         raw = [pickle.dumps(piece) for piece in pieces]
-        if self.counts is None:
-            self.counts = self._counts(pieces, raw)
-        work = partial(_of_pieces, pickle.dumps(asked), raw, _starts(self.counts))
+        work = partial(_of_pieces, pickle.dumps(asked), raw, _starts(self._counted()))
         return self._each(len(raw)).mapInArrow(work, ANSWER), len(raw)
+
+    def count(self) -> int:
+        return sum(self._counted())
+
+    def _counted(self) -> list[int]:
+        if self.counts is None:
+            pieces = pieces_of(self.source, engine="spark")
+            self.counts = self._counts(pieces, [pickle.dumps(piece) for piece in pieces])
+        return self.counts
 
     def _each(self, parts: int) -> Any:
         return self.session.range(0, parts, 1, max(parts, 1))
@@ -256,6 +282,14 @@ class Frame:
     """By the columns that are read: the first row's number of each file or partition, and how many
     partitions there are. Of files these are the same whatever is read, and stand under no column.
     """
+
+    def count(self) -> int:
+        placed = with_places(self.frame)
+        if placed is None:
+            return int(self.frame.count())
+        if () not in self.counted:
+            self.counted[()] = self._counted(placed.select(quoted(FILE), quoted(INDEX)))
+        return self.counted[()][0][END]
 
     def answers(self, asked: Asked) -> tuple[Any, int]:
         placed = with_places(self.frame)
