@@ -13,7 +13,7 @@ from deltarule.errors import DeltaruleError
 from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.one_read import Read
-from deltarule.tables.schema import MISSING
+from deltarule.tables.schema import MISSING, Number
 from deltarule.web.session import Session
 from deltarule.web.tables import Table
 from deltarule.web.timeline import Position
@@ -27,7 +27,7 @@ GRID = 121
 class ViewData:
     """The drawn sample of the rows held: inputs (m, p), targets (m, k), rows' numbers.
 
-    `missing` are the masks (m,) of the columns with gaps, which are filled in the inputs. Where all
+    `missing` are the masks (m,) of the columns of numbers whose gaps are filled in. Where all
     inputs come from one column of numbers, `across` is its name, `x` (m,) its values, and `grid`
     values along it with their inputs, for the line of predictions.
     """
@@ -69,7 +69,9 @@ class ViewData:
                 # Not finite, such as log(0): there is no line to draw.
                 grid = np.zeros(0)
         numbers = at * float(every) + 1
-        gaps = {name: mask[at] for name, mask in missing.items() if mask[at].any()}
+        # A category's gaps are a level of their own, which its inputs say.
+        filled = {one.name for one in schema.columns if isinstance(one, Number)} & missing.keys()
+        gaps = {name: missing[name][at] for name in sorted(filled) if missing[name][at].any()}
         return cls(inputs[at], targets[at], numbers, across, x, grid, grid_inputs, gaps)
 
 
