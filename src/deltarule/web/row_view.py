@@ -21,6 +21,8 @@ from deltarule.web.timeline import Position
 MOST_DRAWN = 240
 MOST_LISTED = 60
 GRID = 121
+# The name of an input in a row that had no value.
+FILLED = "{} (filled in)"
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,16 @@ def labels(read: Read) -> list[str]:
 
 def labels_of_row(read: Read, drawn: ViewData, place: int) -> list[str]:
     """The names of the inputs, those without a value in a drawn row marked as filled in."""
-    gaps = drawn.gaps_of(place)
     return [
-        f"{label} (filled in)" if level is None and name in gaps else label
-        for (name, level), label in zip(read.schema.inputs, labels(read), strict=True)
+        FILLED.format(label) if mask is not None and mask[place] else label
+        for label, mask in zip(labels(read), filled(read, drawn), strict=True)
     ]
+
+
+def filled(read: Read, drawn: ViewData) -> list[Mask | None]:
+    """In which of the drawn rows each input was filled in, (m,); None where in none."""
+    missing = drawn.missing
+    return [missing.get(name) if level is None else None for name, level in read.schema.inputs]
 
 
 def _level(name: str, level: str) -> str:
