@@ -67,6 +67,7 @@ class DuckdbReader:
         self.where = "query"
         self.key: str | None = None
         self._file: Any = None
+        self._asking: Any = None
         self._closing: weakref.finalize[..., DuckdbReader] | None = None
         with self._connected() as connection:
             if query is None:
@@ -118,7 +119,7 @@ class DuckdbReader:
     def release(self) -> None:
         if self._closing is not None:
             self._closing()
-        self._closing = self._file = None
+        self._closing = self._file = self._asking = None
 
     def frames(
         self, columns: Sequence[str], limit: int | None, of: str | None = None
@@ -137,8 +138,16 @@ class DuckdbReader:
 
     def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query of ours."""
-        with self._connected() as connection:
-            found: list[tuple[Any, ...]] = connection.execute(query, list(parameters)).fetchall()
+        _, errors = _driver()
+        with self._there.explained(*errors, name=self._name, release=self.release):
+            if self._asking is None:
+                with self._connected():
+                    # One cursor for all: the plan of a query that is asked again is kept.
+                    self._asking = self._file.cursor()
+                for setting in SETTINGS:
+                    self._asking.execute(setting)
+            asked = self._asking.execute(query, list(parameters))
+            found: list[tuple[Any, ...]] = asked.fetchall()
             return found
 
     def widen(self) -> bool:
