@@ -30,6 +30,7 @@ from deltarule.cli.report import report
 from deltarule.cli.serve import serve
 from deltarule.cli.show import show
 from deltarule.cli.trace import ON_SCREEN
+from deltarule.cli.update import update
 from deltarule.cli.watch import watch
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ COMMANDS = (
     learn,
     forget,
     merge,
+    update,
     watch,
     compare,
     diagnose,

@@ -23,7 +23,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("learner", "alpha", "start", "steps", "batch", "epochs", "shuffle", "seed"),
         *("tolerance", "freeze"),
     ),
-    "More rows later": ("keep_summary", "into", "summary", "again"),
+    "More rows later": (
+        *("keep_summary", "into", "summary", "again"),
+        *("half_life", "window"),
+    ),
     "Output": (
         *("save", "report", "out", "to_table", "to_view"),
         *("trace", "trace_rows", "words", "live"),

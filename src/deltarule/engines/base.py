@@ -8,8 +8,8 @@ about all of them, in any order. So an engine may ask it wherever rows are.
     Engine         ask(table question) -> answer, about all rows of its table
 """
 
-from collections.abc import Iterator
-from typing import ClassVar, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 import polars as pl
 
@@ -32,6 +32,11 @@ class TableQuestion(Protocol[AnswerOf]):
     asks_for: ClassVar[str]
     """What it asks for, in words."""
 
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        """The columns and expressions that it reads of the table."""
+        ...
+
     def of(self, frame: pl.DataFrame, row: int = 0) -> AnswerOf:
         """The answer about these rows, which have all columns of the table."""
         ...
@@ -40,13 +45,26 @@ class TableQuestion(Protocol[AnswerOf]):
 class Engine(Protocol):
     """Who answers questions about the rows of one table."""
 
-    name: str
-    answers: frozenset[str]
-    """The names of the questions that it can answer."""
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The names of the questions that it can answer."""
+        ...
 
     def ask(self, question: TableQuestion[Answer]) -> Answer:
         """The sum of the answers about all rows."""
         ...
+
+
+@runtime_checkable
+class ShowsProgress(Protocol):
+    """An engine that says how many rows it has gone over, and of how many."""
+
+    progress: Callable[[int, int | None], None] | None
 
 
 class RowSource(Protocol):

@@ -32,7 +32,10 @@ class EngineKind:
     """The packages whose frames are learnt from where they are."""
 
 
-ENGINES: Mapping[str, EngineKind] = {"database": EngineKind("deltarule.engines.sql")}
+ENGINES: Mapping[str, EngineKind] = {
+    "database": EngineKind("deltarule.engines.sql"),
+    "dask": EngineKind("deltarule.engines.dask", scheme="dask://", packages=("dask",)),
+}
 
 
 def check_engine_name(name: str) -> None:

@@ -27,6 +27,10 @@ class Pass(Generic[Answer]):
     question: Question[Answer]
     by_fold: bool
 
+    @property
+    def reads(self) -> list[pl.Expr]:
+        return self.encoder.plan.columns
+
     def of(self, frame: pl.DataFrame, row: int = 0) -> "Total[Answer]":
         """The answer about these rows."""
         rows = self.encoder.encoded(frame.select(self.encoder.plan.columns), row)

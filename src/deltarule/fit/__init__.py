@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from deltarule.engines.base import Engine
+from deltarule.engines.base import Engine, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
@@ -58,6 +58,8 @@ class Run:
             engine, table = engine_for(settings.engine, table)
         if engine is not None:
             check_engine(engine, settings)
+            if isinstance(engine, ShowsProgress):
+                engine.progress = settings.progress
         source, _ = open_table(table)
         name = source.name
         source = where_of(source, settings.where)

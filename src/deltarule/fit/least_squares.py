@@ -9,6 +9,7 @@ from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
 from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.row_questions import WhitenedMoments
 from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covariance
 from deltarule.fit.settings import EXACT, Strength
 from deltarule.losses.glm import Squared
@@ -313,14 +314,8 @@ class LeastSquaresFit:
         k = len(self.asked.targets)
         white = Whitening.of(self.free, self.weights)
         columns = len(white.floor) + k
-        folds = [Moments.none(columns) for _ in read.folds]
-        for rows in (one.apart for one in read.rows()):
-            z, left = white.rows(rows.inputs, rows.targets)
-            both = np.column_stack([z, left])
-            for fold in range(len(folds)):
-                mine = rows.fold == fold
-                each = None if rows.row_weights is None else rows.row_weights[mine]
-                folds[fold] = folds[fold] + Moments.of(both[mine], each)
+        sums = read.total(WhitenedMoments(white))
+        folds = [sums.get(fold, Moments.none(columns)) for fold in range(len(read.folds))]
         whole = total(folds)
         folds = [fold.scaled(whole.scale) for fold in folds]
         intercept = self.asked.intercept

@@ -23,6 +23,7 @@ from deltarule.fit.null_model import NullModel
 from deltarule.fit.penalized_least_squares import cv_on
 from deltarule.fit.penalties import Choice, Penalties
 from deltarule.fit.penalty_search import PenaltySearch, for_all, sampled, search_penalty
+from deltarule.fit.row_questions import FirstRefused
 from deltarule.fit.settings import Settings
 from deltarule.fit.smoothing import WATCHED, SmoothedLoss, SmoothedRounds, best, narrowed
 from deltarule.losses.loss import Loss
@@ -126,15 +127,13 @@ class FitProblem:
         for at, (target, span) in enumerate(zip(self.read.schema.targets, self.spans, strict=True)):
             if self.losses[at].accepts(np.array([[target.low], [target.high]])).all():
                 continue
-            for rows in self.read.rows():
-                wrong = ~self.losses[at].accepts(rows.targets[:, span])[:, 0]
-                if wrong.any():
-                    first = int(np.argmax(wrong))
-                    raise TargetError(
-                        f"{name}, column '{target.name}', row {rows.number[first] + 1}: "
-                        f"{rows.targets[first, span][0]:g} is no target for {self.losses[at].name} "
-                        f"loss, which takes {self.losses[at].takes}"
-                    )
+            first = self.read.total(FirstRefused(span.start, self.losses[at]))
+            if first.row is not None:
+                raise TargetError(
+                    f"{name}, column '{target.name}', row {first.row + 1}: "
+                    f"{first.value:g} is no target for {self.losses[at].name} "
+                    f"loss, which takes {self.losses[at].takes}"
+                )
 
     def _rows(self, by_hand: int) -> RowSource | None:
         """The rows, where the loss needs them or they are few enough to be shown."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.engines.base import RowSource
 from deltarule.engines.questions import PassObjective
-from deltarule.fit.vertex_polish import Holds, crossed, vertex_polish
+from deltarule.fit.vertex_polish import vertex_polish
 from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.losses.robust import NARROWER, Quantile, quantile_of
@@ -27,8 +27,6 @@ from deltarule.solvers.newton import Curved, Newton
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.solvers.proximal import ProximalNewton
 
-# The note where optimality is proved.
-MET = "the rows met exactly prove that no other weights are better"
 # A scale converges in some 20 rounds, a width of 1e-13 is reached in 15.
 ROUNDS = 200
 # A round takes some 5 steps, more only where residuals are rounding relative to the targets.
@@ -37,6 +35,8 @@ STEPS = 150
 ARRIVED = 1e-6
 # A gradient this small relative to the mean absolute delta is rounding.
 ROUNDING = 1e-14
+# By how much of itself a polished fit's loss may seem higher, which is rounding.
+HIGHER = 1e-13
 # A round is over when its summed loss is this share of the width from its minimum.
 NEAR = 1e-3
 # First-order steps crawl at a sharp kink, so they use one smoothed over this share of the mean
@@ -210,7 +210,10 @@ class SmoothedRounds:
     @property
     def objective(self) -> Objective:
         """The objective under the losses of this round."""
-        rows = PassObjective(self.rows, self.model, together(self.losses))
+        return self._objective(self.losses)
+
+    def _objective(self, losses: Sequence[Loss]) -> Objective:
+        rows = PassObjective(self.rows, self.model, together(losses))
         return rows if self.penalty is None else Penalised(rows, self.penalty)
 
     def train(
@@ -257,11 +260,9 @@ class SmoothedRounds:
                     words = f"stopped on its way after {number} rounds: {gain}"
                     yield replace(held, stopped=Stop("still", words))
                     return
-                exact = self._met(weights, frozen)
-                said = self._rest() if exact is None else MET
-                words = f"settled at step {done}, in round {number}: {said}"
-                weights = weights if exact is None else exact
-                yield replace(held, weights=weights, stopped=Stop("settled", words))
+                words = f"settled at step {done}, in round {number}: {self._rest()}"
+                polished = self._polished(weights, frozen)
+                yield replace(held, weights=polished, stopped=Stop("settled", words))
                 return
             ended = weights
             if ends and self._enough:
@@ -274,39 +275,24 @@ class SmoothedRounds:
         words = f"stopped after {ROUNDS} rounds, in which the spread of the residuals found no rest"
         yield replace(held, stopped=Stop("still", words))
 
-    def _met(self, weights: Weights, frozen: Mapping[str, Mask] | None) -> Weights | None:
-        """Vertex polish: the exact optimum, where the active rows prove it."""
-        every, rows = stack(weights), float(self.each.sum())
-        ridge = np.zeros(len(every))
-        lasso, low, high = np.zeros_like(every), every - np.inf, every + np.inf
-        if self.penalty is not None:
-            ridge = rows * self.penalty.hessian(weights)
+    def _polished(self, weights: Weights, frozen: Mapping[str, Mask] | None) -> Weights:
+        """The weights of quantiles after the vertex polish, where the exact loss is not higher."""
+        widths = np.array([getattr(loss, "width", 0.0) for loss in self.losses])
+        if not all(isinstance(loss, Quantile) for loss in self.losses) or not widths.all():
+            return weights
+        every = stack(weights)
+        free = np.ones(every.shape, dtype=bool)
         if self.kinks is not None:
             lasso, low, high = map(stack, self.kinks.bounds(weights))
+            free = (every > low) & (every < high) & ((every != 0) | (lasso == 0))
         if frozen is not None:
-            still = stack({name: array.astype(float) for name, array in frozen.items()}) > 0
-            low, high = np.where(still, every, low), np.where(still, every, high)
-        quantiles = [loss for loss in self.losses if isinstance(loss, Quantile)]
-        if len(quantiles) < len(self.losses):
-            return None
-        best = np.empty_like(every)
-        for at, loss in enumerate(quantiles):
-            one = vertex_polish(
-                self.rows,
-                loss,
-                every[:, at],
-                self.off[:, at],
-                at,
-                Holds(ridge, rows * lasso[:, at], low[:, at], high[:, at]),
-                intercept=self.model.intercept,
-            )
-            if one is None:
-                return None
-            best[:, at] = one
-        found = unstack(best, weights)
-        now = self._residuals(found)
-        sides = zip(quantiles, self.off.T, now.T, strict=True)
-        return None if any(crossed(*one) for one in sides) else found
+            free &= stack({name: array.astype(float) for name, array in frozen.items()}) == 0
+        off = np.where(self.each[:, None] > 0, self.off, np.inf)
+        moved = vertex_polish(self.rows, every, off, widths, free, intercept=self.model.intercept)
+        polished = unstack(moved, weights)
+        exact = self._objective(narrowed(self.losses, 0))
+        bound = exact(weights).loss * (1 + HIGHER)
+        return polished if exact(polished).loss <= bound else weights
 
     def _rest(self) -> str:
         return "; ".join(

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from deltarule.errors import LearningError, TargetError
+from deltarule.fit.row_questions import FirstWith
 from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup
 from deltarule.losses.registry import loss_named
@@ -92,10 +93,9 @@ def check_members(group: TargetGroup) -> None:
         if lone is None or whole.rows < 3:
             continue
         # Fractional targets may also sum to 1: check the rows.
-        for rows in read.rows():
-            mine = np.flatnonzero(rows.targets[:, span.start] == lone)
-            if len(mine):
-                raise TargetError(
-                    f"{read.source.name}, row {rows.number[mine[0]] + 1}: it alone has '{target}' "
-                    f"{lone}, and from a single row nothing can be learnt: leave it out"
-                )
+        first = read.total(FirstWith(span.start, lone))
+        if first.row is not None:
+            raise TargetError(
+                f"{read.source.name}, row {first.row + 1}: it alone has '{target}' "
+                f"{lone}, and from a single row nothing can be learnt: leave it out"
+            )

@@ -8,7 +8,6 @@ score      = average + the contributions of all columns
 
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
@@ -17,10 +16,12 @@ import polars as pl
 from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
 from deltarule.losses.loss import Loss
 from deltarule.model import record as saved
+from deltarule.model.lazy_predictions import lazily_predicted
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
+from deltarule.tables.dask_frame import is_dask
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from deltarule.model.explain import Explanation
     from deltarule.model.export import Exported
     from deltarule.model.few_rows import FewRows, Scored
+    from deltarule.model.online import Stream, Update
     from deltarule.model.record import FitRecord, HeldOutRecord, Record
     from deltarule.model.regression_table import RegressionSummary
 
@@ -56,15 +58,25 @@ class Model:
         self, record: "Record", *, read: Sequence[Path] = (), kept: "KeptSums | None" = None
     ) -> None:
         """`read` are its training files, not to be saved over; `kept` the sums of their rows."""
-        self._record, self.kept = record, kept
+        self.kept = kept
         self._read = tuple(read)
-        self._scorer = Predictor(record)
+        self._stream: Stream | None = None
+        self._current = Predictor(record)
 
-    @cached_property
+    @property
+    def _scorer(self) -> Predictor:
+        """The predictor of the weights as they are now: rows may have been learnt one by one."""
+        if self._stream is not None and self._stream.ahead:
+            self._current = Predictor(self._stream.record())
+        return self._current
+
+    @property
+    def _record(self) -> "Record":
+        return self._scorer.record
+
+    @property
     def _few(self) -> "FewRows":
-        from deltarule.model.few_rows import FewRows
-
-        return FewRows(self._scorer)
+        return self._scorer.few
 
     @property
     def record(self) -> "Record":
@@ -213,10 +225,14 @@ class Model:
         describes each row's drift: unseen levels, values out of range, gaps; null where none.
         With an `interval`, such as 0.9, columns give the ends of the conformal prediction interval
         of that coverage. `where` is a condition, such as "year > 2000": only rows that meet it are
-        predicted. Without `flags`, a PredictionWarning sums up the drift.
+        predicted. Without `flags`, a PredictionWarning sums up the drift. A Dask dataframe gives a
+        lazy one, whose drift only `flags` tell.
         Errors:  TableError for a table that lacks a column or has values that cannot be computed
                  with; LearningError for an interval that is not known
         """
+        if is_dask(table):
+            columns = Columns(flags=flags, interval=interval)
+            return lazily_predicted(self._scorer, table, columns, where)
         few = None
         if interval is None and where is None:
             few = self._few.score(table, flags=flags)
@@ -409,6 +425,52 @@ class Model:
         Errors:  LearningError for rows that were not all learnt from
         """
         return self._sums().forget(self, table, where=where)
+
+    def update(
+        self,
+        rows: Any,
+        *,
+        half_life: float | None = None,
+        window: int | None = None,
+        alpha: float | None = None,
+    ) -> "Update":
+        """Predict, compare and learn a row (a dict), or a table's rows one after the other.
+
+        Gives the prediction before, delta and what changed; the model is changed. Under squared
+        loss its weights are exact after each row, of all rows, or of those that a `half_life` or a
+        `window` (in rows) leaves. With other losses, or an `alpha` (the learning rate), each row is
+        one step of the rule. The schema stays: a level never seen joins (other), and is told.
+        Errors:  LearningError where the model has no moments to go on from; TableError and its
+                 kinds
+        """
+        stream = self._stream
+        if stream is None or (half_life, window, alpha) != (None, None, None):
+            stream = self.stream(half_life=half_life, window=window, alpha=alpha)
+        return stream.update(rows)
+
+    def stream(
+        self,
+        *,
+        half_life: float | None = None,
+        window: int | None = None,
+        alpha: float | None = None,
+    ) -> "Stream":
+        """The stream behind `update`: its progressive error, and tables learnt in batches.
+
+        Errors:  LearningError, also for other settings than those it began with
+        """
+        from deltarule.model.online import Stream, StreamSettings
+
+        settings = StreamSettings(half_life, window, alpha)
+        if self._stream is None:
+            self._stream = Stream(self._scorer, settings)
+            self.kept = None
+        elif settings not in (StreamSettings(), self._stream.settings):
+            raise LearningError(
+                f"rows were learnt with {self._stream.settings} before: go on with it, or load the "
+                "model anew"
+            )
+        return self._stream
 
     def _sums(self) -> "KeptSums":
         if self.kept is None:

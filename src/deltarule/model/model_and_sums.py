@@ -86,8 +86,10 @@ def alone(sums: Path) -> Iterator[None]:
             raise OutputError(
                 f"another process is changing {sums}: wait until it is done, then try again"
             )
-        yield
-        path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
     finally:
         os.close(handle)
 

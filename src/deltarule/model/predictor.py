@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from operator import or_
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,9 @@ from deltarule.tables.schema import Noticed, Schema, Target
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import FormattedSource
 from deltarule.tables.text_formats import Format, NumberFormat
+
+if TYPE_CHECKING:
+    from deltarule.model.few_rows import FewRows
 
 Kinds = Mapping[str, type[pl.DataType]]
 T = TypeVar("T")
@@ -96,6 +99,13 @@ class Predictor:
     def contract(self) -> Schema:
         """The schema that tables must have."""
         return self.record.contract
+
+    @cached_property
+    def few(self) -> "FewRows":
+        """The same for few rows, compiled when it is first used."""
+        from deltarule.model.few_rows import FewRows
+
+        return FewRows(self)
 
     @cached_property
     def loss(self) -> Loss:

@@ -161,6 +161,23 @@ class LearnRecord(Part):
             raise ValueError(str(error)) from None
 
 
+class StreamRecord(Part):
+    """What was learnt row by row since the table: `rows` and their weight, and how they count.
+
+    The errors are progressive, each row predicted before it was learnt, of each output; beside them
+    those of predicting the mean of the rows before.
+    """
+
+    rows: int = Field(ge=0)
+    weight: FiniteFloat = Field(ge=0)
+    rows_left_out: int = Field(0, ge=0)
+    rmse: tuple[FiniteFloat, ...]
+    baseline_rmse: tuple[FiniteFloat, ...]
+    half_life: FiniteFloat | None = Field(None, gt=0)
+    window: int | None = Field(None, gt=0)
+    alpha: FiniteFloat | None = Field(None, gt=0)
+
+
 class ColumnRecord(Part):
     """How a column of the table was encoded, or why it was left out."""
 
@@ -227,6 +244,8 @@ class Record(Part):
     distributions: tuple[Distribution, ...] = ()
     """How the values of numbers and of targets that are amounts were spread, by column; empty in
     files of earlier versions."""
+    streamed: StreamRecord | None = None
+    """What was learnt row by row since; None where nothing was."""
     summary: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """The SHA-256 of the file of the sums that the model was made of; None where there is none."""
 
@@ -275,6 +294,10 @@ class Record(Part):
             raise ValueError("the intervals are not those of the targets")
         if self.covariances and len(self.covariances) != len(outputs):
             raise ValueError("the covariances are not those of the targets")
+        if self.streamed is not None:
+            errors = self.streamed.rmse, self.streamed.baseline_rmse
+            if {len(one) for one in errors} != {len(outputs)}:
+                raise ValueError("the progressive errors are not those of the targets")
         for text in self.covariances:
             if text is not None:
                 unpack_covariance(text, len(inputs) + bool(self.intercept))

@@ -69,6 +69,33 @@ def tree_of(predictor: Predictor) -> Tree:
     )
 
 
+def design_tree(contract: Schema) -> Tree:
+    """The tree of a schema alone: a category's level has the values of its inputs, one-hot.
+
+    It has no outputs; of the compiled functions, `inputs` is of use.
+
+    Errors:  ExpressionError, as for `tree_of`
+    """
+    columns: list[Number | Category] = []
+    for column in contract.columns:
+        size = len(column.levels)
+        if isinstance(column, schema.Number):
+            columns.append(_number(column, contract, np.zeros((size, 0)), np.zeros(size), 0.0))
+        else:
+            columns.append(_category(column, contract, np.eye(size), np.zeros(size)))
+    return Tree(
+        columns=tuple(columns),
+        offset=_offset(contract),
+        outputs=(),
+        starts=(),
+        averages=(),
+        targets=(),
+        missing_words=contract.missing_words,
+        shows_score=False,
+        about=(),
+    )
+
+
 def _offset(contract: Schema) -> Offset | None:
     own = contract.offset
     if own is None:

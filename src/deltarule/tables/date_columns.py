@@ -50,16 +50,20 @@ class Doubt:
 
     def settle(self, text: pl.Series, values: pl.Series) -> None:
         """Rule out orders by cells of a column and their dates in the order taken."""
-        timed, count = values.dtype == MOMENTS, values.count()
-        left = [
-            order
-            for order in self.others.get(text.name, ())
-            if dates(text, order, timed=timed).count() >= count
-        ]
         if text.name in self.others:
-            self.others[text.name] = left
-            if not left:  # all columns have the same order
-                self.others.clear()
+            self.leave(text.name, fitting(text, values, self.others[text.name]))
+
+    def leave(self, name: str, orders: Sequence[Order]) -> None:
+        """Keep these orders of a column."""
+        self.others[name] = list(orders)
+        if not orders:  # all columns have the same order
+            self.others.clear()
+
+
+def fitting(text: pl.Series, values: pl.Series, orders: Sequence[Order]) -> list[Order]:
+    """Those of the orders in which cells have as many dates as in the one they were read in."""
+    timed, count = values.dtype == MOMENTS, values.count()
+    return [order for order in orders if dates(text, order, timed=timed).count() >= count]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ past is unknown.
 Shapes: n rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -139,7 +141,17 @@ class Times:
     def add(self, times: Array, each: Array) -> None:
         """Add rows."""
         keys = np.concatenate([self._keys, _key(times) >> self._shift])
-        rows = np.concatenate([self._rows, each])
+        self._merge(keys, np.concatenate([self._rows, each]))
+
+    def __add__(self, other: "Times") -> "Times":
+        """The histogram of the times of both."""
+        both = Times(self.most)
+        both._shift = max(self._shift, other._shift)
+        keys = [one._keys >> (both._shift - one._shift) for one in (self, other)]
+        both._merge(np.concatenate(keys), np.concatenate([self._rows, other._rows]))
+        return both
+
+    def _merge(self, keys: NDArray[np.uint64], rows: Array) -> None:
         self._keys, at = np.unique(keys, return_inverse=True)
         self._rows = np.bincount(at, weights=rows).astype(np.float64)
         while len(self._keys) > self.most:
@@ -164,6 +176,18 @@ class Times:
         period = np.minimum(periods * middle / total, periods - 1).astype(np.int64)
         begins = 1 + np.flatnonzero(np.diff(period))
         return tuple(_time(self._keys[begins] << self._shift).tolist())
+
+
+@dataclass(frozen=True)
+class FindTimes:
+    """The times of rows, and what each counts for."""
+
+    asks_for: ClassVar[str] = "times"
+    reads: Sequence[pl.Expr]
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> Times:
+        """The times of these rows."""
+        return Times.of([frame.select(self.reads)])
 
 
 def _key(times: Array) -> NDArray[np.uint64]:

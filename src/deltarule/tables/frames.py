@@ -22,6 +22,7 @@ from deltarule.errors import (
 )
 from deltarule.tables.cast import as_category, text_of
 from deltarule.tables.column_names import column
+from deltarule.tables.dask_frame import dask_source, is_dask
 from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 from deltarule.tables.source import BATCH_ROWS, Source
@@ -62,6 +63,8 @@ def open_table(table: Any) -> tuple[Source, Back]:
         return _from_rows(table), lambda frame, rows: frame.to_dicts()
     if isinstance(table, np.ndarray):
         return _from_array(table)
+    if is_dask(table):
+        return dask_source(table), _as_it_is
     return _from_library(table)
 
 

@@ -7,6 +7,7 @@ of their own, before the kind of each column is decided.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 
@@ -67,13 +68,58 @@ def count_levels(source: Source, columns: Mapping[str, pl.Expr]) -> dict[str, Le
     batches = source.batches([value.alias(name) for name, value in columns.items()])
     for batch in batches:
         for name in list(open_):
-            parts = [_counts(batch[name]), *([counts[name]] if name in counts else [])]
-            counts[name] = pl.concat(parts).group_by("level").agg(pl.col("rows").sum())
+            more = _counts(batch[name])
+            counts[name] = _added(counts[name], more) if name in counts else more
             if counts[name].height > MOST_COUNTED:
                 open_.remove(name)
         if not open_:
             break
     return {name: LevelCounts(_sorted(counts[name]), name in open_) for name in counts}
+
+
+@dataclass(frozen=True)
+class CountedLevels:
+    """The counts of the levels of columns in some rows; those of too many levels are not whole."""
+
+    counts: Mapping[str, pl.DataFrame]
+    whole: Mapping[str, bool]
+
+    def __add__(self, other: "CountedLevels") -> "CountedLevels":
+        counts, whole = {}, {}
+        for name, own in self.counts.items():
+            both = self.whole[name] and other.whole[name]
+            # What is not whole shows that there are too many, and is counted no further.
+            larger = max(own, other.counts[name], key=lambda one: int(one["rows"].sum()))
+            counts[name] = _added(own, other.counts[name]) if both else larger
+            whole[name] = both and counts[name].height <= MOST_COUNTED
+        return CountedLevels(counts, whole)
+
+    @property
+    def levels(self) -> dict[str, LevelCounts]:
+        """The level counts of each column."""
+        return {
+            name: LevelCounts(_sorted(self.counts[name]), self.whole[name]) for name in self.counts
+        }
+
+
+@dataclass(frozen=True)
+class CountLevels:
+    """How many rows each level of columns has."""
+
+    asks_for: ClassVar[str] = "levels"
+    columns: Mapping[str, pl.Expr]
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        return list(self.columns.values())
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> CountedLevels:
+        """The counts of these rows."""
+        read = frame.select([value.alias(name) for name, value in self.columns.items()])
+        counts = {name: _counts(read[name]) for name in self.columns}
+        return CountedLevels(
+            counts, {name: own.height <= MOST_COUNTED for name, own in counts.items()}
+        )
 
 
 def shared(wanted: Sequence[int], room: int) -> list[int]:
@@ -93,6 +139,10 @@ def shared(wanted: Sequence[int], room: int) -> list[int]:
 def _counts(series: pl.Series) -> pl.DataFrame:
     present = text_of(series).drop_nulls().alias("level")
     return present.value_counts(name="rows").with_columns(pl.col("rows").cast(pl.Int64))
+
+
+def _added(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([one, other]).group_by("level").agg(pl.col("rows").sum())
 
 
 def _sorted(counts: pl.DataFrame) -> pl.DataFrame:

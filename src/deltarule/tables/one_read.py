@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import reduce
+from operator import add
 
 import numpy as np
 import polars as pl
@@ -24,7 +25,9 @@ from deltarule.rule.predict import Array
 from deltarule.tables.cast import FractionError
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.date_columns import Later, first_cells
+from deltarule.tables.encoded_question import Answer, EncodedQuestion, OfEncoded
 from deltarule.tables.encoded_rows import EncodedRows
+from deltarule.tables.engine_read import Answered, Answers, LevelsBeyondError, asked_of
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import Times
 from deltarule.tables.joining import Joining
@@ -36,29 +39,18 @@ from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import LARGEST_SUMS, Request
 from deltarule.tables.row_encoder import RowEncoder
 from deltarule.tables.row_ids import id_notes
-from deltarule.tables.sample import Sample
+from deltarule.tables.sample import SAMPLE_ROWS, WORTH, Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
-from deltarule.tables.summarise import FewRows, Summarise, refused
+from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
-
-
-class Answers(Protocol):
-    """An engine, as far as the read asks it."""
-
-    name: str
-    answers: frozenset[str]
-
-    def ask(self, question: Any) -> Any:
-        """The sum of the answers about all rows."""
-        ...
-
 
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
+READ_AGAIN = "the first rows did not show what all columns hold: the file was read again"
 # The sums of all batches in flight take no more than this, unless those of one do.
 SUMS_IN_FLIGHT = 1 << 28
 # Rows kept in memory as they were read: 256 MB of numbers.
@@ -184,6 +176,16 @@ class Read:
         for frame, row in self.parts():
             yield self.encoded(frame, row)
 
+    def total(self, question: EncodedQuestion[Answer]) -> Answer:
+        """The sum of the answers about all rows, by another read.
+
+        Errors:  LearningError where another engine has them and cannot answer
+        """
+        if self.engine is not None and OfEncoded.asks_for in self.engine.answers:
+            answer: Answer = self.engine.ask(OfEncoded(self.encoder, question))
+            return answer
+        return reduce(add, map(question.of_rows, self.rows()))
+
     def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
         """All rows again, as `encoded` wants them, and how many came before.
 
@@ -257,7 +259,12 @@ def read(
             if joining is not None:
                 made = joining.plan(made, source.name)
             if engine is not None:
-                found = asked_of(engine, read_as, made, keep_summary=keep_summary)
+                answered = asked_of(engine, read_as, made, counted, keep_summary=keep_summary)
+                if answered is None:
+                    continue
+                found = _of_engine(answered, read_as, made, keep_summary=keep_summary)
+                if again:
+                    found.notes.append(READ_AGAIN)
                 found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
                 return found
             if _count(read_as, made, counted):
@@ -282,6 +289,8 @@ def read(
             texts |= {error.column}
         except FractionError:
             again, asked = True, replace(asked, copies=False)
+        except LevelsBeyondError:
+            again = True
         except PairsError:
             # Fewer levels of each category, then.
             again, asked = True, replace(asked, eliminates=False)
@@ -292,9 +301,7 @@ def read(
                 again = True
                 continue
             if again:
-                found.notes.append(
-                    "the first rows did not show what all columns hold: the file was read again"
-                )
+                found.notes.append(READ_AGAIN)
             found.notes.extend(id_notes(made.ids))
             if source.unordered and not (asked.id or asked.group or asked.time):
                 found.notes.append(
@@ -415,37 +422,27 @@ def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
     )
 
 
-def asked_of(engine: Answers, source: Source, made: Plan, *, keep_summary: bool) -> Read:
-    """What an engine's read finds.
-
-    Errors:  LearningError where it cannot answer
-    """
-    asked = made.asked
-    if asked.time is not None:
-        raise LearningError(
-            f"{engine.name} cannot order rows in time: give the rows to this machine, or --group"
-        )
-    summary = engine.ask(Summarise(made, source.name, keep_summary))
-    if any(own.beyond for own in summary.levels.values()):
-        raise LearningError(
-            f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
-        )
+def _of_engine(found: Answered, source: Source, made: Plan, *, keep_summary: bool) -> Read:
+    """What an engine's read finds."""
+    summary = found.summary
     if summary.examples == 0:
-        raise nothing_left(source.name, asked, summary.causes)
-    schema, folds, notes = finalize(summary, asked, source.name)
-    few = engine.ask(FewRows(made, Sample.to_judge_by(len(made.columns), made.row_column).rows))
+        raise nothing_left(source.name, made.asked, summary.causes)
+    schema, folds, notes = finalize(summary, made.asked, source.name)
     read = Read(
         *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=None,
         sample=[],
-        drawn=[few.frame],
+        drawn=[found.drawn],
         at_first=1,
         every=schema,
         summary=summary if keep_summary else None,
-        engine=engine,
+        engine=found.engine,
     )
-    # The rows to judge by are a sample to begin at, too: a pass of another engine costs more.
-    return read if read.has_all else replace(read, sample=read.drawn)
+    # The rows to judge by are a sample to begin at, too: a pass of a database costs more. Of
+    # workers that read rows it does where it does here.
+    reads_rows = OfEncoded.asks_for in found.engine.answers
+    few = read.has_all or (reads_rows and read.examples < WORTH * SAMPLE_ROWS)
+    return read if few else replace(read, sample=read.drawn)
 
 
 def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:

@@ -198,15 +198,18 @@ class Plan:
             *(self.terms[name].polars(self.kinds).cast(pl.String) for name in texts),
         ]
 
-    def uncounted(self, counted: Collection[str]) -> dict[str, pl.Expr]:
+    def uncounted(
+        self, counted: Collection[str], beyond: Collection[str] = ()
+    ) -> dict[str, pl.Expr]:
         """The columns of text of which the look, or the read after it, does not show enough.
 
-        They look nearly unique, or have more levels than are kept: which, all rows must say.
+        They look nearly unique, or have more levels than are kept: which, all rows must say. Of
+        those `beyond`, another read showed that they have more.
         """
         unsure = []
         for name, counts in self.counts_of.items():
             own = self.levels.get(name)
-            lost = own is None or own.beyond > 0 or counts.distinct > own.most
+            lost = own is None or own.beyond > 0 or counts.distinct > own.most or name in beyond
             if lost and not counts.whole and name not in counted:
                 unsure.append(name)
         return dict(zip(unsure, self._read((), unsure), strict=True))

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +67,10 @@ class Partitions:
             }
         )
 
+    def only(self, path: str) -> "Partitions":
+        """The partition of one file."""
+        return Partitions({name: {path: each[path]} for name, each in self.values.items()})
+
     def placed(self, lazy: pl.LazyFrame) -> pl.LazyFrame:
         """The scan with the partition columns in place of the path column."""
         if not self.values:
@@ -110,8 +114,10 @@ class PolarsSource:
         kept: object = None,
         slabs: bool = False,
         repeatable: bool = True,
+        scans: "Callable[[], list[pl.LazyFrame]] | None" = None,
     ) -> None:
         self.repeatable = repeatable
+        self._scans = scans
         self.lazy = lazy
         self.name = name
         self.rows = rows
@@ -125,6 +131,15 @@ class PolarsSource:
         self._slabs = slabs
         # The first rows, and the scan that they are of: `look` is called several times.
         self._look: tuple[pl.LazyFrame, pl.DataFrame] | None = None
+
+    @property
+    def indexed(self) -> bool:
+        """Whether rows in the middle are found without reading those before them."""
+        return self._slabs
+
+    def scans(self) -> list[pl.LazyFrame]:
+        """A scan of each file, in order."""
+        return [self.lazy] if self._scans is None else self._scans()
 
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Nothing to do: a frame or a Parquet file has its own types."""

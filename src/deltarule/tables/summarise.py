@@ -27,6 +27,10 @@ class Summarise:
     name: str
     histograms: bool = False
 
+    @property
+    def reads(self) -> list[pl.Expr]:
+        return self.plan.columns
+
     def of(self, frame: pl.DataFrame, row: int = 0) -> Summary:
         """The summary of rows of the table; `row` come before them.
 
@@ -71,6 +75,10 @@ class FewRows:
     asks_for: ClassVar[str] = "some rows"
     plan: Plan
     most: int
+
+    @property
+    def reads(self) -> list[pl.Expr]:
+        return self.plan.columns
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> DrawnRows:
         """Some of these rows, read as the plan's columns; `row` come before them."""

@@ -8,7 +8,7 @@ too, however many there are. The format is stored in the model, for prediction.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -27,12 +27,18 @@ from deltarule.tables.decimal_notes import COLUMNS_SHOWN, decimal_notes, several
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import check, quoted
 from deltarule.tables.expressions.number_text import cells_of, is_code
+from deltarule.tables.parsed_text import (
+    LETTERS_SHOWN,
+    CheckText,
+    OddCells,
+    OddText,
+    Parsing,
+)
 from deltarule.tables.polars_source import UnparsedError, explained
 from deltarule.tables.request import Request
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
-    BooleanFormat,
     DateFormat,
     Format,
     Formats,
@@ -44,12 +50,11 @@ from deltarule.tables.text_formats import (
 )
 from deltarule.tables.wrapped_source import WrappedSource
 
-TEXT = (pl.String, pl.Categorical, pl.Enum)
 DIGITS = r"^[+-]?[0-9]+$"
 # Text with a smaller share of numeric cells is not considered numeric.
 MOSTLY = 0.5
-# Most odd values in a note; most characters of a value.
-VALUES_SHOWN, LETTERS_SHOWN, UNITS_SHOWN = 4, 40, 4
+# Most units in a note.
+UNITS_SHOWN = 4
 # Most distinct odd cells of later rows that are evidence for the order of dates.
 MOST_LATER = 1000
 
@@ -64,51 +69,6 @@ class ReadAgainError(UnparsedError):
     def __init__(self, message: str, column: str, later: Later) -> None:
         super().__init__(message, column)
         self.later = later
-
-
-@dataclass
-class OddCells:
-    """Accumulates the cells of a column that do not parse as its type."""
-
-    what: str
-    cells: int = 0
-    odd: int = 0
-    """The number of those that are no word for missing."""
-    counts: Counter[str] = field(default_factory=Counter)
-    first: dict[str, int] = field(default_factory=dict)
-    """The first row of each value, from 0."""
-
-    def add(self, text: pl.Series, values: pl.Series, row: int) -> bool:
-        """Add the cells of rows from number `row` on; returns whether any value is new."""
-        self.cells += values.count()
-        if values.null_count() == text.null_count():
-            return False
-        left = (text.is_not_null() & values.is_null()).arg_true()
-        cells = cells_of(text.gather(left))
-        left, cells = left.filter(cells.is_not_null()), cells.drop_nulls()
-        odd = int(is_code(cells).not_().sum())
-        self.odd, self.cells, known = self.odd + odd, self.cells + odd, len(self.counts)
-        for at, value in zip(left.to_list(), cells.to_list(), strict=True):
-            self.counts[value] += 1
-            self.first.setdefault(value, row + at)
-        return len(self.counts) > known
-
-    def note(self, name: str, source: Source) -> str:
-        """The note on the odd cells."""
-        shown = sorted(self.counts, key=lambda value: (-self.counts[value], self.first[value]))
-        parts = []
-        for value in shown[:VALUES_SHOWN]:
-            place = source.place(self.first[value])
-            often = f"{self.counts[value]:,} times, first in {place}"
-            short = value if len(value) <= LETTERS_SHOWN else value[: LETTERS_SHOWN - 3] + "..."
-            parts.append(f"'{short}' ({often if self.counts[value] > 1 else place})")
-        more = f" and {len(shown) - VALUES_SHOWN:,} other values"
-        total = self.counts.total()
-        cells = f"{total:,} cell{'' if total == 1 else 's'}"
-        return (
-            f"{name}: {cells} that {'is' if total == 1 else 'are'} no {self.what} treated as "
-            f"missing: {', '.join(parts)}{more if len(shown) > VALUES_SHOWN else ''}"
-        )
 
 
 class FormattedSource(WrappedSource):
@@ -143,7 +103,7 @@ class FormattedSource(WrappedSource):
         return [*said, *self.own_notes, *self.doubt.notes, *self._odd_notes()]
 
     def look(self) -> pl.DataFrame:
-        return self._read(self._look(), None)
+        return self.parsing.of(self._look())
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         needed = self._needed(columns)
@@ -176,7 +136,8 @@ class FormattedSource(WrappedSource):
         if not any(one.meta.has_multiple_outputs() for one in columns):
             roots = {name for one in columns for name in one.meta.root_names()}
             needed = [name for name in kinds if name in roots] or needed
-        texts = [name for name in needed if self._is_formatted(name, kinds[name])]
+        parsing = self.parsing
+        texts = [name for name in needed if parsing.is_formatted(name, kinds[name])]
         self.odd = {name: OddCells(self.formats[name].noun) for name in texts}
         return [column(name) for name in needed] if texts or self.words else None
 
@@ -201,10 +162,11 @@ class FormattedSource(WrappedSource):
 
     def _agree(self, look: pl.DataFrame) -> None:
         """Set the date order to the model's, or where it has none, to this table's."""
+        parsing = self.parsing
         dated = {
             name: one
             for name, one in self._asked.items()
-            if isinstance(one, DateFormat) and self._is_formatted(name, look.schema.get(name))
+            if isinstance(one, DateFormat) and parsing.is_formatted(name, look.schema.get(name))
         }
         found = [DateColumn.of(look[name], words=self.words) for name in dated]
         alike = formats_like(found, dated, said=self.source.date_order, where=self.name)
@@ -212,36 +174,15 @@ class FormattedSource(WrappedSource):
         orders = {name: one.order for name, one in alike.items()}
         self.own_notes = [*notes_of(found, orders), *zone_notes(look.schema, self._asked)]
 
-    def _is_formatted(self, name: str, kind: pl.DataType | None) -> bool:
-        if name not in self.formats or kind is None:
-            return False
-        dated = isinstance(self.formats[name], DateFormat | BooleanFormat)
-        return kind in TEXT or (dated and kind.is_numeric())
+    @property
+    def parsing(self) -> Parsing:
+        """How its columns are parsed."""
+        return Parsing(self.formats, tuple(self.words), self.learning)
 
-    def _read(self, frame: pl.DataFrame, row: int | None) -> pl.DataFrame:
-        """The frame with each text column parsed; odd cells are counted where `row` is given."""
-        made = []
-        for series in frame:
-            if self._is_formatted(series.name, series.dtype):
-                text = self._text(series)
-                values = self._parsed(self.formats[series.name], text)
-                if row is not None:
-                    self._notice(text, values, row)
-                made.append(_without(values, self.words).alias(series.name))
-            elif self.words:
-                made.append(_without(series, self.words))
-        return frame.with_columns(made)
-
-    def _parsed(self, form: Format, text: pl.Series) -> pl.Series:
-        if isinstance(form, NumberFormat) and not self.learning:
-            return form.read_later(text)
-        return form.read(text)
-
-    def _text(self, series: pl.Series) -> pl.Series:
-        """The cells of a column as text, without the words for missing."""
-        text = written(series)
-        plain = isinstance(self.formats[series.name], DateFormat) and not self.words
-        return text if plain else cells_of(text, self.words)
+    def _read(self, frame: pl.DataFrame, row: int) -> pl.DataFrame:
+        """The frame with each text column parsed; odd cells are counted."""
+        parsing = self.parsing
+        return parsing.of(frame, lambda text, values: self._notice(text, values, row))
 
     def _notice(self, text: pl.Series, values: pl.Series, row: int) -> None:
         """Count odd cells, and check the date order against cells that determine it.
@@ -251,9 +192,33 @@ class FormattedSource(WrappedSource):
         name = text.name
         fresh = self.odd[name].add(text, values, row)
         self._check(name, row)
-        if not self.learning or not isinstance(self.formats[name], DateFormat):
-            return
-        self.doubt.settle(text, values)
+        if self.learning and isinstance(self.formats[name], DateFormat):
+            self.doubt.settle(text, values)
+            self._check_dates(name, fresh=fresh)
+
+    def check_text(self, columns: Sequence[pl.Expr]) -> CheckText | None:
+        """The question whether text is what its first rows look like; None where there is none."""
+        self._needed(columns)
+        if not self.odd:
+            return None
+        return CheckText(self.parsing, tuple(self.odd), dict(self.doubt.others))
+
+    def take(self, found: OddText) -> None:
+        """Take an engine's answer for what a read finds.
+
+        Errors:  ReadAgainError, TooManyOddError
+        """
+        self.odd = dict(found.cells)
+        for name, orders in found.orders.items():
+            if name in self.doubt.others:
+                self.doubt.leave(name, orders)
+        for name in self.odd:
+            if isinstance(self.formats[name], DateFormat):
+                self._check_dates(name, fresh=bool(self.odd[name].counts))
+        self._finish()
+
+    def _check_dates(self, name: str, *, fresh: bool) -> None:
+        """Errors: ReadAgainError where odd cells show that dates have another order."""
         counts = self.odd[name].counts
         if fresh and len(counts) <= MOST_LATER:
             later = {**self._later, name: self._later.get(name, Counter()) | counts}
@@ -287,17 +252,6 @@ class FormattedSource(WrappedSource):
                 "as missing"
             )
         return notes
-
-
-def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
-    """A column with null for the words for missing; numbers are compared as numbers."""
-    if series.dtype in TEXT:
-        text = series.cast(pl.String)
-        return text.set(text.str.strip_chars().is_in(list(words)), None)
-    spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
-    if not series.dtype.is_numeric() or spelled.is_empty():
-        return series
-    return series.set(series.cast(pl.Float64).is_in(spelled.implode()), None)
 
 
 def placed(error: UnparsedError, source: Source) -> UnparsedError:

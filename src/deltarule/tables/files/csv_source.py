@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from typing import TypeVar
 
@@ -220,9 +221,8 @@ class CsvSource(PolarsSource):
             told = error
         else:
             return
-        if isinstance(told, UnparsedError) and self._was_number(told.column):
-            self._unparsed.add(str(told.column))
-            self._fresh_text = True
+        if isinstance(told, UnparsedError):
+            self.is_text(told.column or "")
         # A value of another kind is no fault of the file, unless it is no text.
         if isinstance(told, UnparsedError) and "\0" not in str(told):
             raise told
@@ -370,6 +370,22 @@ class CsvSource(PolarsSource):
             return self._partitions.placed(lazy).select(columns).collect()
 
         return parsed
+
+    def one_by_one(self) -> "list[CsvSource]":
+        """A source of each file, which reads it block by block as this one would."""
+        found = []
+        for text, dialect in zip(self._texts, self._dialects, strict=True):
+            one = copy(self)
+            one._texts, one._dialects = [text], [dialect]
+            one._in_blocks = one._short_noted = True
+            found.append(one)
+        return found
+
+    def is_text(self, name: str) -> None:
+        """Take a column of numbers for text, in which a cell was none where another read it."""
+        if self._was_number(name):
+            self._unparsed.add(name)
+            self._fresh_text = True
 
     def place(self, row: int) -> str:
         """The line of a row; in several files the file, too."""

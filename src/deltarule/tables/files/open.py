@@ -326,13 +326,34 @@ def _typed(
         parts = [scanned([path]).select([*first, *([where] if where else [])]) for path in paths]
         lazy = pl.concat(parts, how="vertical_relaxed")
     rows = collected(lazy.select(pl.len()), name).item()
-    lazy = partitions.placed(_labelled(lazy, first, dictionaries(paths[0])))
+    labels = dictionaries(paths[0])
+    lazy = partitions.placed(_labelled(lazy, first, labels))
+
+    def scans() -> list[pl.LazyFrame]:
+        kinds = lazy.collect_schema()
+        each = [
+            partitions.only(str(path)).placed(_labelled(scanned([path]), first, labels))
+            for path in paths
+        ]
+        return [each[0]] if len(each) == 1 else [_as_kinds(one, kinds) for one in each]
+
     several = f", {len(paths):,} files" if len(paths) > 1 else ""
     hive = f", columns of folders: {', '.join(partitions.values)}" if partitions.values else ""
     dialect = f"{kind}{several}{hive}"
-    source = PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True)
+    source = PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True, scans=scans)
     source.notes += partitions.hiding(first)
     return source
+
+
+def _as_kinds(lazy: pl.LazyFrame, kinds: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """The scan with these columns, of these kinds."""
+    own = lazy.collect_schema()
+    return lazy.select(
+        [
+            column(name) if own[name] == kind else column(name).cast(kind)
+            for name, kind in kinds.items()
+        ]
+    )
 
 
 def _which(

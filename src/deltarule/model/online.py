@@ -1,0 +1,478 @@
+"""Online learning: predict a row, compare it with its target, learn it, one row after the other.
+
+Under squared loss weights are exact after each row: those of all rows so far (`ExactSteps`), of
+rows that fade with a half-life, or of a window of the last rows. With other losses each row is one
+step of the rule, weight -= alpha * delta * input (`RuleSteps`).
+
+The schema stays as it was learnt: what fills a gap, the levels of a category, the columns that are
+left out. A level never seen joins (other), or counts as the average row where there is none; it is
+told. Exact means the weights that solving over all rows gives, encoded that way.
+
+The error is progressive: that of predicting each row before it is learnt.
+
+Shapes: p inputs, k outputs, q = p + intercept; a row is x (p,), t (k,).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from scipy.linalg import blas
+
+from deltarule.errors import DivergedError, LearningError, ValueRefusedError
+from deltarule.model.online_rows import OnlineEncoder, OnlineRows
+from deltarule.model.predictor import Predictor
+from deltarule.model.record import Record, unpack
+from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.least_squares import solve
+from deltarule.solvers.recursive import Form, Recursion, SquareRoot, Window, square_root
+from deltarule.trace.sentences import weight_names
+
+# How far a model's predictions may be from those of its moments, relative to the targets' spread.
+SAME = 1e-6
+# The default alpha on standardised inputs, over the curvature at the mean.
+USUAL = 0.01
+# What rounding leaves of a number of rows.
+WHOLE = 1e-10
+# How far a row may be from the mean, in spreads: squares of many such have room.
+LARGEST = 1e125
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """How rows count: all alike, by half-life, the last ones alone; alpha for steps of the rule.
+
+    Errors:  LearningError
+    """
+
+    half_life: float | None = None
+    window: int | None = None
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        if sum(one is not None for one in (self.half_life, self.window, self.alpha)) > 1:
+            raise LearningError(
+                "a half-life, a window and an alpha are three ways to forget: give one of them"
+            )
+        for name in ("half_life", "window", "alpha"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise LearningError(f"{name} is {value!r}: it must be a number above 0")
+            if not np.isfinite(value) or (name == "window" and value != int(value)):
+                raise LearningError(f"{name} is {value!r}: it must be a whole number of rows")
+
+    def __str__(self) -> str:
+        if self.half_life is not None:
+            return f"a half-life of {self.half_life:,g} rows"
+        if self.window is not None:
+            return f"a window of {self.window:,} rows"
+        return "all rows alike" if self.alpha is None else f"alpha {self.alpha:g}"
+
+    @property
+    def forgets(self) -> bool:
+        """Whether rows lose weight, so that no sums can be kept of them."""
+        return self.half_life is not None or self.window is not None or self.alpha is not None
+
+
+class ExactSteps:
+    """Least squares of all rows, or of those that a half-life or a window leaves."""
+
+    def __init__(self, predictor: Predictor, settings: StreamSettings) -> None:
+        record = predictor.record
+        p, k = len(record.contract.inputs), len(record.contract.outputs)
+        moments = total([unpack(one, p + k) for one in record.moments])
+        self.intercept = bool(record.intercept)
+        ridge = record.learnt[0].ridge
+        spread = np.sqrt(np.maximum(moments.cross.diagonal(), 0.0) / moments.rows) * moments.scale
+        if not self.intercept:
+            spread = np.hypot(spread, moments.mean * moments.scale)
+        self.spread = np.where(spread > 0, spread, 1.0)
+        centre = moments.mean * moments.scale if self.intercept else np.zeros(p + k)
+        self.centre, self._per = centre, 1 / self.spread
+        self.p, self.k = p, k
+        self.form = Form(p + self.intercept, k, self.intercept, ridge)
+        gram = self._gram(moments)
+        # The constant stands first where it is of the design, else between inputs and targets.
+        self._row = np.ones(1 + p + k)
+        self._design = slice(0, p + self.intercept)
+        self._inputs = slice(self.intercept, self.intercept + p)
+        self._goal = slice(1 + p, None)
+        self._constant = 0 if self.intercept else p
+        self.recursion: Recursion = self._recursion(gram, settings)
+        self.weights = self._solved()
+
+    def _gram(self, moments: Moments) -> Array:
+        """The squares and products of the rows learnt from, standardised, with the constant."""
+        moved = moments.about(self.centre)
+        unit = self.spread / moved.scale
+        mean = (moved.mean + moved.rest) / unit
+        cross = np.asarray(moved.cross) / np.outer(unit, unit)
+        row = np.concatenate([[1.0], mean])
+        gram = moments.rows * np.outer(row, row)
+        gram[1:, 1:] += cross
+        if not self.intercept:
+            order = [*range(1, 1 + self.p), 0, *range(1 + self.p, len(gram))]
+            gram = gram[np.ix_(order, order)]
+        return gram
+
+    def _recursion(self, gram: Array, settings: StreamSettings) -> Recursion:
+        if settings.window is not None:
+            return Window(gram, self.form, rows=int(settings.window))
+        decay = 1.0 if settings.half_life is None else 2 ** (-1 / settings.half_life)
+        return SquareRoot(square_root(gram), self.form, decay=decay)
+
+    def _solved(self) -> Array:
+        found = self.recursion.weights()
+        return self._shortest() if found is None else found
+
+    def _shortest(self) -> Array:
+        """The weights where inputs are collinear: of all that predict the same, the smallest."""
+        p, k = self.p, self.k
+        problem = LeastSquares.of(
+            self.moments(), range(p), range(p, p + k), intercept=self.intercept
+        )
+        found = solve(problem, ridge=self.form.ridge).weights
+        weights = found["weight"] * self.spread[:p, None] / self.spread[p:]
+        if not self.intercept:
+            return weights
+        start = found["intercept"] + self.centre[:p] @ found["weight"] - self.centre[p:]
+        return np.vstack([start / self.spread[p:], weights])
+
+    def moments(self) -> Moments:
+        """The moments of the rows, in the inputs' own units."""
+        gram = self.recursion.gram
+        order = [*range(*self._inputs.indices(len(gram))), *range(1 + self.p, len(gram))]
+        rows = float(gram[self._constant, self._constant])
+        if abs(rows - round(rows)) < WHOLE * rows:
+            rows = float(round(rows))
+        mean = gram[self._constant, order] / rows
+        cross = gram[np.ix_(order, order)] - rows * np.outer(mean, mean)
+        # A sum of squares that rounding left below 0 is none.
+        cross[np.diag_indices_from(cross)] = np.maximum(cross.diagonal(), 0.0)
+        rest = np.zeros_like(mean)
+        return Moments(rows, mean, rest, cross, self.spread).about(-self.centre)
+
+    def learn(self, x: Array, t: Array, each: float, offset: float) -> tuple[Array, Array]:
+        """Learn a row; the prediction before it, and prediction - target.
+
+        Errors:  ValueRefusedError for a row too far off to square
+        """
+        row, p = self._row, self.p
+        row[self._constant] = 1.0
+        inputs, goal = row[self._inputs], row[self._goal]
+        np.subtract(x, self.centre[:p], out=inputs)
+        inputs *= self._per[:p]
+        np.subtract(t, self.centre[p:], out=goal)
+        if offset:
+            goal -= offset
+        goal *= self._per[p:]
+        prediction = row[self._design] @ self.weights
+        prediction *= self.spread[p:]
+        prediction += self.centre[p:]
+        if offset:
+            prediction += offset
+        if each != 1.0:
+            row *= each**0.5
+        if not blas.dnrm2(row) < LARGEST:
+            raise ValueRefusedError(
+                "a row is so far off that its squares are beyond all numbers: fix or remove it"
+            )
+        self.recursion.add(row)
+        self.weights = self._solved()
+        return prediction, prediction - t
+
+    def out(self, weights: Array) -> Weights:
+        """Weights in the inputs' own units."""
+        unit, own = self.spread, weights[int(self.intercept) :]
+        weight = own * unit[self.p :] / unit[: self.p, None]
+        if not self.intercept:
+            return {"weight": weight}
+        start = weights[0] * unit[self.p :] + self.centre[self.p :]
+        return {"weight": weight, "intercept": start - self.centre[: self.p] @ weight}
+
+    def differs(self, weights: Weights) -> bool:
+        """Whether weights predict the rows otherwise than the exact ones do."""
+        mine, p = self.out(self.weights), self.p
+        problem = LeastSquares.of(
+            self.moments(), range(p), range(p, p + self.k), intercept=self.intercept
+        )
+        apart = {name: mine[name] - weights[name] for name in mine}
+        w, off = apart["weight"] * problem.scale[:, None] / problem.target_scale, problem.mean
+        squares = np.einsum("jo,jo->o", w, problem.gram @ w)
+        if self.intercept:
+            moved = off @ w + apart["intercept"] / problem.target_scale
+            squares = squares + problem.rows * moved**2
+        return bool((squares > SAME**2 * problem.targets).any())
+
+
+class RuleSteps:
+    """One step of the rule for each row: weight -= alpha * delta * input.
+
+    With an alpha on inputs as they stand, without on standardised ones. Steps are of the loss
+    alone: a penalty has no part in them.
+    """
+
+    def __init__(self, predictor: Predictor, settings: StreamSettings) -> None:
+        record = predictor.record
+        self.loss = predictor.loss
+        p = len(record.contract.inputs)
+        self.intercept = bool(record.intercept)
+        own = settings.alpha is not None
+        spread = np.array(record.spreads)
+        self.spread = np.ones(p) if own else np.where(spread > 0, spread, 1.0)
+        self.centre = np.zeros(p) if own or not self.intercept else np.array(record.means)
+        self.alpha = self._usual(record.target_means) if settings.alpha is None else settings.alpha
+        weights = predictor.weights
+        weight = weights["weight"] * self.spread[:, None]
+        if self.intercept:
+            start = weights["intercept"] + self.centre @ weights["weight"]
+            weight = np.vstack([start, weight])
+        self.weights: Array = weight
+
+    def _usual(self, means: Sequence[float]) -> float:
+        """The default alpha.
+
+        Errors:  LearningError where the loss has no curvature to set it by
+        """
+        mean = np.array(means)[None]
+        with np.errstate(all="ignore"):
+            curve = np.abs(self.loss.hessian(self.loss.link(mean), mean)).max()
+        if not (np.isfinite(curve) and curve > 0):
+            raise LearningError(
+                f"{self.loss.name} loss has no curvature that alpha could be set by: name the "
+                "learning rate (--alpha)"
+            )
+        return float(USUAL / curve)
+
+    def learn(self, x: Array, t: Array, each: float, offset: float) -> tuple[Array, Array]:
+        """Learn a row; the prediction before it, and prediction - target.
+
+        Errors:  DivergedError where the weights would not be finite
+        """
+        z = (x - self.centre) / self.spread
+        if self.intercept:
+            z = np.concatenate([[1.0], z])
+        with np.errstate(over="ignore", invalid="ignore"):
+            score = (z @ self.weights + offset)[None]
+            prediction = self.loss.link.inverse(score)[0]
+            slope = self.loss.delta(score, t[None])[0]
+            learnt = self.weights - (self.alpha * each) * np.outer(z, slope)
+            delta = prediction - t
+            known = np.isfinite(learnt).all() and np.isfinite(delta * delta).all()
+        if not known:
+            raise DivergedError(
+                f"the step of alpha {self.alpha:g} leaves no finite weights: give a smaller --alpha"
+            )
+        self.weights = learnt
+        return prediction, delta
+
+    def out(self, weights: Array) -> Weights:
+        """Weights in the inputs' own units."""
+        if not self.intercept:
+            return {"weight": weights / self.spread[:, None]}
+        weight = weights[1:] / self.spread[:, None]
+        return {"weight": weight, "intercept": weights[0] - self.centre @ weight}
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What learning a row, or the rows of a table, did.
+
+    `predictions`, `deltas` (n, k) are from before each row was learnt; a delta is prediction -
+    target. `flags` says what is new about the rows, `left_out` why some were not learnt.
+    """
+
+    stream: "Stream"
+    predictions: Array
+    deltas: Array
+    flags: Sequence[str]
+    left_out: Mapping[str, int]
+    _ends: tuple[Array, Array]
+
+    @property
+    def rows(self) -> int:
+        """How many rows were learnt."""
+        return len(self.predictions)
+
+    @property
+    def prediction(self) -> Any:
+        """A number of one row, an array (n,) of several, None of none; by output if several."""
+        return self._by_output(self.predictions)
+
+    @property
+    def delta(self) -> Any:
+        """prediction - target, as the prediction."""
+        return self._by_output(self.deltas)
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """How much each weight changed, by name, the intercept as (intercept)."""
+        before, after = (self._own(weights) for weights in self._ends)
+        return self._named(after - before)
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """The weights after it, by name."""
+        return self._named(self._own(self._ends[1]))
+
+    def _own(self, weights: Array) -> Array:
+        own = self.stream.steps.out(weights)
+        return np.vstack([own["intercept"], own["weight"]]) if "intercept" in own else own["weight"]
+
+    def _named(self, weights: Array) -> dict[str, Any]:
+        names = self.stream.names
+        each = [dict(zip(names, own, strict=True)) for own in weights.T.tolist()]
+        named: dict[str, Any] = self._each(each)
+        return named
+
+    def _by_output(self, values: Array) -> Any:
+        if not len(values):
+            return None
+        each = values[0].tolist() if len(values) == 1 else list(values.T)
+        return self._each(each)
+
+    def _each(self, each: Sequence[Any]) -> Any:
+        """What there is of one output, or of each by its name."""
+        return each[0] if len(each) == 1 else dict(zip(self.stream.outputs, each, strict=True))
+
+    def __repr__(self) -> str:
+        return f"<update by {self.rows:,} rows: delta {self.delta!r}>"
+
+
+class Stream:
+    """A model that learns row by row."""
+
+    def __init__(self, predictor: Predictor, settings: StreamSettings) -> None:
+        """With no settings, a model whose rows were streamed goes on with theirs.
+
+        Errors:  LearningError where nothing says how to go on
+        """
+        record = predictor.record
+        self.predictor = predictor
+        before = record.streamed
+        if before is not None and settings == StreamSettings():
+            settings = StreamSettings(before.half_life, before.window, before.alpha)
+        self.settings = settings
+        self.exact = predictor.loss.closed_form and self.settings.alpha is None
+        self.encoder = OnlineEncoder(predictor)
+        self.steps: ExactSteps | RuleSteps = self._begun()
+        self.ahead = False
+        """Whether rows were learnt since the record was made."""
+        k = len(record.contract.outputs)
+        self.mean, self._total = np.array(record.target_means), record.rows
+        self.rows, self.weight = 0, 0.0
+        self.left_out: Counter[str] = Counter()
+        self.squares, self.guessing = np.zeros(k), np.zeros(k)
+        if before is not None:
+            self.rows, self.weight = before.rows, before.weight
+            self.squares = np.array(before.rmse) ** 2 * before.weight
+            self.guessing = np.array(before.baseline_rmse) ** 2 * before.weight
+        self.outputs = record.contract.outputs
+        names = weight_names(record.contract.inputs)
+        self.names = ["(intercept)", *names] if record.intercept else names
+        self._decay = 2 ** (-1 / self.settings.half_life) if self.settings.half_life else 1.0
+        self._most = self.settings.window or np.inf
+        offset = record.contract.offset
+        self._shifted = offset is None or self.exact
+
+    def _begun(self) -> ExactSteps | RuleSteps:
+        record, settings = self.predictor.record, self.settings
+        if not self.exact:
+            if settings.half_life is not None or settings.window is not None:
+                raise LearningError(
+                    f"half-lives and windows are for squared loss: with {self.predictor.loss.name} "
+                    "loss each row is a step of the rule, which forgets at the pace of --alpha"
+                )
+            return RuleSteps(self.predictor, settings)
+        if not record.moments:
+            raise LearningError(
+                "the model has no moments to go on from, as it was saved without them or has too "
+                "many levels: learn it again, or name a learning rate (--alpha), for steps of the "
+                "rule"
+            )
+        steps = ExactSteps(self.predictor, settings)
+        if record.streamed is None and steps.differs(self.predictor.weights):
+            raise LearningError(
+                "the weights are not those that least squares gives (a lasso, a range, frozen "
+                "weights, or steps that stopped before): name a learning rate (--alpha) for steps "
+                "of the rule"
+            )
+        return steps
+
+    def update(self, rows: Any) -> Update:
+        """Predict, compare and learn a row (a dict), or the rows of a table one after the other.
+
+        Rows that cannot be learnt, as without a target, are left out and told.
+        Errors:  TableError and its kinds
+        """
+        one = self.encoder.row(rows)
+        if one is not None:
+            before = self.steps.weights
+            prediction, delta = self._one(one.x, one.t, one.each, one.offset)
+            self.ahead = True
+            ends = before, self.steps.weights
+            return Update(self, prediction[None], delta[None], one.flags, NOTHING, ends)
+        parts = list(self.encoder.table([rows] if isinstance(rows, dict) else rows))
+        return self._learnt(parts)
+
+    def updates(self, table: Any) -> Iterator[Update]:
+        """The same of a table, batch by batch, in bounded memory."""
+        for part in self.encoder.table(table):
+            yield self._learnt([part])
+
+    def _learnt(self, parts: Sequence[OnlineRows]) -> Update:
+        before, k = self.steps.weights, len(self.mean)
+        n = sum(len(part.inputs) for part in parts)
+        predictions, deltas = np.empty((n, k)), np.empty((n, k))
+        at, flags, left_out = 0, list[str](), Counter[str]()
+        for part in parts:
+            for x, t, each, offset in zip(
+                part.inputs, part.targets, part.each, part.offsets, strict=True
+            ):
+                predictions[at], deltas[at] = self._one(x, t, float(each), float(offset))
+                at += 1
+            flags += part.flags
+            left_out += part.left_out
+        self.left_out += left_out
+        self.ahead = self.ahead or n > 0
+        ends = before, self.steps.weights
+        return Update(self, predictions, deltas, tuple(flags), left_out, ends)
+
+    def _one(self, x: Array, t: Array, each: float, offset: float) -> tuple[Array, Array]:
+        prediction, delta = self.steps.learn(x, t, each, offset)
+        self.rows += 1
+        self.weight += each
+        self.squares += each * delta * delta
+        apart = self.mean - t
+        if self._shifted:
+            apart += offset
+        self.guessing += each * apart * apart
+        # The mean of the rows before, that fades as they do.
+        self._total = min(self._total * self._decay + each, self._most)
+        self.mean -= apart * (each / self._total)
+        return prediction, delta
+
+    def record(self) -> Record:
+        """The model's record as it is now."""
+        from deltarule.model.online_record import record_of
+
+        made = record_of(self)
+        self.ahead = False
+        return made
+
+    @property
+    def rmse(self) -> Array:
+        """The progressive typical error of each output: each row predicted before it is learnt."""
+        return np.sqrt(self.squares / self.weight)
+
+    @property
+    def baseline_rmse(self) -> Array:
+        """That of predicting the mean of the rows before."""
+        return np.sqrt(self.guessing / self.weight)

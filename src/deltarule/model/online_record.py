@@ -1,0 +1,205 @@
+"""The record of a model after rows were learnt one by one.
+
+Under squared loss all that moments give is of all rows: weights, standard errors, the fit. With
+other losses only the weights are. Figures on held-out rows and prediction intervals stay those of
+the table that was learnt before; the progressive error is of the rows since.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.model.online import ExactSteps, Stream
+from deltarule.model.record import (
+    FitRecord,
+    InterceptRecord,
+    Record,
+    StreamRecord,
+    WeightRecord,
+    pack,
+    pack_covariance,
+)
+from deltarule.moments.inference import Certainty, Fit, certainty
+from deltarule.moments.moments import LeastSquares
+from deltarule.moments.standardize import Standardization
+from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.least_squares import Solution, solve
+from deltarule.views.format import number
+
+SINCE = " learnt one by one since"
+"""What the note on such rows says, by which an earlier one is found."""
+
+
+def record_of(stream: Stream) -> Record:
+    """The record of a stream's model, as it is now."""
+    before, steps = stream.predictor.record, stream.steps
+    changed: dict[str, Any] = {
+        "streamed": _streamed(stream),
+        "notes": tuple(_notes(stream)),
+        "summary": None,
+    }
+    learnt = steps.out(steps.weights)
+    if isinstance(steps, ExactSteps):
+        changed |= _exact(before, stream, steps, learnt)
+    else:
+        changed |= _weights(before, learnt, None)
+        changed |= {"moments": (), "covariances": ()}
+        changed["learnt"] = tuple(
+            one.model_copy(update={"errors": "", "freedom": None}) for one in before.learnt
+        )
+    # Checked as any other record: weights that are not finite are refused.
+    return Record.model_validate(before.model_copy(update=changed).model_dump())
+
+
+def _streamed(stream: Stream) -> StreamRecord:
+    before, settings = stream.predictor.record.streamed, stream.settings
+    return StreamRecord(
+        rows=stream.rows,
+        weight=stream.weight,
+        rows_left_out=(before.rows_left_out if before else 0) + stream.left_out.total(),
+        rmse=tuple(stream.rmse.tolist()),
+        baseline_rmse=tuple(stream.baseline_rmse.tolist()),
+        half_life=settings.half_life,
+        window=settings.window,
+        alpha=settings.alpha,
+    )
+
+
+def _notes(stream: Stream) -> Iterator[str]:
+    yield from (one for one in stream.predictor.record.notes if SINCE not in one)
+    outputs = stream.predictor.contract.outputs
+    errors = [
+        f"{f'{output}: ' if len(outputs) > 1 else ''}{number(one)}, by the mean of the rows before "
+        f"{number(mean)}"
+        for output, one, mean in zip(outputs, stream.rmse, stream.baseline_rmse, strict=True)
+    ]
+    word = "row was" if stream.rows == 1 else "rows were"
+    yield (
+        f"{stream.rows:,} {word}{SINCE}, each predicted first: typical error {'; '.join(errors)}. "
+        "Figures on held-out rows are of the rows before"
+    )
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """Standard errors (q, k) and covariances (k, q, q), the intercept first."""
+
+    error: Array
+    covariance: Array
+    freedom: float
+
+
+def _exact(before: Record, stream: Stream, steps: ExactSteps, learnt: Weights) -> dict[str, Any]:
+    moments, p, k = steps.moments(), steps.p, steps.k
+    problem = LeastSquares.of(moments, range(p), range(p, p + k), intercept=steps.intercept)
+    squared = problem.squared_error(learnt)
+    solution = solve(problem)
+    used = solution.rank + steps.intercept
+    freedom = problem.rows - used
+    whole = solution.rank == p and solution.inverse is not None
+    fades = stream.settings.half_life is not None or steps.form.ridge
+    errors = None
+    if whole and freedom > 0 and not fades:
+        sd = np.sqrt(squared / freedom) * problem.target_scale
+        errors = _errors(problem, solution, sd, freedom)
+    fits = [
+        Fit.of(float(e), float(of), rows=problem.rows, freedom=freedom, unit=float(unit))
+        for e, of, unit in zip(squared, problem.targets, problem.target_scale, strict=True)
+    ]
+    mean = (moments.mean * moments.scale).tolist()
+    rows = stream.settings.window
+    examples = None if before.examples is None else before.examples + stream.rows
+    if before.streamed is not None and examples is not None:
+        examples -= before.streamed.rows
+    return {
+        **_weights(before, learnt, errors),
+        "means": tuple(mean[:p]),
+        "target_means": tuple(mean[p:]),
+        "spreads": tuple(problem.spread.tolist()),
+        "rows": moments.rows,
+        "examples": examples if rows is None or examples is None else min(examples, rows),
+        "fit": tuple(
+            FitRecord(
+                rmse=one.rmse,
+                r2=one.r2,
+                residual_sd=one.residual_sd,
+                log_likelihood=one.log_likelihood(problem.rows),
+                aic=one.aic(problem.rows, used),
+            )
+            for one in fits
+        ),
+        "covariances": tuple(
+            None if errors is None else pack_covariance(errors.covariance[at]) for at in range(k)
+        ),
+        "moments": (pack(moments),),
+        "learnt": tuple(
+            one.model_copy(
+                update={
+                    "errors": "" if errors is None else "classical",
+                    "freedom": None if errors is None else errors.freedom,
+                    "cluster_by": None,
+                    "clusters": None,
+                }
+            )
+            for one in before.learnt
+        ),
+    }
+
+
+def _errors(problem: LeastSquares, solution: Solution, sd: Array, freedom: float) -> _Errors:
+    """Of the weights in own units, for residuals of `sd` (k,)."""
+    inverse, intercept = np.asarray(solution.inverse), problem.intercept
+    if intercept:
+        inverse = np.pad(inverse, (0, 1))
+        inverse[-1, -1] = 1 / problem.rows
+    mean = problem.mean * problem.scale * intercept
+    jacobian = Standardization(mean, solution.unit).jacobian(intercept=intercept)
+    inner = jacobian @ inverse @ jacobian.T
+    order = np.roll(np.arange(len(inner)), int(intercept))
+    inner = inner[np.ix_(order, order)]
+    covariance = inner * (sd**2)[:, None, None]
+    error = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0)).T
+    return _Errors(error, covariance, freedom)
+
+
+def _starts(before: Record, learnt: Weights) -> tuple[float, ...]:
+    """Each output's score with all inputs at the centres that scores have."""
+    if not before.centres:
+        return ()
+    start = learnt["intercept"] + np.array(before.centres) @ learnt["weight"]
+    return tuple(start.tolist())
+
+
+def _weights(before: Record, learnt: Weights, errors: _Errors | None) -> dict[str, Any]:
+    """The weights with what is known of their errors."""
+    weight = learnt["weight"]
+    intercept = learnt.get("intercept", np.zeros((0, weight.shape[1])))
+    every = np.vstack([np.atleast_2d(intercept), weight])
+    known = np.full_like(every, np.nan) if errors is None else errors.error
+    found = certainty(every, known, freedom=np.inf if errors is None else errors.freedom)
+    starts, p = len(every) - len(weight), len(weight)
+    return {
+        "weights": tuple(
+            WeightRecord(
+                output=one.output,
+                input=one.input,
+                level=one.level,
+                weight=float(weight[at % p, at // p]),
+                **_told(found, starts + at % p, at // p),
+            )
+            for at, one in enumerate(before.weights)
+        ),
+        "intercept": tuple(
+            InterceptRecord(output=one.output, weight=float(every[0, at]), **_told(found, 0, at))
+            for at, one in enumerate(before.intercept)
+        ),
+        "starts": _starts(before, learnt),
+    }
+
+
+def _told(found: Certainty, row: int, output: int) -> dict[str, float | None]:
+    names = ("standard_error", "t", "p", "low", "high")
+    values = {name: float(getattr(found, name)[row, output]) for name in names}
+    return {name: value if np.isfinite(value) else None for name, value in values.items()}

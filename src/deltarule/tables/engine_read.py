@@ -1,0 +1,133 @@
+"""The one read by an engine: what it is asked before the rows' schema and moments are known."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import polars as pl
+
+from deltarule.errors import LearningError
+from deltarule.tables.fold_columns import FindTimes
+from deltarule.tables.level_counts import CountLevels, LevelCounts
+from deltarule.tables.parsed_text import CheckText, OfParsed, Parsing
+from deltarule.tables.plan import Plan
+from deltarule.tables.sample import Sample
+from deltarule.tables.summarise import FewRows, Summarise
+from deltarule.tables.summary import Summary
+from deltarule.tables.text_columns import FormattedSource
+
+
+class LevelsBeyondError(Exception):
+    """Parts of a table have more levels than are kept, which the first rows did not show."""
+
+
+class Answers(Protocol):
+    """An engine, as far as the read asks it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The names of the questions that it can answer."""
+        ...
+
+    def ask(self, question: Any) -> Any:
+        """The sum of the answers about all rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """An engine that is asked about rows whose text is parsed."""
+
+    engine: Answers
+    parsing: Parsing
+
+    @classmethod
+    def of(cls, engine: Answers, source: FormattedSource) -> Answers:
+        """The engine that reads rows as this source does."""
+        if CheckText.asks_for not in engine.answers or not (source.formats or source.words):
+            return engine
+        return cls(engine, source.parsing)
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        return self.engine.name
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The questions that it answers."""
+        return self.engine.answers
+
+    def ask(self, question: Any) -> Any:
+        """The answer, about parsed rows."""
+        return self.engine.ask(OfParsed(question, self.parsing))
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The summary of all rows, some rows to judge by, and who answers further questions."""
+
+    summary: Summary
+    drawn: pl.DataFrame
+    engine: Answers
+
+
+def asked_of(
+    engine: Answers,
+    source: FormattedSource,
+    made: Plan,
+    counted: dict[str, LevelCounts],
+    *,
+    keep_summary: bool,
+) -> Answered | None:
+    """What an engine's read finds; None where it counted levels first, by which to plan again.
+
+    Errors:  LearningError where it cannot answer; LevelsBeyondError where only this read shows that
+             levels had to be counted, which they now are
+    """
+    texts = source.check_text(made.columns)
+    if texts is not None and texts.asks_for in engine.answers:
+        source.take(engine.ask(texts))
+    engine = Parsed.of(engine, source)
+    if _count(engine, made, counted):
+        return None
+    asked = made.asked
+    if asked.time is not None:
+        made.cuts = engine.ask(FindTimes(made.times)).cuts(asked.folds)
+    summary = engine.ask(Summarise(made, source.name, keep_summary))
+    # Each part may have kept other levels, unless all were counted before.
+    counts = CountLevels.asks_for in engine.answers
+    beyond = {
+        name
+        for name, own in summary.levels.items()
+        if name not in counted
+        and (own.beyond or (counts and len(own.names) > made.levels[name].most))
+    }
+    if beyond and _count(engine, made, counted, beyond):
+        raise LevelsBeyondError
+    if beyond:
+        raise LearningError(
+            f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
+        )
+    few = Sample.to_judge_by(len(made.columns), made.row_column).rows
+    return Answered(summary, engine.ask(FewRows(made, few)).frame, engine)
+
+
+def _count(
+    engine: Answers,
+    made: Plan,
+    counted: dict[str, LevelCounts],
+    beyond: Collection[str] = (),
+) -> bool:
+    """Have the levels counted that the rows so far leave open; whether there were such."""
+    unsure = {}
+    if CountLevels.asks_for in engine.answers:
+        unsure = made.uncounted(counted, beyond)
+    if unsure:
+        counted |= engine.ask(CountLevels(unsure)).levels
+    return bool(unsure)

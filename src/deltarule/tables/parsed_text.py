@@ -1,0 +1,202 @@
+"""Parsed text: columns of text read as numbers, dates or yes and no, and what was odd in them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import polars as pl
+
+from deltarule.tables.column_names import column
+from deltarule.tables.date_columns import fitting
+from deltarule.tables.dates import Order
+from deltarule.tables.expressions.number_text import cells_of, is_code
+from deltarule.tables.source import Source
+from deltarule.tables.text_formats import (
+    BooleanFormat,
+    DateFormat,
+    Format,
+    Formats,
+    NumberFormat,
+    written,
+)
+
+TEXT = (pl.String, pl.Categorical, pl.Enum)
+# Most values of odd cells in a note; most characters of a value.
+VALUES_SHOWN, LETTERS_SHOWN = 4, 40
+
+Notice = Callable[[pl.Series, pl.Series], None]
+"""Gets the cells of a column as text, and what they mean."""
+
+
+@dataclass(frozen=True)
+class Parsing:
+    """How columns are parsed: in which formats, and which words stand for missing."""
+
+    formats: Formats
+    words: Sequence[str] = ()
+    learning: bool = True
+
+    def is_formatted(self, name: str, kind: pl.DataType | None) -> bool:
+        """Whether a column of this kind is parsed."""
+        if name not in self.formats or kind is None:
+            return False
+        dated = isinstance(self.formats[name], DateFormat | BooleanFormat)
+        return kind in TEXT or (dated and kind.is_numeric())
+
+    def of(self, frame: pl.DataFrame, notice: Notice | None = None) -> pl.DataFrame:
+        """The frame with its columns parsed, odd cells as missing; `notice` gets each one's."""
+        made = []
+        for series in frame:
+            if self.is_formatted(series.name, series.dtype):
+                text = self.text(series)
+                values = self.values(text)
+                if notice is not None:
+                    notice(text, values)
+                made.append(_without(values, self.words).alias(series.name))
+            elif self.words:
+                made.append(_without(series, self.words))
+        return frame.with_columns(made)
+
+    def text(self, series: pl.Series) -> pl.Series:
+        """The cells of a column as text, without the words for missing."""
+        text = written(series)
+        plain = isinstance(self.formats[series.name], DateFormat) and not self.words
+        return text if plain else cells_of(text, self.words)
+
+    def values(self, text: pl.Series) -> pl.Series:
+        """What cells of a column mean, null where they are odd."""
+        form: Format = self.formats[text.name]
+        if isinstance(form, NumberFormat) and not self.learning:
+            return form.read_later(text)
+        return form.read(text)
+
+
+def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
+    """A column with null for the words for missing; numbers are compared as numbers."""
+    if series.dtype in TEXT:
+        text = series.cast(pl.String)
+        return text.set(text.str.strip_chars().is_in(list(words)), None)
+    spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
+    if not series.dtype.is_numeric() or spelled.is_empty():
+        return series
+    return series.set(series.cast(pl.Float64).is_in(spelled.implode()), None)
+
+
+@dataclass
+class OddCells:
+    """Accumulates the cells of a column that do not parse as its type."""
+
+    what: str
+    cells: int = 0
+    odd: int = 0
+    """The number of those that are no word for missing."""
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, int] = field(default_factory=dict)
+    """The first row of each value, from 0."""
+
+    def add(self, text: pl.Series, values: pl.Series, row: int) -> bool:
+        """Add the cells of rows from number `row` on; returns whether any value is new."""
+        self.cells += values.count()
+        if values.null_count() == text.null_count():
+            return False
+        left = (text.is_not_null() & values.is_null()).arg_true()
+        cells = cells_of(text.gather(left))
+        left, cells = left.filter(cells.is_not_null()), cells.drop_nulls()
+        odd = int(is_code(cells).not_().sum())
+        self.odd, self.cells, known = self.odd + odd, self.cells + odd, len(self.counts)
+        for at, value in zip(left.to_list(), cells.to_list(), strict=True):
+            self.counts[value] += 1
+            self.first.setdefault(value, row + at)
+        return len(self.counts) > known
+
+    def note(self, name: str, source: Source) -> str:
+        """The note on the odd cells."""
+        shown = sorted(self.counts, key=lambda value: (-self.counts[value], self.first[value]))
+        parts = []
+        for value in shown[:VALUES_SHOWN]:
+            place = source.place(self.first[value])
+            often = f"{self.counts[value]:,} times, first in {place}"
+            short = value if len(value) <= LETTERS_SHOWN else value[: LETTERS_SHOWN - 3] + "..."
+            parts.append(f"'{short}' ({often if self.counts[value] > 1 else place})")
+        more = f" and {len(shown) - VALUES_SHOWN:,} other values"
+        total = self.counts.total()
+        cells = f"{total:,} cell{'' if total == 1 else 's'}"
+        return (
+            f"{name}: {cells} that {'is' if total == 1 else 'are'} no {self.what} treated as "
+            f"missing: {', '.join(parts)}{more if len(shown) > VALUES_SHOWN else ''}"
+        )
+
+    def __add__(self, other: "OddCells") -> "OddCells":
+        """Those of two parts of a column."""
+        first = dict(self.first)
+        for value, row in other.first.items():
+            first[value] = min(row, first.get(value, row))
+        counts, cells = self.counts + other.counts, self.cells + other.cells
+        return OddCells(self.what, cells, self.odd + other.odd, counts, first)
+
+
+@dataclass(frozen=True)
+class OddText:
+    """What is odd in columns of text, and the orders of dates that fit all cells, by column."""
+
+    cells: Mapping[str, OddCells]
+    orders: Mapping[str, Sequence[Order]]
+
+    def __add__(self, other: "OddText") -> "OddText":
+        cells = {name: own + other.cells[name] for name, own in self.cells.items()}
+        fits = {
+            name: [order for order in own if order in other.orders[name]]
+            for name, own in self.orders.items()
+        }
+        return OddText(cells, fits)
+
+
+@dataclass(frozen=True)
+class CheckText:
+    """Whether columns of text are what their first rows look like."""
+
+    asks_for: ClassVar[str] = "text"
+    parsing: Parsing
+    names: Sequence[str]
+    orders: Mapping[str, Sequence[Order]]
+    """The orders of dates that the first rows leave open, by column."""
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        return [column(name) for name in self.names]
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> OddText:
+        """What is odd in these rows; `row` come before them."""
+        cells, orders = {}, {}
+        for name in self.names:
+            text = self.parsing.text(frame[name])
+            values = self.parsing.values(text)
+            cells[name] = OddCells(self.parsing.formats[name].noun)
+            cells[name].add(text, values, row)
+            if name in self.orders:
+                orders[name] = fitting(text, values, self.orders[name])
+        return OddText(cells, orders)
+
+
+@dataclass(frozen=True)
+class OfParsed:
+    """A question about rows whose columns of text are parsed first."""
+
+    question: Any
+    parsing: Parsing
+
+    @property
+    def asks_for(self) -> str:
+        """What the question asks for."""
+        asks_for: str = self.question.asks_for
+        return asks_for
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        reads: Sequence[pl.Expr] = self.question.reads
+        return reads
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> Any:
+        """The answer about these rows; `row` come before them."""
+        return self.question.of(self.parsing.of(frame), row)
