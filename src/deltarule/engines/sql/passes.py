@@ -189,6 +189,8 @@ class Passes:
             table = np.array(asked("values", [t, scored.count], [t]), dtype=float)
             return float(table[:, 1] @ loss.log_normalizer(table[:, :1], dispersion))
         at = loss.log_normalizer(np.array([[1.0], [np.e]]), dispersion)
+        if not isinstance(loss, Gamma) and not at[0] > 0:
+            return float(at[0])  # 0, or NaN where it has no likelihood
         if not isinstance(loss, Gamma):
             [(rows_,)] = asked("rows", [scored.count], [])
             return float(rows_ * at[0])
