@@ -117,7 +117,8 @@ class Read:
     @property
     def reads(self) -> int:
         """How often all rows were read; going over rows in memory is no read."""
-        return self.at_first if self.source.in_memory else self.source.reads
+        here = self.source.in_memory or self.engine is not None
+        return self.at_first if here else self.source.reads
 
     @property
     def in_memory(self) -> bool:

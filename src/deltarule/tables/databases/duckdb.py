@@ -16,6 +16,7 @@ from deltarule.tables.databases.url import (
     check_file,
     check_names,
     chosen,
+    create_statements,
     is_there,
     quoted,
     written,
@@ -213,3 +214,23 @@ def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.Dat
             with suppress(OSError):
                 there.path.unlink()
     return rows
+
+
+def create(there: Address, name: str, query: str, view: bool) -> int:
+    """Make a table or view of a query's rows."""
+    check_file(there)
+    duckdb, errors = _driver()
+    made, counted = create_statements(name, query, view=view)
+    with (
+        there.explained(
+            *errors, name=f"{there.name}, {name}", doing="cannot be made", error=OutputError
+        ),
+        closing(duckdb.connect(str(there.path))) as connection,
+    ):
+        for setting in SETTINGS:
+            connection.execute(setting)
+        connection.execute("BEGIN")
+        connection.execute(made)
+        [(rows,)] = connection.execute(counted).fetchall()
+        connection.execute("COMMIT")
+    return int(rows)
