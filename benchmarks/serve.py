@@ -387,6 +387,8 @@ def main(words: Sequence[str] | None = None) -> int:
             record = {"at": at, "contestant": contestant, "runs": each} | machine.described()
             results.write(json.dumps(record) + "\n")
     print(_told(runs))
+    if not how.mlflow:
+        print("mlflow models serve: skipped, as --mlflow names no Python that has mlflow's server")
     return 0
 
 

@@ -3,6 +3,7 @@
 import doctest
 import re
 import runpy
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,21 @@ OUTPUTS = runpy.run_path(str(ROOT / "docs" / "outputs.py"))
 PAGES = OUTPUTS["pages"]()
 
 
+# The port of the docs, which another run on this machine may have taken.
+PORT = "8765"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_shows_is_true(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`make outputs` mends a page whose commands print something else by now."""
-    text = page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8").replace(PORT, str(free_port()))
     assert len(OUTPUTS["commands"](text)) >= (8 if page.name == "README.md" else 1)
     assert OUTPUTS["rerun"](text, tmp_path) == text
     monkeypatch.chdir(tmp_path)

@@ -58,7 +58,7 @@ def test_predictions_go_to_a_new_table_or_none(
     assert found[0] == ("film 0", known)
     again = run("predict", model, shop, "--table", "films", "--to-table", "forecast").refused()
     assert "forecast" in again
-    assert dr.load(model).record.learnt_from == f"{shop}, table films"
+    assert dr.load(model).record.learnt_from == "shop.db, table films"
 
 
 def test_columns_of_a_database(shop: Path, run: Callable[..., Any]) -> None:

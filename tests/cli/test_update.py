@@ -54,6 +54,7 @@ def test_a_table_s_rows_are_learnt_over_the_model(table: pl.DataFrame, run: Any)
     made = run("update", "m.json", "more.csv", "--half-life", 50, "--json")
     assert made.code == 0
     assert json.loads(made.out)["examples"] == 400
+    assert json.loads(made.out)["streamed"]["rows"] == 300
     assert streamed().half_life == 50
     assert run("update", "m.json", "more.csv").code == 0
     assert (streamed().rows, streamed().half_life) == (600, 50)
@@ -61,6 +62,15 @@ def test_a_table_s_rows_are_learnt_over_the_model(table: pl.DataFrame, run: Any)
     assert (streamed().rows, streamed().window, streamed().half_life) == (900, 9, None)
     both = run("update", "m.json", "more.csv", "--window", 9, "--alpha", 1)
     assert "give one of them" in both.refused()
+
+
+def test_sums_beside_the_model_keep_up(table: pl.DataFrame, run: Any) -> None:
+    table[:100].write_csv("first.csv")
+    keep = ["--save", "k.json", "--keep-summary", "k.sums"]
+    assert run("learn", "first.csv", "--predict", "y", "--ridge", 0, *keep).code == 0
+    assert run("update", "k.json", "more.csv").code == 0
+    assert run("forget", "k.json", "more.csv").code == 0
+    assert dr.load("k.json").record.examples == 100
 
 
 def test_lines_of_json_are_learnt_as_they_come(table: pl.DataFrame) -> None:

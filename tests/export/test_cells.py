@@ -83,7 +83,6 @@ def table() -> list[dict]:
 
 # Dates of a column without an order are decided by the whole table: here year first, or by name.
 YEAR_FIRST = [one for one in DATES if one[:4].isdecimal() or not one[:1].isdecimal()]
-TIMELESS = [one for one in DATES if ":" not in one]
 CELLS = {
     "plain": NUMBERS,
     "dollars": NUMBERS,
@@ -92,8 +91,8 @@ CELLS = {
     "flag": [*NUMBERS, *WORDS],
     "colour": WORDS,
     "member": WORDS,
-    "day": TIMELESS,
-    "iso": [one for one in YEAR_FIRST if ":" not in one],
+    "day": DATES,
+    "iso": YEAR_FIRST,
     "moment": YEAR_FIRST,
     "clock": CLOCKS,
 }

@@ -6,9 +6,11 @@ import random
 import runpy
 import subprocess
 import sys
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -19,6 +21,8 @@ from deltarule.export.check import Check, compare, difference
 from deltarule.export.registry import EXPORTS
 from deltarule.export.samples import sample_rows
 from deltarule.model.scorer import tree_of
+from deltarule.views.report import report
+from tests.export.test_files import RUNNERS, SUFFIXES
 
 NOTHING = "nothing was written"
 
@@ -188,6 +192,94 @@ def test_the_python_file_is_a_filter_for_csv(model, tmp_path):
         for name in wanted.columns:
             own = [float(one[name]) for one in found]
             assert own == pytest.approx(wanted[name].to_list(), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("size\n1\n", "row 1: the row has no column"),
+        ("size\n\udcff\n", "standard input is not UTF-8"),
+    ],
+)
+def test_the_filter_says_in_a_line_what_it_cannot_read(model, tmp_path, text, says):
+    model.export("python", tmp_path / "model.py")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(tmp_path / "model.py")],
+        input=text.encode(errors="surrogateescape"),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode().startswith(says)
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_the_filter_reads_a_header_of_several_lines_and_ends_with_its_reader(tmp_path):
+    table = orders(300).rename({"size": "size\nin cm"}).select("size\nin cm", "colour", "price")
+    model = dr.learn(table, predict="price")
+    model.export("python", tmp_path / "model.py")
+    rows = table.drop("price")
+    command = [sys.executable, "-I", "-S", str(tmp_path / "model.py")]
+    done = subprocess.run(command, input=rows.write_csv().encode(), capture_output=True, check=True)
+    found = list(csv.DictReader(StringIO(done.stdout.decode(), newline="")))
+    wanted = model.predict(rows)["price_prediction"].to_list()
+    assert [float(one["price_prediction"]) for one in found] == pytest.approx(wanted, rel=1e-9)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        with suppress(BrokenPipeError):
+            process.stdin.write(rows.write_csv().encode() * 2_000)
+            process.stdin.close()
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("form", RUNNERS)
+@pytest.mark.parametrize("loss", ["squared", "softmax"])
+def test_what_infinite_parts_leave_undefined_is_missing(form, loss, tmp_path):
+    rng = np.random.default_rng(8)
+    tiny = rng.normal(0, 1e-200, (300, 2))
+    y = (tiny * 1e200).sum(axis=1)
+    table = pl.DataFrame({"a": tiny[:, 0], "b": tiny[:, 1], "y": y})
+    if loss == "softmax":
+        classes = np.array(["Infinity", "NaN", "no"])[np.digitize(y, [-0.5, 0.5])]
+        table = table.with_columns(y=pl.Series(classes.tolist()))
+    model = dr.learn(table, predict="y", loss=loss)
+    file = tmp_path / f"model{SUFFIXES[form]}"
+    model.export(form, file)
+    rows = [{"a": 1e300, "b": -1e300}, {"a": 1e-201, "b": 0.0}]
+    wanted = model.predict(pl.DataFrame(rows))["y_prediction"].to_list()
+    assert wanted[0] is None or np.isnan(wanted[0])
+    beyond, near = (predicted["y_prediction"] for _, predicted, _ in RUNNERS[form](file, rows))
+    assert beyond is None
+    assert near == (wanted[1] if loss == "softmax" else pytest.approx(wanted[1], rel=1e-9))
+
+
+def test_nothing_that_leaves_the_machine_names_a_folder(tmp_path):
+    source = tmp_path / "ann's, and so on" / "orders.csv"
+    source.parent.mkdir()
+    orders(150).write_csv(source)
+    test = source.with_name("test.csv")
+    orders(100).write_csv(test)
+    model = dr.learn(str(source), predict="price", using=["size", "colour"], hold_out=str(test))
+    assert model.record.learnt_from == "orders.csv"
+    assert model.record.held_out_by.table == "test.csv"
+    made = [model.exported(form).content for form in EXPORTS]
+    texts = [str(one) for one in made] + [model.card(), model.record.model_dump_json()]
+    texts.append(report(model, str(source)))
+    for text in texts:
+        assert "orders.csv" in text
+        assert "ann's" not in text
+        assert str(tmp_path) not in text
+    # Files of earlier versions have the whole path.
+    early = json.loads(model.record.model_dump_json())
+    early["learnt_from"] = f"{source} and C:\\ann\\more.csv, table films"
+    (tmp_path / "early.json").write_text(json.dumps(early))
+    assert dr.load(tmp_path / "early.json").record.learnt_from.endswith("more.csv, table films")
+    assert "ann\\" not in dr.load(tmp_path / "early.json").record.learnt_from
 
 
 def test_the_python_file_refuses_what_the_model_refuses(model, tmp_path):

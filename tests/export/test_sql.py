@@ -10,7 +10,7 @@ import pytest
 import sqlglot
 
 import deltarule as dr
-from deltarule.errors import LearningError
+from deltarule.errors import ExportError, LearningError
 from deltarule.export.onnx import feeds
 from deltarule.export.sql.dialect import DIALECTS
 from tests.export.conftest import in_duckdb, in_sqlite, numbered
@@ -236,3 +236,58 @@ def test_the_command_writes_a_view_with_the_columns_that_are_kept(run, tmp_path)
     assert said.startswith("there is no dialect 'oracle'")
     said = run("export", model, "--to", "python", "--dialect", "sqlite").refused()
     assert "python has no setting 'dialect'" in said
+
+
+def test_the_command_checks_in_a_postgres_where_nothing_stays(run, tmp_path, postgres, psql):
+    case = next(one for one in CASES if one.name == "softmax")
+    model, out = tmp_path / "model.json", tmp_path / "scored.sql"
+    case.model.save(model)
+    psql("DROP TABLE IF EXISTS kept")
+    psql("CREATE TABLE kept (x int)")
+    words = ["export", model, "--to", "sql", "--dialect", "postgres", "--table", "kept"]
+    words += ["--view", "scored", "--explain", "--out", out]
+    assert "not checked" in run(*words).out
+    done = run(*words, "--check-in", postgres)
+    assert f"{out} written, checked on 64 rows" in done.out
+    tables = "SELECT relname::text FROM pg_class WHERE relname IN ('kept', 'scored')"
+    assert psql(tables) == [("kept",)]
+    assert psql("SELECT count(*)::int FROM kept") == [(0,)]
+    psql("DROP TABLE kept")
+    assert "in no schema" in run(*words, "--table", "public.kept", "--check-in", postgres).refused()
+    assert "no PostgreSQL database" in run(*words, "--check-in", tmp_path / "x.db").refused()
+    said = run(*words, "--dialect", "duckdb", "--check-in", postgres).refused()
+    assert "the dialect is duckdb" in said
+
+
+@pytest.mark.parametrize(
+    ("dialect", "table", "view"),
+    [
+        ("duckdb", "sales.rows", "sales.scored"),
+        ("duckdb", "shop.sales.rows", None),
+        ("sqlite", "sales.rows", None),
+        ("sqlite", "main.rows", "main.scored"),
+    ],
+)
+def test_a_table_in_a_schema_is_checked_too(dialect, table, view):
+    case = next(one for one in CASES if one.name == "logistic")
+    assert case.model.exported("sql", dialect=dialect, table=table, view=view).check.ran
+
+
+def test_a_view_that_sqlite_cannot_make_is_not_written():
+    case = next(one for one in CASES if one.name == "logistic")
+    with pytest.raises(ExportError, match="cannot reference objects in database sales"):
+        case.model.to_sql("sales.rows", dialect="sqlite", view="scored")
+
+
+def test_no_class_is_the_likeliest_of_undefined_probabilities(database):
+    dialect, run = database
+    if dialect == "postgres":
+        return  # numbers beyond 1e150 have no prediction there
+    rng = np.random.default_rng(8)
+    tiny = rng.normal(0, 1e-200, (300, 2))
+    classes = np.array(["a", "b", "c"])[np.digitize((tiny * 1e200).sum(axis=1), [-0.5, 0.5])]
+    model = dr.learn({"a": tiny[:, 0], "b": tiny[:, 1], "y": classes}, predict="y", loss="softmax")
+    rows = pl.DataFrame({"row id": [1], "a": [1e300], "b": [-1e300]})
+    names, columns = run(rows, model.to_sql("rows", dialect=dialect, keep=["row id"]))
+    assert columns[names.index("y_prediction")] == [None]
+    assert model.predict(rows)["y_prediction"].to_list() == [None]

@@ -352,3 +352,62 @@ def test_classes_through_the_command_line(run: Callable[..., Any], tmp_path: Pat
     told = run("predict", tmp_path / "m.json", path, "--rows", "2")
     assert told.code == 0
     assert "colour_probability_green" in told.out
+
+
+def many_classes(rows: int = 500, inputs: int = 30, classes: int = 10) -> pl.DataFrame:
+    """Correlated and skewed inputs of so many classes that a Hessian costs more than gradients."""
+    rng = np.random.default_rng(8)
+    numbers = rng.normal(size=(rows, 6)) @ rng.normal(size=(6, inputs))
+    numbers = numbers + rng.normal(size=(rows, inputs))
+    numbers[:, 0] = np.exp(numbers[:, 0] / 3)
+    scores = numbers[:, :8] @ rng.normal(size=(8, classes)) / 3
+    of = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+    table = pl.DataFrame({f"x{at}": column for at, column in enumerate(numbers.T)})
+    return table.with_columns(y=pl.Series([f"class {one}" for one in of]))
+
+
+@pytest.mark.parametrize("ridge", [0.01, "auto"])
+def test_many_classes_are_learnt_by_gradients_to_the_weights_of_newton(ridge: Any) -> None:
+    table = many_classes()
+    settings: dict[str, Any] = {"predict": "y", "ridge": ridge, "tolerance": 1e-13}
+    model = dr.learn(table, **settings)
+    known = dr.learn(table, **settings, learner="newton")
+    one, other = model.record.learnt[0], known.record.learnt[0]
+    assert (one.learner, other.learner) == ("lbfgs", "newton")
+    assert one.ridge == other.ridge > 0
+    found = np.array([weight.weight for weight in model.record.weights])
+    exact = np.array([weight.weight for weight in known.record.weights])
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-9 * np.abs(exact).max())
+    assert model.record.held_out is not None
+    assert known.record.held_out is not None
+    held, there = model.record.held_out[0], known.record.held_out[0]
+    # Newton's folds settle quadratically; those by gradients within a thousandth of their way.
+    assert held.loss == pytest.approx(there.loss, rel=1e-4)
+    assert held.rmse == pytest.approx(there.rmse, rel=1e-4)
+
+
+def test_classes_that_are_told_apart_are_said_to_be_by_gradients_too() -> None:
+    rng = np.random.default_rng(2)
+    centres = 9 * rng.normal(size=(10, 30))
+    of = np.arange(300) % 10
+    numbers = centres[of] + rng.normal(size=(300, 30))
+    table = pl.DataFrame({f"x{at}": column for at, column in enumerate(numbers.T)})
+    model = dr.learn(table.with_columns(y=pl.Series([f"c{one}" for one in of])), predict="y")
+    assert model.record.learnt[0].learner == "lbfgs"
+    assert model.record.learnt[0].ridge > 0
+    assert any("no finite weights are best" in note for note in model.record.notes)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic", "poisson"])
+def test_lbfgs_is_a_learner_whose_steps_can_be_watched(loss: str) -> None:
+    target = {"squared": "price", "logistic": "sold", "poisson": "visits"}[loss]
+    settings: dict[str, Any] = {"predict": target, "using": NAMES, "loss": loss, "ridge": 0.0}
+    *_, last = dr.steps(drawn(), **settings, learner="lbfgs", tolerance=1e-11)
+    exact = dr.learn(drawn(), **settings)
+    assert last.alpha is None
+    assert last.stopped is not None
+    assert last.stopped.reason == "settled"
+    known = [weight.weight for weight in exact.record.weights if weight.input in NAMES]
+    np.testing.assert_allclose(last.weights["weight"].ravel(), known, rtol=1e-7)
+    with pytest.raises(LearningError, match="takes no alpha"):
+        dr.learn(drawn(), **settings, learner="lbfgs", alpha=0.1)

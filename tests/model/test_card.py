@@ -44,6 +44,14 @@ def test_a_card_has_the_models_own_figures(model):
     assert "filled with the mean" in text
 
 
+def test_rare_levels_are_counted_in_the_right_number():
+    rows = films()
+    for count in (1, 2):
+        rare = [{**row, "genre|<b>": f"rare {at}"} for at, row in enumerate(rows[:count])]
+        text = dr.learn([*rare, *rows[count:]], predict="gross", using=["genre|<b>"]).card()
+        assert f"; {count} rare one{'s' * (count > 1)} pooled" in text
+
+
 def test_names_cannot_become_markdown(model):
     text = model.card()
     assert r"genre\|\<b\>" in text

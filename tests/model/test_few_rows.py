@@ -156,6 +156,7 @@ def test_a_row_without_an_offset_has_no_prediction():
             warnings.simplefilter("ignore")
             assert set(shifted.predict(row).values()) == {None}
             assert shifted.predict(row) == by_table(shifted, [rows[1], row])[1]
+            assert shifted.predict(row) == by_table(shifted, [row, rows[1]])[0]
 
 
 @pytest.mark.parametrize("texts", [False, True])

@@ -19,7 +19,7 @@ from deltarule.rule.learn import Descent, Learner, alpha_range_of
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step, train
 from deltarule.solvers.first_order import Momentum
-from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.learners import LEARNERS, has_alpha
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Penalised, Ridge
 
@@ -271,7 +271,7 @@ def test_rounding_at_the_bottom_is_no_divergence(loss: str) -> None:
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_steps_are_numbered_and_chained(name: str) -> None:
-    kind = Newton() if name == "newton" else LEARNERS[name](0.1)  # type: ignore[call-arg]
+    kind = LEARNERS[name](0.1) if has_alpha(name) else LEARNERS[name]()  # type: ignore[call-arg]
     rows = many(3)
     found = list(train(start_of(rows), rows, kind, steps=25, tolerance=1e-13))
     assert [step.number for step in found] == list(range(1, len(found) + 1))
@@ -355,7 +355,7 @@ def test_frozen_weights_stay_and_the_others_become_best(
     rng = np.random.default_rng(6)
     start = {"weight": rng.normal(size=(3, 2)), "intercept": rng.normal(size=2)}
     mask = np.array(frozen)
-    kind = Newton() if name == "newton" else LEARNERS[name](0.2)  # type: ignore[call-arg]
+    kind = LEARNERS[name](0.2) if has_alpha(name) else LEARNERS[name]()  # type: ignore[call-arg]
     found = train(
         start,
         rows,

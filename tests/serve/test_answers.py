@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,108 @@ def test_strict_requests_refuse_drift(client: httpx.Client):
     assert beyond["field"] == "budget"
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/models/films/predict?intervall=0.9", "did you mean 'interval'?"),
+        ("/models/films/explain?x=1", "there are interval and strict"),
+        ("/invocations?model=films&strict=1", "there is no option 'strict' here"),
+        ("/v2/models/films/infer?strict=1", "there is no option 'strict' here"),
+    ],
+)
+def test_an_option_that_is_not_known_is_refused(client: httpx.Client, path: str, said: str):
+    problem = refused(client.post(path, json={"instances": ROWS}), 422, "option")
+    assert said in problem["detail"]
+
+
+def test_strict_explanations_refuse_drift(client: httpx.Client):
+    strange = pl.DataFrame(ROWS, strict=False).write_csv()
+    path = "/models/films/explain?strict=true"
+    for accept in ("application/json", CSV):
+        answers = (
+            client.post(path, json=ROWS, headers={"accept": accept}),
+            post(client, path, strange, CSV, accept=accept),
+        )
+        for answer in answers:
+            problem = refused(answer, 422, "drift")
+            assert (problem["field"], problem["row"]) == ("genre", 3)
+    assert client.post(path, json=ROW).status_code == 200
+    refused(client.post("/models/films/explain?interval=0.9", json=ROW), 422, "option")
+    told = client.post("/models/films/explain?interval=0.9", json=ROW, headers={"accept": CSV})
+    assert "gross_low" in told.text.splitlines()[0]
+
+
+def test_explained_rows_of_a_csv_body_are_counted(client: httpx.Client):
+    def unseen() -> float:
+        found = re.search(
+            r'unseen_levels_total\{column="genre",model="films"\} (\S+)',
+            client.get("/metrics").text,
+        )
+        return 0.0 if found is None else float(found[1])
+
+    before = unseen()
+    post(client, "/models/films/explain", pl.DataFrame(ROWS, strict=False).write_csv(), CSV)
+    assert unseen() == before + 1
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv;q=0, application/json", "application/json"),
+        ("application/json;q=0.1, text/csv;q=0.9", CSV),
+        ("text/csv, application/json", CSV),
+        ("text/csv;q=0", "application/json"),
+        ("application/xml, */*;q=0.8", "application/json"),
+    ],
+)
+def test_the_kind_of_answer_that_is_preferred_is_given(client: httpx.Client, accept, kind):
+    told = client.post("/models/films/predict", json=ROW, headers={"accept": accept})
+    assert told.headers["content-type"].partition(";")[0] == kind
+
+
+def test_a_format_of_another_address_is_named(client: httpx.Client):
+    split = {"columns": list(ROW), "data": [list(ROW.values())]}
+    for body in (split, {"dataframe_split": split}, {"instances": ROWS}):
+        problem = refused(client.post("/models/films/predict", json=body), 422, "rows")
+        assert "/invocations" in problem["detail"]
+    columns = {name: [cell] for name, cell in ROW.items()}
+    problem = refused(client.post("/models/films/predict", json=columns), 422, "type")
+    assert "rows are a list of objects" in problem["detail"]
+    for body, said in ((split, '{"dataframe_split": '), (ROWS, '{"dataframe_records": ')):
+        problem = refused(client.post("/invocations?model=films", json=body), 400, "format")
+        assert said in problem["detail"]
+
+
+def test_a_date_counts_the_same_whatever_stands_beside_it(client: httpx.Client):
+    def predicted(*dates: str) -> httpx.Response:
+        rows = [ROW | {"release_date": one} for one in dates]
+        return client.post("/models/films/predict", json=rows)
+
+    timed = predicted("2000-01-31", "2000-01-31 14:05").json()["predictions"]
+    assert timed == predicted("2000-01-31", "2000-01-31").json()["predictions"]
+    for dates in (("12/06/1998",), ("31/12/1998", "12/06/1998"), ("1998-06-12", "12/06/1998")):
+        answer = predicted(*dates)
+        assert answer.status_code == 422
+        assert answer.json()["field"] == "release_date"
+        assert "2024-01-31" in answer.json()["detail"]
+        assert "--read" not in answer.text
+
+
+def test_a_body_of_two_lengths_is_refused(server):
+    """A proxy may take the one, and pass what follows as a request of its own."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as wire:
+        host = f"host: 127.0.0.1:{server.port}\r\n"
+        head = f"POST /models/films/predict HTTP/1.1\r\n{host}content-length: 4\r\n"
+        wire.sendall(f"{head}transfer-encoding: chunked\r\n\r\n0\r\n\r\n".encode())
+        wire.sendall(f"GET /health HTTP/1.1\r\n{host}\r\n".encode())
+        told = b""
+        with suppress(ConnectionResetError):
+            while part := wire.recv(65536):
+                told += part
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert told.count(b"HTTP/1.1") == 1
+
+
 def test_a_contract_is_json_schema_with_an_example_that_is_predicted(client: httpx.Client):
     names = [one["name"] for one in client.get("/models").json()["models"]]
     assert names == ["films", "rating", "mixed"]
@@ -195,6 +299,14 @@ def test_mlflow_formats_are_answered_alike(client: httpx.Client, films_model: dr
     refused(client.post(path, json={"instances": ROWS, "inputs": ROWS}), 400, "format")
     refused(client.post(path, json={"instances": [[1]]}), 400, "format")
     refused(client.post("/invocations", json={"instances": ROWS}), 400, "model")
+    params = {"flags": True, "interval": 0.8}
+    told = client.post(path, json={"instances": ROWS, "params": params}).json()["predictions"]
+    same(told, films_model.predict(ROWS, **params))
+    told = client.post(path, json={"instances": ROWS, "params": {"explain": True}}).json()
+    for given, wanted in zip(told["predictions"], films_model.explain(ROWS), strict=True):
+        assert given == pytest.approx(wanted, rel=1e-9, abs=1e-3)  # of contributions that cancel
+    for wrong in ({"flag": True}, [1], {"flags": 1}, {"interval": "0.8"}):
+        refused(client.post(path, json={"instances": ROWS, "params": wrong}), 400, "format")
     assert client.get("/ping").status_code == 200
 
 
@@ -312,6 +424,7 @@ def test_an_answer_does_not_wait_for_the_next_packet(client: httpx.Client):
 
 def test_addresses_and_methods_that_are_not_there(client: httpx.Client):
     refused(client.get("/nowhere"), 404, "address")
+    refused(client.get("/models/"), 404, "address")
     refused(client.get("/static/..%2fapp.py"), 404, "address")
     answer = client.get("/models/films/predict")
     refused(answer, 405, "address")
@@ -326,7 +439,12 @@ def test_addresses_and_methods_that_are_not_there(client: httpx.Client):
         (["{films}"], "not a model file"),
         (["{model}", "{model}"], "two models are called films"),
         (["{model}", "--token-file", "nowhere"], "cannot be read"),
-        (["{model}", "--host", "no.such.host.invalid"], "cannot be used"),
+        (["{model}", "--host", "no.such.host.invalid"], "no address of this machine"),
+        (["{model}", "--host", "192.0.2.1"], "no address of this machine"),
+        (["{model}", "--host", ""], "--host is empty"),
+        (["{model}", "--allow-host", "api.example:80"], "no host's name"),
+        (["{model}", "--allow-host", "https://api.example"], "no host's name"),
+        (["..={model}"], "gives no name"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_a_line(run, models: Path, films: Path, words, said):

@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -150,7 +151,7 @@ def test_sigterm_under_load_loses_no_accepted_request(serve, lines: list[Path], 
 
 
 def test_a_slow_request_is_answered_before_it_ends(serve, models: Path, films: Path):
-    server = serve(models / "films.json")
+    server = serve(models / "films.json", "--timeout", "100")
     rows = pl.read_csv(films).select("budget", "genre", "release_date", "imdb_rating").head(900)
     found: list[httpx.Response] = []
 
@@ -165,6 +166,58 @@ def test_a_slow_request_is_answered_before_it_ends(serve, models: Path, films: P
     asking.join()
     assert found[0].status_code == 200
     assert len(found[0].json()["explanations"]) == 900
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signal")
+def test_a_closed_terminal_ends_it_as_sigterm_does(serve, lines: list[Path]):
+    server = serve(f"line={lines[0]}")
+    statuses: Counter[int] = Counter()
+    with server.client() as client:
+        until_it_answers(client)
+
+    def answered(answer: httpx.Response) -> None:
+        statuses[answer.status_code] += 1
+
+    with load(server.address, 2, answered):
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.wait(timeout=30) == 0
+    assert set(statuses) == {200}
+    assert server.said == ""
+
+
+def test_the_second_ctrl_c_ends_it_at_once_without_a_traceback(serve, models: Path, films: Path):
+    server = serve(models / "films.json")
+    rows = pl.read_csv(films).select("budget", "genre", "release_date", "imdb_rating").head(900)
+    with server.client() as client:
+        assert client.get("/health").status_code == 200
+
+    def ask() -> None:
+        with server.client() as client, suppress(httpx.HTTPError):
+            client.post("/models/films/explain", json=rows.to_dicts())
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.3)
+    for _ in range(2):
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    server.process.wait(timeout=30)
+    asking.join()
+    assert server.said == ""
+
+
+def test_workers_end_where_their_supervisor_was_killed(serve, lines: list[Path]):
+    import psutil
+
+    server = serve(f"line={lines[0]}", "--workers", "2")
+    with server.client() as client:
+        until_it_answers(client)
+    workers = psutil.Process(server.process.pid).children()
+    server.process.kill()
+    server.process.wait(timeout=30)
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
 
 
 def test_it_says_that_it_is_not_ready_once_it_is_to_end(serve, lines: list[Path]):

@@ -7,8 +7,9 @@ from deltarule.engines.in_memory import Rows
 from deltarule.losses.softmax import Softmax
 from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.stacked import stack
+from deltarule.rule.train import train
 from deltarule.solvers import newton
-from deltarule.solvers.lbfgs import lbfgs
+from deltarule.solvers.lbfgs import Lbfgs, Recent
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Penalised, Ridge
 
@@ -69,7 +70,36 @@ def test_lbfgs_ends_where_newton_does() -> None:
     for _ in range(12):
         compared = objective(weights, hessian=True).freeze(frozen).average()
         weights, state = Newton().step(weights, compared, state)
-    found = lbfgs(objective, START, tolerance=1e-9, frozen=frozen)
+    steps = list(train(START, objective, Lbfgs(), tolerance=1e-9, frozen=frozen))
+    found = steps[-1].weights
+    assert steps[-1].stopped is not None
+    assert steps[-1].stopped.reason == "settled"
     np.testing.assert_allclose(found["weight"], weights["weight"], atol=1e-6)
     assert (found["weight"][2] == 0).all()
     assert np.abs(found["weight"]).max() > 0.1
+
+
+def test_lbfgs_begins_with_what_other_steps_say_of_the_hessian() -> None:
+    recent = Recent()
+    for step in train(START, ROWS, Lbfgs(), tolerance=1e-6):
+        recent.add(step.before, step.comparison.weight_delta)
+    ridge = Ridge(np.full(1, 0.01))
+    held = np.repeat(ridge.hessian(START), K)
+
+    def count(learner: Lbfgs) -> int:
+        start = step.weights
+        return len(list(train(start, Penalised(ROWS, ridge), learner, tolerance=1e-6)))
+
+    assert count(Lbfgs(recent.pairs(held))) < count(Lbfgs())
+    # A pair's change is that of the gradient with the ridge.
+    pair = recent.pairs(held)[-1]
+    (x, g), (y, h) = list(recent.points)[-2:]
+    np.testing.assert_allclose(pair.change, h - g + held * (y - x), rtol=1e-12)
+
+
+def test_the_sum_of_softmax_curvature_of_weighted_rows() -> None:
+    weight = RNG.integers(0, 4, size=N).astype(float)
+    slope = Softmax().hessian(SCORES)
+    many = np.repeat(np.arange(N), weight.astype(int))
+    found = MODEL.hessian(INPUTS, slope * weight[:, None, None])
+    np.testing.assert_allclose(found, MODEL.hessian(INPUTS[many], slope[many]), atol=1e-9)

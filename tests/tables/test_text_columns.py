@@ -6,6 +6,7 @@ The right values are those of the same table in which odd cells are blank.
 import json
 import sqlite3
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -556,3 +557,14 @@ def test_a_target_of_huge_whole_numbers_gives_no_warning() -> None:
         {"x": [float(at) for at in range(50)], "y": [at * 1e300 for at in range(50)]}
     )
     assert dr.learn(rows, predict="y", ridge=0).record.fit[0].r2 == pytest.approx(1)
+
+
+@pytest.mark.parametrize("first", ["%Y-%m-%d", "%d/%m/%Y"])
+@pytest.mark.parametrize("using", ["days(d)", "category(d)", "d"])
+def test_a_date_is_its_day_at_prediction_whatever_stands_beside_it(first, using):
+    days = [datetime(2020, 1, 1 + at % 9).strftime(first) for at in range(90)]
+    model = dr.learn({"d": days, "y": [at % 9.0 for at in range(90)]}, predict="y", using=[using])
+    alone = model.predict({"d": [days[4]]})["y_prediction"][0]
+    beside = [days[4], f"{days[4]} 14:05", f"{days[4]} 00:00", days[4]]
+    assert list(model.predict({"d": beside})["y_prediction"]) == [alone] * 4
+    assert model.predict({"d": f"{days[4]} 14:05:30"})["y_prediction"] == alone

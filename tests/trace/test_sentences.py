@@ -10,6 +10,7 @@ from deltarule.losses.glm import Squared
 from deltarule.losses.loss import Loss
 from deltarule.losses.registry import LOSSES
 from deltarule.losses.robust import Huber
+from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step
 from deltarule.trace.row_trace import RowTrace
@@ -135,16 +136,39 @@ def test_many_inputs_and_outputs_are_cut_short() -> None:
     assert "and 6 more weights" in found.learn
 
 
-def test_without_alpha_for_these_weights_only_the_change_is_told() -> None:
-    weights = {"weight": np.array([[1.0]]), "intercept": np.array([0.5])}
-    row = of(Squared(), weights, np.array([2.0]), np.array([1.0]))
-    found = step_sentences(
-        step_of(weights, row), row, inputs=["x"], outputs=["y"], alone=True, own_units=False
-    )
+def test_on_standardised_inputs_the_rows_part_and_the_mean_are_told() -> None:
+    table = {"x": [1.0, 2.0, 3.0, 6.0], "y": [2.0, 4.0, 5.0, 9.0]}
+    (step,) = dr.steps(table, predict="y", using="x", learner="descent", steps=1)
+    standard = Standardization(np.array([3.0]), np.array([np.std(table["x"])]))
+    row = of(Squared(), step.before, np.array([6.0]), np.array([9.0]))
+    words = {"inputs": ["x"], "outputs": ["y"], "standard": standard, "digits": 6}
+    found = step_sentences(step, row, alone=False, together="all 4 rows", **words)
+    standardised = 3 / np.std(table["x"])
+    inputs = (np.array(table["x"]) - 3) / np.std(table["x"])
+    mean = float(np.mean(-np.array(table["y"]) * inputs))
+    after = step.weights["weight"].item()
+    # What the sentence says is what the step did.
+    assert step.alpha is not None
+    assert after == pytest.approx(-step.alpha * mean / np.std(table["x"]), rel=1e-9)
     assert found.learn[0] == (
-        "delta 1.5 times x 2 is 3; the weight goes down by 1.5, from 1 to -0.5"
+        f"x: delta -9 * standardised {standardised:.6g} is {-9 * standardised:.6g}, "
+        f"mean of all 4 rows {mean:.6g}; weight from 0 up to {after:.6g}"
     )
-    assert "alpha" not in " ".join(found.lines)
+    assert found.learn[1].startswith("intercept: delta -9, mean of all 4 rows -5; with")
+    alone = step_sentences(step, row, alone=True, **words)
+    assert "mean" not in alone.learn[0]
+
+
+def test_a_frozen_weight_is_said_to_be() -> None:
+    table = {"x": [1.0, 2.0], "z": [2.0, 1.0], "y": [2.0, 4.0]}
+    (step,) = dr.steps(
+        table, predict="y", using=["x", "z"], alpha=0.1, steps=1, start={"x": 2.0}, freeze="x"
+    )
+    row = of(Squared(), step.before, np.array([1.0, 2.0]), np.array([2.0]))
+    frozen = {"weight": np.array([[True], [False]]), "intercept": np.array([False])}
+    found = step_sentences(step, row, inputs=["x", "z"], outputs=["y"], alone=False, frozen=frozen)
+    assert found.learn[0] == "the weight of x is frozen: it stays at 2"
+    assert "times z 2" in found.learn[1]
 
 
 def test_weights_that_exploded_are_told_too() -> None:

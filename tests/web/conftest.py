@@ -113,10 +113,23 @@ class Watched:
         cells = self.page.locator("#weights td.value")
         return [float(cell.get_attribute("title") or "nan") for cell in cells.all()]
 
+    def check(self) -> None:
+        """Nothing was logged, and no other host was asked."""
+        assert self.said == []
+        assert {host.partition(":")[0] for host in self.hosts if host} == {"127.0.0.1"}
+
     def trouble(self) -> str:
         """What the page says went wrong."""
         self.page.wait_for_selector("#trouble:not([hidden])")
         return self.page.text_content("#trouble span") or ""
+
+
+def listened(found: Watched) -> None:
+    """Has a page keep what it logs and whom it asks."""
+    page = found.page
+    page.on("console", lambda message: found.said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
+    page.on("request", lambda request: found.hosts.add(urlsplit(request.url).netloc))
 
 
 @pytest.fixture
@@ -125,10 +138,7 @@ def watched(chromium: BrowserContext, address: str) -> Iterator[Watched]:
     page = chromium.new_page()
     page.set_viewport_size({"width": 1400, "height": 1000})
     found = Watched(page, address)
-    page.on("console", lambda message: found.said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
-    page.on("request", lambda request: found.hosts.add(urlsplit(request.url).netloc))
+    listened(found)
     yield found
     page.close()
-    assert found.said == []
-    assert {host.partition(":")[0] for host in found.hosts if host} == {"127.0.0.1"}
+    found.check()

@@ -134,3 +134,15 @@ def test_a_length_that_is_none_is_refused(ask, length):
 def test_a_key_that_comes_twice_is_no_key(ask):
     headers = [(b"x-deltarule-key", b"right"), (b"x-deltarule-key", b"right")]
     assert ask("GET", "/api/lessons", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("address", ["/", "/?key=", "/?key=wrong", "/?other=1"])
+def test_an_address_without_the_key_says_what_to_do(ask, address):
+    done = ask("GET", address)
+    assert done.status_code == 403
+    assert done.headers["content-type"].startswith("text/html")
+    assert "deltarule watch" in done.text
+    for name, value in HEADERS:
+        assert done.headers[name.decode()] == value.decode()
+    # What is no page keeps to JSON.
+    assert "key" in ask("GET", "/api/lessons").json()["error"]

@@ -240,7 +240,7 @@ def test_every_lesson_opens_and_learns(watched: Watched, lesson):
 
 
 def test_everything_can_be_done_from_the_keyboard(watched: Watched):
-    page = watched.open("one-weight")
+    page = watched.open("several-inputs")
     page.keyboard.press("ArrowRight")
     watched.at(1)
     page.keyboard.press("ArrowLeft")

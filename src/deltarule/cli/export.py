@@ -48,6 +48,14 @@ def export(
             "that the model reads.",
         ),
     ] = None,
+    check_in: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of postgres: a database to run the check in, postgresql://HOST/NAME; by a "
+            "temporary table, and nothing stays there.",
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Of sql and onnx: with each column's contribution.")
     ] = False,
@@ -55,7 +63,8 @@ def export(
     """Write a model in another form, to predict where deltarule is not installed.
 
     The form is run on rows made from the model's own ranges and levels, where what runs it is
-    installed, and nothing is written that predicts otherwise than the model.
+    installed (Node, onnxruntime; SQLite and DuckDB of sql, PostgreSQL by --check-in), and nothing
+    is written that predicts otherwise than the model.
 
     deltarule export model.json --to python -o model.py
 
@@ -78,6 +87,7 @@ def export(
         "view": view,
         "keep": None if keep is None else names_in(keep),
         "explain": explain or None,
+        "check_in": check_in,
     }
     made = loaded.exported(to, **{name: one for name, one in given.items() if one is not None})
     if out is not None:

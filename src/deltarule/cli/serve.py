@@ -35,7 +35,9 @@ def serve(
     ] = 1,
     reload: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="Look at model files so often; 0 for never."),
+        typer.Option(
+            min=0, max=86_400, metavar="SECONDS", help="Look at model files so often; 0 for never."
+        ),
     ] = 0.5,
     max_mb: Annotated[
         float, typer.Option(min=0.001, max=1024, metavar="NUMBER", help="The largest body, in MB.")
@@ -44,7 +46,8 @@ def serve(
         int, typer.Option(min=1, metavar="NUMBER", help="The most rows of a request.")
     ] = 10_000,
     timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="The longest a request may take.")
+        float,
+        typer.Option(min=0.1, max=3_600, metavar="SECONDS", help="The longest a request may take."),
     ] = 10.0,
 ) -> None:
     """Serve models over HTTP: predictions, explanations, a page to try them.
@@ -63,7 +66,7 @@ def serve(
         ) from None
     del prometheus_client, starlette, uvicorn
     from deltarule.serve.process import serve as run
-    from deltarule.serve.settings import Limits, Settings, read_token
+    from deltarule.serve.settings import Limits, Settings, host_names, read_token
     from deltarule.serve.shelf import named_paths
 
     settings = Settings(
@@ -71,7 +74,7 @@ def serve(
         host=host,
         port=port,
         token=None if token_file is None else read_token(token_file),
-        allowed_hosts=tuple(name.lower() for name in allow_host or ()),
+        allowed_hosts=host_names(allow_host or ()),
         workers=workers,
         reload_seconds=reload,
         limits=Limits(megabytes=max_mb, rows=max_rows, seconds=timeout),

@@ -111,13 +111,16 @@ class Tracing:
             for row in step.chosen:
                 one = step.saw is None or bool((step.saw == row.number - 1).any())
                 print(f"step {step.number:,}, row {row.number:,}" + ("" if one else ": not seen"))
+                task = run.stepwise.task
                 said = step_sentences(
                     step,
                     row,
                     inputs=weight_names(schema.inputs),
                     outputs=schema.outputs,
                     alone=saw == 1 and one,
-                    own_units=run.settings.alpha is not None,
+                    together=f"all {saw:,} rows" if step.saw is None else "rows of the batch",
+                    standard=task.standard if run.settings.alpha is None else None,
+                    frozen=task.frozen,
                 )
                 print("\n".join(said.lines))
         print()

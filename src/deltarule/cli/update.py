@@ -14,6 +14,7 @@ from deltarule.cli.arguments import DatabaseTable, How, Json, ModelFile, Query, 
 from deltarule.cli.table import source_of
 
 if TYPE_CHECKING:
+    from deltarule.model.model import Model
     from deltarule.model.online import Stream, Update
 
 STANDARD_INPUT = "-"
@@ -53,7 +54,8 @@ def update(
     """Have a model learn rows one by one, each predicted before it is learnt.
 
     ROWS is a table, or - for rows on standard input, such as lines of JSON as they come. Under
-    squared loss the weights are exact after each row. The error that is told is progressive: that
+    squared loss the weights are exact after each row, and sums beside the model (model.sums) keep
+    up, unless rows are to fade. The error that is told is progressive: that
     of predicting each row first.
 
     tail -f sales.jsonl | deltarule update model.json - --half-life 1000
@@ -74,9 +76,9 @@ def _learn(
     model: Path, table: Any, to: Path, settings: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """Learn a table's rows, or those of standard input as they come, and save the model."""
-    from deltarule.model.model import load
+    from deltarule.model.model_and_sums import sums_beside
 
-    known = load(model)
+    known = _loaded(model)
     stream = known.stream(**settings)
     told = Told(stream, screen=not as_json)
     ended: BaseException | None = None
@@ -88,12 +90,25 @@ def _learn(
             raise
         ended = stop  # what comes live is learnt until someone ends it
     if stream.ahead:
-        known.save(to)
+        known.save(to, summary=None if known.kept is None else sums_beside(to))
     told.end()
     if as_json:
         print(json.dumps(known.to_dict(), allow_nan=False))
     if ended is not None:
         raise ended
+
+
+def _loaded(path: Path) -> "Model":
+    """The model, with its sums where they are beside it."""
+    from deltarule.model.model import load
+    from deltarule.model.model_and_sums import sums_beside
+
+    known = load(path)
+    if known.record.summary is None or not sums_beside(path).exists():
+        return known
+    from deltarule.fit import keep_learning
+
+    return keep_learning.load(path)
 
 
 def _json_lines() -> bool:

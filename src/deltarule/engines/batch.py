@@ -132,9 +132,9 @@ class Batch:
             expected=expected,
         )
 
-    def sum_by_fold(self, compared: Compared) -> ByFold[Comparison]:
+    def sum_by_fold(self, compared: Compared, *, hessian: bool = True) -> ByFold[Comparison]:
         """Comparisons summed by fold."""
-        return ByFold({of: compared.sum(rows, hessian=True) for of, rows in self.folds.items()})
+        return ByFold({of: compared.sum(at, hessian=hessian) for of, at in self.folds.items()})
 
 
 def block_rows(inputs: int) -> int:

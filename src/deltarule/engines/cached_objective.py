@@ -30,6 +30,8 @@ class CachedObjective:
     fit: FitSums
     near: float
     trials: bool = False
+    hessian: bool = True
+    """Whether the final pass has Hessians."""
     has_hessian: bool = True
     seen: tuple[Weights, FinalPass] | None = field(default=None, init=False)
     _close: bool = field(default=False, init=False)
@@ -46,7 +48,7 @@ class CachedObjective:
         """Comparisons by fold and fit metrics at these weights, in one pass unless cached."""
         if self.seen is None or self.seen[0] is not weights:
             asked = self.model, self.loss, weights, self.fit
-            look = self.rows.total(CompareByFold(*asked), by_fold=True)
+            look = self.rows.total(CompareByFold(*asked, self.hessian), by_fold=True)
             # Fit of trials is by their shares; held-out rows count single outcomes.
             self.seen = (
                 weights,

@@ -54,12 +54,14 @@ class HeldOutErrors:
 class CompareTraining:
     """Comparisons of each fold's weights with its training rows, and errors on held-out rows.
 
-    `teachers` are the folds that each fold is learnt from.
+    `teachers` are the folds that each fold is learnt from. Gradients alone, of which there are many
+    more, come without the errors.
     """
 
     loss: Loss
     teachers: Mapping[int, Sequence[int]]
     errors: HeldOutErrors
+    hessian: bool = True
 
     def of(self, batch: Batch) -> TrainingSums:
         """The sums over these rows, which are sorted by fold."""
@@ -72,8 +74,10 @@ class CompareTraining:
             if self.errors.learnt[fold] is not asked:
                 asked = self.errors.learnt[fold]
                 compared = batch.compare(self.errors.model, self.loss, asked)
-            fold_weights[fold] = reduce(add, (compared.sum(run, hessian=True) for run in runs))
-        return TrainingSums(fold_weights, self.errors.of(batch))
+            fold_weights[fold] = reduce(
+                add, (compared.sum(run, hessian=self.hessian) for run in runs)
+            )
+        return TrainingSums(fold_weights, self.errors.of(batch) if self.hessian else ByFold())
 
 
 def _runs(spans: Sequence[slice]) -> list[slice]:

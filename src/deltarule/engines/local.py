@@ -30,6 +30,8 @@ from deltarule.tables.one_read import KEPT_CELLS, Read, workers
 
 # Up to so many numbers, 32 MB of them, are held as arrays.
 HELD_CELLS = 4_000_000
+# The same where steps by gradients alone take hundreds of passes.
+HELD_FOR_GRADIENTS = 16_000_000
 
 
 @dataclass

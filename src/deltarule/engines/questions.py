@@ -82,17 +82,20 @@ class FinalPass:
 
 @dataclass(frozen=True)
 class CompareByFold:
-    """Comparisons by fold, with their Hessians, and sums of fit metrics."""
+    """Comparisons by fold, with or without their Hessians, and sums of fit metrics."""
 
     model: Linear
     loss: Loss
     weights: Weights
     fit: FitSums
+    hessian: bool = True
 
     def of(self, batch: Batch) -> FinalPass:
         """The sums over these rows, which are sorted by fold."""
         found = batch.compare(self.model, self.loss, self.weights)
-        return FinalPass(batch.sum_by_fold(found), self.fit.sums(batch, found))
+        return FinalPass(
+            batch.sum_by_fold(found, hessian=self.hessian), self.fit.sums(batch, found)
+        )
 
 
 @dataclass(frozen=True)

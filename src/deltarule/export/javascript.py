@@ -39,7 +39,7 @@ API = """
  * @throws {RefusedError} naming the column, for a cell that cannot be used
  */
 export function predict(row) {
-  return predictions(inputs(complete(row), []));
+  return told(predictions(inputs(complete(row), [])));
 }
 
 /**
@@ -48,7 +48,7 @@ export function predict(row) {
  * @returns {Object<string, number|string|null>}
  */
 export function explain(row) {
-  return explained(inputs(complete(row), []));
+  return told(explained(inputs(complete(row), [])));
 }
 
 /**
@@ -61,6 +61,14 @@ export function drift(row) {
   inputs(complete(row), found);
   const words = { unseen: "never seen", outside: "out of range", missing: "missing" };
   return found.map(([kind, name]) => `${name}: ${words[kind]}`);
+}
+
+/** What a sum of infinite parts leaves undefined is missing. */
+function told(found) {
+  for (const [name, value] of Object.entries(found)) {
+    if (Number.isNaN(value)) found[name] = null;
+  }
+  return found;
 }
 
 /** The row, refused if it lacks a column. */
@@ -77,7 +85,7 @@ import { readFileSync } from "node:fs";
 const { explain } = await import("./model.mjs");
 const rows = JSON.parse(readFileSync(0, "utf8"));
 const beyond = (value) => typeof value === "number" && !Number.isFinite(value);
-const shown = (name, value) => (beyond(value) ? String(value) : value);
+const shown = (name, value) => (beyond(value) ? { beyond: String(value) } : value);
 process.stdout.write(JSON.stringify(rows.map(explain), shown));
 """
 SECONDS = 60
@@ -255,5 +263,5 @@ def run(
 
 
 def _number(value: Any) -> Any:
-    """A value as JSON had it; numbers beyond all came as words."""
-    return float(value) if value in ("NaN", "Infinity", "-Infinity") else value
+    """A value as JSON had it, which has no number beyond all."""
+    return float(value["beyond"]) if isinstance(value, dict) else value

@@ -39,12 +39,12 @@ def predict(row: Row) -> dict[str, Any]:
 
     Errors:  RefusedError, a ValueError that names the column, for a cell that cannot be used
     """
-    return predictions(inputs(complete(row), []))
+    return told(predictions(inputs(complete(row), [])))
 
 
 def explain(row: Row) -> dict[str, Any]:
     """The prediction with the average row's, and what each column adds to it."""
-    return explained(inputs(complete(row), []))
+    return told(explained(inputs(complete(row), [])))
 
 
 def drift(row: Row) -> list[str]:
@@ -53,6 +53,11 @@ def drift(row: Row) -> list[str]:
     inputs(complete(row), found)
     words = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
     return [f"{name}: {words[kind]}" for kind, name in found]
+
+
+def told(found: dict[str, Any]) -> dict[str, Any]:
+    """What a sum of infinite parts leaves undefined is missing."""
+    return {name: None if value != value else value for name, value in found.items()}
 
 
 def complete(row: Any) -> Any:
@@ -67,10 +72,11 @@ def main() -> int:
     """Rows of CSV from standard input to standard output, with their predictions."""
     for stream in (sys.stdin, sys.stdout):
         stream.reconfigure(encoding="utf-8-sig" if stream is sys.stdin else "utf-8", newline="")
+    csv.field_size_limit(2**31 - 1)
     first = sys.stdin.readline()
     mark = max(",;\\t", key=first.count)
-    names = next(csv.reader([first], delimiter=mark), [])
-    rows = csv.DictReader(sys.stdin, names, delimiter=mark)
+    rows = csv.DictReader((line for part in ([first], sys.stdin) for line in part), delimiter=mark)
+    names = rows.fieldnames or []
     made = explain if "--explain" in sys.argv[1:] else predict
     writer, gaps = None, {}
     for number, cells in enumerate(rows, 1):
@@ -100,7 +106,12 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # whoever reads has seen enough
+        sys.stderr.close()
+    except UnicodeDecodeError:
+        sys.exit("standard input is not UTF-8")
 '''
 DRIVER = """
 import json, runpy, sys

@@ -38,6 +38,8 @@ class Export:
     says: str
     module: str
     settings: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    """Settings of its check alone."""
     runs_in: str = ""
     """What runs it, in the check, and how to get that."""
 
@@ -64,7 +66,9 @@ EXPORTS: Mapping[str, Export] = {
             "one query of a table, or a view, that predicts where the rows are",
             "deltarule.export.sql",
             settings=("table", "dialect", "view", "explain", "keep"),
-            runs_in="only sqlite and duckdb are run here, duckdb where it is installed",
+            checks=("check_in",),
+            runs_in="sqlite and duckdb are run here, duckdb where it is installed, and postgres in "
+            "a database that --check-in names",
         ),
         Export(
             "onnx",

@@ -103,7 +103,7 @@ const readText = (cell, column) => {
   throw refuse(cell, "text", column);
 };
 
-/** A date's days, its nanoseconds of the day, and whether it has a time of day. */
+/** A date's days, and its nanoseconds of the day. */
 const readMoment = (cell, column, order) => {
   if (cell === null || Number.isNaN(cell)) return null;
   const written = typeof cell === "number" ? numberAsText(cell, 1e15) : cell;
@@ -114,12 +114,11 @@ const readMoment = (cell, column, order) => {
   const days = parts ? dayOf(parts, order) : null;
   const clock = parts ? clockOf(parts) : null;
   if (days === null || clock === null) throw refuse(cell, "date", column);
-  return [days, clock, parts.hour !== undefined];
+  return [days, clock];
 };
 
 const readDate = (cell, column, order) => {
   const found = readMoment(cell, column, order);
-  if (found !== null && found[2]) throw refuse(cell, "date without a time of day", column);
   return found === null ? null : found[0];
 };
 
@@ -525,7 +524,7 @@ const shares = (scores) => {
 
 /** The class of the largest probability, the first of equal ones. */
 const likeliest = (classes, probabilities) =>
-  classes[probabilities.indexOf(probabilities.reduce((x, y) => Math.max(x, y)))];
+  classes[probabilities.indexOf(probabilities.reduce((x, y) => Math.max(x, y)))] ?? null;
 
 /** The inverse transform of a prediction: each step's name and constant; null for undefined. */
 const undone = (value, steps) => {

@@ -34,6 +34,7 @@ from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.solvers.least_squares import guessing_error, rank
 from deltarule.solvers.newton import Newton, Taken
 from deltarule.solvers.one_hot_newton import steady as one_hot_steady
@@ -49,9 +50,11 @@ STEADY = 0.2
 # Converged when a step's predicted decrease is less than this share of the first one's: weights
 # are then within a ten-thousandth of the distance.
 SETTLED = 1e-8
+# The same of steps by gradients alone: within a thousandth.
+SETTLED_BY_GRADIENTS = 1e-6
 # The same where the first step began far off, at zero weights.
 SETTLED_FROM_FAR = 1e-12
-STEPS = 40
+STEPS, STEPS_OF_GRADIENTS = 40, 300
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,15 @@ class CrossValidation:
     spans: Sequence[slice]
     penalised: Penalise
     kinks: Lasso | None = None
+    by_gradients: Lbfgs | None = None
+    """The learner where a Hessian of all weights is too costly."""
 
     @property
-    def _newton(self) -> Newton | ProximalNewton:
-        """The learner of one step: proximal where the penalty is non-smooth."""
-        return Newton() if self.kinks is None else ProximalNewton(self.kinks)
+    def _learner(self) -> Newton | ProximalNewton | Lbfgs:
+        """The learner: proximal where the penalty is non-smooth."""
+        if self.kinks is not None:
+            return ProximalNewton(self.kinks)
+        return self.by_gradients or Newton()
 
     def held_out(
         self,
@@ -182,7 +189,7 @@ class CrossValidation:
         """The weights after one Newton step on a fold's training folds only."""
         said = reduce(add, (found[fold] for fold in split.learnt))
         told = self._average(said, weights, self.problem.frozen)
-        return self._newton.step(weights, told, None)[0]
+        return self._learner.step(weights, told, None)[0]
 
     def _first(
         self, weights: Weights, split: Split, folds: Sequence[Moments], splits: SplitScheme
@@ -223,33 +230,39 @@ class CrossValidation:
     def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
         """Each fold's test errors after iterating to convergence: one pass per step."""
         rounded = len(self.path) > 1 and self.kinks is None
-        learner: Learner = DampedNewton() if rounded else self._newton
+        learner: Learner = DampedNewton() if rounded else self._learner
+        steps = STEPS
+        if not learner.needs_hessian:
+            steps, settled = STEPS_OF_GRADIENTS, max(settled, SETTLED_BY_GRADIENTS)
         for loss in self.path:
             for one in learnt.values():
                 one.state, one.least, one.settled = learner.start(one.weights), np.inf, False
-            for number in range(STEPS):
-                told = self._ask(loss, learnt)
+            for number in range(steps):
+                told = self._ask(loss, learnt, hessian=learner.needs_hessian)
                 going = {fold: one for fold, one in learnt.items() if not one.settled}
                 for fold, one in going.items():
                     compared = self._average(told.fold_weights[fold], one.weights, one.frozen)
-                    _move(learner, one, compared, told.errors[fold], settled, first=number == 0)
+                    errors = told.errors.get(fold)
+                    _move(learner, one, compared, errors, settled, first=number == 0)
                 if all(one.settled for one in going.values()):
                     break
+        if not learner.needs_hessian:
+            return self._errors({fold: one.best for fold, one in learnt.items()})
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
 
-    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> TrainingSums:
+    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold], *, hessian: bool) -> TrainingSums:
         """One pass: comparisons of training rows for all folds that have not converged."""
         every = {fold: one.weights for fold, one in learnt.items()}
         open_ = {fold: one.teachers for fold, one in learnt.items() if not one.settled}
         errors = HeldOutErrors(self.model, self.path[-1], every)
-        return self.rows.total(CompareTraining(loss, open_, errors), by_fold=True)
+        return self.rows.total(CompareTraining(loss, open_, errors, hessian), by_fold=True)
 
 
 def _move(
     learner: Learner,
     one: _Fold,
     compared: Comparison,
-    errors: Array,
+    errors: Array | None,
     settled: float,
     *,
     first: bool,
@@ -259,7 +272,10 @@ def _move(
         one.least, one.errors, one.best = compared.loss, errors, one.weights
     stepped, state = learner.step(one.weights, compared, one.state)
     fresh = isinstance(state, Taken) and state.share == 1
-    promised = _promised(one.weights, compared, learner, state.way if fresh else None)
+    if learner.needs_hessian:
+        promised = _promised(one.weights, compared, learner, state.way if fresh else None)
+    else:
+        promised = state.slope if fresh else np.inf
     one.at_start = promised if first else one.at_start
     one.settled = promised <= settled * one.at_start
     if one.settled:

@@ -38,6 +38,8 @@ class CVResult:
     guessing: Array
     unit: Array
     least: Array
+    stopped: float | None = None
+    """The ridge at which the search stopped, whose loss stands for that of the first candidate."""
 
     def __add__(self, other: "CVResult") -> "CVResult":
         """The candidates of both, on the same folds."""
@@ -49,6 +51,7 @@ class CVResult:
             self.guessing,
             self.unit,
             self.least,
+            self.stopped,
         )
 
     def choice(self, at: int) -> Choice:
@@ -117,9 +120,10 @@ def earned(penalties: Penalties, tried: CVResult, what: str, mean: Array) -> lis
             if getattr(now, name) != getattr(first, name)
         ]
         whose, them = ("its", "it") if len(names) == 1 else ("their", "them")
+        without = "without" if tried.stopped is None else f"with {number(tried.stopped)} already"
         return [
             f"{' and '.join(names)} earned {whose} place: {what} on held-out rows is "
-            f"{number(mean[chosen])} with {them}, {number(mean[0])} without"
+            f"{number(mean[chosen])} with {them}, {number(mean[0])} {without}"
         ]
     if penalties.lasso.auto:
         kinds = ["lasso", *(["ridge"] if penalties.ridge.auto else [])]

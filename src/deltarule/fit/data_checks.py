@@ -111,22 +111,43 @@ def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone
     schema, n = read.schema, read.examples
     p, found = len(schema.inputs), []
     for loss, (target, outputs) in zip(losses, schema.target_spans().items(), strict=True):
-        for at in range(outputs.start, outputs.stop):
-            for column, span in schema.spans().items():
-                problem = LeastSquares.of(whole, range(span.start, span.stop), [p + at])
-                variation = float(problem.targets[0])
-                error = float(problem.squared_error(solve(problem).weights)[0])
-                if loss_named(loss).kind == "yes_no" and schema.row_weight is not None:
-                    # Trials vary within their shares, too: as Bernoulli outcomes.
-                    mean = float(whole.mean[p + at] * whole.scale[p + at])
-                    dispersion = mean * (1 - mean) * whole.rows / whole.scale[p + at] ** 2
-                    error, variation = error + dispersion - variation, dispersion
+        at = np.arange(p + outputs.start, p + outputs.stop)
+        each = _errors_alone(schema, whole, at)
+        variation = whole.cross[at, at]
+        if loss_named(loss).kind == "yes_no" and schema.row_weight is not None:
+            # Trials vary within their shares, too: as Bernoulli outcomes.
+            mean = whole.mean[at] * whole.scale[at]
+            dispersion = mean * (1 - mean) * whole.rows / whole.scale[at] ** 2
+            each = [error + dispersion - variation for error in each]
+            variation = dispersion
+        for output in range(len(at)):
+            for (column, span), error in zip(schema.spans().items(), each, strict=True):
                 left = n - 1 - (span.stop - span.start)
-                if not variation > 0 or left < 1:
+                if not variation[output] > 0 or left < 1:
                     continue
-                r2 = 1 - error / variation * (n - 1) / left
+                r2 = float(1 - error[output] / variation[output] * (n - 1) / left)
                 if r2 > LEAK:
                     found.append(_Alone(column, target, r2, f"{r2:.0%}"))
+    return found
+
+
+def _errors_alone(schema: Schema, whole: Moments, outputs: NDArray[np.intp]) -> list[Array]:
+    """The squared error of some outputs by each column alone: (k,) a column.
+
+    Maths:   of one input, targets - with_targets ** 2 / gram: for 254 inputs and 10 classes in
+             2 ms, in 500 by a solution each
+    """
+    gram = whole.cross.diagonal()[: len(schema.inputs)]
+    with_targets = whole.cross[np.arange(len(gram))[:, None], outputs]
+    shares = np.divide(1.0, gram, out=np.zeros_like(gram), where=gram > 0)
+    alone = np.maximum(whole.cross[outputs, outputs] - with_targets**2 * shares[:, None], 0.0)
+    found = []
+    for span in schema.spans().values():
+        if span.stop - span.start == 1:
+            found.append(alone[span.start])
+            continue
+        problem = LeastSquares.of(whole, range(span.start, span.stop), outputs.tolist())
+        found.append(problem.squared_error(solve(problem).weights))
     return found
 
 
@@ -171,7 +192,9 @@ def _group_of(inputs: Array) -> NDArray[np.intp]:
 
 def _guessed(group: NDArray[np.intp], member: Array) -> float:
     """How many rows are right when each group predicts its most frequent class."""
-    counts = np.column_stack([np.bincount(group, of, group.max() + 1) for of in member.T])
+    groups, classes = int(group.max()) + 1, member.shape[1]
+    both_of = group * classes + np.argmax(member, axis=1)
+    counts = np.bincount(both_of, minlength=groups * classes).reshape(groups, classes)
     # Small groups are right by chance: they do not count.
     return float(counts.max(axis=1)[counts.sum(axis=1) >= BIN_ROWS / 2].sum())
 

@@ -23,11 +23,16 @@ from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
 from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.rule.compare import Comparison
+from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
+from deltarule.solvers.lbfgs import Lbfgs
 
 # Steps that converged at such a tolerance are at the optimum, to the digits that are shown.
 NEAR = 1e-6
+# Of more weights learnt by gradients alone there are no standard errors: their covariance takes
+# minutes, and gigabytes.
+MOST_INFERRED = 1000
 
 
 def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
@@ -41,8 +46,9 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         rounded = (together(narrowed(task.rounds.losses, share)) for share in JUDGED)
         path = list(dict.fromkeys(rounded))  # a smooth loss gives one loss
     losses = narrowed(task.losses, 0)
+    curved = task.settings.needs_hessian or _counts(task)
     if steps.looking is None or task.rounds is not None:
-        steps.looking = task.looking(losses)
+        steps.looking = task.looking(losses, hessian=curved)
     arrived = stopped.reason == "settled"
     if arrived and steps.looking.seen is not None and steps.looking.seen[0] is steps.ended:
         # The final pass is one Newton step from here, too small to matter.
@@ -50,26 +56,29 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     look = steps.looking.look(weights)
     whole = task.penalised(FoldOptimum(look.comparison))
     hessian = whole(weights, hessian=True).hessian
-    assert hessian is not None, "rows are curved"
     p, intercept = len(task.problem.mean), task.model.intercept
-    average = hessian / task.problem.rows
     sharp = task.rounds is not None and task.losses[0].dispersion == "unknown"
     # Short of the optimum, the Hessian gives no standard errors.
-    known = errors_of(task) != "" and stopped.reason in ("settled", "still")
+    known = curved and errors_of(task) != "" and stopped.reason in ("settled", "still")
     try:
         fitting = task.fitting(losses)
         fit = fitting.figures(task.rows, look.fit, p + intercept)
     except OverflowError:
         raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
     clusters = ClusterSums.of(task.read.plan.asked.cluster, errors_of(task))
-    covariance = _covariance(task, weights, hessian, fit, clusters) if known else None
+    covariance = None
+    if known and hessian is not None:
+        covariance = _covariance(task, weights, hessian, fit, clusters)
     errors = None if covariance is None else roots_of(covariance)
     if covariance is not None and covariance.ndim == 2:
         covariance = None  # of so many weights only the variances
     judge = CrossValidation(
-        task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks
+        *(task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks),
+        by_gradients=None if curved else Lbfgs(steps.recent.pairs()),
     )
     notes = list(outcome.notes)
+    if not curved and errors_of(task):
+        notes.append("standard errors of so many weights of classes are not computed")
     if task.penalty is None and fitting.separated(look.fit):
         notes.append(
             "the rows are told apart perfectly, so no finite weights are best and these mean "
@@ -77,7 +86,9 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         )
     held_out = None
     try:
-        held_out = _held_out(steps, judge, stopped, weights, look.folds if arrived else None)
+        held_out = _held_out(
+            steps, judge, stopped, weights, look.folds if arrived and curved else None
+        )
     except LearningError as error:
         notes.append(none_refitted(error))
     if held_out is not None and task.guessing is not None:
@@ -100,9 +111,20 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         covariance=covariance,
         # With a non-smooth loss the Hessian does not predict the next step.
         clusters=clusters if known else None,
-        alphas=None if sharp else own_alphas(average, task.outward, intercept=intercept),
+        alphas=None if sharp or hessian is None else _alphas(task, hessian),
         notes=notes,
     )
+
+
+def _alphas(task: FitProblem, hessian: Array) -> AlphaRange | None:
+    average = hessian / task.problem.rows
+    return own_alphas(average, task.outward, intercept=task.model.intercept)
+
+
+def _counts(task: FitProblem) -> bool:
+    """Whether a Hessian is worth its cost though steps need none: for standard errors."""
+    k, q = len(task.guess), len(task.problem.mean) + task.model.intercept
+    return errors_of(task) != "" and k * q <= MOST_INFERRED
 
 
 def _held_out(

@@ -22,9 +22,15 @@ from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Mask, Weights
 from deltarule.rule.train import ROUNDING, Step, Stop, ask, largest, train
+from deltarule.solvers.lbfgs import Recent
 from deltarule.solvers.minibatch import Batches, train_in_epochs
 from deltarule.solvers.proximal import proximal
+from deltarule.trace.ledger import Ledger
 from deltarule.trace.loss_history import LossHistory
+
+# Steps of gradients alone after which separation is looked for, and the last of them where a ridge
+# holds the weights in any case.
+LOOKS, UNHELD = frozenset(2**power for power in range(3, 14)), 16
 
 
 class Iteration:
@@ -42,6 +48,7 @@ class Iteration:
         self.steep: float | None = None
         self.looking: CachedObjective | None = None
         self.ended: Weights | None = None
+        self.recent = Recent()
 
     def _learner(self) -> Learner:
         if self.task.settings.alpha is not None or self.task.settings.second_order:
@@ -85,13 +92,24 @@ class Iteration:
         self.course = LossHistory()
         squared = self.task.squared
         for step in self.taken():
+            if self.task.settings.second_order and not self.learner.needs_hessian:
+                self.recent.add(step.before, step.comparison.weight_delta)
             self.course.add(step.number, step.error if squared else step.comparison.loss)
             own = self.step_in_own_units(step)
             if step.stopped:
                 self.ended = step.before
                 own = replace(own, stopped=self._said(step.stopped, own))
             self.last = own
-            yield self._shown(own)
+            shown = self._shown(own)
+            if self.task.settings.on_step is not None:
+                self.task.settings.on_step(self.ledger.line(shown))
+            yield shown
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The log of the steps."""
+        schema = self.task.read.schema
+        return Ledger(schema.outputs, schema.inputs, batches=self.task.batches is not None)
 
     def _shown(self, own: Step) -> Step:
         """The step with weights of inputs that are measured from zero."""
@@ -124,7 +142,7 @@ class Iteration:
 
     def taken(self) -> Iterator[Step]:
         """The steps, with weights in the units of the steps."""
-        if self.task.rounds is None or not self.task.settings.second_order:
+        if self.task.rounds is None or not self.task.settings.needs_hessian:
             yield from self._stayed()
             return
         most = self.task.settings.most_steps
@@ -200,21 +218,25 @@ class Iteration:
     def _arrived(self, step: Step, start: Step) -> bool:
         """Whether a step is the last, or would be but for a tolerance near zero.
 
-        With separation steps would go on until the whole Hessian is rounding.
+        With separation steps would go on until the whole Hessian is rounding. Of steps by
+        gradients alone, which go on for long, some on the way: to look costs a pass.
         """
         if step.stopped is not None and step.stopped.reason != "steps":
             return True
-        return vanished(step, start)
+        if self.learner.needs_hessian:
+            return vanished(step, start)
+        return step.number in LOOKS
 
     def _unheld(self) -> Separation | None:
         """Separation that would occur had cross-validation not chosen a ridge."""
-        chosen, start = self.task.choice, None
+        chosen, start, found = self.task.choice, None, None
         self._hold(replace(chosen, ridge=0.0))
         for step in self._plain():
             start = start or step
             if self._arrived(step, start):
-                break
-        found = self._away(step)
+                found = self._away(step)
+                if found is not None or self.learner.needs_hessian or step.number == UNHELD:
+                    break
         self._hold(chosen)
         return found
 
@@ -225,10 +247,13 @@ class Iteration:
         self.learner = proximal(learner, self.task.kinks) if self.task.kinks else learner
 
     def _away(self, step: Step) -> Separation | None:
-        """The separation that Newton's steps show, if any."""
+        """The separation that steps show, if any: Newton's last one, or weights to scale up."""
         assert self.task.rows is not None, "losses other than squared need rows"
+        way = step.weights
+        if self.learner.needs_hessian:
+            way = {name: array - step.before[name] for name, array in way.items()}
         return Separation.along(
-            {name: step.weights[name] - before for name, before in step.before.items()},
+            way,
             weights=step.weights,
             rows=self.task.rows,
             model=self.task.model,

@@ -24,6 +24,8 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.joining import Joining
 from deltarule.tables.one_read import Keep, Read, read
+from deltarule.tables.schema import OTHER
+from deltarule.tables.source import without_folder
 from deltarule.tables.summary import Summary
 from deltarule.tables.summary_file import is_summary
 
@@ -45,8 +47,20 @@ def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> M
             "--again (again=True) if they are others that happen to be the same"
         )
     summary = replace(_sums(found), parts=(*kept.summary.parts, part))
-    name = f"{model.record.learnt_from} and {found.source.name}"
+    name = f"{model.record.learnt_from} and {without_folder(found.source.name)}"
     return _model(found, settings, replace(kept, summary=summary), name)
+
+
+def joined(kept: KeptSummary, table: Any) -> KeptSummary:
+    """The sums with those of this table's rows, whatever condition rows had to meet before.
+
+    Errors:  ColumnError for a column of another kind
+    """
+    joining = Joining(kept.summary)
+    found = _joined(joining, table, kept.kept.settings, ())
+    assert joining.part is not None, "the rows were read"
+    parts = (*kept.summary.parts, joining.part.fingerprint)
+    return replace(kept, summary=replace(_sums(found), parts=parts))
 
 
 def forget(model: Model, kept: KeptSummary, table: Any, *, where: str | None) -> Model:
@@ -123,4 +137,11 @@ def _notes(summary: Summary) -> list[str]:
         )
     if summary.bounded:
         notes.append("ranges are bounds from histograms, as rows were forgotten")
+    shared = [name for name in summary.layout.numbers if name.endswith(f"={OTHER}")]
+    if shared:
+        slopes = ", ".join(name.removesuffix(f"={OTHER}") for name in shared)
+        notes.append(
+            f"{slopes} has a slope for each level of the table that was learnt first: rows of "
+            f"levels that came later share that of {OTHER}"
+        )
     return notes

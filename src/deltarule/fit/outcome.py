@@ -41,6 +41,7 @@ from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Schema
+from deltarule.tables.source import without_folder
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
     held_out = [one.held_out for one in order if one.held_out is not None]
     return Record(
         written_by=f"deltarule {deltarule.__version__}",
-        learnt_from=read.source.name,
+        learnt_from=without_folder(read.source.name),
         learnt_at=datetime.now(UTC).isoformat(timespec="seconds"),
         contract=schema,
         means=tuple(mean[:p].tolist()),

@@ -13,7 +13,8 @@ Shapes: p inputs, k outputs. Weights are in standardised units.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from deltarule.fit.penalties import Choice, Penalties
 from deltarule.losses.links import finite_score, ruled_out
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import Moments, total
+from deltarule.moments.one_standard_error import relative, surely_lower
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Objective
@@ -33,19 +35,21 @@ from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import train
 from deltarule.solvers.lasso_path import LEAST
-from deltarule.solvers.lbfgs import lbfgs
-from deltarule.solvers.newton import Newton
+from deltarule.solvers.lbfgs import Lbfgs, Recent
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.solvers.proximal import ProximalNewton
 
-# A Hessian of q weights on n rows costs n * q ** 2: at most WORK, which takes some 5 ms, and
-# MOST_ROWS; but at least ROWS_EACH for each weight.
+# A Hessian of q weights on n rows costs n * q ** 2, one of k classes n * (q * k) ** 2, a gradient
+# n * q * k: at most WORK, which takes some 5 ms, and MOST_ROWS; but at least ROWS_EACH for each of
+# an output's weights.
 WORK, MOST_ROWS, ROWS_EACH = 50_000_000, 10_000, 5
-# With more weights than this of classes, whose Hessian is of all of them, gradients alone are used:
-# on the digits of scikit-learn (650 weights) a fit takes a tenth of the time of Newton's steps.
-MOST_COUPLED = 200
-# Converged at a strength when this share of its first gradient is left.
-LEFT, STEPS = 1e-3, 30
+# Steps by gradients are ten times as many.
+MORE_STEPS = 15
+# Converged at a strength when this share of its first gradient is left, or after so many steps:
+# Newton's, and those of gradients alone. These leave more of it, as their steps are many: with a
+# tenth of that the loss on held-out rows changes in its fourth digit, of scikit-learn's digits.
+LEFT_BY_GRADIENTS = 1e-2
+LEFT, STEPS, STEPS_OF_GRADIENTS = 1e-3, 30, 300
 # The same where the weights are shown.
 SURE = 1e-9
 # Strengths of a lasso on the grid, besides 0.
@@ -68,52 +72,102 @@ class PenaltySearch:
     spans: Sequence[slice]
     problem: LinearProblem
     first: Weights
+    learner: Learner
 
     @property
     def each(self) -> float:
         """The total row weight of the sample."""
         return sum(float(batch.each.sum()) for batch in self.folds.values())
 
-    def tried(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> CVResult:
-        """Cross-validated loss of each penalty, in the order given."""
-        order = sorted(
-            range(len(penalties)),
-            key=lambda at: (-penalties[at][0].ridge, -penalties[at][0].lasso),
-        )
-        splits = [split for split in self.splits.of(self.moments) if split.judged in self.folds]
-        errors = np.full((len(penalties), len(splits), len(self.spans)), np.inf)
-        guessing, least, counted = np.zeros((3, len(splits), len(self.spans)))
-        for column, split in enumerate(splits):
-            frozen = self.problem.frozen_on(total([self.moments[one] for one in split.learnt]))
-            learnt, rows = self.first, self._rows(split)
-            judged = self._judged(self.folds[split.judged], rows)
-            guess = self._guess(rows)
-            guessing[column] = [one.off(self.model, guess) for one in judged]
-            least[column] = [one.least for one in judged]
-            counted[column] = [float(one.rows.each.sum()) for one in judged]
-            for at in order:
-                learnt = self._learnt(learnt, rows, penalties[at][1], frozen)
+    def tried(
+        self, penalties: Sequence[tuple[Choice, Lasso | Ridge]], *, briefly: bool = False
+    ) -> CVResult:
+        """Cross-validated loss of each penalty, in the order given.
+
+        `briefly` stops by gradients alone where the loss has surely risen with less of a ridge:
+        the loss there stands for that of the first candidate, which has none, and others are left
+        out. Little ridges take the most steps, and matter least.
+        """
+        order, folds = _strongest_first(penalties), self._searched
+        errors = np.full((len(penalties), len(folds), len(self.spans)), np.inf)
+        guessing = np.array([fold.guessing for fold in folds])
+        learnt, done, stopped = [self.first] * len(folds), [0], None
+        for number, at in enumerate(order):
+            choice, penalty = penalties[at]
+            for column, fold in enumerate(folds):
+                start, steep = learnt[column], None
+                if self._walks(penalty):
+                    start, steep = fold.near(choice.ridge, start)
+                learner = self._learner(penalty, fold)
+                learnt[column] = self._learnt(
+                    start, fold.rows, penalty, fold.frozen, learner, steep=steep, recent=fold.recent
+                )
+                fold.known.append((choice.ridge, learnt[column]))
                 with np.errstate(all="ignore"):
-                    errors[at, column] = [one.off(self.model, learnt) for one in judged]
+                    errors[at, column] = [
+                        one.off(self.model, learnt[column]) for one in fold.judged
+                    ]
+            done = [*dict.fromkeys([*done, at])]
+            rest = len(order) - number - 1
+            if briefly and rest > 1 and self._walks(penalty) and _risen(errors, guessing, at):
+                errors[0], stopped = errors[at], choice.ridge
+                break
+        done.sort()
         return CVResult(
-            np.array([choice.ridge for choice, _ in penalties]),
-            np.array([choice.lasso for choice, _ in penalties]),
-            errors,
-            counted,
+            np.array([penalties[at][0].ridge for at in done]),
+            np.array([penalties[at][0].lasso for at in done]),
+            errors[done],
+            np.array([fold.counted for fold in folds]),
             guessing,
             np.ones(len(self.spans)),
-            least,
+            np.array([fold.least for fold in folds]),
+            stopped,
         )
+
+    def _walks(self, penalty: Lasso | Ridge) -> bool:
+        """Whether the weights at one ridge tell those at the next: of smooth steps by gradients."""
+        smooth = isinstance(penalty, Ridge) or not penalty.kinked
+        return smooth and not self.learner.needs_hessian
+
+    def _learner(self, penalty: Lasso | Ridge, fold: "_SearchedFold | None" = None) -> Learner:
+        """The learner for a penalty, with what the fold's last steps say of its Hessian."""
+        if isinstance(penalty, Lasso) and penalty.kinked:
+            return ProximalNewton(penalty)
+        if fold is None or not isinstance(self.learner, Lbfgs):
+            return self.learner
+        held = penalty.hessian(self.first)
+        return Lbfgs(fold.recent.pairs(np.repeat(held, len(self.first["weight"].T))))
+
+    @cached_property
+    def _searched(self) -> list["_SearchedFold"]:
+        """The folds that are held out, with what is the same for all penalties."""
+        found = []
+        for split in self.splits.of(self.moments):
+            if split.judged not in self.folds:
+                continue
+            rows = self._rows(split)
+            judged = self._judged(self.folds[split.judged], rows)
+            guess = self._guess(rows)
+            found.append(
+                _SearchedFold(
+                    rows,
+                    self.problem.frozen_on(total([self.moments[one] for one in split.learnt])),
+                    judged,
+                    [one.off(self.model, guess) for one in judged],
+                    [one.least for one in judged],
+                    [float(one.rows.each.sum()) for one in judged],
+                )
+            )
+        return found
 
     def weights(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[Weights]:
         """The weights on all folds together with each penalty."""
         rows = self._asked(Batch.joined(list(self.folds.values())))
         learnt, found = self.first, dict[int, Weights]()
-        for at in sorted(
-            range(len(penalties)),
-            key=lambda at: (-penalties[at][0].ridge, -penalties[at][0].lasso),
-        ):
-            learnt = self._learnt(learnt, rows, penalties[at][1], self.problem.frozen, sure=True)
+        for at in _strongest_first(penalties):
+            penalty = penalties[at][1]
+            learner = self._learner(penalty)
+            learnt = self._learnt(learnt, rows, penalty, self.problem.frozen, learner, sure=True)
             found[at] = learnt
         return [found[at] for at in range(len(penalties))]
 
@@ -129,7 +183,8 @@ class PenaltySearch:
         slope = objective(none.prox(self.first, 0.0)).average().weight_delta["weight"]
         most = 100 * float(np.max(np.abs(slope), initial=0.0)) + 1.0
         above = Lasso(np.where(chosen, most, none.strength), none.ridge, none.low, none.high)
-        empty = self._learnt(self.first, self._asked(rows), above, self.problem.frozen)
+        learner = self._learner(above)
+        empty = self._learnt(self.first, self._asked(rows), above, self.problem.frozen, learner)
         slope = objective(empty).average().weight_delta["weight"]
         top = float(np.max(np.abs(np.where(chosen, slope, 0.0)), initial=0.0))
         return np.concatenate([[0.0], top * np.geomspace(LEAST, 1, LASSOS)])
@@ -140,9 +195,9 @@ class PenaltySearch:
         )
 
     def _asked(self, rows: Batch) -> Rows:
-        return Rows(
-            self.model, self.loss, rows.inputs, rows.targets, rows.row_weights, rows.offsets
-        )
+        # Output by output, as losses go through them.
+        targets = np.asfortranarray(rows.targets)
+        return Rows(self.model, self.loss, rows.inputs, targets, rows.row_weights, rows.offsets)
 
     def _learnt(
         self,
@@ -150,26 +205,34 @@ class PenaltySearch:
         rows: Objective,
         penalty: Lasso | Ridge,
         frozen: Mapping[str, Mask] | None,
+        learner: Learner,
         *,
         sure: bool = False,
+        steep: float | None = None,
+        recent: Recent | None = None,
     ) -> Weights:
-        """The weights at the optimum with this penalty, or on their way where there is none."""
+        """The weights at the optimum with this penalty, or on their way where there is none.
+
+        `steep` is the gradient that convergence refers to, where it is not the first one; `recent`
+        is told of the steps, with gradients less those of the penalty, whose Hessian is known.
+        """
         kinks = penalty if isinstance(penalty, Lasso) and penalty.kinked else None
-        wide = weights["weight"].size > MOST_COUPLED and self.loss.kind == "classes"
-        if kinks is None and wide and not sure:
-            return lbfgs(Penalised(rows, penalty), weights, tolerance=LEFT, frozen=frozen)
-        learner: Learner = Newton() if kinks is None else ProximalNewton(kinks)
         first = weights if kinks is None else kinks.prox(weights, 0.0)
         least, best = np.inf, first
         for step in train(
             first,
             Penalised(rows, penalty),
             learner,
-            steps=STEPS,
-            tolerance=SURE if sure else LEFT,
+            steps=STEPS if learner.needs_hessian else STEPS_OF_GRADIENTS,
+            tolerance=SURE if sure else LEFT if learner.needs_hessian else LEFT_BY_GRADIENTS,
             frozen=frozen,
             remaining=None if kinks is None else kinks.left,
+            steep=steep,
         ):
+            if recent is not None and self._walks(penalty):
+                held = penalty.gradient(step.before)
+                slope = step.comparison.weight_delta
+                recent.add(step.before, {n: a - held[n] for n, a in slope.items()})
             if step.comparison.loss < least:
                 least, best = step.comparison.loss, step.before
         settled = step.stopped is not None and step.stopped.reason in ("settled", "still")
@@ -189,6 +252,61 @@ class PenaltySearch:
             _Judged(batch.only(~ruled_out(loss, mean[span], batch.targets[:, span])), loss, span)
             for loss, span in zip(self.losses, self.spans, strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class _SearchedFold:
+    """A fold's training rows, its held-out rows, and its weights at each ridge so far.
+
+    Shapes:  guessing, the loss of the null model, least, the saturated one, counted (t,)
+    """
+
+    rows: Rows
+    frozen: Mapping[str, Mask] | None
+    judged: Sequence["_Judged"]
+    guessing: Sequence[float]
+    least: Sequence[float]
+    counted: Sequence[float]
+    known: list[tuple[float, Weights]] = field(default_factory=list)
+    recent: Recent = field(default_factory=Recent)
+
+    def near(self, ridge: float, first: Weights) -> tuple[Weights, float | None]:
+        """A start at a ridge, and the gradient that convergence refers to.
+
+        The start is between the weights at the nearest ridges on both sides, in the log of the
+        ridge; the gradient is what a change of the ridge by a decade leaves.
+        """
+        above = min((one for one in self.known if one[0] >= ridge), key=_ridge, default=None)
+        if above is None:
+            return first, None
+        most, weights = above
+        size = float(np.max(np.abs(weights["weight"]), initial=0.0))
+        if not ridge:
+            return weights, most * size
+        below = max((one for one in self.known if 0 < one[0] < ridge), key=_ridge, default=None)
+        if below is None:
+            return weights, 9 * ridge * size
+        share = float(np.log(most / ridge) / np.log(most / below[0]))
+        start = {n: a + share * (below[1][n] - a) for n, a in weights.items()}
+        return start, 9 * ridge * size
+
+
+def _ridge(known: tuple[float, Weights]) -> float:
+    return known[0]
+
+
+def _strongest_first(penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[int]:
+    """The order in which penalties are tried, each from the weights of the last."""
+    choices = [choice for choice, _ in penalties]
+    return sorted(range(len(choices)), key=lambda at: (-choices[at].ridge, -choices[at].lasso))
+
+
+def _risen(errors: Array, guessing: Array, at: int) -> bool:
+    """Whether the loss of a candidate is surely above the best one so far."""
+    every = relative(errors, guessing)
+    sums = every.sum(axis=1)
+    best = int(np.argmin(np.where(np.isfinite(sums), sums, np.inf)))
+    return best != at and surely_lower(every[best], every[at])
 
 
 @dataclass(frozen=True)
@@ -232,7 +350,7 @@ def search_penalty(
 
     def tried(ridges: Array, lassos: Array) -> CVResult:
         choices = [Choice(float(ridge), float(lasso)) for ridge in ridges for lasso in lassos]
-        return search.tried([(choice, penalty(choice)) for choice in choices])
+        return search.tried([(one, penalty(one)) for one in choices], briefly=0.0 in ridges)
 
     def lassos() -> Array:
         given = penalties.given.ridge
@@ -246,12 +364,11 @@ def for_all(choice: Choice, share: float) -> Choice:
     return Choice(choice.ridge * share, choice.lasso * float(np.sqrt(share)))
 
 
-def sampled(rows: RowSource, examples: int, weights: int) -> dict[int, Batch]:
+def sampled(rows: RowSource, examples: int, weights: int, work: int) -> dict[int, Batch]:
     """A random sample of rows by fold, of a size that a search can afford.
 
-    Shapes:  weights is p + 1
+    `weights` is how many an output has, `work` what a row costs.
     """
-    most = max(min(MOST_ROWS, WORK // weights**2), ROWS_EACH * weights)
-
+    most = max(min(MOST_ROWS, WORK // work), ROWS_EACH * weights)
     found = rows.total(Draw(min(1.0, most / examples)), by_fold=True)
     return {fold: Batch.joined(parts) for fold, parts in found.items()}

@@ -11,18 +11,24 @@ from threadpoolctl import threadpool_limits
 
 from deltarule.engines.base import RowSource
 from deltarule.engines.cached_objective import CachedObjective
-from deltarule.engines.local import HELD_CELLS, RowPass, RowsInMemory
+from deltarule.engines.local import HELD_CELLS, HELD_FOR_GRADIENTS, RowPass, RowsInMemory
 from deltarule.engines.questions import PassObjective
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import LearningError, TargetError
 from deltarule.fit.cv_result import CVResult
-from deltarule.fit.default_learner import RowwiseCurvature
+from deltarule.fit.default_learner import RowwiseCurvature, given
 from deltarule.fit.deviance import DevianceSums
 from deltarule.fit.minibatch_rows import MinibatchRows
 from deltarule.fit.null_model import NullModel
 from deltarule.fit.penalized_least_squares import cv_on
 from deltarule.fit.penalties import Choice, Penalties
-from deltarule.fit.penalty_search import PenaltySearch, for_all, sampled, search_penalty
+from deltarule.fit.penalty_search import (
+    MORE_STEPS,
+    PenaltySearch,
+    for_all,
+    sampled,
+    search_penalty,
+)
 from deltarule.fit.row_questions import FirstRefused
 from deltarule.fit.settings import Settings
 from deltarule.fit.smoothing import WATCHED, SmoothedLoss, SmoothedRounds, best, narrowed
@@ -36,6 +42,7 @@ from deltarule.rule.compare import Objective
 from deltarule.rule.learn import alpha_range_of
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.solvers.least_squares import solve
+from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Lasso, Penalised
 from deltarule.tables.one_read import Read
 
@@ -143,7 +150,9 @@ class FitProblem:
         if self.read.engine is not None:
             return EngineRows(self.read.engine, self.read.encoder, self.standard)
         cells = self.read.examples * (len(self.problem.mean) + len(self.losses))
-        if self.read.frames is not None and (squared or cells <= HELD_CELLS):
+        many = self.settings.second_order and not self.settings.needs_hessian
+        most = HELD_FOR_GRADIENTS if many else HELD_CELLS
+        if self.read.frames is not None and (squared or cells <= most):
             return RowsInMemory.of(self.read, self.standard)
         return RowPass(self.read, self.standard)
 
@@ -178,7 +187,7 @@ class FitProblem:
 
     def _measure(self, rounds: SmoothedRounds) -> None:
         """The losses of the first round; learners other than Newton use no other."""
-        if self.settings.second_order:
+        if self.settings.needs_hessian:
             rounds.measure(self.first(), first=True)
         else:
             rounds.measure(self.standard.into(self._least_squares()), first=True)
@@ -259,7 +268,7 @@ class FitProblem:
         source = RowPass(self.read.of_sample(), self.standard) if self.read.sample else rows
         examples = sum(frame.height for frame in self.read.sample) or self.read.examples
         return PenaltySearch(
-            folds=sampled(source, examples, len(self.problem.mean) + 1),
+            folds=sampled(source, examples, len(self.problem.mean) + 1, self._work_each()),
             moments=self.read.folds,
             splits=self.read.splits,
             model=self.model,
@@ -268,7 +277,15 @@ class FitProblem:
             spans=self.spans,
             problem=self.asked,
             first=self.first(),
+            learner=given(self.settings) if self.settings.second_order else Newton(),
         )
+
+    def _work_each(self) -> int:
+        """What a row costs a step of the search, in products of numbers."""
+        q, k = len(self.problem.mean) + 1, len(self.guess)
+        if self.settings.second_order and not self.settings.needs_hessian:
+            return q * k * MORE_STEPS
+        return (q * k) ** 2 if self.loss.kind == "classes" else q**2
 
     def _least_squares(self) -> Weights:
         return self.asked.whole(solve(self.asked.free(total(self.read.folds))).weights)
@@ -353,8 +370,10 @@ class FitProblem:
             null = self.loss.link(self.guess)
         return DevianceSums(self.model, losses, self.spans, null)
 
-    def looking(self, losses: Sequence[Loss], near: float = 0.0) -> CachedObjective:
+    def looking(
+        self, losses: Sequence[Loss], near: float = 0.0, *, hessian: bool = True
+    ) -> CachedObjective:
         """The objective that caches its final pass, with the fit metrics."""
         assert self.rows is not None, "losses other than squared need rows"
         fit, trials = self.fitting(losses), self.read.plan.trials
-        return CachedObjective(self.rows, self.model, self.loss, fit, near, trials)
+        return CachedObjective(self.rows, self.model, self.loss, fit, near, trials, hessian)

@@ -152,7 +152,7 @@ def _notes(steps: Iteration) -> list[str]:
         notes.append(f"{steps.runaway}; a ridge of {task.choice.ridge:.3g}, {why}, holds them")
     if task.rounds is not None and task.settings.rest("ridge") == "auto":
         notes.append(f"no ridge was tried: {task.losses[0].name} loss takes one that you name")
-    if task.rounds is not None and not task.settings.second_order:
+    if task.rounds is not None and not task.settings.needs_hessian:
         notes.append(
             "steps were taken on a loss fitted to the residuals of least squares: newton, the "
             "default, goes on to the loss itself"

@@ -1,7 +1,7 @@
 """Settings of learning: all of them in one place, each with its text, validated once."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from deltarule.fit.other_names import check_names
 from deltarule.losses.loss import Kind
 from deltarule.losses.registry import loss_named
 from deltarule.rule.learn import Descent
-from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.learners import LEARNERS, has_alpha
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.proximal import PROXIMAL
 from deltarule.tables.expressions.expression import quoted
@@ -23,6 +23,7 @@ from deltarule.tables.terms import date_parts
 Names = str | Sequence[str]
 Strength = float | Literal["auto"]
 Batch = int | Literal["all"]
+OnStep = Callable[[Mapping[str, Any]], object]
 Freeze = str | Sequence[str] | Mapping[str, float | None]
 
 CLUSTERED = ("cluster", "CR0", "CR1")
@@ -123,8 +124,8 @@ class Settings:
     """How many levels of a category have a weight of their own. Default: 100,000 where the weights
     are solved exactly, and 1,024 where they are learnt in steps."""
     learner: str | None = None
-    """exact, descent, momentum, nesterov, adam or newton. Default: exact, or newton where the loss
-    has no closed form; descent with `alpha` or `batch`."""
+    """exact, descent, momentum, nesterov, adam, newton or lbfgs. Default: exact, or newton where
+    the loss has no closed form, lbfgs of many classes; descent with `alpha` or `batch`."""
     alpha: float | None = None
     """The learning rate: steps on the inputs as they stand. Default: the fastest one on
     standardised inputs."""
@@ -157,6 +158,9 @@ class Settings:
     chosen by the table, and said where it is another."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
+    on_step: OnStep | None = field(default=None, repr=False, compare=False)
+    """Called with each step as a trace's line has it: a dict of step, prediction, delta, error,
+    alpha and, by name, each weight and its weight_delta."""
 
     def __post_init__(self) -> None:
         self._check_table()
@@ -381,7 +385,12 @@ class Settings:
 
     @property
     def second_order(self) -> bool:
-        """Whether the learner has no alpha, but the inverse Hessian."""
+        """Whether the learner has no alpha, but the inverse Hessian, or what stands for it."""
+        return not self.exact and not has_alpha(self.chosen)
+
+    @property
+    def needs_hessian(self) -> bool:
+        """Whether the learner takes Newton steps."""
         return not self.exact and LEARNERS[self.chosen].needs_hessian
 
     @property
@@ -470,7 +479,7 @@ def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
 
 def with_alpha() -> list[str]:
     """The names of the learners that have an alpha."""
-    return [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
+    return [name for name in LEARNERS if has_alpha(name)]
 
 
 def closed_form(loss: str) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.errors import LearningError, TargetError
+from deltarule.fit.default_learner import by_cost
 from deltarule.fit.least_squares import solve_least_squares
 from deltarule.fit.outcome import Outcome
 from deltarule.fit.penalties import Penalties, at_name
@@ -150,15 +151,16 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
         by_loss.setdefault(
             f"{loss} {target}" if loss_named(loss).kind == "classes" else loss, []
         ).append(target)
-    return [
-        TargetGroup(
-            found.of(targets),
-            replace(settings, predict=targets, loss=loss.split(" ")[0]),
-            auto=auto,
-            watched=watched,
-        )
-        for loss, targets in by_loss.items()
-    ]
+    groups = []
+    for name, members in by_loss.items():
+        part, loss = found.of(members), name.split(" ")[0]
+        own = replace(settings, predict=members, loss=loss)
+        p, k = len(part.schema.inputs), len(part.schema.outputs)
+        size = {"rows": part.examples, "inputs": p + settings.intercept, "outputs": k}
+        learner = by_cost(own, loss_named(loss), **size)
+        own = own if learner is None else replace(own, learner=learner)
+        groups.append(TargetGroup(part, own, auto=auto, watched=watched))
+    return groups
 
 
 def _loss_of(found: Read, target: str, asked: str) -> str:

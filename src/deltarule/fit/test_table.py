@@ -12,6 +12,7 @@ from deltarule.model.record import HeldOutRecord, Record
 from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Read
+from deltarule.tables.source import without_folder
 
 
 def check_other(table: Any, hold_out: Any, names: tuple[str, str]) -> None:
@@ -53,8 +54,9 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
         for one in found.outputs
     )
     assert record.held_out_by is not None, "a record that was just made says so"
-    by = record.held_out_by.model_copy(update={"table": source.name})
+    name = without_folder(source.name)
+    by = record.held_out_by.model_copy(update={"table": name})
     notes = [note for note in record.notes if note != none_held_out(read)]
-    notes += [f"{source.name}: {note}" for note in found.notes]
+    notes += [f"{name}: {note}" for note in found.notes]
     told = {"held_out": held_out, "held_out_by": by, "notes": tuple(notes)}
     return record.model_copy(update=told)

@@ -17,18 +17,18 @@ import numpy as np
 
 from deltarule.engines.local import RowPass
 from deltarule.engines.questions import PassObjective
+from deltarule.fit.default_learner import given
 from deltarule.fit.problem import FitProblem
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import largest, train
-from deltarule.solvers.newton import Newton
 from deltarule.solvers.penalty import Penalised, Ridge
 
 # Start with one row in so many, to this tolerance relative to the start's weight_delta; then all of
 # the sample, which is itself no more accurate than a hundredth.
 THINNED, TOLERANCES = 8, (1e-2, 1e-1)
-STEPS = 30
+STEPS, STEPS_OF_GRADIENTS = 30, 300
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,24 @@ def begin(task: FitProblem) -> WarmStart | None:
 
 
 def learnt_from_sample(task: FitProblem, steep: float) -> Weights | None:
-    """Newton on a part of the sample, then all of it, from the usual start; None if it has no end.
+    """Steps on a part of the sample, then all of it, from the usual start; None if it has no end.
 
     A sample may be separable where all rows are not. The ridge, one row's worth, keeps weights
     finite then, and is small relative to the sampling error.
     """
-    weights = task.first()
+    weights, learner = task.first(), given(task.settings)
     for one_in, tolerance in zip((THINNED, 1), TOLERANCES, strict=True):
         sample = RowPass(task.read.of_sample(one_in), task.standard)
         objective = task.penalised(PassObjective(sample, task.model, task.loss))
         held = Penalised(objective, Ridge(np.full(1, 1 / sample.read.examples)))
-        for step in train(weights, held, Newton(), steps=STEPS, tolerance=tolerance, steep=steep):
+        for step in train(
+            weights,
+            held,
+            learner,
+            steps=STEPS if learner.needs_hessian else STEPS_OF_GRADIENTS,
+            tolerance=tolerance,
+            steep=steep,
+        ):
             last = step
         if last.stopped is None or last.stopped.reason != "settled":
             return None

@@ -88,7 +88,8 @@ def _range(column: Column | Offset) -> str:
     if isinstance(column, Category):
         levels = [level for level in column.known if level not in (MISSING, OTHER)]
         more = f" and {len(levels) - LEVELS_SHOWN:,} more" if len(levels) > LEVELS_SHOWN else ""
-        rare = f"; {column.pooled:,} rare ones pooled" if column.pooled else ""
+        rare = f"; {column.pooled:,} rare one{'s' * (column.pooled != 1)} pooled"
+        rare = rare if column.pooled else ""
         return ", ".join(map(escaped, levels[:LEVELS_SHOWN])) + more + rare
     if column.expression is not None and column.expression.startswith("days("):
         days = (column.low, column.high)

@@ -31,7 +31,7 @@ from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
 from deltarule.tables.left_out import left_out_told
-from deltarule.tables.source import Source
+from deltarule.tables.source import Source, without_folder
 from deltarule.views import html
 from deltarule.views.format import number
 
@@ -191,7 +191,8 @@ def _shared(one: Predictor, other: Predictor) -> list[str]:
 
 
 def _not_new(records: dict[str, Record], source: Source) -> list[str]:
-    learnt = [name for name, record in records.items() if record.learnt_from == source.name]
+    here = without_folder(source.name)
+    learnt = [name for name, record in records.items() if record.learnt_from == here]
     if not learnt:
         return []
     who = " and ".join(learnt)

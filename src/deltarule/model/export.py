@@ -35,13 +35,14 @@ def export(predictor: Predictor, to: str, **settings: Any) -> Exported:
              otherwise than the model; LearningError for invalid settings
     """
     chosen = export_named(to)
-    unknown = [name for name in settings if name not in chosen.settings]
+    unknown = [name for name in settings if name not in chosen.settings + chosen.checks]
     if unknown:
-        known = ", ".join(chosen.settings) or "none"
+        known = ", ".join(chosen.settings + chosen.checks) or "none"
         raise ExportError(f"{to} has no setting {unknown[0]!r}: it has {known}")
     try:
         tree = tree_of(predictor)
-        content = chosen.loaded.write(tree, **settings)
+        own = {name: one for name, one in settings.items() if name not in chosen.checks}
+        content = chosen.loaded.write(tree, **own)
     except ExpressionError as error:
         raise ExportError(f"no {to} can be made of this model: {error}") from None
     return Exported(content, _checked(predictor, tree, chosen, content, settings))

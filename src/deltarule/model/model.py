@@ -9,7 +9,7 @@ score      = average + the contributions of all columns
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, overload
 
 import polars as pl
 
@@ -47,6 +47,8 @@ class KeptSums(Protocol):
     """The sums of a model's rows, and the models that more rows or fewer give."""
 
     def to_bytes(self) -> bytes: ...
+    def check_rare(self, least: int) -> None: ...
+    def joined(self, table: Any) -> Self: ...
     def learn_more(self, model: "Model", table: Any, *, again: bool) -> "Model": ...
     def forget(self, model: "Model", table: Any, *, where: str | None) -> "Model": ...
 
@@ -58,7 +60,7 @@ class Model:
         self, record: "Record", *, read: Sequence[Path] = (), kept: "KeptSums | None" = None
     ) -> None:
         """`read` are its training files, not to be saved over; `kept` the sums of their rows."""
-        self.kept = kept
+        self._kept = kept
         self._read = tuple(read)
         self._stream: Stream | None = None
         self._current = Predictor(record)
@@ -69,6 +71,16 @@ class Model:
         if self._stream is not None and self._stream.ahead:
             self._current = Predictor(self._stream.record())
         return self._current
+
+    @property
+    def kept(self) -> "KeptSums | None":
+        """The sums of its rows, those that were learnt one by one among them; None without."""
+        waiting = None if self._stream is None else self._stream.sums
+        return self._kept if waiting is None else cast("KeptSums", waiting.sums)
+
+    @kept.setter
+    def kept(self, kept: "KeptSums | None") -> None:
+        self._kept = kept
 
     @property
     def _record(self) -> "Record":
@@ -384,14 +396,20 @@ class Model:
         return widening(source, lambda: drift(self._scorer, source))
 
     def save(
-        self, path: str | Path, *, moments: bool = True, summary: str | Path | None = None
+        self,
+        path: str | Path,
+        *,
+        moments: bool = True,
+        summary: str | Path | None = None,
+        min_level_rows: int = 1,
     ) -> None:
         """Write the model file atomically; without `moments` it is smallest.
 
-        With `summary`, also the sums of its rows: both files are replaced, or neither.
+        With `summary`, also the sums of its rows: both files are replaced, or neither. Before they
+        are handed on, `min_level_rows`, such as 5, refuses levels that fewer rows hold.
         Weights are finite here: a record refuses others.
 
-        Errors:  OutputError, also where no sums were kept
+        Errors:  OutputError, also where no sums were kept; LearningError for such levels
         """
         sums = None if summary is None else Path(summary)
         check_outputs({"the model's file": Path(path), "the summary's file": sums}, self._read)
@@ -400,6 +418,8 @@ class Model:
                 f"cannot write {sums}: the model keeps no sums of its rows: learn it with "
                 "keep_summary=True"
             )
+        if sums is not None and self.kept is not None:
+            self.kept.check_rare(min_level_rows)
         changed: dict[str, Any] = {"summary": None} if moments else {"summary": None, "moments": ()}
         record = self._record.model_copy(update=changed)
         if sums is None or self.kept is None:
@@ -463,8 +483,8 @@ class Model:
 
         settings = StreamSettings(half_life, window, alpha)
         if self._stream is None:
-            self._stream = Stream(self._scorer, settings)
-            self.kept = None
+            self._stream = Stream(self._scorer, settings, sums=self._kept)
+            self._kept = None
         elif settings not in (StreamSettings(), self._stream.settings):
             raise LearningError(
                 f"rows were learnt with {self._stream.settings} before: go on with it, or load the "
@@ -474,6 +494,9 @@ class Model:
 
     def _sums(self) -> "KeptSums":
         if self.kept is None:
+            from deltarule.model.model_and_sums import check_loss
+
+            check_loss(self._record)
             raise LearningError(
                 "the sums of its rows are not there: learn with --keep-summary FILE "
                 "(keep_summary=True), or load the model with its summary"
@@ -508,7 +531,8 @@ class Model:
 
         Settings: `dialect`, such as postgres; `view`, the name of a view to make; `explain`, for
         contributions; `keep`, columns of the table to show beside the predictions, rather than
-        those that the model reads.
+        those that the model reads; `check_in`, the address of a PostgreSQL database to run the
+        check in.
         Errors:  LearningError for an unknown dialect; ExportError as for `export`
         """
         return str(self.export("sql", table=table, **settings))
@@ -552,6 +576,7 @@ class Model:
             "held_out_by": record.held_out_by and record.held_out_by.model_dump(),
             "learn": learnt[0] if len(learnt) == 1 else learnt,
             "columns": [column.model_dump() for column in record.columns],
+            **({} if record.streamed is None else {"streamed": record.streamed.model_dump()}),
             "notes": list(record.notes),
         }
 

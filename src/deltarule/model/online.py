@@ -24,6 +24,7 @@ from scipy.linalg import blas
 
 from deltarule.errors import DivergedError, LearningError, ValueRefusedError
 from deltarule.model.online_rows import OnlineEncoder, OnlineRows
+from deltarule.model.online_sums import GrowingSums, OnlineSums
 from deltarule.model.predictor import Predictor
 from deltarule.model.record import Record, unpack
 from deltarule.moments.moments import LeastSquares, Moments, total
@@ -349,9 +350,12 @@ class Update:
 class Stream:
     """A model that learns row by row."""
 
-    def __init__(self, predictor: Predictor, settings: StreamSettings) -> None:
+    def __init__(
+        self, predictor: Predictor, settings: StreamSettings, *, sums: GrowingSums | None = None
+    ) -> None:
         """With no settings, a model whose rows were streamed goes on with theirs.
 
+        The `sums` of its rows are kept while all rows count alike.
         Errors:  LearningError where nothing says how to go on
         """
         record = predictor.record
@@ -361,6 +365,8 @@ class Stream:
             settings = StreamSettings(before.half_life, before.window, before.alpha)
         self.settings = settings
         self.exact = predictor.loss.closed_form and self.settings.alpha is None
+        grows = self.exact and not settings.forgets
+        self.sums = None if sums is None or not grows else OnlineSums(sums)
         self.encoder = OnlineEncoder(predictor)
         self.steps: ExactSteps | RuleSteps = self._begun()
         self.ahead = False
@@ -391,7 +397,7 @@ class Stream:
                     "loss each row is a step of the rule, which forgets at the pace of --alpha"
                 )
             return RuleSteps(self.predictor, settings)
-        if not record.moments:
+        if not sum(one.rows for one in record.moments) > 0:
             raise LearningError(
                 "the model has no moments to go on from, as it was saved without them or has too "
                 "many levels: learn it again, or name a learning rate (--alpha), for steps of the "
@@ -412,6 +418,8 @@ class Stream:
         Rows that cannot be learnt, as without a target, are left out and told.
         Errors:  TableError and its kinds
         """
+        if self.sums is not None:
+            self.sums.add(rows)
         one = self.encoder.row(rows)
         if one is not None:
             before = self.steps.weights
@@ -419,11 +427,13 @@ class Stream:
             self.ahead = True
             ends = before, self.steps.weights
             return Update(self, prediction[None], delta[None], one.flags, NOTHING, ends)
-        parts = list(self.encoder.table([rows] if isinstance(rows, dict) else rows))
+        parts = list(self.encoder.table(rows))
         return self._learnt(parts)
 
     def updates(self, table: Any) -> Iterator[Update]:
         """The same of a table, batch by batch, in bounded memory."""
+        if self.sums is not None:
+            self.sums.add(table)
         for part in self.encoder.table(table):
             yield self._learnt([part])
 

@@ -70,11 +70,8 @@ class OnlineEncoder:
         contract = self._contract
         targets = contract.targets
         plain = all(one.expression is None for one in targets)
-        read = not contract.missing_words and not {one.name for one in targets} & {
-            *contract.formats
-        }
         squares = sum(len(one.levels) ** 2 for one in contract.columns)
-        if not (plain and read) or squares > MOST_WEIGHTS or contract.drop_missing:
+        if not plain or contract.missing_words or contract.drop_missing or squares > MOST_WEIGHTS:
             return None
         try:
             return compiled(design_tree(contract))

@@ -218,5 +218,5 @@ def named(target: Target, predictions: Array) -> dict[str, Any]:
     likely = {f"{target.name}_probability_{c}": shares[:, at] for at, c in enumerate(classes)}
     names = np.array(classes, dtype=object)[shares.argmax(axis=1)]
     names[np.isnan(shares).any(axis=1)] = None  # no offset, no likeliest class
-    most = pl.Series(names, dtype=pl.String)
+    most = pl.Series(names.tolist(), dtype=pl.String)  # of an array the first says the type
     return {name: most, **likely}

@@ -27,6 +27,7 @@ from deltarule.tables.layout import MOST_EXPRESSIONS
 from deltarule.tables.part import Part
 from deltarule.tables.saved_bytes import saved_bytes
 from deltarule.tables.schema import Schema
+from deltarule.tables.source import without_folder
 
 FORMAT = "deltarule-model"
 VERSION = 3
@@ -109,6 +110,11 @@ class HeldOutBy(Part):
     folds: int
     cuts: tuple[FiniteFloat, ...] = ()
     table: str | None = None
+
+    @field_validator("table")
+    @classmethod
+    def _is_the_file_alone(cls, name: str | None) -> str | None:
+        return None if name is None else without_folder(name)
 
 
 class LearnRecord(Part):
@@ -248,6 +254,12 @@ class Record(Part):
     """What was learnt row by row since; None where nothing was."""
     summary: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """The SHA-256 of the file of the sums that the model was made of; None where there is none."""
+
+    @field_validator("learnt_from")
+    @classmethod
+    def _is_the_file_alone(cls, names: str) -> str:
+        """A model goes where nobody need know of the folders of this machine."""
+        return " and ".join(without_folder(name) for name in names.split(" and "))
 
     @property
     def losses(self) -> tuple[Loss, ...]:

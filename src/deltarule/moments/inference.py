@@ -190,7 +190,7 @@ def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[I
         inverse = np.linalg.inv(filled)
     except np.linalg.LinAlgError:
         return []
-    found = []
+    found, starts = [], [span.start for span in spans.values()]
     for column, span in spans.items():
         own = inverse[span, span]
         factor = np.linalg.det(filled[span, span]) * np.linalg.det(own)
@@ -199,7 +199,8 @@ def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[I
             continue
         # The regression of the column on the others, standardized: each other column's part.
         parts = -np.linalg.solve(own, inverse[span])
-        size = {name: float(np.abs(parts[:, at]).max()) for name, at in spans.items()}
+        largest = np.maximum.reduceat(np.abs(parts).max(axis=0), starts)
+        size = dict(zip(spans, largest.tolist(), strict=True))
         del size[column]
         order = sorted(size, key=lambda name: -size[name])[:TELLING]
         by = tuple(name for name in order if size[name] > size[order[0]] / 5)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from deltarule.losses.softmax import SoftmaxHessian, softmax_hessian
 from deltarule.moments.design_matrix import SplitMatrix
 from deltarule.rule.predict import Array, Linear, Weights
 
@@ -48,6 +49,15 @@ Inputs = Array | Sparse
 class BlockLinear(Linear):
     """The linear model over dense arrays or sparse design matrices, with the same answers."""
 
+    def predict(self, weights: Weights, inputs: Inputs) -> Array:
+        if not isinstance(inputs, np.ndarray) or weights["weight"].shape[1] == 1:
+            return super().predict(weights, inputs)
+        # Output by output, as losses go on with them.
+        scores: Array = np.dot(weights["weight"].T, inputs.T).T
+        if self.intercept:
+            scores += weights["intercept"]
+        return scores
+
     def weight_delta(self, weights: Weights, inputs: Inputs, delta: Array) -> Weights:
         if isinstance(inputs, np.ndarray):
             named: Weights = {"weight": np.dot(inputs.T, delta)}
@@ -77,31 +87,40 @@ class BlockLinear(Linear):
 
     def _coupled(self, inputs: Inputs, slope: Array) -> Array:
         k, q = slope.shape[1], inputs.shape[1] + self.intercept
-        hessian = np.zeros((k, q, k, q))
-        if isinstance(inputs, np.ndarray):
-            self._add_pairs(hessian, inputs, slope)
-            return hessian.reshape(1, k * q, k * q)
+        if isinstance(inputs, np.ndarray) and (kept := softmax_hessian(slope)) is not None:
+            return self._softmax(inputs, kept)
+        hessian, slope = np.zeros((k, q, k, q)), np.asarray(slope)
         for one in range(k):
             for other in range(one + 1):
                 pair = self._bordered(inputs, slope[:, one, other])
                 hessian[one, :, other] = hessian[other, :, one] = pair
         return hessian.reshape(1, k * q, k * q)
 
-    def _add_pairs(self, hessian: Array, inputs: Array, slope: Array) -> None:
-        """Add the block of each pair of outputs: a product for each output, not for each pair."""
-        n, (k, q) = len(inputs), hessian.shape[:2]
+    def _softmax(self, inputs: Array, slope: SoftmaxHessian) -> Array:
+        """The Hessian of softmax as one product of blocks of rows, for all pairs of classes.
+
+        Those of a class with itself follow, as a row's probabilities add up to 1: without the
+        cancellation of mean - mean ** 2, and with a null space that is exact.
+
+        Maths:   sum over rows of weight * (diag(mean) - mean mean.T) kron x x.T
+        """
+        n, (k, q) = len(inputs), (slope.shape[1], inputs.shape[1] + self.intercept)
+        whole = np.zeros((k * q, k * q))
         some = max(64, PAIR_CELLS // (k * q))
         for start in range(0, n, some):
-            rows = inputs[start : start + some]
+            span = slice(start, start + some)
+            rows, mean = inputs[span], slope.mean[span]
             if self.intercept:
                 rows = np.column_stack([rows, np.ones(len(rows))])
-            for one in range(k):
-                by = slope[start : start + some, one, : one + 1]
-                weighed = (by[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
-                hessian[one, :, : one + 1] += np.dot(rows.T, weighed).reshape(q, one + 1, q)
-        for one in range(k):
-            for other in range(one):
-                hessian[other, :, one] = hessian[one, :, other]
+            if slope.weight is not None:
+                root = np.sqrt(slope.weight[span])[:, None]
+                rows = rows * root
+            each = (mean[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+            whole -= np.dot(each.T, each)
+        hessian, classes = whole.reshape(k, q, k, q), np.arange(k)
+        hessian[classes, :, classes] = 0.0
+        hessian[classes, :, classes] = -hessian.sum(axis=2)
+        return whole.reshape(1, k * q, k * q)
 
 
 def _gram(inputs: Inputs, slope: Array) -> tuple[Array, Array]:

@@ -3,13 +3,19 @@
 Shapes: a column for each of k outputs, q rows: the weights, the intercept last.
 """
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.rule.predict import Array, Weights
 
+T = TypeVar("T", bound=np.generic)
 
-def stack(weights: Weights) -> Array:
-    """The weights stacked to a column per output, in the order of the Hessian: (q, k)."""
+
+def stack(weights: Mapping[str, NDArray[T]]) -> NDArray[T]:
+    """The weights, or masks of them, stacked to a column per output: (q, k), as the Hessian is."""
     return np.concatenate([np.atleast_2d(array) for array in weights.values()])
 
 

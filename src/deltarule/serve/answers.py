@@ -2,7 +2,8 @@
 
 import asyncio
 import io
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -17,7 +18,7 @@ from deltarule.model.prediction_stream import Columns
 from deltarule.serve import bodies, mlflow, open_inference
 from deltarule.serve.bodies import ARROW, CSV, JSON
 from deltarule.serve.metrics import Metrics
-from deltarule.serve.problems import ProblemError
+from deltarule.serve.problems import ProblemError, hint, nearest
 from deltarule.serve.scoring import (
     Rows,
     Scored,
@@ -39,6 +40,7 @@ HTML = "text/html"
 # Requests of fewer rows are answered at once, in the server's own thread.
 AT_ONCE = 64
 THREADS = 4
+QUALITY = re.compile(r"\bq=([01](?:\.[0-9]{0,3})?)")
 TRUE = ("true", "1", "yes", "")
 T = TypeVar("T")
 
@@ -54,16 +56,30 @@ class Request:
     strict: bool = False
 
 
-def request_of(body: bytes, headers: Mapping[str, str], query: bytes) -> Request:
-    """The request that headers and query say. Errors: ProblemError."""
-    kind = bodies.kind_of(headers.get("content-type", ""))
-    wants = _wanted(headers.get("accept", ""))
-    if not query:
-        return Request(body, kind, wants)
+def options_of(query: bytes, known: Sequence[str]) -> Mapping[str, list[str]]:
+    """The options of a query. Errors: ProblemError for one that is not known."""
     try:
         options = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
     except ValueError:
         raise ProblemError(422, "option", "there are too many options") from None
+    for name in options:
+        if name not in known:
+            near = nearest(name, known)
+            told = f"; there are {' and '.join(known)}" if known and not near else ""
+            detail = f"there is no option {name[:100]!r} here{told}{hint(near)}"
+            raise ProblemError(422, "option", detail, field=name, nearest=near)
+    return options
+
+
+def request_of(
+    body: bytes, headers: Mapping[str, str], query: bytes, known: Sequence[str]
+) -> Request:
+    """The request that headers and query say; `known` are the options. Errors: ProblemError."""
+    kind = bodies.kind_of(headers.get("content-type", ""))
+    wants = _wanted(headers.get("accept", ""))
+    if not query:
+        return Request(body, kind, wants)
+    options = options_of(query, known)
     text = options.get("interval", [None])[-1]
     try:
         interval = None if text is None else float(text)
@@ -78,16 +94,17 @@ def request_of(body: bytes, headers: Mapping[str, str], query: bytes) -> Request
 
 
 def _wanted(accept: str) -> str:
-    """The kind of answer that is wanted: JSON unless another is named."""
+    """The kind of answer that is wanted: JSON unless another is preferred (RFC 9110, 12.5.1)."""
     if not accept or accept == "*/*":
         return JSON
+    wants, most = JSON, 0.0
     for part in accept.lower().split(","):
-        media = part.partition(";")[0].strip()
-        if media in (JSON, CSV, HTML):
-            return media
-        if media in bodies.ARROW_TYPES:
-            return ARROW
-    return JSON
+        media, _, rest = part.partition(";")
+        media, weight = media.strip(), QUALITY.search(rest)
+        quality = 1.0 if weight is None else float(weight[1])
+        if media in (JSON, CSV, HTML, *bodies.ARROW_TYPES) and quality > most:
+            wants, most = ARROW if media in bodies.ARROW_TYPES else media, quality
+    return wants
 
 
 class Answers:
@@ -118,16 +135,18 @@ class Answers:
 
     async def invocations(self, served: ServedModel, request: Request) -> Response:
         """Predictions in MLflow's formats."""
-        if request.kind == JSON:
-            content = bodies.parse_json(request.body, self.limits)
-            records = mlflow.records_of(content, list(served.fields))
-            rows = bodies.validated(served, records, self.limits)
-            scored = await self._scored(served, rows)
-            predictions = [_without_flags(one) for one in scored.predictions]
-        else:
+        if request.kind != JSON:
             frame = await self._in_thread(lambda: self._frame(served, request, Columns())[0])
-            predictions = frame.to_dicts()
-        return _json({"predictions": predictions})
+            return _json({"predictions": frame.to_dicts()})
+        content = bodies.parse_json(request.body, self.limits)
+        records = mlflow.records_of(content, list(served.fields))
+        columns = mlflow.columns_of(content)
+        rows = bodies.validated(served, records, self.limits)
+        if columns is None:
+            scored = await self._scored(served, rows)
+            return _json({"predictions": [_without_flags(one) for one in scored.predictions]})
+        frame = await self._in_thread(lambda: self._of_rows(served, rows, columns)[0])
+        return _json({"predictions": frame.to_dicts()})
 
     async def infer(self, served: ServedModel, body: bytes) -> Response:
         """Predictions in the Open Inference Protocol."""
@@ -173,31 +192,48 @@ class Answers:
     ) -> tuple[pl.DataFrame, list[str], Drift]:
         """The predictions of a body of any kind, with notes and drift."""
         if request.kind == JSON:
-            rows = bodies.rows_of(served, request.body, self.limits)
-            frame, made = score_source(served, open_table(known_columns(served, rows))[0], columns)
-            refuse_odd(made.source)
-            notes = [*made.notes, *ignored(served, rows)]
-        else:
-            with bodies.opened(request.body, request.kind, self.limits) as source:
-                frame, made = score_source(served, source, columns)
-                notes = made.notes
+            return self._of_rows(served, bodies.rows_of(served, request.body, self.limits), columns)
+        with bodies.opened(request.body, request.kind, self.limits) as source:
+            frame, made = score_source(served, source, columns)
         self._count(served, frame.height, made.drift)
-        return frame, notes, made.drift
+        return frame, made.notes, made.drift
+
+    def _of_rows(
+        self, served: ServedModel, rows: Rows, columns: Columns
+    ) -> tuple[pl.DataFrame, list[str], Drift]:
+        """The predictions of validated rows as a table, with notes and drift."""
+        frame, made = score_source(served, open_table(known_columns(served, rows))[0], columns)
+        refuse_odd(served, made.source)
+        self._count(served, frame.height, made.drift)
+        return frame, [*made.notes, *ignored(served, rows)], made.drift
 
     def _explain_table(self, served: ServedModel, request: Request) -> Response:
         if request.wants in (CSV, ARROW):
             columns = Columns(explain=True, flags=True, interval=request.interval)
-            return _table(self._frame(served, request, columns)[0], request.wants)
+            frame, _, drift = self._frame(served, request, columns)
+            if request.strict:
+                refuse_drift(served, [], Scored(frame.to_dicts(), drift))
+            return _table(frame, request.wants)
+        if request.interval is not None:
+            detail = "an explanation has no interval: ask /predict, or for CSV or Arrow"
+            raise ProblemError(422, "option", detail, field="interval")
         most = self.limits.explained
+        rows: Rows = ()
         if request.kind == JSON:
             rows = bodies.rows_of(served, request.body, self.limits)
-            self._count(served, len(rows), score_rows(served, rows).drift)
+            scored = score_rows(served, rows)
+            self._count(served, len(rows), scored.drift)
+        else:
+            frame, _, drift = self._frame(served, request, Columns(flags=True))
+            scored = Scored(frame.to_dicts(), drift)
+        if request.strict:
+            refuse_drift(served, rows, scored)
+        if request.kind == JSON:
             source, _ = open_table(known_columns(served, rows))
             explanations = explain_source(served, source, most=most)
         else:
             with bodies.opened(request.body, request.kind, self.limits) as source:
                 explanations = explain_source(served, source, most=most)
-            self._count(served, len(explanations), Drift())
         if request.wants == HTML:
             shown = "".join(one.to_html() for each in explanations for one in each.shown)
             return Response(shown, media_type="text/html; charset=utf-8")

@@ -30,7 +30,7 @@ from deltarule import __version__
 from deltarule.asgi import MEDIA_TYPES
 from deltarule.errors import DeltaruleError
 from deltarule.serve import open_inference, openapi
-from deltarule.serve.answers import Answers, Request, request_of
+from deltarule.serve.answers import Answers, Request, options_of, request_of
 from deltarule.serve.bodies import JSON
 from deltarule.serve.guard import BODY, HEADER_VALUES, KNOWN, MODEL, Guard
 from deltarule.serve.metrics import Metrics
@@ -74,6 +74,8 @@ def application(settings: Settings, port: int) -> Guard:
         Exception: _mistake,
     }
     app = Starlette(routes=routes.listed(), lifespan=lifespan, exception_handlers=handlers)
+    # A redirect would name the scheme that a proxy in front of this server does not have.
+    app.router.redirect_slashes = False
     routes.guard = Guard(app, settings, port, metrics)
     return routes.guard
 
@@ -128,11 +130,11 @@ class Routes:
 
     async def predict(self, http: HttpRequest) -> Response:
         served = self._served(http)
-        return await self.answers.predict(served, _request(http))
+        return await self.answers.predict(served, _request(http, "interval", "strict"))
 
     async def explain(self, http: HttpRequest) -> Response:
         served = self._served(http)
-        return await self.answers.explain(served, _request(http))
+        return await self.answers.explain(served, _request(http, "interval", "strict"))
 
     async def invocations(self, http: HttpRequest) -> Response:
         names = self.shelf.names
@@ -140,9 +142,11 @@ class Routes:
         if name is None:
             detail = f"there are several models: ask /invocations?model={names[0]}, or another"
             raise ProblemError(400, "model", detail, nearest=names[:3])
-        return await self.answers.invocations(self._named(http, name), _request(http))
+        request = _request(http, "model")
+        return await self.answers.invocations(self._named(http, name), request)
 
     async def infer(self, http: HttpRequest) -> Response:
+        options_of(http.scope["query_string"], ())
         return await self.answers.infer(self._served(http), http.scope[BODY])
 
     # What is served
@@ -232,9 +236,10 @@ class Routes:
         return served
 
 
-def _request(http: HttpRequest) -> Request:
+def _request(http: HttpRequest, *options: str) -> Request:
+    """The request, which may have these options."""
     scope = http.scope
-    return request_of(scope[BODY], scope[HEADER_VALUES], scope["query_string"])
+    return request_of(scope[BODY], scope[HEADER_VALUES], scope["query_string"], options)
 
 
 def _json(content: Any, status: int = 200) -> Response:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from deltarule.errors import DeltaruleError
+from deltarule.serve.mlflow import FORMATS
 from deltarule.serve.problems import ProblemError, hint, nearest
 from deltarule.serve.scoring import Rows
 from deltarule.serve.served import ServedModel
@@ -165,7 +166,8 @@ def _refuse_rows(
         given = first["input"]
         _refuse_missing(served, name, given if isinstance(given, dict) else {}, row)
     wanted = "a finite number" if kind == "finite_number" else served.fields[name].noun
-    detail = f"row {row}: '{name}' takes {wanted}, or null where it is missing"
+    many = "; rows are a list of objects" if isinstance(first["input"], list) else ""
+    detail = f"row {row}: '{name}' takes {wanted}, or null where it is missing{many}"
     raise ProblemError(422, "type", detail, field=name, row=row) from None
 
 
@@ -173,6 +175,9 @@ def _refuse_missing(
     served: ServedModel, name: str, given: Mapping[str, Any], row: int | None
 ) -> NoReturn:
     """Name the column that a row lacks, and the nearest that it has. Errors: ProblemError."""
+    if any(one in given for one in FORMATS) or {"columns", "data"} <= given.keys():
+        detail = "that is a format of /invocations: here a row is an object, and many are a list"
+        raise ProblemError(422, "rows", detail, row=row) from None
     near = nearest(name, [one for one in given if one not in served.fields])
     detail = f"row {row}: there is no '{name}' (null where it is missing){hint(near)}"
     raise ProblemError(422, "missing-column", detail, field=name, row=row, nearest=near) from None

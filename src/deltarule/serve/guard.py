@@ -129,6 +129,10 @@ class Guard:
         if "content-length" not in headers and "transfer-encoding" not in headers:
             return b""
         limits = self.settings.limits
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy might take the one and we the other, and disagree where the body ends.
+            detail = "give Content-Length or Transfer-Encoding, not both"
+            raise ProblemError(400, "framing", detail)
         if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
             raise ProblemError(415, "encoding", "send the body as it is, not compressed")
         try:

@@ -4,13 +4,17 @@ dataframe_split    {"columns": [...], "data": [[...], ...]}
 dataframe_records  [{...}, ...]
 instances          [{...}, ...], or lists of values in the order of the model's columns
 inputs             {column: [...]}, or as instances
+
+Beside one of them params may hold explain, flags and interval, as in deltarule.mlflow.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deltarule.serve.problems import ProblemError
+from deltarule.model.prediction_stream import Columns
+from deltarule.serve.problems import ProblemError, hint, nearest
 
+PARAMETERS = ("explain", "flags", "interval")
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
@@ -21,7 +25,9 @@ def records_of(content: Any, columns: Sequence[str]) -> list[Any]:
     """
     given = [name for name in FORMATS if isinstance(content, dict) and name in content]
     if len(given) != 1:
-        raise ProblemError(400, "format", f"give exactly one of {', '.join(FORMATS)}")
+        raise ProblemError(
+            400, "format", f"give exactly one of {', '.join(FORMATS)}{_how(content)}"
+        )
     [name] = given
     value = content[name]
     if name == "dataframe_split":
@@ -31,6 +37,38 @@ def records_of(content: Any, columns: Sequence[str]) -> list[Any]:
     if not isinstance(value, list):
         raise ProblemError(400, "format", f"{name} takes a list of rows", field=name)
     return [_named(row, columns, name, at) for at, row in enumerate(value)]
+
+
+def columns_of(content: Mapping[str, Any]) -> Columns | None:
+    """The columns beside the predictions that a request's params want; None without params.
+
+    Errors:  ProblemError
+    """
+    params = content.get("params")
+    if not params and not isinstance(params, list):
+        return None
+    if not isinstance(params, dict):
+        raise ProblemError(400, "format", "params takes an object", field="params")
+    for name in params:
+        if name not in PARAMETERS:
+            near = nearest(name, PARAMETERS)
+            detail = f"there is no parameter {name[:100]!r}{hint(near)}"
+            raise ProblemError(400, "format", detail, field="params", nearest=near)
+    explain, flags, interval = (params.get(name) for name in PARAMETERS)
+    if not {type(explain), type(flags)} <= {bool, type(None)}:
+        raise ProblemError(400, "format", "explain and flags take true or false", field="params")
+    if type(interval) not in (float, int, type(None)):
+        raise ProblemError(400, "format", "interval takes a share such as 0.9", field="params")
+    return Columns(explain=bool(explain), flags=bool(flags), interval=interval)
+
+
+def _how(content: Any) -> str:
+    """How a body without one of the formats' names gets it."""
+    if isinstance(content, list):
+        return ': {"dataframe_records": [...]} around these rows'
+    if isinstance(content, dict) and {"columns", "data"} <= content.keys():
+        return ': {"dataframe_split": {"columns": ..., "data": ...}} around this table'
+    return ""
 
 
 def _split(value: Any) -> list[Any]:

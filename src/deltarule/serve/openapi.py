@@ -40,6 +40,7 @@ INTERVAL = {
     "description": "also the ends of prediction intervals of this coverage, such as 0.9",
     "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
 }
+IN_TABLES = "the same, where the answer is CSV or Arrow"
 STRICT = {
     "name": "strict",
     "in": "query",
@@ -127,6 +128,7 @@ def _of_model(served: ServedModel) -> dict[str, Any]:
         },
         f"/models/{address}/explain": {
             "post": _post(f"{name}_explain", f"Explanations of {name}", _rows(served), explained)
+            | {"parameters": [INTERVAL | {"description": IN_TABLES}, STRICT]}
         },
         infer: {"get": _get(f"{name}_metadata", f"The tensors of {name}", TENSORS)},
         f"{infer}/ready": {"get": _get(f"{name}_ready", f"Whether {name} answers", ready)},

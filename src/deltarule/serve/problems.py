@@ -19,6 +19,8 @@ MOST_NEAREST = 3
 LONGEST_DETAIL = 500
 # Names further apart than this are no misspelling of each other.
 CUTOFF = 0.5
+# What messages say to do at the command line, which a request cannot.
+COMMAND_LINE = ", or say --read dates=dmy or dates=mdy"
 # Comparing names takes 10 us a pair.
 MOST_COMPARED = 2_000
 COLUMN, ROW = re.compile(r"column '((?:[^']|'(?!,|:))*)'"), re.compile(r"\brow ([\d,]+)")
@@ -80,7 +82,7 @@ def hint(found: Sequence[str]) -> str:
 
 def of_error(error: DeltaruleError) -> ProblemError:
     """The problem of rows that a model refuses, with the column and row that its message names."""
-    message = str(error).removeprefix("the table, ")
+    message = str(error).removeprefix("the table, ").replace(COMMAND_LINE, "")
     column, row = COLUMN.search(message), ROW.search(message)
     return ProblemError(
         422,

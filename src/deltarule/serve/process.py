@@ -1,11 +1,12 @@
 """The server's processes: listening, one worker or several, and a graceful stop.
 
-On SIGTERM or Ctrl-C `/ready` says no, and answers close their connections, for a moment in which
-new requests are still taken: those who balance the load look away meanwhile. Then nothing more is
-accepted, what was accepted is answered, and the process ends with 0.
+On SIGTERM, Ctrl-C or a closed terminal `/ready` says no, and answers close their connections, for a
+moment in which new requests are still taken: those who balance the load look away meanwhile. Then
+nothing more is accepted, what was accepted is answered, and the process ends with 0.
 """
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any
@@ -32,18 +33,28 @@ from deltarule.serve.settings import Settings
 # Seconds in which requests are still taken after the signal, and in which accepted connections may
 # still send theirs.
 DRAIN, LAST_CALL = 0.5, 0.2
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
     """uvicorn, with a graceful stop."""
 
-    def __init__(self, config: uvicorn.Config, guard: Guard) -> None:
+    def __init__(self, config: uvicorn.Config, guard: Guard, started: Callable[[], object]) -> None:
+        """`started` is called once requests are answered."""
         super().__init__(config)
-        self.guard = guard
+        self.guard, self._on_start = guard, started
+        self._early: int | None = None
+        """A signal that came before."""
         self._waiting: dict[Any, tuple[float, Any]] = {}
         """The connections without a request, since when, and the last that each had."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and only then heed a signal, for connections may wait already."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_start()
+            if self._early is not None:
+                asyncio.get_running_loop().call_soon(self.handle_exit, self._early, None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take requests a little longer, then answer what was accepted."""
@@ -79,21 +90,28 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop on a signal, the second time at once."""
-        before = {one: signal.signal(one, self.handle_exit) for one in SIGNALS}
-        try:
+        with _handling(self.handle_exit):
             yield
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a terminal's Ctrl-C reaches workers before the supervisor's SIGTERM."""
-        self.force_exit |= self.should_exit and sig == signal.SIGINT
+        if not self.started:
+            self._early = sig
+            return
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+            # What is cut off now is no mistake, and needs no traceback.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Once a second, close connections on which no whole request arrives."""
+        """Once a second, close connections on which no whole request arrives.
+
+        A worker whose supervisor was killed stops, as nobody else could stop it.
+        """
         if counter % 10 == 0:
+            supervisor = parent_process()
+            self.should_exit |= supervisor is not None and not supervisor.is_alive()
             now, waiting = time.monotonic(), dict[Any, tuple[float, Any]]()
             for one in self.server_state.connections:
                 cycle: Any = getattr(one, "cycle", None)
@@ -118,17 +136,15 @@ def serve(settings: Settings, *, tell: Callable[[str], Any]) -> None:
     address = f"http://{host}:{port}"
     with listening, _folder_of_metrics(settings):
         if settings.workers == 1:
-            guard = application(settings, port)
-            tell(address)
-            _run(settings, guard, listening)
+            server = _server(settings, application(settings, port), lambda: tell(address))
+            server.run(sockets=[listening])
             return
         application(settings, port)  # what cannot be served is refused before any worker starts
-        tell(address)
-        _supervise(settings, port, listening)
+        _supervise(settings, port, listening, lambda: tell(address))
 
 
-def _run(settings: Settings, guard: Guard, listening: socket.socket) -> None:
-    """Serve in this process."""
+def _server(settings: Settings, guard: Guard, started: Callable[[], object]) -> Server:
+    """The server of this process."""
     _log_to_stderr()
     config = uvicorn.Config(
         guard,
@@ -146,20 +162,24 @@ def _run(settings: Settings, guard: Guard, listening: socket.socket) -> None:
     # Looking through all that was loaded takes 50 ms, in which nothing is answered.
     gc.collect()
     gc.freeze()
-    Server(config, guard).run(sockets=[listening])
+    return Server(config, guard, started)
 
 
-def _work(settings: Settings, port: int, listening: socket.socket) -> None:
+def _work(settings: Settings, port: int, listening: socket.socket, ready: Any) -> None:
     """What a worker does."""
-    _run(settings, application(settings, port), listening)
+    server = _server(settings, application(settings, port), ready.set)
+    server.run(sockets=[listening])
 
 
-def _supervise(settings: Settings, port: int, listening: socket.socket) -> None:
+def _supervise(
+    settings: Settings, port: int, listening: socket.socket, started: Callable[[], object]
+) -> None:
     """Keep so many workers running until a signal, then wait for them to end."""
     spawn, stopping = get_context("spawn"), False
+    ready, workers = spawn.Event(), list[SpawnProcess]()
 
     def start() -> SpawnProcess:
-        worker = spawn.Process(target=_work, args=(settings, port, listening))
+        worker = spawn.Process(target=_work, args=(settings, port, listening, ready))
         worker.start()
         return worker
 
@@ -172,23 +192,49 @@ def _supervise(settings: Settings, port: int, listening: socket.socket) -> None:
             if worker.pid is not None and worker.is_alive():
                 os.kill(worker.pid, signal.SIGTERM)
 
-    workers = [start() for _ in range(settings.workers)]
-    before = {one: signal.signal(one, stop) for one in SIGNALS}
-    try:
+    with _handling(stop):
+        while len(workers) < settings.workers and not stopping:
+            workers.append(start())
+        while not (stopping or ready.wait(0.1)) and any(worker.is_alive() for worker in workers):
+            pass
+        if not stopping:
+            started()
         while any(worker.is_alive() for worker in workers):
             connection.wait([worker.sentinel for worker in workers if worker.is_alive()], 1.0)
             if not stopping:
                 workers = [one if one.is_alive() else start() for one in workers]
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle the signals that ask to stop; a closed terminal may be ignored already (nohup)."""
+    hangup = getattr(signal, "SIGHUP", None)  # there is none on Windows
+    ignored = hangup is None or signal.getsignal(hangup) == signal.SIG_IGN
+    asked = [signal.SIGINT, signal.SIGTERM, *(() if ignored else (hangup,))]
+    before = {one: signal.signal(one, handler) for one in asked}
+    try:
+        yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for one, earlier in before.items():
+            signal.signal(one, earlier)
 
 
 def _listening(settings: Settings) -> socket.socket:
     """Errors: LearningError."""
+    if not settings.host.strip():
+        raise LearningError(
+            "--host is empty, which would listen at every address: give one, such as 127.0.0.1, "
+            "or 0.0.0.0 for all"
+        )
     try:
         return listen(settings.host, settings.port)
     except (OSError, OverflowError) as error:
+        number = getattr(error, "errno", None)
+        if isinstance(error, socket.gaierror) or number == errno.EADDRNOTAVAIL:
+            raise LearningError(
+                f"{settings.host} is no address of this machine: give another --host, such as "
+                "127.0.0.1, or 0.0.0.0 for all"
+            ) from None
         raise LearningError(
             f"port {settings.port} of {settings.host} cannot be used ({error}): "
             "give another --port, or 0 for a free one"

@@ -17,6 +17,7 @@ from deltarule.tables.frames import open_table
 from deltarule.tables.schema import Category
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import FormattedSource
+from deltarule.tables.text_formats import DateFormat
 
 MOST_SUGGESTED = 3
 Row = Mapping[str, Any]
@@ -41,7 +42,7 @@ def score_rows(served: ServedModel, rows: Rows) -> Scored:
         notes = drift.notes(served.contract.known) if few.drift else []
         return Scored(few.rows, drift, [*notes, *ignored(served, rows)])
     frame, made = score_source(served, open_table(known)[0], Columns(flags=True))
-    refuse_odd(made.source)
+    refuse_odd(served, made.source)
     return Scored(frame.to_dicts(), made.drift, [*made.notes, *ignored(served, rows)])
 
 
@@ -61,12 +62,21 @@ def score_source(
     return widening(made.source, lambda: pl.concat(made.alone())), made
 
 
-def refuse_odd(source: FormattedSource) -> None:
+def refuse_odd(served: ServedModel, source: FormattedSource) -> None:
     """Refuse text that does not parse, which in a table of many rows would be taken as missing.
+
+    So are dates whose order only the rows beside them could tell.
 
     Whether a row is predicted must not depend on the rows beside it.
     Errors:  ProblemError
     """
+    for name, learnt in served.contract.text_formats.items():
+        here = source.formats.get(name)
+        if not (isinstance(learnt, DateFormat) and isinstance(here, DateFormat)):
+            continue
+        if learnt.order is None and here.order in ("dmy", "mdy"):
+            detail = f"'{name}' may have the day or the month first: write 2024-01-31"
+            raise ProblemError(422, "type", detail, field=name)
     for name, cells in source.odd.items():
         values = list(cells.counts)
         codes = is_code(pl.Series(values, dtype=pl.String))

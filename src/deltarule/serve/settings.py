@@ -1,11 +1,14 @@
 """Settings of the server: the models, where it listens, whom it answers, its limits."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deltarule.errors import LearningError
 
 LOCAL = "127.0.0.1"
+HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,20 @@ class Settings:
     reload_seconds: float = 0.5
     """How often model files are looked at; 0 for never."""
     limits: Limits = field(default_factory=Limits)
+
+
+def host_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of hosts as requests have them, in lower case and without a port.
+
+    Errors:  LearningError for what is none, which no request could ever match
+    """
+    found = tuple(name.lower() for name in names)
+    for name in found:
+        if not HOST_NAME.fullmatch(name):
+            raise LearningError(
+                f"--allow-host {name!r} is no host's name: give the name alone, such as example.com"
+            )
+    return found
 
 
 def read_token(path: Path) -> str:

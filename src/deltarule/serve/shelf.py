@@ -116,7 +116,7 @@ def named_paths(words: list[str]) -> dict[str, Path]:
         before, sign, after = word.partition("=")
         named = bool(sign and before) and "/" not in before and not Path(word).exists()
         name, path = (before, Path(after)) if named else (Path(word).stem, Path(word))
-        if not name.strip() or "/" in name:
+        if not name.strip() or "/" in name or name in (".", ".."):
             raise ModelError(f"{word} gives no name to serve it under: write NAME=PATH")
         if name in found:
             raise ModelError(f"two models are called {name}: name one, as in other={path}")

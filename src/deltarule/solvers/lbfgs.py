@@ -1,49 +1,147 @@
-"""L-BFGS: a minimum from gradients alone, where a Hessian of all weights is too costly.
+"""L-BFGS: Newton's method with a Hessian made of the last steps, from gradients alone.
 
-Source: Liu & Nocedal 1989; Zhu, Byrd, Lu & Nocedal 1997
+It takes the place of Newton where a Hessian of all weights is too costly, as of many classes. A
+pair of a step and of what it changed in the gradient says how the loss bends along it; PAIRS of
+them stand for the inverse Hessian, the last one's scale for all that they do not say.
+
+Shapes: d weights in all, stacked and flattened
 """
 
-from collections.abc import Mapping
+from collections import deque
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from deltarule.moments.stacked import stack, unstack
-from deltarule.rule.compare import Objective
-from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.rule.compare import Comparison
+from deltarule.rule.learn import AlphaRange
+from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.newton import Taken
 
-# Steps at most, and how many pairs of steps and gradients stand for the Hessian.
-STEPS, PAIRS = 300, 20
+# How many pairs of steps and gradients stand for the Hessian.
+PAIRS = 20
+# A step must lower the loss by this share of what its slope promises (Armijo's condition).
+ENOUGH = 1e-4
+# Where less of a pair's change in the gradient is along its step, it is rounding.
+BENT = 1e-14
 
 
-def lbfgs(
-    objective: Objective,
-    weights: Weights,
-    *,
-    tolerance: float,
-    frozen: Mapping[str, Mask] | None = None,
-) -> Weights:
-    """The weights where no gradient exceeds `tolerance` times the largest at the start.
+@dataclass(frozen=True)
+class Pair:
+    """A step and the change of the gradient along it: (d,), and one over their product."""
 
-    Or those after STEPS steps. The average of the objective is minimised, which must be smooth.
+    step: Array
+    change: Array
+    scale: float
+
+
+@dataclass(frozen=True)
+class QuasiTaken(Taken):
+    """State of the line search, with the gradient at its base point and the pairs so far."""
+
+    gradient: Array | None = None
+    pairs: tuple[Pair, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lbfgs:
+    """Limited-memory BFGS with backtracking: a step that raised the loss is shortened.
+
+    It begins with the `pairs` of steps that another run took, if it is given any.
+
+    Maths:   weight -= share * H @ g, H the inverse Hessian of the pairs (two-loop recursion)
+    Source:  Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4
     """
-    from scipy.optimize import minimize  # it takes 60 ms to load, and few need it
 
-    start = stack(weights)
-    moves = np.ones(start.shape, dtype=bool)
-    if frozen is not None:
-        moves = ~stack({n: frozen[n].astype(float) for n in weights}).astype(bool)
+    pairs: tuple[Pair, ...] = ()
 
-    def value(x: Array) -> tuple[float, Array]:
-        compared = objective(unstack(x.reshape(start.shape), weights)).average()
-        return compared.loss, (stack(compared.weight_delta) * moves).ravel()
+    name: ClassVar[str] = "lbfgs"
+    needs_hessian: ClassVar[bool] = False
+    always_falls: ClassVar[bool] = False
+    settles: ClassVar[bool] = True
+    takes_back: ClassVar[bool] = True
 
-    _, first = value(start.ravel())
-    goal = tolerance * float(np.max(np.abs(first), initial=0.0))
-    found = minimize(
-        value,
-        start.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": STEPS, "maxcor": PAIRS, "gtol": goal, "ftol": 0.0},
-    )
-    return unstack(np.asarray(found.x).reshape(start.shape), weights)
+    @classmethod
+    def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:
+        return cls()
+
+    def limit(self, alphas: AlphaRange) -> float:
+        return np.inf
+
+    def alpha_now(self, state: Any) -> None:
+        return None
+
+    def start(self, weights: Weights) -> None:
+        return None
+
+    def step(
+        self, weights: Weights, comparison: Comparison, state: QuasiTaken | None
+    ) -> tuple[Weights, QuasiTaken]:
+        # Written as "not below" so that a loss that is not a number counts as raised.
+        if state and not comparison.loss <= _enough(state):
+            taken = replace(state, share=state.shorter(comparison.loss))
+        else:
+            gradient = stack(comparison.weight_delta)
+            flat = gradient.ravel()
+            pairs = self.pairs if state is None else _pairs(state, weights, flat)
+            way = _direction(flat, pairs)
+            slope = float(flat @ way)
+            named = unstack(way.reshape(gradient.shape), weights)
+            taken = QuasiTaken(weights, comparison.loss, named, 1.0, slope, flat, pairs)
+        return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
+
+
+def _enough(state: QuasiTaken) -> float:
+    """The loss that a step must reach, up to rounding."""
+    return state.loss - ENOUGH * state.share * state.slope + 1e-12 * abs(state.loss)
+
+
+def _pairs(state: QuasiTaken, weights: Weights, gradient: Array) -> tuple[Pair, ...]:
+    """The pairs, with that of the step that was taken; the oldest are forgotten."""
+    assert state.gradient is not None, "a step has a gradient where it begins"
+    step = (stack(weights) - stack(state.weights)).ravel()
+    pair = pair_of(step, gradient - state.gradient)
+    return state.pairs if pair is None else (*state.pairs[-(PAIRS - 1) :], pair)
+
+
+def pair_of(step: Array, change: Array) -> Pair | None:
+    """A step and its change of the gradient; None where that is rounding."""
+    bent = float(step @ change)
+    return Pair(step, change, 1 / bent) if bent > BENT * float(change @ change) else None
+
+
+@dataclass
+class Recent:
+    """The last steps of a run, for the pairs that another run begins with."""
+
+    points: deque[tuple[Array, Array]] = field(default_factory=lambda: deque(maxlen=PAIRS + 1))
+
+    def add(self, weights: Weights, gradient: Weights) -> None:
+        """Weights, and the gradient there."""
+        self.points.append((stack(weights).ravel(), stack(gradient).ravel()))
+
+    def pairs(self, more: Array | float = 0.0) -> tuple[Pair, ...]:
+        """The pairs, of an objective whose Hessian has this diagonal besides: (d,)."""
+        found = []
+        for (here, slope), (there, next_slope) in pairwise(self.points):
+            step = there - here
+            found.append(pair_of(step, next_slope - slope + more * step))
+        return tuple(pair for pair in found if pair is not None)
+
+
+def _direction(gradient: Array, pairs: tuple[Pair, ...]) -> Array:
+    """H @ gradient: (d,). Without pairs the gradient, not longer than 1."""
+    if not pairs:
+        return gradient / max(1.0, float(np.linalg.norm(gradient)))
+    way, shares = gradient.copy(), deque[float]()
+    for pair in reversed(pairs):
+        share = pair.scale * float(pair.step @ way)
+        shares.appendleft(share)
+        way -= share * pair.change
+    last = pairs[-1]
+    way /= last.scale * float(last.change @ last.change)
+    for pair, share in zip(pairs, shares, strict=True):
+        way += (share - pair.scale * float(pair.change @ way)) * pair.step
+    return way

@@ -1,11 +1,13 @@
 """Registry of the learners that can be chosen by name, each with its default alpha."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import ClassVar, Protocol, Self
 
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange, Descent, Learner
 from deltarule.solvers.first_order import Adam, Momentum, Nesterov
+from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.solvers.newton import Newton
 
 
@@ -26,5 +28,10 @@ class DefaultLearner(Learner, Protocol):
 
 
 LEARNERS: Mapping[str, type[DefaultLearner]] = {
-    kind.name: kind for kind in (Descent, Momentum, Nesterov, Adam, Newton)
+    kind.name: kind for kind in (Descent, Momentum, Nesterov, Adam, Newton, Lbfgs)
 }
+
+
+def has_alpha(name: str) -> bool:
+    """Whether the learner of this name has a learning rate, or finds its steps' lengths itself."""
+    return any(one.name == "alpha" for one in fields(LEARNERS[name]))  # type: ignore[arg-type]

@@ -27,8 +27,9 @@ from deltarule.rule.predict import Array
 SOUND = 1e-7
 # Without forgetting a sound triangle stays one for long; looking takes a fifth of an update.
 LOOK_EVERY = 1024
-# The columns of a block of LAPACK's QR step; more take no less time.
-BLOCK = 32
+# The columns of a block of LAPACK's QR step: fastest from 20 to 200 columns, and small enough that
+# BLAS starts no threads (blocks of 22 did: 390 us a row in place of 6).
+BLOCK = 8
 # The part of a sum of squares that may be left when rows leave: less costs over six digits.
 LEFT = 1e-6
 

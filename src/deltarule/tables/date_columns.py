@@ -352,8 +352,7 @@ def formats_like(
                 )
             order = shared
         made = column.format(order or column.orders[0])
-        timed = "datetime" in (learnt[column.name].kind, made.kind)
-        formats[column.name] = DateFormat(kind="datetime" if timed else "date", order=made.order)
+        formats[column.name] = DateFormat(kind=learnt[column.name].kind, order=made.order)
     return formats
 
 

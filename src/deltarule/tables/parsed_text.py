@@ -67,7 +67,7 @@ class Parsing:
     def values(self, text: pl.Series) -> pl.Series:
         """What cells of a column mean, null where they are odd."""
         form: Format = self.formats[text.name]
-        if isinstance(form, NumberFormat) and not self.learning:
+        if isinstance(form, NumberFormat | DateFormat) and not self.learning:
             return form.read_later(text)
         return form.read(text)
 

@@ -1,5 +1,6 @@
 """Source: the protocol of all tables, read as batches of rows in order."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +14,20 @@ BATCH_ROWS = 131_072
 
 # The first rows, from which types are inferred: enough to tell kinds apart, fast in any format.
 LOOK_ROWS = 10_000
+
+# In a source's name: its folder, and what is said after its place.
+FOLDER, FURTHER = re.compile(r"^.*[/\\](?=[^/\\])"), re.compile(r", table |, query$| where ")
+
+
+def without_folder(name: str) -> str:
+    """A table's name without where it lies: what is kept or sent names the file alone.
+
+    >>> without_folder("/home/ann/films.csv"), without_folder("sqlite:///ann/shop.db, table films")
+    ('films.csv', 'shop.db, table films')
+    """
+    said = FURTHER.search(name)
+    end = len(name) if said is None else said.start()
+    return FOLDER.sub("", name[:end]) + name[end:]
 
 
 class Source(Protocol):

@@ -71,6 +71,20 @@ class DateFormat(Part):
         """The cells parsed as dates, null where they are none."""
         return dates(text, self.order, timed=self.kind == "datetime")
 
+    def read_later(self, text: pl.Series) -> pl.Series:
+        """The same at prediction, where a date with a time of day counts as its day.
+
+        How a cell is read does not depend on the cells beside it.
+        """
+        values = self.read(text)
+        if self.kind == "datetime":
+            return values
+        left = text.filter(text.is_not_null() & values.is_null())
+        if left.is_empty():
+            return values
+        timed = dates(left, self.order, timed=True).cast(pl.Date)
+        return values.scatter((text.is_not_null() & values.is_null()).arg_true(), timed)
+
 
 class TimeFormat(Part):
     """Times of day."""

@@ -108,8 +108,8 @@ def predicted_against_actual(
 
     Shapes:  predictions, targets (m,)
     """
-    low, high = window(targets, predictions)
     across = window(targets, targets)
+    low, high = window(targets, targets, reached=predictions)  # all of them are seen
     ends = [min(low, across[0]), max(high, across[1])]
     actual, predicted = targets[chosen], predictions[chosen]
     data = [

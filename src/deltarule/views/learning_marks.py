@@ -69,11 +69,16 @@ def axis(title: str, span: Sequence[float] | None) -> dict[str, Any]:
         "tickfont": {"color": LIGHT.quiet},
         "exponentformat": "SI",
         "nticks": 6,
+        # Labels that turn make room for themselves, turn back, and so on.
+        "tickangle": 0,
         "automargin": True,
         "fixedrange": True,
     }
     if span is not None:
         made["range"] = [float(span[0]), float(span[1])]
+        size = max(abs(span[0]), abs(span[1]))
+        if not 1e-3 <= size < 1e15:
+            made |= {"nticks": 4, "exponentformat": "power"}  # which are long
     return made
 
 

@@ -8,11 +8,13 @@ unfinished ones cannot hold others out.
 """
 
 import json
+from pathlib import Path
 from secrets import compare_digest
 from urllib.parse import parse_qs
 
 from deltarule.asgi import (
     HEADERS,
+    MEDIA_TYPES,
     Application,
     Message,
     Receive,
@@ -29,6 +31,12 @@ UPLOAD = "/api/tables"
 # The time limit for a body to arrive, and the most requests that are answered at a time.
 BODY_SECONDS = 20.0
 AT_ONCE = 16
+# What a person sees whose address has no key.
+LOCKED = Path(__file__).parent / "static" / "locked.html"
+
+
+class LockedError(RefusedError):
+    """A refused request for the page itself, without the key."""
 
 
 class Guard:
@@ -91,17 +99,17 @@ class Guard:
         if path == "/":
             asked = parse_qs(scope.get("query_string", b"").decode("latin-1"))
             if not self._known(asked.get("key", [""])[0]):
-                raise RefusedError(
-                    403, "open the address that deltarule watch printed, key and all"
-                )
+                raise LockedError(403, "open the address that deltarule watch printed, key and all")
 
     def _known(self, key: str) -> bool:
         return compare_digest(key.encode(), self.key.encode())
 
 
 async def _refuse(refusal: RefusedError, send: Send) -> None:
-    body = json.dumps({"error": refusal.reason}).encode()
-    head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    body, kind = json.dumps({"error": refusal.reason}).encode(), "application/json"
+    if isinstance(refusal, LockedError):
+        body, kind = LOCKED.read_bytes(), MEDIA_TYPES[".html"]
+    head = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     # The rest of an unread body must not be parsed as the next request.
     head += [(b"connection", b"close"), *HEADERS]
     await send({"type": "http.response.start", "status": refusal.status, "headers": head})

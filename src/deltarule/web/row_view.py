@@ -27,8 +27,9 @@ GRID = 121
 class ViewData:
     """The drawn sample of the rows held: inputs (m, p), targets (m, k), rows' numbers.
 
-    Where all inputs come from one column of numbers, `across` is its name, `x` (m,) its values, and
-    `grid` values along it with their inputs, for the line of predictions.
+    `missing` are the masks (m,) of the columns with gaps, which are filled in the inputs. Where all
+    inputs come from one column of numbers, `across` is its name, `x` (m,) its values, and `grid`
+    values along it with their inputs, for the line of predictions.
     """
 
     inputs: Array
@@ -38,6 +39,11 @@ class ViewData:
     x: Array
     grid: Array
     grid_inputs: Array
+    missing: Mapping[str, Mask]
+
+    def gaps_of(self, place: int) -> list[str]:
+        """The columns without a value in a drawn row."""
+        return [name for name, mask in self.missing.items() if mask[place]]
 
     @classmethod
     def of(cls, table: Table, read: Read, *, most: int = MOST_DRAWN) -> "ViewData":
@@ -47,7 +53,7 @@ class ViewData:
         step = max(table.held.height // (2 * most), 1)
         frame = table.held.gather_every(step)
         every = table.every * step
-        inputs, targets = _encoded(read, frame)
+        inputs, targets, missing = _encoded(read, frame)
         known = np.flatnonzero(~np.isnan(targets).any(axis=1))
         at = known[np.unique(np.linspace(0, len(known) - 1, most).astype(int))]
         across = _across(schema.needs, frame, [c.kind for c in schema.columns])
@@ -63,13 +69,14 @@ class ViewData:
                 # Not finite, such as log(0): there is no line to draw.
                 grid = np.zeros(0)
         numbers = at * float(every) + 1
-        return cls(inputs[at], targets[at], numbers, across, x, grid, grid_inputs)
+        gaps = {name: mask[at] for name, mask in missing.items() if mask[at].any()}
+        return cls(inputs[at], targets[at], numbers, across, x, grid, grid_inputs, gaps)
 
 
-def _encoded(read: Read, frame: pl.DataFrame) -> tuple[Array, Array]:
+def _encoded(read: Read, frame: pl.DataFrame) -> tuple[Array, Array, Mapping[str, Mask]]:
     viewed = read.schema.view(frame, name=read.source.name, targets=True)
-    inputs, _ = read.schema.encode(viewed, name=read.source.name)
-    return inputs, read.schema.outcomes(viewed, name=read.source.name)
+    inputs, noticed = read.schema.encode(viewed, name=read.source.name)
+    return inputs, read.schema.outcomes(viewed, name=read.source.name), noticed.missing
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class Unseen:
     @classmethod
     def of(cls, frame: pl.DataFrame, read: Read, across: str | None) -> "Unseen":
         """The rows of a frame, encoded as a run reads it."""
-        inputs, targets = _encoded(read, frame)
+        inputs, targets, _ = _encoded(read, frame)
         return cls(inputs, targets, None if across is None else frame[across].to_numpy())
 
     def error(self, session: Session, weights: Weights) -> float:
@@ -151,6 +158,15 @@ def _line(
 def labels(read: Read) -> list[str]:
     """The names of the inputs."""
     return [name if level is None else _level(name, level) for name, level in read.schema.inputs]
+
+
+def labels_of_row(read: Read, drawn: ViewData, place: int) -> list[str]:
+    """The names of the inputs, those without a value in a drawn row marked as filled in."""
+    gaps = drawn.gaps_of(place)
+    return [
+        f"{label} (filled in)" if level is None and name in gaps else label
+        for (name, level), label in zip(read.schema.inputs, labels(read), strict=True)
+    ]
 
 
 def _level(name: str, level: str) -> str:

@@ -27,7 +27,7 @@ from deltarule.model.model import Model
 from deltarule.rule.learn import Descent, Learner
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step, Stop
-from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.learners import LEARNERS, has_alpha
 from deltarule.solvers.plateau import ScheduledLearner, scheduled
 from deltarule.tables.one_read import Read
 from deltarule.web.tables import Table
@@ -67,7 +67,7 @@ class Choices:
     @property
     def second_order(self) -> bool:
         """Whether the learner has no alpha."""
-        return self.learner in LEARNERS and LEARNERS[self.learner].needs_hessian
+        return self.learner in LEARNERS and not has_alpha(self.learner)
 
     @property
     def needs_rows(self) -> bool:

@@ -79,7 +79,14 @@ def _at_rest(session: Session) -> Status:
 def error_name(session: Session) -> str:
     """What the error of a sentence is: of squared loss its root, in the target's own units."""
     penalty = ", with penalty," if session.choices.ridge else ""
-    return ("RMSE" if session.choices.squared else "mean loss") + penalty
+    name = "RMSE" if session.choices.squared else "mean loss"
+    return " of ".join(filter(None, (name, error_of(session)))) + penalty
+
+
+def error_of(session: Session) -> str:
+    """The targets that share the error, in words; empty for a single one."""
+    targets = len(session.read.schema.targets)
+    return "" if targets < 2 else "both targets" if targets == 2 else f"all {targets} targets"
 
 
 def _error(session: Session, loss: float) -> str:

@@ -59,7 +59,7 @@ class Passes:
     def final(self, asked: CompareByFold) -> FinalPass | None:
         """The comparisons by fold, and the fit of all rows."""
         scored = Scored(self.design, asked.loss, self.folds, by_fold=True)
-        found = self._compared(scored, asked.weights, hessian=True)
+        found = self._compared(scored, asked.weights, hessian=asked.hessian)
         if not found:
             return None
         return FinalPass(
@@ -90,10 +90,11 @@ class Passes:
         found = ByFold[Comparison]()
         for fold, teachers in asked.teachers.items():
             scored = Scored(self.design, asked.loss, list(teachers))
-            one = self._compared(scored, asked.errors.learnt[fold], hessian=True)
+            one = self._compared(scored, asked.errors.learnt[fold], hessian=asked.hessian)
             if one:
                 found[fold] = one[ALL]
-        return TrainingSums(found, self.held_out(asked.errors))
+        errors = self.held_out(asked.errors) if asked.hessian else ByFold[Array]()
+        return TrainingSums(found, errors)
 
     def moved(self, asked: MoveAlong) -> Moved:
         """How rows fare along a direction."""

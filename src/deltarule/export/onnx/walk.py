@@ -124,6 +124,11 @@ class Walk:
         return self.graph.constant(np.array([vector]))
 
     def _category(self, column: Category, value: Tensor, *, explained: bool) -> Tensor:
+        if "" in column.levels:
+            raise ExpressionError(
+                f"ONNX has no missing text but the empty one, which is a level of {column.name!r}: "
+                "give that level a name in the table"
+            )
         base = column.base if explained else (0.0,) * len(column.base)
         levels = [_less(one, base) for one in column.levels.values()]
         missing, other = _less(column.missing, base), _less(column.other, base)

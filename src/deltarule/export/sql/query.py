@@ -293,6 +293,7 @@ class Query:
         for one in shares[1:]:
             text = f"CASE WHEN {one.text} > {most.text} THEN {one.text} ELSE {most.text} END"
             most = scope.bind(scope.joined("number", text, [one, most]))
+        most = scope.bind(scope.make("number", d.nan_to_null, most))  # of NaN none is likeliest
         cases = "".join(
             f" WHEN {share.text} = {most.text} THEN {d.string(name)}"
             for name, share in zip(target.classes, shares, strict=True)

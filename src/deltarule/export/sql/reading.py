@@ -70,8 +70,8 @@ def _moment(scope: Scope, raw: Sql, read: Read) -> Sql:
         days, clock = written_date(scope, stripped(scope, _text(scope, raw)), own.order)
         day, zero = scope.dialect.literal(DAY), scope.dialect.literal(0.0)
         if read.kind == "date":
-            # A cell with a time of day is no plain date.
-            text = f"CASE WHEN {clock.text} = {zero} THEN {days.text} END"
+            # Whatever its time of day, which must be one.
+            text = f"CASE WHEN {clock.text} >= {zero} THEN {days.text} END"
             return scope.bind(scope.joined("date", text, [days, clock]))
         return scope.bind(scope.make("datetime", f"({{0}} * {day} + {{1}})", days, clock))
     moment = scope.bind(scope.call("datetime", "moment", raw))

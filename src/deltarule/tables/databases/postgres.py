@@ -115,7 +115,7 @@ class PostgresReader:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        dbapi, errors = _driver()
+        dbapi, errors = driver()
         with (
             self._there.explained(*errors, name=self._name, release=self.release),
             dbapi.connect(self._there.url, autocommit=True) as connection,
@@ -166,7 +166,7 @@ class PostgresReader:
 
     def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query of ours, by the connection that keeps the snapshot."""
-        dbapi, errors = _driver()
+        dbapi, errors = driver()
         with self._there.explained(*errors, name=self._name, release=self.release):
             self._exported(dbapi, errors)
             with self._keeping.cursor() as cursor:
@@ -198,7 +198,8 @@ def _column(name: str, kind: str) -> Column:
     return Column(name, f"{column}::text")
 
 
-def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
+def driver() -> tuple[Any, tuple[type[Exception], ...]]:
+    """The driver and its errors. Errors: MissingExtraError."""
     try:
         import adbc_driver_manager
         import pyarrow as pa
@@ -213,7 +214,7 @@ def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
 
 def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> int:
     """Write these frames to a new table."""
-    dbapi, errors = _driver()
+    dbapi, errors = driver()
     name = f"{there.name}, table {table}"
     schema, dot, bare = table.partition(".")
     place = {"db_schema_name": schema} if dot else {}
@@ -238,7 +239,7 @@ def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.Dat
 
 def create(there: Address, name: str, query: str, view: bool) -> int:
     """Make a table or view of a query's rows."""
-    dbapi, errors = _driver()
+    dbapi, errors = driver()
     made, counted = create_statements(name, query, view=view)
     with (
         there.explained(

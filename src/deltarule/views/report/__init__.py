@@ -22,6 +22,7 @@ from deltarule.model.predictor import PredictedRows, Predictor, widening
 from deltarule.model.record import Record
 from deltarule.rule.predict import Array
 from deltarule.tables.frames import open_table
+from deltarule.tables.source import without_folder
 from deltarule.views import figures, html
 from deltarule.views.report.rows import SAMPLE_ROWS, Rows
 
@@ -51,7 +52,7 @@ def report(model: Model, table: Any) -> str:
         return evaluate(scorer, source, watch=watch), rows, drawn
 
     found, rows, drawn = widening(source, read)
-    return page(model.record, found, rows, drift_of(scorer, drawn, source.name))
+    return page(model.record, found, rows, drift_of(scorer, drawn, without_folder(source.name)))
 
 
 def page(record: Record, found: Evaluation, rows: Rows, drift: DriftReport) -> str:

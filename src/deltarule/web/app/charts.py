@@ -15,7 +15,7 @@ from deltarule.views.descent_figures import Course
 from deltarule.views.format import number as told
 from deltarule.views.learning_marks import plain
 from deltarule.web.loss_surface import LossSurface, loss_surface
-from deltarule.web.row_view import Rows, labels, loss_of, rows
+from deltarule.web.row_view import Rows, labels, labels_of_row, loss_of, rows
 from deltarule.web.session import Session
 from deltarule.web.timeline import CheckpointedSteps
 
@@ -64,14 +64,15 @@ def _hover(page: "Open", found: Rows, output: int) -> list[str]:
     """Each drawn row's arithmetic, for who points at it."""
     session, drawn = page.session, page.drawn
     weight = session.at.weights["weight"][:, output]
-    names = [plain(name) for name in labels(session.read)]
     start = session.at.weights.get("intercept")
     size = np.abs(weight) * np.abs(drawn.inputs).mean(axis=0)
     largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
-    rest = len(names) - len(largest)
+    rest = len(weight) - len(largest)
     target = plain(session.read.schema.outputs[output])
+    every, gaps = [plain(name) for name in labels(session.read)], bool(drawn.missing)
     texts = []
     for at in range(len(drawn.numbers)):
+        names = [plain(name) for name in labels_of_row(session.read, drawn, at)] if gaps else every
         terms = [
             f"{told(float(weight[n]))} * {told(float(drawn.inputs[at, n]))} ({names[n]})"
             for n in largest

@@ -12,17 +12,18 @@ from deltarule.errors import LearningError
 from deltarule.losses.registry import COUPLED, KINKED, LOSSES
 from deltarule.moments.stacked import stack
 from deltarule.solvers.learners import LEARNERS
+from deltarule.tables.left_out import left_out_told
 from deltarule.views.format import number as told
 from deltarule.web.app.charts import charts, weight_names, what
-from deltarule.web.app.flow import next_step
-from deltarule.web.app.table_payload import held_out_told, unused_told
+from deltarule.web.app.flow import next_step, row_in_view, rows_to_choose
+from deltarule.web.app.table_payload import gaps_told, held_out_told, unused_told
 from deltarule.web.app.teaching import goal_told
 from deltarule.web.held_out import HeldOut
 from deltarule.web.history import History
 from deltarule.web.lessons import Lesson
 from deltarule.web.row_view import MOST_LISTED, Unseen, ViewData, labels, lines, loss_of
 from deltarule.web.session import Session
-from deltarule.web.status import alpha_status, status
+from deltarule.web.status import alpha_status, error_of, status
 from deltarule.web.timeline import Timeline
 
 # Inputs whose arithmetic is written out; the others are counted.
@@ -81,7 +82,7 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
     look = look.model_copy(
         update={
             "output": min(look.output, len(outputs) - 1),
-            "chosen": min(look.chosen, len(drawn.numbers) - 1),
+            "chosen": row_in_view(page, min(look.chosen, len(drawn.numbers) - 1)),
         }
     )
     names = weight_names(session)
@@ -102,7 +103,10 @@ def drawing(page: Open, look: Look) -> dict[str, Any]:
         "weights": _weights(session, look.output),
         **next_step(page, look.chosen, look.output, shown[0]),
         "look": {**look.model_dump(), "shown": shown},
-        "rows": {"numbers": [int(number) for number in drawn.numbers]},
+        "rows": {
+            "numbers": [int(number) for number in drawn.numbers],
+            "choices": rows_to_choose(page, look.chosen),
+        },
         "handle": _handle(page, look.output),
         "beside": None if twin is None else _beside(twin, look.output, shown[0]),
         "branch": bool(session.kept),
@@ -135,6 +139,8 @@ def setting(page: Open) -> dict[str, Any]:
             "rows": table.rows,
             "learnt": learnt,
             "sampled": session.sampled,
+            "left_out": left_out_told(read.causes).replace(" left out", " rows left out"),
+            "gaps": gaps_told(session),
             "columns": [asdict(one) for one in table.choices],
             "unused": [] if page.lesson else unused_told(session),
         },
@@ -219,6 +225,7 @@ def _error(session: Session) -> dict[str, Any]:
     error = 2 * session.at.now.loss if squared else session.at.now.loss
     return {
         "what": what(session),
+        "of": error_of(session),
         "value": error,
         "typical": math.sqrt(max(error, 0.0)) if squared else None,
     }

@@ -1,8 +1,11 @@
-"""What the server answers about a table: the columns it is not learnt from, the held-out error."""
+"""What the server answers about a table: what it is not learnt from, gaps, the held-out error."""
 
 import math
 from typing import TYPE_CHECKING, Any
 
+from deltarule.tables.schema import MISSING, Number
+from deltarule.views.format import number as told
+from deltarule.views.format import rows_told
 from deltarule.web.held_out import FEWEST_ROWS
 from deltarule.web.session import Session
 
@@ -17,6 +20,22 @@ def unused_told(session: Session) -> list[dict[str, str]]:
     unused = {one.name: one.why for one in session.table.unused(chosen)}
     unused |= {one.name: one.why for one in schema.left_out}
     return [{"name": name, "why": why} for name, why in unused.items()]
+
+
+def gaps_told(session: Session) -> list[str]:
+    """The gaps of the inputs, and what stands in for them, a sentence for each column."""
+    told_ = []
+    for column in session.read.schema.columns:
+        if not column.missing:
+            continue
+        count = f"{column.name} is missing in {rows_told(column.missing)}"
+        if isinstance(column, Number):
+            told_.append(f"{count}, filled in by its mean, {told(column.mean)}")
+        elif MISSING in column.known:
+            told_.append(f"{count}, a level of its own")
+        else:
+            told_.append(f"{count}, with no weight of its own")
+    return told_
 
 
 def held_out_told(page: "Open") -> dict[str, Any]:

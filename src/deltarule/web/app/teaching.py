@@ -31,7 +31,11 @@ def _told(lesson: Lesson, at: int) -> dict[str, Any]:
         "prose": lesson.prose,
         "question": {"text": lesson.question.text, "answers": [asdict(one) for one in shown]},
         "do": lesson.do,
-        "goal": {"words": lesson.goal.words, "hint": lesson.goal.hint},
+        "goal": {
+            "words": lesson.goal.words,
+            "hint": lesson.goal.hint,
+            "rests": lesson.goal.rests,
+        },
         "learned": lesson.learned,
     }
 

@@ -37,11 +37,15 @@ class Condition:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is to be reached, in words; a hint; the conditions, all of which must hold."""
+    """What is to be reached, in words; a hint; the conditions, all of which must hold.
+
+    Where it `rests`, passing by does not count: they must hold where learning is stopped.
+    """
 
     words: str
     hint: str
     conditions: tuple[Condition, ...]
+    rests: bool = False
 
     @np.errstate(all="ignore")  # numbers that overflow are part of some lessons
     def met(self, standing: Standing) -> bool:

@@ -19,37 +19,40 @@ SEVERAL_INPUTS = Lesson(
     prose=(
         "Sixty films, in millions of dollars, are predicted from budget, hours and rating. Each "
         "input has a weight of its own.",
-        "All weights share one delta for each film. The weight_delta of an input is that delta "
-        "times this input, averaged over the films.",
-        "So a weight moves by how much its input was there when the prediction was wrong.",
+        "All weights share one delta for each film. An input's weight_delta is that delta times "
+        "this input, averaged over the sixty films: they pull together.",
+        "The inputs are standardised, so that one alpha suits them all: each is measured from its "
+        "mean, in units of its spread.",
     ),
     question=Question(
-        "A film's budget is 0, and its delta is 500. What does this film do to budget's weight?",
+        "A film cost just the mean, so its standardised budget is 0. Its delta is 500. What does "
+        "this film do to budget's weight?",
         (
             Answer(
                 "Nothing",
-                "Yes. weight_delta = delta * input = 500 * 0 = 0. Whatever that weight is, it did "
-                "not change this prediction, so it is not to blame.",
+                "Yes. Its part is delta * input = 500 * 0 = 0. An input of 0 had no part in this "
+                "prediction, so its weight is not to blame.",
                 right=True,
             ),
             Answer(
                 "Lowers it by 500 * alpha",
-                "That is what an input of 1 would do. Here the input is 0, and 500 * 0 is 0.",
+                "That is what a standardised budget of 1 would do. Here it is 0, and 500 * 0 is 0.",
             ),
             Answer(
                 "It depends on hours and rating",
-                "They helped to make the delta. But budget's weight_delta is that delta times the "
-                "budget alone, and the budget is 0.",
+                "They helped to make the delta. But what budget's weight gets of it is that delta "
+                "times the standardised budget alone, and that is 0.",
             ),
         ),
     ),
     do=(
         "Press Play, and see which weight moves first.",
-        "Choose another row under the next step: one delta pulls at all three weights.",
+        "Choose another row beside The next step: its one delta pulls at all three weights.",
     ),
     goal=Goal(
         "Leave one input out, and still get the RMSE, the typical error, below 70.",
-        "Take the tick off in the list of inputs, then press Play. With all three it reaches 69.4.",
+        "Open the list called from, beside Predict, and take a tick off; then press Play. With all "
+        "three it reaches 69.4.",
         (goals.at_least(1), goals.inputs_at_most(2), goals.rmse_below(70.0)),
     ),
     learned="One delta for each row, one weight_delta for each weight: delta * its own input, "
@@ -96,11 +99,12 @@ FREEZING = Lesson(
     ),
     do=(
         "Press Play: it takes about twenty steps.",
-        "Press the mark called fastest, go to the start and play again: four steps.",
+        "Press the mark fastest below alpha's slider, go to the start and play again: four steps.",
     ),
     goal=Goal(
         "Take the tick off freeze, then arrive in at most twelve steps.",
-        "The mark called fastest is for the weights that are free: press it again.",
+        "The tick is in the table under Learn. The mark fastest is for the weights that are free: "
+        "press it again.",
         (goals.free("budget"), goals.at_most(12), goals.ARRIVES),
     ),
     learned="A frozen weight has no step: the others make up for it as far as they can. What a "
@@ -138,7 +142,7 @@ SEVERAL_OUTPUTS = Lesson(
     prose=(
         "The same budget predicts two targets: what a film made worldwide, and in the US.",
         "Each output has weights and a delta of its own. They share the input and alpha, and learn "
-        "side by side.",
+        "side by side. The RMSE is that of both together.",
         "With this small alpha both take about twenty steps.",
     ),
     question=Question(
@@ -162,12 +166,13 @@ SEVERAL_OUTPUTS = Lesson(
         ),
     ),
     do=(
-        "Press Play, then choose the other output: it has learnt as well.",
+        "Press Play, then choose us_gross before the formula: it has learnt as well.",
         "Go to the start, and try other values of alpha.",
     ),
     goal=Goal(
         "Find the fastest alpha: arrive in one step.",
-        "On standardised inputs a step makes up the share alpha * 1 of what is missing.",
+        "The input is standardised, so input * input is 1 on average, and a step makes up the "
+        "share alpha * 1 of what is missing. The mark fastest below alpha's slider is there.",
         (goals.at_most(1), goals.ARRIVES),
     ),
     learned="Several targets are several models side by side: one input, one alpha, but each "
@@ -227,7 +232,7 @@ MANY_ROWS = Lesson(
     ),
     goal=Goal(
         "Find the fastest alpha: arrive in one step.",
-        "Press the mark called fastest, go to the start and press Step.",
+        "Press the mark fastest below alpha's slider, go to the start and press Step.",
         (goals.at_most(1), goals.ARRIVES),
     ),
     learned="All that a step must know of the rows is in their moments, the averages of products. "

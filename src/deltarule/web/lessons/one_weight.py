@@ -20,9 +20,10 @@ ONE_WEIGHT = Lesson(
         "Mad Max cost 200,000 dollars and made 99,750,000. One weight shall turn the one into the "
         "other: prediction = weight * input. It starts at 1, so the first prediction is 200,000.",
         "delta = prediction - target says how far off that is, and which way: -99,550,000, so too "
-        "low. weight_delta = delta * input says how much of that is the weight's doing.",
-        "The weight then moves against its weight_delta: weight -= alpha * weight_delta. alpha is "
-        "how much of it one step takes.",
+        "low. weight_delta = delta * input is the weight's part in that: the larger the input, the "
+        "larger.",
+        "A step takes some of it off the weight: new weight = weight - alpha * weight_delta. alpha "
+        "is how much of weight_delta a step takes off.",
     ),
     question=Question(
         "The prediction is too low. What will the first step do to the weight?",
@@ -36,7 +37,7 @@ ONE_WEIGHT = Lesson(
             Answer(
                 "Make it smaller",
                 "That would lower a prediction that is too low already. weight_delta is negative, "
-                "and the minus in weight -= alpha * weight_delta makes a rise of it.",
+                "and the minus in weight - alpha * weight_delta makes a rise of it.",
             ),
             Answer(
                 "Set it right at once, to 498.75",
@@ -46,7 +47,7 @@ ONE_WEIGHT = Lesson(
         ),
     ),
     do=(
-        "Press Step, and read the step spelled out: predict, compare, learn.",
+        "Read the next step, below the buttons: predict, compare, learn. Then press Step.",
         "Press Step again. Each step leaves 60% of the delta.",
     ),
     goal=Goal(
@@ -75,9 +76,10 @@ TOO_FAR = Lesson(
     title="Breaking it with alpha",
     prose=(
         "The same film and the same rule, but alpha is 4.5e-11 where it was 1e-11.",
-        "A step makes up a share of the delta: alpha * input * input. Here that is 1.8, or 180% of "
-        "what is missing: the step goes past the bottom of the bowl, and 80% of the delta is left, "
-        "with the other sign.",
+        "A step takes alpha * delta * input off the weight, so it takes input times that off the "
+        "prediction: alpha * input * input is the share of the delta that it makes up.",
+        "Here that is 1.8, or 180%: the step goes past the bottom of the bowl, and 80% of the "
+        "delta is left, with the other sign.",
         "At 2.5e-11 the share is 1, and one step arrives. Above 5e-11 it is more than 2, and each "
         "step ends further away than it began.",
     ),
@@ -103,16 +105,16 @@ TOO_FAR = Lesson(
     ),
     do=(
         "Press Step four times, and watch the ball jump across the bowl.",
-        "Press the mark called fastest, then go to the start and press Step once.",
+        "Press the mark fastest below alpha's slider, go to the start, and press Step once.",
     ),
     goal=Goal(
         "Find an alpha that never settles, and take three steps with it.",
-        "Push alpha past the mark called explodes, then press Play.",
+        "Drag alpha's slider past the mark explodes, then press Play.",
         (goals.at_least(3), goals.RISES),
     ),
-    learned="alpha is the length of a step. Too small takes many steps; too large goes past the "
-    "bottom, and above 2 / (input * input) it explodes. So the size of the input sets which alpha "
-    "is right.",
+    learned="alpha is how much of weight_delta a step takes off the weight. Too small takes many "
+    "steps; too large goes past the bottom, and above 2 / (input * input) it explodes. So the size "
+    "of the input sets which alpha is right.",
     exercise=Exercise(
         "The same row: input 2, target 10, weight 1. Now alpha is 0.45. Fill in three steps. Which "
         "alpha would arrive in one step, and above which does it explode?",

@@ -49,7 +49,7 @@ YES_NO = Lesson(
     ),
     goal=Goal(
         "Find a faster alpha: arrive in at most eight steps.",
-        "Press the mark called fastest, and go to the start.",
+        "Press the mark fastest below alpha's slider, go to the start, and press Play.",
         (goals.at_most(8), goals.ARRIVES),
     ),
     learned="A yes-or-no target is predicted as a probability: a score through an S-shaped link. "
@@ -105,7 +105,7 @@ CLASSES = Lesson(
     ),
     do=(
         "Press Play, and watch the marks fill.",
-        "Choose the species to look at: each has its own weights.",
+        "Choose another species before the formula: each has its own weights.",
     ),
     goal=Goal(
         "Leave at most ten marks hollow.",

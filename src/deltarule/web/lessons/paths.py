@@ -18,7 +18,7 @@ BATCHES = Lesson(
     title="All rows, some, or one at a time",
     prose=(
         "A step that sees all sixty films goes straight downhill. Here each step sees one film, "
-        "the batch, and follows that film alone.",
+        "the batch, and follows that film alone. The next step says which.",
         "Sixty such steps are one epoch: each film was seen once. The path is noisy, but it goes "
         "the same way.",
         "Steps on a few rows are cheap, which pays where rows are many.",
@@ -44,11 +44,12 @@ BATCHES = Lesson(
     ),
     do=(
         "Press Play, and watch the path in the bowl tremble.",
-        "Choose a batch of 10 rows, then all rows: the path calms down.",
+        "Under More, choose a batch of 10 rows, then all rows: the path calms down.",
     ),
     goal=Goal(
         "With a batch of 10, come within 1% of the floor.",
-        "Play a few epochs; one is six steps. If it trembles too much, take a smaller alpha.",
+        "The batch is under More. Play a few epochs; one is six steps. If it trembles too much, "
+        "take a smaller alpha.",
         (goals.at_least(1), goals.batch_of(10), goals.near_floor(0.01)),
     ),
     learned="A batch is the rows that one step sees; an epoch is all of them once. Small batches "
@@ -108,8 +109,8 @@ CORRELATION = Lesson(
     ),
     goal=Goal(
         "Get the error to within 1% of the least there is, in at most ten steps.",
-        "Two ways: leave one of the two inputs out, or choose the learner newton, which measures "
-        "the valley first.",
+        "Two ways: take one of the two ticks off in the list called from, beside Predict; or, "
+        "under More, choose the learner newton, which measures the valley first.",
         (goals.at_most(10), goals.error_above_least(0.01)),
     ),
     learned="Inputs that say the same share their effect, and their weights are hard to tell "
@@ -166,11 +167,12 @@ SCALE = Lesson(
     ),
     do=(
         "Press Play: budget's weight arrives, rating's last change stays tiny.",
-        "Tick standardise. The weights keep their units, only the steps change theirs.",
+        "Under More, tick standardise. The weights keep their units, the steps change theirs.",
     ),
     goal=Goal(
         "Standardise, find the fastest alpha, and arrive in at most three steps.",
-        "Tick standardise, press the mark called fastest, go to the start and press Step.",
+        "Under More, tick standardise; press the mark fastest below alpha's slider, go to the "
+        "start and press Step.",
         (goals.STANDARDISED, goals.at_most(3), goals.ARRIVES),
     ),
     learned="One alpha has to suit the steepest input. Standardised inputs (mean 0, spread 1) are "
@@ -224,13 +226,15 @@ OVERFITTING = Lesson(
     ),
     do=(
         "Press Play to step 1,000, and watch the two errors part.",
-        "Go to the start, set ridge to 0.03, and play again: large weights now cost something.",
+        "Go to the start, set ridge under More to 0.03, and play again: large weights now cost "
+        "something.",
     ),
     goal=Goal(
-        "Stop where the RMSE on the hollow points is below 0.34.",
-        "Step forward from the start and watch that error: stop when it no longer falls. Or set "
-        "ridge to 0.03.",
+        "Come to rest where the RMSE on the hollow points, the held-out one, is below 0.34.",
+        "Step forward from the start and watch the held-out RMSE under Compare: stop when it no "
+        "longer falls. Or set ridge, under More, to 0.03.",
         (goals.at_least(1), goals.unseen_rmse_below(0.34)),
+        rests=True,
     ),
     learned="A model can learn its rows too well. Held-out rows show it, and stopping early or a "
     "penalty on large weights (ridge) prevents it.",

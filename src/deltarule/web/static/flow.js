@@ -1,8 +1,11 @@
-// One row's numbers, in the order in which they follow from each other; on a step they travel.
+// The next step: which it is, and one row's numbers in the order in which they follow from each
+// other. When the step is taken they travel.
 
+import * as glossary from "./glossary.js";
 import { typeset } from "./words.js";
 
-const HOP = 75;  // ms from one number to the next: four of them
+const HOP = 300;  // ms for all of them
+const ROOMY = 0.9;  // of the usual size: smaller, all terms are hard to read
 const strip = document.getElementById("flow");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const narrow = matchMedia("(max-width: 759px)");
@@ -20,6 +23,30 @@ function element(name, className, ...parts) {
   return made;
 }
 
+// Its heading: the step's number, and which rows it follows.
+export function head({ number, rows, alone, within, standardised, gaps }, choices) {
+  document.getElementById("row-choice").hidden = choices < 2;
+  let says = "";
+  if (!within) says = `it follows ${rows}, without the row shown here`;
+  else if (!alone) says = `${rows} pull together`;
+  else if (rows.startsWith("row")) says = `${rows} pulls alone`;
+  if (standardised) says += `${says && ", "}on standardised inputs`;
+  if (gaps.length) says += `${says && "; "}${gaps.join(", ")} ${gaps.length > 1 ? "are" : "is"} missing in this row and filled in`;
+  document.getElementById("next-number").textContent = `step ${number.toLocaleString("en")}${says ? "," : ""}`;
+  const place = document.getElementById("next-says");
+  if (place.dataset.says === says) return;
+  place.dataset.says = says;
+  place.replaceChildren(...glossary.marked(typeset(says), new Set(["step"])));
+}
+
+// Where there is little room, the others are counted.
+const brief = ({ terms, more, intercept, of, ...flow }) => {
+  const kept = terms.filter(([, , name]) => name === of).slice(0, 1);
+  const one = kept.length || intercept !== null ? kept : terms.slice(0, 1);
+  const count = more + terms.length - one.length + (intercept !== null && one.length > 0);
+  return { ...flow, of, terms: one, more: count, intercept: one.length ? null : intercept };
+};
+
 function sum({ terms, more, intercept }) {
   const parts = [];
   const add = (text, ...rest) => {
@@ -32,24 +59,46 @@ function sum({ terms, more, intercept }) {
   return parts;
 }
 
-function cell(name, label, value, how) {
-  return element("li", name, element("span", "label", label), element("span", "value", ...value), element("span", "how", how));
+// The names of the sum's parts, in its order.
+const named = ({ terms, more, intercept }) =>
+  [...(intercept === null ? [] : ["intercept"]), ...terms.map(([, , name]) => name), ...(more ? [`${more} more`] : [])].join(" + ");
+
+const LED = {
+  frozen: () => "frozen",
+  learner: ({ before }) => `${before}, moved by the learner`,
+  others: ({ before }) => `${before}, moved with the others`,
+  alpha: ({ before, mean, led }) => `${before} - alpha * ${mean === null ? "weight_delta" : "mean"}${led.spread === null ? "" : " / spread"}`,
+};
+const exactly = ({ mean, weight_delta: own, led }) =>
+  led.by === "alpha" ? `alpha ${led.alpha}, ${mean === null ? `weight_delta ${own}` : `mean ${mean}`}${led.spread === null ? "" : `, spread of the input ${led.spread}`}` : "";
+
+function cell(name, label, value, how, title = "") {
+  const made = element("li", name, element("span", "label", label), element("span", "value", ...value), element("span", "how", how));
+  made.title = typeset([label, made.querySelector(".value").textContent, how, title].filter(Boolean).join("; "));
+  return made;
 }
 
-export function show(flow) {
+export function show(flow, next) {
+  draw(flow, next);
+  if (strip.clientWidth / strip.scrollWidth < ROOMY) draw(brief(flow), next);
+}
+
+function draw(flow, { rows, standardised }) {
   const one = (className, text) => [element("b", className, text)];
   const [target, known] = flow.target;
   const scored = flow.score === null ? `of row ${flow.row.toLocaleString("en")}` : `= link(${flow.score})`;
   const counted = flow.slope === null ? "" : `, counts as ${flow.slope}`;
-  const led = flow.by === "this row" && flow.alpha !== null ? `alpha ${flow.alpha}` : flow.by;
-  strip.replaceChildren(
-    cell("sum", "weights × inputs", sum(flow), flow.terms.map(([, , name]) => name).join(", ")),
+  const input = flow.input === null ? "= delta" : `delta * ${standardised ? "standardised " : `${flow.of} `}${flow.input}`;
+  const cells = [
+    cell("sum", "weights × inputs", sum(flow), named(flow)),
     cell("prediction", "prediction", one("prediction", flow.prediction), scored),
-    cell("delta", "delta", one("delta", flow.delta), `− ${target} ${known}${counted}`),
-    cell("weight-delta", "weight_delta", one("", flow.weight_delta), flow.input === null ? "= delta" : `× ${flow.of} ${flow.input}`),
-    cell("weight", `weight of ${flow.of}`, one("weight", flow.weight), `from ${flow.before}, ${led}`),
-  );
-  for (const part of strip.querySelectorAll(".how, .label")) part.title = part.textContent;
+    cell("delta", "delta", one("delta", flow.delta), `- ${target} ${known}${counted}`.replace("- ", "− ")),
+    cell("weight-delta", flow.mean === null ? "weight_delta" : `row ${flow.row.toLocaleString("en")}'s weight_delta`, one("", flow.weight_delta), input),
+    cell("weight", `new weight of ${flow.of}`, one("weight", flow.weight), LED[flow.led.by](flow), exactly(flow)),
+  ];
+  if (flow.mean !== null) cells.splice(4, 0, cell("mean", "weight_delta", one("", flow.mean), `mean of ${rows}${flow.ridge ? ", and ridge" : ""}`));
+  strip.style.fontSize = "";
+  strip.replaceChildren(...cells);
 }
 
 // The numbers of the step being taken, from each to the next. Whoever steps again does not wait.
@@ -69,7 +118,7 @@ export function travel() {
       const [a, b] = [from, to].map((one) => one.querySelector(".value").getBoundingClientRect());
       flight.hop = chip.animate(
         [{ transform: `translate(${a.left}px, ${a.top}px)` }, { transform: `translate(${b.left}px, ${b.top}px)` }],
-        { duration: HOP, easing: "ease-in-out", fill: "both" },
+        { duration: HOP / (cells.length - 1), easing: "ease-in-out", fill: "both" },
       );
       await flight.hop.finished.catch(() => {});
       to.classList.add("reached");

@@ -30,8 +30,13 @@ export function marked(text, seen) {
     const term = terms.get(found[0].toLowerCase());
     if (seen.has(term.word)) continue;
     seen.add(term.word);
-    nodes.push(text.slice(past, found.index), button(found[0], term));
-    past = found.index + found[0].length;
+    const end = found.index + found[0].length;
+    // A full stop does not begin a line.
+    const [sign] = text.slice(end).match(/^[.,:;)]*/);
+    const whole = Object.assign(document.createElement("span"), { className: "whole" });
+    whole.append(button(found[0], term), sign);
+    nodes.push(text.slice(past, found.index), whole);
+    past = end + sign.length;
   }
   return [...nodes, text.slice(past)];
 }

@@ -9,11 +9,15 @@ const at = (id) => document.getElementById(id);
 let lessons = [];
 let onward = null;   // opens a lesson by name
 let current = null;  // the lesson shown
+let rest = null;     // waits whether learning stays where it is
+const REST = 700;    // ms
 
 export function init(found, open) {
   lessons = found.lessons;
   onward = open;
   glossary.init(found.glossary);
+  at("lesson-scroll").addEventListener("scroll", more, { passive: true });
+  for (const id of ["lesson-scroll", "lesson-body"]) new ResizeObserver(more).observe(at(id));
 }
 
 const make = (tag, settings = {}, ...parts) => {
@@ -22,14 +26,24 @@ const make = (tag, settings = {}, ...parts) => {
   return made;
 };
 
+const list = (id, lines) => make("ul", { id, className: "facts" }, ...lines.map((line) => make("li", { textContent: typeset(line) })));
+
 export const options = () => lessons.map(({ name, title }, place) => [name, `${progress.of(name).met ? "✓ " : ""}${place + 1}. ${title}`]);
 
 // A lesson, or a table, as it begins.
 export function open(name, setting) {
+  clearTimeout(rest);
   current = lessons.find((one) => one.name === name) ?? null;
   if (current) read(current, setting.table.learnt);
   else table(setting);
-  at("reading").scrollTop = 0;
+  at("lesson-scroll").scrollTop = 0;
+  more();
+}
+
+// Whether there is more to read below what is seen.
+function more() {
+  const { scrollTop, scrollHeight, clientHeight } = at("lesson-scroll");
+  at("lesson-scroll").classList.toggle("more", scrollTop + clientHeight < scrollHeight - 4);
 }
 
 function read({ name, prose, question, do: steps, goal, learned }, rows) {
@@ -40,10 +54,9 @@ function read({ name, prose, question, do: steps, goal, learned }, rows) {
     make("div", { className: "prose" }, ...prose.map((words) => make("p", {}, ...text(words)))),
     ask(name, question),
     make("section", { className: "do" }, make("h2", { textContent: "Do" }), make("ol", {}, ...steps.map((words) => make("li", {}, ...text(words))))),
-    aim(goal, text, met),
     make("section", { id: "learned", className: "learned", hidden: !met }, make("h2", { textContent: "Now you know" }), make("p", { textContent: typeset(learned) })),
-    next(name, met),
   );
+  at("lesson-foot").replaceChildren(aim(goal, text, met), next(name, met));
 }
 
 // Predict before you press: a question that is answered by a click, and says what is right.
@@ -80,7 +93,7 @@ function aim({ words, hint }, text, met) {
     help.setAttribute("aria-expanded", !hinted.hidden);
   });
   const head = make("h2", {}, "Goal ", tick, make("span", { id: "goal-met", className: "hidden", role: "status", textContent: met ? "met" : "" }));
-  return make("section", { id: "goal", className: met ? "goal met" : "goal" }, head, make("p", {}, ...text(words)), make("p", { className: "standing-line" }, make("span", { id: "goal-says", className: "quiet" }), help), hinted);
+  return make("section", { id: "goal", className: met ? "goal met" : "goal" }, make("div", {}, head, " ", make("p", {}, ...text(words))), make("p", { className: "standing-line" }, make("span", { id: "goal-says", className: "quiet" }), help), hinted);
 }
 
 // Where reading ends, the next lesson begins.
@@ -93,8 +106,8 @@ function next(name, met) {
 }
 
 // A table that was brought: what is predicted from what, what is left out and why.
-function table({ table: { unused } }) {
-  const left = make("ul", { id: "unused" }, ...unused.map(({ name, why }) => make("li", {}, make("b", { textContent: name }), `: ${why}`)));
+function table({ table: { unused, gaps, left_out: leftOut } }) {
+  const left = make("ul", { id: "unused", className: "facts" }, ...unused.map(({ name, why }) => make("li", {}, make("b", { textContent: name }), `: ${why}`)));
   const seen = new Set();
   at("lesson-body").replaceChildren(
     make("div", { className: "prose" },
@@ -105,12 +118,14 @@ function table({ table: { unused } }) {
       make("li", { textContent: "Take an input away or add one: does the held-out error fall?" }),
       make("li", { textContent: "Save the model: deltarule predict takes it." }))),
     make("section", { hidden: !unused.length }, make("h2", { textContent: `Not used: ${many(unused.length, "column")}` }), left),
+    make("section", { hidden: !gaps.length && !leftOut }, make("h2", { textContent: "Gaps" }), list("gaps", [leftOut, ...gaps].filter(Boolean))),
   );
+  at("lesson-foot").replaceChildren();
 }
 
 // After each answer: whether the goal is met, and the held-out error.
-export function show(setting, { goal, held_out: held }) {
-  heldOut(held);
+export function show(setting, { goal, held_out: held, error }, { resting }) {
+  heldOut(held, error);
   if (!current) {
     // What is left out changes with what is chosen.
     if (setting.table.unused) table(setting);
@@ -118,8 +133,14 @@ export function show(setting, { goal, held_out: held }) {
   }
   if (setting.lesson !== current.name) return;
   at("goal-says").textContent = typeset(goal.says);
-  const { met } = progress.of(current.name);
-  if (!goal.met || met) return;
+  clearTimeout(rest);
+  if (!goal.met || progress.of(current.name).met) return;
+  if (!current.goal.rests) return reach();
+  // Passing by does not count.
+  if (resting) rest = setTimeout(reach, REST);
+}
+
+function reach() {
   progress.put(current.name, { met: true });
   at("goal").classList.add("met");
   at("goal-tick").textContent = "✓";
@@ -128,10 +149,12 @@ export function show(setting, { goal, held_out: held }) {
   at("onward").classList.add("strong");
   const option = [...at("lesson").options].find(({ value }) => value === current.name);
   if (option) option.textContent = options().find(([name]) => name === current.name)[1];
+  at("learned").scrollIntoView({ block: "nearest", behavior: "auto" });
 }
 
-function heldOut({ error, typical, how }) {
-  const name = make("span", { textContent: typical === null && error !== null ? "held-out error" : "held-out RMSE" });
+function heldOut({ error, typical, how }, { of }) {
+  const what = typical === null && error !== null ? "held-out error" : "held-out RMSE";
+  const name = make("span", { textContent: `${what}${of && `, ${of}`}` });
   const value = make("output", { textContent: error === null ? "" : told(typical ?? error) });
   at("held-out").replaceChildren(name, " ", value, " ", make("span", { className: "quiet", textContent: how }));
   at("held-out").hidden = false;

@@ -1,6 +1,7 @@
 // The page: what is asked of the server when something is touched, and what is shown of its answers.
 // Steps are pulled: the next is asked for when the last is drawn, so that pause is immediate.
 
+import * as alphas from "./alpha.js";
 import * as api from "./api.js";
 import * as flow from "./flow.js";
 import * as knob from "./knob.js";
@@ -15,6 +16,7 @@ import { fileName } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const FRAME = 60;  // ms that a step is seen for while playing
+const UNCHANGED = 25;  // frames without a change to be seen, after which playing ends
 
 let lessons = [];
 let session = null;   // its name
@@ -65,7 +67,7 @@ async function take(answer) {
   if (answer.choices) setting = { ...setting, ...answer };
   now = answer;
   while (now.step >= horizon) horizon *= 2;
-  reading.show(setting, now);
+  reading.show(setting, now, { resting: !playing });
   await show.all(setting, now, { horizon, onRow: choose });
   if (!playing) remember();
 }
@@ -166,16 +168,24 @@ async function goOn(number) {
 
 let paused = false;
 
+// The numbers that a person sees change from step to step.
+const shownNumbers = () => ["formula", "error", "weights", "held-out"].map((id) => at(id).textContent).join();
+
 // Who was stopped must not stop what came after it: it only ends when it is itself at an end.
 async function play() {
   const mine = playing = {};
+  let was = now?.status.kind, seen = { text: "", frames: 0 };
   paused = false;
   show.playing(true);
   while (playing === mine) {
     const begun = performance.now();
     const before = now.step;
     await ask(() => goTo(now.step + Number(at("stride").value)));
-    if (playing === mine && (now.step === before || ["settled", "over"].includes(now.status.kind))) stop();
+    seen = shownNumbers() === seen.text ? { ...seen, frames: seen.frames + 1 } : { text: shownNumbers(), frames: 0 };
+    const { kind } = now.status;
+    const rests = now.step === before || ["settled", "over"].includes(kind) || (kind === "crawling" && was !== kind);
+    if (playing === mine && (rests || seen.frames >= UNCHANGED)) stop();
+    was = kind;
     await new Promise((done) => setTimeout(done, Math.max(0, FRAME - (performance.now() - begun))));
   }
 }
@@ -185,7 +195,10 @@ function stop() {
   playing = null;
   paused = true;
   show.playing(false);
-  if (was && now) remember();
+  if (was && now) {
+    remember();
+    reading.show(setting, now, { resting: true });
+  }
 }
 
 function step(number, slides = null) {
@@ -294,7 +307,7 @@ function listen() {
   at("scrub").addEventListener("input", ({ target }) => step(target.valueAsNumber, "scrub"));
   number(at("number"), (value) => { while (value >= horizon) horizon *= 2; step(Math.round(value)); });
 
-  at("alpha").addEventListener("input", ({ target }) => change({ alpha: show.alphaAt(target.valueAsNumber) }, { keep: true, slides: "alpha" }));
+  at("alpha").addEventListener("input", ({ target }) => change({ alpha: alphas.alphaAt(target.valueAsNumber) }, { keep: true, slides: "alpha" }));
   number(at("alpha-number"), (alpha) => change({ alpha }, { keep: true }));
   at("fastest").addEventListener("click", () => change({ alpha: now.alpha.fastest }, { keep: true }));
   at("limit").addEventListener("click", () => change({ alpha: now.alpha.limit * 1.05 }, { keep: true }));
@@ -310,6 +323,7 @@ function listen() {
   at("intercept").addEventListener("change", ({ target }) => change({ intercept: target.checked, alpha: null }));
 
   at("target").addEventListener("change", ({ target }) => {
+    if (!target.value) return;
     const using = setting.choices.using.filter((name) => name !== target.value);
     const spare = setting.table.columns.map(({ name }) => name).find((name) => name !== target.value);
     change({ predict: [target.value], using: using.length ? using : [spare], alpha: null, start: 0, freeze: [], ...suited(target.value) }, { looking: { output: 0, shown: [] } });
@@ -378,12 +392,12 @@ async function main() {
   show.lessonList(reading.options());
   listen();
   // A link that is pasted or gone back to, as opposed to what the page itself writes there.
-  addEventListener("hashchange", () => openLink(found));
-  await openLink(found);
+  addEventListener("hashchange", ({ newURL }) => openLink(found, new URL(newURL).hash));
+  await openLink(found, location.hash);
 }
 
-function openLink({ given }) {
-  const place = link.read(location.hash);
+function openLink({ given }, hash) {
+  const place = link.read(hash);
   if (lessons.some(({ name }) => name === place.lesson)) return openLesson(place.lesson, place);
   if (place.lesson.startsWith("table:")) return openKept(place.lesson.slice("table:".length), place);
   return given ? openGiven(place) : openLesson(lessons[0].name);

@@ -1,28 +1,30 @@
 // Showing an answer: every part of the page from what the server said, nothing worked out here.
 
+import * as alpha from "./alpha.js";
 import * as charts from "./charts.js";
+import { fit } from "./fit.js";
 import * as flow from "./flow.js";
 import * as knob from "./knob.js";
 import { exact, many, tinted, told, typeset } from "./words.js";
 
 const at = (id) => document.getElementById(id);
-const MARK_ROOM = 60;
-let scale = [-3, 0];   // alpha's slider, in powers of ten
 
 export async function all(setting, now, { horizon, onRow }) {
   status(now);
   steps(now, horizon);
   formula(now);
   error(now);
-  alpha(now);
+  alpha.show(now.alpha, put);
   weights(setting, now);
   spelled(now);
   beside(now);
   turns(now);
-  flow.show(now.flow);
+  flow.head(now.next, now.rows.choices.length);
+  flow.show(now.flow, now.next);
   hand(now);
   if (now.choices) choices(setting, now);
   rows(now);
+  fit();
   const { predict, bowl, deltas, loss } = now.figures;
   await Promise.all([
     charts.draw("predict-chart", predict, { onRow, placed: knob.placed }),
@@ -55,9 +57,10 @@ function fill(select, options, chosen) {
   select.value = chosen;
 }
 
-// A field that someone types in keeps what was typed.
+// A field that someone types in, or is about to while steps go by, keeps what it has.
 function put(id, value) {
-  if (!at(id).dataset.typing) at(id).value = value;
+  const begun = document.activeElement === at(id) && at("play").getAttribute("aria-pressed") === "true";
+  if (!at(id).dataset.typing && !begun) at(id).value = value;
 }
 
 const same = (names) => names.map((name) => [name, name]);
@@ -79,7 +82,9 @@ export function lesson(lessons, name, table) {
 export function choices(setting, now) {
   const { choices: chosen, table, names, outputs } = setting;
   const columns = table.columns.map(({ name }) => name);
-  fill(at("target"), same(columns), chosen.predict[0]);
+  // Several targets are one choice, which only a lesson or a command makes.
+  const several = chosen.predict.length > 1 ? [["", chosen.predict.join(", ")]] : [];
+  fill(at("target"), [...several, ...same(columns)], several.length ? "" : chosen.predict[0]);
   using(chosen, columns);
   at("output-choice").hidden = outputs.length < 2;
   fill(at("output"), outputs.map((name, place) => [String(place), name]), String(now.look.output));
@@ -93,10 +98,12 @@ export function choices(setting, now) {
   at("standardise").disabled = chosen.learner === "newton";
   at("intercept").checked = chosen.intercept;
   fill(at("first-weight"), same(names), now.look.shown[0]);
-  fill(at("second-weight"), [["", "no other"], ...same(names.filter((name) => name !== now.look.shown[0]))], now.look.shown[1] ?? "");
-  const { rows, learnt, sampled, name } = table;
+  fill(at("second-weight"), [["", "none"], ...same(names.filter((name) => name !== now.look.shown[0]))], now.look.shown[1] ?? "");
+  const { rows, learnt, sampled, name, left_out: left, gaps } = table;
   const of = learnt === rows ? many(rows, "row") : `${learnt.toLocaleString("en")} of ${many(rows, "row")}`;
-  at("table").textContent = `${name ? `${name}: ` : ""}learning from ${of}${sampled ? ", evenly spread, for this loss reads them at each step" : ""}. ${setting.notes.join(". ")}`;
+  const spread = sampled ? ", evenly spread, for this loss reads them at each step" : "";
+  const says = [`${name ? `${name}: l` : "L"}earning from ${of}${spread}`, left, ...gaps, ...setting.notes];
+  at("table").textContent = `${says.filter(Boolean).map((one) => one.replace(/\.$/, "")).join(". ")}.`;
 }
 
 function batch(size) {
@@ -171,42 +178,19 @@ function formula({ formula: { target, start, terms, more } }) {
   at("formula").replaceChildren(...parts);
 }
 
-function error({ error: { what, value, typical } }) {
-  at("error-what").textContent = typical === null ? what : "RMSE";
+function error({ error: { what, of, value, typical } }) {
+  at("error-what").textContent = `${typical === null ? what : "RMSE"}${of && `, ${of}`}`;
   at("error").textContent = told(typical ?? value);
   const squared = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
   at("typical").textContent = at("error").title = squared;
 }
 
-export const alphaAt = (part) => 10 ** (scale[0] + part * (scale[1] - scale[0]));
-
-function alpha({ alpha: { alpha: value, limit, fastest } }) {
-  const none = value === null;
-  at("alpha").disabled = at("alpha-number").disabled = none;
-  put("alpha-number", none ? "" : exact(Number(value.toPrecision(12)) === value ? value : Number(value.toPrecision(6))));
-  if (none) { at("fastest").hidden = at("limit").hidden = true; return; }
-  const end = limit ?? value * 10;
-  const wanted = [Math.log10(end) - 3, Math.log10(end) + 0.6];
-  const here = Math.log10(value);
-  scale = [Math.min(wanted[0], here - 0.1), Math.max(wanted[1], here + 0.1)];
-  const part = (number) => (Math.log10(number) - scale[0]) / (scale[1] - scale[0]);
-  at("alpha").value = part(value);
-  at("alpha").setAttribute("aria-valuetext", told(value));
-  for (const [id, number] of [["fastest", fastest], ["limit", limit]]) {
-    at(id).hidden = number === null;
-    if (number !== null) at(id).style.left = `calc(8px + (100% - 16px) * ${part(number)})`;
-  }
-  // Side by side where they would lie on each other.
-  const apart = fastest === null || limit === null ? 1 : part(limit) - part(fastest);
-  const tight = apart * at("alpha").offsetWidth < MARK_ROOM;
-  at("fastest").classList.toggle("before", tight);
-  at("limit").classList.toggle("after", tight);
-  at("fastest").title = `Use the fastest alpha, ${told(fastest)}`;
-  at("limit").title = `From ${told(limit)} on it explodes`;
-}
-
 function weights(setting, { weights: { lines, more } }) {
-  const cell = (text, name, title) => Object.assign(document.createElement("td"), { textContent: text, className: name ?? "", title: title ?? "" });
+  const cell = (text, name = "", title = "") => {
+    const made = Object.assign(document.createElement("td"), { className: name, title });
+    made.append(Object.assign(document.createElement("span"), { textContent: text }));
+    return made;
+  };
   const body = at("weights").tBodies[0];
   const focused = document.activeElement?.closest("#weights") ? document.activeElement.value : null;
   body.replaceChildren(...lines.map(({ name, weight, change, frozen }) => {
@@ -246,8 +230,8 @@ function spelledLine(text) {
   return line;
 }
 
-function rows({ rows: { numbers }, look: { chosen } }) {
-  fill(at("row"), numbers.map((number, place) => [String(place), number.toLocaleString("en")]), String(chosen));
+function rows({ rows: { numbers, choices: places }, look: { chosen } }) {
+  fill(at("row"), places.map((place) => [String(place), numbers[place].toLocaleString("en")]), String(chosen));
 }
 
 // A weight by hand
