@@ -2,9 +2,11 @@
 
 deltarule.mlflow.save_model(model, "folder")         mlflow.pyfunc.load_model("folder")
 deltarule.mlflow.log_model(model, "films")           deltarule.mlflow.load_model("runs:/.../films")
+dr.learn(table, ..., on_step=deltarule.mlflow.log_step)
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from deltarule import __version__
 from deltarule.errors import LearningError, MissingExtraError, OutputError
 from deltarule.model.model import Model, load
+from deltarule.trace.downsample import on_screen
+from deltarule.trace.scalars import scalars
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
@@ -79,6 +83,16 @@ def log_model(model: Model, name: str, **settings: Any) -> "ModelInfo":
         artifact_path=None, name=name, flavor=sys.modules[__name__], model=model, **settings
     )
     return logged
+
+
+def log_step(step: Mapping[str, Any]) -> None:
+    """Log a step's numbers to the active run: `dr.learn(table, ..., on_step=log_step)`.
+
+    Of a long run all of the first hundred steps, then every tenth and so on, and the last.
+    Errors:  MissingExtraError without mlflow
+    """
+    if step["note"] or on_screen(step["step"]):
+        _mlflow().log_metrics(dict(scalars(step)), step=step["step"])
 
 
 def load_model(uri: str) -> Model:

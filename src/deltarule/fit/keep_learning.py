@@ -24,6 +24,7 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.joining import Joining
 from deltarule.tables.one_read import Keep, Read, read
+from deltarule.tables.schema import OTHER
 from deltarule.tables.source import without_folder
 from deltarule.tables.summary import Summary
 from deltarule.tables.summary_file import is_summary
@@ -136,4 +137,11 @@ def _notes(summary: Summary) -> list[str]:
         )
     if summary.bounded:
         notes.append("ranges are bounds from histograms, as rows were forgotten")
+    shared = [name for name in summary.layout.numbers if name.endswith(f"={OTHER}")]
+    if shared:
+        slopes = ", ".join(name.removesuffix(f"={OTHER}") for name in shared)
+        notes.append(
+            f"{slopes} has a slope for each level of the table that was learnt first: rows of "
+            f"levels that came later share that of {OTHER}"
+        )
     return notes
