@@ -123,7 +123,8 @@ def means_learnt(read: Read, part: Schema) -> dict[int, Array]:
 
 def _best_guesses(read: Read, part: Schema, losses: Sequence[Loss]) -> dict[int, Array]:
     """The null model's predictions of quantiles, (k,), by fold; none for other losses."""
-    if not all(isinstance(loss, Quantile) for loss in losses):
+    quantiles = [loss for loss in losses if isinstance(loss, Quantile)]
+    if len(quantiles) < len(losses):
         return {}
     own, found = _outputs(read, part), dict[int, Array]()
     parts = [one.apart for one in read.some_rows()]
@@ -137,7 +138,7 @@ def _best_guesses(read: Read, part: Schema, losses: Sequence[Loss]) -> dict[int,
         if taught.any():
             known, counts = targets[taught], each[taught]
             found[split.judged] = np.array(
-                [loss.best(known[:, at], counts) for at, loss in enumerate(losses)]
+                [loss.best(known[:, at], counts) for at, loss in enumerate(quantiles)]
             )
     return found
 
