@@ -24,7 +24,7 @@ INSIDE = (
     "errors output asgi setting_texts rule losses moments metrics tables scorer export views trace "
     "solvers model engines fit"
 )
-EDGES = "views.report web serve estimators mlflow cli"
+EDGES = "views.report web serve estimators mlflow trackers cli"
 TOGETHER = {"cli", "web.app", "__main__"}  # what puts edges together
 
 # What each part may import of ours, apart from itself. "deltarule" stands for the public names.
@@ -56,6 +56,7 @@ ARROWS = {
     "serve": f"{INSIDE} deltarule",
     "estimators": f"{INSIDE} deltarule",
     "mlflow": f"{INSIDE} deltarule",
+    "trackers": f"{INSIDE} deltarule",
     "web.app": f"{INSIDE} deltarule web views.report estimators",
     "cli": f"{INSIDE} deltarule web web.app serve views.report estimators",
     "__main__": "cli",

@@ -29,6 +29,18 @@ def store(tmp_path, monkeypatch):
     mlflow.set_tracking_uri(None)
 
 
+def test_steps_are_logged_to_the_active_run(store):
+    rows = {"x": [1.0, 2.0, 3.0, 4.0], "k": ["a", "b", "a", "b"], "y": [1.0, 5.0, 2.0, 7.0]}
+    with mlflow.start_run() as run:
+        model = dr.learn(rows, predict="y", alpha=0.02, steps=115, on_step=flavor.log_step)
+    client = mlflow.MlflowClient()
+    found = client.get_metric_history(run.info.run_id, "weight/k_b")
+    # All of the first hundred, then every tenth, and the last.
+    assert [one.step for one in found] == [*range(1, 101), 110, 115]
+    assert found[-1].value == model.coef["k=b"]
+    assert {"error", "alpha", "weight_delta/x"} <= {*client.get_run(run.info.run_id).data.metrics}
+
+
 @pytest.mark.parametrize("name", ["squared", "softmax", "poisson with exposure", "dates"])
 def test_a_saved_model_predicts_the_same_as_a_python_function(name, tmp_path):
     case = next(one for one in CASES if one.name == name)
@@ -62,6 +74,13 @@ def test_parameters_ask_for_contributions_flags_and_intervals(tmp_path):
     assert {"flags", "price_low", "price_high"} <= set(flagged.columns)
     with pytest.raises(LearningError, match="no parameter 'threshold'"):
         predictions.predict(case.rows, {"threshold": 1})
+    # MLflow passes on what the signature names alone.
+    flavor.save_model(case.model, tmp_path / "model")
+    loaded, rows = mlflow.pyfunc.load_model(str(tmp_path / "model")), case.rows.to_pandas()
+    explained = loaded.predict(rows, params={"explain": True})
+    pd.testing.assert_frame_equal(explained, case.model.explain(rows))
+    assert "price_low" in loaded.predict(rows, params={"interval": 0.8}).columns
+    pd.testing.assert_frame_equal(loaded.predict(rows), case.model.predict(rows))
 
 
 def test_a_logged_model_comes_back_from_its_run(store):

@@ -2,9 +2,11 @@
 
 deltarule.mlflow.save_model(model, "folder")         mlflow.pyfunc.load_model("folder")
 deltarule.mlflow.log_model(model, "films")           deltarule.mlflow.load_model("runs:/.../films")
+dr.learn(table, ..., on_step=deltarule.mlflow.log_step)
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from deltarule import __version__
 from deltarule.errors import LearningError, MissingExtraError, OutputError
 from deltarule.model.model import Model, load
+from deltarule.trace.downsample import on_screen
+from deltarule.trace.scalars import scalars
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
 FLAVOR, FILE = "deltarule", "model.json"
+PARAMETERS = {"explain": False, "flags": False, "interval": None}
+"""What predictions may be asked for besides, and what they are not asked for."""
 
 
 class Predictions:
@@ -31,7 +37,7 @@ class Predictions:
         Errors:  TableError for rows that lack a column or have values that are none of its kind
         """
         asked = params or {}
-        if unknown := asked.keys() - {"explain", "flags", "interval"}:
+        if unknown := asked.keys() - PARAMETERS.keys():
             raise LearningError(
                 f"there is no parameter {min(unknown)!r}: there are explain, flags and interval"
             )
@@ -57,6 +63,7 @@ def save_model(
     described = mlflow.models.Model() if mlflow_model is None else mlflow_model
     described.add_flavor(FLAVOR, version=__version__, data=f"data/{FILE}")
     settings.setdefault("pip_requirements", [f"deltarule=={__version__}"])
+    settings.setdefault("signature", _signature())
     with TemporaryDirectory() as made:
         model.save(Path(made) / FILE, moments=False)
         mlflow.pyfunc.save_model(
@@ -81,6 +88,16 @@ def log_model(model: Model, name: str, **settings: Any) -> "ModelInfo":
     return logged
 
 
+def log_step(step: Mapping[str, Any]) -> None:
+    """Log a step's numbers to the active run: `dr.learn(table, ..., on_step=log_step)`.
+
+    Of a long run all of the first hundred steps, then every tenth and so on, and the last.
+    Errors:  MissingExtraError without mlflow
+    """
+    if step["note"] or on_screen(step["step"]):
+        _mlflow().log_metrics(dict(scalars(step)), step=step["step"])
+
+
 def load_model(uri: str) -> Model:
     """The model that was saved or logged there.
 
@@ -95,6 +112,19 @@ def load_model(uri: str) -> Model:
 def _load_pyfunc(path: str) -> Predictions:
     """The model of a file, for MLflow."""
     return Predictions(load(path))
+
+
+def _signature() -> Any:
+    """The parameters of predictions, of which MLflow passes on no others.
+
+    The columns are left to the model, which takes gaps where MLflow's integers do not.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec
+
+    kinds = {"explain": "boolean", "flags": "boolean", "interval": "double"}
+    specs = [ParamSpec(name, kind, PARAMETERS[name]) for name, kind in kinds.items()]
+    return ModelSignature(params=ParamSchema(specs))
 
 
 def _mlflow() -> Any:

@@ -17,7 +17,7 @@ from deltarule.solvers.learners import LEARNERS
 
 COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
 # Options of learn that are more than their setting: files, or what else shows rows.
-ITS_OWN = {"trace_rows", "keep_summary", "progress"}
+ITS_OWN = {"trace_rows", "keep_summary", "progress", "on_step"}
 
 
 def test_every_setting_is_an_option() -> None:

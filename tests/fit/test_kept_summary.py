@@ -241,3 +241,24 @@ def test_the_command_line_keeps_merges_and_shows(tmp_path: Path) -> None:
     done = runner.invoke(app, ["show", sums[1]])
     assert "not anonymous" in done.output
     assert "in fewer than 5 rows" in done.output
+
+
+def test_levels_of_few_rows_are_not_handed_on(tmp_path: Path, run: Any) -> None:
+    levels = ["a"] * 40 + ["b"] * 30 + ["c"] * 4 + ["d"]
+    table = pl.DataFrame({"level": levels, "x": range(75), "y": [i % 7 for i in range(75)]})
+    csv, sums = tmp_path / "t.csv", tmp_path / "m.sums"
+    table.write_csv(csv)
+    asked = ["learn", str(csv), "--predict", "y", "--save", str(tmp_path / "m.json")]
+    kept = [*asked, "--keep-summary", str(sums)]
+    told = run(*kept, "--for-exchange").refused()
+    assert "fewer than 5 rows hold some levels (level 'd' in 1 and 1 more)" in told
+    assert not sums.exists()
+    assert not (tmp_path / "m.json").exists()
+    assert "level 'd' in 1)" in run(*kept, "--min-level-rows", "2").refused()
+    assert run(*kept, "--for-exchange", "--min-level-rows", "1").code == 0
+    assert run(*kept, "--for-exchange", "--where", "level <> 'c' and level <> 'd'").code == 0
+    assert KeptSummary.load(sums).summary.examples == 70
+    assert run(*asked, "--for-exchange").code == 2
+    model = dr.learn(table, predict="y", keep_summary=True)
+    with pytest.raises(LearningError, match="fewer than 5"):
+        model.save(tmp_path / "n.json", summary=tmp_path / "n.sums", min_level_rows=5)

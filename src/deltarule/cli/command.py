@@ -24,7 +24,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("tolerance", "freeze"),
     ),
     "More rows later": (
-        *("keep_summary", "into", "summary", "again"),
+        *("keep_summary", "for_exchange", "min_level_rows", "into", "summary", "again"),
         *("half_life", "window"),
     ),
     "Output": (

@@ -13,6 +13,8 @@ from deltarule.cli.table import source_of
 if TYPE_CHECKING:
     from deltarule.model.model import Model
 
+FEWEST_ROWS = 5
+
 SummaryFile = Annotated[
     Path | None,
     typer.Option(
@@ -21,6 +23,30 @@ SummaryFile = Annotated[
         help="The model's sums. Default: those beside it, as model.sums beside model.json.",
     ),
 ]
+
+ForExchange = Annotated[
+    bool,
+    typer.Option(
+        "--for-exchange",
+        help="The sums are to be handed on: refuse levels that fewer than --min-level-rows rows "
+        "hold.",
+    ),
+]
+MinLevelRows = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="NUMBER",
+        help=f"The fewest rows of a level in sums that are handed on. Default: {FEWEST_ROWS}.",
+    ),
+]
+
+
+def fewest_rows(for_exchange: bool, least: int | None, kept: Path | None) -> int:
+    """The fewest rows that a level may have: one where the sums stay at home."""
+    if kept is None and (for_exchange or least is not None):
+        raise typer.BadParameter("--for-exchange and --min-level-rows go with --keep-summary")
+    return FEWEST_ROWS if least is None and for_exchange else least or 1
 
 
 def learn_into(
@@ -40,7 +66,7 @@ def forget(
     query: Query = None,
     as_json: Json = False,
 ) -> None:
-    """Forget rows: the model becomes what it were if they had never been there, exactly.
+    """Forget rows: the model is then exactly as if they had never been there.
 
     ROWS is a table of them as they were learnt, or with --where the table that they stand in. It
     takes the sums that learn --keep-summary writes beside the model.

@@ -7,7 +7,13 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, Json, KeepSummary, Query, Table
-from deltarule.cli.keep_learning import SummaryFile, learn_into
+from deltarule.cli.keep_learning import (
+    ForExchange,
+    MinLevelRows,
+    SummaryFile,
+    fewest_rows,
+    learn_into,
+)
 from deltarule.cli.report import write_report
 from deltarule.cli.setting_options import OPTIONS, Given, option_name, takes
 from deltarule.cli.table import progress_bar, source_of
@@ -47,6 +53,8 @@ def learn(
     query: Query = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model here.")] = None,
     keep_summary: KeepSummary = None,
+    for_exchange: ForExchange = False,
+    min_level_rows: MinLevelRows = None,
     into: Annotated[
         Path | None,
         typer.Option(
@@ -86,6 +94,7 @@ def learn(
         raise typer.BadParameter("say which column to predict", param_hint="--predict")
     if keep_summary is not None and save is None:
         raise typer.BadParameter("--keep-summary goes with a model's file: name it with --save")
+    least = fewest_rows(for_exchange, min_level_rows, keep_summary)
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
     other = None
@@ -106,7 +115,7 @@ def learn(
     how.trace(run)
     model = run.model()
     if save is not None:
-        model.save(save, summary=keep_summary)
+        model.save(save, summary=keep_summary, min_level_rows=least)
     if report is not None:
         write_report(model, where_of(source, given.get("where")), report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

@@ -25,6 +25,7 @@ from deltarule.rule.train import ROUNDING, Step, Stop, ask, largest, train
 from deltarule.solvers.lbfgs import Recent
 from deltarule.solvers.minibatch import Batches, train_in_epochs
 from deltarule.solvers.proximal import proximal
+from deltarule.trace.ledger import Ledger
 from deltarule.trace.loss_history import LossHistory
 
 # Steps of gradients alone after which separation is looked for, and the last of them where a ridge
@@ -99,7 +100,16 @@ class Iteration:
                 self.ended = step.before
                 own = replace(own, stopped=self._said(step.stopped, own))
             self.last = own
-            yield self._shown(own)
+            shown = self._shown(own)
+            if self.task.settings.on_step is not None:
+                self.task.settings.on_step(self.ledger.line(shown))
+            yield shown
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The log of the steps."""
+        schema = self.task.read.schema
+        return Ledger(schema.outputs, schema.inputs, batches=self.task.batches is not None)
 
     def _shown(self, own: Step) -> Step:
         """The step with weights of inputs that are measured from zero."""

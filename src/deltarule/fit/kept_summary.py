@@ -208,6 +208,25 @@ class KeptSummary:
                     f"{_said(mine)} in one, {_said(yours)} in the other"
                 )
 
+    def check_rare(self, least: int) -> None:
+        """Refuse levels that fewer rows hold: with other knowledge, such rows can be told apart.
+
+        Errors:  LearningError, naming a level of each category that has such
+        """
+        told = []
+        for name, level in self.summary.levels.items():
+            counts = level.counts.sum(axis=0)[1:-1]
+            rare = [at for at in counts.argsort(kind="stable") if 0 < counts[at] < least]
+            if rare:
+                more = f" and {len(rare) - 1} more" if len(rare) > 1 else ""
+                told.append(f"{name} '{level.names[rare[0]]}' in {counts[rare[0]]:g}{more}")
+        if told:
+            raise LearningError(
+                f"fewer than {least} rows hold some levels ({'; '.join(told)}), which sums would "
+                "tell: leave the column (--without) or those rows (--where) out, or say a lower "
+                "--min-level-rows"
+            )
+
     def read(self) -> Read:
         """What a read of the rows would have found, without the rows.
 

@@ -1,7 +1,7 @@
 """Settings of learning: all of them in one place, each with its text, validated once."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from deltarule.tables.terms import date_parts
 Names = str | Sequence[str]
 Strength = float | Literal["auto"]
 Batch = int | Literal["all"]
+OnStep = Callable[[Mapping[str, Any]], object]
 Freeze = str | Sequence[str] | Mapping[str, float | None]
 
 CLUSTERED = ("cluster", "CR0", "CR1")
@@ -157,6 +158,9 @@ class Settings:
     chosen by the table, and said where it is another."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
+    on_step: OnStep | None = field(default=None, repr=False, compare=False)
+    """Called with each step as a trace's line has it: a dict of step, prediction, delta, error,
+    alpha and, by name, each weight and its weight_delta."""
 
     def __post_init__(self) -> None:
         self._check_table()

@@ -173,13 +173,13 @@ class Spread:
         made: dict[str, Any] = {"missing": gaps.size, "outside": max(0.0, outside.size)}
         if self.distribution is None:
             return ColumnDrift(self.name, kind, psi=None, found=found, **made)
-        made |= self._cells(self.distribution, known, m - len(known))
+        counts = self.distribution.counts(known)
+        made |= self._cells(self.distribution, counts, m - len(known))
         if kind != "boolean":
-            made |= _moved(self.distribution, known)
+            made |= _moved(self.distribution, known, counts)
         return ColumnDrift(self.name, kind, found=found, **made)
 
-    def _cells(self, known: Distribution, values: Array, gaps: int) -> dict[str, Any]:
-        counts = known.counts(values)
+    def _cells(self, known: Distribution, counts: Array, gaps: int) -> dict[str, Any]:
         rows = np.array(known.rows, dtype=np.float64)
         parts = [slice(at, at + 1) for at in range(len(rows))] if known.each else in_tenths(rows)
         inside = counts[1:-1]
@@ -224,13 +224,12 @@ def _shares(before: Sequence[float], now: Sequence[float], names: Sequence[str])
     return {"psi": stability_index(old, new).size, "shares": shares}
 
 
-def _moved(known: Distribution, values: Array) -> dict[str, Any]:
+def _moved(known: Distribution, values: Array, counts: Array) -> dict[str, Any]:
     """The Wasserstein distance and that of the means, in standard deviations."""
     n, m = known.total, len(values)
     if not m or not known.sd:
         return {"moved": None, "mean_moved": None}
     edges, own = known.limits / known.sd, values / known.sd
-    counts = known.counts(values)
     before, now = np.cumsum(known.rows) / n, (counts[0] + np.cumsum(counts[1:-1])) / m
     area, noise = wasserstein(edges, before, now, n, m, stepped=known.each)
     above, below = np.maximum(own - edges[-1], 0), np.maximum(edges[0] - own, 0)

@@ -44,7 +44,7 @@ from deltarule.views.format import number, percent
 LARGER_ERROR, LARGER_LEVERAGE, MORE_OUTSIDE = 0.25, 1.0, 0.10
 """From which size on these are drift: relative to what they were, and a share of rows."""
 # Rows that are looked at, or up to twice as many; PSI's noise is below 0.001 then.
-ROWS, CELLS = 100_000, 8_000_000
+ROWS, CELLS = 50_000, 8_000_000
 # Multiplications that leverages may take; of fewer rows than all, then.
 MOST_PRODUCTS = 2_000_000_000
 # Leverage of fewer rows than so many for each input is noise.
@@ -168,8 +168,11 @@ class DriftReport:
 class DrawnRows:
     """The rows of a table that drift is measured on, drawn as they come by."""
 
-    def __init__(self, columns: int) -> None:
+    def __init__(self, columns: int, rows: int | None = None) -> None:
+        """`rows` is how many there are, where that is known: no more are drawn than are kept."""
         self.sample = Sample("", 1.0, max(1000, min(ROWS, CELLS // max(columns, 1))))
+        while rows is not None and self.sample.share * rows > 1.9 * self.sample.rows:
+            self.sample.share /= 2
         self.rows = 0
 
     def add(self, batch: pl.DataFrame) -> None:
@@ -200,7 +203,7 @@ def drift(scorer: Predictor, source: Source) -> DriftReport:
     source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     targets = [name for one in contract.targets for name in one.term.columns]
-    drawn = DrawnRows(len(contract.needs) + len(targets))
+    drawn = DrawnRows(len(contract.needs) + len(targets), source.rows)
     for batch in batches(source, contract.needs, contract.expects, wanted=[*targets, *weight]):
         drawn.add(batch)
     return drift_of(scorer, drawn, without_folder(source.name), source.notes)

@@ -47,6 +47,7 @@ class KeptSums(Protocol):
     """The sums of a model's rows, and the models that more rows or fewer give."""
 
     def to_bytes(self) -> bytes: ...
+    def check_rare(self, least: int) -> None: ...
     def joined(self, table: Any) -> Self: ...
     def learn_more(self, model: "Model", table: Any, *, again: bool) -> "Model": ...
     def forget(self, model: "Model", table: Any, *, where: str | None) -> "Model": ...
@@ -395,14 +396,20 @@ class Model:
         return widening(source, lambda: drift(self._scorer, source))
 
     def save(
-        self, path: str | Path, *, moments: bool = True, summary: str | Path | None = None
+        self,
+        path: str | Path,
+        *,
+        moments: bool = True,
+        summary: str | Path | None = None,
+        min_level_rows: int = 1,
     ) -> None:
         """Write the model file atomically; without `moments` it is smallest.
 
-        With `summary`, also the sums of its rows: both files are replaced, or neither.
+        With `summary`, also the sums of its rows: both files are replaced, or neither. Before they
+        are handed on, `min_level_rows`, such as 5, refuses levels that fewer rows hold.
         Weights are finite here: a record refuses others.
 
-        Errors:  OutputError, also where no sums were kept
+        Errors:  OutputError, also where no sums were kept; LearningError for such levels
         """
         sums = None if summary is None else Path(summary)
         check_outputs({"the model's file": Path(path), "the summary's file": sums}, self._read)
@@ -411,6 +418,8 @@ class Model:
                 f"cannot write {sums}: the model keeps no sums of its rows: learn it with "
                 "keep_summary=True"
             )
+        if sums is not None and self.kept is not None:
+            self.kept.check_rare(min_level_rows)
         changed: dict[str, Any] = {"summary": None} if moments else {"summary": None, "moments": ()}
         record = self._record.model_copy(update=changed)
         if sums is None or self.kept is None:
@@ -485,6 +494,9 @@ class Model:
 
     def _sums(self) -> "KeptSums":
         if self.kept is None:
+            from deltarule.model.model_and_sums import check_loss
+
+            check_loss(self._record)
             raise LearningError(
                 "the sums of its rows are not there: learn with --keep-summary FILE "
                 "(keep_summary=True), or load the model with its summary"
@@ -564,6 +576,7 @@ class Model:
             "held_out_by": record.held_out_by and record.held_out_by.model_dump(),
             "learn": learnt[0] if len(learnt) == 1 else learnt,
             "columns": [column.model_dump() for column in record.columns],
+            **({} if record.streamed is None else {"streamed": record.streamed.model_dump()}),
             "notes": list(record.notes),
         }
 

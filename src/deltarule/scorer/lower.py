@@ -6,6 +6,7 @@ from typing import get_args
 from deltarule.errors import ExpressionError
 from deltarule.scorer.tree import Apply, Kind, Literal, Node, Read
 from deltarule.tables.expressions import syntax
+from deltarule.tables.expressions.constants import iso_date
 from deltarule.tables.expressions.functions import FUNCTIONS, slots_of
 
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
@@ -63,6 +64,8 @@ def as_kind(node: Node, kind: Kind) -> Node:
         return node
     if isinstance(node, Literal) and node.value is None:
         return Literal(None, kind)
+    if isinstance(node, Literal) and isinstance(node.value, str) and kind in ("date", "datetime"):
+        return as_kind(Literal(iso_date(node.value), "date"), kind)
     if (node.kind, kind) == ("boolean", "number"):
         return Apply("as number", (node,), "number")
     if (node.kind, kind) == ("date", "datetime"):
@@ -94,8 +97,10 @@ def _is_missing(node: Node) -> bool:
 
 
 def _shared(nodes: Sequence[Node]) -> Kind:
-    """The kind that these have in common."""
+    """The kind that these have in common; a date's, where texts are written out beside one."""
     kinds = [one.kind for one in nodes if not _is_missing(one)]
+    if {"date", "datetime"} & set(kinds):
+        kinds = [kind for kind in kinds if kind != "text"]
     for several, kind in WIDER:
         if set(kinds) == several:
             return kind

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.column_names import column
-from deltarule.tables.date_columns import formats_of
+from deltarule.tables.compared_text import dated
+from deltarule.tables.date_columns import Dated, formats_of
 from deltarule.tables.expressions.expression import Expression, check, parse
 from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.polars_source import said
@@ -136,21 +137,31 @@ class FilteredSource(WrappedSource):
         return met.cast(pl.Boolean).fill_null(value=False)
 
     def _formats_of(self, look: pl.DataFrame) -> dict[str, Format]:
-        """The formats to parse text as dates or numbers, where the condition cannot take text.
+        """The formats to parse text as dates or numbers, where the condition means those.
 
-        Errors:  LearningError for dates whose order the first rows do not determine
+        Errors:  LearningError for dates whose order the first rows do not determine;
+                 ExpressionError for text that is compared where its values are meant
         """
+        numbers: dict[str, Format] = {}
         try:
             check(self.condition, look.schema, name=self.source.name)
         except ExpressionError:
             texts = [name for name in self.condition.columns if look[name].dtype == pl.String]
-            dated = formats_of(look, order=self.date_order, used=texts)
-            for note in dated.doubt.notes:
-                raise LearningError(f"where is {self.condition.text}, but {note}") from None
-            numbers = {name: number_format(cells_of(look[name]), self.decimal)[0] for name in texts}
-            found = {name: one for name, one in numbers.items() if one is not None}
-            return {**found, **dated.formats}
-        return {}
+            dates = formats_of(look, order=self.date_order, used=texts)
+            spelled = {name: number_format(cells_of(look[name]), self.decimal)[0] for name in texts}
+            numbers = {name: one for name, one in spelled.items() if one is not None}
+        else:
+            dates = self._compared(look)
+        for note in dates.doubt.notes:
+            raise LearningError(f"where is {self.condition.text}, but {note}") from None
+        return {**numbers, **dates.formats}
+
+    def _compared(self, look: pl.DataFrame) -> Dated:
+        """The formats of text columns that the condition compares with dates."""
+        try:
+            return dated(self.condition, look, order=self.date_order)
+        except ExpressionError as error:
+            raise ExpressionError(f"{self.source.name}, {self.condition.text}: {error}") from None
 
 
 def where_of(source: Source, condition: str | None) -> Source:

@@ -14,6 +14,7 @@ import polars as pl
 
 from deltarule.errors import ColumnError, ExpressionError, ReadError, ValueRefusedError
 from deltarule.tables.column_names import column, is_pattern
+from deltarule.tables.compared_text import dated as compared_dates
 from deltarule.tables.date_columns import (
     DateColumn,
     Doubt,
@@ -312,11 +313,26 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
             f"number({quoted(name)}) reads them as numbers"
         )
     every = {**dated.formats, **formats}
+    _check_comparisons(source, look, asked, every)
     made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
     zones = zone_notes(look.schema, used)
     made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, texts, source.decimal)]
     made.doubt = dated.doubt
     return made
+
+
+def _check_comparisons(source: Source, look: pl.DataFrame, asked: Request, read: Formats) -> None:
+    """Refuse expressions that compare unparsed text by order where its values are meant.
+
+    Errors:  ExpressionError
+    """
+    left = look.drop([name for name in read if name in look.columns])
+    for one in _mentioned(asked):
+        if one not in look.columns and _read_as_text(one, look):
+            try:
+                compared_dates(parsed(one), left, order=source.date_order)
+            except ExpressionError as error:
+                raise ExpressionError(f"{source.name}, {one}: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,10 @@ class Ledger:
         self.outputs, self.inputs = list(outputs), weight_names(inputs)
         self.batches = batches
 
+    def line(self, step: Step) -> dict[str, Value]:
+        """A step's line; what the last one is noted with is why it stopped."""
+        return self._entry(step, None, [step.stopped.words] if step.stopped else ())
+
     def entries(self, told: DownsampledSteps) -> Iterator[dict[str, Value]]:
         """A step's line, and one for each traced row, as columns and values."""
         step = told.step

@@ -23,6 +23,7 @@ from deltarule.errors import ExpressionError
 from deltarule.tables import column_names as names
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.budget import CELL, growth_of, size_of
+from deltarule.tables.expressions.constants import iso_date
 
 Kind = Literal[
     "number", "category", "boolean", "text", "date", "datetime", "time", "duration", "any"
@@ -135,6 +136,8 @@ def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
     """
     function = FUNCTIONS[name]
     slots = slots_of(function.takes, len(values), name)
+    if "same" in slots:
+        values = _with_dates(values, name)
     same = [value for value, slot in zip(values, slots, strict=True) if slot == "same"]
     kind = _shared(same, name) if same else "any"
     arguments = [
@@ -190,6 +193,29 @@ def _shared(values: Sequence[Value], name: str) -> Kind:
                 f"{value.said} a {kind}{ADVICE.get((kind, kinds[0]), '')}"
             )
     return kinds[0] if kinds else "any"
+
+
+def _with_dates(values: Sequence[Value], name: str) -> list[Value]:
+    """These values, texts that are written out read as dates where they stand beside one.
+
+    Errors:  ExpressionError for a text that is no date
+    """
+    beside = next((value for value in values if value.kind in ("date", "datetime")), None)
+    if beside is None:
+        return list(values)
+    return [
+        constant(_date(value.constant, beside, name)) if isinstance(value.constant, str) else value
+        for value in values
+    ]
+
+
+def _date(text: str, beside: Value, name: str) -> date:
+    found = iso_date(text)
+    if found is None:
+        raise ExpressionError(
+            f"{name} has {beside.said} beside {text[:40]!r}, which is no date as 2020-01-31 is"
+        )
+    return found
 
 
 def _fit(value: Value, slot: str, name: str) -> Any:
@@ -395,6 +421,7 @@ def case(values: Sequence[Value], *, said: str) -> Value:
 
 def within(values: Sequence[Value], *, said: str) -> Value:
     """Whether the first value is one of the others, which are constants."""
+    values = _with_dates(values, "in")
     kind = _shared(values, "in")
     choices = [
         datetime(one.year, one.month, one.day) if kind == "datetime" else one

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deltarule.errors import ExpressionError
 from deltarule.tables.expressions import functions
+from deltarule.tables.expressions.constants import iso_date
 
 if TYPE_CHECKING:
     from sqlglot import Token, exp
@@ -377,12 +378,10 @@ _SYNTAX = {
 
 
 def _day(text: str) -> date:
-    try:
-        if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise ExpressionError(f"{short(text)} is no date: write date '2020-01-31'")
+    found = iso_date(text)
+    if found is None:
+        raise ExpressionError(f"{short(text)} is no date: write date '2020-01-31'")
+    return found
 
 
 # From our tree to text
