@@ -51,6 +51,8 @@ def open_table(table: Any) -> tuple[Source, Back]:
     """
     if isinstance(table, (str, Path)):
         return source(table), _as_it_is
+    if is_spark(table):  # first: one of Connect has attributes of any name
+        return SparkSource(table), _as_it_is
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
         return table, _as_it_is
     if isinstance(table, pl.LazyFrame):
@@ -66,8 +68,6 @@ def open_table(table: Any) -> tuple[Source, Back]:
         return _from_array(table)
     if is_dask(table):
         return dask_source(table), _as_it_is
-    if is_spark(table):
-        return SparkSource(table), _as_it_is
     return _from_library(table)
 
 
