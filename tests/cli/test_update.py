@@ -54,6 +54,7 @@ def test_a_table_s_rows_are_learnt_over_the_model(table: pl.DataFrame, run: Any)
     made = run("update", "m.json", "more.csv", "--half-life", 50, "--json")
     assert made.code == 0
     assert json.loads(made.out)["examples"] == 400
+    assert json.loads(made.out)["streamed"]["rows"] == 300
     assert streamed().half_life == 50
     assert run("update", "m.json", "more.csv").code == 0
     assert (streamed().rows, streamed().half_life) == (600, 50)

@@ -319,6 +319,20 @@ def test_what_takes_sums_says_where_they_are_made() -> None:
         dr.merge(one, learnt(rows(13, 300), {"predict": "y", "ridge": 1.0}))
 
 
+def test_other_losses_say_what_they_need(tmp_path: Path, run: Any) -> None:
+    table = rows(18, 300)
+    model = dr.learn(table, predict="yes", using=["x", "z"])
+    with pytest.raises(LearningError, match=r"logistic loss, so the old rows are needed"):
+        model.learn_more(table)
+    with pytest.raises(LearningError, match="learn anew from all that stay"):
+        model.forget(table[:10])
+    model.save(tmp_path / "m.json")
+    table.write_csv(tmp_path / "t.csv")
+    for command in (["learn", tmp_path / "t.csv", "--into"], ["forget"]):
+        rest = [] if "--into" in command else [tmp_path / "t.csv"]
+        assert "old rows are needed" in run(*command, tmp_path / "m.json", *rest).refused()
+
+
 # Files
 
 

@@ -494,6 +494,9 @@ class Model:
 
     def _sums(self) -> "KeptSums":
         if self.kept is None:
+            from deltarule.model.model_and_sums import check_loss
+
+            check_loss(self._record)
             raise LearningError(
                 "the sums of its rows are not there: learn with --keep-summary FILE "
                 "(keep_summary=True), or load the model with its summary"
@@ -573,6 +576,7 @@ class Model:
             "held_out_by": record.held_out_by and record.held_out_by.model_dump(),
             "learn": learnt[0] if len(learnt) == 1 else learnt,
             "columns": [column.model_dump() for column in record.columns],
+            **({} if record.streamed is None else {"streamed": record.streamed.model_dump()}),
             "notes": list(record.notes),
         }
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deltarule.errors import ModelError, OutputError
+from deltarule.errors import LearningError, ModelError, OutputError
 from deltarule.model import record as saved
 from deltarule.model.record import Record
 from deltarule.output import check_writable, write_whole
@@ -22,6 +22,21 @@ from deltarule.tables.saved_bytes import saved_bytes
 def sums_beside(model: Path) -> Path:
     """Where the sums of a model are, if nothing else is said: model.json has model.sums."""
     return model.with_suffix(".sums")
+
+
+def check_loss(record: Record) -> None:
+    """Refuse to look for sums where they would not give the weights.
+
+    Errors:  LearningError, with what to do instead
+    """
+    other = next((loss for loss in record.losses if not loss.closed_form), None)
+    if other is not None:
+        raise LearningError(
+            f"sums of rows do not give the weights of {other.name} loss, so the old rows are "
+            "needed to learn more or to forget: learn anew from all that stay, several files as a "
+            "pattern ('month-*.csv'), some rows with --where; or update, which takes a step for "
+            "each new row and comes near"
+        )
 
 
 def save_both(record: Record, raw: bytes, model: Path, sums: Path) -> None:
@@ -43,6 +58,7 @@ def sums_of(record: Record, sums: Path) -> bytes:
 
     Errors:  ModelError where they are of another model, or of another state of it
     """
+    check_loss(record)
     if record.summary is None:
         raise ModelError("the model was saved without its sums: learn with --keep-summary FILE")
     new = _new(sums)

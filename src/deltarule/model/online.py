@@ -397,7 +397,7 @@ class Stream:
                     "loss each row is a step of the rule, which forgets at the pace of --alpha"
                 )
             return RuleSteps(self.predictor, settings)
-        if not record.moments:
+        if not sum(one.rows for one in record.moments) > 0:
             raise LearningError(
                 "the model has no moments to go on from, as it was saved without them or has too "
                 "many levels: learn it again, or name a learning rate (--alpha), for steps of the "
