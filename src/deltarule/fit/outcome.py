@@ -358,7 +358,8 @@ def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[Held
             held_out.errors, held_out.guessing, held_out.unit, strict=True
         )
     ]
-    names = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error", "classes")
+    errors = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error")
+    names = (*errors, "guess", "below", "classes")
     more = [{name: getattr(one, name) for name in names} for one in figures]
     return (
         [one.model_copy(update=update) for one, update in zip(found, more, strict=True)]
