@@ -402,4 +402,12 @@ def none_held_out(read: Read) -> str:
     """Why no rows could be held out."""
     by = _held_out_by(read).by
     few = {"rows": "rows", "id": "different ids", "group": "groups", "time": "different times"}[by]
-    return f"too few {few} to hold any out, so there is no error on held-out rows"
+    return f"too few {few} to hold any out, so there is no error on held-out rows{_other(read)}"
+
+
+def _other(read: Read) -> str:
+    """What to try where groups or ids, if there are several, are all in one fold."""
+    if _held_out_by(read).by not in ("id", "group"):
+        return ""
+    folds = read.plan.asked.folds
+    return f"; they all fall into one of {folds} parts: other --folds may part them"
