@@ -14,10 +14,10 @@ import pytest
 import deltarule as dr
 from deltarule.errors import DeltaruleError, LearningError, ReadError
 from deltarule.tables.databases.database import DatabaseSource, open_database, write_table
-from tests.engines.cases import SQUARED, check_same, digits, learnt
+from tests.engines.cases import COMPARISONS, SQUARED, check_same, digits, learnt
 
 KINDS = ["sqlite", "duckdb", "postgresql"]
-CASES = SQUARED
+CASES = {**SQUARED, **COMPARISONS}
 ONE = SQUARED["weights"]
 
 

@@ -18,7 +18,7 @@ from functools import cached_property
 
 import polars as pl
 
-from deltarule.engines.sql.layers import Layers
+from deltarule.engines.sql.layers import MATERIALIZED, Layers
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.export.sql.dialect import DIALECTS, Dialect
 from deltarule.export.sql.functions import exact
@@ -44,6 +44,8 @@ MD5 = {
     "sqlite": "deltarule_text_key({0})",
 }
 """The first 8 hex digits of a text's MD5, as a number."""
+FENCES = {"duckdb": MATERIALIZED}
+"""What keeps a planner from copying a step's expressions, where the dialect's own does not."""
 ROW = "deltarule row"
 LOCAL = "give the rows to this machine with engine local"
 
@@ -56,6 +58,11 @@ class SqlTable:
     reader: Reader
     dialect: Dialect
     kinds: Mapping[str, pl.DataType]
+
+    @property
+    def fence(self) -> str:
+        """What ends a step whose expressions are to be computed once."""
+        return FENCES.get(self.dialect.name, self.dialect.fence)
 
     def source(self, columns: Sequence[str], *, numbered: bool) -> str:
         """A subquery of these columns, perhaps with each row's number."""
