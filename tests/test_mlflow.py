@@ -74,6 +74,13 @@ def test_parameters_ask_for_contributions_flags_and_intervals(tmp_path):
     assert {"flags", "price_low", "price_high"} <= set(flagged.columns)
     with pytest.raises(LearningError, match="no parameter 'threshold'"):
         predictions.predict(case.rows, {"threshold": 1})
+    # MLflow passes on what the signature names alone.
+    flavor.save_model(case.model, tmp_path / "model")
+    loaded, rows = mlflow.pyfunc.load_model(str(tmp_path / "model")), case.rows.to_pandas()
+    explained = loaded.predict(rows, params={"explain": True})
+    pd.testing.assert_frame_equal(explained, case.model.explain(rows))
+    assert "price_low" in loaded.predict(rows, params={"interval": 0.8}).columns
+    pd.testing.assert_frame_equal(loaded.predict(rows), case.model.predict(rows))
 
 
 def test_a_logged_model_comes_back_from_its_run(store):

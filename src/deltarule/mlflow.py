@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
 FLAVOR, FILE = "deltarule", "model.json"
+PARAMETERS = {"explain": False, "flags": False, "interval": None}
+"""What predictions may be asked for besides, and what they are not asked for."""
 
 
 class Predictions:
@@ -35,7 +37,7 @@ class Predictions:
         Errors:  TableError for rows that lack a column or have values that are none of its kind
         """
         asked = params or {}
-        if unknown := asked.keys() - {"explain", "flags", "interval"}:
+        if unknown := asked.keys() - PARAMETERS.keys():
             raise LearningError(
                 f"there is no parameter {min(unknown)!r}: there are explain, flags and interval"
             )
@@ -61,6 +63,7 @@ def save_model(
     described = mlflow.models.Model() if mlflow_model is None else mlflow_model
     described.add_flavor(FLAVOR, version=__version__, data=f"data/{FILE}")
     settings.setdefault("pip_requirements", [f"deltarule=={__version__}"])
+    settings.setdefault("signature", _signature())
     with TemporaryDirectory() as made:
         model.save(Path(made) / FILE, moments=False)
         mlflow.pyfunc.save_model(
@@ -109,6 +112,19 @@ def load_model(uri: str) -> Model:
 def _load_pyfunc(path: str) -> Predictions:
     """The model of a file, for MLflow."""
     return Predictions(load(path))
+
+
+def _signature() -> Any:
+    """The parameters of predictions, of which MLflow passes on no others.
+
+    The columns are left to the model, which takes gaps where MLflow's integers do not.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec
+
+    kinds = {"explain": "boolean", "flags": "boolean", "interval": "double"}
+    specs = [ParamSpec(name, kind, PARAMETERS[name]) for name, kind in kinds.items()]
+    return ModelSignature(params=ParamSchema(specs))
 
 
 def _mlflow() -> Any:

@@ -46,6 +46,7 @@ def mixed() -> pl.DataFrame:
                 [f"{'Aé  '[one % 4]}{'a' if one % 2 else 'A'}' {one // 3}" for one in code]
             ).set(gaps(0.08), None),
             "shop": [f"shop {one % 7}" for one in range(ROWS)],
+            "street": [f"{one**2 % 53 % 45:02}. street" for one in range(ROWS)],
             "when": when,
             "size": rng.uniform(0.5, 2, ROWS),
             "often": rng.integers(1, 5, ROWS),
@@ -71,6 +72,21 @@ def polynomial(degree: int) -> pl.DataFrame:
 def nist(name: str) -> pl.DataFrame:
     frame = pl.read_csv(DATA / "nist_strd" / f"{name}.csv", infer_schema_length=None)
     return frame.cast(pl.Float64).with_row_index("id").cast({"id": pl.Int64})
+
+
+def oddly_named() -> pl.DataFrame:
+    """Names and levels that SQL has another use for."""
+    rng = np.random.default_rng(4)
+    table = pl.DataFrame(
+        {
+            'a "b" c': rng.normal(size=90),
+            "select": rng.choice(["a'b", "\\n", "é", "A", "a", "", "$1", "{0}"], 90),
+            "f": rng.normal(size=90),
+            "n0": rng.choice(["x", "y"], 90),
+            "id": np.arange(90),
+        }
+    )
+    return table.with_columns(y=pl.col("f") + pl.Series(rng.normal(size=90)))
 
 
 MIXED = mixed()
@@ -99,6 +115,7 @@ SQUARED = {
     "dates as an id": Case(MIXED, {"predict": "amount", "using": NUMBERS, "id": "when"}),
     "sorted rows": case(LATE, "amount"),
     "shifted by 1e9": case(SHIFTED, "amount", NUMBERS),
+    "odd names": case(oddly_named(), "y", None),
     "two folds": case(MIXED, "amount", folds=2),
     "no intercept": case(MIXED, "amount", ["x", "whole"], intercept=False),
     "steps": case(MIXED, "amount", NUMBERS, learner="descent", steps=50),
@@ -111,21 +128,21 @@ SQUARED = {
     "Norris": case(nist("Norris"), "y", ["x"], ridge=0),
     "a Wampler-like polynomial": case(polynomial(5), "y", [f"x{n}" for n in range(1, 6)], ridge=0),
 }
+FEW = ["x", "whole", "city"]
 COMPARISONS = {
-    "logistic": case(MIXED, "flag"),
-    "logistic without a ridge": case(MIXED, "flag", ridge=0),
+    "logistic": case(MIXED, "flag", FEW),
     "logistic of words": case(MIXED, "word", NUMBERS, ridge=0),
     "logistic with weights": case(MIXED, "flag", NUMBERS, weight="size", ridge=0),
-    "logistic with copies": case(MIXED, "flag", [*NUMBERS, "shop"], weight="often", ridge=0.01),
-    "poisson": case(MIXED, "count", loss="poisson", ridge=0),
-    "poisson with exposure": case(
-        MIXED, "count", NUMBERS, loss="poisson", exposure="size", ridge=0
-    ),
-    "gamma": case(MIXED, "cost", loss="gamma", ridge=0),
-    "tweedie": case(MIXED, "loss", loss="tweedie(1.5)", ridge=0.01),
-    "poisson of two targets": case(MIXED, ["count", "loss"], NUMBERS, loss="poisson", ridge=0),
+    "logistic with copies": case(MIXED, "flag", ["x", "shop"], weight="often", ridge=0.01),
+    "logistic of many levels": case(MIXED, "flag", ["x", "street", "shop"], ridge=0.1),
     "logistic with a lasso": case(MIXED, "flag", NUMBERS, lasso=0.01, ridge=0),
-    "gamma and only full rows": case(MIXED, "cost", loss="gamma", missing="drop", ridge=0),
+    "poisson of dates": case(
+        MIXED, "count", ["x", "when"], loss="poisson", ridge=0.01, dates="days"
+    ),
+    "poisson with exposure": case(MIXED, "count", ["x"], loss="poisson", exposure="size", ridge=0),
+    "poisson of two targets": case(MIXED, ["count", "loss"], NUMBERS, loss="poisson", ridge=0),
+    "gamma and only full rows": case(MIXED, "cost", FEW, loss="gamma", missing="drop", ridge=0.1),
+    "tweedie": case(MIXED, "loss", FEW, loss="tweedie(1.5)", ridge=0.01),
 }
 
 

@@ -35,9 +35,15 @@ def test_no_made_up_request_finds_a_5xx_or_an_answer_outside_the_document(
         check=False,
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    tested = re.search(r"Tested: (\d+)", done.stdout)
+    known = httpx.get(f"{server.address}/openapi.json").json()["paths"]
+    assert f"Selected: {len(known)}/{len(known)}" in done.stdout
+    tested, cases = (
+        re.search(words, done.stdout) for words in (r"Tested: (\d+)", r"(\d+) generated, ")
+    )
     assert tested is not None
-    assert int(tested[1]) >= 15
+    assert int(tested[1]) == len(known) >= 18
+    assert cases is not None
+    assert int(cases[1]) >= 300
     assert server.said == ""
 
 
@@ -45,8 +51,10 @@ def test_the_document_has_each_model_and_nothing_of_the_machine(client: httpx.Cl
     document = client.get("/openapi.json")
     paths = document.json()["paths"]
     for name in ("films", "rating", "mixed"):
-        assert {f"/models/{name}", f"/models/{name}/predict", f"/v2/models/{name}/infer"} <= set(
-            paths
-        )
+        infer = f"/v2/models/{name}"
+        assert {f"/models/{name}", f"/models/{name}/predict", f"{infer}/infer"} <= set(paths)
+        version = client.get(infer).json()["versions"][0]
+        for ending in ("", "/ready", "/infer"):
+            assert f"{infer}/versions/{version}{ending}" in paths
     assert "/tmp" not in document.text
     assert "http" not in document.text.replace("https://json-schema.org", "")

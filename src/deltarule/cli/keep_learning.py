@@ -66,7 +66,7 @@ def forget(
     query: Query = None,
     as_json: Json = False,
 ) -> None:
-    """Forget rows: the model becomes what it were if they had never been there, exactly.
+    """Forget rows: the model is then exactly as if they had never been there.
 
     ROWS is a table of them as they were learnt, or with --where the table that they stand in. It
     takes the sums that learn --keep-summary writes beside the model.

@@ -32,11 +32,13 @@ def merge(
     """
     from deltarule.fit import merge as merged
     from deltarule.fit.keep_learning import kept_of
+    from deltarule.model.model_and_sums import sums_beside
     from deltarule.output import check_outputs
 
     if keep_summary is not None and save is None:
         raise typer.BadParameter("--keep-summary goes with a model's file: name it with --save")
-    check_outputs({"--save": save, "--keep-summary": keep_summary}, summaries)
+    beside = [sums_beside(one) for one in summaries]
+    check_outputs({"--save": save, "--keep-summary": keep_summary}, [*summaries, *beside])
     model = merged(*map(kept_of, summaries))
     if save is not None:
         model.save(save, summary=keep_summary)

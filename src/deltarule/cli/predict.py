@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,21 @@ def predict(
         str | None,
         typer.Option(metavar="NAME", help="Write all rows to a new table of the same database."),
     ] = None,
+    to_view: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Make a view of the same database that predicts the rows of --table: no row "
+            "travels.",
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local|database",
+            help="Where --to-table predicts: this machine, or the database, where no row travels.",
+        ),
+    ] = None,
     rows: Annotated[
         int,
         typer.Option(min=1, max=MOST_SHOWN, metavar="NUMBER", help="Rows to show on the screen."),
@@ -77,8 +93,23 @@ def predict(
         raise typer.BadParameter(what, param_hint="--out")
     if to_table is not None and not is_database(table):
         raise typer.BadParameter("the table is not in a database", param_hint="--to-table")
+    inside = to_view is not None or engine == "database"
+    _check_inside(
+        {"--out": out, "--interval": interval, "--where": where, "--query": query},
+        {"--explain": explain, "--flags": flags},
+        engine,
+        to_view,
+        to_table,
+        is_database=is_database(table),
+    )
     loaded = load(model)
     source = source_of(table, read, db_table, query)
+    if inside:
+        from deltarule.cli.predict_inside import predict_inside
+
+        name = str(to_view or to_table)
+        predict_inside(loaded, table, source, name, view=to_view is not None)
+        return
     check_outputs({"--out": None if out in (None, "-") else Path(str(out))}, [model, *source.files])
     columns = Columns(explain=explain, flags=flags, interval=interval)
     made = loaded.predictions(where_of(source, where), columns)
@@ -90,6 +121,33 @@ def predict(
         _write(made, out, ending)
     for note in made.notes:
         print(note, file=sys.stderr)
+
+
+def _check_inside(
+    given: Mapping[str, object],
+    flags: Mapping[str, bool],
+    engine: str | None,
+    to_view: str | None,
+    to_table: str | None,
+    *,
+    is_database: bool,
+) -> None:
+    """Refuse what does not go together with predictions inside a database."""
+    if engine not in (None, "local", "database"):
+        raise typer.BadParameter("choose local or database", param_hint="--engine")
+    if to_view is None and engine != "database":
+        return
+    option = "--to-view" if to_view is not None else "--engine"
+    if not is_database:
+        raise typer.BadParameter("the table is not in a database", param_hint=option)
+    if (to_view is None) == (to_table is None) or (to_view is not None and engine == "local"):
+        what = "give --to-view, or --to-table with --engine database"
+        raise typer.BadParameter(what, param_hint=option)
+    others = [name for name, value in given.items() if value is not None]
+    others += [name for name, value in flags.items() if value]
+    if others:
+        what = f"{others[0]} needs rows on this machine: leave it out"
+        raise typer.BadParameter(what, param_hint=option)
 
 
 def _ending(out: str | None) -> str | None:

@@ -97,6 +97,11 @@ class Batch:
         """The same batch with inputs as an array."""
         return replace(self, inputs=self.array)
 
+    @property
+    def bare(self) -> "Batch":
+        """The same rows without inputs."""
+        return replace(self, inputs=np.zeros((len(self), 0)))
+
     @classmethod
     def joined(cls, parts: Sequence["Batch"]) -> "Batch":
         """Batches concatenated."""

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, eigh
 
 from deltarule.engines.base import RowSource
-from deltarule.engines.batch import Batch, ByFold
+from deltarule.engines.held_out_questions import CompareTraining, HeldOutErrors, TrainingSums
 from deltarule.fit.outcome import HeldOut
 from deltarule.fit.smoothing import DampedNewton
 from deltarule.losses.loss import Loss
@@ -66,20 +66,6 @@ class FoldOptimum:
 
     def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
         return self.comparison
-
-
-@dataclass(frozen=True)
-class _Told:
-    """Comparisons for the weights of each fold on its training rows, and its held-out errors.
-
-    Shapes:  errors (k,): summed (prediction - target) ** 2 by the weights learnt without them
-    """
-
-    fold_weights: ByFold[Comparison]
-    errors: ByFold[Array]
-
-    def __add__(self, other: "_Told") -> "_Told":
-        return _Told(self.fold_weights + other.fold_weights, self.errors + other.errors)
 
 
 @dataclass
@@ -264,73 +250,12 @@ class CrossValidation:
             return self._errors({fold: one.best for fold, one in learnt.items()})
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
 
-    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold], *, hessian: bool) -> _Told:
+    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold], *, hessian: bool) -> TrainingSums:
         """One pass: comparisons of training rows for all folds that have not converged."""
         every = {fold: one.weights for fold, one in learnt.items()}
         open_ = {fold: one.teachers for fold, one in learnt.items() if not one.settled}
         errors = HeldOutErrors(self.model, self.path[-1], every)
         return self.rows.total(CompareTraining(loss, open_, errors, hessian), by_fold=True)
-
-
-@dataclass(frozen=True)
-class HeldOutErrors:
-    """Summed squared error of each fold's rows by the weights trained without it: (k,)."""
-
-    model: Linear
-    loss: Loss
-    learnt: Mapping[int, Weights]
-
-    def of(self, batch: Batch) -> ByFold[Array]:
-        """The sums over these rows, which are sorted by fold."""
-        judged = [fold for fold in batch.folds if fold in self.learnt]  # the first period has none
-        scores = np.zeros_like(batch.targets)
-        for fold in judged:
-            span = batch.folds[fold]
-            scores[span] = batch.only(span).scores(self.model, self.learnt[fold])
-        off = (self.loss.link.inverse(scores) - batch.targets) ** 2
-        spans = {fold: batch.folds[fold] for fold in judged}
-        return ByFold({fold: batch.each[span] @ off[span] for fold, span in spans.items()})
-
-
-@dataclass(frozen=True)
-class CompareTraining:
-    """Comparisons of each fold's weights with its training rows, and errors on held-out rows.
-
-    `teachers` are the folds that each fold is learnt from. Gradients alone, of which there are many
-    more, come without the errors.
-    """
-
-    loss: Loss
-    teachers: Mapping[int, Sequence[int]]
-    errors: HeldOutErrors
-    hessian: bool = True
-
-    def of(self, batch: Batch) -> _Told:
-        """The sums over these rows, which are sorted by fold."""
-        fold_weights = ByFold[Comparison]()
-        asked: Weights | None = None
-        for fold, teachers in self.teachers.items():
-            runs = _runs([span for of, span in batch.folds.items() if of in teachers])
-            if not runs:
-                continue
-            if self.errors.learnt[fold] is not asked:
-                asked = self.errors.learnt[fold]
-                compared = batch.compare(self.errors.model, self.loss, asked)
-            fold_weights[fold] = reduce(
-                add, (compared.sum(run, hessian=self.hessian) for run in runs)
-            )
-        return _Told(fold_weights, self.errors.of(batch) if self.hessian else ByFold())
-
-
-def _runs(spans: Sequence[slice]) -> list[slice]:
-    """The same rows as the fewest contiguous slices; the spans are in order."""
-    runs: list[slice] = []
-    for span in spans:
-        if runs and runs[-1].stop == span.start:
-            runs[-1] = slice(runs[-1].start, span.stop)
-        else:
-            runs.append(span)
-    return runs
 
 
 def _move(

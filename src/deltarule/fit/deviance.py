@@ -13,6 +13,7 @@ import numpy as np
 
 from deltarule.engines.base import RowSource
 from deltarule.engines.batch import Batch
+from deltarule.engines.questions import LogNormalizer
 from deltarule.fit.sandwich import own_covariance
 from deltarule.losses.loss import Loss
 from deltarule.model.record import FitRecord
@@ -198,20 +199,6 @@ def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> 
         return np.nan  # there is no likelihood, so no need for a pass
 
     return rows.total(LogNormalizer(loss, column, dispersion))
-
-
-@dataclass(frozen=True)
-class LogNormalizer:
-    """The loss's normalising constant of each row, summed."""
-
-    loss: Loss
-    column: slice
-    dispersion: float
-
-    def of(self, batch: Batch) -> float:
-        """The sum over these rows."""
-        targets = batch.targets[:, self.column]
-        return float(batch.each @ self.loss.log_normalizer(targets, self.dispersion))
 
 
 def _explained(deviance: float, null_deviance: float) -> float:

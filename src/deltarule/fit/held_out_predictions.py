@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from deltarule.losses.links import ruled_out
 from deltarule.losses.loss import Loss
+from deltarule.losses.robust import Quantile
 from deltarule.metrics.classification import both
 from deltarule.metrics.conformal import Intervals
 from deltarule.metrics.regression import Metrics, MetricSums
@@ -58,10 +59,11 @@ def held_out_predictions(
 ) -> list[HeldOutMetrics]:
     """Held-out metrics of each target of `part`, with each fold scored by its fold weights.
 
-    `guesses` are the null model's predictions for each fold, (k,), where they are not the training
-    mean. Rows with a level that training rows lack are not scored. Empty where no rows were held
-    out, or where their errors overflow.
+    `guesses` are the null model's predictions for each fold, (k,), beside offsets; without them
+    they are the means of the training rows, or their quantiles. Rows with a level that training
+    rows lack are not scored. Empty where no rows were held out, or where their errors overflow.
     """
+    guesses = guesses or _best_guesses(read, part, losses)
     rows = list(_held_out_rows(read, part, fold_weights, guesses))
     found = []
     spans = part.target_spans().values()
@@ -116,6 +118,28 @@ def means_learnt(read: Read, part: Schema) -> dict[int, Array]:
     for split in read.splits.of(read.folds):
         fold_weights = total([read.folds[fold] for fold in split.learnt])
         found[split.judged] = (fold_weights.mean * fold_weights.scale)[first:][own]
+    return found
+
+
+def _best_guesses(read: Read, part: Schema, losses: Sequence[Loss]) -> dict[int, Array]:
+    """The null model's predictions of quantiles, (k,), by fold; none for other losses."""
+    quantiles = [loss for loss in losses if isinstance(loss, Quantile)]
+    if len(quantiles) < len(losses):
+        return {}
+    own, found = _outputs(read, part), dict[int, Array]()
+    parts = [one.apart for one in read.some_rows()]
+    targets = np.concatenate([one.targets[:, own] for one in parts])
+    folds = np.concatenate([one.fold for one in parts])
+    each = np.concatenate(
+        [np.ones(len(one)) if one.row_weights is None else one.row_weights for one in parts]
+    )
+    for split in read.splits.of(read.folds):
+        taught = np.isin(folds, split.learnt) & (each > 0)
+        if taught.any():
+            known, counts = targets[taught], each[taught]
+            found[split.judged] = np.array(
+                [loss.best(known[:, at], counts) for at, loss in enumerate(quantiles)]
+            )
     return found
 
 

@@ -18,6 +18,7 @@ from deltarule.fit.problem import FitProblem
 from deltarule.fit.sandwich import errors_of as roots_of
 from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows
 from deltarule.fit.smoothing import JUDGED, narrowed
+from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
@@ -104,7 +105,7 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         passes=task.rows.passes,
         fit=fit,
         held_out=held_out,
-        guess=None if task.guessing is None else task.loss.link.inverse(fitting.null[None])[0],
+        guess=_guess(task, losses, fitting.null),
         error=None if errors is None else errors[:p],
         intercept_error=None if errors is None or not intercept else errors[p],
         errors=outcome.errors if known else "",
@@ -125,6 +126,14 @@ def _counts(task: FitProblem) -> bool:
     """Whether a Hessian is worth its cost though steps need none: for standard errors."""
     k, q = len(task.guess), len(task.problem.mean) + task.model.intercept
     return errors_of(task) != "" and k * q <= MOST_INFERRED
+
+
+def _guess(task: FitProblem, losses: Sequence[Loss], null: Array) -> Array | None:
+    """What guessing predicts, (k,); None for the targets' means."""
+    if task.guessing is None and not all(hasattr(loss, "guess") for loss in losses):
+        return None
+    guess: Array = task.loss.link.inverse(null[None])[0]
+    return guess if np.isfinite(guess).all() else None
 
 
 def _held_out(

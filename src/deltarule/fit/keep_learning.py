@@ -16,6 +16,7 @@ from typing import Any
 from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.kept_summary import KeptSummary, NoRows
+from deltarule.fit.outcome import none_held_out
 from deltarule.fit.settings import Settings
 from deltarule.model.model import Model
 from deltarule.model.model import load as model_alone
@@ -123,8 +124,10 @@ def _sums(found: Read) -> Summary:
 def _model(found: Read, settings: Settings, kept: KeptSummary, name: str) -> Model:
     made = Run.of(replace(found, summary=kept.summary), replace(settings, keep_summary=False))
     record = made.model().record
-    notes = (*record.notes, *_notes(kept.summary))
-    changed = record.model_copy(update={"notes": notes, "learnt_from": name})
+    # Where the folds are gone, another reason is told below.
+    gone = none_held_out(found) if kept.summary.layout.folds == 1 else None
+    notes = [*(note for note in record.notes if note != gone), *_notes(kept.summary)]
+    changed = record.model_copy(update={"notes": tuple(notes), "learnt_from": name})
     return Model(changed, kept=replace(kept, name=name))
 
 

@@ -8,14 +8,13 @@ Shapes: n rows, k outputs.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Generic
+from dataclasses import dataclass
 
 import numpy as np
 
 from deltarule.engines.base import Question, RowSource
 from deltarule.engines.batch import Answer, Batch
-from deltarule.engines.questions import PassObjective
+from deltarule.engines.questions import Bare, PassObjective
 from deltarule.fit.cross_validate import CrossValidation
 from deltarule.losses.loss import Loss
 from deltarule.moments.linear_model import BlockLinear
@@ -48,25 +47,10 @@ class InterceptOnly:
         return self.rows.in_memory
 
     def batches(self) -> Iterator[Batch]:
-        return map(_bare, self.rows.batches())
+        return (batch.bare for batch in self.rows.batches())
 
     def total(self, question: Question[Answer], *, by_fold: bool = False) -> Answer:
         return self.rows.total(Bare(question), by_fold=by_fold)
-
-
-@dataclass(frozen=True)
-class Bare(Generic[Answer]):
-    """A question asked of rows without their inputs."""
-
-    question: Question[Answer]
-
-    def of(self, batch: Batch) -> Answer:
-        """The answer about these rows."""
-        return self.question.of(_bare(batch))
-
-
-def _bare(batch: Batch) -> Batch:
-    return replace(batch, inputs=np.zeros((len(batch), 0)))
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from functools import cached_property
 import numpy as np
 
 from deltarule.engines.base import RowSource
-from deltarule.engines.batch import Batch, ByFold
+from deltarule.engines.batch import Batch
 from deltarule.engines.in_memory import Rows
+from deltarule.engines.questions import Draw
 from deltarule.fit.cv_result import CVResult, on_grid
 from deltarule.fit.penalties import Choice, Penalties
 from deltarule.losses.links import finite_score, ruled_out
@@ -371,19 +372,3 @@ def sampled(rows: RowSource, examples: int, weights: int, work: int) -> dict[int
     most = max(min(MOST_ROWS, WORK // work), ROWS_EACH * weights)
     found = rows.total(Draw(min(1.0, most / examples)), by_fold=True)
     return {fold: Batch.joined(parts) for fold, parts in found.items()}
-
-
-@dataclass(frozen=True)
-class Draw:
-    """A share of the rows of each fold, drawn at random."""
-
-    share: float
-
-    def of(self, batch: Batch) -> ByFold[list[Batch]]:
-        """Some of these rows, which are sorted by fold."""
-        found = ByFold[list[Batch]]()
-        for fold, span in batch.folds.items():
-            # Seeded by the fold alone: deterministic. Copied, as blocks share their memory.
-            part, rng = batch.only(span), np.random.default_rng(fold)
-            found[fold] = [part.only(rng.random(len(part)) < self.share)]
-        return found

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from deltarule.engines.base import RowSource
-from deltarule.engines.batch import Batch
+from deltarule.engines.questions import MoveAlong
 from deltarule.fit.smoothing import gradient
 from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
@@ -29,13 +29,6 @@ VANISHED = 1e-9
 MOVES = 0.1
 # A step this short in standardised units moves no score by much: no pass is needed.
 STILL = 1e-5
-# A row whose score moves less than this share of the largest does not move.
-SLIGHT = 1e-3
-# So many steps further, a row whose loss would rise shows it. Where a class is all but impossible
-# its scores show nothing until millions of steps further.
-FAR = 10.0
-# Rounding of moves that should be 0, relative to the targets.
-ROUNDING = 1e-5
 # Weights that grow at less than a tenth of the fastest rate only follow it.
 LEADS = 0.1
 NAMED = 5
@@ -89,50 +82,6 @@ class Separation:
         return (
             f"no finite weights are best: the larger the {names}, the nearer the predictions of "
             f"{of} {self.total:,.6g} rows come to their targets"
-        )
-
-
-@dataclass(frozen=True)
-class Moved:
-    """How rows fare far along a direction: whether none is worse off, how far and many move."""
-
-    better: bool
-    furthest: float
-    moved: float
-    total: float
-
-    def __add__(self, other: "Moved") -> "Moved":
-        return Moved(
-            self.better and other.better,
-            max(self.furthest, other.furthest),
-            self.moved + other.moved,
-            self.total + other.total,
-        )
-
-
-@dataclass(frozen=True)
-class MoveAlong:
-    """How rows fare far from some weights, along a direction."""
-
-    way: Weights
-    weights: Weights
-    model: Linear
-    loss: Loss
-
-    def of(self, batch: Batch) -> Moved:
-        """How these rows fare."""
-        move = self.model.predict(self.way, batch.inputs)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scores = batch.scores(self.model, self.weights) + FAR * move
-            far = self.loss.delta(scores, batch.targets)
-            against = np.sum(np.where(move == 0, 0.0, far * move), axis=1)
-        size = np.abs(move).max(axis=1, initial=0.0)
-        bound = ROUNDING * (1 + np.abs(batch.targets).max(axis=1, initial=0.0))
-        return Moved(
-            bool((against[batch.each > 0] <= bound[batch.each > 0]).all()),
-            float(size.max(initial=0.0)),
-            float(batch.each[size > SLIGHT].sum()),
-            float(batch.each.sum()),
         )
 
 

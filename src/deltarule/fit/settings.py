@@ -122,7 +122,7 @@ class Settings:
     hour. Default: days,month,weekday,hour."""
     levels: int | None = None
     """How many levels of a category have a weight of their own. Default: 100,000 where the weights
-    are solved exactly, and 1,024 where they are learnt in steps."""
+    are solved exactly, or by newton of yes/no and counts; else 1,024."""
     learner: str | None = None
     """exact, descent, momentum, nesterov, adam, newton or lbfgs. Default: exact, or newton where
     the loss has no closed form, lbfgs of many classes; descent with `alpha` or `batch`."""
@@ -432,7 +432,9 @@ class Settings:
     @property
     def _eliminates(self) -> bool:
         """Whether the weights are solved without a matrix of all inputs."""
-        return self.chosen == "exact" and not self.held and self.kind_of_errors == "classical"
+        newton = self.needs_hessian and all(kind in ("yes_no", "count") for kind in self.kinds)
+        classical = self.kind_of_errors == "classical"
+        return (self.exact or newton) and not self.held and classical
 
     def _shifted(self) -> bool | None:
         """Whether the offset is subtracted from targets; None where it depends on values."""

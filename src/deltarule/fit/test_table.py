@@ -49,6 +49,8 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
             baseline_loss=one.baseline_loss,
             absolute_error=one.absolute_error,
             baseline_absolute_error=one.baseline_absolute_error,
+            guess=one.guess,
+            below=one.below,
             classes=one.classes,
         )
         for one in found.outputs

@@ -165,7 +165,12 @@ class Quantile:
 
     @property
     def says(self) -> str:
-        return "the median of {}" if self.share == 0.5 else f"the {self.share!r} quantile of {{}}"
+        return f"{self.guess} of {{}}"
+
+    @property
+    def guess(self) -> str:
+        """The best constant prediction, in words."""
+        return "the median" if self.share == 0.5 else f"the {self.share!r} quantile"
 
     def accepts(self, targets: Array) -> Mask:
         return np.isfinite(targets)

@@ -22,6 +22,7 @@ from deltarule.metrics.classification import ClassMetrics, ClassMetricSums
 from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
 
+MEAN = "the mean"
 LIKELY = ("known", "estimated")
 """The kinds of dispersion for which a loss has a deviance."""
 
@@ -29,7 +30,8 @@ LIKELY = ("known", "estimated")
 class Metrics(BaseModel):
     """Metrics of one target's predictions; units are the target's, losses nats a row.
 
-    None where there is no such metric. Guessing is predicting the mean of the rows learnt from.
+    None where there is no such metric. Guessing is predicting the mean of the rows learnt from, or
+    the quantile of their targets that the loss is of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -42,6 +44,10 @@ class Metrics(BaseModel):
     baseline_absolute_error: FiniteFloat
     loss: FiniteFloat
     baseline_loss: FiniteFloat
+    guess: str = MEAN
+    """What guessing predicts, in words."""
+    below: FiniteFloat | None = None
+    """The share of rows below their prediction, where that is a quantile."""
     deviance: FiniteFloat | None = None
     null_deviance: FiniteFloat | None = None
     log_likelihood: FiniteFloat | None = None
@@ -71,6 +77,7 @@ class MetricSums:
     guessed_absolute: float = 0.0
     value: float = 0.0
     guessed_value: float = 0.0
+    below: float = 0.0
     least: float = 0.0
     constant: float = 0.0
     targets: Moments | None = None
@@ -106,6 +113,8 @@ class MetricSums:
         self.guessed_squared += _sum(each, guessed_off**2)
         self.absolute += _sum(each, np.abs(off))
         self.guessed_absolute += _sum(each, np.abs(guessed_off))
+        # Rows that are met exactly are half below.
+        self.below += _sum(each, np.heaviside(off, 0.5))
         self.value += float(each @ self.loss.value(scores, targets))
         self.guessed_value += float(each @ self.loss.value(flat, targets))
         self.least += float(each @ self.loss.saturated(targets))
@@ -132,7 +141,7 @@ class MetricSums:
         deviance, null = 2 * (self.value - self.least), 2 * (self.guessed_value - self.least)
         minus = np.float64(self.value) / self.dispersion + self.constant
         guessed_minus = np.float64(self.guessed_value) / self.dispersion + self.constant
-        told = np.isfinite(minus)
+        told, guess = np.isfinite(minus), getattr(self.loss, "guess", MEAN)
         aic = None if parameters is None or not told else float(2 * parameters + 2 * minus)
         with np.errstate(divide="ignore", invalid="ignore"):
             pseudo = 1 - minus / guessed_minus
@@ -145,6 +154,8 @@ class MetricSums:
             baseline_absolute_error=self.guessed_absolute / n,
             loss=self.value / n,
             baseline_loss=self.guessed_value / n,
+            guess=guess,
+            below=None if guess == MEAN else self.below / n,
             deviance=_finite(deviance) if likely else None,
             null_deviance=_finite(null) if likely else None,
             log_likelihood=_finite(-minus),

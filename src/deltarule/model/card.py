@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from deltarule.errors import printable
+from deltarule.metrics.regression import MEAN
 from deltarule.model.record import HeldOutRecord, Record
 from deltarule.model.summary import counting, never_seen
 from deltarule.tables.left_out import left_out_told
@@ -133,8 +134,8 @@ def _held_out(record: Record) -> list[str]:
     folds = f", in {by.folds} folds" if by is not None and by.table is None else ""
     return [
         *lines,
-        f"On {escaped(never_seen(record))}{folds}, beside guessing (always the mean, or the shares "
-        "of the classes):",
+        f"On {escaped(never_seen(record))}{folds}, beside guessing (always the mean, the shares of "
+        "the classes, or the quantile):",
         "",
         *_table(["column", "figure", "the model", "guessing"], rows),
     ]
@@ -149,11 +150,12 @@ def _figures(one: HeldOutRecord) -> list[list[str]]:
         if one.classes.auc is not None:
             rows.append(["AUC", share(one.classes.auc), "0.5"])
     else:
-        rows.append(["typical error (RMSE)", number(one.rmse), number(one.baseline_rmse)])
+        if one.guess == MEAN:
+            rows.append(["typical error (RMSE)", number(one.rmse), number(one.baseline_rmse)])
         if one.absolute_error is not None and one.baseline_absolute_error is not None:
             errors = number(one.absolute_error), number(one.baseline_absolute_error)
             rows.append(["mean absolute error", *errors])
-        if one.r2 is not None:
+        if one.r2 is not None and one.guess == MEAN:
             rows.append(["R2", share(one.r2), "0"])
     if one.loss is not None and one.baseline_loss is not None:
         rows.append(["mean loss", number(one.loss), number(one.baseline_loss)])

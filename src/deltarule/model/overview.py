@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from deltarule.losses.registry import loss_named
 from deltarule.metrics.classification import ClassMetrics
-from deltarule.metrics.regression import Metrics
+from deltarule.metrics.regression import MEAN, Metrics
 from deltarule.model.effects import effects
 from deltarule.model.record import FitRecord, HeldOutRecord, Record, WeightRecord
-from deltarule.model.summary import blocks, never_seen, score_names
+from deltarule.model.summary import blocks, error_told, never_seen, score_names
 from deltarule.views import figures, html
 from deltarule.views.format import number, percent, share
 
@@ -56,11 +56,15 @@ def _first(seen: HeldOutRecord, rows: str) -> list[tuple[str, str]]:
                 percent(seen.classes.baseline_accuracy),
             ),
         ]
+    name, error, guess = error_told(seen)
+    name = name.removesuffix(" (RMSE)")
     told = [
-        (f"typical error on {rows}", number(seen.rmse)),
-        ("typical error of always predicting the mean", number(seen.baseline_rmse)),
+        (f"{name} on {rows}", number(error)),
+        (f"{name} of always predicting {seen.guess}", number(guess)),
     ]
-    return [*told, (f"R2 on {rows}", share(seen.r2))] if seen.r2 is not None else told
+    if seen.guess != MEAN or seen.r2 is None:
+        return told
+    return [*told, (f"R2 on {rows}", share(seen.r2))]
 
 
 def weights(record: Record) -> Iterator[str]:
@@ -146,6 +150,9 @@ def _wrong(seen: ClassMetrics, rows: str) -> Told:
 
 
 def _typical(fit: FitRecord, seen: HeldOutRecord | None, rows: str) -> Told:
+    if seen is not None and seen.guess != MEAN:
+        name, error, guessed = error_told(seen)
+        return [(f"always {seen.guess}", guessed), (rows, error)], name, f"The {name} of a row."
     guess = [("always the mean", seen.baseline_rmse), (rows, seen.rmse)] if seen else []
     bars = [*guess, ("rows it learnt from", fit.rmse)]
     return bars, "typical error", "The typical error is the root of the mean of delta ** 2."

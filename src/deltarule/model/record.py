@@ -18,6 +18,7 @@ from deltarule.losses.loss import Loss
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
 from deltarule.metrics.conformal import Intervals
+from deltarule.metrics.regression import MEAN
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
 from deltarule.output import write_whole
@@ -83,7 +84,7 @@ class FitRecord(Part):
 
 
 class HeldOutRecord(Part):
-    """Held-out metrics of one output, beside guessing the mean (the null model)."""
+    """Held-out metrics of one output, beside guessing (the null model)."""
 
     folds: int
     rmse: FiniteFloat
@@ -94,8 +95,12 @@ class HeldOutRecord(Part):
     baseline_loss: FiniteFloat | None = None
     absolute_error: FiniteFloat | None = None
     baseline_absolute_error: FiniteFloat | None = None
+    guess: str = MEAN
+    """What the null model predicts, in words."""
+    below: FiniteFloat | None = Field(None, ge=0, le=1)
+    """The share of rows below their prediction, where that is a quantile."""
     classes: ClassMetrics | None = None
-    """Classification metrics. This and the four above are of a sample of large tables."""
+    """Classification metrics. This and the six above are of a sample of large tables."""
 
 
 class HeldOutBy(Part):

@@ -6,8 +6,9 @@ As text in the manner of R and statsmodels, and as HTML in a notebook.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from deltarule.metrics.regression import MEAN
 from deltarule.model.record import HeldOutRecord, InterceptRecord, Record, WeightRecord
-from deltarule.model.summary import score_names
+from deltarule.model.summary import error_told, score_names
 from deltarule.trace.sentences import weight_names
 from deltarule.views import html, text
 from deltarule.views.format import number, share
@@ -81,10 +82,10 @@ class RegressionSummary:
 
 
 def _held_out(seen: HeldOutRecord) -> str:
-    figures = [
-        f"RMSE {number(seen.rmse)} (always predicting the mean: {number(seen.baseline_rmse)})"
-    ]
-    if seen.r2 is not None:
+    name, error, guess = error_told(seen)
+    name = "RMSE" if seen.guess == MEAN else name
+    figures = [f"{name} {number(error)} (always predicting {seen.guess}: {number(guess)})"]
+    if seen.r2 is not None and seen.guess == MEAN:
         figures.append(f"R2 {share(seen.r2)}")
     if seen.loss is not None and seen.classes is not None:
         figures.append(f"log loss {share(seen.loss)}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from deltarule.metrics.regression import MEAN
 from deltarule.tables.left_out import left_out_told
 from deltarule.views.format import number, percent, rows_told, screen_width, share, short_words
 
@@ -46,13 +47,38 @@ def figures_told(figures: "Metrics") -> list[str]:
     if figures.classes is not None:
         told = classes_told(figures.classes, figures.loss, figures.baseline_loss)
         return [told, *_confusion(figures.classes), *_calibration(figures.classes)]
-    words = f"typical error (RMSE) {number(figures.rmse)}"
-    words += f"; always predicting the mean: {number(figures.baseline_rmse)}"
+    words = amount_told(figures)
     if figures.null_deviance is None or figures.deviance is None:
-        return [words + ("" if figures.r2 is None else f"; R2 {share(figures.r2)}")]
+        return [words + explained_told(figures)]
     if figures.null_deviance > 0:
         words += f"; deviance explained {share(1 - figures.deviance / figures.null_deviance)}"
     return [words]
+
+
+def error_told(figures: "Metrics | HeldOutRecord") -> tuple[str, float, float]:
+    """The error that a loss of amounts is about: its name, its size, and that of guessing."""
+    if figures.guess == "the median" and figures.absolute_error is not None:
+        guess = figures.baseline_absolute_error or 0.0
+        return "mean absolute error", figures.absolute_error, guess
+    if figures.guess != MEAN and figures.loss is not None:
+        return "mean quantile (pinball) loss", figures.loss, figures.baseline_loss or 0.0
+    return "typical error (RMSE)", figures.rmse, figures.baseline_rmse
+
+
+def amount_told(figures: "Metrics | HeldOutRecord") -> str:
+    """The error of an amount in words, beside the null model's."""
+    name, error, guess = error_told(figures)
+    return f"{name} {number(error)}; always predicting {figures.guess}: {number(guess)}"
+
+
+def explained_told(figures: "Metrics | HeldOutRecord") -> str:
+    """The share of the error that is explained, in words after others."""
+    if figures.guess == MEAN:
+        return "" if figures.r2 is None else f"; R2 {share(figures.r2)}"
+    _, error, guess = error_told(figures)
+    told = f"; loss explained {share(1 - error / guess)}" if guess > 0 else ""
+    below = figures.below
+    return told if below is None else f"{told}; {percent(below)} of rows are below"
 
 
 def classes_told(classes: "ClassMetrics", loss: float, baseline_loss: float) -> str:
@@ -207,9 +233,7 @@ def _never_seen(held_out: "HeldOutRecord", rows: str) -> str:
     if classes is not None and loss is not None and held_out.baseline_loss is not None:
         told = classes_told(classes, loss, held_out.baseline_loss)
         return f"on {rows}, {told}"
-    r2 = "" if held_out.r2 is None else f"; R2 {share(held_out.r2)}"
-    mean = f"always predicting the mean: {number(held_out.baseline_rmse)}"
-    return f"on {rows}, typical error (RMSE) {number(held_out.rmse)}; {mean}{r2}"
+    return f"on {rows}, {amount_told(held_out)}{explained_told(held_out)}"
 
 
 def _learnt_from(loss: "Loss", fit: "FitRecord", rows: float) -> str:
@@ -218,6 +242,8 @@ def _learnt_from(loss: "Loss", fit: "FitRecord", rows: float) -> str:
         word = "loss explained"
     fitted = "" if fit.r2 is None else f", {word} {share(fit.r2)}"
     error = f"typical error {number(fit.rmse)}"
+    if hasattr(loss, "guess"):  # a quantile is not to be near most rows
+        return f"on the rows it learnt from{fitted or f', {error}'}"
     if loss.power is None and fit.log_likelihood is not None:
         error = f"log loss {share(-fit.log_likelihood / rows)}"
     return f"on the rows it learnt from, {error}{fitted}"

@@ -116,8 +116,8 @@ def _of_model(served: ServedModel) -> dict[str, Any]:
     contract = _object(
         {"name": TEXT, "version": TEXT, "schema": {"type": "object"}, "example": row}
     )
-    ready = _object({"name": TEXT, "ready": {"type": "boolean"}})
     infer = f"/v2/models/{address}"
+    version = f"{infer}/versions/{served.version}"
     return {
         f"/models/{address}": {
             "get": _get(f"{name}_contract", f"The contract of {name}", contract)
@@ -130,12 +130,21 @@ def _of_model(served: ServedModel) -> dict[str, Any]:
             "post": _post(f"{name}_explain", f"Explanations of {name}", _rows(served), explained)
             | {"parameters": [INTERVAL | {"description": IN_TABLES}, STRICT]}
         },
-        infer: {"get": _get(f"{name}_metadata", f"The tensors of {name}", TENSORS)},
-        f"{infer}/ready": {"get": _get(f"{name}_ready", f"Whether {name} answers", ready)},
-        f"{infer}/infer": {
+        **_inference(served, infer, name),
+        **_inference(served, version, f"{name}_version"),
+    }
+
+
+def _inference(served: ServedModel, address: str, name: str) -> dict[str, Any]:
+    """The Open Inference Protocol of one model, or of its version."""
+    ready = _object({"name": TEXT, "ready": {"type": "boolean"}})
+    return {
+        address: {"get": _get(f"{name}_metadata", f"The tensors of {served.name}", TENSORS)},
+        f"{address}/ready": {"get": _get(f"{name}_ready", f"Whether {served.name} answers", ready)},
+        f"{address}/infer": {
             "post": _post(
                 f"{name}_infer",
-                f"Predictions of {name}, in the Open Inference Protocol",
+                f"Predictions of {served.name}, in the Open Inference Protocol",
                 {JSON: {"schema": _infer_request(served), "example": _infer_example(served)}},
                 INFERRED,
             )

@@ -22,7 +22,10 @@ from deltarule.moments.one_hot_hessian import OneHotHessian
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array
 from deltarule.solvers.block_elimination import (
+    MOST_DENSE,
     NULL_CELLS,
+    RESIDUAL,
+    STEPS,
     Eliminated,
     Factor,
     Inverse,
@@ -139,9 +142,36 @@ def _own(v: Array, standard: Standardization, intercept: bool) -> Array:
 
 
 def newton_direction(hessian: OneHotHessian, at: int, g: Array) -> Array | None:
-    """inv(hessian) @ g of one output, (q,); None where elimination does not apply."""
+    """inv(hessian) @ g of one output, (q,); None where a matrix of all weights is solved.
+
+    By elimination; where that leaves too many weights, by conjugate gradients.
+    """
     posed = Posed.of(hessian, at)
-    return None if posed is None else posed.solve(g)
+    if posed is not None:
+        return posed.solve(g)
+    return _by_products(hessian, at, g) if hessian.shape[1] > MOST_DENSE else None
+
+
+def _by_products(hessian: OneHotHessian, at: int, g: Array) -> Array:
+    """inv(hessian) @ g by conjugate gradients, to a relative residual of RESIDUAL: (q,).
+
+    The diagonal is the preconditioner. Where the Hessian is singular, its null space is left out.
+    """
+    diagonal = hessian.diagonal(at)
+    per = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+    found, left = np.zeros_like(g), g * (per > 0)
+    way = scaled = per * left
+    size, enough = float(left @ scaled), RESIDUAL**2 * float(left @ (per * left))
+    for _ in range(STEPS):
+        if size <= enough:
+            break
+        product = hessian.products(at, way)
+        share = size / float(way @ product)
+        found, left = found + share * way, left - share * product
+        scaled = per * left
+        before, size = size, float(left @ scaled)
+        way = scaled + size / before * way
+    return found
 
 
 def own_extremes(hessian: OneHotHessian, standard: Standardization) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from deltarule.errors import LearningError, TargetError
 from deltarule.moments.moments import Moments
+from deltarule.tables.files.dialect import GAP_WORDS
 from deltarule.tables.kinds import LeftOut
 from deltarule.tables.level_counts import MOST_COUNTED
 from deltarule.tables.plan import too_many
@@ -25,6 +26,12 @@ class NumbersError(Exception):
         self.target = target
 
 
+# Words for missing that are seldom the name of a class; "unknown" and "pending" may be one.
+GAP_CLASSES = {
+    *map(str.lower, GAP_WORDS),
+    *("n.a.", "n.a", "#n/a n/a", "#na", "<na>", "nat", "nil", "--", "---", "..", "..."),
+    *("missing", "(missing)", "not available", "no data"),
+}
 # Most columns named in a note on levels.
 CUT_SHOWN = 3
 
@@ -80,6 +87,24 @@ def levels(
 def most_levels(summary: Summary, asked: Request) -> int:
     """How many levels one category may keep."""
     return summary.layout.most_levels if asked.levels is None else asked.levels
+
+
+def gap_class_notes(summary: Summary, target: str) -> list[str]:
+    """A note on classes of a target that may be words for missing, such as NA."""
+    own = summary.levels[target]
+    counts = np.round(own.counts.sum(axis=0), 9)
+    words = {
+        level: counts[code]
+        for code, level in enumerate(own.names, start=1)
+        if counts[code] > 0 and level.strip().lower() in GAP_CLASSES
+    }
+    if not words:
+        return []
+    shown = ", ".join(f"'{word}' ({count:,.6g})" for word, count in words.items())
+    return [
+        f"{target}: {shown} {'is a class' if len(words) == 1 else 'are classes'}; if rows that say "
+        f'so have none, leave them out: --missing-words "{",".join(words)}"'
+    ]
 
 
 def cut_notes(summary: Summary, asked: Request, columns: Sequence[Number | Category]) -> list[str]:

@@ -13,7 +13,14 @@ from deltarule.errors import ColumnError
 from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import text_of
-from deltarule.tables.categories import classes, cut_notes, levels, often, referenced
+from deltarule.tables.categories import (
+    classes,
+    cut_notes,
+    gap_class_notes,
+    levels,
+    often,
+    referenced,
+)
 from deltarule.tables.kinds import LeftOut
 from deltarule.tables.layout import Layout
 from deltarule.tables.request import Request
@@ -112,6 +119,7 @@ def finalize(
         if target in layout.classes:
             found_, places[target] = classes(summary, target, starts[target], name)
             targets.append(found_)
+            notes += gap_class_notes(summary, target)
             continue
         at = layout.amounts.index(target)
         # A target that is measured from an offset also comes after it unchanged.

@@ -117,7 +117,8 @@ class Read:
     @property
     def reads(self) -> int:
         """How often all rows were read; going over rows in memory is no read."""
-        return self.at_first if self.source.in_memory else self.source.reads
+        here = self.source.in_memory or self.engine is not None
+        return self.at_first if here else self.source.reads
 
     @property
     def in_memory(self) -> bool:
@@ -191,10 +192,11 @@ class Read:
 
         Errors:  LearningError where another engine has them, and they are too many to be here
         """
-        if self.engine is not None and self.has_all:
+        elsewhere = self.engine is not None and self.frames is None
+        if elsewhere and self.has_all:
             yield from ((frame, 0) for frame in self.drawn)
             return
-        if self.engine is not None:
+        if self.engine is not None and elsewhere:
             raise LearningError(
                 f"rows must be read, as sums lose too many digits here or these settings need them "
                 f"one by one, and {self.engine.name} gives none: give the rows to this machine"

@@ -108,8 +108,8 @@ class Plan:
 
     @property
     def eliminates(self) -> bool:
-        """Whether the solver eliminates the largest category: the loss is squared."""
-        return self.asked.eliminates and not (self.classes or self.yes_no)
+        """Whether the solver eliminates the largest category; classes are text, perhaps many."""
+        return self.asked.eliminates and not self.classes
 
     @property
     def most_levels(self) -> int:

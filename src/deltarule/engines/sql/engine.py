@@ -4,13 +4,29 @@ What comes to this machine are sums, and some rows to judge by: those with the l
 their numbers, all of a small table.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import polars as pl
 
+from deltarule.engines.batch import blocks_of
+from deltarule.engines.held_out_questions import CompareTraining, HeldOutErrors
+from deltarule.engines.questions import (
+    Bare,
+    Compare,
+    CompareByFold,
+    Draw,
+    Fit,
+    LogNormalizer,
+    MoveAlong,
+)
+from deltarule.engines.remote import Pass, Total
+from deltarule.engines.sql.design import Design
 from deltarule.engines.sql.layers import Layers
+from deltarule.engines.sql.passes import Passes
 from deltarule.engines.sql.rows import LOCAL, ROW, PlanSql, SqlTable, dialect_of, hashed
 from deltarule.engines.sql.sums import summarise
 from deltarule.errors import LearningError
@@ -29,10 +45,11 @@ class SqlEngine:
 
     source: DatabaseSource
     name: str = "the engine database"
-    answers: frozenset[str] = frozenset({"sums", "some rows"})
+    answers: frozenset[str] = frozenset({"sums", "some rows", "comparisons"})
     rows: PlanSql | None = None
     rows_in_all: int = 0
     classes: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
+    constants: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def ask(self, question: Any) -> Any:
         """The answer about all rows.
@@ -43,7 +60,46 @@ class SqlEngine:
             return self._summary(question)
         if isinstance(question, FewRows):
             return self._few_rows(question)
+        if isinstance(question, Pass):
+            return Total(self._pass(question))
         raise LearningError(f"{self.name} gives no {question.asks_for}, which this needs: {LOCAL}")
+
+    def _pass(self, asked: Pass[Any]) -> Any:
+        """The answer of all standardised rows."""
+        question: Any = asked.question
+        bare = isinstance(question, Bare)
+        if bare:
+            question = question.question
+        if isinstance(question, Draw):
+            return self._drawn(asked, question)
+        assert self.rows is not None, "the sums are asked for first"
+        within = asked.encoder.within
+        folds = asked.by_fold or within is not None
+        rows = replace(self.rows, folds=folds)
+        design = Design(rows, asked.encoder, asked.standard, self.classes, bare)
+        passes = Passes(design, within, self.constants)
+        answers: Mapping[type[Any], Callable[[Any], Any]] = {
+            Compare: passes.compare,
+            CompareByFold: passes.final,
+            Fit: passes.fit,
+            HeldOutErrors: passes.held_out,
+            CompareTraining: passes.training,
+            MoveAlong: passes.moved,
+            LogNormalizer: passes.log_normalizer,
+        }
+        if type(question) not in answers:
+            what = type(question).__name__
+            raise LearningError(f"{self.name} has no query for {what}: {LOCAL}")
+        return answers[type(question)](question)
+
+    def _drawn(self, asked: Pass[Any], question: Draw) -> Any:
+        """Some rows by fold, of which this machine draws a share of all."""
+        most = max(1, round(question.share * self.rows_in_all))
+        number = asked.encoder.plan.row_column
+        frame = self._few_rows(FewRows(asked.encoder.plan, most)).within(2 * most).frame
+        draw = Draw(min(1.0, most / max(1, frame.height)))
+        rows = asked.encoder.encoded(frame.sort(number), 0).apart
+        return reduce(add, map(draw.of, blocks_of(rows, asked.standard, by_fold=True)))
 
     @property
     def table(self) -> SqlTable:

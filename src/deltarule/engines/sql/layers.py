@@ -1,11 +1,14 @@
 """Layers: a query written as named steps, each a SELECT from the one before it.
 
 Nested brackets would go deeper than SQLite's parser does, and an expression that is named twice in
-the next step would be written out twice. A fence keeps a planner from doing the same.
+the next step would be written out twice. A fence keeps a planner from doing the same: what ends a
+step, or MATERIALIZED where the database knows no other.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+MATERIALIZED = "MATERIALIZED"
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,14 @@ class Layers:
         text += f" WHERE {where}" if where else ""
         return f"{text} {fence}" if fence else text
 
+    @staticmethod
+    def _step(at: int, text: str) -> str:
+        bare = text.removesuffix(f" {MATERIALIZED}")
+        return f"s{at} AS {f'{MATERIALIZED} ' if bare != text else ''}({bare})"
+
     def query(self, columns: Sequence[str], *, group: Sequence[str] = (), where: str = "") -> str:
         """The whole query, of these columns."""
-        named = [f"s{at} AS ({text})" for at, text in enumerate(self.steps, 1)]
+        named = [self._step(at, text) for at, text in enumerate(self.steps, 1)]
         text = self._select(columns, where, "", "")
         grouped = f" GROUP BY {', '.join(group)}" if group else ""
         return f"WITH {', '.join(named)} {text}{grouped}"

@@ -18,7 +18,7 @@ from functools import cached_property
 
 import polars as pl
 
-from deltarule.engines.sql.layers import Layers
+from deltarule.engines.sql.layers import MATERIALIZED, Layers
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.export.sql.dialect import DIALECTS, Dialect
 from deltarule.export.sql.functions import exact
@@ -44,6 +44,8 @@ MD5 = {
     "sqlite": "deltarule_text_key({0})",
 }
 """The first 8 hex digits of a text's MD5, as a number."""
+FENCES = {"duckdb": MATERIALIZED}
+"""What keeps a planner from copying a step's expressions, where the dialect's own does not."""
 ROW = "deltarule row"
 LOCAL = "give the rows to this machine with engine local"
 
@@ -56,6 +58,11 @@ class SqlTable:
     reader: Reader
     dialect: Dialect
     kinds: Mapping[str, pl.DataType]
+
+    @property
+    def fence(self) -> str:
+        """What ends a step whose expressions are to be computed once."""
+        return FENCES.get(self.dialect.name, self.dialect.fence)
 
     def source(self, columns: Sequence[str], *, numbered: bool) -> str:
         """A subquery of these columns, perhaps with each row's number."""
@@ -168,6 +175,8 @@ class PlanSql:
         by = asked.id or asked.group
         if by is not None and self.folds:
             nodes.append(("k", table.node(one_term(by, self._look))))
+        if not table.dialect.unicode_case and any(_cases(node) for _, node in nodes):
+            raise ExpressionError("its lower and upper know no letters beyond ASCII")
         reads = dict.fromkeys(
             one.column for _, node in nodes for one in walk(node) if isinstance(one, Read)
         )
@@ -298,6 +307,11 @@ def hashed(d: Dialect, rows: Layers, others: Sequence[str], key: str, name: str)
     for step in steps:
         rows = rows.then([*others, *step], fence=d.fence)
     return rows
+
+
+def _cases(node: Node) -> bool:
+    """Whether text is put into small or capital letters."""
+    return any(isinstance(one, Apply) and one.name in ("lower", "upper") for one in walk(node))
 
 
 def _sql(scope: Scope, value: Sql) -> Sql:

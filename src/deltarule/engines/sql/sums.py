@@ -30,6 +30,7 @@ from deltarule.moments.grouped_sums import GroupedSums
 from deltarule.moments.moments import PLAIN_POWER
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import FractionError, class_names
+from deltarule.tables.databases.database import Reader
 from deltarule.tables.layout import Layout
 from deltarule.tables.plan import Plan
 from deltarule.tables.summary import Summary
@@ -129,7 +130,7 @@ def first_look(rows: PlanSql, start: Array) -> Look:
         extra += ["min(e)"]
     extra += ["max(abs(k))", "count(*) - count(k)"]
     parts += extra
-    found = _in_parts(rows, rows.kept, parts, ["gone"])
+    found = in_parts(rows.table.reader, rows.kept, parts, ["gone"])
     causes = Counter({int(row[0]): int(row[1]) for row in found if row[0] is not None})
     _check_rest(rows, found, 2 + 5 * m, extra)
     kept = next((row for row in found if row[0] is None), None)
@@ -224,7 +225,7 @@ def _products(rows: PlanSql, look: Look, gaps: tuple[int, ...], shift: Array) ->
             parts.append(f"sum({' * '.join(factors)})" if factors else "count(*)")
             places.append((i, j))
     gram = np.zeros((folds, size, size))
-    for row in _in_parts(rows, source, parts, ["f"]):
+    for row in in_parts(rows.table.reader, source, parts, ["f"]):
         fold = int(row[0])
         for (i, j), value in zip(places, row[1:], strict=True):
             gram[fold, i, j] = gram[fold, j, i] = 0.0 if value is None else float(value)
@@ -291,7 +292,7 @@ def _group(rows: PlanSql, sums: Sums) -> tuple[list[list[str]], dict[str, Any]]:
     code: list[dict[Any, int]] = []
     classes: dict[str, Any] = {}
     for at, name in enumerate(rows.categories):
-        found = _in_parts(rows, rows.learnt, ["f", f"c{at}", *grouped], ["f", f"c{at}"])
+        found = in_parts(rows.table.reader, rows.learnt, ["f", f"c{at}", *grouped], ["f", f"c{at}"])
         values = list(dict.fromkeys(row[1] for row in found if row[1] is not None))
         if len(values) > made.room:
             raise LearningError(
@@ -312,7 +313,7 @@ def _group(rows: PlanSql, sums: Sums) -> tuple[list[list[str]], dict[str, Any]]:
         sums.tables.append(GroupedSums(folds, 1, None, table))
     for one, other in combinations(range(len(names)), 2):
         keys = ["f", f"c{one}", f"c{other}"]
-        found = _in_parts(rows, rows.learnt, [*keys, count], keys)
+        found = in_parts(rows.table.reader, rows.learnt, [*keys, count], keys)
         sums.pairs[one, other] = _pairs(found, code[one], code[other], folds)
     return names, classes
 
@@ -343,15 +344,19 @@ def _pairs(
     return GroupedSums(folds, stride, keys, values)
 
 
-def _in_parts(
-    rows: PlanSql, source: Layers, parts: Sequence[str], keys: Sequence[str]
+def in_parts(
+    reader: Reader,
+    source: Layers,
+    parts: Sequence[str],
+    keys: Sequence[str],
+    parameters: Sequence[float] = (),
 ) -> list[list[Any]]:
     """Aggregates by these keys, which come first; in several scans where they are too many."""
     grouped = list(parts[len(keys) :])
     every: dict[tuple[Any, ...], list[Any]] = {}
     width = MOST_COLUMNS - len(keys)
     for start in range(0, len(grouped), width):
-        some = grouped[start : start + width]
-        for row in rows.table.reader.ask(source.query([*keys, *some], group=keys)):
+        query = source.query([*keys, *grouped[start : start + width]], group=keys)
+        for row in reader.ask(query, parameters):
             every.setdefault(tuple(row[: len(keys)]), []).extend(row[len(keys) :])
     return [[*key, *values] for key, values in every.items()]

@@ -96,6 +96,13 @@ WRITERS: Mapping[Kind, Writer] = {
 }
 
 
+CREATORS: Mapping[Kind, Callable[[Address, str, str, bool], int]] = {
+    "SQLite": sqlite.create,
+    "PostgreSQL": postgres.create,
+    "DuckDB": duckdb.create,
+}
+
+
 class DatabaseSource:
     """The rows of a table or query, read as often as needed and never written to."""
 
@@ -199,6 +206,17 @@ def open_database(
     made = DatabaseSource(there, READERS[there.kind](there, table, bare))
     made.date_order = dates
     return made
+
+
+def create(url: str, name: str, query: str, *, view: bool) -> int:
+    """Make a table or view of a query's rows inside the database; how many rows a table has.
+
+    Errors:  OutputError when something of that name is there already, or it cannot be made
+    """
+    there = address(url)
+    if not name or not is_text(name):
+        raise OutputError(f"{name!r} is no name for a table: give one of letters")
+    return CREATORS[there.kind](there, name, query, view)
 
 
 def write_table(url: str, table: str, frames: Iterable[pl.DataFrame]) -> int:

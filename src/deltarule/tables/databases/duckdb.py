@@ -16,6 +16,7 @@ from deltarule.tables.databases.url import (
     check_file,
     check_names,
     chosen,
+    create_statements,
     is_there,
     quoted,
     written,
@@ -67,6 +68,7 @@ class DuckdbReader:
         self.where = "query"
         self.key: str | None = None
         self._file: Any = None
+        self._asking: Any = None
         self._closing: weakref.finalize[..., DuckdbReader] | None = None
         with self._connected() as connection:
             if query is None:
@@ -118,7 +120,7 @@ class DuckdbReader:
     def release(self) -> None:
         if self._closing is not None:
             self._closing()
-        self._closing = self._file = None
+        self._closing = self._file = self._asking = None
 
     def frames(
         self, columns: Sequence[str], limit: int | None, of: str | None = None
@@ -137,8 +139,16 @@ class DuckdbReader:
 
     def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query of ours."""
-        with self._connected() as connection:
-            found: list[tuple[Any, ...]] = connection.execute(query, list(parameters)).fetchall()
+        _, errors = _driver()
+        with self._there.explained(*errors, name=self._name, release=self.release):
+            if self._asking is None:
+                with self._connected():
+                    # One cursor for all: the plan of a query that is asked again is kept.
+                    self._asking = self._file.cursor()
+                for setting in SETTINGS:
+                    self._asking.execute(setting)
+            asked = self._asking.execute(query, list(parameters))
+            found: list[tuple[Any, ...]] = asked.fetchall()
             return found
 
     def widen(self) -> bool:
@@ -204,3 +214,23 @@ def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.Dat
             with suppress(OSError):
                 there.path.unlink()
     return rows
+
+
+def create(there: Address, name: str, query: str, view: bool) -> int:
+    """Make a table or view of a query's rows."""
+    check_file(there)
+    duckdb, errors = _driver()
+    made, counted = create_statements(name, query, view=view)
+    with (
+        there.explained(
+            *errors, name=f"{there.name}, {name}", doing="cannot be made", error=OutputError
+        ),
+        closing(duckdb.connect(str(there.path))) as connection,
+    ):
+        for setting in SETTINGS:
+            connection.execute(setting)
+        connection.execute("BEGIN")
+        connection.execute(made)
+        [(rows,)] = connection.execute(counted).fetchall()
+        connection.execute("COMMIT")
+    return int(rows)

@@ -16,6 +16,7 @@ from deltarule.tables.databases.url import (
     Relation,
     check_names,
     chosen,
+    create_statements,
     quoted,
     written,
 )
@@ -234,3 +235,22 @@ def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.Dat
             rows += frame.height
         cursor.execute("COMMIT")
     return rows
+
+
+def create(there: Address, name: str, query: str, view: bool) -> int:
+    """Make a table or view of a query's rows."""
+    dbapi, errors = driver()
+    made, counted = create_statements(name, query, view=view)
+    with (
+        there.explained(
+            *errors, name=f"{there.name}, {name}", doing="cannot be made", error=OutputError
+        ),
+        dbapi.connect(there.url, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        for statement in ("BEGIN", UTF8, UTC, made):
+            cursor.execute(statement)
+        cursor.execute(counted)
+        [(rows,)] = cursor.fetchall()
+        cursor.execute("COMMIT")
+    return int(rows)

@@ -20,6 +20,7 @@ from deltarule.tables.databases.url import (
     check_file,
     check_names,
     chosen,
+    create_statements,
     is_there,
     quoted,
     written,
@@ -355,6 +356,26 @@ def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.Dat
             with suppress(OSError):
                 there.path.unlink()
     return rows
+
+
+def create(there: Address, name: str, query: str, view: bool) -> int:
+    """Make a table or view of a query's rows."""
+    check_file(there)
+    made, counted = create_statements(name, query, view=view)
+    with (
+        there.explained(
+            sqlite3.Error,
+            name=f"{there.name}, {name}",
+            doing="cannot be made",
+            error=OutputError,
+        ),
+        closing(sqlite3.connect(there.path or "", isolation_level=None)) as connection,
+    ):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(made)
+        [(rows,)] = connection.execute(counted)
+        connection.execute("COMMIT")
+    return int(rows)
 
 
 def _declared(kind: pl.DataType) -> str:

@@ -356,6 +356,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def create_statements(name: str, query: str, *, view: bool) -> tuple[str, str]:
+    """The statement that makes a table or view, perhaps in a schema, and that which counts it."""
+    place = ".".join(map(quoted, name.split(".", 1)))
+    counted = "SELECT 0" if view else f"SELECT count(*) FROM {place}"
+    return f"CREATE {'VIEW' if view else 'TABLE'} {place} AS\n{query}", counted
+
+
 def written(
     first: pl.DataFrame, rest: Iterator[pl.DataFrame], *, name: str
 ) -> Iterator[pl.DataFrame]:
