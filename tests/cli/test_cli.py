@@ -212,7 +212,7 @@ def test_a_row_that_was_left_out_is_told(run: Callable[..., Any], here: Path) ->
     assert "row 2 of gap.csv was left out" in ran.err
     ran = run("learn", "gap.csv", *ONCE, "--alpha=1e-3", "--steps=1", "--words", "--trace-rows=3")
     assert "predicted 3, gross is 5: delta -2, error 4" in ran.out
-    assert "it pulls the weight up by 0.006; all rows together" in ran.out
+    assert "it pulls the weight up by 0.006; all 2 rows together" in ran.out
 
 
 def test_a_trace_where_there_are_no_steps(run: Callable[..., Any], here: Path) -> None:

@@ -74,6 +74,21 @@ def nist(name: str) -> pl.DataFrame:
     return frame.cast(pl.Float64).with_row_index("id").cast({"id": pl.Int64})
 
 
+def oddly_named() -> pl.DataFrame:
+    """Names and levels that SQL has another use for."""
+    rng = np.random.default_rng(4)
+    table = pl.DataFrame(
+        {
+            'a "b" c': rng.normal(size=90),
+            "select": rng.choice(["a'b", "\\n", "é", "A", "a", "", "$1", "{0}"], 90),
+            "f": rng.normal(size=90),
+            "n0": rng.choice(["x", "y"], 90),
+            "id": np.arange(90),
+        }
+    )
+    return table.with_columns(y=pl.col("f") + pl.Series(rng.normal(size=90)))
+
+
 MIXED = mixed()
 INPUTS = ["x", "far", "whole", "yes", "city", "when"]
 LATE = MIXED.sort("city", "x", nulls_last=True).with_columns(far=pl.col("far") - 1e9)
@@ -100,6 +115,7 @@ SQUARED = {
     "dates as an id": Case(MIXED, {"predict": "amount", "using": NUMBERS, "id": "when"}),
     "sorted rows": case(LATE, "amount"),
     "shifted by 1e9": case(SHIFTED, "amount", NUMBERS),
+    "odd names": case(oddly_named(), "y", None),
     "two folds": case(MIXED, "amount", folds=2),
     "no intercept": case(MIXED, "amount", ["x", "whole"], intercept=False),
     "steps": case(MIXED, "amount", NUMBERS, learner="descent", steps=50),

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 import deltarule as dr
+from deltarule.engines.sql import sums
 from deltarule.errors import DeltaruleError, LearningError, ReadError
 from deltarule.tables.databases.database import DatabaseSource, open_database, write_table
 from tests.engines.cases import COMPARISONS, SQUARED, check_same, digits, learnt
@@ -19,6 +20,8 @@ from tests.engines.cases import COMPARISONS, SQUARED, check_same, digits, learnt
 KINDS = ["sqlite", "duckdb", "postgresql"]
 CASES = {**SQUARED, **COMPARISONS}
 ONE = SQUARED["weights"]
+Y = {"y": [1.0, 2, 3, 5]}
+X = {"x": [1.0, 2, 3, 4]}
 
 
 @pytest.fixture(params=KINDS)
@@ -52,6 +55,37 @@ def test_every_table_gives_the_model_of_this_machine(url: str) -> None:
             check_same(learnt(dr.source(url, table=f"t{number}"), one.settings), there)
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}") from error
+
+
+def test_more_sums_than_a_result_has_columns_take_several_scans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "MOST_COLUMNS", 20)
+    for kind in ("sqlite", "duckdb"):
+        url, one = str(tmp_path / f"t.{kind}"), SQUARED["gaps in the target"]
+        write_table(url, "t", [one.table])
+        source = open_database(url)
+        here, widest = learnt(url, one.settings), []
+        ask = source.reader.ask
+
+        def asked(*query: Any, ask: Any = ask, widest: list[int] = widest) -> Any:
+            rows = ask(*query)
+            widest.append(len(rows[0]))
+            return rows
+
+        source.reader.ask = asked  # type: ignore[method-assign]  # to see how wide results are
+        check_same(here, learnt(source, one.settings, "database"))
+        assert max(widest) == 20
+        source.release()
+
+
+def test_letters_that_sqlite_does_not_know_are_refused(tmp_path: Path) -> None:
+    url = str(tmp_path / "t.sqlite")
+    write_table(url, "t", [pl.DataFrame({"x": ["É", "é", "a", "b"], **Y})])
+    with pytest.raises(
+        LearningError, match="lower and upper know no letters beyond ASCII; or give"
+    ):
+        learnt(url, {"predict": "y", "using": "lower(x)"}, "database")
 
 
 @pytest.mark.parametrize("name", ["Longley", "Norris"])
@@ -135,10 +169,6 @@ def test_rows_without_an_id_are_held_out_by_their_primary_key(tmp_path: Path) ->
         assert any("by the primary key id" in note for note in there.notes)
         here = learnt(dr.source(path, table="keyed"), {**asked, "id": "id"})
         assert there.held_out[0].rmse == pytest.approx(here.held_out[0].rmse, rel=1e-12)
-
-
-Y = {"y": [1.0, 2, 3, 5]}
-X = {"x": [1.0, 2, 3, 4]}
 
 
 @pytest.mark.parametrize(

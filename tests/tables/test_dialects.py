@@ -582,3 +582,32 @@ def test_blanks_around_names_are_no_part_of_them(write: Write) -> None:
     assert model.predict(plain).equals(model.predict(padded))
     with pytest.raises(ColumnError, match="'x'"):
         rows_of(write("v.csv", "x, x,y\n1,2,3\n4,5,6\n"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "other", "separator", "named"),
+    [
+        (["1.000", "2.566", "40.125"], "7", ";", True),
+        (["1.000", "992", "115"], "7", ";", True),
+        (["-1.000", "2.566", "12"], "7", ";", True),
+        (["1.000", "2.566", "40.125"], "7.25", ";", False),  # elsewhere a point is a decimal mark
+        (["1.000", "2.5", "40.125"], "7", ";", False),
+        (["0.125", "2.566", "40.125"], "7", ";", False),
+        (["1.000", "2.566", "40.125"], "7,25", ";", False),  # noted as a comma's thousands
+        (["1.000", "2.566", "40.125"], "7", ",", False),
+        (["1", "2", "40"], "7", ";", False),
+    ],
+)
+def test_points_that_may_stand_between_thousands_are_named(
+    cells: list[str], other: str, separator: str, named: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "preise.csv"
+    rows = [f"{cells[row % 3]}{separator}{other}{separator}{row % 5}" for row in range(60)]
+    path.write_text(separator.join("abc") + "\n" + "\n".join(rows) + "\n")
+    notes = [note for note in open_file(path).notes if "between thousands" in note]
+    assert len(notes) == named
+    if named:
+        assert notes[0].startswith("a: the decimal mark is a point, so ")
+        for mark in ".,":
+            said = open_file(path, {"decimal": mark})
+            assert "between thousands" not in " ".join(said.notes)

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext
 
 from tests.web.conftest import Watched, listened
 from tests.web.test_screen import BOXES, PHONE, SEEN
+from tests.web.test_state import knob_off_line
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 SIZES = [PHONE, (1280, 720), (1366, 768), (1920, 1080)]
@@ -240,6 +241,25 @@ def test_the_state_is_in_the_address_and_can_be_undone(look: Look):
     page.keyboard.press("Escape")
     assert not page.is_visible("#learner")
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_the_knob_starts_a_branch_and_stays_on_the_line(look: Look):
+    look.lesson("one-weight", "&step=3")
+    look.at(3)
+    look.panel(2)
+    look.press("#handle", "ArrowUp")
+    look.until("!document.getElementById('branch').hidden")
+    look.idle()
+    assert look.weights()[0] > 391.236
+    off = knob_off_line(look)
+    assert off is not None
+    assert off < 2
+    assert look.off("#branch", "#status") == []
+    look.press("#branch")
+    look.until("document.getElementById('branch').hidden")
+    look.at(3)
+    assert look.weights() == [391.236]
+    look.panel(1)
 
 
 def brought(look: Look) -> None:

@@ -300,6 +300,35 @@ def test_play_stops_where_nothing_is_left_to_learn(watched: Watched):
     assert watched.step <= 2
 
 
+def test_play_stops_where_no_number_on_the_page_changes_any_more(watched: Watched):
+    page = watched.open("many-rows")
+    set_number(watched, "#alpha-number", "0.03")
+    page.select_option("#stride", "10")
+    page.click("#play")
+    for number in (150, 300, 450, 550):
+        watched.until(f"Number(document.body.dataset.step) >= {number}")
+    watched.until("document.getElementById('play').textContent === 'Play'")
+    # It settles to the last bit after 907 steps; no digit that is shown changes long before.
+    assert page.get_attribute("body", "data-status") == "learning"
+    assert 550 <= watched.step < 907
+    here = watched.step
+    page.wait_for_timeout(300)
+    assert watched.step == here
+
+
+def test_numbers_beyond_all_bounds_are_drawn_without_a_warning(watched: Watched):
+    """Plotly warned of margins that did not come to rest; `watched` fails on any line logged."""
+    watched.page.set_viewport_size({"width": 1366, "height": 768})
+    page = watched.open("one-weight&alpha=1.476e-10&step=30")
+    watched.at(30)
+    page.emulate_media(reduced_motion="reduce")
+    for number in range(31, 48):
+        page.keyboard.press("ArrowRight")
+        watched.at(number)
+    turned = "[...document.querySelectorAll('.xtick text')].map(e => e.getAttribute('transform'))"
+    assert all("rotate" not in (one or "") for one in page.evaluate(turned))
+
+
 def test_files_are_named_after_what_was_predicted(watched: Watched):
     page = watched.open("classes")
     page.click("#step")

@@ -74,6 +74,7 @@ class Tracing:
                 print(NO_STEPS + "\n")
             elif self.to is not None:
                 self._write(run, iter(run))
+                print(f"{self.to} has no step: {NO_STEPS}", file=sys.stderr)
         elif self.to == ON_SCREEN:
             for line in _ledger(run).lines(iter(run)):
                 print(line)

@@ -23,7 +23,7 @@ from deltarule.fit.settings import closed_form
 from deltarule.fit.target_checks import notes_on_amounts
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.conformal import Intervals
-from deltarule.metrics.regression import Metrics
+from deltarule.metrics.regression import MEAN, Metrics
 from deltarule.model import record as saved
 from deltarule.model.record import (
     FitRecord,
@@ -361,11 +361,19 @@ def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[Held
     errors = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error")
     names = (*errors, "guess", "below", "classes")
     more = [{name: getattr(one, name) for name in names} for one in figures]
+    for figure, update in zip(figures, more, strict=True):
+        if figure.guess != MEAN:  # the sums of all rows know the mean alone
+            update |= {"baseline_rmse": figure.baseline_rmse, "r2": _explained(figure)}
     return (
         [one.model_copy(update=update) for one, update in zip(found, more, strict=True)]
         if more
         else found
     )
+
+
+def _explained(figure: Metrics) -> float | None:
+    guess = figure.baseline_rmse
+    return 1 - (figure.rmse / guess) ** 2 if guess > 0 else None
 
 
 def _held_out_by(read: Read) -> HeldOutBy:
@@ -402,4 +410,12 @@ def none_held_out(read: Read) -> str:
     """Why no rows could be held out."""
     by = _held_out_by(read).by
     few = {"rows": "rows", "id": "different ids", "group": "groups", "time": "different times"}[by]
-    return f"too few {few} to hold any out, so there is no error on held-out rows"
+    return f"too few {few} to hold any out, so there is no error on held-out rows{_other(read)}"
+
+
+def _other(read: Read) -> str:
+    """What to try where groups or ids, if there are several, are all in one fold."""
+    if _held_out_by(read).by not in ("id", "group"):
+        return ""
+    folds = read.plan.asked.folds
+    return f"; they all fall into one of {folds} parts: other --folds may part them"

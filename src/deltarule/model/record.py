@@ -84,10 +84,7 @@ class FitRecord(Part):
 
 
 class HeldOutRecord(Part):
-    """Held-out metrics of one output, beside guessing (the null model).
-
-    The loss and the absolute error of guessing are those of `guess`, its RMSE that of the mean.
-    """
+    """Held-out metrics of one output, beside guessing (the null model)."""
 
     folds: int
     rmse: FiniteFloat

@@ -42,6 +42,15 @@ def decimal_notes(formats: Formats, texts: Mapping[str, pl.Series], mark: str | 
     return notes
 
 
+def point_notes(points: Mapping[str, str]) -> list[str]:
+    """A note on columns of numbers whose points may all stand between thousands."""
+    return [
+        f"{several(points)}: the decimal mark is a point, so {value} in {name} is {value}, not "
+        f"{value.replace('.', '')}; if it stands between thousands, say --read decimal=,"
+        for name, value in list(points.items())[:1]
+    ]
+
+
 def _other_marks(formats: Formats, texts: Mapping[str, pl.Series], mark: str | None) -> list[str]:
     """Columns of another mark than was said or is the rest of the table's."""
     other: dict[str, str] = {}

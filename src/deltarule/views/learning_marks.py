@@ -67,7 +67,7 @@ def axis(title: str, span: Sequence[float] | None) -> dict[str, Any]:
         "gridcolor": LIGHT.line,
         "zerolinecolor": LIGHT.line,
         "tickfont": {"color": LIGHT.quiet},
-        "exponentformat": "SI",
+        "exponentformat": "B",  # 2k, 2M, 2B: thousands, millions, billions
         "nticks": 6,
         # Labels that turn make room for themselves, turn back, and so on.
         "tickangle": 0,
@@ -191,4 +191,8 @@ def window(targets: Array, predictions: Array, reached: Array | None = None) -> 
 
 def _doubled(span: float, beyond: float) -> float:
     """How much more than a span is needed, in quarters of it that double."""
-    return 0.0 if beyond <= 0 else span / 4 * 2.0 ** max(0, math.ceil(math.log2(4 * beyond / span)))
+    if beyond <= 0:
+        return 0.0
+    quarters = 4 * beyond / span
+    # Beyond so many no power of 2 is a number.
+    return span / 4 * 2.0 ** max(0, math.ceil(math.log2(quarters))) if quarters < 1e300 else beyond

@@ -13,7 +13,7 @@ from deltarule.errors import DeltaruleError
 from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.one_read import Read
-from deltarule.tables.schema import MISSING
+from deltarule.tables.schema import MISSING, Number
 from deltarule.web.session import Session
 from deltarule.web.tables import Table
 from deltarule.web.timeline import Position
@@ -21,13 +21,15 @@ from deltarule.web.timeline import Position
 MOST_DRAWN = 240
 MOST_LISTED = 60
 GRID = 121
+# The name of an input in a row that had no value.
+FILLED = "{} (filled in)"
 
 
 @dataclass(frozen=True)
 class ViewData:
     """The drawn sample of the rows held: inputs (m, p), targets (m, k), rows' numbers.
 
-    `missing` are the masks (m,) of the columns with gaps, which are filled in the inputs. Where all
+    `missing` are the masks (m,) of the columns of numbers whose gaps are filled in. Where all
     inputs come from one column of numbers, `across` is its name, `x` (m,) its values, and `grid`
     values along it with their inputs, for the line of predictions.
     """
@@ -69,7 +71,9 @@ class ViewData:
                 # Not finite, such as log(0): there is no line to draw.
                 grid = np.zeros(0)
         numbers = at * float(every) + 1
-        gaps = {name: mask[at] for name, mask in missing.items() if mask[at].any()}
+        # A category's gaps are a level of their own, which its inputs say.
+        filled = {one.name for one in schema.columns if isinstance(one, Number)} & missing.keys()
+        gaps = {name: missing[name][at] for name in sorted(filled) if missing[name][at].any()}
         return cls(inputs[at], targets[at], numbers, across, x, grid, grid_inputs, gaps)
 
 
@@ -162,11 +166,16 @@ def labels(read: Read) -> list[str]:
 
 def labels_of_row(read: Read, drawn: ViewData, place: int) -> list[str]:
     """The names of the inputs, those without a value in a drawn row marked as filled in."""
-    gaps = drawn.gaps_of(place)
     return [
-        f"{label} (filled in)" if level is None and name in gaps else label
-        for (name, level), label in zip(read.schema.inputs, labels(read), strict=True)
+        FILLED.format(label) if mask is not None and mask[place] else label
+        for label, mask in zip(labels(read), filled(read, drawn), strict=True)
     ]
+
+
+def filled(read: Read, drawn: ViewData) -> list[Mask | None]:
+    """In which of the drawn rows each input was filled in, (m,); None where in none."""
+    missing = drawn.missing
+    return [missing.get(name) if level is None else None for name, level in read.schema.inputs]
 
 
 def _level(name: str, level: str) -> str:

@@ -175,6 +175,8 @@ class PlanSql:
         by = asked.id or asked.group
         if by is not None and self.folds:
             nodes.append(("k", table.node(one_term(by, self._look))))
+        if not table.dialect.unicode_case and any(_cases(node) for _, node in nodes):
+            raise ExpressionError("its lower and upper know no letters beyond ASCII")
         reads = dict.fromkeys(
             one.column for _, node in nodes for one in walk(node) if isinstance(one, Read)
         )
@@ -305,6 +307,11 @@ def hashed(d: Dialect, rows: Layers, others: Sequence[str], key: str, name: str)
     for step in steps:
         rows = rows.then([*others, *step], fence=d.fence)
     return rows
+
+
+def _cases(node: Node) -> bool:
+    """Whether text is put into small or capital letters."""
+    return any(isinstance(one, Apply) and one.name in ("lower", "upper") for one in walk(node))
 
 
 def _sql(scope: Scope, value: Sql) -> Sql:

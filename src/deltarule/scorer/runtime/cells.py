@@ -23,7 +23,7 @@ from deltarule.scorer.patterns import (
     TIME,
     YES,
 )
-from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in, since_epoch
+from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in
 from deltarule.scorer.runtime.errors import RefusedError, refuse, spaced
 from deltarule.scorer.runtime.numbers import defined
 from deltarule.scorer.runtime.texts import number_as_text
@@ -142,50 +142,57 @@ def read_text(cell: Any, column: str) -> str | None:
 def simple_moment(text: str, order: str) -> tuple[int, int] | None:
     """The moment of a text like 2024-01-31, 31.01.2024 or 2024-01-31 14:05:30, None for all others.
 
-    It takes a quarter of the time that the patterns of all dates take.
+    It takes a fifth of the time that the patterns of all dates take.
     """
     size = len(text)
-    if size not in (10, 16, 19) or not text.isascii():
+    if size != 10 and size != 16 and size != 19:
         return None
-    if text[4] == text[7] and text[4] in "-/.":
-        year, month, day = text[:4], text[5:7], text[8:10]
-    elif order != "ymd" and order and text[2] == text[5] and text[2] in "-/.":
-        year, month, day = text[6:10], text[3:5], text[:2]
-        if order == "mdy":
-            month, day = day, month
+    mark = text[4]
+    if mark == text[7] and mark in "-/.":
+        digits = text[:4] + text[5:7] + text[8:10]
+    elif text[2] != text[5] or text[2] not in "-/.":
+        return None
+    elif order == "dmy":
+        digits = text[6:10] + text[3:5] + text[:2]
+    elif order == "mdy":
+        digits = text[6:10] + text[:2] + text[3:5]
     else:
         return None
-    hour, minute, second = "00", "00", "00"
-    if size > 10:
-        hour, minute, mark = text[11:13], text[14:16], text[10]
-        if (mark != " " and mark != "T") or text[13] != ":":
-            return None
-        if size == 19:
-            second = text[17:]
-            if text[16] != ":":
-                return None
-    if not (year + month + day + hour + minute + second).isdigit():
+    if not (digits.isascii() and digits.isdigit()):
         return None
-    y, m, d, clock = int(year), int(month), int(day), 0
-    if not (1 <= m <= 12 and 1 <= d <= 28):
-        days = days_in(year, month, day)
-        if days is None:
-            return None
+    number = int(digits)
+    y, m, d = number // 10_000, number // 100 % 100, number % 100
+    if 1 <= d <= 28 and 1 <= m <= 12:
+        if m < 3:
+            y, m = y - 1, m + 12
+        days = 365 * y + y // 4 - y // 100 + y // 400 + (153 * m - 457) // 5 + d - 719_469
+    elif (last := days_in(digits[:4], digits[4:6], digits[6:])) is not None:
+        days = last
     else:
-        days = since_epoch(y, m, d)
-    if size > 10:
-        if hour > "23" or minute > "59" or second > "59":
-            return None
-        clock = ((int(hour) * 60 + int(minute)) * 60 + int(second)) * 1_000_000
-    return days, clock
+        return None
+    if size == 10:
+        return days, 0
+    clock = simple_clock(text[10:])
+    return None if clock is None else (days, clock)
+
+
+def simple_clock(text: str) -> int | None:
+    """The microseconds of a text like " 14:05" or "T14:05:30", None for all others."""
+    hour, minute, second = text[1:3], text[4:6], text[7:] or "00"
+    digits = hour + minute + second
+    if text[0] not in " T" or text[3] != ":" or text[6:7] not in ("", ":"):
+        return None
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    if hour > "23" or minute > "59" or second > "59":
+        return None
+    return ((int(hour) * 60 + int(minute)) * 60 + int(second)) * 1_000_000
 
 
 def read_moment(cell: Any, column: str, order: str) -> tuple[int, int] | None:
     """A date's days, and its microseconds of the day."""
     if cell is None:
         return None
-    if cell.__class__ is str and (plain := simple_moment(cell, order)) is not None:
-        return plain
     if hasattr(cell, "toordinal"):  # a date or datetime of Python
         days = cell.toordinal() - EPOCH
         if not hasattr(cell, "hour"):
@@ -217,12 +224,16 @@ def read_moment(cell: Any, column: str, order: str) -> tuple[int, int] | None:
 
 def read_date(cell: Any, column: str, order: str) -> int | None:
     """A cell of a column of dates, as days, whatever the time of day."""
+    if cell.__class__ is str and (plain := simple_moment(cell, order)) is not None:
+        return plain[0]
     found = read_moment(cell, column, order)
     return None if found is None else found[0]
 
 
 def read_datetime(cell: Any, column: str, order: str) -> int | None:
     """A cell of a column of dates with times, as microseconds."""
+    if cell.__class__ is str and (plain := simple_moment(cell, order)) is not None:
+        return plain[0] * DAY + plain[1]
     found = read_moment(cell, column, order)
     return None if found is None else found[0] * DAY + found[1]
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from deltarule.errors import ColumnError, ReadError, TableError
 from deltarule.tables.column_names import is_pattern
+from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, cells_of
 from deltarule.tables.files.csv_lines import ShortRows, has_blank_lines, without_blank_lines
 from deltarule.tables.files.dialect import (
@@ -32,7 +33,7 @@ from deltarule.tables.polars_source import (
     said,
 )
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
-from deltarule.tables.text_formats import DECIMAL, decimal_evidence
+from deltarule.tables.text_formats import DECIMAL, THOUSANDS, decimal_evidence
 
 __all__ = ["GAP_WORDS", "CsvSource"]
 
@@ -81,12 +82,15 @@ class CsvSource(PolarsSource):
         self._codes: set[str] | None = None
         self._schema: dict[str, pl.DataType | type[pl.DataType]] = {}
         self._decimal = None if asked is None else asked.decimal
+        # Columns whose points may all stand between thousands, with such a cell.
+        self._points: dict[str, str] = {}
         several = f", {len(texts)} files" if others else ""
         dialect = f"{kind}, {self._found.said}, {first.said}{several}"
         super().__init__(self._scan(LOOK_ROWS, name), name=name, rows=None, dialect=dialect)
         self.notes += (
             first.notes + _told(self._found, asked) + self._partitions.hiding(self._header)
         )
+        self.notes += point_notes(self._points)
 
     def _scan(self, look_rows: int | None, name: str) -> pl.LazyFrame:
         """The scan of all files, its types found in so many rows, or in all."""
@@ -135,6 +139,10 @@ class CsvSource(PolarsSource):
             if any(text.str.contains(DECIMAL["."]).any() for text in points):
                 marks.add(".")
             self._decimal = marks.pop() if len(marks) == 1 else None
+            if loose and self._decimal is None:
+                floats = (cells[name] for name in names if kinds[name].is_float())
+                grouped = (text.filter(text.str.contains(THOUSANDS["."])) for text in floats)
+                self._points = {text.name: text[0] for text in grouped if len(text)}
 
     def _first_cells(self, names: Sequence[str]) -> pl.DataFrame:
         """The first rows of these columns as they are written."""

@@ -15,7 +15,7 @@ from deltarule.views.descent_figures import Course
 from deltarule.views.format import number as told
 from deltarule.views.learning_marks import plain
 from deltarule.web.loss_surface import LossSurface, loss_surface
-from deltarule.web.row_view import Rows, labels, labels_of_row, loss_of, rows
+from deltarule.web.row_view import FILLED, Rows, filled, labels, loss_of, rows
 from deltarule.web.session import Session
 from deltarule.web.timeline import CheckpointedSteps
 
@@ -69,10 +69,14 @@ def _hover(page: "Open", found: Rows, output: int) -> list[str]:
     largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
     rest = len(weight) - len(largest)
     target = plain(session.read.schema.outputs[output])
-    every, gaps = [plain(name) for name in labels(session.read)], bool(drawn.missing)
+    every = [plain(name) for name in labels(session.read)]
+    gaps = filled(session.read, drawn)
     texts = []
     for at in range(len(drawn.numbers)):
-        names = [plain(name) for name in labels_of_row(session.read, drawn, at)] if gaps else every
+        names = {
+            n: every[n] if gaps[n] is None or not gaps[n][at] else FILLED.format(every[n])
+            for n in largest
+        }
         terms = [
             f"{told(float(weight[n]))} * {told(float(drawn.inputs[at, n]))} ({names[n]})"
             for n in largest

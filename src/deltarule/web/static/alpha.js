@@ -6,6 +6,7 @@ import { exact, told } from "./words.js";
 const at = (id) => document.getElementById(id);
 const NAMES = 4.6;  // rem that the two names need beside each other
 const END = 2;      // rem of half a name at the end
+let last = null; // what was shown, to be shown again where the slider's width changes
 let knots = [[0, -3], [1, 0]];   // places on the slider, and alphas as powers of ten there
 
 const between = (x, from, to) => {
@@ -16,7 +17,9 @@ const between = (x, from, to) => {
 const partOf = (alpha) => between(Math.log10(alpha), 1, 0);
 export const alphaAt = (part) => 10 ** between(part, 0, 1);
 
-export function show({ alpha: value, limit, fastest }, put) {
+export function show(shown, put) {
+  last = { shown, put };
+  const { alpha: value, limit, fastest } = shown;
   const none = value === null;
   at("alpha").disabled = at("alpha-number").disabled = none;
   put("alpha-number", none ? "" : exact(Number(value.toPrecision(12)) === value ? value : Number(value.toPrecision(6))));
@@ -34,6 +37,8 @@ export function show({ alpha: value, limit, fastest }, put) {
   at("fastest").title = `Use the fastest alpha, ${told(fastest)}`;
   at("limit").title = `From ${told(limit)} on it explodes`;
 }
+
+new ResizeObserver(() => last && show(last.shown, last.put)).observe(at("alpha"));
 
 function scale(here, limit, fastest) {
   const end = Math.log10(limit ?? 10 ** (here + 1));

@@ -11,7 +11,17 @@ export function fit() {
   // All is measured before anything is changed: one layout for all of it.
   const small = lines.map((one) => [one, share(one)]).filter(([, part]) => part < 1);
   const high = texts.map((one) => [one, Math.sqrt(one.clientHeight / one.scrollHeight)]).filter(([, part]) => part < 0.995);
-  const sizes = [...small, ...high].map(([one, part]) => [one, Math.max(part, LEAST) * parseFloat(getComputedStyle(one).fontSize)]);
+  set([...small, ...high]);
+  // Lines break elsewhere as a text gets smaller: once more, where that was not enough.
+  for (let round = 0; round < 3; round += 1) {
+    const still = high.map(([one]) => one).filter((one) => one.scrollHeight > one.clientHeight + 1);
+    if (!still.length) break;
+    set(still.map((one) => [one, 0.93]));
+  }
+}
+
+function set(parts) {
+  const sizes = parts.map(([one, part]) => [one, Math.max(part, LEAST) * parseFloat(getComputedStyle(one).fontSize)]);
   for (const [one, size] of sizes) one.style.fontSize = `${size}px`;
 }
 

@@ -31,12 +31,10 @@ export function head({ number, rows, alone, within, standardised, gaps }, choice
   else if (!alone) says = `${rows} pull together`;
   else if (rows.startsWith("row")) says = `${rows} pulls alone`;
   if (standardised) says += `${says && ", "}on standardised inputs`;
-  if (gaps.length) says += `${says && "; "}${gaps.join(", ")} ${gaps.length > 1 ? "are" : "is"} missing in this row and filled in`;
+  const missing = gaps.length > 2 ? `${gaps.length} inputs` : gaps.join(" and ");
+  if (gaps.length) says += `${says && "; "}${missing} ${gaps.length > 1 ? "are" : "is"} missing in this row and filled in`;
   document.getElementById("next-number").textContent = `step ${number.toLocaleString("en")}${says ? "," : ""}`;
-  const place = document.getElementById("next-says");
-  if (place.dataset.says === says) return;
-  place.dataset.says = says;
-  place.replaceChildren(...glossary.marked(typeset(says), new Set(["step"])));
+  glossary.explain(document.getElementById("next-says"), typeset(says));
 }
 
 // Where there is little room, the others are counted.

@@ -41,6 +41,13 @@ export function marked(text, seen) {
   return [...nodes, text.slice(past)];
 }
 
+// A text of the page, its words marked, where it is another than before.
+export function explain(place, text) {
+  if (place.dataset.says === text) return;
+  place.dataset.says = text;
+  place.replaceChildren(...marked(text, new Set(["error", "step"])));
+}
+
 function button(text, { word }) {
   const made = Object.assign(document.createElement("button"), { type: "button", className: `term ${TINTS[word] ?? ""}`, textContent: text });
   made.dataset.word = word.toLowerCase();

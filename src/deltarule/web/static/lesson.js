@@ -154,8 +154,9 @@ function reach() {
 
 function heldOut({ error, typical, how }, { of }) {
   const what = typical === null && error !== null ? "held-out error" : "held-out RMSE";
-  const name = make("span", { textContent: `${what}${of && `, ${of}`}` });
-  const value = make("output", { textContent: error === null ? "" : told(typical ?? error) });
-  at("held-out").replaceChildren(name, " ", value, " ", make("span", { className: "quiet", textContent: how }));
+  const [name, value, rest] = at("held-out").children;
+  glossary.explain(name, `${what}${of && `, ${of}`}`);
+  value.textContent = error === null ? "" : told(typical ?? error);
+  rest.textContent = how;
   at("held-out").hidden = false;
 }

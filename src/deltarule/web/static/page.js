@@ -169,7 +169,7 @@ async function goOn(number) {
 let paused = false;
 
 // The numbers that a person sees change from step to step.
-const shownNumbers = () => ["formula", "error", "weights", "held-out"].map((id) => at(id).textContent).join();
+const shownNumbers = () => [...document.querySelectorAll("#formula, #error, #held-out, #weights .value")].map((one) => one.textContent).join();
 
 // Who was stopped must not stop what came after it: it only ends when it is itself at an end.
 async function play() {

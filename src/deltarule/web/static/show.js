@@ -4,6 +4,7 @@ import * as alpha from "./alpha.js";
 import * as charts from "./charts.js";
 import { fit } from "./fit.js";
 import * as flow from "./flow.js";
+import * as glossary from "./glossary.js";
 import * as knob from "./knob.js";
 import { exact, many, tinted, told, typeset } from "./words.js";
 
@@ -102,7 +103,9 @@ export function choices(setting, now) {
   const { rows, learnt, sampled, name, left_out: left, gaps } = table;
   const of = learnt === rows ? many(rows, "row") : `${learnt.toLocaleString("en")} of ${many(rows, "row")}`;
   const spread = sampled ? ", evenly spread, for this loss reads them at each step" : "";
-  const says = [`${name ? `${name}: l` : "L"}earning from ${of}${spread}`, left, ...gaps, ...setting.notes];
+  // One's own table has a list of them.
+  const lacks = name ? [] : [left, ...gaps];
+  const says = [`${name ? `${name}: l` : "L"}earning from ${of}${spread}`, ...lacks, ...setting.notes];
   at("table").textContent = `${says.filter(Boolean).map((one) => one.replace(/\.$/, "")).join(". ")}.`;
 }
 
@@ -141,7 +144,7 @@ function beside({ beside: other, alpha: { alpha: value } }) {
   at("compare-alphas").setAttribute("aria-pressed", other !== null);
   at("beside-status").hidden = !other;
   if (!other) return;
-  put("beside-number", exact(other.alpha));
+  put("beside-number", exact(Number(other.alpha.toPrecision(6))));
   const { typical, value: error, what } = other.error;
   const parts = [`step ${other.step.toLocaleString("en")}: `];
   parts.push(typical === null ? `${what} ` : "RMSE ", strong("delta", told(typical ?? error)), ", weight ", strong("weight", told(other.weight)));
@@ -179,7 +182,7 @@ function formula({ formula: { target, start, terms, more } }) {
 }
 
 function error({ error: { what, of, value, typical } }) {
-  at("error-what").textContent = `${typical === null ? what : "RMSE"}${of && `, ${of}`}`;
+  glossary.explain(at("error-what"), `${typical === null ? what : "RMSE"}${of && `, ${of}`}`);
   at("error").textContent = told(typical ?? value);
   const squared = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
   at("typical").textContent = at("error").title = squared;
