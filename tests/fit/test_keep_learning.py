@@ -308,6 +308,21 @@ def test_a_single_row_and_few_columns_of_a_part_are_enough() -> None:
     same(learnt(table[:600], how).learn_more(table[600:]), learnt(table, how))
 
 
+def test_levels_that_are_nearly_unique_in_a_part_are_levels() -> None:
+    rng = np.random.default_rng(1)
+    table = pl.DataFrame({"key": range(1200), "level": rng.integers(0, 100, 1200)})
+    table = table.with_columns(
+        pl.format("l{}", "level").alias("level"), y=pl.col("level") % 7 + rng.normal(size=1200)
+    )
+    how = {"predict": "y", "id": "key", "using": ["level"]}
+    model, part = learnt(table[:1000], how), table[1000:1100]
+    part = pl.concat([part.unique("level", keep="first", maintain_order=True), part[:0]])
+    whole = pl.concat([table[:1000], part])
+    more = model.learn_more(part)
+    same(more, learnt(whole, how))
+    same(more.forget(part), model)
+
+
 def test_what_takes_sums_says_where_they_are_made() -> None:
     table = rows(11, 300)
     with pytest.raises(LearningError, match="keep-summary"):

@@ -4,7 +4,7 @@ What is not plain (other types than JSON's, cells that are refused, columns that
 overflow) is left to the way of tables, which knows all kinds and says what is wrong.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ MOST_WEIGHTS, MOST_TERMS = 100_000, 2_000
 CELLS = frozenset((str, float, int, bool, type(None)))
 TEXT = frozenset((str,))
 NUMBERS = {int, float}
+Watch = Callable[[Mapping[str, Any], Sequence[Any], Sequence[tuple[str, str]]], None]
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,29 @@ class FewRows:
         except ExpressionError:
             return None
 
-    def score(self, table: Any, *, explain: bool = False, flags: bool = False) -> Scored | None:
-        """The predictions of a dict or a list of dicts; None where they are not so plain."""
+    def score(
+        self,
+        table: Any,
+        *,
+        explain: bool = False,
+        flags: bool = False,
+        watch: Watch | None = None,
+    ) -> Scored | None:
+        """The predictions of a dict or a list of dicts; None where they are not so plain.
+
+        Where they are, `watch` is called with each row, its terms, and its drift: the kinds and the
+        columns' names.
+        """
         rows = plain_rows(table)
         if rows is None or self._compiled is None:
             return None
         made = self._compiled.explained if explain else self._compiled.predictions
-        found, drift = [], None
+        found, drift, watched = [], None, []
         for row in rows:
             met: list[tuple[str, str]] = []
             try:
-                predicted = made(self._compiled.inputs(row, met))
+                terms = self._compiled.inputs(row, met)
+                predicted = made(terms)
             except (RefusedError, KeyError, ArithmeticError):
                 return None
             if any(x.__class__ is float and x - x != 0 for x in predicted.values()):
@@ -78,6 +91,11 @@ class FewRows:
             if flags:
                 predicted["flags"] = in_words(met)
             found.append(predicted)
+            if watch is not None:
+                watched.append((row, terms, met))
+        for one in watched:
+            assert watch is not None, "rows are kept for it"
+            watch(*one)
         if drift is not None:
             drift.rows = len(rows)
         return Scored(found, drift)

@@ -6,7 +6,7 @@ plan or a table that is written to meanwhile may give other rows the second time
 Shapes: n rows, p inputs, k outputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,8 @@ class Predictions:
         if columns.interval is not None:
             scorer.intervals(columns.interval)
         self.scorer, self.source, self.columns = scorer, bound(source, scorer.contract), columns
+        self.watch: Callable[[pl.DataFrame], None] | None = None
+        """What is called with the terms of each batch of rows."""
         self.names: list[str] = []
         """The names of the prediction columns, known after the first batch."""
         self._met = Drift()
@@ -105,6 +107,8 @@ class Predictions:
         inputs, noticed = design(contract, view, name=name, row=row)
         offsets = contract.offsets(view, noticed, name=name, row=row)
         self._met.add(noticed, batch.height)
+        if self.watch is not None:
+            self.watch(view)
         return self._framed(inputs, offsets, noticed)
 
     def _of_none(self) -> pl.DataFrame:

@@ -202,7 +202,7 @@ class Routes:
         return _json(told, 200 if up else 503)
 
     async def told_metrics(self, http: HttpRequest) -> Response:
-        return Response(self.metrics.text(), media_type=self.metrics.media_type)
+        return Response(self.metrics.text(self.shelf), media_type=self.metrics.media_type)
 
     # The page
 

@@ -1,16 +1,22 @@
-"""Prometheus metrics: requests, latency, rows, unseen levels, values out of range, reloads.
+"""Prometheus metrics: requests, latency, rows, unseen levels, out of range, drift, reloads.
 
 With several workers each keeps its numbers in files of a folder that all share.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from deltarule.serve.drift import psi
+from deltarule.serve.served import ServedModel
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+# Rows by cell are passed on to what workers share when they are so many.
+PASSED_ON = 200
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -47,6 +53,12 @@ class Metrics:
         self._reloads = Counter(
             "deltarule_reloads", "Model files read again", ["model", "result"], registry=own
         )
+        self._cells = Counter(
+            "deltarule_drift_cells",
+            "Rows by cell of a column: tenths of the values learnt from, or levels",
+            ["model", "version", "column", "cell"],
+            registry=own,
+        )
         # Finding a child by its labels takes 2 us.
         self._requests_of = lru_cache(4096)(self._requests.labels)
         self._seconds_of = lru_cache(256)(self._seconds.labels)
@@ -76,14 +88,61 @@ class Metrics:
                 if count:
                     counter.labels(model, column).inc(count)
 
+    def counted(self, served: ServedModel, *, least: int = PASSED_ON) -> None:
+        """Pass on the rows by cell of a model, once they are so many."""
+        if not served.drift.rows >= least:
+            return
+        for column, counts in served.drift.taken().items():
+            for cell, rows in enumerate(counts):
+                if rows:
+                    self._cells.labels(served.name, served.version, column, str(cell)).inc(rows)
+
     def reloaded(self, model: str, good: bool) -> None:
         """Count a reload."""
         self._reloads.labels(model, "good" if good else "broken").inc()
 
-    def text(self) -> bytes:
-        """All numbers, of all workers, in Prometheus' text format."""
-        if FOLDER not in os.environ:
-            return generate_latest(self.registry)
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it has no types
-        return generate_latest(registry)
+    def text(self, models: Iterable[ServedModel] = ()) -> bytes:
+        """All numbers, of all workers, in Prometheus' text format, and the drift of models."""
+        models = list(models)
+        for served in models:
+            self.counted(served, least=1)
+        registry = self.registry
+        if FOLDER in os.environ:
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it has no types
+        families = list(registry.collect())
+        return generate_latest(_Families([*families, _drift(families, models)]))
+
+
+class _Families:
+    """Families of metrics that were collected."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        """Give them."""
+        return self._families
+
+
+def _drift(families: Iterable[Metric], models: Iterable[ServedModel]) -> Metric:
+    """The PSI of each column, of all rows since the models' files were read."""
+    rows: dict[tuple[str, str, str], dict[int, float]] = {}
+    for sample in (one for family in families for one in family.samples):
+        if sample.name == "deltarule_drift_cells_total":
+            labels = sample.labels
+            key = labels["model"], labels["version"], labels["column"]
+            rows.setdefault(key, {})[int(labels["cell"])] = sample.value
+    found = GaugeMetricFamily(
+        "deltarule_drift_psi",
+        "Population stability index of a column beside the rows learnt from; 0 where it may be "
+        "chance, from 0.25 drift",
+        labels=["model", "column"],
+    )
+    for served in models:
+        examples = float(served.model.record.examples or served.model.record.rows)
+        for column, cells in served.drift.names.items():
+            counts = rows.get((served.name, served.version, column), {})
+            now = [counts.get(at, 0.0) for at in range(len(cells.before))]
+            found.add_metric([served.name, column], psi(cells, now, examples))
+    return found

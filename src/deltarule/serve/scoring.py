@@ -36,7 +36,7 @@ class Scored:
 def score_rows(served: ServedModel, rows: Rows) -> Scored:
     """The predictions of rows that were validated, few of them by the compiled scorer."""
     known = known_columns(served, rows)
-    few = served.few.score(known, flags=True)
+    few = served.few.score(known, flags=True, watch=served.drift.add)
     if few is not None:
         drift = few.drift or Drift()
         notes = drift.notes(served.contract.known) if few.drift else []
@@ -59,7 +59,17 @@ def score_source(
 ) -> tuple[pl.DataFrame, Predictions]:
     """The predictions of a table."""
     made = served.model.predictions(source, columns)
-    return widening(made.source, lambda: pl.concat(made.alone())), made
+    views = list[pl.DataFrame]()
+    made.watch = views.append
+
+    def scored() -> pl.DataFrame:
+        views.clear()  # of a read that is begun anew
+        return pl.concat(made.alone())
+
+    frame = widening(made.source, scored)
+    for view in views:
+        served.drift.add_view(view)
+    return frame, made
 
 
 def refuse_odd(served: ServedModel, source: FormattedSource) -> None:

@@ -14,6 +14,7 @@ from deltarule.model.few_rows import FewRows
 from deltarule.model.model import Model
 from deltarule.model.predictor import Predictor
 from deltarule.model.record import load
+from deltarule.serve.drift import DriftCounts
 from deltarule.serve.fields import Field, example_of, fields_of, row_schema, rows_schema
 from deltarule.serve.settings import Limits
 from deltarule.tables.schema import Schema
@@ -46,6 +47,11 @@ class ServedModel:
     def few(self) -> FewRows:
         """What scores few rows: the compiled model."""
         return FewRows(self.predictor)
+
+    @cached_property
+    def drift(self) -> DriftCounts:
+        """The rows by cell of each column, since they were last passed on."""
+        return DriftCounts(self.model.record)
 
     @cached_property
     def used(self) -> frozenset[str]:

@@ -72,7 +72,9 @@ class Joining:
         for column in [*layout.numbers, *layout.categories]:
             number = column in layout.numbers
             found = column in made.numbers, column in made.categories
-            blank = column in others and others[column].kind != "text"
+            # Nearly unique text of few rows is levels all the same, where these were levels.
+            text = column in others and others[column].kind == "text"
+            blank = column in others and (not text or not number)
             if found != (number, not number) and not blank:
                 kinds = {made.kinds[one] for one in made.terms[column].columns}
                 told = " and ".join(sorted(kind_of(kind) for kind in kinds))
