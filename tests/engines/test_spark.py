@@ -5,6 +5,7 @@ They run in an environment of their own, which .ci/run makes: pyspark brings Jav
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -165,3 +166,14 @@ def test_predictions_are_columns_beside_the_rows(folder: Path, spark: Any) -> No
         assert lazy.columns == [*frame.columns, *here.columns[1:]]
         there = pl.from_arrow(lazy.select(*here.columns).toArrow())
         assert there.sort("id").equals(here.sort("id"))
+
+
+def test_spark_connect_gives_the_model_of_this_machine(folder: Path, tmp_path: Path) -> None:
+    known = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    known["PYSPARK_PYTHON"] = sys.executable
+    saved = tmp_path / "model.json"
+    program = [sys.executable, str(Path(__file__).with_name("connect.py")), str(folder), str(saved)]
+    done = subprocess.run(program, env=os.environ | known, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    here = dr.learn(folder, predict="amount", using=INPUTS).record
+    check_same(here, dr.load(saved).record)
