@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import deltarule as dr
 from deltarule.losses.registry import COUPLED, KINKED, LOSSES
 from deltarule.solvers.learners import LEARNERS
 
@@ -340,6 +341,26 @@ def test_help_loads_nothing_heavy():
     assert "deltarule.cli" in loaded
     assert "Usage" in printed
     assert not LAZY & loaded, f"deltarule --help loads {sorted(LAZY & loaded)}"
+
+
+@pytest.mark.parametrize("command", [False, True])
+def test_predicting_by_a_saved_model_loads_no_scipy(tmp_path: Path, command: bool) -> None:
+    rows = "x,y\n1,2\n2,3\n4,7\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    dr.learn(tmp_path / "rows.csv", predict="y").save(tmp_path / "model.json")
+    model, table = str(tmp_path / "model.json"), str(tmp_path / "rows.csv")
+    code = f"import deltarule\nprint(deltarule.load({model!r}).predict({{'x': 1.0}}))"
+    if command:
+        code = (
+            f"sys.argv = ['deltarule', 'predict', {model!r}, {table!r}]\n"
+            "from deltarule.cli import main\n"
+            "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code"
+        )
+    loaded, printed = loaded_by(code)
+    assert "polars" in loaded
+    assert "y_prediction" in printed or "{" in printed
+    scipy = {name for name in loaded if name.split(".")[0] == "scipy"}
+    assert not scipy, sorted(scipy)[:5]
 
 
 # The checks themselves can fail: each of these small houses has one thing wrong, or nothing.

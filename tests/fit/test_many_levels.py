@@ -5,9 +5,14 @@ import polars as pl
 import pytest
 
 import deltarule as dr
+from deltarule.fit import problem
 from deltarule.moments.design_matrix import CategoricalMatrix, CategoryCodes, SplitMatrix
+from deltarule.moments.one_hot import OneHotCross
+from deltarule.moments.one_hot_hessian import OneHotHessian
+from deltarule.rule.predict import Array
 from deltarule.solvers import block_elimination, one_hot_newton
 from deltarule.solvers.one_hot_newton import newton_direction
+from deltarule.tables import sample
 
 LEVELS, EACH = 1500, 8
 
@@ -37,6 +42,27 @@ def test_each_of_many_levels_has_a_weight_where_its_rows_are_met_on_average(loss
     assert abs(off @ table["x"].to_numpy()) < 1e-6
     assert model.record.held_out is not None
     assert model.record.held_out[0].rows == table.height
+
+
+@pytest.mark.parametrize("ridge", [0.0, "auto"])
+def test_no_matrix_of_all_inputs_is_made_of_many_rows(
+    ridge: float | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = OneHotCross.array
+
+    def few(cross: OneHotCross) -> Array:
+        assert cross.shape[0] < LEVELS / 2, "of 100,000 levels it would take 75 GB"
+        return small(cross)
+
+    def refused(*_: object, **__: object) -> object:
+        raise AssertionError("of 100,000 levels it would take 75 GB")
+
+    monkeypatch.setattr(problem, "HELD_CELLS", 0)
+    monkeypatch.setattr(sample, "SAMPLE_ROWS", 4_000)
+    monkeypatch.setattr(OneHotCross, "array", few)
+    monkeypatch.setattr(OneHotHessian, "__array__", refused)
+    model = dr.learn(table_of("logistic"), predict="y", loss="logistic", ridge=ridge)
+    assert "settled" in model.record.learnt[0].stopped
 
 
 @pytest.mark.parametrize("ridge", [0.0, 0.3])

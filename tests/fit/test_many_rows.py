@@ -172,9 +172,8 @@ def test_the_moments_know_how_steep_the_start_is(loss: str) -> None:
     run = task_of(table(loss), Settings(predict="y", loss=loss))
     found = run.objective(run.first()).average().weight_delta
     steep = max(float(np.abs(g).max()) for g in found.values())
-    assert steepest(run.standard.problem(run.problem), run.loss, run.guess) == pytest.approx(
-        steep, rel=1e-9
-    )
+    found_by_moments = steepest(run.problem, run.standard, run.loss, run.guess)
+    assert found_by_moments == pytest.approx(steep, rel=1e-9)
 
 
 def test_whichever_worker_is_first_the_result_is_the_same_to_the_last_bit(

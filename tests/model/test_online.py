@@ -186,6 +186,18 @@ def test_a_ridge_is_that_of_all_rows() -> None:
     np.testing.assert_allclose(own(model), own(dr.learn(table, predict="y", ridge=0.3)), rtol=1e-10)
 
 
+def test_inputs_far_from_zero_keep_their_digits() -> None:
+    rng = np.random.default_rng(15)
+    x = rng.normal(size=2000)
+    table = pl.DataFrame({"x": 1e9 + x, "y": 3 * x + 0.1 * rng.normal(size=2000)})
+    model = dr.learn(table[:100], predict="y", ridge=0)
+    model.update(table[100:1999])
+    row = table.row(1999, named=True)
+    known = dr.learn(table[:1999], predict="y", ridge=0).predict(row)["y_prediction"]
+    assert model.predict(row)["y_prediction"] == pytest.approx(known, rel=1e-11)
+    assert model.update(row).prediction == pytest.approx(known, rel=1e-11)
+
+
 def test_fewer_rows_than_columns_are_enough_to_start() -> None:
     table = numbers(5, 40, p=8)
     model = dr.learn(table[:3], predict="y", ridge=0)
@@ -276,9 +288,9 @@ def test_rows_that_cannot_be_learnt_are_told() -> None:
         model.update({name: cell for name, cell in row.items() if name != "z"})
     with pytest.raises(ColumnError):
         model.update({name: cell for name, cell in row.items() if name != "y"})
-    for far in (float("inf"), 1e200):
+    for column, far in (("y", float("inf")), ("y", 1e200), ("z", 1e308), ("z", float("-inf"))):
         with pytest.raises(ValueRefusedError):
-            model.update({**row, "y": far})
+            model.update({**row, column: far})
     assert model.coef == weights
 
 

@@ -261,6 +261,15 @@ def test_a_body_that_does_not_arrive_is_given_up(models, serve):
         assert wire.recv(65536) == b""  # closed without an answer
 
 
+def test_a_prediction_beyond_all_numbers_is_no_mistake(server, client: httpx.Client):
+    row = ROW | {"budget": 1e308}
+    assert client.post(EXPLAIN, json=row).status_code == 422
+    answer = client.post(PREDICT, json=row)
+    assert answer.status_code == 200
+    assert answer.json()["predictions"][0]["gross_prediction"] is None
+    assert server.said == ""
+
+
 def test_names_and_levels_of_a_request_change_nothing(server, client: httpx.Client):
     row = ROW | {"genre": WORD, WORD: WORD, "__proto__": 1, "constructor": 2}
     answer = client.post(PREDICT, json=row)

@@ -89,22 +89,41 @@ class DaskEngine:
 
         Errors:  what is wrong with the rows; LearningError where workers cannot answer
         """
-        try:
+        with self._as_text():
             return self._asked(question)
+
+    def count(self) -> int:
+        """How many rows there are.
+
+        Errors:  as `ask`
+        """
+        with self._as_text():
+            return sum(self.counts)
+
+    @property
+    def counts(self) -> list[int]:
+        """How many rows each part has."""
+        if self._counts is None:
+            self._counts = self.parts.counts(self.cluster)
+        return self._counts
+
+    @contextmanager
+    def _as_text(self) -> Iterator[None]:
+        """Have the source know which column a worker found not to be numbers."""
+        try:
+            yield
         except UnparsedError as error:
             if isinstance(self.source, CsvSource):
                 self.source.is_text(error.column or "")
             raise
 
     def _asked(self, question: TableQuestion[Answer]) -> Answer:
-        if self._counts is None:
-            self._counts = self.parts.counts(self.cluster)
         asked = Asked.of(question, self.source.look().schema, self.source.name)
-        starts = [0, *accumulate(self._counts)]
+        starts = [0, *accumulate(self.counts)]
         name = f"deltarule-{question.asks_for.replace(' ', '-')}-{uuid4().hex}"
         tasks, parts = self.parts.tasks(asked.columns)
         tasks[f"{name}-question"] = pickle.dumps(asked)
-        with self.cluster.watching(self.progress, self._counts) as topic:
+        with self.cluster.watching(self.progress, self.counts) as topic:
             keys: list[Key] = []
             for at, part in enumerate(parts):
                 keys.append((name, at))

@@ -23,7 +23,7 @@ from deltarule.tables.cast import FractionError
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.column_names import column
 from deltarule.tables.polars_source import explained
-from deltarule.tables.source import BATCH_ROWS, rebatched
+from deltarule.tables.source import BATCH_ROWS, ROW, rebatched
 
 # What rows may be wrong for, and what the one read takes up again with another plan.
 TOLD = (DeltaruleError, FractionError, NumbersError, PairsError)
@@ -106,8 +106,11 @@ class Asked:
         own = frame.schema
         with explained(self.name):
             return frame.select(
-                column(name) if own[name] == kind else column(name).cast(kind)
-                for name, kind in self.kinds.items()
+                *(
+                    column(name) if own[name] == kind else column(name).cast(kind)
+                    for name, kind in self.kinds.items()
+                ),
+                *([ROW] if ROW in own else []),
             )
 
 

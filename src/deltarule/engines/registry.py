@@ -35,6 +35,7 @@ class EngineKind:
 ENGINES: Mapping[str, EngineKind] = {
     "database": EngineKind("deltarule.engines.sql"),
     "dask": EngineKind("deltarule.engines.dask", scheme="dask://", packages=("dask",)),
+    "spark": EngineKind("deltarule.engines.spark", scheme="sc://", packages=("pyspark",)),
 }
 
 

@@ -33,7 +33,7 @@ class Pass(Generic[Answer]):
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> "Total[Answer]":
         """The answer about these rows."""
-        rows = self.encoder.encoded(frame.select(self.encoder.plan.columns), row)
+        rows = self.encoder.encoded(self.encoder.plan.read(frame), row)
         rows = rows.apart if self.by_fold else rows
         if not len(rows):
             return Total(None)

@@ -21,6 +21,7 @@ from deltarule.fit.default_learner import given
 from deltarule.fit.problem import FitProblem
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares
+from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import largest, train
 from deltarule.solvers.penalty import Penalised, Ridge
@@ -47,7 +48,7 @@ def begin(task: FitProblem) -> WarmStart | None:
     if task.kinks or not (task.read.sample and newton and unset and task.model.intercept):
         return None
     if task.guessing is None:
-        steep = steepest(task.standard.problem(task.problem), task.loss, task.guess)
+        steep = steepest(task.problem, task.standard, task.loss, task.guess)
     else:
         # With an offset predictions differ: the gradient at the start takes a pass.
         steep = largest(task.objective(task.first()).average().weight_delta)
@@ -82,15 +83,16 @@ def learnt_from_sample(task: FitProblem, steep: float) -> Weights | None:
     return weights
 
 
-def steepest(problem: LeastSquares, loss: Loss, mean: Array) -> float:
+def steepest(problem: LeastSquares, standard: Standardization, loss: Loss, mean: Array) -> float:
     """The largest average weight_delta at zero weights, where all predictions are the mean.
 
-    Shapes:  mean (k,); the problem's inputs are standardised
+    Of standardised inputs; those of the problem are as they stand. It needs no products of inputs.
+
+    Shapes:  mean (k,)
     """
-    p, k = problem.with_targets.shape
-    start = {"weight": np.zeros((p, k)), "intercept": mean}
     score = loss.link(mean)[None]
     # Delta is linear in the target: at twice the mean it is minus the mean times the factor.
     factor = -loss.delta(score, 2 * mean[None])[0] / mean
-    slope = problem(start).average().weight_delta["weight"] * factor
+    per = (problem.scale * standard.per / problem.rows)[:, None]
+    slope = problem.with_targets * problem.target_scale * per * factor
     return float(np.max(np.abs(slope), initial=0.0))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, gammaln, xlogy
 
 from deltarule.losses.links import IDENTITY, LOG, LOGIT
 from deltarule.losses.loss import Kind, Link
+from deltarule.losses.special import expit, gammaln, xlogy
 from deltarule.rule.compare import Parts, separately
 from deltarule.rule.predict import Array, Mask
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, softmax
 
 from deltarule.losses.loss import Link, LinkName, Loss
+from deltarule.losses.special import expit, softmax
 from deltarule.rule.predict import Array, Mask
 
 # Predictions nearest to the bounds of a link's domain whose scores are finite.

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import gammaln
 
 from deltarule.losses.links import LOG
 from deltarule.losses.loss import Kind, Link
+from deltarule.losses.special import gammaln
 from deltarule.rule.compare import separately
 from deltarule.rule.predict import Array, Mask
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
-from scipy.special import log_softmax, xlogy
 
 from deltarule.losses.links import SOFTMAX
 from deltarule.losses.loss import Kind, Link
+from deltarule.losses.special import log_softmax, xlogy
 from deltarule.rule.compare import Parts
 from deltarule.rule.predict import Array, Mask
 

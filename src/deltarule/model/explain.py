@@ -213,7 +213,8 @@ def explain(
     weight = np.array([one.weight for one in record.weights]).reshape(len(scales), -1).T
     away = inputs[0] - means
     # (m, k): what each column adds to each output's score
-    parts = np.stack([away[span] @ weight[span] for span in spans.values()])
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        parts = np.stack([away[span] @ weight[span] for span in spans.values()])
     ends = np.concatenate([scorer.average, scorer.scores(inputs, offsets)])
     said = [
         (column.name, _value(column, row[column.name], inputs[0, span.start], noticed))

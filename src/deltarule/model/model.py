@@ -16,12 +16,11 @@ import polars as pl
 from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
 from deltarule.losses.loss import Loss
 from deltarule.model import record as saved
-from deltarule.model.lazy_predictions import lazily_predicted
+from deltarule.model.lazy_predictions import is_lazy, lazily_predicted
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
-from deltarule.tables.dask_frame import is_dask
 from deltarule.tables.filtered import FilteredSource, where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
@@ -238,11 +237,11 @@ class Model:
         With an `interval`, such as 0.9, columns give the ends of the conformal prediction interval
         of that coverage. `where` is a condition, such as "year > 2000": only rows that meet it are
         predicted. Without `flags`, a PredictionWarning sums up the drift. A Dask dataframe gives a
-        lazy one, whose drift only `flags` tell.
+        lazy one, a Spark DataFrame itself with more columns; their drift only `flags` tell.
         Errors:  TableError for a table that lacks a column or has values that cannot be computed
                  with; LearningError for an interval that is not known
         """
-        if is_dask(table):
+        if is_lazy(table):
             columns = Columns(flags=flags, interval=interval)
             return lazily_predicted(self._scorer, table, columns, where)
         few = None

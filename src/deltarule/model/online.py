@@ -168,35 +168,37 @@ class ExactSteps:
         row, p = self._row, self.p
         row[self._constant] = 1.0
         inputs, goal = row[self._inputs], row[self._goal]
-        np.subtract(x, self.centre[:p], out=inputs)
-        inputs *= self._per[:p]
-        np.subtract(t, self.centre[p:], out=goal)
-        if offset:
-            goal -= offset
-        goal *= self._per[p:]
+        root = each**0.5
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.subtract(x, self.centre[:p], out=inputs)
+            inputs *= self._per[:p]
+            np.subtract(t, self.centre[p:], out=goal)
+            if offset:
+                goal -= offset
+            goal *= self._per[p:]
+        if not blas.dnrm2(row) * max(root, 1.0) < LARGEST:
+            raise ValueRefusedError(
+                "a row is so far off that its squares are beyond all numbers: fix or remove it"
+            )
         prediction = row[self._design] @ self.weights
         prediction *= self.spread[p:]
         prediction += self.centre[p:]
         if offset:
             prediction += offset
-        if each != 1.0:
-            row *= each**0.5
-        if not blas.dnrm2(row) < LARGEST:
-            raise ValueRefusedError(
-                "a row is so far off that its squares are beyond all numbers: fix or remove it"
-            )
+        if root != 1.0:
+            row *= root
         self.recursion.add(row)
         self.weights = self._solved()
         return prediction, prediction - t
 
-    def out(self, weights: Array) -> Weights:
-        """Weights in the inputs' own units."""
+    def out(self, weights: Array, centre: Array | float = 0.0) -> Weights:
+        """Weights in the inputs' own units, of inputs measured from a centre (p,)."""
         unit, own = self.spread, weights[int(self.intercept) :]
         weight = own * unit[self.p :] / unit[: self.p, None]
         if not self.intercept:
             return {"weight": weight}
         start = weights[0] * unit[self.p :] + self.centre[self.p :]
-        return {"weight": weight, "intercept": start - self.centre[: self.p] @ weight}
+        return {"weight": weight, "intercept": start + (centre - self.centre[: self.p]) @ weight}
 
     def differs(self, weights: Weights) -> bool:
         """Whether weights predict the rows otherwise than the exact ones do."""
@@ -274,12 +276,12 @@ class RuleSteps:
         self.weights = learnt
         return prediction, delta
 
-    def out(self, weights: Array) -> Weights:
-        """Weights in the inputs' own units."""
+    def out(self, weights: Array, centre: Array | float = 0.0) -> Weights:
+        """Weights in the inputs' own units, of inputs measured from a centre (p,)."""
         if not self.intercept:
             return {"weight": weights / self.spread[:, None]}
         weight = weights[1:] / self.spread[:, None]
-        return {"weight": weight, "intercept": weights[0] - self.centre @ weight}
+        return {"weight": weight, "intercept": weights[0] + (centre - self.centre) @ weight}
 
 
 @dataclass(frozen=True, slots=True)

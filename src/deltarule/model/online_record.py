@@ -49,6 +49,10 @@ def record_of(stream: Stream) -> Record:
         changed["learnt"] = tuple(
             one.model_copy(update={"errors": "", "freedom": None}) for one in before.learnt
         )
+    if before.centres:
+        # From the centre, not from zero: inputs far from it would cost these their digits.
+        centred = steps.out(steps.weights, np.array(before.centres))
+        changed["starts"] = tuple(centred["intercept"].tolist())
     # Checked as any other record: weights that are not finite are refused.
     return Record.model_validate(before.model_copy(update=changed).model_dump())
 
@@ -164,14 +168,6 @@ def _errors(problem: LeastSquares, solution: Solution, sd: Array, freedom: float
     return _Errors(error, covariance, freedom)
 
 
-def _starts(before: Record, learnt: Weights) -> tuple[float, ...]:
-    """Each output's score with all inputs at the centres that scores have."""
-    if not before.centres:
-        return ()
-    start = learnt["intercept"] + np.array(before.centres) @ learnt["weight"]
-    return tuple(start.tolist())
-
-
 def _weights(before: Record, learnt: Weights, errors: _Errors | None) -> dict[str, Any]:
     """The weights with what is known of their errors."""
     weight = learnt["weight"]
@@ -195,7 +191,6 @@ def _weights(before: Record, learnt: Weights, errors: _Errors | None) -> dict[st
             InterceptRecord(output=one.output, weight=float(every[0, at]), **_told(found, 0, at))
             for at, one in enumerate(before.intercept)
         ),
-        "starts": _starts(before, learnt),
     }
 
 

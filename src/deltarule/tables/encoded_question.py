@@ -41,8 +41,7 @@ class OfEncoded:
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> Any:
         """The answer about these rows; `row` come before them."""
-        plan = self.encoder.plan
-        return self.question.of_rows(self.encoder.encoded(frame.select(plan.columns), row))
+        return self.question.of_rows(self.encoder.encoded(self.encoder.plan.read(frame), row))
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
 from deltarule.errors import LearningError
+from deltarule.tables.encoded_question import OfEncoded
 from deltarule.tables.fold_columns import FindTimes
 from deltarule.tables.level_counts import CountLevels, LevelCounts
 from deltarule.tables.parsed_text import CheckText, OfParsed, Parsing
 from deltarule.tables.plan import Plan
 from deltarule.tables.sample import Sample
-from deltarule.tables.summarise import FewRows, Summarise
+from deltarule.tables.summarise import FewRows, OneRead, Summarise
 from deltarule.tables.summary import Summary
 from deltarule.tables.text_columns import FormattedSource
 
@@ -36,6 +37,15 @@ class Answers(Protocol):
 
     def ask(self, question: Any) -> Any:
         """The sum of the answers about all rows."""
+        ...
+
+
+@runtime_checkable
+class CountsRows(Protocol):
+    """An engine that counts the rows before it is asked about them."""
+
+    def count(self) -> int:
+        """How many there are."""
         ...
 
 
@@ -93,13 +103,21 @@ def asked_of(
     texts = source.check_text(made.columns)
     if texts is not None and texts.asks_for in engine.answers:
         source.take(engine.ask(texts))
+    rows = engine.count() if isinstance(engine, CountsRows) else source.rows
     engine = Parsed.of(engine, source)
     if _count(engine, made, counted):
         return None
     asked = made.asked
     if asked.time is not None:
         made.cuts = engine.ask(FindTimes(made.times)).cuts(asked.folds)
-    summary = engine.ask(Summarise(made, source.name, keep_summary))
+    sums = Summarise(made, source.name, keep_summary)
+    most = Sample.to_judge_by(len(made.columns), made.row_column).rows
+    few, drawn = FewRows(made, most, rows), None
+    if OfEncoded.asks_for in engine.answers:
+        both = engine.ask(OneRead(sums, few))
+        summary, drawn = both.summary, both.drawn
+    else:
+        summary = engine.ask(sums)
     # Each part may have kept other levels, unless all were counted before.
     counts = CountLevels.asks_for in engine.answers
     beyond = {
@@ -114,8 +132,7 @@ def asked_of(
         raise LearningError(
             f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
         )
-    few = Sample.to_judge_by(len(made.columns), made.row_column).rows
-    return Answered(summary, engine.ask(FewRows(made, few)).frame, engine)
+    return Answered(summary, (engine.ask(few) if drawn is None else drawn).frame, engine)
 
 
 def _count(

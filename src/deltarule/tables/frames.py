@@ -26,6 +26,7 @@ from deltarule.tables.dask_frame import dask_source, is_dask
 from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 from deltarule.tables.source import BATCH_ROWS, Source
+from deltarule.tables.spark_frame import SparkSource, is_spark
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -50,6 +51,8 @@ def open_table(table: Any) -> tuple[Source, Back]:
     """
     if isinstance(table, (str, Path)):
         return source(table), _as_it_is
+    if is_spark(table):  # first: one of Connect has attributes of any name
+        return SparkSource(table), _as_it_is
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
         return table, _as_it_is
     if isinstance(table, pl.LazyFrame):

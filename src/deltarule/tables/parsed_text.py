@@ -11,7 +11,7 @@ from deltarule.tables.column_names import column
 from deltarule.tables.date_columns import fitting
 from deltarule.tables.dates import Order
 from deltarule.tables.expressions.number_text import cells_of, is_code
-from deltarule.tables.source import Source
+from deltarule.tables.source import ROW, Source
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
@@ -54,7 +54,7 @@ class Parsing:
                 if notice is not None:
                     notice(text, values)
                 made.append(_without(values, self.words).alias(series.name))
-            elif self.words:
+            elif self.words and series.name != ROW:
                 made.append(_without(series, self.words))
         return frame.with_columns(made)
 

@@ -42,7 +42,7 @@ from deltarule.tables.request import (
     Request,
 )
 from deltarule.tables.row_ids import is_id, numbers_rows
-from deltarule.tables.source import LOOK_ROWS
+from deltarule.tables.source import LOOK_ROWS, ROW
 from deltarule.tables.terms import Look, Term, Terms, one_term, target_term, terms_of
 from deltarule.tables.text_formats import Formats, NumberFormat, format_of
 from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
@@ -144,6 +144,11 @@ class Plan:
         if self.cluster_by is not None:
             read.append(self.cluster_by.alias(self._unused("(cluster)")))
         return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
+
+    def read(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows of the table as these columns, and their numbers where they come with them."""
+        numbers = [pl.col(ROW).alias(self.row_column)] if ROW in frame.columns else []
+        return frame.select([*self.columns, *numbers])
 
     def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
         """Why rows were left out, in words, and how many; from the counts of a chunk's causes."""

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 # bit-identical sums. Small enough for two batches in flight, large enough for few of them.
 BATCH_ROWS = 131_072
 
+# The column of rows' numbers in frames of rows that are not all beside each other.
+ROW = "\0row"
+
 # The first rows, from which types are inferred: enough to tell kinds apart, fast in any format.
 LOOK_ROWS = 10_000
 

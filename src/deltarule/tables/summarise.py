@@ -16,6 +16,8 @@ from deltarule.tables.summary import Summary
 
 HALFWAY = 0.5
 """What is added to a row's number to be the key that it is drawn by."""
+SPARE = 4
+"""So many times the rows that are needed are drawn of large tables, that chance leaves enough."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Summarise:
         Errors:  ValueRefusedError, naming the row
         """
         made = self.plan
-        chunk = made.chunk(frame.select(made.columns), name=self.name, row=row)
+        chunk = made.chunk(made.read(frame), name=self.name, row=row)
         origin, folds = Origin.guess(chunk.numbers), made.asked.folds
         try:
             sums = accumulate(chunk, origin, folds=folds, histograms=self.histograms)
@@ -75,6 +77,8 @@ class FewRows:
     asks_for: ClassVar[str] = "some rows"
     plan: Plan
     most: int
+    of_all: int | None = None
+    """How many rows there are, where it is known."""
 
     @property
     def reads(self) -> list[pl.Expr]:
@@ -83,9 +87,47 @@ class FewRows:
     def of(self, frame: pl.DataFrame, row: int = 0) -> DrawnRows:
         """Some of these rows, read as the plan's columns; `row` come before them."""
         number = self.plan.row_column
-        numbers = pl.Series(number, np.arange(row, row + frame.height))
-        rows = frame.select(self.plan.columns).with_columns(numbers)
+        rows = self.plan.read(frame)
+        numbers = self.plan.numbers_of_rows(rows, row=row)
+        if self.of_all is not None and self.of_all > SPARE * self.most:
+            # Few of each part, so that few travel: 16 MB of 100 columns would be drawn of each.
+            drawn = hash_of(numbers.astype(np.float64) + HALFWAY) < SPARE * self.most / self.of_all
+            rows, numbers = rows.filter(pl.Series(drawn)), numbers[drawn]
+        rows = rows.with_columns(pl.Series(number, numbers))
         return DrawnRows(rows, number, self.most).within(2 * self.most)
+
+
+@dataclass(frozen=True)
+class SumsAndRows:
+    """The summary of rows, and some of them."""
+
+    summary: Summary
+    drawn: DrawnRows
+
+    def __add__(self, other: "SumsAndRows") -> "SumsAndRows":
+        return SumsAndRows(self.summary + other.summary, self.drawn + other.drawn)
+
+
+@dataclass(frozen=True)
+class OneRead:
+    """Both asked in one pass, of engines that read each row for it."""
+
+    asks_for: ClassVar[str] = Summarise.asks_for
+    sums: Summarise
+    few: FewRows
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of both."""
+        return self.sums.plan
+
+    @property
+    def reads(self) -> list[pl.Expr]:
+        return self.plan.columns
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> SumsAndRows:
+        """The summary of these rows and some of them; `row` come before them."""
+        return SumsAndRows(self.sums.of(frame, row), self.few.of(frame, row))
 
 
 def refused(error: InfiniteError, made: Plan, *, name: str, row: int) -> ValueRefusedError:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.special import gammaln, xlogy
+
+from deltarule.losses.special import gammaln, xlogy
 
 # With more distinct values they are not class labels.
 MOST_LABELS = 20

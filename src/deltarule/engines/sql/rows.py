@@ -290,23 +290,22 @@ def hashed(d: Dialect, rows: Layers, others: Sequence[str], key: str, name: str)
         return d.literal(value)
 
     def frac(value: str) -> str:
-        return f"{value} - floor({value})"
+        return f"({value} - floor({value}))"
 
+    # Each fenced step costs PostgreSQL as much as some products: what is named twice is short.
+    a, b, c, v = (frac(name) for name in ("h1", "h2", "h3", "hu"))
     steps = [
         [
             f"{key} * {number(C0 * 2.0**-24)} AS h1",
             f"{key} * {number(C1)} AS h2",
             f"{key} * {number(C2)} * {number(2.0**24)} AS h3",
         ],
-        [f"{frac('h1')} AS ha", f"{frac('h2')} AS hb", f"{frac('h3')} AS hc"],
-        [f"(ha + hb + hc) * ({number(1021.0)} + hb) * ({number(733.0)} + (ha + hc)) AS hu"],
-        [f"{frac('hu')} AS hv"],
-        [f"hv * ({number(8191.0)} + hv) * {number(127.0)} AS hw"],
-        [f"{frac('hw')} AS {name}"],
+        [f"({a} + {b} + {c}) * ({number(1021.0)} + {b}) * ({number(733.0)} + ({a} + {c})) AS hu"],
+        [f"{v} * ({number(8191.0)} + {v}) * {number(127.0)} AS hw"],
     ]
     for step in steps:
         rows = rows.then([*others, *step], fence=d.fence)
-    return rows
+    return rows.then([*others, f"{frac('hw')} AS {name}"])
 
 
 def _cases(node: Node) -> bool:

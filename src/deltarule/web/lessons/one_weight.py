@@ -22,8 +22,8 @@ ONE_WEIGHT = Lesson(
         "delta = prediction - target says how far off that is, and which way: -99,550,000, so too "
         "low. weight_delta = delta * input is the weight's part in that: the larger the input, the "
         "larger.",
-        "A step takes some of it off the weight: new weight = weight - alpha * weight_delta. "
-        "alpha, here 1e-11 or 0.00000000001, is how much of weight_delta a step takes off.",
+        "A step takes some of it off: new weight = weight - alpha * weight_delta. alpha is how "
+        "much of weight_delta a step takes off, here 1e-11 or 0.00000000001.",
     ),
     question=Question(
         "The prediction is too low. What will the first step do to the weight?",
