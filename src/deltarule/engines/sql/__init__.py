@@ -1,7 +1,10 @@
 """The engine of databases: what rows are asked becomes queries, and the rows stay where they are.
 
+layers.py   queries in named steps
 rows.py     the rows of a plan: terms, why rows are left out, folds
 sums.py     the one read: shifted sums by fold, by level and by pairs of levels
+design.py   a schema's inputs and targets;  scored.py  scores of weights;  losses.py  formulas
+passes.py   comparisons of predictions with targets
 engine.py   which question becomes which queries, in one snapshot
 """
 
