@@ -158,3 +158,9 @@ def test_two_files_that_are_not_there_yet_are_told_apart(here: Path) -> None:
     assert same_file(Path("x"), Path("folder/../x"))
     assert not same_file(Path("x"), Path("y"))
     check_outputs({"--save": Path("x"), "--report": Path("y"), "--trace": None}, [Path("v.csv")])
+
+
+def test_a_dash_is_no_file(here: Path) -> None:
+    with pytest.raises(OutputError, match="--save - names no file"):
+        check_outputs({"--save": Path("-")}, [])
+    assert not Path("-").exists()

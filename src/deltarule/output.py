@@ -68,6 +68,8 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) ->
     read = list(inputs)
     wanted = {option: path for option, path in outputs.items() if path is not None}
     for at, (option, path) in enumerate(wanted.items()):
+        if path == Path("-"):
+            raise OutputError(f"{option} - names no file: it is written whole, to a file")
         if any(same_file(path, one) for one in read):
             raise OutputError(f"{option} {path} would replace a file that is read: name another")
         for before in list(wanted)[:at]:

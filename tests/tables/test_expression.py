@@ -555,6 +555,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("x::money", "there is no type 'money': there are double"),
         ("1 + 1", "no column"),
         ("x +", "cannot be read near '+'"),
+        ("when * 2", "near 'when': a column called so is written \"when\""),
     ],
 )
 def test_a_refusal_says_what_to_do(text: str, said: str) -> None:

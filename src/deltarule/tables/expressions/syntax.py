@@ -189,7 +189,10 @@ def _said(error: Exception) -> str:
     """What sqlglot says of a text, without its colours and lines."""
     details: list[dict[str, Any]] = getattr(error, "errors", None) or [{}]
     near = str(details[0].get("highlight") or "")
-    return f"it cannot be read near {short(near)}" if near else "it cannot be read"
+    if not near:
+        return "it cannot be read"
+    quoted = f': a column called so is written "{near}"' if near.isidentifier() else ""
+    return f"it cannot be read near {short(near)}{quoted}"
 
 
 # From sqlglot's tree to ours: what is not here is refused
