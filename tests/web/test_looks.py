@@ -215,6 +215,15 @@ def test_the_marks_of_alpha_are_apart_and_large_enough(look: Look):
       return [room.left + 8 + (room.width - 16) * Number(slider.value), box.left + box.width / 2];
     }""")
     assert mark < knob <= look.size[0]
+    # Where its knob stands on a mark, the knob takes the mouse.
+    look.press("#fastest")
+    look.idle()
+    assert look.page.evaluate("""() => {
+      const box = document.getElementById('alpha').getBoundingClientRect();
+      const mark = document.getElementById('fastest').getBoundingClientRect();
+      const x = mark.left + mark.width / 2;
+      return [0, 5].map(down => document.elementFromPoint(x, box.top + box.height / 2 + down).id);
+    }""") == ["alpha", "alpha"]
 
 
 def test_the_state_is_in_the_address_and_can_be_undone(look: Look):

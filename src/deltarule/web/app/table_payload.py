@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from deltarule.tables.schema import MISSING, Number
+from deltarule.tables.schema import MISSING, OTHER, Number
 from deltarule.views.format import number as told
 from deltarule.views.format import rows_told
 from deltarule.web.held_out import FEWEST_ROWS
@@ -33,6 +33,8 @@ def gaps_told(session: Session) -> list[str]:
             told_.append(f"{count}, filled in by its mean, {told(column.mean)}")
         elif MISSING in column.known:
             told_.append(f"{count}, a level of its own")
+        elif OTHER in column.known:
+            told_.append(f"{count}, counted with the rare levels as {OTHER}")
         else:
             told_.append(f"{count}, with no weight of its own")
     return told_

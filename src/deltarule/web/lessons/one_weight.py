@@ -47,7 +47,7 @@ ONE_WEIGHT = Lesson(
         ),
     ),
     do=(
-        "Read the next step, below the buttons: predict, compare, learn. Then press Step.",
+        "Read the next step, which is spelled out below the buttons. Then press Step.",
         "Press Step again. Each step leaves 60% of the delta.",
     ),
     goal=Goal(
@@ -105,7 +105,8 @@ TOO_FAR = Lesson(
     ),
     do=(
         "Press Step four times, and watch the ball jump across the bowl.",
-        "Press the mark fastest below alpha's slider, go to the start, and press Step once.",
+        "Press the mark fastest below alpha's slider: the steps so far are taken anew with it. "
+        "Go to the start, and press Step once.",
     ),
     goal=Goal(
         "Find an alpha that never settles, and take three steps with it.",

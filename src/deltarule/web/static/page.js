@@ -316,7 +316,13 @@ function listen() {
     change({ learner: target.value, alpha: null, ...all });
   });
   at("loss").addEventListener("change", ({ target }) => change({ loss: target.value, alpha: null }));
-  at("batch").addEventListener("change", ({ target }) => change({ batch: target.value ? Number(target.value) : null, alpha: null }));
+  at("batch").addEventListener("change", ({ target }) => {
+    const size = (batch) => batch ?? Infinity;
+    const batch = target.value ? Number(target.value) : null;
+    // What settles on few rows settles on more of them, not the other way about.
+    const alpha = size(batch) < size(setting.choices.batch) ? { alpha: null } : {};
+    change({ batch, ...alpha });
+  });
   number(at("ridge"), (ridge) => change({ ridge }, { keep: true }));
   number(at("start-weight"), (start) => change({ start }));
   at("standardise").addEventListener("change", ({ target }) => change({ standardise: target.checked, alpha: null }));
