@@ -251,7 +251,7 @@ MAY_ADD = {
     "intercept": {"t", "p"},
     "fit": {"deviance", "null_deviance", "log_likelihood", "aic", "pseudo_r2"}
     | {"dispersion", "spread"},
-    "held_out": {"output"},
+    "held_out": {"output", "guess", "below"},
     "learn": {"batch", "epochs", "gradient_left", "error_above_least", "way_left", "errors"},
 }
 

@@ -12,9 +12,9 @@ import deltarule as dr
 from deltarule.errors import LearningError
 from deltarule.fit import Run, minibatch_rows
 from deltarule.fit.settings import Settings
-from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.learners import LEARNERS, has_alpha
 
-FIRST_ORDER = [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
+FIRST_ORDER = [name for name in LEARNERS if has_alpha(name)]
 
 
 def table(n: int = 600, *, noise: float = 1.0) -> pl.DataFrame:

@@ -215,7 +215,8 @@ def test_hostile_bodies_are_refused_within_a_second_in_flat_memory(server):
             assert worked < SECOND, (name, worked)
             assert len(answer.content) < 2_000, name
             assert "Traceback" not in answer.text, name
-            assert "/" not in answer.json()["detail"].replace("</script>", ""), answer.text
+            told = answer.json()["detail"].replace("</script>", "").replace("/invocations", "")
+            assert "/" not in told, answer.text
             tried += 1
             most = max(most, process.memory_info().rss)
         assert tried >= 200

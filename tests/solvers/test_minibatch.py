@@ -15,12 +15,12 @@ from deltarule.rule.learn import Descent
 from deltarule.rule.predict import Array, Linear, Weights
 from deltarule.rule.train import Step, train
 from deltarule.solvers.first_order import Adam, Momentum, Nesterov
-from deltarule.solvers.learners import LEARNERS
+from deltarule.solvers.learners import LEARNERS, has_alpha
 from deltarule.solvers.minibatch import MinibatchComparison, train_in_epochs
 from deltarule.solvers.newton import Newton
 from deltarule.solvers.plateau import ReduceOnPlateau, ScheduledLearner, scheduled
 
-FIRST_ORDER = [name for name, kind in LEARNERS.items() if not kind.needs_hessian]
+FIRST_ORDER = [name for name in LEARNERS if has_alpha(name)]
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ def _values(read: Read, names: list[str]) -> Iterator[tuple[str, Array]]:
     frame = pl.concat(read.drawn, how="vertical_relaxed")
     kept = _learnt(read, frame)
     for name in names:
-        values = numbers_of(frame[name], where=f"{read.source.name}, column '{name}'", row=0)[kept]
+        column = frame[name].filter(kept)
+        values = numbers_of(column, where=f"{read.source.name}, column '{name}'", row=0)
         yield name, values[np.isfinite(values)]
 
 
