@@ -62,7 +62,7 @@ def measured(work: Callable[[str], Any], times: int) -> dict[str, dict[str, floa
             work(engine)
             after = perf_counter(), process_time(), server_seconds()
             if number:
-                found[engine].append(tuple(b - a for a, b in zip(before, after, strict=True)))  # type: ignore[arg-type]  # three
+                found[engine].append(tuple(b - a for a, b in zip(before, after, strict=True)))  # type: ignore[arg-type]  # three figures each, which zip cannot tell
     names = ("seconds", "process_seconds", "server_seconds")
     return {
         engine: {name: round(median(one[at] for one in every), 3) for at, name in enumerate(names)}

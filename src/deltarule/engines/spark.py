@@ -53,7 +53,7 @@ def open_engine(table: Any, address: str) -> tuple["SparkEngine", Source]:
     Errors:  MissingExtraError; LearningError for a table that has no parts, or without a server
     """
     try:
-        import pyspark.sql  # noqa: F401
+        import pyspark.sql  # noqa: F401 - only whether it is there
     except ImportError as error:
         raise MissingExtraError(
             "the engine spark needs Spark: pip install 'deltarule[spark]'"
