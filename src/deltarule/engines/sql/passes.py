@@ -3,6 +3,7 @@
 Shapes: p inputs, k outputs, q = p + intercept, t targets, u columns of the design's U.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -189,7 +190,7 @@ class Passes:
         if isinstance(loss, Poisson):
             table = np.array(asked("values", [t, scored.count], [t]), dtype=float)
             return float(table[:, 1] @ loss.log_normalizer(table[:, :1], dispersion))
-        at = loss.log_normalizer(np.array([[1.0], [np.e]]), dispersion)
+        at = loss.log_normalizer(np.array([[1.0], [math.e]]), dispersion)
         if not isinstance(loss, Gamma) and not at[0] > 0:
             return float(at[0])  # 0, or NaN where it has no likelihood
         if not isinstance(loss, Gamma):
