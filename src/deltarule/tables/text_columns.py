@@ -8,10 +8,10 @@ too, however many there are. The format is stored in the model, for prediction.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ExpressionError, ReadError, ValueRefusedError
 from deltarule.tables.column_names import column, is_pattern
 from deltarule.tables.compared_text import dated as compared_dates
