@@ -53,11 +53,16 @@ class Reader(Protocol):
         ...
 
     def frames(
-        self, columns: Sequence[str], limit: int | None, of: str | None = None
+        self,
+        columns: Sequence[str],
+        limit: int | None,
+        of: str | None = None,
+        numbers: Sequence[str] = (),
     ) -> Iterator[pl.DataFrame]:
         """The rows of these columns, in frames of any height, always of the same types.
 
-        `of` stands in place of the table: a subquery of its columns, and perhaps an order.
+        `of` stands in place of the table: a subquery of its columns, perhaps of `numbers` that are
+        float64 too, and perhaps an order.
         """
         ...
 
@@ -74,6 +79,16 @@ class Reader(Protocol):
         """The rows of a query of ours, in the snapshot of all reads.
 
         In it $1, $2, ... stand for the parameters.
+        """
+        ...
+
+    held: str | None
+    """The temporary table that holds rows, if there is one."""
+
+    def hold(self, query: str) -> str | None:
+        """Hold a query's rows as a temporary table of this process, in place of those before.
+
+        Its name; None where the rows are held by no process of ours.
         """
         ...
 
@@ -159,7 +174,7 @@ class DatabaseSource:
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.look()  # it fixes the types
         self._reads += 1
-        frames = rebatched(self.reader.frames(self._needed(columns), None), BATCH_ROWS)
+        frames = rebatched(self.reader.frames(self.needed(columns), None), BATCH_ROWS)
         with explained(self.name):
             for frame in frames:
                 yield frame.select(columns)
@@ -170,7 +185,7 @@ class DatabaseSource:
         for rows in self.batches([pl.all()]):
             yield rows, rows.select(columns)
 
-    def _needed(self, columns: Sequence[pl.Expr]) -> list[str]:
+    def needed(self, columns: Sequence[pl.Expr]) -> list[str]:
         """The columns that these expressions are of, in the table's order: no others are read."""
         if any(column.meta.has_multiple_outputs() for column in columns):
             return list(self.reader.columns)

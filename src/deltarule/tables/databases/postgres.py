@@ -80,6 +80,7 @@ class PostgresReader:
         self.unordered = ORDERED.search(query or "") is None
         self.where, self._statements = "query", [UNSHARED, UTF8]
         self.key: str | None = None
+        self.held: str | None = None
         self._snapshot: str | None = None
         self._keeping: Any = None
         self._keeper: weakref.finalize[..., PostgresReader] | None = None
@@ -151,9 +152,14 @@ class PostgresReader:
         self._keeper = self._snapshot = self._keeping = None
 
     def frames(
-        self, columns: Sequence[str], limit: int | None, of: str | None = None
+        self,
+        columns: Sequence[str],
+        limit: int | None,
+        of: str | None = None,
+        numbers: Sequence[str] = (),
     ) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]
+        wanted += [Column(name, quoted(name)) for name in numbers]
         with self._connected() as cursor:
             cursor.execute(select(wanted, of or self.relation, limit))
             with cursor.fetch_record_batch() as reader:
@@ -173,6 +179,10 @@ class PostgresReader:
                 cursor.execute(query, tuple(parameters) or None)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
+
+    def hold(self, query: str) -> str | None:
+        """Nothing: a read-only transaction makes no tables, and the rows are the server's."""
+        return None
 
     def widen(self) -> bool:
         return False
