@@ -31,6 +31,7 @@ from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
 from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
+from deltarule.tables.last_rows import last_rows
 from deltarule.tables.one_read import Keep, Read, read
 from deltarule.tables.plan import Plan
 
@@ -62,7 +63,7 @@ class Run:
                 engine.progress = settings.progress
         source, _ = open_table(table)
         name = source.name
-        source = where_of(source, settings.where)
+        source = last_rows(where_of(source, settings.where), settings.window)
         self._files = [*source.files]
         if settings.hold_out is not None:
             other, _ = open_table(settings.hold_out)
