@@ -9,6 +9,7 @@ for the order in which it keeps them, so that reading an unchanged table twice a
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Protocol
 
 import polars as pl
@@ -82,6 +83,10 @@ class Reader(Protocol):
         """
         ...
 
+    def expected(self) -> int | None:
+        """How many rows a server expects; None for a file, which is read by this process anyway."""
+        ...
+
     held: str | None
     """The temporary table that holds rows, if there is one."""
 
@@ -136,6 +141,8 @@ class DatabaseSource:
         self.kind, self.reader = there.kind, reader
         self._reads = 0
         self._look: pl.DataFrame | None = None
+        self.look_seconds: float | None = None
+        """How long the first rows took to come, once they are looked at."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -168,7 +175,11 @@ class DatabaseSource:
 
     def look(self) -> pl.DataFrame:
         if self._look is None:
-            self._look = pl.concat(self.reader.frames(self.reader.columns, LOOK_ROWS))
+            frames = self.reader.frames(self.reader.columns, LOOK_ROWS)
+            none = next(frames)  # it comes once there is a connection
+            begin = perf_counter()
+            self._look = pl.concat([none, *frames])
+            self.look_seconds = perf_counter() - begin
         return self._look
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:

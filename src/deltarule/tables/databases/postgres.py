@@ -1,5 +1,6 @@
 """PostgreSQL, through its Arrow driver: every read in a read-only transaction, of one snapshot."""
 
+import json
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -179,6 +180,15 @@ class PostgresReader:
                 cursor.execute(query, tuple(parameters) or None)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
+
+    def expected(self) -> int | None:
+        """How many rows the server's planner expects."""
+        with self._connected() as cursor:
+            # The driver else asks by COPY, which takes a SELECT alone.
+            cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+            cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM {self.relation}")
+            [(plan,)] = cursor.fetchall()
+        return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 
     def hold(self, query: str) -> str | None:
         """Nothing: a read-only transaction makes no tables, and the rows are the server's."""
