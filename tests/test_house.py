@@ -363,7 +363,7 @@ NOT_FOR_TABLES = (
     "scipy narwhals sqlglot clevercsv chardet charset_normalizer pandas pyarrow fastapi"
 )
 JOBS = {
-    "learn": (f"{NOT_FOR_TABLES} rich.console", 200),
+    "learn": (f"{NOT_FOR_TABLES} rich.console", 215),
     "predict": (f"{NOT_FOR_TABLES} rich.console", 115),
     "show": (f"{NOT_FOR_TABLES} rich.console", 110),
     "row": (f"{NOT_FOR_TABLES} rich polars typer numpy.ma numpy.random", 75),
