@@ -17,6 +17,7 @@ from deltarule.engines.base import Engine, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
+from deltarule.fit.engine_choice import choose, chosen
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
 from deltarule.fit.kept_summary import KeptSettings, KeptSummary, added
@@ -62,6 +63,8 @@ class Run:
             if isinstance(engine, ShowsProgress):
                 engine.progress = settings.progress
         source, _ = open_table(table)
+        choice = None if engine else choose(source, settings)
+        engine = choice.engine if choice else engine
         name = source.name
         source = last_rows(where_of(source, settings.where), settings.window)
         self._files = [*source.files]
@@ -78,15 +81,18 @@ class Run:
         self.watched = watched
         if settings.keep_summary:
             KeptSettings.of(settings)
-        found = read(
-            source,
-            settings.asked,
-            progress=settings.progress,
-            keep=kept,
-            keep_summary=settings.keep_summary,
-            engine=engine,
-        )
-        self._begin(found, settings)
+
+        def read_by(engine: Engine | None) -> Read:
+            return read(
+                source,
+                settings.asked,
+                progress=settings.progress,
+                keep=kept,
+                keep_summary=settings.keep_summary,
+                engine=engine,
+            )
+
+        self._begin(read_by(engine) if choice is None else chosen(choice, read_by), settings)
 
     @classmethod
     def of(cls, found: Read, settings: Settings) -> "Run":

@@ -103,6 +103,8 @@ class Read:
     """The sums before levels were pooled and gaps filled, where they are kept."""
     engine: Answers | None = None
     """Who answers questions about the rows; None for this machine's threads."""
+    readable: bool = False
+    """Whether the rows may be read here, where the engine was not asked for."""
 
     @property
     def left_out(self) -> int:
@@ -196,7 +198,7 @@ class Read:
         if elsewhere and self.has_all:
             yield from ((frame, 0) for frame in self.drawn)
             return
-        if self.engine is not None and elsewhere:
+        if self.engine is not None and elsewhere and not self.readable:
             raise LearningError(
                 f"rows must be read, as sums lose too many digits here or these settings need them "
                 f"one by one, and {self.engine.name} gives none: give the rows to this machine"
