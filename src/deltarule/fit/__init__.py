@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from threadpoolctl import threadpool_limits
-
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
@@ -151,7 +150,7 @@ class Run:
         # busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
         # Overflow in the columns' own units is reported as unknown, or refused below.
         name = self.read.source.name
-        with threadpool_limits(1, user_api="blas"), finite_results(name):
+        with one_blas_thread(), finite_results(name):
             outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
             made = record(self.read, outcomes)
         if self.settings.hold_out is not None:

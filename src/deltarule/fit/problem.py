@@ -7,8 +7,8 @@ It chooses the units of the steps (standardised, or inputs as they stand), the o
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import RowSource
 from deltarule.engines.cached_objective import CachedObjective
 from deltarule.engines.local import HELD_CELLS, HELD_FOR_GRADIENTS, RowPass, RowsInMemory
@@ -256,7 +256,7 @@ class FitProblem:
         else:
             search = self.search(self.rows)
             # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
-            with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+            with one_blas_thread(), np.errstate(all="ignore"):
                 self.tried = search_penalty(search, self.penalties, self.held_by)
             share = search.each / self.problem.rows
             self.share = 1.0 if np.isclose(share, 1.0, rtol=1e-9) else share

@@ -10,8 +10,8 @@ from operator import add
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.dataclass import dataclass
 from deltarule.errors import (
     ColumnError,
@@ -359,7 +359,7 @@ def _read(
             raise refused(error, made, name=source.name, row=start) from error
 
     # One BLAS thread for each worker: two on a block this thin were slower than one.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
         try:
             for batch in source.batches(made.columns):
                 chunk = made.chunk(batch, name=source.name, row=rows)
