@@ -34,6 +34,8 @@ Strength = FiniteFloat | Literal["auto"]
 # Settings that need more of rows than their sums, with the value that does not.
 NEEDS_ROWS: Mapping[str, Any] = {
     "time": None,
+    "half_life": None,
+    "window": None,
     "hold_out": None,
     "errors": "classical",
     "alpha": None,
