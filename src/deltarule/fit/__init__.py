@@ -8,12 +8,13 @@ batches                          minibatch steps: in memory, or by one read per 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError

@@ -1,11 +1,12 @@
 """A learning step of a fit as data, and what a result needs of all of them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.cached_objective import CachedObjective
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.separation import Separation

@@ -5,11 +5,11 @@ steps on it, `result.py` makes the outcome of both.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import RowSource
 from deltarule.engines.cached_objective import CachedObjective
 from deltarule.engines.questions import PassObjective

@@ -5,12 +5,13 @@ learnt one after the other, from the same read.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError, TargetError
 from deltarule.fit.default_learner import by_cost
 from deltarule.fit.least_squares import solve_least_squares
