@@ -10,7 +10,9 @@ from threadpoolctl import ThreadpoolController
 
 def one_blas_thread() -> AbstractContextManager[Any]:
     """A context in which BLAS has one thread."""
-    return _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas")
+    controller = _controller("scipy.linalg" in sys.modules)
+    limited: AbstractContextManager[Any] = controller.limit(limits=1, user_api="blas")
+    return limited
 
 
 @cache
