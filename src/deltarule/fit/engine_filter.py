@@ -1,8 +1,8 @@
 """The rows that meet a condition, whoever goes over them: this machine, workers, or a database."""
 
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine
 from deltarule.tables.expressions.expression import Expression
 from deltarule.tables.filtered import (

@@ -1,13 +1,13 @@
 """Filtered source: the rows that satisfy a condition, such as "year > 2000"."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass, field, replace
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.column_names import column
 from deltarule.tables.compared_text import dated

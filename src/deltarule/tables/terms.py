@@ -12,13 +12,14 @@ Each is resolved to a column or the text of an expression, which the model store
 checked and evaluated in the same way at prediction.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-import polars as pl
-
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.cast import levels_by_count
 from deltarule.tables.column_names import check_literal, check_there, column
@@ -32,6 +33,8 @@ PERIOD_PARTS = ("days", "month")
 # Levels with their own slope in an interaction; the others share one.
 MOST_SLOPES = 50
 MOST_POWERS = 10
+# The letters of all expressions of a file: parsing one takes 15 us a letter.
+MOST_EXPRESSIONS = 500_000
 
 POLY = re.compile(r"poly\s*\((?P<of>.*),\s*(?P<power>[^,]*)\)", re.IGNORECASE | re.DOTALL)
 WORDS = re.compile(r"[\w .-]+")

@@ -26,7 +26,7 @@ from deltarule.tables.databases.url import (
     quoted,
     written,
 )
-from deltarule.tables.files.dialect import GAP_WORDS
+from deltarule.tables.missing_words import GAP_WORDS
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.source import LOOK_ROWS
 
