@@ -188,7 +188,7 @@ def one_term(one: str, look: Look) -> Term:
 
 
 def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[str]]) -> list[Term]:
-    if (bare := _name(one, look)) in look.kinds:
+    if one not in look.kinds and (bare := _name(one, look)) in look.kinds:
         one = bare
     if one in look.kinds:
         check_literal(one)
