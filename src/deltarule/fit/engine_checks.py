@@ -6,7 +6,7 @@ from deltarule.engines.base import Engine
 from deltarule.engines.remote import COMPARISONS
 from deltarule.errors import LearningError
 from deltarule.fit.settings import Settings, closed_form
-from deltarule.fit.smoothing import SmoothedLoss
+from deltarule.losses.loss import SmoothedLoss
 from deltarule.losses.registry import loss_named
 from deltarule.tables.summarise import FewRows, Summarise
 
