@@ -157,13 +157,14 @@ def _some_rows(read: Read, output: int) -> tuple[Array, Array]:
 
 def _least_deviations(design: Array, targets: Array) -> Array:
     """The weights of least absolute deviations, by iteratively reweighted least squares: (q,)."""
-    weights: Array = np.linalg.lstsq(design, targets, rcond=None)[0]
+    weights: Array = np.asarray(np.linalg.lstsq(design, targets, rcond=None)[0], np.float64)
     scale = float(np.std(targets))
     for step in range(REWEIGHTED):
         off = np.abs(design @ weights - targets)
         floor = scale * max(10.0 ** -(step / 2), ROUNDING)
         root = 1 / np.sqrt(np.maximum(off, floor))
-        weights = np.linalg.lstsq(design * root[:, None], targets * root, rcond=None)[0]
+        solved = np.linalg.lstsq(design * root[:, None], targets * root, rcond=None)[0]
+        weights = np.asarray(solved, np.float64)
     return weights
 
 
