@@ -19,17 +19,24 @@ from deltarule.tables.wrapped_source import WrappedSource
 
 
 class FilteredSource(WrappedSource):
-    """The rows of a source that satisfy a condition; null counts as false."""
+    """The rows of a source that satisfy a condition, or all `others`; null counts as false."""
 
-    def __init__(self, source: Source, condition: Expression) -> None:
+    def __init__(self, source: Source, condition: Expression, *, others: bool = False) -> None:
         super().__init__(source)
+        self._others = others
         self.condition = condition
-        self.name = f"{source.name} where {condition.text}"
-        self.dialect = f"{source.dialect}, where {condition.text}"
+        self._text = f"not ({condition.text})" if others else condition.text
+        self.name = f"{source.name} where {self._text}"
+        self.dialect = f"{source.dialect}, where {self._text}"
         self._reads = 0
         self._formats: dict[str, Format] = {}
         # The row masks of the last read's batches; a bit for each row.
         self._masks: list[pl.Series] = []
+
+    @property
+    def others(self) -> "FilteredSource":
+        """The rows that do not satisfy the condition."""
+        return FilteredSource(self.source, self.condition, others=not self._others)
 
     @property
     def rows(self) -> int | None:
@@ -44,7 +51,7 @@ class FilteredSource(WrappedSource):
         """The source's notes, and the number of rows that the last read filtered out."""
         rows = sum(len(mask) for mask in self._masks)
         passed = rows - sum(int(mask.sum()) for mask in self._masks)
-        told = f"{passed:,} of {rows:,} rows do not meet {self.condition.text}: they have no part"
+        told = f"{passed:,} of {rows:,} rows do not meet {self._text}: they have no part"
         return [*self.source.notes, *([told] if passed else [])]
 
     @property
@@ -134,7 +141,8 @@ class FilteredSource(WrappedSource):
             raise said(error, self.source.name) from error
         if met.dtype not in (pl.Boolean, pl.Null):
             raise _no_condition(self.condition.text)
-        return met.cast(pl.Boolean).fill_null(value=False)
+        mask = met.cast(pl.Boolean).fill_null(value=False)
+        return ~mask if self._others else mask
 
     def _formats_of(self, look: pl.DataFrame) -> dict[str, Format]:
         """The formats to parse text as dates or numbers, where the condition means those.
