@@ -57,6 +57,9 @@ def _training(seed: int = 1) -> pl.DataFrame:
             "when": when,
             "day": [one.date() for one in when],
             "written": [f"{one.day:02d}/{one.month:02d}/{one.year}" for one in when],
+            "month": [f"{one:%Y-%m}" for one in when],
+            "quarter": [f"{one.year}Q{(one.month + 2) // 3}" for one in when],
+            "week": [f"{one.isocalendar().year}-W{one.isocalendar().week:02d}" for one in when],
             "exposure": rng.uniform(0.5, 3, n),
             "price": 10 * score + rng.normal(0, 0.3, n),
             "value": np.exp(score + rng.normal(0, 0.3, n)),
@@ -232,6 +235,9 @@ SPOILT: Mapping[str, Callable[[pl.Series, np.random.Generator], pl.Series]] = {
         date(2018, 12, 31), date(2100, 1, 1),
     ),
     "written": _among(None, "29/02/2020", "1/3/1999", "31/12/2020", "01/01/2021"),
+    "month": _among(None, "2020/02", "2031-12", "2021-13", "0999-01", "2015-01-09", "N/A", "Q1"),
+    "quarter": _among(None, "2020-Q4", "2020 q1", "2020Q5", "2020-01", "2015-01-09", ""),
+    "week": _among(None, "2020W53", "2021-W53", "2021-w01", "2015-W00", "2015-01-09", "-"),
     "exposure": _amounts,
 }  # fmt: skip
 
@@ -294,6 +300,7 @@ CASES: tuple[Case, ...] = (
     Case("functions of text", "price", TEXTS, dressed=True),
     Case("dates", "price", ("when", "day", "size"), dressed=True),
     Case("dates in text", "price", ("written", "size"), dressed=True),
+    Case("periods in text", "price", ("month", "quarter", "week", "size"), dressed=True),
     Case("functions of dates", "price", DATES, dressed=True),
     Case("few levels", "price", ("colour", "shape", "size"), settings={"levels": 2}),
 )  # fmt: skip

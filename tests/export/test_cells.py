@@ -30,6 +30,11 @@ DATES = [
     "2023-01-31 24:00", "2023-01-31 23:59:59,123456789+0100", "1969-12-31 23:59", "1600-02-29 1:00",
     "9999-12-31 00:00:00", "2068-1-1", "1/1/69", "1/1/68", "x" * 200,
 ]  # fmt: skip
+PERIODS = [
+    "2023-02", "2023/2", "2023/12", "2023-13", "2023Q1", "2023-Q4", "2023 q2", "2023Q5", "2023-W01",
+    "2020W53", "2021-W53", "2021w52", "2023-W00", "1499-01", "2299-12", "2023-02-11", "5 Jan 2023",
+    "2023-02-11 10:00", "31/12/2023", "NA", "", " 2023-02 ", "red", "2023", "x" * 200,
+]  # fmt: skip
 CLOCKS = [
     "00:00",
     "7:05",
@@ -74,6 +79,9 @@ def table() -> list[dict]:
             "day": f"{random.randint(1, 28):02d}/{random.randint(1, 12):02d}/2023",
             "iso": f"2023-{random.randint(1, 12):02d}-{random.randint(1, 28):02d}",
             "moment": f"2023-{random.randint(1, 12):02d}-11 {random.randint(0, 23):02d}:30",
+            "month": f"2023-{random.randint(1, 12):02d}",
+            "quarter": f"{random.randint(2000, 2023)}Q{random.randint(1, 4)}",
+            "week": f"2023-W{random.randint(1, 52):02d}",
             "clock": f"{random.randint(0, 23):02d}:{random.randint(0, 59):02d}",
             "y": random.gauss(0, 1),
         }
@@ -94,6 +102,9 @@ CELLS = {
     "day": DATES,
     "iso": YEAR_FIRST,
     "moment": YEAR_FIRST,
+    "month": PERIODS,
+    "quarter": PERIODS,
+    "week": PERIODS,
     "clock": CLOCKS,
 }
 

@@ -2,7 +2,7 @@
 
 from deltarule.errors import printable
 from deltarule.scorer.tree import Apply, Category, Number, Offset, Read, Tree
-from deltarule.tables.text_formats import BooleanFormat, DateFormat, NumberFormat
+from deltarule.tables.text_formats import BooleanFormat, DateFormat, NumberFormat, PeriodFormat
 
 LEVELS_SHOWN = 8
 LONGEST = 100
@@ -46,6 +46,8 @@ def _cell(read: Read) -> str:
     if read.kind == "date" or read.kind == "datetime":
         order = how.order if isinstance(how, DateFormat) else None
         first = f", or text with the {FIRST[order]} first" if order else ""
+        if isinstance(how, PeriodFormat):
+            return f"a {how.noun}, or a date such as 2024-01-31"
         clock = " 14:05" if read.kind == "datetime" else ""
         return f"a {read.kind}, such as 2024-01-31{clock}{first}"
     if read.kind == "number" and isinstance(how, NumberFormat) and (how.unit or how.decimal == ","):

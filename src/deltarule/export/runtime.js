@@ -110,6 +110,12 @@ const readMoment = (cell, column, order) => {
   if (typeof written !== "string") throw refuse(cell, "date in text", column);
   const text = spaced(written);
   if (isGap(text)) return null;
+  if (["month", "quarter", "week"].includes(order)) {
+    const period = text.length <= LONGEST ? PERIOD.exec(text)?.groups : undefined;
+    const first = period ? firstDay(period, order) : undefined;
+    if (first === null) throw refuse(cell, order, column);
+    if (first !== undefined) return [first, 0];
+  }
   const parts = text.length <= LONGEST ? MOMENT.exec(text)?.groups : undefined;
   const days = parts ? dayOf(parts, order) : null;
   const clock = parts ? clockOf(parts) : null;
@@ -208,6 +214,17 @@ const dayOf = (parts, order) => {
     return order === "dmy" ? daysIn(c, b, a) : daysIn(c, a, b);
   }
   return null;
+};
+
+/** The first day of a month, quarter or week of these parts, null for no such period. */
+const firstDay = (parts, every) => {
+  const [y, number] = [parts[every[0] + "y"], parts[every[0] + "n"]].map(Number);
+  if (Number.isNaN(y)) return null;
+  if (every !== "week") return sinceEpoch(y, every === "month" ? number : 3 * number - 2, 1);
+  const fourth = sinceEpoch(y, 1, 4);
+  const monday = fourth - rest(fourth + 3, 7) + 7 * (number - 1);
+  const [first, next] = [sinceEpoch(y, 1, 1), sinceEpoch(y + 1, 1, 1)];
+  return first <= monday + 3 && monday + 3 < next ? monday : null;
 };
 
 const daysIn = (yearText, monthText, dayText) => {

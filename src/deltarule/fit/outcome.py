@@ -43,6 +43,9 @@ from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Schema
 from deltarule.tables.source import without_folder
 
+# Folds are uneven where one has so many times the rows of an even share; how many a note shows.
+UNEVEN, FOLDS_SHOWN = 2.0, 5
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -148,6 +151,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *(note for part, outcome in outcomes for note in _not_judged(read, part, outcome)),
             *_of_groups(read, [outcome for _, outcome in outcomes]),
+            *(few_folds(read) if held_out else ()),
             *_identities(read, whole, told, loss_of),
             *notes_on_amounts(
                 read, [one for one in schema.targets if closed_form(loss_of[one.name])], whole
@@ -398,6 +402,25 @@ def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
     return [
         f"standard errors take the rows of one {group} to be independent: --errors cluster gives "
         "ones that hold where they are alike"
+    ]
+
+
+def few_folds(read: Read) -> list[str]:
+    """A note on folds that are fewer than asked for, or of uneven size, as keys are few."""
+    by, folds = _held_out_by(read), read.plan.asked.folds
+    if by.column is None:
+        return []
+    rows = sorted((fold.rows for fold in read.folds if fold.rows), reverse=True)
+    if len(rows) == folds and rows[0] <= UNEVEN * sum(rows) / folds:
+        return []
+    sizes = ", ".join(f"{one:,.12g}" for one in rows[:FOLDS_SHOWN])
+    more = ", ..." if len(rows) > FOLDS_SHOWN else ""
+    few = (
+        f"only {len(rows)} of {folds} folds have rows" if len(rows) < folds else "folds are uneven"
+    )
+    return [
+        f"{few}, as {by.column} has few values or some with many rows: "
+        f"{sizes}{more} rows were held out in turn"
     ]
 
 

@@ -24,7 +24,7 @@ from deltarule.tables import schema
 from deltarule.tables.expressions.number_text import NO, YES
 from deltarule.tables.schema import MISSING, OTHER, Schema
 from deltarule.tables.terms import parsed
-from deltarule.tables.text_formats import DateFormat, meant
+from deltarule.tables.text_formats import DateFormat, PeriodFormat, meant
 
 KINDS: dict[str, Kind] = {
     "number": "number",
@@ -185,7 +185,7 @@ def _read(name: str, contract: Schema) -> Read:
     """
     word, how = contract.read_through.get(name, ""), contract.text_formats.get(name)
     if word == "date":
-        day = isinstance(how, DateFormat) and how.kind == "date"
+        day = isinstance(how, PeriodFormat) or (isinstance(how, DateFormat) and how.kind == "date")
         return Read(name, "date" if day else "datetime", how)
     if word not in KINDS:
         raise ExpressionError(f"the model does not say of which kind {name!r} is: learn it again")

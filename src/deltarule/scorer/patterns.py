@@ -6,7 +6,7 @@ tried, all white space is made plain spaces and long text is refused: backtracki
 
 import re
 
-from deltarule.tables import dates
+from deltarule.tables import dates, periods
 from deltarule.tables.expressions import number_text
 from deltarule.tables.files import dialect
 
@@ -41,6 +41,7 @@ SOURCES = {
     "CURRENCY": number_text.CURRENCY,
     "MOMENT": dates.MOMENT,
     "TIME": dates.TIME,
+    "PERIOD": periods.PATTERN,
 }
 
 
@@ -66,6 +67,6 @@ SIGNS = (
     "\U0001e2ff\U0001ecb0"
 )
 PLAIN, SIMPLE_POINT, SIMPLE_COMMA, ISO = map(_compiled, [*SOURCES][:4])
-NUMBER_POINT, NUMBER_COMMA, NEGATIVE, PARTS, CODE, CURRENCY, MOMENT, TIME = map(
+NUMBER_POINT, NUMBER_COMMA, NEGATIVE, PARTS, CODE, CURRENCY, MOMENT, TIME, PERIOD = map(
     _compiled, [*SOURCES][4:]
 )

@@ -359,11 +359,22 @@ def _pandas_column(name: str, values: Any, mixed: dict[str, str]) -> pl.Series:
             values = values.astype(f"{kind.kind}{min(kind.itemsize, 8)}")
     elif str(kind).startswith("Sparse"):
         values = values.sparse.to_dense()
-    elif str(kind).startswith(("interval", "period")) or _has_labels(kind):
+    elif str(kind).startswith("period"):
+        return _periods(name, values)
+    elif str(kind).startswith("interval") or _has_labels(kind):
         return _labels(name, values.astype("category").cat)
     with library_errors(f"{NAME}, column {name!r}"):
         made: Any = pl.from_pandas(values)  # its types say frame, it is a series
         return pl.Series(name, made)
+
+
+def _periods(name: str, values: Any) -> pl.Series:
+    """Months and calendar quarters in text, as 2021-03 and 2021Q1; others as their beginning."""
+    if str(values.dtype) in ("period[M]", "period[Q-DEC]"):
+        present = [None if no else str(one) for one, no in zip(values, values.isna(), strict=True)]
+        return pl.Series(name, present, dtype=pl.String)
+    kind = pl.Date() if str(values.dtype)[len("period[")] in "BDWMQAY" else pl.Datetime("us")
+    return pl.Series(name, pl.from_pandas(values.dt.start_time)).cast(kind)
 
 
 def _has_labels(kind: Any) -> bool:

@@ -45,7 +45,7 @@ from deltarule.tables.row_ids import is_id, numbers_rows
 from deltarule.tables.row_shares import RowShares
 from deltarule.tables.source import LOOK_ROWS, ROW
 from deltarule.tables.terms import Look, Term, Terms, one_term, target_term, terms_of
-from deltarule.tables.text_formats import Formats, NumberFormat, format_of
+from deltarule.tables.text_formats import Formats, NumberFormat, PeriodFormat, format_of
 from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 
 # Each class of a target has weights of its own, which sway those of all others.
@@ -359,7 +359,8 @@ def plan(
         for column, one in formats.items()
         if isinstance(one, NumberFormat)
     }
-    shown = Look(look, name, asked.dates, numbers)
+    periods = [column for column, one in formats.items() if isinstance(one, PeriodFormat)]
+    shown = Look(look, name, asked.dates, numbers, periods)
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     cluster = one_term(asked.cluster, shown) if asked.cluster else None

@@ -13,7 +13,7 @@ checked and evaluated in the same way at prediction.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -28,6 +28,7 @@ from deltarule.tables.expressions.expression import Expression, check, parse, qu
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
 # The default parts of a date.
 USUAL_PARTS = ("days", "month", "weekday", "hour")
+PERIOD_PARTS = ("days", "month")
 # Levels with their own slope in an interaction; the others share one.
 MOST_SLOPES = 50
 MOST_POWERS = 10
@@ -101,6 +102,8 @@ class Look:
     name: str
     dates: Sequence[str] | None
     hidden: Mapping[str, str]
+    periods: Collection[str] = ()
+    """Dates of the first day of a month, quarter or week, which have no weekday of their own."""
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
@@ -112,7 +115,8 @@ class Look:
         kind, name = self.kinds[column], quoted(column)
         if kind == pl.Duration:
             return [_expression(f"days({name})")]
-        asked = USUAL_PARTS if self.dates is None else self.dates
+        usual = PERIOD_PARTS if column in self.periods else USUAL_PARTS
+        asked = usual if self.dates is None else self.dates
         clock, calendar = kind in (pl.Time, pl.Datetime), kind in (pl.Date, pl.Datetime)
         found = []
         for part in asked:

@@ -14,6 +14,7 @@ from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.expressions.number_text import NO, YES, cells_of, is_code
 from deltarule.tables.part import Part
+from deltarule.tables.periods import EXAMPLES, Period, first_days
 
 Mark = Literal[".", ","]
 MARKS: tuple[Mark, Mark] = (".", ",")
@@ -86,6 +87,27 @@ class DateFormat(Part):
         return values.scatter((text.is_not_null() & values.is_null()).arg_true(), timed)
 
 
+class PeriodFormat(Part):
+    """Months, quarters or weeks, as the date of their first day; a date may stand there too."""
+
+    kind: Literal["period"] = "period"
+    every: Period
+
+    @property
+    def noun(self) -> str:
+        """The noun for a cell, in notes."""
+        return f"{self.every} such as {EXAMPLES[self.every]}"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """The cells parsed as dates, null where they are none."""
+        cells = cells_of(text)
+        found = first_days(cells, self.every)
+        left = (cells.is_not_null() & found.is_null()).arg_true()
+        if left.is_empty():
+            return found
+        return found.scatter(left, DateFormat(kind="date").read_later(cells.gather(left)))
+
+
 class TimeFormat(Part):
     """Times of day."""
 
@@ -133,7 +155,7 @@ class FlagFormat(Part):
         return finite.fill_null(meant(text).cast(pl.Float64))
 
 
-Format = NumberFormat | FlagFormat | DateFormat | TimeFormat | BooleanFormat
+Format = NumberFormat | FlagFormat | DateFormat | PeriodFormat | TimeFormat | BooleanFormat
 Formats = Mapping[str, Format]
 
 

@@ -6,8 +6,15 @@ from deltarule.export.sql.dialect import DAY
 from deltarule.export.sql.scope import Scope, Sql
 from deltarule.export.sql.text import boolean_of, flag_of, number_of, stripped, without
 from deltarule.export.sql.written_dates import written_clock, written_date
+from deltarule.export.sql.written_periods import written_period
 from deltarule.scorer.tree import Read
-from deltarule.tables.text_formats import BooleanFormat, DateFormat, FlagFormat, NumberFormat
+from deltarule.tables.text_formats import (
+    BooleanFormat,
+    DateFormat,
+    FlagFormat,
+    NumberFormat,
+    PeriodFormat,
+)
 
 
 def cell(scope: Scope, read: Read, words: tuple[str, ...]) -> Sql:
@@ -74,5 +81,7 @@ def _moment(scope: Scope, raw: Sql, read: Read) -> Sql:
             text = f"CASE WHEN {clock.text} >= {zero} THEN {days.text} END"
             return scope.bind(scope.joined("date", text, [days, clock]))
         return scope.bind(scope.make("datetime", f"({{0}} * {day} + {{1}})", days, clock))
+    if isinstance(own, PeriodFormat):
+        return scope.bind(written_period(scope, stripped(scope, _text(scope, raw)), own.every))
     moment = scope.bind(scope.call("datetime", "moment", raw))
     return days_of(scope, moment) if read.kind == "date" else moment

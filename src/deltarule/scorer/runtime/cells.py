@@ -16,6 +16,7 @@ from deltarule.scorer.patterns import (
     NUMBER_COMMA,
     NUMBER_POINT,
     PARTS,
+    PERIOD,
     PLAIN,
     POWERS,
     SIMPLE_COMMA,
@@ -23,7 +24,7 @@ from deltarule.scorer.patterns import (
     TIME,
     YES,
 )
-from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in
+from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in, first_day
 from deltarule.scorer.runtime.errors import RefusedError, refuse, spaced
 from deltarule.scorer.runtime.numbers import defined
 from deltarule.scorer.runtime.texts import number_as_text
@@ -206,6 +207,11 @@ def read_moment(cell: Any, column: str, order: str) -> tuple[int, int] | None:
     if not isinstance(cell, str):
         raise refuse(cell, "date", column)
     text = spaced(cell)
+    if order in ("month", "quarter", "week") and (period := PERIOD.match(text)) is not None:
+        first = first_day(period.groupdict(), order)
+        if first is None:
+            raise refuse(cell, order, column)
+        return first, 0
     if (iso := ISO.match(text)) is not None:
         year, month, day, hour, minute, second = iso.groups()
         parts = {"hour": hour, "minute": minute, "second": second, "half": None, "fraction": ""}
