@@ -4,7 +4,7 @@ Given the old rows, it is learning from all rows, begun at the weights before: e
 the rows kept stand in, each counting as its share: an estimate, and so said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,8 +54,11 @@ def learn_more(model: Model, kept: KeptSample, table: Any, *, again: bool, old: 
         )
     drawn = replace(kept, rows=kept.rows + rows, parts=(*kept.parts, part))
     name = f"{model.record.learnt_from} and {without_folder(more.name)}"
-    note = _exact(kept.rows.total, rows.total) if old is not None else _estimated(kept.rows)
-    return _model(found, model.record, drawn, name, note, sure=old is not None)
+    if old is None:
+        return _model(found, model.record, drawn, name, _estimated(kept.rows), sure=False)
+    found.notes.extend(_new_columns(before, more, kept.kept))
+    note = _exact(kept.rows.total, rows.total)
+    return _model(found, model.record, drawn, name, note, sure=True)
 
 
 def forget(model: Model, kept: KeptSample, table: Any, *, where: str | None, old: Any) -> Model:
@@ -223,6 +226,15 @@ def _without_errors(record: Record) -> dict[str, Any]:
             one.model_copy(update={"errors": "", "freedom": None}) for one in record.learnt
         ),
     }
+
+
+def _new_columns(before: Source, more: Source, kept: KeptSettings) -> Iterator[str]:
+    """A note on columns that only the new rows have, where all that can be used are inputs."""
+    there = before.look().columns
+    new = [name for name in more.look().columns if name not in {*there, *kept.without}]
+    if new and kept.using is None:
+        others = f" and {len(new) - 1:,} more columns" if len(new) > 1 else ""
+        yield f"left out, as in {more.name} alone: {new[0]}{others}"
 
 
 def _exact(before: int, more: int) -> str:

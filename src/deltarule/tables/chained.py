@@ -119,12 +119,7 @@ class ChainedSource:
 
     @property
     def notes(self) -> list[str]:
-        own = [
-            f"{name} is not in {self.parts[0].name}: it is left out"
-            for name in {name: 0 for part in self.parts for name in part.look().columns}
-            if name not in self.schema and name != ROW
-        ]
-        return [*dict.fromkeys(note for part in self.parts for note in part.notes), *own]
+        return list(dict.fromkeys(note for part in self.parts for note in part.notes))
 
     @property
     def mixed(self) -> Mapping[str, str]:

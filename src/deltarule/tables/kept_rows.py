@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deltarule.errors import ColumnError
 from deltarule.moments.folds import hash_of
 from deltarule.rule.predict import Array
 from deltarule.tables.chained import ChainedSource
@@ -65,7 +64,8 @@ class KeptRows:
         Errors:  ColumnError for a column that the other lacks, or has as another kind
         """
         chain = ChainedSource([self.source(), other.source()])
-        frame = pl.concat(list(chain.batches([column(name) for name in self.frame.columns])))
+        wanted = [column(name) for name in self.frame.columns]
+        frame = pl.concat([chain.look().clear(), *chain.batches(wanted)])
         bound = min(
             (one.draws.max(initial=0.0) for one in (self, other) if not one.all_there), default=1.0
         )
@@ -140,13 +140,3 @@ def draw(source: Source, columns: Sequence[str], key: pl.Expr | None, most: int)
 
 
 KEY = "\0key"
-
-
-def check_columns(kept: KeptRows, source: Source) -> None:
-    """Refuse a table that lacks a column of the rows kept.
-
-    Errors:  ColumnError
-    """
-    if not kept.frame.columns:
-        raise ColumnError(f"{source.name}: no column was kept of the rows")
-    check_there(source.look().columns, kept.frame.columns, name=source.name)

@@ -109,6 +109,7 @@ class Column(Part):
             found = found.cast(KINDS[self.kind])
             if self.zone is not None:
                 found = found.dt.replace_time_zone("UTC").dt.convert_time_zone(self.zone)
+                found.head(1).dt.replace_time_zone(None).dt.replace_time_zone(self.zone)
         except (pl.exceptions.PolarsError, OverflowError, TypeError) as error:
             raise ValueError(f"a cell of '{name}' is no {self.kind}") from error
         return found

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from deltarule.errors import LearningError
+from deltarule.tables.cast import label
 from deltarule.tables.chained import needed
 from deltarule.tables.column_names import check_there
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
@@ -35,9 +36,7 @@ def id_column(source: Source, by: str) -> pl.Expr:
     term.check(kinds, name=source.name)
     values = term.polars(kinds)
     kind = source.look().select(values).to_series().dtype
-    if kind.is_numeric():
-        values = values.cast(pl.Float64)
-    return values.cast(pl.String).alias("id")
+    return label(values, kind).alias("id")
 
 
 class WithoutIds(WrappedSource):
