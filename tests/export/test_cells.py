@@ -22,6 +22,13 @@ NUMBERS = [
     "\t2\n", "007", "00", "5-", "(1,2)",
     "€5 €", "K5", "x" * 200, " " * 150 + "1", "1" + " " * 150 + "x", "1," + "234," * 30 + "5",
 ]  # fmt: skip
+MEASURES = [
+    "5 kg", "5kg", "5.5 kg", "1,234.5 kg", " 5  kg ", "5 kg kg", "kg", "5 KG", "-5 kg", "(5) kg",
+    "1e3 kg", "05 kg", "$5 kg", "5 % kg", "5\u00a0kg", "5 k kg", "5 lb", "kg 5", "5. kg", "5,5 m",
+    "5,5m", "1.234,5 m", "5 m", "5 M", "12,34,567", "₹12,34,567.5", "1,23,456", "12,345,67",
+    "1,2,345", "₹1,23", "12,34,567 m", "1,23,45,678", "9,99,99,99,99,999", "123,45,678",
+    "1.23.456,5 m",
+]  # fmt: skip
 DATES = [
     "2023-02-30", "2023-2-3", "31/12/2023", "12/31/2023", "1/2/23", "1-2-23", "01-02-23", "1.2.23",
     "2023/01/31", "20230131", "2023-01-31 00:00", "5 Jan 2023", "Jan 5, 2023", "5. january 2023",
@@ -73,6 +80,9 @@ def table() -> list[dict]:
             "dollars": f"${random.randint(1000, 99999):,}",
             "euros": f"{random.randint(0, 999)},{random.randint(10, 99)} EUR",
             "share": f"{random.randint(0, 99)}%",
+            "weight": f"{random.randint(0, 9999) / 10} kg",
+            "metres": f"{random.randint(0, 9)},{random.randint(10, 99)} m",
+            "rupees": f"₹{random.randint(1, 99)},{random.randint(10, 99)},000",
             "flag": random.choice([0, 1]),
             "colour": random.choice(["red", "green", "blue"]),
             "member": random.choice(["yes", "no"]),
@@ -96,6 +106,9 @@ CELLS = {
     "dollars": NUMBERS,
     "euros": NUMBERS,
     "share": NUMBERS,
+    "weight": [*NUMBERS, *MEASURES],
+    "metres": [*NUMBERS, *MEASURES],
+    "rupees": [*NUMBERS, *MEASURES],
     "flag": [*NUMBERS, *WORDS],
     "colour": WORDS,
     "member": WORDS,

@@ -34,18 +34,26 @@ const without = (value, words) =>
 const isGap = (text) => GAP_WORDS.includes(text) || MISSING_CODES.includes(text.toLowerCase());
 
 /** A cell of a column of numbers; text in this decimal mark and unit, with codes such as 01. */
-const readNumber = (cell, column, mark = ".", unit = "", codes = true) => {
+const readNumber = (cell, column, mark = ".", unit = "", codes = true, suffix = "") => {
   if (typeof cell === "number") return Number.isNaN(cell) ? null : cell;
   if (cell === null) return null;
   if (typeof cell === "boolean") return cell ? 1 : 0;
   if (typeof cell !== "string") throw refuse(cell, "number", column);
   const text = spaced(cell);
   if (isGap(text)) return null;
-  const value = spelledNumber(text, mark);
+  const bare = withoutSuffix(text, suffix);
+  const value = spelledNumber(bare, mark);
   // Another source may leave the unit out.
-  const odd = !["", unit].includes(unitOf(text));
-  if (value === null || odd || (!codes && CODE.test(text))) throw refuse(cell, "number", column);
+  const odd = !["", unit].includes(unitOf(bare));
+  if (value === null || odd || (!codes && CODE.test(bare))) throw refuse(cell, "number", column);
   return value;
+};
+
+/** A number without what follows it, such as kg; text that ends otherwise as it is. */
+const withoutSuffix = (text, suffix) => {
+  if (suffix === "" || !text.endsWith(suffix)) return text;
+  const bare = text.slice(0, -suffix.length).replace(/ +$/, "");
+  return /[0-9.)]$/.test(bare) ? bare : text;
 };
 
 /** The number that a text spells, null where it spells none. */

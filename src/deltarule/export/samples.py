@@ -76,7 +76,7 @@ def _numbers(name: str, tree: Tree, read: Read) -> list[Any]:
     found += [float(one.value) for one in _literals(name, tree) if type(one.value) is float]
     found = list(dict.fromkeys(found or NUMBERS))
     how = read.format
-    if isinstance(how, NumberFormat) and (how.unit or how.decimal == ","):
+    if isinstance(how, NumberFormat) and (how.unit or how.suffix or how.decimal == ","):
         return [_dressed(value, how) for value in found]
     return [bool(value) for value in (1, 0)] if isinstance(how, BooleanFormat) else list(found)
 
@@ -87,7 +87,7 @@ def _dressed(value: float, how: NumberFormat) -> str:
     if how.decimal == ",":
         text = text.translate(str.maketrans(",.", ".,"))
     currency, per_cent = how.unit.removesuffix("%"), "%" if how.unit.endswith("%") else ""
-    return f"{'-' if value < 0 else ''}{currency}{text}{per_cent}"
+    return f"{'-' if value < 0 else ''}{currency}{text}{per_cent}{how.suffix}"
 
 
 def _literals(name: str, tree: Tree) -> list[Literal]:

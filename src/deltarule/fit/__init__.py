@@ -17,6 +17,7 @@ from deltarule.engines.base import Engine, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
+from deltarule.fit.engine_choice import choose, chosen
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
 from deltarule.fit.kept_files import load_kept
@@ -65,6 +66,8 @@ class Run:
             if isinstance(engine, ShowsProgress):
                 engine.progress = settings.progress
         source, _ = open_table(table)
+        choice = None if engine else choose(source, settings)
+        engine = choice.engine if choice else engine
         name = source.name
         source = last_rows(where_of(source, settings.where), settings.window)
         self._files = [*source.files]
@@ -83,15 +86,18 @@ class Run:
             KeptSettings.of(settings)
         if settings.keep_sample is not None:
             KeptSettings.of_rows(settings)
-        found = read(
-            source,
-            settings.asked,
-            progress=settings.progress,
-            keep=kept,
-            keep_summary=settings.keep_summary,
-            engine=engine,
-        )
-        self._begin(found, settings)
+
+        def read_by(engine: Engine | None) -> Read:
+            return read(
+                source,
+                settings.asked,
+                progress=settings.progress,
+                keep=kept,
+                keep_summary=settings.keep_summary,
+                engine=engine,
+            )
+
+        self._begin(read_by(engine) if choice is None else chosen(choice, read_by), settings)
 
     @classmethod
     def of(cls, found: Read, settings: Settings) -> "Run":

@@ -408,20 +408,18 @@ def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
 def few_folds(read: Read) -> list[str]:
     """A note on folds that are fewer than asked for, or of uneven size, as keys are few."""
     by, folds = _held_out_by(read), read.plan.asked.folds
-    if by.column is None:
-        return []
     rows = sorted((fold.rows for fold in read.folds if fold.rows), reverse=True)
-    if len(rows) == folds and rows[0] <= UNEVEN * sum(rows) / folds:
+    if len(rows) == folds and (by.column is None or rows[0] <= UNEVEN * sum(rows) / folds):
         return []
+    why = "rows are few"
+    if by.column is not None:
+        why = f"{by.column} has few values or some with many rows"
     sizes = ", ".join(f"{one:,.12g}" for one in rows[:FOLDS_SHOWN])
     more = ", ..." if len(rows) > FOLDS_SHOWN else ""
     few = (
         f"only {len(rows)} of {folds} folds have rows" if len(rows) < folds else "folds are uneven"
     )
-    return [
-        f"{few}, as {by.column} has few values or some with many rows: "
-        f"{sizes}{more} rows were held out in turn"
-    ]
+    return [f"{few}, as {why}: {sizes}{more} rows were held out in turn"]
 
 
 def _fold_by(read: Read) -> str:

@@ -24,6 +24,7 @@ from deltarule.model.record import Record
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.cast import check_exposure, row_weights_of
 from deltarule.tables.column_names import check_there, column
+from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.left_out import gap, weight_gap
 from deltarule.tables.one_hot_rows import Design, OneHotRows, design
 from deltarule.tables.polars_source import UnparsedError
@@ -300,14 +301,24 @@ def bound(source: Source, *contracts: Schema) -> FormattedSource:
         labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
     mark = source.decimal
     read_as = {
-        name: one.model_copy(update={"decimal": mark})
-        if mark is not None and isinstance(one, NumberFormat)
+        name: _in_mark(source, name, one, mark)
+        if mark is not None and isinstance(one, NumberFormat) and one.decimal != mark
         else one
         for name, one in formats.items()
         if name not in labels
     }
     words = dict.fromkeys(word for contract in contracts for word in contract.missing_words)
     return FormattedSource(source, read_as, tuple(words), learning=False)
+
+
+def _in_mark(source: Source, name: str, learnt: NumberFormat, mark: str) -> NumberFormat:
+    """The format with a file's own decimal mark, where a column's cells fit it as well."""
+    look = source.look()
+    own = learnt.model_copy(update={"decimal": mark})
+    if name not in look.columns or look[name].dtype != pl.String:
+        return own
+    cells = cells_of(look[name])
+    return learnt if learnt.read_later(cells).count() > own.read_later(cells).count() else own
 
 
 def readied(

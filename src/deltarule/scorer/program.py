@@ -153,7 +153,7 @@ class Program:
         if isinstance(how, FlagFormat):
             number = self._call("read_flag", cell, column)
         elif isinstance(how, NumberFormat):
-            settings = (how.decimal, how.unit, how.leading_zeros)
+            settings = (how.decimal, how.unit, how.leading_zeros, how.suffix)
             number = self._call("read_number", cell, column, *settings)
         else:
             number = self._call("read_number", cell, column)

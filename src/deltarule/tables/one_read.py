@@ -107,6 +107,8 @@ class Read:
     """Who answers questions about the rows; None for this machine's threads."""
     earlier: EarlierWeights | None = None
     """The weights of a model of some of these rows, which steps may begin at."""
+    readable: bool = False
+    """Whether the rows may be read here, where the engine was not asked for."""
 
     @property
     def left_out(self) -> int:
@@ -200,7 +202,7 @@ class Read:
         if elsewhere and self.has_all:
             yield from ((frame, 0) for frame in self.drawn)
             return
-        if self.engine is not None and elsewhere:
+        if self.engine is not None and elsewhere and not self.readable:
             raise LearningError(
                 f"rows must be read, as sums lose too many digits here or these settings need them "
                 f"one by one, and {self.engine.name} gives none: give the rows to this machine"

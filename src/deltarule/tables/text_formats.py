@@ -5,9 +5,10 @@ nearly all of its cells parse.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import polars as pl
+from pydantic import Field
 
 from deltarule.tables.dates import FIRST, Order, dates, times
 from deltarule.tables.expressions import number_text as spelling
@@ -27,23 +28,29 @@ THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,
 
 
 class NumberFormat(Part):
-    """Numbers as text: their decimal mark, and their common unit ($, EUR, %)."""
+    """Numbers as text: their decimal mark, and their common unit ($, EUR, %) or suffix (kg)."""
 
     kind: Literal["number"] = "number"
     decimal: Mark = "."
     unit: str = ""
+    suffix: Annotated[str, Field(max_length=20)] = ""
     leading_zeros: bool = False
     """Whether 01 is a number too, as in a column that was learnt as numbers from another source."""
 
     def read(self, text: pl.Series) -> pl.Series:
         """The value of each cell, null for an odd one."""
+        if self.suffix:
+            bare = spelling.without_suffix(text, self.suffix)
+            text = bare.set((bare == text) & text.is_not_null(), None)
         return spelling.numbers_of_unit(text, self.decimal, self.unit, codes=self.leading_zeros)
 
     def read_later(self, text: pl.Series) -> pl.Series:
         """The same at prediction, where other sources may leave the unit out."""
         values = self.read(text)
         bare = NumberFormat(decimal=self.decimal, leading_zeros=self.leading_zeros)
-        return values.zip_with(values.is_not_null(), bare.read(text)) if self.unit else values
+        if not (self.unit or self.suffix):
+            return values
+        return values.zip_with(values.is_not_null(), bare.read(text))
 
     @property
     def noun(self) -> str:

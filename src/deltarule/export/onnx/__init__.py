@@ -82,7 +82,7 @@ def _fed(cell: Any, name: str, own: Mapping[str, Any]) -> float | str:
         made = cells.read_flag(cell, name)
     else:
         mark, unit = how.get("decimal", "."), how.get("unit", "")
-        made = cells.read_number(cell, name, mark, unit)
+        made = cells.read_number(cell, name, mark, unit, suffix=how.get("suffix", ""))
     return math.nan if made is None else float(made)
 
 

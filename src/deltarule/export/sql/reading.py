@@ -4,7 +4,14 @@ from deltarule.errors import ExpressionError
 from deltarule.export.sql.dates import days_of
 from deltarule.export.sql.dialect import DAY
 from deltarule.export.sql.scope import Scope, Sql
-from deltarule.export.sql.text import boolean_of, flag_of, number_of, stripped, without
+from deltarule.export.sql.text import (
+    boolean_of,
+    flag_of,
+    number_of,
+    stripped,
+    without,
+    without_suffix,
+)
 from deltarule.export.sql.written_dates import written_clock, written_date
 from deltarule.export.sql.written_periods import written_period
 from deltarule.scorer.tree import Read
@@ -53,6 +60,8 @@ def _number(scope: Scope, raw: Sql, read: Read, words: tuple[str, ...]) -> Sql:
         return flag_of(scope, without(scope, _text(scope, raw), words))
     if isinstance(own, NumberFormat) and not is_number_column(read):
         text = without(scope, _text(scope, raw), words)
+        if own.suffix:
+            text = without_suffix(scope, stripped(scope, text), own.suffix)
         return number_of(scope, text, own.decimal, own.unit, codes=own.leading_zeros)
     template = scope.dialect.number_cell or "CAST({0} AS " + scope.dialect.double + ")"
     made = scope.make("number", template, raw)
