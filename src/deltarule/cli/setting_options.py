@@ -7,7 +7,6 @@ written on a command line. An option that is not given leaves its setting to its
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +20,7 @@ from deltarule.cli.arguments import (
     start_of,
     strength_of,
 )
+from deltarule.dataclass import dataclass
 from deltarule.setting_texts import setting_texts
 
 Names = list[str]

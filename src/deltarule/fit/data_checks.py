@@ -9,12 +9,12 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.registry import loss_named
 from deltarule.metrics.classification import both
 from deltarule.model.record import FitRecord

@@ -124,7 +124,7 @@ def _sums(found: Read) -> Summary:
 
 
 def _model(found: Read, settings: Settings, kept: KeptSummary, name: str) -> Model:
-    made = Run.of(replace(found, summary=kept.summary), settings)
+    made = Run.on(replace(found, summary=kept.summary), settings)
     record = made.model().record
     # Where the folds are gone, another reason is told below.
     gone = none_held_out(found) if kept.summary.layout.folds == 1 else None

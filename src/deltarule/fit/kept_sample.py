@@ -5,10 +5,10 @@ of them, if they are given again, or those that were kept, each of which stands 
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.fit.kept_settings import KeptSettings, settings_in
 from deltarule.fit.settings import Settings

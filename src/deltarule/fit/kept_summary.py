@@ -6,12 +6,13 @@ all their rows, without the rows.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.fit.kept_settings import KeptSettings, settings_in
 from deltarule.fit.settings import Settings, closed_form

@@ -5,9 +5,9 @@ the rows kept stand in, each counting as its share: an estimate, and so said.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
+from deltarule.dataclass import replace
 from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.kept_sample import KeptSample, columns_of, key_of
@@ -201,7 +201,7 @@ def _model(
     found: Read, before: Record | None, kept: KeptSample, name: str, note: str, *, sure: bool
 ) -> Model:
     earlier = None if before is None else _weights(before)
-    run = Run.of(replace(found, earlier=earlier), kept.kept.settings)
+    run = Run.on(replace(found, earlier=earlier), kept.kept.settings)
     record = run.model().record
     changed: dict[str, Any] = {"notes": (*record.notes, note), "learnt_from": name}
     if not sure and found.plan.shares is not None:

@@ -6,12 +6,13 @@ Shapes: p inputs, k outputs, of which a target has one, or one for each class.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 import numpy as np
 
 import deltarule
+from deltarule.dataclass import dataclass
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.columns import left_out_notes, records
 from deltarule.fit.convergence import Convergence

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from numbers import Integral, Real
 from typing import Any, Literal
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.registry import check_engine_name
 from deltarule.errors import LearningError
 from deltarule.fit.other_names import check_names

@@ -51,7 +51,7 @@ def begin(task: FitProblem) -> WarmStart | None:
     known = task.read.sample or task.read.earlier is not None
     if task.kinks or not (known and newton and unset and task.model.intercept):
         return None
-    if task.guessing is None:
+    if task.null is None:
         steep = steepest(task.problem, task.standard, task.loss, task.guess)
     else:
         # With an offset predictions differ: the gradient at the start takes a pass.

@@ -5,38 +5,39 @@
 Shapes: n rows, p inputs, k outputs.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, reduce
 from operator import or_
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.errors import LearningError, TargetError
 from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.metrics.conformal import Intervals, check_level
 from deltarule.model.record import Record
 from deltarule.rule.predict import Array, Mask, Weights
-from deltarule.tables.cast import check_exposure, row_weights_of
 from deltarule.tables.column_names import check_there, column
 from deltarule.tables.expressions.number_text import cells_of
-from deltarule.tables.left_out import gap, weight_gap
-from deltarule.tables.one_hot_rows import Design, OneHotRows, design
-from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.schema import Noticed, Schema, Target
 from deltarule.tables.source import Source
-from deltarule.tables.text_columns import FormattedSource
 from deltarule.tables.text_formats import Format, NumberFormat
 
+# What rows of a table alone need is loaded by them: one row, as a dict, needs none of it.
 if TYPE_CHECKING:
     from deltarule.model.few_rows import FewRows
+    from deltarule.tables.one_hot_rows import Design
+    from deltarule.tables.text_columns import FormattedSource
 
-Kinds = Mapping[str, type[pl.DataType]]
+    Kinds = Mapping[str, type[pl.DataType]]
 T = TypeVar("T")
 
 # The first rows are parsed anew for each column that is no number; beyond this, all as text.
@@ -71,7 +72,7 @@ class PredictedRows:
         """The number of rows left out, by cause in words."""
         return Counter({why: int(gone.sum()) for why, gone in self.left_out.items()})
 
-    def shared_with(self, other: "PredictedRows") -> "PredictedRows":
+    def shared_with(self, other: PredictedRows) -> PredictedRows:
         """The rows in common with another model's; left out for what either lacks."""
         both = np.isin(self.number, other.number)
         left_out = dict(self.left_out)
@@ -102,7 +103,7 @@ class Predictor:
         return self.record.contract
 
     @cached_property
-    def few(self) -> "FewRows":
+    def few(self) -> FewRows:
         """The same for few rows, compiled when it is first used."""
         from deltarule.model.few_rows import FewRows
 
@@ -137,12 +138,12 @@ class Predictor:
             scores += self.weights["intercept"]
         # A score may overflow to infinity, which the caller reports.
         with np.errstate(over="ignore", invalid="ignore"):
-            if isinstance(inputs, OneHotRows):
-                scores = inputs.scores(self.weights["weight"], centres, scores)
-            else:
+            if isinstance(inputs, np.ndarray):
                 columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
                 for values, centre, weight in columns:
                     scores += (values - centre)[:, None] * weight
+            else:
+                scores = inputs.scores(self.weights["weight"], centres, scores)
             return scores if offsets is None else scores + offsets[:, None]
 
     def predictions(self, scores: Array) -> Array:
@@ -184,7 +185,8 @@ class Predictor:
         """The predictions with their interval ends, low and high, at this coverage level.
 
         Where no training target was below 0, intervals are clipped at 0: a new row would be the
-        first below with a chance of 1 / (n + 1) at most.
+        first below with a chance of 1 / (n + 1) at most. They are widened to their own prediction
+        where it is outside, as one below 0, or of rows whose residuals have all one sign.
         """
         made, known = [], self.intervals(level)
         for target in self.contract.targets:
@@ -194,6 +196,7 @@ class Predictor:
             low, high = known[target.name].around(at, level)
             if target.low >= 0:
                 low = np.where(high > 0, np.maximum(low, 0.0), low)
+            low, high = np.minimum(low, at), np.maximum(high, at)
             made += [pl.Series(f"{target.name}_low", low), pl.Series(f"{target.name}_high", high)]
             inverse = self.contract.inverses.get(target.name)
             if inverse is not None:
@@ -213,6 +216,8 @@ class Predictor:
 
         Errors:  TargetError for a target that the loss cannot take
         """
+        from deltarule.tables.one_hot_rows import design
+
         contract = self.contract
         view = contract.view(batch, name=name, row=row, targets=True)
         inputs, noticed = design(contract, view, name=name, row=row)
@@ -244,6 +249,8 @@ class Predictor:
         self, targets: Array, offsets: Array | None, each: Array
     ) -> Iterator[tuple[str, Mask]]:
         """The causes for leaving rows out, in words, with their masks."""
+        from deltarule.tables.left_out import gap, weight_gap
+
         contract = self.contract
         if contract.offset is not None and offsets is not None:
             yield contract.offset.gap, np.isnan(offsets)
@@ -253,6 +260,8 @@ class Predictor:
             yield weight_gap(contract.row_weight), ~(each > 0)
 
     def _check_exposure(self, batch: pl.DataFrame, *, name: str, row: int) -> None:
+        from deltarule.tables.cast import check_exposure
+
         exposure = self.contract.offset and self.contract.offset.exposure
         if exposure:
             check_exposure(batch[exposure], where=f"{name}, column '{exposure}'", row=row)
@@ -286,6 +295,8 @@ def _beyond(target: Target, loss: Loss) -> str:
 
 def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array:
     """The row weights, (n,): 1 where the table has no such column."""
+    from deltarule.tables.cast import row_weights_of
+
     known = column if column in batch.columns else None
     found = row_weights_of(batch, known, name=name, row=row)
     return np.ones(batch.height) if found is None else found
@@ -293,6 +304,8 @@ def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int)
 
 def bound(source: Source, *contracts: Schema) -> FormattedSource:
     """The source with text parsed in the schemas' formats; a file's own decimal mark wins."""
+    from deltarule.tables.text_columns import FormattedSource
+
     formats: dict[str, Format] = {}
     labels: set[str] = set()
     for contract in contracts:
@@ -345,6 +358,8 @@ def _expect(source: Source, expected: Kinds) -> None:
 
     Only a column whose first rows are no numbers becomes text: the others keep their types.
     """
+    from deltarule.tables.polars_source import UnparsedError
+
     kinds = dict(expected)
     for _ in range(MOST_PARSES):
         source.expect(kinds)
@@ -373,6 +388,8 @@ def batches(
 
 def widening(source: Source, work: Callable[[], T]) -> T:
     """Run `work`, again if later rows need wider types than the first rows showed."""
+    from deltarule.tables.polars_source import UnparsedError
+
     try:
         return work()
     except UnparsedError:

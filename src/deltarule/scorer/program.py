@@ -4,9 +4,10 @@ Each line calls one function of runtime/ with values computed before and constan
 cell and each part of an expression, however often it is used.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ExpressionError
 from deltarule.scorer.patterns import PLAIN
 from deltarule.scorer.runtime.clock import EPOCH

@@ -6,14 +6,15 @@ Where both day and month could come first, the more likely is taken, with a note
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ValueRefusedError
 from deltarule.tables import column_names as names
-from deltarule.tables.dates import FIRST, MOMENTS, ORDERS, Cells, Order, dates, times
+from deltarule.tables.dates import FIRST, ORDERS, Cells, Order, dates, times
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.periods import PATTERN, period_of
 from deltarule.tables.source import LOOK_ROWS, Source
@@ -64,7 +65,7 @@ class Doubt:
 
 def fitting(text: pl.Series, values: pl.Series, orders: Sequence[Order]) -> list[Order]:
     """Those of the orders in which cells have as many dates as in the one they were read in."""
-    timed, count = values.dtype == MOMENTS, values.count()
+    timed, count = values.dtype == pl.Datetime("us"), values.count()
     return [order for order in orders if dates(text, order, timed=timed).count() >= count]
 
 

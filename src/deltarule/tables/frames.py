@@ -22,11 +22,9 @@ from deltarule.errors import (
 )
 from deltarule.tables.cast import as_category, text_of
 from deltarule.tables.column_names import column
-from deltarule.tables.dask_frame import dask_source, is_dask
 from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 from deltarule.tables.source import BATCH_ROWS, Source
-from deltarule.tables.spark_frame import SparkSource, is_spark
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -51,8 +49,12 @@ def open_table(table: Any) -> tuple[Source, Back]:
     """
     if isinstance(table, (str, Path)):
         return source(table), _as_it_is
-    if is_spark(table):  # first: one of Connect has attributes of any name
-        return SparkSource(table), _as_it_is
+    library = type(table).__module__.partition(".")[0]
+    if library == "pyspark":  # first: a frame of Connect has attributes of any name
+        from deltarule.tables.spark_frame import SparkSource, is_spark
+
+        if is_spark(table):
+            return SparkSource(table), _as_it_is
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
         return table, _as_it_is
     if isinstance(table, pl.LazyFrame):
@@ -66,8 +68,11 @@ def open_table(table: Any) -> tuple[Source, Back]:
         return _from_rows(table), lambda frame, rows: frame.to_dicts()
     if isinstance(table, np.ndarray):
         return _from_array(table)
-    if is_dask(table):
-        return dask_source(table), _as_it_is
+    if library == "dask":
+        from deltarule.tables.dask_frame import dask_source, is_dask
+
+        if is_dask(table):
+            return dask_source(table), _as_it_is
     return _from_library(table)
 
 

@@ -8,12 +8,12 @@ Shapes: n rows kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass, replace
 from deltarule.moments.folds import hash_of
 from deltarule.rule.predict import Array
 from deltarule.tables.chained import ChainedSource

@@ -12,13 +12,13 @@ times microseconds. A number that is not finite is no number: learning takes non
 import hashlib
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import polars as pl
 from pydantic import Field, FiniteFloat, JsonValue, ValidationError, model_validator
 
+from deltarule.dataclass import dataclass, field
 from deltarule.errors import NotAModelError, OutputError, VersionError
 from deltarule.moments.folds import DAY
 from deltarule.tables.kept_rows import KeptRows

@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from operator import add
 
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import (
     ColumnError,
     EmptyError,
@@ -70,6 +71,9 @@ class Keep:
 
     cells: int = KEPT_CELLS
     sampled: bool = False
+
+
+AS_USUAL = Keep()
 
 
 @dataclass(frozen=True)
@@ -234,7 +238,7 @@ def read(
     asked: Request,
     *,
     progress: Progress | None = None,
-    keep: Keep | Callable[[Plan], Keep] = Keep(),
+    keep: Keep | Callable[[Plan], Keep] = AS_USUAL,
     keep_summary: bool = False,
     joining: Joining | None = None,
     engine: Answers | None = None,

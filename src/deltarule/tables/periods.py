@@ -7,9 +7,11 @@
 A column has one kind of period. Years are those from 1500 to 2299: other numbers are codes.
 """
 
+from __future__ import annotations
+
 from typing import Literal, get_args
 
-import polars as pl
+from deltarule.deferred import polars as pl
 
 Period = Literal["month", "quarter", "week"]
 PERIODS: tuple[Period, ...] = get_args(Period)

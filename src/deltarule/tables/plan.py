@@ -1,12 +1,13 @@
 """Plan: what a look at the first rows decides: each input's kind, and what folds depend on."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError
 from deltarule.moments.block import Block
 from deltarule.moments.chunked_array import ChunkedArray, Column, whole

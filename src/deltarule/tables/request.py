@@ -1,9 +1,10 @@
 """Request: what to learn from a table, as far as reading depends on it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.splits import SplitScheme
 from deltarule.tables.row_shares import RowShares
 

@@ -1,11 +1,11 @@
 """Row encoder: rows of a table, read as a plan's columns, as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.folds import FoldEntries
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.encoded_rows import EncodedRows

@@ -7,26 +7,26 @@ reference level; rare levels are pooled as (other), which unseen levels join at 
 Shapes: n rows, p inputs, k outputs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Literal, Self
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
-from deltarule.moments.chunked_array import ChunkedArray
-from deltarule.moments.design_matrix import MOST_DENSE, CategoryCodes
+from deltarule.moments.limits import Amount, Count, Positive, Signed
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.cast import class_names, numbers_of, text_of
 from deltarule.tables.column_names import check_there
 from deltarule.tables.expressions.inverse import Inverse, inverse_of
 from deltarule.tables.kinds import LeftOut
-from deltarule.tables.left_out import gap, weight_gap
 from deltarule.tables.part import Part
-from deltarule.tables.polars_source import PROBLEMS
 from deltarule.tables.terms import Term
 from deltarule.tables.text_formats import (
     BooleanFormat,
@@ -37,6 +37,11 @@ from deltarule.tables.text_formats import (
     TimeFormat,
     meant,
 )
+
+# What rows of a table alone need is loaded by them: a model's file and a row as a dict need little.
+if TYPE_CHECKING:
+    from deltarule.moments.chunked_array import ChunkedArray
+    from deltarule.moments.design_matrix import CategoryCodes
 
 # Beyond so many levels of all categories a design matrix of rows is never dense.
 MANY_LEVELS = 256
@@ -58,6 +63,9 @@ class Input(Part):
             assert self.term.columns
         except LearningError as error:
             raise ValueError(str(error)) from None
+        low, high = (getattr(self, name, 0.0) for name in ("low", "high"))
+        if low > high:
+            raise ValueError("its range is not in order")
         return self
 
     @property
@@ -70,10 +78,10 @@ class Number(Input):
     """A number or yes/no input: its fill value and its training range."""
 
     kind: Literal["number", "boolean"]
-    mean: FiniteFloat
-    low: FiniteFloat
-    high: FiniteFloat
-    missing: FiniteFloat
+    mean: Signed
+    low: Signed
+    high: Signed
+    missing: Amount
     gap: bool
     """Whether it has a missing indicator."""
 
@@ -87,14 +95,14 @@ class Category(Input):
     """A category: its levels with their training counts, the most frequent first."""
 
     kind: Literal["category"] = "category"
-    known: dict[str, Annotated[FiniteFloat, Field(gt=0)]]
+    known: dict[str, Positive]
     reference: str | None
     """The reference level, which has no input. None without intercept."""
-    pooled: int = Field(ge=0)
+    pooled: Count
     """The number of rare levels pooled as (other)."""
     of: Literal["text", "number", "boolean"] = "text"
     """The type of its values, before they are level names."""
-    missing: FiniteFloat = 0.0
+    missing: Amount = 0.0
     """On how many rows it was missing, whether or not that is a level."""
 
     @property
@@ -106,9 +114,9 @@ class Category(Input):
 class Target(Input):
     """A column to predict: its training range, or its classes with their counts, by name."""
 
-    low: FiniteFloat
-    high: FiniteFloat
-    classes: dict[str, Annotated[FiniteFloat, Field(gt=0)]] = Field(default_factory=dict)
+    low: Signed
+    high: Signed
+    classes: dict[str, Positive] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
@@ -136,15 +144,17 @@ class Offset(Input):
     """The offset, added to every score with weight 1: its mean and its training range."""
 
     kind: Literal["offset"] = "offset"
-    mean: FiniteFloat
-    low: FiniteFloat
-    high: FiniteFloat
+    mean: Signed
+    low: Signed
+    high: Signed
     exposure: str | None = None
     """The column whose logarithm it is, where it was given as an exposure."""
 
     @property
     def gap(self) -> str:
         """The cause of a missing offset, in words."""
+        from deltarule.tables.left_out import gap, weight_gap
+
         return gap(self.name) if self.exposure is None else weight_gap(self.exposure)
 
 
@@ -185,7 +195,7 @@ class Schema(Part):
         return self
 
     @property
-    def known(self) -> "dict[str, Column | Offset]":
+    def known(self) -> dict[str, Column | Offset]:
         """The columns that prediction reads, by name."""
         offset = () if self.offset is None else (self.offset,)
         return {one.name: one for one in (*self.columns, *offset)}
@@ -273,6 +283,8 @@ class Schema(Part):
             if word == "number" and column in frame.columns and frame[column].dtype == pl.String:
                 numbers = numbers_of(frame[column], where=f"{name}, column '{column}'", row=row)
                 frame = frame.with_columns(pl.Series(column, numbers).fill_nan(None))
+        from deltarule.tables.polars_source import PROBLEMS
+
         for term in terms:
             term.check(frame.schema, name=name)
         try:
@@ -334,6 +346,9 @@ class Schema(Part):
         A number without gaps is passed on without a copy or a check. Only rows that are left out,
         for a missing target or a weight of 0, may be missing there: NaN.
         """
+        from deltarule.moments.chunked_array import ChunkedArray
+        from deltarule.moments.design_matrix import MOST_DENSE, CategoryCodes
+
         found: list[ChunkedArray | CategoryCodes] = []
         levels = sum(len(one.levels) for one in self.columns if isinstance(one, Category))
         noticed = Noticed()
@@ -471,6 +486,8 @@ def _refused(
 
 
 def _works(frame: pl.DataFrame, term: Term) -> bool:
+    from deltarule.tables.polars_source import PROBLEMS
+
     try:
         frame.select(term.polars(frame.schema))
     except PROBLEMS:

@@ -4,12 +4,14 @@ A format parses each cell, and is stored in the model, for prediction. A column 
 nearly all of its cells parse.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import polars as pl
 from pydantic import Field
 
+from deltarule.deferred import polars as pl
 from deltarule.tables.dates import FIRST, Order, dates, times
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import quoted

@@ -5,11 +5,12 @@ strictly, thousands marks group by three, and a number has at most one sign. Wha
 number does not count: 12% is 12, and so is 12 EUR.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
-import polars as pl
-
-from deltarule.tables.files.dialect import GAP_WORDS, MISSING_CODES
+from deltarule.deferred import polars as pl
+from deltarule.tables.missing_words import GAP_WORDS, MISSING_CODES
 
 YES, NO = ("yes", "y", "true", "t", "on", "1"), ("no", "n", "false", "f", "off", "0")
 POWERS = {"k": "e3", "K": "e3", "M": "e6", "B": "e9", "bn": "e9"}
