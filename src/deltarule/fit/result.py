@@ -46,7 +46,7 @@ def outcome_of(steps: Iteration) -> Outcome:
         lasso=task.choice.lasso,
         minimised=task.penalties.words(task.choice, task.settings.losses[0]),
         sampled=steps.sampled,
-        condition=Spectrum.of(task.as_it_stands).condition,
+        condition=None if task.read.wide else Spectrum.of(task.as_it_stands).condition,
         errors=errors_of(task),
         course=list(steps.course),
         batch=None if task.batches is None else task.batches.size,
@@ -142,7 +142,7 @@ def _notes(steps: Iteration) -> list[str]:
         notes.append("steps were taken on standardised inputs, which alpha refers to")
     notes += _pace(steps)
     notes += _chosen(task)
-    if task.penalty is None:
+    if task.penalty is None and not task.read.wide:
         null = solve(task.asked.free(total(task.read.folds))).null
         meaning = "other weights predict the same, so none of these is sure"
         notes += collinear_columns(task.read, task.asked.held, null, meaning)

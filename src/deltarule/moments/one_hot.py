@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.moments.row_cross import RowCross
 from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:
@@ -255,12 +256,12 @@ def _grouped(pair: "csr_array", goes: Places, *, columns: bool) -> "csr_array":
     return csr_array((of.data, at), shape=pair.shape)
 
 
-Cross = Array | OneHotCross
+Cross = Array | OneHotCross | RowCross
 
 
 def dense(cross: Cross) -> Array:
     """Products as an array."""
-    return cross.array() if isinstance(cross, OneHotCross) else cross
+    return cross if isinstance(cross, np.ndarray) else cross.array()
 
 
 def compact(cross: Cross) -> Cross:
