@@ -16,15 +16,19 @@ Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, rest, scale (d,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.one_hot import Cross, OneHotCross, compact, dense
-from deltarule.moments.row_cross import RowCross
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Mask, Weights
+
+if TYPE_CHECKING:
+    from deltarule.moments.row_cross import RowCross
 
 # Values within 2 ** 200 of 1, either way, can be squared and summed as they are.
 PLAIN_POWER = 200
@@ -110,10 +114,11 @@ class Moments:
         mean, lost = two_sum(self.mean, sign * apart * (other.rows / rows))
         cross: Cross
         one, two = self.cross, other.cross
-        if isinstance(one, OneHotCross) and isinstance(two, OneHotCross):  # noqa: SIM114 two types
+        if isinstance(one, OneHotCross) and isinstance(two, OneHotCross):
             cross = one.merged(two, sign, apart, rows)
-        elif isinstance(one, RowCross) and isinstance(two, RowCross):
-            cross = one.merged(two, sign, apart, rows)
+        elif not isinstance(one, np.ndarray) and not isinstance(two, np.ndarray):
+            kept, more = cast("RowCross", one), cast("RowCross", two)
+            cross = kept.merged(more, sign, apart, rows)
         else:
             between = np.outer(apart, apart) * (self.rows * other.rows / rows)
             cross = dense(self.cross) + sign * (dense(other.cross) + between)

@@ -12,18 +12,20 @@ Shapes: d columns, of which a are dense and L the levels of each category; w (d,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.moments.row_cross import RowCross
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+    from deltarule.moments.row_cross import RowCross
 
 Places = NDArray[np.intp]
 
@@ -256,7 +258,7 @@ def _grouped(pair: "csr_array", goes: Places, *, columns: bool) -> "csr_array":
     return csr_array((of.data, at), shape=pair.shape)
 
 
-Cross = Array | OneHotCross | RowCross
+Cross: TypeAlias = "Array | OneHotCross | RowCross"
 
 
 def dense(cross: Cross) -> Array:

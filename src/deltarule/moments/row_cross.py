@@ -10,13 +10,13 @@ Shapes: n entries (a row and its fold, as in `FoldEntries`), d columns; w (d, k)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass, replace
 from deltarule.moments.folds import FoldEntries
 from deltarule.rule.predict import Array
 

@@ -17,12 +17,12 @@ Source: Saunders, Gammerman & Vovk 1998; Hastie & Tibshirani 2004
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy import linalg
 
+from deltarule.dataclass import dataclass, replace
 from deltarule.errors import LearningError
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.problem import LinearProblem
