@@ -111,9 +111,8 @@ def learn(
             keep_summary=keep_summary is not None,
             progress=progress,
         )
-        run = Run(source, settings)
-    how.trace(run)
-    model = run.model()
+        run = Run.of(source, settings)
+    model = run.model(how.trace(run))
     if save is not None:
         model.save(save, summary=keep_summary, min_level_rows=least)
     if report is not None:

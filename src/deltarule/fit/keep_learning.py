@@ -122,7 +122,7 @@ def _sums(found: Read) -> Summary:
 
 
 def _model(found: Read, settings: Settings, kept: KeptSummary, name: str) -> Model:
-    made = Run.of(replace(found, summary=kept.summary), replace(settings, keep_summary=False))
+    made = Run.on(replace(found, summary=kept.summary), replace(settings, keep_summary=False))
     record = made.model().record
     # Where the folds are gone, another reason is told below.
     gone = none_held_out(found) if kept.summary.layout.folds == 1 else None

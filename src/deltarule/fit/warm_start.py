@@ -47,7 +47,7 @@ def begin(task: FitProblem) -> WarmStart | None:
     newton = task.settings.second_order and not task.squared
     if task.kinks or not (task.read.sample and newton and unset and task.model.intercept):
         return None
-    if task.guessing is None:
+    if task.null is None:
         steep = steepest(task.problem, task.standard, task.loss, task.guess)
     else:
         # With an offset predictions differ: the gradient at the start takes a pass.

@@ -15,7 +15,7 @@ def learner_of_wide(read: Read, settings: Settings) -> str | None:
 
     Errors:  LearningError for settings that need the products of all columns
     """
-    from deltarule.fit.smoothing import SmoothedLoss  # an exact solution needs none of it
+    from deltarule.losses.loss import SmoothedLoss  # an exact solution needs none of it
 
     loss = settings.losses[0]
     needs = {

@@ -125,12 +125,12 @@ def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[f
 
 def _reach(session: Session, place: int | None) -> float:
     """The scale of a weight: the target's standard deviation over its input's."""
-    stepwise = session.stepwise
-    spread = 1.0 if place is None else float(stepwise.task.problem.spread[place])
+    problem = session.problem
+    spread = 1.0 if place is None else float(problem.problem.spread[place])
     moved = 1.0
     if session.choices.squared:
-        targets = stepwise.task.problem.targets / stepwise.task.problem.rows
-        moved = float(np.sqrt(np.max(targets)) * np.max(stepwise.task.problem.target_scale))
+        targets = problem.problem.targets / problem.problem.rows
+        moved = float(np.sqrt(np.max(targets)) * np.max(problem.problem.target_scale))
     return (moved or 1.0) / (spread or 1.0)
 
 
@@ -141,9 +141,9 @@ def _exact(
     chosen: Sequence[int | None],
     offsets: Sequence[Array],
 ) -> Array:
-    stepwise = session.stepwise
-    weights = stepwise.task.standard.into(session.at.weights)
-    said = stepwise.task.objective(weights, hessian=True).average()
+    problem = session.problem
+    weights = problem.standard.into(session.at.weights)
+    said = problem.objective(weights, hessian=True).average()
     assert said.hessian is not None, "moments and rows are curved"
     g, C = stack(said.weight_delta)[:, output], said.hessian[output]
     ways = [_direction(session, place, len(g)) for place in chosen]
@@ -159,14 +159,14 @@ def _exact(
 
 def _direction(session: Session, place: int | None, size: int) -> Array:
     """The direction of a weight in the units of the steps: (q,)."""
-    stepwise = session.stepwise
+    problem = session.problem
     way = np.zeros(size)
     if place is None:
         way[-1] = 1.0
         return way
-    way[place] = stepwise.task.standard.spread[place]
-    if stepwise.task.model.intercept:
-        way[-1] = stepwise.task.standard.mean[place]
+    way[place] = problem.standard.spread[place]
+    if problem.model.intercept:
+        way[-1] = problem.standard.mean[place]
     return way
 
 
@@ -219,14 +219,14 @@ def _by_rows(
     chosen: Sequence[int | None],
     offsets: Sequence[Array],
 ) -> Array:
-    stepwise = session.stepwise
+    problem = session.problem
     some = np.arange(len(drawn.inputs))
     if len(chosen) > 1:
         # Drawn by chance: every second row of a table may be of one kind.
         most = MOST_ROWS // drawn.targets.shape[1]
         some = np.sort(np.random.default_rng(0).permutation(some)[:most])
     inputs, actual = drawn.inputs[some], drawn.targets[some]
-    scores = stepwise.task.model.predict(session.at.weights, inputs)
+    scores = problem.model.predict(session.at.weights, inputs)
     columns = [np.ones(len(scores)) if p is None else inputs[:, p] for p in chosen]
     moved = np.multiply.outer(offsets[0], columns[0])
     if len(columns) > 1:
@@ -236,8 +236,8 @@ def _by_rows(
     every[:, :, output] += points
     flat = every.reshape(-1, scores.shape[1])
     targets = np.tile(actual, (len(points), 1))
-    values = stepwise.task.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
-    here = float(stepwise.task.loss.value(scores, actual).mean())
+    values = problem.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
+    here = float(problem.loss.value(scores, actual).mean())
     # Rows that are not drawn, and a penalty, shift the surface: it must match the current error.
     error: Array = 2 * (values - here + session.at.now.loss)
     return error.reshape(moved.shape[:-1])

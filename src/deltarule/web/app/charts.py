@@ -150,10 +150,10 @@ def _classes(page: "Open", look: "Look", hover: Sequence[str]) -> dict[str, Any]
     """The rows of each class over two of the inputs, or one, and which are taken for another."""
     session, drawn = page.session, page.drawn
     schema = session.read.schema
-    scores = session.stepwise.task.model.predict(session.at.weights, drawn.inputs)
+    scores = session.problem.model.predict(session.at.weights, drawn.inputs)
     target = next(
         (one, span)
-        for one, span in zip(schema.targets, session.stepwise.task.spans, strict=True)
+        for one, span in zip(schema.targets, session.problem.spans, strict=True)
         if look.output < span.stop
     )
     numbers = [at for at, (_, level) in enumerate(schema.inputs) if level is None][:2] or [0]
@@ -189,7 +189,7 @@ def _deltas(page: "Open", found: Rows, look: "Look", hover: Sequence[str]) -> di
 
 
 def _largest_delta_at_start(page: "Open", output: int) -> float:
-    task = page.session.stepwise.task
+    task = page.session.problem
     scores = task.model.predict(page.session.walk.way[0].weights, page.drawn.inputs)
     deltas = task.loss.link.inverse(scores)[:, output] - page.drawn.targets[:, output]
     return float(np.abs(deltas).max(initial=0.0))
