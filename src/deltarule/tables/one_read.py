@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
@@ -10,8 +10,8 @@ from operator import add
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.dataclass import dataclass
 from deltarule.errors import (
     ColumnError,
@@ -49,6 +49,8 @@ from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
 
+EarlierWeights = Mapping[tuple[str, str, str | None], float]
+"""By output, input and level; an intercept has neither input nor level: '' and None."""
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
@@ -111,6 +113,8 @@ class Read:
     """The sums before levels were pooled and gaps filled, where they are kept."""
     engine: Answers | None = None
     """Who answers questions about the rows; None for this machine's threads."""
+    earlier: EarlierWeights | None = None
+    """The weights of a model of some of these rows, which steps may begin at."""
     readable: bool = False
     """Whether the rows may be read here, where the engine was not asked for."""
 
@@ -370,7 +374,7 @@ def _read(
             raise refused(error, made, name=source.name, row=start) from error
 
     # One BLAS thread for each worker: two on a block this thin were slower than one.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
         try:
             for batch in source.batches(made.columns):
                 chunk = made.chunk(batch, name=source.name, row=rows)
