@@ -38,7 +38,7 @@ def table(seed: int = 0) -> tuple[pl.DataFrame, Array, Array]:
 
 
 def outcome(frame: pl.DataFrame, **settings: Any) -> Outcome:
-    run = Run(frame, Settings(predict="y", **settings))
+    run = Run.of(frame, Settings(predict="y", **settings))
     assert run.read.wide
     return run.group.outcome()
 
@@ -145,7 +145,7 @@ def test_yes_and_no_are_learnt_by_gradients_alone(ridge: Any) -> None:
     frame, x, y = table()
     yes = y > np.median(y)
     frame = frame.drop("y").with_columns(y=pl.Series(yes))
-    run = Run(frame, Settings(predict="y", ridge=ridge, tolerance=1e-10))
+    run = Run.of(frame, Settings(predict="y", ridge=ridge, tolerance=1e-10))
     found = run.group.outcome()
     assert found.learner == "lbfgs"
     assert found.ridge > 0
