@@ -40,7 +40,7 @@ def _progress(run: "Run") -> "Progress":
     names = [printable(one, one_line=True) for one in weight_names(run.read.schema.inputs)]
     if run.stepwise.task.model.intercept:
         names.append("intercept")
-    return Progress(names, squared=run.stepwise.task.squared)
+    return Progress(names, error_name=f"mean {run.stepwise.task.loss.error_name}")
 
 
 def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":

@@ -90,11 +90,11 @@ class Iteration:
     def steps(self) -> Iterator[Step]:
         """The steps, with weights in the inputs' own units."""
         self.course = LossHistory()
-        squared = self.task.squared
-        for step in self.taken():
+        scale = self.task.loss.error_scale
+        for step in (replace(one, error_scale=scale) for one in self.taken()):
             if self.task.settings.second_order and not self.learner.needs_hessian:
                 self.recent.add(step.before, step.comparison.weight_delta)
-            self.course.add(step.number, step.error if squared else step.comparison.loss)
+            self.course.add(step.number, step.error)
             own = self.step_in_own_units(step)
             if step.stopped:
                 self.ended = step.before

@@ -8,6 +8,11 @@ with g the weight_delta, H the Hessian, and u, v the directions of the two weigh
 the steps. Other losses are evaluated on some of the rows that are drawn, at a coarse grid that
 cubic splines make finer: they are smooth.
 
+What is drawn is the cut through the current weights, and the lowest point of that cut. Of
+standardised inputs it fixes the prediction of the mean row rather than the intercept, as the steps
+do, unless the intercept is one of the two. Over the weights of two inputs both axes have the same
+length in the units of the steps, so that steps cross the rings at right angles.
+
 Shapes: q = p + intercept; grid (b, a).
 """
 
@@ -32,14 +37,22 @@ MOST_ROWS = 340
 ROOM = 1.2
 # The least half width, in scales of a weight: where the minimum is known, and where it is not.
 LEAST, LEAST_UNKNOWN = 0.25, 2.0
+# Axes whose lengths differ by more have no common one that shows anything of both.
+MOST_APART = 50.0
+# The condition number of a cut that is flat along a line, and the share of an axis that is no more
+# than a line's width.
+FLAT, SAME = 1e14, 0.004
+# A minimum further off than so many scales of a weight is left out of its axis.
+FAR = 10.0
 
 
 @dataclass(frozen=True)
 class LossSurface:
     """The error over one weight, `error` (a,), or over two, (b, a), and the path of learning.
 
-    `way` are the points of the path, `way_errors` the error there, `past` the number of them before
-    the current step. `other_ways` are the points of other paths.
+    `lowest` is the lowest point of the cut, where it is known, and `whole` whether no other weights
+    lower the error further. `way` are the points of the path, `way_errors` the error there, `past`
+    the number of them before the current step. `other_ways` are the points of other paths.
     """
 
     across: Array
@@ -47,7 +60,8 @@ class LossSurface:
     error: Array
     here: tuple[float, float | None]
     error_here: float
-    best: tuple[float, float | None] | None
+    lowest: tuple[float, float | None] | None
+    whole: bool
     way: Array
     way_errors: Array
     past: int
@@ -70,16 +84,13 @@ def loss_surface(
         np.array([[_weight(one.weights, place, output) for place in chosen] for one in path])
         for path in (passed, *others)
     )
-    errors = np.array([2 * one.loss for one in passed])
+    errors = np.array([session.error(one.loss) for one in passed])
     past = int(np.searchsorted([one.number for one in passed], session.at.number, side="right"))
     here = [_weight(session.at.weights, place, output) for place in chosen]
     best = session.best
     goal = None if best is None else [_weight(best, place, output) for place in chosen]
     seen = np.concatenate([way[: max(past, 1)], *other_ways])
-    axes = [
-        _axis(seen[:, at], here[at], None if goal is None else goal[at], _reach(session, place))
-        for at, place in enumerate(chosen)
-    ]
+    axes = _axes(session, chosen, seen, here, goal)
     evaluate, size = (_exact, COARSE) if session.choices.squared else (_smooth, SMOOTH)
     if len(axes) == 1:
         evaluate, size = (_exact if session.choices.squared else _by_rows), FINE
@@ -87,13 +98,16 @@ def loss_surface(
     offsets = [grid - at for grid, at in zip(grids, here, strict=True)]
     with np.errstate(all="ignore"):
         error = evaluate(session, drawn, output, chosen, offsets)
+        lowest = _lowest(session, output, chosen, here)
+    low = None if lowest is None else (lowest[0], lowest[1] if len(lowest) > 1 else None)
     return LossSurface(
         across=grids[0],
         up=grids[1] if len(grids) > 1 else None,
         error=error,
         here=(here[0], here[1] if len(here) > 1 else None),
-        error_here=2 * session.at.now.loss,
-        best=None if goal is None else (goal[0], goal[1] if len(goal) > 1 else None),
+        error_here=session.error(session.at.now.loss),
+        lowest=low,
+        whole=lowest is not None and _whole(lowest, goal, axes),
         way=way,
         way_errors=errors,
         past=past,
@@ -107,11 +121,41 @@ def _weight(weights: Weights, place: int | None, output: int) -> float:
     return float(weights["weight"][place, output])
 
 
+def _axes(
+    session: Session,
+    chosen: Sequence[int | None],
+    seen: Array,
+    here: Sequence[float],
+    goal: Sequence[float] | None,
+) -> list[tuple[float, float]]:
+    """The ranges of the axes: those of two inputs as long as each other, in units of the steps."""
+    found = [
+        _axis(seen[:, at], here[at], None if goal is None else goal[at], _reach(session, place))
+        for at, place in enumerate(chosen)
+    ]
+    inputs = [place for place in chosen if place is not None]
+    if len(inputs) < 2:
+        return [(middle - width, middle + width) for middle, width in found]
+    middles, widths = (np.array(part) for part in zip(*found, strict=True))
+    units = session.stepwise.task.standard.spread[inputs]
+    common = float(np.max(widths * units))
+    if common > MOST_APART * float(np.min(widths * units)):
+        # As long as the shorter one. Where the other's minimum is then out of sight, the path is
+        # in the middle.
+        passed = float(np.max(np.abs(seen - seen[0]) * units)) * ROOM
+        common = max(float(np.min(widths * units)), passed if np.isfinite(passed) else 0.0)
+        middles = np.where(np.abs(middles - seen[0]) * units > common, seen[0], middles)
+    halves = np.minimum(common / units, 1e300)
+    return [(float(m - half), float(m + half)) for m, half in zip(middles, halves, strict=True)]
+
+
 def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[float, float]:
-    """The range of an axis: the path's extent on either side of the minimum, and a margin.
+    """The middle of an axis, and half its length: the path on either side, and a margin.
 
     It widens in powers of 2, so that it is stable from step to step.
     """
+    if goal is not None and abs(goal - float(seen[0])) > FAR * reach:
+        goal = None
     middle = goal if goal is not None else float(seen[0])
     far = np.abs(np.append(seen, here) - middle)
     far = far[np.isfinite(far)]
@@ -119,8 +163,7 @@ def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[f
     needed = max(float(far.max(initial=0.0)), least)
     start = max(abs(float(seen[0]) - middle), least)
     width = start * 2.0 ** math.ceil(math.log2(max(needed / start, 1.0)) - 1e-9)
-    width = min(width * ROOM, 1e300)
-    return middle - width, middle + width
+    return middle, min(width * ROOM, 1e300)
 
 
 def _reach(session: Session, place: int | None) -> float:
@@ -134,6 +177,39 @@ def _reach(session: Session, place: int | None) -> float:
     return (moved or 1.0) / (spread or 1.0)
 
 
+def _lowest(
+    session: Session, output: int, chosen: Sequence[int | None], here: Sequence[float]
+) -> list[float] | None:
+    """The lowest point of the cut; None for a loss without moments, or a cut flat along a line."""
+    if not session.choices.squared:
+        return None
+    _, g, C = _quadratic(session, output)
+    U = np.array([_direction(session, place, chosen) for place in chosen])
+    curved, steep = U @ C @ U.T, U @ g
+    if not np.isfinite(curved).all() or np.linalg.cond(curved) > FLAT:
+        return None
+    return [float(at) for at in np.array(here) - np.linalg.solve(curved, steep)]
+
+
+def _whole(
+    lowest: Sequence[float], goal: Sequence[float] | None, axes: Sequence[tuple[float, float]]
+) -> bool:
+    """Whether the cut's lowest point is where all weights together have the least error."""
+    return goal is not None and all(
+        abs(low - best) <= SAME * (end - begin)
+        for low, best, (begin, end) in zip(lowest, goal, axes, strict=True)
+    )
+
+
+def _quadratic(session: Session, output: int) -> tuple[float, Array, Array]:
+    """The loss at the current weights, its gradient (q,) and its Hessian (q, q) for an output."""
+    stepwise = session.stepwise
+    weights = stepwise.task.standard.into(session.at.weights)
+    said = stepwise.task.objective(weights, hessian=True).average()
+    assert said.hessian is not None, "moments and rows are curved"
+    return said.loss, stack(said.weight_delta)[:, output], said.hessian[output]
+
+
 def _exact(
     session: Session,
     drawn: ViewData,
@@ -141,14 +217,10 @@ def _exact(
     chosen: Sequence[int | None],
     offsets: Sequence[Array],
 ) -> Array:
-    stepwise = session.stepwise
-    weights = stepwise.task.standard.into(session.at.weights)
-    said = stepwise.task.objective(weights, hessian=True).average()
-    assert said.hessian is not None, "moments and rows are curved"
-    g, C = stack(said.weight_delta)[:, output], said.hessian[output]
-    ways = [_direction(session, place, len(g)) for place in chosen]
+    loss, g, C = _quadratic(session, output)
+    ways = [_direction(session, place, chosen) for place in chosen]
     along = [2 * (g @ u) * a + (u @ C @ u) * a**2 for u, a in zip(ways, offsets, strict=True)]
-    error = 2 * said.loss + along[0]
+    error = 2 * loss + along[0]
     if len(ways) > 1:
         u, v = ways
         across, up = offsets
@@ -157,16 +229,16 @@ def _exact(
     return floor
 
 
-def _direction(session: Session, place: int | None, size: int) -> Array:
+def _direction(session: Session, place: int | None, chosen: Sequence[int | None]) -> Array:
     """The direction of a weight in the units of the steps: (q,)."""
-    stepwise = session.stepwise
-    way = np.zeros(size)
+    task = session.stepwise.task
+    way = np.zeros(len(task.standard.spread) + task.model.intercept)
     if place is None:
         way[-1] = 1.0
         return way
-    way[place] = stepwise.task.standard.spread[place]
-    if stepwise.task.model.intercept:
-        way[-1] = stepwise.task.standard.mean[place]
+    way[place] = task.standard.spread[place]
+    if task.model.intercept and None in chosen:
+        way[-1] = task.standard.mean[place]
     return way
 
 
@@ -227,7 +299,9 @@ def _by_rows(
         some = np.sort(np.random.default_rng(0).permutation(some)[:most])
     inputs, actual = drawn.inputs[some], drawn.targets[some]
     scores = stepwise.task.model.predict(session.at.weights, inputs)
-    columns = [np.ones(len(scores)) if p is None else inputs[:, p] for p in chosen]
+    task = stepwise.task
+    centre = task.standard.mean * (task.model.intercept and None not in chosen)
+    columns = [np.ones(len(scores)) if p is None else inputs[:, p] - centre[p] for p in chosen]
     moved = np.multiply.outer(offsets[0], columns[0])
     if len(columns) > 1:
         moved = moved[None, :, :] + np.multiply.outer(offsets[1], columns[1])[:, None, :]
@@ -239,5 +313,5 @@ def _by_rows(
     values = stepwise.task.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
     here = float(stepwise.task.loss.value(scores, actual).mean())
     # Rows that are not drawn, and a penalty, shift the surface: it must match the current error.
-    error: Array = 2 * (values - here + session.at.now.loss)
+    error: Array = stepwise.task.loss.error_scale * (values - here + session.at.now.loss)
     return error.reshape(moved.shape[:-1])

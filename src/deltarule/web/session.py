@@ -229,6 +229,10 @@ class Session:
         """The iteration of the run."""
         return self.walk.stepwise
 
+    def error(self, loss: float) -> float:
+        """The error that is shown of a loss: the mean squared error of squared loss."""
+        return self.stepwise.task.loss.error_scale * loss
+
     @property
     def best(self) -> Weights | None:
         """The weights with the least squared error; None for other losses."""

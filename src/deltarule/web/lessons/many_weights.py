@@ -46,7 +46,8 @@ SEVERAL_INPUTS = Lesson(
         ),
     ),
     do=(
-        "Press Play, and see which weight moves first.",
+        "Press Step a few times: all three weights move at once. That of hours goes too far, and "
+        "swings back.",
         "Choose another row beside The next step: its one delta pulls at all three weights.",
     ),
     goal=Goal(

@@ -118,7 +118,7 @@ function batch(size) {
 
 function using(chosen, columns) {
   const used = new Set(chosen.using ?? columns);
-  at("using").querySelector("summary span").textContent = [...used].join(", ");
+  named(at("using").querySelector("summary span"), [...used]);
   const shown = [...new Set([...columns, ...used])].filter((name) => !chosen.predict.includes(name));
   const boxes = shown.map((name) => {
     const label = document.createElement("label");
@@ -129,6 +129,14 @@ function using(chosen, columns) {
   const focused = document.activeElement?.value;
   fieldset.replaceChildren(fieldset.firstElementChild, ...boxes);
   if (at("using").open) boxes.map((label) => label.firstChild).find((box) => box.value === focused)?.focus();
+}
+
+// The names of what is used where there is room for them, else how many they are.
+const ROOM = 16;
+function named(place, names) {
+  const all = names.join(", ");
+  place.textContent = all.length > ROOM && names.length > 1 ? many(names.length, "input") : all;
+  place.title = all;
 }
 
 // Where learning stands
@@ -145,9 +153,9 @@ function beside({ beside: other, alpha: { alpha: value } }) {
   at("beside-status").hidden = !other;
   if (!other) return;
   put("beside-number", exact(Number(other.alpha.toPrecision(6))));
-  const { typical, value: error, what } = other.error;
+  const { typical, value: error, name } = other.error;
   const parts = [`step ${other.step.toLocaleString("en")}: `];
-  parts.push(typical === null ? `${what} ` : "RMSE ", strong("delta", told(typical ?? error)), ", weight ", strong("weight", told(other.weight)));
+  parts.push(`${name} `, strong("delta", told(typical ?? error)), ", weight ", strong("weight", told(other.weight)));
   at("beside-status").lastElementChild.replaceChildren(...parts);
   at("beside-status").className = `status twin ${other.status.kind}`;
   at("beside-status").title = typeset(other.status.words);
@@ -169,7 +177,8 @@ function steps({ step }, horizon) {
   at("back").disabled = at("start").disabled = step === 0;
 }
 
-function formula({ formula: { target, start, terms, more } }) {
+function formula({ formula: { says, target, start, terms, more } }) {
+  at("output-says").textContent = says;
   const parts = [strong("prediction", target), " = "];
   const signed = (text) => {
     if (parts.length > 2) parts.push(text.startsWith("-") ? " − " : " + ");
@@ -181,8 +190,8 @@ function formula({ formula: { target, start, terms, more } }) {
   at("formula").replaceChildren(...parts);
 }
 
-function error({ error: { what, of, value, typical } }) {
-  glossary.explain(at("error-what"), `${typical === null ? what : "RMSE"}${of && `, ${of}`}`);
+function error({ error: { what, name, of, value, typical } }) {
+  glossary.explain(at("error-what"), `${name}${of && `, ${of}`}`);
   at("error").textContent = told(typical ?? value);
   const squared = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
   at("typical").textContent = at("error").title = squared;
