@@ -90,7 +90,9 @@ def loss_surface(
     best = session.best
     goal = None if best is None else [_weight(best, place, output) for place in chosen]
     seen = np.concatenate([way[: max(past, 1)], *other_ways])
-    axes = _axes(session, chosen, seen, here, goal)
+    with np.errstate(all="ignore"):
+        lowest = _lowest(session, output, chosen, here)
+    axes = _axes(session, chosen, seen, [here, lowest or here], goal)
     evaluate, size = (_exact, COARSE) if session.choices.squared else (_smooth, SMOOTH)
     if len(axes) == 1:
         evaluate, size = (_exact if session.choices.squared else _by_rows), FINE
@@ -98,7 +100,6 @@ def loss_surface(
     offsets = [grid - at for grid, at in zip(grids, here, strict=True)]
     with np.errstate(all="ignore"):
         error = evaluate(session, drawn, output, chosen, offsets)
-        lowest = _lowest(session, output, chosen, here)
     low = None if lowest is None else (lowest[0], lowest[1] if len(lowest) > 1 else None)
     return LossSurface(
         across=grids[0],
@@ -125,12 +126,18 @@ def _axes(
     session: Session,
     chosen: Sequence[int | None],
     seen: Array,
-    here: Sequence[float],
+    held: Sequence[Sequence[float]],
     goal: Sequence[float] | None,
 ) -> list[tuple[float, float]]:
-    """The ranges of the axes: those of two inputs as long as each other, in units of the steps."""
+    """The ranges of the axes: those of two inputs as long as each other, in units of the steps.
+
+    `held` are points to have in them, beside the path.
+    """
+    points = np.array(held)
     found = [
-        _axis(seen[:, at], here[at], None if goal is None else goal[at], _reach(session, place))
+        _axis(
+            seen[:, at], points[:, at], None if goal is None else goal[at], _reach(session, place)
+        )
         for at, place in enumerate(chosen)
     ]
     inputs = [place for place in chosen if place is not None]
@@ -149,19 +156,21 @@ def _axes(
     return [(float(m - half), float(m + half)) for m, half in zip(middles, halves, strict=True)]
 
 
-def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[float, float]:
+def _axis(seen: Array, held: Array, goal: float | None, reach: float) -> tuple[float, float]:
     """The middle of an axis, and half its length: the path on either side, and a margin.
 
     It widens in powers of 2, so that it is stable from step to step.
     """
-    if goal is not None and abs(goal - float(seen[0])) > FAR * reach:
+    begin = float(seen[0])
+    if goal is not None and abs(goal - begin) > FAR * reach:
         goal = None
-    middle = goal if goal is not None else float(seen[0])
-    far = np.abs(np.append(seen, here) - middle)
+    middle = goal if goal is not None else begin
+    near = held[np.abs(held - begin) <= FAR * reach]
+    far = np.abs(np.concatenate([seen, near]) - middle)
     far = far[np.isfinite(far)]
     least = reach * (LEAST_UNKNOWN if goal is None else LEAST)
     needed = max(float(far.max(initial=0.0)), least)
-    start = max(abs(float(seen[0]) - middle), least)
+    start = max(abs(begin - middle), least)
     width = start * 2.0 ** math.ceil(math.log2(max(needed / start, 1.0)) - 1e-9)
     return middle, min(width * ROOM, 1e300)
 
@@ -184,11 +193,13 @@ def _lowest(
     if not session.choices.squared:
         return None
     _, g, C = _quadratic(session, output)
-    U = np.array([_direction(session, place, chosen) for place in chosen])
-    curved, steep = U @ C @ U.T, U @ g
+    ways = np.array([_direction(session, place, chosen) for place in chosen])
+    size = np.linalg.norm(ways, axis=1)
+    U = ways / size[:, None]  # inputs may be of quite other sizes
+    curved = U @ C @ U.T
     if not np.isfinite(curved).all() or np.linalg.cond(curved) > FLAT:
         return None
-    return [float(at) for at in np.array(here) - np.linalg.solve(curved, steep)]
+    return [float(at) for at in np.array(here) - np.linalg.solve(curved, U @ g) / size]
 
 
 def _whole(

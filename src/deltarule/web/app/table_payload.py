@@ -75,6 +75,6 @@ def levels_told(session: Session) -> list[str]:
             base = "missing" if column.reference == MISSING else column.reference
             told_.append(
                 f"{column.name}: {base} is the baseline, with weight 0; the weight of "
-                f"{level_name(column.name, first)} is the difference from it"
+                f"“{level_name(column.name, first)}” is the difference from it"
             )
     return told_

@@ -45,7 +45,7 @@ YES_NO = Lesson(
     ),
     do=(
         "Press Step a few times: the flat line tilts, and bends into an S.",
-        "Press Play: with this small alpha it takes about twenty steps.",
+        "Press Play: with this small alpha it arrives in about twenty steps.",
     ),
     goal=Goal(
         "Find a faster alpha: arrive in at most eight steps.",

@@ -110,7 +110,7 @@ CORRELATION = Lesson(
     ),
     goal=Goal(
         "Get the error to within 1% of the least there is, in at most ten steps.",
-        "Two ways: take one of the two ticks off in the list called from, beside Predict; or, "
+        "Two ways: take one of the two ticks off in the list of inputs, beside Predict; or, "
         "under More, choose the learner newton, which measures the valley first.",
         (goals.at_most(10), goals.error_above_least(0.01)),
     ),

@@ -84,7 +84,7 @@ export function choices(setting, now) {
   const { choices: chosen, table, names, outputs } = setting;
   const columns = table.columns.map(({ name }) => name);
   // Several targets are one choice, which only a lesson or a command makes.
-  const several = chosen.predict.length > 1 ? [["", chosen.predict.join(", ")]] : [];
+  const several = chosen.predict.length > 1 ? [["", many(chosen.predict.length, "target")]] : [];
   fill(at("target"), [...several, ...same(columns)], several.length ? "" : chosen.predict[0]);
   using(chosen, columns);
   at("output-choice").hidden = outputs.length < 2;
@@ -118,7 +118,9 @@ function batch(size) {
 
 function using(chosen, columns) {
   const used = new Set(chosen.using ?? columns);
-  named(at("using").querySelector("summary span"), [...used]);
+  const names = at("using").querySelector("summary .names");
+  names.title = [...used].join(", ");
+  names.dataset.brief = used.size > 1 ? many(used.size, "input") : names.title;
   const shown = [...new Set([...columns, ...used])].filter((name) => !chosen.predict.includes(name));
   const boxes = shown.map((name) => {
     const label = document.createElement("label");
@@ -129,14 +131,6 @@ function using(chosen, columns) {
   const focused = document.activeElement?.value;
   fieldset.replaceChildren(fieldset.firstElementChild, ...boxes);
   if (at("using").open) boxes.map((label) => label.firstChild).find((box) => box.value === focused)?.focus();
-}
-
-// The names of what is used where there is room for them, else how many they are.
-const ROOM = 16;
-function named(place, names) {
-  const all = names.join(", ");
-  place.textContent = all.length > ROOM && names.length > 1 ? many(names.length, "input") : all;
-  place.title = all;
 }
 
 // Where learning stands
