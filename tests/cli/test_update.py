@@ -125,3 +125,11 @@ def test_what_cannot_be_learnt_is_refused_and_nothing_saved(
     assert done.stderr.count("\n") == 1
     assert Path("m.json").read_bytes() == before
     assert not [one for one in Path().iterdir() if one.suffix == ".lock"]
+
+
+@pytest.mark.parametrize("name", ["x", "\\u0078"])
+def test_a_name_twice_in_a_line_is_refused(table: pl.DataFrame, name: str) -> None:
+    line = f'{{"x": 1, "{name}": 2, "kind": "a", "y": 1}}\n'
+    made = subprocess.run([*UPDATE, "m.json", "-"], input=line, text=True, capture_output=True)
+    assert made.returncode == 1
+    assert "standard input, line 1 has 'x' twice in one object" in made.stderr

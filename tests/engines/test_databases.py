@@ -79,6 +79,39 @@ def test_more_sums_than_a_result_has_columns_take_several_scans(
         source.release()
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_rows_are_held_for_the_passes_and_asked_for_anew_once_others_are_held(
+    kind: str, tmp_path: Path
+) -> None:
+    url, one = str(tmp_path / f"t.{kind}"), COMPARISONS["logistic"]
+    write_table(url, "t", [one.table])
+    before = Path(url).read_bytes()
+    source, queries = open_database(url), list[str]()
+    ask = source.reader.ask
+
+    def asked(query: str, *parameters: Any) -> Any:
+        queries.append(query)
+        return ask(query, *parameters)
+
+    source.reader.ask = asked  # type: ignore[method-assign]  # to see the queries
+    here = learnt(source, one.settings)
+    check_same(here, learnt(source, one.settings, "database"))
+    passes = [query for query in queries if "sum(h0" in query]
+    assert passes
+    assert all(f"FROM {source.reader.held}" in query for query in passes)
+    # Another model of the same source, begun between two passes, holds its own rows.
+    steps = dr.steps(source, **one.settings, engine="database")
+    next(steps)
+    learnt(source, SQUARED["a ridge"].settings, "database")
+    queries.clear()
+    *_, last = steps
+    assert last.stopped
+    assert all(f"FROM {source.reader.held}" not in query for query in queries)
+    source.release()
+    assert source.reader.held is None
+    assert Path(url).read_bytes() == before
+
+
 def test_letters_that_sqlite_does_not_know_are_refused(tmp_path: Path) -> None:
     url = str(tmp_path / "t.sqlite")
     write_table(url, "t", [pl.DataFrame({"x": ["É", "é", "a", "b"], **Y})])

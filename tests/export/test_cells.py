@@ -22,6 +22,13 @@ NUMBERS = [
     "\t2\n", "007", "00", "5-", "(1,2)",
     "€5 €", "K5", "x" * 200, " " * 150 + "1", "1" + " " * 150 + "x", "1," + "234," * 30 + "5",
 ]  # fmt: skip
+MEASURES = [
+    "5 kg", "5kg", "5.5 kg", "1,234.5 kg", " 5  kg ", "5 kg kg", "kg", "5 KG", "-5 kg", "(5) kg",
+    "1e3 kg", "05 kg", "$5 kg", "5 % kg", "5\u00a0kg", "5 k kg", "5 lb", "kg 5", "5. kg", "5,5 m",
+    "5,5m", "1.234,5 m", "5 m", "5 M", "12,34,567", "₹12,34,567.5", "1,23,456", "12,345,67",
+    "1,2,345", "₹1,23", "12,34,567 m", "1,23,45,678", "9,99,99,99,99,999", "123,45,678",
+    "1.23.456,5 m",
+]  # fmt: skip
 DATES = [
     "2023-02-30", "2023-2-3", "31/12/2023", "12/31/2023", "1/2/23", "1-2-23", "01-02-23", "1.2.23",
     "2023/01/31", "20230131", "2023-01-31 00:00", "5 Jan 2023", "Jan 5, 2023", "5. january 2023",
@@ -29,6 +36,11 @@ DATES = [
     "2023-01-31 14:05", "2023-01-31T14:05:30.25Z", "2023-01-31 2:05 pm", "2023-01-31 13:05 PM",
     "2023-01-31 24:00", "2023-01-31 23:59:59,123456789+0100", "1969-12-31 23:59", "1600-02-29 1:00",
     "9999-12-31 00:00:00", "2068-1-1", "1/1/69", "1/1/68", "x" * 200,
+]  # fmt: skip
+PERIODS = [
+    "2023-02", "2023/2", "2023/12", "2023-13", "2023Q1", "2023-Q4", "2023 q2", "2023Q5", "2023-W01",
+    "2020W53", "2021-W53", "2021w52", "2023-W00", "1499-01", "2299-12", "2023-02-11", "5 Jan 2023",
+    "2023-02-11 10:00", "31/12/2023", "NA", "", " 2023-02 ", "red", "2023", "x" * 200,
 ]  # fmt: skip
 CLOCKS = [
     "00:00",
@@ -68,12 +80,18 @@ def table() -> list[dict]:
             "dollars": f"${random.randint(1000, 99999):,}",
             "euros": f"{random.randint(0, 999)},{random.randint(10, 99)} EUR",
             "share": f"{random.randint(0, 99)}%",
+            "weight": f"{random.randint(0, 9999) / 10} kg",
+            "metres": f"{random.randint(0, 9)},{random.randint(10, 99)} m",
+            "rupees": f"₹{random.randint(1, 99)},{random.randint(10, 99)},000",
             "flag": random.choice([0, 1]),
             "colour": random.choice(["red", "green", "blue"]),
             "member": random.choice(["yes", "no"]),
             "day": f"{random.randint(1, 28):02d}/{random.randint(1, 12):02d}/2023",
             "iso": f"2023-{random.randint(1, 12):02d}-{random.randint(1, 28):02d}",
             "moment": f"2023-{random.randint(1, 12):02d}-11 {random.randint(0, 23):02d}:30",
+            "month": f"2023-{random.randint(1, 12):02d}",
+            "quarter": f"{random.randint(2000, 2023)}Q{random.randint(1, 4)}",
+            "week": f"2023-W{random.randint(1, 52):02d}",
             "clock": f"{random.randint(0, 23):02d}:{random.randint(0, 59):02d}",
             "y": random.gauss(0, 1),
         }
@@ -88,12 +106,18 @@ CELLS = {
     "dollars": NUMBERS,
     "euros": NUMBERS,
     "share": NUMBERS,
+    "weight": [*NUMBERS, *MEASURES],
+    "metres": [*NUMBERS, *MEASURES],
+    "rupees": [*NUMBERS, *MEASURES],
     "flag": [*NUMBERS, *WORDS],
     "colour": WORDS,
     "member": WORDS,
     "day": DATES,
     "iso": YEAR_FIRST,
     "moment": YEAR_FIRST,
+    "month": PERIODS,
+    "quarter": PERIODS,
+    "week": PERIODS,
     "clock": CLOCKS,
 }
 

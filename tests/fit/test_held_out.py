@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import LearningError
+from deltarule.moments.folds import fold_of, text_keys
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import read
 from deltarule.tables.request import Request
@@ -157,6 +158,31 @@ def test_one_group_or_one_time_holds_nothing_out() -> None:
             record = dr.learn(table, predict="squared", using="price", **how, **more).record
             assert record.held_out is None
             assert f"too few {what} to hold any out" in "\n".join(record.notes)
+
+
+@pytest.mark.parametrize("groups", [3, 4, 5, 6, 7])
+@pytest.mark.parametrize("how", ["group", "id", "time"])
+def test_few_or_uneven_folds_are_told_with_their_sizes(groups: int, how: str) -> None:
+    of = np.arange(240) % groups
+    table = sales(6).with_columns(
+        g=pl.Series(of) if how == "time" else pl.Series([f"g{i}" for i in of])
+    )
+    record = dr.learn(table, predict="squared", using="price", **{how: "g"}).record
+    keys = text_keys([f"g{i}" for i in range(groups)])
+    fold = np.arange(groups) * 5 // groups if how == "time" else fold_of(keys, 5)
+    sizes = sorted((int((fold[of] == one).sum()) for one in set(fold.tolist())), reverse=True)
+    told = [note for note in record.notes if "held out in turn" in note]
+    few = len(sizes) < 5
+    assert bool(told) == (few or sizes[0] > 96)
+    if told:
+        assert told[0].startswith(f"only {len(sizes)} of 5 folds" if few else "folds are uneven")
+        assert ", ".join(map(str, sizes[:5])) in told[0]
+
+
+def test_many_groups_have_no_note_on_folds() -> None:
+    table = sales(6).with_columns(g=pl.Series(np.arange(240) % 60))
+    record = dr.learn(table, predict="squared", using="price", group="g").record
+    assert not [note for note in record.notes if "held out in turn" in note]
 
 
 def test_the_words_say_which_rows_were_never_seen(run: Callable[..., Any], tmp_path: Path) -> None:

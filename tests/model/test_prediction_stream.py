@@ -1,6 +1,8 @@
 """Predicting: each row leaves with its own prediction, whatever order a second read would have."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -323,3 +325,36 @@ def test_an_odd_cell_leaves_the_types_of_the_other_columns_as_they_are(
     assert (written["x"].dtype, written["y"].dtype) == (pl.Float64, pl.Float64)
     assert written["x"].equals(table["x"])
     assert written["z"].to_list() == cells["z"].to_list()
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+import polars as pl
+from deltarule.errors import OutputError
+from deltarule.output import write_whole
+from deltarule.tables.files.sinks import SINKS, write_frames
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for limit in (0, 1, 100, 5_000, 700_000):
+    for ending in SINKS:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        frames = [pl.DataFrame({"x": pl.arange(0, 150_000, eager=True).hash(1)})]
+        path = Path(sys.argv[1]) / f"t{ending}"
+        try:
+            write_whole(path, lambda place: write_frames(frames, place, ending=ending))
+            print("written")
+        except OutputError as error:
+            print(error)
+"""
+
+
+def test_a_disk_that_takes_no_more_is_named_as_such_in_every_format(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    said = done.stdout.splitlines()
+    # A file that may have no more bytes is refused as one on a full disk is, with another errno.
+    assert len(said) == 5 * len(SINKS)
+    assert {one.partition(": ")[2] for one in said} == {"File too large"}
+    assert not list(tmp_path.iterdir())

@@ -53,11 +53,11 @@ def test_the_gauge_of_a_shifted_column_rises(served: ServedModel, way: str) -> N
     def ask(table: pl.DataFrame) -> None:
         if way == "table":
             score_source(served, open_table(table.select(KEPT[:-1]))[0], Columns(flags=True))
-            metrics.counted(served)
+            metrics.pass_on([served])
             return
         for row in rows_of(table):
             score_rows(served, [row])
-            metrics.counted(served)
+            metrics.pass_on([served])
 
     ask(drawn(2, 600))
     same = told(metrics, served)

@@ -13,8 +13,10 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 import deltarule as dr
+from deltarule.serve.drift import DriftCounts, psi
 
 PREDICT = "/models/line/predict"
 ROW = {"x": 3.0}
@@ -240,9 +242,18 @@ def test_workers_share_their_metrics_and_one_that_dies_is_replaced(serve, lines:
         until_it_answers(client)
     for _ in range(20):  # each by a connection of its own
         assert httpx.post(f"{server.address}{PREDICT}", json=ROW).status_code == 200
-    text = httpx.get(f"{server.address}/metrics").text
-    assert 'deltarule_rows_total{model="line"} 2' in text  # 20 or 21
-    assert 'deltarule_drift_psi{column="x",model="line"} ' in text
+    # Whichever worker is asked tells the rows of both, within a second: 21 of one value.
+    end = time.monotonic() + 20
+    while (told := metrics_of(server.address))["deltarule_drift_cells_total"] < 21:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert told["deltarule_rows_total"] == told["deltarule_drift_cells_total"] == 21
+    drift = DriftCounts(dr.load(lines[0]).record)
+    for _ in range(21):
+        drift.add(ROW, [3.0], [])
+    size = psi(drift.names["x"], drift.taken()["x"], 20.0)
+    assert told["deltarule_drift_psi"] == pytest.approx(size, rel=1e-12)
+    assert size > 1  # 21 rows of one value are no chance beside 20 of as many
     workers = [
         one
         for one in psutil.Process(server.process.pid).children()
@@ -259,6 +270,15 @@ def test_workers_share_their_metrics_and_one_that_dies_is_replaced(serve, lines:
         assert time.monotonic() < end
         time.sleep(0.05)
     assert server.stop() == 0
+
+
+def metrics_of(address: str) -> dict[str, float]:
+    """The sum of each metric's samples."""
+    found: dict[str, float] = Counter()
+    for family in text_string_to_metric_families(httpx.get(f"{address}/metrics").text):
+        for sample in family.samples:
+            found[sample.name] += sample.value
+    return found
 
 
 def until_it_answers(client: httpx.Client) -> None:

@@ -21,7 +21,7 @@ from deltarule.errors import ColumnError, DeltaruleError, ExpressionError
 from deltarule.tables.expressions import functions
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
-from deltarule.tables.expressions.functions import TYPES, Value
+from deltarule.tables.expressions.functions import Value, types
 from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.text_formats import number_format
 
@@ -843,7 +843,7 @@ def probe(slot: str, kind: str) -> Value:
 def test_no_argument_is_written_out_more_often_than_is_counted(name: str) -> None:
     function = functions.FUNCTIONS[name]
     tried = 0
-    for kind in TYPES:
+    for kind in types():
         arguments = [probe(slot.rstrip("?+"), kind) for slot in function.takes.split()]
         try:
             value = functions.apply(name, arguments, said="it")

@@ -228,6 +228,11 @@ def test_a_key_in_objects_within_one_another_is_not_twice(write: Write) -> None:
     assert read(write("t.json", f"[{','.join(rows)}]")).columns == ["x", "deep", "y"]
 
 
+def test_a_name_with_an_escape_is_its_own(write: Write) -> None:
+    rows = ['{"x": 1, "z\\u0078": 2, "\\"x\\"": 3}'] * 3
+    assert read(write("t.ndjson", "\n".join(rows))).columns == ["x", "zx", '"x"']
+
+
 @pytest.mark.parametrize("name", ["t.json", "t.ndjson", "t.xlsx"])
 def test_blanks_around_names_are_no_part_of_them(tmp_path: Path, name: str) -> None:
     WRITERS[name](FRAME.rename({"x": " x", "n": "n\t"}), tmp_path / name)
@@ -246,6 +251,11 @@ def test_blanks_around_names_are_no_part_of_them(tmp_path: Path, name: str) -> N
         ("t.ndjson", '{"x":1,"x":2}\n', ["'x'", "twice"]),
         ("t.json", '[{"x":1,"x":2}]', ["'x'", "twice"]),
         ("t.json", '{"x":[1],"x":[2]}', ["'x'", "twice"]),
+        ("t.ndjson", '{"x":1}\n{"x":1,"\\u0078":2}\n', ["'x'", "twice"]),
+        ("t.ndjson", '{"a/b":1,"a\\/b" :2}\n', ["'a/b'", "twice"]),
+        ("t.json", '[{"x":1},{"\\u0078":1,"x":2}]', ["'x'", "twice"]),
+        ("t.json", '{"r":[{"x":1,"\\u0078":2}]}', ["'x'", "twice"]),
+        ("t.json", '{"x":[1],"\\u0078":[2]}', ["'x'", "twice"]),
         ("t.json", '[{"x":1},{"x":', ["no JSON"]),
         ("t.json", '{"x":[1,2],"y":[1]}', ["'x'", "'y'", "2", "1"]),
         ("t.json", '{\n"x":{"deep":{"a":1}},\n"y":3}', ["no table"]),
@@ -258,7 +268,7 @@ def test_blanks_around_names_are_no_part_of_them(tmp_path: Path, name: str) -> N
         ("t.json", '{"a":' * 100_000, ["t.json"]),
         ("t.json", b'[{"x":"\xfc"}]\n[\xc3\xbc\xc3\xbc]', ["byte 8"]),
     ],
-    ids=range(18),
+    ids=range(23),
 )
 def test_json_that_is_no_table(write: Write, name: str, text: str | bytes, said: list[str]) -> None:
     line = refusal(write(name, text))

@@ -594,7 +594,6 @@ def test_pandas_columns_of_other_kinds_are_left_out_and_named() -> None:
         {
             "x": X,
             "y": Y,
-            "period": pd.period_range("2020-01", periods=4, freq="M"),
             "interval": pd.interval_range(0, 4),
             "list": [[1], [2], [], None],
             "dict": [{"a": 1}, {"a": 2}, None, {"a": 3}],

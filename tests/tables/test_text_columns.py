@@ -19,7 +19,8 @@ import xlsxwriter
 import deltarule as dr
 from deltarule.errors import DeltaruleError, ReadError, TargetError
 from deltarule.tables.source import LOOK_ROWS
-from deltarule.tables.text_columns import NumberFormat, cells_of, few, number_format
+from deltarule.tables.text_columns import NumberFormat, cells_of
+from deltarule.tables.text_formats import few, number_format
 
 WORDS = [
     *("TBD", "--", "#DIV/0!", "#VALUE!", "n.a.", "N.A.", "missing", "*", "unknown", "Unknown"),

@@ -12,7 +12,8 @@ WIDEST_HELP = 100
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Data": (
-        *("predict", "using", "without", "where", "weight", "offset", "exposure", "id"),
+        *("predict", "using", "without", "where", "weight", "half_life", "window"),
+        *("offset", "exposure", "id"),
         *("missing", "missing_words", "dates", "levels", "reference"),
         *("read", "db_table", "query", "engine"),
     ),
@@ -25,7 +26,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "More rows later": (
         *("keep_summary", "for_exchange", "min_level_rows", "into", "summary", "again"),
-        *("half_life", "window"),
     ),
     "Output": (
         *("save", "report", "out", "to_table", "to_view"),

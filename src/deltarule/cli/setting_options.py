@@ -7,7 +7,6 @@ written on a command line. An option that is not given leaves its setting to its
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +20,7 @@ from deltarule.cli.arguments import (
     start_of,
     strength_of,
 )
+from deltarule.dataclass import dataclass
 from deltarule.setting_texts import setting_texts
 
 Names = list[str]
@@ -56,6 +56,7 @@ def _frozen(options: Names) -> dict[str, float | None]:
 
 COLUMNS = SettingOption("COLUMNS", Names, names)
 COLUMN = SettingOption("COLUMN")
+ROWS = SettingOption("ROWS", float)
 STRENGTH = "auto|NUMBER|NAME=NUMBER"
 WHOLE = SettingOption("NUMBER", int)
 NUMBER = SettingOption("NUMBER", float)
@@ -77,6 +78,8 @@ OPTIONS: Mapping[str, SettingOption] = {
     "missing": SettingOption("fill|drop"),
     "missing_words": SettingOption("WORDS", Names, names, written="Written as TBD,-999."),
     "weight": COLUMN,
+    "half_life": ROWS,
+    "window": SettingOption("ROWS", int),
     "offset": COLUMN,
     "exposure": COLUMN,
     "errors": SettingOption("KIND"),

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import typer
 
 from deltarule.cli.arguments import names
 from deltarule.cli.live import shown
+from deltarule.dataclass import dataclass
 
 if TYPE_CHECKING:
     from deltarule.fit import Run
@@ -41,8 +41,6 @@ class Tracing:
         as_json: bool,
     ) -> "Tracing":
         """From the options. Errors: typer.BadParameter where they do not go together."""
-        from deltarule.trace.ledger import KINDS, kind_of
-
         if as_json and trace == ON_SCREEN:
             raise typer.BadParameter("with --json, give --trace a file", param_hint="--trace")
         if as_json and words:
@@ -51,11 +49,14 @@ class Tracing:
             raise typer.BadParameter(
                 "--words is a trace on the screen itself", param_hint="--words"
             )
-        if trace not in (None, ON_SCREEN) and kind_of(Path(trace)) is None:
-            *most, last = KINDS
-            raise typer.BadParameter(
-                f"'{trace}' must end in {', '.join(most)} or {last}", param_hint="--trace"
-            )
+        if trace not in (None, ON_SCREEN):
+            from deltarule.trace.ledger import KINDS, kind_of
+
+            if kind_of(Path(trace)) is None:
+                *most, last = KINDS
+                raise typer.BadParameter(
+                    f"'{trace}' must end in {', '.join(most)} or {last}", param_hint="--trace"
+                )
         numbers = tuple(_number(one) for one in names(rows))
         return cls(trace, numbers or ((1,) if words else ()), words, live)
 

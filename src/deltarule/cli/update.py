@@ -123,12 +123,13 @@ def _lines(stream: "Stream") -> "Iterator[Update]":
     Errors:  ReadError for a line that is no object; those of `Stream.update`, with the line
     """
     from deltarule.errors import ReadError, TableError
+    from deltarule.tables.files.json_types import once
 
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():
             continue
         try:
-            row: Any = json.loads(line)
+            row: Any = json.loads(line, object_pairs_hook=once(f"standard input, line {number:,}"))
         except ValueError:
             row = None
         if not isinstance(row, dict):

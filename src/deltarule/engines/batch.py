@@ -4,7 +4,7 @@ Shapes: n rows, p inputs, k outputs. Inputs are in standardised units, or whatev
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar
 
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.loss import Loss
 from deltarule.moments.chunked_array import ChunkedArray
 from deltarule.moments.design_matrix import CategoricalMatrix, CategoryCodes, SplitMatrix

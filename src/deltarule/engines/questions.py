@@ -4,13 +4,14 @@ Shapes: k outputs, t targets.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from operator import add
 from typing import Generic, Protocol
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import Question, RowSource
 from deltarule.engines.batch import Answer, Batch, ByFold
 from deltarule.losses.loss import Loss

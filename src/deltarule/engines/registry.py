@@ -10,10 +10,10 @@ found out. It refuses a table that it cannot take, and an extra that is not inst
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine
 from deltarule.errors import LearningError
 

@@ -1,13 +1,13 @@
 """The rows of an engine other than this machine's threads: every pass is a question to it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import ClassVar, Generic
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine, Question
 from deltarule.engines.batch import Answer, Batch, blocks_of
 from deltarule.errors import LearningError

@@ -2,7 +2,7 @@
 
 from deltarule.errors import printable
 from deltarule.scorer.tree import Apply, Category, Number, Offset, Read, Tree
-from deltarule.tables.text_formats import BooleanFormat, DateFormat, NumberFormat
+from deltarule.tables.text_formats import BooleanFormat, DateFormat, NumberFormat, PeriodFormat
 
 LEVELS_SHOWN = 8
 LONGEST = 100
@@ -46,10 +46,16 @@ def _cell(read: Read) -> str:
     if read.kind == "date" or read.kind == "datetime":
         order = how.order if isinstance(how, DateFormat) else None
         first = f", or text with the {FIRST[order]} first" if order else ""
+        if isinstance(how, PeriodFormat):
+            return f"a {how.noun}, or a date such as 2024-01-31"
         clock = " 14:05" if read.kind == "datetime" else ""
         return f"a {read.kind}, such as 2024-01-31{clock}{first}"
-    if read.kind == "number" and isinstance(how, NumberFormat) and (how.unit or how.decimal == ","):
-        unit = f" and the unit {how.unit}" if how.unit else ""
+    if (
+        read.kind == "number"
+        and isinstance(how, NumberFormat)
+        and (how.unit or how.suffix or how.decimal == ",")
+    ):
+        unit = f" and the unit {how.unit}{how.suffix}" if how.unit or how.suffix else ""
         return f"a number, or text with the decimal mark {how.decimal}{unit}"
     if read.kind == "boolean" or isinstance(how, BooleanFormat):
         return "yes or no: true, false, yes, no, 1, 0"

@@ -34,18 +34,26 @@ const without = (value, words) =>
 const isGap = (text) => GAP_WORDS.includes(text) || MISSING_CODES.includes(text.toLowerCase());
 
 /** A cell of a column of numbers; text in this decimal mark and unit, with codes such as 01. */
-const readNumber = (cell, column, mark = ".", unit = "", codes = true) => {
+const readNumber = (cell, column, mark = ".", unit = "", codes = true, suffix = "") => {
   if (typeof cell === "number") return Number.isNaN(cell) ? null : cell;
   if (cell === null) return null;
   if (typeof cell === "boolean") return cell ? 1 : 0;
   if (typeof cell !== "string") throw refuse(cell, "number", column);
   const text = spaced(cell);
   if (isGap(text)) return null;
-  const value = spelledNumber(text, mark);
+  const bare = withoutSuffix(text, suffix);
+  const value = spelledNumber(bare, mark);
   // Another source may leave the unit out.
-  const odd = !["", unit].includes(unitOf(text));
-  if (value === null || odd || (!codes && CODE.test(text))) throw refuse(cell, "number", column);
+  const odd = !["", unit].includes(unitOf(bare));
+  if (value === null || odd || (!codes && CODE.test(bare))) throw refuse(cell, "number", column);
   return value;
+};
+
+/** A number without what follows it, such as kg; text that ends otherwise as it is. */
+const withoutSuffix = (text, suffix) => {
+  if (suffix === "" || !text.endsWith(suffix)) return text;
+  const bare = text.slice(0, -suffix.length).replace(/ +$/, "");
+  return /[0-9.)]$/.test(bare) ? bare : text;
 };
 
 /** The number that a text spells, null where it spells none. */
@@ -110,6 +118,12 @@ const readMoment = (cell, column, order) => {
   if (typeof written !== "string") throw refuse(cell, "date in text", column);
   const text = spaced(written);
   if (isGap(text)) return null;
+  if (["month", "quarter", "week"].includes(order)) {
+    const period = text.length <= LONGEST ? PERIOD.exec(text)?.groups : undefined;
+    const first = period ? firstDay(period, order) : undefined;
+    if (first === null) throw refuse(cell, order, column);
+    if (first !== undefined) return [first, 0];
+  }
   const parts = text.length <= LONGEST ? MOMENT.exec(text)?.groups : undefined;
   const days = parts ? dayOf(parts, order) : null;
   const clock = parts ? clockOf(parts) : null;
@@ -208,6 +222,17 @@ const dayOf = (parts, order) => {
     return order === "dmy" ? daysIn(c, b, a) : daysIn(c, a, b);
   }
   return null;
+};
+
+/** The first day of a month, quarter or week of these parts, null for no such period. */
+const firstDay = (parts, every) => {
+  const [y, number] = [parts[every[0] + "y"], parts[every[0] + "n"]].map(Number);
+  if (Number.isNaN(y)) return null;
+  if (every !== "week") return sinceEpoch(y, every === "month" ? number : 3 * number - 2, 1);
+  const fourth = sinceEpoch(y, 1, 4);
+  const monday = fourth - rest(fourth + 3, 7) + 7 * (number - 1);
+  const [first, next] = [sinceEpoch(y, 1, 1), sinceEpoch(y + 1, 1, 1)];
+  return first <= monday + 3 && monday + 3 < next ? monday : null;
 };
 
 const daysIn = (yearText, monthText, dayText) => {

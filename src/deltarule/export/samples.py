@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from deltarule.scorer.tree import Apply, Category, Literal, Node, Number, Read, Tree, walk
-from deltarule.tables.text_formats import BooleanFormat, NumberFormat
+from deltarule.tables.periods import Period
+from deltarule.tables.text_formats import BooleanFormat, NumberFormat, PeriodFormat
 
 MOST_ROWS = 64
 LEVELS_SHOWN = 12
@@ -75,7 +76,7 @@ def _numbers(name: str, tree: Tree, read: Read) -> list[Any]:
     found += [float(one.value) for one in _literals(name, tree) if type(one.value) is float]
     found = list(dict.fromkeys(found or NUMBERS))
     how = read.format
-    if isinstance(how, NumberFormat) and (how.unit or how.decimal == ","):
+    if isinstance(how, NumberFormat) and (how.unit or how.suffix or how.decimal == ","):
         return [_dressed(value, how) for value in found]
     return [bool(value) for value in (1, 0)] if isinstance(how, BooleanFormat) else list(found)
 
@@ -86,7 +87,7 @@ def _dressed(value: float, how: NumberFormat) -> str:
     if how.decimal == ",":
         text = text.translate(str.maketrans(",.", ".,"))
     currency, per_cent = how.unit.removesuffix("%"), "%" if how.unit.endswith("%") else ""
-    return f"{'-' if value < 0 else ''}{currency}{text}{per_cent}"
+    return f"{'-' if value < 0 else ''}{currency}{text}{per_cent}{how.suffix}"
 
 
 def _literals(name: str, tree: Tree) -> list[Literal]:
@@ -120,6 +121,15 @@ def _spells(node: Node) -> bool:
     return isinstance(node, Apply) and node.name in ("number", "boolean", "cast double")
 
 
+def _period(day: date, every: Period) -> str:
+    """The period that a day is in, as text."""
+    if every == "month":
+        return f"{day.year:04d}-{day.month:02d}"
+    if every == "quarter":
+        return f"{day.year:04d}Q{(day.month + 2) // 3}"
+    return f"{day.isocalendar().year:04d}-W{day.isocalendar().week:02d}"
+
+
 def _dates(name: str, tree: Tree, read: Read) -> list[str]:
     days = list(DAYS)
     for term in _terms(name, tree):
@@ -128,5 +138,8 @@ def _dates(name: str, tree: Tree, read: Read) -> list[str]:
             for share in (0.0, 1.0, 0.3, 0.7, 1.1):
                 day = min(max(term.low + share * span, FIRST_DAY), LAST_DAY)
                 days.append(EPOCH + timedelta(days=int(day)))
+    if isinstance(read.format, PeriodFormat):
+        every = read.format.every
+        return [*map(date.isoformat, days[:1]), *(_period(day, every) for day in days)]
     clocks = CLOCKS if read.kind == "datetime" else ("",)
     return [f"{day.isoformat()} {clocks[at % len(clocks)]}".strip() for at, day in enumerate(days)]

@@ -17,6 +17,7 @@ from deltarule.engines.base import Engine, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
+from deltarule.fit.engine_choice import choose, chosen
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
 from deltarule.fit.kept_summary import KeptSettings, KeptSummary, added
@@ -31,6 +32,7 @@ from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
 from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
+from deltarule.tables.last_rows import last_rows
 from deltarule.tables.one_read import Keep, Read, read
 from deltarule.tables.plan import Plan
 
@@ -61,8 +63,10 @@ class Run:
             if isinstance(engine, ShowsProgress):
                 engine.progress = settings.progress
         source, _ = open_table(table)
+        choice = None if engine else choose(source, settings)
+        engine = choice.engine if choice else engine
         name = source.name
-        source = where_of(source, settings.where)
+        source = last_rows(where_of(source, settings.where), settings.window)
         self._files = [*source.files]
         if settings.hold_out is not None:
             other, _ = open_table(settings.hold_out)
@@ -77,15 +81,18 @@ class Run:
         self.watched = watched
         if settings.keep_summary:
             KeptSettings.of(settings)
-        found = read(
-            source,
-            settings.asked,
-            progress=settings.progress,
-            keep=kept,
-            keep_summary=settings.keep_summary,
-            engine=engine,
-        )
-        self._begin(found, settings)
+
+        def read_by(engine: Engine | None) -> Read:
+            return read(
+                source,
+                settings.asked,
+                progress=settings.progress,
+                keep=kept,
+                keep_summary=settings.keep_summary,
+                engine=engine,
+            )
+
+        self._begin(read_by(engine) if choice is None else chosen(choice, read_by), settings)
 
     @classmethod
     def of(cls, found: Read, settings: Settings) -> "Run":

@@ -13,11 +13,12 @@ Shapes: n rows, G clusters, m = b * c * q as in sandwich.py.
 Source:  Liang & Zeger 1986; Cameron & Miller 2015
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.rule.predict import Array
 

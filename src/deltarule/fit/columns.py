@@ -1,11 +1,11 @@
 """Column overview: each column's kind, contents and use, before anything is learnt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError
 from deltarule.fit.settings import whole, words_in
 from deltarule.model.record import ColumnRecord
@@ -17,7 +17,7 @@ from deltarule.tables.request import Request
 from deltarule.tables.schema import MISSING, OTHER, Category, Number
 from deltarule.tables.terms import date_parts
 from deltarule.tables.text_columns import formatted
-from deltarule.views import html, text
+from deltarule.views import text
 from deltarule.views.format import number
 
 LEVELS_SHOWN = 4
@@ -45,6 +45,8 @@ class TableOverview:
         return "\n\n".join([self.headline, listed, *self.notes])
 
     def _repr_html_(self) -> str:
+        from deltarule.views import html
+
         listed = html.table(self.columns.columns, self.columns.rows())
         return html.cell(html.sentences([self.headline]) + listed + html.listed(self.notes))
 

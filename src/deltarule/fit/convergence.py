@@ -1,9 +1,8 @@
 """Convergence: how near the weights are to the optimum, as figures and in words."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.stacked import stack
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import largest

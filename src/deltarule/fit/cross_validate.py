@@ -20,7 +20,6 @@ from functools import reduce
 from operator import add
 
 import numpy as np
-from scipy.linalg import LinAlgError, eigh
 
 from deltarule.engines.base import RowSource
 from deltarule.engines.held_out_questions import CompareTraining, HeldOutErrors, TrainingSums
@@ -313,6 +312,8 @@ def steady(found: Mapping[int, Comparison]) -> bool:
             if not one_hot_steady(levels, all_levels, STEADY):
                 return False
             continue
+        from scipy.linalg import LinAlgError, eigh
+
         for block, of_all in zip(own, whole, strict=True):
             # The diagonal bounds the eigenvalues: a cheap test first.
             if np.any(np.abs(np.diag(block - of_all)) > STEADY * np.diag(of_all)):

@@ -9,12 +9,12 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.registry import loss_named
 from deltarule.metrics.classification import both
 from deltarule.model.record import FitRecord
@@ -56,7 +56,7 @@ def data_checks(
     apart = [one for one in _told_apart(read) if one.column not in named]
     found = _beware(read.schema, explained, "explains {share} of {target}", "explain most of")
     found += _beware(read.schema, apart, "tells {target} in {share} of rows", "tell")
-    found += [*_told(read, whole), *_one_row(read.schema, whole)]
+    found += [*_told(read, whole), *_one_row(read, whole)]
     freedom = whole.rows - len(read.schema.inputs) - 1
     for target, one, loss in zip(read.schema.targets, fit, losses, strict=True):
         dispersion = 0.0 if one.deviance is None or freedom <= 0 else one.deviance / freedom
@@ -215,9 +215,10 @@ def _told(read: Read, whole: Moments) -> list[str]:
     return ["; ".join(found[:TOLD_SHOWN])] if found else []
 
 
-def _one_row(schema: Schema, whole: Moments) -> list[str]:
+def _one_row(read: Read, whole: Moments) -> list[str]:
     """A line on numbers of whose variance one row makes most."""
-    if schema.row_weight is not None:
+    schema = read.schema
+    if schema.row_weight is not None or read.plan.shares is not None:
         return []  # the moments do not have the weight of the far row
     spans, found = schema.spans(), []
     for column in schema.columns:

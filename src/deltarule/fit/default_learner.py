@@ -17,11 +17,12 @@ Wherever the loss could rise, alpha is halved after each round in which it did.
 Sources: Polyak 1964; Nesterov 2004, section 2.2; Gower et al. 2019 for L(b).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.fit.settings import Settings, closed_form
 from deltarule.losses.loss import Loss
 from deltarule.rule.compare import Comparison

@@ -11,7 +11,7 @@ import polars as pl
 
 from deltarule.moments.histogram import Histogram
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.cast import numbers_of, row_weights_of
+from deltarule.tables.cast import numbers_of
 from deltarule.tables.distributions import Distribution
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Number
@@ -67,7 +67,7 @@ def _learnt(read: Read, frame: pl.DataFrame) -> Mask:
     """The rows that have a target and a weight, and where gaps drop rows no gap."""
     name = read.source.name
     kept: Mask = np.asarray(~np.isnan(read.every.outcomes(frame, name=name)).any(axis=1))
-    weights = row_weights_of(frame, read.plan.asked.row_weight, name=name, row=0)
+    weights = read.plan.row_weights(frame, name=name, row=0)
     if weights is not None:
         kept &= weights > 0
     if read.every.drop_missing:

@@ -7,11 +7,11 @@ Shapes: n rows, k outputs of a target, one or one for each class.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from pydantic import ValidationError
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.links import ruled_out
 from deltarule.losses.loss import Loss
 from deltarule.losses.robust import Quantile

@@ -6,13 +6,14 @@ all their rows, without the rows.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import polars as pl
 from pydantic import FiniteFloat, ValidationError
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError, NotAModelError
 from deltarule.fit.settings import Names, Settings, closed_form, names_in
 from deltarule.model.model import Model
@@ -34,6 +35,8 @@ Strength = FiniteFloat | Literal["auto"]
 # Settings that need more of rows than their sums, with the value that does not.
 NEEDS_ROWS: Mapping[str, Any] = {
     "time": None,
+    "half_life": None,
+    "window": None,
     "hold_out": None,
     "errors": "classical",
     "alpha": None,

@@ -9,7 +9,6 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-from scipy import linalg
 from threadpoolctl import threadpool_limits
 
 from deltarule.errors import DivergedError, LearningError
@@ -348,7 +347,7 @@ def _other(run: Run, stepwise: Iteration) -> list[ConvergenceRate]:
 
 def _root(hessian: Array) -> Array:
     """A matrix with root.T @ root = hessian; directions of zero eigenvalue are left out."""
-    values, vectors = linalg.eigh(hessian)
+    values, vectors = np.linalg.eigh(hessian)
     kept = values > values[-1] * len(values) * np.finfo(float).eps
     root: Array = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
     return root

@@ -1,10 +1,11 @@
 """Least squares in closed form from the moments, with a ridge if cross-validation chooses one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.outcome import HeldOut, Outcome, none_held_out

@@ -6,12 +6,13 @@ Shapes: p inputs, k outputs, of which a target has one, or one for each class.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 import numpy as np
 
 import deltarule
+from deltarule.dataclass import dataclass
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.columns import left_out_notes, records
 from deltarule.fit.convergence import Convergence
@@ -42,6 +43,9 @@ from deltarule.rule.predict import Array, Weights
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Schema
 from deltarule.tables.source import without_folder
+
+# Folds are uneven where one has so many times the rows of an even share; how many a note shows.
+UNEVEN, FOLDS_SHOWN = 2.0, 5
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *(note for part, outcome in outcomes for note in _not_judged(read, part, outcome)),
             *_of_groups(read, [outcome for _, outcome in outcomes]),
+            *(few_folds(read) if held_out else ()),
             *_identities(read, whole, told, loss_of),
             *notes_on_amounts(
                 read, [one for one in schema.targets if closed_form(loss_of[one.name])], whole
@@ -399,6 +404,23 @@ def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
         f"standard errors take the rows of one {group} to be independent: --errors cluster gives "
         "ones that hold where they are alike"
     ]
+
+
+def few_folds(read: Read) -> list[str]:
+    """A note on folds that are fewer than asked for, or of uneven size, as keys are few."""
+    by, folds = _held_out_by(read), read.plan.asked.folds
+    rows = sorted((fold.rows for fold in read.folds if fold.rows), reverse=True)
+    if len(rows) == folds and (by.column is None or rows[0] <= UNEVEN * sum(rows) / folds):
+        return []
+    why = "rows are few"
+    if by.column is not None:
+        why = f"{by.column} has few values or some with many rows"
+    sizes = ", ".join(f"{one:,.12g}" for one in rows[:FOLDS_SHOWN])
+    more = ", ..." if len(rows) > FOLDS_SHOWN else ""
+    few = (
+        f"only {len(rows)} of {folds} folds have rows" if len(rows) < folds else "folds are uneven"
+    )
+    return [f"{few}, as {why}: {sizes}{more} rows were held out in turn"]
 
 
 def _fold_by(read: Read) -> str:

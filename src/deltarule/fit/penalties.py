@@ -9,10 +9,11 @@ Shapes: p inputs, k outputs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.fit.settings import Settings, Strength
 from deltarule.losses.registry import loss_named

@@ -1,9 +1,8 @@
 """What fitting asks of encoded rows: sums in whitened coordinates, and which row is the odd one."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.batch import ByFold
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import Moments

@@ -16,11 +16,11 @@ Source:  White 1980; MacKinnon & White 1985; Long & Ervin 2000
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import RowSource
 from deltarule.errors import LearningError
 from deltarule.fit.clusters import ClusterSums

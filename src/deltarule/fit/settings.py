@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from numbers import Integral, Real
 from typing import Any, Literal
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.registry import check_engine_name
 from deltarule.errors import LearningError
 from deltarule.fit.other_names import check_names
@@ -87,6 +88,11 @@ class Settings:
     weight: str | None = None
     """A column that counts rows. With logistic loss: trials, the target their share of
     successes."""
+    half_life: float | None = None
+    """After so many more rows a row counts half, by their order, and the last one whole: for what
+    drifts. Default: all rows count alike."""
+    window: int | None = None
+    """Only so many rows count, the last ones. Default: all rows count."""
     offset: str | None = None
     """A column, or an SQL expression such as log(exposure), that is added to every score as it is:
     its weight is 1, and is not learnt."""
@@ -213,6 +219,10 @@ class Settings:
             raise LearningError("softmax takes no offset: added to every class it changes nothing")
         if self.levels is not None:
             whole("levels", self.levels, least=1)
+        if self.half_life is not None and not real("half_life", self.half_life) > 0:
+            raise LearningError(f"half_life is {self.half_life:g}: it must be above 0")
+        if self.window is not None:
+            whole("window", self.window, least=1)
         words_in(self.missing_words)
         date_parts(self.dates)
         if self.engine is not None:
@@ -410,6 +420,8 @@ class Settings:
                 for target, kind in zip(self.targets, self.kinds, strict=True)
             },
             row_weight=self.weight,
+            half_life=self.half_life,
+            copies=None if self.half_life is None else False,
             trials=self.kinds == ["yes_no"],
             drop_missing=self.missing == "drop",
             intercept=self.intercept,

@@ -8,11 +8,12 @@ Shapes: n rows, k outputs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import RowSource
 from deltarule.engines.questions import PassObjective
 from deltarule.fit.vertex_polish import vertex_polish

@@ -3,11 +3,11 @@
 Shapes: scores s and targets t (n, k); a value for each row (n,), summed over the outputs.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.links import IDENTITY, LOG, LOGIT
 from deltarule.losses.loss import Kind, Link
 from deltarule.losses.special import expit, gammaln, xlogy

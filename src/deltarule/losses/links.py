@@ -8,11 +8,11 @@ softmax    prediction = exp(s) / sum(exp(s)), over the classes
 Shapes: scores, targets and predictions (n, k)
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.loss import Link, LinkName, Loss
 from deltarule.losses.special import expit, softmax
 from deltarule.rule.predict import Array, Mask

@@ -6,11 +6,11 @@ expected to be, the less a unit of it counts.
 Shapes: scores s and targets t (n, k); a value for each row (n,).
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.links import LOG
 from deltarule.losses.loss import Kind, Link
 from deltarule.losses.special import gammaln

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.losses.glm import Logistic, Poisson, Squared
 from deltarule.losses.loss import Kind, Link, LinkName, Loss

@@ -7,11 +7,12 @@ Shapes: scores s and targets t (n, k); of one output residuals u = t - s, its ta
 each row counts for, (n,).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.links import IDENTITY
 from deltarule.losses.loss import Kind, Link
 from deltarule.rule.compare import separately

@@ -7,11 +7,12 @@ whose sum over the classes is 0 are learnt.
 Shapes: scores s and targets t (n, k): a row's target is 1 for its class and 0 for the others.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.links import SOFTMAX
 from deltarule.losses.loss import Kind, Link
 from deltarule.losses.special import log_softmax, xlogy

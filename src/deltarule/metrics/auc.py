@@ -13,10 +13,11 @@ Source:  Hanley & McNeil 1982; Parker, Guenter & Bedo 2007 (stratification bias)
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
 
 EXACT_ROWS = 1_000_000

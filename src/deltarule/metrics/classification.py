@@ -12,11 +12,12 @@ A yes/no target has one output, the probability of yes; here it is two classes, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
+from deltarule.dataclass import dataclass
 from deltarule.metrics.auc import EXACT_ROWS, ScoreHistogram, auc_of
 from deltarule.rule.predict import Array
 

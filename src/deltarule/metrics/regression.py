@@ -11,11 +11,12 @@ A target has one output, or one for each of several classes. Shapes: n rows, k i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.links import finite_score
 from deltarule.losses.loss import Loss
 from deltarule.metrics.classification import ClassMetrics, ClassMetricSums

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import special
 
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.model.evaluate import nothing_in
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
 from deltarule.model.record import unpack
 from deltarule.model.summary import counting
+from deltarule.moments import student
 from deltarule.moments.inference import Inflation, design, inverses, leverages, variance_inflation
 from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total
@@ -149,7 +149,7 @@ class Diagnostics:
 
 def too_far(rows: float) -> float:
     """The outlier threshold: beyond it `BY_CHANCE` of so many normal residuals are expected."""
-    return float(-special.ndtri(BY_CHANCE / 2 / max(rows, 1.0)))
+    return float(-student.quantile(np.inf, BY_CHANCE / 2 / max(rows, 1.0)))
 
 
 def diagnose(scorer: Predictor, source: Source, *, rows: int) -> Diagnostics:

@@ -6,13 +6,13 @@ Shapes: n rows; k outputs of a target, one or one for each class.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 from pydantic import ValidationError
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.losses.loss import Loss
 from deltarule.metrics.regression import Metrics, MetricSums

@@ -5,10 +5,10 @@ overflow) is left to the way of tables, which knows all kinds and says what is w
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ExpressionError
 from deltarule.model.predictor import Predictor
 from deltarule.model.scorer import tree_of

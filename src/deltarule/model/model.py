@@ -6,23 +6,19 @@ average    = the score of the average row;  contribution = weight * (input - its
 score      = average + the contributions of all columns
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, overload
 
-import polars as pl
-
+from deltarule.deferred import polars as pl
 from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
 from deltarule.losses.loss import Loss
 from deltarule.model import record as saved
-from deltarule.model.lazy_predictions import is_lazy, lazily_predicted
-from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.model.predictor import Predictor, batches, bound, widening
-from deltarule.moments.moments import Moments
 from deltarule.output import check_outputs
-from deltarule.tables.filtered import FilteredSource, where_of
-from deltarule.tables.frames import open_table
 from deltarule.tables.source import Source
 
 # What one method needs is loaded by that method: a command that learns and saves, or loads and
@@ -36,8 +32,10 @@ if TYPE_CHECKING:
     from deltarule.model.export import Exported
     from deltarule.model.few_rows import FewRows, Scored
     from deltarule.model.online import Stream, Update
+    from deltarule.model.prediction_stream import Columns, Predictions
     from deltarule.model.record import FitRecord, HeldOutRecord, Record
     from deltarule.model.regression_table import RegressionSummary
+    from deltarule.moments.moments import Moments
 
 Figure = TypeVar("Figure")
 
@@ -48,15 +46,15 @@ class KeptSums(Protocol):
     def to_bytes(self) -> bytes: ...
     def check_rare(self, least: int) -> None: ...
     def joined(self, table: Any) -> Self: ...
-    def learn_more(self, model: "Model", table: Any, *, again: bool) -> "Model": ...
-    def forget(self, model: "Model", table: Any, *, where: str | None) -> "Model": ...
+    def learn_more(self, model: Model, table: Any, *, again: bool) -> Model: ...
+    def forget(self, model: Model, table: Any, *, where: str | None) -> Model: ...
 
 
 class Model:
     """A fitted model, made by `learn` or `load`."""
 
     def __init__(
-        self, record: "Record", *, read: Sequence[Path] = (), kept: "KeptSums | None" = None
+        self, record: Record, *, read: Sequence[Path] = (), kept: KeptSums | None = None
     ) -> None:
         """`read` are its training files, not to be saved over; `kept` the sums of their rows."""
         self._kept = kept
@@ -72,25 +70,25 @@ class Model:
         return self._current
 
     @property
-    def kept(self) -> "KeptSums | None":
+    def kept(self) -> KeptSums | None:
         """The sums of its rows, those that were learnt one by one among them; None without."""
         waiting = None if self._stream is None else self._stream.sums
         return self._kept if waiting is None else cast("KeptSums", waiting.sums)
 
     @kept.setter
-    def kept(self, kept: "KeptSums | None") -> None:
+    def kept(self, kept: KeptSums | None) -> None:
         self._kept = kept
 
     @property
-    def _record(self) -> "Record":
+    def _record(self) -> Record:
         return self._scorer.record
 
     @property
-    def _few(self) -> "FewRows":
+    def _few(self) -> FewRows:
         return self._scorer.few
 
     @property
-    def record(self) -> "Record":
+    def record(self) -> Record:
         """Everything the model is, as checked data."""
         return self._record
 
@@ -151,7 +149,7 @@ class Model:
         return ["(intercept)", *inputs] if self._record.intercept else inputs
 
     @property
-    def fit(self) -> "FitRecord | dict[str, FitRecord]":
+    def fit(self) -> FitRecord | dict[str, FitRecord]:
         """Goodness of fit on the training rows: rmse, r2, residual_sd, deviance, aic and so on.
 
         Of several targets, by target.
@@ -159,7 +157,7 @@ class Model:
         return self._by_target(self._record.fit)
 
     @property
-    def held_out(self) -> "HeldOutRecord | dict[str, HeldOutRecord] | None":
+    def held_out(self) -> HeldOutRecord | dict[str, HeldOutRecord] | None:
         """Metrics on held-out rows: rmse, r2 and others; baseline_rmse is that of guessing.
 
         Of several targets, by target; None where no rows were held out.
@@ -167,12 +165,12 @@ class Model:
         return None if self._record.held_out is None else self._by_target(self._record.held_out)
 
     @property
-    def r2(self) -> "float | dict[str, float | None] | None":
+    def r2(self) -> float | dict[str, float | None] | None:
         """R2 on held-out rows, None without any; that of the training rows is `fit.r2`."""
         return self._held_out_figure("r2")
 
     @property
-    def rmse(self) -> "float | dict[str, float | None] | None":
+    def rmse(self) -> float | dict[str, float | None] | None:
         """The typical error (RMSE) on held-out rows, in the target's units; None without any."""
         return self._held_out_figure("rmse")
 
@@ -182,12 +180,12 @@ class Model:
         figures: list[float | None] = [getattr(one, name) for one in self._record.held_out]
         return self._by_target(figures)
 
-    def _by_target(self, figures: Sequence[Figure]) -> "Figure | dict[str, Figure]":
+    def _by_target(self, figures: Sequence[Figure]) -> Figure | dict[str, Figure]:
         if len(self.targets) == 1:
             return figures[0]
         return dict(zip(self.targets, figures, strict=True))
 
-    def summary(self) -> "RegressionSummary":
+    def summary(self) -> RegressionSummary:
         """The regression table: figures of the fit, and every weight with its standard error."""
         from deltarule.model.regression_table import RegressionSummary
 
@@ -204,7 +202,7 @@ class Model:
         return confidence_intervals(self._record, self.weights, level)
 
     @property
-    def covariance(self) -> "pl.DataFrame | dict[str, pl.DataFrame] | None":
+    def covariance(self) -> pl.DataFrame | dict[str, pl.DataFrame] | None:
         """The variance-covariance matrix of the weights, by name, the intercept first.
 
         Of the kind of the standard errors, and null where these are. Of several outputs, such a
@@ -241,9 +239,6 @@ class Model:
         Errors:  TableError for a table that lacks a column or has values that cannot be computed
                  with; LearningError for an interval that is not known
         """
-        if is_lazy(table):
-            columns = Columns(flags=flags, interval=interval)
-            return lazily_predicted(self._scorer, table, columns, where)
         few = None
         if interval is None and where is None:
             few = self._few.score(table, flags=flags)
@@ -251,7 +246,12 @@ class Model:
             frame = self._as_given(table, few)
             new = few.drift.new_to(self._record.contract.known) if few.drift else []
         else:
+            from deltarule.model.lazy_predictions import is_lazy, lazily_predicted
+            from deltarule.model.prediction_stream import Columns
+
             columns = Columns(flags=flags, interval=interval)
+            if is_lazy(table):
+                return lazily_predicted(self._scorer, table, columns, where)
             frame, made = self._predicted(table, columns, where)
             new = made.new
         if new and not flags:
@@ -262,7 +262,7 @@ class Model:
     @overload
     def explain(self, table: Any) -> Any: ...
     @overload
-    def explain(self, table: Any, *, row: int) -> "Explanation": ...
+    def explain(self, table: Any, *, row: int) -> Explanation: ...
     def explain(self, table: Any, *, row: int | None = None) -> Any:
         """For each row and output: the average score, each column's contribution, the prediction.
 
@@ -272,14 +272,14 @@ class Model:
         Errors:  EmptyError where there is no such row
         """
         if row is not None:
-            source, _ = open_table(table)
+            source = _opened(table)
             return widening(source, lambda: self._explained(source, row))
         few = self._few.score(table, explain=True)
         if few is not None:
             return self._as_given(table, few)
         return self.predict_noticing(table, explain=True)[0]
 
-    def _explained(self, source: Source, row: int) -> "Explanation":
+    def _explained(self, source: Source, row: int) -> Explanation:
         from deltarule.model.explain import explain
 
         contract, before = self._record.contract, 0
@@ -308,12 +308,15 @@ class Model:
         `explain`, `flags` and `interval` add columns, and `where` is a condition on rows, as for
         `explain` and `predict`.
         """
+        from deltarule.model.prediction_stream import Columns
+
         columns = Columns(explain=explain, flags=flags, interval=interval)
-        source = where_of(open_table(table)[0], where)
-        yield from Predictions(self._scorer, source, columns).beside_rows()
+        yield from self.predictions(_opened(table, where), columns).beside_rows()
 
     def predictions(self, source: Source, columns: Columns) -> Predictions:
         """The stream behind `predict_batches`, with notes on drift."""
+        from deltarule.model.prediction_stream import Predictions
+
         return Predictions(self._scorer, source, columns)
 
     def predict_noticing(
@@ -326,41 +329,44 @@ class Model:
         where: str | None = None,
     ) -> tuple[Any, list[str]]:
         """Predictions, and notes on drift."""
+        from deltarule.model.prediction_stream import Columns
+
         columns = Columns(explain=explain, flags=flags, interval=interval)
         frame, made = self._predicted(table, columns, where)
         return frame, made.notes
 
     @staticmethod
-    def _as_given(table: Any, few: "Scored") -> Any:
+    def _as_given(table: Any, few: Scored) -> Any:
         """A dict for a dict, a list for a list."""
         return few.rows[0] if isinstance(table, dict) else few.rows
 
     def _predicted(
         self, table: Any, columns: Columns, where: str | None
     ) -> tuple[Any, Predictions]:
+        from deltarule.tables.filtered import FilteredSource, where_of
+        from deltarule.tables.frames import open_table
+
         source, back = open_table(table)
         source = where_of(source, where)
-        made = Predictions(self._scorer, source, columns)
+        made = self.predictions(source, columns)
         frame = widening(made.source, lambda: pl.concat(made.alone()))
         rows = source.numbers if isinstance(source, FilteredSource) else None
         return back(frame, rows), made
 
     @overload
-    def compare(self, table: Any, *, where: str | None = None) -> "Evaluation": ...
+    def compare(self, table: Any, *, where: str | None = None) -> Evaluation: ...
     @overload
+    def compare(self, table: Any, other: Model, *, where: str | None = None) -> ModelComparison: ...
     def compare(
-        self, table: Any, other: "Model", *, where: str | None = None
-    ) -> "ModelComparison": ...
-    def compare(
-        self, table: Any, other: "Model | None" = None, *, where: str | None = None
-    ) -> "Evaluation | ModelComparison":
+        self, table: Any, other: Model | None = None, *, where: str | None = None
+    ) -> Evaluation | ModelComparison:
         """Evaluate the model on a table that has its targets, or compare it with another model.
 
         With an `other` model, a paired test of which predicts the same rows better: A is this
         model, B the other. `where` is a condition on the rows, such as "year > 2000".
         Errors:  EmptyError when no row has all targets; LearningError for a model of other targets
         """
-        source = where_of(open_table(table)[0], where)
+        source = _opened(table, where)
         if other is None:
             from deltarule.model.evaluate import evaluate
 
@@ -370,7 +376,7 @@ class Model:
         theirs = other._scorer
         return widening(source, lambda: compare_models(self._scorer, theirs, source))
 
-    def diagnose(self, table: Any, *, rows: int = 10) -> "Diagnostics":
+    def diagnose(self, table: Any, *, rows: int = 10) -> Diagnostics:
         """Influential rows, outliers and collinear columns.
 
         The table is the training table; it is read once, or twice for losses other than squared.
@@ -379,10 +385,10 @@ class Model:
         """
         from deltarule.model.diagnostics import diagnose
 
-        source, _ = open_table(table)
+        source = _opened(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
-    def drift(self, table: Any, *, where: str | None = None) -> "DriftReport":
+    def drift(self, table: Any, *, where: str | None = None) -> DriftReport:
         """What has changed in a table since the model was learnt, the worst first.
 
         Its columns, the error where it has the targets, and how far its rows are from those learnt
@@ -391,7 +397,7 @@ class Model:
         """
         from deltarule.model.drift import drift
 
-        source = where_of(open_table(table)[0], where)
+        source = _opened(table, where)
         return widening(source, lambda: drift(self._scorer, source))
 
     def save(
@@ -428,7 +434,7 @@ class Model:
 
             save_both(record, self.kept.to_bytes(), Path(path), sums)
 
-    def learn_more(self, table: Any, *, again: bool = False) -> "Model":
+    def learn_more(self, table: Any, *, again: bool = False) -> Model:
         """The model that learning from its rows and those of this table together gives, exactly.
 
         It takes the sums that `learn(..., keep_summary=True)` keeps, or `load(..., summary=...)`.
@@ -437,7 +443,7 @@ class Model:
         """
         return self._sums().learn_more(self, table, again=again)
 
-    def forget(self, table: Any, *, where: str | None = None) -> "Model":
+    def forget(self, table: Any, *, where: str | None = None) -> Model:
         """The model as if these rows of its tables had never been there, exactly.
 
         `where` is a condition on the rows of the table, such as "customer = 7". Sums as above.
@@ -452,7 +458,7 @@ class Model:
         half_life: float | None = None,
         window: int | None = None,
         alpha: float | None = None,
-    ) -> "Update":
+    ) -> Update:
         """Predict, compare and learn a row (a dict), or a table's rows one after the other.
 
         Gives the prediction before, delta and what changed; the model is changed. Under squared
@@ -473,7 +479,7 @@ class Model:
         half_life: float | None = None,
         window: int | None = None,
         alpha: float | None = None,
-    ) -> "Stream":
+    ) -> Stream:
         """The stream behind `update`: its progressive error, and tables learnt in batches.
 
         Errors:  LearningError, also for other settings than those it began with
@@ -491,7 +497,7 @@ class Model:
             )
         return self._stream
 
-    def _sums(self) -> "KeptSums":
+    def _sums(self) -> KeptSums:
         if self.kept is None:
             from deltarule.model.model_and_sums import check_loss
 
@@ -545,7 +551,7 @@ class Model:
         assert isinstance(content, bytes)
         return content
 
-    def exported(self, to: str, **settings: Any) -> "Exported":
+    def exported(self, to: str, **settings: Any) -> Exported:
         """The same, with how its check went."""
         from deltarule.model.export import export
 
@@ -592,6 +598,14 @@ class Model:
     def __repr__(self) -> str:
         inputs = ", ".join(column.name for column in self._record.contract.columns)
         return f"<deltarule model: {', '.join(self.targets)} from {inputs}>"
+
+
+def _opened(table: Any, where: str | None = None) -> Source:
+    """The source of a table, of the rows that meet a condition."""
+    from deltarule.tables.filtered import where_of
+    from deltarule.tables.frames import open_table
+
+    return where_of(open_table(table)[0], where)
 
 
 def load(path: str | Path) -> Model:

@@ -20,7 +20,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy.linalg import blas
 
 from deltarule.errors import DivergedError, LearningError, ValueRefusedError
 from deltarule.model.online_rows import OnlineEncoder, OnlineRows
@@ -176,7 +175,7 @@ class ExactSteps:
             if offset:
                 goal -= offset
             goal *= self._per[p:]
-        if not blas.dnrm2(row) * max(root, 1.0) < LARGEST:
+        if not float(np.linalg.norm(row)) * max(root, 1.0) < LARGEST:
             raise ValueRefusedError(
                 "a row is so far off that its squares are beyond all numbers: fix or remove it"
             )

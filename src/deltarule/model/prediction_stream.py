@@ -7,12 +7,12 @@ Shapes: n rows, p inputs, k outputs.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.model.predictor import Predictor, bound, readied
 from deltarule.rule.predict import Array
 from deltarule.tables.drift import Drift, flags_of

@@ -5,37 +5,39 @@
 Shapes: n rows, p inputs, k outputs.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, reduce
 from operator import or_
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.errors import LearningError, TargetError
 from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.metrics.conformal import Intervals, check_level
 from deltarule.model.record import Record
 from deltarule.rule.predict import Array, Mask, Weights
-from deltarule.tables.cast import check_exposure, row_weights_of
 from deltarule.tables.column_names import check_there, column
-from deltarule.tables.left_out import gap, weight_gap
-from deltarule.tables.one_hot_rows import Design, OneHotRows, design
-from deltarule.tables.polars_source import UnparsedError
+from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.schema import Noticed, Schema, Target
 from deltarule.tables.source import Source
-from deltarule.tables.text_columns import FormattedSource
 from deltarule.tables.text_formats import Format, NumberFormat
 
+# What rows of a table alone need is loaded by them: one row, as a dict, needs none of it.
 if TYPE_CHECKING:
     from deltarule.model.few_rows import FewRows
+    from deltarule.tables.one_hot_rows import Design
+    from deltarule.tables.text_columns import FormattedSource
 
-Kinds = Mapping[str, type[pl.DataType]]
+    Kinds = Mapping[str, type[pl.DataType]]
 T = TypeVar("T")
 
 # The first rows are parsed anew for each column that is no number; beyond this, all as text.
@@ -70,7 +72,7 @@ class PredictedRows:
         """The number of rows left out, by cause in words."""
         return Counter({why: int(gone.sum()) for why, gone in self.left_out.items()})
 
-    def shared_with(self, other: "PredictedRows") -> "PredictedRows":
+    def shared_with(self, other: PredictedRows) -> PredictedRows:
         """The rows in common with another model's; left out for what either lacks."""
         both = np.isin(self.number, other.number)
         left_out = dict(self.left_out)
@@ -101,7 +103,7 @@ class Predictor:
         return self.record.contract
 
     @cached_property
-    def few(self) -> "FewRows":
+    def few(self) -> FewRows:
         """The same for few rows, compiled when it is first used."""
         from deltarule.model.few_rows import FewRows
 
@@ -136,12 +138,12 @@ class Predictor:
             scores += self.weights["intercept"]
         # A score may overflow to infinity, which the caller reports.
         with np.errstate(over="ignore", invalid="ignore"):
-            if isinstance(inputs, OneHotRows):
-                scores = inputs.scores(self.weights["weight"], centres, scores)
-            else:
+            if isinstance(inputs, np.ndarray):
                 columns = zip(inputs.T, centres, self.weights["weight"], strict=True)
                 for values, centre, weight in columns:
                     scores += (values - centre)[:, None] * weight
+            else:
+                scores = inputs.scores(self.weights["weight"], centres, scores)
             return scores if offsets is None else scores + offsets[:, None]
 
     def predictions(self, scores: Array) -> Array:
@@ -212,6 +214,8 @@ class Predictor:
 
         Errors:  TargetError for a target that the loss cannot take
         """
+        from deltarule.tables.one_hot_rows import design
+
         contract = self.contract
         view = contract.view(batch, name=name, row=row, targets=True)
         inputs, noticed = design(contract, view, name=name, row=row)
@@ -243,6 +247,8 @@ class Predictor:
         self, targets: Array, offsets: Array | None, each: Array
     ) -> Iterator[tuple[str, Mask]]:
         """The causes for leaving rows out, in words, with their masks."""
+        from deltarule.tables.left_out import gap, weight_gap
+
         contract = self.contract
         if contract.offset is not None and offsets is not None:
             yield contract.offset.gap, np.isnan(offsets)
@@ -252,6 +258,8 @@ class Predictor:
             yield weight_gap(contract.row_weight), ~(each > 0)
 
     def _check_exposure(self, batch: pl.DataFrame, *, name: str, row: int) -> None:
+        from deltarule.tables.cast import check_exposure
+
         exposure = self.contract.offset and self.contract.offset.exposure
         if exposure:
             check_exposure(batch[exposure], where=f"{name}, column '{exposure}'", row=row)
@@ -285,6 +293,8 @@ def _beyond(target: Target, loss: Loss) -> str:
 
 def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int) -> Array:
     """The row weights, (n,): 1 where the table has no such column."""
+    from deltarule.tables.cast import row_weights_of
+
     known = column if column in batch.columns else None
     found = row_weights_of(batch, known, name=name, row=row)
     return np.ones(batch.height) if found is None else found
@@ -292,6 +302,8 @@ def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int)
 
 def bound(source: Source, *contracts: Schema) -> FormattedSource:
     """The source with text parsed in the schemas' formats; a file's own decimal mark wins."""
+    from deltarule.tables.text_columns import FormattedSource
+
     formats: dict[str, Format] = {}
     labels: set[str] = set()
     for contract in contracts:
@@ -300,14 +312,24 @@ def bound(source: Source, *contracts: Schema) -> FormattedSource:
         labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
     mark = source.decimal
     read_as = {
-        name: one.model_copy(update={"decimal": mark})
-        if mark is not None and isinstance(one, NumberFormat)
+        name: _in_mark(source, name, one, mark)
+        if mark is not None and isinstance(one, NumberFormat) and one.decimal != mark
         else one
         for name, one in formats.items()
         if name not in labels
     }
     words = dict.fromkeys(word for contract in contracts for word in contract.missing_words)
     return FormattedSource(source, read_as, tuple(words), learning=False)
+
+
+def _in_mark(source: Source, name: str, learnt: NumberFormat, mark: str) -> NumberFormat:
+    """The format with a file's own decimal mark, where a column's cells fit it as well."""
+    look = source.look()
+    own = learnt.model_copy(update={"decimal": mark})
+    if name not in look.columns or look[name].dtype != pl.String:
+        return own
+    cells = cells_of(look[name])
+    return learnt if learnt.read_later(cells).count() > own.read_later(cells).count() else own
 
 
 def readied(
@@ -334,6 +356,8 @@ def _expect(source: Source, expected: Kinds) -> None:
 
     Only a column whose first rows are no numbers becomes text: the others keep their types.
     """
+    from deltarule.tables.polars_source import UnparsedError
+
     kinds = dict(expected)
     for _ in range(MOST_PARSES):
         source.expect(kinds)
@@ -362,6 +386,8 @@ def batches(
 
 def widening(source: Source, work: Callable[[], T]) -> T:
     """Run `work`, again if later rows need wider types than the first rows showed."""
+    from deltarule.tables.polars_source import UnparsedError
+
     try:
         return work()
     except UnparsedError:

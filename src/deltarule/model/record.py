@@ -24,11 +24,11 @@ from deltarule.moments.one_hot import dense
 from deltarule.output import write_whole
 from deltarule.rule.predict import Array
 from deltarule.tables.distributions import Distribution
-from deltarule.tables.layout import MOST_EXPRESSIONS
 from deltarule.tables.part import Part
 from deltarule.tables.saved_bytes import saved_bytes
 from deltarule.tables.schema import Schema
 from deltarule.tables.source import without_folder
+from deltarule.tables.terms import MOST_EXPRESSIONS
 
 FORMAT = "deltarule-model"
 VERSION = 3

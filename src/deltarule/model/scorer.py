@@ -1,13 +1,15 @@
 """The scorer's tree of a model's record, with all that does not depend on a row computed."""
 
+from __future__ import annotations
+
 import numpy as np
-import polars as pl
 
 from deltarule.errors import ExpressionError
 from deltarule.model.predictor import Predictor
 from deltarule.model.record import Record
 from deltarule.rule.predict import Array
 from deltarule.scorer.lower import as_kind, lower
+from deltarule.scorer.runtime.errors import spaced
 from deltarule.scorer.tree import (
     Apply,
     Category,
@@ -24,7 +26,7 @@ from deltarule.tables import schema
 from deltarule.tables.expressions.number_text import NO, YES
 from deltarule.tables.schema import MISSING, OTHER, Schema
 from deltarule.tables.terms import parsed
-from deltarule.tables.text_formats import DateFormat, meant
+from deltarule.tables.text_formats import DateFormat, PeriodFormat
 
 KINDS: dict[str, Kind] = {
     "number": "number",
@@ -157,8 +159,9 @@ def _category(
 
 def _spellings(labels: list[str]) -> dict[str, str]:
     """The words for yes and no, with the level of each, where the levels are yes and no."""
-    known = dict(zip(meant(pl.Series(labels, dtype=pl.String)), labels, strict=True))
-    if len(labels) != 2 or known.keys() != {True, False}:
+    words = [spaced(label).lower() for label in labels]
+    known = {word in YES: label for word, label in zip(words, labels, strict=True)}
+    if len(labels) != 2 or len(known) != 2 or not {*YES, *NO}.issuperset(words):
         return {}
     return {word: known[word in YES] for word in (*YES, *NO)}
 
@@ -185,7 +188,7 @@ def _read(name: str, contract: Schema) -> Read:
     """
     word, how = contract.read_through.get(name, ""), contract.text_formats.get(name)
     if word == "date":
-        day = isinstance(how, DateFormat) and how.kind == "date"
+        day = isinstance(how, PeriodFormat) or (isinstance(how, DateFormat) and how.kind == "date")
         return Read(name, "date" if day else "datetime", how)
     if word not in KINDS:
         raise ExpressionError(f"the model does not say of which kind {name!r} is: learn it again")

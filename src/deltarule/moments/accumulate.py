@@ -12,11 +12,12 @@ a column of ones, the numbers, and the missing indicators of those with gaps.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.block import Block, CleanBlock, InfiniteError, Origin
 from deltarule.moments.chunked_array import Column, whole
 from deltarule.moments.folds import FoldEntries

@@ -8,11 +8,12 @@ Shapes: n rows, m numbers.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ValueRefusedError
 from deltarule.moments.chunked_array import Column, whole
 from deltarule.moments.folds import RowKeys

@@ -4,11 +4,12 @@ A data frame that was read or concatenated is chunked, and a batch of it often h
 join them takes memory and 2 ns a number; a block of some thousand rows mostly lies within one.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.rule.predict import Array
 
 
@@ -24,7 +25,7 @@ class ChunkedArray:
     arrays: tuple[Array, ...]
 
     @classmethod
-    def of(cls, series: pl.Series) -> "ChunkedArray":
+    def of(cls, series: pl.Series) -> ChunkedArray:
         """The chunks of a polars column, without copying; missing values are NaN."""
         return cls(tuple(piece.to_numpy() for piece in series.get_chunks()))
 

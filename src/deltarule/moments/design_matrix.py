@@ -10,12 +10,13 @@ Shapes: n rows, p inputs, of which a are dense and the others L levels each of s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import DENSE_COLUMNS, Levels, OneHotCross
 from deltarule.moments.one_hot_hessian import OneHotHessian

@@ -33,13 +33,13 @@ Shapes: n rows; e entries, a row and a fold that has some of its copies.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array, Mask
 
 Folds = NDArray[np.uint8]

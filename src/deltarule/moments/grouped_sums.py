@@ -8,12 +8,13 @@ Shapes: n rows, s columns, u keys.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
 
 Keys = NDArray[np.int64]

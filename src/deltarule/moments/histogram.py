@@ -10,12 +10,12 @@ Shapes: n values, c cells that hold rows.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
 
 Keys = NDArray[np.int64]

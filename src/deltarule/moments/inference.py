@@ -7,12 +7,12 @@ Source:  Draper & Smith 1998, chapters 1-6
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy import special
 
+from deltarule.dataclass import dataclass
+from deltarule.moments import student
 from deltarule.rule.predict import Array
 
 # Beyond this condition number of the Hessian its inverse has no digits left.
@@ -49,9 +49,9 @@ def certainty(
     with np.errstate(invalid="ignore"):
         t = weights / error
     # Student's t with infinite degrees of freedom is the normal distribution.
-    p = np.asarray(2 * special.stdtr(freedom, -np.abs(t)), dtype=np.float64)
-    quantile = special.stdtrit(freedom, (1 + level) / 2)
-    return Certainty(error, t, p, weights - quantile * error, weights + quantile * error)
+    p = 2 * student.upper_tail(freedom, np.abs(t))
+    reach = student.quantile(freedom, (1 + level) / 2) * error
+    return Certainty(error, t, p, weights - reach, weights + reach)
 
 
 class Inverse(Protocol):

@@ -9,11 +9,11 @@ done.
 Shapes: n rows, p inputs, k outputs, q = p + intercept.
 """
 
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.softmax import SoftmaxHessian, softmax_hessian
 from deltarule.moments.design_matrix import SplitMatrix
 from deltarule.rule.predict import Array, Linear, Weights

@@ -15,11 +15,12 @@ Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, rest, scale (d,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.one_hot import Cross, OneHotCross, compact, dense
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Mask, Weights

@@ -12,13 +12,14 @@ Shapes: d columns, of which a are dense and L the levels of each category; w (d,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ dense inputs; ridge (q,), frozen (k, q).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import OneHotCross, dense
 from deltarule.rule.predict import Array, Mask

@@ -4,10 +4,11 @@ Shapes: p inputs, k outputs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.rule.predict import Array, Mask, Weights
 

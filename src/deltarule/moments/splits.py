@@ -7,8 +7,8 @@ Folds without rows take no part.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.moments import Moments, total
 
 

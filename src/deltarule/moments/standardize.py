@@ -5,11 +5,12 @@
 Shapes: mean, spread (p,). Without intercept the mean stays: only the units change.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import Cross, dense
 from deltarule.rule.predict import Array, Weights

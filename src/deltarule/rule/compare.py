@@ -8,11 +8,11 @@ Shapes: scores s, targets t and offsets (n, k); an offset (n, 1) is the same for
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from deltarule.dataclass import dataclass, replace
 from deltarule.rule.predict import Array, Inputs, Mask, Model, Weights
 
 

@@ -7,11 +7,11 @@ weights and state. It sees the comparison averaged over rows. The delta rule, gr
 here; momentum, Adam and Newton are in solvers/.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Weights
 

@@ -7,11 +7,12 @@ inputs (n, p); weight (p, k); intercept (k,); scores, deltas, targets (n, k).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from deltarule.dataclass import dataclass
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

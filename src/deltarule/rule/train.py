@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import CurvatureError, LearningError
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of

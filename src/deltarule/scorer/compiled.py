@@ -1,9 +1,9 @@
 """The tree compiled to Python functions, for rows that are few."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from deltarule.dataclass import dataclass
 from deltarule.scorer.python import PYTHON
 from deltarule.scorer.runtime import cells, clock, errors, logic, numbers, texts
 from deltarule.scorer.source import Source

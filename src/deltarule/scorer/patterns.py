@@ -6,9 +6,8 @@ tried, all white space is made plain spaces and long text is refused: backtracki
 
 import re
 
-from deltarule.tables import dates
+from deltarule.tables import dates, missing_words, periods
 from deltarule.tables.expressions import number_text
-from deltarule.tables.files import dialect
 
 WHITE = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
@@ -19,8 +18,8 @@ SPACES = dict.fromkeys(map(ord, WHITE), " ")
 LONGEST = 100
 """The most letters of a number, date or time."""
 
-GAP_WORDS = ("", *dialect.GAP_WORDS)
-MISSING_CODES = dialect.MISSING_CODES
+GAP_WORDS = ("", *missing_words.GAP_WORDS)
+MISSING_CODES = missing_words.MISSING_CODES
 YES, NO = number_text.YES, number_text.NO
 POWERS = number_text.POWERS
 MONTHS = {name: number for number, name in enumerate(dates.MONTHS, 1)}
@@ -41,6 +40,7 @@ SOURCES = {
     "CURRENCY": number_text.CURRENCY,
     "MOMENT": dates.MOMENT,
     "TIME": dates.TIME,
+    "PERIOD": periods.PATTERN,
 }
 
 
@@ -66,6 +66,6 @@ SIGNS = (
     "\U0001e2ff\U0001ecb0"
 )
 PLAIN, SIMPLE_POINT, SIMPLE_COMMA, ISO = map(_compiled, [*SOURCES][:4])
-NUMBER_POINT, NUMBER_COMMA, NEGATIVE, PARTS, CODE, CURRENCY, MOMENT, TIME = map(
+NUMBER_POINT, NUMBER_COMMA, NEGATIVE, PARTS, CODE, CURRENCY, MOMENT, TIME, PERIOD = map(
     _compiled, [*SOURCES][4:]
 )

@@ -4,14 +4,21 @@ Each line calls one function of runtime/ with values computed before and constan
 cell and each part of an expression, however often it is used.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ExpressionError
 from deltarule.scorer.patterns import PLAIN
 from deltarule.scorer.runtime.clock import EPOCH
 from deltarule.scorer.tree import Apply, Literal, Node, Read, Tree
-from deltarule.tables.text_formats import BooleanFormat, DateFormat, FlagFormat, NumberFormat
+from deltarule.tables.text_formats import (
+    BooleanFormat,
+    DateFormat,
+    FlagFormat,
+    NumberFormat,
+    PeriodFormat,
+)
 
 CALLS = {
     "+": "plus", "-": "minus", "*": "times", "/": "divided", "%": "remainder", "**": "power",
@@ -137,7 +144,8 @@ class Program:
             said = self._call("read_boolean", cell, column)
             return said if node.kind == "boolean" else self._call("as_number", said)
         if node.kind in ("date", "datetime"):
-            order = (how.order if isinstance(how, DateFormat) else None) or ""
+            order: str = how.order or "" if isinstance(how, DateFormat) else ""
+            order = how.every if isinstance(how, PeriodFormat) else order
             return self._call(f"read_{node.kind}", cell, column, order)
         if node.kind == "time":
             return self._call("read_time", cell, column)
@@ -146,7 +154,7 @@ class Program:
         if isinstance(how, FlagFormat):
             number = self._call("read_flag", cell, column)
         elif isinstance(how, NumberFormat):
-            settings = (how.decimal, how.unit, how.leading_zeros)
+            settings = (how.decimal, how.unit, how.leading_zeros, how.suffix)
             number = self._call("read_number", cell, column, *settings)
         else:
             number = self._call("read_number", cell, column)

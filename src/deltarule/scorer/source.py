@@ -5,9 +5,10 @@ of it becomes a name, a comment or code.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.loss import LinkName
 from deltarule.scorer.program import Argument, Line, Name, Program
 from deltarule.scorer.tree import Category, Number, Offset, Target, Tree

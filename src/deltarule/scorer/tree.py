@@ -27,7 +27,7 @@ that is infinite is refused; a score may overflow to an infinite prediction.
 absent cell is missing. Text is read by `format` (tables/text_formats.py): as numbers in its decimal
 mark, with its unit or none, as dates in its order, as times, as yes and no. It is missing then if
 it is, without the white space around it, empty or one of GAP_WORDS, or in any case one of
-MISSING_CODES (tables/files/dialect.py). Without a format text stands as it is, white space and all,
+MISSING_CODES (tables/missing_words.py). Without a format text stands as it is, white space and all,
 and the empty text is a text; only a CSV file's empty cells are missing. In every column, text is
 missing that is one of the model's `missing_words` without the white space around it, and a number
 that equals one which spells a number. A cell that cannot be read is refused, never guessed. A
@@ -73,10 +73,11 @@ are functions themselves.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import Literal as OneOf
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.loss import LinkName
 from deltarule.tables.text_formats import Format
 

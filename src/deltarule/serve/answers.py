@@ -242,7 +242,6 @@ class Answers:
 
     def _count(self, served: ServedModel, rows: int, drift: Drift) -> None:
         self.metrics.predicted(served.name, rows, drift.unseen, drift.outside, drift.missing)
-        self.metrics.counted(served)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """The result of work that would hold up other requests.

@@ -59,13 +59,17 @@ def application(settings: Settings, port: int) -> Guard:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        watching = asyncio.create_task(_watch(shelf, settings.reload_seconds))
+        tasks = [
+            asyncio.create_task(_watch(shelf, settings.reload_seconds)),
+            asyncio.create_task(_share(metrics, shelf)),
+        ]
         try:
             yield
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     handlers: dict[Any, Any] = {
         ProblemError: _problem,
@@ -86,6 +90,13 @@ async def _watch(shelf: Shelf, seconds: float) -> None:
         await asyncio.sleep(seconds)
         for name in shelf.changed():
             await asyncio.to_thread(shelf.reload, name)
+
+
+async def _share(metrics: Metrics, shelf: Shelf) -> None:
+    """Pass on what this worker counted, every second: whichever worker is asked tells it all."""
+    while True:
+        await asyncio.sleep(1.0)
+        metrics.pass_on(shelf)
 
 
 class Routes:

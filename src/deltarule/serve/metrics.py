@@ -15,8 +15,6 @@ from deltarule.serve.drift import psi
 from deltarule.serve.served import ServedModel
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-# Rows by cell are passed on to what workers share when they are so many.
-PASSED_ON = 200
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -88,14 +86,15 @@ class Metrics:
                 if count:
                     counter.labels(model, column).inc(count)
 
-    def counted(self, served: ServedModel, *, least: int = PASSED_ON) -> None:
-        """Pass on the rows by cell of a model, once they are so many."""
-        if not served.drift.rows >= least:
-            return
-        for column, counts in served.drift.taken().items():
-            for cell, rows in enumerate(counts):
-                if rows:
-                    self._cells.labels(served.name, served.version, column, str(cell)).inc(rows)
+    def pass_on(self, models: Iterable[ServedModel]) -> None:
+        """Add the rows by cell of models to what workers share; row by row that is slow."""
+        for served in models:
+            if not served.drift.rows:
+                continue
+            for column, counts in served.drift.taken().items():
+                for cell, rows in enumerate(counts):
+                    if rows:
+                        self._cells.labels(served.name, served.version, column, str(cell)).inc(rows)
 
     def reloaded(self, model: str, good: bool) -> None:
         """Count a reload."""
@@ -104,8 +103,7 @@ class Metrics:
     def text(self, models: Iterable[ServedModel] = ()) -> bytes:
         """All numbers, of all workers, in Prometheus' text format, and the drift of models."""
         models = list(models)
-        for served in models:
-            self.counted(served, least=1)
+        self.pass_on(models)
         registry = self.registry
         if FOLDER in os.environ:
             registry = CollectorRegistry()

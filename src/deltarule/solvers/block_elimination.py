@@ -26,13 +26,13 @@ Source: Golub & Van Loan 2013, sections 3.2.6 and 11.3; Guimaraes & Portugal 201
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import linalg
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares
 from deltarule.moments.one_hot import OneHotCross, Places, dense
 from deltarule.rule.predict import Array
@@ -297,6 +297,8 @@ class Factor:
         kept = (left.diagonal() / before)[first:].min(initial=1.0)
         if m == 0:
             return cls(split, left, None, left, True)
+        from scipy import linalg
+
         if kept > SURE:
             root, failed = linalg.lapack.dpotrf(left, lower=True)
             if not failed and kept * _reciprocal(root, left) > SURE:
@@ -314,6 +316,8 @@ class Factor:
         if not len(self.root):
             return c
         if self.values is None:
+            from scipy import linalg
+
             solved: Array = linalg.cho_solve((self.root, True), c, check_finite=False)
             return solved
         return np.asarray(self.root @ ((self.root.T @ c) / self.values[:, None]))
@@ -356,9 +360,11 @@ class Factor:
 
 def _reciprocal(root: Array, matrix: Array) -> float:
     """The reciprocal condition number of a factored matrix, scaled to a diagonal of 1."""
+    from scipy.linalg import lapack
+
     size = np.sqrt(matrix.diagonal())
     largest = float(np.max(np.sum(np.abs(matrix / size / size[:, None]), axis=0), initial=0.0))
-    reciprocal, _ = linalg.lapack.dpocon(np.asfortranarray(root / size[:, None]), largest, uplo="L")
+    reciprocal, _ = lapack.dpocon(np.asfortranarray(root / size[:, None]), largest, uplo="L")
     return float(reciprocal)
 
 
@@ -437,6 +443,8 @@ def largest_eigenvalue(product: Callable[[Array], Array], size: int) -> float:
     With reorthogonalisation; it ends where the value moves by less than its rounding.
     """
     steps = min(size, LANCZOS_STEPS, max(20, LANCZOS_CELLS // size))
+    from scipy import linalg
+
     way = np.random.default_rng(0).normal(size=size)
     basis = np.zeros((steps, size))
     on, off = np.zeros(steps), np.zeros(steps)

@@ -10,10 +10,11 @@ Shapes: m weights; C (m, m), everything else (m,).
 Source: Nocedal & Wright 2006, section 16.5, extended to breakpoints inside a range
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array, Mask
 
 EPS = float(np.finfo(np.float64).eps)

@@ -4,10 +4,10 @@ Shapes: p inputs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.rule.predict import Array, Mask
 

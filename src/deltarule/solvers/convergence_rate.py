@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array
@@ -47,7 +46,7 @@ class ConvergenceRate:
 
         Shapes:  root (m, q), off (q, k)
         """
-        left, found, right = linalg.svd(root, full_matrices=False)
+        left, found, right = np.linalg.svd(root, full_matrices=False)
         there = slice(0, len(found) - zeros)
         turned = left.T @ (root @ off)
         return cls(found[there] ** 2, turned[there] ** 2, right[there].T)
@@ -57,7 +56,7 @@ class ConvergenceRate:
         """The spectra of uncoupled outputs, combined."""
         values = np.concatenate([pace.values for pace in paces])
         order = np.argsort(-values, kind="stable")
-        excess = linalg.block_diag(*(pace.excess for pace in paces))
+        excess = _block_diagonal([pace.excess for pace in paces])
         weights = np.concatenate([pace.weights for pace in paces], axis=1)
         return cls(values[order], excess[order], weights[:, order])
 
@@ -119,3 +118,13 @@ class ConvergenceRate:
         with np.errstate(divide="ignore"):
             rates: Array = np.where(by < 1, np.log1p(-np.minimum(by, 1.0)), np.log(np.abs(by - 1)))
         return rates
+
+
+def _block_diagonal(blocks: Sequence[Array]) -> Array:
+    """The blocks along the diagonal of a matrix that is else 0: (m_i, n_i) -> (sum m, sum n)."""
+    whole = np.zeros(np.sum([block.shape for block in blocks], axis=0))
+    row = column = 0
+    for block in blocks:
+        whole[row : row + block.shape[0], column : column + block.shape[1]] = block
+        row, column = row + block.shape[0], column + block.shape[1]
+    return whole

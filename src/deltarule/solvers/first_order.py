@@ -7,11 +7,11 @@ g is weight_delta, the gradient averaged over rows; alpha is the learning rate.
     adam       weight -= alpha * mean of g / root of the mean of g ** 2
 """
 
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.stacked import stack
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange

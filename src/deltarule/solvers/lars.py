@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from deltarule.errors import LearningError
 from deltarule.rule.predict import Array, Mask
@@ -170,8 +169,10 @@ class LarsPath:
 
     def _leave(self, at: int) -> None:
         self.on.remove(at)
+        from scipy.linalg import lapack
+
         square = self.correlation[np.ix_(self.on, self.on)]
-        self.factor[: len(square), : len(square)], _ = linalg.lapack.dpotrf(square, lower=1)
+        self.factor[: len(square), : len(square)], _ = lapack.dpotrf(square, lower=1)
         self.active[at], self.sign[at], self.weight[at] = False, 0.0, 0.0
         # An input collinear with the old active set may not be with the new one.
         self.dependent[:] = False
@@ -180,9 +181,11 @@ class LarsPath:
         """Triangular solve with the factor, or its transpose: (a,)."""
         if not len(side):
             return side
+        from scipy.linalg import lapack
+
         # Leading columns are contiguous: nothing is copied.
         columns = self.factor[:, : len(side)]
-        reduced: Array = linalg.lapack.dtrtrs(columns, side, lower=1, trans=trans)[0]
+        reduced: Array = lapack.dtrtrs(columns, side, lower=1, trans=trans)[0]
         return reduced
 
     def _solve(self, side: Array) -> Array:

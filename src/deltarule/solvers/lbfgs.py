@@ -8,12 +8,13 @@ Shapes: d weights in all, stacked and flattened
 """
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange

@@ -12,13 +12,13 @@ Shapes: p inputs, k outputs, q = p + intercept, r = rank of the design.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.one_hot import OneHotCross, dense
 from deltarule.moments.one_standard_error import relative, surely_lower
@@ -35,6 +35,7 @@ from deltarule.solvers.block_elimination import (
     Inverse,
     extreme_eigenvalues,
 )
+from deltarule.solvers.cholesky import Cholesky
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,10 @@ def weights_for(
             return solve(problem, ridge=ridge).weights
         return with_intercept(problem, normal.own(problem, normal.solved(ridge)))
     penalised = normal.penalised(ridge)
-    factor, failed = linalg.lapack.dpotrf(penalised, lower=True, overwrite_a=True)
-    if failed or not _sure(factor, normal.sums + ridge):
+    factor = Cholesky.of(penalised, overwrite=True)
+    if factor is None or not _sure(factor, normal.sums + ridge):
         return solve(problem, ridge=ridge).weights
-    solved = linalg.cho_solve((factor, True), normal.slope, check_finite=False)
-    return with_intercept(problem, normal.own(problem, solved))
+    return with_intercept(problem, normal.own(problem, factor.solve(normal.slope)))
 
 
 def _sums(matrix: Array) -> Array:
@@ -172,11 +172,9 @@ def _sums(matrix: Array) -> Array:
     return sums
 
 
-def _sure(factor: Array, sums: Array) -> bool:
+def _sure(factor: Cholesky, sums: Array) -> bool:
     """Whether the condition number leaves enough digits; `sums` are of the factored matrix."""
-    largest = float(np.max(sums, initial=0.0))
-    reciprocal, _ = linalg.lapack.dpocon(factor, largest, uplo="L")
-    return bool(reciprocal > SURE)
+    return factor.reciprocal_condition(float(np.max(sums, initial=0.0))) > SURE
 
 
 def rank(problem: LeastSquares) -> int:
@@ -186,9 +184,9 @@ def rank(problem: LeastSquares) -> int:
     if isinstance(normal, Eliminated):
         nulls = normal.factor().nulls if normal.factored else 0
         return every - len(normal.constant) - nulls
-    factor, failed = linalg.lapack.dpotrf(normal.correlation, lower=True)
-    if every and (failed or not _sure(factor, normal.sums)):
-        values = linalg.eigvalsh(normal.correlation)
+    factor = Cholesky.of(normal.correlation)
+    if every and (factor is None or not _sure(factor, normal.sums)):
+        values = np.linalg.eigvalsh(normal.correlation)
         every = int((values > every * 4 * EPS * values[-1]).sum())
     return every - len(normal.constant)
 
@@ -198,15 +196,13 @@ def _solve(correlation: Array, slope: Array) -> tuple[Array, Array, Array, bool]
     p = len(correlation)
     if p == 0:
         return slope, correlation, np.zeros((0, 0)), True
-    factor, failed = linalg.lapack.dpotrf(correlation, lower=True)
-    if not failed and _sure(factor, _sums(correlation)):
-        solved = linalg.cho_solve((factor, True), slope)
+    factor = Cholesky.of(correlation)
+    if factor is not None and _sure(factor, _sums(correlation)):
+        solved = factor.solve(slope)
         # One step of iterative refinement.
-        solved += linalg.cho_solve((factor, True), slope - correlation @ solved)
-        inverse, _ = linalg.lapack.dpotri(factor, lower=True)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
-        return solved, inverse, np.zeros((p, 0)), True
-    values, vectors = linalg.eigh(correlation)
+        solved += factor.solve(slope - correlation @ solved)
+        return solved, factor.inverse(), np.zeros((p, 0)), True
+    values, vectors = np.linalg.eigh(correlation)
     kept = values > p * 4 * EPS * values[-1]
     turned = vectors[:, kept] / values[kept]
     inverse = turned @ vectors[:, kept].T
@@ -359,7 +355,7 @@ class ClosedFormDescent:
         """Plain descent on this problem, or another quadratic, from `start` at constant alpha."""
         compared = problem(start, hessian=True).average()
         assert compared.hessian is not None
-        values, vectors = linalg.eigh(compared.hessian[0])
+        values, vectors = np.linalg.eigh(compared.hessian[0])
         turned = vectors.T @ stack(compared.weight_delta)
         return cls(start, alpha, np.maximum(values, 0.0), vectors, turned)
 
@@ -394,11 +390,11 @@ def triangle_of(problem: LeastSquares) -> tuple[Array, int]:
     unit = np.where(unit > 0, unit, 1.0)
     correlation = gram / np.outer(unit, unit)
     zeros = 0
-    factor, failed = linalg.lapack.dpotrf(correlation, lower=False)
-    if not failed:
-        triangle = np.triu(factor) * (unit * problem.scale)
+    factor = Cholesky.of(correlation)
+    if factor is not None:
+        triangle = np.tril(factor.root).T * (unit * problem.scale)
     else:
-        values, vectors = linalg.eigh(correlation)
+        values, vectors = np.linalg.eigh(correlation)
         known = np.where(values > len(values) * 4 * EPS * values.max(), values, 0.0)
         # What a decomposition leaves of exact zeros is rounding, not a direction.
         zeros = int((known == 0).sum())
@@ -424,7 +420,9 @@ class Spectrum:
             ends = extreme_eigenvalues(problem, Eliminated.of(problem))
             return cls(np.sqrt(ends), problem.rows)
         triangle, zeros = triangle_of(problem)
-        found = linalg.svdvals(triangle) if triangle.size else np.zeros(0)
+        found: Array = np.zeros(0)
+        if triangle.size:
+            found = np.asarray(np.linalg.svd(triangle, compute_uv=False))
         return cls(found[: len(found) - zeros], problem.rows)
 
     @property

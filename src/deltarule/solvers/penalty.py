@@ -8,11 +8,12 @@ Shapes: strength is a number, or (p,) or (p, 1) for a strength by input, and so 
 ranges, which may also be (p, k); weight (p, k).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol, cast
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.predict import Array, Weights

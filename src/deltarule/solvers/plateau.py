@@ -5,11 +5,12 @@ hover around it, the wider the larger alpha is. Adam, whose steps do not shrink 
 hovers in the same way on all rows.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange, Learner
 from deltarule.rule.predict import Weights

@@ -6,11 +6,12 @@ Newton step. g stands for weight_delta.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison

@@ -13,11 +13,10 @@ Shapes: p inputs, k outputs, r directions kept, d constant in the rows at hand.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import dense
 from deltarule.rule.predict import Array, Weights
@@ -45,7 +44,7 @@ class Whitening:
         spread = problem.spread
         scale = np.where(spread > 0, spread, 1.0)
         unit = scale / problem.scale
-        values, vectors = linalg.eigh(dense(problem.gram) / np.outer(unit, unit) / problem.rows)
+        values, vectors = np.linalg.eigh(dense(problem.gram) / np.outer(unit, unit) / problem.rows)
         floor = np.maximum(values, len(values) * 4 * EPS * max(float(values[-1]), EPS))
         middle = problem.mean * problem.scale
         return cls(

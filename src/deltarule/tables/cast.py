@@ -1,11 +1,13 @@
 """Cast columns to numbers, text, level names, class names and row weights."""
 
-import numpy as np
-import polars as pl
+from __future__ import annotations
 
+import numpy as np
+
+from deltarule.deferred import polars as pl
 from deltarule.errors import ValueRefusedError
 from deltarule.rule.predict import Array
-from deltarule.tables.files.dialect import GAP_WORDS
+from deltarule.tables.missing_words import GAP_WORDS
 
 
 def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:

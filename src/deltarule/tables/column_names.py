@@ -1,11 +1,12 @@
 """Column names: check that columns exist, suggesting the nearest names that do."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-import polars as pl
-
+from deltarule.deferred import polars as pl
 from deltarule.errors import ColumnError
 
 PATTERN = "reads as a pattern of names: rename it to use it"

@@ -6,10 +6,10 @@ parsed as dates, and the text beside it is one. `sold > '31/08/2020'` is refused
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ExpressionError
 from deltarule.tables.date_columns import Dated, Doubt, formats_of
 from deltarule.tables.expressions import number_text as spelling

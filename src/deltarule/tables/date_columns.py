@@ -6,20 +6,23 @@ Where both day and month could come first, the more likely is taken, with a note
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ValueRefusedError
 from deltarule.tables import column_names as names
-from deltarule.tables.dates import FIRST, MOMENTS, ORDERS, Cells, Order, dates, times
+from deltarule.tables.dates import FIRST, ORDERS, Cells, Order, dates, times
 from deltarule.tables.expressions.number_text import cells_of, is_code
+from deltarule.tables.periods import PATTERN, period_of
 from deltarule.tables.source import LOOK_ROWS, Source
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
     Format,
+    PeriodFormat,
     TimeFormat,
     few,
     written,
@@ -62,7 +65,7 @@ class Doubt:
 
 def fitting(text: pl.Series, values: pl.Series, orders: Sequence[Order]) -> list[Order]:
     """Those of the orders in which cells have as many dates as in the one they were read in."""
-    timed, count = values.dtype == MOMENTS, values.count()
+    timed, count = values.dtype == pl.Datetime("us"), values.count()
     return [order for order in orders if dates(text, order, timed=timed).count() >= count]
 
 
@@ -225,7 +228,7 @@ def formats_of(
                     f"{values.name} is text: {len(odd):,} of {column.rows:,} cells are no dates, "
                     f"such as '{odd[0]}'"
                 )
-        if values.dtype == pl.String and (other := _other(values)):
+        if values.dtype == pl.String and (other := _other(values, periods=order != "none")):
             formats[values.name] = other
     orders = _orders(found, known)
     doubtful = _doubtful(found, used) if known is None else []
@@ -235,6 +238,7 @@ def formats_of(
     formats = {name: one for name, one in formats.items() if used is None or name in used}
     if known is None:
         notes += _decisions(found, orders)
+    notes += period_notes(look, formats)
     return Dated(formats, [*notes, *notes_of(found, orders)], _doubt(doubtful, orders))
 
 
@@ -251,13 +255,16 @@ def _may_be_dates(values: pl.Series) -> bool:
     return bool(first.str.contains(LIKE_DATE).any())
 
 
-def _other(values: pl.Series) -> Format | None:
-    """The format of times, or of booleans in words."""
+def _other(values: pl.Series, *, periods: bool) -> Format | None:
+    """The format of times, of booleans in words, or of months, quarters or weeks."""
     text = cells_of(values).drop_nulls()
     if text.is_empty():
         return None
     if text.str.to_lowercase().is_in(["true", "false"]).all():
         return BooleanFormat()
+    if periods and text.head(FIRST_CELLS).str.contains(PATTERN).any():
+        period = period_of(text.filter(is_code(text).not_()))
+        return PeriodFormat(every=period[0]) if period and few(period[1], len(text)) else None
     if not text.head(FIRST_CELLS).str.contains(r"^\d{1,2}:\d\d").any():
         return None
     return TimeFormat() if few(times(text).null_count(), len(text)) else None
@@ -378,6 +385,20 @@ def zone_notes(kinds: Mapping[str, pl.DataType], used: Collection[str]) -> list[
         if name in used and isinstance(kind, pl.Datetime) and kind.time_zone:
             zones.setdefault(kind.time_zone, []).append(name)
     return [f"{', '.join(of)}: hours are those of {zone}" for zone, of in zones.items()]
+
+
+def period_notes(look: pl.DataFrame, formats: Mapping[str, Format]) -> list[str]:
+    """Notes on columns of months, quarters or weeks."""
+    notes = []
+    for name, one in formats.items():
+        if isinstance(one, PeriodFormat):
+            days = one.read(look[name])
+            at = int(days.is_not_null().arg_max() or 0)
+            notes.append(
+                f"{name}: each {one.every} is the date of its first day, '{look[name][at]}' as "
+                f"{days[at]}: say --read dates=none for labels"
+            )
+    return notes
 
 
 def _names(found: Sequence[DateColumn]) -> str:

@@ -10,11 +10,12 @@
 A year has four digits or two, never one or three: 30-2-9 is a code.
 """
 
+from __future__ import annotations
+
 from datetime import date
 from typing import Literal, get_args
 
-import polars as pl
-
+from deltarule.deferred import polars as pl
 from deltarule.tables.expressions.number_text import cells_of
 
 Order = Literal["ymd", "mdy", "dmy"]
@@ -60,8 +61,7 @@ CLOCK_FORMS = (
     " %I:%M %p",
 )
 SAMPLE = 20
-EARLIEST = pl.Series([date(1000, 1, 1)])
-MOMENTS = pl.Datetime("us")
+EARLIEST = date(1000, 1, 1)
 
 
 class Cells:
@@ -151,16 +151,17 @@ def _clock(otherwise: str | None = None) -> pl.Expr:
 
 def dates(text: pl.Series, order: Order | None, *, timed: bool) -> pl.Series:
     """Text parsed as dates, or as dates with times: null where it is none in this order."""
-    kind: pl.Date | pl.Datetime = MOMENTS if timed else pl.Date()
+    kind: pl.Date | pl.Datetime = pl.Datetime("us") if timed else pl.Date()
     found = _plainly(text, order, kind)
     left = text.is_not_null() & found.is_null()
     if left.any():
+        moment = pl.Datetime("us")
         cells = cells_of(text.filter(left))
         each = Cells(cells.drop_nulls().unique(maintain_order=True))
-        at = cells.replace_strict(each.text, each.at(order), default=None, return_dtype=MOMENTS)
+        at = cells.replace_strict(each.text, each.at(order), default=None, return_dtype=moment)
         days = at.cast(pl.Date)
         # A cell with a time of day is not a plain date.
-        at = at if timed else days.set(days.cast(MOMENTS) != at, None)
+        at = at if timed else days.set(days.cast(moment) != at, None)
         found = found.scatter(left.arg_true(), at)
     return found.alias(text.name)
 
@@ -182,7 +183,7 @@ def _plainly(text: pl.Series, order: Order | None, kind: pl.Date | pl.Datetime) 
     # A cache of parsed texts costs more than it saves: a million ISO dates 0.05 s, not 0.02.
     found = text.str.strptime(kind, best, strict=False, cache=False)
     # A year of two or three digits is parsed as one of these.
-    early = found.to_physical() < int(EARLIEST.cast(kind).to_physical()[0])
+    early = found.to_physical() < int(pl.Series([EARLIEST]).cast(kind).to_physical()[0])
     return found.set(early, None) if early.any() else found
 
 

@@ -19,7 +19,7 @@ from deltarule.rule.predict import Array
 from deltarule.tables.part import Part
 
 # The shares of rows at which there are edges: 40 parts, and finer ones at either end.
-LEVELS = np.unique([*np.arange(41) / 40, 0.005, 0.01, 0.99, 0.995])
+LEVELS = np.array(sorted([*(np.arange(41) / 40).tolist(), 0.005, 0.01, 0.99, 0.995]))
 # No file has more edges than are made here.
 MOST_EDGES = len(LEVELS) + 1
 

@@ -1,11 +1,13 @@
 """Drift: unseen levels, values out of range and gaps at prediction, counted and row by row."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
-import polars as pl
 
+from deltarule.deferred import polars as pl
 from deltarule.tables.schema import MISSING, OTHER, Category, Column, Noticed, Number, Offset
 
 # How a gap is filled, in words.

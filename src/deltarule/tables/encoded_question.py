@@ -1,10 +1,10 @@
 """Questions about encoded rows, whose answers add; passes ask about standardised ones."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.row_encoder import RowEncoder
 

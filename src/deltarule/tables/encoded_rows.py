@@ -1,13 +1,14 @@
 """Encoded rows: inputs, targets, weights and folds of some rows as arrays."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.chunked_array import ChunkedArray
 from deltarule.moments.design_matrix import CategoricalMatrix, CategoryCodes, SplitMatrix
 from deltarule.moments.folds import FoldEntries, Folds

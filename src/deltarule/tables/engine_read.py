@@ -1,11 +1,11 @@
 """The one read by an engine: what it is asked before the rows' schema and moments are known."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.tables.encoded_question import OfEncoded
 from deltarule.tables.fold_columns import FindTimes

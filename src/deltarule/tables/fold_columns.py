@@ -8,13 +8,13 @@ Shapes: n rows.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ValueRefusedError
 from deltarule.moments.folds import DAY, NOWHERE, PER_DAY, Folds, text_keys
 from deltarule.rule.predict import Array

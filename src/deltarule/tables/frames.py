@@ -22,11 +22,9 @@ from deltarule.errors import (
 )
 from deltarule.tables.cast import as_category, text_of
 from deltarule.tables.column_names import column
-from deltarule.tables.dask_frame import dask_source, is_dask
 from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 from deltarule.tables.source import BATCH_ROWS, Source
-from deltarule.tables.spark_frame import SparkSource, is_spark
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -51,8 +49,12 @@ def open_table(table: Any) -> tuple[Source, Back]:
     """
     if isinstance(table, (str, Path)):
         return source(table), _as_it_is
-    if is_spark(table):  # first: one of Connect has attributes of any name
-        return SparkSource(table), _as_it_is
+    library = type(table).__module__.partition(".")[0]
+    if library == "pyspark":  # first: a frame of Connect has attributes of any name
+        from deltarule.tables.spark_frame import SparkSource, is_spark
+
+        if is_spark(table):
+            return SparkSource(table), _as_it_is
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
         return table, _as_it_is
     if isinstance(table, pl.LazyFrame):
@@ -66,8 +68,11 @@ def open_table(table: Any) -> tuple[Source, Back]:
         return _from_rows(table), lambda frame, rows: frame.to_dicts()
     if isinstance(table, np.ndarray):
         return _from_array(table)
-    if is_dask(table):
-        return dask_source(table), _as_it_is
+    if library == "dask":
+        from deltarule.tables.dask_frame import dask_source, is_dask
+
+        if is_dask(table):
+            return dask_source(table), _as_it_is
     return _from_library(table)
 
 
@@ -359,11 +364,22 @@ def _pandas_column(name: str, values: Any, mixed: dict[str, str]) -> pl.Series:
             values = values.astype(f"{kind.kind}{min(kind.itemsize, 8)}")
     elif str(kind).startswith("Sparse"):
         values = values.sparse.to_dense()
-    elif str(kind).startswith(("interval", "period")) or _has_labels(kind):
+    elif str(kind).startswith("period"):
+        return _periods(name, values)
+    elif str(kind).startswith("interval") or _has_labels(kind):
         return _labels(name, values.astype("category").cat)
     with library_errors(f"{NAME}, column {name!r}"):
         made: Any = pl.from_pandas(values)  # its types say frame, it is a series
         return pl.Series(name, made)
+
+
+def _periods(name: str, values: Any) -> pl.Series:
+    """Months and calendar quarters in text, as 2021-03 and 2021Q1; others as their beginning."""
+    if str(values.dtype) in ("period[M]", "period[Q-DEC]"):
+        present = [None if no else str(one) for one, no in zip(values, values.isna(), strict=True)]
+        return pl.Series(name, present, dtype=pl.String)
+    kind = pl.Date() if str(values.dtype)[len("period[")] in "BDWMQAY" else pl.Datetime("us")
+    return pl.Series(name, pl.from_pandas(values.dt.start_time)).cast(kind)
 
 
 def _has_labels(kind: Any) -> bool:

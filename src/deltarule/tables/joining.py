@@ -5,12 +5,13 @@ their own, numbers go on where the last read ended; rows to take away have lost 
 all sums are of one fold.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import reduce
 from operator import add
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError
 from deltarule.tables.codes import LevelCodes
 from deltarule.tables.kinds import kind_of

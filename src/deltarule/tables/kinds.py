@@ -1,7 +1,8 @@
 """Kinds: what a column's values are, in one word, and whether they can be an input or a target."""
 
-import polars as pl
+from __future__ import annotations
 
+from deltarule.deferred import polars as pl
 from deltarule.errors import ColumnError, TargetError
 from deltarule.tables.part import Part
 

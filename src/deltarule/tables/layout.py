@@ -13,13 +13,11 @@ from deltarule.tables.kinds import LeftOut, kind_of
 from deltarule.tables.part import Part
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import MOST_LEVELS, MOST_LEVELS_IN_ALL
-from deltarule.tables.terms import parsed
+from deltarule.tables.terms import MOST_EXPRESSIONS, parsed
 from deltarule.tables.text_formats import Format
 
 # A fold is a byte, and one of them means none.
 MOST_FOLDS = 255
-# Parsing an expression takes 15 us a character.
-MOST_EXPRESSIONS = 500_000
 
 
 class Layout(Part):

@@ -6,11 +6,11 @@ of their own, before the kind of each column is decided.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.tables.cast import text_of
 from deltarule.tables.source import Source
 

@@ -6,12 +6,13 @@ sums of the columns less their means in the fold, in units of the moments' scale
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
 from deltarule.tables.schema import MISSING, OTHER
 

@@ -4,13 +4,14 @@ Shapes: n rows, p inputs of which a are dense, k outputs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
 from deltarule.tables.column_names import check_there
 from deltarule.tables.schema import MANY_LEVELS, Category, Noticed, Number, Schema, placed

@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from operator import add
 
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import (
     ColumnError,
     EmptyError,
@@ -29,11 +30,11 @@ from deltarule.tables.encoded_question import Answer, EncodedQuestion, OfEncoded
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.engine_read import Answered, Answers, LevelsBeyondError, asked_of
 from deltarule.tables.finalize import finalize
-from deltarule.tables.fold_columns import Times
 from deltarule.tables.joining import Joining
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
+from deltarule.tables.ordered_rows import order_notes, take_order
 from deltarule.tables.plan import Plan, plan
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import LARGEST_SUMS, Request
@@ -70,6 +71,9 @@ class Keep:
     sampled: bool = False
 
 
+AS_USUAL = Keep()
+
+
 @dataclass(frozen=True)
 class Read:
     """What the read found. Moments are of the schema's inputs, then its targets' outputs.
@@ -103,6 +107,8 @@ class Read:
     """The sums before levels were pooled and gaps filled, where they are kept."""
     engine: Answers | None = None
     """Who answers questions about the rows; None for this machine's threads."""
+    readable: bool = False
+    """Whether the rows may be read here, where the engine was not asked for."""
 
     @property
     def left_out(self) -> int:
@@ -196,7 +202,7 @@ class Read:
         if elsewhere and self.has_all:
             yield from ((frame, 0) for frame in self.drawn)
             return
-        if self.engine is not None and elsewhere:
+        if self.engine is not None and elsewhere and not self.readable:
             raise LearningError(
                 f"rows must be read, as sums lose too many digits here or these settings need them "
                 f"one by one, and {self.engine.name} gives none: give the rows to this machine"
@@ -228,7 +234,7 @@ def read(
     asked: Request,
     *,
     progress: Progress | None = None,
-    keep: Keep | Callable[[Plan], Keep] = Keep(),
+    keep: Keep | Callable[[Plan], Keep] = AS_USUAL,
     keep_summary: bool = False,
     joining: Joining | None = None,
     engine: Answers | None = None,
@@ -271,8 +277,7 @@ def read(
                 return found
             if _count(read_as, made, counted):
                 continue
-            if asked.time is not None:
-                made.cuts = Times.of(read_as.batches(made.times)).cuts(asked.folds)
+            take_order(read_as, made)
             kept = keep if isinstance(keep, Keep) else keep(made)
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
@@ -304,7 +309,7 @@ def read(
                 continue
             if again:
                 found.notes.append(READ_AGAIN)
-            found.notes.extend(id_notes(made.ids))
+            found.notes.extend([*id_notes(made.ids), *order_notes(made)])
             if source.unordered and not (asked.id or asked.group or asked.time):
                 found.notes.append(
                     f"nothing orders the rows of {source.name}, so that others may be held out the "

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.tables.column_names import column
 from deltarule.tables.date_columns import fitting
 from deltarule.tables.dates import Order

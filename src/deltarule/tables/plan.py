@@ -1,12 +1,13 @@
 """Plan: what a look at the first rows decides: each input's kind, and what folds depend on."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError
 from deltarule.moments.block import Block
 from deltarule.moments.chunked_array import ChunkedArray, Column, whole
@@ -42,9 +43,10 @@ from deltarule.tables.request import (
     Request,
 )
 from deltarule.tables.row_ids import is_id, numbers_rows
+from deltarule.tables.row_shares import RowShares
 from deltarule.tables.source import LOOK_ROWS, ROW
 from deltarule.tables.terms import Look, Term, Terms, one_term, target_term, terms_of
-from deltarule.tables.text_formats import Formats, NumberFormat, format_of
+from deltarule.tables.text_formats import Formats, NumberFormat, PeriodFormat, format_of
 from deltarule.tables.whole_numbers import WholeNumbers, whole_numbers
 
 # Each class of a target has weights of its own, which sway those of all others.
@@ -89,6 +91,8 @@ class Plan:
     """What targets of whole numbers look like, as far as the look shows."""
     ids: list[str] = field(default_factory=list)
     """Whole numbers that are inputs, though they seem to say only which row is which."""
+    shares: RowShares | None = None
+    """What rows count for by their number, beside a weight of their own; None for all alike."""
     rows_before: int = 0
     """How many rows were read before this table, by whose numbers folds go on."""
     formats: Formats = field(default_factory=dict)
@@ -240,7 +244,7 @@ class Plan:
             **{column: frame[column] for column in self.categories},
             **{column: class_names(frame[column]) for column in self.classes},
         }
-        row_weights = row_weights_of(frame, asked.row_weight, name=name, row=row)
+        row_weights = self.row_weights(frame, name=name, row=row)
         if asked.copies and row_weights is not None and (row_weights % 1 != 0).any():
             raise FractionError
         return Block(
@@ -268,6 +272,17 @@ class Plan:
             check_exposure(frame[self._unused("(exposure)")], where=where, row=row)
         where = f"{name}, column '{self.offset}'"
         return numbers_of(frame[self.offset], where=where, row=row)
+
+    def row_weights(self, frame: pl.DataFrame, *, name: str, row: int) -> Array | None:
+        """What each row counts for, (n,), 0 where that is missing; None where all count alike.
+
+        Errors:  ValueRefusedError for a weight below 0
+        """
+        own = row_weights_of(frame, self.asked.row_weight, name=name, row=row)
+        if self.shares is None:
+            return own
+        shares = self.shares.of(self.numbers_of_rows(frame, row=row))
+        return shares if own is None else own * shares
 
     def clusters(self, frame: pl.DataFrame) -> pl.Series | None:
         """The cluster of each row of a batch, (n,), null where it has none; None if none was asked.
@@ -343,7 +358,8 @@ def plan(
         for column, one in formats.items()
         if isinstance(one, NumberFormat)
     }
-    shown = Look(look, name, asked.dates, numbers)
+    periods = [column for column, one in formats.items() if isinstance(one, PeriodFormat)]
+    shown = Look(look, name, asked.dates, numbers, periods)
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     cluster = one_term(asked.cluster, shown) if asked.cluster else None

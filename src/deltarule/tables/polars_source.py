@@ -4,11 +4,12 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, row_place
 

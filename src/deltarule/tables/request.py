@@ -1,10 +1,12 @@
 """Request: what to learn from a table, as far as reading depends on it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.splits import SplitScheme
+from deltarule.tables.row_shares import RowShares
 
 # Default cap on the levels of a category where the solver needs a matrix of all inputs.
 MOST_LEVELS = 1024
@@ -33,6 +35,10 @@ class Request:
     takes: Mapping[str, Takes] = field(default_factory=dict)
     """The domain of each target; numbers by default."""
     row_weight: str | None = None
+    half_life: float | None = None
+    """After how many more rows a row counts half; None where all count alike."""
+    shares: RowShares | None = None
+    """What rows count for by their number, where that is known before they are read."""
     drop_missing: bool = False
     intercept: bool = True
     keep_constant: bool = False

@@ -1,14 +1,13 @@
 """Row encoder: rows of a table, read as a plan's columns, as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.folds import FoldEntries
 from deltarule.rule.predict import Array, Mask
-from deltarule.tables.cast import row_weights_of
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.plan import Plan
 from deltarule.tables.schema import Schema
@@ -33,7 +32,7 @@ class RowEncoder:
         name = self.name
         columns, noticed = self.schema.columns_of(frame, name=name, row=row)
         targets = self.every.outcomes(frame, name=name, row=row)
-        weights = row_weights_of(frame, self.plan.asked.row_weight, name=name, row=row)
+        weights = self.plan.row_weights(frame, name=name, row=row)
         offsets = self.plan.offsets(frame, name=name, row=row)
         if offsets is not None and self.plan.asked.shifted:
             targets = targets - offsets[:, None]

@@ -4,11 +4,13 @@ Rows sorted by their target, or with alternating classes, give the same kind of 
 rows. The seed is fixed: the same table gives the same sample.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from deltarule.dataclass import dataclass
 
 # A sample has so many rows, or up to twice as many. With 20 inputs its weights leave less than a
 # hundredth of the initial gradient, and the third pass over all rows 1e-8 of it.

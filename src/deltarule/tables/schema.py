@@ -7,26 +7,25 @@ reference level; rare levels are pooled as (other), which unseen levels join at 
 Shapes: n rows, p inputs, k outputs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Literal, Self
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat, model_validator
 
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
-from deltarule.moments.chunked_array import ChunkedArray
-from deltarule.moments.design_matrix import MOST_DENSE, CategoryCodes
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.cast import class_names, numbers_of, text_of
 from deltarule.tables.column_names import check_there
 from deltarule.tables.expressions.inverse import Inverse, inverse_of
 from deltarule.tables.kinds import LeftOut
-from deltarule.tables.left_out import gap, weight_gap
 from deltarule.tables.part import Part
-from deltarule.tables.polars_source import PROBLEMS
 from deltarule.tables.terms import Term
 from deltarule.tables.text_formats import (
     BooleanFormat,
@@ -37,6 +36,11 @@ from deltarule.tables.text_formats import (
     TimeFormat,
     meant,
 )
+
+# What rows of a table alone need is loaded by them: a model's file and a row as a dict need little.
+if TYPE_CHECKING:
+    from deltarule.moments.chunked_array import ChunkedArray
+    from deltarule.moments.design_matrix import CategoryCodes
 
 # Beyond so many levels of all categories a design matrix of rows is never dense.
 MANY_LEVELS = 256
@@ -145,6 +149,8 @@ class Offset(Input):
     @property
     def gap(self) -> str:
         """The cause of a missing offset, in words."""
+        from deltarule.tables.left_out import gap, weight_gap
+
         return gap(self.name) if self.exposure is None else weight_gap(self.exposure)
 
 
@@ -185,7 +191,7 @@ class Schema(Part):
         return self
 
     @property
-    def known(self) -> "dict[str, Column | Offset]":
+    def known(self) -> dict[str, Column | Offset]:
         """The columns that prediction reads, by name."""
         offset = () if self.offset is None else (self.offset,)
         return {one.name: one for one in (*self.columns, *offset)}
@@ -273,6 +279,8 @@ class Schema(Part):
             if word == "number" and column in frame.columns and frame[column].dtype == pl.String:
                 numbers = numbers_of(frame[column], where=f"{name}, column '{column}'", row=row)
                 frame = frame.with_columns(pl.Series(column, numbers).fill_nan(None))
+        from deltarule.tables.polars_source import PROBLEMS
+
         for term in terms:
             term.check(frame.schema, name=name)
         try:
@@ -334,6 +342,9 @@ class Schema(Part):
         A number without gaps is passed on without a copy or a check. Only rows that are left out,
         for a missing target or a weight of 0, may be missing there: NaN.
         """
+        from deltarule.moments.chunked_array import ChunkedArray
+        from deltarule.moments.design_matrix import MOST_DENSE, CategoryCodes
+
         found: list[ChunkedArray | CategoryCodes] = []
         levels = sum(len(one.levels) for one in self.columns if isinstance(one, Category))
         noticed = Noticed()
@@ -471,6 +482,8 @@ def _refused(
 
 
 def _works(frame: pl.DataFrame, term: Term) -> bool:
+    from deltarule.tables.polars_source import PROBLEMS
+
     try:
         frame.select(term.polars(frame.schema))
     except PROBLEMS:

@@ -1,11 +1,11 @@
 """The questions that the one read asks of rows: their summary, and some of them to judge by."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ValueRefusedError
 from deltarule.moments.accumulate import accumulate
 from deltarule.moments.block import InfiniteError, Origin

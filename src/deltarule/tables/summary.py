@@ -21,11 +21,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.moments.accumulate import Sums
 from deltarule.moments.histogram import Histogram, NegativeCountError

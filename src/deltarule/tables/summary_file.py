@@ -16,7 +16,7 @@ histogram h cells.
 import hashlib
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import combinations
 from math import prod
 from pathlib import Path
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import NotAModelError, OutputError, VersionError
 from deltarule.moments.histogram import CELLS, LARGEST_SHIFT, Histogram
 from deltarule.moments.moments import Moments

@@ -12,13 +12,14 @@ Each is resolved to a column or the text of an expression, which the model store
 checked and evaluated in the same way at prediction.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-import polars as pl
-
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.cast import levels_by_count
 from deltarule.tables.column_names import check_literal, check_there, column
@@ -28,9 +29,12 @@ from deltarule.tables.expressions.expression import Expression, check, parse, qu
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
 # The default parts of a date.
 USUAL_PARTS = ("days", "month", "weekday", "hour")
+PERIOD_PARTS = ("days", "month")
 # Levels with their own slope in an interaction; the others share one.
 MOST_SLOPES = 50
 MOST_POWERS = 10
+# The letters of all expressions of a file: parsing one takes 15 us a letter.
+MOST_EXPRESSIONS = 500_000
 
 POLY = re.compile(r"poly\s*\((?P<of>.*),\s*(?P<power>[^,]*)\)", re.IGNORECASE | re.DOTALL)
 WORDS = re.compile(r"[\w .-]+")
@@ -101,6 +105,8 @@ class Look:
     name: str
     dates: Sequence[str] | None
     hidden: Mapping[str, str]
+    periods: Collection[str] = ()
+    """Dates of the first day of a month, quarter or week, which have no weekday of their own."""
 
     @cached_property
     def kinds(self) -> dict[str, pl.DataType]:
@@ -112,7 +118,8 @@ class Look:
         kind, name = self.kinds[column], quoted(column)
         if kind == pl.Duration:
             return [_expression(f"days({name})")]
-        asked = USUAL_PARTS if self.dates is None else self.dates
+        usual = PERIOD_PARTS if column in self.periods else USUAL_PARTS
+        asked = usual if self.dates is None else self.dates
         clock, calendar = kind in (pl.Time, pl.Datetime), kind in (pl.Date, pl.Datetime)
         found = []
         for part in asked:

@@ -8,7 +8,6 @@ too, however many there are. The format is stored in the model, for prediction.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
@@ -25,9 +24,9 @@ from deltarule.tables.date_columns import (
     zone_notes,
 )
 from deltarule.tables.decimal_notes import COLUMNS_SHOWN, decimal_notes, several
-from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import check, quoted
 from deltarule.tables.expressions.number_text import cells_of, is_code
+from deltarule.tables.number_columns import Code, decided, has_digits, suffix_notes
 from deltarule.tables.parsed_text import (
     LETTERS_SHOWN,
     CheckText,
@@ -46,16 +45,10 @@ from deltarule.tables.text_formats import (
     NumberFormat,
     decimal_evidence,
     few,
-    number_format,
     written,
 )
 from deltarule.tables.wrapped_source import WrappedSource
 
-DIGITS = r"^[+-]?[0-9]+$"
-# Text with a smaller share of numeric cells is not considered numeric.
-MOSTLY = 0.5
-# Most units in a note.
-UNITS_SHOWN = 4
 # Most distinct odd cells of later rows that are evidence for the order of dates.
 MOST_LATER = 1000
 
@@ -288,7 +281,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
         for name in _texts(look, asked)
         if name not in dated.formats
     }
-    spells = {name: text for name, text in texts.items() if _has_digits(text)}
+    spells = {name: text for name, text in texts.items() if has_digits(text)}
     marks = {mark for text in spells.values() if (mark := decimal_evidence(text))}
     shared = source.decimal or (marks.pop() if len(marks) == 1 else None)
     formats: dict[str, Format] = {}
@@ -296,13 +289,18 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     notes = []
     for name, text in spells.items():
         # In a typed source, text of digits alone is a name, such as a post code.
-        found = _decided(text, shared, names=source.typed and name not in source.mixed)
+        found = decided(
+            text,
+            shared,
+            names=source.typed and name not in source.mixed,
+            target=name in asked.predict,
+        )
         if isinstance(found, NumberFormat):
             formats[name] = found
         elif isinstance(found, Code):
             codes[name] = found.example
         elif found:
-            notes.append(f"{name} is text: {found}")
+            notes.append(f"{name} is text: {found.replace(quoted('COLUMN'), quoted(name))}")
     for name in source.mixed if source.in_memory else ():
         if name in texts and name not in formats:
             raise ReadError(source.mixed[name])
@@ -316,6 +314,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     _check_comparisons(source, look, asked, every)
     made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
     zones = zone_notes(look.schema, used)
+    notes += suffix_notes(formats, texts)
     made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, texts, source.decimal)]
     made.doubt = dated.doubt
     return made
@@ -333,46 +332,6 @@ def _check_comparisons(source: Source, look: pl.DataFrame, asked: Request, read:
                 compared_dates(parsed(one), left, order=source.date_order)
             except ExpressionError as error:
                 raise ExpressionError(f"{source.name}, {one}: {error}") from None
-
-
-@dataclass(frozen=True)
-class Code:
-    """A column of codes with leading zeros, and an example."""
-
-    example: str
-
-
-def _decided(text: pl.Series, mark: str | None, *, names: bool) -> NumberFormat | Code | str | None:
-    """The decision on a text column: numbers, codes, or text, perhaps with a note.
-
-    With `names`, whole numbers alone are text.
-    """
-    cells = text.drop_nulls()
-    cells = cells.filter(is_code(cells).not_())
-    found, odd = number_format(text, mark)
-    if len(odd) and (several_units := _units(cells, mark)):
-        return f"its numbers have several units, {several_units}: write them in one"
-    whole = int(cells.str.contains(DIGITS).sum())
-    if len(odd) > MOSTLY * len(cells) or (names and whole == len(cells) - len(odd)):
-        return None
-    codes = cells.filter(cells.str.contains(spelling.CODE))
-    if len(codes):
-        return Code(codes[0])
-    if found is None:
-        example = odd[0][:LETTERS_SHOWN]
-        return f"{len(odd):,} of {len(cells):,} cells are no numbers, such as '{example}'"
-    return found
-
-
-def _units(cells: pl.Series, mark: str | None) -> str:
-    """The units of cells that are nearly all numbers, none of them in nearly all; else nothing."""
-    numbers = cells.filter(cells.str.contains(spelling.PATTERNS[mark or "."]))
-    units = spelling.units(numbers).value_counts(sort=True)
-    if not few(len(cells) - len(numbers), len(cells)) or units.height < 2:
-        return ""
-    others = len(numbers) - int(units["count"][0])
-    names = [f"'{unit}'" if unit else "none" for unit in units[units.columns[0]][:UNITS_SHOWN]]
-    return "" if few(others, len(cells)) else ", ".join(names)
 
 
 def _texts(look: pl.DataFrame, asked: Request) -> list[str]:
@@ -422,9 +381,3 @@ def _read_as_text(expression: str, look: pl.DataFrame) -> set[str]:
     except (ExpressionError, ColumnError):
         return set()
     return set(found.columns)
-
-
-def _has_digits(text: pl.Series) -> bool:
-    cells = text.drop_nulls()
-    cells = cells.filter(is_code(cells).not_())
-    return len(cells) > 0 and len(cells.filter(cells.str.contains("[0-9]"))) >= MOSTLY * len(cells)

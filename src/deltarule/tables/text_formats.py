@@ -4,16 +4,20 @@ A format parses each cell, and is stored in the model, for prediction. A column 
 nearly all of its cells parse.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-import polars as pl
+from pydantic import Field
 
+from deltarule.deferred import polars as pl
 from deltarule.tables.dates import FIRST, Order, dates, times
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.expressions.number_text import NO, YES, cells_of, is_code
 from deltarule.tables.part import Part
+from deltarule.tables.periods import EXAMPLES, Period, first_days
 
 Mark = Literal[".", ","]
 MARKS: tuple[Mark, Mark] = (".", ",")
@@ -26,23 +30,29 @@ THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,
 
 
 class NumberFormat(Part):
-    """Numbers as text: their decimal mark, and their common unit ($, EUR, %)."""
+    """Numbers as text: their decimal mark, and their common unit ($, EUR, %) or suffix (kg)."""
 
     kind: Literal["number"] = "number"
     decimal: Mark = "."
     unit: str = ""
+    suffix: Annotated[str, Field(max_length=20)] = ""
     leading_zeros: bool = False
     """Whether 01 is a number too, as in a column that was learnt as numbers from another source."""
 
     def read(self, text: pl.Series) -> pl.Series:
         """The value of each cell, null for an odd one."""
+        if self.suffix:
+            bare = spelling.without_suffix(text, self.suffix)
+            text = bare.set((bare == text) & text.is_not_null(), None)
         return spelling.numbers_of_unit(text, self.decimal, self.unit, codes=self.leading_zeros)
 
     def read_later(self, text: pl.Series) -> pl.Series:
         """The same at prediction, where other sources may leave the unit out."""
         values = self.read(text)
         bare = NumberFormat(decimal=self.decimal, leading_zeros=self.leading_zeros)
-        return values.zip_with(values.is_not_null(), bare.read(text)) if self.unit else values
+        if not (self.unit or self.suffix):
+            return values
+        return values.zip_with(values.is_not_null(), bare.read(text))
 
     @property
     def noun(self) -> str:
@@ -84,6 +94,27 @@ class DateFormat(Part):
             return values
         timed = dates(left, self.order, timed=True).cast(pl.Date)
         return values.scatter((text.is_not_null() & values.is_null()).arg_true(), timed)
+
+
+class PeriodFormat(Part):
+    """Months, quarters or weeks, as the date of their first day; a date may stand there too."""
+
+    kind: Literal["period"] = "period"
+    every: Period
+
+    @property
+    def noun(self) -> str:
+        """The noun for a cell, in notes."""
+        return f"{self.every} such as {EXAMPLES[self.every]}"
+
+    def read(self, text: pl.Series) -> pl.Series:
+        """The cells parsed as dates, null where they are none."""
+        cells = cells_of(text)
+        found = first_days(cells, self.every)
+        left = (cells.is_not_null() & found.is_null()).arg_true()
+        if left.is_empty():
+            return found
+        return found.scatter(left, DateFormat(kind="date").read_later(cells.gather(left)))
 
 
 class TimeFormat(Part):
@@ -133,7 +164,7 @@ class FlagFormat(Part):
         return finite.fill_null(meant(text).cast(pl.Float64))
 
 
-Format = NumberFormat | FlagFormat | DateFormat | TimeFormat | BooleanFormat
+Format = NumberFormat | FlagFormat | DateFormat | PeriodFormat | TimeFormat | BooleanFormat
 Formats = Mapping[str, Format]
 
 

@@ -1,10 +1,9 @@
 """Whole-number targets: detect whether the values are counts or class labels."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.special import gammaln, xlogy
 
 # With more distinct values they are not class labels.

@@ -10,10 +10,11 @@ Notable are, apart from the first step and the last:
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.stacked import stack
 from deltarule.rule.predict import Array
 from deltarule.rule.train import Step

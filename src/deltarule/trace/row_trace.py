@@ -3,10 +3,9 @@
 Shapes: p inputs, k outputs.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Linear, Weights
 

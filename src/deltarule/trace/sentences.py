@@ -4,10 +4,10 @@ The terminal and the page say it with the same sentences.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from deltarule.dataclass import dataclass
 from deltarule.moments.stacked import stack
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Mask

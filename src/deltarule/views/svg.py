@@ -7,10 +7,11 @@ becomes the CSS property of its role, so that the page around the picture choose
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from html import escape, unescape
 from typing import Any
 
+from deltarule.dataclass import dataclass
 from deltarule.views.marks import Figure, in_two_lines, plain
 from deltarule.views.theme import FONT_SIZE, LIGHT
 

@@ -8,7 +8,9 @@ apart, and signs are always printed too. Each has a contrast of 4.5 or more to p
 Source:  the hues of Okabe & Ito, Color Universal Design, 2008; contrast as WCAG 2.1 counts it
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+
+from deltarule.dataclass import dataclass
 
 FONT = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 FONT_SIZE = 13

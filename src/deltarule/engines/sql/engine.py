@@ -4,7 +4,7 @@ What comes to this machine are sums, and some rows to judge by: those with the l
 their numbers, all of a small table.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
@@ -163,27 +163,28 @@ class SqlEngine:
     def _few_rows(self, question: FewRows) -> DrawnRows:
         """Some rows, read as the plan's columns, with their numbers."""
         assert self.rows is not None, "the sums are asked for first"
-        made, frame = question.plan, self.frame_of(question.most)
-        numbers = pl.Series(made.row_column, frame[ROW])
-        rows = frame.drop(ROW).select(made.columns).with_columns(numbers)
-        return DrawnRows(rows, made.row_column, question.most)
+        made = question.plan
+        frame = self._drawn_rows(self.source.needed(made.columns), question.most)
+        numbers = frame[ROW].cast(pl.Int64) - 1
+        rows = frame.drop(ROW).select(made.columns)
+        return DrawnRows(
+            rows.with_columns(numbers.alias(made.row_column)), made.row_column, question.most
+        )
 
-    def frame_of(self, most: int) -> pl.DataFrame:
-        """So many rows or up to twice as many, drawn evenly, with their numbers from 0."""
+    def _drawn_rows(self, columns: Sequence[str], most: int) -> pl.DataFrame:
+        """So many rows or up to twice as many, drawn evenly, with their numbers from 1."""
         table, reader, d = self.table, self.source.reader, self.table.dialect
         number = table.number(self.rows.plan.asked if self.rows else None)
         rows = f"SELECT *, {number} AS {quoted(ROW)} FROM {reader.relation}"
         share = 1.5 * most / max(self.rows_in_all, 1)
         if self.rows_in_all > 2 * most:
             key = f"({quoted(ROW)} - {d.literal(1 - HALFWAY)})"
-            names = [quoted(name) for name in (*reader.columns, ROW)]
+            names = [quoted(name) for name in (*columns, ROW)]
             keyed = Layers.of(rows).then([*names, f"{key} AS deltarule_key"])
             drawn = hashed(d, keyed, names, "deltarule_key", "deltarule_u")
             rows = drawn.query(names, where=f"deltarule_u < {d.literal(share)}")
         of = f"({rows}) AS q ORDER BY {quoted(ROW)}"
-        frame = pl.concat(reader.frames(reader.columns, None, of))
-        numbers = [number for (number,) in reader.ask(f"SELECT {quoted(ROW)} FROM {of}")]
-        return frame.with_columns(pl.Series(ROW, numbers, dtype=pl.Float64).cast(pl.Int64) - 1)
+        return pl.concat(reader.frames(columns, None, of, [ROW]))
 
 
 def _is_odd(cell: str, kind: pl.DataType) -> str:

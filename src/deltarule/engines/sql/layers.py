@@ -2,13 +2,11 @@
 
 Nested brackets would go deeper than SQLite's parser does, and an expression that is named twice in
 the next step would be written out twice. A fence keeps a planner from doing the same: what ends a
-step, or MATERIALIZED where the database knows no other.
+step, or a table of one row that begins with a comma and that the step's rows are joined with.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-MATERIALIZED = "MATERIALIZED"
 
 
 @dataclass(frozen=True)
@@ -34,19 +32,16 @@ class Layers:
         return Layers((*self.steps, self._select(columns, where, join, fence)))
 
     def _select(self, columns: Sequence[str], where: str, join: str, fence: str) -> str:
+        joined = fence.startswith(",")
         text = f"SELECT {', '.join(columns)} FROM {self.last}"
         text += f" {join}" if join else ""
+        text += fence if joined else ""
         text += f" WHERE {where}" if where else ""
-        return f"{text} {fence}" if fence else text
-
-    @staticmethod
-    def _step(at: int, text: str) -> str:
-        bare = text.removesuffix(f" {MATERIALIZED}")
-        return f"s{at} AS {f'{MATERIALIZED} ' if bare != text else ''}({bare})"
+        return f"{text} {fence}" if fence and not joined else text
 
     def query(self, columns: Sequence[str], *, group: Sequence[str] = (), where: str = "") -> str:
         """The whole query, of these columns."""
-        named = [self._step(at, text) for at, text in enumerate(self.steps, 1)]
+        named = [f"s{at} AS ({text})" for at, text in enumerate(self.steps, 1)]
         text = self._select(columns, where, "", "")
         grouped = f" GROUP BY {', '.join(group)}" if group else ""
         return f"WITH {', '.join(named)} {text}{grouped}"

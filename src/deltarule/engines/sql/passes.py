@@ -5,7 +5,7 @@ Shapes: p inputs, k outputs, q = p + intercept, t targets, u columns of the desi
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -41,6 +41,47 @@ ALL = -1
 
 
 @dataclass
+class FitColumns:
+    """The columns whose sums are fit metrics, six of each output."""
+
+    scored: Scored
+    fit: FitSums
+    null: dict[str, str] = field(init=False)
+    """The scores of the null model, z0, ..., which they need beside those of the weights."""
+    made: list[str] = field(init=False, default_factory=list)
+    sums: list[str] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        scored, design = self.scored, self.scored.design
+        beside = " + o" if design.offset is not None else ""
+        self.null = {
+            f"z{k}": f"{scored.parameters(self.fit.null[k])}{beside}" for k in scored.outputs
+        }
+        for k in scored.outputs:
+            columns = self._columns(k)
+            self.made += [f"{scored.weighed(text)} AS {name}{k}" for name, text in columns.items()]
+            self.sums += [f"sum({name}{k})" for name in columns]
+
+    def _columns(self, k: int) -> dict[str, str]:
+        scored, formula = self.scored, self.scored.formula
+        off = f"({scored.part(formula.prediction, f's{k}')} - t{k})"
+        expected = scored.part(formula.expected, f"s{k}")
+        delta = f"({scored.part(formula.delta, f's{k}')})"
+        hessian = f"({scored.part(formula.hessian, f's{k}')})"
+        # Where the dispersion is known, Pearson's chi2 is not asked for.
+        none = scored.design.rows.table.dialect.literal(0.0)
+        known = scored.loss.dispersion == "known"
+        return {
+            "sq": f"{off} * {off}",
+            "va": scored.part(formula.value, f"s{k}"),
+            "nu": scored.part(formula.value, f"z{k}"),
+            "sa": formula.saturated.format(t=f"t{k}"),
+            "pe": none if known else f"{delta} * {delta} / ({expected})",
+            "be": none if known else f"{hessian} / ({expected})",
+        }
+
+
+@dataclass
 class Passes:
     """Answers about the rows of a design; `folds` are those it has, where not all."""
 
@@ -55,17 +96,19 @@ class Passes:
         found = self._compared(
             scored, asked.weights, hessian=asked.hessian, expected=asked.expected
         )
-        return found.get(ALL)
+        return found[ALL][0] if found else None
 
     def final(self, asked: CompareByFold) -> FinalPass | None:
         """The comparisons by fold, and the fit of all rows."""
         scored = Scored(self.design, asked.loss, self.folds, by_fold=True)
-        found = self._compared(scored, asked.weights, hessian=asked.hessian)
+        fit = FitColumns(scored, asked.fit)
+        found = self._compared(scored, asked.weights, hessian=asked.hessian, fit=fit)
         if not found:
             return None
-        return FinalPass(
-            ByFold(found), self.fit(Fit(asked.model, asked.loss, asked.weights, asked.fit))
-        )
+        folds = ByFold({fold: comparison for fold, (comparison, _) in found.items()})
+        rows = sum(one.rows for one in folds.values())
+        sums = np.sum([own for _, own in found.values()], axis=0)
+        return FinalPass(folds, self._metrics(asked.loss, rows, sums))
 
     def held_out(self, asked: HeldOutErrors) -> ByFold[Array]:
         """The squared errors of each fold by its own weights."""
@@ -93,7 +136,7 @@ class Passes:
             scored = Scored(self.design, asked.loss, list(teachers))
             one = self._compared(scored, asked.errors.learnt[fold], hessian=asked.hessian)
             if one:
-                found[fold] = one[ALL]
+                found[fold] = one[ALL][0]
         errors = self.held_out(asked.errors) if asked.hessian else ByFold[Array]()
         return TrainingSums(found, errors)
 
@@ -137,38 +180,20 @@ class Passes:
     def fit(self, asked: Fit) -> Array:
         """Sums of fit metrics: (t, sums)."""
         scored = Scored(self.design, asked.loss, self.folds)
-        fit: FitSums = asked.fit
-        n, formula = self.design.rows.table.dialect.literal, scored.formula
-        scores = {f"s{k}": scored.score(asked.weights, k) for k in scored.outputs}
-        beside = " + o" if self.design.offset is not None else ""
-        scores |= {f"z{k}": f"{scored.parameters(fit.null[k])}{beside}" for k in scored.outputs}
+        fit = FitColumns(scored, asked.fit)
+        scores = {f"s{k}": scored.score(asked.weights, k) for k in scored.outputs} | fit.null
         rows = scored.stepped(scored.rows(scores), list(scores))
-        parts, sums = [], []
-        known = asked.loss.dispersion == "known"
-        for k in scored.outputs:
-            off = f"({scored.part(formula.prediction, f's{k}')} - t{k})"
-            expected = scored.part(formula.expected, f"s{k}")
-            delta = f"({scored.part(formula.delta, f's{k}')})"
-            made = {
-                "sq": f"{off} * {off}",
-                "va": scored.part(formula.value, f"s{k}"),
-                "nu": scored.part(formula.value, f"z{k}"),
-                "sa": formula.saturated.format(t=f"t{k}"),
-                "pe": n(0.0) if known else f"{delta} * {delta} / ({expected})",
-                "be": n(0.0)
-                if known
-                else f"({scored.part(formula.hessian, f's{k}')}) / ({expected})",
-            }
-            parts += [f"{scored.weighed(text)} AS {name}{k}" for name, text in made.items()]
-            sums += [f"sum({name}{k})" for name in made]
         each = ["w"] if "w" in scored.kept else []
-        [row] = self._ask(scored, rows.then([*each, *parts]), [scored.count, *sums], [])
-        values = np.array(row[1:], dtype=float).reshape(-1, 6)
+        rows = rows.then([*each, *fit.made])
+        [row] = self._ask(scored, rows, [scored.count, *fit.sums], [])
+        return self._metrics(asked.loss, float(row[0]), np.array(row[1:], dtype=float))
+
+    def _metrics(self, loss: Loss, rows: float, sums: Array) -> Array:
+        """Sums of fit metrics from those of their columns: (t, sums)."""
         found = []
-        for k, (squared, value, null, least, pearson, bent) in enumerate(values):
-            constant = self.normalizer(asked.loss, k, 1.0)
-            rows_ = float(row[0])
-            found.append([rows_, squared, value, null, least, constant, pearson, bent])
+        for k, (squared, value, null, least, pearson, bent) in enumerate(sums.reshape(-1, 6)):
+            constant = self.normalizer(loss, k, 1.0)
+            found.append([rows, squared, value, null, least, constant, pearson, bent])
         return np.array(found)
 
     def log_normalizer(self, asked: LogNormalizer) -> float:
@@ -202,11 +227,18 @@ class Passes:
     # Comparisons
 
     def _compared(
-        self, scored: Scored, weights: Weights, *, hessian: bool, expected: bool = False
-    ) -> dict[int, Comparison]:
-        """The comparison of each fold, or of all rows."""
+        self,
+        scored: Scored,
+        weights: Weights,
+        *,
+        hessian: bool,
+        expected: bool = False,
+        fit: FitColumns | None = None,
+    ) -> dict[int, tuple[Comparison, Array]]:
+        """The comparison of each fold, or of all rows, and its sums of fit metrics."""
         formula, outputs = scored.formula, scored.outputs
         scores = {f"s{k}": scored.score(weights, k) for k in outputs}
+        scores |= fit.null if fit else {}
         rows = scored.stepped(scored.rows(scores), list(scores))
         made = []
         for k in outputs:
@@ -219,7 +251,33 @@ class Passes:
                 curved = formula.expected if expected else formula.hessian
                 made.append(f"{scored.weighed(scored.part(curved, f's{k}'))} AS h{k}")
         fence = self.design.rows.table.fence
-        rows = rows.then([*scored.kept, *made], fence=fence)
+        rows = rows.then([*scored.kept, *made, *(fit.made if fit else [])], fence=fence)
+        plain = [f"sum({name}{k})" for name in "mev" for k in outputs]
+        plain += fit.sums if fit else []
+        inner = self._inner(outputs, hessian=hessian)
+        found: dict[int, Array] = {}
+        sums: dict[int, tuple[Array, Array]] = {}
+        for row in self._ask(
+            scored, rows, [*scored.keys, scored.count, *plain, *inner], scored.keys
+        ):
+            fold = int(row[0]) if scored.keys else ALL
+            values = np.array(row[len(scored.keys) :], dtype=float)
+            if not values[0] > 0:
+                continue
+            found[fold] = values[: 1 + len(plain)]
+            sums[fold] = self._dense(values[1 + len(plain) :], len(outputs), hessian=hessian)
+        self._add_levels(scored, rows, sums, hessian=hessian)
+        end, intercept = 1 + 3 * len(outputs), "intercept" in weights
+        return {
+            fold: (
+                self._comparison(own[:end], *sums[fold], intercept, hessian=hessian),
+                own[end:],
+            )
+            for fold, own in found.items()
+        }
+
+    def _inner(self, outputs: range, *, hessian: bool) -> list[str]:
+        """The sums of delta and of the Hessian with the numbers, as `_dense` takes them."""
         size = len(self.design.numbers)
         inner = [f"sum(d{k})" for k in outputs]
         inner += [f"sum(d{k} * x{i})" for k in outputs for i in range(size)]
@@ -232,25 +290,7 @@ class Passes:
                 for i in range(size)
                 for j in range(i, size)
             ]
-        plain = [f"sum({name}{k})" for name in "mev" for k in outputs]
-        found = {}
-        sums: dict[int, tuple[Array, Array]] = {}
-        for row in self._ask(
-            scored, rows, [*scored.keys, scored.count, *plain, *inner], scored.keys
-        ):
-            fold = int(row[0]) if scored.keys else ALL
-            values = np.array(row[len(scored.keys) :], dtype=float)
-            if not values[0] > 0:
-                continue
-            found[fold] = values[: 1 + len(plain)]
-            sums[fold] = self._dense(values[1 + len(plain) :], len(outputs), hessian=hessian)
-        self._add_levels(scored, rows, sums, hessian=hessian)
-        return {
-            fold: self._comparison(
-                found[fold], *sums[fold], "intercept" in weights, hessian=hessian
-            )
-            for fold in found
-        }
+        return inner
 
     def _dense(self, values: Array, k: int, *, hessian: bool) -> tuple[Array, Array]:
         """The sums over U of delta, (k, u), and of the Hessian, (k, u, u), without levels."""

@@ -18,7 +18,7 @@ from functools import cached_property
 
 import polars as pl
 
-from deltarule.engines.sql.layers import MATERIALIZED, Layers
+from deltarule.engines.sql.layers import Layers
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.export.sql.dialect import DIALECTS, Dialect
 from deltarule.export.sql.functions import exact
@@ -44,8 +44,14 @@ MD5 = {
     "sqlite": "deltarule_text_key({0})",
 }
 """The first 8 hex digits of a text's MD5, as a number."""
-FENCES = {"duckdb": MATERIALIZED}
-"""What keeps a planner from copying a step's expressions, where the dialect's own does not."""
+FENCES = {"duckdb": ", (VALUES (1)) AS fence(one)"}
+"""What keeps a planner from copying a step's expressions, where the dialect has nothing of its own.
+
+DuckDB's MATERIALIZED writes the rows down: a pass over 100,000 rows of 20 inputs took 0.18 s of the
+processor, with a join with one row 0.15.
+"""
+HELD_CELLS = 32_000_000
+"""Up to so many cells, 256 MB, a database in this process holds rows as they are asked about."""
 ROW = "deltarule row"
 LOCAL = "give the rows to this machine with engine local"
 
@@ -124,6 +130,8 @@ class PlanSql:
     """Whether rows have folds."""
     most_copies: int = 1
     """How many copies a row's weight counts at most; 1 where weights count none."""
+    held: str | None = None
+    """The name of a temporary table of these rows with `gone` and `f`, if there is one."""
 
     @property
     def numbers(self) -> list[str]:
@@ -219,9 +227,27 @@ class PlanSql:
             made = scope.make("number", f"COALESCE({{0}}, {d.literal(NO_GROUP)})", made)
         return scope.bind(made)
 
+    def hold(self) -> None:
+        """Have the rows held as a temporary table, where the database can and they are not many.
+
+        A pass over 100,000 rows of 20 inputs in DuckDB then takes 0.08 s rather than 0.15.
+        """
+        reader = self.table.reader
+        width = len(self.names) + 2
+        if reader.rows is None or reader.rows * width > HELD_CELLS or self.plan.asked.copies:
+            return
+        self.held = reader.hold(self._with_folds(self.kept, [*self.names, "gone"]).query(["*"]))
+
+    @property
+    def _holding(self) -> bool:
+        """Whether the temporary table is still there: others may have been held since."""
+        return self.held is not None and self.held == self.table.reader.held
+
     @property
     def kept(self) -> Layers:
         """The rows with the reason why they are left out."""
+        if self._holding:
+            return Layers.of(f"SELECT {', '.join([*self.names, 'gone'])} FROM {self.held}")
         cases = "".join(f" WHEN {test} THEN {cause}" for cause, test in self._gone())
         gone = f"CASE{cases} END" if cases else "CAST(NULL AS INTEGER)"
         return Layers.of(self.rows).then([*self.names, f"{gone} AS gone"])
@@ -258,11 +284,17 @@ class PlanSql:
     @property
     def learnt(self) -> Layers:
         """The rows that are learnt from, each of its fold where there are folds."""
+        if self._holding:
+            names = [*(name for name in self.names if name != "k"), *(["f"] if self.folds else [])]
+            return Layers.of(f"SELECT {', '.join(names)} FROM {self.held} WHERE gone IS NULL")
         rows = self.kept.then(self.names, where="gone IS NULL")
         if not self.folds:
             return rows
+        return self._with_folds(rows, [name for name in self.names if name != "k"])
+
+    def _with_folds(self, rows: Layers, others: Sequence[str]) -> Layers:
+        """These columns of the rows, and their folds."""
         d, folds = self.table.dialect, self.plan.asked.folds
-        others = [name for name in self.names if name != "k"]
         made = hashed(d, rows, others, "k", "u")
         if self.most_copies > 1:
             made = self._copies(made, others)

@@ -84,6 +84,7 @@ def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanS
     Errors:  LearningError, ValueRefusedError, FractionError
     """
     rows = PlanSql(table, made)
+    rows.hold()
     look = first_look(rows, start)
     if made.asked.copies:
         if look.heaviest > SURE:

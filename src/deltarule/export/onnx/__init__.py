@@ -73,7 +73,7 @@ def _fed(cell: Any, name: str, own: Mapping[str, Any]) -> float | str:
         return "" if cell is None else str(cell) or " "
     made: float | None
     if kind in ("date", "datetime"):
-        moment = cells.read_moment(cell, name, how.get("order") or "ymd")
+        moment = cells.read_moment(cell, name, how.get("every") or how.get("order") or "ymd")
         made = None if moment is None else moment[0] * 86_400.0 + moment[1] / 1e6
     elif kind == "time":
         clock = cells.read_time(cell, name)
@@ -82,7 +82,7 @@ def _fed(cell: Any, name: str, own: Mapping[str, Any]) -> float | str:
         made = cells.read_flag(cell, name)
     else:
         mark, unit = how.get("decimal", "."), how.get("unit", "")
-        made = cells.read_number(cell, name, mark, unit)
+        made = cells.read_number(cell, name, mark, unit, suffix=how.get("suffix", ""))
     return math.nan if made is None else float(made)
 
 

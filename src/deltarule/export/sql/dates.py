@@ -118,7 +118,7 @@ def _quarter(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
     return scope.call("number", "floor", third)
 
 
-def _weekday_of(scope: Scope, days: Sql) -> Sql:
+def weekday_of(scope: Scope, days: Sql) -> Sql:
     """1 for Monday to 7 for Sunday: 1970-01-01 was a Thursday."""
     one, three, seven = (scope.dialect.literal(value) for value in (1.0, 3.0, 7.0))
     since = scope.make("number", f"(({{0}} + {three}) / {seven})", days)
@@ -127,14 +127,14 @@ def _weekday_of(scope: Scope, days: Sql) -> Sql:
 
 
 def _weekday(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
-    return _weekday_of(scope, days_of(scope, args[0]))
+    return weekday_of(scope, days_of(scope, args[0]))
 
 
 def _week(scope: Scope, node: Apply, args: Sequence[Sql]) -> Sql:
     """The ISO week: that of the year of the same week's Thursday."""
     days = days_of(scope, args[0])
     one, four, seven = (scope.dialect.literal(value) for value in (1.0, 4.0, 7.0))
-    thursday = scope.make("date", f"({{0}} - {{1}} + {four})", days, _weekday_of(scope, days))
+    thursday = scope.make("date", f"({{0}} - {{1}} + {four})", days, weekday_of(scope, days))
     doy = part(scope, "doy", scope.bind(thursday))
     week = scope.call("number", "floor", scope.make("number", f"(({{0}} - {one}) / {seven})", doy))
     return scope.make("number", f"({{0}} + {one})", week)

@@ -4,10 +4,24 @@ from deltarule.errors import ExpressionError
 from deltarule.export.sql.dates import days_of
 from deltarule.export.sql.dialect import DAY
 from deltarule.export.sql.scope import Scope, Sql
-from deltarule.export.sql.text import boolean_of, flag_of, number_of, stripped, without
+from deltarule.export.sql.text import (
+    boolean_of,
+    flag_of,
+    number_of,
+    stripped,
+    without,
+    without_suffix,
+)
 from deltarule.export.sql.written_dates import written_clock, written_date
+from deltarule.export.sql.written_periods import written_period
 from deltarule.scorer.tree import Read
-from deltarule.tables.text_formats import BooleanFormat, DateFormat, FlagFormat, NumberFormat
+from deltarule.tables.text_formats import (
+    BooleanFormat,
+    DateFormat,
+    FlagFormat,
+    NumberFormat,
+    PeriodFormat,
+)
 
 
 def cell(scope: Scope, read: Read, words: tuple[str, ...]) -> Sql:
@@ -46,6 +60,8 @@ def _number(scope: Scope, raw: Sql, read: Read, words: tuple[str, ...]) -> Sql:
         return flag_of(scope, without(scope, _text(scope, raw), words))
     if isinstance(own, NumberFormat) and not is_number_column(read):
         text = without(scope, _text(scope, raw), words)
+        if own.suffix:
+            text = without_suffix(scope, stripped(scope, text), own.suffix)
         return number_of(scope, text, own.decimal, own.unit, codes=own.leading_zeros)
     template = scope.dialect.number_cell or "CAST({0} AS " + scope.dialect.double + ")"
     made = scope.make("number", template, raw)
@@ -74,5 +90,7 @@ def _moment(scope: Scope, raw: Sql, read: Read) -> Sql:
             text = f"CASE WHEN {clock.text} >= {zero} THEN {days.text} END"
             return scope.bind(scope.joined("date", text, [days, clock]))
         return scope.bind(scope.make("datetime", f"({{0}} * {day} + {{1}})", days, clock))
+    if isinstance(own, PeriodFormat):
+        return scope.bind(written_period(scope, stripped(scope, _text(scope, raw)), own.every))
     moment = scope.bind(scope.call("datetime", "moment", raw))
     return days_of(scope, moment) if read.kind == "date" else moment

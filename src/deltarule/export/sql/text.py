@@ -20,7 +20,7 @@ CODES = tuple(NAMES.split(" "))
 SIZED = ("", "$", "€", "£", "¥")
 SIZES: Mapping[str, str] = {"": "", "e": "", "E": "", **POWERS}
 MINUS, SPACES, APOSTROPHES = "\u2212", "\u00a0\u202f\u2009", "\u2019"
-GROUPS = 5
+GROUPS, PAIRS = 5, 6
 
 
 def stripped(scope: Scope, text: Sql) -> Sql:
@@ -42,6 +42,24 @@ def without(scope: Scope, text: Sql, words: Sequence[str]) -> Sql:
     bare = stripped(scope, text)
     gap = among(scope, bare, words)
     return scope.joined("text", f"CASE WHEN {gap} THEN NULL ELSE {text.text} END", [text, bare])
+
+
+def without_suffix(scope: Scope, text: Sql, suffix: str) -> Sql:
+    """A number without what follows it, such as kg; text that ends otherwise as it is."""
+    d, count = scope.dialect, len(suffix)
+    ends = among(
+        scope, scope.joined("text", d.call("right", text.text, str(count)), [text]), [suffix]
+    )
+    length = f"CAST({d.call('length', text.text)} AS {d.integer}) - {count}"
+    cut = f"CASE WHEN {ends} THEN {d.call('substring', text.text, '1', length)} ELSE '' END"
+    bare = stripped(scope, scope.bind(scope.joined("text", cut, [text])))
+    last = scope.joined("text", d.call("right", bare.text, "1"), [bare])
+    kept = among(scope, last, tuple("0123456789.)"))
+    return scope.bind(
+        scope.joined(
+            "text", f"CASE WHEN {kept} THEN {bare.text} ELSE {text.text} END", [bare, text]
+        )
+    )
 
 
 def boolean_of(scope: Scope, text: Sql) -> Sql:
@@ -163,9 +181,10 @@ class _NumberText:
             body,
         )
         made, parts = f"CASE WHEN {self._has_no_mark(whole)} THEN {whole.text}", [whole]
-        for mark in (self.comma, " ", "'"):
+        for mark, sizes in ((self.comma, 3), (self.comma, 2), (" ", 3), ("'", 3)):
             bare = self._bound(self._without(whole.text, mark), whole)
-            grouped, given = self._grouped(bare, mark), self._aligned(whole, mark)
+            given = self._aligned(whole, mark) if sizes == 3 else self._aligned_pairs(whole)
+            grouped = self._grouped(bare, mark) if sizes == 3 else self._grouped_pairs(bare)
             same = f"{self._has_no_mark(bare)} AND {grouped.text} = {given.text}"
             made += f" WHEN {same} THEN {bare.text}"
             parts += [bare, grouped, given]
@@ -211,6 +230,31 @@ class _NumberText:
         padded = self.d.call("concat", zeros, f"({filled})")
         made = self.d.call("right", padded, str(4 * GROUPS - 1))
         return self._bound(made, whole)
+
+    def _grouped_pairs(self, bare: Sql) -> Sql:
+        """Digits with zeros before them, grouped by two above a thousand, as in India."""
+        width = 2 * PAIRS + 3
+        zeros = self.d.string("0" * width)
+        padded = self._bound(
+            self.d.call("right", self.d.call("concat", zeros, bare.text), str(width)), bare
+        )
+        made = self._sub(padded, "1", "2")
+        for start in range(3, width, 2):
+            made = self.d.call("concat", made, self.d.string(self.comma))
+            made = self.d.call(
+                "concat", made, self._sub(padded, str(start), "2" if start < width - 2 else "3")
+            )
+        return self._bound(made, padded)
+
+    def _aligned_pairs(self, whole: Sql) -> Sql:
+        """Digits as they are grouped, with zeros before them in pairs."""
+        length = self.d.call("length", whole.text)
+        odd = ", ".join(self.d.literal(float(n)) for n in range(5, 3 * PAIRS + 3, 3))
+        zero = self.d.call("concat", self.d.string("0"), whole.text)
+        filled = f"CASE WHEN {length} IN ({odd}) THEN {zero} ELSE {whole.text} END"
+        zeros = self.d.string(("00" + self.comma) * PAIRS)
+        padded = self.d.call("concat", zeros, f"({filled})")
+        return self._bound(self.d.call("right", padded, str(3 * PAIRS + 3)), whole)
 
     def _bound(self, text: str, *parts: Sql) -> Sql:
         return self.scope.bind(self.scope.joined("text", text, parts))

@@ -43,7 +43,7 @@ def _days(scope: Scope, date: Sql, order: str) -> Sql:
     )
     dashed = f"{d.call('find', date.text, d.string('-'))} > 0"
     pairs = f"{size[0]} = {two} AND {size[1]} = {two}"
-    alike = f"{_left(scope, date.text, SEPARATORS)} = {d.string('')} AND {kinds} = {one}"
+    alike = f"{without_marks(scope, date.text, SEPARATORS)} = {d.string('')} AND {kinds} = {one}"
     year_first = f"{alike} AND {size[0]} = {four} AND {size[2]} <= {two}"
     year_last = f"{alike} AND {size[0]} <= {two} AND {size[2]} = {four}"
     # Codes have parts of any length; with dashes and a short year, day and month have two digits.
@@ -74,7 +74,7 @@ def written_clock(scope: Scope, text: Sql) -> Sql:
     upper = _bound(
         scope, d.call("replace", d.call("upper", text.text), d.string(","), d.string(".")), text
     )
-    letters = _bound(scope, _left(scope, upper.text, ":.+- "), upper)
+    letters = _bound(scope, without_marks(scope, upper.text, ":.+- "), upper)
     clock = upper
     for mark in (" ", "+", "-", "A", "P", "Z", "U", "G"):
         clock = _split(scope, clock, mark)[0]
@@ -111,7 +111,7 @@ def written_clock(scope: Scope, text: Sql) -> Sql:
     return scope.joined("time", made, [letters, exact_hour, minutes, minute, seconds, second])
 
 
-def _left(scope: Scope, text: str, marks: str) -> str:
+def without_marks(scope: Scope, text: str, marks: str) -> str:
     """What is left of a text without digits and these marks."""
     for letter in f"0123456789{marks}":
         text = scope.dialect.call(

@@ -16,6 +16,7 @@ from deltarule.scorer.patterns import (
     NUMBER_COMMA,
     NUMBER_POINT,
     PARTS,
+    PERIOD,
     PLAIN,
     POWERS,
     SIMPLE_COMMA,
@@ -23,14 +24,19 @@ from deltarule.scorer.patterns import (
     TIME,
     YES,
 )
-from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in
+from deltarule.scorer.runtime.clock import DAY, EPOCH, clock_of, day_of, days_in, first_day
 from deltarule.scorer.runtime.errors import RefusedError, refuse, spaced
 from deltarule.scorer.runtime.numbers import defined
 from deltarule.scorer.runtime.texts import number_as_text
 
 
 def read_number(
-    cell: Any, column: str, mark: str = ".", unit: str = "", codes: bool = True
+    cell: Any,
+    column: str,
+    mark: str = ".",
+    unit: str = "",
+    codes: bool = True,
+    suffix: str = "",
 ) -> float | None:
     """A cell of a column of numbers; text in this decimal mark and unit, with codes such as 01."""
     if cell is None:
@@ -41,10 +47,11 @@ def read_number(
             return value
         if text in GAP_WORDS or text.lower() in MISSING_CODES:
             return None
-        value = spelled_number(text, mark)
+        bare = without_suffix(text, suffix)
+        value = spelled_number(bare, mark)
         # Another source may leave the unit out.
-        odd = unit_of(text) not in ("", unit)
-        if value is None or odd or (not codes and CODE.match(text)):
+        odd = unit_of(bare) not in ("", unit)
+        if value is None or odd or (not codes and CODE.match(bare)):
             raise refuse(cell, "number", column)
         return value
     if not isinstance(cell, float | int):
@@ -54,6 +61,14 @@ def read_number(
     except OverflowError:
         raise refuse("a whole number of too many digits", "number", column) from None
     return value if value == value else None
+
+
+def without_suffix(text: str, suffix: str) -> str:
+    """A number without what follows it, such as kg; text that ends otherwise as it is."""
+    if not suffix or not text.endswith(suffix):
+        return text
+    bare = text[: -len(suffix)].rstrip(" ")
+    return bare if bare[-1:] in tuple("0123456789.)") else text
 
 
 def simple_number(text: str, mark: str, unit: str) -> float | None:
@@ -206,6 +221,11 @@ def read_moment(cell: Any, column: str, order: str) -> tuple[int, int] | None:
     if not isinstance(cell, str):
         raise refuse(cell, "date", column)
     text = spaced(cell)
+    if order in ("month", "quarter", "week") and (period := PERIOD.match(text)) is not None:
+        first = first_day(period.groupdict(), order)
+        if first is None:
+            raise refuse(cell, order, column)
+        return first, 0
     if (iso := ISO.match(text)) is not None:
         year, month, day, hour, minute, second = iso.groups()
         parts = {"hour": hour, "minute": minute, "second": second, "half": None, "fraction": ""}

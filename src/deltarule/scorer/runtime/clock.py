@@ -33,6 +33,18 @@ def day_of(parts: Any, order: str) -> int | None:
     return None
 
 
+def first_day(parts: Any, every: str) -> int | None:
+    """The first day of a month, quarter or week of these parts; None for no such period."""
+    if parts[every[0] + "y"] is None:
+        return None
+    y, number = int(parts[every[0] + "y"]), int(parts[every[0] + "n"])
+    if every != "week":
+        return since_epoch(y, number if every == "month" else 3 * number - 2, 1)
+    fourth = since_epoch(y, 1, 4)
+    monday = fourth - (fourth + 3) % 7 + 7 * (number - 1)
+    return monday if calendar(monday + 3)[0] == y else None
+
+
 def days_in(year: str, month: str, day: str) -> int | None:
     """Days since 1970-01-01 of a date in digits or with its month's name; None where it is none."""
     y = int(year)

@@ -9,6 +9,7 @@ for the order in which it keeps them, so that reading an unchanged table twice a
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Protocol
 
 import polars as pl
@@ -53,11 +54,16 @@ class Reader(Protocol):
         ...
 
     def frames(
-        self, columns: Sequence[str], limit: int | None, of: str | None = None
+        self,
+        columns: Sequence[str],
+        limit: int | None,
+        of: str | None = None,
+        numbers: Sequence[str] = (),
     ) -> Iterator[pl.DataFrame]:
         """The rows of these columns, in frames of any height, always of the same types.
 
-        `of` stands in place of the table: a subquery of its columns, and perhaps an order.
+        `of` stands in place of the table: a subquery of its columns, perhaps of `numbers` that are
+        float64 too, and perhaps an order.
         """
         ...
 
@@ -74,6 +80,20 @@ class Reader(Protocol):
         """The rows of a query of ours, in the snapshot of all reads.
 
         In it $1, $2, ... stand for the parameters.
+        """
+        ...
+
+    def expected(self) -> int | None:
+        """How many rows a server expects; None for a file, which is read by this process anyway."""
+        ...
+
+    held: str | None
+    """The temporary table that holds rows, if there is one."""
+
+    def hold(self, query: str) -> str | None:
+        """Hold a query's rows as a temporary table of this process, in place of those before.
+
+        Its name; None where the rows are held by no process of ours.
         """
         ...
 
@@ -121,6 +141,8 @@ class DatabaseSource:
         self.kind, self.reader = there.kind, reader
         self._reads = 0
         self._look: pl.DataFrame | None = None
+        self.look_seconds: float | None = None
+        """How long the first rows took to come, once they are looked at."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -153,13 +175,17 @@ class DatabaseSource:
 
     def look(self) -> pl.DataFrame:
         if self._look is None:
-            self._look = pl.concat(self.reader.frames(self.reader.columns, LOOK_ROWS))
+            frames = self.reader.frames(self.reader.columns, LOOK_ROWS)
+            none = next(frames)  # it comes once there is a connection
+            begin = perf_counter()
+            self._look = pl.concat([none, *frames])
+            self.look_seconds = perf_counter() - begin
         return self._look
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.look()  # it fixes the types
         self._reads += 1
-        frames = rebatched(self.reader.frames(self._needed(columns), None), BATCH_ROWS)
+        frames = rebatched(self.reader.frames(self.needed(columns), None), BATCH_ROWS)
         with explained(self.name):
             for frame in frames:
                 yield frame.select(columns)
@@ -170,7 +196,7 @@ class DatabaseSource:
         for rows in self.batches([pl.all()]):
             yield rows, rows.select(columns)
 
-    def _needed(self, columns: Sequence[pl.Expr]) -> list[str]:
+    def needed(self, columns: Sequence[pl.Expr]) -> list[str]:
         """The columns that these expressions are of, in the table's order: no others are read."""
         if any(column.meta.has_multiple_outputs() for column in columns):
             return list(self.reader.columns)

@@ -67,6 +67,8 @@ class DuckdbReader:
         self.unordered = ORDERED.search(query or "") is None
         self.where = "query"
         self.key: str | None = None
+        self.held: str | None = None
+        self._held = 0
         self._file: Any = None
         self._asking: Any = None
         self._closing: weakref.finalize[..., DuckdbReader] | None = None
@@ -120,12 +122,17 @@ class DuckdbReader:
     def release(self) -> None:
         if self._closing is not None:
             self._closing()
-        self._closing = self._file = self._asking = None
+        self._closing = self._file = self._asking = self.held = None
 
     def frames(
-        self, columns: Sequence[str], limit: int | None, of: str | None = None
+        self,
+        columns: Sequence[str],
+        limit: int | None,
+        of: str | None = None,
+        numbers: Sequence[str] = (),
     ) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]
+        wanted += [Column(name, quoted(name)) for name in numbers]
         with self._connected() as connection:
             found = connection.sql(select(wanted, of or self.relation, limit))
             # Its name in later versions, and in earlier ones.
@@ -139,17 +146,35 @@ class DuckdbReader:
 
     def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query of ours."""
+        with self._asked() as cursor:
+            found: list[tuple[Any, ...]] = cursor.execute(query, list(parameters)).fetchall()
+            return found
+
+    @contextmanager
+    def _asked(self) -> Iterator[Any]:
+        """The one cursor of all queries of ours, which sees the rows that are held."""
         _, errors = _driver()
         with self._there.explained(*errors, name=self._name, release=self.release):
             if self._asking is None:
                 with self._connected():
-                    # One cursor for all: the plan of a query that is asked again is kept.
                     self._asking = self._file.cursor()
                 for setting in SETTINGS:
                     self._asking.execute(setting)
-            asked = self._asking.execute(query, list(parameters))
-            found: list[tuple[Any, ...]] = asked.fetchall()
-            return found
+            yield self._asking
+
+    def expected(self) -> int | None:
+        """Nothing: the file is read by this process whoever adds the rows up."""
+        return None
+
+    def hold(self, query: str) -> str | None:
+        """Hold a query's rows in the memory of this process."""
+        with self._asked() as cursor:
+            if self.held is not None:
+                cursor.execute(f"DROP TABLE {self.held}")
+            self._held += 1
+            self.held = f"deltarule_rows_{self._held}"
+            cursor.execute(f"CREATE TEMP TABLE {self.held} AS {query}")
+        return self.held
 
     def widen(self) -> bool:
         return False

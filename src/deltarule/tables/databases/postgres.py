@@ -1,5 +1,6 @@
 """PostgreSQL, through its Arrow driver: every read in a read-only transaction, of one snapshot."""
 
+import json
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,7 @@ class PostgresReader:
         self.unordered = ORDERED.search(query or "") is None
         self.where, self._statements = "query", [UNSHARED, UTF8]
         self.key: str | None = None
+        self.held: str | None = None
         self._snapshot: str | None = None
         self._keeping: Any = None
         self._keeper: weakref.finalize[..., PostgresReader] | None = None
@@ -151,9 +153,14 @@ class PostgresReader:
         self._keeper = self._snapshot = self._keeping = None
 
     def frames(
-        self, columns: Sequence[str], limit: int | None, of: str | None = None
+        self,
+        columns: Sequence[str],
+        limit: int | None,
+        of: str | None = None,
+        numbers: Sequence[str] = (),
     ) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]
+        wanted += [Column(name, quoted(name)) for name in numbers]
         with self._connected() as cursor:
             cursor.execute(select(wanted, of or self.relation, limit))
             with cursor.fetch_record_batch() as reader:
@@ -173,6 +180,19 @@ class PostgresReader:
                 cursor.execute(query, tuple(parameters) or None)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
+
+    def expected(self) -> int | None:
+        """How many rows the server's planner expects."""
+        with self._connected() as cursor:
+            # The driver else asks by COPY, which takes a SELECT alone.
+            cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+            cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM {self.relation}")
+            [(plan,)] = cursor.fetchall()
+        return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
+
+    def hold(self, query: str) -> str | None:
+        """Nothing: a read-only transaction makes no tables, and the rows are the server's."""
+        return None
 
     def widen(self) -> bool:
         return False

@@ -25,7 +25,7 @@ from deltarule.tables.databases.url import (
     quoted,
     written,
 )
-from deltarule.tables.files.dialect import GAP_WORDS
+from deltarule.tables.missing_words import GAP_WORDS
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.source import LOOK_ROWS
 
@@ -189,6 +189,8 @@ class SqliteReader:
         self._closing: weakref.finalize[..., SqliteReader] | None = None
         self.where = "query"
         self.key: str | None = None
+        self.held: str | None = None
+        self._held = 0
         self.relation = quoted(QUERY)
         with self._connected() as connection:
             if query is None:
@@ -222,6 +224,8 @@ class SqliteReader:
                 made = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
                 made.create_function("deltarule_text_key", 1, _text_key, deterministic=True)
                 self._closing = weakref.finalize(self, made.close)
+                # What is held is in memory; said first, as it drops temporary views.
+                made.execute("PRAGMA temp_store = MEMORY")
                 if self._query is not None:
                     # A view can only be of a single SELECT, and tells its columns' declared types.
                     made.execute(f"CREATE TEMP VIEW {quoted(QUERY)} AS {self._query}")
@@ -233,7 +237,7 @@ class SqliteReader:
         # Unless there is a write-ahead log, whoever writes waits for this.
         if self._closing is not None:
             self._closing()
-        self._closing = self._connection = None
+        self._closing = self._connection = self.held = None
 
     def _chunks(
         self, columns: Sequence[Column], limit: int | None, of: str | None = None
@@ -247,9 +251,14 @@ class SqliteReader:
                 yield list(zip(*rows, strict=True))
 
     def frames(
-        self, columns: Sequence[str], limit: int | None, of: str | None = None
+        self,
+        columns: Sequence[str],
+        limit: int | None,
+        of: str | None = None,
+        numbers: Sequence[str] = (),
     ) -> Iterator[pl.DataFrame]:
         wanted = [column for column in self._columns if column.name in set(columns)]
+        wanted += [Column(name, "REAL", {float}) for name in numbers]
         if not self._fixed:
             self._fix(self._chunks(self._columns, LOOK_ROWS))
         kinds = [column.kind for column in wanted]
@@ -305,6 +314,20 @@ class SqliteReader:
             # Where a parameter stands behind a $ it is taken for a name: numbers want a ?.
             numbered = {str(at): value for at, value in enumerate(parameters, 1)}
             return connection.execute(query, numbered).fetchall()
+
+    def expected(self) -> int | None:
+        """Nothing: the file is read by this process whoever adds the rows up."""
+        return None
+
+    def hold(self, query: str) -> str | None:
+        """Hold a query's rows in the memory of this process."""
+        with self._connected() as connection:
+            if self.held is not None:
+                connection.execute(f"DROP TABLE {self.held}")
+            self._held += 1
+            self.held = f"deltarule_rows_{self._held}"
+            connection.execute(f"CREATE TEMP TABLE {self.held} AS {query}")
+        return self.held
 
     def widen(self) -> bool:
         if self._widened:

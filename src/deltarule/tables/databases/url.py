@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, DeltaruleError, NotFoundError, OutputError, ReadError
 
 Kind = Literal["SQLite", "PostgreSQL", "DuckDB"]

@@ -9,12 +9,14 @@ those that are no plain words stand in double quotes. Every branch of a case is 
 row, so number(x) cannot be guarded by one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
-import polars as pl
-
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError
 from deltarule.tables.column_names import check_there, column
 from deltarule.tables.expressions import functions

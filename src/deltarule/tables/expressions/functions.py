@@ -8,17 +8,20 @@ An argument stands once in what is built, unless `uses` says otherwise: nested t
 uses each (polars' own fill_nan has them) took three seconds, and sixteen times all memory.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 
+from deltarule.dataclass import dataclass
+from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError
 from deltarule.tables import column_names as names
 from deltarule.tables.expressions import number_text as spelling
@@ -28,16 +31,23 @@ from deltarule.tables.expressions.constants import iso_date
 Kind = Literal[
     "number", "category", "boolean", "text", "date", "datetime", "time", "duration", "any"
 ]
-TYPES: dict[str, pl.DataType] = {
-    "number": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "text": pl.String(),
-    "category": pl.String(),
-    "date": pl.Date(),
-    "datetime": pl.Datetime("us"),
-    "time": pl.Time(),
-    "duration": pl.Duration("us"),
-}
+
+
+@cache
+def types() -> dict[str, pl.DataType]:
+    """The type of each kind, but any."""
+    return {
+        "number": pl.Float64(),
+        "boolean": pl.Boolean(),
+        "text": pl.String(),
+        "category": pl.String(),
+        "date": pl.Date(),
+        "datetime": pl.Datetime("us"),
+        "time": pl.Time(),
+        "duration": pl.Duration("us"),
+    }
+
+
 ADVICE = {
     ("text", "number"): ": number(...) reads numbers from text",
     ("text", "boolean"): ": boolean(...) reads yes and no from text",
@@ -94,7 +104,7 @@ def column(name: str, dtype: pl.DataType | None) -> Value:
     if isinstance(dtype, pl.Datetime):
         return Value(_clock(expr, dtype.time_zone), "datetime", said, dtype)
     if isinstance(dtype, pl.Duration):
-        return Value(expr.cast(TYPES["duration"]), "duration", said, dtype)
+        return Value(expr.cast(types()["duration"]), "duration", said, dtype)
     kinds: dict[type[pl.DataType], Kind] = {
         pl.Boolean: "boolean",
         pl.String: "text",
@@ -105,7 +115,7 @@ def column(name: str, dtype: pl.DataType | None) -> Value:
     }
     for kept, kind in kinds.items():
         if isinstance(dtype, kept):
-            return Value(expr.cast(TYPES[kind]), kind, said, dtype)
+            return Value(expr.cast(types()[kind]), kind, said, dtype)
     raise ExpressionError(f"{said} is of a type that no expression reads")
 
 
@@ -113,10 +123,10 @@ def _clock(moment: pl.Expr, zone: str | None) -> pl.Expr:
     """Times as the clocks of their zone show them; zones may be offsets, which polars knows not."""
     offset = re.fullmatch(r"([-+])(\d\d):?(\d\d)", zone or "")
     if offset is None:
-        return moment.dt.replace_time_zone(None).cast(TYPES["datetime"])
+        return moment.dt.replace_time_zone(None).cast(types()["datetime"])
     minutes = int(offset[2]) * 60 + int(offset[3])
     ahead = pl.duration(minutes=-minutes if offset[1] == "-" else minutes)
-    return moment.cast(TYPES["datetime"]) + ahead
+    return moment.cast(types()["datetime"]) + ahead
 
 
 def constant(value: float | str | bool | date | None) -> Value:
@@ -126,7 +136,9 @@ def constant(value: float | str | bool | date | None) -> Value:
     kinds: dict[type, Kind] = {bool: "boolean", float: "number", str: "text", date: "date"}
     kind = kinds[type(value)]
     growth = len(value.encode()) / CELL if isinstance(value, str) else 0.0
-    return Value(pl.lit(value, dtype=TYPES[kind]), kind, repr(value), constant=value, growth=growth)
+    return Value(
+        pl.lit(value, dtype=types()[kind]), kind, repr(value), constant=value, growth=growth
+    )
 
 
 def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
@@ -238,9 +250,9 @@ def _fit(value: Value, slot: str, name: str) -> Any:
         "datetime": ("date", "datetime"),
     }.get(slot, (slot,))
     if slot == "clock" and value.kind == "date":
-        return value.expr.cast(TYPES["datetime"])
-    if value.kind == "any" or (value.kind in fits and slot in TYPES):
-        return value.expr.cast(TYPES.get(slot, TYPES["datetime"]))
+        return value.expr.cast(types()["datetime"])
+    if value.kind == "any" or (value.kind in fits and slot in types()):
+        return value.expr.cast(types().get(slot, types()["datetime"]))
     if value.kind in fits:
         return value.expr
     said = {"day": "date", "clock": "time"}.get(slot, slot)
@@ -392,7 +404,9 @@ def _days(value: Value) -> pl.Expr:
     if value.kind == "date":
         return value.expr.cast(pl.Int32).cast(pl.Float64)
     if value.kind in ("datetime", "duration", "any"):
-        moment = value.expr.cast(TYPES["duration"] if value.kind == "any" else TYPES[value.kind])
+        moment = value.expr.cast(
+            types()["duration"] if value.kind == "any" else types()[value.kind]
+        )
         return _divided(moment.cast(pl.Int64), pl.lit(86_400e6))
     raise ExpressionError(f"days takes a date or duration, but {value.said} is a {value.kind}")
 
@@ -427,7 +441,7 @@ def within(values: Sequence[Value], *, said: str) -> Value:
         datetime(one.year, one.month, one.day) if kind == "datetime" else one
         for one in (value.constant for value in values[1:])
     ]
-    listed = pl.Series(choices, dtype=TYPES[kind] if kind != "any" else None)
+    listed = pl.Series(choices, dtype=types()[kind] if kind != "any" else None)
     expr = _fit(values[0], kind, "in").is_in(listed.implode())
     return Value(expr, "boolean", said, size=size_of(values, 1, "in"))
 

@@ -1,12 +1,12 @@
 """The inverse of an expression of one column: from log(price) back to price."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.tables.expressions.expression import parse
 from deltarule.tables.expressions.syntax import Call, Column, Constant, Node
 

@@ -5,11 +5,12 @@ strictly, thousands marks group by three, and a number has at most one sign. Wha
 number does not count: 12% is 12, and so is 12 EUR.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
-import polars as pl
-
-from deltarule.tables.files.dialect import GAP_WORDS, MISSING_CODES
+from deltarule.deferred import polars as pl
+from deltarule.tables.missing_words import GAP_WORDS, MISSING_CODES
 
 YES, NO = ("yes", "y", "true", "t", "on", "1"), ("no", "n", "false", "f", "off", "0")
 POWERS = {"k": "e3", "K": "e3", "M": "e6", "B": "e9", "bn": "e9"}
@@ -31,6 +32,8 @@ def _pattern(mark: str) -> str:
     """The whole of a number whose decimal mark is this one."""
     point, comma = (r"\.", ",") if mark == "." else (",", r"\.")
     grouped = "|".join(f"[0-9]{{1,3}}(?:{one}[0-9]{{3}})+" for one in (comma, r"\s", APOSTROPHE))
+    # India groups by two above a thousand: 12,34,567.
+    grouped += f"|[0-9]{{1,2}}(?:{comma}[0-9]{{2}})+{comma}[0-9]{{3}}"
     digits = f"(?:(?:{grouped}|[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+)"
     amount = rf"{digits}(?:[eE][-+]?[0-9]{{1,3}}|\s*(?:{SIZE}))?\s*%?\s*{CURRENCY}?"
     signed = rf"(?:{SIGN}\s*{CURRENCY}?|{CURRENCY}?\s*{SIGN}?)\s*{amount}"
@@ -49,6 +52,8 @@ PARTS = (
     rf"^(?:{SIGN}|[(\s])*{CURRENCY}?(?:{SIGN}|\s)*"
     rf"((?:[0-9.,\s]|{APOSTROPHE})+(?:[eE][-+]?[0-9]+)?)\s*({SIZE})?\s*%?\s*{CURRENCY}?\s*[-)]?$"
 )
+# A unit after a number, of no digits: kg, km/h, °C. What a number may have itself is none.
+SUFFIX = r"[0-9][.]?\s*([^\s0-9.,%)'\u2019\-+][^0-9%]{0,19})$"
 # Codes begin with zeros; amounts do not.
 CODE = rf"^(?:{CURRENCY}|{SIGN}|[(\s])*0[0-9]"
 
@@ -116,6 +121,23 @@ def numbers_of_unit(text: pl.Series, mark: str, unit: str, *, codes: bool = Fals
     if not codes:
         other |= text.str.contains(CODE).fill_null(value=False)
     return numbers.set(other, None)
+
+
+def suffixes(text: pl.Series) -> pl.Series:
+    """What follows the digits of each cell that ends otherwise, such as kg; null for the others."""
+    x = pl.col("x").str.strip_chars()
+    return text.to_frame("x").select(x.str.extract(SUFFIX)).to_series()
+
+
+def without_suffix(text: pl.Series, suffix: str) -> pl.Series:
+    """The cells without what follows each number; a cell that ends otherwise stays as it is."""
+    bare = pl.col("x").str.strip_chars()
+    cut = bare.str.strip_suffix(suffix)
+    # Digits come before it: 5 kg kg is no number.
+    made = pl.when(bare.str.ends_with(suffix) & cut.str.contains(r"[0-9.)]\s*$")).then(
+        cut.str.strip_chars()
+    )
+    return text.to_frame("x").select(made.otherwise(pl.col("x")).alias(text.name)).to_series()
 
 
 def units(text: pl.Series) -> pl.Series:

@@ -7,11 +7,11 @@ only the kinds of syntax named here are let through, and each call by the table 
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ExpressionError
 from deltarule.tables.expressions import functions
 from deltarule.tables.expressions.constants import iso_date

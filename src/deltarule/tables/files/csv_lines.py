@@ -3,11 +3,10 @@
 A quote is around a cell or doubled within one, so that the parity of quotes says what is outside.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.tables.files.dialect import Dialect
 
 NEWLINE, RETURN = b"\n\r"

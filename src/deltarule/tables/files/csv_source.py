@@ -15,7 +15,6 @@ from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, cells_of
 from deltarule.tables.files.csv_lines import ShortRows, has_blank_lines, without_blank_lines
 from deltarule.tables.files.dialect import (
-    GAP_WORDS,
     ROW_NAME,
     Dialect,
     DialectRequest,
@@ -24,6 +23,7 @@ from deltarule.tables.files.dialect import (
 from deltarule.tables.files.encoding import Text, blocks
 from deltarule.tables.files.packed import CHUNK, unpacked
 from deltarule.tables.files.parallel import parsed_in_order
+from deltarule.tables.missing_words import GAP_WORDS
 from deltarule.tables.polars_source import (
     PROBLEMS,
     Partitions,

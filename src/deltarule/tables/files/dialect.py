@@ -5,10 +5,11 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ReadError
+from deltarule.tables.missing_words import GAP_WORDS
 
 if TYPE_CHECKING:
     import _csv
@@ -17,20 +18,6 @@ SEPARATORS = ",;\t|"
 # What names of rows are called, which stand below no name.
 ROW_NAME = "row_name"
 SAID = {"\t": "tab", " ": "space"}
-
-# What people write where a number is missing; in a text file these are no value among numbers.
-# fmt: off
-GAP_WORDS = (
-    "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "null", "NULL", "None", "none", "-", ".", "?",
-)
-# Codes for missing in a column of numbers or dates, in any case; elsewhere they may be values.
-MISSING_CODES = (
-    "n.a.", "n.a", "n.d.", "#n/a n/a", "#na", "#div/0!", "#value!", "#ref!", "#num!", "#name?",
-    "#null!", "<na>", "nat", "nil", "--", "---", "\u2013", "\u2014", "*", "**", "..", "...",
-    "missing", "(missing)", "unknown", "not available", "not applicable", "undefined", "no data",
-    "tbd", "tba", "tbc", "pending", "error", "err",
-)
-# fmt: on
 
 # A dialect is found in this many rows; the library that is asked in doubt gets this much text.
 ROWS, DOUBT_LINES, DOUBT_TEXT = 100, 100, 20_000

@@ -10,13 +10,14 @@ import re
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import IO
 
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.files.packed import CHUNK, check_unpacked, packing_of, unpacked
 from deltarule.tables.polars_source import PROBLEMS

@@ -24,6 +24,7 @@ from deltarule.tables.files.json_types import (
     brief,
     check_record,
     merged,
+    once,
     refuse,
 )
 from deltarule.tables.files.packed import CHUNK, unpacked
@@ -238,7 +239,7 @@ def _source_of_columns(text: Text) -> JsonSource:
 def _columns_of(content: bytes, text: Text) -> dict[str, list[Any]]:
     """The columns of an object of them, equally long."""
     try:
-        found = json.loads(content, parse_constant=refuse, object_pairs_hook=_once(text))
+        found = json.loads(content, parse_constant=refuse, object_pairs_hook=once(text.name))
     except (ValueError, RecursionError) as error:
         raise ReadError(f"{text.name} is no JSON: {brief(error)}") from None
     if not _is_columns(found):
@@ -307,25 +308,13 @@ def _is_columns(found: Any) -> bool:
     return all(isinstance(one, dict) and one.keys() == each[0].keys() for one in each)
 
 
-def _once(text: Text) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(found)
-        if len(made) < len(found):
-            names = [name for name, _ in found]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ColumnError(f"{text.name} has '{twice}' twice in one object: rename one of them")
-        return made
-
-    return pairs
-
-
 def _check_once(content: bytes | str, text: Text) -> None:
     """Refuse an object with a name twice, as a header with one is refused; keep nothing else."""
-    once = _once(text)
+    refuse_twice = once(text.name)
 
     def checked(found: list[tuple[str, Any]]) -> None:
         if len({name for name, _ in found}) < len(found):
-            once(found)
+            refuse_twice(found)
 
     try:
         json.loads(content, object_pairs_hook=checked)
@@ -337,7 +326,9 @@ def _check_lines(block: bytes, text: Text) -> None:
     """The same for objects of a line each: only lines in which a name seems to stand twice."""
     lines = pl.Series(block.decode(errors="replace").split("\n"), dtype=pl.String)
     names = lines.str.replace_all(r'"\s+:', '":').str.extract_all(NAME)
-    for line in lines.filter(names.list.n_unique() < names.list.len()):
+    # A name with an escape may be another as it stands: "\\u0078" is "x".
+    escaped = names.list.eval(pl.element().str.contains("\\", literal=True)).list.any()
+    for line in lines.filter((names.list.n_unique() < names.list.len()) | escaped):
         _check_once(line, text)
 
 

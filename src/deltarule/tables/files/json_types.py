@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from deltarule.errors import ReadError
+from deltarule.errors import ColumnError, ReadError
 from deltarule.tables.polars_source import PROBLEMS
 
 Types = dict[str, pl.DataType]
@@ -88,6 +88,23 @@ def check_record(line: bytes | str, place: str) -> None:
                 f"{place}, column '{name}': a number beyond {LARGEST:.1e}: write null, or one with "
                 "a fraction or an exponent that fits"
             )
+
+
+def once(place: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """What takes the pairs of an object, each name once.
+
+    Errors:  ColumnError
+    """
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(found)
+        if len(made) < len(found):
+            names = [name for name, _ in found]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ColumnError(f"{place} has '{twice}' twice in one object: rename one of them")
+        return made
+
+    return pairs
 
 
 def brief(error: Exception) -> str:

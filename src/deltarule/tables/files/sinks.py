@@ -1,5 +1,6 @@
 """Output: frames streamed into a file, no more than a few of them in memory."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -36,8 +37,22 @@ SINKS: Mapping[str, Sink] = {
 }
 """How a file is written, by how its name ends."""
 
+# A disk with less room than this is full: what is written is larger.
+ROOM = 1 << 20
+
 TEXT = (".csv", ".tsv")
 """What keeps cells of text as they stand."""
+
+
+def _check_room(path: Path) -> None:
+    """Refuse a disk that is full, which polars has other words for: "Invalid thrift".
+
+    Errors:  OSError
+    """
+    with path.open("ab") as file:
+        file.write(bytes(ROOM))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_frames(frames: Iterable[pl.DataFrame], path: Path, *, ending: str) -> None:
@@ -57,4 +72,5 @@ def write_frames(frames: Iterable[pl.DataFrame], path: Path, *, ending: str) -> 
     try:
         SINKS[ending](register_io_source(source, schema=first.schema), path)
     except PROBLEMS as error:
+        _check_room(path)
         raise OSError(str(error).splitlines()[0]) from error

@@ -1,0 +1,82 @@
+"""Last rows: a source of the last rows of another, as if the table began with them."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import polars as pl
+
+from deltarule.tables.column_names import column
+from deltarule.tables.row_shares import check_ordered, rows_of
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
+from deltarule.tables.wrapped_source import WrappedSource
+
+
+class LastRows(WrappedSource):
+    """The last `window` rows of a source.
+
+    Errors:  LearningError for a source without an order
+    """
+
+    def __init__(self, source: Source, window: int) -> None:
+        super().__init__(source)
+        check_ordered(source, "window")
+        self.window = window
+        self.dialect = f"{source.dialect}, the last {window:,} rows"
+
+    @cached_property
+    def before(self) -> int:
+        """How many rows come before the window; counted by a read where nothing else says it."""
+        first = self.source.look()
+        some = [column(first.columns[0])] if first.columns else []
+        return max(0, rows_of(self.source, some) - self.window)
+
+    @property
+    def rows(self) -> int | None:
+        return None if self.source.rows is None else min(self.source.rows, self.window)
+
+    @property
+    def notes(self) -> list[str]:
+        """The source's notes, and the number of rows before the window."""
+        passed = self.before
+        told = f"{passed:,} rows before the last {self.window:,} have no part"
+        return [*self.source.notes, *([told] if passed else [])]
+
+    def place(self, row: int) -> str:
+        return self.source.place(row + self.before)
+
+    def look(self) -> pl.DataFrame:
+        if self._first_rows is None:
+            shown, rows = [self.source.look().clear()], 0
+            for batch in self._batches([pl.all()]) if shown[0].columns else ():
+                shown.append(batch)
+                rows += batch.height
+                if rows >= LOOK_ROWS:
+                    break
+            self._first_rows = pl.concat(shown).head(LOOK_ROWS)
+        return self._first_rows
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        return rebatched(self._batches(columns), BATCH_ROWS)
+
+    def _batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        skip = self.before
+        for batch in self.source.batches(columns):
+            yield batch.slice(min(skip, batch.height))
+            skip = max(0, skip - batch.height)
+
+    def whole_batches(
+        self, columns: Sequence[pl.Expr], *, cells: bool = False
+    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        skip = self.before
+        for rows, batch in self.source.whole_batches(columns, cells=cells):
+            from_here = min(skip, batch.height)
+            yield rows.slice(from_here), batch.slice(from_here)
+            skip -= from_here
+
+
+def last_rows(source: Source, window: int | None) -> Source:
+    """The source, with only its last rows where a window is given.
+
+    Errors:  LearningError for a source without an order
+    """
+    return source if window is None else LastRows(source, window)

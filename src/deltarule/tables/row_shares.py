@@ -1,0 +1,78 @@
+"""Row shares: what rows count for by their number, beside a weight of their own.
+
+    half-life    2 ** (-age / half-life), the last row of age 0: exponentially weighted rows
+    sample       rows up to a number stand for all of which they were drawn, later ones for one each
+
+Shapes: numbers (n,), of rows in reading order, from 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deltarule.errors import LearningError
+from deltarule.rule.predict import Array
+from deltarule.tables.source import Source
+
+# Older than so many half-lives rows count alike, 1e-301: a weight of 0 would leave them out.
+OLDEST = 1000.0
+
+
+class RowShares(Protocol):
+    """What a row counts for, by its number."""
+
+    def of(self, numbers: NDArray[np.intp]) -> Array:
+        """Of each row: (n,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class HalfLife:
+    """Rows that count half after `rows` more; the last one has this number.
+
+    >>> HalfLife(2.0, 4).of(np.arange(5)).tolist()
+    [0.25, 0.3535533905932738, 0.5, 0.7071067811865476, 1.0]
+    """
+
+    rows: float
+    last: int
+
+    def of(self, numbers: NDArray[np.intp]) -> Array:
+        """Of each row: (n,)."""
+        weights: Array = np.exp2(np.maximum((numbers - self.last) / self.rows, -OLDEST))
+        return weights
+
+
+@dataclass(frozen=True)
+class DrawnShares:
+    """Rows before each of these numbers count so much each; later ones 1. Ends are in order."""
+
+    ends: tuple[tuple[int, float], ...]
+
+    def of(self, numbers: NDArray[np.intp]) -> Array:
+        """Of each row: (n,)."""
+        shares = np.array([*(share for _, share in self.ends), 1.0])
+        return shares[np.searchsorted([end for end, _ in self.ends], numbers, side="right")]
+
+
+def rows_of(source: Source, columns: Sequence[pl.Expr]) -> int:
+    """How many rows there are; counted by a read of some columns where nothing else says it."""
+    if source.rows is not None:
+        return source.rows
+    return sum(batch.height for batch in source.batches(columns))
+
+
+def check_ordered(source: Source, name: str) -> None:
+    """Refuse what depends on the order of rows where they have none.
+
+    Errors:  LearningError
+    """
+    if source.unordered:
+        raise LearningError(
+            f"{name} counts rows by their order, and nothing orders the rows of {source.name}: "
+            "say ORDER BY in a query"
+        )
