@@ -134,8 +134,7 @@ def train(
                 "largest at the start",
             )
         elif size <= max(small, floor):
-            rest = "" if size == 0 else " but rounding"
-            found = f"step {number} found nothing left to learn{rest}"
+            found = f"step {number} found nothing left to learn{' but rounding' if size else ''}"
             stop = Stop("settled", f"settled after {_steps(number - 1)}: {found}")
         elif _same(learnt, weights):
             stop = Stop("still", f"step {number} was too small to change any weight")
