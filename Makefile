@@ -8,17 +8,21 @@ WORKERS ?= logical --maxprocesses 4
 .DELETE_ON_ERROR:
 # Two installs into one .venv at the same time would break it.
 .NOTPARALLEL:
-.PHONY: help demo test check bench chromium constraints outputs screenshots clean
+.PHONY: help demo test test-fast check bench chromium constraints outputs screenshots clean
 
 help:  ## this list
 	@echo "make <target>, where target is one of:"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: .venv/.installed-core  ## see it work, in a scratch folder that is removed afterwards
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && cd "$$scratch" && "$(CURDIR)/$(BIN)/deltarule" demo
 
 test: .venv/.installed-test chromium  ## all tests, and the examples in the docstrings
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+# tests/lanes.py says what the markers mean; a file with nothing else is not even imported.
+test-fast: .venv/.installed-test  ## the tests that take under a minute on two cores
+	$(BIN)/python -m pytest -q -n 2 -m "not browser and not engine and not server and not slow" tests
 
 check: .venv/.installed-dev  ## lint, format, types, and the house
 	$(BIN)/ruff check

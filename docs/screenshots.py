@@ -86,7 +86,7 @@ def explain(browser: Browser, folder: Path) -> Page:
 def terminal(browser: Browser, folder: Path) -> Page:
     """The live view in the middle of a run."""
     using = ["budget", "running_time", "genre"]
-    run = Run(str(FILMS), Settings(predict="gross", using=using, batch=8, epochs=20, seed=1))
+    run = Run.of(str(FILMS), Settings(predict="gross", using=using, batch=8, epochs=20, seed=1))
     names = [*weight_names(run.read.schema.inputs), "intercept"]
     progress = Progress(names, error_name="mean squared error")
     for step in islice(run, 5000):

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 import deltarule
 from deltarule import cli
 from deltarule.moments.folds import hash_of
+from tests import lanes
 
 # The same examples everywhere, and no deadline: a busy machine is no bug.
 settings.register_profile(
@@ -36,6 +37,20 @@ FILMS = Path(deltarule.__file__).parent / "data" / "movies.csv"
 
 PASSWORD = "p@ss/w:rd %?#é"
 CHROMIUM = "chromium", "chromium-browser", "google-chrome"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether a file is left out of the fast lane without being imported."""
+    fast = config.getoption("markexpr") == lanes.FAST
+    return True if fast and any(lanes.of_place(collection_path)) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test its markers."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for marker in {*lanes.of_place(item.path), *lanes.of_fixtures(fixtures)}:
+            item.add_marker(marker)
 
 
 @dataclass(frozen=True)

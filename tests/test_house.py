@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 import deltarule as dr
 from deltarule.losses.registry import COUPLED, KINKED, LOSSES
 from deltarule.solvers.learners import LEARNERS
+from tests import lanes
 
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
@@ -116,7 +118,8 @@ def modules(src: Path) -> dict[str, Path]:
     return found
 
 
-def imports(module: str, file: Path) -> Iterator[Import]:
+@cache
+def imports(module: str, file: Path) -> tuple[Import, ...]:
     """The imports of a module, also those inside functions or meant only for types."""
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
 
@@ -157,7 +160,7 @@ def imports(module: str, file: Path) -> Iterator[Import]:
         attributes = {use.attr for use in uses if ast.unparse(use.value) == known_as}
         return [f"deltarule.{attribute}" for attribute in sorted(attributes)] or ["deltarule"]
 
-    yield from within(tree, at_load=True)
+    return tuple(within(tree, at_load=True))
 
 
 def part(name: str) -> str:
@@ -211,6 +214,7 @@ def wrong_outside(src: Path) -> list[str]:
     return wrong
 
 
+@cache
 def brought_by(extra: str) -> set[str]:
     """The distributions that an extra of ours installs: the core's, and those of extras in it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -265,6 +269,23 @@ def loaded_by(code: str) -> tuple[set[str], str]:
     assert done.returncode == 0, done.stderr
     printed, _, names = done.stdout.rstrip("\n").rpartition("\n")
     return set(json.loads(names)), printed
+
+
+def test_the_markers_of_tests_are_those_that_are_registered():
+    """And each place that has one is there."""
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]
+    registered = {line.partition(":")[0] for line in options["ini_options"]["markers"]}
+    assert registered == lanes.MARKERS
+    for places in lanes.FOLDERS.values():
+        assert [place for place in places if not (lanes.ROOT / place).exists()] == []
+
+
+def test_the_fast_lane_leaves_out_every_marker():
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f'-m "{lanes.FAST}"' in recipe
+    assert set(lanes.of_place(lanes.ROOT / "engines" / "test_dask.py")) == {"engine"}
+    assert set(lanes.of_place(lanes.ROOT / "rule" / "test_train.py")) == set()
+    assert set(lanes.of_fixtures(["tmp_path", "playwright"])) == {"browser"}
 
 
 HELP = """

@@ -74,7 +74,7 @@ def engine() -> Iterator[Processes]:
 
 def learnt(engine: Processes | None, asked: dict[str, Any]) -> Record:
     settings = Settings(**{"using": INPUTS, **asked})
-    return Run(TABLE, settings, engine=engine).model().record
+    return Run.of(TABLE, settings, engine=engine).model().record
 
 
 @pytest.mark.parametrize("how", ASKED)

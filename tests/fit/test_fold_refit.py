@@ -28,7 +28,7 @@ def table(rows: int = 300, seed: int = 0, *, kind: str = "logistic") -> dict[str
 
 def refitted(data: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[float, float]:
     """Typical error and mean loss on held-out rows by models learnt from the other folds' rows."""
-    read = Run(data, Settings(predict="y", using=["a", "b", "c"], **settings)).read
+    read = Run.of(data, Settings(predict="y", using=["a", "b", "c"], **settings)).read
     encoded = list(read.rows())
     number = np.concatenate([one.number for one in encoded])
     fold = np.concatenate([one.fold for one in encoded])

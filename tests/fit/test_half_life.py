@@ -166,7 +166,7 @@ def test_rows_without_an_order_are_refused() -> None:
         with pytest.raises(LearningError, match=f"{name} counts rows by their order, and nothing"):
             dr.learn(source, predict="y", **ten)
         with pytest.raises(LearningError, match=f"{name} needs rows in order, which parts does"):
-            Run(table, dr.Settings(predict="y", **ten), engine=Parts())  # type: ignore[arg-type]
+            Run.of(table, dr.Settings(predict="y", **ten), engine=Parts())  # type: ignore[arg-type]
 
 
 def test_what_is_no_number_of_rows_is_refused() -> None:

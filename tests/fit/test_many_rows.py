@@ -21,7 +21,7 @@ from deltarule.engines import local
 from deltarule.engines.batch import Batch, ByFold
 from deltarule.engines.local import RowPass, RowsInMemory
 from deltarule.engines.questions import PassObjective
-from deltarule.fit import Run, problem, warm_start
+from deltarule.fit import Run, prepare, warm_start
 from deltarule.fit.cross_validate import steady
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.settings import Settings
@@ -37,7 +37,7 @@ SMOOTH = ["logistic", "poisson", "gamma", "tweedie(1.5)"]
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problem, "HELD_CELLS", 0)
+    monkeypatch.setattr(prepare, "HELD_CELLS", 0)
     monkeypatch.setattr(sample, "SAMPLE_ROWS", 4_000)
 
 
@@ -74,9 +74,9 @@ def gradient(model: dr.Model, frame: pl.DataFrame) -> tuple[float, float]:
 
 def task_of(frame: pl.DataFrame, asked: Settings) -> FitProblem:
     """What learning the table in steps stands on."""
-    steps = Run(frame, asked).stepwise
-    assert steps is not None
-    return steps.task
+    problem = Run.of(frame, asked).problem
+    assert problem is not None
+    return problem
 
 
 def weights(model: dr.Model) -> list[float]:
@@ -316,17 +316,17 @@ def test_beside_an_offset_the_rows_say_how_steep_the_start_is() -> None:
     y = rng.poisson(exposure * np.exp(0.2 * frame["x0"].to_numpy() - 1.0))
     frame = frame.with_columns(y=pl.Series(y.astype(float)), exposure=pl.Series(exposure))
     asked = Settings(predict="y", loss="poisson", exposure="exposure")
-    run = Run(frame, asked)
+    run = Run.of(frame, asked)
     steps = list(run)
-    assert run.stepwise is not None
-    first = run.stepwise.task.objective(run.stepwise.task.first()).average().weight_delta
+    assert run.problem is not None
+    first = run.problem.objective(run.problem.first()).average().weight_delta
     last = steps[-1].comparison.weight_delta
     small, steep = (max(float(np.abs(g).max()) for g in of.values()) for of in (last, first))
     assert run.model().record.learnt[0].sampled > 0
     assert small <= 1e-8 * steep
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample, "WORTH", 1000)
-        plain = Run(frame, asked).model()
+        plain = Run.of(frame, asked).model()
     assert weights(run.model()) == pytest.approx(weights(plain), rel=1e-9)
 
 

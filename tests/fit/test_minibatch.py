@@ -158,7 +158,7 @@ def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_table_that_is_read_again_is_shuffled_within_blocks(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     table(250).write_csv(path)
-    run = Run(str(path), Settings(**ASKED, batch=40, epochs=2))
+    run = Run.of(str(path), Settings(**ASKED, batch=40, epochs=2))
     steps = list(run)
     sizes = [len(step.saw) for step in steps if step.saw is not None]
     assert sizes == [40] * 6 + [10] + [40] * 6 + [10]
@@ -198,12 +198,12 @@ def test_in_the_tables_order_a_read_gives_the_steps_that_memory_gives(
 
 
 def test_any_step_can_be_asked_for_by_its_number() -> None:
-    run = Run(table(50), Settings(**ASKED, batch=8, epochs=3))
-    stepwise = run.stepwise
-    assert stepwise is not None
-    assert stepwise.task.batches is not None
+    run = Run.of(table(50), Settings(**ASKED, batch=8, epochs=3))
+    assert run.problem is not None
+    batches = run.problem.batches
+    assert batches is not None
     for step in run:
-        assert np.array_equal(stepwise.task.batches.at(step.number).rows, step.saw)  # type: ignore[arg-type]
+        assert np.array_equal(batches.at(step.number).rows, step.saw)  # type: ignore[arg-type]
 
 
 # The command line, and refusals

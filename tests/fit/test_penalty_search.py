@@ -92,9 +92,9 @@ def test_both_are_the_elastic_net_only_if_one_does_not_do() -> None:
     x = np.hstack([core + 0.3 * rng.normal(size=(100, 10)), rng.normal(size=(100, 20))])
     y = (rng.random(100) < expit(2 * core[:, 0])).astype(float)
     table = {**{f"x{at}": x[:, at] for at in range(30)}, "y": y}
-    run = Run(table, Settings(predict="y", loss="logistic", lasso="auto"))
-    assert run.stepwise is not None
-    tried = run.stepwise.task.tried
+    run = Run.of(table, Settings(predict="y", loss="logistic", lasso="auto"))
+    assert run.problem is not None
+    tried = run.problem.tried
     assert tried is not None
     pairs = set(zip(tried.ridge.tolist(), tried.lasso.tolist(), strict=True))
     assert len({ridge for ridge, _ in pairs}) >= 5
@@ -106,9 +106,9 @@ def test_both_are_the_elastic_net_only_if_one_does_not_do() -> None:
 
 def test_held_out_losses_are_scikit_learns_on_the_same_folds() -> None:
     table = table_of("logistic", rows=160, inputs=5, say=2)
-    run = Run(table, Settings(predict="y", loss="logistic"))
-    assert run.stepwise is not None
-    tried = run.stepwise.task.tried
+    run = Run.of(table, Settings(predict="y", loss="logistic"))
+    assert run.problem is not None
+    tried = run.problem.tried
     assert tried is not None
     x, y = table.drop("y").to_numpy(), table["y"].to_numpy()
     # Strengths are for inputs standardised over all rows, as the folds are learnt.

@@ -38,7 +38,7 @@ def factors(rows: int, inputs: int, outputs: int, seed: int = 0) -> dict[str, An
 
 def splits(table: Any, **settings: Any) -> list[tuple[Array, Array, Array, Array]]:
     """Inputs and target of the training rows, and of the judged rows, for each fold."""
-    read = Run(table, Settings(predict="y", ridge=0, **settings)).read
+    read = Run.of(table, Settings(predict="y", ridge=0, **settings)).read
     rows = list(read.rows())
     fold = np.concatenate([one.fold for one in rows])
     inputs = np.concatenate([one.inputs for one in rows])

@@ -120,7 +120,7 @@ def test_a_second_alpha_walks_as_a_run_of_its_own(lesson):
         for name, weights in alone.at.weights.items():
             np.testing.assert_allclose(twin.at.weights[name], weights, rtol=1e-9, atol=1e-12)
             np.testing.assert_array_equal(session.at.weights[name], before[name])
-        assert session.walk.stepwise.learner is session.walk.learner
+        assert twin.walk.learner is not session.walk.learner
 
 
 @pytest.mark.parametrize("alpha", [0.0, -1.0, float("inf")])

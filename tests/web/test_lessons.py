@@ -126,9 +126,9 @@ def test_the_held_out_error_of_overfitting_falls_and_then_visibly_rises():
 def test_the_s_of_yes_no_goes_from_nearly_no_to_nearly_yes():
     _, page = begun("yes-no")
     page.session.go(20, seconds=np.inf)
-    drawn, stepwise = page.drawn, page.session.stepwise
-    scores = stepwise.task.model.predict(page.session.at.weights, drawn.grid_inputs)
-    line = stepwise.task.loss.link.inverse(scores)[:, 0]
+    drawn, problem = page.drawn, page.session.problem
+    scores = problem.model.predict(page.session.at.weights, drawn.grid_inputs)
+    line = problem.loss.link.inverse(scores)[:, 0]
     assert line.min() < 0.05
     assert line.max() > 0.95
 
@@ -169,9 +169,7 @@ def test_lesson_8_says_how_long_the_valley_is():
 
 def test_lesson_9_names_the_size_of_both_inputs():
     _, page = begun("scale")
-    budget, rating = (
-        page.session.stepwise.task.problem.mean * page.session.stepwise.task.problem.scale
-    )
+    budget, rating = page.session.problem.problem.mean * page.session.problem.problem.scale
     assert budget == pytest.approx(32e6, rel=0.02)
     assert rating == pytest.approx(6, abs=0.5)
 

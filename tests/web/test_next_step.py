@@ -83,7 +83,7 @@ def test_in_a_batch_the_row_shown_is_one_that_the_step_follows(size: int):
         wanted = f"row {batch[0]}" if size == 1 else "the batch's 10 rows"
         assert said["next"]["rows"] == wanted
         # The step is what the named rows ask for, and no other row has a part in it.
-        task = page.session.stepwise.task
+        task = page.session.problem
         some = np.isin(page.drawn.numbers, batch)
         inputs = task.standard.inputs(page.drawn.inputs[some])
         delta = page.drawn.inputs[some] @ page.session.at.weights["weight"]

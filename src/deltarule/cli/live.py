@@ -18,32 +18,32 @@ PATIENCE = 1.0
 FRAMES = 8
 
 
-def shown(run: "Run", *, live: bool | None) -> "Iterator[Step]":
+def shown(run: "Run", steps: "Iterator[Step]", *, live: bool | None) -> "Iterator[Step]":
     """The steps of a run, shown on stderr as they pass.
 
     `live` True shows them from the first, False never; None on a terminal, once a run takes long.
     """
     terminal = sys.stderr.isatty()
     if live is False or (live is None and not terminal):
-        yield from run
+        yield from steps
     elif terminal:
-        yield from _on_terminal(run, after=0.0 if live else PATIENCE)
+        yield from _on_terminal(run, steps, after=0.0 if live else PATIENCE)
     else:
-        yield from _in_lines(run)
+        yield from _in_lines(run, steps)
 
 
 def _progress(run: "Run") -> "Progress":
     from deltarule.trace.progress import Progress
     from deltarule.trace.sentences import weight_names
 
-    assert run.stepwise is not None, "there are steps"
+    assert run.problem is not None, "there are steps"
     names = [printable(one, one_line=True) for one in weight_names(run.read.schema.inputs)]
-    if run.stepwise.task.model.intercept:
+    if run.problem.model.intercept:
         names.append("intercept")
-    return Progress(names, error_name=f"mean {run.stepwise.task.loss.error_name}")
+    return Progress(names, error_name=f"mean {run.problem.loss.error_name}")
 
 
-def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":
+def _on_terminal(run: "Run", steps: "Iterator[Step]", *, after: float) -> "Iterator[Step]":
     from rich.console import Console
     from rich.live import Live
 
@@ -51,7 +51,7 @@ def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":
     begun, drawn = monotonic(), 0.0
     view: Live | None = None
     try:
-        for step in run:
+        for step in steps:
             progress.add(step)
             now = monotonic()
             if view is None and now - begun >= after:
@@ -66,11 +66,11 @@ def _on_terminal(run: "Run", *, after: float) -> "Iterator[Step]":
             view.stop()
 
 
-def _in_lines(run: "Run") -> "Iterator[Step]":
+def _in_lines(run: "Run", steps: "Iterator[Step]") -> "Iterator[Step]":
     from deltarule.trace.downsample import on_screen
 
     progress = _progress(run)
-    for step in run:
+    for step in steps:
         progress.add(step)
         if on_screen(step.number) or step.stopped:
             print(progress.line, file=sys.stderr)

@@ -13,6 +13,7 @@ from deltarule.dataclass import dataclass
 
 if TYPE_CHECKING:
     from deltarule.fit import Run
+    from deltarule.fit.fit_step import StepsTaken
     from deltarule.rule.train import Step
     from deltarule.trace.ledger import Ledger
 
@@ -65,28 +66,37 @@ class Tracing:
         """The file that steps are written to, if one is."""
         return None if self.to in (None, ON_SCREEN) else Path(str(self.to))
 
-    def trace(self, run: "Run") -> None:
-        """Take the steps and show them: as asked for, or on a terminal where it takes long."""
+    def trace(self, run: "Run") -> "StepsTaken | None":
+        """Take the steps and show them: as asked for, or on a terminal where it takes long.
+
+        None where there are none to be shown.
+        """
         printed = self.words or self.to == ON_SCREEN
         if len(run.groups) > 1 and not (printed or self.to):
-            return  # each group of targets takes its own steps, unseen
-        if run.stepwise is None:
+            return None  # each group of targets takes its own steps, unseen
+        if run.problem is None:
             if printed:
                 print(NO_STEPS + "\n")
             elif self.to is not None:
                 self._write(run, iter(run))
                 print(f"{self.to} has no step: {NO_STEPS}", file=sys.stderr)
-        elif self.to == ON_SCREEN:
-            for line in _ledger(run).lines(iter(run)):
+            return None
+        from deltarule.fit.fit_step import StepsTaken
+
+        return StepsTaken.of(run.steps(), show=lambda steps: self._show(run, steps))
+
+    def _show(self, run: "Run", steps: "Iterator[Step]") -> None:
+        if self.to == ON_SCREEN:
+            for line in _ledger(run).lines(steps):
                 print(line)
             print()
+            return
+        passing = self._said(run, steps) if self.words else shown(run, steps, live=self.live)
+        if self.to is not None:
+            self._write(run, passing)
         else:
-            steps = self._said(run) if self.words else shown(run, live=self.live)
-            if self.to is not None:
-                self._write(run, steps)
-            else:
-                for _ in steps:
-                    pass
+            for _ in passing:
+                pass
 
     def _write(self, run: "Run", steps: "Iterator[Step]") -> None:
         from deltarule.trace.ledger import kind_of
@@ -98,14 +108,14 @@ class Tracing:
         if kept < count:
             print(f"{self.to} has {kept:,} of {count:,} steps", file=sys.stderr)
 
-    def _said(self, run: "Run") -> "Iterator[Step]":
+    def _said(self, run: "Run", steps: "Iterator[Step]") -> "Iterator[Step]":
         """The steps, of which those for a screen are spelled out as they pass."""
         from deltarule.trace.downsample import on_screen
         from deltarule.trace.sentences import step_sentences, weight_names
 
-        schema = run.read.schema
-        assert run.stepwise is not None, "there are steps"
-        for step in run:
+        schema, problem = run.read.schema, run.problem
+        assert problem is not None, "there are steps"
+        for step in steps:
             yield step
             if not (step.stopped or on_screen(step.number)):
                 continue
@@ -113,7 +123,6 @@ class Tracing:
             for row in step.chosen:
                 one = step.saw is None or bool((step.saw == row.number - 1).any())
                 print(f"step {step.number:,}, row {row.number:,}" + ("" if one else ": not seen"))
-                task = run.stepwise.task
                 said = step_sentences(
                     step,
                     row,
@@ -121,8 +130,8 @@ class Tracing:
                     outputs=schema.outputs,
                     alone=saw == 1 and one,
                     together=f"all {saw:,} rows" if step.saw is None else "rows of the batch",
-                    standard=task.standard if run.settings.alpha is None else None,
-                    frozen=task.frozen,
+                    standard=problem.standard if run.settings.alpha is None else None,
+                    frozen=problem.frozen,
                 )
                 print("\n".join(said.lines))
         print()
@@ -132,7 +141,7 @@ def _ledger(run: "Run") -> "Ledger":
     from deltarule.trace.ledger import Ledger
 
     schema = run.read.schema
-    batches = run.stepwise is not None and run.stepwise.task.batches is not None
+    batches = run.problem is not None and run.problem.batches is not None
     return Ledger(schema.outputs, schema.inputs, batches=batches)
 
 

@@ -9,18 +9,24 @@ batches                          minibatch steps: in memory, or by one read per 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.engine_choice import choose, chosen
+from deltarule.fit.engine_filter import filtered
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
-from deltarule.fit.kept_summary import KeptSettings, KeptSummary, added
+from deltarule.fit.kept_files import load_kept
+from deltarule.fit.kept_sample import KeptSample
+from deltarule.fit.kept_settings import KeptSettings
+from deltarule.fit.kept_summary import KeptSummary, added
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
 from deltarule.fit.settings import Settings
@@ -30,32 +36,40 @@ from deltarule.fit.validate import check_folds, check_members, check_powers, che
 from deltarule.model.model import Model
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
-from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.last_rows import last_rows
 from deltarule.tables.one_read import Keep, Read, read
 from deltarule.tables.plan import Plan
 
 if TYPE_CHECKING:
-    from deltarule.fit.iterate import Iteration
+    from deltarule.fit.fit_step import FitStep, StepsTaken
+    from deltarule.fit.problem import FitProblem
 
 
+@dataclass(frozen=True)
 class Run:
-    """One run of learning: iterate over it for the steps, then ask for its model.
+    """One run of learning, prepared: iterate over it for the steps, or ask for its model."""
 
-    The table is read on construction. With `watched`, steps are taken also where there is a closed
-    form. With an `engine`, here or in the settings, it answers all questions about rows; the table
-    gives the first rows.
-    """
+    read: Read
+    settings: Settings
+    groups: tuple[TargetGroup, ...]
+    files: tuple[Path, ...] = ()
+    watched: bool = False
 
-    def __init__(
-        self,
+    @classmethod
+    def of(
+        cls,
         table: Any,
         settings: Settings,
         *,
         watched: bool = False,
         engine: Engine | None = None,
-    ) -> None:
+    ) -> "Run":
+        """A run on a table, which is read now.
+
+        With `watched`, steps are taken also where there is a closed form. With an `engine`, here or
+        in the settings, it answers all questions about rows; the table gives the first rows.
+        """
         if engine is None:
             engine, table = engine_for(settings.engine, table)
         if engine is not None:
@@ -66,11 +80,12 @@ class Run:
         choice = None if engine else choose(source, settings)
         engine = choice.engine if choice else engine
         name = source.name
-        source = last_rows(where_of(source, settings.where), settings.window)
-        self._files = [*source.files]
+        engine, source = filtered(engine, source, settings.where)
+        source = last_rows(source, settings.window)
+        files = [*source.files]
         if settings.hold_out is not None:
             other, _ = open_table(settings.hold_out)
-            self._files += other.files
+            files += other.files
             check_other(table, settings.hold_out, (name, other.name))
         if watched and settings.exact:
             settings = replace(settings, learner="descent")
@@ -78,9 +93,10 @@ class Run:
         def kept(made: Plan) -> Keep:
             return rows_kept(settings, made)
 
-        self.watched = watched
         if settings.keep_summary:
             KeptSettings.of(settings)
+        if settings.keep_sample is not None:
+            KeptSettings.of_rows(settings)
 
         def read_by(engine: Engine | None) -> Read:
             return read(
@@ -92,34 +108,34 @@ class Run:
                 engine=engine,
             )
 
-        self._begin(read_by(engine) if choice is None else chosen(choice, read_by), settings)
+        found = read_by(engine) if choice is None else chosen(choice, read_by)
+        return cls.on(found, settings, files=files, watched=watched)
 
     @classmethod
-    def of(cls, found: Read, settings: Settings) -> "Run":
+    def on(
+        cls,
+        found: Read,
+        settings: Settings,
+        *,
+        files: Sequence[Path] = (),
+        watched: bool = False,
+    ) -> "Run":
         """A run on what was read already."""
-        run = cls.__new__(cls)
-        run._files, run.watched = [], False
-        run._begin(found, settings)
-        return run
+        check_folds(found, settings)
+        check_powers(found)
+        check_targets(found, settings)
+        groups = target_groups(found, settings, watched=watched)
+        for group in groups:
+            check_members(group)
+        return cls(found, settings, tuple(groups), tuple(files), watched)
 
     def again(self, settings: Settings, *, folds: Sequence[int] | None = None) -> "Run":
         """Another run on the same read, with settings that need the same columns.
 
         With `folds`, on the rows of these folds only.
         """
-        run = Run.__new__(Run)
-        run._files, run.watched = self._files, self.watched
-        run._begin(self.read if folds is None else self.read.of_folds(folds), settings)
-        return run
-
-    def _begin(self, found: Read, settings: Settings) -> None:
-        self.read, self.settings = found, settings
-        check_folds(found, settings)
-        check_powers(found)
-        check_targets(found, settings)
-        self.groups = target_groups(found, settings, watched=self.watched)
-        for group in self.groups:
-            check_members(group)
+        found = self.read if folds is None else self.read.of_folds(folds)
+        return Run.on(found, settings, files=self.files, watched=self.watched)
 
     @property
     def group(self) -> TargetGroup:
@@ -134,38 +150,49 @@ class Run:
         return self.groups[0]
 
     @property
-    def stepwise(self) -> "Iteration | None":
-        """The iterative fit; None where the weights are solved in closed form."""
-        return self.group.stepwise
+    def problem(self) -> "FitProblem | None":
+        """What steps are taken on; None where the weights are solved in closed form."""
+        return self.group.problem
 
-    def start_at(self, weights: Weights) -> None:
-        """Start at these weights, in the inputs' own units, whatever the settings say."""
-        self.group.start_at(weights)
+    def starting_at(self, weights: Weights) -> "Run":
+        """The run from these weights, in the inputs' own units, whatever the settings say."""
+        return replace(self, groups=(self.group.starting_at(weights),))
 
-    def __iter__(self) -> Iterator[Step]:
+    def steps(self) -> "Iterator[FitStep]":
+        """The steps, with all that is known of each; none where there is a closed form."""
         return self.group.steps()
 
-    def model(self) -> Model:
-        """The model, after any remaining steps."""
+    def __iter__(self) -> Iterator[Step]:
+        """The steps as users see them."""
+        return (step.shown for step in self.steps())
+
+    def model(self, taken: "StepsTaken | None" = None) -> Model:
+        """The model of these steps, or of its own."""
         # At this matrix size a second BLAS thread gains little, and loses much where the machine is
         # busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
         # Overflow in the columns' own units is reported as unknown, or refused below.
         name = self.read.source.name
         with threadpool_limits(1, user_api="blas"), finite_results(name):
-            outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
+            if taken is None:
+                outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
+            else:
+                outcomes = [(self.group.read.schema, self.group.outcome(taken))]
             made = record(self.read, outcomes)
         if self.settings.hold_out is not None:
             made = evaluated_on(made, self.read, self.settings)
-        kept = None
+        kept: KeptSummary | KeptSample | None = None
         if self.settings.keep_summary:
             losses = {t: one.loss for one in made.learnt for t in one.targets}
             kept = KeptSummary.of(self.read, self.settings, losses)
-        return Model(with_alarm(made), read=self._files, kept=kept)
+        elif self.settings.keep_sample is not None:
+            kept = KeptSample.of(self.read, self.settings)
+        return Model(with_alarm(made), read=self.files, kept=kept)
 
 
 def merge(*parts: Any) -> Model:
     """The model of the rows of several tables together, from the sums that were kept of them.
 
+    Of samples of rows (`keep_sample`) it is an estimate, unless all rows were kept.
     Each is a summary file, or a model learnt with `keep_summary`; all with the same settings. With
     an id, a row is held out with the same part wherever it is read, so that the error on held-out
     rows is that of learning from all rows too; without one, each table's parts are put together.
@@ -176,18 +203,24 @@ def merge(*parts: Any) -> Model:
     if not parts:
         raise LearningError("name the summaries to merge")
     every = [_kept(part) for part in parts]
-    whole = added(every)
-    run = Run.of(whole.read(), whole.kept.settings)
-    made = run.model()
+    samples = [one for one in every if isinstance(one, KeptSample)]
+    if samples:
+        from deltarule.fit import learn_again
+
+        if len(samples) < len(every):
+            raise LearningError("sums and samples of rows are given: merge sums, or samples")
+        return learn_again.merge(samples)
+    whole = added([one for one in every if isinstance(one, KeptSummary)])
+    made = Run.on(whole.read(), whole.kept.settings).model()
     return Model(made.record, kept=whole)
 
 
-def _kept(part: Any) -> KeptSummary:
-    if isinstance(part, KeptSummary):
+def _kept(part: Any) -> KeptSummary | KeptSample:
+    if isinstance(part, KeptSummary | KeptSample):
         return part
     if not isinstance(part, Model):
-        return KeptSummary.load(part)
-    if not isinstance(part.kept, KeptSummary):
+        return load_kept(part)
+    if not isinstance(part.kept, KeptSummary | KeptSample):
         raise LearningError("a model has no sums to merge: learn it with keep_summary=True")
     return part.kept
 
@@ -202,7 +235,7 @@ def learn(table: Any, settings: Settings) -> Model:
 
     Errors:  TableError and its kinds for a table that cannot be used; LearningError for settings
     """
-    return Run(table, settings).model()
+    return Run.of(table, settings).model()
 
 
 @taking_settings(Settings)
@@ -214,4 +247,4 @@ def steps(table: Any, settings: Settings) -> Iterator[Step]:
 
     Errors:  as `learn`
     """
-    return iter(Run(table, settings, watched=True))
+    return iter(Run.of(table, settings, watched=True))

@@ -15,7 +15,7 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.batch import Batch
 from deltarule.engines.questions import LogNormalizer
 from deltarule.fit.sandwich import own_covariance
-from deltarule.losses.loss import Loss
+from deltarule.losses.loss import Loss, SmoothedLoss
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
 from deltarule.moments.one_hot_hessian import OneHotHessian, one_hot
@@ -189,7 +189,7 @@ class _Sums:
             aic=_finite(2 * parameters + 2 * minus),
             pseudo_r2=_finite(_explained(minus, guessed)) if loss.dispersion == "known" else None,
             dispersion=None if loss.dispersion == "known" else _finite(dispersion),
-            spread=getattr(loss, "spread", None),
+            spread=_finite(loss.spread) if isinstance(loss, SmoothedLoss) else None,
         )
 
 

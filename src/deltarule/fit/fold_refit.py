@@ -8,7 +8,9 @@ batches, the start. So the same learner repeats it on each fold, with the penalt
 import numpy as np
 
 from deltarule.errors import DeltaruleError, LearningError
-from deltarule.fit.iterate import Iteration
+from deltarule.fit.fit_step import FitStep
+from deltarule.fit.iterate import steps_of
+from deltarule.fit.prepare import prepare
 from deltarule.fit.problem import FitProblem
 from deltarule.moments.splits import Split
 from deltarule.rule.predict import Weights
@@ -19,21 +21,21 @@ STEPS_AGAIN, READS_AGAIN, WORK_AGAIN = 10_000, 100, 200e9
 FEWER = "take fewer, or leave out the learner"
 
 
-def refit(steps: Iteration) -> dict[int, Weights]:
-    """The fold weights by refitting, in the units of these steps.
+def refit(step: FitStep) -> dict[int, Weights]:
+    """The fold weights by refitting, in the units of the steps; `step` is the last on all rows.
 
     Errors:  LearningError where that takes too long, or a fold's training rows cannot be learnt
     """
-    splits = steps.task.read.splits.of(steps.task.read.folds)
-    _check_cost(steps, len(splits))
-    return {split.judged: _refit(steps.task, split) for split in splits}
+    problem = step.problem
+    splits = problem.read.splits.of(problem.read.folds)
+    _check_cost(step, len(splits))
+    return {split.judged: _refit(problem, split) for split in splits}
 
 
-def _check_cost(steps: Iteration, folds: int) -> None:
+def _check_cost(step: FitStep, folds: int) -> None:
     """Errors: LearningError where refitting so many folds takes too long."""
-    check_steps(steps)
-    task, last = steps.task, steps.last
-    assert last is not None, "all rows were learnt from first"
+    check_steps(step)
+    task, last = step.problem, step.taken
     rounds = folds * (last.number if last.epoch is None else last.epoch)
     if not task.read.in_memory and rounds > READS_AGAIN:
         raise LearningError(f"to learn each fold again takes {rounds:,} more reads: {FEWER}")
@@ -41,10 +43,9 @@ def _check_cost(steps: Iteration, folds: int) -> None:
         raise LearningError(f"to learn each of {folds} folds again takes too long: {FEWER}")
 
 
-def check_steps(steps: Iteration) -> None:
+def check_steps(step: FitStep) -> None:
     """Errors: LearningError where the steps diverged, or are too many to take them once a fold."""
-    last = steps.last
-    assert last is not None, "all rows were learnt from first"
+    last = step.taken
     if last.stopped is not None and last.stopped.reason == "diverging":
         raise LearningError("the steps diverged")
     if last.number > STEPS_AGAIN:
@@ -55,8 +56,13 @@ def check_steps(steps: Iteration) -> None:
 def _refit(task: FitProblem, split: Split) -> Weights:
     read = task.read.of_folds(split.learnt)
     try:
-        again = FitProblem(read, task.settings, task.start, task.frozen, task.by_hand, task.choice)
-        *_, last = Iteration(again).taken()
+        again = prepare(
+            *(read, task.settings, task.start, task.frozen),
+            by_hand=task.by_hand,
+            choice=task.choice,
+        )
+        for step in steps_of(again):
+            last = step.taken
     except DeltaruleError as error:
         raise LearningError(f"without the rows of a fold, {error}") from error
     finite = all(np.isfinite(array).all() for array in last.weights.values())

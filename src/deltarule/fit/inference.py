@@ -11,14 +11,14 @@ from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.cross_validate import CrossValidation, FoldOptimum
 from deltarule.fit.deviance import covariance_of, own_alphas, variances_of
+from deltarule.fit.fit_step import FitStep
 from deltarule.fit.fold_refit import none_refitted, refit
-from deltarule.fit.iterate import Iteration
 from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.sandwich import errors_of as roots_of
 from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows
-from deltarule.fit.smoothing import JUDGED, narrowed
-from deltarule.losses.loss import Loss
+from deltarule.fit.smoothing import JUDGED, exact, narrowed
+from deltarule.losses.loss import Loss, SmoothedLoss
 from deltarule.losses.registry import together
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
@@ -27,7 +27,7 @@ from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
-from deltarule.solvers.lbfgs import Lbfgs
+from deltarule.solvers.lbfgs import Lbfgs, Recent
 
 # Steps that converged at such a tolerance are at the optimum, to the digits that are shown.
 NEAR = 1e-6
@@ -36,29 +36,29 @@ NEAR = 1e-6
 MOST_INFERRED = 1000
 
 
-def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
+def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop) -> Outcome:
     """The outcome with fit metrics, standard errors and held-out errors added."""
-    task = steps.task
+    task = replace(step.problem, losses=step.losses)
     assert task.rows is not None, "losses other than squared need rows"
     weights = task.standard.into(outcome.weights)
     path = [task.loss]
-    if task.rounds is not None:
-        task.rounds.measure(weights, first=True)
-        rounded = (together(narrowed(task.rounds.losses, share)) for share in JUDGED)
+    smoothed = [loss for loss in task.losses if isinstance(loss, SmoothedLoss)]
+    if task.smoothing is not None:
+        measured = task.smoothing.next_round(smoothed, weights, first=True).losses
+        rounded = (together(narrowed(measured, share)) for share in JUDGED)
         path = list(dict.fromkeys(rounded))  # a smooth loss gives one loss
-    losses = narrowed(task.losses, 0)
+    losses = exact(task.losses)
     curved = task.settings.needs_hessian or _counts(task)
-    if steps.looking is None or task.rounds is not None:
-        steps.looking = task.looking(losses, hessian=curved)
+    cached = step.cached or task.looking(losses, hessian=curved)
     arrived = stopped.reason == "settled"
-    if arrived and steps.looking.seen is not None and steps.looking.seen[0] is steps.ended:
+    if arrived and cached.seen is not None and cached.seen[0] is step.taken.before:
         # The final pass is one Newton step from here, too small to matter.
-        weights = steps.ended
-    look = steps.looking.look(weights)
+        weights = step.taken.before
+    look = cached.look(weights)
     whole = task.penalised(FoldOptimum(look.comparison))
     hessian = whole(weights, hessian=True).hessian
     p, intercept = len(task.problem.mean), task.model.intercept
-    sharp = task.rounds is not None and task.losses[0].dispersion == "unknown"
+    sharp = task.smoothing is not None and task.losses[0].dispersion == "unknown"
     # Short of the optimum, the Hessian gives no standard errors.
     known = curved and errors_of(task) != "" and stopped.reason in ("settled", "still")
     try:
@@ -75,7 +75,7 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         covariance = None  # of so many weights only the variances
     judge = CrossValidation(
         *(task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks),
-        by_gradients=None if curved else Lbfgs(steps.recent.pairs()),
+        by_gradients=None if curved else Lbfgs(recent.pairs()),
     )
     notes = list(outcome.notes)
     if not curved and errors_of(task):
@@ -87,14 +87,12 @@ def fit_inference(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
         )
     held_out = None
     try:
-        held_out = _held_out(
-            steps, judge, stopped, weights, look.folds if arrived and curved else None
-        )
+        held_out = _held_out(step, task, judge, weights, look.folds if arrived and curved else None)
     except LearningError as error:
         notes.append(none_refitted(error))
-    if held_out is not None and task.guessing is not None:
+    if held_out is not None and task.null is not None:
         asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
-        guessing, guesses = task.guessing.held_out(*asked)
+        guessing, guesses = task.null.held_out(*asked)
         held_out = replace(held_out, guessing=guessing, guesses=guesses)
     if held_out is not None:
         out = task.standard.out
@@ -130,16 +128,16 @@ def _counts(task: FitProblem) -> bool:
 
 def _guess(task: FitProblem, losses: Sequence[Loss], null: Array) -> Array | None:
     """What guessing predicts, (k,); None for the targets' means."""
-    if task.guessing is None and not all(hasattr(loss, "guess") for loss in losses):
+    if task.null is None and not all(hasattr(loss, "guess") for loss in losses):
         return None
     guess: Array = task.loss.link.inverse(null[None])[0]
     return guess if np.isfinite(guess).all() else None
 
 
 def _held_out(
-    steps: Iteration,
+    step: FitStep,
+    task: FitProblem,
     judge: CrossValidation,
-    stopped: Stop,
     weights: Weights,
     found: Mapping[int, Comparison] | None,
 ) -> HeldOut | None:
@@ -147,16 +145,16 @@ def _held_out(
 
     Errors:  LearningError where that takes too long, or cannot be done
     """
-    task = steps.task
     folds, splits = task.read.folds, task.read.splits
     if not splits.of(folds):
         return None
     newton = task.settings.second_order
-    near = task.rounds is None and task.settings.tolerance <= NEAR
-    best = stopped.reason in ("settled", "still") and (newton or near)
+    near = task.smoothing is None and task.settings.tolerance <= NEAR
+    done = step.stopped is not None and step.stopped.reason in ("settled", "still")
+    best = done and (newton or near)
     if best and (task.penalties.hold_all(task.choice) or judge.determined(folds, splits)):
         return judge.held_out(weights, folds, splits, found)
-    return judge.judged(refit(steps), folds, splits)
+    return judge.judged(refit(step), folds, splits)
 
 
 def errors_of(task: FitProblem) -> str:

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit import Run
-from deltarule.fit.iterate import Iteration
 from deltarule.fit.keyword_settings import taking_settings
+from deltarule.fit.problem import FitProblem
 from deltarule.fit.settings import Settings, closed_form
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.stacked import stack
@@ -234,18 +234,18 @@ def alpha(table: Any, settings: Settings) -> LearningRateReport:
             "and between"
         )
     smooth = replace(settings, alpha=None, learner=None, batch="all", trace_rows=())
-    run = Run(table, smooth, watched=True)
-    stepwise = run.stepwise
-    assert stepwise is not None, "where steps are watched, there are some"
-    loss = stepwise.task.settings.losses[0]
+    run = Run.of(table, smooth, watched=True)
+    problem = run.problem
+    assert problem is not None, "where steps are watched, there are some"
+    loss = problem.settings.losses[0]
     if not closed_form(loss):
         run = run.again(replace(smooth, learner=Newton.name))
-        stepwise = run.stepwise
-        assert stepwise is not None, "newton takes steps"
+        problem = run.problem
+        assert problem is not None, "newton takes steps"
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        paces = _squared(stepwise) if closed_form(loss) else _other(run, stepwise)
+        paces = _squared(problem) if closed_form(loss) else _other(run, problem)
         reaches = [
-            LearningRateRange.of(pace, _names(run, stepwise, len(pace.weights))) for pace in paces
+            LearningRateRange.of(pace, _names(run, problem, len(pace.weights))) for pace in paces
         ]
     own = reaches[0]
     needed = None
@@ -262,11 +262,11 @@ def alpha(table: Any, settings: Settings) -> LearningRateReport:
     )
 
 
-def _names(run: Run, stepwise: Iteration, weights: int) -> list[str]:
+def _names(run: Run, problem: FitProblem, weights: int) -> list[str]:
     """Names of the weights that are not frozen, the intercept last; by output, if coupled."""
     names = [column if level is None else f"{column}={level}" for column, level in _inputs(run)]
-    moving = _moving(stepwise)[:, 0]
-    every = [*names, *(["the intercept"] if stepwise.task.model.intercept else [])]
+    moving = _moving(problem)[:, 0]
+    every = [*names, *(["the intercept"] if problem.model.intercept else [])]
     free = [name for name, moves in zip(every, moving, strict=True) if moves]
     outputs = run.read.schema.outputs
     if weights == len(free):
@@ -278,24 +278,24 @@ def _inputs(run: Run) -> list[tuple[str, str | None]]:
     return list(run.read.schema.inputs)
 
 
-def _moving(stepwise: Iteration) -> Mask:
+def _moving(problem: FitProblem) -> Mask:
     """Which weights are not frozen, the intercept last: (q, k)."""
-    if stepwise.task.frozen is None:
-        return np.ones(stack(stepwise.task.start).shape, dtype=bool)
-    moving: Mask = ~stack(
-        {n: held.astype(float) for n, held in stepwise.task.frozen.items()}
-    ).astype(bool)
+    if problem.frozen is None:
+        return np.ones(stack(problem.start).shape, dtype=bool)
+    moving: Mask = ~stack({n: held.astype(float) for n, held in problem.frozen.items()}).astype(
+        bool
+    )
     return moving
 
 
-def _squared(stepwise: Iteration) -> list[ConvergenceRate]:
+def _squared(problem: FitProblem) -> list[ConvergenceRate]:
     """From the moments, in own units and standardised."""
-    asked = stepwise.task.asked
-    free = asked.free(total(stepwise.task.read.folds))
-    assert stepwise.best is not None, "squared loss has best weights"
-    start, best = (_free(one, ~asked.held, free) for one in (stepwise.task.start, stepwise.best))
+    asked = problem.asked
+    free = asked.free(total(problem.read.folds))
+    assert problem.best is not None, "squared loss has best weights"
+    start, best = (_free(one, ~asked.held, free) for one in (problem.start, problem.best))
     standard = Standardization.of(free)
-    ridge = stepwise.task.penalties.ridge.each(stepwise.task.choice.ridge)[~asked.held]
+    ridge = problem.penalties.ridge.each(problem.choice.ridge)[~asked.held]
     # The penalty is on standardised inputs; a constant input has none.
     in_standard = ridge * (free.spread / standard.spread) ** 2
     return [
@@ -321,19 +321,19 @@ def _pace(problem: LeastSquares, ridge: Array, start: Weights, best: Weights) ->
     return ConvergenceRate.of(root, stack(start) - stack(best), zeros=zeros)
 
 
-def _other(run: Run, stepwise: Iteration) -> list[ConvergenceRate]:
+def _other(run: Run, problem: FitProblem) -> list[ConvergenceRate]:
     """From the Hessian at the optimum, which is found first."""
     *_, last = run
     if last.stopped is None or last.stopped.reason not in ("settled", "still"):
         words = "" if last.stopped is None else f": {last.stopped.words}"
         raise DivergedError(f"the best weights were not reached, so alpha is unknown{words}")
-    standard, intercept = stepwise.task.standard, stepwise.task.model.intercept
+    standard, intercept = problem.standard, problem.model.intercept
     best = standard.into(last.weights)
-    hessian = stepwise.task.objective(best, hessian=True).average().hessian
+    hessian = problem.objective(best, hessian=True).average().hessian
     assert hessian is not None, "rows are curved"
     blocks = len(hessian)
-    off = (stack(stepwise.task.first()) - stack(best)).T.reshape(blocks, -1)
-    moving = _moving(stepwise).T.reshape(blocks, -1)
+    off = (stack(problem.first()) - stack(best)).T.reshape(blocks, -1)
+    moving = _moving(problem).T.reshape(blocks, -1)
     out = standard.jacobian(intercept=intercept)
     outputs = hessian.shape[1] // len(out)
     out, back = (np.kron(np.eye(outputs), one) for one in (out, np.linalg.inv(out)))

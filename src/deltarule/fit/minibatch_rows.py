@@ -8,7 +8,7 @@ Shapes: n rows, p inputs, k outputs.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 
 import numpy as np
@@ -68,14 +68,31 @@ class RowBlock:
         )
 
 
+@dataclass(frozen=True)
 class MinibatchRows:
     """The rows of a table in batches of `size`, in standardised or given units.
 
-    `penalised` adds the penalty, if there is one, to a batch's objective.
+    `penalised` adds the penalty, if there is one, to a batch's objective. `held` are all rows,
+    where they are few enough to be held; `typical` is a row's mean weight.
     """
 
-    def __init__(
-        self,
+    read: Read
+    standard: Standardization
+    _: KW_ONLY
+    size: int
+    seed: int
+    shuffle: bool
+    model: Linear
+    loss: Loss
+    penalised: Callable[[Objective], Objective]
+    typical: float
+    held: RowBlock | None = None
+    # The order of the epoch that was asked for last: its steps are usually asked for together.
+    _order: dict[int, RowBlock] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
         read: Read,
         standard: Standardization,
         *,
@@ -85,16 +102,22 @@ class MinibatchRows:
         model: Linear,
         loss: Loss,
         penalised: Callable[[Objective], Objective],
-    ) -> None:
-        self.read, self.standard = read, standard
-        self.size, self.seed, self.shuffle = size, seed, shuffle
-        self.model, self.loss, self.penalised = model, loss, penalised
-        self.typical = sum(fold.rows for fold in read.folds) / read.examples
+    ) -> "MinibatchRows":
+        """The rows of a read, held as arrays where they are in memory and not too many."""
         cells = read.examples * (len(read.schema.inputs) + read.folds[0].cross.shape[0])
-        self.held: RowBlock | None = None
-        self._mixed_last: tuple[int, RowBlock] | None = None
-        if read.frames is not None and cells <= HELD_CELLS:
-            self.held = RowBlock.joined(list(self._parts()))
+        there = read.frames is not None and cells <= HELD_CELLS
+        return cls(
+            read,
+            standard,
+            size=size,
+            seed=seed,
+            shuffle=shuffle,
+            model=model,
+            loss=loss,
+            penalised=penalised,
+            typical=sum(fold.rows for fold in read.folds) / read.examples,
+            held=RowBlock.joined(list(_parts(read, standard))) if there else None,
+        )
 
     @property
     def rounds(self) -> int:
@@ -109,7 +132,7 @@ class MinibatchRows:
             return
         at_once = max(self.size, BLOCK)
         waiting: list[RowBlock] = []
-        for part in self._parts():
+        for part in _parts(self.read, self.standard):
             waiting.append(part)
             rows = sum(map(len, waiting))
             if rows >= at_once:
@@ -124,17 +147,17 @@ class MinibatchRows:
         epoch, before = divmod(step - 1, self.rounds)
         if self.held is None:
             return next(islice(self.epoch(epoch + 1), before, None))
-        # Cache an epoch's order: its steps are usually requested together.
-        if self._mixed_last is None or self._mixed_last[0] != epoch + 1:
+        if epoch not in self._order:
             rng = np.random.default_rng([self.seed, epoch + 1])
-            self._mixed_last = epoch + 1, self._mixed(self.held, rng)
-        block = self._mixed_last[1]
+            self._order.clear()
+            self._order[epoch] = self._mixed(self.held, rng)
+        block = self._order[epoch]
         return self._seen(block.only(slice(before * self.size, (before + 1) * self.size)))
 
     def rowwise(self, *, usual: float) -> RowwiseCurvature:
         """Row-wise curvature bounds, in one pass."""
         largest = 0.0
-        for part in self._parts() if self.held is None else [self.held]:
+        for part in _parts(self.read, self.standard) if self.held is None else [self.held]:
             squares = np.einsum("np,np->n", part.inputs, part.inputs) + self.model.intercept
             largest = max(largest, float(np.max(part.each * squares, initial=0.0)))
         return RowwiseCurvature(self.read.examples, largest / self.typical, usual)
@@ -151,13 +174,6 @@ class MinibatchRows:
             f"from seed {self.seed}"
         )
 
-    def _parts(self) -> Iterator[RowBlock]:
-        for rows in self.read.rows():
-            inputs = self.standard.inputs(rows.inputs)
-            each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
-            offsets = None if rows.offsets is None else rows.offsets[:, None]
-            yield RowBlock(inputs, rows.targets, each, rows.number, offsets)
-
     def _mixed(self, part: RowBlock, rng: np.random.Generator) -> RowBlock:
         return part.only(rng.permutation(len(part))) if self.shuffle else part
 
@@ -169,3 +185,11 @@ class MinibatchRows:
         told = (part.inputs, part.targets, part.each, part.offsets)
         rows = Rows(self.model, self.loss, *told)
         return MinibatchComparison(self.penalised(rows), part.number, self.typical * len(part))
+
+
+def _parts(read: Read, standard: Standardization) -> Iterator[RowBlock]:
+    for rows in read.rows():
+        inputs = standard.inputs(rows.inputs)
+        each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
+        offsets = None if rows.offsets is None else rows.offsets[:, None]
+        yield RowBlock(inputs, rows.targets, each, rows.number, offsets)

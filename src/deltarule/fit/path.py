@@ -17,11 +17,11 @@ from threadpoolctl import threadpool_limits
 from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.cv_result import CVResult
-from deltarule.fit.iterate import Iteration
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.penalized_least_squares import best, cv_at, lassos_of
 from deltarule.fit.penalties import Choice, Penalties
-from deltarule.fit.penalty_search import PenaltySearch
+from deltarule.fit.prepare import search_of
+from deltarule.fit.problem import FitProblem
 from deltarule.fit.settings import Settings, Strength
 from deltarule.moments.moments import total
 from deltarule.moments.problem import LinearProblem
@@ -97,17 +97,17 @@ def path(table: Any, settings: Settings) -> PenaltyPath:
     if settings.rest(walked) != "auto":
         raise LearningError("there is no path to walk: let ridge or lasso be auto")
     given = {"ridge": _given(settings, "ridge"), "lasso": _given(settings, "lasso")}
-    run = Run(table, replace(settings, ridge=given["ridge"], lasso=given["lasso"]))
+    run = Run.of(table, replace(settings, ridge=given["ridge"], lasso=given["lasso"]))
     if len(run.read.schema.outputs) > 1:
         raise LearningError("a path is of one output: predict one column of numbers or yes/no")
     asked = Penalties.of(run.read.schema.inputs, settings)
     penalties = asked.watched if walked == "lasso" else asked
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        if run.stepwise is None:
+        if run.problem is None:
             tried, weights, knots = _exact(run, penalties, walked)
         else:
-            tried, weights, knots = _in_steps(run.stepwise, penalties, walked)
-    return _told(run.read, tried, weights, knots, walked, squared=run.stepwise is None)
+            tried, weights, knots = _in_steps(run.problem, penalties, walked)
+    return _told(run.read, tried, weights, knots, walked, squared=run.problem is None)
 
 
 def _given(settings: Settings, name: str) -> Mapping[str | None, Strength]:
@@ -138,14 +138,13 @@ def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[CVResult | None
 
 
 def _in_steps(
-    stepwise: Iteration, penalties: Penalties, walked: str
+    task: FitProblem, penalties: Penalties, walked: str
 ) -> tuple[CVResult | None, list[Any], Any]:
-    task = stepwise.task
-    if task.rows is None or not task.settings.second_order or task.rounds:
+    if task.rows is None or not task.settings.second_order or task.smoothing:
         raise LearningError(
             "a path is solved: leave out learner, alpha and batch, and losses with a kink"
         )
-    search: PenaltySearch = task.search(task.rows)
+    search = search_of(task, task.rows)
     given = penalties.given
     if walked == "lasso":
         none, one = (task.held_by(Choice(given.ridge, lasso)) for lasso in (0.0, 1.0))

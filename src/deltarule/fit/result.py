@@ -7,9 +7,10 @@ import numpy as np
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.cv_result import earned
+from deltarule.fit.fit_step import FitStep, StepsTaken
 from deltarule.fit.fold_refit import check_steps, none_refitted, refit
 from deltarule.fit.inference import errors_of, fit_inference
-from deltarule.fit.iterate import Iteration
+from deltarule.fit.iterate import convergence_of, tolerance_of, trained
 from deltarule.fit.least_squares import StandardErrors, fits
 from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
@@ -21,64 +22,62 @@ from deltarule.solvers.least_squares import ClosedFormDescent, Spectrum, guessin
 from deltarule.solvers.plateau import ReduceOnPlateau
 
 
-def outcome_of(steps: Iteration) -> Outcome:
-    """The outcome of the steps; takes those not yet taken.
+def result(steps: StepsTaken) -> Outcome:
+    """The outcome of the steps of a problem.
 
     Errors:  DivergedError when the weights or their error are no longer finite
     """
-    task = steps.task
-    if steps.last is None or steps.last.stopped is None:
-        for _ in steps.steps():
-            pass
-    last = steps.last
-    assert last is not None, "there is at least one step"
+    step = steps.last
+    last, problem = step.own, step.problem
     assert last.stopped is not None, "the last step says why it stopped"
     if not all(np.isfinite(array).all() for array in last.weights.values()):
         raise DivergedError(f"the weights are no longer finite: {last.stopped.words}")
     outcome = Outcome(
         weights=last.weights,
-        loss=task.settings.losses[0],
-        learner=task.settings.chosen,
+        loss=problem.settings.losses[0],
+        learner=problem.settings.chosen,
         steps=last.number,
         stopped=last.stopped.words,
-        alpha=getattr(steps.learner, "alpha", None),
-        ridge=task.choice.ridge,
-        lasso=task.choice.lasso,
-        minimised=task.penalties.words(task.choice, task.settings.losses[0]),
-        sampled=steps.sampled,
-        condition=Spectrum.of(task.as_it_stands).condition,
-        errors=errors_of(task),
+        alpha=getattr(step.learner, "alpha", None),
+        ridge=problem.choice.ridge,
+        lasso=problem.choice.lasso,
+        minimised=problem.penalties.words(problem.choice, problem.settings.losses[0]),
+        sampled=0 if step.warm is None else step.warm.sampled,
+        condition=Spectrum.of(problem.as_it_stands).condition,
+        errors=errors_of(problem),
         course=list(steps.course),
-        batch=None if task.batches is None else task.batches.size,
+        batch=None if problem.batches is None else problem.batches.size,
         epochs=last.epoch,
-        convergence=steps.convergence(last),
-        notes=_notes(steps),
+        convergence=convergence_of(step),
+        notes=_notes(step),
     )
-    answer = _squared if task.squared else fit_inference
-    return answer(steps, outcome, last.stopped)
+    if problem.squared:
+        return _squared(step, outcome, last.stopped)
+    return fit_inference(step, steps.recent, outcome, last.stopped)
 
 
-def _squared(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
-    task = steps.task
-    alphas = Spectrum.of(task.as_it_stands).alphas
-    if task.settings.alpha is None:
-        hessian = task.objective(task.first(), hessian=True).average().hessian
+def _squared(step: FitStep, outcome: Outcome, stopped: Stop) -> Outcome:
+    problem = step.problem
+    alphas = Spectrum.of(problem.as_it_stands).alphas
+    if problem.settings.alpha is None:
+        hessian = problem.objective(problem.first(), hessian=True).average().hessian
         alphas = alphas if hessian is None else alpha_range_of(hessian)
-    errors = task.problem.squared_error(outcome.weights)
-    if not np.isfinite(errors * task.problem.target_scale**2).all():
+    errors = problem.problem.squared_error(outcome.weights)
+    if not np.isfinite(errors * problem.problem.target_scale**2).all():
         raise DivergedError(f"the error is no longer finite: {stopped.words}")
     # At convergence the weights are the exact ones, and so is their inference.
-    arrived = stopped.reason in ("settled", "still") and task.penalty is None
-    kind = errors_of(task) if arrived else ""
-    certain = StandardErrors.of(task.asked, task.read, kind) if kind else StandardErrors.unknown()
+    arrived = stopped.reason in ("settled", "still") and problem.penalty is None
+    kind = errors_of(problem) if arrived else ""
+    asked = problem.asked
+    certain = StandardErrors.of(asked, problem.read, kind) if kind else StandardErrors.unknown()
     notes, held_out = list(outcome.notes), None
     try:
-        held_out = _held_out(steps)
+        held_out = _held_out(step)
     except LearningError as error:
         notes.append(none_refitted(error))
     return replace(
         outcome,
-        fit=fits(task.problem, errors, task.asked),
+        fit=fits(problem.problem, errors, asked),
         held_out=held_out,
         error=certain.error,
         intercept_error=certain.intercept_error,
@@ -91,21 +90,21 @@ def _squared(steps: Iteration, outcome: Outcome, stopped: Stop) -> Outcome:
     )
 
 
-def _held_out(steps: Iteration) -> HeldOut | None:
+def _held_out(step: FitStep) -> HeldOut | None:
     """Held-out errors by fold weights trained in the same way.
 
     Errors:  LearningError where that takes too long, or cannot be done
     """
-    task = steps.task
+    task = step.problem
     judged = task.read.splits.pairs(task.read.folds)
     if not judged:
         return None
     splits = task.read.splits.of(task.read.folds)
     if task.batches is not None:
-        learnt = refit(steps)
+        learnt = refit(step)
     else:
         pairs = zip(splits, judged, strict=True)
-        learnt = {split.judged: _learnt(steps, others) for split, (_, others) in pairs}
+        learnt = {split.judged: _learnt(step, others) for split, (_, others) in pairs}
     k = len(task.problem.targets)
     errors, guessing = np.zeros(k), np.zeros(k)
     fold_weights = {fold: task.standard.out(one) for fold, one in learnt.items()}
@@ -116,43 +115,42 @@ def _held_out(steps: Iteration) -> HeldOut | None:
     return HeldOut(len(judged), rows, errors, guessing, task.problem.target_scale, fold_weights)
 
 
-def _learnt(steps: Iteration, others: Moments) -> Weights:
+def _learnt(step: FitStep, others: Moments) -> Weights:
     """The weights after the same steps on other rows, from their moments."""
-    task = steps.task
-    assert steps.last is not None, "all rows were learnt from first"
+    task, learner = step.problem, step.learner
     problem = task.standard.problem(task.asked.of(others))
-    if task.frozen is None and task.penalty is None and isinstance(steps.learner, Descent):
+    if task.frozen is None and task.penalty is None and isinstance(learner, Descent):
         # Closed form, equal to rounding: five folds of 10,000 steps took 480 ms one by one.
-        closed = ClosedFormDescent.of(problem, task.first(), steps.learner.alpha)
+        closed = ClosedFormDescent.of(problem, task.first(), learner.alpha)
         if closed.settles:
             # Steps that settle on all rows go on here until these settle, too.
-            stopped = steps.last.stopped
-            more = stopped is not None and stopped.reason != "steps"
-            return closed.at(task.settings.most_steps if more else steps.last.number)
-    check_steps(steps)
-    frozen = task.asked.frozen_on(others)
-    for step in steps.train(task.penalised(problem), task.first(), frozen):
-        learnt = step.weights
+            more = step.stopped is not None and step.stopped.reason != "steps"
+            return closed.at(task.settings.most_steps if more else step.taken.number)
+    check_steps(step)
+    frozen, objective = task.asked.frozen_on(others), task.penalised(problem)
+    tolerance = tolerance_of(task)
+    for one in trained(task, learner, tolerance, task.first(), frozen, objective=objective):
+        learnt = one.weights
     return learnt
 
 
-def _notes(steps: Iteration) -> list[str]:
-    task, notes = steps.task, []
+def _notes(step: FitStep) -> list[str]:
+    task, notes = step.problem, []
     if task.settings.alpha is None and not task.settings.second_order:
         notes.append("steps were taken on standardised inputs, which alpha refers to")
-    notes += _pace(steps)
+    notes += _pace(step)
     notes += _chosen(task)
     if task.penalty is None:
         null = solve(task.asked.free(total(task.read.folds))).null
         meaning = "other weights predict the same, so none of these is sure"
         notes += collinear_columns(task.read, task.asked.held, null, meaning)
-    if steps.runaway is not None:
+    if step.separation is not None:
         chosen = task.tried is not None and task.tried.choice(task.tried.chosen()).ridge
         why = "which held-out rows chose" if chosen else "1 / rows"
-        notes.append(f"{steps.runaway}; a ridge of {task.choice.ridge:.3g}, {why}, holds them")
-    if task.rounds is not None and task.settings.rest("ridge") == "auto":
+        notes.append(f"{step.separation}; a ridge of {task.choice.ridge:.3g}, {why}, holds them")
+    if task.smoothing is not None and task.settings.rest("ridge") == "auto":
         notes.append(f"no ridge was tried: {task.losses[0].name} loss takes one that you name")
-    if task.rounds is not None and not task.settings.needs_hessian:
+    if task.smoothing is not None and not task.settings.needs_hessian:
         notes.append(
             "steps were taken on a loss fitted to the residuals of least squares: newton, the "
             "default, goes on to the loss itself"
@@ -178,20 +176,15 @@ def _chosen(task: FitProblem) -> list[str]:
     return notes
 
 
-def _pace(steps: Iteration) -> list[str]:
+def _pace(step: FitStep) -> list[str]:
     """Notes on minibatches and on the schedule of alpha."""
-    assert steps.last is not None, "there was a step"
-    task, notes, alpha = steps.task, [], steps.last.alpha
+    task, learner, notes, alpha = step.problem, step.learner, [], step.taken.alpha
     if task.batches is not None:
         rows = f"{task.batches.size:,} of {task.read.examples:,} rows"
         notes.append(f"each step saw {rows}, {task.batches.order}")
-    if (
-        isinstance(steps.learner, ReduceOnPlateau)
-        and alpha is not None
-        and alpha < steps.learner.alpha
-    ):
+    if isinstance(learner, ReduceOnPlateau) and alpha is not None and alpha < learner.alpha:
         notes.append(
-            f"alpha began at {steps.learner.alpha:.3g} and ended at {alpha:.3g}: it is halved "
+            f"alpha began at {learner.alpha:.3g} and ended at {alpha:.3g}: it is halved "
             "after each round that did not lower the loss"
         )
     return notes

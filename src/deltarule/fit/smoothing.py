@@ -9,7 +9,7 @@ Shapes: n rows, k outputs.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from functools import cached_property
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from deltarule.dataclass import dataclass
 from deltarule.engines.base import RowSource
 from deltarule.engines.questions import PassObjective
 from deltarule.fit.vertex_polish import vertex_polish
-from deltarule.losses.loss import Loss
+from deltarule.losses.loss import Loss, SmoothedLoss
 from deltarule.losses.registry import together
-from deltarule.losses.robust import NARROWER, Quantile, quantile_of
+from deltarule.losses.robust import NARROWER
 from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.predict import Array, Linear, Mask, Weights
@@ -47,51 +47,20 @@ WATCHED = 0.125
 JUDGED = (0.3, 0.03, 0.003)
 
 
-@runtime_checkable
-class SmoothedLoss(Loss, Protocol):
-    """A loss that is fitted in smoothing rounds."""
-
-    def again(
-        self, residuals: Array, targets: Array, each: Array, *, first: bool = False
-    ) -> "Loss | None":
-        """The loss of the next round, None when this one will do; `first` only estimates."""
-        ...
-
-    def narrowed(self, share: float) -> "Loss":
-        """The loss with its kink smoothed over a share of the width; exact at 0."""
-        ...
-
-    def best(self, targets: Array, each: Array) -> float:
-        """The best common score for all rows (null model), NaN where unknown."""
-        ...
-
-    @property
-    def rest(self) -> str:
-        """The note on convergence of the rounds."""
-        ...
-
-
 def outcomes(rows: RowSource) -> tuple[Array, Array]:
     """Every row's targets (n, k) and row weight (n,)."""
     parts = [(batch.targets, batch.each) for batch in rows.batches()]
     return np.concatenate([one for one, _ in parts]), np.concatenate([one for _, one in parts])
 
 
-def narrowed(losses: Sequence[Loss], share: float) -> tuple[Loss, ...]:
+def narrowed(losses: Sequence[SmoothedLoss], share: float) -> tuple[SmoothedLoss, ...]:
     """All losses with their kinks smoothed over a share of their width."""
-    return tuple(
-        loss.narrowed(share) if isinstance(loss, SmoothedLoss) else loss for loss in losses
-    )
+    return tuple(loss.narrowed(share) for loss in losses)
 
 
-def best(rows: RowSource, losses: Sequence[Loss]) -> Array:
-    """The null model's scores, (k,); NaN where they would take a search."""
-    targets, each = outcomes(rows)
-    found = [
-        loss.best(targets[:, at], each) if isinstance(loss, SmoothedLoss) else np.nan
-        for at, loss in enumerate(losses)
-    ]
-    return np.array(found)
+def exact(losses: Sequence[Loss]) -> tuple[Loss, ...]:
+    """All losses with their kinks, which smoothing rounds off."""
+    return tuple(loss.narrowed(0) if isinstance(loss, SmoothedLoss) else loss for loss in losses)
 
 
 def gradient(step: Step, kinks: Lasso | None = None) -> float:
@@ -152,82 +121,114 @@ class DampedNewton(Curved):
         return unstack(here - share * way, weights), Damping(here, way, slope, share, loss)
 
 
-class SmoothedRounds:
-    """Rounds of smoothing. `losses` are the outputs' losses in this round."""
+@dataclass(frozen=True)
+class Round:
+    """A round of smoothing: its losses, and what the residuals that it begins with say.
 
-    def __init__(
-        self,
+    `typical` is the mean absolute delta, of the output where it is largest; a step's decrease of
+    `enough` or less ends the round. `due` is whether the losses differ from those before.
+    Shapes:  off (n, k), the residuals
+    """
+
+    losses: tuple[SmoothedLoss, ...]
+    off: Array
+    typical: float
+    enough: float
+    due: bool
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """Training in rounds of smoothing on these rows, with this penalty.
+
+    Shapes:  targets (n, k), each (n,), what a row counts for; centre (k,), a start robust to
+             outliers
+    """
+
+    rows: RowSource
+    model: Linear
+    penalty: Lasso | Ridge | None
+    targets: Array
+    each: Array
+    centre: Array
+
+    @classmethod
+    def of(
+        cls,
         rows: RowSource,
         model: Linear,
-        losses: Sequence[Loss],
+        losses: Sequence[SmoothedLoss],
         penalty: Lasso | Ridge | None,
-    ) -> None:
-        self.rows, self.model, self.losses = rows, model, tuple(losses)
-        self.penalty = penalty
-        self.kinks = penalty if isinstance(penalty, Lasso) else None
-        self.off = np.zeros((0, len(self.losses)))
-        self.targets, self.each = outcomes(rows)
-        self._typical = self._enough = 0.0
-        size = float(np.max(self.each @ np.abs(self.targets))) / float(self.each.sum())
-        self._rounding = ROUNDING * size
+    ) -> "Smoothing":
+        """After one pass over the rows."""
+        targets, each = outcomes(rows)
+        centre = [loss.centre(t, each) for loss, t in zip(losses, targets.T, strict=True)]
+        return cls(rows, model, penalty, targets, each, np.array(centre))
 
     @property
-    def centre(self) -> Array:
-        """The median of the targets, or the quantile of the loss: a start robust to outliers.
+    def kinks(self) -> Lasso | None:
+        """The non-smooth part of the penalty."""
+        return self.penalty if isinstance(self.penalty, Lasso) else None
 
-        Shapes:  (k,)
-        """
-        shares = [getattr(loss, "share", 0.5) for loss in self.losses]
-        return np.array(
-            [
-                quantile_of(t, self.each, share)
-                for t, share in zip(self.targets.T, shares, strict=True)
-            ]
-        )
+    @cached_property
+    def rounding(self) -> float:
+        """What of a summed loss is rounding."""
+        size = float(np.max(self.each @ np.abs(self.targets))) / float(self.each.sum())
+        return ROUNDING * size
 
-    def measure(self, weights: Weights, *, first: bool = False) -> bool:
-        """Update the losses to the residuals of these weights; whether another round is due."""
-        off = self.off = self._residuals(weights)
-        each = self.each
+    def null_scores(self, losses: Sequence[Loss]) -> Array:
+        """The null model's scores, (k,); NaN where they would take a search."""
+        found = [
+            loss.best(self.targets[:, at], self.each) if isinstance(loss, SmoothedLoss) else np.nan
+            for at, loss in enumerate(losses)
+        ]
+        return np.array(found)
+
+    def next_round(
+        self, losses: Sequence[SmoothedLoss], weights: Weights, *, first: bool = False
+    ) -> Round:
+        """The round that follows one with these losses which ended at these weights."""
+        off, each = self._residuals(weights), self.each
         found = [
             loss.again(off[:, at], self.targets[:, at], each, first=first)
-            if isinstance(loss, SmoothedLoss)
-            else None
-            for at, loss in enumerate(self.losses)
+            for at, loss in enumerate(losses)
         ]
-        self.losses = tuple(new or old for new, old in zip(found, self.losses, strict=True))
-        deltas = together(self.losses).delta(-off, np.zeros_like(off))
-        self._typical = float(np.max(each @ np.abs(deltas))) / float(each.sum())
+        now = tuple(new or old for new, old in zip(found, losses, strict=True))
+        deltas = together(now).delta(-off, np.zeros_like(off))
+        typical = float(np.max(each @ np.abs(deltas))) / float(each.sum())
         # Close enough to this round's optimum that Newton's first step of the next one is sound.
-        widths = [getattr(loss, "width", 0.0) for loss in self.losses]
-        self._enough = NEAR * min(widths) / float(each.sum())
-        return any(found)
+        enough = NEAR * min(loss.width for loss in now) / float(each.sum())
+        return Round(now, off, typical, enough, any(found))
 
     def _residuals(self, weights: Weights) -> Array:
         """The residuals, target less score: (n, k), by one pass."""
         scores = [batch.scores(self.model, weights) for batch in self.rows.batches()]
         return self.targets - np.concatenate(scores)
 
-    @property
-    def objective(self) -> Objective:
-        """The objective under the losses of this round."""
-        return self._objective(self.losses)
-
     def _objective(self, losses: Sequence[Loss]) -> Objective:
         rows = PassObjective(self.rows, self.model, together(losses))
         return rows if self.penalty is None else Penalised(rows, self.penalty)
 
     def train(
-        self, weights: Weights, *, steps: int, tolerance: float, frozen: Mapping[str, Mask] | None
-    ) -> Iterator[Step]:
-        """Newton's steps, numbered through all rounds; the last has the reason for stopping."""
+        self,
+        weights: Weights,
+        now: Round,
+        *,
+        steps: int,
+        tolerance: float,
+        frozen: Mapping[str, Mask] | None,
+    ) -> Iterator[tuple[Step, Round]]:
+        """Newton's steps, numbered through all rounds; the last has the reason for stopping.
+
+        Each with the round that is next to be stepped in.
+        """
         done, small, held = 0, 0.0, None
         ends: Weights = {}
         for number in range(1, ROUNDS + 1):
             most, least, best_yet = min(STEPS, steps - done), np.inf, weights
             for step in train(
                 weights,
-                self.objective,
+                self._objective(now.losses),
                 DampedNewton() if self.kinks is None else ProximalNewton(self.kinks),
                 steps=most,
                 tolerance=0,
@@ -235,17 +236,17 @@ class SmoothedRounds:
                 remaining=None if self.kinks is None else self.kinks.left,
             ):
                 if held is not None:
-                    yield held
+                    yield held, now
                 done, weights = done + 1, step.weights
                 held = replace(step, number=done, stopped=None)
                 if step.comparison.loss < least:
                     least, best_yet = step.comparison.loss, step.before
                 left = gradient(step, self.kinks)
-                small = small or max(tolerance * left, ROUNDING * self._typical)
-                if promised(step, self.kinks) <= self._enough or left <= small:
+                small = small or max(tolerance * left, ROUNDING * now.typical)
+                if promised(step, self.kinks) <= now.enough or left <= small:
                     # Near a kink the Hessian is almost singular: skip the last, unverified Newton
                     # step.
-                    weights = step.before if self._enough else step.weights
+                    weights = step.before if now.enough else step.weights
                     break
             else:
                 # Not converged, and perhaps within a line search.
@@ -253,20 +254,25 @@ class SmoothedRounds:
             assert held is not None, "each round has a step"
             left, held = promised(held, self.kinks), replace(held, weights=weights)
             if done == steps:
-                yield replace(held, stopped=Stop("steps", f"stopped at the {done} steps allowed"))
+                yield (
+                    replace(held, stopped=Stop("steps", f"stopped at the {done} steps allowed")),
+                    now,
+                )
                 return
-            if not self.measure(weights):
-                if left > max(ARRIVED * abs(held.comparison.loss), self._rounding):
+            now = self.next_round(now.losses, weights)
+            if not now.due:
+                if left > max(ARRIVED * abs(held.comparison.loss), self.rounding):
                     gain = f"a step may yet lower the loss by {left:.3g}"
                     words = f"stopped on its way after {number} rounds: {gain}"
-                    yield replace(held, stopped=Stop("still", words))
+                    yield replace(held, stopped=Stop("still", words)), now
                     return
-                words = f"settled at step {done}, in round {number}: {self._rest()}"
-                polished = self._polished(weights, frozen)
-                yield replace(held, weights=polished, stopped=Stop("settled", words))
+                rest = "; ".join(dict.fromkeys(loss.rest for loss in now.losses))
+                stop = Stop("settled", f"settled at step {done}, in round {number}: {rest}")
+                polished = self._polished(weights, now, frozen)
+                yield replace(held, weights=polished, stopped=stop), now
                 return
             ended = weights
-            if ends and self._enough:
+            if ends and now.enough:
                 # Extrapolate: the rounds' optima are nearly linear in the width.
                 weights = {n: w + (w - ends[n]) / NARROWER for n, w in ended.items()}
                 weights = weights if self.kinks is None else self.kinks.prox(weights, 0.0)
@@ -274,12 +280,12 @@ class SmoothedRounds:
             ends = ended
         assert held is not None, "there was a round"
         words = f"stopped after {ROUNDS} rounds, in which the spread of the residuals found no rest"
-        yield replace(held, stopped=Stop("still", words))
+        yield replace(held, stopped=Stop("still", words)), now
 
-    def _polished(self, weights: Weights, frozen: Mapping[str, Mask] | None) -> Weights:
+    def _polished(self, weights: Weights, now: Round, frozen: Mapping[str, Mask] | None) -> Weights:
         """The weights of quantiles after the vertex polish, where the exact loss is not higher."""
-        widths = np.array([getattr(loss, "width", 0.0) for loss in self.losses])
-        if not all(isinstance(loss, Quantile) for loss in self.losses) or not widths.all():
+        widths = np.array([loss.width for loss in now.losses])
+        if not all(loss.vertex for loss in now.losses) or not widths.all():
             return weights
         every = stack(weights)
         free = np.ones(every.shape, dtype=bool)
@@ -288,14 +294,9 @@ class SmoothedRounds:
             free = (every > low) & (every < high) & ((every != 0) | (lasso == 0))
         if frozen is not None:
             free &= stack({name: array.astype(float) for name, array in frozen.items()}) == 0
-        off = np.where(self.each[:, None] > 0, self.off, np.inf)
+        off = np.where(self.each[:, None] > 0, now.off, np.inf)
         moved = vertex_polish(self.rows, every, off, widths, free, intercept=self.model.intercept)
         polished = unstack(moved, weights)
-        exact = self._objective(narrowed(self.losses, 0))
-        bound = exact(weights).loss * (1 + HIGHER)
-        return polished if exact(polished).loss <= bound else weights
-
-    def _rest(self) -> str:
-        return "; ".join(
-            dict.fromkeys(loss.rest for loss in self.losses if isinstance(loss, SmoothedLoss))
-        )
+        loss = self._objective(exact(now.losses))
+        bound = loss(weights).loss * (1 + HIGHER)
+        return polished if loss(polished).loss <= bound else weights

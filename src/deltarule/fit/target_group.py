@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError, TargetError
 from deltarule.fit.default_learner import by_cost
 from deltarule.fit.least_squares import solve_least_squares
@@ -25,14 +26,14 @@ from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import far_centres
 from deltarule.rule.predict import Array, Mask, Weights
-from deltarule.rule.train import Step
 from deltarule.solvers.newton import Newton
 from deltarule.tables.one_read import Keep, Read
 from deltarule.tables.plan import Plan
 
 # A closed form needs nothing of what takes steps: 40 modules.
 if TYPE_CHECKING:
-    from deltarule.fit.iterate import Iteration
+    from deltarule.fit.fit_step import FitStep, StepsTaken
+    from deltarule.fit.problem import FitProblem
 
 # Up to so many rows, steps use the rows themselves: every number is the one worked out by hand.
 # Beyond, the moments give the same to rounding, at a cost independent of the rows.
@@ -41,62 +42,62 @@ ROWS_BY_HAND = 1000
 YES_NO_SHOWS = 10
 
 
+@dataclass(frozen=True)
 class TargetGroup:
     """The fit of a group of targets with their common loss.
 
-    `auto` are those whose loss was chosen by their values.
+    `auto` are those whose loss was chosen by their values. `centre` is the origin of the inputs,
+    None for zero. `problem` is what steps are taken on, None where the weights are solved in closed
+    form.
     """
 
-    def __init__(
-        self,
+    read: Read
+    settings: Settings
+    auto: Collection[str]
+    start: Weights
+    frozen: Mapping[str, Mask] | None
+    centre: Array | None = None
+    problem: "FitProblem | None" = None
+
+    @classmethod
+    def of(
+        cls,
         found: Read,
         settings: Settings,
         *,
         auto: Collection[str] = (),
         watched: bool = False,
-    ) -> None:
-        self.settings, self.auto = settings, auto
-        self.start, self.frozen = _start(found, settings)
-        self.centre = None if watched else self._centre(found)
-        self.read = found if self.centre is None else found.about(self.centre)
-        self._prepare()
+    ) -> "TargetGroup":
+        """The group of all targets of a read."""
+        start, frozen = _start(found, settings)
+        centre = None if watched else _centre(found, settings, start, frozen)
+        read = found if centre is None else found.about(centre)
+        return cls(read, settings, auto, start, frozen, centre)._prepared()
 
-    def _centre(self, found: Read) -> Array | None:
-        """The origin of the inputs, (p,), where some are far from zero; None for zero.
+    def _prepared(self) -> "TargetGroup":
+        if self.settings.exact:
+            return self
+        from deltarule.fit.prepare import prepare
 
-        A start, frozen weights, an alpha and traced rows refer to the inputs as they stand.
-        """
-        settings, start = self.settings, any(array.any() for array in self.start.values())
-        as_they_stand = start or self.frozen is not None or settings.alpha is not None
-        if as_they_stand or settings.trace_rows or not found.plan.asked.intercept:
-            return None
-        numbers = [level is None for _, level in found.schema.inputs]
-        centre = np.where(numbers, far_centres(total(found.folds))[: len(numbers)], 0.0)
-        return centre if centre.any() else None
+        asked = self.read, self.settings, self.start, self.frozen
+        return replace(self, problem=prepare(*asked, by_hand=ROWS_BY_HAND))
 
-    def _prepare(self) -> None:
-        self.stepwise = None if self.settings.exact else self._iteration()
-
-    def _iteration(self) -> "Iteration":
-        from deltarule.fit.iterate import Iteration
-        from deltarule.fit.problem import FitProblem
-
-        how = (self.settings, self.start, self.frozen, ROWS_BY_HAND)
-        return Iteration(FitProblem(self.read, *how))
-
-    def start_at(self, weights: Weights) -> None:
-        """Start at these weights, in the inputs' own units, whatever the settings say."""
-        self.start = weights
+    def starting_at(self, weights: Weights) -> "TargetGroup":
+        """The group with these weights to start at, in the inputs' own units."""
         assert self.centre is None, "only steps that are watched begin elsewhere"
-        self._prepare()
+        return replace(self, start=weights)._prepared()
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> "Iterator[FitStep]":
         """The steps; none where the weights are solved in closed form."""
-        return iter(()) if self.stepwise is None else self.stepwise.steps()
+        if self.problem is None:
+            return iter(())
+        from deltarule.fit.iterate import iterate
 
-    def outcome(self) -> Outcome:
-        """The outcome, after any remaining steps."""
-        found = self._outcome()
+        return iterate(self.problem)
+
+    def outcome(self, taken: "StepsTaken | None" = None) -> Outcome:
+        """The outcome of these steps, or of its own."""
+        found = self._solved() if self.problem is None else self._result(taken)
         if self.settings.tries_no_ridge and found.errors:
             found.notes.append(
                 "no ridge was tried: beside one the standard errors asked for would not be known"
@@ -111,11 +112,13 @@ class TargetGroup:
             found.notes.extend(notes_on_yes_no(self.read, mine))
         return replace(found, centre=self.centre)
 
-    def _outcome(self) -> Outcome:
-        if self.stepwise is not None:
-            from deltarule.fit.result import outcome_of
+    def _result(self, taken: "StepsTaken | None") -> Outcome:
+        from deltarule.fit.fit_step import StepsTaken
+        from deltarule.fit.result import result
 
-            return outcome_of(self.stepwise)
+        return result(StepsTaken.of(self.steps()) if taken is None else taken)
+
+    def _solved(self) -> Outcome:
         p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
         intercept = self.read.plan.asked.intercept
         asked = LinearProblem(
@@ -127,6 +130,22 @@ class TargetGroup:
 
             return solve_penalized(self.read, asked, penalties)
         return solve_least_squares(self.read, asked, penalties, errors=self.settings.kind_of_errors)
+
+
+def _centre(
+    found: Read, settings: Settings, start: Weights, frozen: Mapping[str, Mask] | None
+) -> Array | None:
+    """The origin of the inputs, (p,), where some are far from zero; None for zero.
+
+    A start, frozen weights, an alpha and traced rows refer to the inputs as they stand.
+    """
+    begun = any(array.any() for array in start.values())
+    as_they_stand = begun or frozen is not None or settings.alpha is not None
+    if as_they_stand or settings.trace_rows or not found.plan.asked.intercept:
+        return None
+    numbers = [level is None for _, level in found.schema.inputs]
+    centre = np.where(numbers, far_centres(total(found.folds))[: len(numbers)], 0.0)
+    return centre if centre.any() else None
 
 
 def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> list[TargetGroup]:
@@ -159,7 +178,7 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
         size = {"rows": part.examples, "inputs": p + settings.intercept, "outputs": k}
         learner = by_cost(own, loss_named(loss), **size)
         own = own if learner is None else replace(own, learner=learner)
-        groups.append(TargetGroup(part, own, auto=auto, watched=watched))
+        groups.append(TargetGroup.of(part, own, auto=auto, watched=watched))
     return groups
 
 

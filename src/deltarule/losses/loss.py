@@ -9,7 +9,7 @@ Values are nats per row, or half the squared units of the target for `Squared`. 
 shown is the value times `error_scale`: the squared error, the log loss.
 """
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from deltarule.rule import compare
 from deltarule.rule.predict import Array, Mask
@@ -100,4 +100,47 @@ class Loss(compare.Loss, Protocol):
 
     def log_normalizer(self, targets: Array, dispersion: float = 1.0) -> Array:
         """Minus log likelihood less value / dispersion; NaN where there is no likelihood."""
+        ...
+
+
+@runtime_checkable
+class SmoothedLoss(Loss, Protocol):
+    """A loss that is fitted in rounds: its scale or its smoothing depends on the residuals."""
+
+    @property
+    def spread(self) -> float:
+        """The spread of the residuals that it is measured by; infinite where it has none."""
+        ...
+
+    @property
+    def width(self) -> float:
+        """The width over which its kink is smoothed; 0 where it is exact."""
+        ...
+
+    def again(
+        self, residuals: Array, targets: Array, each: Array, *, first: bool = False
+    ) -> Self | None:
+        """The loss of the next round, None when this one will do; `first` only estimates."""
+        ...
+
+    def narrowed(self, share: float) -> Self:
+        """The loss with its kink smoothed over a share of the width; exact at 0."""
+        ...
+
+    def centre(self, targets: Array, each: Array) -> float:
+        """A score for all rows that outliers do not sway, to start at."""
+        ...
+
+    def best(self, targets: Array, each: Array) -> float:
+        """The best common score for all rows (null model), NaN where unknown."""
+        ...
+
+    @property
+    def vertex(self) -> bool:
+        """Whether its optimum is a vertex: as many rows as weights are met exactly."""
+        ...
+
+    @property
+    def rest(self) -> str:
+        """The note on convergence of the rounds."""
         ...

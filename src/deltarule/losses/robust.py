@@ -71,6 +71,8 @@ class Huber:
 
     threshold: float = 1.345
     spread: float = 1.0
+    width: ClassVar[float] = 0.0
+    vertex: ClassVar[bool] = False
     kind: ClassVar[Kind] = "amount"
     link: ClassVar[Link] = IDENTITY
     closed_form: ClassVar[bool] = False
@@ -131,6 +133,10 @@ class Huber:
     def rest(self) -> str:
         return f"the spread of the residuals stays at {self.spread:.6g}"
 
+    def centre(self, targets: Array, each: Array) -> float:
+        """The weighted median."""
+        return quantile_of(targets, each, 0.5)
+
     def best(self, targets: Array, each: Array) -> float:
         """The best constant score: unknown, as it has no closed form."""
         return np.nan
@@ -154,6 +160,8 @@ class Quantile:
     share: float = 0.5
     width: float = 0.0
     widest: float = 0.0
+    spread: ClassVar[float] = np.inf
+    vertex: ClassVar[bool] = True
     kind: ClassVar[Kind] = "amount"
     link: ClassVar[Link] = IDENTITY
     closed_form: ClassVar[bool] = False
@@ -243,6 +251,8 @@ class Quantile:
     def rest(self) -> str:
         return f"rounding the kink hides less than {HIDDEN:g} of the loss"
 
-    def best(self, targets: Array, each: Array) -> float:
-        """The best constant score: the weighted quantile of the targets."""
+    def centre(self, targets: Array, each: Array) -> float:
+        """The weighted quantile, which is the best constant score."""
         return quantile_of(targets, each, self.share)
+
+    best = centre

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
@@ -48,6 +48,8 @@ from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
 
+EarlierWeights = Mapping[tuple[str, str, str | None], float]
+"""By output, input and level; an intercept has neither input nor level: '' and None."""
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
@@ -107,6 +109,8 @@ class Read:
     """The sums before levels were pooled and gaps filled, where they are kept."""
     engine: Answers | None = None
     """Who answers questions about the rows; None for this machine's threads."""
+    earlier: EarlierWeights | None = None
+    """The weights of a model of some of these rows, which steps may begin at."""
     readable: bool = False
     """Whether the rows may be read here, where the engine was not asked for."""
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.errors import DeltaruleError
-from deltarule.fit.iterate import Iteration
+from deltarule.fit.problem import FitProblem
 from deltarule.rule.predict import Weights
-from deltarule.web.session import Session
+from deltarule.web.session import Session, problem_of
 from deltarule.web.timeline import Timeline
 
 # With fewer rows a fold has one or two, and their error says little.
@@ -48,7 +48,7 @@ class HeldOut:
     """The held-out error of a session's run, at any of its steps."""
 
     def __init__(self, session: Session) -> None:
-        read = session.stepwise.task.read
+        read = session.problem.read
         splits = read.splits.of(read.folds)
         self.of = len(splits)
         cells = read.examples * (len(read.schema.inputs) + len(read.schema.outputs))
@@ -83,22 +83,21 @@ def _fold(session: Session, judged: int, learnt: tuple[int, ...]) -> _Fold | Non
     try:
         run = session.run.again(session.run.settings, folds=learnt)
         if session.by_hand is not None:
-            run.start_at(session.by_hand)
-        stepwise = run.stepwise
-        assert stepwise is not None, "a page's learners take steps"
-        return _Fold(Timeline(stepwise, session.walk.learner), _score(session, stepwise, judged))
+            run = run.starting_at(session.by_hand)
+        problem = problem_of(run)
+        return _Fold(Timeline(problem, session.walk.learner), _score(session, problem, judged))
     except DeltaruleError:
         return None
 
 
-def _score(session: Session, stepwise: Iteration, judged: int) -> Score:
+def _score(session: Session, problem: FitProblem, judged: int) -> Score:
     """The summed error and the number of a fold's rows, by weights in the inputs' own units."""
-    task, read = session.stepwise.task, session.stepwise.task.read
+    task, read = session.problem, session.problem.read
     if task.squared:
-        problem = task.standard.problem(task.asked.of(read.folds[judged]))
+        moments = task.standard.problem(task.asked.of(read.folds[judged]))
 
         def by_moments(weights: Weights) -> tuple[float, float]:
-            said = problem(task.standard.into(weights))
+            said = moments(task.standard.into(weights))
             return session.error(said.loss), said.rows
 
         return by_moments
@@ -106,7 +105,7 @@ def _score(session: Session, stepwise: Iteration, judged: int) -> Score:
     inputs, targets = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def by_rows(weights: Weights) -> tuple[float, float]:
-        values = stepwise.task.loss.value(task.model.predict(weights, inputs), targets)
+        values = problem.loss.value(task.model.predict(weights, inputs), targets)
         return session.error(float(np.sum(values))), float(len(targets))
 
     return by_rows

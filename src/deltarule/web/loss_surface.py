@@ -144,7 +144,7 @@ def _axes(
     if len(inputs) < 2:
         return [(middle - width, middle + width) for middle, width in found]
     middles, widths = (np.array(part) for part in zip(*found, strict=True))
-    units = session.stepwise.task.standard.spread[inputs]
+    units = session.problem.standard.spread[inputs]
     common = float(np.max(widths * units))
     if common > MOST_APART * float(np.min(widths * units)):
         # As long as the shorter one. Where the other's minimum is then out of sight, the path is
@@ -177,12 +177,12 @@ def _axis(seen: Array, held: Array, goal: float | None, reach: float) -> tuple[f
 
 def _reach(session: Session, place: int | None) -> float:
     """The scale of a weight: the target's standard deviation over its input's."""
-    stepwise = session.stepwise
-    spread = 1.0 if place is None else float(stepwise.task.problem.spread[place])
+    problem = session.problem
+    spread = 1.0 if place is None else float(problem.problem.spread[place])
     moved = 1.0
     if session.choices.squared:
-        targets = stepwise.task.problem.targets / stepwise.task.problem.rows
-        moved = float(np.sqrt(np.max(targets)) * np.max(stepwise.task.problem.target_scale))
+        targets = problem.problem.targets / problem.problem.rows
+        moved = float(np.sqrt(np.max(targets)) * np.max(problem.problem.target_scale))
     return (moved or 1.0) / (spread or 1.0)
 
 
@@ -214,9 +214,9 @@ def _whole(
 
 def _quadratic(session: Session, output: int) -> tuple[float, Array, Array]:
     """The loss at the current weights, its gradient (q,) and its Hessian (q, q) for an output."""
-    stepwise = session.stepwise
-    weights = stepwise.task.standard.into(session.at.weights)
-    said = stepwise.task.objective(weights, hessian=True).average()
+    problem = session.problem
+    weights = problem.standard.into(session.at.weights)
+    said = problem.objective(weights, hessian=True).average()
     assert said.hessian is not None, "moments and rows are curved"
     return said.loss, stack(said.weight_delta)[:, output], said.hessian[output]
 
@@ -242,14 +242,14 @@ def _exact(
 
 def _direction(session: Session, place: int | None, chosen: Sequence[int | None]) -> Array:
     """The direction of a weight in the units of the steps: (q,)."""
-    task = session.stepwise.task
-    way = np.zeros(len(task.standard.spread) + task.model.intercept)
+    problem = session.problem
+    way = np.zeros(len(problem.standard.spread) + problem.model.intercept)
     if place is None:
         way[-1] = 1.0
         return way
-    way[place] = task.standard.spread[place]
-    if task.model.intercept and None in chosen:
-        way[-1] = task.standard.mean[place]
+    way[place] = problem.standard.spread[place]
+    if problem.model.intercept and None in chosen:
+        way[-1] = problem.standard.mean[place]
     return way
 
 
@@ -302,16 +302,15 @@ def _by_rows(
     chosen: Sequence[int | None],
     offsets: Sequence[Array],
 ) -> Array:
-    stepwise = session.stepwise
+    problem = session.problem
     some = np.arange(len(drawn.inputs))
     if len(chosen) > 1:
         # Drawn by chance: every second row of a table may be of one kind.
         most = MOST_ROWS // drawn.targets.shape[1]
         some = np.sort(np.random.default_rng(0).permutation(some)[:most])
     inputs, actual = drawn.inputs[some], drawn.targets[some]
-    scores = stepwise.task.model.predict(session.at.weights, inputs)
-    task = stepwise.task
-    centre = task.standard.mean * (task.model.intercept and None not in chosen)
+    scores = problem.model.predict(session.at.weights, inputs)
+    centre = problem.standard.mean * (problem.model.intercept and None not in chosen)
     columns = [np.ones(len(scores)) if p is None else inputs[:, p] - centre[p] for p in chosen]
     moved = np.multiply.outer(offsets[0], columns[0])
     if len(columns) > 1:
@@ -321,8 +320,8 @@ def _by_rows(
     every[:, :, output] += points
     flat = every.reshape(-1, scores.shape[1])
     targets = np.tile(actual, (len(points), 1))
-    values = stepwise.task.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
-    here = float(stepwise.task.loss.value(scores, actual).mean())
+    values = problem.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
+    here = float(problem.loss.value(scores, actual).mean())
     # Rows that are not drawn, and a penalty, shift the surface: it must match the current error.
-    error: Array = stepwise.task.loss.error_scale * (values - here + session.at.now.loss)
+    error: Array = problem.loss.error_scale * (values - here + session.at.now.loss)
     return error.reshape(moved.shape[:-1])

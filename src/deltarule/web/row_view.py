@@ -99,10 +99,10 @@ class Unseen:
 
     def error(self, session: Session, weights: Weights) -> float:
         """Their error at these weights, defined as that of the training rows."""
-        stepwise = session.stepwise
+        problem = session.problem
         with np.errstate(all="ignore"):
-            scores = stepwise.task.model.predict(weights, self.inputs)
-            return session.error(float(stepwise.task.loss.value(scores, self.targets).mean()))
+            scores = problem.model.predict(weights, self.inputs)
+            return session.error(float(problem.loss.value(scores, self.targets).mean()))
 
 
 def _across(needs: Sequence[str], frame: pl.DataFrame, kinds: Sequence[str]) -> str | None:
@@ -137,14 +137,14 @@ class Line:
 
 def lines(session: Session) -> list[Line]:
     """The weights with their last changes, output by output."""
-    at, stepwise = session.at, session.stepwise
+    at, problem = session.at, session.problem
     names = labels(session.read)
     found = []
     for output in range(len(session.read.schema.outputs)):
         for place, name in enumerate(names):
-            found.append(_line(name, output, place, at, stepwise.task.frozen))
+            found.append(_line(name, output, place, at, problem.frozen))
         if "intercept" in at.weights:
-            found.append(_line("intercept", output, None, at, stepwise.task.frozen))
+            found.append(_line("intercept", output, None, at, problem.frozen))
     return found
 
 
@@ -197,14 +197,12 @@ class Rows:
 
 def rows(session: Session, drawn: ViewData, output: int) -> Rows:
     """The predictions of the drawn rows at the current weights."""
-    stepwise = session.stepwise
-    weights, loss = session.at.weights, stepwise.task.loss
+    problem = session.problem
+    weights, loss = session.at.weights, problem.loss
     with np.errstate(all="ignore"):
-        predictions = loss.link.inverse(stepwise.task.model.predict(weights, drawn.inputs))[
-            :, output
-        ]
+        predictions = loss.link.inverse(problem.model.predict(weights, drawn.inputs))[:, output]
         line = (
-            loss.link.inverse(stepwise.task.model.predict(weights, drawn.grid_inputs))[:, output]
+            loss.link.inverse(problem.model.predict(weights, drawn.grid_inputs))[:, output]
             if drawn.grid.size
             else drawn.grid
         )
@@ -214,8 +212,8 @@ def rows(session: Session, drawn: ViewData, output: int) -> Rows:
 
 def loss_of(session: Session, output: int) -> Loss:
     """The loss of an output's target."""
-    stepwise = session.stepwise
-    for loss, span in zip(stepwise.task.losses, stepwise.task.spans, strict=True):
+    problem = session.problem
+    for loss, span in zip(problem.losses, problem.spans, strict=True):
         if output < span.stop:
             return loss
     raise IndexError(output)

@@ -21,12 +21,15 @@ import numpy as np
 from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.default_learner import found, found_for_batches
-from deltarule.fit.iterate import Iteration
+from deltarule.fit.fit_step import FitStep, StepsTaken
+from deltarule.fit.iterate import learner_of
+from deltarule.fit.problem import FitProblem
 from deltarule.fit.settings import Settings, closed_form
 from deltarule.model.model import Model
 from deltarule.rule.learn import Descent, Learner
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step, Stop
+from deltarule.solvers.lbfgs import Recent
 from deltarule.solvers.learners import LEARNERS, has_alpha
 from deltarule.solvers.plateau import ScheduledLearner, scheduled
 from deltarule.tables.one_read import Read
@@ -162,9 +165,7 @@ class Session:
         if twin is None or twin.run is not self.run or twin.choices.alpha != alpha:
             twin = copy.copy(self)
             twin.choices = replace(self.choices, alpha=alpha)
-            stepwise = self.walk.stepwise
-            twin.walk = Timeline(stepwise, _at(self.walk.learner, alpha))
-            stepwise.learner = self.walk.learner
+            twin.walk = Timeline(self.problem, _at(self.walk.learner, alpha))
             self._twin = twin
         twin.go(self.at.number, seconds=SECONDS / 2)
         return twin
@@ -199,14 +200,14 @@ class Session:
             source = self.table.few() if some else self.table.source
             # Before reading, as the Gram matrix of so many columns would take long.
             _check_size(self.table.inputs(choices.using) * len(choices.predict))
-            run = Run(source, settings)
+            run = Run.of(source, settings)
             _check_size(len(run.read.schema.inputs) * len(run.read.schema.outputs))
         else:
             run = run.again(settings)
         if start is not None:
-            run.start_at(start)
-        stepwise = _stepwise(run)
-        walk = Timeline(stepwise, _learner(choices, stepwise))
+            run = run.starting_at(start)
+        problem = problem_of(run)
+        walk = Timeline(problem, _learner(choices, problem))
         if not walk.at_start.loss < LARGEST:
             raise LearningError("there the error is beyond all numbers: begin nearer to 0")
         # All or nothing: any of these may raise.
@@ -225,36 +226,37 @@ class Session:
         return self.run.read
 
     @property
-    def stepwise(self) -> Iteration:
-        """The iteration of the run."""
-        return self.walk.stepwise
+    def problem(self) -> FitProblem:
+        """What the steps are taken on."""
+        return self.walk.problem
 
     def error(self, loss: float) -> float:
         """The error that is shown of a loss: the mean squared error of squared loss."""
-        return self.stepwise.task.loss.error_scale * loss
+        return self.problem.loss.error_scale * loss
 
     @property
     def best(self) -> Weights | None:
         """The weights with the least squared error; None for other losses."""
-        return self.stepwise.best
+        return self.problem.best
 
     def model(self) -> Model:
         """The model with the current weights, evaluated as any other.
 
         Errors:  DivergedError, and LearningError before the first step
         """
-        last = self.at.last
-        if last is None:
+        taken = self.at.taken
+        if taken is None:
             raise LearningError("nothing was learnt yet: take a step, then save the model")
         number = self.at.number
         run = self.run.again(replace(self.choices.settings, steps=number, epochs=number))
         if self.by_hand is not None:
-            run.start_at(self.by_hand)
-        stepwise = _stepwise(run)
-        stepwise.learner = self.walk.learner
+            run = run.starting_at(self.by_hand)
+        problem, learner = problem_of(run), self.walk.learner
         words = f"stopped by hand after {number:,} {'step' if number == 1 else 'steps'}"
-        stepwise.last = replace(last, stopped=Stop("steps", words))
-        return run.model()
+        step = FitStep(
+            *(taken.taken, problem, learner, problem.losses), stopped=Stop("steps", words)
+        )
+        return run.model(StepsTaken(step, (), Recent()))
 
     def ledger(self) -> Iterator[Step]:
         """The steps up to the current one, capped for a ledger."""
@@ -278,27 +280,26 @@ def _check_size(weights: int) -> None:
         )
 
 
-def _stepwise(run: Run) -> Iteration:
-    assert run.stepwise is not None, "a page's learners take steps"
-    return run.stepwise
+def problem_of(run: Run) -> FitProblem:
+    """What a page's run takes its steps on."""
+    assert run.problem is not None, "a page's learners take steps"
+    return run.problem
 
 
-def _learner(choices: Choices, stepwise: Iteration) -> Learner:
+def _learner(choices: Choices, problem: FitProblem) -> Learner:
     """The chosen learner, with the chosen alpha or one that converges."""
-    learner = stepwise.learner
+    learner = learner_of(problem)
     if choices.alpha is not None:
         return _at(learner, choices.alpha)
     if choices.standardise or choices.second_order:
         return learner
     with np.errstate(all="ignore"):
-        start = stepwise.task.objective(stepwise.task.first(), hessian=True).average()
-    batches = stepwise.task.batches
+        start = problem.objective(problem.first(), hessian=True).average()
+    batches = problem.batches
     if batches is not None:
-        return found_for_batches(
-            stepwise.task.settings, start, stepwise.task.rowwise(), size=batches.size
-        )
-    learner = found(stepwise.task.settings, start)
-    alphas = alphas_at(stepwise, stepwise.task.first())
+        return found_for_batches(problem.settings, start, problem.rowwise(), size=batches.size)
+    learner = found(problem.settings, start)
+    alphas = alphas_at(problem, problem.first())
     if not choices.squared or choices.learner != Descent.name or alphas is None:
         return learner
     # Half the limit minimizes along the steepest direction in one step. The fastest alpha overall

@@ -43,7 +43,7 @@ def status(session: Session) -> Status:
     size, first = _size(at.now.weight_delta), _size(walk.at_start.weight_delta)
     if size <= SETTLED * first:
         return _at_rest(session)
-    if session.stepwise.task.batches is not None:
+    if session.problem.batches is not None:
         return Status("learning", _of_batches(session))
     name, was = error_name(session), _error(session, at.last.comparison.loss)
     now = _error(session, at.now.loss)
@@ -54,7 +54,7 @@ def status(session: Session) -> Status:
 
 def _of_batches(session: Session) -> str:
     """The status of minibatch learning: the epoch, and the error on all rows."""
-    last, batches = session.at.last, session.stepwise.task.batches
+    last, batches = session.at.last, session.problem.batches
     assert last is not None, "there was a step"
     assert batches is not None, "steps see some rows"
     size = "one row" if batches.size == 1 else f"{batches.size:,} rows"
@@ -66,9 +66,9 @@ def _of_batches(session: Session) -> str:
 
 def _at_rest(session: Session) -> Status:
     """Converged, or crawling: only the steepest direction has converged (ill-conditioned)."""
-    stepwise, best, now = session.stepwise, session.best, session.at.now.loss
+    problem, best, now = session.problem, session.best, session.at.now.loss
     if best is not None:
-        least = stepwise.task.objective(stepwise.task.standard.into(best)).average().loss
+        least = problem.objective(problem.standard.into(best)).average().loss
         if now - least > CRAWLING * (session.walk.at_start.loss - least) > 0:
             reached = f"{_error(session, least)} could be reached"
             words = (
@@ -91,7 +91,7 @@ def error_word(session: Session) -> str:
     """What the error is called: of squared loss its root, in the target's own units."""
     if not session.choices.squared:
         mean = "" if session.read.examples == 1 else "mean "
-        return f"{mean}{session.stepwise.task.loss.error_name}"
+        return f"{mean}{session.problem.loss.error_name}"
     return ONE_ROW if session.read.examples == 1 else "RMSE"
 
 
@@ -124,8 +124,8 @@ def _what_settles(session: Session) -> str:
 
 def _to_blame(session: Session) -> str:
     """The input whose scale makes the error steepest."""
-    stepwise = session.stepwise
-    diagonal = stepwise.task.problem.hessian()[0].diagonal()
+    problem = session.problem
+    diagonal = problem.problem.hessian()[0].diagonal()
     names = [*labels(session.read), "the intercept"]
     return names[int(np.argmax(diagonal))]
 

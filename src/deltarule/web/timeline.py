@@ -22,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.fit.default_learner import steady
-from deltarule.fit.iterate import Iteration
+from deltarule.fit.fit_step import FitStep
+from deltarule.fit.iterate import steps_of
+from deltarule.fit.problem import FitProblem
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange, Descent, Learner, alpha_range_of
 from deltarule.rule.predict import Mask, Weights
@@ -67,37 +69,39 @@ class CheckpointedSteps:
 class Position:
     """The state of learning after `number` steps.
 
-    `now` is the comparison at the weights there; `last` is the step that led to them, None at the
+    `now` is the comparison at the weights there; `taken` is the step that led to them, None at the
     start. Weights are in the inputs' own units.
     """
 
     number: int
     weights: Weights
     now: Comparison
-    last: Step | None
+    taken: FitStep | None
     next: Weights
     """The weights after the next step."""
     seen: Comparison | None
     """The comparison on the minibatch of the next step, if there are minibatches."""
 
+    @property
+    def last(self) -> Step | None:
+        """The step that led here, in the inputs' own units."""
+        return None if self.taken is None else self.taken.own
+
 
 class Timeline:
     """A run with random access to its steps."""
 
-    def __init__(self, stepwise: Iteration, learner: Learner | None = None) -> None:
-        """The timeline of an iteration, with its own learner or another."""
-        self.stepwise = stepwise
-        self.alphas = alphas_at(stepwise, stepwise.task.first())
-        if learner is not None:
-            stepwise.learner = learner
-        self.learner = stepwise.learner
-        first = stepwise.task.first()
+    def __init__(self, problem: FitProblem, learner: Learner) -> None:
+        """The timeline of a problem's steps by this learner."""
+        self.problem, self.learner = problem, learner
+        first = problem.first()
+        self.alphas = alphas_at(problem, first)
         self._kept = {0: Checkpoint(0, first, self.learner.start(first))}
         self._every = 1
         self._closed = self._closed_form(first)
         # A loss that changes from round to round is fitted in sequence, and cached.
-        in_rounds = stepwise.task.rounds is not None and self.learner.needs_hessian
-        self._rounds = _Rounds(stepwise) if in_rounds else None
+        in_rounds = problem.smoothing is not None and learner.needs_hessian
+        self._rounds = _Rounds(problem, learner) if in_rounds else None
         self._asked: deque[tuple[Weights, Comparison]] = deque(maxlen=4)
         self.way: list[CheckpointedSteps] = []
         self.at_start = self._ask(first)
@@ -116,30 +120,26 @@ class Timeline:
     @property
     def falls(self) -> bool:
         """Whether the loss decreases at each step unless alpha is too large."""
-        return self.inner.always_falls and self.stepwise.task.batches is None
+        return self.inner.always_falls and self.problem.batches is None
 
     @cached_property
     def limit(self) -> float | None:
         """The alpha above which it diverges, where known."""
-        batches = self.stepwise.task.batches
+        batches = self.problem.batches
         if batches is not None:
             if not isinstance(self.inner, Descent):
                 return None
-            start = self.stepwise.task.objective(self.stepwise.task.first(), hessian=True).average()
-            return 2 * steady(start, self.stepwise.task.rowwise(), size=batches.size)
+            start = self.problem.objective(self.problem.first(), hessian=True).average()
+            return 2 * steady(start, self.problem.rowwise(), size=batches.size)
         limit = math.inf if self.alphas is None else self.inner.limit(self.alphas)
         return limit if math.isfinite(limit) else None
 
     def _closed_form(self, first: Weights) -> ClosedFormDescent | None:
-        squared = self.stepwise.task.squared
-        if (
-            not squared
-            or not isinstance(self.learner, Descent)
-            or self.stepwise.task.batches is not None
-        ):
+        squared = self.problem.squared
+        if not squared or not isinstance(self.learner, Descent) or self.problem.batches is not None:
             return None
         alpha = float(getattr(self.learner, "alpha", 0.0))
-        return ClosedFormDescent.of(_Held(self.stepwise), first, alpha)
+        return ClosedFormDescent.of(_Held(self.problem), first, alpha)
 
     def to(self, number: int, *, seconds: float = math.inf) -> Position:
         """The position after so many steps, or as far as it gets in so many seconds.
@@ -172,7 +172,7 @@ class Timeline:
         if self._closed is None:
             position = self.to(number)
             return position.weights if position.number == number else None
-        return self.stepwise.task.own(self._closed.at(number)) if self._fine(number) else None
+        return self.problem.own(self._closed.at(number)) if self._fine(number) else None
 
     def _follow(self, here: Checkpoint) -> tuple[Checkpoint, Step] | None:
         """The step after a checkpoint; None where there is none, or on overflow."""
@@ -184,18 +184,16 @@ class Timeline:
             return None
         alpha = self.learner.alpha_now(here.state)
         with np.errstate(all="ignore"):
-            learnt, state = take(
-                here.weights, said, self.learner, here.state, self.stepwise.task.frozen
-            )
+            learnt, state = take(here.weights, said, self.learner, here.state, self.problem.frozen)
         if not all(bool((np.abs(array) < LARGEST).all()) for array in learnt.values()):
             return None
         number = here.number + 1
         point = Checkpoint(number, learnt, state)
         self._keep(point)
-        batches = self.stepwise.task.batches
+        batches = self.problem.batches
         if batches is None:
             self._pass(here.number, said.loss, here.weights)
-        elif self.stepwise.task.read.examples <= FEW:
+        elif self.problem.read.examples <= FEW:
             # A minibatch loss is noisy; the full loss is computed on the path where rows are few.
             self._pass(here.number, self._ask(here.weights).loss, here.weights)
         epoch = None if batches is None else (number - 1) // batches.rounds + 1
@@ -203,12 +201,12 @@ class Timeline:
 
     def _see(self, here: Checkpoint) -> tuple[Comparison, NDArray[np.intp] | None]:
         """The comparison on the rows of the next step, and the indices of these rows."""
-        batches = self.stepwise.task.batches
+        batches = self.problem.batches
         if batches is None:
             return self._ask(here.weights), None
         seen = batches.at(here.number + 1)
         with np.errstate(all="ignore"):
-            return compare_minibatch(here.weights, seen, self.stepwise.task.frozen), seen.rows
+            return compare_minibatch(here.weights, seen, self.problem.frozen), seen.rows
 
     def ends_after(self, number: int) -> bool:
         """Whether the step after this one overflows."""
@@ -232,24 +230,25 @@ class Timeline:
             if known is weights:
                 return said
         with np.errstate(all="ignore"):
-            task = self.stepwise.task
-            said = ask(weights, task.objective, self.learner, task.frozen)
+            problem = self.problem
+            said = ask(weights, problem.objective, self.learner, problem.frozen)
         self._asked.append((weights, said))
         return said
 
     def _stand(self, here: Checkpoint, last: Step | None) -> Position:
-        own = self.stepwise.task.own
+        own = self.problem.own
         now = self._ask(here.weights)
         self._pass(here.number, now.loss, here.weights)
         following = self._follow(here)
-        if last is not None:
-            last = self.stepwise.step_in_own_units(last)
         after = here.weights if following is None else following[0].weights
-        return Position(here.number, own(here.weights), now, last, own(after), self._next(here))
+        taken = None
+        if last is not None:
+            taken = FitStep(last, self.problem, self.learner, self.problem.losses)
+        return Position(here.number, own(here.weights), now, taken, own(after), self._next(here))
 
     def _next(self, here: Checkpoint) -> Comparison | None:
         """The comparison on the next step's minibatch, if there are minibatches."""
-        return None if self.stepwise.task.batches is None else self._see(here)[0]
+        return None if self.problem.batches is None else self._see(here)[0]
 
     def _nearest(self, number: int) -> Checkpoint:
         numbers = sorted(self._kept)
@@ -269,7 +268,7 @@ class Timeline:
         """Add a point to the path, unless it was there before."""
         if self.way and number <= self.way[-1].number:
             return
-        self.way.append(CheckpointedSteps(number, loss, self.stepwise.task.own(weights)))
+        self.way.append(CheckpointedSteps(number, loss, self.problem.own(weights)))
         if len(self.way) > MOST_KEPT:
             self.way = [*self.way[:-1:2], self.way[-1]]
 
@@ -306,19 +305,19 @@ class Timeline:
 class _Held:
     """A run's objective with zero gradient for its frozen weights."""
 
-    stepwise: Iteration
+    problem: FitProblem
     has_hessian: bool = True
 
     def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
-        said = self.stepwise.task.objective(weights, hessian=hessian)
-        return said if self.stepwise.task.frozen is None else said.freeze(self.stepwise.task.frozen)
+        said = self.problem.objective(weights, hessian=hessian)
+        return said if self.problem.frozen is None else said.freeze(self.problem.frozen)
 
 
 class _Rounds:
     """The cached Newton steps of a loss that is fitted in rounds."""
 
-    def __init__(self, stepwise: Iteration) -> None:
-        self._coming = stepwise.taken()
+    def __init__(self, problem: FitProblem, learner: Learner) -> None:
+        self._coming = (step.taken for step in steps_of(problem, learner))
         self._came: list[Step] = []
 
     def step(self, number: int) -> Step | None:
@@ -331,17 +330,17 @@ class _Rounds:
         return self._came[number - 1] if number <= len(self._came) else None
 
 
-def alphas_at(stepwise: Iteration, weights: Weights) -> AlphaRange | None:
+def alphas_at(problem: FitProblem, weights: Weights) -> AlphaRange | None:
     """The range of alpha that converges at these weights, over the free ones."""
-    if not stepwise.task.objective.has_hessian:
+    if not problem.objective.has_hessian:
         return None
     with np.errstate(all="ignore"):
-        hessian = stepwise.task.objective(weights, hessian=True).average().hessian
+        hessian = problem.objective(weights, hessian=True).average().hessian
     if hessian is None or not np.isfinite(hessian).all():
         return None
     # Coupled outputs share one block, output by output.
     outputs = hessian.shape[0] * hessian.shape[1] // _size(weights)
-    free = np.tile(_free(stepwise.task.frozen, _size(weights)), outputs // hessian.shape[0])
+    free = np.tile(_free(problem.frozen, _size(weights)), outputs // hessian.shape[0])
     return alpha_range_of(hessian[:, free][:, :, free]) if free.any() else None
 
 

@@ -52,7 +52,7 @@ def what(session: Session) -> str:
     """What the error is, in words."""
     penalty = ", with penalty" if session.choices.ridge else ""
     mean = "" if session.read.examples == 1 else "mean "
-    return f"{mean}{session.stepwise.task.loss.error_name}{penalty}"
+    return f"{mean}{session.problem.loss.error_name}{penalty}"
 
 
 def weight_names(session: Session) -> list[str]:
@@ -151,10 +151,10 @@ def _classes(page: "Open", look: "Look", hover: Sequence[str]) -> dict[str, Any]
     """The rows of each class over two of the inputs, or one, and which are taken for another."""
     session, drawn = page.session, page.drawn
     schema = session.read.schema
-    scores = session.stepwise.task.model.predict(session.at.weights, drawn.inputs)
+    scores = session.problem.model.predict(session.at.weights, drawn.inputs)
     target = next(
         (one, span)
-        for one, span in zip(schema.targets, session.stepwise.task.spans, strict=True)
+        for one, span in zip(schema.targets, session.problem.spans, strict=True)
         if look.output < span.stop
     )
     numbers = [at for at, (_, level) in enumerate(schema.inputs) if level is None][:2] or [0]
@@ -190,7 +190,7 @@ def _deltas(page: "Open", found: Rows, look: "Look", hover: Sequence[str]) -> di
 
 
 def _largest_delta_at_start(page: "Open", output: int) -> float:
-    task = page.session.stepwise.task
+    task = page.session.problem
     scores = task.model.predict(page.session.walk.way[0].weights, page.drawn.inputs)
     deltas = task.loss.link.inverse(scores)[:, output] - page.drawn.targets[:, output]
     return float(np.abs(deltas).max(initial=0.0))

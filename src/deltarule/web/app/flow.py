@@ -41,7 +41,7 @@ def next_step(page: "Open", place: int, output: int, weight: str) -> dict[str, A
     row = _row(page, place, one)
     seen = rows_of_step(page, place)
     comparison = at.seen or at.now
-    task = session.stepwise.task
+    task = session.problem
     step = Step(
         at.number + 1,
         _of_output(at.weights, one),
@@ -95,7 +95,7 @@ class SeenRows:
 def rows_of_step(page: "Open", place: int) -> SeenRows:
     """The rows of the next step, beside a drawn row."""
     session = page.session
-    if session.stepwise.task.batches is None:
+    if session.problem.batches is None:
         count = session.read.examples
         return SeenRows(f"all {count:,} rows", count == 1, within=True)
     batch = numbers_of_batch(session)
@@ -107,7 +107,7 @@ def rows_of_step(page: "Open", place: int) -> SeenRows:
 
 def numbers_of_batch(session: Session) -> NDArray[np.intp]:
     """The numbers in the table, from 1, of the rows of the next step's batch."""
-    batches = session.stepwise.task.batches
+    batches = session.problem.batches
     assert batches is not None, "steps see some rows"
     every = session.table.every if session.sampled else 1
     numbers: NDArray[np.intp] = batches.at(session.at.number + 1).rows * every + 1
@@ -130,16 +130,16 @@ def rows_to_choose(page: "Open", shown: int) -> list[int]:
 
 def _drawn_of_batch(page: "Open") -> NDArray[np.intp] | None:
     """The places of the drawn rows that the next step's batch has; None without batches."""
-    if page.session.stepwise.task.batches is None:
+    if page.session.problem.batches is None:
         return None
     return np.flatnonzero(np.isin(page.drawn.numbers, numbers_of_batch(page.session)))
 
 
 def _row(page: "Open", place: int, one: slice) -> RowTrace:
-    stepwise, drawn = page.session.stepwise, page.drawn
+    problem, drawn = page.session.problem, page.drawn
     row = RowTrace.of(
-        stepwise.task.model,
-        stepwise.task.loss,
+        problem.model,
+        problem.loss,
         weights=page.session.at.weights,
         inputs=drawn.inputs[place],
         targets=drawn.targets[place],
@@ -197,7 +197,7 @@ def _in_units(session: Session, row: RowTrace) -> Array:
     """The row's inputs in the units of the steps."""
     if not standardised(session):
         return row.inputs
-    inputs: Array = session.stepwise.task.standard.inputs(row.inputs[None])[0]
+    inputs: Array = session.problem.standard.inputs(row.inputs[None])[0]
     return inputs
 
 
@@ -207,7 +207,7 @@ def _led(session: Session, step: Step, place: int, weight_delta: float) -> dict[
     It is alpha * weight_delta, over the input's spread where inputs are standardised; else the
     learner has its own way, or the weight is frozen, or follows what the others take.
     """
-    task = session.stepwise.task
+    task = session.problem
     before, after = (float(stack(weights)[place, 0]) for weights in (step.before, step.weights))
     if task.frozen is not None and bool(stack(task.frozen)[place, 0]):
         return {"by": "frozen"}

@@ -205,8 +205,8 @@ def _formula(session: Session, output: int) -> dict[str, Any]:
     """The prediction as a sum, its largest terms."""
     weight = session.at.weights["weight"][:, output]
     names = labels(session.read)
-    stepwise = session.stepwise
-    size = np.abs(weight * stepwise.task.problem.spread)
+    problem = session.problem
+    size = np.abs(weight * problem.problem.spread)
     largest = sorted(np.argsort(-size, kind="stable")[:WRITTEN_OUT])
     link = loss_of(session, output).says
     start = (
@@ -255,8 +255,7 @@ def _weights(session: Session, output: int) -> dict[str, Any]:
 
 def _reach(session: Session, place: int | None, output: int) -> float:
     """How far a hand may drag a weight: what moves predictions by a few spreads of the target."""
-    stepwise = session.stepwise
-    problem = stepwise.task.problem
+    problem = session.problem.problem
     size = math.sqrt(float(problem.targets[output] / problem.rows))
     size *= float(problem.target_scale[output])
     if not session.choices.squared:

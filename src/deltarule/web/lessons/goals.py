@@ -93,7 +93,7 @@ def error_left(session: Session) -> float | None:
     best = session.best
     if best is None:
         return None
-    task = session.stepwise.task
+    task = session.problem
     least = task.objective(task.standard.into(best)).average().loss
     way = session.walk.at_start.loss - least
     return max(session.at.now.loss - least, 0.0) / way if way > 0 else 0.0
@@ -144,7 +144,7 @@ def _beside_least(above: float) -> str:
 
 
 def _above_least(at: Standing) -> float:
-    task, best = at.session.stepwise.task, at.session.best
+    task, best = at.session.problem, at.session.best
     if best is None:
         return np.inf
     least = task.objective(task.standard.into(best)).average().loss
@@ -157,7 +157,7 @@ def delta_below(size: float) -> Condition:
 
 
 def _delta(at: Standing) -> float:
-    task = at.session.stepwise.task
+    task = at.session.problem
     scores = task.model.predict(at.session.at.weights, at.drawn.inputs[:1])
     return float((task.loss.link.inverse(scores) - at.drawn.targets[:1])[0, 0])
 
@@ -204,6 +204,6 @@ def wrong_at_most(count: int) -> Condition:
 
 
 def _wrong(at: Standing) -> int:
-    model = at.session.stepwise.task.model
+    model = at.session.problem.model
     scores = model.predict(at.session.at.weights, at.drawn.inputs)
     return int((scores.argmax(axis=1) != at.drawn.targets.argmax(axis=1)).sum())

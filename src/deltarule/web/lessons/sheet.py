@@ -68,7 +68,7 @@ def _step(
 ) -> SheetStep:
     last = session.go(number, seconds=np.inf).last
     assert last is not None, "an exercise's steps are few and finite"
-    task = session.stepwise.task
+    task = session.problem
     names, outputs = labels(session.read), session.read.schema.outputs
     seen = np.arange(len(drawn.inputs)) if last.saw is None else last.saw
     inputs, targets = drawn.inputs[seen], drawn.targets[seen]
