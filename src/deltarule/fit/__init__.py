@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from threadpoolctl import threadpool_limits
-
+from deltarule.blas_threads import one_blas_thread
 from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine, ShowsProgress
 from deltarule.engines.registry import engine_for
@@ -172,7 +171,7 @@ class Run:
         # busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
         # Overflow in the columns' own units is reported as unknown, or refused below.
         name = self.read.source.name
-        with threadpool_limits(1, user_api="blas"), finite_results(name):
+        with one_blas_thread(), finite_results(name):
             if taken is None:
                 outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
             else:
