@@ -4,6 +4,7 @@ from benchmarks.job import OURS, POLARS, Contestant, Job
 
 PREDICT = ("benchmarks.predicting", "deltarule.model.model")
 SMALL = ("benchmarks.small", *OURS)
+SKLEARN = ("benchmarks.small", *POLARS, "sklearn.linear_model", "sklearn.datasets")
 
 
 def _predict(what: str, title: str) -> Job:
@@ -44,7 +45,7 @@ def _small(what: str, title: str, table: str, rows: int) -> Job:
         table=table,
         rows=rows,
         contestants=(
-            Contestant("scikit-learn", f"benchmarks.small:sklearn_{what}", SMALL, "weights only"),
+            Contestant("scikit-learn", f"benchmarks.small:sklearn_{what}", SKLEARN, "weights only"),
             Contestant("deltarule", f"benchmarks.small:{what}", SMALL),
         ),
         beside="scikit-learn",
