@@ -27,7 +27,7 @@ from deltarule.fit.settings import Settings, closed_form
 from deltarule.losses.loss import Loss
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of
-from deltarule.solvers.lbfgs import Lbfgs
+from deltarule.solvers.lbfgs import Lbfgs, Metric
 from deltarule.solvers.learners import LEARNERS
 from deltarule.solvers.plateau import ReduceOnPlateau, ScheduledLearner
 
@@ -69,9 +69,14 @@ def by_cost(settings: Settings, loss: Loss, *, rows: int, inputs: int, outputs: 
     return Lbfgs.name if gradients < newton else None
 
 
-def given(settings: Settings) -> Learner:
-    """The learner of the settings that needs no look at the data: with their alpha, or none."""
+def given(settings: Settings, metric: Metric | None = None) -> Learner:
+    """The learner of the settings that needs no look at the data: with their alpha, or none.
+
+    L-BFGS takes the metric that it begins with, where there is one.
+    """
     kind = LEARNERS[settings.chosen]
+    if metric is not None and kind is Lbfgs:
+        return Lbfgs(metric=metric)
     if settings.second_order:
         return kind()
     return kind(settings.alpha)  # type: ignore[call-arg]  # all others have an alpha

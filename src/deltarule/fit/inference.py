@@ -27,7 +27,7 @@ from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
-from deltarule.solvers.lbfgs import Lbfgs, Recent
+from deltarule.solvers.lbfgs import Lbfgs, Metric, Recent
 
 # Steps that converged at such a tolerance are at the optimum, to the digits that are shown.
 NEAR = 1e-6
@@ -75,7 +75,7 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
         covariance = None  # of so many weights only the variances
     judge = CrossValidation(
         *(task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks),
-        by_gradients=None if curved else Lbfgs(recent.pairs()),
+        by_gradients=None if curved else Lbfgs(recent.pairs(), _metric(task)),
     )
     notes = list(outcome.notes)
     if not curved and errors_of(task):
@@ -113,6 +113,10 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
         alphas=None if sharp or hessian is None else _alphas(task, hessian),
         notes=notes,
     )
+
+
+def _metric(task: FitProblem) -> Metric | None:
+    return task.learner.metric if isinstance(task.learner, Lbfgs) else None
 
 
 def _alphas(task: FitProblem, hessian: Array) -> AlphaRange | None:

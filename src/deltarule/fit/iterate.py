@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.convergence import Convergence, gradient_left, way_left
-from deltarule.fit.default_learner import found, found_for_batches, given, steady
+from deltarule.fit.default_learner import found, found_for_batches, steady
 from deltarule.fit.fit_step import FitStep
 from deltarule.fit.prepare import check_spread
 from deltarule.fit.problem import FitProblem
@@ -54,7 +54,7 @@ def learner_of(problem: FitProblem) -> Learner:
     """The learner of the settings, with the alpha that is fastest where they have none."""
     settings = problem.settings
     if settings.alpha is not None or settings.second_order:
-        learner = given(settings)
+        learner = problem.learner
     else:
         start = problem.objective(problem.first(), hessian=True).average()
         batches = problem.batches

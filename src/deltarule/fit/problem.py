@@ -9,13 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
-from deltarule.dataclass import dataclass
+from deltarule.dataclass import dataclass, replace
 from deltarule.engines.base import RowSource
 from deltarule.engines.cached_objective import CachedObjective
 from deltarule.engines.questions import PassObjective
 from deltarule.errors import TargetError
 from deltarule.fit.cv_result import CVResult
-from deltarule.fit.default_learner import RowwiseCurvature
+from deltarule.fit.default_learner import RowwiseCurvature, given
 from deltarule.fit.deviance import DevianceSums
 from deltarule.fit.minibatch_rows import MinibatchRows
 from deltarule.fit.null_model import NullModel
@@ -27,13 +27,18 @@ from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, total
+from deltarule.moments.one_hot import dense
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import Standardization, from_zero
 from deltarule.rule.compare import Objective
-from deltarule.rule.learn import alpha_range_of
+from deltarule.rule.learn import Learner, alpha_range_of
 from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.solvers.lbfgs import Lbfgs, Metric
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.tables.one_read import Read
+
+# Of more inputs the eigenvectors of their products take as long as the steps that they save.
+MOST_MEASURED = 1_024
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,26 @@ class FitProblem:
     def problem(self) -> LeastSquares:
         """The moments of all rows."""
         return self.asked.of(total(self.read.folds))
+
+    @cached_property
+    def learner(self) -> Learner:
+        """The learner of the settings that needs no look at the rows."""
+        metric = self._metric
+        if metric is not None:
+            metric = replace(metric, ridge=self.choice.ridge)
+        return given(self.settings, metric)
+
+    @cached_property
+    def _metric(self) -> Metric | None:
+        """What L-BFGS begins with of classes: the Hessian of an output where all are guessed."""
+        p, classes = len(self.asked.inputs), self.losses[0].kind == "classes"
+        if self.settings.chosen != Lbfgs.name or not classes or p > MOST_MEASURED or self.read.wide:
+            return None
+        share = float(np.mean(self.guess * (1 - self.guess)))
+        whole = np.eye(p + self.model.intercept) * share
+        gram = dense(self.standard.problem(self.problem).gram)
+        whole[:p, :p] = gram * (share / self.problem.rows)
+        return Metric.of(whole) if np.isfinite(whole).all() and share > 0 else None
 
     @cached_property
     def spans(self) -> list[slice]:

@@ -17,7 +17,6 @@ import numpy as np
 
 from deltarule.engines.local import RowPass
 from deltarule.engines.questions import PassObjective
-from deltarule.fit.default_learner import given
 from deltarule.fit.problem import FitProblem
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares
@@ -81,7 +80,7 @@ def learnt_from_sample(task: FitProblem, steep: float) -> Weights | None:
     A sample may be separable where all rows are not. The ridge, one row's worth, keeps weights
     finite then, and is small relative to the sampling error.
     """
-    weights, learner = task.first(), given(task.settings)
+    weights, learner = task.first(), task.learner
     for one_in, tolerance in zip((THINNED, 1), TOLERANCES, strict=True):
         sample = RowPass(task.read.of_sample(one_in), task.standard)
         objective = task.penalised(PassObjective(sample, task.model, task.loss))

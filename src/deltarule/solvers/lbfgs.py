@@ -21,6 +21,9 @@ from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.newton import Taken
 
+# This share of the mean eigenvalue is added to those of a metric: where predictions are sure the
+# Hessian is far below the inputs' products.
+SHRUNK = 0.3
 # How many pairs of steps and gradients stand for the Hessian.
 PAIRS = 20
 # A step must lower the loss by this share of what its slope promises (Armijo's condition).
@@ -47,16 +50,48 @@ class QuasiTaken(Taken):
 
 
 @dataclass(frozen=True)
+class Metric:
+    """What stands for the inverse Hessian along ways that no pair tells of, up to its scale.
+
+    For the q weights of each output alike: the inverse of the inputs' products and a ridge. Steps
+    to 1e-8 of the first gradient: of 256 inputs and 10 classes 43 where a multiple of 1 takes 107;
+    of 16 and 26, 104 and 155; of scikit-learn's digits 107 to 129, and 149.
+
+    Shapes:  vectors (q, q), curvature (q,): the eigenvalues of the average Hessian of an output
+    """
+
+    vectors: Array
+    curvature: Array
+    ridge: float = 0.0
+
+    @classmethod
+    def of(cls, hessian: Array) -> "Metric":
+        """Of an average Hessian (q, q) that is about right."""
+        values, vectors = np.linalg.eigh(hessian)
+        least = SHRUNK * float(values.mean())
+        return cls(vectors, np.maximum(values, 0.0) + max(least, np.finfo(float).tiny))
+
+    def __call__(self, gradient: Array) -> Array:
+        """The product with a stacked gradient, flattened: (d,) -> (d,)."""
+        own = gradient.reshape(len(self.curvature), -1)
+        turned = (self.vectors.T @ own) / (self.curvature + self.ridge)[:, None]
+        product: Array = (self.vectors @ turned).ravel()
+        return product
+
+
+@dataclass(frozen=True)
 class Lbfgs:
     """Limited-memory BFGS with backtracking: a step that raised the loss is shortened.
 
-    It begins with the `pairs` of steps that another run took, if it is given any.
+    It begins with the `pairs` of steps that another run took, if it is given any, and with a
+    multiple of the `metric`, or of 1.
 
     Maths:   weight -= share * H @ g, H the inverse Hessian of the pairs (two-loop recursion)
     Source:  Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4
     """
 
     pairs: tuple[Pair, ...] = ()
+    metric: Metric | None = None
 
     name: ClassVar[str] = "lbfgs"
     needs_hessian: ClassVar[bool] = False
@@ -87,7 +122,7 @@ class Lbfgs:
             gradient = stack(comparison.weight_delta)
             flat = gradient.ravel()
             pairs = self.pairs if state is None else _pairs(state, weights, flat)
-            way = _direction(flat, pairs)
+            way = _direction(flat, pairs, self.metric)
             slope = float(flat @ way)
             named = unstack(way.reshape(gradient.shape), weights)
             taken = QuasiTaken(weights, comparison.loss, named, 1.0, slope, flat, pairs)
@@ -132,17 +167,24 @@ class Recent:
         return tuple(pair for pair in found if pair is not None)
 
 
-def _direction(gradient: Array, pairs: tuple[Pair, ...]) -> Array:
-    """H @ gradient: (d,). Without pairs the gradient, not longer than 1."""
+def _direction(gradient: Array, pairs: tuple[Pair, ...], metric: Metric | None) -> Array:
+    """H @ gradient: (d,). Without pairs and metric the gradient, not longer than 1."""
+
+    def measured(way: Array) -> Array:
+        # Weights that are frozen have no gradient, and no way.
+        return way if metric is None else np.where(gradient == 0, 0.0, metric(way))
+
     if not pairs:
-        return gradient / max(1.0, float(np.linalg.norm(gradient)))
+        short = 1.0 if metric is not None else max(1.0, float(np.linalg.norm(gradient)))
+        return measured(gradient) / short
     way, shares = gradient.copy(), deque[float]()
     for pair in reversed(pairs):
         share = pair.scale * float(pair.step @ way)
         shares.appendleft(share)
         way -= share * pair.change
     last = pairs[-1]
-    way /= last.scale * float(last.change @ last.change)
+    way = measured(way)
+    way /= last.scale * float(last.change @ measured(last.change))
     for pair, share in zip(pairs, shares, strict=True):
         way += (share - pair.scale * float(pair.change @ way)) * pair.step
     return way
