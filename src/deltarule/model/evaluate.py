@@ -16,6 +16,7 @@ from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.losses.loss import Loss
 from deltarule.metrics.regression import Metrics, MetricSums
+from deltarule.model.learnt_rows import Learnt, learnt_rows, not_new
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
 from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
@@ -34,6 +35,8 @@ class Evaluation:
     rows_left_out_by_cause: Mapping[str, int]
     outputs: tuple[Metrics, ...]
     notes: tuple[str, ...]
+    learnt: Learnt = "new"
+    """Whether these are rows that the model learnt from."""
 
     @property
     def rows_left_out(self) -> int:
@@ -103,8 +106,9 @@ def evaluate(
     with refusing_overflow(source):
         outputs = tuple(one.figures(target.name) for target, one in named)
     met.said = list(source.notes)
-    notes = met.notes(contract.known)
-    return Evaluation(sums[0].rows, examples, dict(causes), outputs, tuple(notes))
+    learnt = learnt_rows(scorer.record, sums, examples, source)
+    notes = [*not_new(scorer.record, learnt, source.name), *met.notes(contract.known)]
+    return Evaluation(sums[0].rows, examples, dict(causes), outputs, tuple(notes), learnt)
 
 
 @contextmanager
