@@ -26,11 +26,13 @@ from deltarule.fit.held_out_alarm import with_alarm
 from deltarule.fit.kept_summary import KeptSettings, KeptSummary, added
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
+from deltarule.fit.repeated_rows import with_copies_told
 from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup, rows_kept, target_groups
 from deltarule.fit.test_table import check_other, evaluated_on
 from deltarule.fit.validate import check_folds, check_members, check_powers, check_targets
 from deltarule.model.model import Model
+from deltarule.model.record import Record
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
 from deltarule.tables.frames import open_table
@@ -173,6 +175,8 @@ class Run:
             else:
                 outcomes = [(self.group.read.schema, self.group.outcome(taken))]
             made = record(self.read, outcomes)
+            if not self.watched:
+                made = with_copies_told(made, self.read, self.settings, _record_of)
         if self.settings.hold_out is not None:
             made = evaluated_on(made, self.read, self.settings)
         kept = None
@@ -180,6 +184,10 @@ class Run:
             losses = {t: one.loss for one in made.learnt for t in one.targets}
             kept = KeptSummary.of(self.read, self.settings, losses)
         return Model(with_alarm(made), read=self.files, kept=kept)
+
+
+def _record_of(table: Any, settings: Settings) -> Record:
+    return Run.of(table, settings).model().record
 
 
 def merge(*parts: Any) -> Model:
