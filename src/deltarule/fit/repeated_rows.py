@@ -83,6 +83,7 @@ def with_copies_told(record: Record, read: Read, settings: Settings, learn: Lear
         window=None,
         hold_out=None,
         keep_summary=False,
+        keep_sample=None,
     )
     try:
         together = learn(found.grouped(name), replace(apart, id=None, group=name))
