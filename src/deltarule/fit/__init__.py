@@ -31,7 +31,6 @@ from deltarule.fit.outcome import record
 from deltarule.fit.repeated_rows import with_copies_told
 from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup, rows_kept, target_groups
-from deltarule.fit.test_table import check_other, evaluated_on
 from deltarule.fit.validate import check_folds, check_members, check_powers, check_targets
 from deltarule.model.model import Model
 from deltarule.model.record import Record
@@ -87,6 +86,8 @@ class Run:
         if settings.hold_out is not None:
             other, _ = open_table(settings.hold_out)
             files += other.files
+            from deltarule.fit.test_table import check_other
+
             check_other(table, settings.hold_out, (name, other.name))
         if watched and settings.exact:
             settings = replace(settings, learner="descent")
@@ -182,6 +183,8 @@ class Run:
             if not self.watched:
                 made = with_copies_told(made, self.read, self.settings, _record_of)
         if self.settings.hold_out is not None:
+            from deltarule.fit.test_table import evaluated_on
+
             made = evaluated_on(made, self.read, self.settings)
         kept: KeptSummary | KeptSample | None = None
         if self.settings.keep_summary:
