@@ -166,3 +166,26 @@ def test_the_command(run: Callable[..., Any], tmp_path: Path, films: Path) -> No
     assert {"gross_low", "gross_high"} <= set(out.columns)
     for wrong in ("90", "0", "1", "nan"):
         assert "above 0 and below 1" in run("predict", model, films, "--interval", wrong).refused()
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "absolute", "gamma", "poisson"])
+@pytest.mark.parametrize("predict", ["y", "log(y)", "sqrt(y)"])
+def test_a_prediction_is_within_its_own_interval(loss: str, predict: str, tmp_path: Path) -> None:
+    if predict != "y" and loss in ("gamma", "poisson"):
+        return
+    rng = np.random.default_rng(5)
+    x = rng.normal(0, 1, 600)
+    # Amounts from 0 on that a straight line leaves far: many predictions are below 0.
+    y = np.maximum(0, 5 * x) ** 2 + rng.exponential(0.1, 600)
+    model = dr.learn({"x": x, "y": y}, predict=predict, using="x", loss=loss)
+    rows = {"x": np.linspace(-9, 9, 2001)}
+    for level in (0.1, 0.5, 0.95):
+        found = model.predict(pl.DataFrame(rows), interval=level)
+        for name in [one.removesuffix("_low") for one in found.columns if one.endswith("_low")]:
+            low, at, high = (found[f"{name}_{end}"] for end in ("low", "prediction", "high"))
+            assert ((low <= at) & (at <= high)).all(), (name, level)
+    if predict == "y" and loss == "squared":
+        at = found["y_prediction"]
+        assert (at < 0).any()
+        # Predictions that are possible have intervals of what is possible.
+        assert (found["y_low"].filter(at >= 0) >= 0).all()

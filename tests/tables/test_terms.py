@@ -12,7 +12,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 import deltarule as dr
-from deltarule.errors import LearningError
+from deltarule.errors import ColumnError, LearningError
 
 
 @pytest.fixture
@@ -359,3 +359,50 @@ def test_powers_of_years_are_those_of_their_middle() -> None:
     near = dr.learn(table, using=["poly(year - 2020, 4)"], **asked)
     far = dr.learn(table, using=["poly(year, 4)"], **asked)
     assert far.held_out.rmse == pytest.approx(near.held_out.rmse, rel=1e-4)
+
+
+QUOTES = pl.DataFrame(
+    {
+        "a b": np.arange(60) % 7 + 0.5,
+        "c": ["x", "y", "z"] * 20,
+        "e:f": np.arange(60) % 11 + 0.25,
+        'q"q': np.arange(60) % 13 + 0.125,
+        "g h": ["u", "v"] * 30,
+        "y": np.arange(60) ** 1.5,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("quoted", "plain"),
+    [
+        ('"a b":c', "a b:c"),
+        ('c:"a b"', "c:a b"),
+        ('"a b" : "g h"', "a b:g h"),
+        ('"a b":"e:f"', "a b:e:f"),
+        ('"q""q":"a b"', 'q"q:a b'),
+        ('"e:f"', "e:f"),
+        ('"g h"', "g h"),
+    ],
+)
+def test_names_in_quotes_are_those_without(quoted: str, plain: str) -> None:
+    made, known = (
+        weights(dr.learn(QUOTES, predict="y", using=[one, "a b"], ridge=0))
+        for one in (quoted, plain)
+    )
+    assert made == known
+
+
+@pytest.mark.parametrize(
+    ("term", "told"),
+    [
+        ('"nope":c', "has no column 'nope'"),
+        ('"a b":"a c"', "has no column 'a c': did you mean a b"),
+        ("c:nope", "has no column 'nope'"),
+        ('log("a b"):c', "an interaction, which is of two columns, and 'log(\"a b\")' is an expr"),
+        ('"a b" + 1:"e:f"', 'multiply numbers with *, as in ("a b" + 1) * "e:f"'),
+    ],
+)
+def test_what_is_wrong_with_an_interaction_is_named(term: str, told: str) -> None:
+    with pytest.raises((ColumnError, LearningError), match=re.escape(told)):
+        dr.learn(QUOTES, predict="y", using=[term])

@@ -27,7 +27,9 @@ from deltarule.tables.source import BATCH_ROWS, ROW, rebatched
 
 # What rows may be wrong for, and what the one read takes up again with another plan.
 TOLD = (DeltaruleError, FractionError, NumbersError, PairsError)
-ANSWERS = frozenset({"sums", "some rows", "comparisons", "encoded rows", "levels", "text", "times"})
+ANSWERS = frozenset(
+    {"sums", "some rows", "comparisons", "encoded rows", "levels", "text", "times", "conditions"}
+)
 """What an engine answers whose workers read rows of the table."""
 # So many answers are added at a time: the tree over 10,000 parts is five high.
 FAN_IN = 8

@@ -20,6 +20,7 @@ from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.engine_choice import choose, chosen
+from deltarule.fit.engine_filter import filtered
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
 from deltarule.fit.kept_summary import KeptSettings, KeptSummary, added
@@ -32,7 +33,6 @@ from deltarule.fit.validate import check_folds, check_members, check_powers, che
 from deltarule.model.model import Model
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
-from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.last_rows import last_rows
 from deltarule.tables.one_read import Keep, Read, read
@@ -77,7 +77,8 @@ class Run:
         choice = None if engine else choose(source, settings)
         engine = choice.engine if choice else engine
         name = source.name
-        source = last_rows(where_of(source, settings.where), settings.window)
+        engine, source = filtered(engine, source, settings.where)
+        source = last_rows(source, settings.window)
         files = [*source.files]
         if settings.hold_out is not None:
             other, _ = open_table(settings.hold_out)

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from dataclasses import field
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import BaseModel, ConfigDict
 
 from deltarule.dataclass import dataclass
 from deltarule.metrics.auc import EXACT_ROWS, ScoreHistogram, auc_of
+from deltarule.moments.limits import Amount, Positive, Share
 from deltarule.rule.predict import Array
 
 CALIBRATION_BINS = 10
@@ -32,9 +33,9 @@ class CalibrationBin(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    rows: FiniteFloat
-    predicted: FiniteFloat
-    happened: FiniteFloat
+    rows: Positive
+    predicted: Share
+    happened: Share
 
 
 class ClassMetrics(BaseModel):
@@ -43,14 +44,14 @@ class ClassMetrics(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     classes: tuple[str, ...]
-    rows: FiniteFloat
-    accuracy: FiniteFloat
-    baseline_accuracy: FiniteFloat
-    auc: FiniteFloat | None
+    rows: Positive
+    accuracy: Share
+    baseline_accuracy: Share
+    auc: Share | None
     """One-vs-rest mean for more than two classes; None where all rows are of one class."""
-    auc_within: FiniteFloat
+    auc_within: Amount
     """The error bound of the AUC; 0 where it is exact."""
-    confusion: tuple[tuple[FiniteFloat, ...], ...]
+    confusion: tuple[tuple[Amount, ...], ...]
     calibration: tuple[CalibrationBin, ...]
 
 

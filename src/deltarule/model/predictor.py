@@ -185,7 +185,8 @@ class Predictor:
         """The predictions with their interval ends, low and high, at this coverage level.
 
         Where no training target was below 0, intervals are clipped at 0: a new row would be the
-        first below with a chance of 1 / (n + 1) at most.
+        first below with a chance of 1 / (n + 1) at most. They are widened to their own prediction
+        where it is outside, as one below 0, or of rows whose residuals have all one sign.
         """
         made, known = [], self.intervals(level)
         for target in self.contract.targets:
@@ -195,6 +196,7 @@ class Predictor:
             low, high = known[target.name].around(at, level)
             if target.low >= 0:
                 low = np.where(high > 0, np.maximum(low, 0.0), low)
+            low, high = np.minimum(low, at), np.maximum(high, at)
             made += [pl.Series(f"{target.name}_low", low), pl.Series(f"{target.name}_high", high)]
             inverse = self.contract.inverses.get(target.name)
             if inverse is not None:

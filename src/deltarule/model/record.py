@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
 from deltarule.errors import LearningError, NotAModelError, VersionError
@@ -19,6 +19,7 @@ from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
 from deltarule.metrics.conformal import Intervals
 from deltarule.metrics.regression import MEAN
+from deltarule.moments.limits import Amount, Count, Explained, Positive, Share, Signed, Size
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
 from deltarule.output import write_whole
@@ -45,59 +46,59 @@ class WeightRecord(Part):
     output: str
     input: str
     level: str | None
-    weight: FiniteFloat
-    standard_error: FiniteFloat | None = None
-    t: FiniteFloat | None = None
-    p: FiniteFloat | None = None
-    low: FiniteFloat | None = None
-    high: FiniteFloat | None = None
+    weight: Signed
+    standard_error: Amount | None = None
+    t: Signed | None = None
+    p: Share | None = None
+    low: Signed | None = None
+    high: Signed | None = None
 
 
 class InterceptRecord(Part):
     """One output's intercept."""
 
     output: str
-    weight: FiniteFloat
-    standard_error: FiniteFloat | None = None
-    t: FiniteFloat | None = None
-    p: FiniteFloat | None = None
-    low: FiniteFloat | None = None
-    high: FiniteFloat | None = None
+    weight: Signed
+    standard_error: Amount | None = None
+    t: Signed | None = None
+    p: Share | None = None
+    low: Signed | None = None
+    high: Signed | None = None
 
 
 class FitRecord(Part):
     """Goodness of fit of one output on the training rows; r2 may be of the deviance."""
 
-    rmse: FiniteFloat
-    r2: FiniteFloat | None
-    residual_sd: FiniteFloat | None
-    deviance: FiniteFloat | None = None
-    null_deviance: FiniteFloat | None = None
-    log_likelihood: FiniteFloat | None = None
-    aic: FiniteFloat | None = None
-    pseudo_r2: FiniteFloat | None = None
+    rmse: Amount
+    r2: Explained | None
+    residual_sd: Amount | None
+    deviance: Signed | None = None
+    null_deviance: Signed | None = None
+    log_likelihood: Signed | None = None
+    aic: Signed | None = None
+    pseudo_r2: Explained | None = None
     """McFadden's: 1 - log likelihood / the null model's, where the loss has a likelihood."""
-    dispersion: FiniteFloat | None = None
+    dispersion: Amount | None = None
     """The estimated dispersion: the variance relative to the loss's variance function."""
-    spread: FiniteFloat | None = Field(None, gt=0)
+    spread: Positive | None = None
     """The residual spread of Huber loss, in the target's units."""
 
 
 class HeldOutRecord(Part):
     """Held-out metrics of one output, beside guessing (the null model)."""
 
-    folds: int
-    rmse: FiniteFloat
-    r2: FiniteFloat | None
-    baseline_rmse: FiniteFloat
-    rows: FiniteFloat | None = None
-    loss: FiniteFloat | None = None
-    baseline_loss: FiniteFloat | None = None
-    absolute_error: FiniteFloat | None = None
-    baseline_absolute_error: FiniteFloat | None = None
+    folds: Count
+    rmse: Amount
+    r2: Explained | None
+    baseline_rmse: Amount
+    rows: Positive | None = None
+    loss: Signed | None = None
+    baseline_loss: Signed | None = None
+    absolute_error: Amount | None = None
+    baseline_absolute_error: Amount | None = None
     guess: str = MEAN
     """What the null model predicts, in words."""
-    below: FiniteFloat | None = Field(None, ge=0, le=1)
+    below: Share | None = None
     """The share of rows below their prediction, where that is a quantile."""
     classes: ClassMetrics | None = None
     """Classification metrics. This and the six above are of a sample of large tables."""
@@ -112,8 +113,8 @@ class HeldOutBy(Part):
 
     by: Literal["rows", "id", "group", "time"] = "rows"
     column: str | None = None
-    folds: int
-    cuts: tuple[FiniteFloat, ...] = ()
+    folds: Count
+    cuts: tuple[Signed, ...] = ()
     table: str | None = None
 
     @field_validator("table")
@@ -128,39 +129,39 @@ class LearnRecord(Part):
     targets: tuple[str, ...]
     loss: str
     learner: str
-    reads: int
-    passes: int = Field(0, ge=0)
+    reads: Count
+    passes: Count = 0
     """The passes over all rows after the first read, in memory or by reading again."""
-    sampled: int = Field(0, ge=0)
+    sampled: Count = 0
     """The number of rows sampled for the warm start."""
-    steps: int
+    steps: Count
     stopped: str
-    alpha: FiniteFloat | None
-    alpha_limit: FiniteFloat | None
-    alpha_fastest: FiniteFloat | None
-    ridge: FiniteFloat
-    lasso: FiniteFloat = 0.0
+    alpha: Amount | None
+    alpha_limit: Amount | None
+    alpha_fastest: Amount | None
+    ridge: Amount
+    lasso: Amount = 0.0
     minimised: str = ""
     """The objective, in words, where it is more than the loss."""
-    condition: FiniteFloat | None
+    condition: Amount | None
     errors: str = "classical"
     """The kind of the standard errors; empty where none are known."""
     cluster_by: str | None = None
     """The column of clusters, for cluster-robust standard errors."""
-    clusters: int | None = None
+    clusters: Size | None = None
     """The number of clusters."""
-    freedom: FiniteFloat | None = None
+    freedom: Amount | None = None
     """Degrees of freedom of Student's t in intervals; None for the normal distribution."""
-    course: tuple[tuple[int, FiniteFloat], ...] = ()
+    course: tuple[tuple[Count, Signed], ...] = ()
     """The loss history: the error before some of the steps, with the first and the last."""
-    batch: int | None = None
+    batch: Size | None = None
     """The minibatch size; None for all rows."""
-    epochs: int | None = None
-    gradient_left: FiniteFloat | None = None
+    epochs: Count | None = None
+    gradient_left: Amount | None = None
     """The largest weight_delta at the end, as a share of the largest at the start."""
-    error_above_least: FiniteFloat | None = None
+    error_above_least: Signed | None = None
     """The relative excess of the mean squared error over its minimum."""
-    way_left: FiniteFloat | None = None
+    way_left: Amount | None = None
     """The distance left to the optimal weights, as a share of that at the start."""
 
     @field_validator("loss")
@@ -179,14 +180,14 @@ class StreamRecord(Part):
     those of predicting the mean of the rows before.
     """
 
-    rows: int = Field(ge=0)
-    weight: FiniteFloat = Field(ge=0)
-    rows_left_out: int = Field(0, ge=0)
-    rmse: tuple[FiniteFloat, ...]
-    baseline_rmse: tuple[FiniteFloat, ...]
-    half_life: FiniteFloat | None = Field(None, gt=0)
-    window: int | None = Field(None, gt=0)
-    alpha: FiniteFloat | None = Field(None, gt=0)
+    rows: Count
+    weight: Amount
+    rows_left_out: Count = 0
+    rmse: tuple[Amount, ...]
+    baseline_rmse: tuple[Amount, ...]
+    half_life: Positive | None = None
+    window: Size | None = None
+    alpha: Positive | None = None
 
 
 class ColumnRecord(Part):
@@ -200,7 +201,7 @@ class ColumnRecord(Part):
 class PackedMoments(Part):
     """The moments of a fold: mean, rest and scale (d,), and the lower triangle of cross."""
 
-    rows: FiniteFloat = Field(ge=0)
+    rows: Amount
     mean: str
     rest: str
     scale: str
@@ -216,25 +217,25 @@ class Record(Part):
     learnt_from: str
     learnt_at: str
     contract: Schema
-    means: tuple[FiniteFloat, ...]
+    means: tuple[Signed, ...]
     """Each input's training mean, which contributions are measured from."""
-    centres: tuple[FiniteFloat, ...] = ()
+    centres: tuple[Signed, ...] = ()
     """The centre of each input in scores, where some are far from zero: an uncentred sum of
     products would lose digits. Empty where no input is centred."""
-    starts: tuple[FiniteFloat, ...] = ()
+    starts: tuple[Signed, ...] = ()
     """Each output's score with all inputs at their centres, in place of the intercept."""
-    spreads: tuple[FiniteFloat, ...]
+    spreads: tuple[Amount, ...]
     """Each input's standard deviation, by which effects are sorted."""
-    target_means: tuple[FiniteFloat, ...]
+    target_means: tuple[Signed, ...]
     """The null model's prediction: each target's training mean. With an offset, the prediction of
     the best constant score where the offset is 0."""
     weights: tuple[WeightRecord, ...]
     intercept: tuple[InterceptRecord, ...]
-    rows: FiniteFloat
-    rows_left_out: int
-    rows_left_out_by_cause: dict[str, int] = Field(default_factory=dict)
+    rows: Positive
+    rows_left_out: Count
+    rows_left_out_by_cause: dict[str, Count] = Field(default_factory=dict)
     """How many of them, by cause in words; empty in files of earlier versions."""
-    examples: int | None = None
+    examples: Count | None = None
     """The unweighted number of training rows; None as above."""
     fit: tuple[FitRecord, ...]
     held_out: tuple[HeldOutRecord, ...] | None

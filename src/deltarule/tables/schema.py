@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 
 from deltarule.dataclass import dataclass
 from deltarule.deferred import polars as pl
 from deltarule.errors import LearningError, TargetError, ValueRefusedError
+from deltarule.moments.limits import Amount, Count, Positive, Signed
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.cast import class_names, numbers_of, text_of
 from deltarule.tables.column_names import check_there
@@ -62,6 +63,9 @@ class Input(Part):
             assert self.term.columns
         except LearningError as error:
             raise ValueError(str(error)) from None
+        low, high = (getattr(self, name, 0.0) for name in ("low", "high"))
+        if low > high:
+            raise ValueError("its range is not in order")
         return self
 
     @property
@@ -74,10 +78,10 @@ class Number(Input):
     """A number or yes/no input: its fill value and its training range."""
 
     kind: Literal["number", "boolean"]
-    mean: FiniteFloat
-    low: FiniteFloat
-    high: FiniteFloat
-    missing: FiniteFloat
+    mean: Signed
+    low: Signed
+    high: Signed
+    missing: Amount
     gap: bool
     """Whether it has a missing indicator."""
 
@@ -91,14 +95,14 @@ class Category(Input):
     """A category: its levels with their training counts, the most frequent first."""
 
     kind: Literal["category"] = "category"
-    known: dict[str, Annotated[FiniteFloat, Field(gt=0)]]
+    known: dict[str, Positive]
     reference: str | None
     """The reference level, which has no input. None without intercept."""
-    pooled: int = Field(ge=0)
+    pooled: Count
     """The number of rare levels pooled as (other)."""
     of: Literal["text", "number", "boolean"] = "text"
     """The type of its values, before they are level names."""
-    missing: FiniteFloat = 0.0
+    missing: Amount = 0.0
     """On how many rows it was missing, whether or not that is a level."""
 
     @property
@@ -110,9 +114,9 @@ class Category(Input):
 class Target(Input):
     """A column to predict: its training range, or its classes with their counts, by name."""
 
-    low: FiniteFloat
-    high: FiniteFloat
-    classes: dict[str, Annotated[FiniteFloat, Field(gt=0)]] = Field(default_factory=dict)
+    low: Signed
+    high: Signed
+    classes: dict[str, Positive] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
@@ -140,9 +144,9 @@ class Offset(Input):
     """The offset, added to every score with weight 1: its mean and its training range."""
 
     kind: Literal["offset"] = "offset"
-    mean: FiniteFloat
-    low: FiniteFloat
-    high: FiniteFloat
+    mean: Signed
+    low: Signed
+    high: Signed
     exposure: str | None = None
     """The column whose logarithm it is, where it was given as an exposure."""
 

@@ -188,6 +188,8 @@ def one_term(one: str, look: Look) -> Term:
 
 
 def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[str]]) -> list[Term]:
+    if one not in look.kinds and (bare := _name(one, look)) in look.kinds:
+        one = bare
     if one in look.kinds:
         check_literal(one)
         if look.kinds[one] in (pl.Date, pl.Datetime, pl.Time, pl.Duration):
@@ -201,7 +203,11 @@ def _terms(one: str, using: Sequence[str], look: Look, became: dict[str, list[st
     sides = _sides(one, look)
     if sides:
         return _crossed(*sides, using, look)
-    return [one_term(one, look)]
+    try:
+        return [one_term(one, look)]
+    except ExpressionError:
+        _check_sides(one, look)
+        raise
 
 
 def _expression(text: str, look: Look | None = None) -> Term:
@@ -226,10 +232,39 @@ def _powers(of: str, power: str, whole: str, look: Look) -> list[Term]:
 def _sides(one: str, look: Look) -> tuple[str, str] | None:
     """The two columns of an interaction, which may have colons in their names."""
     for at in [at for at, letter in enumerate(one) if letter == ":"]:
-        a, b = one[:at].strip(), one[at + 1 :].strip()
+        a, b = (_name(side, look) for side in (one[:at], one[at + 1 :]))
         if a in look.kinds and b in look.kinds:
             return a, b
     return None
+
+
+def _check_sides(one: str, look: Look) -> None:
+    """Say which side of what can only be an interaction is no column.
+
+    Errors:  ColumnError, LearningError
+    """
+    parts = re.split(r""":(?=(?:[^"']|"[^"]*"|'[^']*')*$)""", one)
+    if len(parts) != 2:
+        return
+    sides = [_name(part, look) for part in parts]
+    wrong = next(side for side in sides if side not in look.kinds)
+    said = f"'{one}' is an interaction, which is of two columns"
+    name = wrong[1:-1] if wrong.startswith('"') and wrong.endswith('"') else wrong
+    if WORDS.fullmatch(name):
+        check_there(list(look.kinds), [name], name=look.name)
+    whole = wrong if wrong.endswith(")") else f"({wrong})"
+    raise LearningError(
+        f"{said}, and '{wrong}' is an expression: multiply numbers with *, as in "
+        f"{whole} * {quoted(next((side for side in sides if side in look.kinds), 'x'))}"
+    )
+
+
+def _name(text: str, look: Look) -> str:
+    """A column's name as it stands, or in the quotes of SQL: "a b" is a b."""
+    text = text.strip()
+    bare = text[1:-1].replace('""', '"')
+    in_quotes = len(text) > 2 and text == '"' + bare.replace('"', '""') + '"'
+    return bare if in_quotes and text not in look.kinds else text
 
 
 def _crossed(a: str, b: str, using: Sequence[str], look: Look) -> list[Term]:
