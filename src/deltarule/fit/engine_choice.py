@@ -14,10 +14,12 @@ from deltarule.engines.base import Engine
 from deltarule.engines.registry import engine_for
 from deltarule.errors import DeltaruleError, LearningError
 from deltarule.fit.engine_checks import check_engine
-from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
 from deltarule.tables.databases.database import DatabaseSource
+from deltarule.tables.make_plan import plan
 from deltarule.tables.one_read import Read
-from deltarule.tables.plan import Plan, plan
+from deltarule.tables.plan import Plan
 from deltarule.tables.source import LOOK_ROWS
 
 # Of fewer rows, reading takes a second.

@@ -15,7 +15,8 @@ from pydantic import FiniteFloat, ValidationError
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError, NotAModelError
-from deltarule.fit.settings import Names, Settings, closed_form, names_in
+from deltarule.fit.setting_values import Names, closed_form, names_in
+from deltarule.fit.settings import Settings
 from deltarule.model.model import Model
 from deltarule.tables.finalize import finalize
 from deltarule.tables.layout import Layout

@@ -12,6 +12,7 @@ Source: Breiman, Friedman, Olshen & Stone 1984, section 3.4.3; Efron & Tibshiran
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.rule.predict import Array
 
@@ -59,7 +60,7 @@ def surely_lower(one: Array, other: Array) -> bool:
     return found > error
 
 
-def chosen(errors: Array, guessing: Array, simpler: Array | None = None) -> int:
+def chosen(errors: Array, guessing: Array, simpler: NDArray[np.intp] | None = None) -> int:
     """The first candidate, unless the best is lower by more than one standard error.
 
     Nor is the best one chosen where a `simpler` candidate does as well.

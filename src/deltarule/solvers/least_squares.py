@@ -28,14 +28,9 @@ from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array, Weights
-from deltarule.solvers.block_elimination import (
-    EPS,
-    SURE,
-    Eliminated,
-    Inverse,
-    extreme_eigenvalues,
-)
+from deltarule.solvers.block_elimination import SURE, Eliminated, Inverse, extreme_eigenvalues
 from deltarule.solvers.cholesky import Cholesky
+from deltarule.solvers.krylov import EPS
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,9 @@ from deltarule.tables.joining import Joining
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
+from deltarule.tables.make_plan import plan
 from deltarule.tables.ordered_rows import order_notes, take_order
-from deltarule.tables.plan import Plan, plan
+from deltarule.tables.plan import Plan
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import LARGEST_SUMS, Request
 from deltarule.tables.row_encoder import RowEncoder
