@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import TableQuestion
 from deltarule.engines.batch import Answer
 from deltarule.engines.parts import ANSWERS, FAN_IN, Asked, PartAnswer, total
@@ -24,10 +24,11 @@ from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.tables.dask_frame import frames_of, is_dask, layout, projected
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.frames import open_table
-from deltarule.tables.one_read import Progress, workers
+from deltarule.tables.one_read import Progress
 from deltarule.tables.parts_source import first_line
 from deltarule.tables.pieces import pieces_of
 from deltarule.tables.polars_source import UnparsedError
+from deltarule.tables.read_room import workers
 from deltarule.tables.source import Source
 
 SCHEME = "dask://"
@@ -255,7 +256,7 @@ class Cluster:
         try:
             if self.client is None:
                 # Here, so that no thread of a part sets back what another's has set.
-                with threadpool_limits(1, user_api="blas"):
+                with one_blas_thread():
                     return delayed(key, tasks).compute()
             return self.client.compute(delayed(key, tasks)).result()
         except DeltaruleError:

@@ -18,15 +18,16 @@ from operator import add
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Question
 from deltarule.engines.batch import Answer, Batch, block_of, block_rows, blocks_of
 from deltarule.moments.design_matrix import CategoryCodes, SplitMatrix
 from deltarule.moments.folds import FoldEntries, Folds, sorted_by
 from deltarule.moments.standardize import Standardization
 from deltarule.tables.encoded_rows import EncodedRows
-from deltarule.tables.one_read import KEPT_CELLS, Read, workers
+from deltarule.tables.one_read import KEPT_CELLS, Read
+from deltarule.tables.read_room import workers
 
 # Up to so many numbers, 32 MB of them, are held as arrays.
 HELD_CELLS = 4_000_000
@@ -145,7 +146,7 @@ class RowPass:
             return ask(self._encoded(part, row), row)
 
         # One BLAS thread for each worker: two on a block this thin were slower than one.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
             try:
                 for part, row in self.read.parts():
                     # Workers inherit the caller's handling of floating-point errors.

@@ -16,7 +16,6 @@ from deltarule.errors import DeltaruleError, LearningError
 from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.settings import Settings
-from deltarule.tables.databases.database import DatabaseSource
 from deltarule.tables.make_plan import plan
 from deltarule.tables.one_read import Read
 from deltarule.tables.plan import Plan
@@ -44,6 +43,8 @@ def choose(source: object, settings: Settings) -> EngineChoice | None:
     """The quicker engine for a table on a server; None where there is nothing to choose."""
     if settings.engine is not None or not (settings.id or settings.group):
         return None
+    from deltarule.tables.databases.database import DatabaseSource
+
     if not isinstance(source, DatabaseSource):
         return None
     look = source.look()
