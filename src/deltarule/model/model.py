@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast, overload
 from deltarule.deferred import polars as pl
 from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
 from deltarule.losses.loss import Loss
-from deltarule.model import record as saved
+from deltarule.model import record_file as saved
 from deltarule.model.predictor import Predictor, batches, bound, widening
 from deltarule.model.record_view import RecordView
 from deltarule.output import check_outputs
@@ -303,6 +303,10 @@ class Model(RecordView):
             self.kept.check_rare(min_level_rows)
         changed: dict[str, Any] = {"summary": None} if moments else {"summary": None, "moments": ()}
         record = self._record.model_copy(update=changed)
+        if self._stream is not None:
+            from deltarule.model.online_record import with_window
+
+            record = with_window(record, self._stream)
         if sums is None or self.kept is None:
             saved.save(record, Path(path))
         else:
@@ -364,7 +368,8 @@ class Model(RecordView):
 
         Errors:  LearningError, also for other settings than those it began with
         """
-        from deltarule.model.online import Stream, StreamSettings
+        from deltarule.model.online import Stream
+        from deltarule.model.online_steps import StreamSettings
 
         settings = StreamSettings(half_life, window, alpha)
         if self._stream is None:

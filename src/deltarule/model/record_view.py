@@ -177,7 +177,11 @@ class RecordView:
             "held_out_by": record.held_out_by and record.held_out_by.model_dump(),
             "learn": learnt[0] if len(learnt) == 1 else learnt,
             "columns": [column.model_dump() for column in record.columns],
-            **({} if record.streamed is None else {"streamed": record.streamed.model_dump()}),
+            **(
+                {}
+                if record.streamed is None
+                else {"streamed": record.streamed.model_dump(exclude={"last"})}
+            ),
             "notes": list(record.notes),
         }
 
