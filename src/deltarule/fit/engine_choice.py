@@ -13,7 +13,6 @@ from deltarule.dataclass import dataclass, replace
 from deltarule.engines.base import Engine
 from deltarule.engines.registry import engine_for
 from deltarule.errors import DeltaruleError, LearningError
-from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.settings import Settings
 from deltarule.tables.make_plan import plan
@@ -43,6 +42,7 @@ def choose(source: object, settings: Settings) -> EngineChoice | None:
     """The quicker engine for a table on a server; None where there is nothing to choose."""
     if settings.engine is not None or not (settings.id or settings.group):
         return None
+    from deltarule.fit.engine_checks import check_engine
     from deltarule.tables.databases.database import DatabaseSource
 
     if not isinstance(source, DatabaseSource):

@@ -5,9 +5,9 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from deltarule.dataclass import dataclass
-from deltarule.moments.splits import SplitScheme
 
 if TYPE_CHECKING:
+    from deltarule.moments.splits import SplitScheme
     from deltarule.tables.row_shares import RowShares
 
 # Default cap on the levels of a category where the solver needs a matrix of all inputs.
@@ -79,6 +79,8 @@ class Request:
     """Words that stand for missing, besides the default ones."""
 
     @property
-    def splits(self) -> SplitScheme:
+    def splits(self) -> "SplitScheme":
         """The splitting scheme of cross-validation."""
+        from deltarule.moments.splits import SplitScheme
+
         return SplitScheme(forward=self.time is not None)
