@@ -5,7 +5,7 @@ Shapes: p inputs of a target
 
 from collections.abc import Sequence
 
-from deltarule.model.record import FitRecord, InterceptRecord, WeightRecord
+from deltarule.model.record import FitRecord, HeldOutRecord, InterceptRecord, WeightRecord
 from deltarule.views.format import number
 
 # Residuals of an identity are rounding, relative to the target's standard deviation.
@@ -15,6 +15,8 @@ SLIGHT = 1e-7
 # Few rows are fitted exactly by any weights: there must be so many more.
 MORE_ROWS = 20
 TERMS_SHOWN = 6
+# A share of a target's variance that is next to nothing, but for rounding or a few odd rows.
+NEARLY_ALL = 0.001
 
 
 def identity(
@@ -46,6 +48,17 @@ def identity(
     return (
         f"{target} is {formula} in every row, exactly: an identity, no prediction; if these are "
         f"parts of {target}, or known only with it, learn without them"
+    )
+
+
+def nearly(target: str, held_out: HeldOutRecord, more_rows: int) -> str | None:
+    """A note on a target of which the inputs leave next to nothing on held-out rows."""
+    if more_rows < MORE_ROWS or held_out.r2 is None or held_out.r2 < 1 - NEARLY_ALL:
+        return None
+    left = f"{1 - held_out.r2:.2g}" if held_out.r2 < 1 else "nothing"
+    return (
+        f"the inputs leave {left} of the variance of {target} on held-out rows: if they are parts "
+        "of it, or known only with it, learn without them"
     )
 
 

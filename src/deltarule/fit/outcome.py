@@ -16,10 +16,11 @@ from deltarule.dataclass import dataclass
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.columns import left_out_notes, records
 from deltarule.fit.convergence import Convergence
+from deltarule.fit.copies import copies
 from deltarule.fit.data_checks import data_checks
 from deltarule.fit.distributions import distributions
 from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
-from deltarule.fit.identities import identity
+from deltarule.fit.identities import identity, nearly
 from deltarule.fit.settings import closed_form
 from deltarule.fit.target_checks import notes_on_amounts
 from deltarule.losses.registry import loss_named, with_spread
@@ -152,7 +153,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *(note for part, outcome in outcomes for note in _not_judged(read, part, outcome)),
             *_of_groups(read, [outcome for _, outcome in outcomes]),
-            *(few_folds(read) if held_out else ()),
+            *([*few_folds(read), *copies(read)] if held_out else ()),
             *_identities(read, whole, told, loss_of),
             *notes_on_amounts(
                 read, [one for one in schema.targets if closed_form(loss_of[one.name])], whole
@@ -246,6 +247,9 @@ def _identities(
                     rows=read.examples,
                 )
             )
+            held_out = told[target].held_out
+            if found[-1] is None and held_out is not None:
+                found[-1] = nearly(target, held_out, read.examples - p)
     return [note for note in found if note is not None]
 
 

@@ -12,7 +12,7 @@ Source:  Diebold & Mariano 1995 for the paired difference
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,14 @@ from deltarule.losses.loss import Loss
 from deltarule.losses.robust import Quantile
 from deltarule.metrics.classification import both
 from deltarule.metrics.regression import Metrics, MetricSums
-from deltarule.model.evaluate import nothing_in, refusing_overflow, sums_of
+from deltarule.model.evaluate import is_known, not_new, nothing_in, refusing_overflow, sums_of
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
-from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
 from deltarule.tables.left_out import left_out_told
-from deltarule.tables.source import Source, without_folder
+from deltarule.tables.source import Source
 from deltarule.views import html
 from deltarule.views.format import number
 
@@ -73,12 +72,14 @@ class TargetComparison:
     one: Metrics
     other: Metrics
     differences: tuple[Difference, ...]
+    learnt: str = ""
+    """Which of the models learnt from these very rows, in words: the test is then of no use."""
 
     @property
     def better(self) -> str | None:
         """The significantly better model, A or B; None without significance."""
         first = self.differences[0]
-        return "AB"[first.better] if first.sure else None
+        return "AB"[first.better] if first.sure and not self.learnt else None
 
     def lines(self) -> list[str]:
         """The comparison in words."""
@@ -95,6 +96,9 @@ class TargetComparison:
         by = f": its {first.measure} is {_less(better, worse)}"
         if first.standard_error is None:
             return f"too few rows to say which is better; {name} is ahead{by}"
+        if self.learnt:
+            known = f"on rows that {self.learnt} learnt from: new rows may differ"
+            return f"{name} is ahead{by}, {known}"
         if first.sure:
             return f"{name} is better{by}, and that is sure"
         return f"not sure which is better; {name} is ahead{by}, which may well be chance"
@@ -172,10 +176,17 @@ def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelCom
         row += batch.height
     if not rows > 0:
         raise nothing_in(source, causes)
-    notes = [*source.notes, *_not_new({"A": one.record, "B": other.record}, source)]
     with refusing_overflow(source):
-        versus = tuple(pair.versus() for pair in pairs)
-    return ModelComparison(rows, examples, dict(causes), versus, tuple(notes))
+        versus = [pair.versus() for pair in pairs]
+    records = {"A": one.record, "B": other.record}
+    known = {
+        "A": is_known(one.record, {each.output: each.one for each in versus}, examples),
+        "B": is_known(other.record, {each.output: each.other for each in versus}, examples),
+    }
+    learnt = " and ".join(name for name, own in known.items() if own)
+    versus = [replace(each, learnt=learnt) for each in versus]
+    notes = [*source.notes, *not_new(records, source, known)]
+    return ModelComparison(rows, examples, dict(causes), tuple(versus), tuple(notes))
 
 
 def _shared(one: Predictor, other: Predictor) -> list[str]:
@@ -188,18 +199,6 @@ def _shared(one: Predictor, other: Predictor) -> list[str]:
             "targets can be compared"
         )
     return mine
-
-
-def _not_new(records: dict[str, Record], source: Source) -> list[str]:
-    here = without_folder(source.name)
-    learnt = [name for name, record in records.items() if record.learnt_from == here]
-    if not learnt:
-        return []
-    who = " and ".join(learnt)
-    return [
-        f"{who} learnt from {source.name}: if these are the same rows, they are not new to "
-        f"{'them' if len(learnt) > 1 else 'it'}; new rows would tell more"
-    ]
 
 
 Wrongness = Callable[[Array, Array, Array], Array]
