@@ -100,6 +100,9 @@ def case(table: pl.DataFrame, predict: Any, using: Any = INPUTS, **settings: Any
     return Case(table, {"predict": predict, "using": using, "id": "id", **settings})
 
 
+FEW = ["x", "whole", "city"]
+
+
 SQUARED = {
     "mixed kinds": case(MIXED, "amount"),
     "a ridge": case(MIXED, "amount", ridge=5),
@@ -124,11 +127,18 @@ SQUARED = {
         "log(cost)",
         ["log(size)", "abs(x) + whole / 7", "city:shop", "x:shop", "poly(size, 3)", 'year("when")'],
     ),
+    "a condition": case(MIXED, "amount", ["x", "city"], where="whole > 20 and city <> 'A 0'"),
+    "a condition on dates": case(
+        MIXED, "amount", NUMBERS, where="\"when\" >= '2023-04-01' and (yes or x < 0)"
+    ),
+    "in time": Case(MIXED, {"predict": "amount", "using": FEW, "time": "when", "weight": "often"}),
+    "in the order of a number": Case(
+        MIXED, {"predict": "amount", "using": ["far", "city"], "time": "x", "folds": 4}
+    ),
     "Longley": case(nist("Longley"), "y", [f"x{n}" for n in range(1, 7)], ridge=0),
     "Norris": case(nist("Norris"), "y", ["x"], ridge=0),
     "a Wampler-like polynomial": case(polynomial(5), "y", [f"x{n}" for n in range(1, 6)], ridge=0),
 }
-FEW = ["x", "whole", "city"]
 COMPARISONS = {
     "logistic": case(MIXED, "flag", FEW),
     "logistic of words": case(MIXED, "word", NUMBERS, ridge=0),
@@ -142,6 +152,10 @@ COMPARISONS = {
     "poisson with exposure": case(MIXED, "count", ["x"], loss="poisson", exposure="size", ridge=0),
     "poisson of two targets": case(MIXED, ["count", "loss"], NUMBERS, loss="poisson", ridge=0),
     "gamma and only full rows": case(MIXED, "cost", FEW, loss="gamma", missing="drop", ridge=0.1),
+    "logistic in time": Case(
+        MIXED, {"predict": "flag", "using": ["x", "whole"], "time": "when", "ridge": 0}
+    ),
+    "gamma where": case(MIXED, "cost", ["x"], loss="gamma", ridge=0, where="size < 1.5"),
     "tweedie": case(MIXED, "loss", FEW, loss="tweedie(1.5)", ridge=0.01),
 }
 
@@ -166,6 +180,8 @@ def check_same(here: Record, there: Record, near: float = 1e-9) -> None:
         list(one.classes) for one in yours.targets
     ]
     np.testing.assert_allclose(there.rows, here.rows, rtol=1e-12)
+    said = [[one for one in model.notes if "do not meet" in one] for model in (here, there)]
+    assert said[0] == said[1]
     assert here.fold_by == there.fold_by
     spread = np.array([[one.weight for one in model.weights] for model in (here, there)])
     size = np.abs(spread[0]).max()

@@ -35,6 +35,9 @@ MORE: dict[str, dict[str, Any]] = {
     "shifted by a billion": {"predict": "amount", "using": ["farther", "x"], "id": "id"},
     "dropping gaps": {"predict": "amount", "using": ["x", "city"], "missing": "drop"},
     "ids with gaps": {"predict": "amount", "using": ["far", "city"], "id": "other"},
+    "a condition": {"predict": "amount", "where": "x > -0.5 and city <> 'c1'", "id": "id"},
+    "a condition on text read as numbers": {"predict": "flag", "where": "price > 100", "id": "id"},
+    "a condition in time": {"predict": "amount", "where": "told < '2024-06-30'", "time": "when"},
     "few levels": {"predict": "amount", "using": ["city", "x"], "levels": 5},
 }
 
@@ -205,7 +208,7 @@ def test_what_cannot_be_predicted_is_refused_before_anything_is_computed(
         ({"loss": "quantile(0.9)"}, "rows in order, which dask does not give"),
         ({"errors": "HC3"}, "HC3 needs rows in order, which dask does not give"),
         ({"batch": 32, "learner": "adam"}, "a batch needs rows in order, which dask does not"),
-        ({"where": "x > 0"}, "where needs conditions, which dask does not give"),
+        ({"where": "x > 0"}, "where needs an id, a group or a time on dask"),
     ],
 )
 def test_what_it_cannot_answer_is_refused_early(

@@ -214,7 +214,7 @@ def test_rows_without_an_id_are_held_out_by_their_primary_key(tmp_path: Path) ->
         ({**X, **Y, "w": [1, 1, 1, 500]}, {"weight": "w"}, "500 copies"),
         ({**X, **Y, "w": [1, 1, 1, -5]}, {"weight": "w"}, "below 0"),
         ({**X, **Y}, {"keep_summary": True}, "keep_summary needs histograms"),
-        ({**X, **Y}, {"where": "x > 1"}, "where needs conditions"),
+        ({**X, **Y, "s": ["1", "20", "3", "4"]}, {"where": "s > 1"}, "'s' is text that is read as"),
     ],
 )
 def test_what_cannot_be_learnt_there_is_refused_by_name(

@@ -71,6 +71,14 @@ def test_files_are_read_by_the_executors_themselves(folder: Path, spark: Any) ->
     check_same(here, there)
 
 
+def test_the_rows_that_meet_a_condition_are_learnt_from(folder: Path, spark: Any) -> None:
+    asked = {"predict": "amount", "using": INPUTS, "where": "x > -0.5", "id": "id"}
+    here = dr.learn(folder, engine="local", **asked).record
+    check_same(here, dr.learn(spark.read.parquet(str(folder)), **asked).record)
+    with pytest.raises(LearningError, match="where needs an id, a group or a time on spark"):
+        dr.learn(spark.read.parquet(str(folder)), predict="amount", where="x > -0.5")
+
+
 def test_rows_of_no_file_are_numbered_by_partition(folder: Path, spark: Any) -> None:
     asked = {"predict": "amount", "using": INPUTS}
     rows = TABLE.select(*INPUTS, "amount", "id").rows()

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import TableQuestion
 from deltarule.errors import DeltaruleError, EmptyError
 from deltarule.moments.accumulate import PairsError
@@ -27,7 +27,9 @@ from deltarule.tables.source import BATCH_ROWS, ROW, rebatched
 
 # What rows may be wrong for, and what the one read takes up again with another plan.
 TOLD = (DeltaruleError, FractionError, NumbersError, PairsError)
-ANSWERS = frozenset({"sums", "some rows", "comparisons", "encoded rows", "levels", "text", "times"})
+ANSWERS = frozenset(
+    {"sums", "some rows", "comparisons", "encoded rows", "levels", "text", "times", "conditions"}
+)
 """What an engine answers whose workers read rows of the table."""
 # So many answers are added at a time: the tree over 10,000 parts is five high.
 FAN_IN = 8
@@ -93,7 +95,7 @@ class Asked:
         try:
             # One thread: there is a worker for every processor. The rest is as for this machine:
             # what overflows is reported where the result is used.
-            with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+            with one_blas_thread(), np.errstate(all="ignore"):
                 for frame in rebatched(map(self._alike, frames), BATCH_ROWS):
                     answers.append(question.of(frame, row))
                     row += frame.height

@@ -160,6 +160,8 @@ def _words(error: Exception) -> str:
 
 def _size(question: Any) -> int:
     """About how many bytes an answer takes."""
+    while hasattr(question, "question") and not hasattr(question, "encoder"):
+        question = question.question  # about parsed rows, or those that meet a condition
     plan = getattr(getattr(question, "encoder", question), "plan", None)
     if plan is None:
         return 1 << 20

@@ -8,7 +8,9 @@ from deltarule.errors import LearningError
 from deltarule.fit.settings import Settings, closed_form
 from deltarule.losses.loss import SmoothedLoss
 from deltarule.losses.registry import loss_named
-from deltarule.tables.summarise import FewRows, Summarise
+from deltarule.tables.encoded_question import OfEncoded
+from deltarule.tables.filtered import CountMet
+from deltarule.tables.summarise import FewRows, FindTimes, Summarise
 
 IN_ORDER = "rows in order"
 
@@ -24,6 +26,12 @@ def check_engine(engine: Engine, settings: Settings) -> None:
                 f"{what} needs {question}, which {engine.name} does not give: give the rows to "
                 "this machine"
             )
+    keyed = settings.id or settings.group or settings.time
+    if settings.where is not None and not keyed and OfEncoded.asks_for in engine.answers:
+        raise LearningError(
+            f"where needs an id, a group or a time on {engine.name}, whose rows have their numbers "
+            "among all: say --id COLUMN, or give rows that are filtered already"
+        )
 
 
 def _needs(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -39,7 +47,7 @@ def _needs(settings: Settings) -> Iterator[tuple[str, str]]:
         yield IN_ORDER, "a batch"
     if settings.kind_of_errors != "classical":
         yield IN_ORDER, f"errors of kind {settings.errors}"
-    for name in ("half_life", "window"):
+    for name in ("half_life", "window", "keep_sample"):
         if getattr(settings, name) is not None:
             yield IN_ORDER, name
     if settings.trace_rows:
@@ -47,6 +55,6 @@ def _needs(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.keep_summary:
         yield "histograms", "keep_summary"
     if settings.where is not None:
-        yield "conditions", "where"
+        yield CountMet.asks_for, "where"
     if settings.time is not None:
-        yield "times", "time"
+        yield FindTimes.asks_for, "time"

@@ -8,8 +8,8 @@ Rows must have an id or a group: then both hold out the same rows, and give the 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
+from deltarule.dataclass import dataclass, replace
 from deltarule.engines.base import Engine
 from deltarule.engines.registry import engine_for
 from deltarule.errors import DeltaruleError, LearningError

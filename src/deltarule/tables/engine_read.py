@@ -8,12 +8,11 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.tables.encoded_question import OfEncoded
-from deltarule.tables.fold_columns import FindTimes
 from deltarule.tables.level_counts import CountLevels, LevelCounts
 from deltarule.tables.parsed_text import CheckText, OfParsed, Parsing
 from deltarule.tables.plan import Plan
 from deltarule.tables.sample import Sample
-from deltarule.tables.summarise import FewRows, OneRead, Summarise
+from deltarule.tables.summarise import FewRows, FindTimes, OneRead, Summarise
 from deltarule.tables.summary import Summary
 from deltarule.tables.text_columns import FormattedSource
 
@@ -109,7 +108,7 @@ def asked_of(
         return None
     asked = made.asked
     if asked.time is not None:
-        made.cuts = engine.ask(FindTimes(made.times)).cuts(asked.folds)
+        made.cuts = engine.ask(FindTimes(made)).cuts(asked.folds)
     sums = Summarise(made, source.name, keep_summary)
     most = Sample.to_judge_by(len(made.columns), made.row_column).rows
     few, drawn = FewRows(made, most, rows), None

@@ -1,11 +1,13 @@
 """Filtered source: the rows that satisfy a condition, such as "year > 2000"."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass, field, replace
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.column_names import column
 from deltarule.tables.compared_text import dated
@@ -13,23 +15,128 @@ from deltarule.tables.date_columns import Dated, formats_of
 from deltarule.tables.expressions.expression import Expression, check, parse
 from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.polars_source import said
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, ROW, Source, rebatched
 from deltarule.tables.text_formats import Format, number_format
 from deltarule.tables.wrapped_source import WrappedSource
 
 
-class FilteredSource(WrappedSource):
-    """The rows of a source that satisfy a condition; null counts as false."""
+@dataclass(frozen=True)
+class RowFilter:
+    """A condition on rows of the table of this name; null counts as false.
 
-    def __init__(self, source: Source, condition: Expression) -> None:
+    `formats` are those of columns whose text it takes for dates or numbers.
+    """
+
+    condition: Expression
+    name: str
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    others: bool = False
+    """Whether it is the other rows that are meant."""
+
+    @property
+    def text(self) -> str:
+        """The condition in words."""
+        return f"not ({self.condition.text})" if self.others else self.condition.text
+
+    def mask(self, batch: pl.DataFrame) -> pl.Series:
+        """Which rows meet it: (n,).
+
+        Errors:  ColumnError; ExpressionError for columns of types that it cannot take;
+                 LearningError where it is not boolean
+        """
+        read = batch.with_columns(
+            one.read(cells_of(batch[name])).alias(name)
+            for name, one in self.formats.items()
+            if batch[name].dtype == pl.String
+        )
+        check(self.condition, read.schema, name=self.name)
+        try:
+            met = read.select(self.condition.polars(read.schema)).to_series()
+        except pl.exceptions.PolarsError as error:
+            raise said(error, self.name) from error
+        if met.dtype not in (pl.Boolean, pl.Null):
+            raise _no_condition(self.condition.text)
+        mask = met.cast(pl.Boolean).fill_null(value=False)
+        return ~mask if self.others else mask
+
+    def notes(self, left_out: int, rows: int) -> list[str]:
+        """What is said of the rows that do not meet it."""
+        if not left_out:
+            return []
+        return [f"{left_out:,} of {rows:,} rows do not meet {self.text}: they have no part"]
+
+
+@dataclass(frozen=True)
+class CountedRows:
+    """How many rows do not meet a condition, and how many there are."""
+
+    left_out: int
+    rows: int
+
+    def __add__(self, other: "CountedRows") -> "CountedRows":
+        return CountedRows(self.left_out + other.left_out, self.rows + other.rows)
+
+
+@dataclass(frozen=True)
+class CountMet:
+    """How many rows meet a condition."""
+
+    asks_for: ClassVar[str] = "conditions"
+    filter: RowFilter
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        return [column(name) for name in self.filter.condition.columns]
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> CountedRows:
+        """How many of these rows."""
+        return CountedRows(frame.height - int(self.filter.mask(frame).sum()), frame.height)
+
+
+@dataclass(frozen=True)
+class OfFiltered:
+    """A question about the rows that meet a condition, each of which keeps its number."""
+
+    question: Any
+    filter: RowFilter
+
+    @property
+    def asks_for(self) -> str:
+        """What the question asks for."""
+        asks_for: str = self.question.asks_for
+        return asks_for
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        return [*self.question.reads, *(column(name) for name in self.filter.condition.columns)]
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> Any:
+        """The answer about those of these rows; `row` come before them."""
+        mask = self.filter.mask(frame)
+        if ROW not in frame.columns:
+            frame = frame.with_columns(pl.int_range(row, row + frame.height).alias(ROW))
+        return self.question.of(frame.filter(mask), row)
+
+
+class FilteredSource(WrappedSource):
+    """The rows of a source that satisfy a condition, or all `others`; null counts as false."""
+
+    def __init__(self, source: Source, condition: Expression, *, others: bool = False) -> None:
         super().__init__(source)
         self.condition = condition
-        self.name = f"{source.name} where {condition.text}"
-        self.dialect = f"{source.dialect}, where {condition.text}"
+        self.filter = RowFilter(condition, source.name, others=others)
+        self.name = f"{source.name} where {self.filter.text}"
+        self.dialect = f"{source.dialect}, where {self.filter.text}"
         self._reads = 0
-        self._formats: dict[str, Format] = {}
+        self.counted: CountedRows | None = None
+        """How many rows another engine left out, where one has them."""
         # The row masks of the last read's batches; a bit for each row.
         self._masks: list[pl.Series] = []
+
+    @property
+    def others(self) -> "FilteredSource":
+        """The rows that do not satisfy the condition."""
+        return FilteredSource(self.source, self.condition, others=not self.filter.others)
 
     @property
     def rows(self) -> int | None:
@@ -44,8 +151,9 @@ class FilteredSource(WrappedSource):
         """The source's notes, and the number of rows that the last read filtered out."""
         rows = sum(len(mask) for mask in self._masks)
         passed = rows - sum(int(mask.sum()) for mask in self._masks)
-        told = f"{passed:,} of {rows:,} rows do not meet {self.condition.text}: they have no part"
-        return [*self.source.notes, *([told] if passed else [])]
+        if self.counted is not None:
+            passed, rows = self.counted.left_out, self.counted.rows
+        return [*self.source.notes, *self.filter.notes(passed, rows)]
 
     @property
     def numbers(self) -> NDArray[np.int64]:
@@ -60,8 +168,8 @@ class FilteredSource(WrappedSource):
     def look(self) -> pl.DataFrame:
         if self._first_rows is None:
             first = self.source.look()
-            self._formats = self._formats_of(first)
-            shown = [first.filter(self._mask(first))] if first.columns else [first]
+            self.filter = replace(self.filter, formats=self.formats(first))
+            shown = [first.filter(self.filter.mask(first))] if first.columns else [first]
             if shown[0].height < LOOK_ROWS <= first.height and not self.once:
                 shown = [shown[0].clear(), *self._met()]
             self._first_rows = pl.concat(shown).head(LOOK_ROWS)
@@ -71,7 +179,7 @@ class FilteredSource(WrappedSource):
         """The first rows that satisfy the condition, as many as `look` returns."""
         rows = 0
         for batch in self.source.batches([pl.all()]):
-            met = batch.filter(self._mask(batch))
+            met = batch.filter(self.filter.mask(batch))
             rows += met.height
             yield met
             if rows >= LOOK_ROWS:
@@ -112,31 +220,11 @@ class FilteredSource(WrappedSource):
 
     def _marked(self, batch: pl.DataFrame) -> pl.Series:
         """The row mask of the condition, which is kept."""
-        mask = self._mask(batch)
+        mask = self.filter.mask(batch)
         self._masks.append(mask)
         return mask
 
-    def _mask(self, batch: pl.DataFrame) -> pl.Series:
-        """The row mask of the condition: (n,).
-
-        Errors:  ColumnError; ExpressionError for columns of types that it cannot take;
-                 LearningError where it is not boolean
-        """
-        read = batch.with_columns(
-            one.read(cells_of(batch[name])).alias(name)
-            for name, one in self._formats.items()
-            if batch[name].dtype == pl.String
-        )
-        check(self.condition, read.schema, name=self.source.name)
-        try:
-            met = read.select(self.condition.polars(read.schema)).to_series()
-        except pl.exceptions.PolarsError as error:
-            raise said(error, self.source.name) from error
-        if met.dtype not in (pl.Boolean, pl.Null):
-            raise _no_condition(self.condition.text)
-        return met.cast(pl.Boolean).fill_null(value=False)
-
-    def _formats_of(self, look: pl.DataFrame) -> dict[str, Format]:
+    def formats(self, look: pl.DataFrame) -> dict[str, Format]:
         """The formats to parse text as dates or numbers, where the condition means those.
 
         Errors:  LearningError for dates whose order the first rows do not determine;
@@ -167,14 +255,20 @@ class FilteredSource(WrappedSource):
 def where_of(source: Source, condition: str | None) -> Source:
     """The source, filtered by a condition where one is given.
 
+    Errors:  as `condition_of`
+    """
+    return source if condition is None else FilteredSource(source, condition_of(condition))
+
+
+def condition_of(text: str) -> Expression:
+    """A condition from its text.
+
     Errors:  ExpressionError; LearningError for text that is not a condition
     """
-    if condition is None:
-        return source
-    expression = parse(condition)
+    expression = parse(text)
     if expression.kind not in ("boolean", "any"):
         raise _no_condition(expression.text)
-    return FilteredSource(source, expression)
+    return expression
 
 
 def _no_condition(text: str) -> LearningError:

@@ -7,14 +7,12 @@ past is unknown.
 Shapes: n rows.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ValueRefusedError
 from deltarule.moments.folds import DAY, NOWHERE, PER_DAY, Folds, text_keys
 from deltarule.rule.predict import Array
@@ -176,18 +174,6 @@ class Times:
         period = np.minimum(periods * middle / total, periods - 1).astype(np.int64)
         begins = 1 + np.flatnonzero(np.diff(period))
         return tuple(_time(self._keys[begins] << self._shift).tolist())
-
-
-@dataclass(frozen=True)
-class FindTimes:
-    """The times of rows, and what each counts for."""
-
-    asks_for: ClassVar[str] = "times"
-    reads: Sequence[pl.Expr]
-
-    def of(self, frame: pl.DataFrame, row: int = 0) -> Times:
-        """The times of these rows."""
-        return Times.of([frame.select(self.reads)])
 
 
 def _key(times: Array) -> NDArray[np.uint64]:

@@ -10,6 +10,7 @@ from deltarule.errors import ValueRefusedError
 from deltarule.moments.accumulate import accumulate
 from deltarule.moments.block import InfiniteError, Origin
 from deltarule.moments.folds import hash_of
+from deltarule.tables.fold_columns import Times
 from deltarule.tables.left_out import infinite
 from deltarule.tables.plan import Plan
 from deltarule.tables.summary import Summary
@@ -46,6 +47,22 @@ class Summarise:
         except InfiniteError as error:
             raise refused(error, made, name=self.name, row=row) from error
         return Summary.of(made, sums)
+
+
+@dataclass(frozen=True)
+class FindTimes:
+    """The times of the rows that are learnt from, and what each counts for."""
+
+    asks_for: ClassVar[str] = "times"
+    plan: Plan
+
+    @property
+    def reads(self) -> list[pl.Expr]:
+        return self.plan.times
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> Times:
+        """The times of these rows."""
+        return Times.of([frame.select(self.reads)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,10 +31,10 @@ from deltarule.errors import LearningError
 from deltarule.moments.accumulate import Sums
 from deltarule.moments.histogram import Histogram, NegativeCountError
 from deltarule.moments.moments import Moments, total, two_sum
-from deltarule.moments.one_hot import Levels, OneHotCross, dense
+from deltarule.moments.one_hot import Levels, OneHotCross, dense, rows_kept
 from deltarule.rule.predict import Array
 from deltarule.tables.layout import Layout
-from deltarule.tables.level_sums import LevelSums, PairCounts
+from deltarule.tables.level_sums import LevelSums, PairCounts, Places
 from deltarule.tables.plan import Plan
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Summary:
         scale = np.concatenate([sums.frame.scale, 1 + gaps])
         shift = np.concatenate([sums.frame.shift / sums.frame.scale, gaps])
         means = [gram[0, 1:] / (gram[0, 0] or 1.0) for gram in sums.gram]
+        if sums.kept is not None:
+            means = [np.zeros(0)] * len(sums.gram)  # levels are only counted
         names = layout.every_category
         by_level, places = {}, []
         for at, name in enumerate(names):
@@ -101,7 +103,13 @@ class Summary:
             found = [pair.pairs(fold) for fold in folds]
             counts = PairCounts.by_fold(found, places[one], places[other])
             pairs[names[one], names[other]] = counts
-        moments = tuple(_about_origin(gram, shift, scale) for gram in sums.gram)
+        if sums.kept is None:
+            moments = tuple(_about_origin(gram, shift, scale) for gram in sums.gram)
+        else:
+            goes = tuple(places)
+            moments = tuple(
+                _of_rows(sums, fold, goes, shift, scale) for fold in range(len(sums.gram))
+            )
         return cls(
             *(layout, sums.examples, causes, moments, sums.gaps, sums.frame.shift),
             *(sums.low, sums.high, by_level, pairs, tuple(sums.histograms)),
@@ -313,6 +321,13 @@ class Summary:
         per = 1 / own.rows if own.rows else 0.0
         mean = np.concatenate([own.mean, *(level.counts[fold] * per for level in levels)])
         others = len(mean) - len(own.mean)
+        if rows_kept(own.cross):
+            sizes = [level.counts.shape[1] for level in levels]
+            columns = own.cross.columns_of.with_levels(sizes)
+            off = np.concatenate([own.cross.off, mean[len(own.mean) :]])
+            kept = replace(own.cross, columns_of=columns, off=off)
+            rest = np.concatenate([own.rest, np.zeros(others)])
+            return Moments(own.rows, mean, rest, kept, np.append(own.scale, np.ones(others)))
         cross = OneHotCross(
             rows=own.rows,
             dense_at=np.arange(len(own.mean)),
@@ -351,6 +366,20 @@ def _about_origin(gram: Array, shift: Array, scale: Array) -> Moments:
     off = gram[0, 1:] / rows
     mean, rest = two_sum(shift, off)
     return Moments(rows, mean, rest, gram[1:, 1:] - np.outer(off, off) * rows, scale)
+
+
+def _of_rows(
+    sums: Sums, fold: int, goes: tuple[Places, ...], shift: Array, scale: Array
+) -> Moments:
+    """The moments of the rows of a fold that were kept; `goes` gives each code its level."""
+    from deltarule.moments.row_cross import Columns, RowCross  # most tables are not that wide
+
+    columns = replace(Columns.of(len(sums.low), sums.gaps), goes=goes)
+    rows = float(sums.gram[fold, 0, 0])
+    off = sums.gram[fold, 0, 1:] / (rows or 1.0)
+    parts = tuple(one.of_fold(fold) for one in sums.kept or ()) if rows else ()
+    mean, rest = two_sum(shift, off) if rows else (0 * shift, 0 * shift)
+    return Moments(rows, mean, rest, RowCross(rows, parts, columns, off), scale)
 
 
 def _placed(moments: Moments, at: Sequence[int], scale: Array) -> Moments:

@@ -24,18 +24,20 @@ from deltarule.engines.questions import (
     MoveAlong,
 )
 from deltarule.engines.remote import Pass, Total
+from deltarule.engines.sql.conditions import rows_that_meet
 from deltarule.engines.sql.design import Design
 from deltarule.engines.sql.layers import Layers
 from deltarule.engines.sql.passes import Passes
 from deltarule.engines.sql.rows import LOCAL, ROW, PlanSql, SqlTable, dialect_of, hashed
-from deltarule.engines.sql.sums import summarise
+from deltarule.engines.sql.sums import summarise, times_of
 from deltarule.errors import LearningError
 from deltarule.moments.block import Origin
 from deltarule.tables.databases.database import DatabaseSource
 from deltarule.tables.databases.url import quoted
+from deltarule.tables.expressions.expression import Expression
 from deltarule.tables.kinds import kind_of
 from deltarule.tables.plan import Plan
-from deltarule.tables.summarise import HALFWAY, DrawnRows, FewRows, Summarise
+from deltarule.tables.summarise import HALFWAY, DrawnRows, FewRows, FindTimes, Summarise
 from deltarule.tables.summary import Summary
 
 
@@ -45,7 +47,7 @@ class SqlEngine:
 
     source: DatabaseSource
     name: str = "the engine database"
-    answers: frozenset[str] = frozenset({"sums", "some rows", "comparisons"})
+    answers: frozenset[str] = frozenset({"sums", "some rows", "comparisons", "conditions", "times"})
     rows: PlanSql | None = None
     rows_in_all: int = 0
     classes: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
@@ -58,6 +60,8 @@ class SqlEngine:
         """
         if isinstance(question, Summarise):
             return self._summary(question)
+        if isinstance(question, FindTimes):
+            return times_of(self.table, question.plan)
         if isinstance(question, FewRows):
             return self._few_rows(question)
         if isinstance(question, Pass):
@@ -108,6 +112,11 @@ class SqlEngine:
         reader = self.source.reader
         return SqlTable(self.source.name, reader, dialect_of(self.source.kind), kinds)
 
+    def filtered(self, condition: Expression) -> tuple["SqlEngine", DatabaseSource]:
+        """The engine of the rows that meet a condition, and their source."""
+        made = rows_that_meet(self.source, self.table, condition)
+        return SqlEngine(made), made
+
     def _summary(self, question: Summarise) -> Summary:
         made = question.plan
         self._check_text(made)
@@ -122,7 +131,7 @@ class SqlEngine:
 
     def _tell_key(self, made: Plan) -> None:
         """Note what rows are held out by, where nothing was said."""
-        if made.asked.id or made.asked.group:
+        if made.asked.id or made.asked.group or made.asked.time:
             return
         key, notes = self.source.reader.key, self.source.reader.notes
         by = f"the primary key {key}" if key else "their place in the order of all columns"

@@ -20,7 +20,7 @@ import polars as pl
 
 from deltarule.engines.sql.layers import Layers
 from deltarule.errors import ExpressionError, LearningError
-from deltarule.export.sql.dialect import DIALECTS, Dialect
+from deltarule.export.sql.dialect import DAY, DIALECTS, Dialect
 from deltarule.export.sql.functions import exact
 from deltarule.export.sql.query import Query
 from deltarule.export.sql.scope import Scope, Sql
@@ -53,6 +53,7 @@ processor, with a join with one row 0.15.
 HELD_CELLS = 32_000_000
 """Up to so many cells, 256 MB, a database in this process holds rows as they are asked about."""
 ROW = "deltarule row"
+NO_CASES = "its lower and upper know no letters beyond ASCII"
 LOCAL = "give the rows to this machine with engine local"
 
 
@@ -99,11 +100,12 @@ class SqlTable:
     def node(self, term: Term) -> Node:
         """A term as a node of the scorer's tree, over columns of the database's own types."""
         if term.expression is None:
-            return self._read(term.name)
+            return self.read(term.name)
         expression = parsed(term.expression)
-        return lower(expression.tree, {name: self._read(name) for name in expression.columns})
+        return lower(expression.tree, {name: self.read(name) for name in expression.columns})
 
-    def _read(self, name: str) -> Read:
+    def read(self, name: str) -> Read:
+        """A column's cell as a node."""
         return Read(name, _kind(self.kinds[name]))
 
 
@@ -152,7 +154,12 @@ class PlanSql:
         made += [f"c{at}" for at in range(len(self.categories))]
         made += ["w"] if asked.row_weight else []
         made += ["e"] if asked.exposure else []
-        return [*made, "k"] if self.folds else made
+        return [*made, "k"] if self._keyed else made
+
+    @property
+    def _keyed(self) -> bool:
+        """Whether rows have a key: of their fold, or the time without which they are left out."""
+        return self.folds or self.plan.asked.time is not None
 
     @cached_property
     def rows(self) -> str:
@@ -180,17 +187,17 @@ class PlanSql:
             if column is not None:
                 term = self.plan.terms.get(column, Term(column))
                 nodes.append((name, as_kind(table.node(term), "number")))
-        by = asked.id or asked.group
-        if by is not None and self.folds:
+        by = asked.id or asked.group or asked.time
+        if by is not None and self._keyed:
             nodes.append(("k", table.node(one_term(by, self._look))))
-        if not table.dialect.unicode_case and any(_cases(node) for _, node in nodes):
-            raise ExpressionError("its lower and upper know no letters beyond ASCII")
+        if not table.dialect.unicode_case and any(has_cases(node) for _, node in nodes):
+            raise ExpressionError(NO_CASES)
         reads = dict.fromkeys(
             one.column for _, node in nodes for one in walk(node) if isinstance(one, Read)
         )
-        tree = _tree(asked.missing_words)
-        scope = Scope(table.dialect, _alphabet(node for _, node in nodes))
-        query, results = Query(scope, tree), []
+        empty = tree(asked.missing_words)
+        scope = Scope(table.dialect, alphabet(node for _, node in nodes))
+        query, results = Query(scope, empty), []
         for name, node in nodes:
             value = query.value(node)
             results.append((name, self._key(scope, value) if name == "k" else _sql(scope, value)))
@@ -207,6 +214,8 @@ class PlanSql:
     def _key(self, scope: Scope, value: Sql) -> Sql:
         """The key of a row's fold: an id or group as a number."""
         d = self.table.dialect
+        if self.plan.asked.time is not None:
+            return scope.bind(self._time(scope, value))
         if value.kind == "text":
             made = scope.make("number", MD5[d.name], value)
         elif value.kind == "datetime":
@@ -227,6 +236,14 @@ class PlanSql:
             made = scope.make("number", f"COALESCE({{0}}, {d.literal(NO_GROUP)})", made)
         return scope.bind(made)
 
+    def _time(self, scope: Scope, value: Sql) -> Sql:
+        """A time as a number: of dates and times the microseconds, as in tables/fold_columns.py."""
+        if value.kind == "date":
+            return scope.make("number", f"({{0}} * {scope.dialect.literal(DAY)})", value)
+        if value.kind in ("number", "datetime"):
+            return value
+        raise ExpressionError(f"a {value.kind} has no order in time")
+
     def hold(self) -> None:
         """Have the rows held as a temporary table, where the database can and they are not many.
 
@@ -234,9 +251,14 @@ class PlanSql:
         """
         reader = self.table.reader
         width = len(self.names) + 2
-        if reader.rows is None or reader.rows * width > HELD_CELLS or self.plan.asked.copies:
+        if reader.rows is None or reader.rows * width > HELD_CELLS or self.counts_copies:
             return
         self.held = reader.hold(self._with_folds(self.kept, [*self.names, "gone"]).query(["*"]))
+
+    @property
+    def counts_copies(self) -> bool:
+        """Whether weights count copies of a row that are held out apart."""
+        return bool(self.plan.asked.copies and self.plan.asked.time is None)
 
     @property
     def _holding(self) -> bool:
@@ -261,6 +283,8 @@ class PlanSql:
         for at in range(first, first + len(plan.classes)):
             found.append((m + at, f"c{at} IS NULL"))
         c = len(self.categories)
+        if asked.time is not None:
+            found.append((m + c, "k IS NULL"))
         if asked.row_weight is not None:
             zero = self.table.dialect.literal(0.0)
             found.append((m + c + 1, f"w IS NULL OR w = {zero}"))
@@ -295,6 +319,9 @@ class PlanSql:
     def _with_folds(self, rows: Layers, others: Sequence[str]) -> Layers:
         """These columns of the rows, and their folds."""
         d, folds = self.table.dialect, self.plan.asked.folds
+        if self.plan.asked.time is not None:
+            cuts = [f"CASE WHEN k >= {d.literal(cut)} THEN 1 ELSE 0 END" for cut in self.plan.cuts]
+            return rows.then([*others, f"{' + '.join(cuts) or 0} AS f"])
         made = hashed(d, rows, others, "k", "u")
         if self.most_copies > 1:
             made = self._copies(made, others)
@@ -340,7 +367,7 @@ def hashed(d: Dialect, rows: Layers, others: Sequence[str], key: str, name: str)
     return rows.then([*others, f"{frac('hw')} AS {name}"])
 
 
-def _cases(node: Node) -> bool:
+def has_cases(node: Node) -> bool:
     """Whether text is put into small or capital letters."""
     return any(isinstance(one, Apply) and one.name in ("lower", "upper") for one in walk(node))
 
@@ -352,7 +379,7 @@ def _sql(scope: Scope, value: Sql) -> Sql:
     return exact(scope, value) if value.kind == "text" else value
 
 
-def _tree(words: tuple[str, ...]) -> Tree:
+def tree(words: tuple[str, ...]) -> Tree:
     """A tree of nothing: what the walk reads of one to compute single nodes."""
     return Tree(
         columns=(),
@@ -367,7 +394,7 @@ def _tree(words: tuple[str, ...]) -> Tree:
     )
 
 
-def _alphabet(nodes: Iterable[Node]) -> frozenset[str]:
+def alphabet(nodes: Iterable[Node]) -> frozenset[str]:
     """The letters of all texts that values are compared with."""
     letters: set[str] = set()
     for node in nodes:

@@ -31,6 +31,7 @@ from deltarule.moments.moments import PLAIN_POWER
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import FractionError, class_names
 from deltarule.tables.databases.database import Reader
+from deltarule.tables.fold_columns import Times
 from deltarule.tables.layout import Layout
 from deltarule.tables.plan import Plan
 from deltarule.tables.summary import Summary
@@ -40,6 +41,8 @@ MOST_COLUMNS = 1_500
 # Four digits of the sixteen may be lost before a better shift pays; of these at most six.
 DIGITS_LOST, MOST_LOST = 1e4, 1e6
 SHIFTS = 3
+# Times come with their counts, 16 MB of them at most.
+MOST_TIMES = 1_000_000
 
 
 @dataclass
@@ -86,7 +89,7 @@ def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanS
     rows = PlanSql(table, made)
     rows.hold()
     look = first_look(rows, start)
-    if made.asked.copies:
+    if rows.counts_copies:
         if look.heaviest > SURE:
             raise LearningError(
                 f"{table.name}: a weight counts {look.heaviest:,.0f} copies of a row, and {SURE} "
@@ -110,6 +113,27 @@ def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanS
     names, classes = _group(rows, sums)
     levels = {name: (own, 0) for name, own in zip(layout.every_category, names, strict=True)}
     return Summary.of_sums(layout, sums, levels, made.causes(look.causes)), rows, classes
+
+
+def times_of(table: SqlTable, made: Plan) -> Times:
+    """The times of a plan's rows, and what each counts for.
+
+    Errors:  LearningError for more times than are sent here
+    """
+    rows = PlanSql(table, made)
+    own = rows.kept.then(rows.names, where="gone IS NULL")
+    counted = "sum(w)" if made.asked.row_weight is not None else "count(*)"
+    [(different,)] = table.reader.ask(own.query(["count(DISTINCT k)"]))
+    if different > MOST_TIMES:
+        raise LearningError(
+            f"{table.name}, column '{made.asked.time}' has {different:,} different times, of which "
+            f"{MOST_TIMES:,} are sent: give days or hours, such as cast(... as date), or {LOCAL}"
+        )
+    found = np.array(table.reader.ask(own.query(["k", counted], group=["k"])), dtype=float)
+    times, kept = Times(), found.reshape(-1, 2)
+    kept = kept[np.isfinite(kept[:, 0])]
+    times.add(kept[:, 0], kept[:, 1])
+    return times
 
 
 def first_look(rows: PlanSql, start: Array) -> Look:
@@ -192,11 +216,13 @@ def _check_rest(
             f"{name}, column '{asked.exposure}': an exposure of {min(told['min(e)']):g} is below "
             "0: fix or remove that row"
         )
-    by = asked.id or asked.group
+    by = asked.id or asked.group or asked.time
     if max(told["max(abs(k))"], default=0.0) > 1e300:
         raise ValueRefusedError(
             f"{name}, column '{by}' has a value that is no key of a row: fix it"
         )
+    if asked.time is not None:
+        return  # rows without a time are left out
     without = sum(told["count(*) - count(k)"])
     if without:
         raise LearningError(

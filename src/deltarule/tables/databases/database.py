@@ -8,9 +8,10 @@ for the order in which it keeps them, so that reading an unchanged table twice a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import polars as pl
 
@@ -95,6 +96,10 @@ class Reader(Protocol):
 
         Its name; None where the rows are held by no process of ours.
         """
+        ...
+
+    def within(self, relation: str) -> Self:
+        """A reader of some of its rows, with a snapshot of its own."""
         ...
 
     def release(self) -> None:
@@ -208,6 +213,14 @@ class DatabaseSource:
     def widen(self) -> bool:
         self._look = None
         return self.reader.widen()
+
+    def within(self, relation: str, told: str) -> Self:
+        """The source of some of its rows, by what stands behind FROM; what they are, in words."""
+        made = copy(self)
+        made.reader = self.reader.within(relation)
+        made.name, made.dialect = f"{self.name} {told}", f"{self.dialect}, {told}"
+        made._reads, made._look, made.look_seconds = 0, None, None
+        return made
 
     def release(self) -> None:
         """End the snapshot that all reads are of, and with it whatever it holds up."""

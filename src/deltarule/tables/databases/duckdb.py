@@ -3,7 +3,8 @@
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import polars as pl
 
@@ -161,6 +162,13 @@ class DuckdbReader:
                 for setting in SETTINGS:
                     self._asking.execute(setting)
             yield self._asking
+
+    def within(self, relation: str) -> Self:
+        """A reader of some of its rows."""
+        made = copy(self)
+        made.relation, made.rows, made.notes = relation, None, [*self.notes]
+        made._closing = made._file = made._asking = made.held = None
+        return made
 
     def expected(self) -> int | None:
         """Nothing: the file is read by this process whoever adds the rows up."""

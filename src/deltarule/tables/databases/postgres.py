@@ -4,8 +4,9 @@ import json
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from importlib import import_module
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -180,6 +181,13 @@ class PostgresReader:
                 cursor.execute(query, tuple(parameters) or None)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
+
+    def within(self, relation: str) -> Self:
+        """A reader of some of its rows."""
+        made = copy(self)
+        made.relation, made.rows, made.notes = relation, None, [*self.notes]
+        made._keeper = made._snapshot = made._keeping = None
+        return made
 
     def expected(self) -> int | None:
         """How many rows the server's planner expects."""

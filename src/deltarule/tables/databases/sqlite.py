@@ -6,8 +6,9 @@ import weakref
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import polars as pl
@@ -314,6 +315,14 @@ class SqliteReader:
             # Where a parameter stands behind a $ it is taken for a name: numbers want a ?.
             numbered = {str(at): value for at, value in enumerate(parameters, 1)}
             return connection.execute(query, numbered).fetchall()
+
+    def within(self, relation: str) -> Self:
+        """A reader of some of its rows."""
+        made = copy(self)
+        made.relation, made.rows, made.notes = relation, None, [*self.notes]
+        made._closing = made._connection = made.held = None
+        made._columns = [replace(one, seen=set(one.seen)) for one in self._columns]
+        return made
 
     def expected(self) -> int | None:
         """Nothing: the file is read by this process whoever adds the rows up."""

@@ -1,0 +1,66 @@
+"""The rows that meet a condition, whoever goes over them: this machine, workers, or a database."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from deltarule.dataclass import dataclass
+from deltarule.engines.base import Engine
+from deltarule.tables.expressions.expression import Expression
+from deltarule.tables.filtered import (
+    CountMet,
+    FilteredSource,
+    OfFiltered,
+    RowFilter,
+    condition_of,
+    where_of,
+)
+from deltarule.tables.source import Source
+
+
+@runtime_checkable
+class FiltersRows(Protocol):
+    """An engine that can be one of some rows only."""
+
+    def filtered(self, condition: Expression) -> tuple[Engine, Source]:
+        """The engine of the rows that meet a condition, and their source."""
+        ...
+
+
+@dataclass(frozen=True)
+class FilteredEngine:
+    """An engine whose workers are asked about rows that meet a condition."""
+
+    engine: Engine
+    filter: RowFilter
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        return self.engine.name
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The questions that it answers."""
+        return self.engine.answers
+
+    def ask(self, question: Any) -> Any:
+        """The answer, about the rows that meet the condition."""
+        about: Any = OfFiltered(question, self.filter)
+        return self.engine.ask(about)
+
+
+def filtered(
+    engine: Engine | None, source: Source, where: str | None
+) -> tuple[Engine | None, Source]:
+    """The engine and the source of the rows that meet a condition, where one is given.
+
+    Errors:  ExpressionError; LearningError for text that is not a condition
+    """
+    if where is None or engine is None:
+        return engine, where_of(source, where)
+    condition = condition_of(where)
+    if isinstance(engine, FiltersRows):
+        return engine.filtered(condition)
+    rows = FilteredSource(source, condition)
+    rows.look()  # it fixes how text is parsed
+    rows.counted = engine.ask(CountMet(rows.filter))
+    return FilteredEngine(engine, rows.filter), rows
