@@ -16,8 +16,7 @@ from deltarule.dataclass import dataclass
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.columns import left_out_notes, records
 from deltarule.fit.convergence import Convergence
-from deltarule.fit.copies import copies
-from deltarule.fit.data_checks import data_checks
+from deltarule.fit.data_checks import copies, data_checks
 from deltarule.fit.distributions import distributions
 from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
 from deltarule.fit.identities import FittedTarget, identities
