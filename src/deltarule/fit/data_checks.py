@@ -3,7 +3,6 @@
     leak          one column alone explains nearly all of a target, or separates its classes
     collinear     a column with a high variance inflation factor: its weight is imprecise
     one row       one row makes most of a number's variance: often a data-entry error
-    copies        rows that stand in the table several times, or have the same inputs
     counts        overdispersed for their loss, so that standard errors are too small
 
 `deltarule diagnose` checks row by row. Shapes: n rows, p inputs, c classes.
@@ -13,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
@@ -42,10 +40,6 @@ INFLATED, TOLD_SHOWN, MOST_INPUTS = 100.0, 2, 500
 ONE_ROW = 0.5
 # Overdispersion: deviance so many times its degrees of freedom.
 OVERDISPERSED = 2.0
-# Fewer copies among all rows than this are no matter; fewer different inputs are.
-COPIES, DIFFERENT = 0.05, 0.5
-# A column varies freely where it has so many values with a fraction; of inputs, so many columns.
-FREE_VALUES, FREE_INPUTS = 20, 2
 
 
 def data_checks(
@@ -251,44 +245,3 @@ def _one_row(read: Read, whole: Moments) -> list[str]:
         ]
     names = first_of([f"{name} ({value}, {share:.0%})" for share, name, value in found])
     return [f"one row makes most of the variation of each of {names}: fix them if they are wrong"]
-
-
-def copies(read: Read) -> list[str]:
-    """A note on copies among the rows drawn; none where it was said what rows are of.
-
-    Held-out rows were then learnt from. Tables of few values have equal rows by chance: where a
-    column varies freely they are copies, as a join makes them, or rows of one thing.
-    """
-    plan, asked = read.plan, read.plan.asked
-    said = asked.id or asked.group or asked.time or asked.row_weight
-    if said or not read.drawn or asked.exposure:
-        return []
-    frame = pl.concat(read.drawn, how="vertical_relaxed")
-    inputs = [name for name in (*plan.numbers, *plan.categories) if name in frame.columns]
-    every = [*inputs, *(name for name in asked.predict if name in frame.columns)]
-    rows, drawn = frame.height, frame.height < read.examples
-    of = f"{rows:,} rows{' drawn' if drawn else ''}"
-    more = rows - frame.n_unique(every)
-    if more > COPIES * rows and _free(frame, every):
-        return [
-            f"{more:,} of {of} are exact copies of others, so held-out rows are rows it has seen: "
-            "remove the copies, or say what a row is of with --id or --group"
-        ]
-    different = frame.n_unique(inputs)
-    if different < DIFFERENT * rows and len(_free(frame, inputs)) >= FREE_INPUTS:
-        return [
-            f"only {different:,} of {of} differ in their inputs: if those that are alike belong "
-            "together, hold them out together with --group COLUMN"
-        ]
-    return []
-
-
-def _free(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
-    """The columns of numbers with fractions and of many values."""
-    return [
-        name
-        for name in names
-        if frame[name].dtype.is_float()
-        and frame[name].n_unique() >= FREE_VALUES
-        and bool((frame[name] != frame[name].floor()).any())
-    ]

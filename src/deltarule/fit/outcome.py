@@ -16,7 +16,7 @@ from deltarule.dataclass import dataclass
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.columns import left_out_notes, records
 from deltarule.fit.convergence import Convergence
-from deltarule.fit.data_checks import copies, data_checks
+from deltarule.fit.data_checks import data_checks
 from deltarule.fit.distributions import distributions
 from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
 from deltarule.fit.identities import FittedTarget, identities
@@ -152,7 +152,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *dict.fromkeys(note for _, outcome in outcomes for note in outcome.notes),
             *(note for part, outcome in outcomes for note in _not_judged(read, part, outcome)),
             *_of_groups(read, [outcome for _, outcome in outcomes]),
-            *([*few_folds(read), *copies(read)] if held_out else ()),
+            *(few_folds(read) if held_out else ()),
             *_identities(read, whole, told, loss_of),
             *notes_on_amounts(
                 read, [one for one in schema.targets if closed_form(loss_of[one.name])], whole
@@ -405,7 +405,7 @@ def few_folds(read: Read) -> list[str]:
     """A note on folds that are fewer than asked for, or of uneven size, as keys are few."""
     by, folds = _held_out_by(read), read.plan.asked.folds
     rows = sorted((fold.rows for fold in read.folds if fold.rows), reverse=True)
-    if len(rows) == folds and (by.column is None or rows[0] <= UNEVEN * sum(rows) / folds):
+    if len(rows) == folds and rows[0] <= UNEVEN * sum(rows) / folds:
         return []
     why = "rows are few"
     if by.column is not None:

@@ -11,7 +11,7 @@ Source:  Diebold & Mariano 1995 for the paired difference
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,8 +23,10 @@ from deltarule.losses.loss import Loss
 from deltarule.losses.robust import Quantile
 from deltarule.metrics.classification import both
 from deltarule.metrics.regression import Metrics, MetricSums
-from deltarule.model.evaluate import is_known, not_new, nothing_in, refusing_overflow, sums_of
+from deltarule.model.evaluate import nothing_in, refusing_overflow, sums_of
+from deltarule.model.learnt_rows import Learnt, learnt_rows
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
+from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
@@ -73,19 +75,27 @@ class TargetComparison:
     other: Metrics
     differences: tuple[Difference, ...]
     learnt: str = ""
-    """Which of the models learnt from these very rows, in words: the test is then of no use."""
+    """The models that learnt from these rows, or perhaps did: A, B, A and B."""
+    held_out: tuple[str, float, float] | None = None
+    """An error of both on the same held-out rows, while learning: its name, that of A, of B."""
 
     @property
     def better(self) -> str | None:
-        """The significantly better model, A or B; None without significance."""
+        """The significantly better model, A or B; None without, or on rows that either knows."""
         first = self.differences[0]
-        return "AB"[first.better] if first.sure and not self.learnt else None
+        return "AB"[first.better] if first.sure and not self._knows(first) else None
+
+    def _knows(self, first: Difference) -> bool:
+        """Whether the model that is ahead may be so because it learnt from these rows."""
+        return first.better >= 0 and "AB"[first.better] in self.learnt.split(" and ")
 
     def lines(self) -> list[str]:
         """The comparison in words."""
         first = self.differences[0]
         found = [f"  A: {', '.join(figures_told(self.one)[:1])}"]
         found.append(f"  B: {', '.join(figures_told(self.other)[:1])}")
+        if self.held_out is not None:
+            found.append(_held_out_told(*self.held_out))
         return [f"{self.output}: {self._verdict(first)}", *found, *map(_told, self.differences)]
 
     def _verdict(self, first: Difference) -> str:
@@ -94,11 +104,10 @@ class TargetComparison:
         better, worse = (first.one, first.other) if first.better == 0 else (first.other, first.one)
         name = "AB"[first.better]
         by = f": its {first.measure} is {_less(better, worse)}"
+        if self._knows(first):
+            return f"no verdict, as {self.learnt} may know these rows; {name} is ahead on them{by}"
         if first.standard_error is None:
             return f"too few rows to say which is better; {name} is ahead{by}"
-        if self.learnt:
-            known = f"on rows that {self.learnt} learnt from: new rows may differ"
-            return f"{name} is ahead{by}, {known}"
         if first.sure:
             return f"{name} is better{by}, and that is sure"
         return f"not sure which is better; {name} is ahead{by}, which may well be chance"
@@ -139,6 +148,7 @@ class ModelComparison:
                 {
                     "output": one.output,
                     "better": one.better,
+                    "learnt_from_these_rows": one.learnt or None,
                     "a": one.one.model_dump(mode="json"),
                     "b": one.other.model_dump(mode="json"),
                     "differences": [asdict(each) for each in one.differences],
@@ -176,17 +186,22 @@ def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelCom
         row += batch.height
     if not rows > 0:
         raise nothing_in(source, causes)
+    learnt: list[Learnt] = [
+        learnt_rows(model.record, [pair.sums[side] for pair in pairs], examples, source)
+        for side, model in enumerate((one, other))
+    ]
+    both = learnt == ["these", "these"]
     with refusing_overflow(source):
-        versus = [pair.versus() for pair in pairs]
-    records = {"A": one.record, "B": other.record}
-    known = {
-        "A": is_known(one.record, {each.output: each.one for each in versus}, examples),
-        "B": is_known(other.record, {each.output: each.other for each in versus}, examples),
-    }
-    learnt = " and ".join(name for name, own in known.items() if own)
-    versus = [replace(each, learnt=learnt) for each in versus]
-    notes = [*source.notes, *not_new(records, source, known)]
-    return ModelComparison(rows, examples, dict(causes), tuple(versus), tuple(notes))
+        versus = tuple(
+            replace(
+                pair.versus(),
+                learnt=_who(learnt),
+                held_out=_held_out(one.record, other.record, pair) if both else None,
+            )
+            for pair in pairs
+        )
+    notes = [*source.notes, *_not_new(learnt, source)]
+    return ModelComparison(rows, examples, dict(causes), versus, tuple(notes))
 
 
 def _shared(one: Predictor, other: Predictor) -> list[str]:
@@ -199,6 +214,44 @@ def _shared(one: Predictor, other: Predictor) -> list[str]:
             "targets can be compared"
         )
     return mine
+
+
+def _who(learnt: Sequence[Learnt]) -> str:
+    """The models that learnt from the rows, or perhaps did."""
+    return " and ".join(name for name, one in zip("AB", learnt, strict=True) if one != "new")
+
+
+def _not_new(learnt: Sequence[Learnt], source: Source) -> list[str]:
+    who = _who(learnt)
+    if not who:
+        return []
+    it = "them" if "and" in who else "it"
+    if "these" in learnt:
+        perhaps = "perhaps " * ("perhaps" in learnt)
+        return [f"{who} {perhaps}learnt from these rows: only rows that are new to {it} can tell"]
+    return [
+        f"{who} learnt from {source.name}: if these are the same rows, they are not new to {it}; "
+        "only new rows can tell which is better"
+    ]
+
+
+def _held_out(one: Record, other: Record, pair: "_Pair") -> tuple[str, float, float] | None:
+    """An error of both on the same held-out rows; None where others were held out, or none."""
+    ways = [
+        None if each.held_out_by is None else each.held_out_by.model_copy(update={"cuts": ()})
+        for each in (one, other)
+    ]
+    if one.held_out is None or other.held_out is None or ways[0] != ways[1]:
+        return None
+    names = [[target.name for target in each.contract.targets] for each in (one, other)]
+    first = one.held_out[names[0].index(pair.output)]
+    second = other.held_out[names[1].index(pair.output)]
+    measure = next(iter(pair.measures))
+    if measure == "mean squared error":
+        return "typical error (RMSE)", first.rmse, second.rmse
+    if first.loss is None or second.loss is None:
+        return None
+    return measure, first.loss, second.loss
 
 
 Wrongness = Callable[[Array, Array, Array], Array]
@@ -304,6 +357,12 @@ def _less(better: float, worse: float) -> str:
     return f"{number(better)} against {number(worse)}" + (
         f", {1 - better / worse:.1%} less" if better >= 0 and worse > 0 else ""
     )
+
+
+def _held_out_told(name: str, one: float, other: float) -> str:
+    ahead = "A and B are equally good" if one == other else f"{'AB'[other < one]} is ahead"
+    told = f"{number(one)} of A, {number(other)} of B"
+    return f"  on rows held out while learning, {ahead}: {name} {told}"
 
 
 def _told(found: Difference) -> str:

@@ -3,11 +3,10 @@
 Shapes: n rows; k outputs of a target, one or one for each class.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -22,12 +21,11 @@ from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
 from deltarule.tables.drift import Drift
 from deltarule.tables.left_out import counted, left_out_told
-from deltarule.tables.parts_source import NAME
 from deltarule.tables.schema import Target
-from deltarule.tables.source import Source, without_folder
+from deltarule.tables.source import Source
 
-# Errors on the same rows differ by rounding, and where steps stopped before the last.
-SAME = 1e-9
+if TYPE_CHECKING:
+    from deltarule.model.learnt_rows import Learnt
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,8 @@ class Evaluation:
     rows_left_out_by_cause: Mapping[str, int]
     outputs: tuple[Metrics, ...]
     notes: tuple[str, ...]
+    learnt: "Learnt" = "new"
+    """Whether these are rows that the model learnt from."""
 
     @property
     def rows_left_out(self) -> int:
@@ -108,36 +108,11 @@ def evaluate(
     with refusing_overflow(source):
         outputs = tuple(one.figures(target.name) for target, one in named)
     met.said = list(source.notes)
-    notes = [*met.notes(contract.known), *_known_note(scorer.record, outputs, source, examples)]
-    return Evaluation(sums[0].rows, examples, dict(causes), outputs, tuple(notes))
+    from deltarule.model.learnt_rows import learnt_rows, not_new
 
-
-def _known_note(
-    record: Record, outputs: Sequence[Metrics], source: Source, examples: int
-) -> list[str]:
-    known = is_known(record, {one.output: one for one in outputs}, examples)
-    return not_new({"the model": record}, source, {"the model": known})
-
-
-def is_known(record: Record, found: Mapping[str, Metrics], examples: int) -> bool:
-    """Whether a model learnt from these very rows: they are as many, with the same errors."""
-    fits = dict(zip((target.name for target in record.contract.targets), record.fit, strict=True))
-    return record.examples == examples and all(
-        math.isclose(fits[name].rmse, one.rmse, rel_tol=SAME) for name, one in found.items()
-    )
-
-
-def not_new(records: Mapping[str, Record], source: Source, known: Mapping[str, bool]) -> list[str]:
-    """A note where models learnt from a file of this name, or from rows that are `known`."""
-    here = without_folder(source.name)
-    named = {name for name, one in records.items() if here != NAME and one.learnt_from == here}
-    learnt = [name for name in records if known[name] or name in named]
-    if not learnt:
-        return []
-    who, them = " and ".join(learnt), "them" if len(learnt) > 1 else "it"
-    sure = all(known[name] for name in learnt)
-    if_same = "these rows are not new" if sure else "if these are the same rows, they are not new"
-    return [f"{who} learnt from {source.name}: {if_same} to {them}; new rows would tell more"]
+    learnt = learnt_rows(scorer.record, sums, examples, source)
+    notes = [*not_new(scorer.record, learnt, source.name), *met.notes(contract.known)]
+    return Evaluation(sums[0].rows, examples, dict(causes), outputs, tuple(notes), learnt)
 
 
 @contextmanager
