@@ -20,7 +20,7 @@ from deltarule.fit.data_checks import data_checks
 from deltarule.fit.distributions import distributions
 from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
 from deltarule.fit.identities import FittedTarget, identities
-from deltarule.fit.settings import closed_form
+from deltarule.fit.setting_values import closed_form
 from deltarule.fit.target_checks import notes_on_amounts
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.conformal import Intervals
@@ -405,7 +405,7 @@ def few_folds(read: Read) -> list[str]:
     """A note on folds that are fewer than asked for, or of uneven size, as keys are few."""
     by, folds = _held_out_by(read), read.plan.asked.folds
     rows = sorted((fold.rows for fold in read.folds if fold.rows), reverse=True)
-    if len(rows) == folds and (by.column is None or rows[0] <= UNEVEN * sum(rows) / folds):
+    if len(rows) == folds and rows[0] <= UNEVEN * sum(rows) / folds:
         return []
     why = "rows are few"
     if by.column is not None:
