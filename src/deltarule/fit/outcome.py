@@ -19,7 +19,7 @@ from deltarule.fit.convergence import Convergence
 from deltarule.fit.data_checks import data_checks
 from deltarule.fit.distributions import distributions
 from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
-from deltarule.fit.identities import identity
+from deltarule.fit.identities import FittedTarget, identities
 from deltarule.fit.settings import closed_form
 from deltarule.fit.target_checks import notes_on_amounts
 from deltarule.losses.registry import loss_named, with_spread
@@ -230,23 +230,18 @@ class _Told:
 def _identities(
     read: Read, whole: Moments, told: Mapping[str, _Told], loss_of: Mapping[str, str]
 ) -> list[str]:
-    """Notes on targets that are exact sums of inputs."""
-    spread = np.sqrt(np.maximum(whole.cross.diagonal(), 0.0) / whole.rows) * whole.scale
-    p, found = len(read.schema.inputs), []
-    for target, span in read.schema.target_spans().items():
-        if closed_form(loss_of[target]):
-            found.append(
-                identity(
-                    target,
-                    told[target].fit,
-                    told[target].weights,
-                    told[target].intercepts,
-                    spreads=spread[:p].tolist(),
-                    spread=float(spread[p + span.start]),
-                    rows=read.examples,
-                )
-            )
-    return [note for note in found if note is not None]
+    """Notes on targets that are sums of inputs."""
+    spans = read.schema.target_spans().items()
+    fitted = [
+        FittedTarget(
+            *(target, span.start, loss_named(loss_of[target]), one.fit, one.held_out),
+            one.weights,
+            one.intercepts,
+        )
+        for target, span in spans
+        for one in (told[target],)
+    ]
+    return identities(read, whole, fitted)
 
 
 def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _Told]:
