@@ -102,6 +102,7 @@ OPTIONS: Mapping[str, SettingOption] = {
     "seed": WHOLE,
     "tolerance": NUMBER,
     "engine": NAME,
+    "query_timeout": SettingOption("SECONDS", float),
     "freeze": SettingOption("NAME[=NUMBER]", Names, _frozen),
 }
 """The settings that commands take; the others are set by what a command does."""

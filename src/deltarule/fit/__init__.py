@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from deltarule.dataclass import dataclass
-from deltarule.engines.base import Engine, ShowsProgress
+from deltarule.engines.base import Engine, LimitsTime, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_checks import check_engine
@@ -73,6 +73,8 @@ class Run:
             check_engine(engine, settings)
             if isinstance(engine, ShowsProgress):
                 engine.progress = settings.progress
+            if isinstance(engine, LimitsTime):
+                engine.query_timeout = settings.query_timeout
         source, _ = open_table(table)
         choice = None if engine else choose(source, settings)
         engine = choice.engine if choice else engine
