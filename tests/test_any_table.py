@@ -82,12 +82,13 @@ CASES: dict[str, Case] = {
     "a name as long as a page": Case(
         "t.csv", csv(head="n" * 5000 + ",y"), inputs={"n" * 5000: "number"}
     ),
-    "ten thousand columns": Case(
+    "four thousand columns": Case(
         "t.csv",
-        ",".join([*(f"c{at}" for at in range(10_000)), "y"])
+        ",".join([*(f"c{at}" for at in range(4_000)), "y"])
         + "\n"
-        + "\n".join(",".join(map(str, [row * 7 % 5] * 10_000 + [row])) for row in range(4)),
-        refused=["10,001 columns", "GB", "name those to use"],
+        + "\n".join(",".join(map(str, [row * 7 % 5] * 4_000 + [row])) for row in range(4)),
+        inputs={f"c{at}": "number" for at in range(4_000)},
+        rows=4,
     ),
     # Values
     "whole numbers beyond 2 ** 53": Case(

@@ -25,7 +25,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("tolerance", "freeze"),
     ),
     "More rows later": (
-        *("keep_summary", "for_exchange", "min_level_rows", "into", "summary", "again"),
+        *("keep_summary", "for_exchange", "min_level_rows", "keep_sample", "into", "old"),
+        *("summary", "again"),
     ),
     "Output": (
         *("save", "report", "out", "to_table", "to_view"),

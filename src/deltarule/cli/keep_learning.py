@@ -24,6 +24,15 @@ SummaryFile = Annotated[
     ),
 ]
 
+OldTable = Annotated[
+    str | None,
+    typer.Option(
+        "--with",
+        metavar="TABLE",
+        help="The rows that the model was learnt from, where a sample of them was kept: then it is "
+        "exact.",
+    ),
+]
 ForExchange = Annotated[
     bool,
     typer.Option(
@@ -43,23 +52,24 @@ MinLevelRows = Annotated[
 
 
 def fewest_rows(for_exchange: bool, least: int | None, kept: Path | None) -> int:
-    """The fewest rows that a level may have: one where the sums stay at home."""
+    """The fewest rows that a level may have: one where what is kept stays at home."""
     if kept is None and (for_exchange or least is not None):
         raise typer.BadParameter("--for-exchange and --min-level-rows go with --keep-summary")
     return FEWEST_ROWS if least is None and for_exchange else least or 1
 
 
 def learn_into(
-    model: Path, table: Any, *, summary: Path | None, again: bool, as_json: bool
+    model: Path, table: Any, *, old: Any, summary: Path | None, again: bool, as_json: bool
 ) -> None:
     """Have a model learn the rows of another table, too."""
-    _change(model, summary, as_json, lambda known: known.learn_more(table, again=again))
+    _change(model, summary, as_json, lambda known: known.learn_more(table, again=again, old=old))
 
 
 def forget(
     model: ModelFile,
     rows: Table,
     where: Where = None,
+    old: OldTable = None,
     summary: SummaryFile = None,
     read: How = None,
     db_table: DatabaseTable = None,
@@ -69,12 +79,14 @@ def forget(
     """Forget rows: the model is then exactly as if they had never been there.
 
     ROWS is a table of them as they were learnt, or with --where the table that they stand in. It
-    takes the sums that learn --keep-summary writes beside the model.
+    takes the sums that learn --keep-summary writes beside the model; or with --keep-sample the
+    rows that stay, in the table of --where, or of --with less the ids of ROWS.
 
     deltarule forget model.json customers.csv --where "customer = 7"
     """
     source = source_of(rows, read, db_table, query)
-    _change(model, summary, as_json, lambda known: known.forget(source, where=where))
+    others = None if old is None else source_of(old, read, None, None)
+    _change(model, summary, as_json, lambda known: known.forget(source, where=where, old=others))
 
 
 def _change(

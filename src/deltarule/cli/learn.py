@@ -10,6 +10,7 @@ from deltarule.cli.arguments import DatabaseTable, How, Json, KeepSummary, Query
 from deltarule.cli.keep_learning import (
     ForExchange,
     MinLevelRows,
+    OldTable,
     SummaryFile,
     fewest_rows,
     learn_into,
@@ -59,9 +60,11 @@ def learn(
         Path | None,
         typer.Option(
             metavar="MODEL",
-            help="Learn these rows into a model that has its sums: exactly the model of all rows.",
+            help="Learn these rows into a model that has its sums: exactly the model of all rows. "
+            "With a sample of its rows it is exact where --with gives them.",
         ),
     ] = None,
+    old: OldTable = None,
     summary: SummaryFile = None,
     again: Annotated[
         bool, typer.Option("--again", help="With --into: also a table that was learnt before.")
@@ -80,6 +83,7 @@ def learn(
     """
     from deltarule.fit import Run
     from deltarule.fit.settings import Settings
+    from deltarule.model.model_and_sums import sums_beside
     from deltarule.output import check_outputs
     from deltarule.tables.filtered import where_of
 
@@ -88,12 +92,19 @@ def learn(
             told = "--into learns what its model does, as it does: leave it out"
             raise typer.BadParameter(told, param_hint=option_name(next(iter(given))))
         more = source_of(table, read, db_table, query)
-        learn_into(into, more, summary=summary, again=again, as_json=as_json)
+        others = None if old is None else source_of(old, read, None, None)
+        learn_into(into, more, old=others, summary=summary, again=again, as_json=as_json)
         return
+    if old is not None:
+        raise typer.BadParameter("--with goes with --into", param_hint="--with")
     if not given.get("predict"):
         raise typer.BadParameter("say which column to predict", param_hint="--predict")
-    if keep_summary is not None and save is None:
-        raise typer.BadParameter("--keep-summary goes with a model's file: name it with --save")
+    sampled = "keep_sample" in given
+    if (sampled or keep_summary is not None) and save is None:
+        option = "--keep-sample" if sampled else "--keep-summary"
+        raise typer.BadParameter(f"{option} goes with a model's file: name it with --save")
+    if sampled and keep_summary is None and save is not None:
+        keep_summary = sums_beside(save)
     least = fewest_rows(for_exchange, min_level_rows, keep_summary)
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
@@ -108,7 +119,7 @@ def learn(
         settings = Settings(
             **given,
             trace_rows=how.rows,
-            keep_summary=keep_summary is not None,
+            keep_summary=keep_summary is not None and not sampled,
             progress=progress,
         )
         run = Run.of(source, settings)

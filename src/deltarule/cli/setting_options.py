@@ -101,6 +101,9 @@ OPTIONS: Mapping[str, SettingOption] = {
     "shuffle": SettingOption(None, bool, no="--in-order"),
     "seed": WHOLE,
     "tolerance": NUMBER,
+    "keep_sample": SettingOption(
+        "ROWS", int, written="Written beside the model, or to --keep-summary."
+    ),
     "engine": NAME,
     "query_timeout": SettingOption("SECONDS", float),
     "freeze": SettingOption("NAME[=NUMBER]", Names, _frozen),

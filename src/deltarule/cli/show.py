@@ -9,16 +9,16 @@ from deltarule.cli.arguments import Json, ModelFile
 def show(model: ModelFile, as_json: Json = False) -> None:
     """Show a model: the result, every weight, and what was done with each column.
 
-    Of a summary file, what it tells about rows.
+    Of a file of sums or of kept rows, what it tells about rows.
     """
     from deltarule.model.model import load
     from deltarule.tables.summary_file import is_summary
     from deltarule.views.text import table
 
     if is_summary(Path(model)):
-        from deltarule.fit.kept_summary import KeptSummary
+        from deltarule.fit.kept_files import load_kept
 
-        kept = KeptSummary.load(model)
+        kept = load_kept(model)
         print(json.dumps(kept.to_dict()) if as_json else kept)
         return
     loaded = load(model)

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import TableQuestion
 from deltarule.engines.batch import Answer
 from deltarule.engines.parts import ANSWERS, FAN_IN, Asked, PartAnswer, total
@@ -255,7 +255,7 @@ class Cluster:
         try:
             if self.client is None:
                 # Here, so that no thread of a part sets back what another's has set.
-                with threadpool_limits(1, user_api="blas"):
+                with one_blas_thread():
                     return delayed(key, tasks).compute()
             return self.client.compute(delayed(key, tasks)).result()
         except DeltaruleError:

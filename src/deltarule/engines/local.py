@@ -18,8 +18,8 @@ from operator import add
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Question
 from deltarule.engines.batch import Answer, Batch, block_of, block_rows, blocks_of
 from deltarule.moments.design_matrix import CategoryCodes, SplitMatrix
@@ -145,7 +145,7 @@ class RowPass:
             return ask(self._encoded(part, row), row)
 
         # One BLAS thread for each worker: two on a block this thin were slower than one.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
             try:
                 for part, row in self.read.parts():
                     # Workers inherit the caller's handling of floating-point errors.

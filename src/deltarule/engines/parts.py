@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import TableQuestion
 from deltarule.errors import DeltaruleError, EmptyError
 from deltarule.moments.accumulate import PairsError
@@ -95,7 +95,7 @@ class Asked:
         try:
             # One thread: there is a worker for every processor. The rest is as for this machine:
             # what overflows is reported where the result is used.
-            with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+            with one_blas_thread(), np.errstate(all="ignore"):
                 for frame in rebatched(map(self._alike, frames), BATCH_ROWS):
                     answers.append(question.of(frame, row))
                     row += frame.height

@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from threadpoolctl import threadpool_limits
-
+from deltarule.blas_threads import one_blas_thread
 from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine, LimitsTime, ShowsProgress
 from deltarule.engines.registry import engine_for
@@ -23,7 +22,10 @@ from deltarule.fit.engine_choice import choose, chosen
 from deltarule.fit.engine_filter import filtered
 from deltarule.fit.finite import finite_results
 from deltarule.fit.held_out_alarm import with_alarm
-from deltarule.fit.kept_summary import KeptSettings, KeptSummary, added
+from deltarule.fit.kept_files import load_kept
+from deltarule.fit.kept_sample import KeptSample
+from deltarule.fit.kept_settings import KeptSettings
+from deltarule.fit.kept_summary import KeptSummary, added
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
 from deltarule.fit.settings import Settings
@@ -94,6 +96,8 @@ class Run:
 
         if settings.keep_summary:
             KeptSettings.of(settings)
+        if settings.keep_sample is not None:
+            KeptSettings.of_rows(settings)
 
         def read_by(engine: Engine | None) -> Read:
             return read(
@@ -169,7 +173,7 @@ class Run:
         # busy: a factor of 1,110 inputs takes 15 ms with one; with two 11, or 320.
         # Overflow in the columns' own units is reported as unknown, or refused below.
         name = self.read.source.name
-        with threadpool_limits(1, user_api="blas"), finite_results(name):
+        with one_blas_thread(), finite_results(name):
             if taken is None:
                 outcomes = [(group.read.schema, group.outcome()) for group in self.groups]
             else:
@@ -177,16 +181,19 @@ class Run:
             made = record(self.read, outcomes)
         if self.settings.hold_out is not None:
             made = evaluated_on(made, self.read, self.settings)
-        kept = None
+        kept: KeptSummary | KeptSample | None = None
         if self.settings.keep_summary:
             losses = {t: one.loss for one in made.learnt for t in one.targets}
             kept = KeptSummary.of(self.read, self.settings, losses)
+        elif self.settings.keep_sample is not None:
+            kept = KeptSample.of(self.read, self.settings)
         return Model(with_alarm(made), read=self.files, kept=kept)
 
 
 def merge(*parts: Any) -> Model:
     """The model of the rows of several tables together, from the sums that were kept of them.
 
+    Of samples of rows (`keep_sample`) it is an estimate, unless all rows were kept.
     Each is a summary file, or a model learnt with `keep_summary`; all with the same settings. With
     an id, a row is held out with the same part wherever it is read, so that the error on held-out
     rows is that of learning from all rows too; without one, each table's parts are put together.
@@ -197,17 +204,24 @@ def merge(*parts: Any) -> Model:
     if not parts:
         raise LearningError("name the summaries to merge")
     every = [_kept(part) for part in parts]
-    whole = added(every)
+    samples = [one for one in every if isinstance(one, KeptSample)]
+    if samples:
+        from deltarule.fit import learn_again
+
+        if len(samples) < len(every):
+            raise LearningError("sums and samples of rows are given: merge sums, or samples")
+        return learn_again.merge(samples)
+    whole = added([one for one in every if isinstance(one, KeptSummary)])
     made = Run.on(whole.read(), whole.kept.settings).model()
     return Model(made.record, kept=whole)
 
 
-def _kept(part: Any) -> KeptSummary:
-    if isinstance(part, KeptSummary):
+def _kept(part: Any) -> KeptSummary | KeptSample:
+    if isinstance(part, KeptSummary | KeptSample):
         return part
     if not isinstance(part, Model):
-        return KeptSummary.load(part)
-    if not isinstance(part.kept, KeptSummary):
+        return load_kept(part)
+    if not isinstance(part.kept, KeptSummary | KeptSample):
         raise LearningError("a model has no sums to merge: learn it with keep_summary=True")
     return part.kept
 

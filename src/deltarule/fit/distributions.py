@@ -57,9 +57,11 @@ def _values(read: Read, names: list[str]) -> Iterator[tuple[str, Array]]:
         return
     frame = pl.concat(read.drawn, how="vertical_relaxed")
     kept = _learnt(read, frame)
+    # All columns at once: one by one, 5,000 of them take a second.
+    frame = frame.select(names).filter(kept)
     for name in names:
-        column = frame[name].filter(kept)
-        values = numbers_of(column, where=f"{read.source.name}, column '{name}'", row=0)
+        where = f"{read.source.name}, column '{name}'"
+        values = numbers_of(frame[name], where=where, row=0)
         yield name, values[np.isfinite(values)]
 
 

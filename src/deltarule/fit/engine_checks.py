@@ -47,7 +47,7 @@ def _needs(settings: Settings) -> Iterator[tuple[str, str]]:
         yield IN_ORDER, "a batch"
     if settings.kind_of_errors != "classical":
         yield IN_ORDER, f"errors of kind {settings.errors}"
-    for name in ("half_life", "window"):
+    for name in ("half_life", "window", "keep_sample"):
         if getattr(settings, name) is not None:
             yield IN_ORDER, name
     if settings.trace_rows:

@@ -15,6 +15,8 @@ from typing import Any
 
 from deltarule.errors import LearningError
 from deltarule.fit import Run
+from deltarule.fit.kept_files import kept_in, load_kept
+from deltarule.fit.kept_sample import KeptSample
 from deltarule.fit.kept_summary import KeptSummary, NoRows
 from deltarule.fit.outcome import none_held_out
 from deltarule.fit.settings import Settings
@@ -90,19 +92,19 @@ def load(path: str | Path, summary: str | Path | None = None) -> Model:
     """
     model = model_alone(path)
     sums = sums_beside(Path(path)) if summary is None else Path(summary)
-    model.kept = KeptSummary.of_bytes(sums_of(model.record, sums), sums)
+    model.kept = kept_in(sums_of(model.record, sums), sums)
     return model
 
 
-def kept_of(path: Path) -> KeptSummary:
-    """The sums in a summary file, or beside a model file.
+def kept_of(path: Path) -> KeptSummary | KeptSample:
+    """The sums or rows in a file of them, or beside a model file.
 
     Errors:  ModelError and its kinds
     """
     if is_summary(path):
-        return KeptSummary.load(path)
+        return load_kept(path)
     kept = load(path).kept
-    assert isinstance(kept, KeptSummary), "it was loaded with them"
+    assert isinstance(kept, KeptSummary | KeptSample), "it was loaded with them"
     return kept
 
 
@@ -122,7 +124,7 @@ def _sums(found: Read) -> Summary:
 
 
 def _model(found: Read, settings: Settings, kept: KeptSummary, name: str) -> Model:
-    made = Run.on(replace(found, summary=kept.summary), replace(settings, keep_summary=False))
+    made = Run.on(replace(found, summary=kept.summary), settings)
     record = made.model().record
     # Where the folds are gone, another reason is told below.
     gone = none_held_out(found) if kept.summary.layout.folds == 1 else None

@@ -8,20 +8,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Self
 
 import polars as pl
-from pydantic import FiniteFloat, ValidationError
 
 from deltarule.dataclass import dataclass
-from deltarule.errors import LearningError, NotAModelError
-from deltarule.fit.settings import Names, Settings, closed_form, names_in
+from deltarule.errors import LearningError
+from deltarule.fit.kept_settings import KeptSettings, settings_in
+from deltarule.fit.settings import Settings, closed_form
 from deltarule.model.model import Model
 from deltarule.tables.finalize import finalize
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
 from deltarule.tables.one_read import Read
-from deltarule.tables.part import Part
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
 from deltarule.tables.saved_bytes import saved_bytes
@@ -30,112 +29,16 @@ from deltarule.tables.summary import Summary, joined
 from deltarule.tables.summary_file import LARGEST_FILE, SavedSummary, from_bytes, to_bytes
 from deltarule.tables.terms import Term
 
-SQUARED = "squared"
-Strength = FiniteFloat | Literal["auto"]
-# Settings that need more of rows than their sums, with the value that does not.
-NEEDS_ROWS: Mapping[str, Any] = {
-    "time": None,
-    "half_life": None,
-    "window": None,
-    "hold_out": None,
-    "errors": "classical",
-    "alpha": None,
-    "batch": "all",
-    "trace_rows": (),
-    "freeze": (),
-    "start": 0.0,
-}
 # The rarest levels that are named, and how few rows make a level rare.
 NAMED, RARE = 3, 5
-
-
-class KeptSettings(Part):
-    """The settings that a model is learnt again with."""
-
-    predict: tuple[str, ...]
-    using: tuple[str, ...] | None = None
-    without: tuple[str, ...] = ()
-    where: str | None = None
-    ridge: tuple[tuple[str | None, Strength], ...]
-    lasso: tuple[tuple[str | None, Strength], ...]
-    positive: tuple[str, ...] = ()
-    between: tuple[tuple[str, FiniteFloat | None, FiniteFloat | None], ...] = ()
-    intercept: bool = True
-    missing: str = "fill"
-    missing_words: tuple[str, ...] = ()
-    weight: str | None = None
-    offset: str | None = None
-    folds: int | None = None
-    id: str | None = None
-    group: str | None = None
-    reference: dict[str, str] | None = None
-    dates: tuple[str, ...] | None = None
-    levels: int | None = None
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The settings that are kept.
-
-        Errors:  LearningError for one that needs rows
-        """
-        for name, plain in NEEDS_ROWS.items():
-            given = getattr(settings, name)
-            if given is not plain and given != plain and given not in ({}, []):
-                raise LearningError(
-                    f"a summary is kept of weights that sums of rows give, and {name} needs the "
-                    "rows: leave it or the summary out"
-                )
-        if not settings.exact:
-            raise LearningError(
-                "a summary is kept of weights that are solved exactly, not learnt in steps: leave "
-                "learner or the summary out"
-            )
-
-        def strengths(name: str) -> tuple[tuple[str | None, Strength], ...]:
-            return (*settings.strengths(name).items(), (None, settings.rest(name)))
-
-        def listed(given: Names | None) -> tuple[str, ...] | None:
-            return None if given is None else tuple(names_in(given))
-
-        plain = ("where", "missing", "weight", "offset", "id", "group")
-        return cls(
-            predict=tuple(settings.targets),
-            using=listed(settings.using),
-            without=tuple(names_in(settings.without)),
-            ridge=strengths("ridge"),
-            lasso=strengths("lasso"),
-            positive=tuple(names_in(settings.positive)),
-            between=tuple((name, *ends) for name, ends in settings.ranges.items()),
-            missing_words=tuple(settings.asked.missing_words),
-            reference=None if settings.reference is None else dict(settings.reference),
-            dates=listed(settings.dates),
-            levels=settings.asked.levels,
-            folds=None if settings.folds is None else settings.asked.folds,
-            intercept=bool(settings.intercept),
-            **{name: getattr(settings, name) for name in plain},
-        )
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of learning from sums: rows were chosen before.
-
-        Errors:  LearningError
-        """
-        given = self.model_dump(exclude={"where", "ridge", "lasso", "between"})
-        return Settings(
-            **given,
-            loss=SQUARED,
-            ridge=dict(self.ridge),
-            lasso=dict(self.lasso),
-            between={name: (low, high) for name, low, high in self.between},
-            keep_summary=True,
-        )
 
 
 @dataclass(frozen=True)
 class KeptSummary:
     """The sums of some rows, and what was learnt from them."""
 
+    takes_rows: ClassVar[bool] = True
+    """Whether rows that are learnt one by one join."""
     summary: Summary
     kept: KeptSettings
     name: str
@@ -171,22 +74,18 @@ class KeptSummary:
         Errors:  ModelError and its kinds
         """
         saved = from_bytes(raw, name=str(path))
-        try:
-            kept = KeptSettings.model_validate_json(json.dumps(saved.settings))
-            kept.settings  # noqa: B018 - refuses what cannot be learnt with
-        except (ValidationError, LearningError, TypeError) as error:
-            first = str(error).splitlines()[0]
-            raise NotAModelError(f"{path} is damaged: its settings ({first})") from None
+        kept = settings_in(saved.settings, path)
         return cls(saved.summary, kept, Path(path).name)
 
     def to_bytes(self) -> bytes:
         """The content of its file."""
         return to_bytes(SavedSummary(self.summary, json.loads(self.kept.model_dump_json())))
 
-    def learn_more(self, model: Model, table: Any, *, again: bool) -> Model:
+    def learn_more(self, model: Model, table: Any, *, again: bool, old: Any = None) -> Model:
         """As `Model.learn_more`."""
         from deltarule.fit import keep_learning
 
+        _check_needless(old)
         return keep_learning.learn_more(model, self, table, again=again)
 
     def joined(self, table: Any) -> "KeptSummary":
@@ -195,21 +94,12 @@ class KeptSummary:
 
         return keep_learning.joined(self, table)
 
-    def forget(self, model: Model, table: Any, *, where: str | None) -> Model:
+    def forget(self, model: Model, table: Any, *, where: str | None, old: Any = None) -> Model:
         """As `Model.forget`."""
         from deltarule.fit import keep_learning
 
+        _check_needless(old)
         return keep_learning.forget(model, self, table, where=where)
-
-    def check(self, other: "KeptSummary") -> None:
-        """Errors: LearningError, naming the setting that is not the same."""
-        for name in KeptSettings.model_fields:
-            mine, yours = getattr(self.kept, name), getattr(other.kept, name)
-            if mine != yours:
-                raise LearningError(
-                    f"{self.name} and {other.name} were learnt with different settings: {name} is "
-                    f"{_said(mine)} in one, {_said(yours)} in the other"
-                )
 
     def check_rare(self, least: int) -> None:
         """Refuse levels that fewer rows hold: with other knowledge, such rows can be told apart.
@@ -377,6 +267,14 @@ def plan_of(layout: Layout, asked: Request) -> Plan:
     )
 
 
+def _check_needless(old: Any) -> None:
+    """Errors: LearningError for old rows, of which the sums are there."""
+    if old is not None:
+        raise LearningError(
+            "the sums of the rows before are kept, and exact: leave out --with (old)"
+        )
+
+
 def added(parts: Sequence[KeptSummary]) -> KeptSummary:
     """The sum of several, whose settings are the same.
 
@@ -384,15 +282,9 @@ def added(parts: Sequence[KeptSummary]) -> KeptSummary:
     """
     first = parts[0]
     for part in parts[1:]:
-        first.check(part)
+        first.kept.check(part.kept, (first.name, part.name))
     tables = [table for part in parts for table in part.summary.parts]
     if len(set(tables)) < len(tables):
         raise LearningError("the same sums are given twice: their rows would count double")
     whole = joined([part.summary for part in parts])
     return replace(first, summary=whole, name=" and ".join(part.name for part in parts))
-
-
-def _said(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(_said, value)) or "none"
-    return "none" if value is None else str(value)

@@ -9,8 +9,8 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit import Run
 from deltarule.fit.keyword_settings import taking_settings
@@ -242,7 +242,7 @@ def alpha(table: Any, settings: Settings) -> LearningRateReport:
         run = run.again(replace(smooth, learner=Newton.name))
         problem = run.problem
         assert problem is not None, "newton takes steps"
-    with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+    with one_blas_thread(), np.errstate(all="ignore"):
         paces = _squared(problem) if closed_form(loss) else _other(run, problem)
         reaches = [
             LearningRateRange.of(pace, _names(run, problem, len(pace.weights))) for pace in paces

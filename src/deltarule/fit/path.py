@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.cv_result import CVResult
@@ -102,7 +102,7 @@ def path(table: Any, settings: Settings) -> PenaltyPath:
         raise LearningError("a path is of one output: predict one column of numbers or yes/no")
     asked = Penalties.of(run.read.schema.inputs, settings)
     penalties = asked.watched if walked == "lasso" else asked
-    with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+    with one_blas_thread(), np.errstate(all="ignore"):
         if run.problem is None:
             tried, weights, knots = _exact(run, penalties, walked)
         else:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import RowSource
 from deltarule.engines.local import HELD_CELLS, HELD_FOR_GRADIENTS, RowPass, RowsInMemory
 from deltarule.engines.remote import EngineRows
@@ -204,7 +204,7 @@ def with_chosen_penalty(problem: FitProblem) -> FitProblem:
     else:
         search = search_of(problem, problem.rows)
         # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
-        with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+        with one_blas_thread(), np.errstate(all="ignore"):
             tried = search_penalty(search, problem.penalties, problem.held_by)
         share = search.each / problem.problem.rows
         share = 1.0 if np.isclose(share, 1.0, rtol=1e-9) else share

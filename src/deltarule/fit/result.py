@@ -43,7 +43,7 @@ def result(steps: StepsTaken) -> Outcome:
         lasso=problem.choice.lasso,
         minimised=problem.penalties.words(problem.choice, problem.settings.losses[0]),
         sampled=0 if step.warm is None else step.warm.sampled,
-        condition=Spectrum.of(problem.as_it_stands).condition,
+        condition=None if problem.read.wide else Spectrum.of(problem.as_it_stands).condition,
         errors=errors_of(problem),
         course=list(steps.course),
         batch=None if problem.batches is None else problem.batches.size,
@@ -140,7 +140,7 @@ def _notes(step: FitStep) -> list[str]:
         notes.append("steps were taken on standardised inputs, which alpha refers to")
     notes += _pace(step)
     notes += _chosen(task)
-    if task.penalty is None:
+    if task.penalty is None and not task.read.wide:
         null = solve(task.asked.free(total(task.read.folds))).null
         meaning = "other weights predict the same, so none of these is sure"
         notes += collinear_columns(task.read, task.asked.held, null, meaning)

@@ -32,6 +32,7 @@ ERRORS = ("classical", "robust", "HC0", "HC1", "HC2", "HC3", *CLUSTERED)
 FOLDS, MOST_FOLDS = 5, 255
 MOST_STEPS = 10_000
 MOST_ROWS = 100
+MOST_KEPT = 1_000_000
 
 
 EXACT = "exact"
@@ -159,6 +160,9 @@ class Settings:
     keep_summary: bool = False
     """Whether the model keeps the sums of its rows, for `save(summary=...)` and `merge`. Under
     squared loss they give the model again, also together with those of other tables."""
+    keep_sample: int | None = None
+    """How many rows to keep with the model, drawn evenly, so that others can be learnt with them
+    later, whatever the loss; 0 keeps the settings alone."""
     engine: str | None = None
     """Who goes over the rows: local, this machine, or another engine where the rows are. Default:
     chosen by the table, and said where it is another."""
@@ -225,6 +229,11 @@ class Settings:
             raise LearningError(f"half_life is {self.half_life:g}: it must be above 0")
         if self.window is not None:
             whole("window", self.window, least=1)
+        if self.keep_sample is not None:
+            if whole("keep_sample", self.keep_sample, least=0) > MOST_KEPT:
+                raise LearningError(f"keep_sample is {self.keep_sample}: {MOST_KEPT:,} at most")
+            if self.keep_summary:
+                raise LearningError("sums are kept, or a sample of rows: leave one out")
         words_in(self.missing_words)
         date_parts(self.dates)
         if self.engine is not None:

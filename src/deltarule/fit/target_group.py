@@ -125,6 +125,10 @@ class TargetGroup:
             range(p), range(p, p + k), intercept, self.start, self.frozen, self.centre
         )
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
+        if self.read.wide:
+            from deltarule.fit.dual_least_squares import solve_dual
+
+            return solve_dual(self.read, asked, penalties)
         if self.settings.held:
             from deltarule.fit.penalized_least_squares import solve_penalized
 
@@ -177,6 +181,10 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
         p, k = len(part.schema.inputs), len(part.schema.outputs)
         size = {"rows": part.examples, "inputs": p + settings.intercept, "outputs": k}
         learner = by_cost(own, loss_named(loss), **size)
+        if part.wide:
+            from deltarule.fit.wide_tables import learner_of_wide
+
+            learner = learner_of_wide(part, own)
         own = own if learner is None else replace(own, learner=learner)
         groups.append(TargetGroup.of(part, own, auto=auto, watched=watched))
     return groups

@@ -34,7 +34,10 @@ STEPS, STEPS_OF_GRADIENTS = 30, 300
 
 @dataclass(frozen=True)
 class WarmStart:
-    """The weights of a sample of so many rows, and the gradient of all rows at the usual start."""
+    """The weights of a sample of so many rows, or of an earlier model, `sampled` being 0 then.
+
+    `steep` is the gradient of all rows at the usual start.
+    """
 
     weights: Weights
     sampled: int
@@ -45,16 +48,31 @@ def begin(task: FitProblem) -> WarmStart | None:
     """The warm start; None where the usual start is to be kept, or there is no sample."""
     unset = task.frozen is None and not any(array.any() for array in task.start.values())
     newton = task.settings.second_order and not task.squared
-    if task.kinks or not (task.read.sample and newton and unset and task.model.intercept):
+    known = task.read.sample or task.read.earlier is not None
+    if task.kinks or not (known and newton and unset and task.model.intercept):
         return None
     if task.null is None:
         steep = steepest(task.problem, task.standard, task.loss, task.guess)
     else:
         # With an offset predictions differ: the gradient at the start takes a pass.
         steep = largest(task.objective(task.first()).average().weight_delta)
+    if task.read.earlier is not None:
+        return WarmStart(earlier_weights(task), 0, steep)
     weights = learnt_from_sample(task, steep)
     sampled = task.read.of_sample().examples
     return None if weights is None else WarmStart(weights, sampled, steep)
+
+
+def earlier_weights(task: FitProblem) -> Weights:
+    """The weights of the earlier model, 0 of what it did not know, in the units of the steps."""
+    schema, known = task.read.schema, task.read.earlier or {}
+    weight = np.array(
+        [[known.get((out, *one), 0.0) for out in schema.outputs] for one in schema.inputs]
+    )
+    start = np.array([known.get((out, "", None), 0.0) for out in schema.outputs])
+    if task.read.centre is not None:
+        start = start + task.read.centre @ weight
+    return task.standard.into({"weight": weight, "intercept": start})
 
 
 def learnt_from_sample(task: FitProblem, steep: float) -> Weights | None:

@@ -46,8 +46,10 @@ class KeptSums(Protocol):
     def to_bytes(self) -> bytes: ...
     def check_rare(self, least: int) -> None: ...
     def joined(self, table: Any) -> Self: ...
-    def learn_more(self, model: Model, table: Any, *, again: bool) -> Model: ...
-    def forget(self, model: Model, table: Any, *, where: str | None) -> Model: ...
+    def learn_more(self, model: Model, table: Any, *, again: bool, old: Any) -> Model: ...
+    def forget(self, model: Model, table: Any, *, where: str | None, old: Any) -> Model: ...
+    @property
+    def takes_rows(self) -> bool: ...
 
 
 class Model:
@@ -434,22 +436,26 @@ class Model:
 
             save_both(record, self.kept.to_bytes(), Path(path), sums)
 
-    def learn_more(self, table: Any, *, again: bool = False) -> Model:
+    def learn_more(self, table: Any, *, again: bool = False, old: Any = None) -> Model:
         """The model that learning from its rows and those of this table together gives, exactly.
 
         It takes the sums that `learn(..., keep_summary=True)` keeps, or `load(..., summary=...)`.
+        With a sample of rows (`keep_sample`), for any loss, it is exact where the `old` rows are
+        given; else the sample stands in for them.
         Errors:  LearningError for a table that was learnt from before, unless `again`; ColumnError
                  for a column of another kind
         """
-        return self._sums().learn_more(self, table, again=again)
+        return self._sums().learn_more(self, table, again=again, old=old)
 
-    def forget(self, table: Any, *, where: str | None = None) -> Model:
+    def forget(self, table: Any, *, where: str | None = None, old: Any = None) -> Model:
         """The model as if these rows of its tables had never been there, exactly.
 
-        `where` is a condition on the rows of the table, such as "customer = 7". Sums as above.
+        `where` is a condition on the rows of the table, such as "customer = 7". Sums as above; with
+        a sample the table is all that was learnt from, or the `old` rows are, which an id tells
+        apart.
         Errors:  LearningError for rows that were not all learnt from
         """
-        return self._sums().forget(self, table, where=where)
+        return self._sums().forget(self, table, where=where, old=old)
 
     def update(
         self,
@@ -488,7 +494,8 @@ class Model:
 
         settings = StreamSettings(half_life, window, alpha)
         if self._stream is None:
-            self._stream = Stream(self._scorer, settings, sums=self._kept)
+            sums = self._kept if self._kept is not None and self._kept.takes_rows else None
+            self._stream = Stream(self._scorer, settings, sums=sums)
             self._kept = None
         elif settings not in (StreamSettings(), self._stream.settings):
             raise LearningError(

@@ -33,9 +33,8 @@ def check_loss(record: Record) -> None:
     if other is not None:
         raise LearningError(
             f"sums of rows do not give the weights of {other.name} loss, so the old rows are "
-            "needed to learn more or to forget: learn anew from all that stay, several files as a "
-            "pattern ('month-*.csv'), some rows with --where; or update, which takes a step for "
-            "each new row and comes near"
+            "needed to learn more or to forget: learn anew from all that stay (a pattern of files, "
+            "--where), next time with --keep-sample; or update, which takes a step for each new row"
         )
 
 
@@ -58,8 +57,8 @@ def sums_of(record: Record, sums: Path) -> bytes:
 
     Errors:  ModelError where they are of another model, or of another state of it
     """
-    check_loss(record)
     if record.summary is None:
+        check_loss(record)
         raise ModelError("the model was saved without its sums: learn with --keep-summary FILE")
     new = _new(sums)
     for path in (sums, new) if new.exists() else (sums,):

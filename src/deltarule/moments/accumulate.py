@@ -23,6 +23,7 @@ from deltarule.moments.chunked_array import Column, whole
 from deltarule.moments.folds import FoldEntries
 from deltarule.moments.grouped_sums import GroupedSums
 from deltarule.moments.histogram import Histogram
+from deltarule.moments.row_cross import KeptRows
 from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Sums:
     `levels` are how many each category has so far; `tables` are sums by level, `pairs` by the
     levels of two categories.
 
-    Shapes:  gaps (g,): the numbers with gaps, in order; gram (f, s, s); low, high (m,) of the
-             values present
+    Shapes:  gaps (g,): the numbers with gaps, in order; gram (f, s, s), or its first row and its
+             diagonal (f, 2, s) where rows are kept; low, high (m,) of the values present
     """
 
     frame: Origin
@@ -65,6 +66,8 @@ class Sums:
     """How many rows were left out, by cause as in `Block.gone`."""
     histograms: list[Histogram] = field(default_factory=list)
     """Of each number, where they were asked for."""
+    kept: tuple[KeptRows, ...] | None = None
+    """The rows themselves, in place of the products of more columns than there are rows."""
 
     def __add__(self, other: "Sums") -> "Sums":
         whole = self.copy()
@@ -99,6 +102,8 @@ class Sums:
         self.causes = self.causes + other.causes
         both = zip(self.histograms, other.histograms, strict=True)
         self.histograms = [mine + more for mine, more in both]
+        if self.kept is not None:
+            self.kept = (*self.kept, *(other.kept or ()))
 
     def widen(self, gaps: tuple[int, ...]) -> None:
         """Give each of these numbers a missing indicator."""
@@ -107,17 +112,30 @@ class Sums:
         m = len(self.low)
         places = [*range(1 + m), *(1 + m + gaps.index(number) for number in self.gaps)]
         folds, size = len(self.gram), 1 + m + len(gaps)
+        if self.kept is not None:
+            few = np.zeros((folds, 2, size))
+            few[:, :, places] = self.gram
+            self.gaps, self.gram = gaps, few
+            return
         gram = np.zeros((folds, size, size))
         gram[np.ix_(range(folds), places, places)] = self.gram
         self.gaps, self.gram = gaps, gram
         self.tables = [table.widened(places, size) for table in self.tables]
 
     @property
+    def diagonal(self) -> Array:
+        """The diagonals of the Gram matrices: (f, s)."""
+        if self.kept is not None:
+            return self.gram[:, 1]
+        diagonal: Array = self.gram.diagonal(axis1=1, axis2=2)
+        return diagonal
+
+    @property
     def digits_lost(self) -> float:
         """The worst ratio of (mean - shift) ** 2 to the variance, over columns and folds."""
         rows = self.gram[:, :1, 0]
         numbers = slice(1, 1 + len(self.low))
-        diagonal = self.gram.diagonal(axis1=1, axis2=2)[:, numbers]
+        diagonal = self.diagonal[:, numbers]
         with np.errstate(divide="ignore", invalid="ignore"):
             off = (self.gram[:, 0, numbers] / rows) ** 2
             lost = off / (diagonal / rows - off)
@@ -127,8 +145,17 @@ class Sums:
         return float(np.max(np.where(lost < 0, np.inf, lost), initial=0.0))
 
 
-def accumulate(chunk: Block, frame: Origin, *, folds: int, histograms: bool = False) -> Sums:
+def accumulate(
+    chunk: Block,
+    frame: Origin,
+    *,
+    folds: int,
+    histograms: bool = False,
+    keep_rows: bool = False,
+) -> Sums:
     """The sums of a block of rows, and perhaps histograms of its numbers.
+
+    With `keep_rows` the rows are kept in place of the products of all pairs of their columns.
 
     Errors:  InfiniteError for the first infinite value of a row that is not left out
     """
@@ -136,11 +163,11 @@ def accumulate(chunk: Block, frame: Origin, *, folds: int, histograms: bool = Fa
     checked |= chunk.row_keys.homeless is not None
     if not checked and not chunk.gaps:
         # A value that is not finite makes its column's square not finite: a free check.
-        result = _tally(chunk, CleanBlock.unchecked(chunk), frame, folds)
+        result = _tally(chunk, CleanBlock.unchecked(chunk), frame, folds, keep_rows)
         if result is not None:
             return _counted(result, CleanBlock.unchecked(chunk)) if histograms else result
     tidy = CleanBlock.of(chunk, frame)
-    result = _tally(chunk, tidy, frame, folds)
+    result = _tally(chunk, tidy, frame, folds, keep_rows)
     if result is None:
         # Finite, but its square overflows.
         far = [
@@ -165,7 +192,9 @@ def _counted(sums: Sums, tidy: CleanBlock) -> Sums:
     return sums
 
 
-def _tally(chunk: Block, tidy: CleanBlock, frame: Origin, folds: int) -> Sums | None:
+def _tally(
+    chunk: Block, tidy: CleanBlock, frame: Origin, folds: int, keep_rows: bool
+) -> Sums | None:
     """The sums; None where a number's square overflows."""
     m = len(tidy.numbers)
     n = len(chunk) - tidy.causes.total()
@@ -183,8 +212,11 @@ def _tally(chunk: Block, tidy: CleanBlock, frame: Origin, folds: int) -> Sums | 
         causes=tidy.causes,
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        sums.gram = _gram(chunk, tidy, columns, entries, folds, sums)
-        if not np.isfinite(sums.gram.diagonal(axis1=1, axis2=2)).all():
+        if keep_rows:
+            _keep(chunk, tidy, columns, entries, folds, sums)
+        else:
+            sums.gram = _gram(chunk, tidy, columns, entries, folds, sums)
+        if not np.isfinite(sums.diagonal).all():
             return None
         for number in tidy.gaps:
             sums.low[number], sums.high[number] = tidy.low[number], tidy.high[number]
@@ -241,6 +273,46 @@ def _gram(
     return gram
 
 
+def _keep(
+    chunk: Block,
+    tidy: CleanBlock,
+    columns: Sequence[Column],
+    entries: FoldEntries,
+    folds: int,
+    sums: Sums,
+) -> None:
+    """The rows themselves, with the sums and sums of squares of their columns."""
+    frame, m = sums.frame, len(sums.frame.shift)
+    numbers = [whole(column) for column in tidy.numbers]
+    weights, fold = entries.each(tidy.row_weights), entries.fold
+    instead = {} if entries.target is None else {chunk.targets: entries.target}
+    sums.gram = np.zeros((folds, 2, 1 + len(columns)))
+    sums.gram[:, 0, 0] = sums.gram[:, 1, 0] = np.bincount(fold, weights, minlength=folds)
+    for at, column in enumerate(columns):
+        values = numbers[at] if at < m else whole(column)
+        if at < m and len(values):
+            sums.low[at], sums.high[at] = values.min(), values.max()
+            values = (values - frame.shift[at]) / frame.scale[at]
+        own = entries.of(values)
+        if at in instead:
+            own = (instead[at] - frame.shift[at]) / frame.scale[at]
+        each = own if weights is None else own * weights
+        sums.gram[:, 0, 1 + at] = np.bincount(fold, each, minlength=folds)
+        sums.gram[:, 1, 1 + at] = np.bincount(fold, each * own, minlength=folds)
+    sums.kept = (
+        KeptRows(
+            numbers,
+            frame.shift,
+            frame.scale,
+            {number: gap.astype(np.uint8) for number, gap in tidy.gaps.items()},
+            tidy.categories,
+            entries,
+            tidy.row_weights,
+            instead,
+        ),
+    )
+
+
 def _group(
     chunk: Block,
     tidy: CleanBlock,
@@ -253,12 +325,14 @@ def _group(
     """The grouped sums of categories with numbers and with each other."""
     m = len(frame.shift)
     each = entries.each(tidy.row_weights)
+    # Where rows are kept, levels are only counted.
+    columns = [] if sums.kept else columns
     measured = [
         (whole(column) - frame.shift[at]) / frame.scale[at] if at < m else whole(column)
         for at, column in enumerate(columns)
     ]
     measured = [entries.of(column) for column in measured]
-    if entries.target is not None:
+    if entries.target is not None and measured:
         at = chunk.targets
         measured[at] = (entries.target - frame.shift[at]) / frame.scale[at]
     codes = [entries.of(own) for own in tidy.categories]
@@ -284,18 +358,21 @@ class Accumulator:
     # Four digits of the sixteen may be lost before a new origin pays.
     DIGITS_LOST = 1e4
 
-    def __init__(self, *, folds: int, histograms: bool = False) -> None:
-        self.folds, self.histograms = folds, histograms
+    def __init__(self, *, folds: int, histograms: bool = False, keep_rows: bool = False) -> None:
+        self.folds, self.histograms, self.keep_rows = folds, histograms, keep_rows
         self._finished: list[Sums] = []
         self._sums: Sums | None = None
 
     def sums(self, chunk: Block, frame: Origin) -> Sums:
         """The sums of a block, to be added in order."""
-        return accumulate(chunk, frame, folds=self.folds, histograms=self.histograms)
+        how = {"histograms": self.histograms, "keep_rows": self.keep_rows}
+        return accumulate(chunk, frame, folds=self.folds, **how)
 
     def add(self, chunk: Block, sums: Sums) -> Origin:
         """Add a block's sums; returns the origin for later blocks."""
-        if sums.examples and sums.digits_lost > self.DIGITS_LOST and self._alone(sums):
+        # Rows that are kept lose no digits: they are centred number by number.
+        lost = sums.examples and not self.keep_rows and sums.digits_lost > self.DIGITS_LOST
+        if lost and self._alone(sums):
             whole = CleanBlock.of(chunk, sums.frame).numbers
             frame = Origin.guess(whole, rows=len(chunk))
             sums = self.sums(chunk, frame)

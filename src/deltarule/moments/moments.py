@@ -9,13 +9,15 @@ so that squares neither overflow nor underflow. The mean is kept as a double-dou
 rounding error `rest`, because merging needs the difference of two means. Moments of two sets of
 rows add to those of both, and subtract again (Chan, Golub & LeVeque 1983).
 
-Products of many one-hot columns stay sparse (one_hot.py).
+Products of many one-hot columns stay sparse (one_hot.py), those of more columns than rows are kept
+as the rows (row_cross.py).
 
 Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, rest, scale (d,); cross (d, d).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ from deltarule.dataclass import dataclass
 from deltarule.moments.one_hot import Cross, OneHotCross, compact, dense
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Mask, Weights
+
+if TYPE_CHECKING:
+    from deltarule.moments.row_cross import RowCross
 
 # Values within 2 ** 200 of 1, either way, can be squared and summed as they are.
 PLAIN_POWER = 200
@@ -108,8 +113,12 @@ class Moments:
         apart = self.apart(other)
         mean, lost = two_sum(self.mean, sign * apart * (other.rows / rows))
         cross: Cross
-        if isinstance(self.cross, OneHotCross) and isinstance(other.cross, OneHotCross):
-            cross = self.cross.merged(other.cross, sign, apart, rows)
+        one, two = self.cross, other.cross
+        if isinstance(one, OneHotCross) and isinstance(two, OneHotCross):
+            cross = one.merged(two, sign, apart, rows)
+        elif not isinstance(one, np.ndarray) and not isinstance(two, np.ndarray):
+            kept, more = cast("RowCross", one), cast("RowCross", two)
+            cross = kept.merged(more, sign, apart, rows)
         else:
             between = np.outer(apart, apart) * (self.rows * other.rows / rows)
             cross = dense(self.cross) + sign * (dense(other.cross) + between)
@@ -119,7 +128,7 @@ class Moments:
     def empty(self) -> "Moments":
         """The moments of no rows, of the same columns."""
         zero = np.zeros_like(self.mean)
-        cross = self.cross.none() if isinstance(self.cross, OneHotCross) else 0 * self.cross
+        cross = 0 * self.cross if isinstance(self.cross, np.ndarray) else self.cross.none()
         return Moments(0.0, zero, zero, cross, self.scale)
 
     @property
@@ -137,10 +146,10 @@ class Moments:
         if np.array_equal(scale, self.scale):
             return self
         by = self.scale / scale
-        if isinstance(self.cross, OneHotCross):
-            cross: Cross = self.cross.scaled(by)
+        if isinstance(self.cross, np.ndarray):
+            cross: Cross = self.cross * by[:, None] * by
         else:
-            cross = self.cross * by[:, None] * by
+            cross = self.cross.scaled(by)
         return Moments(self.rows, self.mean * by, self.rest * by, cross, scale)
 
     def about(self, centre: Array) -> "Moments":
@@ -163,7 +172,7 @@ class Moments:
         mean, at = self.mean.copy(), np.asarray(columns, dtype=np.intp)
         mean[into] += mean[at].sum()
         mean[at] = 0.0
-        if isinstance(self.cross, OneHotCross):
+        if not isinstance(self.cross, np.ndarray):
             return replace(self, mean=mean, cross=self.cross.pool(into, at))
         cross = self.cross.copy()
         cross[into] += cross[at].sum(axis=0)
@@ -177,7 +186,7 @@ class Moments:
         mean, rest = self.mean.copy(), self.rest.copy()
         mean[column], lost = two_sum(mean[column], by * mean[indicator])
         rest[column] += lost
-        if isinstance(self.cross, OneHotCross):
+        if not isinstance(self.cross, np.ndarray):
             cross: Cross = self.cross.refill(column, indicator, by)
             return replace(self, mean=mean, rest=rest, cross=cross)
         cross = self.cross.copy()
@@ -319,12 +328,12 @@ class LeastSquares:
 
 def _taken(cross: Cross, at: NDArray[np.intp]) -> Cross:
     """The products of some columns."""
-    return cross.take(at) if isinstance(cross, OneHotCross) else cross[np.ix_(at, at)]
+    return cross[np.ix_(at, at)] if isinstance(cross, np.ndarray) else cross.take(at)
 
 
 def _about_zero(cross: Cross, rows: float, mean: Array) -> Cross:
     """Products about zero, from those about the mean."""
-    if isinstance(cross, OneHotCross):
+    if not isinstance(cross, np.ndarray):
         return cross.about_zero(mean)
     return cross + rows * np.outer(mean, mean)
 

@@ -14,7 +14,7 @@ Shapes: d columns, of which a are dense and L the levels of each category; w (d,
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+    from deltarule.moments.row_cross import RowCross
 
 Places = NDArray[np.intp]
 
@@ -256,12 +258,12 @@ def _grouped(pair: "csr_array", goes: Places, *, columns: bool) -> "csr_array":
     return csr_array((of.data, at), shape=pair.shape)
 
 
-Cross = Array | OneHotCross
+Cross: TypeAlias = "Array | OneHotCross | RowCross"
 
 
 def dense(cross: Cross) -> Array:
     """Products as an array."""
-    return cross.array() if isinstance(cross, OneHotCross) else cross
+    return cross if isinstance(cross, np.ndarray) else cross.array()
 
 
 def compact(cross: Cross) -> Cross:

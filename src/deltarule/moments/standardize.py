@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import Cross, dense
+from deltarule.moments.row_cross import RowCross
 from deltarule.rule.predict import Array, Weights
 
 # Columns whose mean is beyond so many spreads lose as many digits of every uncentred score;
@@ -36,9 +37,11 @@ def from_zero(weights: Weights, centre: Array) -> Weights:
     return {**weights, "intercept": weights["intercept"] - centre @ weights["weight"]}
 
 
-def _divided(gram: Cross, unit: Array) -> Array:
-    """Products of columns that are divided by these units, (p,), as an array."""
-    return dense(gram) / np.outer(unit, unit)
+def _divided(gram: Cross, unit: Array) -> Cross:
+    """Products of columns that are divided by these units, (p,): an array, or the rows kept."""
+    return (
+        gram.scaled(1 / unit) if isinstance(gram, RowCross) else dense(gram) / np.outer(unit, unit)
+    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ Source:  DLMF 8.17.22; Press et al. 2007, section 6.4; DLMF 5.11.13 for the rati
          Hill 1970, Communications of the ACM 13, algorithm 395
 """
 
+from functools import lru_cache
 from math import erfc, isnan, lgamma, log, log1p, pi, sqrt
 from typing import Any
 
@@ -22,6 +23,8 @@ TINY = 1e-300
 # Beyond so many degrees of freedom Hill's expansion has more digits than the continued fraction.
 MANY = 12e3
 STEPS = 10_000
+# From so many degrees of freedom the normal deviate is a good start.
+FEW_DEGREES = 3
 # Values that are computed one by one, up to 20 us each; more are worth importing scipy.
 FEW = 2_000
 
@@ -102,6 +105,7 @@ def _fraction(a: float, b: float, x: float) -> float:
     return value
 
 
+@lru_cache(maxsize=256)
 def _quantile(freedom: float, share: float) -> float:
     if isnan(freedom) or not 0 < share < 1:
         return np.nan
@@ -109,16 +113,23 @@ def _quantile(freedom: float, share: float) -> float:
 
 
 def _beyond(freedom: float, above: float) -> float:
-    """The t >= 0 with this tail: bisection, with Newton steps while these stay in the bracket."""
-    low, high = 0.0, 1.0
-    while _tail(freedom, high) > above and high < 1e300:
-        low, high = high, 2 * high
-    t = (low + high) / 2
-    for _ in range(200):
+    """The t >= 0 with this tail: Newton steps from the normal deviate, or else bisection."""
+    if above == 0.5:
+        return 0.0
+    low, high, t = 0.0, np.inf, 1.0
+    if freedom > FEW_DEGREES:
+        z = 0.0 if freedom == np.inf else _beyond(np.inf, above)
+        t = z + (z**3 + z) / (4 * freedom) if z else 1.0
+    for _ in range(300):
         off = _tail(freedom, t) - above
         low, high = (t, high) if off > 0 else (low, t)
-        moved = t + off / _density(freedom, t)
-        new = moved if low < moved < high else (low + high) / 2
+        density = _density(freedom, t)
+        moved = t + off / density if density > TINY else np.inf
+        middle = (low + high) / 2 if high < np.inf else 2 * low
+        new = moved if low < moved < high and moved < 4 * t + 1 else middle
+        # Newton's steps double their digits: the next would move the last ones only.
+        if abs(new - t) <= 1e-8 * t and moved == new:
+            return new
         if abs(new - t) <= 2 * EPS * t:
             return new
         t = new

@@ -275,6 +275,13 @@ class RidgePath:
         mean: Array = self.errors.sum(axis=1) / self.rows.sum()
         return mean
 
+    def joined(self, other: "RidgePath") -> "RidgePath":
+        """The errors of both paths' strengths, in order, on the same folds."""
+        strengths = np.concatenate([self.strengths, other.strengths])
+        order = np.argsort(strengths, kind="stable")
+        errors = np.concatenate([self.errors, other.errors])[order]
+        return replace(self, strengths=strengths[order], errors=errors)
+
     def chosen(self) -> int:
         """One-standard-error rule: no penalty, unless the best is lower by more than one."""
         errors = relative(self.errors, self.guessing)
@@ -321,19 +328,14 @@ def ridge_search(
         return path
     near = path.strengths[best] * np.logspace(-0.75, 0.75, 7)
     between = np.concatenate([near[:3], near[4:]])
-    finer = ridge_path(folds, problem, strengths=between, splits=splits)
-    order = np.argsort(np.concatenate([path.strengths, finer.strengths]), kind="stable")
-    return replace(
-        path,
-        strengths=np.concatenate([path.strengths, finer.strengths])[order],
-        errors=np.concatenate([path.errors, finer.errors])[order],
-    )
+    return path.joined(ridge_path(folds, problem, strengths=between, splits=splits))
 
 
 def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Array:
     """The null model's summed delta ** 2 on a fold (the training mean), in unit squared: (k,)."""
     at = list(targets)
-    error: Array = fold.cross.diagonal()[at] + fold.rows * fold.apart(others)[at] ** 2
+    squares = fold.cross[np.array(at), np.array(at)]
+    error: Array = squares + fold.rows * fold.apart(others)[at] ** 2
     return error
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.errors import ValueRefusedError
 from deltarule.tables import column_names as names
-from deltarule.tables.dates import FIRST, ORDERS, Cells, Order, dates, times
+from deltarule.tables.dates import FIRST, MOMENT, ORDERS, Cells, Order, dates, times
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.periods import PATTERN, period_of
 from deltarule.tables.source import LOOK_ROWS, Source
@@ -210,7 +210,7 @@ def formats_of(
     for values in look:
         others = (later or {}).get(values.name, Counter[str]())
         shown = values if values.count() else pl.Series(list(others), dtype=pl.String)
-        if order != "none" and _may_be_dates(shown):
+        if order != "none" and _may_be_dates(shown) and _half_could_be(shown, words):
             column = DateColumn.of(values, others, words=words)
             likeliest = column.orders[0]
             said = likeliest if None in column.orders else (known or likeliest)
@@ -228,14 +228,15 @@ def formats_of(
                     f"{values.name} is text: {len(odd):,} of {column.rows:,} cells are no dates, "
                     f"such as '{odd[0]}'"
                 )
-        if values.dtype == pl.String and (other := _other(values, periods=order != "none")):
+        if values.dtype != pl.String or not (used is None or values.name in used):
+            continue
+        if other := _other(values, periods=order != "none"):
             formats[values.name] = other
     orders = _orders(found, known)
     doubtful = _doubtful(found, used) if known is None else []
     found = [one for one in found if used is None or one.name in used]
     orders = {one.name: orders[one.name] for one in found}
     formats |= {one.name: one.format(orders[one.name]) for one in found}
-    formats = {name: one for name, one in formats.items() if used is None or name in used}
     if known is None:
         notes += _decisions(found, orders)
     notes += period_notes(look, formats)
@@ -253,6 +254,15 @@ def _may_be_dates(values: pl.Series) -> bool:
         return False
     first = cells_of(values.drop_nulls().head(FIRST_CELLS)).drop_nulls()
     return bool(first.str.contains(LIKE_DATE).any())
+
+
+def _half_could_be(values: pl.Series, words: Sequence[str]) -> bool:
+    """Whether half of the cells are dates in any order: reading them in each takes far longer."""
+    if values.dtype != pl.String:
+        return True
+    text = cells_of(values, words).drop_nulls()
+    others = text.str.contains(MOMENT).not_() & is_code(text).not_()
+    return int(others.sum()) * 2 < len(text)
 
 
 def _other(values: pl.Series, *, periods: bool) -> Format | None:

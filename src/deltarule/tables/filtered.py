@@ -30,6 +30,13 @@ class RowFilter:
     condition: Expression
     name: str
     formats: Mapping[str, Format] = field(default_factory=dict)
+    others: bool = False
+    """Whether it is the other rows that are meant."""
+
+    @property
+    def text(self) -> str:
+        """The condition in words."""
+        return f"not ({self.condition.text})" if self.others else self.condition.text
 
     def mask(self, batch: pl.DataFrame) -> pl.Series:
         """Which rows meet it: (n,).
@@ -49,14 +56,14 @@ class RowFilter:
             raise said(error, self.name) from error
         if met.dtype not in (pl.Boolean, pl.Null):
             raise _no_condition(self.condition.text)
-        return met.cast(pl.Boolean).fill_null(value=False)
+        mask = met.cast(pl.Boolean).fill_null(value=False)
+        return ~mask if self.others else mask
 
     def notes(self, left_out: int, rows: int) -> list[str]:
         """What is said of the rows that do not meet it."""
         if not left_out:
             return []
-        text = self.condition.text
-        return [f"{left_out:,} of {rows:,} rows do not meet {text}: they have no part"]
+        return [f"{left_out:,} of {rows:,} rows do not meet {self.text}: they have no part"]
 
 
 @dataclass(frozen=True)
@@ -112,19 +119,24 @@ class OfFiltered:
 
 
 class FilteredSource(WrappedSource):
-    """The rows of a source that satisfy a condition; null counts as false."""
+    """The rows of a source that satisfy a condition, or all `others`; null counts as false."""
 
-    def __init__(self, source: Source, condition: Expression) -> None:
+    def __init__(self, source: Source, condition: Expression, *, others: bool = False) -> None:
         super().__init__(source)
         self.condition = condition
-        self.name = f"{source.name} where {condition.text}"
-        self.dialect = f"{source.dialect}, where {condition.text}"
-        self.filter = RowFilter(condition, source.name)
+        self.filter = RowFilter(condition, source.name, others=others)
+        self.name = f"{source.name} where {self.filter.text}"
+        self.dialect = f"{source.dialect}, where {self.filter.text}"
         self._reads = 0
         self.counted: CountedRows | None = None
         """How many rows another engine left out, where one has them."""
         # The row masks of the last read's batches; a bit for each row.
         self._masks: list[pl.Series] = []
+
+    @property
+    def others(self) -> "FilteredSource":
+        """The rows that do not satisfy the condition."""
+        return FilteredSource(self.source, self.condition, others=not self.filter.others)
 
     @property
     def rows(self) -> int | None:

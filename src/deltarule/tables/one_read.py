@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import reduce
@@ -10,8 +10,8 @@ from operator import add
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.dataclass import dataclass
 from deltarule.errors import (
     ColumnError,
@@ -21,6 +21,7 @@ from deltarule.errors import (
 from deltarule.moments.accumulate import Accumulator, PairsError, Sums
 from deltarule.moments.block import Block, InfiniteError, Origin
 from deltarule.moments.moments import Moments, total
+from deltarule.moments.row_cross import RowCross
 from deltarule.moments.splits import SplitScheme
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import FractionError
@@ -48,6 +49,8 @@ from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
 
+EarlierWeights = Mapping[tuple[str, str, str | None], float]
+"""By output, input and level; an intercept has neither input nor level: '' and None."""
 Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
@@ -56,6 +59,9 @@ READ_AGAIN = "the first rows did not show what all columns hold: the file was re
 SUMS_IN_FLIGHT = 1 << 28
 # Rows kept in memory as they were read: 256 MB of numbers.
 KEPT_CELLS = 32_000_000
+# Of more columns than their products have room for rows are kept, up to so many bytes; of this many
+# columns already where rows are known to be fewer.
+LARGEST_KEPT, MANY_COLUMNS = 1 << 31, 1_024
 # Numbers that rows to judge by are encoded to at a time, 16 MB.
 ENCODED_CELLS = 2_000_000
 
@@ -107,6 +113,8 @@ class Read:
     """The sums before levels were pooled and gaps filled, where they are kept."""
     engine: Answers | None = None
     """Who answers questions about the rows; None for this machine's threads."""
+    earlier: EarlierWeights | None = None
+    """The weights of a model of some of these rows, which steps may begin at."""
     readable: bool = False
     """Whether the rows may be read here, where the engine was not asked for."""
 
@@ -212,6 +220,11 @@ class Read:
         for frame in self.source.batches(self.plan.columns) if frames is None else frames:
             yield frame, row
             row += frame.height
+
+    @property
+    def wide(self) -> bool:
+        """Whether the moments keep the rows in place of the products of their columns."""
+        return isinstance(self.folds[0].cross, RowCross)
 
     @property
     def has_all(self) -> bool:
@@ -341,10 +354,12 @@ def _read(
         raise ColumnError(
             f"{source.name} has no column to use as an input ({why or 'only the target'})"
         )
-    in_flight = _in_flight(made, source.name)
     asked = made.asked
+    # Sums that are kept, or joined with others, are of products.
+    kept_rows = not keep_summary and joining is None and wide(made, source.rows)
+    in_flight = workers() if kept_rows else _in_flight(made, source.name)
     few = Sample.to_judge_by(len(made.columns), made.row_column)
-    reading = Accumulator(folds=asked.folds, histograms=keep_summary)
+    reading = Accumulator(folds=asked.folds, histograms=keep_summary, keep_rows=kept_rows)
     frame: Origin | None = None
     frames: list[pl.DataFrame] | None = []
     spill = None if source.repeatable else Spill()
@@ -359,7 +374,7 @@ def _read(
             raise refused(error, made, name=source.name, row=start) from error
 
     # One BLAS thread for each worker: two on a block this thin were slower than one.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
         try:
             for batch in source.batches(made.columns):
                 chunk = made.chunk(batch, name=source.name, row=rows)
@@ -370,6 +385,8 @@ def _read(
                 if len(waiting) > in_flight:
                     frame = take()
                 before, rows = rows, rows + batch.height
+                if kept_rows and rows * made.width * 8 > LARGEST_KEPT:
+                    raise _too_large(made, source.name)
                 few.add(batch, before)
                 if sample is not None:
                     sample.add(batch, before)
@@ -462,6 +479,26 @@ def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:
 def workers() -> int:
     """How many threads share the work: one for each processor that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def wide(made: Plan, rows: int | None) -> bool:
+    """Whether rows are kept in place of the products of their columns.
+
+    That is where these have no room, or are known to be more than the rows have numbers.
+    """
+    columns = made.width
+    if made.asked.folds * columns**2 * 8 > LARGEST_SUMS:
+        return True
+    return columns > MANY_COLUMNS and rows is not None and rows < columns
+
+
+def _too_large(made: Plan, name: str) -> ColumnError:
+    columns = made.width
+    needed = made.asked.folds * columns**2 * 8
+    return ColumnError(
+        f"{name} has {columns:,} columns of numbers, and the sums of their products would take "
+        f"{needed / 1e9:,.1f} GB, as its rows do: name those to use"
+    )
 
 
 def _in_flight(made: Plan, name: str) -> int:

@@ -147,7 +147,9 @@ class Plan:
             read.append(exposure.alias(self._unused("(exposure)")))
         if self.cluster_by is not None:
             read.append(self.cluster_by.alias(self._unused("(cluster)")))
-        return read if self.fold_by is None else [*read, self.fold_by.alias(self.fold_column)]
+        if self.fold_by is not None:
+            read.append(self.fold_by.alias(self.fold_column))
+        return [*read, pl.col(ROW).alias(self.row_column)] if ROW in self.kinds else read
 
     def read(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Rows of the table as these columns, and their numbers where they come with them."""

@@ -7,13 +7,13 @@ Shapes: numbers (n,), of rows in reading order, from 0.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.rule.predict import Array
 from deltarule.tables.source import Source

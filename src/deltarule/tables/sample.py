@@ -62,7 +62,9 @@ class Sample:
         """Draw from a batch; `before` is the number of rows before it."""
         rows = np.arange(batch.height) if self.share == 1 else self._places(batch, self.share)
         drawn = batch if self.share == 1 else batch[rows]
-        self.parts.append(drawn.with_columns(pl.Series(self.number, before + rows)))
+        if self.number not in drawn.columns:  # rows that come with their numbers keep them
+            drawn = drawn.with_columns(pl.Series(self.number, before + rows))
+        self.parts.append(drawn)
         while sum(part.height for part in self.parts) > 2 * self.rows:
             self.share /= 2
             # Thinned at random: taking every second row might keep one class only.

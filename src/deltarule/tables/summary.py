@@ -32,6 +32,7 @@ from deltarule.moments.accumulate import Sums
 from deltarule.moments.histogram import Histogram, NegativeCountError
 from deltarule.moments.moments import Moments, total, two_sum
 from deltarule.moments.one_hot import Levels, OneHotCross, dense
+from deltarule.moments.row_cross import Columns, KeptRows, RowCross
 from deltarule.rule.predict import Array
 from deltarule.tables.layout import Layout
 from deltarule.tables.level_sums import LevelSums, PairCounts
@@ -90,6 +91,8 @@ class Summary:
         scale = np.concatenate([sums.frame.scale, 1 + gaps])
         shift = np.concatenate([sums.frame.shift / sums.frame.scale, gaps])
         means = [gram[0, 1:] / (gram[0, 0] or 1.0) for gram in sums.gram]
+        if sums.kept is not None:
+            means = [np.zeros(0)] * len(sums.gram)  # levels are only counted
         names = layout.every_category
         by_level, places = {}, []
         for at, name in enumerate(names):
@@ -101,7 +104,14 @@ class Summary:
             found = [pair.pairs(fold) for fold in folds]
             counts = PairCounts.by_fold(found, places[one], places[other])
             pairs[names[one], names[other]] = counts
-        moments = tuple(_about_origin(gram, shift, scale) for gram in sums.gram)
+        if sums.kept is None:
+            moments = tuple(_about_origin(gram, shift, scale) for gram in sums.gram)
+        else:
+            columns = replace(Columns.of(len(sums.low), sums.gaps), goes=tuple(places))
+            moments = tuple(
+                _of_rows(sums.kept, fold, gram, columns, shift, scale)
+                for fold, gram in enumerate(sums.gram)
+            )
         return cls(
             *(layout, sums.examples, causes, moments, sums.gaps, sums.frame.shift),
             *(sums.low, sums.high, by_level, pairs, tuple(sums.histograms)),
@@ -313,6 +323,13 @@ class Summary:
         per = 1 / own.rows if own.rows else 0.0
         mean = np.concatenate([own.mean, *(level.counts[fold] * per for level in levels)])
         others = len(mean) - len(own.mean)
+        if isinstance(own.cross, RowCross):
+            sizes = [level.counts.shape[1] for level in levels]
+            columns = own.cross.columns_of.with_levels(sizes)
+            off = np.concatenate([own.cross.off, mean[len(own.mean) :]])
+            kept = replace(own.cross, columns_of=columns, off=off)
+            rest = np.concatenate([own.rest, np.zeros(others)])
+            return Moments(own.rows, mean, rest, kept, np.append(own.scale, np.ones(others)))
         cross = OneHotCross(
             rows=own.rows,
             dense_at=np.arange(len(own.mean)),
@@ -351,6 +368,19 @@ def _about_origin(gram: Array, shift: Array, scale: Array) -> Moments:
     off = gram[0, 1:] / rows
     mean, rest = two_sum(shift, off)
     return Moments(rows, mean, rest, gram[1:, 1:] - np.outer(off, off) * rows, scale)
+
+
+def _of_rows(
+    kept: Sequence[KeptRows], fold: int, gram: Array, columns: Columns, shift: Array, scale: Array
+) -> Moments:
+    """The moments of the rows of a fold that were kept; `gram` (2, 1 + d) has their sums."""
+    rows = float(gram[0, 0])
+    off = gram[0, 1:] / (rows or 1.0)
+    parts = tuple(one.of_fold(fold) for one in kept)
+    mean, rest = two_sum(shift, off)
+    if not rows:
+        mean, parts = np.zeros(len(shift)), ()
+    return Moments(rows, mean, rest, RowCross(rows, parts, columns, off), scale)
 
 
 def _placed(moments: Moments, at: Sequence[int], scale: Array) -> Moments:

@@ -40,6 +40,8 @@ from deltarule.tables.saved_bytes import saved_bytes
 from deltarule.tables.summary import ROUNDING, Summary
 
 MAGIC, VERSION = b"DRSUMS\r\n", 1
+ROWS = b"DRROWS\r\n"
+"""What files of kept rows begin with."""
 START = struct.Struct("<8sIQ")
 CHECKSUM = hashlib.sha256().digest_size
 LARGEST_FILE, LARGEST_HEADER = 1 << 32, 1 << 25
@@ -161,12 +163,12 @@ def load(path: Path) -> SavedSummary:
 
 
 def is_summary(path: Path) -> bool:
-    """Whether a file begins as summary files do."""
+    """Whether a file begins as those of sums or of rows do."""
     try:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            return file.read(len(MAGIC)) in (MAGIC, ROWS)
     except (OSError, ValueError):
         return False
 
