@@ -8,7 +8,7 @@ WORKERS ?= logical --maxprocesses 4
 .DELETE_ON_ERROR:
 # Two installs into one .venv at the same time would break it.
 .NOTPARALLEL:
-.PHONY: help demo test test-fast check bench chromium constraints outputs screenshots clean
+.PHONY: help demo test test-fast check bench bench-check bench-growth bench-peers bench-figures chromium constraints outputs screenshots clean
 
 help:  ## this list
 	@echo "make <target>, where target is one of:"
@@ -30,8 +30,21 @@ check: .venv/.installed-dev  ## lint, format, types, and the house
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_house.py
 
-bench: .venv/.installed-bench  ## measure, peers beside us in the same run
-	$(BIN)/python -m benchmarks.run
+bench: .venv/.installed-bench  ## measure, peers beside us in the same run, in less than 15 minutes
+	$(BIN)/python -m benchmarks.run $(BENCH)
+
+bench-check: .venv/.installed-bench  ## measure ours anew, and name what got slower than recorded
+	$(BIN)/python -m benchmarks.check $(BENCH)
+
+bench-growth: .venv/.installed-bench  ## how learning grows with rows, inputs, levels, classes, steps, folds
+	$(BIN)/python -m benchmarks.growth $(BENCH)
+
+bench-peers: .venv/.installed-bench  ## measure PyTorch, skglm, pyfixest, River, ... in .venv-peers
+	$(BIN)/python -m benchmarks.other_peers --install .venv-peers
+	$(BIN)/python -m benchmarks.other_peers .venv-peers $(BENCH)
+
+bench-figures: .venv/.installed-bench  ## docs/benchmarks.md and README's table from the recorded runs
+	$(BIN)/python -m benchmarks.figures
 
 # The tests of the page drive the real page in a browser.
 chromium:
@@ -56,7 +69,7 @@ constraints:  ## constraints.txt anew: the newest versions that a fresh install 
 	@echo "constraints.txt: $$(grep -c == constraints.txt) packages"
 
 clean:  ## remove all that make made, .venv too
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .benchmarks
+	rm -rf .venv .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .benchmarks
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Where python3 comes without ensurepip, its own pip puts one into the .venv.

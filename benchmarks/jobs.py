@@ -1,53 +1,11 @@
 """What is measured: each job, its table, its contestants, its limits."""
 
-from dataclasses import dataclass
+from benchmarks import more
+from benchmarks.job import OURS, POLARS, Contestant, Job, Limits
 
-OURS = ("benchmarks.ours", "deltarule.fit")
-POLARS = ("numpy", "polars")
 LINEAR = (*POLARS, "sklearn.linear_model", "sklearn.preprocessing", "sklearn.pipeline")
 PANDAS = ("pandas", "pyarrow.parquet")
 PIPELINE = (*PANDAS, *LINEAR, "sklearn.compose", "sklearn.impute")
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One way to do a job.
-
-    `does` is module:function, `loads` what its process imports before the clock starts. With
-    `once` it is too slow for more than one run: that one counts, and nothing is thrown away.
-    `holds` is module:function, and loads the table before the clock starts.
-    """
-
-    name: str
-    does: str
-    loads: tuple[str, ...]
-    note: str = ""
-    once: bool = False
-    holds: str = ""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What deltarule owes: times what is beside it, MB beyond the interpreter's, relative error."""
-
-    beside: float
-    peak_mb: float | None
-    error: float
-
-
-@dataclass(frozen=True)
-class Job:
-    """One table and what is to be found in it."""
-
-    name: str
-    title: str
-    table: str
-    rows: int
-    contestants: tuple[Contestant, ...]
-    limits: Limits | None = None
-    beside: str = "decode"
-    """The contestant whose time the others' are shown in."""
-
 
 DECODE = Contestant("decode", "benchmarks.peers:decode", POLARS, "polars reads it, nothing else")
 LEARN = Contestant(
@@ -64,6 +22,21 @@ SKLEARN_SCALED = Contestant(
     "benchmarks.peers:scaled_regression",
     LINEAR,
     "StandardScaler first, which mends its digits; weights only",
+)
+
+STREAMED = Contestant(
+    "streamed Gram", "benchmarks.peers:streamed_gram", POLARS, "30 lines by hand; weights only"
+)
+GLUM = Contestant("glum", "benchmarks.peers:glum_numbers", (*POLARS, "glum"), "weights only")
+POLARS_OLS = Contestant(
+    "polars-ols", "benchmarks.peers:polars_ols", (*POLARS, "polars_ols"), "weights only"
+)
+STATSMODELS = Contestant(
+    "statsmodels",
+    "benchmarks.peers:statsmodels_ols",
+    (*POLARS, "statsmodels.api"),
+    "by QR, with standard errors; run once",
+    once=True,
 )
 
 
@@ -94,7 +67,7 @@ def _mixed(name: str, title: str, table: str, rows: int) -> Job:
     )
 
 
-def _linked(name: str, title: str, table: str, rows: int, loss: str) -> Job:
+def _linked(name: str, title: str, table: str, rows: int, loss: str, *, long: bool = False) -> Job:
     """A loss other than squared, on a table in memory, beside the solvers for it."""
     sklearn, held = ("numpy", "polars", "sklearn.linear_model"), "benchmarks.in_memory"
     return Job(
@@ -134,6 +107,7 @@ def _linked(name: str, title: str, table: str, rows: int, loss: str) -> Job:
         ),
         limits=Limits(beside=1.0, peak_mb=None, error=1e-8),
         beside="glum",
+        long=long,
     )
 
 
@@ -144,6 +118,7 @@ def _page(name: str, table: str, loss: str, note: str) -> Job:
         title="Parquet to a page that steps; its answers should take less than 20 ms",
         table=table,
         rows=1_000_000,
+        long=True,
         contestants=(
             DECODE,
             Contestant("deltarule watch", f"benchmarks.page:{loss}", ("benchmarks.page",), note),
@@ -163,6 +138,9 @@ JOBS = (
             Contestant(
                 "numpy Gram", "benchmarks.peers:gram", POLARS, "written by hand; weights only"
             ),
+            STREAMED,
+            POLARS_OLS,
+            GLUM,
             SKLEARN,
             SKLEARN_SCALED,
         ),
@@ -173,6 +151,7 @@ JOBS = (
         title="Parquet, then 1000 full-batch descent steps on all rows",
         table="numbers.parquet",
         rows=5_000_000,
+        long=True,
         contestants=(
             DECODE,
             Contestant(
@@ -197,6 +176,7 @@ JOBS = (
         title="Parquet, then 16 ridge strengths x 5 folds",
         table="numbers.parquet",
         rows=5_000_000,
+        long=True,
         contestants=(
             DECODE,
             Contestant("deltarule", "benchmarks.ours:ridge", OURS, "folds by hash"),
@@ -219,19 +199,36 @@ JOBS = (
         title="CSV to weights and cross-validated error",
         table="numbers.csv",
         rows=1_000_000,
-        contestants=(DECODE, LEARN, SKLEARN_SCALED),
+        contestants=(DECODE, LEARN, STREAMED, POLARS_OLS, GLUM, SKLEARN_SCALED, STATSMODELS),
+    ),
+    Job(
+        name="parquet_500k_x_200",
+        title="Parquet with many columns to weights and cross-validated error",
+        table="numbers_200.parquet",
+        rows=500_000,
+        contestants=(DECODE, LEARN, STREAMED, SKLEARN_SCALED),
     ),
     _page("page_1m_x_20", "numbers.parquet", "squared", "a step anywhere from the moments"),
     _page("page_logistic_1m_x_20", "yes_no.parquet", "logistic", "50,000 rows are held"),
-    _linked("logistic_5m_x_20", "Logistic, in memory", "yes_no.parquet", 5_000_000, "logistic"),
+    _linked(
+        "logistic_5m_x_20",
+        "Logistic, in memory",
+        "yes_no.parquet",
+        5_000_000,
+        "logistic",
+        long=True,
+    ),
     _linked("logistic_1m_x_50", "Logistic, in memory", "yes_no_50.parquet", 1_000_000, "logistic"),
-    _linked("poisson_5m_x_20", "Poisson, in memory", "counts.parquet", 5_000_000, "poisson"),
+    _linked(
+        "poisson_5m_x_20", "Poisson, in memory", "counts.parquet", 5_000_000, "poisson", long=True
+    ),
     _linked("poisson_1m_x_50", "Poisson, in memory", "counts_50.parquet", 1_000_000, "poisson"),
     Job(
         name="lasso_path_cv",
         title="100 lasso strengths x 5 folds, in memory",
         table="numbers.parquet",
         rows=5_000_000,
+        long=True,
         contestants=(
             Contestant(
                 "read alone",
@@ -266,4 +263,5 @@ JOBS = (
         3_000_000,
     ),
     _mixed("flights_1m", "The same with a date", "flights.parquet", 1_000_000),
+    *more.JOBS,
 )

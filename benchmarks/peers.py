@@ -38,6 +38,65 @@ def gram(path: str, exact: Exact) -> Answer:
     return Answer("weights", lambda: [*weights, y_mean - mean @ weights])
 
 
+def streamed_gram(path: str, exact: Exact) -> Answer:
+    """The normal equations by hand, batch by batch: never more than one of them in memory."""
+    import numpy as np
+    import polars as pl
+
+    lazy = pl.scan_csv(path) if path.endswith(".csv") else pl.scan_parquet(path)
+    shift = None
+    for batch in lazy.collect_batches(chunk_size=BATCH_ROWS):
+        rows = batch.to_numpy()
+        if shift is None:
+            shift = rows.mean(axis=0)
+            gram, sums, count = np.zeros((len(shift), len(shift))), np.zeros(len(shift)), 0
+        rows = rows - shift
+        gram += rows.T @ rows
+        sums += rows.sum(axis=0)
+        count += len(rows)
+    gram -= np.outer(sums, sums) / count
+    spread = np.sqrt(np.diag(gram))
+    gram /= np.outer(spread, spread)
+    weights = np.linalg.solve(gram[:-1, :-1], gram[:-1, -1]) * spread[-1] / spread[:-1]
+    mean = shift + sums / count
+    return Answer("weights", lambda: [*weights, mean[-1] - mean[:-1] @ weights])
+
+
+def glum_numbers(path: str, exact: Exact) -> Answer:
+    """glum's normal regression without a penalty; it standardises by itself."""
+    import polars as pl
+    from glum import GeneralizedLinearRegressor
+
+    frame = pl.read_csv(path) if path.endswith(".csv") else pl.read_parquet(path)
+    y = frame["y"].to_numpy()
+    model = GeneralizedLinearRegressor(family="normal", alpha=0, gradient_tol=1e-10)
+    model.fit(frame.drop("y").to_numpy(order="fortran"), y)
+    return Answer("weights", lambda: [*model.coef_, model.intercept_])
+
+
+def polars_ols(path: str, exact: Exact) -> Answer:
+    """polars-ols: least squares as an expression of polars."""
+    import polars as pl
+    import polars_ols  # noqa: F401 - it adds to polars' expressions
+
+    frame = pl.read_csv(path) if path.endswith(".csv") else pl.read_parquet(path)
+    inputs = [pl.col(name) for name in frame.columns if name != "y"]
+    fitted = pl.col("y").least_squares.ols(*inputs, add_intercept=True, mode="coefficients")
+    found = frame.select(fitted.alias("w")).unnest("w").row(0)
+    return Answer("weights", lambda: list(found))
+
+
+def statsmodels_ols(path: str, exact: Exact) -> Answer:
+    """statsmodels' OLS by QR, with its standard errors."""
+    import numpy as np
+    import statsmodels.api as sm
+
+    X, y = _arrays(path)
+    found = sm.OLS(y, np.column_stack([X, np.ones(len(y))])).fit(method="qr")
+    assert len(found.bse) == X.shape[1] + 1
+    return Answer("weights", lambda: list(found.params))
+
+
 def linear_regression(path: str, exact: Exact) -> Answer:
     """scikit-learn's LinearRegression with its default settings.
 

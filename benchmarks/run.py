@@ -1,8 +1,9 @@
 """Stage one: every contestant of every job in a process of its own -> results.jsonl.
 
-    python -m benchmarks.run [--quick] [--only JOB]
+    python -m benchmarks.run [--quick] [--all] [--only JOB]
 
-The first run of each contestant is thrown away, then five are counted (two with --quick).
+The first run of each contestant is thrown away, then three are counted (one with --quick).
+Long jobs are left to --all. A contestant whose packages are not there is skipped, by name.
 Contestants take turns, A B C A B C, so that a machine that drifts does so for all of them.
 Tables are made once, in a cache outside the repository.
 """
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -27,15 +29,21 @@ RESULTS = Path(__file__).with_name("results.jsonl")
 def main(words: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(words)
     jobs = [job for job in JOBS if job.name.startswith(asked.only)]
+    if not (asked.only or asked.all):
+        jobs = [job for job in jobs if not job.long]
     if not jobs:
         print(f"no job is called {asked.only}: {', '.join(job.name for job in JOBS)}")
         return 2
-    counted = asked.counted or (2 if asked.quick else 5)
+    counted = asked.counted or (1 if asked.quick else 3)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     failed = False
     for job in jobs:
         rows = asked.rows or job.rows
-        contestants = [c for c in job.contestants if c.name.startswith(tuple(asked.contestants))]
+        contestants = [
+            c
+            for c in job.contestants
+            if c.name.startswith(tuple(asked.contestants)) and _is_there(c)
+        ]
         _note(f"{job.name}: making the table, if it is not there")
         path, answers = _table(job, rows, asked.cache)
         runs = _rounds(contestants, path, answers, thrown=asked.thrown, counted=counted)
@@ -55,7 +63,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="count two runs, not five")
+    parser.add_argument("--quick", action="store_true", help="count one run, not three")
+    parser.add_argument("--all", action="store_true", help="long jobs too: over an hour")
     parser.add_argument("--only", default="", metavar="JOB", help="jobs whose name begins so")
     parser.add_argument("--counted", type=int, metavar="N", help="count so many runs")
     parser.add_argument("--thrown", type=int, default=1, metavar="N", help="throw so many away")
@@ -66,6 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where tables are kept")
     return parser
+
+
+def _is_there(contestant: Contestant) -> bool:
+    """Whether its packages are installed; else it is skipped, and that is said."""
+    for name in contestant.loads:
+        top = name.split(".")[0]
+        if find_spec(top) is None:
+            _note(f"  {contestant.name}: skipped, as {top} is not installed")
+            return False
+    return True
 
 
 def _table(job: Job, rows: int, cache: Path | None) -> tuple[Path, Path]:

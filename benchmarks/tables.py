@@ -21,6 +21,7 @@ from benchmarks import exact
 
 SEED = 20250801
 INPUTS = 20
+FILMS = Path(__file__).parents[1] / "src/deltarule/data/movies.csv"
 LEVELS = (10, 100, 1000)
 MISSING = 0.02
 
@@ -118,6 +119,9 @@ def _with_gaps(values: pl.Series, rng: np.random.Generator) -> pl.Series:
 TABLES: dict[str, Callable[[int], pl.DataFrame]] = {
     "numbers.parquet": numbers,
     "numbers.csv": numbers,
+    "numbers_200.parquet": lambda rows: numbers(rows, 200),
+    "one.csv": lambda rows: pl.DataFrame({"budget": [200_000.0], "gross": [99_750_000.0]}),
+    "films.csv": lambda rows: pl.read_csv(FILMS),
     "yes_no.parquet": yes_no,
     "yes_no_50.parquet": lambda rows: yes_no(rows, 50),
     "counts.parquet": counts,
@@ -127,8 +131,8 @@ TABLES: dict[str, Callable[[int], pl.DataFrame]] = {
 }
 
 
-def make(table: str, rows: int, folder: Path) -> Path:
-    """Write the table and its exact answers, each whole or not at all."""
+def make(table: str, rows: int, folder: Path, *, exact_answers: bool = True) -> Path:
+    """Write the table and its exact answers, if wanted, each whole or not at all."""
     path = path_of(table, rows, folder)
     answers = answers_of(path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,9 +142,10 @@ def make(table: str, rows: int, folder: Path) -> Path:
         write = frame.write_csv if path.suffix == ".csv" else frame.write_parquet
         write(draft)
         draft.replace(path)
-    if not answers.exists():
+    if exact_answers and not answers.exists():
         draft = answers.with_name(f"draft-{answers.name}")
         of = {"numbers": exact.of_numbers, "mixed": exact.of_mixed, "flights": exact.of_mixed}
+        of["numbers_200"] = exact.of_numbers
         found = of.get(table.split(".")[0], exact.of_links)(path)
         draft.write_text(json.dumps(found), encoding="utf-8")
         draft.replace(answers)

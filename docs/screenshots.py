@@ -88,7 +88,7 @@ def terminal(browser: Browser, folder: Path) -> Page:
     using = ["budget", "running_time", "genre"]
     run = Run.of(str(FILMS), Settings(predict="gross", using=using, batch=8, epochs=20, seed=1))
     names = [*weight_names(run.read.schema.inputs), "intercept"]
-    progress = Progress(names, squared=True)
+    progress = Progress(names, error_name="mean squared error")
     for step in islice(run, 5000):
         progress.add(step)
     console = Console(record=True, width=72, file=StringIO())

@@ -24,6 +24,7 @@ FOLDERS = {
         *("fit/test_learning_rate.py", "fit/test_losses.py", "fit/test_many_levels.py"),
         *("fit/test_many_rows.py", "fit/test_minibatch.py", "fit/test_offset.py"),
         *("fit/test_penalties.py", "fit/test_penalty_search.py", "fit/test_robust_errors.py"),
+        *("fit/test_half_life.py", "fit/test_keep_sample.py"),
         *("fit/test_held_out_alarm.py", "fit/test_notes.py", "fit/test_null_model.py"),
         *("fit/test_sparse_design.py", "fit/test_where.py"),
         *("fit/test_separation.py", "fit/test_shuffled_folds.py", "fit/test_trials.py"),

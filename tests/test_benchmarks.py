@@ -4,8 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+
+from benchmarks import check, figures, growth, jobs, run, tables
+from benchmarks.job import Contestant
+from benchmarks.tables import numbers
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = 3000
@@ -17,7 +22,7 @@ def bench(module: str, *words: object) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -30,7 +35,7 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmarks")
     results = folder / "results.jsonl"
     printed = bench(
-        *("run", "--rows", ROWS, "--thrown", 0, "--counted", 1),
+        *("run", "--all", "--rows", ROWS, "--thrown", 0, "--counted", 1),
         *("--contestants", "decode,deltarule", "--cache", folder, "--results", results),
     )
     records = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
@@ -40,13 +45,16 @@ def small(tmp_path_factory):
 def test_each_job_has_its_contestants(small):
     records, _, _ = small
     jobs = ["parquet_5m_x_20", "descent_1000_steps", "ridge_path_cv", "csv_1m_x_20", "mixed_3m"]
-    jobs += ["flights_1m", "page_1m_x_20", "page_logistic_1m_x_20"]
+    jobs += ["flights_1m", "page_1m_x_20", "page_logistic_1m_x_20", "parquet_500k_x_200"]
+    jobs += [f"predict_1m_{what}" for what in ("parquet", "csv", "explain", "interval")]
     held = ["logistic_5m_x_20", "logistic_1m_x_50", "poisson_5m_x_20", "poisson_1m_x_50"]
     held += ["lasso_path_cv"]
-    assert {job for job, _ in records} == {*jobs, *held}
+    quick = [f"start_{what}" for what in ("help", "learn", "predict", "row")]
+    quick += [f"small_{what}" for what in ("films", "iris", "estimator", "row")]
+    assert {job for job, _ in records} == {*jobs, *held, *quick}
     assert all((job, "decode") in records for job in jobs)
-    assert all((job, "deltarule") in records for job in held)
-    assert len(records) == 22
+    assert all((job, "deltarule") in records for job in (*held, *quick))
+    assert len(records) == 40
     assert not [one for one in records.values() if "failed" in one]
 
 
@@ -141,6 +149,78 @@ def test_a_contestant_that_fails_is_named_with_its_error(tmp_path):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "No module named 'no_such_package'" in done.stdout
+
+
+def test_a_contestant_whose_package_is_missing_is_skipped_by_name(capsys):
+    there = Contestant("here", "benchmarks.peers:decode", ("numpy",))
+    missing = Contestant("elsewhere", "benchmarks.peers:decode", ("no_such_package",))
+    assert run._is_there(there)
+    assert not run._is_there(missing)
+    assert "elsewhere: skipped, as no_such_package is not installed" in capsys.readouterr().err
+
+
+def timed(name: str, seconds: float) -> dict[str, object]:
+    return {
+        "contestant": name,
+        "seconds": {"median": seconds},
+        "warm_seconds": {"median": seconds / 2},
+        "left_out_seconds": 0.0,
+    }
+
+
+def test_what_got_slower_is_told_by_ratios_to_decoding():
+    job = next(one for one in jobs.JOBS if one.name == "parquet_5m_x_20")
+    before = [timed("decode", 0.5), timed("deltarule", 1.0)]
+    # Twice the time on a machine that takes twice the time to decode is the same.
+    slow_machine = [timed("decode", 1.0), timed("deltarule", 2.0)]
+    slower = [timed("decode", 0.5), timed("deltarule", 1.5)]
+    found = list(check.compared(job, before, slow_machine))
+    assert found == [("deltarule", "first", 2.0, 2.0), ("deltarule", "warm", 2.0, 2.0)]
+    assert [one[3] for one in check.compared(job, before, slower)] == [3.0, 3.0]
+    assert not list(check.compared(job, [{"contestant": "deltarule", "failed": "x"}], slower))
+
+
+def test_a_check_names_jobs_that_were_never_recorded(tmp_path, capsys):
+    nothing = tmp_path / "results.jsonl"
+    nothing.write_text("")
+    assert check.main(["--only", "csv_1m", "--recorded", str(nothing)]) == 0
+    assert "csv_1m_x_20: never recorded" in capsys.readouterr().out
+
+
+def test_recorded_runs_become_a_page_and_the_tables_of_the_readme(small, tmp_path, monkeypatch):
+    _, _, results = small
+    points = [
+        {"at": "2026", "curve": "rows", "size": size, "seconds": size / 1e5, "warm": size / 2e5}
+        | {"peak_mb": 100.0}
+        for size in (10**4, 10**6)
+    ]
+    grown = tmp_path / "growth.jsonl"
+    grown.write_text("".join(json.dumps(one) + "\n" for one in points))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("before\n<!-- speed -->\nold\n<!-- /speed -->\nafter\n")
+    monkeypatch.setattr(figures.machine, "ROOT", tmp_path)
+    monkeypatch.setattr(figures, "DOCS", tmp_path / "docs")
+    monkeypatch.setattr(figures.run, "RESULTS", results)
+    monkeypatch.setattr(figures.growth, "RESULTS", grown)
+    monkeypatch.setattr(figures.other_peers, "RESULTS", tmp_path / "none.jsonl")
+    figures.main()
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith("before\n<!-- speed -->\n| job |")
+    assert readme.endswith("<!-- /speed -->\nafter\n")
+    assert "old" not in readme
+    page = (tmp_path / "docs/benchmarks.md").read_text()
+    assert "## Parquet to weights and cross-validated error" in page
+    assert "| 1,000,000 | 10 s | 5 s | 100 |" in page
+    picture = ET.parse(tmp_path / "docs/growth-rows.svg").getroot()
+    assert len(picture.findall("{http://www.w3.org/2000/svg}circle")) == 4
+
+
+@pytest.mark.parametrize(("curve", "size"), [("classes", 3), ("folds", 3), ("strengths", 4)])
+def test_a_point_of_growth_says_its_times(curve, size, monkeypatch):
+    monkeypatch.setattr(tables, "numbers", lambda rows, inputs=20: numbers(500, inputs))
+    said = growth._point(curve, size)
+    assert said["seconds"] > 0
+    assert said["warm"] > 0
 
 
 def test_memory_is_measured_without_the_parents():

@@ -68,6 +68,8 @@ class InverseGaussian:
     kind: ClassVar[Kind] = "amount"
     link: ClassVar[Link] = LOG
     closed_form: ClassVar[bool] = False
+    error_name: ClassVar[str] = "inverse Gaussian loss"
+    error_scale: ClassVar[float] = 1.0
     takes: ClassVar[str] = "numbers above 0"
     says: ClassVar[str] = "log of {}"
     dispersion: ClassVar[str] = "estimated"

@@ -198,7 +198,8 @@ def test_each_step_is_spelled_out(run: Callable[..., Any], here: Path) -> None:
     assert lines[:3] == [
         "step 1, row 1",
         "  predict  budget 200,000 * weight 1 = 200,000",
-        "  compare  predicted 200,000, gross is 99,750,000: delta -99,550,000, error 9.9102025e15",
+        "  compare  predicted 200,000, gross is 99,750,000: delta -99,550,000, "
+        "squared error 9.9102025e15",
     ]
     assert lines[3].endswith("the weight goes up by 199.1, from 1 to 200.1")
     assert lines[-1].endswith("the weight stays at 498.75")
@@ -211,7 +212,7 @@ def test_a_row_that_was_left_out_is_told(run: Callable[..., Any], here: Path) ->
     ran = run("learn", "gap.csv", *ONCE, "--alpha=1e-3", "--steps=2", "--words", "--trace-rows=2")
     assert "row 2 of gap.csv was left out" in ran.err
     ran = run("learn", "gap.csv", *ONCE, "--alpha=1e-3", "--steps=1", "--words", "--trace-rows=3")
-    assert "predicted 3, gross is 5: delta -2, error 4" in ran.out
+    assert "predicted 3, gross is 5: delta -2, squared error 4" in ran.out
     assert "it pulls the weight up by 0.006; all 2 rows together" in ran.out
 
 

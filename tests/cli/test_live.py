@@ -76,7 +76,7 @@ def plain(text: str) -> str:
 def test_a_terminal_shows_error_and_weights_and_then_only_the_result(table: Path) -> None:
     found = on_terminal("learn", table, *ASKED, *LONG, "--live")
     shown = plain(found)
-    assert re.search(r"step 800, epoch 2: error [0-9.]+, alpha 0\.", shown)
+    assert re.search(r"step 800, epoch 2: mean squared error [0-9.]+, alpha 0\.", shown)
     assert "last change" in shown
     assert re.search(r"intercept +\S+ +[↑↓] ", shown)
     assert "▁" in shown
@@ -100,8 +100,8 @@ def test_a_pipe_gets_plain_lines_if_asked_for(table: Path) -> None:
     out, err = in_a_pipe("learn", table, *ASKED, *LONG, "--live", "--json")
     lines = err.splitlines()
     assert out.startswith("{")
-    assert lines[0].startswith("step 1, epoch 1: error ")
-    assert lines[-1].startswith("step 800, epoch 2: error ")
+    assert lines[0].startswith("step 1, epoch 1: mean squared error ")
+    assert lines[-1].startswith("step 800, epoch 2: mean squared error ")
     assert len(lines) == 100 + 70
     assert "\x1b" not in err
     out, err = in_a_pipe("learn", table, *ASKED, *LONG)
@@ -119,7 +119,7 @@ def test_many_weights_and_names_with_brackets_are_shown_as_they_are() -> None:
     rng = np.random.default_rng(0)
     columns = {f"[bold]x{at}": rng.normal(size=30) for at in range(12)}
     (step,) = dr.steps({**columns, "y": rng.normal(size=30)}, predict="y", alpha=0.1, steps=1)
-    progress = Progress([*columns, "intercept"], squared=True)
+    progress = Progress([*columns, "intercept"], error_name="mean squared error")
     console = Console(width=100, file=io.StringIO())
     assert progress.line == "no step yet"
     progress.add(step)
@@ -128,14 +128,14 @@ def test_many_weights_and_names_with_brackets_are_shown_as_they_are() -> None:
     shown = console.file.getvalue()
     assert "[bold]x0" in shown
     assert "and 5 more" in shown
-    assert "step 1: error" in shown
+    assert "step 1: mean squared error" in shown
 
 
 def test_the_error_of_batches_is_their_mean_of_late() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=200)
     table = {"x": x, "y": rng.normal(size=200)}
-    progress = Progress(["x", "intercept"], squared=True)
+    progress = Progress(["x", "intercept"], error_name="mean squared error")
     steps = list(dr.steps(table, predict="y", using="x", batch=1, alpha=1e-9, epochs=1))
     for step in steps[:40]:
         progress.add(step)

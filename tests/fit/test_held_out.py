@@ -179,6 +179,24 @@ def test_few_or_uneven_folds_are_told_with_their_sizes(groups: int, how: str) ->
         assert ", ".join(map(str, sizes[:5])) in told[0]
 
 
+@pytest.mark.parametrize(
+    ("rows", "folds"),
+    [(5, 5), (10, 5), (12, 5), (10, 10), (20, 20), (100, 5), (200, 199), (200, 200)],
+)
+def test_few_rows_make_few_or_uneven_folds_that_are_told(rows: int, folds: int) -> None:
+    record = dr.learn(sales(6)[:rows], predict="squared", using="price", folds=folds).record
+    fold = fold_of(np.arange(1.0, rows + 1), folds)
+    sizes = sorted(np.bincount(fold)[np.unique(fold)].tolist(), reverse=True)
+    assert record.held_out is not None
+    assert record.held_out[0].folds == len(sizes)
+    told = [note for note in record.notes if "held out in turn" in note]
+    few, uneven = len(sizes) < folds, sizes[0] > 2 * rows / folds
+    assert bool(told) == (few or uneven)
+    if told:
+        start = f"only {len(sizes)} of {folds} folds have rows" if few else "folds are uneven"
+        assert told[0].startswith(f"{start}, as rows are few: {', '.join(map(str, sizes[:5]))}")
+
+
 def test_many_groups_have_no_note_on_folds() -> None:
     table = sales(6).with_columns(g=pl.Series(np.arange(240) % 60))
     record = dr.learn(table, predict="squared", using="price", group="g").record

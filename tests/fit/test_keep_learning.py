@@ -62,6 +62,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "weighted": {"predict": "y", "weight": "times"},
     "offset": {"predict": "y", "offset": "base", "id": "key"},
     "two targets": {"predict": ["y", "two"]},
+    "two targets by id": {"predict": ["y", "two"], "id": "key"},
+    "weighted by id": {"predict": "y", "weight": "times", "id": "key"},
+    "weighted by group": {"predict": "y", "weight": "times", "group": "site"},
     "dropped": {"predict": "y", "missing": "drop", "id": "key"},
     "ridge": {"predict": "y", "ridge": 0.3, "id": "key"},
     "lasso": {"predict": "y", "lasso": 0.02, "id": "key"},
@@ -139,9 +142,9 @@ def test_forgetting_is_never_having_learnt(how: dict[str, Any]) -> None:
         assert any("no rows are held out any more" in note for note in found.record.notes)
 
 
-@pytest.mark.parametrize("how", [SETTINGS["id"], SETTINGS["group"]], ids=["id", "group"])
-def test_merging_in_any_order_is_learning_from_all_rows(how: dict[str, Any]) -> None:
-    table = rows(3, 900)
+@pytest.mark.parametrize("name", ["id", "group", "two targets by id", "weighted by id"])
+def test_merging_in_any_order_is_learning_from_all_rows(name: str) -> None:
+    table, how = rows(3, 900), SETTINGS[name]
     models = [learnt(table[start : start + 300], how) for start in (0, 300, 600)]
     known = learnt(table, how)
     for order in permutations(models):
@@ -160,10 +163,13 @@ def test_forgetting_then_learning_the_same_rows_returns_to_the_start(
     same(known.forget(part).learn_more(part), known)
 
 
-KEYED = ("id", "group", "offset", "dropped", "ridge", "lasso", "expressions")
+KEYED = (
+    *("id", "group", "offset", "dropped", "ridge", "lasso", "expressions"),
+    *("two targets by id", "weighted by id", "weighted by group"),
+)
 
 
-@settings(max_examples=8)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(120, 700),

@@ -15,7 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.errors import ColumnError, LearningError, ModelError, NotAModelError, OutputError
+from deltarule.errors import (
+    ColumnError,
+    EmptyError,
+    LearningError,
+    ModelError,
+    NotAModelError,
+    OutputError,
+)
 from deltarule.fit import keep_learning
 from deltarule.fit.kept_sample import KeptSample
 from deltarule.model import model_and_sums
@@ -107,7 +114,10 @@ def test_with_the_old_rows_it_is_learning_from_all(name: str) -> None:
     found = model.learn_more(table[600:], old=table[:600])
     near = 1e-5 if name in ("huber", "lasso") else 1e-8
     same(found, learnt(table, how), near)
-    assert any("exact, as from all of them together" in note for note in found.record.notes)
+    notes = found.record.notes
+    assert any("exact, as from all of them together" in note for note in notes)
+    steps = name not in ("huber", "quantile", "lasso", "clustered", "squared by time")
+    assert any("began at the weights of the model before" in note for note in notes) == steps
     kept = found.kept
     assert isinstance(kept, KeptSample)
     assert (kept.rows.total, len(kept.rows.draws)) == (900, 50)
@@ -218,6 +228,10 @@ def test_what_is_not_given_or_not_the_same_is_refused() -> None:
         model.forget(table[:10])
     with pytest.raises(LearningError, match="an --id must have said"):
         model.forget(table[:10], old=table[:400])
+    with pytest.raises(EmptyError, match="no rows"):
+        learnt(table[:400], how, 50).learn_more(table[:0])
+    with pytest.raises(EmptyError, match="no rows"):
+        model.learn_more(table[:0], old=table[:400])
     with pytest.raises(LearningError, match="no row is to be forgotten"):
         model.forget(table[:400], where="site = 999")
     with pytest.raises(ColumnError, match="the column 'z' is text, and was number"):

@@ -1,6 +1,7 @@
 """Rows learnt one by one: the weights are those of learning from all of them."""
 
 import copy
+import json
 import pickle
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ from deltarule.errors import (
     ColumnError,
     DivergedError,
     LearningError,
+    NotAModelError,
     TargetError,
     ValueRefusedError,
 )
@@ -250,6 +252,68 @@ def test_the_progressive_error_is_that_of_predicting_first() -> None:
     means = np.cumsum(y)[99:-1] / np.arange(100, 300)
     assert stream.baseline_rmse[0] == pytest.approx(np.sqrt(np.mean((means - y[100:]) ** 2)))
     assert "200 rows were learnt one by one since" in model.record.notes[-1]
+
+
+@pytest.mark.parametrize("cut", [250, 300, 461])
+@pytest.mark.parametrize("name", ["plain", "weighted", "offset", "two targets"])
+def test_a_window_goes_on_where_it_was_saved(cut: int, name: str, tmp_path: Path) -> None:
+    """Before the window of 100 is full, as it is, and after."""
+    table = rows(17, 600)
+    model = learnt(table[:200], CASES[name])
+    model.update(table[200:cut], window=100)
+    model.save(tmp_path / "m.json")
+    again = dr.load(tmp_path / "m.json")
+    told = f"the last {min(cut - 200, 100)} rows are in the model's file"
+    assert any(told in note for note in again.record.notes)
+    assert "last" not in again.to_dict()["streamed"]
+    again.save(tmp_path / "again.json")
+    again = dr.load(tmp_path / "again.json")
+    for other in (again, pickle.loads(pickle.dumps(again))):
+        other.update(table[cut:])
+    model.update(table[cut:])
+    np.testing.assert_allclose(own(again), own(model), rtol=1e-10, atol=1e-12)
+    assert again.stream().rmse == pytest.approx(model.stream().rmse, rel=1e-10)
+    assert again.record.rows == pytest.approx(model.record.rows)
+    again.save(tmp_path / "m.json")
+    assert sum("window goes on" in one for one in dr.load(tmp_path / "m.json").record.notes) == 1
+
+
+def test_a_window_too_large_to_save_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deltarule.model.online_record.MOST_NUMBERS", 100)
+    table = rows(18, 300)
+    model = learnt(table[:200], CASES["plain"])
+    model.update(table[200:], window=50)
+    model.save(tmp_path / "m.json")
+    again = dr.load(tmp_path / "m.json")
+    assert again.record.streamed is not None
+    assert again.record.streamed.last is None
+    assert any("too large to be saved" in note for note in again.record.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("last", "AAAA"),
+        ("last", "!" * 400),
+        ("last_rows", 51),
+        ("last_rows", 0),
+        ("last_rows", 10**12),
+        ("window", 49),
+        ("window", None),
+    ],
+)
+def test_rows_of_a_window_that_cannot_be_are_refused(name: str, value: Any, tmp_path: Path) -> None:
+    table = rows(19, 300)
+    model = learnt(table[:200], CASES["plain"])
+    model.update(table[200:], window=50)
+    model.save(tmp_path / "m.json")
+    content = json.loads((tmp_path / "m.json").read_text())
+    content["streamed"][name] = value
+    (tmp_path / "m.json").write_text(json.dumps(content))
+    with pytest.raises(NotAModelError, match="damaged"):
+        dr.load(tmp_path / "m.json")
 
 
 def test_what_changed_is_told_by_name() -> None:

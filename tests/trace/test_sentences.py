@@ -39,7 +39,8 @@ def said(step: Step, *, alone: bool = True) -> StepSentences:
 def test_the_first_step_of_the_film_reads_as_in_the_story() -> None:
     assert said(film()[0]).lines == [
         "  predict  budget 200,000 * weight 1 = 200,000",
-        "  compare  predicted 200,000, gross is 99,750,000: delta -99,550,000, error 9.9102025e15",
+        "  compare  predicted 200,000, gross is 99,750,000: delta -99,550,000, "
+        "squared error 9.9102025e15",
         "    learn  delta -99,550,000 times budget 200,000 is -19,910,000,000,000, "
         "times alpha 1e-11 is -199.1: the weight goes up by 199.1, from 1 to 200.1",
     ]
@@ -50,7 +51,7 @@ def test_all_steps_of_the_film_read_well() -> None:
     ends = [said(step).learn[0].rpartition(" to ")[2] for step in steps[:3]]
     assert ends == ["200.1", "319.56", "391.236"]
     assert said(steps[-1]).compare == (
-        "predicted 99,750,000, gross is 99,750,000: delta 0, error 0",
+        "predicted 99,750,000, gross is 99,750,000: delta 0, squared error 0",
     )
     assert said(steps[-1]).learn[0].endswith("the weight stays at 498.75")
     # The last digits of the steps before are rounding, and none of them are shown.
@@ -75,7 +76,7 @@ def test_a_row_among_many_pulls_its_own_way() -> None:
     )
     found = step_sentences(step, row, inputs=["x"], outputs=["y"], alone=False)
     assert found.predict == ("x 2 * weight 0 + intercept 0 = 0",)
-    assert found.compare == ("predicted 0, y is 4: delta -4, error 16",)
+    assert found.compare == ("predicted 0, y is 4: delta -4, squared error 16",)
     # Mean of delta * x over the rows is -(2 + 8 + 15) / 3.
     assert found.learn == (
         "delta -4 times x 2 is -8, times alpha 0.1 is -0.8: it pulls the weight up by 0.8; "
@@ -110,8 +111,12 @@ def test_a_link_and_a_loss_that_caps_delta_are_told() -> None:
     row = of(LOSSES["logistic"], weights, np.array([2.0]), np.array([1.0]))
     found = step_sentences(step_of(weights, row), row, inputs=["x"], outputs=["yes"], alone=True)
     assert found.predict == (
-        "x 2 * weight 1 + intercept 0.5 = 2.5, the score; the link makes it 0.92414182",
+        "x 2 * weight 1 + intercept 0.5 = 2.5, the score; 1 / (1 + exp(-score)) = 0.92414182",
     )
+    assert found.compare == (
+        "predicted 0.92414182, yes is 1: delta -0.07585818002, log loss 0.07888973429",
+    )
+    assert row.error == pytest.approx(-np.log(row.prediction.item()), rel=1e-12)
     capped = of(Huber(threshold=1.0), weights, np.array([2.0]), np.array([9.0]))
     found = step_sentences(
         step_of(weights, capped), capped, inputs=["x"], outputs=["y"], alone=True

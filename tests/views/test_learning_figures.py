@@ -114,12 +114,38 @@ def test_the_bowl_has_its_bottom_the_way_and_the_ball():
             here=(-1.0, 0.5),
             way=way,
             past=2,
-            best=(0.0, 0.0),
+            floor=(0.0, 0.0),
         )
     )
     rings = np.array(deep["data"][0]["z"], dtype=float)
     assert np.unravel_index(rings.argmin(), rings.shape) == (20, 20)
     assert deep["data"][2]["x"] == [-2.0, -1.0]
+    assert {"mark": "cross", "color": LIGHT.ink, "text": "floor"} in deep["layout"]["meta"][
+        "legend"
+    ]
+
+
+def test_a_floor_beyond_the_axes_is_pointed_at_from_the_edge():
+    across = np.linspace(-1, 1, 5)
+    for floor, at, mark in [((0.5, 9.0), (0.5, 1.0), "up"), ((-7.0, 0.2), (-1.0, 0.2), "left")]:
+        figure = checked(
+            descent_figures.contour(
+                across,
+                across,
+                across[:, None] ** 2 + across[None, :] ** 2,
+                weights=("a", "b"),
+                here=(0.0, 0.0),
+                way=np.zeros((1, 2)),
+                past=1,
+                floor=floor,
+                whole=False,
+            )
+        )
+        drawn = figure["data"][-2]
+        assert (drawn["x"], drawn["y"]) == ([at[0]], [at[1]])
+        assert drawn["marker"]["symbol"] == f"triangle-{mark}"
+        texts = {one["text"]: one["mark"] for one in figure["layout"]["meta"]["legend"]}
+        assert texts["floor, far off"] == f"triangle-{mark}"
 
 
 def test_rows_taken_for_another_class_are_hollow():

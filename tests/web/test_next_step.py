@@ -1,5 +1,6 @@
 """The next step as the page tells it: what it says is what the step then does, row by row."""
 
+import re
 import time
 from dataclasses import replace
 
@@ -142,9 +143,43 @@ def test_gaps_that_are_filled_are_named_in_row_sentence_and_table():
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "changed", "what"),
+    [
+        ("one-weight", {}, "squared error"),
+        ("several-inputs", {}, "squared error"),
+        ("yes-no", {}, "log loss"),
+        ("several-inputs", {"loss": "absolute"}, "absolute error"),
+        ("several-inputs", {"loss": "huber"}, "Huber loss"),
+        ("several-inputs", {"loss": "poisson", "alpha": 0.001}, "Poisson loss"),
+    ],
+)
+def test_row_mean_and_history_show_one_error_by_one_name(name, changed, what):
+    page = opened_lesson(name, **changed)
+    page.session.go(3, seconds=np.inf)
+    rows = len(page.drawn.numbers)
+    assert rows == page.session.read.examples
+    found = drawing(page, Look())
+    errors = []
+    for place in range(rows):
+        said = " ".join(drawing(page, Look(chosen=place))["spelled"])
+        [error] = re.findall(rf"{what} (-?[\d,.]+(?:e-?\d+)?)", said)
+        errors.append(number(error))
+    assert found["error"]["value"] == pytest.approx(np.mean(errors), rel=1e-5)
+    assert found["error"]["what"].endswith(what)
+    ball = found["figures"]["loss"]["data"][-1]
+    assert ball["y"] == pytest.approx([found["error"]["value"]], rel=1e-9)
+    assert found["figures"]["loss"]["layout"]["meta"]["alt"].startswith(
+        f"The {found['error']['what']}"
+    )
+
+
 def test_an_error_of_several_targets_is_said_to_be():
     said = drawing(opened_lesson("several-outputs"), Look())
     assert said["error"]["of"] == "both targets"
+    assert "squared error of both targets" in said["spelled"][1]
+    classes = drawing(opened_lesson("classes"), Look())
+    assert "log loss of the row" in " ".join(classes["spelled"])
     page = opened_lesson("several-outputs")
     page.session.go(3, seconds=np.inf)
     assert drawing(page, Look())["status"]["words"].startswith("The RMSE of both targets went from")

@@ -229,7 +229,7 @@ def test_yes_no_and_classes_get_their_loss_by_themselves(watched: Watched):
     brought(watched, f"x,z,kind\n{rows}")
     assert page.input_value("#target") == "kind"
     assert page.input_value("#loss") == "softmax"
-    assert "held-out error" in page.locator("#held-out").inner_text()
+    assert "held-out mean log loss" in page.locator("#held-out").inner_text()
     page.select_option("#target", "x")
     watched.until("document.getElementById('loss').value === 'squared'")
 

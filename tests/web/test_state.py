@@ -32,7 +32,7 @@ def shown(watched: Watched) -> dict[str, object]:
     return {
         "step": watched.step,
         "weights": watched.weights(),
-        "using": page.text_content("#using summary span"),
+        "using": page.text_content("#using .names"),
         "status": page.text_content("#status"),
         "spelled": page.text_content("#spelled"),
         **{name: page.input_value(name) for name in fields},
@@ -124,12 +124,15 @@ def test_undo_and_redo_return_to_each_state(watched: Watched):
     assert changed["weights"] != five["weights"]
     page.click("#undo")
     watched.until("document.getElementById('undo').disabled")
+    watched.at(5)
     assert shown(watched) == five
     page.keyboard.press("Control+Shift+z")
     watched.until("document.getElementById('redo').disabled")
+    watched.at(5)
     assert shown(watched) == changed
     page.keyboard.press("Control+z")
     watched.until("document.getElementById('undo').disabled")
+    watched.at(5)
     assert shown(watched) == five
     # what comes after an undo takes the place of what was undone
     page.click("#more summary")

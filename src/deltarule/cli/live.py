@@ -40,7 +40,7 @@ def _progress(run: "Run") -> "Progress":
     names = [printable(one, one_line=True) for one in weight_names(run.read.schema.inputs)]
     if run.problem.model.intercept:
         names.append("intercept")
-    return Progress(names, squared=run.problem.squared)
+    return Progress(names, error_name=f"mean {run.problem.loss.error_name}")
 
 
 def _on_terminal(run: "Run", steps: "Iterator[Step]", *, after: float) -> "Iterator[Step]":

@@ -26,7 +26,7 @@ def merge(
     """Merge what was learnt from several tables, without their rows.
 
     The weights are those of learning from all rows together. All must have been learnt with the
-    same settings under squared loss.
+    same settings: under squared loss with sums, else with samples of rows, which give estimates.
 
     deltarule merge north.sums south.sums --save both.json
     """

@@ -28,11 +28,12 @@ from deltarule.fit.kept_settings import KeptSettings
 from deltarule.fit.kept_summary import KeptSummary, added
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.outcome import record
+from deltarule.fit.repeated_rows import with_copies_told
 from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup, rows_kept, target_groups
-from deltarule.fit.test_table import check_other, evaluated_on
 from deltarule.fit.validate import check_folds, check_members, check_powers, check_targets
 from deltarule.model.model import Model
+from deltarule.model.record import Record
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
 from deltarule.tables.frames import open_table
@@ -87,6 +88,8 @@ class Run:
         if settings.hold_out is not None:
             other, _ = open_table(settings.hold_out)
             files += other.files
+            from deltarule.fit.test_table import check_other
+
             check_other(table, settings.hold_out, (name, other.name))
         if watched and settings.exact:
             settings = replace(settings, learner="descent")
@@ -179,7 +182,11 @@ class Run:
             else:
                 outcomes = [(self.group.read.schema, self.group.outcome(taken))]
             made = record(self.read, outcomes)
+            if not self.watched:
+                made = with_copies_told(made, self.read, self.settings, _record_of)
         if self.settings.hold_out is not None:
+            from deltarule.fit.test_table import evaluated_on
+
             made = evaluated_on(made, self.read, self.settings)
         kept: KeptSummary | KeptSample | None = None
         if self.settings.keep_summary:
@@ -188,6 +195,10 @@ class Run:
         elif self.settings.keep_sample is not None:
             kept = KeptSample.of(self.read, self.settings)
         return Model(with_alarm(made), read=self.files, kept=kept)
+
+
+def _record_of(table: Any, settings: Settings) -> Record:
+    return Run.of(table, settings).model().record
 
 
 def merge(*parts: Any) -> Model:

@@ -27,9 +27,9 @@ from deltarule.fit.outcome import HeldOut
 from deltarule.fit.smoothing import DampedNewton
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.one_hot import rows_kept
 from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.moments.problem import LinearProblem
-from deltarule.moments.row_cross import RowCross
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner
@@ -139,7 +139,7 @@ class CrossValidation:
 
         Among inputs that vary in them. Unidentified weights would keep what test rows put there.
         """
-        if isinstance(folds[0].cross, RowCross):
+        if rows_kept(folds[0].cross):
             return False  # of more inputs than rows
         for split in splits.of(folds):
             teach = total([folds[fold] for fold in split.learnt])

@@ -55,6 +55,7 @@ class FitStep:
             moved=self._moved(),
             chosen=rows,
             stopped=self.stopped,
+            error_scale=self.problem.loss.error_scale,
         )
 
     def _moved(self) -> Weights | None:
@@ -99,7 +100,7 @@ class StepsTaken:
                 step, problem = one.taken, one.problem
                 if problem.settings.second_order and not one.learner.needs_hessian:
                     recent.add(step.before, step.comparison.weight_delta)
-                course.add(step.number, step.error if problem.squared else step.comparison.loss)
+                course.add(step.number, problem.loss.error_scale * step.comparison.loss)
                 last = one
                 yield one
 

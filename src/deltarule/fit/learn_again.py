@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from deltarule.dataclass import replace
-from deltarule.errors import LearningError
+from deltarule.errors import EmptyError, LearningError
 from deltarule.fit import Run
 from deltarule.fit.kept_sample import KeptSample, columns_of, key_of
 from deltarule.fit.kept_settings import KeptSettings
@@ -46,6 +46,8 @@ def learn_more(model: Model, kept: KeptSample, table: Any, *, again: bool, old: 
         whole, asked = ChainedSource([before, more]), kept.kept.settings.asked
     found = _read(whole, kept.kept.settings, asked)
     rows = _drawn(found, more, kept.rows.most)
+    if not rows.total:
+        raise EmptyError(f"{more.name} has no rows: there is nothing to learn from")
     part = fingerprint(rows)
     if part in kept.parts and not again:
         raise LearningError(
@@ -77,7 +79,7 @@ def forget(model: Model, kept: KeptSample, table: Any, *, where: str | None, old
     part = fingerprint(_drawn(found, gone, kept.rows.most))
     drawn = replace(kept, rows=rows, parts=tuple(one for one in kept.parts if one != part))
     name = f"{model.record.learnt_from} without {fewer:,} row{'s' * (fewer != 1)}"
-    note = f"learnt anew from the {rows.total:,} rows that stay, begun at the weights before: exact"
+    note = f"learnt anew from the {rows.total:,} rows that stay: exact"
     return _model(found, model.record, drawn, name, note, sure=True)
 
 
@@ -239,8 +241,8 @@ def _new_columns(before: Source, more: Source, kept: KeptSettings) -> Iterator[s
 
 def _exact(before: int, more: int) -> str:
     return (
-        f"learnt from the {before:,} rows before and {more:,} more, begun at the weights before: "
-        "exact, as from all of them together"
+        f"learnt from the {before:,} rows before and {more:,} more: exact, as from all of them "
+        "together"
     )
 
 

@@ -405,7 +405,7 @@ def few_folds(read: Read) -> list[str]:
     """A note on folds that are fewer than asked for, or of uneven size, as keys are few."""
     by, folds = _held_out_by(read), read.plan.asked.folds
     rows = sorted((fold.rows for fold in read.folds if fold.rows), reverse=True)
-    if len(rows) == folds and (by.column is None or rows[0] <= UNEVEN * sum(rows) / folds):
+    if len(rows) == folds and rows[0] <= UNEVEN * sum(rows) / folds:
         return []
     why = "rows are few"
     if by.column is not None:

@@ -138,6 +138,8 @@ def _notes(step: FitStep) -> list[str]:
     task, notes = step.problem, []
     if task.settings.alpha is None and not task.settings.second_order:
         notes.append("steps were taken on standardised inputs, which alpha refers to")
+    if step.warm is not None and not step.warm.sampled:
+        notes.append("steps began at the weights of the model before")
     notes += _pace(step)
     notes += _chosen(task)
     if task.penalty is None and not task.read.wide:

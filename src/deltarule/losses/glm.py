@@ -31,6 +31,8 @@ class Squared:
     kind: ClassVar[Kind] = "amount"
     link: ClassVar[Link] = IDENTITY
     closed_form: ClassVar[bool] = True
+    error_name: ClassVar[str] = "squared error"
+    error_scale: ClassVar[float] = 2.0
     takes: ClassVar[str] = "any number"
     says: ClassVar[str] = "{}"
     dispersion: ClassVar[str] = "estimated"
@@ -72,6 +74,8 @@ class Logistic:
     kind: ClassVar[Kind] = "yes_no"
     link: ClassVar[Link] = LOGIT
     closed_form: ClassVar[bool] = False
+    error_name: ClassVar[str] = "log loss"
+    error_scale: ClassVar[float] = 1.0
     takes: ClassVar[str] = "true/false, or numbers from 0 to 1"
     says: ClassVar[str] = "log odds of {}"
     dispersion: ClassVar[str] = "known"
@@ -127,6 +131,8 @@ class Poisson:
     kind: ClassVar[Kind] = "count"
     link: ClassVar[Link] = LOG
     closed_form: ClassVar[bool] = False
+    error_name: ClassVar[str] = "Poisson loss"
+    error_scale: ClassVar[float] = 1.0
     takes: ClassVar[str] = "numbers of 0 or more"
     says: ClassVar[str] = "log of {}"
     dispersion: ClassVar[str] = "known"

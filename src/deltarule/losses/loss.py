@@ -5,7 +5,8 @@ prediction - target; with another link it is that times a factor, and for robust
 clipped. Users are shown prediction - target, whatever the loss.
 
 Shapes: scores s and targets t (n, k); a value for each row (n,), summed over the outputs.
-Values are nats per row, or half the squared units of the target for `Squared`.
+Values are nats per row, or half the squared units of the target for `Squared`. The error that is
+shown is the value times `error_scale`: the squared error, the log loss.
 """
 
 from typing import Literal, Protocol, Self, runtime_checkable
@@ -54,6 +55,16 @@ class Loss(compare.Loss, Protocol):
     @property
     def closed_form(self) -> bool:
         """Whether the best weights solve linear equations, so that moments determine them."""
+        ...
+
+    @property
+    def error_name(self) -> str:
+        """What the field calls the error of a row: squared error, log loss."""
+        ...
+
+    @property
+    def error_scale(self) -> float:
+        """How many times the value that error is: 2 where the value is half of it."""
         ...
 
     @property

@@ -35,6 +35,8 @@ class Gamma:
     kind: ClassVar[Kind] = "amount"
     link: ClassVar[Link] = LOG
     closed_form: ClassVar[bool] = False
+    error_name: ClassVar[str] = "gamma loss"
+    error_scale: ClassVar[float] = 1.0
     takes: ClassVar[str] = "numbers above 0"
     says: ClassVar[str] = "log of {}"
     dispersion: ClassVar[str] = "estimated"
@@ -84,6 +86,8 @@ class Tweedie:
     kind: ClassVar[Kind] = "amount"
     link: ClassVar[Link] = LOG
     closed_form: ClassVar[bool] = False
+    error_name: ClassVar[str] = "Tweedie loss"
+    error_scale: ClassVar[float] = 1.0
     takes: ClassVar[str] = "numbers of 0 or more"
     says: ClassVar[str] = "log of {}"
     dispersion: ClassVar[str] = "estimated"

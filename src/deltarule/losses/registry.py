@@ -85,6 +85,16 @@ class Several:
         return all(loss.closed_form for loss in self.losses)
 
     @property
+    def error_name(self) -> str:
+        names = {loss.error_name for loss in self.losses}
+        return names.pop() if len(names) == 1 else "loss"
+
+    @property
+    def error_scale(self) -> float:
+        """That of all of them, where they have one error; else errors are their values."""
+        return self.losses[0].error_scale if self.error_name != "loss" else 1.0
+
+    @property
     def takes(self) -> str:
         return "; ".join(loss.takes for loss in self.losses)
 

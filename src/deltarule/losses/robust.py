@@ -76,6 +76,8 @@ class Huber:
     kind: ClassVar[Kind] = "amount"
     link: ClassVar[Link] = IDENTITY
     closed_form: ClassVar[bool] = False
+    error_name: ClassVar[str] = "Huber loss"
+    error_scale: ClassVar[float] = 1.0
     takes: ClassVar[str] = "any number"
     says: ClassVar[str] = "{}"
     dispersion: ClassVar[str] = "robust"
@@ -171,6 +173,14 @@ class Quantile:
     @property
     def name(self) -> str:
         return "absolute" if self.share == 0.5 else f"quantile({self.share!r})"
+
+    @property
+    def error_name(self) -> str:
+        return "absolute error" if self.share == 0.5 else "quantile (pinball) loss"
+
+    @property
+    def error_scale(self) -> float:
+        return 2.0 if self.share == 0.5 else 1.0
 
     @property
     def says(self) -> str:

@@ -86,6 +86,8 @@ class Softmax:
     kind: ClassVar[Kind] = "classes"
     link: ClassVar[Link] = SOFTMAX
     closed_form: ClassVar[bool] = False
+    error_name: ClassVar[str] = "log loss"
+    error_scale: ClassVar[float] = 1.0
     takes: ClassVar[str] = "classes"
     says: ClassVar[str] = "score of {}"
     dispersion: ClassVar[str] = "known"

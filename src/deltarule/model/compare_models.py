@@ -11,8 +11,8 @@ Source:  Diebold & Mariano 1995 for the paired difference
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from deltarule.losses.robust import Quantile
 from deltarule.metrics.classification import both
 from deltarule.metrics.regression import Metrics, MetricSums
 from deltarule.model.evaluate import nothing_in, refusing_overflow, sums_of
+from deltarule.model.learnt_rows import Learnt, learnt_rows
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
 from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
@@ -31,7 +32,7 @@ from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
 from deltarule.tables.left_out import left_out_told
-from deltarule.tables.source import Source, without_folder
+from deltarule.tables.source import Source
 from deltarule.views import html
 from deltarule.views.format import number
 
@@ -73,18 +74,28 @@ class TargetComparison:
     one: Metrics
     other: Metrics
     differences: tuple[Difference, ...]
+    learnt: str = ""
+    """The models that learnt from these rows, or perhaps did: A, B, A and B."""
+    held_out: tuple[str, float, float] | None = None
+    """An error of both on the same held-out rows, while learning: its name, that of A, of B."""
 
     @property
     def better(self) -> str | None:
-        """The significantly better model, A or B; None without significance."""
+        """The significantly better model, A or B; None without, or on rows that either knows."""
         first = self.differences[0]
-        return "AB"[first.better] if first.sure else None
+        return "AB"[first.better] if first.sure and not self._knows(first) else None
+
+    def _knows(self, first: Difference) -> bool:
+        """Whether the model that is ahead may be so because it learnt from these rows."""
+        return first.better >= 0 and "AB"[first.better] in self.learnt.split(" and ")
 
     def lines(self) -> list[str]:
         """The comparison in words."""
         first = self.differences[0]
         found = [f"  A: {', '.join(figures_told(self.one)[:1])}"]
         found.append(f"  B: {', '.join(figures_told(self.other)[:1])}")
+        if self.held_out is not None:
+            found.append(_held_out_told(*self.held_out))
         return [f"{self.output}: {self._verdict(first)}", *found, *map(_told, self.differences)]
 
     def _verdict(self, first: Difference) -> str:
@@ -93,6 +104,8 @@ class TargetComparison:
         better, worse = (first.one, first.other) if first.better == 0 else (first.other, first.one)
         name = "AB"[first.better]
         by = f": its {first.measure} is {_less(better, worse)}"
+        if self._knows(first):
+            return f"no verdict, as {self.learnt} may know these rows; {name} is ahead on them{by}"
         if first.standard_error is None:
             return f"too few rows to say which is better; {name} is ahead{by}"
         if first.sure:
@@ -135,6 +148,7 @@ class ModelComparison:
                 {
                     "output": one.output,
                     "better": one.better,
+                    "learnt_from_these_rows": one.learnt or None,
                     "a": one.one.model_dump(mode="json"),
                     "b": one.other.model_dump(mode="json"),
                     "differences": [asdict(each) for each in one.differences],
@@ -172,9 +186,21 @@ def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelCom
         row += batch.height
     if not rows > 0:
         raise nothing_in(source, causes)
-    notes = [*source.notes, *_not_new({"A": one.record, "B": other.record}, source)]
+    learnt: list[Learnt] = [
+        learnt_rows(model.record, [pair.sums[side] for pair in pairs], examples, source)
+        for side, model in enumerate((one, other))
+    ]
+    both = learnt == ["these", "these"]
     with refusing_overflow(source):
-        versus = tuple(pair.versus() for pair in pairs)
+        versus = tuple(
+            replace(
+                pair.versus(),
+                learnt=_who(learnt),
+                held_out=_held_out(one.record, other.record, pair) if both else None,
+            )
+            for pair in pairs
+        )
+    notes = [*source.notes, *_not_new(learnt, source)]
     return ModelComparison(rows, examples, dict(causes), versus, tuple(notes))
 
 
@@ -190,16 +216,42 @@ def _shared(one: Predictor, other: Predictor) -> list[str]:
     return mine
 
 
-def _not_new(records: dict[str, Record], source: Source) -> list[str]:
-    here = without_folder(source.name)
-    learnt = [name for name, record in records.items() if record.learnt_from == here]
-    if not learnt:
+def _who(learnt: Sequence[Learnt]) -> str:
+    """The models that learnt from the rows, or perhaps did."""
+    return " and ".join(name for name, one in zip("AB", learnt, strict=True) if one != "new")
+
+
+def _not_new(learnt: Sequence[Learnt], source: Source) -> list[str]:
+    who = _who(learnt)
+    if not who:
         return []
-    who = " and ".join(learnt)
+    it = "them" if "and" in who else "it"
+    if "these" in learnt:
+        perhaps = "perhaps " * ("perhaps" in learnt)
+        return [f"{who} {perhaps}learnt from these rows: only rows that are new to {it} can tell"]
     return [
-        f"{who} learnt from {source.name}: if these are the same rows, they are not new to "
-        f"{'them' if len(learnt) > 1 else 'it'}; new rows would tell more"
+        f"{who} learnt from {source.name}: if these are the same rows, they are not new to {it}; "
+        "only new rows can tell which is better"
     ]
+
+
+def _held_out(one: Record, other: Record, pair: "_Pair") -> tuple[str, float, float] | None:
+    """An error of both on the same held-out rows; None where others were held out, or none."""
+    ways = [
+        None if each.held_out_by is None else each.held_out_by.model_copy(update={"cuts": ()})
+        for each in (one, other)
+    ]
+    if one.held_out is None or other.held_out is None or ways[0] != ways[1]:
+        return None
+    names = [[target.name for target in each.contract.targets] for each in (one, other)]
+    first = one.held_out[names[0].index(pair.output)]
+    second = other.held_out[names[1].index(pair.output)]
+    measure = next(iter(pair.measures))
+    if measure == "mean squared error":
+        return "typical error (RMSE)", first.rmse, second.rmse
+    if first.loss is None or second.loss is None:
+        return None
+    return measure, first.loss, second.loss
 
 
 Wrongness = Callable[[Array, Array, Array], Array]
@@ -305,6 +357,12 @@ def _less(better: float, worse: float) -> str:
     return f"{number(better)} against {number(worse)}" + (
         f", {1 - better / worse:.1%} less" if better >= 0 and worse > 0 else ""
     )
+
+
+def _held_out_told(name: str, one: float, other: float) -> str:
+    ahead = "A and B are equally good" if one == other else f"{'AB'[other < one]} is ahead"
+    told = f"{number(one)} of A, {number(other)} of B"
+    return f"  on rows held out while learning, {ahead}: {name} {told}"
 
 
 def _told(found: Difference) -> str:

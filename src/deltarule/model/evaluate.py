@@ -6,7 +6,7 @@ Shapes: n rows; k outputs of a target, one or one for each class.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,9 @@ from deltarule.tables.left_out import counted, left_out_told
 from deltarule.tables.schema import Target
 from deltarule.tables.source import Source
 
+if TYPE_CHECKING:
+    from deltarule.model.learnt_rows import Learnt
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -34,6 +37,8 @@ class Evaluation:
     rows_left_out_by_cause: Mapping[str, int]
     outputs: tuple[Metrics, ...]
     notes: tuple[str, ...]
+    learnt: "Learnt" = "new"
+    """Whether these are rows that the model learnt from."""
 
     @property
     def rows_left_out(self) -> int:
@@ -103,8 +108,11 @@ def evaluate(
     with refusing_overflow(source):
         outputs = tuple(one.figures(target.name) for target, one in named)
     met.said = list(source.notes)
-    notes = met.notes(contract.known)
-    return Evaluation(sums[0].rows, examples, dict(causes), outputs, tuple(notes))
+    from deltarule.model.learnt_rows import learnt_rows, not_new
+
+    learnt = learnt_rows(scorer.record, sums, examples, source)
+    notes = [*not_new(scorer.record, learnt, source.name), *met.notes(contract.known)]
+    return Evaluation(sums[0].rows, examples, dict(causes), outputs, tuple(notes), learnt)
 
 
 @contextmanager

@@ -429,6 +429,10 @@ class Model:
             self.kept.check_rare(min_level_rows)
         changed: dict[str, Any] = {"summary": None} if moments else {"summary": None, "moments": ()}
         record = self._record.model_copy(update=changed)
+        if self._stream is not None:
+            from deltarule.model.online_record import with_window
+
+            record = with_window(record, self._stream)
         if sums is None or self.kept is None:
             saved.save(record, Path(path))
         else:
@@ -588,7 +592,11 @@ class Model:
             "held_out_by": record.held_out_by and record.held_out_by.model_dump(),
             "learn": learnt[0] if len(learnt) == 1 else learnt,
             "columns": [column.model_dump() for column in record.columns],
-            **({} if record.streamed is None else {"streamed": record.streamed.model_dump()}),
+            **(
+                {}
+                if record.streamed is None
+                else {"streamed": record.streamed.model_dump(exclude={"last"})}
+            ),
             "notes": list(record.notes),
         }
 

@@ -25,7 +25,7 @@ from deltarule.errors import DivergedError, LearningError, ValueRefusedError
 from deltarule.model.online_rows import OnlineEncoder, OnlineRows
 from deltarule.model.online_sums import GrowingSums, OnlineSums
 from deltarule.model.predictor import Predictor
-from deltarule.model.record import Record, unpack
+from deltarule.model.record import Record, unpack, unpack_window
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.least_squares import solve
@@ -105,7 +105,10 @@ class ExactSteps:
         self._inputs = slice(self.intercept, self.intercept + p)
         self._goal = slice(1 + p, None)
         self._constant = 0 if self.intercept else p
-        self.recursion: Recursion = self._recursion(gram, settings)
+        before = record.streamed
+        same = before is not None and before.window == settings.window
+        last = unpack_window(before, p + k) if before is not None and same else None
+        self.recursion: Recursion = self._recursion(gram, settings, last)
         self.weights = self._solved()
 
     def _gram(self, moments: Moments) -> Array:
@@ -122,9 +125,27 @@ class ExactSteps:
             gram = gram[np.ix_(order, order)]
         return gram
 
-    def _recursion(self, gram: Array, settings: StreamSettings) -> Recursion:
+    def _standardised(self, last: Array) -> Array:
+        """The rows that `last` gives as they are learnt: (r, d)."""
+        rows = np.ones((len(last), len(self._row)))
+        own = (last[:, 1:] - self.centre) * self._per
+        rows[:, self._inputs], rows[:, self._goal] = own[:, : self.p], own[:, self.p :]
+        return rows * last[:, :1]
+
+    @property
+    def last(self) -> Array | None:
+        """The rows of a window in own units, (r, 1 + p + k): root weight, inputs, targets."""
+        if not isinstance(self.recursion, Window):
+            return None
+        rows = self.recursion.last
+        root = rows[:, self._constant, None]
+        own = np.hstack([rows[:, self._inputs], rows[:, self._goal]]) / root
+        return np.hstack([root, own * self.spread + self.centre])
+
+    def _recursion(self, gram: Array, settings: StreamSettings, last: Array | None) -> Recursion:
         if settings.window is not None:
-            return Window(gram, self.form, rows=int(settings.window))
+            last = None if last is None else self._standardised(last)
+            return Window(gram, self.form, rows=int(settings.window), last=last)
         decay = 1.0 if settings.half_life is None else 2 ** (-1 / settings.half_life)
         return SquareRoot(square_root(gram), self.form, decay=decay)
 

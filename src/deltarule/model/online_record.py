@@ -20,6 +20,7 @@ from deltarule.model.record import (
     WeightRecord,
     pack,
     pack_covariance,
+    pack_window,
 )
 from deltarule.moments.inference import Certainty, Fit, certainty
 from deltarule.moments.moments import LeastSquares
@@ -28,6 +29,9 @@ from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.least_squares import Solution, solve
 from deltarule.views.format import number
 
+MOST_NUMBERS = 2_000_000
+"""Of a window that is saved: 16 MB."""
+WINDOW = "so that its window goes on"
 SINCE = " learnt one by one since"
 """What the note on such rows says, by which an earlier one is found."""
 
@@ -57,6 +61,26 @@ def record_of(stream: Stream) -> Record:
     return Record.model_validate(before.model_copy(update=changed).model_dump())
 
 
+def with_window(record: Record, stream: Stream) -> Record:
+    """The record with the last rows of a window, so that a saved model goes on as it would have.
+
+    A window of too many numbers is not kept: until it is full again, those before it count too.
+    """
+    last = stream.steps.last if isinstance(stream.steps, ExactSteps) else None
+    if last is None or record.streamed is None or not len(last):
+        return record
+    if last.size > MOST_NUMBERS:
+        note = f"its window of {len(last):,} rows is too large to be saved with it: it fills anew"
+        return record.model_copy(update={"notes": (*record.notes, note)})
+    size = f"{8 * last.size / 1e3:,.0f} kB"
+    note = (
+        f"the last {len(last):,} rows are in the model's file ({size}), so that its window goes on"
+    )
+    streamed = record.streamed.model_copy(update=pack_window(last))
+    notes = (*(one for one in record.notes if WINDOW not in one), note)
+    return record.model_copy(update={"streamed": streamed, "notes": notes})
+
+
 def _streamed(stream: Stream) -> StreamRecord:
     before, settings = stream.predictor.record.streamed, stream.settings
     return StreamRecord(
@@ -72,7 +96,8 @@ def _streamed(stream: Stream) -> StreamRecord:
 
 
 def _notes(stream: Stream) -> Iterator[str]:
-    yield from (one for one in stream.predictor.record.notes if SINCE not in one)
+    said = (SINCE, WINDOW)
+    yield from (one for one in stream.predictor.record.notes if not any(s in one for s in said))
     outputs = stream.predictor.contract.outputs
     errors = [
         f"{f'{output}: ' if len(outputs) > 1 else ''}{number(one)}, by the mean of the rows before "

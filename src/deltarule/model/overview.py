@@ -164,7 +164,7 @@ def course(record: Record) -> Iterator[str]:
         told = learnt.course
         if len(told) < 2:
             continue
-        name = "mean squared error" if loss_named(learnt.loss).closed_form else "loss"
+        name = f"mean {loss_named(learnt.loss).error_name}"
         at, values = [step for step, _ in told], [error for _, error in told]
         made = figures.loss_by_step(at, values, name=name)
         of = _of(", ".join(learnt.targets), len(record.learnt) > 1)

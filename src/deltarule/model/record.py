@@ -188,6 +188,10 @@ class StreamRecord(Part):
     half_life: Positive | None = None
     window: Size | None = None
     alpha: Positive | None = None
+    last_rows: Count = 0
+    last: str | None = None
+    """Of a window its last rows, the oldest first, packed: the root of a row's weight, its inputs
+    and its targets less offsets."""
 
 
 class ColumnRecord(Part):
@@ -316,6 +320,7 @@ class Record(Part):
             errors = self.streamed.rmse, self.streamed.baseline_rmse
             if {len(one) for one in errors} != {len(outputs)}:
                 raise ValueError("the progressive errors are not those of the targets")
+            unpack_window(self.streamed, len(inputs) + len(outputs))
         for text in self.covariances:
             if text is not None:
                 unpack_covariance(text, len(inputs) + bool(self.intercept))
@@ -366,6 +371,26 @@ def unpack_covariance(text: str, weights: int) -> Array:
     """
     half = _array(text, weights * (weights + 1) // 2, gaps=True)
     return _symmetric(half, weights)
+
+
+def pack_window(rows: Array) -> dict[str, int | str]:
+    """The last rows of a window as a `StreamRecord` has them."""
+    return {"last_rows": len(rows), "last": _text(rows)}
+
+
+def unpack_window(streamed: StreamRecord, columns: int) -> Array | None:
+    """The last rows, (r, 1 + columns); None where they were not saved.
+
+    Errors:  ValueError where they are not that
+    """
+    if streamed.last is None:
+        return None
+    if not 0 < streamed.last_rows <= (streamed.window or 0):
+        raise ValueError("the last rows are not those of a window")
+    rows = _array(streamed.last, streamed.last_rows * (1 + columns)).reshape(-1, 1 + columns)
+    if not (rows[:, 0] > 0).all():
+        raise ValueError("a row of a window has no weight")
+    return rows
 
 
 def _symmetric(half: Array, size: int) -> Array:

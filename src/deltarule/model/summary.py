@@ -204,7 +204,7 @@ def _compare(record: "Record") -> list[str]:
         head = f"{target.name}: " if several else ""
         held_out = record.held_out[at] if record.held_out else None
         if held_out:
-            lines.append(head + _never_seen(held_out, never_seen(record)))
+            lines.append(head + held_out_told(record, held_out))
         lines.append(head + _learnt_from(record.losses[at], record.fit[at], record.rows))
         if held_out is None:
             lines.append("no rows were held out, so nothing is known of new rows")
@@ -228,7 +228,9 @@ def never_seen(record: "Record") -> str:
     return NEVER_SEEN[by.by if by else "rows"]
 
 
-def _never_seen(held_out: "HeldOutRecord", rows: str) -> str:
+def held_out_told(record: "Record", held_out: "HeldOutRecord") -> str:
+    """The error on held-out rows of one of its targets, in words."""
+    rows = never_seen(record)
     classes, loss = held_out.classes, held_out.loss
     if classes is not None and loss is not None and held_out.baseline_loss is not None:
         told = classes_told(classes, loss, held_out.baseline_loss)

@@ -23,11 +23,10 @@ from deltarule.moments.chunked_array import Column, whole
 from deltarule.moments.folds import FoldEntries
 from deltarule.moments.grouped_sums import GroupedSums
 from deltarule.moments.histogram import Histogram
-from deltarule.moments.row_cross import KeptRows
 from deltarule.rule.predict import Array
 
 if TYPE_CHECKING:
-    pass
+    from deltarule.moments.row_cross import KeptRows
 
 # Cells of a buffer, 6 MB, and its most rows. Short calls make two threads contend for the GIL.
 # Measured with 21 columns: 95 ns a row; with a quarter of the rows 140.
@@ -66,7 +65,7 @@ class Sums:
     """How many rows were left out, by cause as in `Block.gone`."""
     histograms: list[Histogram] = field(default_factory=list)
     """Of each number, where they were asked for."""
-    kept: tuple[KeptRows, ...] | None = None
+    kept: "tuple[KeptRows, ...] | None" = None
     """The rows themselves, in place of the products of more columns than there are rows."""
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -282,6 +281,8 @@ def _keep(
     sums: Sums,
 ) -> None:
     """The rows themselves, with the sums and sums of squares of their columns."""
+    from deltarule.moments.row_cross import KeptRows  # most tables are not that wide
+
     frame, m = sums.frame, len(sums.frame.shift)
     numbers = [whole(column) for column in tidy.numbers]
     weights, fold = entries.each(tidy.row_weights), entries.fold

@@ -14,7 +14,7 @@ Shapes: d columns, of which a are dense and L the levels of each category; w (d,
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -259,6 +259,11 @@ def _grouped(pair: "csr_array", goes: Places, *, columns: bool) -> "csr_array":
 
 
 Cross: TypeAlias = "Array | OneHotCross | RowCross"
+
+
+def rows_kept(cross: Cross) -> "TypeGuard[RowCross]":
+    """Whether products are kept as the rows that they are of."""
+    return not isinstance(cross, np.ndarray | OneHotCross)
 
 
 def dense(cross: Cross) -> Array:

@@ -12,8 +12,7 @@ import numpy as np
 
 from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares, Moments
-from deltarule.moments.one_hot import Cross, dense
-from deltarule.moments.row_cross import RowCross
+from deltarule.moments.one_hot import Cross, dense, rows_kept
 from deltarule.rule.predict import Array, Weights
 
 # Columns whose mean is beyond so many spreads lose as many digits of every uncentred score;
@@ -39,9 +38,7 @@ def from_zero(weights: Weights, centre: Array) -> Weights:
 
 def _divided(gram: Cross, unit: Array) -> Cross:
     """Products of columns that are divided by these units, (p,): an array, or the rows kept."""
-    return (
-        gram.scaled(1 / unit) if isinstance(gram, RowCross) else dense(gram) / np.outer(unit, unit)
-    )
+    return gram.scaled(1 / unit) if rows_kept(gram) else dense(gram) / np.outer(unit, unit)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Step:
     `comparison` is the average over the rows of the step: those whose numbers are in `saw`,
     counted from 0, or all where that is None. An epoch is one pass over all rows. `moved` is
     alpha * weight_delta in the units of the weights, None where there is no alpha. `chosen` traces
-    some rows at `before`.
+    some rows at `before`. `error_scale` is how many times the loss the error is: 2 of squared loss.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Step:
     epoch: int | None = None
     moved: Weights | None = None
     chosen: tuple[Any, ...] = ()
+    error_scale: float = 2.0
 
     @property
     def prediction(self) -> float:
@@ -69,8 +70,8 @@ class Step:
 
     @property
     def error(self) -> float:
-        """delta ** 2, averaged over the rows (for other losses, twice the mean loss)."""
-        return 2 * self.comparison.loss
+        """The mean error of the rows: delta ** 2; for other losses what the field calls it."""
+        return self.error_scale * self.comparison.loss
 
 
 def train(
@@ -133,8 +134,7 @@ def train(
                 "largest at the start",
             )
         elif size <= max(small, floor):
-            rest = "" if size == 0 else " but rounding"
-            found = f"step {number} found nothing left to learn{rest}"
+            found = f"step {number} found nothing left to learn{' but rounding' if size else ''}"
             stop = Stop("settled", f"settled after {_steps(number - 1)}: {found}")
         elif _same(learnt, weights):
             stop = Stop("still", f"step {number} was too small to change any weight")

@@ -98,10 +98,13 @@ class SquareRoot:
 class Window:
     """The last rows alone; until there are as many, the rows before count too."""
 
-    def __init__(self, gram: Array, form: Form, *, rows: int) -> None:
+    def __init__(self, gram: Array, form: Form, *, rows: int, last: Array | None = None) -> None:
+        """The `last` rows, (r, d) in order, are among those of the gram: they joined before."""
         self._gram, self._form = np.asfortranarray(gram), form
         self._held = np.zeros((rows, len(gram)))
-        self._joined = 0
+        self._joined = 0 if last is None else len(last)
+        if last is not None:
+            self._held[: len(last)] = last
         self._most = gram.diagonal().copy()
 
     @property
@@ -109,6 +112,13 @@ class Window:
         """The squares and products of the rows: (d, d)."""
         upper = np.triu(self._gram)
         return upper + np.triu(upper, 1).T
+
+    @property
+    def last(self) -> Array:
+        """The rows that joined and did not leave, (r, d), the oldest first."""
+        if not self.full:
+            return self._held[: self._joined]
+        return np.roll(self._held, -(self._joined % len(self._held)), axis=0)
 
     @property
     def full(self) -> bool:

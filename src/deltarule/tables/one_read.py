@@ -21,7 +21,7 @@ from deltarule.errors import (
 from deltarule.moments.accumulate import Accumulator, PairsError, Sums
 from deltarule.moments.block import Block, InfiniteError, Origin
 from deltarule.moments.moments import Moments, total
-from deltarule.moments.row_cross import RowCross
+from deltarule.moments.one_hot import rows_kept
 from deltarule.moments.splits import SplitScheme
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import FractionError
@@ -224,7 +224,7 @@ class Read:
     @property
     def wide(self) -> bool:
         """Whether the moments keep the rows in place of the products of their columns."""
-        return isinstance(self.folds[0].cross, RowCross)
+        return rows_kept(self.folds[0].cross)
 
     @property
     def has_all(self) -> bool:

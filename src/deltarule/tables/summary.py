@@ -31,11 +31,10 @@ from deltarule.errors import LearningError
 from deltarule.moments.accumulate import Sums
 from deltarule.moments.histogram import Histogram, NegativeCountError
 from deltarule.moments.moments import Moments, total, two_sum
-from deltarule.moments.one_hot import Levels, OneHotCross, dense
-from deltarule.moments.row_cross import Columns, KeptRows, RowCross
+from deltarule.moments.one_hot import Levels, OneHotCross, dense, rows_kept
 from deltarule.rule.predict import Array
 from deltarule.tables.layout import Layout
-from deltarule.tables.level_sums import LevelSums, PairCounts
+from deltarule.tables.level_sums import LevelSums, PairCounts, Places
 from deltarule.tables.plan import Plan
 
 if TYPE_CHECKING:
@@ -107,10 +106,9 @@ class Summary:
         if sums.kept is None:
             moments = tuple(_about_origin(gram, shift, scale) for gram in sums.gram)
         else:
-            columns = replace(Columns.of(len(sums.low), sums.gaps), goes=tuple(places))
+            goes = tuple(places)
             moments = tuple(
-                _of_rows(sums.kept, fold, gram, columns, shift, scale)
-                for fold, gram in enumerate(sums.gram)
+                _of_rows(sums, fold, goes, shift, scale) for fold in range(len(sums.gram))
             )
         return cls(
             *(layout, sums.examples, causes, moments, sums.gaps, sums.frame.shift),
@@ -323,7 +321,7 @@ class Summary:
         per = 1 / own.rows if own.rows else 0.0
         mean = np.concatenate([own.mean, *(level.counts[fold] * per for level in levels)])
         others = len(mean) - len(own.mean)
-        if isinstance(own.cross, RowCross):
+        if rows_kept(own.cross):
             sizes = [level.counts.shape[1] for level in levels]
             columns = own.cross.columns_of.with_levels(sizes)
             off = np.concatenate([own.cross.off, mean[len(own.mean) :]])
@@ -371,15 +369,16 @@ def _about_origin(gram: Array, shift: Array, scale: Array) -> Moments:
 
 
 def _of_rows(
-    kept: Sequence[KeptRows], fold: int, gram: Array, columns: Columns, shift: Array, scale: Array
+    sums: Sums, fold: int, goes: tuple[Places, ...], shift: Array, scale: Array
 ) -> Moments:
-    """The moments of the rows of a fold that were kept; `gram` (2, 1 + d) has their sums."""
-    rows = float(gram[0, 0])
-    off = gram[0, 1:] / (rows or 1.0)
-    parts = tuple(one.of_fold(fold) for one in kept)
-    mean, rest = two_sum(shift, off)
-    if not rows:
-        mean, parts = np.zeros(len(shift)), ()
+    """The moments of the rows of a fold that were kept; `goes` gives each code its level."""
+    from deltarule.moments.row_cross import Columns, RowCross  # most tables are not that wide
+
+    columns = replace(Columns.of(len(sums.low), sums.gaps), goes=goes)
+    rows = float(sums.gram[fold, 0, 0])
+    off = sums.gram[fold, 0, 1:] / (rows or 1.0)
+    parts = tuple(one.of_fold(fold) for one in sums.kept or ()) if rows else ()
+    mean, rest = two_sum(shift, off) if rows else (0 * shift, 0 * shift)
     return Moments(rows, mean, rest, RowCross(rows, parts, columns, off), scale)
 
 

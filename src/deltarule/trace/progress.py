@@ -22,9 +22,9 @@ MEAN_OF = 50
 class Progress:
     """The progress so far, as a terminal shows it."""
 
-    def __init__(self, weights: Sequence[str], *, squared: bool) -> None:
+    def __init__(self, weights: Sequence[str], *, error_name: str) -> None:
         """`weights` are their names, the intercept last, in the order of `stack`."""
-        self.names, self.squared = list(weights), squared
+        self.names, self.error_name = list(weights), error_name
         self.course = LossHistory()
         self.step: Step | None = None
         self.error = np.nan
@@ -32,7 +32,7 @@ class Progress:
     def add(self, step: Step) -> None:
         """Add a step."""
         self.step = step
-        error = step.error if self.squared else step.comparison.loss
+        error = step.error
         share = 1.0 if step.saw is None else 1 / min(step.number, MEAN_OF)
         self.error = error if step.number == 1 else self.error + share * (error - self.error)
         self.course.add(step.number, self.error)
@@ -44,8 +44,8 @@ class Progress:
             return "no step yet"
         epoch = "" if self.step.epoch is None else f", epoch {self.step.epoch:,}"
         alpha = "" if self.step.alpha is None else f", alpha {number(self.step.alpha)}"
-        what = "error" if self.squared else "loss"
-        return f"step {self.step.number:,}{epoch}: {what} {number(self.error)}{alpha}"
+        error = f"{self.error_name} {number(self.error)}"
+        return f"step {self.step.number:,}{epoch}: {error}{alpha}"
 
     def __rich__(self) -> RenderableType:
         """The whole display, for rich."""

@@ -14,8 +14,8 @@ from deltarule.rule.predict import Array, Linear, Weights
 class RowTrace:
     """A row before a step, in the units of its columns. `number` is counted from 1.
 
-    `slope` is the derivative of the loss in the score, often delta itself. `error` is delta ** 2
-    summed over the outputs; for other losses twice the loss.
+    `slope` is the derivative of the loss in the score, often delta itself. `error` is what
+    `error_name` says, summed over the outputs: delta ** 2 for squared loss, else the log loss, say.
 
     Shapes:  inputs (p,); targets, score, prediction, delta, slope (k,); weight_delta as the weights
     """
@@ -30,6 +30,8 @@ class RowTrace:
     error: float
     weight_delta: Weights
     offset: float = 0.0
+    error_name: str = "squared error"
+    link: str = "identity"
 
     @classmethod
     def of(
@@ -69,7 +71,9 @@ class RowTrace:
                 prediction=prediction[0],
                 delta=(prediction - wanted)[0],
                 slope=slope[0],
-                error=2 * float(loss.value(score, wanted)[0]),
+                error=loss.error_scale * float(loss.value(score, wanted)[0]),
                 weight_delta=model.weight_delta(weights, row, slope),
                 offset=offset,
+                error_name=loss.error_name,
+                link=loss.link.name,
             )

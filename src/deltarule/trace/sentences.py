@@ -17,6 +17,14 @@ from deltarule.trace.row_trace import RowTrace
 TERMS_SHOWN = 4
 OUTPUTS_SHOWN = 3
 DIGITS = 10
+# The rounding of a mean, relative to the parts that cancel in it.
+ROUNDING = 1e-12
+# What makes a prediction of a score, by the link's name.
+CURVES = {
+    "log": "exp(score)",
+    "logit": "1 / (1 + exp(-score))",
+    "softmax": "its share of the exp(score) of all classes",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,11 @@ def plain(value: float, digits: int = DIGITS) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def shown_mean(mean: float, one: float) -> float:
+    """A mean of rows beside the part of one of them: 0 where it is the rounding of larger parts."""
+    return 0.0 if abs(mean) < ROUNDING * abs(one) else mean
+
+
 def step_sentences(
     step: Step,
     row: RowTrace,
@@ -70,6 +83,7 @@ def step_sentences(
     together: str = "all rows",
     standard: Standardization | None = None,
     frozen: Mapping[str, Mask] | None = None,
+    error_of: str = "",
     digits: int = DIGITS,
 ) -> StepSentences:
     """The sentences for a row of a step.
@@ -77,11 +91,11 @@ def step_sentences(
     `inputs` and `outputs` are their names. `alone` says that the step is on this row only,
     `together` which rows it is on where they are several. `standard` is given where steps are taken
     on standardized inputs: the row's gradient is then that of them, and alpha does not apply to the
-    weights shown.
+    weights shown. `error_of` says what the row's error is of, where that is more than one output.
     """
     shown = range(min(len(outputs), OUTPUTS_SHOWN))
     more = _more(len(outputs) - OUTPUTS_SHOWN, "output")
-    told = _Told(step, row, inputs, outputs, alone, together, standard, frozen, digits)
+    told = _Told(step, row, inputs, outputs, alone, together, standard, frozen, error_of, digits)
     # Diverged weights overflow, which is to be shown.
     with np.errstate(all="ignore"):
         return StepSentences(
@@ -107,6 +121,7 @@ class _Told:
     together: str
     standard: Standardization | None
     frozen: Mapping[str, Mask] | None
+    error_of: str
     digits: int
 
     def _plain(self, value: float) -> str:
@@ -134,7 +149,7 @@ class _Told:
             return f"{name}{' + '.join(terms)} = {plain(prediction)}"
         return (
             f"{name}{' + '.join(terms)} = {plain(score)}, the score; "
-            f"the link makes it {plain(prediction)}"
+            f"{CURVES.get(row.link, 'the link of it')} = {plain(prediction)}"
         )
 
     def compared(self, at: int) -> str:
@@ -147,7 +162,8 @@ class _Told:
             f"delta {plain(delta)}"
         )
         if len(self.outputs) == 1:
-            said += f", error {plain(row.error)}"
+            error = " of ".join(filter(None, (row.error_name, self.error_of)))
+            said += f", {error} {plain(row.error)}"
         slope = float(row.slope[at])
         # A difference within the prediction's rounding is not mentioned.
         if not np.isclose(slope, delta, rtol=1e-9, atol=0) and np.isfinite([slope, delta]).all():
@@ -193,7 +209,7 @@ class _Told:
         plain = self._plain
         to = f"{self.outputs[at]}, " if len(self.outputs) > 1 else ""
         slope = plain(float(self.row.slope[at]))
-        mean = plain(float(stack(self.step.comparison.weight_delta)[one, at]))
+        mean = plain(shown_mean(float(stack(self.step.comparison.weight_delta)[one, at]), pull))
         rows = "" if self.alone else f", mean of {self.together} {mean}"
         if one == len(self.row.inputs):
             # Inputs are measured from their means, which own units put into the intercept.
@@ -235,7 +251,7 @@ def _went(before: float, after: float, plain: Callable[[float], str] = plain) ->
 
 
 def _led(before: float, after: float, plain: Callable[[float], str]) -> str:
-    if before == after:
+    if plain(before) == plain(after):
         return f"stays at {plain(after)}"
     return f"from {plain(before)} {'up' if after > before else 'down'} to {plain(after)}"
 

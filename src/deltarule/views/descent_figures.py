@@ -65,22 +65,25 @@ def parabola(
     past: int,
     floor: tuple[float, float] | None,
     what: str,
+    whole: bool = True,
     others: Sequence[Course] = (),
 ) -> Figure:
     """The error over one weight, its floor, where learning stands in it, and the way it came.
 
+    `whole` says whether the floor is that of all weights, or of this cut through them.
     Shapes:  across, error (a,); way: weights and errors passed, the first `past` of them by now
     """
     seen = drawable(np.append(error, here[1]))
     low, high = float(seen.min()), float(seen.max())
     room = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
+    mark, symbol = _floor(floor, across[[0, -1]].tolist(), [-math.inf, math.inf])
     steps = {"color": LIGHT.weight, "size": 6, "opacity": 0.55}
     data = [
         curve(across, error, LIGHT.delta, width=2.5),
         points(way[0][past:], way[1][past:], steps | {"opacity": 0.15}),
         curve(way[0][:past], way[1][:past], LIGHT.weight, width=1.5),
         points(way[0][:past], way[1][:past], steps),
-        *_floor(floor),
+        *mark,
         *[mark for other in others for mark in other.marks(LIGHT.weight)],
         points([here[0]], [here[1]], ball(LIGHT.weight)),
     ]
@@ -91,7 +94,7 @@ def parabola(
         alt=f"A bowl: the {what} over the weight of {weight}, now at {here[0]:.6g}",
         legend=[
             entry("line", LIGHT.delta, "error"),
-            *_legend(floor is not None, others),
+            *_legend(symbol, others, whole=whole),
         ],
     )
 
@@ -105,11 +108,14 @@ def contour(
     here: tuple[float, float],
     way: Array,
     past: int,
-    best: tuple[float, float] | None,
+    floor: tuple[float, float] | None,
+    whole: bool = True,
     others: Sequence[Course] = (),
 ) -> Figure:
     """The error over two weights, seen from above, and the way learning goes in it.
 
+    `whole` says whether the floor is that of all weights, or of this cut through them. A floor
+    beyond the axes is marked at the edge, by a triangle that points to it.
     Shapes:  across (a,), up (b,), error (b, a); way (points, 2)
     """
     # Rings at even steps of the root: as far apart as the slope is steep.
@@ -121,17 +127,18 @@ def contour(
         "y": [float(v) for v in up],
         "z": [[round(float(v), 4) if np.isfinite(v) else None for v in row] for row in deep],
         "colorscale": [[0.0, LIGHT.paper], [1.0, LIGHT.line]],
-        "contours": {"start": 0, "end": 1, "size": 1 / RINGS},
+        "contours": {"start": 1 / RINGS, "end": 1, "size": 1 / RINGS},
         "line": {"width": 0.7, "color": LIGHT.quiet, "smoothing": 1},
         "showscale": False,
         "hoverinfo": "skip",
     }
+    mark, symbol = _floor(floor, across[[0, -1]].tolist(), up[[0, -1]].tolist())
     data = [
         rings,
         curve(way[past - 1 :, 0], way[past - 1 :, 1], LIGHT.weight, width=1, opacity=0.25),
         curve(way[:past, 0], way[:past, 1], LIGHT.weight, width=2),
         points(way[:past, 0], way[:past, 1], {"color": LIGHT.weight, "size": 5}),
-        *_floor(best),
+        *mark,
         *[mark for other in others for mark in other.marks(LIGHT.weight)],
         points([here[0]], [here[1]], ball(LIGHT.weight)),
     ]
@@ -143,23 +150,37 @@ def contour(
         f"now at {here[0]:.6g} and {here[1]:.6g}",
         legend=[
             entry("rings", LIGHT.quiet, "equal error"),
-            *_legend(best is not None, others),
+            *_legend(symbol, others, whole=whole),
         ],
     )
 
 
-def _floor(best: tuple[float, float] | None) -> list[dict[str, Any]]:
-    """Where the error is least."""
-    if best is None or not all(map(math.isfinite, best)):
-        return []
-    marker = {"symbol": "x-thin", "size": 10, "line": {"color": LIGHT.ink, "width": 2}}
-    return [points([best[0]], [best[1]], marker)]
+def _floor(
+    floor: tuple[float, float] | None, across: Sequence[float], up: Sequence[float]
+) -> tuple[list[dict[str, Any]], str]:
+    """The mark of the lowest point, and its symbol: a triangle at the edge where it is beyond."""
+    if floor is None or not all(map(math.isfinite, floor)):
+        return [], ""
+    x, y = floor
+    symbol, name = "x-thin", "cross"
+    if not across[0] <= x <= across[1]:
+        symbol, name = ("triangle-left", "left") if x < across[0] else ("triangle-right", "right")
+    if not up[0] <= y <= up[1]:
+        symbol, name = ("triangle-down", "down") if y < up[0] else ("triangle-up", "up")
+    at = min(max(x, across[0]), across[1]), min(max(y, up[0]), up[1])
+    size = 10 if name == "cross" else 14
+    marker = {"symbol": symbol, "size": size, "color": LIGHT.ink}
+    marker["line"] = {"color": LIGHT.ink, "width": 2}
+    return [points([at[0]], [at[1]], marker)], name
 
 
-def _legend(floor: bool, others: Sequence[Course]) -> list[Entry]:
+def _legend(floor: str, others: Sequence[Course], *, whole: bool) -> list[Entry]:
+    """The entries of a bowl; `floor` is the symbol of its floor, empty where none is known."""
+    name = "floor" if whole else "floor of this cut"
+    said = {"": [], "cross": [entry("cross", LIGHT.ink, name)]}
     return [
-        *([entry("cross", LIGHT.ink, "floor")] if floor else []),
-        entry("ball", LIGHT.weight, "weights by step"),
+        *said.get(floor, [entry(f"triangle-{floor}", LIGHT.ink, "floor, far off")]),
+        entry("ball", LIGHT.weight, "steps"),
         *[other.entry(LIGHT.weight) for other in others],
     ]
 

@@ -28,6 +28,8 @@ from deltarule.views.learning_marks import (
 )
 from deltarule.views.theme import LIGHT
 
+# What an axis that begins at 0 has below it, as a share of its length.
+FOOT = 0.07
 MARKS = (
     ("circle", LIGHT.ink),
     ("square", LIGHT.model),
@@ -62,6 +64,8 @@ def rows_with_line(
     zero = bool(line_x.size and line_x[0] == 0)
     shown = targets if unseen is None else np.append(targets, unseen[1])
     low, high = window(np.append(shown, 0.0) if zero else shown, line, reached)
+    # A line at 0 is not drawn over the numbers of the axis below it.
+    low -= FOOT * (high - low) if low == 0 else 0.0
     at = float(np.interp(x[chosen], line_x, np.nan_to_num(line))) if line_x.size else math.nan
     data = [
         curve([x[chosen], x[chosen]], [targets[chosen], at], LIGHT.delta, width=2.5),

@@ -73,8 +73,8 @@ class HeldOut:
             if weights is None:
                 return None
             scored.append(fold.score(weights))
-        loss, rows = (sum(parts) for parts in zip(*scored, strict=True))
-        error = float(loss / rows) if rows else np.inf
+        summed, rows = (sum(parts) for parts in zip(*scored, strict=True))
+        error = float(summed / rows) if rows else np.inf
         return HeldOutError(error, len(self.folds), self.of) if np.isfinite(error) else None
 
 
@@ -91,15 +91,14 @@ def _fold(session: Session, judged: int, learnt: tuple[int, ...]) -> _Fold | Non
 
 
 def _score(session: Session, problem: FitProblem, judged: int) -> Score:
-    """The summed loss and the number of a fold's rows, by weights in the inputs' own units."""
+    """The summed error and the number of a fold's rows, by weights in the inputs' own units."""
     task, read = session.problem, session.problem.read
     if task.squared:
         moments = task.standard.problem(task.asked.of(read.folds[judged]))
 
         def by_moments(weights: Weights) -> tuple[float, float]:
             said = moments(task.standard.into(weights))
-            # Of amounts the error is twice the loss, the mean of delta ** 2.
-            return 2 * said.loss, said.rows
+            return session.error(said.loss), said.rows
 
         return by_moments
     parts = [(part.inputs, part.targets) for part in read.of_folds([judged]).rows()]
@@ -107,6 +106,6 @@ def _score(session: Session, problem: FitProblem, judged: int) -> Score:
 
     def by_rows(weights: Weights) -> tuple[float, float]:
         values = problem.loss.value(task.model.predict(weights, inputs), targets)
-        return float(np.sum(values)), float(len(targets))
+        return session.error(float(np.sum(values))), float(len(targets))
 
     return by_rows

@@ -8,6 +8,11 @@ with g the weight_delta, H the Hessian, and u, v the directions of the two weigh
 the steps. Other losses are evaluated on some of the rows that are drawn, at a coarse grid that
 cubic splines make finer: they are smooth.
 
+What is drawn is the cut through the current weights, and the lowest point of that cut. Of
+standardised inputs it fixes the prediction of the mean row rather than the intercept, as the steps
+do, unless the intercept is one of the two. Over the weights of two inputs both axes have the same
+length in the units of the steps, so that steps cross the rings at right angles.
+
 Shapes: q = p + intercept; grid (b, a).
 """
 
@@ -32,14 +37,22 @@ MOST_ROWS = 340
 ROOM = 1.2
 # The least half width, in scales of a weight: where the minimum is known, and where it is not.
 LEAST, LEAST_UNKNOWN = 0.25, 2.0
+# Axes whose lengths differ by more have no common one that shows anything of both.
+MOST_APART = 50.0
+# The condition number of a cut that is flat along a line, and the share of an axis that is no more
+# than a line's width.
+FLAT, SAME = 1e14, 0.004
+# A minimum further off than so many scales of a weight is left out of its axis.
+FAR = 10.0
 
 
 @dataclass(frozen=True)
 class LossSurface:
     """The error over one weight, `error` (a,), or over two, (b, a), and the path of learning.
 
-    `way` are the points of the path, `way_errors` the error there, `past` the number of them before
-    the current step. `other_ways` are the points of other paths.
+    `lowest` is the lowest point of the cut, where it is known, and `whole` whether no other weights
+    lower the error further. `way` are the points of the path, `way_errors` the error there, `past`
+    the number of them before the current step. `other_ways` are the points of other paths.
     """
 
     across: Array
@@ -47,7 +60,8 @@ class LossSurface:
     error: Array
     here: tuple[float, float | None]
     error_here: float
-    best: tuple[float, float | None] | None
+    lowest: tuple[float, float | None] | None
+    whole: bool
     way: Array
     way_errors: Array
     past: int
@@ -70,16 +84,15 @@ def loss_surface(
         np.array([[_weight(one.weights, place, output) for place in chosen] for one in path])
         for path in (passed, *others)
     )
-    errors = np.array([2 * one.loss for one in passed])
+    errors = np.array([session.error(one.loss) for one in passed])
     past = int(np.searchsorted([one.number for one in passed], session.at.number, side="right"))
     here = [_weight(session.at.weights, place, output) for place in chosen]
     best = session.best
     goal = None if best is None else [_weight(best, place, output) for place in chosen]
     seen = np.concatenate([way[: max(past, 1)], *other_ways])
-    axes = [
-        _axis(seen[:, at], here[at], None if goal is None else goal[at], _reach(session, place))
-        for at, place in enumerate(chosen)
-    ]
+    with np.errstate(all="ignore"):
+        lowest = _lowest(session, output, chosen, here)
+    axes = _axes(session, chosen, seen, [here, lowest or here], goal)
     evaluate, size = (_exact, COARSE) if session.choices.squared else (_smooth, SMOOTH)
     if len(axes) == 1:
         evaluate, size = (_exact if session.choices.squared else _by_rows), FINE
@@ -87,13 +100,15 @@ def loss_surface(
     offsets = [grid - at for grid, at in zip(grids, here, strict=True)]
     with np.errstate(all="ignore"):
         error = evaluate(session, drawn, output, chosen, offsets)
+    low = None if lowest is None else (lowest[0], lowest[1] if len(lowest) > 1 else None)
     return LossSurface(
         across=grids[0],
         up=grids[1] if len(grids) > 1 else None,
         error=error,
         here=(here[0], here[1] if len(here) > 1 else None),
-        error_here=2 * session.at.now.loss,
-        best=None if goal is None else (goal[0], goal[1] if len(goal) > 1 else None),
+        error_here=session.error(session.at.now.loss),
+        lowest=low,
+        whole=lowest is not None and _whole(lowest, goal, axes),
         way=way,
         way_errors=errors,
         past=past,
@@ -107,20 +122,57 @@ def _weight(weights: Weights, place: int | None, output: int) -> float:
     return float(weights["weight"][place, output])
 
 
-def _axis(seen: Array, here: float, goal: float | None, reach: float) -> tuple[float, float]:
-    """The range of an axis: the path's extent on either side of the minimum, and a margin.
+def _axes(
+    session: Session,
+    chosen: Sequence[int | None],
+    seen: Array,
+    held: Sequence[Sequence[float]],
+    goal: Sequence[float] | None,
+) -> list[tuple[float, float]]:
+    """The ranges of the axes: those of two inputs as long as each other, in units of the steps.
+
+    `held` are points to have in them, beside the path.
+    """
+    points = np.array(held)
+    found = [
+        _axis(
+            seen[:, at], points[:, at], None if goal is None else goal[at], _reach(session, place)
+        )
+        for at, place in enumerate(chosen)
+    ]
+    inputs = [place for place in chosen if place is not None]
+    if len(inputs) < 2:
+        return [(middle - width, middle + width) for middle, width in found]
+    middles, widths = (np.array(part) for part in zip(*found, strict=True))
+    units = session.problem.standard.spread[inputs]
+    common = float(np.max(widths * units))
+    if common > MOST_APART * float(np.min(widths * units)):
+        # As long as the shorter one. Where the other's minimum is then out of sight, the path is
+        # in the middle.
+        passed = float(np.max(np.abs(seen - seen[0]) * units)) * ROOM
+        common = max(float(np.min(widths * units)), passed if np.isfinite(passed) else 0.0)
+        middles = np.where(np.abs(middles - seen[0]) * units > common, seen[0], middles)
+    halves = np.minimum(common / units, 1e300)
+    return [(float(m - half), float(m + half)) for m, half in zip(middles, halves, strict=True)]
+
+
+def _axis(seen: Array, held: Array, goal: float | None, reach: float) -> tuple[float, float]:
+    """The middle of an axis, and half its length: the path on either side, and a margin.
 
     It widens in powers of 2, so that it is stable from step to step.
     """
-    middle = goal if goal is not None else float(seen[0])
-    far = np.abs(np.append(seen, here) - middle)
+    begin = float(seen[0])
+    if goal is not None and abs(goal - begin) > FAR * reach:
+        goal = None
+    middle = goal if goal is not None else begin
+    near = held[np.abs(held - begin) <= FAR * reach]
+    far = np.abs(np.concatenate([seen, near]) - middle)
     far = far[np.isfinite(far)]
     least = reach * (LEAST_UNKNOWN if goal is None else LEAST)
     needed = max(float(far.max(initial=0.0)), least)
-    start = max(abs(float(seen[0]) - middle), least)
+    start = max(abs(begin - middle), least)
     width = start * 2.0 ** math.ceil(math.log2(max(needed / start, 1.0)) - 1e-9)
-    width = min(width * ROOM, 1e300)
-    return middle - width, middle + width
+    return middle, min(width * ROOM, 1e300)
 
 
 def _reach(session: Session, place: int | None) -> float:
@@ -134,6 +186,41 @@ def _reach(session: Session, place: int | None) -> float:
     return (moved or 1.0) / (spread or 1.0)
 
 
+def _lowest(
+    session: Session, output: int, chosen: Sequence[int | None], here: Sequence[float]
+) -> list[float] | None:
+    """The lowest point of the cut; None for a loss without moments, or a cut flat along a line."""
+    if not session.choices.squared:
+        return None
+    _, g, C = _quadratic(session, output)
+    ways = np.array([_direction(session, place, chosen) for place in chosen])
+    size = np.linalg.norm(ways, axis=1)
+    U = ways / size[:, None]  # inputs may be of quite other sizes
+    curved = U @ C @ U.T
+    if not np.isfinite(curved).all() or np.linalg.cond(curved) > FLAT:
+        return None
+    return [float(at) for at in np.array(here) - np.linalg.solve(curved, U @ g) / size]
+
+
+def _whole(
+    lowest: Sequence[float], goal: Sequence[float] | None, axes: Sequence[tuple[float, float]]
+) -> bool:
+    """Whether the cut's lowest point is where all weights together have the least error."""
+    return goal is not None and all(
+        abs(low - best) <= SAME * (end - begin)
+        for low, best, (begin, end) in zip(lowest, goal, axes, strict=True)
+    )
+
+
+def _quadratic(session: Session, output: int) -> tuple[float, Array, Array]:
+    """The loss at the current weights, its gradient (q,) and its Hessian (q, q) for an output."""
+    problem = session.problem
+    weights = problem.standard.into(session.at.weights)
+    said = problem.objective(weights, hessian=True).average()
+    assert said.hessian is not None, "moments and rows are curved"
+    return said.loss, stack(said.weight_delta)[:, output], said.hessian[output]
+
+
 def _exact(
     session: Session,
     drawn: ViewData,
@@ -141,14 +228,10 @@ def _exact(
     chosen: Sequence[int | None],
     offsets: Sequence[Array],
 ) -> Array:
-    problem = session.problem
-    weights = problem.standard.into(session.at.weights)
-    said = problem.objective(weights, hessian=True).average()
-    assert said.hessian is not None, "moments and rows are curved"
-    g, C = stack(said.weight_delta)[:, output], said.hessian[output]
-    ways = [_direction(session, place, len(g)) for place in chosen]
+    loss, g, C = _quadratic(session, output)
+    ways = [_direction(session, place, chosen) for place in chosen]
     along = [2 * (g @ u) * a + (u @ C @ u) * a**2 for u, a in zip(ways, offsets, strict=True)]
-    error = 2 * said.loss + along[0]
+    error = 2 * loss + along[0]
     if len(ways) > 1:
         u, v = ways
         across, up = offsets
@@ -157,15 +240,15 @@ def _exact(
     return floor
 
 
-def _direction(session: Session, place: int | None, size: int) -> Array:
+def _direction(session: Session, place: int | None, chosen: Sequence[int | None]) -> Array:
     """The direction of a weight in the units of the steps: (q,)."""
     problem = session.problem
-    way = np.zeros(size)
+    way = np.zeros(len(problem.standard.spread) + problem.model.intercept)
     if place is None:
         way[-1] = 1.0
         return way
     way[place] = problem.standard.spread[place]
-    if problem.model.intercept:
+    if problem.model.intercept and None in chosen:
         way[-1] = problem.standard.mean[place]
     return way
 
@@ -227,7 +310,8 @@ def _by_rows(
         some = np.sort(np.random.default_rng(0).permutation(some)[:most])
     inputs, actual = drawn.inputs[some], drawn.targets[some]
     scores = problem.model.predict(session.at.weights, inputs)
-    columns = [np.ones(len(scores)) if p is None else inputs[:, p] for p in chosen]
+    centre = problem.standard.mean * (problem.model.intercept and None not in chosen)
+    columns = [np.ones(len(scores)) if p is None else inputs[:, p] - centre[p] for p in chosen]
     moved = np.multiply.outer(offsets[0], columns[0])
     if len(columns) > 1:
         moved = moved[None, :, :] + np.multiply.outer(offsets[1], columns[1])[:, None, :]
@@ -239,5 +323,5 @@ def _by_rows(
     values = problem.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
     here = float(problem.loss.value(scores, actual).mean())
     # Rows that are not drawn, and a penalty, shift the surface: it must match the current error.
-    error: Array = 2 * (values - here + session.at.now.loss)
+    error: Array = problem.loss.error_scale * (values - here + session.at.now.loss)
     return error.reshape(moved.shape[:-1])

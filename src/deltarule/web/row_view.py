@@ -102,7 +102,7 @@ class Unseen:
         problem = session.problem
         with np.errstate(all="ignore"):
             scores = problem.model.predict(weights, self.inputs)
-            return 2 * float(problem.loss.value(scores, self.targets).mean())
+            return session.error(float(problem.loss.value(scores, self.targets).mean()))
 
 
 def _across(needs: Sequence[str], frame: pl.DataFrame, kinds: Sequence[str]) -> str | None:
@@ -161,7 +161,9 @@ def _line(
 
 def labels(read: Read) -> list[str]:
     """The names of the inputs."""
-    return [name if level is None else _level(name, level) for name, level in read.schema.inputs]
+    return [
+        name if level is None else level_name(name, level) for name, level in read.schema.inputs
+    ]
 
 
 def labels_of_row(read: Read, drawn: ViewData, place: int) -> list[str]:
@@ -178,7 +180,8 @@ def filled(read: Read, drawn: ViewData) -> list[Mask | None]:
     return [missing.get(name) if level is None else None for name, level in read.schema.inputs]
 
 
-def _level(name: str, level: str) -> str:
+def level_name(name: str, level: str) -> str:
+    """The name of the input of a category's level."""
     return f"{name} is missing" if level == MISSING else f"{name} is {level}"
 
 

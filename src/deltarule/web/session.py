@@ -230,6 +230,10 @@ class Session:
         """What the steps are taken on."""
         return self.walk.problem
 
+    def error(self, loss: float) -> float:
+        """The error that is shown of a loss: the mean squared error of squared loss."""
+        return self.problem.loss.error_scale * loss
+
     @property
     def best(self) -> Weights | None:
         """The weights with the least squared error; None for other losses."""

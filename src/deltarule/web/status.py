@@ -13,6 +13,8 @@ from deltarule.web.session import Session
 SETTLED = 1e-12
 # With a larger relative distance to the optimum it has not converged.
 CRAWLING = 1e-6
+ONE_ROW = "size of delta"
+"""The RMSE of a single row."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,11 @@ def status(session: Session) -> Status:
         return _at_rest(session)
     if session.problem.batches is not None:
         return Status("learning", _of_batches(session))
-    fell = f"from {_error(session, at.last.comparison.loss)} to {_error(session, at.now.loss)}"
-    return Status("learning", f"The {error_name(session)} went {fell} in the last step.")
+    name, was = error_name(session), _error(session, at.last.comparison.loss)
+    now = _error(session, at.now.loss)
+    if was == now:
+        return Status("learning", f"The {name} is {now}: the last step moved it by less than that.")
+    return Status("learning", f"The {name} went from {was} to {now} in the last step.")
 
 
 def _of_batches(session: Session) -> str:
@@ -77,10 +82,17 @@ def _at_rest(session: Session) -> Status:
 
 
 def error_name(session: Session) -> str:
-    """What the error of a sentence is: of squared loss its root, in the target's own units."""
+    """What the error of a sentence is."""
     penalty = ", with penalty," if session.choices.ridge else ""
-    name = "RMSE" if session.choices.squared else "mean loss"
-    return " of ".join(filter(None, (name, error_of(session)))) + penalty
+    return " of ".join(filter(None, (error_word(session), error_of(session)))) + penalty
+
+
+def error_word(session: Session) -> str:
+    """What the error is called: of squared loss its root, in the target's own units."""
+    if not session.choices.squared:
+        mean = "" if session.read.examples == 1 else "mean "
+        return f"{mean}{session.problem.loss.error_name}"
+    return ONE_ROW if session.read.examples == 1 else "RMSE"
 
 
 def error_of(session: Session) -> str:
@@ -90,7 +102,8 @@ def error_of(session: Session) -> str:
 
 
 def _error(session: Session, loss: float) -> str:
-    return told(math.sqrt(max(2 * loss, 0.0)) if session.choices.squared else loss)
+    error = session.error(loss)
+    return told(math.sqrt(max(error, 0.0)) if session.choices.squared else error)
 
 
 def _size(weight_delta: Weights) -> float:

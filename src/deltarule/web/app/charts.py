@@ -51,7 +51,8 @@ def alpha_name(alpha: float | None) -> str:
 def what(session: Session) -> str:
     """What the error is, in words."""
     penalty = ", with penalty" if session.choices.ridge else ""
-    return ("mean squared error" if session.choices.squared else "mean loss") + penalty
+    mean = "" if session.read.examples == 1 else "mean "
+    return f"{mean}{session.problem.loss.error_name}{penalty}"
 
 
 def weight_names(session: Session) -> list[str]:
@@ -209,7 +210,7 @@ def _bowl(page: "Open", look: "Look", shown: Sequence[str], twin: Session | None
         return _parabola(page, found, shown[0], others)
     assert found.up is not None, "two weights make a plane"
     assert found.here[1] is not None, "and a point in it"
-    best = found.best
+    low = found.lowest
     return descent_figures.contour(
         found.across,
         found.up,
@@ -218,7 +219,8 @@ def _bowl(page: "Open", look: "Look", shown: Sequence[str], twin: Session | None
         here=(found.here[0], found.here[1]),
         way=found.way,
         past=found.past,
-        best=None if best is None or best[1] is None else (best[0], best[1]),
+        floor=None if low is None or low[1] is None else (low[0], low[1]),
+        whole=found.whole,
         others=[
             _course(name, way[:, 0], way[:, 1])
             for (name, _), way in zip(others, found.other_ways, strict=True)
@@ -232,52 +234,46 @@ def _parabola(
     weight: str,
     others: Sequence[tuple[str, Sequence[CheckpointedSteps]]],
 ) -> dict[str, Any]:
-    factor = _factor(page.session)
-    half = factor / 2
     floor = None
-    if found.best is not None and found.across[0] <= found.best[0] <= found.across[-1]:
-        least = float(np.interp(found.best[0], found.across, half * found.error))
-        floor = (found.best[0], least)
+    low = found.lowest
+    if low is not None and found.across[0] <= low[0] <= found.across[-1]:
+        floor = (low[0], float(np.interp(low[0], found.across, found.error)))
     return descent_figures.parabola(
         found.across,
-        half * found.error,
+        found.error,
         weight=weight,
-        here=(found.here[0], half * found.error_here),
-        way=(found.way[:, 0], half * found.way_errors),
+        here=(found.here[0], found.error_here),
+        way=(found.way[:, 0], found.way_errors),
         past=found.past,
         floor=floor,
+        whole=found.whole,
         what=what(page.session),
         others=[
-            _course(name, way[:, 0], factor * np.array([one.loss for one in path]))
+            _course(name, way[:, 0], _errors(page.session, path)[1])
             for (name, path), way in zip(others, found.other_ways, strict=True)
         ],
     )
 
 
 def _loss(page: "Open", twin: Session | None) -> dict[str, Any]:
-    session, factor = page.session, _factor(page.session)
-    steps, errors = _errors(session.walk.way, factor)
+    session = page.session
+    steps, errors = _errors(session, session.walk.way)
     unseen: Array | None = None
     if page.unseen is not None:
         of, passed = page.unseen, session.walk.way
-        unseen = np.array([factor / 2 * of.error(session, one.weights) for one in passed])
-    others = [] if not session.kept else [Course(LEFT, *_errors(session.kept, factor))]
+        unseen = np.array([of.error(session, one.weights) for one in passed])
+    others = [] if not session.kept else [Course(LEFT, *_errors(session, session.kept))]
     if twin is not None:
-        others.append(_course(alpha_name(twin.choices.alpha), *_errors(_passed(twin), factor)))
+        others.append(_course(alpha_name(twin.choices.alpha), *_errors(session, _passed(twin))))
     return descent_figures.error_by_step(
         steps, errors, here=session.at.number, unseen=unseen, what=what(session), others=others
     )
 
 
-def _factor(session: Session) -> float:
-    """What makes the error of a loss: the mean of the squared deltas is twice their loss."""
-    return 2.0 if session.choices.squared else 1.0
-
-
-def _errors(path: Sequence[CheckpointedSteps], factor: float) -> tuple[Array, Array]:
+def _errors(session: Session, path: Sequence[CheckpointedSteps]) -> tuple[Array, Array]:
     """The steps of a path, and the error at each."""
     steps = np.array([float(one.number) for one in path])
-    return steps, np.array([factor * one.loss for one in path])
+    return steps, np.array([session.error(one.loss) for one in path])
 
 
 def _passed(twin: Session) -> list[CheckpointedSteps]:

@@ -18,6 +18,7 @@ from deltarule.trace.row_trace import RowTrace
 from deltarule.views.format import number as told
 from deltarule.web.row_view import labels, labels_of_row
 from deltarule.web.session import Session
+from deltarule.web.status import error_of
 
 if TYPE_CHECKING:
     from deltarule.web.app.payload import Open
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 WRITTEN_OUT = 2
 # The digits of sentences whose numbers are means over rows.
 FEWER_DIGITS = 6
+# What makes a prediction of a score, by the link's name.
+CURVES = {"log": "exp", "logit": "sigmoid", "softmax": "softmax"}
 # What a row has one of for each output.
 OF_OUTPUTS = ("targets", "score", "prediction", "delta", "slope")
 T = TypeVar("T", bound=np.generic)
@@ -57,6 +60,7 @@ def next_step(page: "Open", place: int, output: int, weight: str) -> dict[str, A
         together=seen.words,
         standard=task.standard if standardised(session) else None,
         frozen=frozen,
+        error_of=error_of(session) or ("the row" if task.loss.kind == "classes" else ""),
         digits=words.DIGITS if seen.alone and not standardised(session) else FEWER_DIGITS,
     )
     return {
@@ -172,7 +176,7 @@ def _flow(
         "terms": [[told(float(before[n])), told(float(row.inputs[n])), inputs[n]] for n in shown],
         "more": len(inputs) - len(shown),
         "intercept": told(float(before[-1])) if intercept else None,
-        "score": None if score == prediction else told(score),
+        "score": None if score == prediction else [CURVES.get(row.link, "link"), told(score)],
         "prediction": told(prediction),
         "target": [target, told(float(row.targets[0]))],
         "delta": told(delta),
@@ -181,7 +185,7 @@ def _flow(
         "of": weight,
         "input": None if input_ is None else told(input_),
         "weight_delta": told(float(own)),
-        "mean": None if seen.alone else told(mean),
+        "mean": None if seen.alone else told(words.shown_mean(mean, float(own))),
         "ridge": bool(session.choices.ridge),
         "before": told(float(before[place])),
         "weight": told(float(after[place])),

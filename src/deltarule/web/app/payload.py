@@ -16,14 +16,14 @@ from deltarule.tables.left_out import left_out_told
 from deltarule.views.format import number as told
 from deltarule.web.app.charts import charts, weight_names, what
 from deltarule.web.app.flow import next_step, row_in_view, rows_to_choose
-from deltarule.web.app.table_payload import gaps_told, held_out_told, unused_told
+from deltarule.web.app.table_payload import gaps_told, held_out_told, levels_told, unused_told
 from deltarule.web.app.teaching import goal_told
 from deltarule.web.held_out import HeldOut
 from deltarule.web.history import History
 from deltarule.web.lessons import Lesson
 from deltarule.web.row_view import MOST_LISTED, Unseen, ViewData, labels, lines, loss_of
 from deltarule.web.session import Session
-from deltarule.web.status import alpha_status, error_of, status
+from deltarule.web.status import alpha_status, error_of, error_word, status
 from deltarule.web.timeline import Timeline
 
 # Inputs whose arithmetic is written out; the others are counted.
@@ -141,6 +141,7 @@ def setting(page: Open) -> dict[str, Any]:
             "sampled": session.sampled,
             "left_out": left_out_told(read.causes).replace(" left out", " rows left out"),
             "gaps": gaps_told(session),
+            "levels": levels_told(session),
             "columns": [asdict(one) for one in table.choices],
             "unused": [] if page.lesson else unused_told(session),
         },
@@ -212,6 +213,7 @@ def _formula(session: Session, output: int) -> dict[str, Any]:
         [told(float(session.at.weights["intercept"][output]))] if session.choices.intercept else []
     )
     return {
+        "says": link.partition("{}")[0].strip(),
         "target": link.format(session.read.schema.outputs[output]),
         "start": start,
         "terms": [[told(float(weight[at])), names[at]] for at in largest],
@@ -221,13 +223,13 @@ def _formula(session: Session, output: int) -> dict[str, Any]:
 
 def _error(session: Session) -> dict[str, Any]:
     """The error, in words that say which."""
-    squared = session.choices.squared
-    error = 2 * session.at.now.loss if squared else session.at.now.loss
+    error = session.error(session.at.now.loss)
     return {
         "what": what(session),
+        "name": error_word(session),
         "of": error_of(session),
         "value": error,
-        "typical": math.sqrt(max(error, 0.0)) if squared else None,
+        "typical": math.sqrt(max(error, 0.0)) if session.choices.squared else None,
     }
 
 

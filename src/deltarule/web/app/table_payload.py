@@ -3,11 +3,13 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from deltarule.tables.schema import MISSING, OTHER, Number
+from deltarule.tables.schema import MISSING, OTHER, Category, Number
 from deltarule.views.format import number as told
 from deltarule.views.format import rows_told
 from deltarule.web.held_out import FEWEST_ROWS
+from deltarule.web.row_view import level_name
 from deltarule.web.session import Session
+from deltarule.web.status import error_word
 
 if TYPE_CHECKING:
     from deltarule.web.app.payload import Open
@@ -44,16 +46,35 @@ def held_out_told(page: "Open") -> dict[str, Any]:
     """The error on rows that were not learnt from, and which rows those are."""
     session = page.session
     squared = session.choices.squared
+    name = "RMSE" if squared else error_word(session)
+    nothing = {"error": None, "typical": None, "name": name}
     error: float | None
     if page.unseen is not None:
         error, how = page.unseen.error(session, session.at.weights), "on the hollow points"
     elif session.read.examples < FEWEST_ROWS:
-        return {"error": None, "typical": None, "how": "too few rows to hold any out"}
+        return nothing | {"how": "too few rows to hold any out"}
     else:
         found = page.held_out.at(session.at.number)
         if found is None:
-            return {"error": None, "typical": None, "how": "beyond all numbers"}
+            return nothing | {"how": "beyond all numbers"}
         error = found.error
         folds = f"{found.of}-fold cross-validation"
         how = folds if found.folds == found.of else f"on one row in {found.of}, held out"
-    return {"error": error, "typical": math.sqrt(error) if squared else None, "how": how}
+    typical = math.sqrt(error) if squared else None
+    return {"error": error, "typical": typical, "name": name, "how": how}
+
+
+def levels_told(session: Session) -> list[str]:
+    """The reference level of each category, which its weights are measured from."""
+    told_ = []
+    for column in session.read.schema.columns:
+        if isinstance(column, Category) and column.reference is not None:
+            first = next((level for level in column.levels if level is not None), None)
+            if first is None:
+                continue
+            base = "missing" if column.reference == MISSING else column.reference
+            told_.append(
+                f"{column.name}: {base} is the baseline, with weight 0; the weight of "
+                f"“{level_name(column.name, first)}” is the difference from it"
+            )
+    return told_

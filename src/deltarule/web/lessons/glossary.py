@@ -56,13 +56,27 @@ GLOSSARY = (
         "loss, cost",
         "How wrong the predictions are, in one number. Of amounts it is the mean of delta * delta.",
     ),
+    Term("squared error", "squared loss", "delta * delta: what the bowl is drawn of."),
     Term(
         "RMSE",
         "root mean squared error",
-        "The typical error: how far off a prediction usually is, in the units of the target.",
+        "The typical error: the root of the mean of delta * delta, in the units of the target. Of "
+        "a single row it is the size of its delta.",
+    ),
+    Term(
+        "size of delta",
+        "absolute error",
+        "delta without its sign. Of several rows the RMSE takes its place, the root of the mean of "
+        "delta * delta.",
     ),
     Term("bowl", "loss surface", "The error over one weight or two. Its floor is the least error."),
     Term("floor", "minimum", "The least error that these inputs allow."),
+    Term(
+        "cut",
+        "slice of the loss surface",
+        "The error over these weights alone, while the others stay where they are. As those learn, "
+        "its floor moves.",
+    ),
     Term(
         "arrive",
         "converge",
@@ -106,9 +120,34 @@ GLOSSARY = (
         "Rows that are kept from learning, so that the error on them is honest.",
         ("held out",),
     ),
+    Term(
+        "cross-validation",
+        "k-fold cross-validation",
+        "The rows are parted, and each part in turn is predicted by steps taken on the others.",
+    ),
+    Term(
+        "baseline",
+        "reference level",
+        "The level of a category that has no weight: those of the others are differences from it.",
+    ),
     Term("overfitting", "overfitting", "Learning what is true of the rows at hand alone."),
     Term("score", "logit, linear predictor", "The sum before the link: weight * input, summed."),
     Term("link", "inverse link, activation", "The curve that makes a prediction of a score."),
+    Term(
+        "sigmoid",
+        "logistic function",
+        "The S-shaped curve 1 / (1 + exp(-score)): it makes a probability of any score.",
+    ),
+    Term(
+        "softmax",
+        "softmax",
+        "Each class's share of the exp(score) of all classes: probabilities that add up to 1.",
+    ),
+    Term(
+        "log loss",
+        "cross-entropy",
+        "-log of the probability given to what came true: 0 when that was 1.",
+    ),
     Term(
         "probability",
         "probability",

@@ -16,6 +16,8 @@ from deltarule.web.session import Session
 from deltarule.web.status import status
 
 ARRIVED = 0.01
+# From so many times as much on, a share above is told as times.
+TIMES = 9.0
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,12 @@ def error_above_least(share: float) -> Condition:
     """The error is no more than this share above the least there is."""
     return Condition(
         lambda at: _above_least(at) <= share,
-        lambda at: f"error {_share(_above_least(at))} above the least",
+        lambda at: f"error {_beside_least(_above_least(at))} the least",
     )
+
+
+def _beside_least(above: float) -> str:
+    return f"{_share(above)} above" if above < TIMES else f"{above + 1:,.0f} times"
 
 
 def _above_least(at: Standing) -> float:
@@ -162,7 +168,7 @@ def rmse_below(size: float) -> Condition:
 
 
 def _typical(at: Standing) -> float:
-    return float(np.sqrt(2 * at.session.at.now.loss))
+    return float(np.sqrt(at.session.error(at.session.at.now.loss)))
 
 
 def inputs_at_most(count: int) -> Condition:

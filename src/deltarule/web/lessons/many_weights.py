@@ -46,12 +46,13 @@ SEVERAL_INPUTS = Lesson(
         ),
     ),
     do=(
-        "Press Play, and see which weight moves first.",
+        "Press Step a few times: all three weights move at once. That of hours goes too far, and "
+        "swings back.",
         "Choose another row beside The next step: its one delta pulls at all three weights.",
     ),
     goal=Goal(
         "Leave one input out, and still get the RMSE, the typical error, below 70.",
-        "Open the list called from, beside Predict, and take a tick off; then press Play. With all "
+        "Open the list of inputs, beside Predict, and take a tick off; then press Play. With all "
         "three it reaches 69.4.",
         (goals.at_least(1), goals.inputs_at_most(2), goals.rmse_below(70.0)),
     ),
@@ -76,7 +77,7 @@ FREEZING = Lesson(
         "A frozen weight keeps its value. Budget's is frozen at 2.5: each million spent is "
         "predicted to bring 2.5 million in.",
         "The others learn around it: they explain what 2.5 leaves over.",
-        "With this small alpha that takes about twenty steps.",
+        "With this small alpha they arrive in about twenty steps.",
     ),
     question=Question(
         "Free, budget's weight would go to 3.4. While it is frozen at 2.5, can the error fall?",
@@ -98,8 +99,9 @@ FREEZING = Lesson(
         ),
     ),
     do=(
-        "Press Play: it takes about twenty steps.",
-        "Press the mark fastest below alpha's slider, go to the start and play again: four steps.",
+        "Press Play: after twenty steps only the last digits change.",
+        "Press the mark fastest below alpha's slider, go to the start and play again: four steps "
+        "are enough.",
     ),
     goal=Goal(
         "Take the tick off freeze, then arrive in at most twelve steps.",
@@ -143,7 +145,7 @@ SEVERAL_OUTPUTS = Lesson(
         "The same budget predicts two targets: what a film made worldwide, and in the US.",
         "Each output has weights and a delta of its own. They share the input and alpha, and learn "
         "side by side. The RMSE is that of both together.",
-        "With this small alpha both take about twenty steps.",
+        "With this small alpha both arrive in about twenty steps.",
     ),
     question=Question(
         "Say the deltas of us_gross are 0 and those of gross are not. What does a step do to the "
@@ -204,7 +206,7 @@ MANY_ROWS = Lesson(
         "* budget, of budget * gross. They are called moments.",
         "For weight_delta is an average of delta * input over the films, and that can be worked "
         "out from these averages alone.",
-        "With this small alpha it takes about twenty steps.",
+        "With this small alpha it arrives in about twenty steps.",
     ),
     question=Question(
         "How long would a step take if there were a million films?",

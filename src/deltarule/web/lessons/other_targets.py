@@ -19,8 +19,8 @@ YES_NO = Lesson(
     prose=(
         "Is a penguin male? The target is yes (1) or no (0). The input is by how many millimetres "
         "its beak is longer than 39.",
-        "weight * input + intercept is now a score, from far below 0 to far above. An S-shaped "
-        "curve, the link, turns it into a probability between 0 and 1.",
+        "weight * input + intercept is now a score (the log odds), from far below 0 to far above. "
+        "An S-shaped curve, the sigmoid, turns it into a probability between 0 and 1.",
         "delta is still prediction - target, and the rule is still the same.",
     ),
     question=Question(
@@ -45,14 +45,14 @@ YES_NO = Lesson(
     ),
     do=(
         "Press Step a few times: the flat line tilts, and bends into an S.",
-        "Press Play: with this small alpha it takes about twenty steps.",
+        "Press Play: with this small alpha it arrives in about twenty steps.",
     ),
     goal=Goal(
         "Find a faster alpha: arrive in at most eight steps.",
         "Press the mark fastest below alpha's slider, go to the start, and press Play.",
         (goals.at_most(8), goals.ARRIVES),
     ),
-    learned="A yes-or-no target is predicted as a probability: a score through an S-shaped link. "
+    learned="A yes-or-no target is predicted as a probability: a score through the sigmoid, an S. "
     "delta = prediction - target, as before.",
     exercise=Exercise(
         "The weight starts at 0, and alpha is 1. The prediction is 1 / (1 + e^-score), with score "
@@ -79,7 +79,8 @@ CLASSES = Lesson(
     prose=(
         "Which of three species is it? Each species has weights of its own, which make a score "
         "from beak and flipper.",
-        "The three scores become three probabilities that add up to 1. Each has its delta.",
+        "Softmax turns the three scores into three probabilities that add up to 1. Each has its "
+        "delta.",
         "Hollow marks are taken for another species.",
     ),
     question=Question(

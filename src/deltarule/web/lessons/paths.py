@@ -80,7 +80,8 @@ CORRELATION = Lesson(
     prose=(
         "Sixteen years of an economy: its product and its population grew together.",
         "So one weight can stand in for the other, and the bowl is a long, narrow valley.",
-        "The first steps fall to its floor. Then it takes hundreds to walk along it.",
+        "One step brings both weights to its floor, and ten bring the intercept. Then it takes "
+        "hundreds to walk along the floor.",
     ),
     question=Question(
         "One weight goes up, the other goes down by as much. What happens to the predictions?",
@@ -104,12 +105,12 @@ CORRELATION = Lesson(
         ),
     ),
     do=(
-        "Press Step once, ten steps, and see where the path turns.",
-        "Press Play: from there on it crawls.",
+        "Press Step: both weights fall to the valley's floor. Press it again: they hardly move.",
+        "Choose by 100, and press Step twice: the path turns, and crawls along the valley.",
     ),
     goal=Goal(
         "Get the error to within 1% of the least there is, in at most ten steps.",
-        "Two ways: take one of the two ticks off in the list called from, beside Predict; or, "
+        "Two ways: take one of the two ticks off in the list of inputs, beside Predict; or, "
         "under More, choose the learner newton, which measures the valley first.",
         (goals.at_most(10), goals.error_above_least(0.01)),
     ),
@@ -127,7 +128,6 @@ CORRELATION = Lesson(
     table=tables.economy,
     choices=Choices(("employed",), ("product", "population"), alpha=0.5, standardise=True),
     shown=("product", "population"),
-    stride=10,
 )
 
 
@@ -140,10 +140,12 @@ SCALE = Lesson(
     name="scale",
     title="Scale of inputs",
     prose=(
-        "Budget is in dollars here, around 32,000,000; rating is in points, around 6.",
+        "Budget is in dollars here, around 32,000,000; rating is in points, around 6; gross is in "
+        "millions.",
         "weight_delta = delta * input, so budget's is millions of times as large. An alpha that "
         "suits budget is nothing to rating, and one that suits rating makes budget explode.",
-        "In about twenty steps budget's weight arrives. Rating's has hardly moved.",
+        "So the bowl is a trench: steep over budget's weight, flat over rating's. In about ten "
+        "steps budget's weight arrives, and rating's has hardly moved.",
     ),
     question=Question(
         "To standardise is to give both inputs the same spread. What will that do to the bowl?",
@@ -166,8 +168,9 @@ SCALE = Lesson(
         ),
     ),
     do=(
-        "Press Play: budget's weight arrives, rating's last change stays tiny.",
-        "Under More, tick standardise. The weights keep their units, the steps change theirs.",
+        "Press Play: budget's weight arrives. Rating's would have to go far beyond the picture.",
+        "Under More, tick standardise: the rings are round, and the floor is in sight. The weights "
+        "keep their units, the steps change theirs.",
     ),
     goal=Goal(
         "Standardise, find the fastest alpha, and arrive in at most three steps.",
@@ -232,7 +235,7 @@ OVERFITTING = Lesson(
     goal=Goal(
         "Come to rest where the RMSE on the hollow points, the held-out one, is below 0.34.",
         "Step forward from the start and watch the held-out RMSE under Compare: stop when it no "
-        "longer falls. Or set ridge, under More, to 0.03.",
+        "longer falls. Or set ridge, under More, to 0.03: then it is below from step 100 on.",
         (goals.at_least(1), goals.unseen_rmse_below(0.34)),
         rests=True,
     ),

@@ -1,6 +1,8 @@
 // Drawing the server's figures: in this look's colours, with their legends, and telling which row
 // was clicked.
 
+import * as glossary from "./glossary.js";
+
 const ROLES = ["paper", "ink", "quiet", "line", "model", "delta", "weight"];
 const LIGHT = ["#ffffff", "#1b1f24", "#586272", "#d8dde4", "#0069a8", "#b04700", "#007a5c"];
 const OPTIONS = { displayModeBar: false, doubleClick: false };
@@ -79,6 +81,9 @@ const DRAWN = {
   circle: '<circle class="full" cx="9" cy="6" r="4"/>',
   square: '<path class="full" d="M5 2h8v8H5z"/>',
   "triangle-up": '<path class="full" d="m9 1 5 9H4z"/>',
+  "triangle-down": '<path class="full" d="m9 11 5-9H4z"/>',
+  "triangle-left": '<path class="full" d="m4 6 9 5V1z"/>',
+  "triangle-right": '<path class="full" d="m14 6-9 5V1z"/>',
   diamond: '<path class="full" d="m9 1 5 5-5 5-5-5z"/>',
   star: '<path class="full" d="m9 0 2 4 4 1-3 3 1 4-4-2-4 2 1-4-3-3 4-1z"/>',
 };
@@ -94,7 +99,9 @@ function legend(list, entries) {
     sign.setAttribute("aria-hidden", "true");
     sign.innerHTML = DRAWN[mark] ?? DRAWN.dot;
     sign.style.color = `var(--${ROLES[LIGHT.indexOf(color)]})`;
-    item.append(sign, text);
+    const words = document.createElement("span");
+    words.append(...glossary.named(text, "cut"));
+    item.append(sign, words);
     return item;
   }));
 }
@@ -109,6 +116,8 @@ export function ranges(id) {
   const { xaxis, yaxis } = document.getElementById(id)._fullLayout;
   return { x: xaxis.range, y: yaxis.range };
 }
+
+export const height = (id) => document.getElementById(id)._fullLayout.yaxis._length;
 
 export function valueAt(id, pixels) {
   const { yaxis } = document.getElementById(id)._fullLayout;

@@ -1,10 +1,12 @@
-// Numbers that are too long for their place are set smaller; a text of several lines, too.
+// Numbers that are too long for their place are set smaller; a text of several lines, too. Names that
+// are too long for theirs are counted.
 
 const LINES = "#alpha-number, #hand-number, #beside-number, #number, #start-weight, #ridge, #weights .value > span, #weights .change > span, #flow";
 const TEXTS = "#formula-room";
 const LEAST = 0.55;  // of the usual size
 
 export function fit() {
+  named();
   const lines = [...document.querySelectorAll(LINES)].filter((one) => one.offsetParent && getComputedStyle(one).overflowX !== "auto");
   const texts = [...document.querySelectorAll(TEXTS)].filter((one) => one.offsetParent);
   for (const one of [...lines, ...texts]) if (one.style.fontSize) one.style.fontSize = "";
@@ -18,6 +20,16 @@ export function fit() {
     if (!still.length) break;
     set(still.map((one) => [one, 0.93]));
   }
+}
+
+// The names of the inputs, or how many they are where there is no room for the names.
+function named() {
+  const list = document.getElementById("using"), place = list.querySelector(".names");
+  const over = () => place.scrollWidth > place.clientWidth;
+  place.textContent = place.title;
+  list.classList.remove("tight");
+  if (over()) place.textContent = place.dataset.brief;
+  if (over()) list.classList.add("tight");
 }
 
 function set(parts) {

@@ -84,7 +84,7 @@ export function show(flow, next) {
 function draw(flow, { rows, standardised }) {
   const one = (className, text) => [element("b", className, text)];
   const [target, known] = flow.target;
-  const scored = flow.score === null ? `of row ${flow.row.toLocaleString("en")}` : `= link(${flow.score})`;
+  const scored = flow.score === null ? `of row ${flow.row.toLocaleString("en")}` : `= ${flow.score[0]}(${flow.score[1]})`;
   const counted = flow.slope === null ? "" : `, counts as ${flow.slope}`;
   const input = flow.input === null ? "= delta" : `delta * ${standardised ? "standardised " : `${flow.of} `}${flow.input}`;
   const cells = [

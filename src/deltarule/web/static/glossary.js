@@ -1,6 +1,8 @@
 // The glossary: words of the page that say what they mean, and what the field calls them, to who
 // points at them, tabs to them or taps them.
 
+import { typeset, unbroken } from "./words.js";
+
 // The colour of a quantity, as everywhere on the page.
 const TINTS = { delta: "delta", weight: "weight", prediction: "prediction" };
 let terms = new Map();   // every form of a word, in small letters
@@ -35,11 +37,14 @@ export function marked(text, seen) {
     const [sign] = text.slice(end).match(/^[.,:;)]*/);
     const whole = Object.assign(document.createElement("span"), { className: "whole" });
     whole.append(button(found[0], term), sign);
-    nodes.push(text.slice(past, found.index), whole);
+    nodes.push(...unbroken(text.slice(past, found.index)), whole);
     past = end + sign.length;
   }
-  return [...nodes, text.slice(past)];
+  return [...nodes, ...unbroken(text.slice(past))];
 }
+
+// The text as nodes, this one word of it marked.
+export const named = (text, word) => marked(text, new Set([...terms.values()].map((term) => term.word).filter((other) => other !== word)));
 
 // A text of the page, its words marked, where it is another than before.
 export function explain(place, text) {
@@ -63,7 +68,7 @@ function show(term) {
   const { word, field, means } = terms.get(shown.dataset.word);
   const strong = Object.assign(document.createElement("b"), { textContent: word });
   const known = Object.assign(document.createElement("span"), { className: "quiet", textContent: field === word ? "" : `in the field: ${field}` });
-  tip.replaceChildren(strong, " ", known, Object.assign(document.createElement("p"), { textContent: means.replaceAll(" * ", " × ").replaceAll(" - ", " − ") }));
+  tip.replaceChildren(strong, " ", known, Object.assign(document.createElement("p"), { textContent: typeset(means) }));
   shown.setAttribute("aria-describedby", "tip");
   place();
 }

@@ -4,6 +4,7 @@ import * as charts from "./charts.js";
 import { told } from "./words.js";
 
 const CHART = "predict-chart";
+const HALF = 15;  // px, of the knob and its rim
 const knob = document.getElementById("handle");
 let held = null;      // what the server says of it
 let weight = 0;
@@ -27,12 +28,14 @@ export function placed() {
   const dragging = knob.matches(":active");
   if (!dragging || !grip) grip = held.x;
   let y = onLine(grip);
-  if (!dragging && (y < low || y > high)) {
-    // Where the line leaves the window.
-    y = y > high ? high : low;
-    grip = (y - held.start) / weight;
+  // Where the line leaves the window, and not over the numbers of an axis.
+  const room = (high - low) * HALF / charts.height(CHART);
+  if (!dragging && (y < low + room || y > high - room)) {
+    const inside = y > high - room ? high - room : low + room;
+    const nearer = (inside - held.start) / weight;
+    if (nearer > left && nearer < right) [y, grip] = [inside, nearer];
   }
-  const seen = grip > left && grip < right && Number.isFinite(y);
+  const seen = grip > left && grip < right && y >= low && y <= high;
   knob.hidden = !seen && !dragging;
   if (!seen) return;
   const [x, up] = charts.place(CHART, grip, y);

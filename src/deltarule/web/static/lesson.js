@@ -3,7 +3,7 @@
 
 import * as glossary from "./glossary.js";
 import * as progress from "./progress.js";
-import { many, told, typeset } from "./words.js";
+import { many, told, typeset, unbroken } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 let lessons = [];
@@ -25,6 +25,9 @@ const make = (tag, settings = {}, ...parts) => {
   made.append(...parts);
   return made;
 };
+
+// A text with the signs of print, whose numbers do not break.
+const whole = (text) => unbroken(typeset(text));
 
 const list = (id, lines) => make("ul", { id, className: "facts" }, ...lines.map((line) => make("li", { textContent: typeset(line) })));
 
@@ -53,24 +56,25 @@ function read({ name, prose, question, do: steps, goal, learned }, rows) {
   at("lesson-body").replaceChildren(
     make("div", { className: "prose" }, ...prose.map((words) => make("p", {}, ...text(words)))),
     ask(name, question),
-    make("section", { className: "do" }, make("h2", { textContent: "Do" }), make("ol", {}, ...steps.map((words) => make("li", {}, ...text(words))))),
-    make("section", { id: "learned", className: "learned", hidden: !met }, make("h2", { textContent: "Now you know" }), make("p", { textContent: typeset(learned) })),
+    make("section", { id: "learned", className: "learned", hidden: !met }, make("h2", { textContent: "Now you know" }), make("p", {}, ...whole(learned))),
   );
-  at("lesson-foot").replaceChildren(aim(goal, text, met), next(name, met));
+  // What to do stays in sight while it is done.
+  const todo = make("section", { className: "do" }, make("h2", { textContent: "Do" }), make("ol", {}, ...steps.map((words) => make("li", {}, ...text(words)))));
+  at("lesson-foot").replaceChildren(todo, aim(goal, text, met), next(name, met));
 }
 
 // Predict before you press: a question that is answered by a click, and says what is right.
 function ask(name, { text, answers }) {
   const says = make("p", { className: "says", role: "status" });
   const buttons = answers.map((answer, place) => {
-    const button = make("button", { textContent: typeset(answer.text) });
+    const button = make("button", {}, ...whole(answer.text));
     button.addEventListener("click", () => { progress.put(name, { answer: place }); choose(place); says.scrollIntoView({ block: "nearest" }); });
     return button;
   });
   const choose = (place) => {
     for (const [other, button] of buttons.entries()) button.setAttribute("aria-pressed", other === place);
     for (const [other, button] of buttons.entries()) button.className = other !== place ? "" : answers[other].right ? "right" : "wrong";
-    says.textContent = typeset(answers[place].says);
+    says.replaceChildren(...whole(answers[place].says));
   };
   const { answer } = progress.of(name);
   if (answer !== null && answers[answer]) choose(answer);
@@ -79,14 +83,14 @@ function ask(name, { text, answers }) {
   const group = make("div", { className: "answers" }, ...buttons);
   group.setAttribute("role", "group");
   group.setAttribute("aria-labelledby", "ask-head");
-  return make("section", { className: "ask" }, head, make("p", { textContent: typeset(text) }), group, says);
+  return make("section", { className: "ask" }, head, make("p", {}, ...whole(text)), group, says);
 }
 
 function aim({ words, hint }, text, met) {
   const tick = make("span", { id: "goal-tick", className: "tick", textContent: met ? "✓" : "" });
   tick.setAttribute("aria-hidden", "true");
   const help = make("button", { className: "plain", textContent: "Hint" });
-  const hinted = make("p", { className: "quiet", textContent: typeset(hint), hidden: true });
+  const hinted = make("p", { className: "quiet", hidden: true }, ...whole(hint));
   help.setAttribute("aria-expanded", "false");
   help.addEventListener("click", () => {
     hinted.hidden = !hinted.hidden;
@@ -106,17 +110,18 @@ function next(name, met) {
 }
 
 // A table that was brought: what is predicted from what, what is left out and why.
-function table({ table: { unused, gaps, left_out: leftOut } }) {
+function table({ table: { unused, gaps, levels, left_out: leftOut } }) {
   const left = make("ul", { id: "unused", className: "facts" }, ...unused.map(({ name, why }) => make("li", {}, make("b", { textContent: name }), `: ${why}`)));
   const seen = new Set();
   at("lesson-body").replaceChildren(
     make("div", { className: "prose" },
       make("p", {}, ...glossary.marked("The target, the inputs and the loss were guessed from the table, and the inputs are standardised. Choose others where a guess is wrong.", seen)),
-      make("p", {}, ...glossary.marked("The held-out error is the honest one: it is on rows that were not learnt from.", seen))),
+      make("p", {}, ...glossary.marked("Under Compare, the first error is on the rows that it learns from. Below it, the held-out error is on rows that were kept back: expect that of new rows. The further it is above the first, the more was learnt that is true of these rows alone.", seen))),
     make("section", { className: "do" }, make("h2", { textContent: "Do" }), make("ol", {},
       make("li", { textContent: "Press Play, and watch the deltas shrink." }),
       make("li", { textContent: "Take an input away or add one: does the held-out error fall?" }),
       make("li", { textContent: "Save the model: deltarule predict takes it." }))),
+    make("section", { hidden: !levels.length }, make("h2", { textContent: "Categories" }), list("levels", levels)),
     make("section", { hidden: !unused.length }, make("h2", { textContent: `Not used: ${many(unused.length, "column")}` }), left),
     make("section", { hidden: !gaps.length && !leftOut }, make("h2", { textContent: "Gaps" }), list("gaps", [leftOut, ...gaps].filter(Boolean))),
   );
@@ -132,7 +137,8 @@ export function show(setting, { goal, held_out: held, error }, { resting }) {
     return;
   }
   if (setting.lesson !== current.name) return;
-  at("goal-says").textContent = typeset(goal.says);
+  const passing = current.goal.rests && goal.met && !resting;
+  at("goal-says").textContent = typeset(passing ? `${goal.says}: pause here` : goal.says);
   clearTimeout(rest);
   if (!goal.met || progress.of(current.name).met) return;
   if (!current.goal.rests) return reach();
@@ -152,11 +158,11 @@ function reach() {
   at("learned").scrollIntoView({ block: "nearest", behavior: "auto" });
 }
 
-function heldOut({ error, typical, how }, { of }) {
-  const what = typical === null && error !== null ? "held-out error" : "held-out RMSE";
+function heldOut({ error, typical, how, name: what }, { of }) {
   const [name, value, rest] = at("held-out").children;
-  glossary.explain(name, `${what}${of && `, ${of}`}`);
+  glossary.explain(name, `held-out ${what}${of && `, ${of}`}`);
   value.textContent = error === null ? "" : told(typical ?? error);
-  rest.textContent = how;
-  at("held-out").hidden = false;
+  glossary.explain(rest, how);
+  // A lesson on one row need not speak of rows held out.
+  at("held-out").hidden = Boolean(current) && error === null;
 }

@@ -16,7 +16,7 @@ import { fileName } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const FRAME = 60;  // ms that a step is seen for while playing
-const UNCHANGED = 25;  // frames without a change to be seen, after which playing ends
+const UNCHANGED = 10;  // frames without a change to be seen, after which playing ends
 
 let lessons = [];
 let session = null;   // its name

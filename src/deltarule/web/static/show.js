@@ -84,7 +84,7 @@ export function choices(setting, now) {
   const { choices: chosen, table, names, outputs } = setting;
   const columns = table.columns.map(({ name }) => name);
   // Several targets are one choice, which only a lesson or a command makes.
-  const several = chosen.predict.length > 1 ? [["", chosen.predict.join(", ")]] : [];
+  const several = chosen.predict.length > 1 ? [["", many(chosen.predict.length, "target")]] : [];
   fill(at("target"), [...several, ...same(columns)], several.length ? "" : chosen.predict[0]);
   using(chosen, columns);
   at("output-choice").hidden = outputs.length < 2;
@@ -118,7 +118,9 @@ function batch(size) {
 
 function using(chosen, columns) {
   const used = new Set(chosen.using ?? columns);
-  at("using").querySelector("summary span").textContent = [...used].join(", ");
+  const names = at("using").querySelector("summary .names");
+  names.title = [...used].join(", ");
+  names.dataset.brief = used.size > 1 ? many(used.size, "input") : names.title;
   const shown = [...new Set([...columns, ...used])].filter((name) => !chosen.predict.includes(name));
   const boxes = shown.map((name) => {
     const label = document.createElement("label");
@@ -145,9 +147,9 @@ function beside({ beside: other, alpha: { alpha: value } }) {
   at("beside-status").hidden = !other;
   if (!other) return;
   put("beside-number", exact(Number(other.alpha.toPrecision(6))));
-  const { typical, value: error, what } = other.error;
+  const { typical, value: error, name } = other.error;
   const parts = [`step ${other.step.toLocaleString("en")}: `];
-  parts.push(typical === null ? `${what} ` : "RMSE ", strong("delta", told(typical ?? error)), ", weight ", strong("weight", told(other.weight)));
+  parts.push(`${name} `, strong("delta", told(typical ?? error)), ", weight ", strong("weight", told(other.weight)));
   at("beside-status").lastElementChild.replaceChildren(...parts);
   at("beside-status").className = `status twin ${other.status.kind}`;
   at("beside-status").title = typeset(other.status.words);
@@ -169,7 +171,8 @@ function steps({ step }, horizon) {
   at("back").disabled = at("start").disabled = step === 0;
 }
 
-function formula({ formula: { target, start, terms, more } }) {
+function formula({ formula: { says, target, start, terms, more } }) {
+  at("output-says").textContent = says;
   const parts = [strong("prediction", target), " = "];
   const signed = (text) => {
     if (parts.length > 2) parts.push(text.startsWith("-") ? " − " : " + ");
@@ -181,8 +184,8 @@ function formula({ formula: { target, start, terms, more } }) {
   at("formula").replaceChildren(...parts);
 }
 
-function error({ error: { what, of, value, typical } }) {
-  glossary.explain(at("error-what"), `${typical === null ? what : "RMSE"}${of && `, ${of}`}`);
+function error({ error: { what, name, of, value, typical } }) {
+  glossary.explain(at("error-what"), `${name}${of && `, ${of}`}`);
   at("error").textContent = told(typical ?? value);
   const squared = typical === null ? "" : `${what.replace("mean squared error", "MSE")} ${told(value)}`;
   at("typical").textContent = at("error").title = squared;

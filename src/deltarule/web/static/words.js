@@ -24,7 +24,7 @@ export const fileName = (target, what) => `${target.replace(/[^\p{L}\p{N}.-]+/gu
 // The numbers of a sentence in the colour of what they are.
 const NUMBER = "(−?[\\d.,]*\\d(?:e-?\\d+)?)";
 const OF = [
-  ["delta", `\\b(?:delta|error|RMSE|RMSE went from|loss went from|RMSE is|loss is|counts it as) ${NUMBER}`],
+  ["delta", `\\b(?:delta|(?:error|loss|RMSE|size of delta)(?: of (?:both targets|all \\d+ targets|the row))?(?:, with penalty,)?(?: is| went from)?|counts it as) ${NUMBER}`],
   ["weight", `\\b(?:weight|intercept|from|to|at|up by|down by) ${NUMBER}(?![\\d,]*\\d| more)`],
   ["prediction", `(?:\\bpredicted|makes it|=) ${NUMBER}`],
 ];
@@ -33,7 +33,7 @@ const TINTED = new RegExp(OF.map(([, words]) => words).join("|"), "g");
 const EXPONENT = /(−?[\d.]+e-?\d+)/;
 
 // A number with an exponent stays on one line.
-const unbroken = (text) => text.split(EXPONENT).map((part, place) =>
+export const unbroken = (text) => text.split(EXPONENT).map((part, place) =>
   place % 2 ? Object.assign(document.createElement("span"), { className: "whole", textContent: part }) : part);
 
 export function tinted(text, { error = false } = {}) {

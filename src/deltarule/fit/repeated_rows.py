@@ -1,0 +1,199 @@
+"""Repeated rows: inputs that stand in several rows, so that folds are judged by rows they know.
+
+Where few different rows meet many weights, a model can learn each row by heart, and its error on
+held-out rows is of copies of what it learnt from. So copies are held out together, and where the
+error is then clearly larger, a note says so. None is given where columns of few values make copies
+natural (two columns of yes and no have four different rows), or where so many rows differ that they
+cannot be learnt by heart.
+
+    observed   pairs of rows with the same inputs in different folds
+    expected   n ** 2 times the product of the columns' own shares, if columns were independent
+
+Judged by the sample of the one read: all rows of a small table.
+
+Shapes: n entries: rows, each once for each of its folds
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deltarule.dataclass import dataclass
+from deltarule.errors import DeltaruleError, LearningError
+from deltarule.fit.settings import Settings
+from deltarule.model.record import HeldOutRecord, Record
+from deltarule.model.summary import error_told
+from deltarule.moments.folds import Folds
+from deltarule.rule.predict import Array
+from deltarule.tables.one_read import Read
+from deltarule.views.format import number, share
+
+# Copies are looked into where they are this share of all rows, and so many times those expected.
+COPIES, UNNATURAL = 0.05, 10.0
+# With more different rows for each weight than this, the error of copies is too small by less than
+# some 4%: by 1 + 2 / 50.
+ROWS_EACH = 50
+# The error is clearly larger by this share of its square, and by two standard errors of it.
+LARGER, NOISE = 0.1, 2.0
+FEWEST = 10
+# Where that cannot be measured, rows are few if there are no more for each weight.
+FEW_EACH = 3
+ADVICE = "take each row once, or say with --group what is new"
+
+Learn = Callable[[pl.DataFrame, Settings], Record]
+"""Learns from some rows with these settings."""
+
+
+@dataclass(frozen=True)
+class RepeatedRows:
+    """Rows of a sample with the number of their inputs (n,), and which share are copies."""
+
+    rows: pl.DataFrame
+    copy_of: NDArray[np.intp]
+    different: int
+    share: float
+    sampled: bool
+
+    def grouped(self, name: str) -> pl.DataFrame:
+        """The rows, with the number of their inputs as a column."""
+        return self.rows.with_columns(pl.Series(name, self.copy_of))
+
+
+def with_copies_told(record: Record, read: Read, settings: Settings, learn: Learn) -> Record:
+    """The record, with a note where copies in other folds make its held-out error too small."""
+    if record.held_out is None or settings.group or settings.time:
+        return record
+    found = repeated_rows(read)
+    if found is None:
+        return record
+    name = "copies"
+    while name in found.rows.columns:
+        name += "_"
+    apart = replace(
+        settings,
+        engine=None,
+        progress=None,
+        on_step=None,
+        trace_rows=(),
+        where=None,
+        window=None,
+        hold_out=None,
+        keep_summary=False,
+        keep_sample=None,
+    )
+    try:
+        together = learn(found.grouped(name), replace(apart, id=None, group=name))
+        told = learn(found.rows, apart) if found.sampled else record
+        notes = _notes(told, together, found)
+    except DeltaruleError:  # as where a fold alone has a class
+        notes = _unmeasured(read, found)
+    return record.model_copy(update={"notes": (*record.notes, *notes)}) if notes else record
+
+
+def repeated_rows(read: Read) -> RepeatedRows | None:
+    """The rows of the sample, where many are copies that few values do not explain."""
+    if not read.drawn or read.plan.trials or read.within is not None:
+        return None
+    frame = pl.concat(read.drawn, how="vertical_relaxed")
+    columns = sorted({column for one in read.schema.columns for column in one.term.columns})
+    numbered = read.plan.row_column
+    if numbered not in frame.columns or not set(columns) <= set(frame.columns):
+        return None
+    copy_of = _different(frame.select(columns))
+    different = int(copy_of.max(initial=-1)) + 1
+    if different == len(frame) and not read.plan.asked.copies:
+        return None  # quickly, as of most tables
+    if different < FEWEST or different > ROWS_EACH * (len(read.schema.inputs) + 1):
+        return None
+    places, fold, each = _entries(read, frame[numbered].to_numpy())
+    of_copies = copy_of[places]
+    others = _in_other_folds(of_copies, fold, each)
+    total = float(each.sum())
+    copies = float(each[others > 0].sum()) / total if total > 0 else 0.0
+    shares = np.ones(len(places))
+    for column in columns:
+        values = _different(frame.select(column))[places]
+        shares *= np.bincount(values, each)[values] / total
+    if copies < COPIES or not each @ others > UNNATURAL * total * (each @ shares):
+        return None
+    return RepeatedRows(frame.drop(numbered), copy_of, different, copies, not read.has_all)
+
+
+def _different(frame: pl.DataFrame) -> NDArray[np.intp]:
+    """A number for each row, the same for the same values: (n,)."""
+    return np.unique(frame.hash_rows(seed=0).to_numpy(), return_inverse=True)[1]
+
+
+def _entries(read: Read, numbers: NDArray[Any]) -> tuple[NDArray[np.intp], Folds, Array]:
+    """Place in the sample, fold and weight of each entry of the rows that are learnt from."""
+    order = np.argsort(numbers)
+    places, folds, weights = [], [], []
+    copies = read.plan.asked.copies
+    for one in (rows.apart for rows in read.some_rows()):
+        places.append(order[np.searchsorted(numbers, one.number, sorter=order)])
+        folds.append(one.fold)
+        counted = one.row_weights if copies else None
+        weights.append(np.ones(len(one)) if counted is None else counted)
+    return np.concatenate(places), np.concatenate(folds), np.concatenate(weights)
+
+
+def _in_other_folds(copy_of: NDArray[np.intp], fold: Folds, each: Array) -> Array:
+    """How many rows of other folds have the same inputs: (n,)."""
+    both = copy_of * (int(fold.max(initial=0)) + 1) + fold
+    _, own = np.unique(both, return_inverse=True)
+    alike = np.bincount(copy_of, each)[copy_of] - np.bincount(own, each)[own]
+    return np.asarray(alike, np.float64)
+
+
+def _notes(told: Record, together: Record, found: RepeatedRows) -> list[str]:
+    """A note on the targets whose error is clearly larger where copies are held out together."""
+    if together.held_out is None:
+        raise LearningError("no copies can be held out together")
+    least = 1 + max(LARGER, NOISE / np.sqrt(found.different))
+    larger = []
+    pairs = zip(told.contract.targets, told.held_out or (), together.held_out or (), strict=False)
+    for target, one, other in pairs:
+        name, error, square = _error(one)
+        _, apart, larger_square = _error(other)
+        if larger_square > least * square:
+            of = f" of {target.name}" if len(told.contract.targets) > 1 else ""
+            larger.append(f"{name}{of} {_figure(other, apart)} in place of {_figure(one, error)}")
+    if not larger:
+        return []
+    measured = "; ".join(_few(larger))
+    where = f" in a sample of {len(found.rows):,} rows" if found.sampled else ""
+    return [f"{_knows(found)}; with such rows held out together{where}, {measured}: {ADVICE}"]
+
+
+def _unmeasured(read: Read, found: RepeatedRows) -> list[str]:
+    """A note where copies cannot be held out together, and rows are few for their weights."""
+    if found.different > FEW_EACH * (len(read.schema.inputs) + 1):
+        return []
+    return [f"{_knows(found)}: {ADVICE}"]
+
+
+def _knows(found: RepeatedRows) -> str:
+    return (
+        f"{found.share:.0%} of rows have the inputs of rows in other parts, so the error on "
+        "held-out rows is of rows it knows"
+    )
+
+
+def _few(larger: Sequence[str]) -> list[str]:
+    return [*larger[:2], *([f"{len(larger) - 2} more targets likewise"] if larger[2:] else [])]
+
+
+def _error(one: HeldOutRecord) -> tuple[str, float, float]:
+    """The name and size of an error, and what grows as its square."""
+    if one.classes is not None and one.loss is not None:
+        return "log loss is", one.loss, one.loss
+    name, error, _ = error_told(one)
+    return f"{name} is", error, error**2
+
+
+def _figure(one: HeldOutRecord, error: float) -> str:
+    return share(error) if one.classes is not None else number(error)
