@@ -355,6 +355,15 @@ def test_the_rule_is_short():
     assert lines < 600
 
 
+def test_no_file_is_long():
+    long = {
+        str(path.relative_to(SRC)): lines
+        for path in modules(SRC).values()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 500
+    }
+    assert not long, "look for the two things that each has become"
+
+
 def test_importing_deltarule_loads_little():
     loaded, _ = loaded_by("import deltarule")
     assert "deltarule" in loaded

@@ -19,7 +19,8 @@ import polars as pl
 
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError, ReadError
 from deltarule.fit import learn
-from deltarule.fit.settings import Names, Settings
+from deltarule.fit.setting_values import Names
+from deltarule.fit.settings import Settings
 from deltarule.losses.glm import Logistic, Squared
 from deltarule.losses.registry import loss_named
 from deltarule.losses.softmax import Softmax

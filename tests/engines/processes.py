@@ -3,12 +3,13 @@
 import pickle
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import is_dataclass
+from dataclasses import FrozenInstanceError, fields, is_dataclass
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 TABLE: dict[str, pl.DataFrame] = {}
 
@@ -42,7 +43,8 @@ class Processes:
     def ask(self, question: Any) -> Any:
         """The sum of all answers."""
         assert is_dataclass(question)
-        assert type(question).__dataclass_params__.frozen
+        with pytest.raises(FrozenInstanceError):
+            setattr(question, fields(question)[0].name, None)
         self.asked.append(question.asks_for)
         raw = pickle.dumps(question)
         futures = [self.pool.submit(answer, raw, *part) for part in self.parts]

@@ -11,7 +11,7 @@ import pytest
 import deltarule as dr
 from deltarule.fit import engine_choice
 from deltarule.tables.databases.database import DatabaseSource, open_database, write_table
-from deltarule.tables.plan import plan
+from deltarule.tables.make_plan import plan
 from tests.engines.cases import check_same
 
 ROWS = 25_000

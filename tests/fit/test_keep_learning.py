@@ -23,7 +23,7 @@ from deltarule.errors import (
 from deltarule.fit import keep_learning
 from deltarule.model import model_and_sums
 from deltarule.model.model_and_sums import alone, sums_beside
-from deltarule.tables.schema import OTHER, Category, Number
+from deltarule.tables.schema_columns import OTHER, Category, Number
 
 FILMS = Path(dr.__file__).parent / "data" / "movies.csv"
 

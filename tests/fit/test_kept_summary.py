@@ -13,7 +13,7 @@ import deltarule as dr
 from deltarule.cli import app
 from deltarule.errors import LearningError, NotAModelError, OutputError
 from deltarule.fit.kept_summary import KeptSummary
-from deltarule.tables.schema import Category
+from deltarule.tables.schema_columns import Category
 from deltarule.tables.summary_file import SavedSummary, load, save
 
 ROWS = 900

@@ -16,7 +16,7 @@ from deltarule.fit.settings import Settings
 from deltarule.moments.folds import fold_of_rows
 from deltarule.moments.standardize import from_zero
 from deltarule.rule.predict import Array
-from deltarule.tables import one_read
+from deltarule.tables import one_read, read_room
 from deltarule.views.report import report
 
 N, P, FOLDS = 60, 150, 5
@@ -25,7 +25,7 @@ N, P, FOLDS = 60, 150, 5
 @pytest.fixture(autouse=True)
 def of_few_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are kept of far fewer columns than it pays for."""
-    monkeypatch.setattr(one_read, "MANY_COLUMNS", 100)
+    monkeypatch.setattr(read_room, "MANY_COLUMNS", 100)
 
 
 def table(seed: int = 0) -> tuple[pl.DataFrame, Array, Array]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import deltarule as dr
 from deltarule.errors import DeltaruleError, ExpressionError, ModelError, NotAModelError
-from deltarule.model import record as saved
+from deltarule.model import record_file as saved
 from deltarule.serve import openapi
 from deltarule.serve.bodies import rows_of
 from deltarule.serve.problems import ProblemError

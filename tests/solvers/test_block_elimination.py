@@ -17,7 +17,8 @@ from deltarule.moments.one_hot import OneHotCross
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array
 from deltarule.solvers import block_elimination
-from deltarule.solvers.block_elimination import Eliminated, largest_eigenvalue
+from deltarule.solvers.block_elimination import Eliminated
+from deltarule.solvers.krylov import largest_eigenvalue
 from deltarule.solvers.least_squares import Spectrum, rank, ridge_search, solve
 from tests.moments.summed import by_code, summed
 

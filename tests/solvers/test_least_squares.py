@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sklearn import linear_model
 
 from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.one_standard_error import DECADES
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.stacked import stack
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.least_squares import (
-    DECADES,
     RidgePath,
     Spectrum,
     dependent,

@@ -21,8 +21,8 @@ from deltarule.errors import ColumnError, DeltaruleError, ExpressionError
 from deltarule.tables.expressions import functions
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
-from deltarule.tables.expressions.functions import Value, types
 from deltarule.tables.expressions.number_text import cells_of
+from deltarule.tables.expressions.values import Value, constant, types
 from deltarule.tables.text_formats import number_format
 
 DRAWN = settings(max_examples=25, deadline=None, derandomize=True)
@@ -835,7 +835,7 @@ def test_long_tables_go_through_the_streaming_engine() -> None:
 def probe(slot: str, kind: str) -> Value:
     kinds = {"day": "date", "clock": "datetime", "same": kind, "value": kind}
     if slot in ("word", "whole"):
-        return functions.constant("," if slot == "word" else 1.0)
+        return constant("," if slot == "word" else 1.0)
     return Value(pl.col("probe"), kinds.get(slot, slot), "it")  # type: ignore[arg-type]
 
 

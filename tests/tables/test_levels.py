@@ -14,7 +14,7 @@ from deltarule.tables.frames import open_table
 from deltarule.tables.level_counts import LevelCounts, count_levels, shared
 from deltarule.tables.one_read import Read, read
 from deltarule.tables.request import Request
-from deltarule.tables.schema import OTHER
+from deltarule.tables.schema_columns import OTHER
 
 N = 24_000
 RNG = np.random.default_rng(11)

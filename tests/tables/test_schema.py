@@ -10,7 +10,7 @@ import pytest
 import deltarule as dr
 from deltarule.errors import ColumnError, DeltaruleError, TargetError, ValueRefusedError
 from deltarule.tables.drift import Drift
-from deltarule.tables.schema import MISSING, OTHER
+from deltarule.tables.schema_columns import MISSING, OTHER
 
 RNG = np.random.default_rng(20)
 N = 120

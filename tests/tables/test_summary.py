@@ -16,10 +16,12 @@ from deltarule.errors import LearningError
 from deltarule.moments.moments import Moments, total
 from deltarule.tables.finalize import finalize
 from deltarule.tables.frames import open_table
+from deltarule.tables.make_plan import plan
 from deltarule.tables.one_read import read
-from deltarule.tables.plan import Plan, plan
+from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
-from deltarule.tables.schema import OTHER, Category, Number, Schema
+from deltarule.tables.schema import Schema
+from deltarule.tables.schema_columns import OTHER, Category, Number
 from deltarule.tables.summarise import Summarise
 from deltarule.tables.summary import Summary, joined
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from deltarule.errors import DeltaruleError, NotAModelError, OutputError, VersionError
 from deltarule.tables import summary_file
-from deltarule.tables.plan import plan
+from deltarule.tables.make_plan import plan
 from deltarule.tables.request import Request
 from deltarule.tables.summarise import Summarise
 from deltarule.tables.summary import Summary

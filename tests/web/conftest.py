@@ -5,10 +5,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -87,6 +88,27 @@ class Watched:
         self.page.wait_for_selector("body[data-step]")
         return self.page
 
+    def follow(self, place: str) -> Page:
+        """Follows a link to a lesson in the page as it is: a session of its own, no reload."""
+        self.page.evaluate(
+            """hash => {
+              delete document.body.dataset.step;
+              document.activeElement.blur();
+              for (const list of document.querySelectorAll('details[open]')) list.open = false;
+              history.replaceState(null, '', location.pathname + location.search + '#');
+              location.hash = hash;
+            }""",
+            place,
+        )
+        self.page.wait_for_selector("body[data-step]")
+        self.idle()
+        return self.page
+
+    def idle(self) -> None:
+        """Waits until nothing is asked of the server any more."""
+        self.page.wait_for_timeout(30)
+        self.until("document.body.dataset.asking === 'false'")
+
     def at(self, step: int) -> None:
         """Waits until this step is drawn."""
         self.page.wait_for_selector(f"body[data-step='{step}']")
@@ -124,12 +146,31 @@ class Watched:
         return self.page.text_content("#trouble span") or ""
 
 
-def listened(found: Watched) -> None:
-    """Has a page keep what it logs and whom it asks."""
+def listened(found: Watched) -> Callable[[], None]:
+    """Has a page keep what it logs and whom it asks, until what this returns is called."""
     page = found.page
-    page.on("console", lambda message: found.said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
-    page.on("request", lambda request: found.hosts.add(urlsplit(request.url).netloc))
+    heard: dict[Any, Callable[[Any], None]] = {
+        "console": lambda message: found.said.append(f"{message.type}: {message.text}"),
+        "pageerror": lambda error: found.said.append(f"error: {error}"),
+        "request": lambda request: found.hosts.add(urlsplit(request.url).netloc),
+    }
+    for kind, hear in heard.items():
+        page.on(kind, hear)
+
+    def stop() -> None:
+        for kind, hear in heard.items():
+            page.remove_listener(kind, hear)
+
+    return stop
+
+
+class Reused(Watched):
+    """A page that the tests of a module share: a lesson is opened by its link, without a reload."""
+
+    def open(self, lesson: str = "", *, address: str | None = None) -> Page:
+        if address is None and self.page.url.startswith(self.address):
+            return self.follow(lesson)
+        return super().open(lesson, address=address)
 
 
 @pytest.fixture

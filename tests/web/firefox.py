@@ -27,6 +27,8 @@ PREFERENCES = {
     "extensions.update.enabled": False,
     "browser.safebrowsing.provider.google4.updateURL": "",
 }
+CONTROL = "\ue009"
+SCHEME = "layout.css.prefers-color-scheme.content-override"  # 0 is dark, 1 light
 PATIENCE = 60.0  # s, for a machine that does much else
 
 
@@ -77,26 +79,56 @@ class Firefox:
             time.sleep(0.05)
 
     def key(self, *keys: str) -> None:
-        """Presses keys, one after the other."""
-        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        """Presses keys, one after the other; Control is held for those after it."""
+        actions, held = [], []
+        for key in keys:
+            actions.append({"type": "keyDown", "value": key})
+            if key == CONTROL:
+                held.append(key)
+            else:
+                actions.append({"type": "keyUp", "value": key})
+        actions += [{"type": "keyUp", "value": key} for key in held]
         sequence = {"type": "key", "id": "keys", "actions": actions}
         self.ask("WebDriver:PerformActions", {"actions": [sequence]})
 
     def resize(self, width: int, height: int) -> None:
-        """The window, so that the page in it has this size."""
-        self.ask("WebDriver:SetWindowRect", {"width": width, "height": height})
-        inner = self.run("return [innerWidth, innerHeight]")
-        over = {"width": 2 * width - inner[0], "height": 2 * height - inner[1]}
-        self.ask("WebDriver:SetWindowRect", over)
+        """The window, so that the page in it has this size, a phone's too."""
+        self.chrome("document.documentElement.style.setProperty('min-width', '0', 'important')")
+        outer = [width, height]
+        for _ in range(4):
+            self.ask("WebDriver:SetWindowRect", {"width": outer[0], "height": outer[1]})
+            inner = self.run("return [innerWidth, innerHeight]")
+            if inner == [width, height]:
+                return
+            outer = [outer[0] + width - inner[0], outer[1] + height - inner[1]]
+        raise AssertionError(f"a page of {width} x {height} is {inner} here")
+
+    def scheme(self, dark: bool) -> None:
+        """Light or dark, from now on."""
+        self.chrome(f"Services.prefs.setIntPref('{SCHEME}', arguments[0])", 0 if dark else 1)
+        self.until(f"matchMedia('(prefers-color-scheme: dark)').matches === {json.dumps(dark)}")
+
+    def drag(self, x: float, y: float, up: float) -> None:
+        """Presses at a point of the page, and lets go so many pixels above it."""
+        moves = [{"type": "pointerMove", "x": int(x), "y": int(y - up * n / 4)} for n in range(5)]
+        actions = [moves[0], {"type": "pointerDown", "button": 0}, *moves[1:]]
+        actions.append({"type": "pointerUp", "button": 0})
+        sequence = {"type": "pointer", "id": "mouse", "actions": actions}
+        self.ask("WebDriver:PerformActions", {"actions": [sequence]})
+
+    def chrome(self, script: str, *arguments: Any) -> Any:
+        """What a function's body returns in the browser itself."""
+        self.ask("Marionette:SetContext", {"value": "chrome"})
+        asked = {"script": script, "args": arguments}
+        found = self.ask("WebDriver:ExecuteScript", asked)["value"]
+        self.ask("Marionette:SetContext", {"value": "content"})
+        return found
 
     def logged(self) -> list[str]:
         """The warnings and errors of pages that its console has."""
-        self.ask("Marionette:SetContext", {"value": "chrome"})
-        script = """return Services.console.getMessageArray()
+        found = self.chrome("""return Services.console.getMessageArray()
           .filter(one => one instanceof Ci.nsIScriptError && one.sourceName.startsWith('http'))
-          .map(one => `${one.sourceName}: ${one.errorMessage}`)"""
-        found = self.ask("WebDriver:ExecuteScript", {"script": script, "args": []})["value"]
-        self.ask("Marionette:SetContext", {"value": "content"})
+          .map(one => `${one.sourceName}: ${one.errorMessage}`)""")
         return [str(one) for one in found]
 
     def picture(self, path: Path) -> None:

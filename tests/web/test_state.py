@@ -1,11 +1,13 @@
 """The state of the page: links that show the same, undo and redo, branches, two alphas, motion."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import BrowserContext, Page
 
 import deltarule as dr
-from tests.web.conftest import Watched
+from tests.web.conftest import Reused, Watched, listened
 from tests.web.test_page import FILM, STEPS
 
 CHIPS = """window.chips = [];
@@ -14,6 +16,25 @@ new MutationObserver(seen => seen.forEach(one => {
   if ([...one.addedNodes].some(chip)) chips.push([performance.now()]);
   if ([...one.removedNodes].some(chip)) chips.at(-1).push(performance.now());
 })).observe(document.body, { childList: true });"""
+
+
+@pytest.fixture(scope="module")
+def page_of_all(chromium: BrowserContext) -> Iterator[Page]:
+    page = chromium.new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def watched(page_of_all: Page, address: str) -> Iterator[Watched]:
+    """The module's page, as a fresh one would be but for the reload."""
+    page_of_all.set_viewport_size({"width": 1400, "height": 1000})
+    page_of_all.emulate_media(reduced_motion="no-preference")
+    found = Reused(page_of_all, address)
+    stop = listened(found)
+    yield found
+    stop()
+    found.check()
 
 
 def shown(watched: Watched) -> dict[str, object]:
@@ -48,8 +69,7 @@ def settled_link(watched: Watched, *parts: str) -> str:
 
 def idle(watched: Watched) -> None:
     """Waits until nothing is asked of the server any more."""
-    watched.page.wait_for_timeout(30)
-    watched.until("document.body.dataset.asking === 'false'")
+    watched.idle()
 
 
 def set_number(watched: Watched, field: str, value: str) -> None:
@@ -310,9 +330,10 @@ def test_play_stops_where_nothing_is_left_to_learn(watched: Watched):
 def test_play_stops_where_no_number_on_the_page_changes_any_more(watched: Watched):
     page = watched.open("many-rows")
     set_number(watched, "#alpha-number", "0.03")
+    watched.go(300)
     page.select_option("#stride", "10")
     page.click("#play")
-    for number in (150, 300, 450, 550):
+    for number in (350, 450, 550):
         watched.until(f"Number(document.body.dataset.step) >= {number}")
     watched.until("document.getElementById('play').textContent === 'Play'")
     # It settles to the last bit after 907 steps; no digit that is shown changes long before.

@@ -72,7 +72,7 @@ def export(
     """
     from deltarule.errors import LearningError
     from deltarule.export.registry import EXPORTS
-    from deltarule.fit.settings import names_in
+    from deltarule.fit.setting_values import names_in
     from deltarule.model.export import write_export
     from deltarule.model.model import load
     from deltarule.output import check_outputs

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from deltarule.cli.arguments import names
-from deltarule.cli.live import shown
 from deltarule.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -91,6 +90,8 @@ class Tracing:
                 print(line)
             print()
             return
+        from deltarule.cli.live import shown
+
         passing = self._said(run, steps) if self.words else shown(run, steps, live=self.live)
         if self.to is not None:
             self._write(run, passing)

@@ -24,10 +24,11 @@ from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.tables.dask_frame import frames_of, is_dask, layout, projected
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.frames import open_table
-from deltarule.tables.one_read import Progress, workers
+from deltarule.tables.one_read import Progress
 from deltarule.tables.parts_source import first_line
 from deltarule.tables.pieces import pieces_of
 from deltarule.tables.polars_source import UnparsedError
+from deltarule.tables.read_room import workers
 from deltarule.tables.source import Source
 
 SCHEME = "dask://"

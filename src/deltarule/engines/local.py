@@ -26,7 +26,8 @@ from deltarule.moments.design_matrix import CategoryCodes, SplitMatrix
 from deltarule.moments.folds import FoldEntries, Folds, sorted_by
 from deltarule.moments.standardize import Standardization
 from deltarule.tables.encoded_rows import EncodedRows
-from deltarule.tables.one_read import KEPT_CELLS, Read, workers
+from deltarule.tables.one_read import KEPT_CELLS, Read
+from deltarule.tables.read_room import workers
 
 # Up to so many numbers, 32 MB of them, are held as arrays.
 HELD_CELLS = 4_000_000

@@ -17,7 +17,6 @@ from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine, LimitsTime, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
-from deltarule.fit.engine_checks import check_engine
 from deltarule.fit.engine_choice import choose, chosen
 from deltarule.fit.engine_filter import filtered
 from deltarule.fit.finite import finite_results
@@ -73,6 +72,8 @@ class Run:
         if engine is None:
             engine, table = engine_for(settings.engine, table)
         if engine is not None:
+            from deltarule.fit.engine_checks import check_engine
+
             check_engine(engine, settings)
             if isinstance(engine, ShowsProgress):
                 engine.progress = settings.progress

@@ -7,14 +7,15 @@ import polars as pl
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError
-from deltarule.fit.settings import whole, words_in
+from deltarule.fit.setting_values import whole, words_in
 from deltarule.model.record import ColumnRecord
 from deltarule.tables.frames import open_table
 from deltarule.tables.kinds import LeftOut
+from deltarule.tables.make_plan import plan
 from deltarule.tables.one_read import Keep, Progress, Read, read
-from deltarule.tables.plan import Plan, plan
+from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
-from deltarule.tables.schema import MISSING, OTHER, Category, Number
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Number
 from deltarule.tables.terms import date_parts
 from deltarule.tables.text_columns import formatted
 from deltarule.views import text

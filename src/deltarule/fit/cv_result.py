@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.fit.penalties import Choice, Penalties
-from deltarule.moments.one_standard_error import relative, surely_lower
+from deltarule.moments.one_standard_error import DECADES, FINER, chosen
 from deltarule.rule.predict import Array
-from deltarule.solvers.least_squares import DECADES
 from deltarule.views.format import number
 
 # Ridges combined with every strength of lasso.
@@ -77,14 +76,8 @@ class CVResult:
 
         Nor are two penalties chosen where one does as well.
         """
-        errors = relative(self.errors, self.guessing)
-        mean = errors.sum(axis=1)
-        best = int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
-        if not surely_lower(errors[best], errors[0]):
-            return 0
         single = np.flatnonzero((self.ridge == self.ridge[0]) | (self.lasso == self.lasso[0]))
-        simpler = int(single[np.argmin(mean[single])])
-        return best if surely_lower(errors[best], errors[simpler]) else simpler
+        return chosen(self.errors, self.guessing, single)
 
 
 def on_grid(
@@ -102,8 +95,7 @@ def on_grid(
     best = found.choice(found.chosen())
     if not (penalties.ridge.auto and best.ridge):
         return found
-    finer = best.ridge * np.logspace(-0.75, 0.75, 7)
-    return found + tried(np.concatenate([finer[:3], finer[4:]]), np.array([best.lasso]))
+    return found + tried(best.ridge * FINER, np.array([best.lasso]))
 
 
 def earned(penalties: Penalties, tried: CVResult, what: str, mean: Array) -> list[str]:

@@ -24,7 +24,8 @@ from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.rule.predict import Array
 from deltarule.solvers.least_squares import Normal, solve
 from deltarule.tables.one_read import Read
-from deltarule.tables.schema import Number, Schema, Target
+from deltarule.tables.schema import Schema
+from deltarule.tables.schema_columns import Number, Target
 from deltarule.views.format import number, percent
 
 # A single input with an R squared above this is a likely leak.

@@ -23,7 +23,8 @@ from typing import cast
 import numpy as np
 
 from deltarule.dataclass import dataclass
-from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
 from deltarule.losses.loss import Loss
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange, Learner, alpha_range_of

@@ -14,7 +14,7 @@ from deltarule.rule.predict import Array, Mask
 from deltarule.tables.cast import numbers_of
 from deltarule.tables.distributions import Distribution
 from deltarule.tables.one_read import Read
-from deltarule.tables.schema import Number
+from deltarule.tables.schema_columns import Number
 from deltarule.tables.summary import Summary
 
 

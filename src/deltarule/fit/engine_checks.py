@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from deltarule.engines.base import Engine
 from deltarule.engines.remote import COMPARISONS
 from deltarule.errors import LearningError
-from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
 from deltarule.losses.loss import SmoothedLoss
 from deltarule.losses.registry import loss_named
 from deltarule.tables.encoded_question import OfEncoded

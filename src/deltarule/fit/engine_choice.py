@@ -13,11 +13,11 @@ from deltarule.dataclass import dataclass, replace
 from deltarule.engines.base import Engine
 from deltarule.engines.registry import engine_for
 from deltarule.errors import DeltaruleError, LearningError
-from deltarule.fit.engine_checks import check_engine
-from deltarule.fit.settings import Settings, closed_form
-from deltarule.tables.databases.database import DatabaseSource
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
+from deltarule.tables.make_plan import plan
 from deltarule.tables.one_read import Read
-from deltarule.tables.plan import Plan, plan
+from deltarule.tables.plan import Plan
 from deltarule.tables.source import LOOK_ROWS
 
 # Of fewer rows, reading takes a second.
@@ -42,6 +42,9 @@ def choose(source: object, settings: Settings) -> EngineChoice | None:
     """The quicker engine for a table on a server; None where there is nothing to choose."""
     if settings.engine is not None or not (settings.id or settings.group):
         return None
+    from deltarule.fit.engine_checks import check_engine
+    from deltarule.tables.databases.database import DatabaseSource
+
     if not isinstance(source, DatabaseSource):
         return None
     look = source.look()

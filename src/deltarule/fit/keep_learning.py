@@ -27,7 +27,7 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.joining import Joining
 from deltarule.tables.one_read import Keep, Read, read
-from deltarule.tables.schema import OTHER
+from deltarule.tables.schema_columns import OTHER
 from deltarule.tables.source import without_folder
 from deltarule.tables.summary import Summary
 from deltarule.tables.summary_file import is_summary

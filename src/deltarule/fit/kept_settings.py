@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import FiniteFloat, ValidationError
 
 from deltarule.errors import LearningError, NotAModelError
-from deltarule.fit.settings import Names, Settings, names_in
+from deltarule.fit.setting_values import Names, names_in
+from deltarule.fit.settings import Settings
 from deltarule.tables.part import Part
 
 SQUARED = "squared"

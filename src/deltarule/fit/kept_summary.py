@@ -15,7 +15,8 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.fit.kept_settings import KeptSettings, settings_in
-from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
 from deltarule.model.model import Model
 from deltarule.tables.finalize import finalize
 from deltarule.tables.layout import Layout

@@ -15,7 +15,8 @@ from deltarule.errors import DivergedError, LearningError
 from deltarule.fit import Run
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.problem import FitProblem
-from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
 from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.stacked import stack
 from deltarule.moments.standardize import Standardization

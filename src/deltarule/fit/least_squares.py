@@ -22,7 +22,8 @@ from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import SplitScheme
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Weights
-from deltarule.solvers.block_elimination import MOST_DENSE, RESIDUAL
+from deltarule.solvers.block_elimination import MOST_DENSE
+from deltarule.solvers.krylov import RESIDUAL
 from deltarule.solvers.least_squares import (
     RidgePath,
     Spectrum,

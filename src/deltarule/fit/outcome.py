@@ -20,7 +20,7 @@ from deltarule.fit.data_checks import data_checks
 from deltarule.fit.distributions import distributions
 from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
 from deltarule.fit.identities import FittedTarget, identities
-from deltarule.fit.settings import closed_form
+from deltarule.fit.setting_values import closed_form
 from deltarule.fit.target_checks import notes_on_amounts
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.conformal import Intervals

@@ -1,15 +1,24 @@
 """Settings of learning: all of them in one place, each with its text, validated once."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from numbers import Integral, Real
 from typing import Any, Literal
 
 from deltarule.dataclass import dataclass
 from deltarule.engines.registry import check_engine_name
 from deltarule.errors import LearningError
 from deltarule.fit.other_names import check_names
+from deltarule.fit.setting_values import (
+    Names,
+    closed_form,
+    either,
+    ends_of,
+    names_in,
+    real,
+    whole,
+    with_alpha,
+    words_in,
+)
 from deltarule.losses.loss import Kind
 from deltarule.losses.registry import loss_named
 from deltarule.rule.learn import Descent
@@ -21,7 +30,6 @@ from deltarule.tables.one_read import Progress
 from deltarule.tables.request import Request, Takes
 from deltarule.tables.terms import date_parts
 
-Names = str | Sequence[str]
 Strength = float | Literal["auto"]
 Batch = int | Literal["all"]
 OnStep = Callable[[Mapping[str, Any]], object]
@@ -179,7 +187,7 @@ class Settings:
         self._check_learner()
         self._check_penalties()
         if self.errors not in ERRORS:
-            raise LearningError(f"errors is {self.errors!r}: choose {_either(ERRORS)}")
+            raise LearningError(f"errors is {self.errors!r}: choose {either(ERRORS)}")
         if self.errors in CLUSTERED and self.clusters is None:
             raise LearningError(
                 f"errors is {self.errors!r}: say which rows belong together with cluster, as "
@@ -187,7 +195,7 @@ class Settings:
             )
         if self.cluster is not None and self.kind_of_errors not in CLUSTERED:
             raise LearningError(
-                f"errors is {self.errors!r}, which knows no clusters: choose {_either(CLUSTERED)}"
+                f"errors is {self.errors!r}, which knows no clusters: choose {either(CLUSTERED)}"
             )
         starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
         for name, value in [*starts, *self.frozen.items()]:
@@ -257,13 +265,13 @@ class Settings:
                     least = "auto, or 0 or more" if of == name else "0 or more"
                     raise LearningError(f"{of} is {strength:g}: it must be {least}")
         for column, ends in self.ranges.items():
-            low, high = _ends(column, ends)
+            low, high = ends_of(column, ends)
             if low is not None and high is not None and low > high:
                 raise LearningError(f"between {low:g} and {high:g} there is no weight for {column}")
         if self.kinked and not self.exact and self.chosen not in PROXIMAL:
             raise LearningError(
                 f"{self.chosen} does not meet a lasso, positive or between: choose "
-                f"{_either(list(PROXIMAL))}"
+                f"{either(list(PROXIMAL))}"
             )
 
     def _check_learner(self) -> None:
@@ -272,7 +280,7 @@ class Settings:
                 loss_named(loss)
         learners = [EXACT, *LEARNERS]
         if self.learner is not None and self.learner not in learners:
-            choose = f"choose {_either(learners)}"
+            choose = f"choose {either(learners)}"
             raise LearningError(f"there is no learner '{self.learner}': {choose}")
         others = [loss for loss in self.losses if loss != "auto" and not closed_form(loss)]
         if self.learner == EXACT and others:
@@ -281,9 +289,7 @@ class Settings:
             if not real("alpha", self.alpha) > 0:
                 raise LearningError(f"alpha is {self.alpha:g}: it must be above 0")
             if self.exact or self.second_order:
-                raise LearningError(
-                    f"{self.learner} takes no alpha: choose {_either(with_alpha())}"
-                )
+                raise LearningError(f"{self.learner} takes no alpha: choose {either(with_alpha())}")
         self._check_batch()
         self._check_rows()
 
@@ -302,7 +308,7 @@ class Settings:
         if self.exact or self.second_order:
             raise LearningError(
                 f"{self.learner} needs all rows at each step: leave out batch, or choose "
-                f"{_either(with_alpha())}"
+                f"{either(with_alpha())}"
             )
 
     @property
@@ -475,68 +481,3 @@ class Settings:
                 "different ways: predict the targets one by one"
             )
         return found.pop()
-
-
-# Sentinel for a missing table argument: None is a given one, and refused as no table.
-
-
-def names_in(names: Names) -> list[str]:
-    """A list of names, from a list or a single name."""
-    return [names] if isinstance(names, str) else list(names)
-
-
-def words_in(words: Names) -> tuple[str, ...]:
-    """A tuple of words, from a list or one text with commas.
-
-    Errors:  LearningError for what is not text
-    """
-    listed = words.split(",") if isinstance(words, str) else list(words)
-    if wrong := [word for word in listed if not isinstance(word, str)]:
-        raise LearningError(f"missing_words has {wrong[0]!r}: give words as text, such as '-999'")
-    return tuple(dict.fromkeys(word.strip() for word in listed if word.strip()))
-
-
-def _ends(column: str, ends: object) -> tuple[float | None, float | None]:
-    """Validate the ends of a range.
-
-    Errors:  LearningError for anything else
-    """
-    if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
-        raise LearningError(f"the range of {column} is {ends!r}: give its two ends, as (0, 3)")
-    low, high = (None if end is None else real(f"an end of {column}", end) for end in ends)
-    return low, high
-
-
-def with_alpha() -> list[str]:
-    """The names of the learners that have an alpha."""
-    return [name for name in LEARNERS if has_alpha(name)]
-
-
-def closed_form(loss: str) -> bool:
-    """Whether the loss of this name has a closed form."""
-    return loss_named(loss).closed_form
-
-
-def _either(names: Iterable[str]) -> str:
-    *most, last = list(names)
-    return f"{', '.join(most)} or {last}"
-
-
-def real(name: str, value: object) -> float:
-    """Validate a finite number.
-
-    Errors:  LearningError for anything else
-    """
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise LearningError(f"{name} is {value!r}: it must be a finite number")
-    return float(value)
-
-
-def whole(name: str, value: object, *, least: int) -> int:
-    """Validate an integer with a minimum.
-
-    Errors:  LearningError for anything else
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise LearningError(f"{name} is {value!r}: it must be a whole number, {least} or more")
-    return int(value)

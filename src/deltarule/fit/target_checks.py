@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.moments.moments import Moments, total
 from deltarule.tables.one_read import Read
-from deltarule.tables.schema import Target
+from deltarule.tables.schema_columns import Target
 from deltarule.views.format import number
 
 # No notes on fewer rows.

@@ -17,7 +17,8 @@ from deltarule.fit.default_learner import by_cost
 from deltarule.fit.least_squares import solve_least_squares
 from deltarule.fit.outcome import Outcome
 from deltarule.fit.penalties import Penalties, at_name
-from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
 from deltarule.fit.target_checks import notes_on_yes_no
 from deltarule.losses.glm import Logistic, Squared
 from deltarule.losses.registry import loss_named

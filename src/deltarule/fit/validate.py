@@ -12,7 +12,7 @@ from deltarule.fit.target_group import TargetGroup
 from deltarule.losses.registry import loss_named
 from deltarule.moments.moments import total
 from deltarule.tables.one_read import Read
-from deltarule.tables.schema import Number
+from deltarule.tables.schema_columns import Number
 
 # Of a power, what lower powers do not say must be larger than so much of its values.
 DIGITS = 100 * np.finfo(float).eps

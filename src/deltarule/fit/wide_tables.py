@@ -4,7 +4,8 @@ Squared loss is solved in the space of the rows, all others by L-BFGS, which nee
 """
 
 from deltarule.errors import LearningError
-from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
 from deltarule.losses.registry import loss_named
 from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.tables.one_read import Read

@@ -9,7 +9,7 @@ from deltarule.metrics.regression import MEAN
 from deltarule.model.record import HeldOutRecord, Record
 from deltarule.model.summary import counting, never_seen
 from deltarule.tables.left_out import left_out_told
-from deltarule.tables.schema import MISSING, OTHER, Category, Column, Number, Offset, Target
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Column, Number, Offset, Target
 from deltarule.views.format import number, percent, rows_told, share
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~&])")

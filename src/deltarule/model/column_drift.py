@@ -32,7 +32,8 @@ from deltarule.metrics.shift import (
 )
 from deltarule.rule.predict import Array
 from deltarule.tables.distributions import Distribution
-from deltarule.tables.schema import MISSING, OTHER, Category, Noticed, Number, Schema
+from deltarule.tables.schema import Noticed, Schema
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Number
 from deltarule.views.format import number, percent
 
 DRIFT: Mapping[str, float] = {

@@ -37,7 +37,8 @@ from deltarule.rule.predict import Array
 from deltarule.tables.cast import numbers_of
 from deltarule.tables.one_hot_rows import design
 from deltarule.tables.sample import Sample
-from deltarule.tables.schema import OTHER, Category, Noticed
+from deltarule.tables.schema import Noticed
+from deltarule.tables.schema_columns import OTHER, Category
 from deltarule.tables.source import Source, without_folder
 from deltarule.views.format import number, percent
 

@@ -18,7 +18,8 @@ from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.model.record import Record
 from deltarule.rule.predict import Array
-from deltarule.tables.schema import Category, Column, Number, Schema
+from deltarule.tables.schema import Schema
+from deltarule.tables.schema_columns import Category, Column, Number
 from deltarule.views import effect_figures, html
 from deltarule.views.marks import Figure
 

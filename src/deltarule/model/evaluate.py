@@ -21,7 +21,7 @@ from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
 from deltarule.tables.drift import Drift
 from deltarule.tables.left_out import counted, left_out_told
-from deltarule.tables.schema import Target
+from deltarule.tables.schema_columns import Target
 from deltarule.tables.source import Source
 
 if TYPE_CHECKING:

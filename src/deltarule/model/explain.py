@@ -28,7 +28,8 @@ from deltarule.model.predictor import Predictor
 from deltarule.model.summary import score_names
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import text_of
-from deltarule.tables.schema import Column, Noticed, Number
+from deltarule.tables.schema import Noticed
+from deltarule.tables.schema_columns import Column, Number
 from deltarule.views import figures, html
 from deltarule.views.format import adding_up, number, on_one_line
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deltarule.errors import LearningError, ModelError, OutputError
-from deltarule.model import record as saved
+from deltarule.model import record_file as saved
 from deltarule.model.record import Record
 from deltarule.output import check_writable, write_whole
 from deltarule.tables import summary_file

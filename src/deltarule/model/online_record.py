@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.model.online import ExactSteps, Stream
+from deltarule.model.online import Stream
+from deltarule.model.online_steps import ExactSteps
 from deltarule.model.record import (
     FitRecord,
     InterceptRecord,

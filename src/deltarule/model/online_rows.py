@@ -21,7 +21,7 @@ from deltarule.scorer.runtime.errors import RefusedError
 from deltarule.tables.drift import Drift
 from deltarule.tables.frames import open_table
 from deltarule.tables.left_out import gap
-from deltarule.tables.schema import Category
+from deltarule.tables.schema_columns import Category
 
 NUMBERS = (float, int, bool)
 BOOLEANS = {"true": True, "false": False}

@@ -17,7 +17,8 @@ from deltarule.model.predictor import Predictor, bound, readied
 from deltarule.rule.predict import Array
 from deltarule.tables.drift import Drift, flags_of
 from deltarule.tables.one_hot_rows import Design, OneHotRows, design
-from deltarule.tables.schema import Noticed, Target
+from deltarule.tables.schema import Noticed
+from deltarule.tables.schema_columns import Target
 from deltarule.tables.source import Source
 
 # Suffix for a table's own column whose name collides with a prediction's.

@@ -27,7 +27,8 @@ from deltarule.model.record import Record
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.column_names import check_there, column
 from deltarule.tables.expressions.number_text import cells_of
-from deltarule.tables.schema import Noticed, Schema, Target
+from deltarule.tables.schema import Noticed, Schema
+from deltarule.tables.schema_columns import Target
 from deltarule.tables.source import Source
 from deltarule.tables.text_formats import Format, NumberFormat
 

@@ -6,14 +6,12 @@ Numbers round-trip exactly. Moments are packed as base64 of little-endian float6
 import base64
 import binascii
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_core import from_json, to_json
+from pydantic import Field, field_validator, model_validator
 
-from deltarule.errors import LearningError, NotAModelError, VersionError
+from deltarule.errors import LearningError
 from deltarule.losses.loss import Loss
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
@@ -22,22 +20,16 @@ from deltarule.metrics.regression import MEAN
 from deltarule.moments.limits import Amount, Count, Explained, Positive, Share, Signed, Size
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
-from deltarule.output import write_whole
 from deltarule.rule.predict import Array
 from deltarule.tables.distributions import Distribution
 from deltarule.tables.part import Part
-from deltarule.tables.saved_bytes import saved_bytes
 from deltarule.tables.schema import Schema
 from deltarule.tables.source import without_folder
-from deltarule.tables.terms import MOST_EXPRESSIONS
 
 FORMAT = "deltarule-model"
 VERSION = 3
-LARGEST_FILE = 1 << 30
 # Of more weights than this a model keeps no covariance: it would be most of the file.
 MOST_COVARIANCES = 200
-# A value takes up to 200 bytes in memory; 300,000 weights have 3 million of them.
-MOST_VALUES = 5_000_000
 
 
 class WeightRecord(Part):
@@ -422,95 +414,6 @@ def _array(text: str, size: int, *, gaps: bool = False) -> Array:
     if np.isinf(array).any() or (not gaps and np.isnan(array).any()):
         raise ValueError("packed numbers hold one that is not finite")
     return array
-
-
-def save(record: Record, path: Path) -> None:
-    """Write a model file atomically.
-
-    Errors:  OutputError
-    """
-    write_whole(
-        path, lambda temporary: temporary.write_text(record.model_dump_json(), encoding="utf-8")
-    )
-
-
-def load(path: Path) -> Record:
-    """Read a model file.
-
-    Errors:  NotAModelError, VersionError, ModelError for one that is not there
-    """
-    raw = _content(path)
-    try:
-        content = from_json(raw)
-    except (ValueError, RecursionError):
-        raise NotAModelError(
-            f"{path} is not a model file, or was cut short (it is not valid JSON): "
-            "learn with --save to make one"
-        ) from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise NotAModelError(f"{path} is not a deltarule model file: learn with --save to make one")
-    version = content.get("version")
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise NotAModelError(f"{path} does not say which version it is: learn it again")
-    if version > VERSION:
-        raise VersionError(
-            f"{path} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
-        )
-    if (letters := _letters(content.get("contract"))) > MOST_EXPRESSIONS:
-        raise NotAModelError(
-            f"{path} has expressions of {letters:,} characters, more than a model file may have "
-            f"({MOST_EXPRESSIONS:,})"
-        )
-    try:
-        newer = to_json(_newer(content, version)) if version in (1, 2) else raw
-        return Record.model_validate_json(newer)
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        what = "nested too deep" if isinstance(error, RecursionError) else _first(error)
-        raise NotAModelError(f"{path} is damaged: {what}; learn it again") from None
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a file, refused above the size cap.
-
-    Errors:  NotAModelError, ModelError for one that is not there
-    """
-    raw = saved_bytes(path, what="model", largest=LARGEST_FILE)
-    if (values := raw.count(b",")) > MOST_VALUES:
-        raise NotAModelError(
-            f"{path} has {values:,} values, more than a model file may have ({MOST_VALUES:,})"
-        )
-    return raw
-
-
-def _letters(contract: object) -> int:
-    """The total length of the expressions of a schema that is not validated yet."""
-    parts = contract.values() if isinstance(contract, dict) else ()
-    columns = [one for part in parts if isinstance(part, list) for one in part]
-    texts = [one.get("expression") for one in columns if isinstance(one, dict)]
-    return sum(len(text) for text in texts if isinstance(text, str))
-
-
-def _newer(content: dict[str, Any], version: int) -> dict[str, Any]:
-    """A file of an earlier version migrated to this one. In version 1 targets shared a loss."""
-    newer = dict(content)
-    if version == 2:
-        return {**newer, "version": VERSION}
-    shared = {name: newer.pop(name, None) for name in ("loss", "ridge", "condition")}
-    shared["lasso"] = newer.pop("lasso", 0.0)
-    learn, contract = newer.pop("learn", None), newer.get("contract")
-    targets = contract.get("targets") if isinstance(contract, dict) else None
-    if isinstance(learn, dict) and isinstance(targets, list):
-        named = [one.get("name") for one in targets if isinstance(one, dict)]
-        newer["learnt"] = [{"targets": named, **shared, **learn}]
-    return {**newer, "version": VERSION}
-
-
-def _first(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error).splitlines()[0]
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else str(first["msg"])
 
 
 def packed(folds: Sequence[Moments]) -> tuple[PackedMoments, ...]:

@@ -22,9 +22,10 @@ from deltarule.scorer.tree import (
     Target,
     Tree,
 )
-from deltarule.tables import schema
+from deltarule.tables import schema_columns
 from deltarule.tables.expressions.number_text import NO, YES
-from deltarule.tables.schema import MISSING, OTHER, Schema
+from deltarule.tables.schema import Schema
+from deltarule.tables.schema_columns import MISSING, OTHER
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import DateFormat, PeriodFormat
 
@@ -51,7 +52,7 @@ def tree_of(predictor: Predictor) -> Tree:
     columns: list[Number | Category] = []
     for column, span in zip(contract.columns, contract.spans().values(), strict=True):
         own, mean, centre = weights[span], means[span], centres[span]
-        if isinstance(column, schema.Number):
+        if isinstance(column, schema_columns.Number):
             # The centre of a missing indicator, like those of levels, joins the start.
             starts -= centre[1:] @ own[1:]
             columns.append(_number(column, contract, own, mean, float(centre[0])))
@@ -81,7 +82,7 @@ def design_tree(contract: Schema) -> Tree:
     columns: list[Number | Category] = []
     for column in contract.columns:
         size = len(column.levels)
-        if isinstance(column, schema.Number):
+        if isinstance(column, schema_columns.Number):
             columns.append(_number(column, contract, np.zeros((size, 0)), np.zeros(size), 0.0))
         else:
             columns.append(_category(column, contract, np.eye(size), np.zeros(size)))
@@ -110,7 +111,7 @@ def _vector(values: Array) -> tuple[float, ...]:
 
 
 def _number(
-    column: schema.Number,
+    column: schema_columns.Number,
     contract: Schema,
     weights: Array,
     means: Array,
@@ -132,7 +133,7 @@ def _number(
 
 
 def _category(
-    column: schema.Category,
+    column: schema_columns.Category,
     contract: Schema,
     weights: Array,
     means: Array,
@@ -166,12 +167,16 @@ def _spellings(labels: list[str]) -> dict[str, str]:
     return {word: known[word in YES] for word in (*YES, *NO)}
 
 
-def _value(column: schema.Column | schema.Offset, contract: Schema) -> Node:
+def _value(column: schema_columns.Column | schema_columns.Offset, contract: Schema) -> Node:
     """What a column's input is computed from: a number, or a category's level."""
     formats = contract.text_formats
-    number = not isinstance(column, schema.Category)
+    number = not isinstance(column, schema_columns.Category)
     if column.expression is None:
-        kind: Kind = "number" if isinstance(column, schema.Number | schema.Offset) else column.of
+        kind: Kind = (
+            "number"
+            if isinstance(column, schema_columns.Number | schema_columns.Offset)
+            else column.of
+        )
         read = Read(column.name, kind, formats.get(column.name))
         return read if number else Apply("label", (read,), "text")
     reads = {name: _read(name, contract) for name in parsed(column.expression).columns}

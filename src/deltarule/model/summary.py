@@ -13,13 +13,7 @@ if TYPE_CHECKING:
     from deltarule.losses.loss import Loss
     from deltarule.metrics.classification import ClassMetrics
     from deltarule.metrics.regression import Metrics
-    from deltarule.model.record import (
-        FitRecord,
-        HeldOutRecord,
-        LearnRecord,
-        Record,
-        WeightRecord,
-    )
+    from deltarule.model.record import FitRecord, HeldOutRecord, LearnRecord, Record, WeightRecord
 
 TERMS_SHOWN = 6
 CLASSES_SHOWN = 6

@@ -12,11 +12,15 @@ Source: Breiman, Friedman, Olshen & Stone 1984, section 3.4.3; Efron & Tibshiran
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.rule.predict import Array
 
 # Errors below this share of the null model's are equal: they are rounding.
 ROUNDING = 1e-12
+# Candidates for a ridge: none, and each decade; around the best of them, finer steps.
+DECADES = np.concatenate([[0.0], np.logspace(-5, 2, 8)])
+FINER = np.delete(np.logspace(-0.75, 0.75, 7), 3)
 
 
 def relative(errors: Array, guessing: Array) -> Array:
@@ -54,3 +58,21 @@ def surely_lower(one: Array, other: Array) -> bool:
         return True
     found, error = gain(one, other)
     return found > error
+
+
+def chosen(errors: Array, guessing: Array, simpler: NDArray[np.intp] | None = None) -> int:
+    """The first candidate, unless the best is lower by more than one standard error.
+
+    Nor is the best one chosen where a `simpler` candidate does as well.
+    Shapes:  errors (c, f, t), guessing (f, t); simpler, the candidates that are, by their place
+    """
+    every = relative(errors, guessing)
+    sums = every.sum(axis=1)
+    sums = np.where(np.isfinite(sums), sums, np.inf)
+    best = int(np.argmin(sums))
+    if not surely_lower(every[best], every[0]):
+        return 0
+    if simpler is None:
+        return best
+    near = int(simpler[np.argmin(sums[simpler])])
+    return best if surely_lower(every[best], every[near]) else near

@@ -5,9 +5,10 @@ from typing import get_args
 
 from deltarule.errors import ExpressionError
 from deltarule.scorer.tree import Apply, Kind, Literal, Node, Read
+from deltarule.tables.dates import iso_date
 from deltarule.tables.expressions import syntax
-from deltarule.tables.expressions.constants import iso_date
-from deltarule.tables.expressions.functions import FUNCTIONS, slots_of
+from deltarule.tables.expressions.functions import FUNCTIONS
+from deltarule.tables.expressions.values import slots_of
 
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 # What may stand where a wider kind is taken: both sides of a comparison then have the wider one.

@@ -23,7 +23,8 @@ from deltarule.model.record import Record
 from deltarule.rule.predict import Array
 from deltarule.scorer.runtime.cells import label
 from deltarule.tables.distributions import Distribution
-from deltarule.tables.schema import MISSING, OTHER, Category, Noticed, Number
+from deltarule.tables.schema import Noticed
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Number
 
 # Columns that are counted, and levels that have a cell: beyond these metrics would be too many.
 MOST_COLUMNS, MOST_LEVELS = 50, 10

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic_core import CoreSchema, core_schema
 
-from deltarule.tables.schema import MISSING, OTHER, Category, Number, Offset, Schema
+from deltarule.tables.schema import Schema
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Number, Offset
 from deltarule.views.format import number
 
 MOST_LEVELS = 1_000

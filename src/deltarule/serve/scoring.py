@@ -14,7 +14,7 @@ from deltarule.serve.served import ServedModel
 from deltarule.tables.drift import Drift
 from deltarule.tables.expressions.number_text import is_code
 from deltarule.tables.frames import open_table
-from deltarule.tables.schema import Category
+from deltarule.tables.schema_columns import Category
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import FormattedSource
 from deltarule.tables.text_formats import DateFormat

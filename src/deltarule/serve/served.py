@@ -13,7 +13,7 @@ from deltarule.errors import LearningError, TableError
 from deltarule.model.few_rows import FewRows
 from deltarule.model.model import Model
 from deltarule.model.predictor import Predictor
-from deltarule.model.record import load
+from deltarule.model.record_file import load
 from deltarule.serve.drift import DriftCounts
 from deltarule.serve.fields import Field, example_of, fields_of, row_schema, rows_schema
 from deltarule.serve.settings import Limits

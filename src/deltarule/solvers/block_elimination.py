@@ -25,7 +25,7 @@ Shapes: p inputs, k outputs, r dimensions of the null space.
 Source: Golub & Van Loan 2013, sections 3.2.6 and 11.3; Guimaraes & Portugal 2010
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -36,23 +36,19 @@ from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares
 from deltarule.moments.one_hot import OneHotCross, Places, dense
 from deltarule.rule.predict import Array
+from deltarule.solvers.krylov import EPS, largest_eigenvalue, shifted_solutions
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-EPS = float(np.finfo(np.float64).eps)
 # Below this reciprocal condition number fewer than ten digits are sure.
 SURE = 1e-6
 # Systems of up to so many unknowns are factored: 134 MB, and half a second.
 MOST_DENSE = 4096
-# Conjugate gradients: the relative residual, and the most steps.
-RESIDUAL, STEPS = 1e-12, 5000
 # Numbers of a null space that are kept: 64 MB.
 NULL_CELLS = 1 << 23
 # Numbers that are computed at a time: 32 MB.
 SOME_CELLS = 1 << 22
-# Steps of Lanczos, and the numbers of its vectors.
-LANCZOS_STEPS, LANCZOS_CELLS = 150, 1 << 23
 
 
 @dataclass(frozen=True)
@@ -388,85 +384,11 @@ class Inverse:
         return self @ np.eye(len(self.factor.split.system.scale))
 
 
-def shifted_solutions(
-    product: Callable[[Array], Array], b: Array, shifts: Sequence[float]
-) -> list[Array]:
-    """The solutions of (A + shift) x = b for several shifts, none below 0, from products with A.
-
-    Conjugate gradients on the least shift give those of the others too, whose residuals are
-    multiples of its own (Jegerlehner 1996). Each ends at a relative residual of RESIDUAL.
-
-    Shapes:  b (p,) -> (p,) for each shift
-    """
-    least, goal = min(shifts), RESIDUAL * float(np.linalg.norm(b))
-    more = np.array(shifts) - least
-    found, ways = np.zeros((2, len(more), len(b)))
-    ways[:] = left = way = b
-    ratio, before = np.ones((2, len(more)))
-    length_before, turn = 1.0, 0.0
-    size = float(left @ left)
-    for _ in range(STEPS):
-        going = np.abs(ratio) * np.sqrt(size) > goal
-        if not going.any():
-            break
-        product_ = product(way) + least * way
-        bend = float(way @ product_)
-        if not bend > 0:
-            break  # what is left is in the null space
-        length = size / bend
-        after = ratio * before * length_before
-        after /= length * turn * (before - ratio) + before * length_before * (1 + more * length)
-        found += (length * after / ratio)[:, None] * ways
-        left = left - length * product_
-        now = float(left @ left)
-        turn = now / size
-        way = left + turn * way
-        ways *= (turn * (after / ratio) ** 2)[:, None]
-        ways += after[:, None] * left
-        # Those that have converged would underflow.
-        before, ratio = np.where(going, ratio, 1.0), np.where(going, after, 1.0)
-        ways[~going] = 0.0
-        length_before, size = length, now
-    return list(found)
-
-
 def _others(gram: OneHotCross, levels: Places) -> Array:
     """The products of all but these levels, in the order of inputs, levels about zero."""
     there = np.ones(len(gram), dtype=bool)
     there[levels] = False
     return dense(replace(gram, centred=False).take(np.flatnonzero(there)))
-
-
-def largest_eigenvalue(product: Callable[[Array], Array], size: int) -> float:
-    """The largest eigenvalue of a symmetric operator on (size,), by Lanczos.
-
-    With reorthogonalisation; it ends where the value moves by less than its rounding.
-    """
-    steps = min(size, LANCZOS_STEPS, max(20, LANCZOS_CELLS // size))
-    from scipy import linalg
-
-    way = np.random.default_rng(0).normal(size=size)
-    basis = np.zeros((steps, size))
-    on, off = np.zeros(steps), np.zeros(steps)
-    value = 0.0
-    for step in range(steps):
-        basis[step] = way / np.linalg.norm(way)
-        way = product(basis[step])
-        on[step] = basis[step] @ way
-        for _ in range(2):
-            way = way - basis[: step + 1].T @ (basis[: step + 1] @ way)
-        off[step] = np.linalg.norm(way)
-        before, value = (
-            value,
-            float(
-                linalg.eigvalsh_tridiagonal(
-                    on[: step + 1], off[:step], select="i", select_range=(step, step)
-                )[0]
-            ),
-        )
-        if off[step] <= EPS * value or abs(value - before) <= 4 * EPS * value:
-            break
-    return value
 
 
 def extreme_eigenvalues(problem: LeastSquares, system: Eliminated) -> tuple[float, float]:

@@ -21,21 +21,16 @@ from numpy.typing import NDArray
 from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.one_hot import OneHotCross, dense
-from deltarule.moments.one_standard_error import relative, surely_lower
+from deltarule.moments.one_standard_error import DECADES, FINER, chosen
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import ANY_ORDER, SplitScheme
 from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array, Weights
-from deltarule.solvers.block_elimination import (
-    EPS,
-    SURE,
-    Eliminated,
-    Inverse,
-    extreme_eigenvalues,
-)
+from deltarule.solvers.block_elimination import SURE, Eliminated, Inverse, extreme_eigenvalues
 from deltarule.solvers.cholesky import Cholesky
+from deltarule.solvers.krylov import EPS
 
 
 @dataclass(frozen=True)
@@ -284,9 +279,7 @@ class RidgePath:
 
     def chosen(self) -> int:
         """One-standard-error rule: no penalty, unless the best is lower by more than one."""
-        errors = relative(self.errors, self.guessing)
-        best = int(np.argmin(errors.sum(axis=1)))
-        return best if surely_lower(errors[best], errors[0]) else 0
+        return chosen(self.errors, self.guessing)
 
 
 def ridge_path(
@@ -315,9 +308,6 @@ def ridge_path(
     return RidgePath(strengths, errors, rows, guessing, folds[held[0].judged].scale[targets])
 
 
-DECADES = np.concatenate([[0.0], np.logspace(-5, 2, 8)])
-
-
 def ridge_search(
     folds: Sequence[Moments], problem: LinearProblem, *, splits: SplitScheme = ANY_ORDER
 ) -> RidgePath:
@@ -326,8 +316,7 @@ def ridge_search(
     best = path.chosen()
     if best == 0:
         return path
-    near = path.strengths[best] * np.logspace(-0.75, 0.75, 7)
-    between = np.concatenate([near[:3], near[4:]])
+    between = path.strengths[best] * FINER
     return path.joined(ridge_path(folds, problem, strengths=between, splits=splits))
 
 

@@ -24,13 +24,11 @@ from deltarule.rule.predict import Array
 from deltarule.solvers.block_elimination import (
     MOST_DENSE,
     NULL_CELLS,
-    RESIDUAL,
-    STEPS,
     Eliminated,
     Factor,
     Inverse,
-    largest_eigenvalue,
 )
+from deltarule.solvers.krylov import RESIDUAL, STEPS, largest_eigenvalue
 
 
 class Posed:

@@ -20,7 +20,7 @@ from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import dense
 from deltarule.rule.predict import Array, Weights
-from deltarule.solvers.block_elimination import EPS
+from deltarule.solvers.krylov import EPS
 from deltarule.solvers.least_squares import solve, with_intercept
 
 

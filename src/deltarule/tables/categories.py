@@ -11,10 +11,10 @@ from deltarule.errors import LearningError, TargetError
 from deltarule.moments.moments import Moments
 from deltarule.tables.kinds import LeftOut
 from deltarule.tables.level_counts import MOST_COUNTED
+from deltarule.tables.make_plan import too_many
 from deltarule.tables.missing_words import GAP_WORDS
-from deltarule.tables.plan import too_many
 from deltarule.tables.request import Request
-from deltarule.tables.schema import MISSING, OTHER, Category, Number, Target
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Number, Target
 from deltarule.tables.summary import Summary
 
 

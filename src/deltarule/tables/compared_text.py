@@ -12,8 +12,8 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ExpressionError
 from deltarule.tables.date_columns import Dated, Doubt, formats_of
+from deltarule.tables.dates import iso_date
 from deltarule.tables.expressions import number_text as spelling
-from deltarule.tables.expressions.constants import iso_date
 from deltarule.tables.expressions.expression import Expression, check
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.expressions.syntax import Call, Column, Constant, Node

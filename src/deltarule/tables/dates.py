@@ -12,6 +12,7 @@ A year has four digits or two, never one or three: 30-2-9 is a code.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Literal, get_args
 
@@ -193,3 +194,15 @@ def times(text: pl.Series) -> pl.Series:
     parts = cells.select(pl.col("x").str.extract_groups(TIME).alias("parts"))
     clock = parts.unnest("parts").select(_clock()).to_series()
     return clock.str.to_time("%H:%M:%S%.f", strict=False).alias(text.name)
+
+
+def iso_date(text: str) -> date | None:
+    """The date that a text such as 2020-01-31 is; None where it is none.
+
+    >>> iso_date("2020-01-31"), iso_date("31/01/2020"), iso_date("2020-02-31")
+    (datetime.date(2020, 1, 31), None, None)
+    """
+    try:
+        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
+    except ValueError:
+        return None

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from deltarule.deferred import polars as pl
-from deltarule.tables.schema import MISSING, OTHER, Category, Column, Noticed, Number, Offset
+from deltarule.tables.schema import Noticed
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Column, Number, Offset
 
 # How a gap is filled, in words.
 TAKEN = {

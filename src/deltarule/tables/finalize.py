@@ -24,14 +24,8 @@ from deltarule.tables.categories import (
 from deltarule.tables.kinds import LeftOut
 from deltarule.tables.layout import Layout
 from deltarule.tables.request import Request
-from deltarule.tables.schema import (
-    MISSING,
-    Category,
-    Number,
-    Offset,
-    Schema,
-    Target,
-)
+from deltarule.tables.schema import Schema
+from deltarule.tables.schema_columns import MISSING, Category, Number, Offset, Target
 from deltarule.tables.summary import Summary
 from deltarule.tables.terms import parsed
 

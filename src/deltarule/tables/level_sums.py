@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
-from deltarule.tables.schema import MISSING, OTHER
+from deltarule.tables.schema_columns import MISSING, OTHER
 
 Places = NDArray[np.intp]
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
 from deltarule.tables.column_names import check_there
-from deltarule.tables.schema import MANY_LEVELS, Category, Noticed, Number, Schema, placed
+from deltarule.tables.schema import MANY_LEVELS, Noticed, Schema
+from deltarule.tables.schema_columns import Category, Number, placed
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The one read: a source, a look at it, and then every row once into schema and moments."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,15 +34,17 @@ from deltarule.tables.joining import Joining
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
+from deltarule.tables.make_plan import plan
 from deltarule.tables.ordered_rows import order_notes, take_order
-from deltarule.tables.plan import Plan, plan
+from deltarule.tables.plan import Plan
 from deltarule.tables.polars_source import UnparsedError
-from deltarule.tables.request import LARGEST_SUMS, Request
+from deltarule.tables.read_room import batches_in_flight, too_large, wide, workers
+from deltarule.tables.request import Request
 from deltarule.tables.row_encoder import RowEncoder
 from deltarule.tables.row_ids import id_notes
 from deltarule.tables.sample import SAMPLE_ROWS, WORTH, Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
+from deltarule.tables.source import LOOK_ROWS, Source
 from deltarule.tables.spill import Spill
 from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
@@ -55,13 +56,11 @@ Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
 READ_AGAIN = "the first rows did not show what all columns hold: the file was read again"
-# The sums of all batches in flight take no more than this, unless those of one do.
-SUMS_IN_FLIGHT = 1 << 28
 # Rows kept in memory as they were read: 256 MB of numbers.
 KEPT_CELLS = 32_000_000
 # Of more columns than their products have room for rows are kept, up to so many bytes; of this many
 # columns already where rows are known to be fewer.
-LARGEST_KEPT, MANY_COLUMNS = 1 << 31, 1_024
+LARGEST_KEPT = 1 << 31
 # Numbers that rows to judge by are encoded to at a time, 16 MB.
 ENCODED_CELLS = 2_000_000
 
@@ -357,7 +356,7 @@ def _read(
     asked = made.asked
     # Sums that are kept, or joined with others, are of products.
     kept_rows = not keep_summary and joining is None and wide(made, source.rows)
-    in_flight = workers() if kept_rows else _in_flight(made, source.name)
+    in_flight = workers() if kept_rows else batches_in_flight(made, source.name)
     few = Sample.to_judge_by(len(made.columns), made.row_column)
     reading = Accumulator(folds=asked.folds, histograms=keep_summary, keep_rows=kept_rows)
     frame: Origin | None = None
@@ -386,7 +385,7 @@ def _read(
                     frame = take()
                 before, rows = rows, rows + batch.height
                 if kept_rows and rows * made.width * 8 > LARGEST_KEPT:
-                    raise _too_large(made, source.name)
+                    raise too_large(made, source.name)
                 few.add(batch, before)
                 if sample is not None:
                     sample.add(batch, before)
@@ -474,46 +473,3 @@ def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:
     if spill is not None:
         for frame in frames:
             spill.add(frame)
-
-
-def workers() -> int:
-    """How many threads share the work: one for each processor that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def wide(made: Plan, rows: int | None) -> bool:
-    """Whether rows are kept in place of the products of their columns.
-
-    That is where these have no room, or are known to be more than the rows have numbers.
-    """
-    columns = made.width
-    if made.asked.folds * columns**2 * 8 > LARGEST_SUMS:
-        return True
-    return columns > MANY_COLUMNS and rows is not None and rows < columns
-
-
-def _too_large(made: Plan, name: str) -> ColumnError:
-    columns = made.width
-    needed = made.asked.folds * columns**2 * 8
-    return ColumnError(
-        f"{name} has {columns:,} columns of numbers, and the sums of their products would take "
-        f"{needed / 1e9:,.1f} GB, as its rows do: name those to use"
-    )
-
-
-def _in_flight(made: Plan, name: str) -> int:
-    """How many batches may wait for their sums to be added.
-
-    Errors:  ColumnError for more columns than their products have room for
-    """
-    columns = made.width
-    needed = made.asked.folds * columns**2 * 8
-    if needed > LARGEST_SUMS:
-        raise ColumnError(
-            f"{name} has {columns:,} columns of numbers, and the sums of their products would take "
-            f"{needed / 1e9:,.1f} GB: name those to use"
-        )
-    # A batch has the sums of its own levels, and of the pairs of them.
-    sums = 1 + columns + len(made.levels) / 2
-    needed += int(BATCH_ROWS * len(made.levels) * sums * 8)
-    return max(1, min(2 * workers(), SUMS_IN_FLIGHT // max(needed, 1)))

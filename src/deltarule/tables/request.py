@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from deltarule.dataclass import dataclass
-from deltarule.moments.splits import SplitScheme
-from deltarule.tables.row_shares import RowShares
+
+if TYPE_CHECKING:
+    from deltarule.moments.splits import SplitScheme
+    from deltarule.tables.row_shares import RowShares
 
 # Default cap on the levels of a category where the solver needs a matrix of all inputs.
 MOST_LEVELS = 1024
@@ -37,7 +39,7 @@ class Request:
     row_weight: str | None = None
     half_life: float | None = None
     """After how many more rows a row counts half; None where all count alike."""
-    shares: RowShares | None = None
+    shares: "RowShares | None" = None
     """What rows count for by their number, where that is known before they are read."""
     drop_missing: bool = False
     intercept: bool = True
@@ -77,6 +79,8 @@ class Request:
     """Words that stand for missing, besides the default ones."""
 
     @property
-    def splits(self) -> SplitScheme:
+    def splits(self) -> "SplitScheme":
         """The splitting scheme of cross-validation."""
+        from deltarule.moments.splits import SplitScheme
+
         return SplitScheme(forward=self.time is not None)

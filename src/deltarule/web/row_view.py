@@ -13,7 +13,7 @@ from deltarule.errors import DeltaruleError
 from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.one_read import Read
-from deltarule.tables.schema import MISSING, Number
+from deltarule.tables.schema_columns import MISSING, Number
 from deltarule.web.session import Session
 from deltarule.web.tables import Table
 from deltarule.web.timeline import Position

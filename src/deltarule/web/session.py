@@ -24,7 +24,8 @@ from deltarule.fit.default_learner import found, found_for_batches
 from deltarule.fit.fit_step import FitStep, StepsTaken
 from deltarule.fit.iterate import learner_of
 from deltarule.fit.problem import FitProblem
-from deltarule.fit.settings import Settings, closed_form
+from deltarule.fit.setting_values import closed_form
+from deltarule.fit.settings import Settings
 from deltarule.model.model import Model
 from deltarule.rule.learn import Descent, Learner
 from deltarule.rule.predict import Weights

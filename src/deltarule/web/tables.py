@@ -18,7 +18,7 @@ from deltarule.fit.target_group import YES_NO_SHOWS
 from deltarule.tables.files.open import open_file
 from deltarule.tables.frames import open_table
 from deltarule.tables.kinds import kind_of
-from deltarule.tables.plan import plan
+from deltarule.tables.make_plan import plan
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.request import Request
 from deltarule.tables.source import Source

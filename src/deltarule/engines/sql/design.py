@@ -22,7 +22,7 @@ from deltarule.engines.sql.rows import PlanSql
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array
 from deltarule.tables.row_encoder import RowEncoder
-from deltarule.tables.schema import MISSING, OTHER, Category, Number, placed
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Number, placed
 
 # More levels than this are looked up by a join, fewer by a CASE.
 MOST_CASES = 40

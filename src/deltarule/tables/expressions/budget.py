@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from deltarule.errors import ExpressionError
 
 if TYPE_CHECKING:
-    from deltarule.tables.expressions.functions import Value
+    from deltarule.tables.expressions.values import Value
 
 # Operations that polars would be handed after all arguments were written out; see `uses`.
 LARGEST = 5_000

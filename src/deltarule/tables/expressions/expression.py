@@ -20,7 +20,6 @@ from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError
 from deltarule.tables.column_names import check_there, column
 from deltarule.tables.expressions import functions
-from deltarule.tables.expressions.functions import Value
 from deltarule.tables.expressions.syntax import (
     Call,
     Column,
@@ -32,6 +31,7 @@ from deltarule.tables.expressions.syntax import (
     short,
     write,
 )
+from deltarule.tables.expressions.values import Value, column_value, constant
 
 __all__ = ["Expression", "check", "parse", "quoted"]
 
@@ -149,9 +149,9 @@ def _typed(expression: Expression, schema: Mapping[str, pl.DataType], *, name: s
 def _value(node: Node, schema: Mapping[str, pl.DataType] | None) -> Value:
     """The value of a node over columns of these types, or of any where they are not known."""
     if isinstance(node, Column):
-        return functions.column(node.name, None if schema is None else schema[node.name])
+        return column_value(node.name, None if schema is None else schema[node.name])
     if isinstance(node, Constant):
-        return functions.constant(node.value)
+        return constant(node.value)
     said = short(write(node))
     values = [_value(part, schema) for part in node.arguments]
     if node.name == "in":

@@ -11,134 +11,27 @@ uses each (polars' own fill_nan has them) took three seconds, and sixteen times 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
-from difflib import get_close_matches
-from functools import cache
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 
-from deltarule.dataclass import dataclass
 from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError
-from deltarule.tables import column_names as names
 from deltarule.tables.expressions import number_text as spelling
-from deltarule.tables.expressions.budget import CELL, growth_of, size_of
-from deltarule.tables.expressions.constants import iso_date
-
-Kind = Literal[
-    "number", "category", "boolean", "text", "date", "datetime", "time", "duration", "any"
-]
-
-
-@cache
-def types() -> dict[str, pl.DataType]:
-    """The type of each kind, but any."""
-    return {
-        "number": pl.Float64(),
-        "boolean": pl.Boolean(),
-        "text": pl.String(),
-        "category": pl.String(),
-        "date": pl.Date(),
-        "datetime": pl.Datetime("us"),
-        "time": pl.Time(),
-        "duration": pl.Duration("us"),
-    }
-
-
-ADVICE = {
-    ("text", "number"): ": number(...) reads numbers from text",
-    ("text", "boolean"): ": boolean(...) reads yes and no from text",
-    ("number", "text"): ": cast(... as text) makes it one",
-    ("date", "number"): ": days(...) counts a date's days",
-    ("datetime", "number"): ": days(...) counts a date's days",
-    ("duration", "number"): ": days(...) counts its days",
-    ("text", "date"): ": cast(... as date) reads dates from text",
-}
+from deltarule.tables.expressions.budget import growth_of, size_of
+from deltarule.tables.expressions.values import (
+    Function,
+    Value,
+    fitted,
+    shared_kind,
+    slots_of,
+    types,
+    with_dates,
+)
 
 LIKE_LENGTH = 200  # longer patterns make automata of megabytes
-
-
-@dataclass(frozen=True)
-class Value:
-    """An argument: how it is computed, of what kind it is, what messages call it."""
-
-    expr: pl.Expr
-    kind: Kind
-    said: str
-    dtype: pl.DataType | None = None
-    """As the column stores it, where it is one."""
-    constant: Any = None
-    digits: int = 1
-    """To how many digits category() writes it, so that months sort."""
-    size: int = 1
-    growth: float = 1.0
-    """How many times the text of a column's cell it is at most, a cell counted as 100 letters."""
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function: the kinds it takes ("?" may be left out, "+" is one or more), what it gives."""
-
-    takes: str
-    gives: Kind | Literal["same"]
-    build: Callable[..., pl.Expr]
-    uses: int = 1
-    digits: int = 1
-
-
-def column(name: str, dtype: pl.DataType | None) -> Value:
-    """A column of the table as a value; of any kind where its type is not known yet."""
-    expr, said = names.column(name), f"column {name!r}"
-    if dtype is None or dtype == pl.Null:
-        return Value(expr, "any", said, dtype)
-    said += f" ({dtype})"
-    if dtype.is_float():
-        return Value(expr.fill_nan(None), "number", said, dtype, size=3)
-    if dtype.is_decimal():
-        return Value(expr.cast(pl.Float64), "number", said)
-    if dtype.is_integer():
-        return Value(expr, "number", said, dtype)
-    if isinstance(dtype, pl.Datetime):
-        return Value(_clock(expr, dtype.time_zone), "datetime", said, dtype)
-    if isinstance(dtype, pl.Duration):
-        return Value(expr.cast(types()["duration"]), "duration", said, dtype)
-    kinds: dict[type[pl.DataType], Kind] = {
-        pl.Boolean: "boolean",
-        pl.String: "text",
-        pl.Categorical: "text",
-        pl.Enum: "text",
-        pl.Date: "date",
-        pl.Time: "time",
-    }
-    for kept, kind in kinds.items():
-        if isinstance(dtype, kept):
-            return Value(expr.cast(types()[kind]), kind, said, dtype)
-    raise ExpressionError(f"{said} is of a type that no expression reads")
-
-
-def _clock(moment: pl.Expr, zone: str | None) -> pl.Expr:
-    """Times as the clocks of their zone show them; zones may be offsets, which polars knows not."""
-    offset = re.fullmatch(r"([-+])(\d\d):?(\d\d)", zone or "")
-    if offset is None:
-        return moment.dt.replace_time_zone(None).cast(types()["datetime"])
-    minutes = int(offset[2]) * 60 + int(offset[3])
-    ahead = pl.duration(minutes=-minutes if offset[1] == "-" else minutes)
-    return moment.cast(types()["datetime"]) + ahead
-
-
-def constant(value: float | str | bool | date | None) -> Value:
-    """A constant as a value."""
-    if value is None:
-        return Value(pl.lit(None), "any", "null")
-    kinds: dict[type, Kind] = {bool: "boolean", float: "number", str: "text", date: "date"}
-    kind = kinds[type(value)]
-    growth = len(value.encode()) / CELL if isinstance(value, str) else 0.0
-    return Value(
-        pl.lit(value, dtype=types()[kind]), kind, repr(value), constant=value, growth=growth
-    )
 
 
 def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
@@ -149,11 +42,11 @@ def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
     function = FUNCTIONS[name]
     slots = slots_of(function.takes, len(values), name)
     if "same" in slots:
-        values = _with_dates(values, name)
+        values = with_dates(values, name)
     same = [value for value, slot in zip(values, slots, strict=True) if slot == "same"]
-    kind = _shared(same, name) if same else "any"
+    kind = shared_kind(same, name) if same else "any"
     arguments = [
-        _fit(value, kind if slot == "same" else slot, name)
+        fitted(value, kind if slot == "same" else slot, name)
         for value, slot in zip(values, slots, strict=True)
     ]
     size = size_of(values, function.uses, name)
@@ -161,103 +54,6 @@ def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
     growth = growth_of(values, name)
     expr = function.build(*arguments)
     return Value(expr, gives, said, digits=function.digits, size=size, growth=growth)
-
-
-def unknown(name: str, known: Sequence[str]) -> ExpressionError:
-    """What is said of a function that is not there."""
-    near = get_close_matches(name, known, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
-    return ExpressionError(f"there is no function {name[:40]!r}: {hint}")
-
-
-def slots_of(takes: str, count: int, name: str) -> list[str]:
-    """The kind of each argument of a function that takes these.
-
-    Errors:  ExpressionError for the wrong number of them
-    """
-    slots = takes.split()
-    least = sum(not slot.endswith("?") for slot in slots)
-    most: float = len(slots)
-    if slots[-1].endswith("+"):
-        slots += [slots[-1]] * (count - len(slots))
-        most = math.inf
-    if not least <= count <= most:
-        wanted = f"{least} or more" if most > 99 else " or ".join(map(str, {least, len(slots)}))
-        raise ExpressionError(f"{name} takes {wanted} argument{'s' * (wanted != '1')}, not {count}")
-    return [slot.rstrip("?+") for slot in slots[:count]]
-
-
-def _shared(values: Sequence[Value], name: str) -> Kind:
-    """The kind that these values have in common."""
-    known = [value for value in values if value.kind != "any"]
-    kinds: list[Kind] = ["text" if one.kind == "category" else one.kind for one in known]
-    wider: tuple[tuple[set[str], Kind], ...] = (
-        ({"number", "boolean"}, "number"),
-        ({"date", "datetime"}, "datetime"),
-    )
-    for several, kind in wider:
-        if set(kinds) == several:
-            return kind
-    for value, kind in zip(known, kinds, strict=True):
-        if kind != kinds[0]:
-            raise ExpressionError(
-                f"{name} takes values of one kind, but {known[0].said} is a {kinds[0]} and "
-                f"{value.said} a {kind}{ADVICE.get((kind, kinds[0]), '')}"
-            )
-    return kinds[0] if kinds else "any"
-
-
-def _with_dates(values: Sequence[Value], name: str) -> list[Value]:
-    """These values, texts that are written out read as dates where they stand beside one.
-
-    Errors:  ExpressionError for a text that is no date
-    """
-    beside = next((value for value in values if value.kind in ("date", "datetime")), None)
-    if beside is None:
-        return list(values)
-    return [
-        constant(_date(value.constant, beside, name)) if isinstance(value.constant, str) else value
-        for value in values
-    ]
-
-
-def _date(text: str, beside: Value, name: str) -> date:
-    found = iso_date(text)
-    if found is None:
-        raise ExpressionError(
-            f"{name} has {beside.said} beside {text[:40]!r}, which is no date as 2020-01-31 is"
-        )
-    return found
-
-
-def _fit(value: Value, slot: str, name: str) -> Any:
-    """The argument as its place wants it: an expression, a constant, or the value as it is."""
-    if slot == "value" or (slot == "any" and value.kind == "any"):
-        return value if slot == "value" else value.expr
-    if slot in ("word", "whole"):
-        written = value.constant
-        if isinstance(written, str) and slot == "word":
-            return written
-        if isinstance(written, float) and slot == "whole" and written.is_integer():
-            return written
-        a = "a text in quotes" if slot == "word" else "a whole number that is written out"
-        raise ExpressionError(f"{name} takes {a}, not {value.said}")
-    fits = {
-        "number": ("number", "boolean"),
-        "text": ("text", "category"),
-        "day": ("date", "datetime"),
-        "clock": ("date", "datetime", "time"),
-        "datetime": ("date", "datetime"),
-    }.get(slot, (slot,))
-    if slot == "clock" and value.kind == "date":
-        return value.expr.cast(types()["datetime"])
-    if value.kind == "any" or (value.kind in fits and slot in types()):
-        return value.expr.cast(types().get(slot, types()["datetime"]))
-    if value.kind in fits:
-        return value.expr
-    said = {"day": "date", "clock": "time"}.get(slot, slot)
-    advice = ADVICE.get((value.kind, said), "")
-    raise ExpressionError(f"{name} takes a {said}, but {value.said} is a {value.kind}{advice}")
 
 
 # Numbers
@@ -369,7 +165,7 @@ def _number(value: Value, mark: str = ".") -> pl.Expr:
         raise ExpressionError(f"number's decimal mark is '.' or ',', not {mark[:20]!r}")
     if value.kind in ("text", "category"):
         return spelling.number(value.expr, mark)
-    fitting: pl.Expr = _fit(value, "number", "number")
+    fitting: pl.Expr = fitted(value, "number", "number")
     return fitting
 
 
@@ -384,7 +180,7 @@ def _boolean(value: Value) -> pl.Expr:
 def _to_double(value: Value) -> pl.Expr:
     if value.kind in ("text", "category"):
         return _defined(value.expr.str.strip_chars(" ").cast(pl.Float64))
-    fitting: pl.Expr = _fit(value, "number", "cast")
+    fitting: pl.Expr = fitted(value, "number", "cast")
     return fitting
 
 
@@ -425,24 +221,24 @@ def _case(*arguments: Any) -> pl.Expr:
 
 def case(values: Sequence[Value], *, said: str) -> Value:
     """The value after the first condition that holds: condition, value, ..., default."""
-    kind = _shared([*values[1:-1:2], values[-1]], "case")
+    kind = shared_kind([*values[1:-1:2], values[-1]], "case")
     slots = ["boolean", kind] * (len(values) // 2) + [kind]
     pairs = zip(values, slots, strict=True)
-    expr = _case(*(_fit(value, slot, "case") for value, slot in pairs))
+    expr = _case(*(fitted(value, slot, "case") for value, slot in pairs))
     size, growth = size_of(values, 1, "case"), growth_of(values, "case")
     return Value(expr, kind, said, size=size, growth=growth)
 
 
 def within(values: Sequence[Value], *, said: str) -> Value:
     """Whether the first value is one of the others, which are constants."""
-    values = _with_dates(values, "in")
-    kind = _shared(values, "in")
+    values = with_dates(values, "in")
+    kind = shared_kind(values, "in")
     choices = [
         datetime(one.year, one.month, one.day) if kind == "datetime" else one
         for one in (value.constant for value in values[1:])
     ]
     listed = pl.Series(choices, dtype=types()[kind] if kind != "any" else None)
-    expr = _fit(values[0], kind, "in").is_in(listed.implode())
+    expr = fitted(values[0], kind, "in").is_in(listed.implode())
     return Value(expr, "boolean", said, size=size_of(values, 1, "in"))
 
 

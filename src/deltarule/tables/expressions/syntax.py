@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import ExpressionError
+from deltarule.tables.dates import iso_date
 from deltarule.tables.expressions import functions
-from deltarule.tables.expressions.constants import iso_date
+from deltarule.tables.expressions.values import unknown
 
 if TYPE_CHECKING:
     from sqlglot import Token, exp
@@ -353,7 +354,7 @@ class _Reader:
         name, arguments = self._only(node, "this", "expressions")
         called = name.lower() if isinstance(name, str) else f"{name}"
         if called not in _CALLED:
-            raise functions.unknown(called, _CALLED)
+            raise unknown(called, _CALLED)
         call = self._call(_ALIASES.get(called, called), arguments or [], depth)
         if called == "if":
             if len(call.arguments) not in (2, 3):

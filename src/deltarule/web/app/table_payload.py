@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from deltarule.tables.schema import MISSING, OTHER, Category, Number
+from deltarule.tables.schema_columns import MISSING, OTHER, Category, Number
 from deltarule.views.format import number as told
 from deltarule.views.format import rows_told
 from deltarule.web.held_out import FEWEST_ROWS

@@ -3,9 +3,11 @@
 
 const NAME = "deltarule-lessons";
 const YEAR = 365 * 24 * 3600;
-let kept = null;
+let kept = new Map();  // where a browser takes no cookies
 
+// Anew each time, for another tab may have gone on.
 function read() {
+  if (!navigator.cookieEnabled) return kept;
   const found = document.cookie.split("; ").find((one) => one.startsWith(`${NAME}=`));
   const entries = (found?.slice(NAME.length + 1) ?? "").split("~").filter(Boolean);
   return new Map(entries.map((entry) => {
@@ -14,14 +16,11 @@ function read() {
   }));
 }
 
-export function of(lesson) {
-  kept ??= read();
-  return kept.get(lesson) ?? { answer: null, met: false };
-}
+export const of = (lesson) => read().get(lesson) ?? { answer: null, met: false };
 
 export function put(lesson, change) {
-  const next = { ...of(lesson), ...change };
-  kept.set(lesson, next);
+  kept = read();
+  kept.set(lesson, { ...of(lesson), ...change });
   const text = [...kept].map(([name, { answer, met }]) => `${name}.${answer ?? ""}.${met ? 1 : 0}`).join("~");
   document.cookie = `${NAME}=${text}; max-age=${YEAR}; path=/; samesite=strict`;
 }
