@@ -23,6 +23,7 @@ from benchmarks import machine
 
 RESULTS = Path(__file__).with_name("other_peers.jsonl")
 ROWS, RUNS = 1_000_000, 3
+LONGEST = 300
 # What all of them need, and each one's packages as pip names them.
 BASE = ("numpy", "polars", "pyarrow", "pandas")
 
@@ -86,15 +87,16 @@ def measure(folder: Path, rows: int, results: Path, runs: int) -> int:
 def _one(peer: Peer, folder: Path, table: Path, answers: Path) -> dict[str, Any]:
     python = str((folder / "bin/python").absolute())
     script = Path(__file__).with_name("peer_jobs.py")
-    done = subprocess.run(
-        [python, str(script), peer.does, str(table), str(answers)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
+    words = [python, str(script), peer.does, str(table), str(answers)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        return {"skipped": f"it took longer than {LONGEST} s", "version": ""}
+    # Some say goodbye after it.
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
         return {"skipped": _last(done.stderr), "version": ""}
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    said: dict[str, Any] = json.loads(lines[-1])
     return said
 
 

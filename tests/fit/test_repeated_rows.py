@@ -83,11 +83,40 @@ def test_copies_of_classes_and_counts_are_told() -> None:
     table = vectors()
     yes = table.with_columns(y=pl.col("y") > 0).drop("who")
     [note] = copies_told(yes)
-    assert "log loss is" in note
+    assert "log loss is " in note
     high = pl.when(pl.col("y") > 0.5).then(pl.lit("a")).otherwise(pl.lit("b"))
     which = table.with_columns(y=pl.when(pl.col("y") < -0.5).then(pl.lit("c")).otherwise(high))
-    assert "log loss is" in copies_told(which.drop("who"))[0]
+    assert "log loss is " in copies_told(which.drop("who"))[0]
     assert copies_told(table.with_columns(y=pl.col("y").exp()).drop("who"), loss="gamma")
+
+
+def test_copies_of_rows_of_all_kinds_are_told() -> None:
+    """The sample has the values of expressions, dates and categories, not the columns read."""
+    table = noise(40, 30).with_columns(
+        x0=pl.when(pl.col("x1") > 1).then(None).otherwise(pl.col("x0")),
+        kind=pl.Series(["1", "2", "c", "d"] * 10),
+        day=pl.date(2024, 1, 1) + pl.duration(days=pl.int_range(40)),
+        flag=pl.Series([True, False] * 20),
+        who=pl.int_range(40),
+    )
+    table = shuffled(table, 5)
+    inputs = [f"x{at}" for at in range(20)]
+    for how in (
+        {"without": "who"},
+        {"using": [*inputs, "poly(x20, 3)", "x21:kind", "day", "exp(x22)", "flag"]},
+        {"without": "who", "predict": ["y", "x5"]},
+        {"without": "who", "predict": "exp(y)"},
+        {"without": "who", "positive": "x3", "lasso": 0.0, "ridge": 0},
+    ):
+        assert copies_told(table, **how), how
+    assert not copies_told(table, id="who")
+    assert not copies_told(table, group="who")
+    aside = table.with_columns(y=pl.col("y") + 10.0)[:50]
+    for tested, count in ((table[:50], 1), (aside, 0)):
+        how = {"using": [*inputs, "day", "exp(x22)", "kind"], "ridge": 1}
+        # Of copied rows the note on them tells; here the rows learnt from are all different.
+        found = held_out_told(table.unique("who"), tested, **how)
+        assert len(found) == count
 
 
 def test_copies_in_a_large_table_are_told() -> None:

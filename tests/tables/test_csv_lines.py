@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import deltarule as dr
+from deltarule.errors import ReadError
 from deltarule.tables.files import csv_source, encoding
 from deltarule.tables.files.csv_lines import ShortRows
 from deltarule.tables.files.dialect import Dialect
@@ -139,3 +140,25 @@ def test_parts_may_have_other_lines_above_their_headers(
     (tmp_path / "b.csv").write_text(second + "y,x\n6,5\n8,7\n")
     found = pl.concat(open_file(tmp_path).batches([pl.all()]))
     assert found.rows() == [(1, 2), (3, 4), (5, 6), (7, 8)]
+
+
+ESCAPED = ['"6\\""', '"said \\"hi\\" ok"', '"\\"hi\\""', '"a, \\"b\\", c"']
+NOT_ESCAPED = ['"C:\\dir\\"', '"a ""b"" \\ c"', '"C:\\"', "a \\ b", '"\\n"', '"a\\\\"']
+
+
+@pytest.mark.parametrize("cell", [*ESCAPED, *NOT_ESCAPED])
+@pytest.mark.parametrize("at", [0, 150, 399])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_quotes_escaped_by_backslashes_are_refused_and_folders_read(
+    tmp_path: Path, cell: str, at: int, end: str
+) -> None:
+    cells = ['"plain"', '"other"'] * 200
+    cells[at] = cell
+    rows = [f"{row},{one},{row * 2}" for row, one in enumerate(cells)]
+    path = tmp_path / "t.csv"
+    path.write_bytes(end.join(["x,c,y", *rows, ""]).encode())
+    if cell in ESCAPED:
+        with pytest.raises(ReadError, match=rf"line {at + 2}: a quote within a cell is written"):
+            dr.columns(path)
+    else:
+        assert dr.columns(path).rows == 400

@@ -19,15 +19,13 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import TableQuestion
 from deltarule.engines.batch import Answer
-from deltarule.engines.parts import ANSWERS, FAN_IN, Asked, PartAnswer, total
+from deltarule.engines.parts import ANSWERS, FAN_IN, Asked, PartAnswer, text_told, total
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.tables.dask_frame import frames_of, is_dask, layout, projected
-from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Progress
 from deltarule.tables.parts_source import first_line
 from deltarule.tables.pieces import pieces_of
-from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.read_room import workers
 from deltarule.tables.source import Source
 
@@ -90,7 +88,7 @@ class DaskEngine:
 
         Errors:  what is wrong with the rows; LearningError where workers cannot answer
         """
-        with self._as_text():
+        with text_told(self.source):
             return self._asked(question)
 
     def count(self) -> int:
@@ -98,7 +96,7 @@ class DaskEngine:
 
         Errors:  as `ask`
         """
-        with self._as_text():
+        with text_told(self.source):
             return sum(self.counts)
 
     @property
@@ -107,16 +105,6 @@ class DaskEngine:
         if self._counts is None:
             self._counts = self.parts.counts(self.cluster)
         return self._counts
-
-    @contextmanager
-    def _as_text(self) -> Iterator[None]:
-        """Have the source know which column a worker found not to be numbers."""
-        try:
-            yield
-        except UnparsedError as error:
-            if isinstance(self.source, CsvSource):
-                self.source.is_text(error.column or "")
-            raise
 
     def _asked(self, question: TableQuestion[Answer]) -> Answer:
         asked = Asked.of(question, self.source.look().schema, self.source.name)

@@ -6,7 +6,8 @@ error that took its place, so that an engine does not take a wrong value for a l
 """
 
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -22,8 +23,9 @@ from deltarule.moments.accumulate import PairsError
 from deltarule.tables.cast import FractionError
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.column_names import column
-from deltarule.tables.polars_source import explained
-from deltarule.tables.source import BATCH_ROWS, ROW, rebatched
+from deltarule.tables.files.csv_source import CsvSource
+from deltarule.tables.polars_source import UnparsedError, explained
+from deltarule.tables.source import BATCH_ROWS, ROW, Source, rebatched
 
 # What rows may be wrong for, and what the one read takes up again with another plan.
 TOLD = (DeltaruleError, FractionError, NumbersError, PairsError)
@@ -33,6 +35,17 @@ ANSWERS = frozenset(
 """What an engine answers whose workers read rows of the table."""
 # So many answers are added at a time: the tree over 10,000 parts is five high.
 FAN_IN = 8
+
+
+@contextmanager
+def text_told(source: Source) -> Iterator[None]:
+    """Have a source know which column a worker found not to be numbers; the error goes on."""
+    try:
+        yield
+    except UnparsedError as error:
+        if isinstance(source, CsvSource):
+            source.is_text(error.column or "")
+        raise
 
 
 @dataclass(frozen=True)

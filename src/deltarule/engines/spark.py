@@ -18,13 +18,11 @@ import polars as pl
 
 from deltarule.engines.base import TableQuestion
 from deltarule.engines.batch import Answer
-from deltarule.engines.parts import ANSWERS, Asked, PartAnswer, total
+from deltarule.engines.parts import ANSWERS, Asked, PartAnswer, text_told, total
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
-from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.frames import open_table
 from deltarule.tables.parts_source import first_line
 from deltarule.tables.pieces import Piece, pieces_of
-from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.source import ROW, Source
 from deltarule.tables.spark_frame import (
     FILE,
@@ -135,11 +133,8 @@ class SparkEngine:
     def _explained(self) -> Iterator[None]:
         """Errors of Spark in one line, and those of rows as they are."""
         try:
-            yield
-        except UnparsedError as error:
-            if isinstance(self.source, CsvSource):
-                self.source.is_text(error.column or "")
-            raise
+            with text_told(self.source):
+                yield
         except DeltaruleError:
             raise
         except Exception as error:

@@ -209,6 +209,7 @@ class NoRows:
     rows: int | None = None
     decimal: str | None = None
     date_order: str | None = None
+    decimal_is_guess = False
 
     def __init__(self, name: str) -> None:
         self.name = name

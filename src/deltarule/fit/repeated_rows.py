@@ -14,7 +14,7 @@ Judged by the sample of the one read: all rows of a small table.
 Shapes: n entries: rows, each once for each of its folds
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +42,7 @@ LARGER, NOISE = 0.1, 2.0
 FEWEST = 10
 # Where that cannot be measured, rows are few if there are no more for each weight.
 FEW_EACH = 3
+GROUP = "copies"
 ADVICE = "take each row once, or say with --group what is new"
 
 Learn = Callable[[pl.DataFrame, Settings], Record]
@@ -58,10 +59,6 @@ class RepeatedRows:
     share: float
     sampled: bool
 
-    def grouped(self, name: str) -> pl.DataFrame:
-        """The rows, with the number of their inputs as a column."""
-        return self.rows.with_columns(pl.Series(name, self.copy_of))
-
 
 def with_copies_told(record: Record, read: Read, settings: Settings, learn: Learn) -> Record:
     """The record, with a note where copies in other folds make its held-out error too small."""
@@ -70,40 +67,70 @@ def with_copies_told(record: Record, read: Read, settings: Settings, learn: Lear
     found = repeated_rows(read)
     if found is None:
         return record
-    name = "copies"
-    while name in found.rows.columns:
-        name += "_"
-    apart = replace(
-        settings,
-        engine=None,
-        progress=None,
-        on_step=None,
-        trace_rows=(),
-        where=None,
-        window=None,
-        hold_out=None,
-        keep_summary=False,
-        keep_sample=None,
-    )
+    rows, plain = _plain_columns(read, found), _plain_settings(record, read, settings)
+    simpler = any((settings.positive, settings.between, settings.freeze, settings.start))
+    simpler = simpler or isinstance(settings.ridge, Mapping) or isinstance(settings.lasso, Mapping)
     try:
-        together = learn(found.grouped(name), replace(apart, id=None, group=name))
-        told = learn(found.rows, apart) if found.sampled else record
+        together = learn(rows, replace(plain, group=GROUP))
+        told = learn(rows.drop(GROUP), plain) if found.sampled or simpler else record
         notes = _notes(told, together, found)
     except DeltaruleError:  # as where a fold alone has a class
         notes = _unmeasured(read, found)
     return record.model_copy(update={"notes": (*record.notes, *notes)}) if notes else record
 
 
+def _plain_columns(read: Read, found: RepeatedRows) -> pl.DataFrame:
+    """Inputs, targets and weight as columns with plain names, and the number of each row's inputs.
+
+    The sample has the values of expressions, whose names would be taken for expressions again.
+    """
+    categories = {one.name for one in read.schema.columns} & set(read.plan.categories)
+    rows, weight = found.rows, read.plan.asked.row_weight
+    columns = {
+        f"x{at}": rows[one.name].cast(pl.Categorical if one.name in categories else pl.Float64)
+        for at, one in enumerate(read.schema.columns)
+    }
+    columns |= {f"y{at}": rows[one.name] for at, one in enumerate(read.schema.targets)}
+    if weight is not None:
+        columns["weight"] = rows[weight]
+    return pl.DataFrame({**columns, GROUP: found.copy_of})
+
+
+def _plain_settings(record: Record, read: Read, settings: Settings) -> Settings:
+    """The settings that hold for plain columns."""
+    ridge, lasso = settings.ridge, settings.lasso
+    return Settings(
+        predict=[f"y{at}" for at in range(len(read.schema.targets))],
+        loss=[loss.name for loss in record.losses],
+        ridge="auto" if isinstance(ridge, Mapping) else ridge,
+        lasso=0.0 if isinstance(lasso, Mapping) else lasso,
+        intercept=settings.intercept,
+        missing=settings.missing,
+        weight=None if read.plan.asked.row_weight is None else "weight",
+        folds=settings.folds,
+        levels=settings.levels,
+        learner=settings.learner,
+        alpha=settings.alpha,
+        steps=settings.steps,
+        batch=settings.batch,
+        epochs=settings.epochs,
+        shuffle=settings.shuffle,
+        seed=settings.seed,
+        tolerance=settings.tolerance,
+    )
+
+
 def repeated_rows(read: Read) -> RepeatedRows | None:
     """The rows of the sample, where many are copies that few values do not explain."""
-    if not read.drawn or read.plan.trials or read.within is not None:
+    offset = read.schema.offset is not None
+    if not read.drawn or read.plan.trials or read.within is not None or offset:
         return None
     frame = pl.concat(read.drawn, how="vertical_relaxed")
-    columns = sorted({column for one in read.schema.columns for column in one.term.columns})
-    numbered = read.plan.row_column
-    if numbered not in frame.columns or not set(columns) <= set(frame.columns):
+    columns, numbered = [one.name for one in read.schema.columns], read.plan.row_column
+    targets = [one.name for one in read.schema.targets]
+    if not {numbered, *columns, *targets} <= set(frame.columns):
         return None
-    copy_of = _different(frame.select(columns))
+    copy_of = _different(frame, columns)
     different = int(copy_of.max(initial=-1)) + 1
     if different == len(frame) and not read.plan.asked.copies:
         return None  # quickly, as of most tables
@@ -115,17 +142,27 @@ def repeated_rows(read: Read) -> RepeatedRows | None:
     total = float(each.sum())
     copies = float(each[others > 0].sum()) / total if total > 0 else 0.0
     shares = np.ones(len(places))
-    for column in columns:
-        values = _different(frame.select(column))[places]
+    for alike in _by_source(read):
+        values = _different(frame, alike)[places]
         shares *= np.bincount(values, each)[values] / total
     if copies < COPIES or not each @ others > UNNATURAL * total * (each @ shares):
         return None
-    return RepeatedRows(frame.drop(numbered), copy_of, different, copies, not read.has_all)
+    return RepeatedRows(frame, copy_of, different, copies, not read.has_all)
 
 
-def _different(frame: pl.DataFrame) -> NDArray[np.intp]:
-    """A number for each row, the same for the same values: (n,)."""
-    return np.unique(frame.hash_rows(seed=0).to_numpy(), return_inverse=True)[1]
+def _by_source(read: Read) -> list[list[str]]:
+    """The inputs made of each column of the table; none of an interaction of such columns."""
+    found: dict[frozenset[str], list[str]] = {}
+    for one in read.schema.columns:
+        found.setdefault(frozenset(one.term.columns), []).append(one.name)
+    alone = {column for made_of in found if len(made_of) == 1 for column in made_of}
+    return [names for made_of, names in found.items() if len(made_of) == 1 or made_of - alone]
+
+
+def _different(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.intp]:
+    """A number for each row, the same for the same values of the columns: (n,)."""
+    hashes = pl.DataFrame([frame[name] for name in columns]).hash_rows(seed=0)
+    return np.unique(hashes.to_numpy(), return_inverse=True)[1]
 
 
 def _entries(read: Read, numbers: NDArray[Any]) -> tuple[NDArray[np.intp], Folds, Array]:
@@ -161,7 +198,9 @@ def _notes(told: Record, together: Record, found: RepeatedRows) -> list[str]:
         _, apart, larger_square = _error(other)
         if larger_square > least * square:
             of = f" of {target.name}" if len(told.contract.targets) > 1 else ""
-            larger.append(f"{name}{of} {_figure(other, apart)} in place of {_figure(one, error)}")
+            larger.append(
+                f"{name}{of} is {_figure(other, apart)} in place of {_figure(one, error)}"
+            )
     if not larger:
         return []
     measured = "; ".join(_few(larger))
@@ -190,9 +229,9 @@ def _few(larger: Sequence[str]) -> list[str]:
 def _error(one: HeldOutRecord) -> tuple[str, float, float]:
     """The name and size of an error, and what grows as its square."""
     if one.classes is not None and one.loss is not None:
-        return "log loss is", one.loss, one.loss
+        return "log loss", one.loss, one.loss
     name, error, _ = error_told(one)
-    return f"{name} is", error, error**2
+    return name, error, error**2
 
 
 def _figure(one: HeldOutRecord, error: float) -> str:

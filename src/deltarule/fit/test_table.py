@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
@@ -90,7 +91,7 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
 class _RowsMet:
     """Rows of a table by their scores and targets, which do not depend on other rows."""
 
-    rows: list[Array] = field(default_factory=list)
+    rows: list[NDArray[np.float32]] = field(default_factory=list)
 
     def begin(self) -> Callable[[pl.DataFrame, PredictedRows], None]:
         """What is called with each batch; from the start again where the table is read again."""
@@ -98,9 +99,13 @@ class _RowsMet:
 
         def watch(batch: pl.DataFrame, scored: PredictedRows) -> None:
             if sum(map(len, self.rows)) < MOST_ROWS:
-                self.rows.append(np.column_stack([scored.scores, scored.targets]))
+                self.add(scored.scores, scored.targets)
 
         return watch
+
+    def add(self, scores: Array, targets: Array) -> None:
+        """Add rows, to single precision: sums in another order may differ in the last digits."""
+        self.rows.append(np.column_stack([scores, targets]).astype(np.float32))
 
     def counts(self) -> Counter[bytes]:
         """How often each row is there."""
@@ -113,11 +118,12 @@ def _learnt_too(scorer: Predictor, read: Read, met: _RowsMet) -> list[str]:
     New rows of the same kind equal rows learnt from as often as those equal each other. Judged by
     the sample of the one read.
     """
-    if not read.drawn:
+    if not read.drawn or read.centre is not None:
         return []
     drawn = _RowsMet()
-    source = open_table(pl.concat(read.drawn, how="vertical_relaxed"))[0]
-    widening(source, lambda: evaluate(scorer, source, watch=drawn.begin()))
+    for some in read.some_rows():
+        scores = scorer.scores(some.inputs, some.offsets)
+        drawn.add(scores, some.targets)
     learnt, tested = drawn.counts(), met.counts()
     alike = sum(count for count in learnt.values() if count > 1) / learnt.total()
     known = sum(count for row, count in tested.items() if row in learnt) / tested.total()

@@ -27,7 +27,7 @@ from deltarule.model.record import Record
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.tables.column_names import check_there, column
 from deltarule.tables.expressions.number_text import cells_of
-from deltarule.tables.schema import Noticed, Schema
+from deltarule.tables.schema import PLAIN, Noticed, Schema
 from deltarule.tables.schema_columns import Target
 from deltarule.tables.source import Source
 from deltarule.tables.text_formats import Format, NumberFormat
@@ -332,7 +332,10 @@ def _in_mark(source: Source, name: str, learnt: NumberFormat, mark: str) -> Numb
     if name not in look.columns or look[name].dtype != pl.String:
         return own
     cells = cells_of(look[name])
-    return learnt if learnt.read_later(cells).count() > own.read_later(cells).count() else own
+    fits, others = (one.read_later(cells).count() for one in (learnt, own))
+    # What the model learnt from had marks between thousands, or a unit.
+    known = source.decimal_is_guess and learnt != PLAIN
+    return learnt if fits > others or (known and fits == others) else own
 
 
 def readied(

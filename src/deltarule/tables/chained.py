@@ -105,6 +105,10 @@ class ChainedSource:
         return next((part.decimal for part in self.parts if part.decimal), None)
 
     @property
+    def decimal_is_guess(self) -> bool:
+        return next((part.decimal_is_guess for part in self.parts if part.decimal), False)
+
+    @property
     def date_order(self) -> str | None:
         return next((part.date_order for part in self.parts if part.date_order), None)
 

@@ -30,6 +30,7 @@ class PartsSource:
     unordered = False
     decimal = None
     date_order: str | None = None
+    decimal_is_guess: bool = False
 
     def __init__(
         self,

@@ -99,6 +99,7 @@ class PolarsSource:
     unordered = False
     once = False
     date_order: str | None = None
+    decimal_is_guess: bool = False
 
     @property
     def decimal(self) -> str | None:

@@ -59,6 +59,11 @@ class Source(Protocol):
         ...
 
     @property
+    def decimal_is_guess(self) -> bool:
+        """Whether that mark is likely for the separator alone: each number may have the other."""
+        ...
+
+    @property
     def date_order(self) -> str | None:
         """The order of day, month and year in its text, if the user gave it; none for no dates."""
         ...

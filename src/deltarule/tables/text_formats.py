@@ -237,7 +237,7 @@ def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
     Where commas do not separate cells, as in files with semicolons, `loose` takes any one comma.
     """
     for mark in reversed(MARKS):
-        shape = r"^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else DECIMAL[mark]
+        shape = DECIMAL[mark] + (r"|^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else "")
         if text.str.contains(shape).any():
             cells = text.drop_nulls()
             odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())

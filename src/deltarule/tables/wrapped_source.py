@@ -24,6 +24,10 @@ class WrappedSource:
         return self.source.decimal
 
     @property
+    def decimal_is_guess(self) -> bool:
+        return self.source.decimal_is_guess
+
+    @property
     def date_order(self) -> str | None:
         return self.source.date_order
 

@@ -137,6 +137,7 @@ class DatabaseSource:
     once = False
     decimal = None
     date_order: str | None = None
+    decimal_is_guess: bool = False
 
     def __init__(self, there: Address, reader: Reader) -> None:
         self.name = f"{there.name}, {reader.where}"

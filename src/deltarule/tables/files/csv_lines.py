@@ -3,10 +3,13 @@
 A quote is around a cell or doubled within one, so that the parity of quotes says what is outside.
 """
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
+from deltarule.errors import ReadError
 from deltarule.tables.files.dialect import Dialect
 
 NEWLINE, RETURN = b"\n\r"
@@ -37,6 +40,10 @@ def has_blank_lines(block: bytes) -> bool:
     return b"\n\n" in block or b"\n\r\n" in block or block[:2] == b"\r\n" or block[:1] == b"\n"
 
 
+class EscapedQuoteError(ReadError):
+    """A quote within a cell is escaped by a backslash."""
+
+
 @dataclass
 class ShortRows:
     """Counts the rows that have fewer cells than the header, block by block of a file."""
@@ -49,7 +56,12 @@ class ShortRows:
     """The lines so far."""
 
     def add(self, block: bytes) -> None:
-        """Count those of a block of whole rows."""
+        """Count those of a block of whole rows.
+
+        Errors:  ReadError where quotes are escaped by backslashes, which hides the ends of cells
+        """
+        if self.found.quote is not None and b"\\" + self.found.quote.encode() in block:
+            check_escapes(block, self.found, self.lines)
         newlines = block.count(b"\n")
         above = self.found.lines_above if self.lines == 0 else 0
         width = len(self.found.names)
@@ -72,6 +84,25 @@ class ShortRows:
             if not self.rows:
                 self.line = self.lines + block.count(b"\n", 0, first) + 1
             self.rows += int(short.sum())
+
+
+def check_escapes(block: bytes, found: Dialect, lines: int = 0) -> None:
+    """Refuse a quote after a backslash that ends no cell, or one that is followed by the end.
+
+    A cell may end with a backslash, as a folder's name does; so many `lines` come before.
+
+    Errors:  EscapedQuoteError
+    """
+    quote = found.quote or '"'
+    mark, ends = (re.escape(one.encode()) for one in (quote, found.separator))
+    escaped = rb"\\%s(?:%s(?:%s|\r?\n|$)|(?!%s|%s|\r?\n|$))" % (mark, mark, ends, mark, ends)
+    cell = rb"(?:^|%s|\n)%s[^%s\n]*" % (ends, mark, mark)
+    if at := re.search(cell + escaped, block):
+        line = lines + block.count(b"\n", 0, at.end() - 2) + 1
+        raise EscapedQuoteError(
+            f"line {line}: a quote within a cell is written \\{quote}, where CSV doubles it: "
+            "write it so, or give pandas.read_csv(..., escapechar='\\\\')"
+        )
 
 
 def _outside(codes: NDArray[np.uint8], quote: str | None) -> NDArray[np.bool_]:

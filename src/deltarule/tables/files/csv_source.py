@@ -13,7 +13,13 @@ from deltarule.errors import ColumnError, ReadError, TableError
 from deltarule.tables.column_names import is_pattern
 from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, cells_of
-from deltarule.tables.files.csv_lines import ShortRows, has_blank_lines, without_blank_lines
+from deltarule.tables.files.csv_lines import (
+    EscapedQuoteError,
+    ShortRows,
+    check_escapes,
+    has_blank_lines,
+    without_blank_lines,
+)
 from deltarule.tables.files.dialect import (
     ROW_NAME,
     Dialect,
@@ -70,6 +76,10 @@ class CsvSource(PolarsSource):
             hint=hint,
         )
         self._dialects = [self._found, *(_alike(self._found, first, other) for other in others)]
+        for text, found in zip(self._texts, self._dialects, strict=True):
+            if found.quote is not None:
+                with _located(text.name):
+                    check_escapes(text.start.encode(), found)
         self._partitions = partitions or Partitions()
         self._header = list(self._found.names)
         self._kinds: dict[str, type[pl.DataType]] = {}
@@ -82,6 +92,7 @@ class CsvSource(PolarsSource):
         self._codes: set[str] | None = None
         self._schema: dict[str, pl.DataType | type[pl.DataType]] = {}
         self._decimal = None if asked is None else asked.decimal
+        self.decimal_is_guess = False
         # Columns whose points may all stand between thousands, with such a cell.
         self._points: dict[str, str] = {}
         several = f", {len(texts)} files" if others else ""
@@ -139,6 +150,8 @@ class CsvSource(PolarsSource):
             if any(text.str.contains(DECIMAL["."]).any() for text in points):
                 marks.add(".")
             self._decimal = marks.pop() if len(marks) == 1 else None
+            sure = any(decimal_evidence(text) == self._decimal for text in texts)
+            self.decimal_is_guess = self._decimal == "," and not sure
             if loose and self._decimal is None:
                 floats = (cells[name] for name in names if kinds[name].is_float())
                 grouped = (text.filter(text.str.contains(THOUSANDS["."])) for text in floats)
@@ -225,6 +238,8 @@ class CsvSource(PolarsSource):
             yield
         except PROBLEMS as error:
             told: TableError = said(error, name)
+        except EscapedQuoteError as error:
+            raise ReadError(f"{name}, {error}") from None
         except ReadError as error:
             told = error
         else:
@@ -240,8 +255,23 @@ class CsvSource(PolarsSource):
         kind = self._schema.get(name or "", pl.String())
         return kind.is_numeric()
 
+    def _escaped(self) -> TableError | None:
+        """The error of a quote that is escaped by a backslash, if there is one."""
+        for text, found in zip(self._texts, self._dialects, strict=True):
+            short = ShortRows(found)
+            try:
+                for block in blocks(text, found.quote):
+                    short.add(block)
+            except EscapedQuoteError as error:
+                return ReadError(f"{text.name}, {error}")
+            except ReadError:
+                pass  # what is wrong may be another thing
+        return None
+
     def _placed(self, error: TableError) -> TableError:
         """The same error, or what is wrong with the first line that is no row of the table."""
+        if escaped := self._escaped():
+            return escaped
         for text, found in zip(self._texts, self._dialects, strict=True):
             width = len(self._header)
             line = 0
@@ -461,6 +491,15 @@ def _alike(found: Dialect, first: Text, other: Text) -> Dialect:
         more = [name for name in names if name not in found.names]
         differs = f"a column '{more[0]}' more"
     raise ColumnError(f"{other.name} has {differs}, unlike {first.name}: give tables of one header")
+
+
+@contextmanager
+def _located(name: str) -> Iterator[None]:
+    """Errors of quotes with the file they are in."""
+    try:
+        yield
+    except EscapedQuoteError as error:
+        raise ReadError(f"{name}, {error}") from None
 
 
 def _told(found: Dialect, asked: DialectRequest | None) -> list[str]:

@@ -1,0 +1,51 @@
+"""The decimal mark at prediction: a file's own, or where its cells leave that open, the model's."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import deltarule as dr
+
+VALUES = [int(one) for one in np.random.default_rng(1).integers(1000, 99_999, 60)]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> dr.Model:
+    """Of a file with commas between thousands."""
+    rows = [f'"{value:,}.50",{value + 0.5}' for value in VALUES]
+    (tmp_path / "us.csv").write_text("\n".join(["w,y", *rows]))
+    return dr.learn(tmp_path / "us.csv", predict="y", ridge=0)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("w;k\n9,580;a\n12,340;b\n", [9580, 12340]),
+        ("w;k\n9,580;a\n;b\n", [9580, None]),
+        ('w\tk\n"9,580"\ta\n12,340\tb\n', [9580, 12340]),
+        # A cell that can only have a decimal comma shows what the others mean.
+        ("w;k\n9,58;a\n12,340;b\n", [9.58, 12.34]),
+        ("w;k\n9,580;1,5\n12,340;2,5\n", [9.58, 12.34]),
+        ("w;k\n9.580,00;a\n1.234,50;b\n", [9580, 1234.5]),
+    ],
+)
+def test_three_digits_after_a_comma_are_what_the_model_knows(
+    model: dr.Model, tmp_path: Path, text: str, known: list[float | None]
+) -> None:
+    (tmp_path / "p.csv").write_text(text)
+    found = model.predict(tmp_path / "p.csv")["y_prediction"].to_list()
+    for made, value in zip(found, known, strict=True):
+        if value is not None:
+            assert made == pytest.approx(value, rel=1e-6)
+
+
+def test_a_column_that_only_its_own_mark_reads_keeps_it(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"t": [f"{value},5 m" for value in VALUES], "y": [v / 8 for v in VALUES]})
+    rows.write_csv(tmp_path / "t.csv")  # where the other numbers have points
+    model = dr.learn(rows, predict="y", ridge=0)
+    assert model.predict(tmp_path / "t.csv")["y_prediction"].to_list() == pytest.approx(
+        rows["y"].to_list()
+    )
