@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pytest
 
@@ -181,8 +182,45 @@ def test_a_timeout_says_what_to_do(postgres: str, psql: Callable[..., Any]) -> N
         return ask("SELECT pg_sleep(1)")
 
     source.reader.ask = slow  # type: ignore[method-assign]
-    with pytest.raises(ReadError, match="statement timeout: raise statement_timeout"):
+    with pytest.raises(ReadError, match="statement timeout: raise --query-timeout or"):
         learnt(source, ONE.settings, "database")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "postgresql"])
+def test_a_query_takes_no_longer_than_it_may(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url, slow = f"{tmp_path}/t.{kind}", "SELECT sum(a.x * b.x) AS x, 1 AS y FROM t AS a, t AS b"
+    if kind == "postgresql":
+        request.getfixturevalue("psql")
+        url = request.getfixturevalue("postgres")
+    write_table(url, "t", [pl.DataFrame({"x": np.arange(60_000.0)})])
+    source = open_database(url, table="t")
+    source.reader.timeout = 0.2
+    with pytest.raises(ReadError, match="raise --query-timeout"):
+        source.reader.hold(slow) or source.reader.ask(slow)
+    assert source.reader.held is None
+    source.reader.timeout = None
+    assert source.reader.ask("SELECT count(*) FROM t") == [(60_000,)]
+    source.release()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_a_model_is_learnt_within_the_time_of_its_queries(kind: str, tmp_path: Path) -> None:
+    url, one = f"{tmp_path}/t.{kind}", SQUARED["weights"]
+    write_table(url, "t", [one.table])
+    source, limits = open_database(url), []
+    between(source, lambda _: limits.append(source.reader.timeout))
+    there = dr.learn(source, **one.settings, engine="database", query_timeout=100)
+    assert set(limits) == {100}
+    check_same(learnt(dr.source(url, table="t"), one.settings), there.record)
+
+
+def test_a_query_timeout_is_for_queries() -> None:
+    with pytest.raises(LearningError, match="query_timeout goes with the engine database"):
+        dr.learn(Y, predict="y", query_timeout=3)
+    with pytest.raises(LearningError, match="query_timeout is 0: it must be above 0"):
+        dr.learn(Y, predict="y", engine="database", query_timeout=0)
 
 
 def test_rows_without_an_id_are_held_out_by_their_primary_key(tmp_path: Path) -> None:

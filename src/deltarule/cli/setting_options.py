@@ -105,6 +105,7 @@ OPTIONS: Mapping[str, SettingOption] = {
         "ROWS", int, written="Written beside the model, or to --keep-summary."
     ),
     "engine": NAME,
+    "query_timeout": SettingOption("SECONDS", float),
     "freeze": SettingOption("NAME[=NUMBER]", Names, _frozen),
 }
 """The settings that commands take; the others are set by what a command does."""

@@ -67,6 +67,13 @@ class ShowsProgress(Protocol):
     progress: Callable[[int, int | None], None] | None
 
 
+@runtime_checkable
+class LimitsTime(Protocol):
+    """An engine that is asked by queries, which may take so many seconds."""
+
+    query_timeout: float | None
+
+
 class RowSource(Protocol):
     """All rows, for any number of passes."""
 

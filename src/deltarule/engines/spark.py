@@ -188,9 +188,12 @@ def _added(table: Any) -> Any:
 
 
 def _collected(answers: Any) -> list[PartAnswer]:
-    """The answers that came to the driver, in the order of their parts."""
-    rows = sorted(answers.collect(), key=lambda row: row["part"])
-    return [pickle.loads(bytes(row["answer"])) for row in rows] or [PartAnswer()]
+    """The answers that came to the driver, in the order of their parts.
+
+    As Arrow: of two rows of 160 MB each, Spark 4.3 collects one, or fails, without a word of it.
+    """
+    table = answers.toArrow().sort_by("part")
+    return [pickle.loads(one.as_buffer()) for one in table.column("answer")] or [PartAnswer()]
 
 
 # Tables as parts

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.dataclass import dataclass
-from deltarule.engines.base import Engine, ShowsProgress
+from deltarule.engines.base import Engine, LimitsTime, ShowsProgress
 from deltarule.engines.registry import engine_for
 from deltarule.errors import LearningError
 from deltarule.fit.engine_choice import choose, chosen
@@ -77,6 +77,8 @@ class Run:
             check_engine(engine, settings)
             if isinstance(engine, ShowsProgress):
                 engine.progress = settings.progress
+            if isinstance(engine, LimitsTime):
+                engine.query_timeout = settings.query_timeout
         source, _ = open_table(table)
         choice = None if engine else choose(source, settings)
         engine = choice.engine if choice else engine

@@ -174,6 +174,8 @@ class Settings:
     engine: str | None = None
     """Who goes over the rows: local, this machine, or another engine where the rows are. Default:
     chosen by the table, and said where it is another."""
+    query_timeout: float | None = None
+    """With the engine database: the seconds that a query may take. Default: as long as it takes."""
     progress: Progress | None = field(default=None, repr=False, compare=False)
     """Called with the rows read so far and, where known, the rows there are."""
     on_step: OnStep | None = field(default=None, repr=False, compare=False)
@@ -244,6 +246,11 @@ class Settings:
         date_parts(self.dates)
         if self.engine is not None:
             check_engine_name(self.engine)
+        if self.query_timeout is not None:
+            if self.engine != "database":
+                raise LearningError("query_timeout goes with the engine database")
+            if not real("query_timeout", self.query_timeout) > 0:
+                raise LearningError(f"query_timeout is {self.query_timeout:g}: it must be above 0")
 
     def _check_penalties(self) -> None:
         for name in ("ridge", "lasso"):

@@ -112,6 +112,15 @@ class SqlEngine:
         reader = self.source.reader
         return SqlTable(self.source.name, reader, dialect_of(self.source.kind), kinds)
 
+    @property
+    def query_timeout(self) -> float | None:
+        """The seconds that a query may take."""
+        return self.source.reader.timeout
+
+    @query_timeout.setter
+    def query_timeout(self, seconds: float | None) -> None:
+        self.source.reader.timeout = seconds
+
     def filtered(self, condition: Expression) -> tuple["SqlEngine", DatabaseSource]:
         """The engine of the rows that meet a condition, and their source."""
         made = rows_that_meet(self.source, self.table, condition)

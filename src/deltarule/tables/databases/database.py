@@ -88,6 +88,8 @@ class Reader(Protocol):
         """How many rows a server expects; None for a file, which is read by this process anyway."""
         ...
 
+    timeout: float | None
+    """The seconds that a query of ours may take, if there is an end to it."""
     held: str | None
     """The temporary table that holds rows, if there is one."""
 

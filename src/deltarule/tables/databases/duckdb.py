@@ -10,6 +10,7 @@ import polars as pl
 
 from deltarule.errors import MissingExtraError, OutputError, ReadError
 from deltarule.tables.databases.arrow import Column, frames, select
+from deltarule.tables.databases.timeout import limited
 from deltarule.tables.databases.url import (
     ORDERED,
     Address,
@@ -69,6 +70,7 @@ class DuckdbReader:
         self.where = "query"
         self.key: str | None = None
         self.held: str | None = None
+        self.timeout: float | None = None
         self._held = 0
         self._file: Any = None
         self._asking: Any = None
@@ -161,7 +163,8 @@ class DuckdbReader:
                     self._asking = self._file.cursor()
                 for setting in SETTINGS:
                     self._asking.execute(setting)
-            yield self._asking
+            with limited(self.timeout, self._asking.interrupt, name=self._name):
+                yield self._asking
 
     def within(self, relation: str) -> Self:
         """A reader of some of its rows."""
@@ -179,10 +182,12 @@ class DuckdbReader:
         with self._asked() as cursor:
             if self.held is not None:
                 cursor.execute(f"DROP TABLE {self.held}")
+            self.held = None
             self._held += 1
-            self.held = f"deltarule_rows_{self._held}"
-            cursor.execute(f"CREATE TEMP TABLE {self.held} AS {query}")
-        return self.held
+            name = f"deltarule_rows_{self._held}"
+            cursor.execute(f"CREATE TEMP TABLE {name} AS {query}")
+            self.held = name
+        return name
 
     def widen(self) -> bool:
         return False

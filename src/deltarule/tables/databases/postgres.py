@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from importlib import import_module
+from math import ceil
 from typing import Any, Self
 
 import polars as pl
@@ -83,6 +84,7 @@ class PostgresReader:
         self.where, self._statements = "query", [UNSHARED, UTF8]
         self.key: str | None = None
         self.held: str | None = None
+        self.timeout: float | None = None
         self._snapshot: str | None = None
         self._keeping: Any = None
         self._keeper: weakref.finalize[..., PostgresReader] | None = None
@@ -178,6 +180,8 @@ class PostgresReader:
         with self._there.explained(*errors, name=self._name, release=self.release):
             self._exported(dbapi, errors)
             with self._keeping.cursor() as cursor:
+                if self.timeout is not None:
+                    cursor.execute(f"SET LOCAL statement_timeout = {ceil(1000 * self.timeout)}")
                 cursor.execute(query, tuple(parameters) or None)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found

@@ -15,6 +15,7 @@ import polars as pl
 
 from deltarule.errors import OutputError
 from deltarule.moments.folds import text_keys
+from deltarule.tables.databases.timeout import limited
 from deltarule.tables.databases.url import (
     Address,
     Relation,
@@ -191,6 +192,7 @@ class SqliteReader:
         self.where = "query"
         self.key: str | None = None
         self.held: str | None = None
+        self.timeout: float | None = None
         self._held = 0
         self.relation = quoted(QUERY)
         with self._connected() as connection:
@@ -311,10 +313,19 @@ class SqliteReader:
 
     def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query of ours."""
-        with self._connected() as connection:
+        with self._asked() as connection:
             # Where a parameter stands behind a $ it is taken for a name: numbers want a ?.
             numbered = {str(at): value for at, value in enumerate(parameters, 1)}
             return connection.execute(query, numbered).fetchall()
+
+    @contextmanager
+    def _asked(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for as long as a query of ours may take."""
+        with (
+            self._connected() as connection,
+            limited(self.timeout, connection.interrupt, name=self._name),
+        ):
+            yield connection
 
     def within(self, relation: str) -> Self:
         """A reader of some of its rows."""
@@ -330,13 +341,15 @@ class SqliteReader:
 
     def hold(self, query: str) -> str | None:
         """Hold a query's rows in the memory of this process."""
-        with self._connected() as connection:
+        with self._asked() as connection:
             if self.held is not None:
                 connection.execute(f"DROP TABLE {self.held}")
+            self.held = None
             self._held += 1
-            self.held = f"deltarule_rows_{self._held}"
-            connection.execute(f"CREATE TEMP TABLE {self.held} AS {query}")
-        return self.held
+            name = f"deltarule_rows_{self._held}"
+            connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
+            self.held = name
+        return name
 
     def widen(self) -> bool:
         if self._widened:

@@ -70,8 +70,8 @@ ADVICE = {
     "Could not set lock": "close the program that writes to it",
     "different configuration": "close the connection that this program has to it",
     "already exists": "choose another name",
-    "due to statement timeout": "raise statement_timeout for this user, or give a query of fewer "
-    "rows",
+    "due to statement timeout": "raise --query-timeout or statement_timeout for this user, or "
+    "give a query of fewer rows",
     "server closed the connection": "see whether it runs, and try again: nothing was written",
     "terminating connection": "somebody ended it, or the server stops: try again, nothing was "
     "written",

@@ -4,6 +4,7 @@ A quote is around a cell or doubled within one, so that the parity of quotes say
 """
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from deltarule.dataclass import dataclass
 from deltarule.errors import ReadError
 from deltarule.tables.files.dialect import Dialect
+from deltarule.tables.files.encoding import Text, blocks
 
 NEWLINE, RETURN = b"\n\r"
 
@@ -103,6 +105,29 @@ def check_escapes(block: bytes, found: Dialect, lines: int = 0) -> None:
             f"line {line}: a quote within a cell is written \\{quote}, where CSV doubles it: "
             "write it so, or give pandas.read_csv(..., escapechar='\\\\')"
         )
+
+
+def check_start(text: Text, found: Dialect) -> None:
+    """The same for the start of a file. Errors: ReadError."""
+    try:
+        if found.quote is not None:
+            check_escapes(text.start.encode(), found)
+    except EscapedQuoteError as error:
+        raise ReadError(f"{text.name}, {error}") from None
+
+
+def first_escape(files: Iterable[tuple[Text, Dialect]]) -> ReadError | None:
+    """The error of the first quote in all rows that is escaped by a backslash, if there is one."""
+    for text, found in files:
+        short = ShortRows(found)
+        try:
+            for block in blocks(text, found.quote):
+                short.add(block)
+        except EscapedQuoteError as error:
+            return ReadError(f"{text.name}, {error}")
+        except ReadError:
+            pass  # what is wrong may be another thing
+    return None
 
 
 def _outside(codes: NDArray[np.uint8], quote: str | None) -> NDArray[np.bool_]:

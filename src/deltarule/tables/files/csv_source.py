@@ -16,7 +16,8 @@ from deltarule.tables.expressions.number_text import CODE, cells_of
 from deltarule.tables.files.csv_lines import (
     EscapedQuoteError,
     ShortRows,
-    check_escapes,
+    check_start,
+    first_escape,
     has_blank_lines,
     without_blank_lines,
 )
@@ -77,9 +78,7 @@ class CsvSource(PolarsSource):
         )
         self._dialects = [self._found, *(_alike(self._found, first, other) for other in others)]
         for text, found in zip(self._texts, self._dialects, strict=True):
-            if found.quote is not None:
-                with _located(text.name):
-                    check_escapes(text.start.encode(), found)
+            check_start(text, found)
         self._partitions = partitions or Partitions()
         self._header = list(self._found.names)
         self._kinds: dict[str, type[pl.DataType]] = {}
@@ -255,22 +254,9 @@ class CsvSource(PolarsSource):
         kind = self._schema.get(name or "", pl.String())
         return kind.is_numeric()
 
-    def _escaped(self) -> TableError | None:
-        """The error of a quote that is escaped by a backslash, if there is one."""
-        for text, found in zip(self._texts, self._dialects, strict=True):
-            short = ShortRows(found)
-            try:
-                for block in blocks(text, found.quote):
-                    short.add(block)
-            except EscapedQuoteError as error:
-                return ReadError(f"{text.name}, {error}")
-            except ReadError:
-                pass  # what is wrong may be another thing
-        return None
-
     def _placed(self, error: TableError) -> TableError:
         """The same error, or what is wrong with the first line that is no row of the table."""
-        if escaped := self._escaped():
+        if escaped := first_escape(zip(self._texts, self._dialects, strict=True)):
             return escaped
         for text, found in zip(self._texts, self._dialects, strict=True):
             width = len(self._header)
@@ -491,15 +477,6 @@ def _alike(found: Dialect, first: Text, other: Text) -> Dialect:
         more = [name for name in names if name not in found.names]
         differs = f"a column '{more[0]}' more"
     raise ColumnError(f"{other.name} has {differs}, unlike {first.name}: give tables of one header")
-
-
-@contextmanager
-def _located(name: str) -> Iterator[None]:
-    """Errors of quotes with the file they are in."""
-    try:
-        yield
-    except EscapedQuoteError as error:
-        raise ReadError(f"{name}, {error}") from None
 
 
 def _told(found: Dialect, asked: DialectRequest | None) -> list[str]:
