@@ -174,6 +174,31 @@ def test_row_mean_and_history_show_one_error_by_one_name(name, changed, what):
     )
 
 
+def test_of_one_row_the_error_is_the_size_of_its_delta():
+    page = opened_lesson("one-weight")
+    page.session.go(1)
+    found = drawing(page, Look())
+    assert found["error"]["name"] == "size of delta"
+    assert found["error"]["typical"] == 59_730_000
+    assert found["status"]["words"].startswith("The size of delta went from 99,550,000 to")
+
+
+def test_what_no_longer_moves_is_not_said_to_go_anywhere():
+    page = opened_lesson("freezing")
+    page.session.go(90, seconds=np.inf)
+    found = drawing(page, Look())
+    assert found["status"]["words"].startswith("The RMSE is 74.2654: the last step moved it by")
+    assert any("weight stays at 41.2791" in line for line in found["spelled"])
+
+
+def test_the_baseline_of_a_category_is_named():
+    frame = pl.DataFrame({"x": [*range(30)], "kind": ["b", "a", "b"] * 10, "y": [*range(30)]})
+    page = Open(Session(opened(frame), Choices(("y",), ("x", "kind"), standardise=True)))
+    [said] = setting(page)["table"]["levels"]
+    assert said.startswith("kind: b is the baseline, with weight 0")
+    assert "“kind is a”" in said
+
+
 def test_an_error_of_several_targets_is_said_to_be():
     said = drawing(opened_lesson("several-outputs"), Look())
     assert said["error"]["of"] == "both targets"
