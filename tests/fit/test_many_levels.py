@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import deltarule as dr
-from deltarule.fit import problem
+from deltarule.fit import prepare
 from deltarule.moments.design_matrix import CategoricalMatrix, CategoryCodes, SplitMatrix
 from deltarule.moments.one_hot import OneHotCross
 from deltarule.moments.one_hot_hessian import OneHotHessian
@@ -57,7 +57,7 @@ def test_no_matrix_of_all_inputs_is_made_of_many_rows(
     def refused(*_: object, **__: object) -> object:
         raise AssertionError("of 100,000 levels it would take 75 GB")
 
-    monkeypatch.setattr(problem, "HELD_CELLS", 0)
+    monkeypatch.setattr(prepare, "HELD_CELLS", 0)
     monkeypatch.setattr(sample, "SAMPLE_ROWS", 4_000)
     monkeypatch.setattr(OneHotCross, "array", few)
     monkeypatch.setattr(OneHotHessian, "__array__", refused)
