@@ -106,8 +106,10 @@ const readBoolean = (cell, column) => {
   return said;
 };
 
+/** A cell of a column of text, as it stands; blank it is missing. */
 const readText = (cell, column) => {
-  if (cell === null || typeof cell === "string") return cell;
+  if (cell === null) return null;
+  if (typeof cell === "string") return spaced(cell) === "" ? null : cell;
   throw refuse(cell, "text", column);
 };
 
@@ -154,7 +156,8 @@ const readTime = (cell, column) => {
 
 /** A cell as a category's level, whatever it is; numbers of yes and no are these. */
 const label = (cell, of, column) => {
-  if (cell === null || typeof cell === "string") return cell;
+  if (cell === null) return null;
+  if (typeof cell === "string") return spaced(cell) === "" ? null : cell;
   if (Number.isNaN(cell)) return null;
   if (typeof cell === "boolean" || (of === "boolean" && typeof cell === "number")) return cell ? "true" : "false";
   if (typeof cell !== "number") throw refuse(cell, "level", column);

@@ -92,8 +92,9 @@ class Settings:
     missing: str = "fill"
     """Missing inputs: fill them with the mean, or drop their rows. Default: fill."""
     missing_words: Names = ()
-    """Words that stand for missing in every column, besides blanks, NA and the like. The model
-    keeps them. In Python: a list, or text with commas such as "TBD,-999"."""
+    """Words that stand for missing in every column. By themselves blank cells are missing in all
+    columns, NA and the like only in those of numbers, dates and yes/no. The model keeps the words.
+    In Python: a list, or text with commas such as "TBD,-999"."""
     weight: str | None = None
     """A column that counts rows. With logistic loss: trials, the target their share of
     successes."""

@@ -28,10 +28,10 @@ absent cell is missing. Text is read by `format` (tables/text_formats.py): as nu
 mark, with its unit or none, as dates in its order, as times, as yes and no. It is missing then if
 it is, without the white space around it, empty or one of GAP_WORDS, or in any case one of
 MISSING_CODES (tables/missing_words.py). Without a format text stands as it is, white space and all,
-and the empty text is a text; only a CSV file's empty cells are missing. In every column, text is
-missing that is one of the model's `missing_words` without the white space around it, and a number
-that equals one which spells a number. A cell that cannot be read is refused, never guessed. A
-number is no text and a text no date, except under `label`, which takes a cell of any kind.
+and is missing where it is nothing else. In every column, text is missing that is one of the model's
+`missing_words` without the white space around it, and a number that equals one which spells a
+number. A cell that cannot be read is refused, never guessed. A number is no text and a text no
+date, except under `label`, which takes a cell of any kind.
 
 **Kinds.** number float64; boolean; text; date (days); datetime (microseconds, the clock as
 written, no zone); time; duration. Arguments have the kinds that the functions take: conversions

@@ -37,8 +37,9 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
 
 
 def levels_by_count(series: pl.Series) -> list[str]:
-    """The distinct values of a column as text, the most frequent first; ties by name."""
-    counts = text_of(series).drop_nulls().alias("level").value_counts(name="rows")
+    """The distinct values of a column as text, blank ones apart, by frequency; ties by name."""
+    text = text_of(series).alias("level")
+    counts = text.filter(text.str.strip_chars() != "").value_counts(name="rows")
     return counts.sort(["rows", "level"], descending=[True, False])["level"].to_list()
 
 

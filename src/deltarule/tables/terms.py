@@ -22,7 +22,7 @@ from deltarule.dataclass import dataclass
 from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.cast import levels_by_count
-from deltarule.tables.column_names import check_literal, check_there, column
+from deltarule.tables.column_names import cells, check_literal, check_there
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
 
 # Parts of a date or time; days are numeric, the others categorical.
@@ -73,7 +73,7 @@ class Term:
     def polars(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
         """The polars expression, named as the input."""
         if self.expression is None:
-            return column(self.name)
+            return cells(self.name, schema.get(self.name)).alias(self.name)
         return parsed(self.expression).polars(schema).alias(self.name)
 
 

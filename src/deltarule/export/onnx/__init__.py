@@ -69,8 +69,7 @@ def _fed(cell: Any, name: str, own: Mapping[str, Any]) -> float | str:
 
     kind, how = own["kind"], own.get("written", {})
     if kind == "text":
-        # What is empty is missing there; a cell that is empty is one that was never seen.
-        return "" if cell is None else str(cell) or " "
+        return "" if cell is None else str(cell)
     made: float | None
     if kind in ("date", "datetime"):
         moment = cells.read_moment(cell, name, how.get("every") or how.get("order") or "ymd")

@@ -14,7 +14,8 @@ from deltarule.errors import ExpressionError
 from deltarule.export.level_keys import numeric_keys
 from deltarule.export.onnx.functions import applied, expm1, one_of
 from deltarule.export.onnx.graph import Graph, Tensor, stacked
-from deltarule.scorer.tree import Category, Literal, Node, Number, Read, Target, Tree, Vector
+from deltarule.scorer.patterns import WHITE
+from deltarule.scorer.tree import Apply, Category, Literal, Node, Number, Read, Target, Tree, Vector
 
 NAN = math.nan
 SAYS = {
@@ -58,6 +59,8 @@ class Walk:
             raise ExpressionError(f"'{read.column}' is a {read.kind}: give its days as a number")
         cell = self.graph.input(read.column, read.kind, SAYS[read.kind])
         if read.kind == "text":
+            blank = self.graph.node("RegexFullMatch", cell, kind="mask", pattern=f"[{WHITE}]+")
+            cell = self.graph.where(blank, "", cell)
             for word in self.tree.missing_words:
                 cell = self.graph.where(cell.equals(word), "", cell)
             return cell
@@ -124,7 +127,8 @@ class Walk:
         return self.graph.constant(np.array([vector]))
 
     def _category(self, column: Category, value: Tensor, *, explained: bool) -> Tensor:
-        if "" in column.levels:
+        # A column's own blank cells are missing, whatever an older model has learnt of them.
+        if "" in column.levels and not _is_cell(column.value):
             raise ExpressionError(
                 f"ONNX has no missing text but the empty one, which is a level of {column.name!r}: "
                 "give that level a name in the table"
@@ -258,6 +262,13 @@ class Walk:
 
 def _less(vector: Vector, base: Vector) -> Vector:
     return tuple(one - other for one, other in zip(vector, base, strict=True))
+
+
+def _is_cell(node: Node) -> bool:
+    """Whether a category's levels are a column's cells as they stand."""
+    return isinstance(node, Read) or (
+        isinstance(node, Apply) and node.name == "label" and isinstance(node.arguments[0], Read)
+    )
 
 
 def _number(word: str) -> float | None:

@@ -31,7 +31,7 @@ def cell(scope: Scope, read: Read, words: tuple[str, ...]) -> Sql:
     """
     raw = Sql(scope.dialect.asks_for(read.column), read.kind, raw=True)
     if read.kind == "text":
-        return scope.bind(without(scope, _text(scope, raw), words))
+        return scope.bind(without(scope, _text(scope, raw), ("", *words)))
     if read.kind == "boolean":
         text = without(scope, _text(scope, raw), words)
         return scope.bind(scope.condition(boolean_of(scope, text)))

@@ -148,9 +148,11 @@ def read_boolean(cell: Any, column: str) -> bool | None:
 
 
 def read_text(cell: Any, column: str) -> str | None:
-    """A cell of a column of text, as it stands."""
-    if cell is None or isinstance(cell, str):
-        return cell
+    """A cell of a column of text, as it stands; blank it is missing."""
+    if cell is None:
+        return None
+    if isinstance(cell, str):
+        return cell if spaced(cell) else None
     raise refuse(cell, "text", column)
 
 
@@ -276,8 +278,10 @@ def read_time(cell: Any, column: str) -> int | None:
 
 def label(cell: Any, of: str, column: str) -> str | None:
     """A cell as a category's level, whatever it is; numbers of yes and no are these."""
-    if cell is None or isinstance(cell, str):
-        return cell
+    if cell is None:
+        return None
+    if isinstance(cell, str):
+        return cell if spaced(cell) else None
     if isinstance(cell, bool) or (of == "boolean" and isinstance(cell, float | int)):
         return None if cell != cell else "true" if cell else "false"
     if not isinstance(cell, float | int):

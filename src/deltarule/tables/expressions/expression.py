@@ -18,7 +18,7 @@ from typing import Literal
 from deltarule.dataclass import dataclass
 from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError
-from deltarule.tables.column_names import check_there, column
+from deltarule.tables.column_names import cells, check_there
 from deltarule.tables.expressions import functions
 from deltarule.tables.expressions.syntax import (
     Call,
@@ -81,7 +81,7 @@ class Expression:
         """
         value = _typed(self, schema, name="the table")
         if isinstance(self.tree, Column):
-            return column(self.tree.name).alias(self.text)
+            return cells(self.tree.name, schema[self.tree.name]).alias(self.text)
         expr = value.expr.cast(pl.Float64) if value.kind == "number" else value.expr
         return expr.alias(self.text)
 

@@ -78,7 +78,7 @@ class Function:
 
 def column_value(name: str, dtype: pl.DataType | None) -> Value:
     """A column of the table as a value; of any kind where its type is not known yet."""
-    expr, said = names.column(name), f"column {name!r}"
+    expr, said = names.cells(name, dtype), f"column {name!r}"
     if dtype is None or dtype == pl.Null:
         return Value(expr, "any", said, dtype)
     said += f" ({dtype})"
