@@ -124,3 +124,25 @@ def test_cuts_fall_between_rows_whatever_is_in_the_cells(cells: list[str], size:
     ends = {sum(len(line.encode()) for line in lines[:at]) for at in range(len(lines) + 1)}
     for stop in range(0, len(text), size):
         assert encoding._row_end(text[:stop], b'"') in ends
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("mark", ["^", ","])
+@pytest.mark.parametrize("large", [False, True], ids=["at once", "in blocks"])
+def test_text_that_begins_as_zlib_does_is_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str, pack: type, large: bool
+) -> None:
+    """x^ are the bytes of a zlib header, as letters of a name and at the start of any block."""
+    if large:
+        monkeypatch.setattr(delimited, "AT_ONCE", 0)
+        monkeypatch.setattr(encoding, "BLOCK", 12)
+    lines = [f"x^2{mark}y", *(f"x^{at % 5}{mark}{at}" for at in range(40))]
+    path = tmp_path / "t.csv"
+    path.write_bytes(pack("\n".join(lines).encode()))
+    source = open_file(path, {"separator": mark})
+    found = pl.concat(source.batches([pl.all()]))
+    names = ["x^2", "y"] if mark == "," else ["x", "2", "y"]
+    assert found.columns == names
+    assert found[names[0]].to_list() == [f"x^{at % 5}" if mark == "," else "x" for at in range(40)]
+    assert found["y"].to_list() == list(range(40))
+    assert source.place(3) == "line 5"

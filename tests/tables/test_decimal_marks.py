@@ -49,3 +49,45 @@ def test_a_column_that_only_its_own_mark_reads_keeps_it(tmp_path: Path) -> None:
     assert model.predict(tmp_path / "t.csv")["y_prediction"].to_list() == pytest.approx(
         rows["y"].to_list()
     )
+
+
+def _learnt(path: Path, cells: list[str], more: str = "k") -> dr.Model:
+    lines = [f"w\ty\t{more}", *(f"{cell}\t{at}\tz" for at, cell in enumerate(cells))]
+    path.write_text("\n".join(lines))
+    return dr.learn(path, predict="y", using=["w"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ([f"{at % 9 + 1},{at * 37 % 1000:03}" for at in range(40)], True),
+        ([f"{at % 9 + 1},{at * 37 % 1000:03} km" for at in range(40)], True),
+        # One cell without a comma, or with two, or with a point, shows what commas are.
+        ([f"{at % 9 + 1},{at * 37 % 1000:03}" for at in range(39)] + ["875"], False),
+        ([f"{at % 9 + 1},{at * 37 % 1000:03}" for at in range(39)] + ["1,234,567"], False),
+        ([f"{at % 9 + 1},{at * 37 % 1000:03}.50" for at in range(40)], False),
+        ([str(1000 + at * 37) for at in range(40)], False),
+    ],
+)
+def test_commas_that_may_be_decimal_marks_are_told(
+    tmp_path: Path, cells: list[str], told: bool
+) -> None:
+    notes = _learnt(tmp_path / "k.tsv", cells).record.notes
+    found = [note for note in notes if "decimal=," in note]
+    assert bool(found) == told
+    if told:
+        assert found[0].startswith("w: commas stand between thousands, so 1,000")
+
+
+def test_a_cell_is_read_alike_in_a_file_a_row_and_a_frame(tmp_path: Path) -> None:
+    cells = [f"{at % 9 + 1},{at * 37 % 1000:03}" for at in range(40)]
+    model = _learnt(tmp_path / "k.tsv", cells)
+    known = model.predict({"w": 9580})["y_prediction"]
+    assert model.predict({"w": "9,580"})["y_prediction"] == known
+    assert model.predict(pl.DataFrame({"w": ["9,580"]}))["y_prediction"][0] == known
+    for form in ("w\tk\n9,580\tz\n", "w;k\n9,580;z\n", 'w,k\n"9,580",z\n'):
+        (tmp_path / "p.csv").write_text(form)
+        assert model.predict(tmp_path / "p.csv")["y_prediction"][0] == known
+    # A mark that was said is no guess.
+    said = dr.source(tmp_path / "k.tsv", decimal=",")
+    assert not any("thousands" in note for note in dr.learn(said, predict="y").record.notes)

@@ -196,13 +196,44 @@ def test_a_header_that_begins_with_a_hash(write: Write, text: str) -> None:
     assert read(write("t.csv", text)).columns == [text.split(",")[0], "x"]
 
 
+@pytest.mark.parametrize("above", ["Report, of 2020\n\n", "Report, of 2020\n", "a, b\nc, d\n\n"])
+@pytest.mark.parametrize("again", [1, 2])
+def test_a_title_with_a_separator_in_it(write: Write, above: str, again: int) -> None:
+    """Whether first cells are all different, as R's names of rows are, or not."""
+    rows = [(at // again, at / 2 + 0.5, "ab"[at % 2]) for at in range(24)]
+    text = "x,y,c\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows)
+    source = open_file(write("t.csv", above + text))
+    assert source.look().rows() == rows
+    assert source.look().columns == ["x", "y", "c"]
+    assert any("skipped above the header" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        # R's header, also where its first row has no number, and separators at the ends of lines.
+        ("age,city\nAnn,40,Rome\nBob,50,Oslo\nEve,60,Bonn\n", ["row_name", "age", "city"]),
+        ("age,city\nAnn,NA,Rome\nBob,50,Oslo\nEve,60,Bonn\n", ["row_name", "age", "city"]),
+        ("age,city\nAnn,n.a.,Rome\nBob,50,Oslo\nEve,60,Bonn\n", ["row_name", "age", "city"]),
+        ("name,city\nAnn,Rome,\nBob,Oslo,\nEve,Bonn,\n", ["name", "city", ""]),
+        ("age,city\nAnn,old,Rome\nBob,young,Oslo\nEve,old,Bonn\n", ["row_name", "age", "city"]),
+    ],
+)
+def test_a_header_of_fewer_cells_is_no_title(write: Write, text: str, names: list[str]) -> None:
+    found = open_file(write("t.csv", text)).look()
+    assert found.columns == names
+    assert found.height == 3
+
+
 def test_a_first_name_alone_is_a_header_not_a_title(write: Write) -> None:
     assert read(write("t.csv", "x,\n1,2\n3,4\n")).columns == ["x", ""]
 
 
 def test_a_title_that_looks_like_a_header_is_refused_with_what_to_say(write: Write) -> None:
-    path = write("t.csv", "Sales, 2020\nname,price,year\na,1,2\nb,3,4\n")
+    # No number below shows that the second line is the header.
+    path = write("t.csv", "Sales, 2020\nname,price,year\na,low,old\nb,high,new\n")
     assert "skip=1" in refusal(path)
+    assert read(write("u.csv", "Sales, 2020\nname,price,year\na,1,2\nb,3,4\n")).height == 2
     assert read(path, skip="1").columns == ["name", "price", "year"]
 
 

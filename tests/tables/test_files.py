@@ -307,6 +307,29 @@ def test_excel_sheets(tmp_path: Path) -> None:
     assert "'none' is empty" in refusal(path, sheet="none")
 
 
+def test_the_first_excel_sheet_that_is_not_hidden_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.xlsx"
+    for hidden in (["one"], ["one", "two"], []):
+        with xlsxwriter.Workbook(path) as book:
+            for at, name in enumerate(["one", "two", "three"]):
+                sheet = book.add_worksheet(name)
+                sheet.write_column(0, 0, [name, at])
+                if name in hidden:
+                    sheet.hide()
+                elif name == "three":
+                    sheet.activate()
+        assert open_file(path).look().columns == [["one", "two", "three"][len(hidden)]]
+    assert read(path, sheet="two").columns == ["two"]  # hidden or not
+
+
+def test_an_empty_excel_sheet_names_the_others(tmp_path: Path) -> None:
+    said = refusal(workbook(tmp_path / "t.xlsx", {"Sheet1": [], "data": DAYS}))
+    assert "'Sheet1' is empty" in said
+    assert said.endswith("say sheet=NAME for another of its sheets, 'data'")
+    said = refusal(workbook(tmp_path / "u.xlsx", {"Sheet1": []}))
+    assert said.endswith("sheet 'Sheet1' is empty")
+
+
 def test_times_of_day_in_excel_are_no_days_of_1899(tmp_path: Path) -> None:
     at = [dt.time(hour, 30) for hour in range(24)]
     path = tmp_path / "t.xlsx"

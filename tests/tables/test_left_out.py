@@ -177,7 +177,6 @@ LABELS: dict[str, Any] = {
     "gaps": pd.Categorical([None if zone == 4 else zone for zone in ZONES]),
     "bands": pd.cut(ZONES, [0, 1, 2, 3, 4]),
     "ranges": pd.arrays.IntervalArray.from_arrays(ZONES - 1, ZONES),
-    "months": pd.PeriodIndex([f"2024-{zone:02}" for zone in ZONES], freq="M"),
     "mixed": pd.Categorical([("a", "b", 3, 4)[zone - 1] for zone in ZONES]),
 }
 

@@ -121,6 +121,7 @@ class Model(RecordView):
         if few is not None:
             frame = self._as_given(table, few)
             new = few.drift.new_to(self._record.contract.known) if few.drift else []
+            others: list[str] = []
         else:
             from deltarule.model.lazy_predictions import is_lazy, lazily_predicted
             from deltarule.model.prediction_stream import Columns
@@ -129,10 +130,11 @@ class Model(RecordView):
             if is_lazy(table):
                 return lazily_predicted(self._scorer, table, columns, where)
             frame, made = self._predicted(table, columns, where)
-            new = made.new
+            new, others = made.new, made.source.warnings
         if new and not flags:
-            words = f"{'; '.join(new)} (flags=True says of which rows)"
-            warnings.warn(words, PredictionWarning, stacklevel=2)
+            others = [*others, f"{'; '.join(new)} (flags=True says of which rows)"]
+        if others:
+            warnings.warn("; ".join(others), PredictionWarning, stacklevel=2)
         return frame
 
     @overload

@@ -176,7 +176,8 @@ class ExactSteps:
             if offset:
                 goal -= offset
             goal *= self._per[p:]
-        if not float(np.linalg.norm(row)) * max(root, 1.0) < LARGEST:
+            size = float(np.linalg.norm(row)) * max(root, 1.0)
+        if not size < LARGEST:
             raise ValueRefusedError(
                 "a row is so far off that its squares are beyond all numbers: fix or remove it"
             )

@@ -30,7 +30,7 @@ from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.schema import PLAIN, Noticed, Schema
 from deltarule.tables.schema_columns import Target
 from deltarule.tables.source import Source
-from deltarule.tables.text_formats import Format, NumberFormat
+from deltarule.tables.text_formats import DateFormat, Format, Formats, NumberFormat
 
 # What rows of a table alone need is loaded by them: one row, as a dict, needs none of it.
 if TYPE_CHECKING:
@@ -311,6 +311,7 @@ def bound(source: Source, *contracts: Schema) -> FormattedSource:
     labels: set[str] = set()
     for contract in contracts:
         own = contract.text_formats
+        _check_zones(formats, own)
         formats |= own
         labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
     mark = source.decimal
@@ -323,6 +324,18 @@ def bound(source: Source, *contracts: Schema) -> FormattedSource:
     }
     words = dict.fromkeys(word for contract in contracts for word in contract.missing_words)
     return FormattedSource(source, read_as, tuple(words), learning=False)
+
+
+def _check_zones(formats: Formats, others: Formats) -> None:
+    """Errors: LearningError for a column that two models learnt in two time zones."""
+    for name, one in others.items():
+        other = formats.get(name)
+        zones = [form.zone for form in (other, one) if isinstance(form, DateFormat) and form.zone]
+        if len(set(zones)) > 1:
+            raise LearningError(
+                f"the models learnt '{name}' in two time zones, {zones[0]} and {zones[1]}: they "
+                "cannot share a read; compare each with the table alone"
+            )
 
 
 def _in_mark(source: Source, name: str, learnt: NumberFormat, mark: str) -> NumberFormat:

@@ -4,6 +4,7 @@ A table is assumed to have one date order: where any column determines it, all h
 Where both day and month could come first, the more likely is taken, with a note.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
@@ -22,6 +23,7 @@ from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
     Format,
+    Formats,
     PeriodFormat,
     TimeFormat,
     few,
@@ -37,6 +39,9 @@ COMPACT_SHOWS = 10
 # A column is a candidate if one of so many first cells may be a date or a time.
 FIRST_CELLS = 50
 LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
+# What polars raises for a time zone that it does not know.
+UNKNOWN_ZONE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+OFFSET = re.compile(r"([-+])(\d\d):?(\d\d)")
 
 
 @dataclass
@@ -369,7 +374,7 @@ def formats_like(
                 )
             order = shared
         made = column.format(order or column.orders[0])
-        formats[column.name] = DateFormat(kind=learnt[column.name].kind, order=made.order)
+        formats[column.name] = learnt[column.name].model_copy(update={"order": made.order})
     return formats
 
 
@@ -388,13 +393,82 @@ def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) ->
     return notes
 
 
+def zone_of(kind: pl.DataType | None) -> str | None:
+    """The time zone of a column's type; None for one without."""
+    return kind.time_zone if isinstance(kind, pl.Datetime) else None
+
+
 def zone_notes(kinds: Mapping[str, pl.DataType], used: Collection[str]) -> list[str]:
     """Notes on the time zones of these columns, where their type has one."""
     zones: dict[str, list[str]] = {}
     for name, kind in kinds.items():
-        if name in used and isinstance(kind, pl.Datetime) and kind.time_zone:
-            zones.setdefault(kind.time_zone, []).append(name)
+        if name in used and (zone := zone_of(kind)):
+            zones.setdefault(zone, []).append(name)
     return [f"{', '.join(of)}: hours are those of {zone}" for zone, of in zones.items()]
+
+
+def is_converted(form: object, kind: pl.DataType) -> bool:
+    """Whether a column of this type holds instants that were learnt in another zone."""
+    zone = form.zone if isinstance(form, DateFormat) else None
+    return bool(zone and zone_of(kind) and zone != zone_of(kind))
+
+
+def in_zone(instants: pl.Series, zone: str) -> pl.Series:
+    """Instants as the clocks of a zone show them, without a zone.
+
+    Errors:  ValueRefusedError for a zone that is unknown
+    """
+    utc = instants.cast(pl.Datetime("us"))  # of a type with a zone, what is stored: UTC
+    offset = OFFSET.fullmatch(zone)
+    if offset is not None:
+        minutes = int(offset[2]) * 60 + int(offset[3])
+        ahead = pl.duration(minutes=-minutes if offset[1] == "-" else minutes)
+        return utc.to_frame().select(pl.first() + ahead).to_series()
+    try:
+        local = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        return local.dt.replace_time_zone(None)
+    except UNKNOWN_ZONE as error:
+        raise ValueRefusedError(
+            f"column '{instants.name}' was learnt in the time zone {zone!r}, which is unknown "
+            "here: convert it to that zone before predicting"
+        ) from error
+
+
+@dataclass(frozen=True)
+class ZoneNotes:
+    """Notes on zones at prediction, and those for which predictions may be off."""
+
+    notes: list[str]
+    warnings: list[str]
+
+
+def compared_zones(kinds: Mapping[str, pl.DataType], learnt: Formats) -> ZoneNotes:
+    """How the zones of a table's columns differ from those that a model learnt.
+
+    Text has its hours as written, in whatever zone, which is no reason for a warning.
+    """
+    notes, warnings = [], []
+    for name, form in learnt.items():
+        kind = kinds.get(name)
+        if not isinstance(form, DateFormat) or kind is None:
+            continue
+        zone = zone_of(kind)
+        if zone and form.zone and zone != form.zone:
+            notes.append(
+                f"{name}: hours are converted from {zone} to {form.zone}, as they were learnt"
+            )
+        elif zone and form.zone:
+            notes.append(f"{name}: hours are those of {zone}")
+        elif zone:
+            warnings.append(
+                f"{name} was learnt without a time zone and comes in {zone}: its hours are taken "
+                f"as those of {zone}"
+            )
+        elif form.zone and kind != pl.Null:
+            told = f"{name} was learnt in {form.zone} and comes without a time zone: its hours"
+            typed = isinstance(kind, pl.Datetime)
+            (warnings if typed else notes).append(f"{told} are taken as those of {form.zone}")
+    return ZoneNotes(notes, warnings)
 
 
 def period_notes(look: pl.DataFrame, formats: Mapping[str, Format]) -> list[str]:

@@ -18,6 +18,7 @@ from deltarule.tables.text_formats import (
 
 # Columns that a note names.
 COLUMNS_SHOWN = 5
+ONE_COMMA = r"^[^0-9.,]*[1-9][0-9]{0,2},[0-9]{3}[^0-9.,]*$"
 WORDS = {".": "point", ",": "comma"}
 
 
@@ -39,7 +40,25 @@ def decimal_notes(formats: Formats, texts: Mapping[str, pl.Series], mark: str | 
                 f"{several(columns)}: the decimal mark is a comma, so {value} in {name} is "
                 f"{read}; if not, say --read decimal=."
             )
-    return notes
+    return [*notes, *_comma_notes(formats, texts, mark)]
+
+
+def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series], mark: str | None) -> list[str]:
+    """A note on columns whose commas are taken for thousands and may all be decimal marks.
+
+    A cell without a comma or with two of them shows that they stand between thousands.
+    """
+    commas = {}
+    for name, one in formats.items():
+        if mark is None and isinstance(one, NumberFormat) and one.decimal == ".":
+            cells = texts[name].filter(one.read(texts[name]).is_not_null())
+            if len(cells) and cells.str.contains(ONE_COMMA).all():
+                commas[name] = cells[0]
+    return [
+        f"{several(commas)}: commas stand between thousands, so {value} in {name} is "
+        f"{value.replace(',', '')}; if it is the decimal mark, say --read decimal=,"
+        for name, value in list(commas.items())[:1]
+    ]
 
 
 def point_notes(points: Mapping[str, str]) -> list[str]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from deltarule.dataclass import dataclass
 from deltarule.tables.column_names import column
-from deltarule.tables.date_columns import fitting
+from deltarule.tables.date_columns import fitting, in_zone, is_converted
 from deltarule.tables.dates import Order
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.source import ROW, Source
@@ -49,7 +49,10 @@ class Parsing:
         """The frame with its columns parsed, odd cells as missing; `notice` gets each one's."""
         made = []
         for series in frame:
-            if self.is_formatted(series.name, series.dtype):
+            form = self.formats.get(series.name)
+            if isinstance(form, DateFormat) and form.zone and is_converted(form, series.dtype):
+                made.append(in_zone(series, form.zone))
+            elif self.is_formatted(series.name, series.dtype):
                 text = self.text(series)
                 values = self.values(text)
                 if notice is not None:

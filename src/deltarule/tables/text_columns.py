@@ -18,8 +18,10 @@ from deltarule.tables.date_columns import (
     DateColumn,
     Doubt,
     Later,
+    compared_zones,
     formats_like,
     formats_of,
+    is_converted,
     notes_of,
     zone_notes,
 )
@@ -87,6 +89,8 @@ class FormattedSource(WrappedSource):
         self.doubt = Doubt()
         self._asked, self._later = formats, later or {}
         self.own_notes: list[str] = []
+        self.warnings: list[str] = []
+        """What makes the values of a column others than those that were learnt, at prediction."""
         self.odd: dict[str, OddCells] = {}
 
     @property
@@ -94,7 +98,7 @@ class FormattedSource(WrappedSource):
         """The source's notes, with those on formats and odd cells."""
         told = {text for name, text in self.mixed.items() if name in self.formats}
         said = [note for note in self.source.notes if note not in told]
-        return [*said, *self.own_notes, *self.doubt.notes, *self._odd_notes()]
+        return [*said, *self.warnings, *self.own_notes, *self.doubt.notes, *self._odd_notes()]
 
     def look(self) -> pl.DataFrame:
         return self.parsing.of(self._look())
@@ -133,7 +137,9 @@ class FormattedSource(WrappedSource):
         parsing = self.parsing
         texts = [name for name in needed if parsing.is_formatted(name, kinds[name])]
         self.odd = {name: OddCells(self.formats[name].noun) for name in texts}
-        return [column(name) for name in needed] if texts or self.words else None
+        changed = bool(texts or self.words)
+        changed |= any(is_converted(self.formats.get(name), kinds[name]) for name in needed)
+        return [column(name) for name in needed] if changed else None
 
     def _selected(self, batch: pl.DataFrame, columns: Sequence[pl.Expr], row: int) -> pl.DataFrame:
         with explained(self.name):
@@ -166,7 +172,9 @@ class FormattedSource(WrappedSource):
         alike = formats_like(found, dated, said=self.source.date_order, where=self.name)
         self.formats = {**self._asked, **alike}
         orders = {name: one.order for name, one in alike.items()}
-        self.own_notes = [*notes_of(found, orders), *zone_notes(look.schema, self._asked)]
+        zones = compared_zones(look.schema, self._asked)
+        self.warnings = zones.warnings
+        self.own_notes = [*notes_of(found, orders), *zones.notes]
 
     @property
     def parsing(self) -> Parsing:

@@ -70,6 +70,8 @@ class DateFormat(Part):
 
     kind: Literal["date", "datetime"]
     order: Order | None = None
+    zone: Annotated[str | None, Field(max_length=100)] = None
+    """The time zone of the type of the column that was learnt; None for one without, as of text."""
 
     @property
     def noun(self) -> str:
@@ -199,7 +201,8 @@ def format_of(kind: pl.DataType) -> Format | None:
     if kind == pl.Time:
         return TimeFormat()
     if kind in (pl.Date, pl.Datetime):
-        return DateFormat(kind="date" if kind == pl.Date else "datetime")
+        zone = kind.time_zone if isinstance(kind, pl.Datetime) else None
+        return DateFormat(kind="date" if kind == pl.Date else "datetime", zone=zone)
     return None
 
 

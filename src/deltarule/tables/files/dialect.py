@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ReadError
-from deltarule.tables.missing_words import GAP_WORDS
+from deltarule.tables.missing_words import GAP_WORDS, MISSING_CODES
 
 if TYPE_CHECKING:
     import _csv
@@ -317,6 +317,8 @@ def _first_row(rows: Sequence[Sequence[str]]) -> int:
 def _header_row(rows: Sequence[Sequence[str]]) -> int:
     """The header below titles and remarks; the first row where these might be rows themselves."""
     width = _width(rows)
+    if (place := _below_short_rows(rows, width)) is not None:
+        return place
     for at, cells in enumerate(rows):
         if _is_title(cells, width):
             continue
@@ -325,6 +327,24 @@ def _header_row(rows: Sequence[Sequence[str]]) -> int:
         full |= _is_short(cells, below)
         return at if at == 0 or (full and _is_header(cells, below)) else _remarks(rows)
     return _remarks(rows)
+
+
+def _below_short_rows(rows: Sequence[Sequence[str]], width: int) -> int | None:
+    """The header below titles with separators in them, which have fewer cells; None without.
+
+    It is certain where it has no value and there are numbers below it: what is below a header of
+    fewer cells, such as R's, are rows, with values.
+    """
+    at = next(index for index, cells in enumerate(rows) if len(cells) >= width)
+    cells, below = rows[at], rows[at + 1 :]
+    titled = any(len(_filled(row)) > 1 for row in rows[:at])
+    full = len(cells) == width == len(_filled(cells))
+    if not (titled and full and len(below) > 1) or any(_is_value(one) for one in cells):
+        return None
+    if any(one.strip() in GAP_WORDS or one.strip().lower() in MISSING_CODES for one in cells):
+        return None
+    columns = [_filled([row[place] for row in below if len(row) > place]) for place in range(width)]
+    return at if any(one and all(map(_is_value, one)) for one in columns) else None
 
 
 def _remarks(rows: Sequence[Sequence[str]]) -> int:

@@ -56,6 +56,9 @@ COMMON, UNSURE, NEARLY = "cp1252", 0.02, 0.8
 JSON = re.compile(rb"[\x00\xef\xbb\xbf\xff\xfe\s]*[\[{]")
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0e-\x19\x1b-\x1f]")
 
+# Letters that polars takes for the header of a zlib stream, in which no table comes.
+LIKE_ZLIB = "x^"
+
 # A block of text is parsed at a time; a row longer than so many bytes is none.
 BLOCK = 4 << 20
 LONGEST_ROW = 64 << 20
@@ -115,7 +118,7 @@ def open_text(path: Path, name: str, encoding: str | None = None, *, bare: bool 
     check_unpacked(path, name)
     made = path
     if packing == "zstd":
-        made = _temporary()
+        made = temporary()
         _unzstd(path, made, name)
     try:
         with unpacked(made, name) as stream:
@@ -127,8 +130,14 @@ def open_text(path: Path, name: str, encoding: str | None = None, *, bare: bool 
             raise EmptyError(f"{name} is empty")
         # Lines that end as they did on Macs once; polars does not know them.
         old = "\r" in start and "\n" not in start
-        if old or codec not in ("utf-8", "utf-8-sig") or (bare and codec == "utf-8-sig"):
-            utf8 = _copied(made, codec, name, old=old)
+        like_zlib = start.startswith(LIKE_ZLIB) and packing_of(made) != "gzip"
+        if (
+            old
+            or like_zlib
+            or codec not in ("utf-8", "utf-8-sig")
+            or (bare and codec == "utf-8-sig")
+        ):
+            utf8 = _copied(made, codec, name, old=old, marked=like_zlib)
             _unlink(made, unless=path)
             made = utf8
     except BaseException:
@@ -159,7 +168,7 @@ def blocks(text: Text, quote: str | None) -> Iterator[bytes]:
             block = rest + more
             cut = _row_end(block, mark)
             if cut:
-                yield block[:cut]
+                yield _as_text(block[:cut])
             elif len(block) > LONGEST_ROW:
                 raise ReadError(
                     f"{text.name} has no end of a row in {LONGEST_ROW >> 20} MB: is a quote not "
@@ -167,7 +176,12 @@ def blocks(text: Text, quote: str | None) -> Iterator[bytes]:
                 )
             rest = block[cut:]
         if rest:
-            yield rest
+            yield _as_text(rest)
+
+
+def _as_text(block: bytes) -> bytes:
+    """A block that polars takes for text, whatever letters it begins with."""
+    return codecs.BOM_UTF8 + block if block.startswith(LIKE_ZLIB.encode()) else block
 
 
 def _row_end(block: bytes, mark: bytes | None) -> int:
@@ -289,13 +303,17 @@ def _decoded(codec: str, sample: bytes, name: str, *, whole: bool) -> str:
     return text
 
 
-def _copied(path: Path, codec: str, name: str, *, old: bool) -> Path:
-    """A copy in UTF-8, written piece by piece: nothing is ever in memory whole."""
+def _copied(path: Path, codec: str, name: str, *, old: bool, marked: bool = False) -> Path:
+    """A copy in UTF-8, written piece by piece: nothing is ever in memory whole.
+
+    It is `marked` as UTF-8 where polars would take it for a packed file.
+    """
     decoder = codecs.getincrementaldecoder(codec)()
-    copy = _temporary()
+    copy = temporary()
     try:
         done, lines = 0, 1
         with unpacked(path, name) as stream, copy.open("wb") as out:
+            out.write(codecs.BOM_UTF8 if marked else b"")
             while True:
                 chunk = stream.read(CHUNK)
                 try:
@@ -326,8 +344,9 @@ def _unzstd(path: Path, place: Path, name: str) -> None:
         raise ReadError(f"{name} is a zstd file that cannot be read ({why}): {hint}") from error
 
 
-def _temporary() -> Path:
-    handle, place = tempfile.mkstemp(prefix="deltarule-")
+def temporary(ending: str = "") -> Path:
+    """A temporary file, empty."""
+    handle, place = tempfile.mkstemp(prefix="deltarule-", suffix=ending)
     os.close(handle)
     return Path(place)
 

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import polars as pl
 
@@ -21,6 +21,9 @@ from deltarule.tables.files.dialect import (
 from deltarule.tables.files.packed import CHUNK
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 
+if TYPE_CHECKING:
+    from fastexcel import ExcelReader
+
 # What a workbook may unpack to, and how many cells a sheet may have, filled or not.
 LARGEST_BOOK, MOST_CELLS = 2 << 30, 50_000_000
 # The day before the first, as the calendar has it and as it is in workbooks, which have 1900-02-29.
@@ -33,7 +36,9 @@ ROW, CELLS, BEGIN, END = 0, range(1, 12), 145, 146
 
 
 def read_excel(path: Path, *, name: str, sheet: str | None, asked: DialectRequest) -> PolarsSource:
-    """The source of a sheet, the first unless it is named; in memory, as workbooks are small.
+    """The source of a sheet, the first that is not hidden unless it is named.
+
+    It is in memory, as workbooks are small.
 
     Errors:  ReadError, EmptyError, ColumnError for a name twice, MissingExtraError
     """
@@ -49,7 +54,7 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: DialectReques
         sheets = book.sheet_names
         if not sheets or (sheet is not None and sheet not in sheets):
             raise ReadError(f"{name} has no sheet '{sheet}': it has {', '.join(sheets) or 'none'}")
-        sheet = sheet if sheet is not None else sheets[0]
+        sheet = sheet if sheet is not None else _first_visible(book)
         top = book.load_sheet(
             sheet, header_row=None, skip_rows=asked.skip or 0, n_rows=ROWS, dtypes="string"
         ).to_polars()
@@ -57,8 +62,10 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: DialectReques
         why = str(error).splitlines()[0]
         raise ReadError(f"{name} cannot be read as an Excel workbook: {why}") from error
     rows = [[cell or "" for cell in row] for row in top.rows()]
+    others = ", ".join(f"'{one}'" for one in sheets if one != sheet)
     if not any(any(row) for row in rows):
-        raise EmptyError(f"{name}, sheet '{sheet}' is empty")
+        hint = f": say sheet=NAME for another of its sheets, {others}" if others else ""
+        raise EmptyError(f"{name}, sheet '{sheet}' is empty{hint}")
     at, header = place_header(rows, asked)
     if header:
         header_names([cell for cell in rows[at] if cell], f"{name}, sheet '{sheet}'")
@@ -82,13 +89,22 @@ def read_excel(path: Path, *, name: str, sheet: str | None, asked: DialectReques
     source = PolarsSource(frame.lazy(), name=name, rows=frame.height, dialect=said)
     # People write n/a among numbers in cells as they do in text files.
     source.typed = False
-    if len(sheets) > 1:
-        others = ", ".join(f"'{one}'" for one in sheets if one != sheet)
+    if others:
         source.notes.append(f"only sheet '{sheet}' is read, not {others}; say sheet=NAME")
     above = [" ".join(filter(None, row)) for row in rows[:at]] if asked.skip is None else []
     if above := [one for one in above if one]:
         source.notes.append(f"skipped above the {'header' if header else 'rows'}: {above[0]}")
     return source
+
+
+def _first_visible(book: "ExcelReader") -> str:
+    """The name of the first sheet that is not hidden; of the first where all are."""
+    names = book.sheet_names
+    if len(names) > 1:
+        for name in names:
+            if book.load_sheet(name, header_row=None, n_rows=0).visible == "visible":
+                return name
+    return names[0]
 
 
 def _times(frame: pl.DataFrame) -> list[pl.Series]:

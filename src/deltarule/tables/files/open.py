@@ -19,7 +19,7 @@ from deltarule.tables.files.arrow_scan import arrow_schema, read_arrow_stream, s
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.files.dialect import DialectRequest
 from deltarule.tables.files.dictionaries import arrow_dictionaries, parquet_dictionaries
-from deltarule.tables.files.packed import CHUNK
+from deltarule.tables.files.packed import CHUNK, is_zipped
 from deltarule.tables.files.sniff import FORMATS, STANDARD_INPUT, format_of, promised_by, text_of
 from deltarule.tables.polars_source import (
     PROBLEMS,
@@ -216,6 +216,38 @@ def _partitions(files: Sequence[Path], root: Path) -> Partitions:
 
 
 def _opened(
+    paths: Sequence[Path],
+    name: str,
+    how: Mapping[str, str],
+    asked: DialectRequest,
+    partitions: Partitions,
+) -> PolarsSource:
+    """The source of files that are of one format, or of the one table in a zip archive."""
+    [*others, last] = paths
+    if others or how.get("format", promised_by(last)) == "excel" or not _is_archive(last):
+        return _unpacked(paths, name, how, asked, partitions)
+    from deltarule.tables.files.zipped import unzipped
+
+    inside = unzipped(last, name)
+    try:
+        moved = partitions.moved({str(last): str(inside.path)})
+        source = _unpacked([inside.path], name, how, asked, moved)
+    except BaseException:
+        inside.path.unlink(missing_ok=True)
+        raise
+    weakref.finalize(source, inside.path.unlink, missing_ok=True)
+    source.notes.append(inside.note)
+    return source
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode) and is_zipped(path)
+    except OSError:
+        return False  # it is told when it is read
+
+
+def _unpacked(
     paths: Sequence[Path],
     name: str,
     how: Mapping[str, str],

@@ -7,6 +7,7 @@ file may unpack to `MOST` bytes, or to `RATIO` times its own size where that is 
 import gzip
 import io
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from typing import IO, Any, cast
 from deltarule.errors import ReadError
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+ZIP = b"PK\x03\x04"
+# What workbooks have in them: those of Excel, and of OpenDocument.
+WORKBOOK = ("[Content_Types].xml", "content.xml")
 MOST, RATIO = 1 << 30, 100
 # gzip packs a byte into no less than an eighth of a bit over 1,032 of them.
 GZIP_RATIO = 1032
@@ -31,6 +35,18 @@ def packing_of(path: Path) -> str:
     with path.open("rb") as stream:
         head = stream.read(4)
     return "gzip" if head.startswith(GZIP) else "zstd" if head == ZSTD else ""
+
+
+def is_zipped(path: Path) -> bool:
+    """Whether a file is a zip archive, and no workbook, which is one too."""
+    with path.open("rb") as stream:
+        if stream.read(len(ZIP)) != ZIP:
+            return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not any(name in WORKBOOK for name in archive.namelist())
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError):
+        return True
 
 
 @contextmanager
@@ -61,7 +77,7 @@ def check_unpacked(path: Path, name: str) -> None:
     """
     packing, size = packing_of(path), path.stat().st_size
     if packing == "zstd" and _most_of_zstd(path, most_of(size)) > most_of(size):
-        raise _too_much(name, size)
+        raise too_much(name, size)
     if packing == "gzip" and MOST / GZIP_RATIO < size <= COUNTED_FIRST:
         with unpacked(path, name) as stream:
             while stream.read(CHUNK):
@@ -88,11 +104,12 @@ class _Counted(io.RawIOBase):
         count = self._stream.readinto(buffer)
         self._left -= count
         if self._left < 0:
-            raise _too_much(self._name, self._size)
+            raise too_much(self._name, self._size)
         return count
 
 
-def _too_much(name: str, size: int) -> ReadError:
+def too_much(name: str, size: int) -> ReadError:
+    """What is said of a packed file of so many bytes that unpacks to too much."""
     return ReadError(
         f"{name} unpacks to more than {most_of(size) >> 20:,} MB, which is over {RATIO} times its "
         "size: if it is what you think it is, unpack it first"

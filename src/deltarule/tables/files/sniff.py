@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.files.encoding import Text, open_text
-from deltarule.tables.files.packed import packing_of
+from deltarule.tables.files.packed import ZIP, is_zipped, packing_of
 
 # The formats, as people name them, with the endings of their files.
 FORMATS = {
@@ -27,7 +27,7 @@ MAGIC = (
     (b"PAR1\x15", "parquet"),  # a column may be called PAR1
     (b"ARROW1\0\0", "arrow"),
     (b"\xff\xff\xff\xff", "arrow"),
-    (b"PK\x03\x04", "excel"),
+    (ZIP, "excel"),
     (b"\xd0\xcf\x11\xe0", "excel"),
 )
 FOREIGN = (
@@ -89,6 +89,8 @@ def format_of(path: Path, name: str, how: Mapping[str, str]) -> tuple[str, list[
             raise ReadError(f"{name} is {what.format(name=name)}")
     named, spooled = how.get("format"), name == STANDARD_INPUT
     promised = named or (None if spooled else promised_by(path))
+    if promised != "excel" and is_zipped(path):
+        raise ReadError(f"{name} is a zip archive: unpack it first")
     certain = next((form for magic, form in MAGIC if head.startswith(magic)), None)
     if certain:
         if named not in (None, certain):
