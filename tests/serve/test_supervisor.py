@@ -23,7 +23,7 @@ class Started:
     sentinel: int = -1
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10)"])
         self.sentinel = os.pidfd_open(self.process.pid)
         if self.signalled:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -63,4 +63,6 @@ def test_a_worker_that_is_started_as_the_signal_comes_is_stopped(
     assert len(made) == last + 1
     for one in made:
         assert not one.is_alive()
+        assert one.process is not None
+        assert one.process.returncode in (-signal.SIGKILL, -signal.SIGTERM), "it ended by itself"
         os.close(one.sentinel)
