@@ -12,7 +12,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.errors import OutputError
-from deltarule.output import check_outputs, same_file, write_whole
+from deltarule.output import check_outputs, check_writable, same_file, write_whole
 
 TABLE = "ads,sales\n45,11.71\n13,5.87\n10,5.15\n5,4.4\n22,7.3\n31,9.1\n"
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -158,6 +158,21 @@ def test_two_files_that_are_not_there_yet_are_told_apart(here: Path) -> None:
     assert same_file(Path("x"), Path("folder/../x"))
     assert not same_file(Path("x"), Path("y"))
     check_outputs({"--save": Path("x"), "--report": Path("y"), "--trace": None}, [Path("v.csv")])
+
+
+def test_an_empty_name_is_no_file(run: Callable[..., Any], here: Path) -> None:
+    said = run("learn", "v.csv", "--predict=sales", "--save=").refused()
+    assert "--save names no file: give it a name" in said
+
+
+def test_a_pipe_without_a_name_is_no_file() -> None:
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(OutputError, match="it is a device or pipe"):
+            check_writable(Path(f"/proc/self/fd/{writing}"))
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def test_a_dash_is_no_file(here: Path) -> None:

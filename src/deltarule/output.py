@@ -47,8 +47,9 @@ def check_writable(path: Path) -> None:
         place = path.resolve()  # a loop of links is an error of its own kind
         if place.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder")
-        if place.exists():
-            if not stat.S_ISREG(place.stat().st_mode):
+        # Of the path itself: a pipe that /dev/stdout leads to has no name of its own.
+        if path.exists():
+            if not stat.S_ISREG(path.stat().st_mode):
                 raise OutputError(f"cannot write {path}: it is a device or pipe, not a file")
             if not os.access(place, os.W_OK):
                 raise OutputError(f"cannot write {path}: it is read-only")
@@ -68,6 +69,8 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) ->
     read = list(inputs)
     wanted = {option: path for option, path in outputs.items() if path is not None}
     for at, (option, path) in enumerate(wanted.items()):
+        if path == Path():
+            raise OutputError(f"{option} names no file: give it a name")
         if path == Path("-"):
             raise OutputError(f"{option} - names no file: it is written whole, to a file")
         if any(same_file(path, one) for one in read):

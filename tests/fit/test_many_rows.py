@@ -265,7 +265,7 @@ def test_many_levels_are_codes_that_teach_what_columns_do(
     table = table.with_columns(y=pl.Series(target))
     asked: dict[str, Any] = {"predict": "y", "loss": loss, "weight": "w", "ridge": 1e-4}
     coded = dr.learn(table, **asked)
-    monkeypatch.setattr("deltarule.tables.schema.MOST_DENSE", 1000)
+    monkeypatch.setattr("deltarule.moments.design_matrix.MOST_DENSE", 1000)
     dense = dr.learn(table, **asked)
     weights = [[one.weight for one in model.record.weights] for model in (coded, dense)]
     assert weights[0] == pytest.approx(weights[1], rel=1e-6, abs=1e-9)

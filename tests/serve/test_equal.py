@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +31,16 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield client
 
 
+ODD = {
+    *(("weight", cell) for cell in ("5 lb", "kg", "5 kg kg")),
+    *(("rupees", cell) for cell in ("12,345,67", "1,2,345")),
+    *(("month", cell) for cell in ("0999-01", "2021-13", "Q1")),
+    *(("quarter", cell) for cell in ("2020-01", "2020Q5")),
+    *(("week", cell) for cell in ("2015-W00", "2021-W53")),
+}
+"""Cells of the tables that are neither of their column's format nor words for missing."""
+
+
 def as_json(cell: Any) -> Any:
     if isinstance(cell, float) and math.isnan(cell):
         return None
@@ -39,13 +50,24 @@ def as_json(cell: Any) -> Any:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_thousand_rows_are_predicted_as_the_model_does(every: httpx.Client, case: Case):
     rows = [{name: as_json(cell) for name, cell in row.items()} for row in case.rows.to_dicts()]
-    address = f"/models/{quote(case.name)}"
+    address = f"/models/{quote(case.name)}/predict"
+    taken, odd = [True] * len(rows), set[tuple[str, Any]]()
+    while (answer := every.post(address, json=list(compress(rows, taken)))).status_code == 422:
+        # Text that is not of a column's format is refused by the server, and missing in a table.
+        refused = answer.json()
+        name = refused["field"]
+        cell = list(compress(rows, taken))[refused["row"] - 1][name]
+        odd.add((name, cell))
+        taken = [one and row[name] != cell for one, row in zip(taken, rows, strict=True)]
+    assert odd == {(name, cell) for name, cell in ODD if name in case.using}
+    rows = list(compress(rows, taken))
+    assert len(rows) > 500
     made: list[dict[str, Any]] = []
     for body in (*(rows[at : at + FEW] for at in range(0, 200, FEW)), rows[200:]):
-        answer = every.post(f"{address}/predict", json=body)
+        answer = every.post(address, json=body)
         assert answer.status_code == 200, answer.text
         made += answer.json()["predictions"]
-    expected = case.expected
+    expected = case.expected.filter(taken)
     columns = [[one[name] for one in made] for name in expected.columns]
     numbers = [column(name) for name, kind in expected.schema.items() if kind.is_float()]
     # JSON has no number beyond all numbers: it is null.

@@ -362,6 +362,19 @@ def test_an_order_that_was_not_learnt_is_told_by_the_table_or_asked_for(
         model.predict({"day": "04/05/2023"})
 
 
+@pytest.mark.parametrize("word", ["0000-00-00", "0000-00-00 00:00:00", "\\N"])
+def test_a_date_of_zeros_is_missing(write: Callable[..., Path], word: str) -> None:
+    days = [str(dt.date(2020, 1, 1) + dt.timedelta(days=5 * at)) for at in range(60)]
+    rows = [f"{word if at % 10 == 3 else day},{at}" for at, day in enumerate(days)]
+    model = dr.learn(write("t.csv", "\n".join(["at,y", *rows])), predict="y")
+    assert model.record.contract.columns[0].missing == 6
+    assert notes_on(model, f"treated as missing: '{word}' (6 times")
+    given = [model.predict({"at": one})["y_prediction"] for one in (word, None)]
+    assert given[0] == given[1]
+    frame = pl.DataFrame({"at": [word, days[0]]})
+    assert model.predict(frame)["y_prediction"][0] == pytest.approx(given[0])
+
+
 @pytest.mark.parametrize("zone", ["+01:00", "Z", "-0530"])
 def test_an_hour_is_the_hour_as_written(write: Callable[..., Path], zone: str) -> None:
     rows = [(dt.datetime(2024, 3, 25) + dt.timedelta(hours=5 * at)) for at in range(90)]

@@ -1,6 +1,7 @@
 """Numbers in text with a unit after them, grouped as in India, or beside other characters."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,21 @@ def test_a_target_of_few_values_with_a_unit_is_classes_and_of_many_numbers() -> 
     model: Any = dr.learn(many, predict="t")
     assert model.record.loss == "squared"
     assert model.record.weights[0].weight == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "warned"),
+    [([0.0, 0.12, 0.49], True), ([0.0, 12.0, 49.0], False), ([0.0, 1.0, 1.0], False)],
+)
+def test_fractions_where_per_cent_was_learnt_are_warned_of(
+    tmp_path: Path, values: list[float], warned: bool
+) -> None:
+    rows = [f"{at}%,{at}" for at in range(50)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows]))
+    model = dr.learn(tmp_path / "t.csv", predict="y")
+    pl.DataFrame({"x": values}).write_excel(tmp_path / "t.xlsx")
+    for table in (tmp_path / "t.xlsx", pl.DataFrame({"x": values})):
+        with warnings.catch_warnings(record=True) as met:
+            warnings.simplefilter("always")
+            model.predict(table)
+        assert any("learnt as per cent" in str(one.message) for one in met) == warned

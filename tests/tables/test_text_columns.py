@@ -24,6 +24,7 @@ from deltarule.tables.text_formats import few, number_format
 
 WORDS = [
     *("TBD", "--", "#DIV/0!", "#VALUE!", "n.a.", "N.A.", "missing", "*", "unknown", "Unknown"),
+    *("\\N", "\\n", "0000-00-00"),
     *("12%", "$5", "5 kg", "~5", ">100", "<0.01", "see note", "(1,2)", "0x1F", "1.2.3"),
 ]
 

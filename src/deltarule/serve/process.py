@@ -188,6 +188,9 @@ def _supervise(
         stopping = True
         # While anybody holds it open, connections are made that nobody accepts.
         listening.close()
+        end()
+
+    def end() -> None:
         for worker in workers:
             if worker.pid is not None and worker.is_alive():
                 os.kill(worker.pid, signal.SIGTERM)
@@ -200,6 +203,8 @@ def _supervise(
         if not stopping:
             started()
         while any(worker.is_alive() for worker in workers):
+            if stopping:
+                end()  # one that was being started when the signal came knows nothing of it
             connection.wait([worker.sentinel for worker in workers if worker.is_alive()], 1.0)
             if not stopping:
                 workers = [one if one.is_alive() else start() for one in workers]

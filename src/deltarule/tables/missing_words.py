@@ -11,5 +11,6 @@ MISSING_CODES = (
     "#null!", "<na>", "nat", "nil", "--", "---", "\u2013", "\u2014", "*", "**", "..", "...",
     "missing", "(missing)", "unknown", "not available", "not applicable", "undefined", "no data",
     "tbd", "tba", "tbc", "pending", "error", "err",
+    "\\n", "0000-00-00", "0000-00-00 00:00:00",  # MySQL's
 )
 # fmt: on

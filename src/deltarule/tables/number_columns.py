@@ -64,6 +64,27 @@ def decided(
     return found
 
 
+def fraction_warnings(look: pl.DataFrame, learnt: Formats) -> list[str]:
+    """Warnings of columns learnt as per cent, 12% as 12, whose numbers are all fractions of 1.
+
+    A workbook keeps 12% as 0.12.
+    """
+    warnings = []
+    for name, one in learnt.items():
+        if not isinstance(one, NumberFormat) or one.unit != "%" or name not in look.columns:
+            continue
+        values = look[name].drop_nulls()
+        if not values.dtype.is_float() or not values.is_between(-1, 1).all():
+            continue
+        if (values != values.floor()).any():
+            low, high = (float(values.sort()[at]) for at in (0, -1))
+            warnings.append(
+                f"{name} was learnt as per cent, 12% as 12, and comes as numbers from "
+                f"{low:g} to {high:g}: if 0.12 is 12%, multiply it by 100"
+            )
+    return warnings
+
+
 def _measured(cells: pl.Series, mark: str | None) -> NumberFormat | None:
     """The format of nearly all cells where each number is followed by the same unit, as in 5 kg."""
     ends = spelling.suffixes(cells).drop_nulls()

@@ -28,7 +28,13 @@ from deltarule.tables.date_columns import (
 from deltarule.tables.decimal_notes import COLUMNS_SHOWN, decimal_notes, several
 from deltarule.tables.expressions.expression import check, quoted
 from deltarule.tables.expressions.number_text import cells_of, is_code
-from deltarule.tables.number_columns import Code, decided, has_digits, suffix_notes
+from deltarule.tables.number_columns import (
+    Code,
+    decided,
+    fraction_warnings,
+    has_digits,
+    suffix_notes,
+)
 from deltarule.tables.parsed_text import (
     LETTERS_SHOWN,
     CheckText,
@@ -173,7 +179,7 @@ class FormattedSource(WrappedSource):
         self.formats = {**self._asked, **alike}
         orders = {name: one.order for name, one in alike.items()}
         zones = compared_zones(look.schema, self._asked)
-        self.warnings = zones.warnings
+        self.warnings = [*zones.warnings, *fraction_warnings(look, self._asked)]
         self.own_notes = [*notes_of(found, orders), *zones.notes]
 
     @property

@@ -228,12 +228,12 @@ def read_moment(cell: Any, column: str, order: str) -> tuple[int, int] | None:
         if first is None:
             raise refuse(cell, order, column)
         return first, 0
+    if text in GAP_WORDS or text.lower() in MISSING_CODES:
+        return None
     if (iso := ISO.match(text)) is not None:
         year, month, day, hour, minute, second = iso.groups()
         parts = {"hour": hour, "minute": minute, "second": second, "half": None, "fraction": ""}
         days_of, clock = days_in(year, month, day), clock_of(parts)
-    elif text in GAP_WORDS or text.lower() in MISSING_CODES:
-        return None
     else:
         match = MOMENT.match(text) if len(text) <= LONGEST else None
         parts = {"hour": None} if match is None else match.groupdict()
