@@ -127,7 +127,7 @@ def test_long_numbers_are_seen_to_their_last_digit(look: Look):
 def test_words_of_lists_are_whole_and_numbers_do_not_break(look: Look):
     # One long name alone has no shorter form: at 1280 it is cut, with the whole in its title.
     alone = () if look.size[0] == 1280 else ("yes-no",)
-    for lesson in ("several-inputs", "classes", "several-outputs", *alone):
+    for lesson in (*alone, "several-inputs", "classes", "several-outputs"):
         look.lesson(lesson)
         look.panel(2)
         assert look.page.evaluate(CUT, "#using .names") == [], lesson
