@@ -187,7 +187,7 @@ CASES: dict[str, Case] = {
         frame(x=[dt.timedelta(hours=at) for at in range(N)]),
         inputs={"days(x)": "number"},
     ),
-    "empty text is a level of its own": Case(
+    "empty text is missing": Case(
         "t.parquet", frame(x=["" if at % 2 else "a" for at in range(N)]), inputs={"x": "category"}
     ),
     "text that says (missing) and (other)": Case(

@@ -263,11 +263,12 @@ def test_a_level_called_other_joins_the_pool() -> None:
     assert model.record.contract.columns[0].known[OTHER] == 60
 
 
-def test_an_empty_text_is_a_level_of_its_own() -> None:
+def test_an_empty_text_is_missing() -> None:
     level = [["", "p", None][at % 3] for at in range(N)]
     model = learn({"c": level, "y": [float(at % 3) for at in range(N)]})
     found = model.predict([{"c": ""}, {"c": "p"}, {"c": None}])
-    assert [row["y_prediction"] for row in found] == pytest.approx([0.0, 1.0, 2.0], abs=1e-9)
+    assert [row["y_prediction"] for row in found] == pytest.approx([1.0, 1.0, 1.0], abs=1e-9)
+    assert model.record.contract.columns[0].missing == N * 2 // 3
 
 
 def test_levels_that_differ_by_spaces_case_or_accents_are_different() -> None:
