@@ -197,7 +197,7 @@ def test_recorded_runs_become_a_page_and_the_tables_of_the_readme(small, tmp_pat
     grown = tmp_path / "growth.jsonl"
     grown.write_text("".join(json.dumps(one) + "\n" for one in points))
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text("before\n<!-- speed -->\nold\n<!-- /speed -->\nafter\n")
+    (tmp_path / "README.md").write_text("before\n<!-- speed -->\nwhat was\n<!-- /speed -->\nafter\n")
     monkeypatch.setattr(figures.machine, "ROOT", tmp_path)
     monkeypatch.setattr(figures, "DOCS", tmp_path / "docs")
     monkeypatch.setattr(figures.run, "RESULTS", results)
@@ -207,7 +207,7 @@ def test_recorded_runs_become_a_page_and_the_tables_of_the_readme(small, tmp_pat
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith("before\n<!-- speed -->\n| job |")
     assert readme.endswith("<!-- /speed -->\nafter\n")
-    assert "old" not in readme
+    assert "what was" not in readme
     page = (tmp_path / "docs/benchmarks.md").read_text()
     assert "## Parquet to weights and cross-validated error" in page
     assert "| 1,000,000 | 10 s | 5 s | 100 |" in page

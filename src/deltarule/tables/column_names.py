@@ -22,7 +22,6 @@ def cells(name: str, kind: pl.DataType | None) -> pl.Expr:
     own = column(name)
     if kind is None or kind not in (pl.String, pl.Categorical, pl.Enum):
         return own
-    # Three times as quick as a pattern that looks for a letter.
     return pl.when(own.cast(pl.String).str.strip_chars().str.len_bytes() > 0).then(own)
 
 
