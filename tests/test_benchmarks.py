@@ -197,7 +197,9 @@ def test_recorded_runs_become_a_page_and_the_tables_of_the_readme(small, tmp_pat
     grown = tmp_path / "growth.jsonl"
     grown.write_text("".join(json.dumps(one) + "\n" for one in points))
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text("before\n<!-- speed -->\nwhat was\n<!-- /speed -->\nafter\n")
+    (tmp_path / "README.md").write_text(
+        "before\n<!-- speed -->\nwhat was\n<!-- /speed -->\nafter\n"
+    )
     monkeypatch.setattr(figures.machine, "ROOT", tmp_path)
     monkeypatch.setattr(figures, "DOCS", tmp_path / "docs")
     monkeypatch.setattr(figures.run, "RESULTS", results)
