@@ -63,6 +63,26 @@ def test_the_floor_is_the_lowest_point_of_what_is_drawn(name, number):
         assert apart[1] <= cells * (found.up[1] - found.up[0])
 
 
+def test_the_floor_of_a_loss_without_moments_is_where_the_steps_arrive():
+    page, places = opened_at("yes-no", 1)
+    found = loss_surface(page.session, page.drawn, 0, places)
+    assert found.up is not None
+    assert found.whole
+    page.session.go(200, seconds=np.inf)
+    weights = page.session.at.weights
+    arrived = [float(weights["weight"][0, 0]), float(weights["intercept"][0])]
+    for low, end, axis in zip(found.lowest, arrived, (found.across, found.up), strict=True):
+        assert low == pytest.approx(end, abs=axis[1] - axis[0])
+
+
+def test_a_floor_beyond_the_edge_is_not_known_without_moments():
+    page, places = opened_at("classes", 1)
+    found = loss_surface(page.session, page.drawn, 0, places)
+    row, column = np.unravel_index(found.error.argmin(), found.error.shape)
+    assert column == 0 or row in (0, len(found.up) - 1)
+    assert found.lowest is None
+
+
 def test_a_floor_that_other_weights_still_move_is_told_apart():
     page, places = opened_at("several-inputs", 1)
     assert not loss_surface(page.session, page.drawn, 0, places).whole

@@ -50,9 +50,10 @@ FAR = 10.0
 class LossSurface:
     """The error over one weight, `error` (a,), or over two, (b, a), and the path of learning.
 
-    `lowest` is the lowest point of the cut, where it is known, and `whole` whether no other weights
-    lower the error further. `way` are the points of the path, `way_errors` the error there, `past`
-    the number of them before the current step. `other_ways` are the points of other paths.
+    `lowest` is the lowest point of the cut, where it is known or (without moments) in sight, and
+    `whole` whether no other weights lower the error further. `way` are the points of the path,
+    `way_errors` the error there, `past` the number of them before the current step. `other_ways`
+    are the points of other paths.
     """
 
     across: Array
@@ -100,6 +101,8 @@ def loss_surface(
     offsets = [grid - at for grid, at in zip(grids, here, strict=True)]
     with np.errstate(all="ignore"):
         error = evaluate(session, drawn, output, chosen, offsets)
+    if not session.choices.squared:
+        lowest = _lowest_drawn(grids, error)
     low = None if lowest is None else (lowest[0], lowest[1] if len(lowest) > 1 else None)
     return LossSurface(
         across=grids[0],
@@ -108,7 +111,7 @@ def loss_surface(
         here=(here[0], here[1] if len(here) > 1 else None),
         error_here=session.error(session.at.now.loss),
         lowest=low,
-        whole=lowest is not None and _whole(lowest, goal, axes),
+        whole=lowest is not None and (_all_shown(session, chosen) or _whole(lowest, goal, axes)),
         way=way,
         way_errors=errors,
         past=past,
@@ -189,7 +192,10 @@ def _reach(session: Session, place: int | None) -> float:
 def _lowest(
     session: Session, output: int, chosen: Sequence[int | None], here: Sequence[float]
 ) -> list[float] | None:
-    """The lowest point of the cut; None for a loss without moments, or a cut flat along a line."""
+    """The lowest point of the cut by its curvature; None for a cut that is flat along a line.
+
+    Of a loss without moments it is sought in what is drawn.
+    """
     if not session.choices.squared:
         return None
     _, g, C = _quadratic(session, output)
@@ -200,6 +206,31 @@ def _lowest(
     if not np.isfinite(curved).all() or np.linalg.cond(curved) > FLAT:
         return None
     return [float(at) for at in np.array(here) - np.linalg.solve(curved, U @ g) / size]
+
+
+def _lowest_drawn(grids: Sequence[Array], error: Array) -> list[float] | None:
+    """The lowest point of what is drawn, between the points of the grid; None at an edge."""
+    values = error.T if error.ndim > 1 else error
+    if not np.isfinite(values).all():
+        return None
+    place = np.unravel_index(int(values.argmin()), values.shape)
+    found = []
+    for axis, (grid, at) in enumerate(zip(grids, place, strict=True)):
+        if not 0 < at < len(grid) - 1:
+            return None
+        line = values[tuple(slice(None) if other == axis else i for other, i in enumerate(place))]
+        before, middle, after = line[at - 1 : at + 2]
+        bend = before - 2 * middle + after
+        shift = (before - after) / (2 * bend) if bend > 0 else 0.0
+        found.append(float(grid[at] + shift * (grid[1] - grid[0])))
+    return found
+
+
+def _all_shown(session: Session, chosen: Sequence[int | None]) -> bool:
+    """Whether the weights of the axes are all that there are."""
+    problem = session.problem
+    weights = len(problem.standard.spread) + problem.model.intercept
+    return len(chosen) == weights and session.at.weights["weight"].shape[1] == 1
 
 
 def _whole(
