@@ -162,7 +162,7 @@ def test_two_files_that_are_not_there_yet_are_told_apart(here: Path) -> None:
 
 def test_an_empty_name_is_no_file(run: Callable[..., Any], here: Path) -> None:
     said = run("learn", "v.csv", "--predict=sales", "--save=").refused()
-    assert "--save names no file, but this folder (.): give it a name" in said
+    assert "cannot write --save: it names this folder (.), no file: give it a name" in said
 
 
 def test_a_pipe_without_a_name_is_no_file() -> None:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import narwhals as nw
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError, ReadError
 from deltarule.fit import learn
@@ -236,13 +237,12 @@ class DeltaClassifier(ClassifierMixin, _Shell):
             # scikit-learn asks for it, as its splits leave such classes often enough.
             each = np.ones(len(labels))
         target = np.where(there, labels, self.classes_[0])
-        if target.dtype == object:
-            target = np.array(target.tolist())
+        target = _class_names(target)
         [name] = _names(y, 1, self._features)
         model = self._learn(checked, {name: target}, each, Softmax.name)
         [known] = model.record.contract.targets
         # As deltarule names them, in the order of scikit-learn's.
-        called = class_names(pl.Series(np.array(self.classes_.tolist()))).to_list()
+        called = class_names(pl.Series(_class_names(self.classes_))).to_list()
         if sorted(called) != sorted(known.classes):
             raise ValueError(f"some classes of {called[:5]} are gaps or numbers in text: name them")
         self._called = called
@@ -294,6 +294,15 @@ class DeltaClassifier(ClassifierMixin, _Shell):
         """The likeliest class of each row."""
         check_is_fitted(self)
         return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+
+
+def _class_names(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels as they are learnt: in a table blank text is a gap, here it is a class."""
+    if labels.dtype == object:
+        labels = np.array(labels.tolist())
+    if labels.dtype.kind == "U":
+        labels = np.where(np.char.strip(labels) == "", "(blank)", labels)
+    return labels
 
 
 @contextmanager

@@ -70,7 +70,9 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) ->
     wanted = {option: path for option, path in outputs.items() if path is not None}
     for at, (option, path) in enumerate(wanted.items()):
         if path == Path():
-            raise OutputError(f"{option} names no file, but this folder (.): give it a name")
+            raise OutputError(
+                f"cannot write {option}: it names this folder (.), no file: give it a name"
+            )
         if path == Path("-"):
             raise OutputError(f"{option} - names no file: it is written whole, to a file")
         if any(same_file(path, one) for one in read):

@@ -471,7 +471,7 @@ def test_a_condition_on_dates_in_text(write: Callable[..., Path]) -> None:
         (["2024-01-31", "2024-02-30", "2024-03-31"], "2024-02-30"),
         (["1/31/2024", "2/28/2024", "see mail", "3/5/2024"], "see mail"),
         (["5 Jan 2024", "6 Feb 2024", "7 Foo 2024"], "7 Foo 2024"),
-        (["2024-01-31", "2024-02-15", "0000-00-00"], "0000-00-00"),
+        (["2024-01-31", "2024-02-15", "0001-00-00"], "0001-00-00"),
     ],
 )
 def test_a_column_of_mostly_dates_that_is_text_is_told(cells: list[str], odd: str) -> None:
