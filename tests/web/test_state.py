@@ -102,7 +102,8 @@ def test_a_link_shows_the_same(watched: Watched):
     page.keyboard.press("Escape")
     set_number(watched, "#alpha-number", "0.05")
     watched.go(23)
-    # The rows to choose from are those of the step's batch.
+    # The rows to choose from are those of the step's batch, once all that was asked for is drawn.
+    watched.idle()
     row = page.locator("#row option").nth(1).inner_text()
     page.select_option("#row", label=row)
     link = settled_link(
