@@ -177,6 +177,8 @@ def test_a_column_of_another_kind_is_refused_by_name() -> None:
         ({"alpha": 0.1}, "alpha"),
         ({"learner": "descent"}, "in steps"),
         ({"hold_out": TABLE}, "hold_out"),
+        ({"hold_out": TABLE.to_pandas()}, "hold_out"),
+        ({"hold_out": TABLE.to_dicts()}, "hold_out"),
         ({"time": "w", "id": None}, "time"),
     ],
 )

@@ -127,8 +127,10 @@ def plan(
     for column in weight:
         check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
     if asked.copies is None:
-        apart_ = asked.row_weight is not None and asked.group is None and asked.time is None
-        made.asked = replace(made.asked, copies=apart_ and all_whole(view[weight[0]]))
+        # Copies of a row have its id too, which keeps them together.
+        numbered = not (asked.id or asked.group or asked.time)
+        copies = bool(weight) and numbered and all_whole(view[weight[0]])
+        made.asked = replace(made.asked, copies=copies)
     for term in inputs.terms:
         _place(term.name, view[term.name], made, counted or {})
         if term.expression is None and term.name in made.numbers and is_id(view[term.name]):
