@@ -19,13 +19,14 @@ from functools import cached_property
 import numpy as np
 
 from deltarule.engines.base import RowSource
-from deltarule.engines.batch import Batch
+from deltarule.engines.batch import CODED_ROWS, Batch
 from deltarule.engines.in_memory import Rows
 from deltarule.engines.questions import Draw
 from deltarule.fit.cv_result import CVResult, on_grid
 from deltarule.fit.penalties import Choice, Penalties
 from deltarule.losses.links import finite_score, ruled_out
 from deltarule.losses.loss import Loss
+from deltarule.moments.design_matrix import SplitMatrix
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.one_standard_error import relative, surely_lower
 from deltarule.moments.problem import LinearProblem
@@ -197,7 +198,11 @@ class PenaltySearch:
     def _asked(self, rows: Batch) -> Rows:
         # Output by output, as losses go through them.
         targets = np.asfortranarray(rows.targets)
-        return Rows(self.model, self.loss, rows.inputs, targets, rows.row_weights, rows.offsets)
+        asked = self.model, self.loss, rows.inputs, targets, rows.row_weights, rows.offsets
+        # Sums by code fill a table of all levels for each block: few, long blocks.
+        if isinstance(rows.inputs, SplitMatrix):
+            return Rows(*asked, at_once=CODED_ROWS)
+        return Rows(*asked)
 
     def _learnt(
         self,
