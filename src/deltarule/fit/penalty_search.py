@@ -19,12 +19,13 @@ from functools import cached_property
 import numpy as np
 
 from deltarule.engines.base import RowSource
-from deltarule.engines.batch import Batch
+from deltarule.engines.batch import CODED_ROWS, Batch
 from deltarule.engines.in_memory import Rows
 from deltarule.engines.questions import Draw
 from deltarule.fit.penalties import Penalties
 from deltarule.losses.links import finite_score, ruled_out
 from deltarule.losses.loss import Loss
+from deltarule.moments.design_matrix import SplitMatrix
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
@@ -196,7 +197,11 @@ class PenaltySearch:
     def _asked(self, rows: Batch) -> Rows:
         # Output by output, as losses go through them.
         targets = np.asfortranarray(rows.targets)
-        return Rows(self.model, self.loss, rows.inputs, targets, rows.row_weights, rows.offsets)
+        asked = self.model, self.loss, rows.inputs, targets, rows.row_weights, rows.offsets
+        # Sums by code fill a table of all levels for each block: few, long blocks.
+        if isinstance(rows.inputs, SplitMatrix):
+            return Rows(*asked, at_once=CODED_ROWS)
+        return Rows(*asked)
 
     def _learnt(
         self,
