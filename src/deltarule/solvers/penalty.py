@@ -9,6 +9,7 @@ ranges, which may also be (p, k); weight (p, k).
 """
 
 from dataclasses import field, replace
+from functools import cached_property
 from typing import Protocol, cast
 
 import numpy as np
@@ -100,7 +101,7 @@ class Lasso:
     low: Array = field(default_factory=lambda: np.array(-np.inf))
     high: Array = field(default_factory=lambda: np.array(np.inf))
 
-    @property
+    @cached_property
     def kinked(self) -> bool:
         """Whether there is a non-smooth part beside the ridge."""
         ranged = np.any(self.low > -np.inf) or np.any(self.high < np.inf)
