@@ -14,6 +14,7 @@ from deltarule.tables.column_names import is_pattern
 from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, cells_of
 from deltarule.tables.files.csv_lines import (
+    BlockLines,
     EscapedQuoteError,
     ShortRows,
     check_start,
@@ -161,7 +162,7 @@ class CsvSource(PolarsSource):
         kinds = dict.fromkeys(self._header, pl.String())
         if not self._in_parts:
             return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
-        block = next(blocks(self._texts[0], self._found.quote))
+        _, block = _clean(next(blocks(self._texts[0], self._found.quote)), self._found, first=True)
         parse = self._parse([pl.all()], kinds)
         return parse(block, self._found, True, str(self._texts[0].path)).select(names)[:LOOK_ROWS]
 
@@ -238,7 +239,8 @@ class CsvSource(PolarsSource):
         except PROBLEMS as error:
             told: TableError = said(error, name)
         except EscapedQuoteError as error:
-            raise ReadError(f"{name}, {error}") from None
+            whole = first_escape(zip(self._texts, self._dialects, strict=True))
+            raise whole or ReadError(f"{name}, {error}") from None
         except ReadError as error:
             told = error
         else:
@@ -336,17 +338,20 @@ class CsvSource(PolarsSource):
         """Block after block of all files, a few parsed at the same time."""
         counts = [ShortRows(dialect) for dialect in self._dialects]
         found = (
-            (self._counted(block, short), dialect, number == 0, str(text.path))
+            (block, number == 0, text, short)
             for text, dialect, short in zip(self._texts, self._dialects, counts, strict=True)
             for number, block in enumerate(blocks(text, dialect.quote))
         )
-        yield from parsed_in_order(lambda block: parse(*block), found)
-        self._note_short(counts)
 
-    def _counted(self, block: bytes, short: ShortRows) -> bytes:
-        if not self._short_noted:
-            short.add(block)
-        return block
+        def work(part: tuple[bytes, bool, Text, ShortRows]) -> tuple[ShortRows, BlockLines, Parsed]:
+            block, first, text, short = part
+            lines, clean = _clean(block, short.found, first=first)
+            return short, lines, parse(clean, short.found, first, str(text.path))
+
+        for short, lines, parsed in parsed_in_order(work, found):
+            short.add(lines)
+            yield parsed
+        self._note_short(counts)
 
     def _count_short(self) -> None:
         """The same after a read by polars, which says nothing of rows that it filled."""
@@ -354,8 +359,8 @@ class CsvSource(PolarsSource):
             return
         counts = [ShortRows(dialect) for dialect in self._dialects]
         for text, dialect, short in zip(self._texts, self._dialects, counts, strict=True):
-            for block in blocks(text, dialect.quote):
-                short.add(block)
+            for number, block in enumerate(blocks(text, dialect.quote)):
+                short.add(BlockLines.of(block, dialect, first=number == 0))
         self._note_short(counts)
 
     def _note_short(self, counts: Sequence[ShortRows]) -> None:
@@ -381,7 +386,7 @@ class CsvSource(PolarsSource):
 
         def parsed(block: bytes, found: Dialect, first: bool, path: str) -> pl.DataFrame:
             frame = pl.read_csv(
-                without_blank_lines(block, found, first=first),
+                block,
                 separator=found.separator,
                 quote_char=found.quote,
                 has_header=found.names_stand and first,
@@ -437,6 +442,12 @@ class CsvSource(PolarsSource):
         self.reads += 1 if len(self._texts) == 1 else 2
         self.lazy = self._scan(None, self.name)
         return True
+
+
+def _clean(block: bytes, found: Dialect, *, first: bool) -> tuple[BlockLines, bytes]:
+    """The lines of a block, and the block without those that are blank."""
+    lines = BlockLines.of(block, found, first=first)
+    return lines, without_blank_lines(block, found, first=first) if lines.blank else block
 
 
 def _has_blank_lines(text: Text) -> bool:
