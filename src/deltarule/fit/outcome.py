@@ -40,6 +40,7 @@ from deltarule.moments.moments import Moments, total
 from deltarule.moments.standardize import from_zero
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.cv_result import CVResult
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Schema
 from deltarule.tables.source import without_folder
@@ -64,6 +65,18 @@ class HeldOut:
     unit: Array
     fold_weights: Mapping[int, Weights] = field(default_factory=dict)
     guesses: Mapping[int, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tried: CVResult, at: int, fold_weights: Mapping[int, Weights]) -> "HeldOut":
+        """The errors of a candidate of cross-validation, and its weights by fold."""
+        return cls(
+            folds=len(tried.rows),
+            rows=float(tried.rows.sum()),
+            errors=tried.errors[at].sum(axis=0),
+            guessing=tried.guessing.sum(axis=0),
+            unit=np.sqrt(tried.unit),
+            fold_weights=fold_weights,
+        )
 
 
 @dataclass(frozen=True)
