@@ -13,6 +13,7 @@ from deltarule.dataclass import dataclass
 from deltarule.errors import ReadError
 from deltarule.tables.files.dialect import Dialect
 from deltarule.tables.files.encoding import Text, blocks
+from deltarule.tables.files.packed import CHUNK, unpacked
 
 NEWLINE, RETURN = b"\n\r"
 
@@ -52,7 +53,27 @@ class BlockLines:
         return cls(lines, short, line, len(found.names) > 1 and has_blank_lines(block))
 
 
-def without_blank_lines(block: bytes, found: Dialect, *, first: bool) -> bytes:
+def cleaned(block: bytes, found: Dialect, *, first: bool) -> tuple[BlockLines, bytes]:
+    """The lines of a block, and the block without those that are blank.
+
+    Errors:  EscapedQuoteError
+    """
+    lines = BlockLines.of(block, found, first=first)
+    return lines, _without_blank_lines(block, found, first=first) if lines.blank else block
+
+
+def any_blank_line(text: Text) -> bool:
+    """Whether an end of a line may follow another in a file."""
+    with unpacked(text.path, text.name) as stream:
+        end = b""
+        while more := stream.read(CHUNK):
+            if has_blank_lines(b"x" + end + more):
+                return True
+            end = more[-2:]
+    return False
+
+
+def _without_blank_lines(block: bytes, found: Dialect, *, first: bool) -> bytes:
     """Whole rows without the blank lines between them; those above the header stay."""
     above = 0
     for _ in range(found.lines_above if first else 0):

@@ -17,10 +17,10 @@ from deltarule.tables.files.csv_lines import (
     BlockLines,
     EscapedQuoteError,
     ShortRows,
+    any_blank_line,
     check_start,
+    cleaned,
     first_escape,
-    has_blank_lines,
-    without_blank_lines,
 )
 from deltarule.tables.files.dialect import (
     ROW_NAME,
@@ -29,7 +29,6 @@ from deltarule.tables.files.dialect import (
     find_dialect,
 )
 from deltarule.tables.files.encoding import Text, blocks
-from deltarule.tables.files.packed import CHUNK, unpacked
 from deltarule.tables.files.parallel import parsed_in_order
 from deltarule.tables.missing_words import GAP_WORDS
 from deltarule.tables.polars_source import (
@@ -162,7 +161,7 @@ class CsvSource(PolarsSource):
         kinds = dict.fromkeys(self._header, pl.String())
         if not self._in_parts:
             return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
-        _, block = _clean(next(blocks(self._texts[0], self._found.quote)), self._found, first=True)
+        _, block = cleaned(next(blocks(self._texts[0], self._found.quote)), self._found, first=True)
         parse = self._parse([pl.all()], kinds)
         return parse(block, self._found, True, str(self._texts[0].path)).select(names)[:LOOK_ROWS]
 
@@ -302,7 +301,7 @@ class CsvSource(PolarsSource):
         """Whether it is read in blocks: where it is long, or has blank lines between its rows."""
         if self._in_blocks is None:
             self._in_blocks = sum(text.size for text in self._texts) > AT_ONCE or (
-                len(self._header) > 1 and any(map(_has_blank_lines, self._texts))
+                len(self._header) > 1 and any(map(any_blank_line, self._texts))
             )
         return self._in_blocks
 
@@ -345,7 +344,7 @@ class CsvSource(PolarsSource):
 
         def work(part: tuple[bytes, bool, Text, ShortRows]) -> tuple[ShortRows, BlockLines, Parsed]:
             block, first, text, short = part
-            lines, clean = _clean(block, short.found, first=first)
+            lines, clean = cleaned(block, short.found, first=first)
             return short, lines, parse(clean, short.found, first, str(text.path))
 
         for short, lines, parsed in parsed_in_order(work, found):
@@ -442,22 +441,6 @@ class CsvSource(PolarsSource):
         self.reads += 1 if len(self._texts) == 1 else 2
         self.lazy = self._scan(None, self.name)
         return True
-
-
-def _clean(block: bytes, found: Dialect, *, first: bool) -> tuple[BlockLines, bytes]:
-    """The lines of a block, and the block without those that are blank."""
-    lines = BlockLines.of(block, found, first=first)
-    return lines, without_blank_lines(block, found, first=first) if lines.blank else block
-
-
-def _has_blank_lines(text: Text) -> bool:
-    with unpacked(text.path, text.name) as stream:
-        end = b""
-        while more := stream.read(CHUNK):
-            if has_blank_lines(b"x" + end + more):
-                return True
-            end = more[-2:]
-    return False
 
 
 def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:
