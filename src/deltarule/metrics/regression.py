@@ -34,7 +34,7 @@ class Metrics(BaseModel):
     the quantile of their targets that the loss is of.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     output: str
     rmse: FiniteFloat
