@@ -22,9 +22,10 @@ from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
 from deltarule.fit.identities import FittedTarget, identities
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.target_checks import notes_on_amounts
+from deltarule.losses.loss import MEAN
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.conformal import Intervals
-from deltarule.metrics.regression import MEAN, Metrics
+from deltarule.metrics.regression import Metrics
 from deltarule.model import record as saved
 from deltarule.model.record import (
     FitRecord,

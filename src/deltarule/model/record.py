@@ -12,11 +12,10 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from deltarule.errors import LearningError
-from deltarule.losses.loss import Loss
+from deltarule.losses.loss import MEAN, Loss
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
 from deltarule.metrics.conformal import Intervals
-from deltarule.metrics.regression import MEAN
 from deltarule.moments.limits import Amount, Count, Explained, Positive, Share, Signed, Size
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
