@@ -21,7 +21,13 @@ from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.lasso_path import LEAST, STRENGTHS, lasso_cv, lasso_path, lasso_top
-from deltarule.solvers.least_squares import Spectrum
+from deltarule.solvers.least_squares import (
+    RidgePath,
+    Spectrum,
+    normal_equations,
+    ridge_path,
+    ridge_weights,
+)
 from deltarule.tables.one_read import Read
 
 
@@ -67,6 +73,21 @@ def best(asked: LinearProblem, moments: Moments, penalties: Penalties, choice: C
     return penalties.within(whole)
 
 
+def weights_at(
+    asked: LinearProblem, moments: Moments, penalties: Penalties, choices: Sequence[Choice]
+) -> list[Weights]:
+    """The exact weights of all inputs at each of these strengths."""
+    if not penalties.common_ridge(choices):
+        return [best(asked, moments, penalties, choice) for choice in choices]
+    free = asked.free(moments)
+    ridges = np.array([choice.ridge for choice in choices])
+    found = ridge_weights(free, normal_equations(free), ridges)
+    return [
+        asked.whole({name: array[at] for name, array in found.items()})
+        for at in range(len(choices))
+    ]
+
+
 def cv_on(read: Read, asked: LinearProblem, penalties: Penalties) -> CVResult | None:
     """Cross-validation of every candidate strength; None where there are too few rows."""
     if not read.splits.of(read.folds):
@@ -92,6 +113,10 @@ def cv_at(
     read: Read, asked: LinearProblem, penalties: Penalties, choices: Sequence[Choice]
 ) -> CVResult:
     """Cross-validation of these strengths, in this order."""
+    if penalties.common_ridge(choices):
+        ridges = np.array([choice.ridge for choice in choices])
+        path = ridge_path(read.folds, asked, strengths=ridges, splits=read.splits)
+        return _result(path, ridges, np.zeros_like(ridges))
     if len({choice.ridge for choice in choices}) == 1:
         lassos = np.array([choice.lasso for choice in choices])
         return _tried(read, asked, penalties, choices[0].ridge, lassos)
@@ -105,7 +130,10 @@ def _tried(
     path = lasso_cv(
         read.folds, asked, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits
     )
-    ridges = np.full(len(lassos), ridge)
+    return _result(path, np.full(len(lassos), ridge), lassos)
+
+
+def _result(path: RidgePath, ridges: Array, lassos: Array) -> CVResult:
     rows, least = path.rows[:, None], np.zeros_like(path.guessing)
     return CVResult(ridges, lassos, path.errors, rows, path.guessing, path.unit**2, least)
 

@@ -31,6 +31,7 @@ from deltarule.solvers.least_squares import (
     Normal,
     RidgePath,
     guessing_error,
+    squared_errors,
     weights_for,
     with_intercept,
 )
@@ -261,22 +262,10 @@ def lasso_cv(
         walked = strengths[strengths > 0] if posed.plain else strengths
         stop = float(np.min(walked, initial=np.inf))
         weight, _ = _walked(learnt, posed, strengths, stop=stop)
-        errors[:, at] = _errors(problem, fold, with_intercept(learnt, weight))
+        errors[:, at] = squared_errors(problem, fold, with_intercept(learnt, weight))
         guessing[at] = guessing_error(fold, others, targets)
     rows = np.array([fold.rows for fold, _ in held])
     return RidgePath(strengths, errors, rows, guessing, held[0][0].scale[targets])
-
-
-def _errors(problem: LinearProblem, fold: Moments, free: Weights) -> Array:
-    """The fold's summed delta ** 2 for many weights, each treated as an output: (s, k)."""
-    times = len(free["weight"])
-    many = replace(
-        problem,
-        targets=list(problem.targets) * times,
-        start={name: np.tile(array, times) for name, array in problem.start.items()},
-    )
-    side_by_side = {name: np.concatenate(list(array), axis=-1) for name, array in free.items()}
-    return many.of(fold).squared_error(many.whole(side_by_side)).reshape(times, -1)
 
 
 def violation(

@@ -32,6 +32,9 @@ from deltarule.solvers.block_elimination import SURE, Eliminated, Inverse, extre
 from deltarule.solvers.cholesky import Cholesky
 from deltarule.solvers.krylov import EPS
 
+# From so many strengths of ridge on, an eigendecomposition costs less than factors for each.
+MANY = 20
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -160,6 +163,43 @@ def weights_for(
     if factor is None or not _sure(factor, normal.sums + ridge):
         return solve(problem, ridge=ridge).weights
     return with_intercept(problem, normal.own(problem, factor.solve(normal.slope)))
+
+
+def ridge_weights(problem: LeastSquares, normal: Normal | Eliminated, strengths: Array) -> Weights:
+    """The weights alone at each strength of ridge: (s, p, k), intercept (s, k).
+
+    Of many strengths an eigendecomposition of the correlation gives all that are sure.
+    """
+    if isinstance(normal, Eliminated) and not normal.factored:
+        normal.iterate(strengths.tolist())
+    weight = np.zeros((len(strengths), *normal.slope.shape))
+    rest = np.arange(len(strengths))
+    if isinstance(normal, Normal) and len(strengths) >= MANY and len(normal.slope):
+        values, vectors = np.linalg.eigh(normal.correlation)
+        damped = values + strengths[:, None]
+        sure = damped[:, 0] > SURE * damped[:, -1]
+        turned = vectors.T @ normal.slope
+        solved = vectors @ (turned / damped[sure][:, :, None])
+        weight[sure] = normal.own(problem, solved)
+        rest = np.flatnonzero(~sure)
+    for at in rest:
+        weight[at] = weights_for(problem, normal, ridge=float(strengths[at]))["weight"]
+    return with_intercept(problem, weight)
+
+
+def squared_errors(problem: LinearProblem, fold: Moments, free: Weights) -> Array:
+    """The fold's summed delta ** 2 for many weights, each treated as an output: (s, k).
+
+    Shapes:  free weight (s, p, k), intercept (s, k)
+    """
+    times = len(free["weight"])
+    many = replace(
+        problem,
+        targets=list(problem.targets) * times,
+        start={name: np.tile(array, times) for name, array in problem.start.items()},
+    )
+    side_by_side = {name: np.concatenate(list(array), axis=-1) for name, array in free.items()}
+    return many.of(fold).squared_error(many.whole(side_by_side)).reshape(times, -1)
 
 
 def _sums(matrix: Array) -> Array:
@@ -296,13 +336,9 @@ def ridge_path(
     guessing = np.zeros((len(held), len(targets)))
     for at, split in enumerate(held):
         fold, others = folds[split.judged], total([folds[one] for one in split.learnt])
-        free, asked = problem.free(others), problem.of(fold)
+        free = problem.free(others)
         normal = normal_equations(free)
-        if isinstance(normal, Eliminated) and not normal.factored:
-            normal.iterate(strengths.tolist())
-        for number, strength in enumerate(strengths):
-            learnt = problem.whole(weights_for(free, normal, ridge=float(strength)))
-            errors[number, at] = asked.squared_error(learnt)
+        errors[:, at] = squared_errors(problem, fold, ridge_weights(free, normal, strengths))
         guessing[at] = guessing_error(fold, others, targets)
     rows = np.array([folds[split.judged].rows for split in held])
     return RidgePath(strengths, errors, rows, guessing, folds[held[0].judged].scale[targets])
