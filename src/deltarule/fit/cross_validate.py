@@ -34,8 +34,9 @@ from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.solvers.cv_result import guessing_error
 from deltarule.solvers.lbfgs import Lbfgs
-from deltarule.solvers.least_squares import guessing_error, rank
+from deltarule.solvers.least_squares import rank
 from deltarule.solvers.newton import Newton, Taken
 from deltarule.solvers.one_hot_newton import steady as one_hot_steady
 from deltarule.solvers.penalty import Lasso
