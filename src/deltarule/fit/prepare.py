@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import RowSource
-from deltarule.engines.local import HELD_CELLS, HELD_FOR_GRADIENTS, RowPass, RowsInMemory
+from deltarule.engines.local import GRADIENT_CELLS, NEWTON_CELLS, RowPass, RowsInMemory
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import LearningError, TargetError
 from deltarule.fit.default_learner import given
@@ -139,7 +139,7 @@ def with_rows(problem: FitProblem) -> FitProblem:
         return replace(problem, rows=EngineRows(read.engine, read.encoder, standard))
     cells = read.examples * (len(problem.problem.mean) + len(problem.losses))
     many = settings.second_order and not settings.needs_hessian
-    most = HELD_FOR_GRADIENTS if many else HELD_CELLS
+    most = GRADIENT_CELLS if many else NEWTON_CELLS
     if read.frames is not None and (problem.squared or cells <= most):
         return replace(problem, rows=RowsInMemory.of(read, standard))
     return replace(problem, rows=RowPass(read, standard))
