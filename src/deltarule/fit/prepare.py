@@ -14,7 +14,6 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.local import HELD_CELLS, HELD_FOR_GRADIENTS, RowPass, RowsInMemory
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import LearningError, TargetError
-from deltarule.fit.default_learner import given
 from deltarule.fit.null_model import NullModel
 from deltarule.fit.penalized_least_squares import cv_on
 from deltarule.fit.penalties import Choice, Penalties
@@ -199,10 +198,13 @@ def check_spread(problem: FitProblem, losses: Sequence[SmoothedLoss]) -> None:
 
 def with_chosen_penalty(problem: FitProblem) -> FitProblem:
     """The strengths that cross-validation chooses."""
-    if problem.rows is None or problem.squared:
+    rows = problem.rows
+    if rows is None or problem.squared:
         tried, share = cv_on(problem.read, problem.asked, problem.penalties), 1.0
     else:
-        search = search_of(problem, problem.rows)
+        # Its eigenvectors take a tenth of the search, and are the same for all strengths.
+        problem = replace(problem, known_metric=problem.metric)
+        search = search_of(problem, rows)
         # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
         with one_blas_thread(), np.errstate(all="ignore"):
             tried = search_penalty(search, problem.penalties, problem.held_by)
@@ -230,7 +232,7 @@ def search_of(problem: FitProblem, rows: RowSource) -> PenaltySearch:
         spans=problem.spans,
         problem=problem.asked,
         first=problem.first(),
-        learner=given(problem.settings) if problem.settings.second_order else Newton(),
+        learner=problem.learner if problem.settings.second_order else Newton(),
     )
 
 
