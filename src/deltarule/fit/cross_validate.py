@@ -36,9 +36,10 @@ from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.solvers.cv_result import guessing_error
 from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.solvers.lbfgs_stack import LbfgsStack, stacked_pair
-from deltarule.solvers.least_squares import guessing_error, rank
+from deltarule.solvers.least_squares import rank
 from deltarule.solvers.newton import Newton, Taken
 from deltarule.solvers.one_hot_newton import steady as one_hot_steady
 from deltarule.solvers.penalty import Lasso

@@ -22,8 +22,7 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.batch import CODED_ROWS, Batch
 from deltarule.engines.in_memory import Rows
 from deltarule.engines.questions import Draw
-from deltarule.fit.cv_result import CVResult, on_grid
-from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.penalties import Penalties
 from deltarule.fit.ridge_walk import LEFT as LEFT_BY_GRADIENTS
 from deltarule.fit.ridge_walk import STEPS as STEPS_OF_GRADIENTS
 from deltarule.fit.ridge_walk import RidgeWalk
@@ -31,13 +30,13 @@ from deltarule.losses.links import finite_score, ruled_out
 from deltarule.losses.loss import Loss
 from deltarule.moments.design_matrix import SplitMatrix
 from deltarule.moments.moments import Moments, total
-from deltarule.moments.one_standard_error import relative, surely_lower
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import train
+from deltarule.solvers.cv_result import Choice, CVResult, relative, search, surely_lower
 from deltarule.solvers.lasso_path import LEAST
 from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
@@ -318,24 +317,22 @@ def _mean(rows: Rows) -> Array:
 
 
 def search_penalty(
-    search: PenaltySearch, penalties: Penalties, penalty: Callable[[Choice], Lasso]
-) -> CVResult | None:
-    """The candidate penalties with their cross-validated loss; None where no rows can be held out.
+    sample: PenaltySearch, penalties: Penalties, penalty: Callable[[Choice], Lasso]
+) -> CVResult:
+    """The candidate penalties with their cross-validated loss; some rows must be held out.
 
     `penalty` makes a candidate's penalty, in standardised units.
     """
-    if not search.splits.of(search.moments):
-        return None
 
     def tried(ridges: Array, lassos: Array) -> CVResult:
         choices = [Choice(float(ridge), float(lasso)) for ridge in ridges for lasso in lassos]
-        return search.tried([(one, penalty(one)) for one in choices], briefly=0.0 in ridges)
+        return sample.tried([(one, penalty(one)) for one in choices], briefly=0.0 in ridges)
 
     def lassos() -> Array:
         given = penalties.given.ridge
-        return search.lassos(penalty(Choice(given, 0.0)), penalty(Choice(given, 1.0)))
+        return sample.lassos(penalty(Choice(given, 0.0)), penalty(Choice(given, 1.0)))
 
-    return on_grid(penalties, lassos, tried)
+    return search(tried, *penalties.candidates(lassos))
 
 
 def for_all(choice: Choice, share: float) -> Choice:

@@ -14,13 +14,12 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.cached_objective import CachedObjective
 from deltarule.engines.questions import PassObjective
 from deltarule.errors import TargetError
-from deltarule.fit.cv_result import CVResult
 from deltarule.fit.default_learner import RowwiseCurvature, given
 from deltarule.fit.deviance import DevianceSums
 from deltarule.fit.minibatch_rows import MinibatchRows
 from deltarule.fit.null_model import NullModel
 from deltarule.fit.penalized_least_squares import best
-from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.penalties import Penalties
 from deltarule.fit.settings import Settings
 from deltarule.fit.smoothing import Round, Smoothing
 from deltarule.losses.loss import Loss
@@ -33,6 +32,7 @@ from deltarule.moments.standardize import Standardization, from_zero
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner, alpha_range_of
 from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.solvers.cv_result import Choice, CVResult
 from deltarule.solvers.lbfgs import Lbfgs, Metric
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.tables.one_read import Read

@@ -12,24 +12,23 @@ Shapes: p inputs, k outputs, q = p + intercept, r = rank of the design.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
-from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import OneHotCross, dense
-from deltarule.moments.one_standard_error import DECADES, FINER, chosen
 from deltarule.moments.problem import LinearProblem
-from deltarule.moments.splits import ANY_ORDER, SplitScheme
+from deltarule.moments.splits import ANY_ORDER, Split, SplitScheme
 from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.block_elimination import SURE, Eliminated, Inverse, extreme_eigenvalues
 from deltarule.solvers.cholesky import Cholesky
+from deltarule.solvers.cv_result import DECADES, CVResult, cross_validated, search
 from deltarule.solvers.krylov import EPS
 
 
@@ -251,81 +250,42 @@ def dependent(null: Array) -> list[tuple[int, ...]]:
     return found
 
 
-@dataclass(frozen=True)
-class RidgePath:
-    """Cross-validated errors by strength of ridge; the first strength is 0.
-
-    Shapes:  errors (strengths, folds, k): each fold's summed delta ** 2 on held-out rows, in the
-             target's `unit` (k,) squared
-    """
-
-    strengths: Array
-    errors: Array
-    rows: Array
-    guessing: Array
-    unit: Array
-
-    def mean(self) -> Array:
-        """Mean delta ** 2 over all held-out rows: (strengths, k)."""
-        mean: Array = self.errors.sum(axis=1) / self.rows.sum()
-        return mean
-
-    def joined(self, other: "RidgePath") -> "RidgePath":
-        """The errors of both paths' strengths, in order, on the same folds."""
-        strengths = np.concatenate([self.strengths, other.strengths])
-        order = np.argsort(strengths, kind="stable")
-        errors = np.concatenate([self.errors, other.errors])[order]
-        return replace(self, strengths=strengths[order], errors=errors)
-
-    def chosen(self) -> int:
-        """One-standard-error rule: no penalty, unless the best is lower by more than one."""
-        return chosen(self.errors, self.guessing)
-
-
 def ridge_path(
     folds: Sequence[Moments],
     problem: LinearProblem,
     *,
     strengths: Array,
     splits: SplitScheme = ANY_ORDER,
-) -> RidgePath:
+) -> CVResult:
     """Cross-validated errors of each strength, from the moments of the training folds."""
-    held = splits.of(folds)
-    targets = list(problem.targets)
-    errors = np.zeros((len(strengths), len(held), len(targets)))
-    guessing = np.zeros((len(held), len(targets)))
-    for at, split in enumerate(held):
-        fold, others = folds[split.judged], total([folds[one] for one in split.learnt])
-        free, asked = problem.free(others), problem.of(fold)
+
+    def errors(split: Split, others: Moments) -> Array:
+        free, asked = problem.free(others), problem.of(folds[split.judged])
         normal = normal_equations(free)
         if isinstance(normal, Eliminated) and not normal.factored:
             normal.iterate(strengths.tolist())
-        for number, strength in enumerate(strengths):
-            learnt = problem.whole(weights_for(free, normal, ridge=float(strength)))
-            errors[number, at] = asked.squared_error(learnt)
-        guessing[at] = guessing_error(fold, others, targets)
-    rows = np.array([folds[split.judged].rows for split in held])
-    return RidgePath(strengths, errors, rows, guessing, folds[held[0].judged].scale[targets])
+        each = (weights_for(free, normal, ridge=float(strength)) for strength in strengths)
+        return np.array([asked.squared_error(problem.whole(one)) for one in each])
+
+    return cross_validated(folds, splits, problem.targets, errors, ridge=strengths)
 
 
 def ridge_search(
-    folds: Sequence[Moments], problem: LinearProblem, *, splits: SplitScheme = ANY_ORDER
-) -> RidgePath:
-    """Cross-validated errors of no penalty and each decade of ridge; finer where one is better."""
-    path = ridge_path(folds, problem, strengths=DECADES, splits=splits)
-    best = path.chosen()
-    if best == 0:
-        return path
-    between = path.strengths[best] * FINER
-    return path.joined(ridge_path(folds, problem, strengths=between, splits=splits))
+    folds: Sequence[Moments],
+    problem: LinearProblem,
+    *,
+    strengths: Array = DECADES,
+    splits: SplitScheme = ANY_ORDER,
+) -> CVResult:
+    """Cross-validated errors of no penalty and each decade of ridge; finer where one is better.
 
+    A single strength is not searched around.
+    """
 
-def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Array:
-    """The null model's summed delta ** 2 on a fold (the training mean), in unit squared: (k,)."""
-    at = list(targets)
-    squares = fold.cross[np.array(at), np.array(at)]
-    error: Array = squares + fold.rows * fold.apart(others)[at] ** 2
-    return error
+    def tried(ridges: Array, _: Array) -> CVResult:
+        return ridge_path(folds, problem, strengths=ridges, splits=splits)
+
+    return search(tried, strengths)
 
 
 @dataclass(frozen=True)
