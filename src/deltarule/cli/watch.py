@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, Query
-from deltarule.cli.setting_options import Given, takes
+from deltarule.cli.setting_options import GivenTable, takes
 from deltarule.cli.table import source_of
 
 
@@ -15,7 +15,7 @@ def watch(
         str | None,
         typer.Argument(metavar="[TABLE]", help="What learn takes; without one, the lessons."),
     ] = None,
-    given: Given | None = None,
+    given: GivenTable | None = None,
     loss: Annotated[
         str,
         typer.Option(
@@ -52,7 +52,7 @@ def watch(
 
     deltarule watch movies.csv --predict gross --using budget
     """
-    from deltarule.web.app.routes import Given as Shown
+    from deltarule.web.app.routes import GivenTable as Shown
     from deltarule.web.app.serve import serve
     from deltarule.web.session import Choices, Session
     from deltarule.web.tables import opened

@@ -14,7 +14,7 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.local import GRADIENT_CELLS, NEWTON_CELLS, RowPass, RowsInMemory
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import LearningError, TargetError
-from deltarule.fit.default_learner import given
+from deltarule.fit.default_learner import given_learner
 from deltarule.fit.null_model import NullModel
 from deltarule.fit.penalized_least_squares import cross_validate
 from deltarule.fit.penalties import Penalties
@@ -231,7 +231,7 @@ def search_of(problem: FitProblem, rows: RowSource) -> PenaltySearch:
         spans=problem.spans,
         problem=problem.asked,
         first=problem.first(),
-        learner=given(problem.settings) if problem.settings.second_order else Newton(),
+        learner=given_learner(problem.settings) if problem.settings.second_order else Newton(),
     )
 
 
