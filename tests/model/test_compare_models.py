@@ -183,3 +183,47 @@ def test_rows_learnt_from_are_not_new(run: Callable[..., Any], tmp_path: Path, f
     found = run("compare", *names, films)
     assert "no verdict, as A and B may know these rows" in found.out
     assert "A and B learnt from these rows: only rows that are new to them can tell" in found.out
+
+
+def customers(seed: int, first: int = 0, each: int = 10) -> pl.DataFrame:
+    """30 customers of ten rows, with an effect of their own and inputs that say nothing of it."""
+    rng = np.random.default_rng(seed)
+    own = np.repeat(np.arange(30), each)
+    inputs = {"a": rng.normal(size=len(own)), "b": rng.normal(size=30)[own]}
+    inputs["c"] = rng.normal(size=30)[own]
+    effect = 1.5 * rng.normal(size=30)[own]
+    return pl.DataFrame(
+        {**inputs, "who": own + first, "y": inputs["a"] + effect + rng.normal(size=len(own))}
+    )
+
+
+@pytest.mark.parametrize("by", ["group", "id"])
+def test_rows_of_a_group_are_not_independent(by: str) -> None:
+    sure, seeds = 0, 30
+    for seed in range(seeds):
+        learnt, tested = customers(seed), customers(seed + 100, 1000)
+        one, other = (
+            dr.learn(learnt, predict="y", using=["a", name], ridge=0, **{by: "who"})
+            for name in "bc"
+        )
+        found = one.compare(tested, other)
+        sure += found.targets[0].differences[0].sure
+    # b and c are alike useless: of 95% intervals some 1.5 in 30 exclude 0; by rows 18 did.
+    assert sure <= 5
+    assert any("intervals are by who: 30 in 300 rows" in note for note in found.notes)
+    # Rows that are repeated tell no more.
+    again = one.compare(pl.concat([tested] * 20), other)
+    first, second = (each.targets[0].differences[0] for each in (found, again))
+    assert first.standard_error == pytest.approx(second.standard_error)
+    # By hand: what a regression of the differences on a constant has as its CR1 error.
+    a, b = (
+        tested["y"].to_numpy() - np.asarray(each.predict(tested)).ravel() for each in (one, other)
+    )
+    gap = pl.DataFrame({"who": tested["who"], "d": b**2 - a**2})
+    sums = gap.with_columns(pl.col("d") - pl.col("d").mean()).group_by("who").sum()["d"].to_numpy()
+    assert first.standard_error == pytest.approx(np.sqrt(30 / 29 * (sums**2).sum()) / 300)
+    # Text tells the same customers apart; without the column rows are taken as independent.
+    text = one.compare(tested.with_columns(pl.col("who").cast(pl.String)), other)
+    assert text.targets[0].differences[0] == first
+    alone = one.compare(tested.drop("who"), other).targets[0].differences[0]
+    assert alone.standard_error == pytest.approx(stats.sem(b**2 - a**2))

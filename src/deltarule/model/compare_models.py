@@ -3,6 +3,12 @@
     difference     = mean over rows of (loss of B - loss of A)
     standard error = standard deviation of the rows' differences / sqrt(rows)
 
+Where a model was learnt with a group or an id, and the table has that column, rows of one value of
+it are a cluster, whose differences are not independent:
+
+    standard error = sqrt(G / (G - 1) * sum over G clusters of s ** 2) / sum of all w,
+                     s the sum of w * (difference - mean difference) in a cluster
+
 The measures of loss are those that both models share: for amounts delta ** 2 and abs(delta), and
 the loss if it is the same one; for yes/no and classes the log loss and the 0-1 loss.
 
@@ -31,6 +37,7 @@ from deltarule.model.summary import counting, figures_told
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
+from deltarule.tables.cast import text_of
 from deltarule.tables.left_out import left_out_told
 from deltarule.tables.source import Source
 from deltarule.views import html
@@ -171,15 +178,17 @@ def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelCom
         kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
     source = bound(source, one.contract, other.contract)
     weight = one.contract.row_weight
-    wanted = [] if weight is None else [weight]
+    cluster = _cluster(one.record, other.record, source)
+    wanted = [name for name in (weight, cluster) if name is not None]
     row, examples, rows, causes = 0, 0, 0.0, Counter[str]()
     for batch in batches(source, [*one.compares, *other.compares], kinds, wanted=wanted):
         mine = one.scored(batch, name=source.name, row=row)
         theirs = other.scored(batch, name=source.name, row=row)
         first, second = mine.shared_with(theirs), theirs.shared_with(mine)
         with refusing_overflow(source):
+            keys = None if cluster is None else _keys(batch[cluster], row)[first.number - row]
             for pair in pairs:
-                pair.add(first, second)
+                pair.add(first, second, keys)
         causes += first.causes
         examples += len(first.each)
         rows += float(first.each.sum())
@@ -201,6 +210,11 @@ def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelCom
             for pair in pairs
         )
     notes = [*source.notes, *_not_new(learnt, source)]
+    if cluster is not None and pairs[0].clusters.count < examples:
+        notes.append(
+            f"intervals are by {cluster}: {pairs[0].clusters.count:,} in {examples:,} rows, of "
+            "which those of one are not independent"
+        )
     return ModelComparison(rows, examples, dict(causes), versus, tuple(notes))
 
 
@@ -214,6 +228,50 @@ def _shared(one: Predictor, other: Predictor) -> list[str]:
             "targets can be compared"
         )
     return mine
+
+
+def _cluster(one: Record, other: Record, source: Source) -> str | None:
+    """The column by which a model was held out in groups, where the table has it."""
+    for by in (one.held_out_by, other.held_out_by):
+        if by is not None and by.by in ("group", "id") and by.column in source.look().columns:
+            return by.column
+    return None
+
+
+def _keys(values: pl.Series, row: int) -> pl.Series:
+    """The cluster of each row as text: (n,); a row without one is a cluster of its own."""
+    own = "\0" + pl.int_range(row, row + len(values), eager=True).cast(pl.String)
+    return text_of(values).fill_null(own)
+
+
+@dataclass
+class _Clusters:
+    """Sums of each cluster's rows: of their weights and of their weighted differences."""
+
+    sums: pl.DataFrame | None = None
+
+    @property
+    def count(self) -> int:
+        """How many clusters there are."""
+        return 0 if self.sums is None else self.sums.height
+
+    def add(self, keys: pl.Series, each: Array, differences: Array) -> None:
+        """Add rows: keys, each (n,), differences (n, m)."""
+        weighted = pl.DataFrame(each[:, None] * np.column_stack([np.ones(len(each)), differences]))
+        parts = [weighted.with_columns(keys.alias("key"))]
+        parts += [] if self.sums is None else [self.sums.select(parts[0].columns)]
+        self.sums = pl.concat(parts).group_by("key", maintain_order=True).sum()
+
+    def errors(self, mean: Array) -> Array:
+        """The standard errors of the mean differences: (m,); NaN for a single cluster."""
+        assert self.sums is not None, "there were rows"
+        each, *weighted = self.sums.drop("key").to_numpy().T
+        if len(each) < 2:
+            return np.full(len(mean), np.nan)
+        apart = np.column_stack(weighted) - each[:, None] * mean
+        many = len(each) / (len(each) - 1)
+        found: Array = np.sqrt(many * (apart**2).sum(axis=0)) / each.sum()
+        return found
 
 
 def _who(learnt: Sequence[Learnt]) -> str:
@@ -266,6 +324,7 @@ class _Pair:
     spans: tuple[slice, slice]
     sums: tuple[MetricSums, MetricSums]
     measures: dict[str, tuple[Wrongness, Wrongness]]
+    clusters: _Clusters
     moments: Moments | None = None
 
     @classmethod
@@ -283,9 +342,11 @@ class _Pair:
                 "compared by what they share"
             )
         measures = _measures(sums.loss, their_sums.loss, bool(names))
-        return cls(output, (span, their_span), (sums, their_sums), measures)
+        return cls(output, (span, their_span), (sums, their_sums), measures, _Clusters())
 
-    def add(self, first: PredictedRows, second: PredictedRows) -> None:
+    def add(
+        self, first: PredictedRows, second: PredictedRows, keys: pl.Series | None = None
+    ) -> None:
         each, asked = first.each, []
         for rows, span, sums in zip((first, second), self.spans, self.sums, strict=True):
             scores, targets = rows.scores[:, span], rows.targets[:, span]
@@ -294,6 +355,8 @@ class _Pair:
         for ours, theirs in self.measures.values():
             a, b = ours(*asked[0]), theirs(*asked[1])
             columns += [a, b, b - a]
+        if keys is not None:
+            self.clusters.add(keys, each, np.column_stack(columns[2::3]))
         found = Moments.of(np.column_stack(columns), each)
         self.moments = found if self.moments is None else self.moments + found
 
@@ -303,11 +366,14 @@ class _Pair:
         found = self.moments
         mean, n = found.mean * found.scale, found.rows
         spread = np.sqrt(np.maximum(found.cross.diagonal(), 0.0)) * found.scale
+        errors = spread[2::3] / np.sqrt((n - 1) * n) if n > 1 else np.full(len(mean) // 3, np.nan)
+        freedom = n - 1
+        if self.clusters.count:
+            errors, freedom = self.clusters.errors(mean[2::3]), self.clusters.count - 1.0
         told = []
         for at, name in enumerate(self.measures):
             a, b, apart = mean[3 * at : 3 * at + 3].tolist()
-            error = float(spread[3 * at + 2] / np.sqrt((n - 1) * n)) if n > 1 else np.nan
-            sure = certainty(np.array(apart), np.array(error), freedom=n - 1, level=LEVEL)
+            sure = certainty(np.array(apart), errors[at], freedom=freedom, level=LEVEL)
             numbers = (sure.standard_error, sure.low, sure.high, sure.p)
             told.append(Difference(name, a, b, apart, *map(_known, numbers)))
         return TargetComparison(self.output, one, other, tuple(told))
