@@ -14,10 +14,13 @@ from deltarule.moments.stacked import stack
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.cv_result import DECADES, CVResult, guessing_error
 from deltarule.solvers.least_squares import (
+    MANY,
     Spectrum,
     dependent,
+    normal_equations,
     ridge_path,
     ridge_search,
+    ridge_weights,
     solve,
 )
 from deltarule.solvers.whitening import Whitening
@@ -312,6 +315,23 @@ def test_ridge_path_is_the_loop_over_folds_written_out(intercept: bool, seed: in
             # Conditions below 1e4 for the gram; 1e-14 in place of no strength.
             np.testing.assert_allclose(found.errors[number, at], errors.sum(axis=0), rtol=1e-8)
     np.testing.assert_allclose(found.mean(), found.errors.sum(axis=1) / 60, rtol=1e-14)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("twin", [False, True])
+def test_many_strengths_at_once_give_the_weights_of_each(intercept: bool, twin: bool) -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(60, 6)) * [1, 1e6, 1e-3, 1, 1, 1] + 3
+    rows[:, 3] = rows[:, 0] if twin else rows[:, 3]
+    rows[:, 2] = 1.0  # constant
+    asked = LeastSquares.of(Moments.of(rows), range(4), [4, 5], intercept=intercept)
+    strengths = np.concatenate([[0.0, 1e-13], np.logspace(-6, 3, MANY)])
+    found = ridge_weights(asked, normal_equations(asked), strengths)
+    for at, strength in enumerate(strengths):
+        known = solve(asked, ridge=float(strength)).weights
+        for name, array in known.items():
+            # Conditions up to 1e6 for the gram: the share of each twin keeps ten digits.
+            np.testing.assert_allclose(found[name][at], array, rtol=1e-9, atol=1e-10)
 
 
 def test_guessing_error_in_extreme_units_is_that_in_plain_ones() -> None:

@@ -8,6 +8,7 @@ Shapes: p inputs, k outputs, of which a target has one, or one for each class.
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ UNEVEN, FOLDS_SHOWN = 2.0, 5
 class HeldOut:
     """Held-out errors: summed delta ** 2 on held-out rows, and that of the training mean.
 
-    `taught` are the fold weights, in the inputs' own units; with offsets, `guesses` (k,) are the
+    `fold_weights` are in the inputs' own units; with offsets, `guesses` (k,) are the
     null model's predictions by fold where the offset is 0.
     Shapes:  errors, guessing: one for each target, in its `unit` squared
     """
@@ -357,6 +358,12 @@ def _intercepts(schema: Schema, outcome: Outcome) -> list[InterceptRecord]:
     ]
 
 
+def beside_rmse(one: Metrics) -> dict[str, Any]:
+    """The held-out metrics of a record that `Metrics` has under the same names."""
+    errors = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error")
+    return {name: getattr(one, name) for name in (*errors, "guess", "below", "classes")}
+
+
 def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[HeldOutRecord]:
     if held_out is None:
         return []
@@ -372,9 +379,7 @@ def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[Held
             held_out.errors, held_out.guessing, held_out.unit, strict=True
         )
     ]
-    errors = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error")
-    names = (*errors, "guess", "below", "classes")
-    more = [{name: getattr(one, name) for name in names} for one in figures]
+    more = [beside_rmse(one) for one in figures]
     for figure, update in zip(figures, more, strict=True):
         if figure.guess != MEAN:  # the sums of all rows know the mean alone
             update |= {"baseline_rmse": figure.baseline_rmse, "r2": _explained(figure)}

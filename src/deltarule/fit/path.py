@@ -17,7 +17,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.keyword_settings import taking_settings
-from deltarule.fit.penalized_least_squares import best, cv_at, lassos_of
+from deltarule.fit.penalized_least_squares import cv_at, lassos_of, weights_at
 from deltarule.fit.penalties import Penalties
 from deltarule.fit.prepare import search_of
 from deltarule.fit.problem import FitProblem
@@ -133,8 +133,8 @@ def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[CVResult | None
     else:
         choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
     tried = cv_at(read, asked, penalties, choices) if read.splits.of(read.folds) else None
-    weights = [(choice, best(asked, whole, penalties, choice)) for choice in choices]
-    return tried, weights, knots
+    weights = weights_at(asked, whole, penalties, choices)
+    return tried, list(zip(choices, weights, strict=True)), knots
 
 
 def _in_steps(
@@ -153,7 +153,7 @@ def _in_steps(
     else:
         choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
     held = [(choice, task.held_by(choice)) for choice in choices]
-    tried = search.tried(held) if search.splits.of(search.moments) else None
+    tried = search.cross_validate(held) if search.splits.of(search.moments) else None
     own = [task.shown(task.own(weights)) for weights in search.weights(held)]
     return tried, list(zip(choices, own, strict=True)), None
 

@@ -22,7 +22,12 @@ from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.cv_result import Choice, CVResult, search
 from deltarule.solvers.lasso_path import LEAST, STRENGTHS, lasso_cv, lasso_path, lasso_top
-from deltarule.solvers.least_squares import Spectrum
+from deltarule.solvers.least_squares import (
+    Spectrum,
+    normal_equations,
+    ridge_path,
+    ridge_weights,
+)
 from deltarule.tables.one_read import Read
 
 
@@ -34,7 +39,7 @@ class PenalizedLeastSquares:
     asked: LinearProblem
     penalties: Penalties
 
-    def tried(self) -> CVResult:
+    def candidates(self) -> CVResult:
         """Cross-validation of every candidate strength."""
         return cross_validate(self.read, self.asked, self.penalties)
 
@@ -81,6 +86,21 @@ def best(asked: LinearProblem, moments: Moments, penalties: Penalties, choice: C
     return penalties.within(whole)
 
 
+def weights_at(
+    asked: LinearProblem, moments: Moments, penalties: Penalties, choices: Sequence[Choice]
+) -> list[Weights]:
+    """The exact weights of all inputs at each of these strengths."""
+    if not penalties.common_ridge(choices):
+        return [best(asked, moments, penalties, choice) for choice in choices]
+    free = asked.free(moments)
+    ridges = np.array([choice.ridge for choice in choices])
+    found = ridge_weights(free, normal_equations(free), ridges)
+    return [
+        asked.whole({name: array[at] for name, array in found.items()})
+        for at in range(len(choices))
+    ]
+
+
 def cross_validate(read: Read, asked: LinearProblem, penalties: Penalties) -> CVResult:
     """Cross-validation of every candidate strength; some rows must be held out."""
 
@@ -104,6 +124,9 @@ def cv_at(
     read: Read, asked: LinearProblem, penalties: Penalties, choices: Sequence[Choice]
 ) -> CVResult:
     """Cross-validation of these strengths, in this order."""
+    if penalties.common_ridge(choices):
+        ridges = np.array([choice.ridge for choice in choices])
+        return ridge_path(read.folds, asked, strengths=ridges, splits=read.splits)
     if len({choice.ridge for choice in choices}) == 1:
         lassos = np.array([choice.lasso for choice in choices])
         return _tried(read, asked, penalties, choices[0].ridge, lassos)

@@ -165,6 +165,11 @@ class Penalties:
         strengths = self.ridge.each(choice.ridge), self.lasso.each(choice.lasso)
         return self.ranged or any(bool(np.any(one > 0)) for one in strengths)
 
+    def common_ridge(self, choices: Sequence[Choice]) -> bool:
+        """Whether all that these choices have is one strength of ridge for all inputs."""
+        own = np.isfinite(self.ridge.own).any() or np.isfinite(self.lasso.own).any()
+        return not (self.ranged or own or any(choice.lasso for choice in choices))
+
     def hold_all(self, choice: Choice) -> bool:
         """Whether every weight is penalised, so that none can diverge by separation."""
         ridge, lasso = self.ridge.each(choice.ridge), self.lasso.each(choice.lasso)

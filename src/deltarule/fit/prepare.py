@@ -11,10 +11,9 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import RowSource
-from deltarule.engines.local import HELD_CELLS, HELD_FOR_GRADIENTS, RowPass, RowsInMemory
+from deltarule.engines.local import GRADIENT_CELLS, NEWTON_CELLS, RowPass, RowsInMemory
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import LearningError, TargetError
-from deltarule.fit.default_learner import given
 from deltarule.fit.null_model import NullModel
 from deltarule.fit.penalized_least_squares import cross_validate
 from deltarule.fit.penalties import Penalties
@@ -139,7 +138,7 @@ def with_rows(problem: FitProblem) -> FitProblem:
         return replace(problem, rows=EngineRows(read.engine, read.encoder, standard))
     cells = read.examples * (len(problem.problem.mean) + len(problem.losses))
     many = settings.second_order and not settings.needs_hessian
-    most = HELD_FOR_GRADIENTS if many else HELD_CELLS
+    most = GRADIENT_CELLS if many else NEWTON_CELLS
     if read.frames is not None and (problem.squared or cells <= most):
         return replace(problem, rows=RowsInMemory.of(read, standard))
     return replace(problem, rows=RowPass(read, standard))
@@ -202,10 +201,13 @@ def with_chosen_penalty(problem: FitProblem) -> FitProblem:
     """The strengths that cross-validation chooses."""
     if not problem.read.splits.of(problem.read.folds):
         return problem
-    if problem.rows is None or problem.squared:
+    rows = problem.rows
+    if rows is None or problem.squared:
         tried, share = cross_validate(problem.read, problem.asked, problem.penalties), 1.0
     else:
-        search = search_of(problem, problem.rows)
+        # Its eigenvectors take a tenth of the search, and are the same for all strengths.
+        problem = replace(problem, known_metric=problem.metric)
+        search = search_of(problem, rows)
         # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
         with one_blas_thread(), np.errstate(all="ignore"):
             tried = search_penalty(search, problem.penalties, problem.held_by)
@@ -231,7 +233,7 @@ def search_of(problem: FitProblem, rows: RowSource) -> PenaltySearch:
         spans=problem.spans,
         problem=problem.asked,
         first=problem.first(),
-        learner=given(problem.settings) if problem.settings.second_order else Newton(),
+        learner=problem.learner if problem.settings.second_order else Newton(),
     )
 
 

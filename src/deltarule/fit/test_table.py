@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
-from deltarule.fit.outcome import none_held_out
+from deltarule.fit.outcome import beside_rmse, none_held_out
 from deltarule.fit.settings import Settings
 from deltarule.model.evaluate import evaluate
 from deltarule.model.learnt_rows import not_new
@@ -23,6 +23,7 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Read
 from deltarule.tables.source import without_folder
+from deltarule.tables.text_formats import format_of
 
 # A note where so many more rows of a test table are known than rows learnt from are alike, by rows
 # up to so many.
@@ -53,7 +54,10 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
     has more rows.
     Errors:  as for comparing a model with a table; LearningError for the training rows themselves
     """
-    source = where_of(open_table(settings.hold_out)[0], settings.where)
+    kinds = read.source.look().schema
+    typed = {name: form for name, kind in kinds.items() if (form := format_of(kind)) is not None}
+    learnt = {**typed, **record.contract.text_formats}
+    source = where_of(open_table(settings.hold_out)[0], settings.where, learnt)
     scorer = Predictor(record)
     met = _RowsMet()
     found = widening(source, lambda: evaluate(scorer, source, watch=met.begin()))
@@ -66,13 +70,7 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
             r2=1 - (one.rmse / one.baseline_rmse) ** 2 if one.baseline_rmse > 0 else None,
             baseline_rmse=one.baseline_rmse,
             rows=found.rows,
-            loss=one.loss,
-            baseline_loss=one.baseline_loss,
-            absolute_error=one.absolute_error,
-            baseline_absolute_error=one.baseline_absolute_error,
-            guess=one.guess,
-            below=one.below,
-            classes=one.classes,
+            **beside_rmse(one),
         )
         for one in found.outputs
     )

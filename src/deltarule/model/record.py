@@ -31,30 +31,32 @@ VERSION = 3
 MOST_COVARIANCES = 200
 
 
-class WeightRecord(Part):
-    """One weight with its standard error, test and interval, null where unknown."""
+class _Estimate(Part):
+    """A number learnt, with its standard error, test and interval, null where unknown."""
 
+    weight: Signed
+    standard_error: Amount | None = None
+    t: Signed | None = None
+    p: Share | None = None
+    low: Signed | None = None
+    high: Signed | None = None
+
+
+class _OfOutput(Part):
     output: str
+
+
+class _OfInput(_OfOutput):
     input: str
     level: str | None
-    weight: Signed
-    standard_error: Amount | None = None
-    t: Signed | None = None
-    p: Share | None = None
-    low: Signed | None = None
-    high: Signed | None = None
 
 
-class InterceptRecord(Part):
+class WeightRecord(_Estimate, _OfInput):
+    """One weight with its standard error, test and interval, null where unknown."""
+
+
+class InterceptRecord(_Estimate, _OfOutput):
     """One output's intercept."""
-
-    output: str
-    weight: Signed
-    standard_error: Amount | None = None
-    t: Signed | None = None
-    p: Share | None = None
-    low: Signed | None = None
-    high: Signed | None = None
 
 
 class FitRecord(Part):

@@ -30,6 +30,7 @@ from deltarule.solvers.cv_result import CVResult, cross_validated
 from deltarule.solvers.lars import Knots, LarsPath
 from deltarule.solvers.least_squares import (
     Normal,
+    squared_errors,
     weights_for,
     with_intercept,
 )
@@ -257,22 +258,10 @@ def lasso_cv(
         walked = strengths[strengths > 0] if posed.plain else strengths
         stop = float(np.min(walked, initial=np.inf))
         weight, _ = _walked(learnt, posed, strengths, stop=stop)
-        return _errors(problem, folds[split.judged], with_intercept(learnt, weight))
+        return squared_errors(problem, folds[split.judged], with_intercept(learnt, weight))
 
     ridges = np.zeros(len(strengths))
     return cross_validated(folds, splits, problem.targets, errors, ridge=ridges, lasso=strengths)
-
-
-def _errors(problem: LinearProblem, fold: Moments, free: Weights) -> Array:
-    """The fold's summed delta ** 2 for many weights, each treated as an output: (s, k)."""
-    times = len(free["weight"])
-    many = replace(
-        problem,
-        targets=list(problem.targets) * times,
-        start={name: np.tile(array, times) for name, array in problem.start.items()},
-    )
-    side_by_side = {name: np.concatenate(list(array), axis=-1) for name, array in free.items()}
-    return many.of(fold).squared_error(many.whole(side_by_side)).reshape(times, -1)
 
 
 def violation(

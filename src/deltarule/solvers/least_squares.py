@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.dataclass import dataclass
+from deltarule.dataclass import dataclass, replace
 from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import OneHotCross, dense
 from deltarule.moments.problem import LinearProblem
@@ -30,6 +30,9 @@ from deltarule.solvers.block_elimination import SURE, Eliminated, Inverse, extre
 from deltarule.solvers.cholesky import Cholesky
 from deltarule.solvers.cv_result import DECADES, CVResult, cross_validated, search
 from deltarule.solvers.krylov import EPS
+
+# From so many strengths of ridge on, an eigendecomposition costs less than factors for each.
+MANY = 20
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Normal:
         """A copy of the correlation with the ridge (a number or (p,)) added to its diagonal."""
         # The matrix is symmetric: its transpose gives Fortran order without a gather.
         penalised = self.correlation.T.copy(order="F")
-        penalised[np.diag_indices_from(penalised)] += ridge
+        np.einsum("ii->i", penalised)[:] += ridge
         return penalised
 
     @cached_property
@@ -159,6 +162,43 @@ def weights_for(
     if factor is None or not _sure(factor, normal.sums + ridge):
         return solve(problem, ridge=ridge).weights
     return with_intercept(problem, normal.own(problem, factor.solve(normal.slope)))
+
+
+def ridge_weights(problem: LeastSquares, normal: Normal | Eliminated, strengths: Array) -> Weights:
+    """The weights alone at each strength of ridge: (s, p, k), intercept (s, k).
+
+    Of many strengths an eigendecomposition of the correlation gives all that are sure.
+    """
+    if isinstance(normal, Eliminated) and not normal.factored:
+        normal.iterate(strengths.tolist())
+    weight = np.zeros((len(strengths), *normal.slope.shape))
+    rest = np.arange(len(strengths))
+    if isinstance(normal, Normal) and len(strengths) >= MANY and len(normal.slope):
+        values, vectors = np.linalg.eigh(normal.correlation)
+        damped = values + strengths[:, None]
+        sure = damped[:, 0] > SURE * damped[:, -1]
+        turned = vectors.T @ normal.slope
+        solved = vectors @ (turned / damped[sure][:, :, None])
+        weight[sure] = normal.own(problem, solved)
+        rest = np.flatnonzero(~sure)
+    for at in rest:
+        weight[at] = weights_for(problem, normal, ridge=float(strengths[at]))["weight"]
+    return with_intercept(problem, weight)
+
+
+def squared_errors(problem: LinearProblem, fold: Moments, free: Weights) -> Array:
+    """The fold's summed delta ** 2 for many weights, each treated as an output: (s, k).
+
+    Shapes:  free weight (s, p, k), intercept (s, k)
+    """
+    times = len(free["weight"])
+    many = replace(
+        problem,
+        targets=list(problem.targets) * times,
+        start={name: np.tile(array, times) for name, array in problem.start.items()},
+    )
+    side_by_side = {name: np.concatenate(list(array), axis=-1) for name, array in free.items()}
+    return many.of(fold).squared_error(many.whole(side_by_side)).reshape(times, -1)
 
 
 def _sums(matrix: Array) -> Array:
@@ -260,12 +300,9 @@ def ridge_path(
     """Cross-validated errors of each strength, from the moments of the training folds."""
 
     def errors(split: Split, others: Moments) -> Array:
-        free, asked = problem.free(others), problem.of(folds[split.judged])
-        normal = normal_equations(free)
-        if isinstance(normal, Eliminated) and not normal.factored:
-            normal.iterate(strengths.tolist())
-        each = (weights_for(free, normal, ridge=float(strength)) for strength in strengths)
-        return np.array([asked.squared_error(problem.whole(one)) for one in each])
+        free = problem.free(others)
+        weights = ridge_weights(free, normal_equations(free), strengths)
+        return squared_errors(problem, folds[split.judged], weights)
 
     return cross_validated(folds, splits, problem.targets, errors, ridge=strengths)
 

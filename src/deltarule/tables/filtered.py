@@ -1,7 +1,7 @@
 """Filtered source: the rows that satisfy a condition, such as "year > 2000"."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -11,12 +11,13 @@ from deltarule.dataclass import dataclass, field, replace
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.column_names import column
 from deltarule.tables.compared_text import dated
-from deltarule.tables.date_columns import Dated, formats_of
+from deltarule.tables.date_columns import Dated, formats_of, zones_of
+from deltarule.tables.dates import in_zone, zone_of
 from deltarule.tables.expressions.expression import Expression, check, parse
 from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.polars_source import said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, ROW, Source, rebatched
-from deltarule.tables.text_formats import Format, number_format
+from deltarule.tables.text_formats import DateFormat, Format, Formats, number_format
 from deltarule.tables.wrapped_source import WrappedSource
 
 
@@ -24,7 +25,8 @@ from deltarule.tables.wrapped_source import WrappedSource
 class RowFilter:
     """A condition on rows of the table of this name; null counts as false.
 
-    `formats` are those of columns whose text it takes for dates or numbers.
+    `formats` are those of columns whose text it takes for dates or numbers, `zones` those that a
+    model learnt columns in: it is asked on the clocks that the model's inputs are read on.
     """
 
     condition: Expression
@@ -32,6 +34,7 @@ class RowFilter:
     formats: Mapping[str, Format] = field(default_factory=dict)
     others: bool = False
     """Whether it is the other rows that are meant."""
+    zones: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -49,6 +52,11 @@ class RowFilter:
             for name, one in self.formats.items()
             if batch[name].dtype == pl.String
         )
+        read = read.with_columns(
+            in_zone(read[name], zone)
+            for name, zone in self.zones.items()
+            if name in read.columns and zone_of(read[name].dtype) not in (None, zone)
+        )
         check(self.condition, read.schema, name=self.name)
         try:
             met = read.select(self.condition.polars(read.schema)).to_series()
@@ -58,6 +66,17 @@ class RowFilter:
             raise _no_condition(self.condition.text)
         mask = met.cast(pl.Boolean).fill_null(value=False)
         return ~mask if self.others else mask
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        """The columns of the condition."""
+        return [column(name) for name in self.condition.columns]
+
+    def prepared(self, frame: pl.DataFrame, row: int) -> pl.DataFrame:
+        """The rows that meet it, each of which keeps its number; `row` come before them."""
+        if ROW not in frame.columns:
+            frame = frame.with_columns(pl.int_range(row, row + frame.height).alias(ROW))
+        return frame.filter(self.mask(frame))
 
     def notes(self, left_out: int, rows: int) -> list[str]:
         """What is said of the rows that do not meet it."""
@@ -86,45 +105,31 @@ class CountMet:
 
     @property
     def reads(self) -> Sequence[pl.Expr]:
-        return [column(name) for name in self.filter.condition.columns]
+        return self.filter.reads
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> CountedRows:
         """How many of these rows."""
         return CountedRows(frame.height - int(self.filter.mask(frame).sum()), frame.height)
 
 
-@dataclass(frozen=True)
-class OfFiltered:
-    """A question about the rows that meet a condition, each of which keeps its number."""
-
-    question: Any
-    filter: RowFilter
-
-    @property
-    def asks_for(self) -> str:
-        """What the question asks for."""
-        asks_for: str = self.question.asks_for
-        return asks_for
-
-    @property
-    def reads(self) -> Sequence[pl.Expr]:
-        return [*self.question.reads, *(column(name) for name in self.filter.condition.columns)]
-
-    def of(self, frame: pl.DataFrame, row: int = 0) -> Any:
-        """The answer about those of these rows; `row` come before them."""
-        mask = self.filter.mask(frame)
-        if ROW not in frame.columns:
-            frame = frame.with_columns(pl.int_range(row, row + frame.height).alias(ROW))
-        return self.question.of(frame.filter(mask), row)
-
-
 class FilteredSource(WrappedSource):
-    """The rows of a source that satisfy a condition, or all `others`; null counts as false."""
+    """The rows of a source that satisfy a condition, or all `others`; null counts as false.
 
-    def __init__(self, source: Source, condition: Expression, *, others: bool = False) -> None:
+    `learnt` are the formats of a model, which knows the zones of its columns.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        condition: Expression,
+        *,
+        others: bool = False,
+        learnt: Formats | None = None,
+    ) -> None:
         super().__init__(source)
         self.condition = condition
-        self.filter = RowFilter(condition, source.name, others=others)
+        zones = zones_of(learnt or {})
+        self.filter = RowFilter(condition, source.name, others=others, zones=zones)
         self.name = f"{source.name} where {self.filter.text}"
         self.dialect = f"{source.dialect}, where {self.filter.text}"
         self._reads = 0
@@ -136,7 +141,9 @@ class FilteredSource(WrappedSource):
     @property
     def others(self) -> "FilteredSource":
         """The rows that do not satisfy the condition."""
-        return FilteredSource(self.source, self.condition, others=not self.filter.others)
+        made = FilteredSource(self.source, self.condition, others=not self.filter.others)
+        made.filter = replace(made.filter, zones=self.filter.zones)
+        return made
 
     @property
     def rows(self) -> int | None:
@@ -242,7 +249,13 @@ class FilteredSource(WrappedSource):
             dates = self._compared(look)
         for note in dates.doubt.notes:
             raise LearningError(f"where is {self.condition.text}, but {note}") from None
-        return {**numbers, **dates.formats}
+        zones = self.filter.zones
+        return {
+            name: one.model_copy(update={"zone": zones.get(name, one.zone)})
+            if isinstance(one, DateFormat) and one.kind == "datetime"
+            else one
+            for name, one in {**numbers, **dates.formats}.items()
+        }
 
     def _compared(self, look: pl.DataFrame) -> Dated:
         """The formats of text columns that the condition compares with dates."""
@@ -252,12 +265,15 @@ class FilteredSource(WrappedSource):
             raise ExpressionError(f"{self.source.name}, {self.condition.text}: {error}") from None
 
 
-def where_of(source: Source, condition: str | None) -> Source:
+def where_of(source: Source, condition: str | None, learnt: Formats | None = None) -> Source:
     """The source, filtered by a condition where one is given.
 
+    `learnt` are the formats in which a model reads the table.
     Errors:  as `condition_of`
     """
-    return source if condition is None else FilteredSource(source, condition_of(condition))
+    if condition is None:
+        return source
+    return FilteredSource(source, condition_of(condition), learnt=learnt)
 
 
 def condition_of(text: str) -> Expression:

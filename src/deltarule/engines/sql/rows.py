@@ -323,7 +323,9 @@ class PlanSql:
         if self._holding:
             names = [*(name for name in self.names if name != "k"), *(["f"] if self.folds else [])]
             return Layers.of(f"SELECT {', '.join(names)} FROM {self.held} WHERE gone IS NULL")
-        rows = self.kept.then(self.names, where="gone IS NULL")
+        # Not by `gone`: of a CASE PostgreSQL expects that few rows pass, and sorts them to group.
+        tests = " AND ".join(f"NOT ({test})" for _, test in self._gone())
+        rows = Layers.of(self.rows).then(self.names, where=tests)
         if not self.folds:
             return rows
         return self._with_folds(rows, [name for name in self.names if name != "k"])
