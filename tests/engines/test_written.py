@@ -156,6 +156,8 @@ def test_nan_and_large_numbers_are_spelt_as_each_dialect_needs() -> None:
     texts = {one: " ".join(written([(query, [-0.25])], one).split()) for one in WRITTEN}
     assert "IF(IS_NAN(`a`), NULL, `a`)" in texts["bigquery"]
     assert "NULLIF(\"a\", CAST('NaN' AS DOUBLE))" in texts["snowflake"]
+    assert "WHEN \"a\" <= CAST('1.7976931348623157E308' AS" in texts["redshift"]
+    assert 'OR "a" = CAST(\'Infinity\' AS DOUBLE PRECISION) THEN "a"' in texts["redshift"]
     assert "CASE WHEN ABS((`a`)) < 4503599627370496E0 THEN" in " ".join(
         texts["spark"].replace("( `a` )", "(`a`)").split()
     )
