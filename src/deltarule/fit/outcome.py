@@ -76,7 +76,7 @@ class HeldOut:
             rows=float(tried.rows.sum()),
             errors=tried.errors[at].sum(axis=0),
             guessing=tried.guessing.sum(axis=0),
-            unit=np.sqrt(tried.unit),
+            unit=tried.unit,
             fold_weights=fold_weights,
         )
 
