@@ -18,8 +18,21 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     kind = series.dtype
     if series.null_count() == len(series):
         return np.full(len(series), np.nan)
+    parsed = series
+    if kind != pl.Float64:
+        parsed = _parsed(series, where=where, row=row)
+    values: Array = parsed.to_numpy()
+    infinite = np.isinf(values)
+    if infinite.any():
+        at = int(np.argmax(infinite))
+        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: fix or remove that row")
+    return values
+
+
+def _parsed(series: pl.Series, *, where: str, row: int) -> pl.Series:
+    """A column of another type as float64; text is parsed, if all of it can be."""
+    kind = series.dtype
     numeric = kind.is_numeric() or kind == pl.Boolean
-    # Text is parsed as numbers, if all of it can be.
     if kind == pl.String:
         series = series.replace(list(GAP_WORDS), [None] * len(GAP_WORDS))
     parsed = series.cast(pl.Float64, strict=False) if numeric or kind == pl.String else None
@@ -28,12 +41,7 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
         at = int(wrong.arg_max() or 0)
         raise ValueRefusedError(f"{where}, row {row + at + 1}: {str(series[at])!r} is not a number")
     assert parsed is not None, "what could not be parsed was refused"
-    values: Array = parsed.to_numpy()
-    infinite = np.isinf(values)
-    if infinite.any():
-        at = int(np.argmax(infinite))
-        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: fix or remove that row")
-    return values
+    return parsed
 
 
 def levels_by_count(series: pl.Series) -> list[str]:
