@@ -18,7 +18,7 @@ import polars as pl
 
 from deltarule.engines.base import TableQuestion
 from deltarule.engines.batch import Answer
-from deltarule.engines.parts import ANSWERS, Asked, PartAnswer, text_told, total
+from deltarule.engines.parts import ANSWERS, PartAnswer, PartQuestion, text_told, total
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.tables.frames import open_table
 from deltarule.tables.parts_source import first_line
@@ -95,7 +95,7 @@ class Parts(Protocol):
         """How many rows there are."""
         ...
 
-    def answers(self, asked: Asked) -> tuple[Any, int]:
+    def answers(self, asked: PartQuestion) -> tuple[Any, int]:
         """A DataFrame of each part's number and pickled answer, and how many parts there are."""
         ...
 
@@ -115,7 +115,7 @@ class SparkEngine:
         Errors:  what is wrong with the rows; LearningError where Spark cannot answer
         """
         with self._explained():
-            asked = Asked.of(question, self.source.look().schema, self.source.name)
+            asked = PartQuestion.of(question, self.source.look().schema, self.source.name)
             found, parts = self.parts.answers(asked)
             several = _collected(_merged(found, parts, _size(question)))
             answer: Answer = total(several).result(self.source.name)
@@ -207,7 +207,7 @@ class Pieces:
     session: Any
     counts: list[int] | None = None
 
-    def answers(self, asked: Asked) -> tuple[Any, int]:
+    def answers(self, asked: PartQuestion) -> tuple[Any, int]:
         # Anew each time: a CSV file may be read as other kinds by now.
         pieces = pieces_of(self.source, engine="spark")
         raw = [pickle.dumps(piece) for piece in pieces]
@@ -245,7 +245,7 @@ def _of_pieces(
     asked: bytes, pieces: Sequence[bytes], starts: Sequence[int], numbers: Iterable[Any]
 ) -> Iterator[Any]:
     """What a worker does with the numbers of pieces."""
-    question: Asked = pickle.loads(asked)
+    question: PartQuestion = pickle.loads(asked)
     for at in _numbers(numbers):
         frames = pickle.loads(pieces[at]).frames(question.columns)
         yield _batch(at, question.of_part(frames, starts[at]))
@@ -291,7 +291,7 @@ class Frame:
             self.counted[()] = self._counted(placed.select(quoted(FILE), quoted(INDEX)))
         return self.counted[()][0][END]
 
-    def answers(self, asked: Asked) -> tuple[Any, int]:
+    def answers(self, asked: PartQuestion) -> tuple[Any, int]:
         placed = with_places(self.frame)
         frame = self.frame if placed is None else placed
         keys = () if placed is None else (FILE, INDEX)
@@ -341,7 +341,7 @@ def _count_rows(batches: Iterable[Any]) -> Iterator[Any]:
 
 def _of_partition(asked: bytes, firsts: Mapping[str, int], batches: Iterable[Any]) -> Iterator[Any]:
     """What a worker does with a partition."""
-    question: Asked = pickle.loads(asked)
+    question: PartQuestion = pickle.loads(asked)
     part = _partition()
     place = f"{part:012}"
     rows, by_file = 0, False

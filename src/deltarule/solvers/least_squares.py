@@ -82,7 +82,7 @@ class Normal:
         """A copy of the correlation with the ridge (a number or (p,)) added to its diagonal."""
         # The matrix is symmetric: its transpose gives Fortran order without a gather.
         penalised = self.correlation.T.copy(order="F")
-        penalised[np.diag_indices_from(penalised)] += ridge
+        np.einsum("ii->i", penalised)[:] += ridge
         return penalised
 
     @cached_property

@@ -18,30 +18,30 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     kind = series.dtype
     if series.null_count() == len(series):
         return np.full(len(series), np.nan)
-    parsed = series
-    if kind != pl.Float64:
-        parsed = _parsed(series, where=where, row=row)
-    values: Array = parsed.to_numpy()
-    infinite = np.isinf(values)
-    if infinite.any():
-        at = int(np.argmax(infinite))
-        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: fix or remove that row")
-    return values
-
-
-def _parsed(series: pl.Series, *, where: str, row: int) -> pl.Series:
-    """A column of another type as float64; text is parsed, if all of it can be."""
-    kind = series.dtype
+    if kind.is_float() or kind.is_integer():
+        return _finite(series, where=where, row=row)
     numeric = kind.is_numeric() or kind == pl.Boolean
+    # Text is parsed as numbers, if all of it can be.
     if kind == pl.String:
         series = series.replace(list(GAP_WORDS), [None] * len(GAP_WORDS))
     parsed = series.cast(pl.Float64, strict=False) if numeric or kind == pl.String else None
     wrong = series.is_not_null() & (True if parsed is None else parsed.is_null())
     if wrong.any():
         at = int(wrong.arg_max() or 0)
-        raise ValueRefusedError(f"{where}, row {row + at + 1}: {str(series[at])!r} is not a number")
+        shown = str(series.slice(at, 1).to_list()[0])
+        raise ValueRefusedError(f"{where}, row {row + at + 1}: {shown!r} is not a number")
     assert parsed is not None, "what could not be parsed was refused"
-    return parsed
+    return _finite(parsed, where=where, row=row)
+
+
+def _finite(series: pl.Series, *, where: str, row: int) -> Array:
+    """Numbers as float64, NaN where missing, none of them infinite."""
+    values: Array = (series if series.dtype == pl.Float64 else series.cast(pl.Float64)).to_numpy()
+    infinite = np.isinf(values)
+    if infinite.any():
+        at = int(np.argmax(infinite))
+        raise ValueRefusedError(f"{where}, row {row + at + 1} is infinite: fix or remove that row")
+    return values
 
 
 def levels_by_count(series: pl.Series) -> list[str]:
@@ -52,9 +52,18 @@ def levels_by_count(series: pl.Series) -> list[str]:
 
 
 def text_of(series: pl.Series) -> pl.Series:
-    """A column of any type as text: booleans in words, whole numbers without a point."""
-    if series.dtype == pl.String:
+    """A column of any type as text: booleans in words, whole numbers without a point.
+
+    Errors:  ValueRefusedError for values that have no text, such as lists
+    """
+    kind = series.dtype
+    if kind == pl.String:
         return series
+    if kind.is_nested() or kind in (pl.Duration, pl.Object):
+        raise ValueRefusedError(
+            f"column '{series.name}' is {str(kind).lower()}, which has no text: give text, numbers "
+            "or dates"
+        )
     values = series.alias("value").to_frame()
     return values.select(label(pl.col("value"), series.dtype)).to_series().alias(series.name)
 

@@ -14,9 +14,12 @@ def is_dask(table: Any) -> bool:
     return kind.__module__.partition(".")[0] == "dask" and hasattr(table, "npartitions")
 
 
-def dask_source(table: Any) -> PartsSource:
+def open_frame(table: Any) -> PartsSource | None:
     """The source of a Dask dataframe, never more than a partition of it in memory."""
     from deltarule.tables.frames import open_table
+
+    if not is_dask(table):
+        return None
 
     def parts(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
         names = [str(name) for name in table.columns if wanted is None or name in wanted]

@@ -60,11 +60,10 @@ class Sample:
 
     def add(self, batch: pl.DataFrame, before: int) -> None:
         """Draw from a batch; `before` is the number of rows before it."""
-        rows = np.arange(batch.height) if self.share == 1 else self._places(batch, self.share)
-        drawn = batch if self.share == 1 else batch[rows]
-        if self.number not in drawn.columns:  # rows that come with their numbers keep them
-            drawn = drawn.with_columns(pl.Series(self.number, before + rows))
-        self.parts.append(drawn)
+        if self.number not in batch.columns:  # rows that come with their numbers keep them
+            numbers = pl.int_range(before, before + batch.height, eager=True)
+            batch = batch.with_columns(numbers.alias(self.number))
+        self.parts.append(batch if self.share == 1 else batch[self._places(batch, self.share)])
         while sum(part.height for part in self.parts) > 2 * self.rows:
             self.share /= 2
             # Thinned at random: taking every second row might keep one class only.

@@ -149,8 +149,9 @@ class CsvSource(PolarsSource):
             if any(text.str.contains(DECIMAL["."]).any() for text in points):
                 marks.add(".")
             self._decimal = marks.pop() if len(marks) == 1 else None
-            sure = any(decimal_evidence(text) == self._decimal for text in texts)
-            self.decimal_is_guess = self._decimal == "," and not sure
+            self.decimal_is_guess = self._decimal == "," and not any(
+                decimal_evidence(text) == self._decimal for text in texts
+            )
             if loose and self._decimal is None:
                 floats = (cells[name] for name in names if kinds[name].is_float())
                 grouped = (text.filter(text.str.contains(THOUSANDS["."])) for text in floats)
