@@ -128,3 +128,4 @@ def test_columns_at_once_are_those_one_by_one(at: list[int], filled: bool) -> No
             assert ((values - cross.off[column]) * cross.root == alone).all()
             expected.append(alone)
         assert (cross.of_columns(at) == np.column_stack(expected)).all()
+        assert cross.of_columns([]).shape == (cross.entries, 0)

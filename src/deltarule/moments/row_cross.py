@@ -229,7 +229,7 @@ class RowCross:
             # Of rows that parts share, at once: of 5,000 columns, a third of the time of each.
             if own.any() and id(kept) not in of_rows:
                 of_rows[id(kept)] = self.columns_of.numbers(kept, at[own])
-            if own.all():
+            if own.any() and own.all():
                 np.take(of_rows[id(kept)], part.rows, axis=1, out=into, mode="clip")
             else:
                 if own.any():
