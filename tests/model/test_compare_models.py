@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import deltarule as dr
-from deltarule.errors import EmptyError, LearningError
+from deltarule.errors import ColumnError, EmptyError, LearningError
 
 
 @pytest.fixture(scope="module")
@@ -185,45 +185,89 @@ def test_rows_learnt_from_are_not_new(run: Callable[..., Any], tmp_path: Path, f
     assert "A and B learnt from these rows: only rows that are new to them can tell" in found.out
 
 
-def customers(seed: int, first: int = 0, each: int = 10) -> pl.DataFrame:
-    """30 customers of ten rows, with an effect of their own and inputs that say nothing of it."""
-    rng = np.random.default_rng(seed)
-    own = np.repeat(np.arange(30), each)
-    inputs = {"a": rng.normal(size=len(own)), "b": rng.normal(size=30)[own]}
-    inputs["c"] = rng.normal(size=30)[own]
-    effect = 1.5 * rng.normal(size=30)[own]
-    return pl.DataFrame(
-        {**inputs, "who": own + first, "y": inputs["a"] + effect + rng.normal(size=len(own))}
-    )
+# Rows that belong together.
 
 
-@pytest.mark.parametrize("by", ["group", "id"])
-def test_rows_of_a_group_are_not_independent(by: str) -> None:
-    sure, seeds = 0, 30
-    for seed in range(seeds):
-        learnt, tested = customers(seed), customers(seed + 100, 1000)
-        one, other = (
-            dr.learn(learnt, predict="y", using=["a", name], ridge=0, **{by: "who"})
-            for name in "bc"
-        )
-        found = one.compare(tested, other)
-        sure += found.targets[0].differences[0].sure
-    # b and c are alike useless: of 95% intervals some 1.5 in 30 exclude 0; by rows 18 did.
-    assert sure <= 5
-    assert any("intervals are by who: 30 in 300 rows" in note for note in found.notes)
-    # Rows that are repeated tell no more.
-    again = one.compare(pl.concat([tested] * 20), other)
-    first, second = (each.targets[0].differences[0] for each in (found, again))
-    assert first.standard_error == pytest.approx(second.standard_error)
-    # By hand: what a regression of the differences on a constant has as its CR1 error.
-    a, b = (
-        tested["y"].to_numpy() - np.asarray(each.predict(tested)).ravel() for each in (one, other)
+def customers(rng: np.random.Generator, *, first: int, missing: bool = False) -> pl.DataFrame:
+    """30 customers of 10 rows; b and c are noise of the customer, and so is a part of y."""
+    group = np.repeat(np.arange(30), 10)
+    a, b, c, own = rng.normal(size=300), *rng.normal(size=(3, 30))[:, group]
+    each = pl.Series((group + first).astype(float))
+    each = each.set(each == first, None) if missing else each
+    y = a + 1.5 * own + rng.normal(size=300)
+    return pl.DataFrame({"a": a, "b": b, "c": c, "cust": each, "y": y})
+
+
+def two(train: pl.DataFrame, **settings: Any) -> list[dr.Model]:
+    return [
+        dr.learn(train, predict="y", using=["a", one], ridge=0, **settings) for one in ("b", "c")
+    ]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize(
+    ("settings", "cluster"),
+    [
+        ({"group": "cust"}, None),
+        ({"errors": "cluster", "cluster": "cust"}, None),
+        ({"id": "cust"}, None),
+        ({}, "cust"),
+        ({}, "cust * 2 + 1"),
+    ],
+)
+def test_rows_of_a_group_are_taken_together(
+    settings: dict[str, Any], cluster: str | None, missing: bool
+) -> None:
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(8)
+    one, other = two(customers(rng, first=0), **settings)
+    new = customers(rng, first=1000, missing=missing)
+    found = one.compare(new, other, cluster=cluster)
+    first = found.targets[0].differences[0]
+    off = [(model.predict(new).to_series() - new["y"]).to_numpy() ** 2 for model in (one, other)]
+    known = sm.OLS(off[1] - off[0], np.ones(300)).fit(
+        cov_type="cluster", cov_kwds={"groups": new["cust"].fill_null(-1).to_numpy()}, use_t=True
     )
-    gap = pl.DataFrame({"who": tested["who"], "d": b**2 - a**2})
-    sums = gap.with_columns(pl.col("d") - pl.col("d").mean()).group_by("who").sum()["d"].to_numpy()
-    assert first.standard_error == pytest.approx(np.sqrt(30 / 29 * (sums**2).sum()) / 300)
-    # Text tells the same customers apart; without the column rows are taken as independent.
-    text = one.compare(tested.with_columns(pl.col("who").cast(pl.String)), other)
-    assert text.targets[0].differences[0] == first
-    alone = one.compare(tested.drop("who"), other).targets[0].differences[0]
-    assert alone.standard_error == pytest.approx(stats.sem(b**2 - a**2))
+    assert first.difference == pytest.approx(known.params[0], rel=1e-9)
+    assert first.standard_error == pytest.approx(known.bse[0], rel=1e-9)
+    assert first.p == pytest.approx(known.pvalues[0], rel=1e-7)
+    assert (first.low, first.high) == pytest.approx(tuple(known.conf_int()[0]), rel=1e-7)
+    assert found.clusters == found.to_dict()["clusters"] == 30
+    assert "of 30 different cust" in str(found)
+
+
+def test_two_of_no_use_are_seldom_told_apart_by_rows_in_groups() -> None:
+    sure = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        one, other = two(customers(rng, first=0), group="cust")
+        new = customers(rng, first=1000)
+        sure.append(one.compare(new, other).targets[0].better)
+    # Of 20 one is expected; 12 were, where rows were taken to be independent.
+    assert sum(better is not None for better in sure) <= 4
+
+
+def test_copies_of_rows_in_groups_say_no_more() -> None:
+    rng = np.random.default_rng(3)
+    one, other = two(customers(rng, first=0), group="cust")
+    new = customers(rng, first=1000)
+    once, often = (one.compare(rows, other) for rows in (new, pl.concat([new] * 20)))
+    first, again = (found.targets[0].differences[0] for found in (once, often))
+    assert again.standard_error == pytest.approx(first.standard_error, rel=1e-9)
+
+
+def test_without_the_groups_of_a_model_there_is_no_verdict() -> None:
+    rng = np.random.default_rng(3)
+    train = customers(rng, first=0)
+    one = dr.learn(train, predict="y", using=["a"], group="cust")
+    other = dr.learn(train, predict="y", using=["b"])
+    new = customers(rng, first=1000)
+    assert one.compare(new, other).targets[0].better == "A"
+    found = one.compare(new.drop("cust"), other)
+    assert found.targets[0].better is None
+    assert "no verdict, as the table has no cust" in str(found)
+    with pytest.raises(ColumnError):
+        one.compare(new.drop("cust"), other, cluster="cust")
+    with pytest.raises(LearningError, match="two models"):
+        one.compare(new, cluster="cust")  # type: ignore[call-overload]
