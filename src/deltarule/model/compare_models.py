@@ -251,7 +251,7 @@ def _together(
         check_there(columns, term.columns, name=source.name)
         return term, ""
     groups = [name for record in records for one in record.learnt if (name := one.cluster_by)]
-    ids = []
+    ids: list[str] = []
     for by in (record.held_out_by for record in records):
         if by is not None and by.column is not None and by.by in ("group", "id"):
             (groups if by.by == "group" else ids).append(by.column)
