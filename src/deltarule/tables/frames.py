@@ -69,10 +69,10 @@ def open_table(table: Any) -> tuple[Source, Back]:
     if isinstance(table, np.ndarray):
         return _from_array(table)
     if library == "dask":
-        from deltarule.tables.dask_frame import dask_source, is_dask
+        from deltarule.tables.dask_frame import DaskSource, is_dask
 
         if is_dask(table):
-            return dask_source(table), _as_it_is
+            return DaskSource(table), _as_it_is
     return _from_library(table)
 
 
