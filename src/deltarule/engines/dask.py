@@ -260,6 +260,8 @@ class Cluster:
             words = f"dask could not answer: {type(error).__name__}: {first_line(error)}"
             if isinstance(error, ModuleNotFoundError):
                 words += " (its workers need the packages that this machine has)"
+            if isinstance(error, KeyError):
+                words += " (a partition has no such column)"
             raise LearningError(words) from error
 
     def _check(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Any, Protocol
 
 import polars as pl
@@ -193,17 +193,18 @@ def _added(table: Any) -> Any:
     """What a worker does with a group of answers."""
     import pyarrow as pa
 
-    part = table.column("part").combine_chunks()
-    return pa.Table.from_batches(_batches(min(part.to_pylist()), total(_answers(table))))
+    part = min(table.column("part").to_pylist())
+    return pa.Table.from_batches(_batches(part, total(_answers(table))))
 
 
 def _answers(table: Any) -> Iterator[PartAnswer]:
     """Answers in the order of their parts, one after the other."""
-    import pyarrow.compute as pc
-
-    for part in sorted(set(table.column("part").to_pylist())):
-        own = table.filter(pc.equal(table.column("part"), part)).sort_by("chunk")
-        yield pickle.loads(b"".join(one.as_buffer() for one in own.column("answer")))
+    places = zip(table.column("part").to_pylist(), table.column("chunk").to_pylist(), strict=True)
+    rows = sorted((*place, row) for row, place in enumerate(places))
+    chunks = table.column("answer")
+    for _, own in groupby(rows, key=lambda place: place[0]):
+        # Not by sorting the table, which copies it.
+        yield pickle.loads(b"".join(chunks[row].as_buffer() for _, _, row in own))
 
 
 def _batches(part: int, answer: PartAnswer) -> Iterator[Any]:

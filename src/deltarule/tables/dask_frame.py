@@ -84,6 +84,8 @@ def _files(table: Any) -> list[str]:
     """
     read = table.simplify().expr
     try:
+        if type(read).__name__ == "Projection":  # its columns in another order
+            read = read.frame
         told = read._dataset_info
         plain = read.operand("filters") is None and read.operand("_partitions") is None
         if type(told["fs"]).__name__ != "LocalFileSystem" or not plain:
