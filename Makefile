@@ -76,10 +76,13 @@ clean:  ## remove all that make made, .venv too
 .venv/bin/python:
 	$(PYTHON) -m venv .venv || { $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python .venv/bin/python install -q pip; }
 
+# pip compiles what it installs to bytecode, but not what stays where it is: a command took 0.15 s more.
 .venv/.installed-core: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 .venv/.installed-%: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$*]'
+	$(BIN)/python -m compileall -q src
 	@touch $@

@@ -179,7 +179,7 @@ def lasso(table: Any, exact: Exact) -> Answer:
     path = lasso_cv(found.folds, problem, strengths=strengths)
     whole = lasso_path(problem.of(total(found.folds)), strengths)
     figures = {"path_seconds": perf_counter() - began}
-    figures["held_out_rmse"] = float(np.sqrt(np.min(path.mean()[:, 0])) * path.unit[0])
+    figures["held_out_rmse"] = float(np.sqrt(np.min(path.mean()[:, 0])))
     last = {name: array[-1] for name, array in whole.weights.items()}
     return Answer("lasso", lambda: last["weight"][:, 0].tolist(), figures)
 

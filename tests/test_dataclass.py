@@ -1,6 +1,7 @@
 """The quick dataclass does what the standard one does."""
 
 import dataclasses
+import inspect
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,41 @@ def test_it_does_what_the_standard_one_does(how):
             kind(x=-1)
     assert (ours.__hash__ is None) is (theirs.__hash__ is None)
     assert ours.__match_args__ == theirs.__match_args__
+
+
+@pytest.mark.parametrize("how", [{"frozen": True}, {}, {"kw_only": True}])
+def test_its_constructor_is_the_standard_one_s(how):
+    """Before it is first called, and after; errors included."""
+    ours, theirs = make(dataclass, **how), make(dataclasses.dataclass, **how)
+    assert str(inspect.signature(ours)) == str(inspect.signature(theirs))
+    for _ in range(2):
+        errors = []
+        for kind in (make(dataclass, **how), theirs):
+            with pytest.raises(TypeError) as wrong:
+                kind(z=1)
+            errors.append(str(wrong.value).rpartition(".")[2])
+        assert errors[0] == errors[1]
+    assert ours(x=1, hidden=3).hidden == theirs(x=1, hidden=3).hidden == 3
+    assert ours(x=1).names is not ours(x=1).names
+    assert ours.__init__.__annotations__.keys() == theirs.__init__.__annotations__.keys()
+
+
+def test_fields_named_like_its_own_words_and_fields_without_a_parameter():
+    @dataclass(frozen=True)
+    class Odd:
+        values: int
+        kind: str = "k"
+        made: list[int] = field(default_factory=list, init=False)
+        left: int = field(init=False)
+
+    class Child(Odd):
+        def __init__(self) -> None:
+            super().__init__(1)
+
+    assert (Odd(2).values, Odd(2).kind, Odd(2).made) == (2, "k", [])
+    assert not hasattr(Odd(2), "left")
+    assert Child().values == 1
+    assert list(inspect.signature(Child).parameters) == []
 
 
 def test_a_frozen_one_stays_as_it_is():

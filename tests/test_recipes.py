@@ -11,7 +11,7 @@ import statsmodels.api as sm
 
 import deltarule as dr
 from deltarule.losses.links import LOG
-from deltarule.losses.loss import Kind, Link
+from deltarule.losses.loss import MEAN, Kind, Link
 from deltarule.losses.registry import LOSSES
 from deltarule.rule.compare import Comparison, separately
 from deltarule.rule.learn import AlphaRange
@@ -70,6 +70,7 @@ class InverseGaussian:
     closed_form: ClassVar[bool] = False
     error_name: ClassVar[str] = "inverse Gaussian loss"
     error_scale: ClassVar[float] = 1.0
+    guess: ClassVar[str] = MEAN
     takes: ClassVar[str] = "numbers above 0"
     says: ClassVar[str] = "log of {}"
     dispersion: ClassVar[str] = "estimated"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import typer
 
-from deltarule import cli
+from deltarule.cli.application import application
 from deltarule.cli.command import GROUPS, OTHER_NAMES
 from deltarule.errors import LearningError
 from deltarule.losses import registry as named
 
-COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(application()).commands  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

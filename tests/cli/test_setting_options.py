@@ -9,13 +9,13 @@ import pytest
 import typer
 
 import deltarule as dr
-from deltarule import cli
+from deltarule.cli.application import application
 from deltarule.cli.setting_options import OPTIONS, option_name, option_text
 from deltarule.losses.registry import LOSSES
 from deltarule.setting_texts import setting_texts
 from deltarule.solvers.learners import LEARNERS
 
-COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(application()).commands  # type: ignore[attr-defined]
 # Options of learn that are more than their setting: files, or what else shows rows.
 ITS_OWN = {"trace_rows", "keep_summary", "progress", "on_step"}
 

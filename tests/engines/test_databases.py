@@ -1,5 +1,6 @@
 """The engine of databases: the model of this machine, from queries in one snapshot."""
 
+import json
 import math
 import sqlite3
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_postgresql.dbapi as dbapi
 import duckdb
 import numpy as np
 import polars as pl
@@ -111,6 +113,35 @@ def test_rows_are_held_for_the_passes_and_asked_for_anew_once_others_are_held(
     source.release()
     assert source.reader.held is None
     assert Path(url).read_bytes() == before
+
+
+def test_postgresql_adds_up_with_several_workers_and_sorts_no_rows(
+    postgres: str, psql: Callable[..., Any]
+) -> None:
+    write_table(postgres, "t", [ONE.table])
+    psql("ANALYZE t")
+    source, queries = open_database(postgres, table="t"), list[str]()
+    ask = source.reader.ask
+
+    def asked(query: str, *parameters: Any) -> Any:
+        queries.append(query)
+        return ask(query, *parameters)
+
+    source.reader.ask = asked  # type: ignore[method-assign]  # to see the queries
+    learnt(source, ONE.settings, "database")
+    source.release()
+    products = next(query for query in queries if "sum(w * z0 * z0)" in query)
+    costs = ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size")
+    with dbapi.connect(postgres, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+        for name in costs:  # those of a large table
+            cursor.execute(f"SET {name} = 0")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {products}")
+        [(text,)] = cursor.fetchall()
+    below = json.loads(text)[0]["Plan"]
+    while "Partial" not in str(below.get("Partial Mode")):
+        [below] = below["Plans"]
+    assert below["Strategy"] == "Hashed"
 
 
 def test_letters_that_sqlite_does_not_know_are_refused(tmp_path: Path) -> None:

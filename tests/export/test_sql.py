@@ -150,9 +150,9 @@ def test_a_query_that_a_planner_would_copy_is_fenced():
     table = pl.DataFrame({f"x{at}": rng.normal(size=300) for at in range(20)})
     table = table.with_columns(y=pl.Series(rng.integers(0, 9, 300).astype(str)))
     model = dr.learn(table, predict="y", ridge=1.0)
-    assert "OFFSET 0" in model.to_sql("rows", dialect="postgres")
+    assert "OFFSET '0'" in model.to_sql("rows", dialect="postgres")
     small = dr.learn(table[:, :3].with_columns(y=pl.col("x0")), predict="y")
-    assert "OFFSET 0" not in small.to_sql("rows", dialect="postgres")
+    assert "OFFSET '0'" not in small.to_sql("rows", dialect="postgres")
 
 
 def test_what_depends_on_the_last_digit_is_the_same(database):

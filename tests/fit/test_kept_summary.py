@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import deltarule as dr
-from deltarule.cli import app
+from deltarule.cli.application import application
 from deltarule.errors import LearningError, NotAModelError, OutputError
 from deltarule.fit.kept_summary import KeptSummary
 from deltarule.tables.schema_columns import Category
@@ -225,7 +225,7 @@ def test_the_command_line_keeps_merges_and_shows(tmp_path: Path) -> None:
     for at, part in enumerate(PARTS[:2]):
         part.write_parquet(tmp_path / f"{at}.parquet")
         done = runner.invoke(
-            app,
+            application(),
             [
                 *("learn", str(tmp_path / f"{at}.parquet"), "--predict", "y"),
                 *("--using", "x,city", "--id", "id", "--save", str(tmp_path / f"{at}.json")),
@@ -234,11 +234,11 @@ def test_the_command_line_keeps_merges_and_shows(tmp_path: Path) -> None:
         )
         assert done.exit_code == 0, done.output
     sums = [str(tmp_path / f"{at}.sums") for at in range(2)]
-    done = runner.invoke(app, ["merge", *sums, "--save", str(tmp_path / "both.json")])
+    done = runner.invoke(application(), ["merge", *sums, "--save", str(tmp_path / "both.json")])
     assert done.exit_code == 0, done.output
     whole = learnt(TABLE[:860], predict="y", using=["x", "city"])
     agree(dr.load(tmp_path / "both.json"), whole)
-    done = runner.invoke(app, ["show", sums[1]])
+    done = runner.invoke(application(), ["show", sums[1]])
     assert "not anonymous" in done.output
     assert "in fewer than 5 rows" in done.output
 

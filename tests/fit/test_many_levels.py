@@ -57,7 +57,7 @@ def test_no_matrix_of_all_inputs_is_made_of_many_rows(
     def refused(*_: object, **__: object) -> object:
         raise AssertionError("of 100,000 levels it would take 75 GB")
 
-    monkeypatch.setattr(prepare, "HELD_CELLS", 0)
+    monkeypatch.setattr(prepare, "NEWTON_CELLS", 0)
     monkeypatch.setattr(sample, "SAMPLE_ROWS", 4_000)
     monkeypatch.setattr(OneHotCross, "array", few)
     monkeypatch.setattr(OneHotHessian, "__array__", refused)

@@ -37,7 +37,7 @@ SMOOTH = ["logistic", "poisson", "gamma", "tweedie(1.5)"]
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "HELD_CELLS", 0)
+    monkeypatch.setattr(prepare, "NEWTON_CELLS", 0)
     monkeypatch.setattr(sample, "SAMPLE_ROWS", 4_000)
 
 

@@ -150,7 +150,7 @@ def test_too_large_an_alpha_names_one_that_is_not() -> None:
 @pytest.fixture
 def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is held, and a block is 100 rows."""
-    monkeypatch.setattr(minibatch_rows, "HELD_CELLS", 0)
+    monkeypatch.setattr(minibatch_rows, "SHUFFLED_CELLS", 0)
     monkeypatch.setattr(minibatch_rows, "BLOCK", 100)
 
 
@@ -189,7 +189,7 @@ def test_in_the_tables_order_a_read_gives_the_steps_that_memory_gives(
     rows = table(250)
     asked = {**ASKED, "batch": 30, "epochs": 2, "shuffle": False}
     read = list(dr.steps(rows, **asked))
-    monkeypatch.setattr(minibatch_rows, "HELD_CELLS", 10**6)
+    monkeypatch.setattr(minibatch_rows, "SHUFFLED_CELLS", 10**6)
     held = list(dr.steps(rows, **asked))
     assert len(read) == len(held) == 18
     for one, other in zip(read, held, strict=True):

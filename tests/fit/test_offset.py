@@ -154,7 +154,7 @@ def test_a_chosen_row_is_shown_with_its_offset(loss: str) -> None:
 def test_rows_gone_over_where_they_are_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     table = claims(3)
     known = learnt(table, "poisson").record
-    monkeypatch.setattr("deltarule.fit.prepare.HELD_CELLS", 0)
+    monkeypatch.setattr("deltarule.fit.prepare.NEWTON_CELLS", 0)
     found = learnt(table, "poisson").record
     assert [one.weight for one in found.weights] == pytest.approx(
         [one.weight for one in known.weights], rel=1e-9

@@ -37,9 +37,12 @@ def test_inputs_of_diabetes_join_and_leave_in_the_published_order() -> None:
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
 @pytest.mark.parametrize("walked", ["lasso", "ridge"])
-def test_each_row_is_what_learn_comes_to_at_that_strength(loss: str, walked: str) -> None:
+@pytest.mark.parametrize("more", [{"positive": "x2"}, {}])
+def test_each_row_is_what_learn_comes_to_at_that_strength(
+    loss: str, walked: str, more: dict[str, Any]
+) -> None:
     table = table_of()
-    asked: dict[str, Any] = {"predict": "y", "loss": loss, "positive": "x2"}
+    asked: dict[str, Any] = {"predict": "y", "loss": loss, **more}
     found = dr.path(table, **asked, **{walked: "auto"})
     assert found.walked == walked
     assert found.frame[walked].is_sorted(descending=True)

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 import deltarule as dr
-from deltarule.metrics.regression import MEAN
+from deltarule.losses.loss import MEAN
 from deltarule.model.summary import paragraphs
 from deltarule.moments.folds import fold_of
 

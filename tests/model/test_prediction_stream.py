@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import deltarule as dr
-from deltarule.cli import app
+from deltarule.cli.application import application
 from deltarule.model.prediction_stream import Columns
 from deltarule.tables import frames, parts_source
 from deltarule.tables import one_read as reading
@@ -86,7 +86,7 @@ def test_rows_of_a_query_without_an_order(
     out = tmp_path / f"o{ending}"
     options = ["--query", query, "--out", str(out), "--flags", "--interval", "0.9"]
     ran = CliRunner().invoke(
-        app, ["predict", str(tmp_path / "m.json"), str(folder / database), *options]
+        application(), ["predict", str(tmp_path / "m.json"), str(folder / database), *options]
     )
     assert ran.exit_code == 0, ran.output
     found = READERS[ending](out)
@@ -104,7 +104,7 @@ def test_rows_go_to_a_table_of_the_database_they_are_read_from(
     copy.write_bytes((folder / database).read_bytes())
     query = "select id, x from t order by random() limit 2000"
     ran = CliRunner().invoke(
-        app,
+        application(),
         [
             *("predict", str(tmp_path / "m.json"), str(copy), "--query", query),
             *("--to-table", "predicted", "--explain"),
@@ -165,7 +165,7 @@ def test_one_read_whatever_is_read_and_written(
     model.save(tmp_path / "m.json")
     out = tmp_path / f"o{ending}"
     ran = CliRunner().invoke(
-        app, ["predict", str(tmp_path / "m.json"), str(path), "--out", str(out)]
+        application(), ["predict", str(tmp_path / "m.json"), str(path), "--out", str(out)]
     )
     assert ran.exit_code == 0, ran.output
     found = READERS[ending](out)
@@ -200,7 +200,8 @@ def test_nothing_is_written_where_a_later_row_cannot_be_predicted(
     out = tmp_path / "o.csv"
     out.write_text("as it was")
     ran = CliRunner().invoke(
-        app, ["predict", str(tmp_path / "m.json"), str(tmp_path / "t.csv"), "--out", str(out)]
+        application(),
+        ["predict", str(tmp_path / "m.json"), str(tmp_path / "t.csv"), "--out", str(out)],
     )
     assert "row 3000 is infinite" in str(ran.exception)
     assert out.read_text() == "as it was"
@@ -304,7 +305,7 @@ def test_the_number_of_a_row_without_an_order_is_said_to_mean_little(
         ([str(tmp_path / "t.csv")], False),
     ):
         command = ["explain", str(tmp_path / "m.json"), *where, "--row", "3"]
-        ran = CliRunner().invoke(app, command)
+        ran = CliRunner().invoke(application(), command)
         assert ran.exit_code == 0, ran.output
         assert ("no fixed order" in ran.stderr) == told
 

@@ -18,8 +18,9 @@ from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.constraints import Constraints
+from deltarule.solvers.cv_result import guessing_error
 from deltarule.solvers.lasso_path import lasso_cv, lasso_path, lasso_top, violation
-from deltarule.solvers.least_squares import guessing_error, ridge_path, solve
+from deltarule.solvers.least_squares import ridge_path, solve
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "diabetes"
 DRAWN = settings(deadline=None, derandomize=True, max_examples=80)
@@ -662,7 +663,7 @@ def test_cross_validation_is_the_loop_over_folds_written_out(intercept: bool, ri
     found = lasso_cv(
         [*folds, Moments.none(8)], asked, strengths=strengths, holds=Constraints(ridge=ridge)
     )
-    assert found.rows.tolist() == [float((fold == one).sum()) for one in range(4)]
+    assert found.rows[:, 0].tolist() == [float((fold == one).sum()) for one in range(4)]
     for one in range(4):
         learnt, held = fold != one, fold == one
         middle = inputs[learnt].mean(axis=0) if intercept else np.zeros(6)
@@ -701,9 +702,9 @@ def test_strengths_run_from_none_to_the_one_that_leaves_nothing() -> None:
     asked = LinearProblem(range(6), [6, 7], True, {}, None)
     found = lasso_cv(folds, asked)
     top = lasso_top(asked.of(total(folds)))
-    assert found.strengths[0] == 0
-    assert len(found.strengths) == 101
-    np.testing.assert_allclose(found.strengths[[1, -1]], [top * 1e-3, top], rtol=1e-12)
+    assert found.lasso[0] == 0
+    assert len(found.lasso) == 101
+    np.testing.assert_allclose(found.lasso[[1, -1]], [top * 1e-3, top], rtol=1e-12)
     nothing = lasso_path(asked.of(total(folds)), np.array([top])).weights["weight"]
     assert not nothing.any()
     assert lasso_path(asked.of(total(folds)), np.array([top * 0.999])).weights["weight"].any()
@@ -717,8 +718,8 @@ def test_lasso_earns_its_place_among_many_inputs_that_say_nothing() -> None:
     asked = LinearProblem(range(40), [40], True, {}, None)
     path = lasso_cv(folds, asked)
     best = path.chosen()
-    assert 0 < path.strengths[best] < path.strengths[-1]
-    weight = lasso_path(asked.of(total(folds)), path.strengths[[best]]).weights["weight"][0, :, 0]
+    assert 0 < path.lasso[best] < path.lasso[-1]
+    weight = lasso_path(asked.of(total(folds)), path.lasso[[best]]).weights["weight"][0, :, 0]
     assert np.argsort(-np.abs(weight))[:2].tolist() in ([0, 1], [1, 0])
     assert (weight == 0).sum() > 10
 

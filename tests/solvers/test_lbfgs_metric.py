@@ -1,5 +1,7 @@
 """L-BFGS with the inputs' products as its first Hessian: the same optimum in fewer steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ def ended(learner: Lbfgs | Newton, frozen: dict[str, Mask] | None = None) -> tup
 
 
 def test_a_metric_saves_steps_and_ends_at_the_same_weights() -> None:
-    metric = Metric.of(problem()[2])
+    metric = Metric.of(problem()[2], intercept=True)
     plain, measured = ended(Lbfgs()), ended(Lbfgs(metric=metric))
     assert measured[0] < 0.7 * plain[0]
     newton = ended(Newton())[1]
@@ -50,7 +52,7 @@ def test_a_metric_saves_steps_and_ends_at_the_same_weights() -> None:
 def test_frozen_weights_stay_and_the_others_end_at_their_optimum() -> None:
     frozen = {"weight": np.zeros((P, K), dtype=bool), "intercept": np.zeros(K, dtype=bool)}
     frozen["weight"][2] = True
-    metric = Metric.of(problem()[2])
+    metric = Metric.of(problem()[2], intercept=True)
     measured, newton = ended(Lbfgs(metric=metric), frozen)[1], ended(Newton(), frozen)[1]
     assert not measured["weight"][2].any()
     assert measured["weight"] == pytest.approx(newton["weight"], abs=1e-5)
@@ -59,7 +61,19 @@ def test_frozen_weights_stay_and_the_others_end_at_their_optimum() -> None:
 def test_the_metric_is_the_inverse_of_a_hessian_that_is_shrunk() -> None:
     hessian = problem()[2]
     vector = np.random.default_rng(1).normal(size=((P + 1) * K))
-    metric = Metric.of(hessian)
+    metric = Metric.of(hessian, intercept=True)
     shrunk = hessian + np.eye(P + 1) * 0.3 * np.trace(hessian) / (P + 1)
     expected = np.linalg.solve(shrunk, vector.reshape(-1, K)).ravel()
     assert metric(vector) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_ridge_holds_all_but_the_intercept() -> None:
+    hessian = problem()[2]
+    hessian[-1, :-1] = hessian[:-1, -1] = 0.0
+    vector = np.random.default_rng(1).normal(size=(P + 1) * K)
+    metric = replace(Metric.of(hessian, intercept=True), ridge=7.0)
+    shrunk = hessian + np.eye(P + 1) * 0.3 * np.trace(hessian) / (P + 1)
+    shrunk += np.diag([7.0] * P + [0.0])
+    expected = np.linalg.solve(shrunk, vector.reshape(-1, K)).ravel()
+    # Eigenvectors of inputs mix, and all are held alike: rounding alone.
+    assert metric(np.stack([vector, 2 * vector]))[1] == pytest.approx(2 * expected, rel=1e-9)

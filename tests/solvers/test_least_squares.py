@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 from sklearn import linear_model
 
 from deltarule.moments.moments import LeastSquares, Moments, total
-from deltarule.moments.one_standard_error import DECADES
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.stacked import stack
 from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.cv_result import DECADES, CVResult, guessing_error
 from deltarule.solvers.least_squares import (
-    RidgePath,
+    MANY,
     Spectrum,
     dependent,
-    guessing_error,
+    normal_equations,
     ridge_path,
     ridge_search,
+    ridge_weights,
     solve,
 )
 from deltarule.solvers.whitening import Whitening
@@ -295,7 +296,7 @@ def test_ridge_path_is_the_loop_over_folds_written_out(intercept: bool, seed: in
     asked = LinearProblem(range(3), [3, 4], intercept, {}, None)
     strengths = np.array([0.0, 1e-4, 0.1, 3.0])
     found = ridge_path([*folds, Moments.none(5)], asked, strengths=strengths)
-    assert found.rows.tolist() == [float((fold == at).sum()) for at in range(4)]
+    assert found.rows[:, 0].tolist() == [float((fold == at).sum()) for at in range(4)]
     for at in range(4):
         learnt_from, asked_of = fold != at, fold == at
         middle = inputs[learnt_from].mean(axis=0) if intercept else np.zeros(3)
@@ -313,6 +314,23 @@ def test_ridge_path_is_the_loop_over_folds_written_out(intercept: bool, seed: in
     np.testing.assert_allclose(found.mean(), found.errors.sum(axis=1) / 60, rtol=1e-14)
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("twin", [False, True])
+def test_many_strengths_at_once_give_the_weights_of_each(intercept: bool, twin: bool) -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(60, 6)) * [1, 1e6, 1e-3, 1, 1, 1] + 3
+    rows[:, 3] = rows[:, 0] if twin else rows[:, 3]
+    rows[:, 2] = 1.0  # constant
+    asked = LeastSquares.of(Moments.of(rows), range(4), [4, 5], intercept=intercept)
+    strengths = np.concatenate([[0.0, 1e-13], np.logspace(-6, 3, MANY)])
+    found = ridge_weights(asked, normal_equations(asked), strengths)
+    for at, strength in enumerate(strengths):
+        known = solve(asked, ridge=float(strength)).weights
+        for name, array in known.items():
+            # Conditions up to 1e6 for the gram: the share of each twin keeps ten digits.
+            np.testing.assert_allclose(found[name][at], array, rtol=1e-9, atol=1e-10)
+
+
 def test_guessing_error_in_extreme_units_is_that_in_plain_ones() -> None:
     *_, folds = in_folds(3)
     one, others = folds[0], total(folds[1:])
@@ -324,12 +342,17 @@ def test_guessing_error_in_extreme_units_is_that_in_plain_ones() -> None:
     assert np.array_equal(guessing_error(one, others.scaled(scale), [3, 4]), plain)
 
 
+def ridges(strengths: Array, errors: Array, rows: Array, guessing: Array) -> CVResult:
+    none, unit = np.zeros(len(strengths)), np.ones(guessing.shape[1])
+    return CVResult(strengths, none, errors, rows[:, None], guessing, unit)
+
+
 def test_a_penalty_must_earn_its_place() -> None:
     strengths, rows = np.array([0.0, 0.1, 1.0]), np.full(4, 10.0)
     guessing = np.full((4, 1), 100.0)
 
-    def path(*errors: list[float]) -> RidgePath:
-        return RidgePath(strengths, np.array(errors)[:, :, None], rows, guessing, np.ones(1))
+    def path(*errors: list[float]) -> CVResult:
+        return ridges(strengths, np.array(errors)[:, :, None], rows, guessing)
 
     none = [50.0, 60.0, 55.0, 45.0]
     # Better in every fold by the same: no doubt.
@@ -345,7 +368,7 @@ def test_a_penalty_must_earn_its_place() -> None:
 def test_with_one_fold_no_penalty_is_sure() -> None:
     errors = np.array([[[50.0]], [[10.0]]])
     guessing = np.array([[100.0]])
-    path = RidgePath(np.array([0.0, 1.0]), errors, np.array([10.0]), guessing, np.ones(1))
+    path = ridges(np.array([0.0, 1.0]), errors, np.array([10.0]), guessing)
     assert path.chosen() == 0
 
 
@@ -354,9 +377,9 @@ def test_outputs_count_alike_whatever_their_units() -> None:
     errors = rng.uniform(0.5, 1, size=(3, 4, 2)) * 100
     guessing = np.full((4, 2), 120.0)
     rows = np.full(4, 10.0)
-    plain = RidgePath(np.array([0.0, 0.1, 1.0]), errors, rows, guessing, np.ones(2))
+    plain = ridges(np.array([0.0, 0.1, 1.0]), errors, rows, guessing)
     units = np.array([1e12, 1e-6])
-    other = RidgePath(np.array([0.0, 0.1, 1.0]), errors * units, rows, guessing * units, np.ones(2))
+    other = ridges(np.array([0.0, 0.1, 1.0]), errors * units, rows, guessing * units)
     assert plain.chosen() == other.chosen()
 
 
@@ -369,10 +392,10 @@ def test_the_search_is_the_path_of_the_strengths_it_tried() -> None:
     folds = [Moments.of(both[fold == at]) for at in range(5)]
     asked = LinearProblem(range(15), [15], True, {}, None)
     found = ridge_search(folds, asked)
-    assert found.strengths[0] == 0
-    assert (np.diff(found.strengths) > 0).all()
-    assert set(DECADES) < set(found.strengths)
-    again = ridge_path(folds, asked, strengths=found.strengths)
+    assert found.ridge[0] == 0
+    assert (np.diff(found.ridge) > 0).all()
+    assert set(DECADES) < set(found.ridge)
+    again = ridge_path(folds, asked, strengths=found.ridge)
     assert np.array_equal(found.errors, again.errors)
     assert found.chosen() > 0
     # A fine grid of all strengths finds no error that is lower by more than a hundredth.
@@ -384,7 +407,7 @@ def test_the_search_stays_coarse_where_no_penalty_earns_its_place() -> None:
     *_, folds = in_folds(0)
     found = ridge_search(folds, LinearProblem(range(3), [3, 4], True, {}, None))
     assert found.chosen() == 0
-    assert np.array_equal(found.strengths, DECADES)
+    assert np.array_equal(found.ridge, DECADES)
 
 
 # Held weights in a path: the loop over folds with an offset.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import deltarule as dr
 from deltarule.errors import ReadError
 from deltarule.tables.files import csv_source, encoding
-from deltarule.tables.files.csv_lines import ShortRows
+from deltarule.tables.files.csv_lines import BlockLines, ShortRows, has_blank_lines
 from deltarule.tables.files.dialect import Dialect
 from deltarule.tables.files.open import open_file
 
@@ -116,8 +116,9 @@ def test_short_rows_are_those_of_a_parser(rows: list[list[str]], blank: bool) ->
         + "\n"
         + "".join(",".join(f'"{cell}"' for cell in row) + "\n" + "\n" * blank for row in rows)
     )
-    short = ShortRows(Dialect(",", '"', True, 0, ("p", "q", "r"), ()))
-    short.add(text.encode())
+    dialect = Dialect(",", '"', True, 0, ("p", "q", "r"), ())
+    short = ShortRows(dialect)
+    short.add(BlockLines.of(text.encode(), dialect, first=True))
     reader = csv.reader(io.StringIO(text), strict=True)
     begins, expected = 1, []
     for cells in reader:
@@ -127,6 +128,32 @@ def test_short_rows_are_those_of_a_parser(rows: list[list[str]], blank: bool) ->
     assert short.rows == len(expected)
     assert short.line == (expected[0] if expected else 0)
     assert short.lines == text.count("\n")
+
+
+@given(rows=st.lists(st.sampled_from(["1,2,3", "1,2", "", "\r", "1,,"]), min_size=1, max_size=9))
+def test_without_quotes_counts_alone_tell_blank_lines_and_short_rows(rows: list[str]) -> None:
+    text = "".join(f"{row}\n" for row in rows)
+    lines = BlockLines.of(
+        text.encode(), Dialect(",", '"', True, 0, ("p", "q", "r"), ()), first=False
+    )
+    assert lines.lines == len(rows)
+    assert lines.short == rows.count("1,2")
+    assert lines.first_short == (rows.index("1,2") + 1 if "1,2" in rows else 0)
+    assert lines.blank == has_blank_lines(text.encode())
+    after = any(row in ("", "\r") for row in rows)
+    assert lines.blank == after
+
+
+@pytest.mark.parametrize("quote", ['"a\nb"', '""', '"\n"'])
+def test_blocks_end_where_rows_do_though_quotes_begin_in_one_before(
+    write: Write, monkeypatch: pytest.MonkeyPatch, quote: str
+) -> None:
+    path = write("t.csv", "p,q\n" + f"{quote},{'x' * 30}\n1,2\n" * 40)
+    for size in range(3, 60):
+        monkeypatch.setattr(encoding, "BLOCK", size)
+        found = list(encoding.blocks(encoding.open_text(path, "t.csv"), '"'))
+        assert b"".join(found) == path.read_bytes()
+        assert all(block.endswith(b"\n") and block.count(b'"') % 2 == 0 for block in found)
 
 
 @pytest.mark.parametrize(

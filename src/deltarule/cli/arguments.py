@@ -9,6 +9,8 @@ import typer
 
 # Rows that may be asked for on the screen.
 MOST_SHOWN = 1_000_000_000
+ON_SCREEN = "-"
+"""What `--trace` is given where it means the screen."""
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 Table = Annotated[

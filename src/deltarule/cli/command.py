@@ -15,7 +15,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("predict", "using", "without", "where", "weight", "half_life", "window"),
         *("offset", "exposure", "id"),
         *("missing", "missing_words", "dates", "levels", "reference"),
-        *("read", "db_table", "query", "engine", "query_timeout"),
+        *("read", "db_table", "query", "engine", "query_timeout", "show_sql"),
     ),
     "Model": ("loss", "intercept", "errors", "cluster"),
     "Penalties": ("ridge", "lasso", "positive", "between"),

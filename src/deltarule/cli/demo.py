@@ -4,8 +4,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import typer
-
 from deltarule.errors import OutputError
 
 FILMS = "movies.csv"
@@ -18,8 +16,9 @@ DEMO = [
 """Later films are held out: they are compared with, and one of them is explained."""
 
 
-def demo(context: typer.Context) -> None:
+def demo() -> None:
     """Learn from real films: copies movies.csv here, then learns, compares and explains."""
+    from deltarule.cli.application import application
     from deltarule.output import write_whole
 
     shipped = Path(__file__).parents[1] / "data"
@@ -34,5 +33,5 @@ def demo(context: typer.Context) -> None:
     for command in DEMO:
         print(f"\n$ deltarule {command}")
         sys.stdout.flush()
-        assert context.parent is not None, "a command has the app above it"
-        context.parent.command.main(shlex.split(command), standalone_mode=False)
+        words = shlex.split(command)
+        application(words)(words, prog_name="deltarule", standalone_mode=False)

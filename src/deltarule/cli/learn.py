@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, Json, KeepSummary, Query, Table
+from deltarule.cli.guard import print_data
 from deltarule.cli.keep_learning import (
     ForExchange,
     MinLevelRows,
@@ -73,6 +74,15 @@ def learn(
         Path | None,
         typer.Option(metavar="FILE", help="Write a web page on the model and this table here."),
     ] = None,
+    show_sql: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIALECT",
+            help="In place of the model, the queries that --engine database asks, in the SQL of "
+            "duckdb, sqlite, postgres, bigquery, snowflake, redshift or spark. A table that is "
+            "elsewhere is copied for it, to a file that is removed.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Learn a model from a table, and say what it predicts, how well, and how it learnt.
@@ -108,6 +118,14 @@ def learn(
     least = fewest_rows(for_exchange, min_level_rows, keep_summary)
     how = Tracing.of(trace, trace_rows, words=words, live=live, as_json=as_json)
     source = source_of(table, read, db_table, query)
+    if show_sql is not None:
+        from deltarule.cli.show_sql import queries_of
+
+        if as_json or any(one is not None for one in (save, keep_summary, report, trace)):
+            told = "it prints queries, and no model: leave out what is to become of one"
+            raise typer.BadParameter(told, param_hint="--show-sql")
+        print_data(queries_of(source, given, show_sql))
+        return
     other = None
     if "hold_out" in given:
         other = given["hold_out"] = source_of(given["hold_out"], read, None, None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from deltarule.cli.arguments import names
+from deltarule.cli.arguments import ON_SCREEN, names
 from deltarule.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from deltarule.rule.train import Step
     from deltarule.trace.ledger import Ledger
 
-ON_SCREEN = "-"
-"""What `--trace` is given where it means the screen."""
 NO_STEPS = "solved exactly: there are no steps to trace; give --alpha or --learner"
 
 

@@ -15,6 +15,9 @@ from deltarule.losses.loss import Loss
 from deltarule.rule.compare import Comparison
 from deltarule.rule.predict import Array, Linear, Weights
 
+# Numbers of a block of rows times the outputs of all fits: 0.5 MB.
+SIDE_BY_SIDE = 65_536
+
 
 @dataclass(frozen=True)
 class TrainingSums:
@@ -65,6 +68,8 @@ class CompareTraining:
 
     def of(self, batch: Batch) -> TrainingSums:
         """The sums over these rows, which are sorted by fold."""
+        if not self.hessian:
+            return TrainingSums(self._side_by_side(batch), ByFold())
         fold_weights = ByFold[Comparison]()
         asked: Weights | None = None
         for fold, teachers in self.teachers.items():
@@ -77,7 +82,60 @@ class CompareTraining:
             fold_weights[fold] = reduce(
                 add, (compared.sum(run, hessian=self.hessian) for run in runs)
             )
-        return TrainingSums(fold_weights, self.errors.of(batch) if self.hessian else ByFold())
+        return TrainingSums(fold_weights, self.errors.of(batch))
+
+    def _side_by_side(self, batch: Batch) -> ByFold[Comparison]:
+        """Gradients alone: of each fold's rows, for all that are learnt from them at once."""
+        found = ByFold[Comparison]()
+        for of, span in batch.folds.items():
+            learning = [fold for fold, teachers in self.teachers.items() if of in teachers]
+            if learning and span.stop > span.start:
+                weights = [self.errors.learnt[fold] for fold in learning]
+                sums = gradients_of(batch.only(span), self.errors.model, self.loss, weights)
+                found = found + ByFold(zip(learning, sums, strict=True))
+        return found
+
+
+def gradients_of(
+    batch: Batch, model: Linear, loss: Loss, fits: Sequence[Weights]
+) -> list[Comparison]:
+    """The comparisons of all rows with each of the weights: losses and gradients alone.
+
+    In blocks that stay in the cache, with one product for the weights of all of them, an output of
+    all fits beside the next one, so that the loss takes them as so many rows more.
+    """
+    k, m = batch.targets.shape[1], len(fits)
+    together = {name: _beside([one[name] for one in fits]) for name in fits[0]}
+    some = max(SIDE_BY_SIDE // (k * m), 128)
+    losses, slopes = np.zeros(m), list[Weights]()
+    for start in range(0, len(batch), some):
+        part = batch.only(slice(start, start + some))
+        n = len(part)
+        scores = np.asarray(model.predict(together, part.inputs).T).reshape(k, m, n)
+        if part.offsets is not None:
+            scores = scores + part.offsets.T[:, None]
+        targets = np.tile(part.targets.T, m).T
+        parts = loss.parts(scores.reshape(k, m * n).T, targets)
+        delta, value = parts.delta.T.reshape(k * m, n), parts.value.reshape(m, n)
+        if part.row_weights is not None:
+            delta, value = delta * part.row_weights, value * part.row_weights
+        losses += value.sum(axis=1)
+        slopes.append(model.weight_delta(together, part.inputs, delta.T))
+    gradient = {name: reduce(add, (one[name] for one in slopes)) for name in slopes[0]}
+    rows, unknown = float(batch.each.sum()), np.full(k, np.nan)
+    own = {name: array.reshape(*array.shape[:-1], k, m) for name, array in gradient.items()}
+    return [
+        Comparison(
+            rows, unknown, unknown, float(losses[at]), {n: a[..., at] for n, a in own.items()}
+        )
+        for at in range(m)
+    ]
+
+
+def _beside(arrays: Sequence[Array]) -> Array:
+    """Weights of several fits, an output of all fits beside the next: (..., k) -> (..., k * m)."""
+    both = np.stack(arrays, axis=-1)
+    return both.reshape(*both.shape[:-2], -1)
 
 
 def _runs(spans: Sequence[slice]) -> list[slice]:

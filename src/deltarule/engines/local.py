@@ -29,10 +29,10 @@ from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.one_read import KEPT_CELLS, Read
 from deltarule.tables.read_room import workers
 
-# Up to so many numbers, 32 MB of them, are held as arrays.
-HELD_CELLS = 4_000_000
+# Up to so many numbers, 32 MB of them, are arrays for Newton steps, of which there are few.
+NEWTON_CELLS = 4_000_000
 # The same where steps by gradients alone take hundreds of passes.
-HELD_FOR_GRADIENTS = 16_000_000
+GRADIENT_CELLS = 16_000_000
 
 
 @dataclass

@@ -20,6 +20,7 @@ from functools import reduce
 from operator import add
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.engines.base import RowSource
 from deltarule.engines.held_out_questions import CompareTraining, HeldOutErrors, TrainingSums
@@ -31,11 +32,14 @@ from deltarule.moments.one_hot import rows_kept
 from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
+from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.solvers.cv_result import guessing_error
 from deltarule.solvers.lbfgs import Lbfgs
-from deltarule.solvers.least_squares import guessing_error, rank
+from deltarule.solvers.lbfgs_stack import LbfgsStack, stacked_pair
+from deltarule.solvers.least_squares import rank
 from deltarule.solvers.newton import Newton, Taken
 from deltarule.solvers.one_hot_newton import steady as one_hot_steady
 from deltarule.solvers.penalty import Lasso
@@ -233,14 +237,13 @@ class CrossValidation:
         """Each fold's test errors after iterating to convergence: one pass per step."""
         rounded = len(self.path) > 1 and self.kinks is None
         learner: Learner = DampedNewton() if rounded else self._learner
-        steps = STEPS
-        if not learner.needs_hessian:
-            steps, settled = STEPS_OF_GRADIENTS, max(settled, SETTLED_BY_GRADIENTS)
+        if isinstance(learner, Lbfgs):
+            return self._errors(self._by_gradients(learnt, learner, settled))
         for loss in self.path:
             for one in learnt.values():
                 one.state, one.least, one.settled = learner.start(one.weights), np.inf, False
-            for number in range(steps):
-                told = self._ask(loss, learnt, hessian=learner.needs_hessian)
+            for number in range(STEPS):
+                told = self._ask(loss, learnt)
                 going = {fold: one for fold, one in learnt.items() if not one.settled}
                 for fold, one in going.items():
                     compared = self._average(told.fold_weights[fold], one.weights, one.frozen)
@@ -248,16 +251,52 @@ class CrossValidation:
                     _move(learner, one, compared, errors, settled, first=number == 0)
                 if all(one.settled for one in going.values()):
                     break
-        if not learner.needs_hessian:
-            return self._errors({fold: one.best for fold, one in learnt.items()})
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
 
-    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold], *, hessian: bool) -> TrainingSums:
+    def _by_gradients(
+        self, learnt: Mapping[int, _Fold], learner: Lbfgs, settled: float
+    ) -> dict[int, Weights]:
+        """The weights of all folds, side by side, one pass per step; they are kept as the best."""
+        folds, like = list(learnt), next(iter(learnt.values())).weights
+        shape, all_of_them = stack(like).shape, np.ones(len(folds), dtype=bool)
+
+        def named(flat: Array) -> Weights:
+            return unstack(flat.reshape(shape), like)
+
+        for loss in self.path:
+
+            def gradients(
+                weights: Array, fits: NDArray[np.intp], loss: Loss = loss
+            ) -> tuple[Array, Array]:
+                own = {folds[fit]: named(w) for fit, w in zip(fits, weights, strict=True)}
+                teachers = {fold: learnt[fold].teachers for fold in own}
+                errors = HeldOutErrors(self.model, self.path[-1], own)
+                asked = CompareTraining(loss, teachers, errors, hessian=False)
+                told = self.rows.total(asked, by_fold=True).fold_weights
+                every = [self._average(told[f], w, learnt[f].frozen) for f, w in own.items()]
+                slopes = np.array([stack(one.weight_delta).ravel() for one in every])
+                return np.array([one.loss for one in every]), slopes
+
+            start = np.array([stack(one.weights).ravel() for one in learnt.values()])
+            many = (len(folds), 1)
+            pairs = [
+                stacked_pair(np.tile(one.step, many), np.tile(one.change, many), all_of_them)
+                for one in learner.pairs
+            ]
+            found = LbfgsStack(
+                *(gradients, learner.metric, pairs),
+                *(STEPS_OF_GRADIENTS, max(settled, SETTLED_BY_GRADIENTS)),
+            ).run(start)
+            for one, flat in zip(learnt.values(), found.weights, strict=True):
+                one.weights = one.best = named(flat)
+        return {fold: one.best for fold, one in learnt.items()}
+
+    def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> TrainingSums:
         """One pass: comparisons of training rows for all folds that have not converged."""
         every = {fold: one.weights for fold, one in learnt.items()}
         open_ = {fold: one.teachers for fold, one in learnt.items() if not one.settled}
         errors = HeldOutErrors(self.model, self.path[-1], every)
-        return self.rows.total(CompareTraining(loss, open_, errors, hessian), by_fold=True)
+        return self.rows.total(CompareTraining(loss, open_, errors), by_fold=True)
 
 
 def _move(
@@ -274,10 +313,7 @@ def _move(
         one.least, one.errors, one.best = compared.loss, errors, one.weights
     stepped, state = learner.step(one.weights, compared, one.state)
     fresh = isinstance(state, Taken) and state.share == 1
-    if learner.needs_hessian:
-        promised = _promised(one.weights, compared, learner, state.way if fresh else None)
-    else:
-        promised = state.slope if fresh else np.inf
+    promised = _promised(one.weights, compared, learner, state.way if fresh else None)
     one.at_start = promised if first else one.at_start
     one.settled = promised <= settled * one.at_start
     if one.settled:

@@ -7,7 +7,7 @@ Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised 
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -16,11 +16,12 @@ from deltarule.engines.batch import Batch
 from deltarule.engines.questions import LogNormalizer
 from deltarule.fit.sandwich import own_covariance
 from deltarule.losses.loss import Loss, SmoothedLoss
+from deltarule.metrics.regression import LIKELY, LossSums, finite
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
 from deltarule.moments.one_hot_hessian import OneHotHessian, one_hot
 from deltarule.moments.standardize import Standardization
-from deltarule.rule.compare import Compared, Parts
+from deltarule.rule.compare import Compared
 from deltarule.rule.learn import AlphaRange, alpha_range, alpha_range_of
 from deltarule.rule.predict import Array, Linear
 from deltarule.solvers.one_hot_newton import Posed, own_extremes
@@ -79,7 +80,13 @@ class DevianceSums:
         for loss, one in zip(self.losses, self.spans, strict=True):
             scores, targets = compared.scores[:, one], batch.targets[:, one]
             own = loss.parts(scores, targets) if known is None else known
-            found.append(_Sums.of(loss, own, scores, targets, nothing[:, one], batch.each))
+            off = own.prediction - targets
+            sums = LossSums.of(loss, off, own.value, targets, nothing[:, one], batch.each)
+            if loss.dispersion != "known":
+                expected = loss.hessian(scores)
+                sums.pearson = float(batch.each @ (own.delta**2 / expected)[:, 0])
+                sums.bent = float(batch.each @ (own.hessian / expected)[:, 0])
+            found.append(sums)
         return np.array([astuple(one) for one in found])
 
     def figures(self, rows: RowSource, sums: Array, inputs: int) -> list[FitRecord]:
@@ -88,7 +95,7 @@ class DevianceSums:
         `inputs` counts those of an output, the intercept among them.
         Errors:  OverflowError when an error is too large for a number
         """
-        every = [_Sums(*map(float, one)) for one in sums]
+        every = [LossSums(*map(float, one)) for one in sums]
         if not np.isfinite([(found.squared, found.value) for found in every]).all():
             raise OverflowError
         fits = []
@@ -96,9 +103,10 @@ class DevianceSums:
             outputs = one.stop - one.start
             # Scores of classes are determined up to a common shift: one class's are not free.
             parameters = inputs * max(1, outputs - 1)
+            dispersion = _dispersion(found, loss, parameters)
             if loss.dispersion == "estimated":
-                found.constant = _constant(rows, loss, one, found.dispersion(loss, parameters))
-            fits.append(found.fit(loss, parameters))
+                found.constant = _constant(rows, loss, one, dispersion)
+            fits.append(_fit(found, loss, parameters, dispersion))
         return fits
 
     def separated(self, sums: Array) -> bool:
@@ -107,90 +115,49 @@ class DevianceSums:
         Shares between 0 and 1 have a saturated loss above 0, reached by finite scores, so zero
         deviance alone is no sign: a saturated model of two shares and two levels has it by nature.
         """
-        every = [_Sums(*map(float, one)) for one in sums]
+        every = [LossSums(*map(float, one)) for one in sums]
         return any(
-            loss.power is None and found.least == 0 and found.value < SEPARATED * found.null
-            for loss, found in zip(self.losses, every, strict=True)
+            loss.power is None and one.least == 0 and one.value < SEPARATED * one.guessed_value
+            for loss, one in zip(self.losses, every, strict=True)
         )
 
 
-@dataclass
-class _Sums:
-    """Sums of one pass over the rows for one target."""
+def _dispersion(sums: LossSums, loss: Loss, parameters: int) -> float:
+    """The dispersion: residual spread relative to what the loss expects; NaN where unknown.
 
-    rows: float = 0.0
-    squared: float = 0.0
-    value: float = 0.0
-    null: float = 0.0
-    least: float = 0.0
-    constant: float = 0.0
-    pearson: float = 0.0
-    bent: float = 0.0
+    Maths:   known 1;  estimated Pearson's chi2 / (n - q);  robust that times (correction /
+             bent) ** 2, bent the mean hessian, correction = 1 + q / n * (1 - bent) / bent
+    Source:  McCullagh & Nelder 1989, section 8.3; Huber & Ronchetti 2009, section 7.6
+    """
+    if loss.dispersion == "known":
+        return 1.0
+    if loss.dispersion == "unknown" or sums.rows <= parameters:
+        return np.nan
+    found = sums.pearson / (sums.rows - parameters)
+    if loss.dispersion == "estimated":
+        return found
+    bent = np.float64(sums.bent / sums.rows)
+    correction = 1 + parameters / sums.rows * (1 - bent) / bent
+    return float(found * (correction / bent) ** 2)
 
-    @classmethod
-    def of(
-        cls, loss: Loss, found: Parts, scores: Array, targets: Array, null: Array, each: Array
-    ) -> "_Sums":
-        """From the loss's parts at these scores.
 
-        Shapes:  scores, targets (n, c) with an output, or one for each class; null the same or
-                 (1, c); each (n,)
-        """
-        sums = cls(
-            rows=float(each.sum()),
-            squared=float(each @ np.sum((found.prediction - targets) ** 2, axis=1)),
-            value=float(each @ found.value),
-            null=float(each @ loss.value(null, targets)),
-            least=float(each @ loss.saturated(targets)),
-            constant=float(each @ loss.log_normalizer(targets)),
-        )
-        if loss.dispersion == "known":
-            return sums
-        expected = loss.hessian(scores)
-        # Pearson's chi2: (target - prediction) ** 2 over the variance function.
-        return replace(
-            sums,
-            pearson=float(each @ (found.delta**2 / expected)[:, 0]),
-            bent=float(each @ (found.hessian / expected)[:, 0]),
-        )
-
-    def dispersion(self, loss: Loss, parameters: int) -> float:
-        """The dispersion: residual spread relative to what the loss expects; NaN where unknown.
-
-        Maths:   known 1;  estimated Pearson's chi2 / (n - q);  robust that times (correction /
-                 bent) ** 2, bent the mean hessian, correction = 1 + q / n * (1 - bent) / bent
-        Source:  McCullagh & Nelder 1989, section 8.3; Huber & Ronchetti 2009, section 7.6
-        """
-        if loss.dispersion == "known":
-            return 1.0
-        if loss.dispersion == "unknown" or self.rows <= parameters:
-            return np.nan
-        found = self.pearson / (self.rows - parameters)
-        if loss.dispersion == "estimated":
-            return found
-        bent = np.float64(self.bent / self.rows)
-        correction = 1 + parameters / self.rows * (1 - bent) / bent
-        return float(found * (correction / bent) ** 2)
-
-    def fit(self, loss: Loss, parameters: int) -> FitRecord:
-        """The fit metrics, with `constant` that of the dispersion."""
-        likely = loss.dispersion in ("known", "estimated")
-        deviance, null_deviance = 2 * (self.value - self.least), 2 * (self.null - self.least)
-        dispersion = self.dispersion(loss, parameters)
-        minus = np.float64(self.value) / dispersion + self.constant
-        guessed = np.float64(self.null) / dispersion + self.constant
-        return FitRecord(
-            rmse=float(np.sqrt(self.squared / self.rows)),
-            r2=_finite(_explained(deviance, null_deviance)) if null_deviance > 0 else None,
-            residual_sd=None,
-            deviance=_finite(deviance) if likely else None,
-            null_deviance=_finite(null_deviance) if likely else None,
-            log_likelihood=_finite(-minus),
-            aic=_finite(2 * parameters + 2 * minus),
-            pseudo_r2=_finite(_explained(minus, guessed)) if loss.dispersion == "known" else None,
-            dispersion=None if loss.dispersion == "known" else _finite(dispersion),
-            spread=_finite(loss.spread) if isinstance(loss, SmoothedLoss) else None,
-        )
+def _fit(sums: LossSums, loss: Loss, parameters: int, dispersion: float) -> FitRecord:
+    """The fit metrics; `constant` is that of this dispersion."""
+    likely = loss.dispersion in LIKELY
+    deviance, null_deviance = sums.deviance, sums.null_deviance
+    minus, guessed = sums.minus_log_likelihoods(dispersion)
+    return FitRecord(
+        rmse=sums.rmse,
+        r2=finite(_explained(deviance, null_deviance)) if null_deviance > 0 else None,
+        residual_sd=None,
+        deviance=finite(deviance) if likely else None,
+        null_deviance=finite(null_deviance) if likely else None,
+        log_likelihood=finite(-minus),
+        aic=finite(2 * parameters + 2 * minus),
+        pseudo_r2=finite(_explained(minus, guessed)) if loss.dispersion == "known" else None,
+        dispersion=None if loss.dispersion == "known" else finite(dispersion),
+        spread=finite(loss.spread) if isinstance(loss, SmoothedLoss) else None,
+    )
 
 
 def _constant(rows: RowSource, loss: Loss, column: slice, dispersion: float) -> float:
@@ -205,7 +172,3 @@ def _explained(deviance: float, null_deviance: float) -> float:
     """Explained deviance: the share of the null deviance; 0 where it is only rounding."""
     share = 1 - deviance / null_deviance
     return share if abs(share) > 1e-10 else 0.0
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

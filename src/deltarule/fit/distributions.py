@@ -58,7 +58,9 @@ def _values(read: Read, names: list[str]) -> Iterator[tuple[str, Array]]:
     frame = pl.concat(read.drawn, how="vertical_relaxed")
     kept = _learnt(read, frame)
     # All columns at once: one by one, 5,000 of them take a second.
-    frame = frame.select(names).filter(kept)
+    frame = frame.select(names)
+    if not kept.all():
+        frame = frame.filter(kept)
     for name in names:
         where = f"{read.source.name}, column '{name}'"
         values = numbers_of(frame[name], where=where, row=0)

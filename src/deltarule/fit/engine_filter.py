@@ -1,15 +1,13 @@
 """The rows that meet a condition, whoever goes over them: this machine, workers, or a database."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from deltarule.dataclass import dataclass
 from deltarule.engines.base import Engine
+from deltarule.tables.engine_read import PreparedEngine
 from deltarule.tables.expressions.expression import Expression
 from deltarule.tables.filtered import (
     CountMet,
     FilteredSource,
-    OfFiltered,
-    RowFilter,
     condition_of,
     where_of,
 )
@@ -23,29 +21,6 @@ class FiltersRows(Protocol):
     def filtered(self, condition: Expression) -> tuple[Engine, Source]:
         """The engine of the rows that meet a condition, and their source."""
         ...
-
-
-@dataclass(frozen=True)
-class FilteredEngine:
-    """An engine whose workers are asked about rows that meet a condition."""
-
-    engine: Engine
-    filter: RowFilter
-
-    @property
-    def name(self) -> str:
-        """The engine's name."""
-        return self.engine.name
-
-    @property
-    def answers(self) -> frozenset[str]:
-        """The questions that it answers."""
-        return self.engine.answers
-
-    def ask(self, question: Any) -> Any:
-        """The answer, about the rows that meet the condition."""
-        about: Any = OfFiltered(question, self.filter)
-        return self.engine.ask(about)
 
 
 def filtered(
@@ -63,4 +38,4 @@ def filtered(
     rows = FilteredSource(source, condition)
     rows.look()  # it fixes how text is parsed
     rows.counted = engine.ask(CountMet(rows.filter))
-    return FilteredEngine(engine, rows.filter), rows
+    return PreparedEngine(engine, rows.filter), rows

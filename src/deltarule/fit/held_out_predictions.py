@@ -74,7 +74,7 @@ def held_out_predictions(
             each = np.where(ruled_out(loss, sums.guess, targets), 0.0, one.each)
             sums.add(one.scores[:, span], targets, each, one.offsets, fold=one.fold)
         try:
-            figures = sums.figures(target.name) if sums.rows > 0 else None
+            figures = sums.figures(target.name) if sums.sums.rows > 0 else None
         except ValidationError:
             return []
         if figures is not None:

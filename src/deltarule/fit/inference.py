@@ -18,7 +18,7 @@ from deltarule.fit.problem import FitProblem
 from deltarule.fit.sandwich import errors_of as roots_of
 from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows
 from deltarule.fit.smoothing import JUDGED, exact, narrowed
-from deltarule.losses.loss import Loss, SmoothedLoss
+from deltarule.losses.loss import MEAN, Loss, SmoothedLoss
 from deltarule.losses.registry import together
 from deltarule.model.record import FitRecord
 from deltarule.moments.inference import inverses
@@ -132,7 +132,7 @@ def _counts(task: FitProblem) -> bool:
 
 def _guess(task: FitProblem, losses: Sequence[Loss], null: Array) -> Array | None:
     """What guessing predicts, (k,); None for the targets' means."""
-    if task.null is None and not all(hasattr(loss, "guess") for loss in losses):
+    if task.null is None and any(loss.guess == MEAN for loss in losses):
         return None
     guess: Array = task.loss.link.inverse(null[None])[0]
     return guess if np.isfinite(guess).all() else None

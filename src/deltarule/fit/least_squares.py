@@ -1,6 +1,6 @@
 """Least squares in closed form from the moments, with a ridge if cross-validation chooses one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 
 import numpy as np
@@ -8,34 +8,31 @@ import numpy as np
 from deltarule.dataclass import dataclass
 from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.collinearity import collinear_columns
-from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
-from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.outcome import Outcome
+from deltarule.fit.penalties import Penalties
 from deltarule.fit.row_questions import WhitenedMoments
 from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covariance
-from deltarule.fit.settings import EXACT, Strength
+from deltarule.fit.settings import EXACT
 from deltarule.losses.glm import Squared
 from deltarule.model.record import MOST_COVARIANCES, FitRecord
 from deltarule.moments.inference import Fit, Inverse, design, input_variance, intercept_variance
 from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
-from deltarule.moments.splits import SplitScheme
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.block_elimination import MOST_DENSE
+from deltarule.solvers.cv_result import Choice, CVResult
 from deltarule.solvers.krylov import RESIDUAL
 from deltarule.solvers.least_squares import (
-    RidgePath,
     Spectrum,
     normal_equations,
-    ridge_path,
     ridge_search,
     solve,
     weights_for,
 )
 from deltarule.solvers.whitening import Whitening
 from deltarule.tables.one_read import Read
-from deltarule.views.format import number
 
 # Of a fit this close, the first read's sums leave too few digits of the error.
 NEARLY_PERFECT = 1e-5
@@ -50,69 +47,89 @@ ITERATED = (
 MANY, FEW_FOLDS = 300, 2
 
 
-def solve_least_squares(
-    read: Read, asked: LinearProblem, penalties: Penalties, *, errors: str = "classical"
-) -> Outcome:
-    """The exact weights with the chosen ridge, and all inference the moments allow."""
-    ridge = penalties.ridge.rest
-    whole = total(read.folds)
-    found = LeastSquaresFit.of(asked, whole)
-    passes = 0
-    if found.doubtful and ridge in ("auto", 0):
-        found, passes = found.again(read), 1
-    path = _path(read, asked, ridge, found)
-    chosen = path.chosen() if path is not None and ridge == "auto" else 0
-    if path is None:
-        strength = 0.0 if ridge == "auto" else float(ridge)
-    else:
-        strength = float(path.strengths[chosen])
-    notes = found.notes(read, ridge=strength)
-    if path is None:
-        notes.append(none_held_out(read))
-    elif chosen:
-        notes.append(_earned(path, chosen))
-    if not strength and errors != "classical":
-        errors = kind_of(errors, coupled=False)
-        certain, passes = found.robust(read, errors), passes + 1
-    elif not strength:
-        certain = found.certain
-    else:
-        found, certain, errors = (
-            LeastSquaresFit.of(asked, whole, ridge=strength),
-            StandardErrors.unknown(),
-            "",
+@dataclass(frozen=True)
+class PlainLeastSquares:
+    """Least squares with no penalty but one ridge for all inputs.
+
+    `found` is the fit without one, `passes` how many reads it took after the first; `errors` is the
+    kind of its standard errors.
+    """
+
+    read: Read
+    asked: LinearProblem
+    penalties: Penalties
+    errors: str
+    found: "LeastSquaresFit"
+    passes: int
+
+    @classmethod
+    def of(
+        cls, read: Read, asked: LinearProblem, penalties: Penalties, *, errors: str = "classical"
+    ) -> "PlainLeastSquares":
+        """With a second read where it would give digits that the first could not."""
+        found = LeastSquaresFit.of(asked, total(read.folds))
+        again = found.doubtful and penalties.ridge.rest in ("auto", 0)
+        found = found.again(read) if again else found
+        return cls(read, asked, penalties, errors, found, int(again))
+
+    def tried(self) -> CVResult:
+        """Cross-validation of the ridge given, or of a grid."""
+        folds, asked, splits = self.read.folds, self.asked, self.read.splits
+        tried = ridge_search(folds, asked, strengths=self.penalties.ridges, splits=splits)
+        if self.found.held_out is not None and tried.ridge[0] == 0:
+            tried.errors[0] = self.found.held_out
+        return tried
+
+    def chosen(self, tried: CVResult) -> int:
+        """By the one-standard-error rule."""
+        return tried.chosen()
+
+    def earned(self, tried: CVResult, chosen: int) -> list[str]:
+        """That the ridge earned its place, where one did."""
+        return self.penalties.earned(tried, "the typical error", np.sqrt(tried.mean()[:, 0]))
+
+    def solved(self, choice: Choice) -> Outcome:
+        """The weights at this ridge; without one also their standard errors."""
+        asked, whole, found, kind = self.asked, total(self.read.folds), self.found, self.errors
+        passes, certain = self.passes, StandardErrors.unknown()
+        if choice.ridge:
+            found, kind = LeastSquaresFit.of(asked, whole, ridge=choice.ridge), ""
+        elif kind == "classical":
+            certain = found.certain
+        else:
+            kind = kind_of(kind, coupled=False)
+            certain, passes = found.robust(self.read, kind), passes + 1
+        spectrum = Spectrum.of(asked.as_it_stands(whole))
+        return Outcome(
+            weights=found.weights,
+            loss=Squared.name,
+            learner=EXACT,
+            steps=0,
+            passes=passes,
+            stopped="solved exactly from the moments" + (" with ridge" if choice.ridge else ""),
+            fit=fits(asked.of(whole), found.squared_error, asked),
+            error=certain.error,
+            intercept_error=certain.intercept_error,
+            covariance=certain.covariance,
+            freedom=certain.freedom,
+            errors=kind,
+            clusters=certain.clusters,
+            alphas=spectrum.alphas,
+            condition=spectrum.condition,
+            notes=self.found.notes(self.read, ridge=choice.ridge),
         )
-        notes.append("no standard errors beside a penalty: they would not know its bias")
-    learnt: Mapping[int, Weights] = {}
-    if path is not None:
-        again = not strength and found.held_out is not None
-        learnt = (
-            found.fold_weights
-            if again
-            else fold_weights(read.folds, asked, read.splits, ridge=strength)
-        )
-    spectrum = Spectrum.of(asked.as_it_stands(whole))
-    return Outcome(
-        weights=found.weights,
-        loss=Squared.name,
-        learner=EXACT,
-        steps=0,
-        passes=passes,
-        stopped="solved exactly from the moments" + (" with ridge" if strength else ""),
-        fit=fits(asked.of(whole), found.squared_error, asked),
-        held_out=None if path is None else held_out_by(path, chosen, learnt),
-        error=certain.error,
-        intercept_error=certain.intercept_error,
-        covariance=certain.covariance,
-        freedom=certain.freedom,
-        errors=errors,
-        clusters=certain.clusters,
-        alphas=spectrum.alphas,
-        ridge=strength,
-        minimised=penalties.words(Choice(strength), Squared.name),
-        condition=spectrum.condition,
-        notes=notes,
-    )
+
+    def fold_weights(self, choice: Choice) -> Mapping[int, Weights]:
+        """The weights without each fold; with many inputs those without a few."""
+        if not choice.ridge and self.found.held_out is not None:
+            return self.found.fold_weights
+        found, folds = dict[int, Weights](), self.read.folds
+        judged = self.read.splits.of(folds)
+        for split in judged if len(self.asked.inputs) <= MANY else judged[:FEW_FOLDS]:
+            free = self.asked.free(total([folds[fold] for fold in split.learnt]))
+            learnt = weights_for(free, normal_equations(free), ridge=choice.ridge)
+            found[split.judged] = self.asked.whole(learnt)
+        return found
 
 
 def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> list[FitRecord]:
@@ -360,50 +377,3 @@ class LeastSquaresFit:
                 "the inputs nearly depend on each other: the weights' last digits are in doubt"
             )
         return notes
-
-
-def _path(
-    read: Read, asked: LinearProblem, ridge: Strength, found: LeastSquaresFit
-) -> RidgePath | None:
-    """Cross-validated errors of the strengths in question; None where no rows can be held out."""
-    if not read.splits.of(read.folds):
-        return None
-    if ridge == "auto":
-        path = ridge_search(read.folds, asked, splits=read.splits)
-    else:
-        given = np.array([float(ridge)])
-        path = ridge_path(read.folds, asked, strengths=given, splits=read.splits)
-    if found.held_out is not None and path.strengths[0] == 0:
-        path.errors[0] = found.held_out
-    return path
-
-
-def fold_weights(
-    folds: Sequence[Moments], asked: LinearProblem, splits: SplitScheme, *, ridge: float
-) -> dict[int, Weights]:
-    """Fold weights; with many inputs those of a few folds."""
-    found, judged = {}, splits.of(folds)
-    for split in judged if len(asked.inputs) <= MANY else judged[:FEW_FOLDS]:
-        free = asked.free(total([folds[fold] for fold in split.learnt]))
-        found[split.judged] = asked.whole(weights_for(free, normal_equations(free), ridge=ridge))
-    return found
-
-
-def held_out_by(path: RidgePath, chosen: int, learnt: Mapping[int, Weights]) -> HeldOut:
-    """The errors on held-out rows at the chosen strength."""
-    return HeldOut(
-        folds=len(path.rows),
-        rows=float(path.rows.sum()),
-        errors=path.errors[chosen].sum(axis=0),
-        guessing=path.guessing.sum(axis=0),
-        unit=path.unit,
-        fold_weights=learnt,
-    )
-
-
-def _earned(path: RidgePath, chosen: int) -> str:
-    mean = np.sqrt(path.mean()[:, 0]) * path.unit[0]
-    return (
-        f"ridge {path.strengths[chosen]:.3g} earned its place: the typical error on held-out rows "
-        f"is {number(mean[chosen])} with it, {number(mean[0])} without"
-    )

@@ -25,8 +25,8 @@ from deltarule.tables.one_read import Read
 from deltarule.tables.source import BATCH_ROWS
 
 BLOCK = BATCH_ROWS
-# Up to so many numbers, 256 MB of them, are held as arrays.
-HELD_CELLS = 32_000_000
+# Up to so many numbers, 256 MB of them, are arrays that epochs shuffle; more are read again.
+SHUFFLED_CELLS = 32_000_000
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class MinibatchRows:
     ) -> "MinibatchRows":
         """The rows of a read, held as arrays where they are in memory and not too many."""
         cells = read.examples * (len(read.schema.inputs) + read.folds[0].cross.shape[0])
-        there = read.frames is not None and cells <= HELD_CELLS
+        there = read.frames is not None and cells <= SHUFFLED_CELLS
         return cls(
             read,
             standard,

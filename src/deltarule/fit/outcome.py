@@ -8,6 +8,7 @@ Shapes: p inputs, k outputs, of which a target has one, or one for each class.
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,10 @@ from deltarule.fit.held_out_predictions import held_out_predictions, not_judged
 from deltarule.fit.identities import FittedTarget, identities
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.target_checks import notes_on_amounts
+from deltarule.losses.loss import MEAN
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.conformal import Intervals
-from deltarule.metrics.regression import MEAN, Metrics
+from deltarule.metrics.regression import Metrics
 from deltarule.model import record as saved
 from deltarule.model.record import (
     FitRecord,
@@ -40,6 +42,7 @@ from deltarule.moments.moments import Moments, total
 from deltarule.moments.standardize import from_zero
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.cv_result import CVResult
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Schema
 from deltarule.tables.source import without_folder
@@ -64,6 +67,18 @@ class HeldOut:
     unit: Array
     fold_weights: Mapping[int, Weights] = field(default_factory=dict)
     guesses: Mapping[int, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tried: CVResult, at: int, fold_weights: Mapping[int, Weights]) -> "HeldOut":
+        """The errors of a candidate of cross-validation, and its weights by fold."""
+        return cls(
+            folds=len(tried.rows),
+            rows=float(tried.rows.sum()),
+            errors=tried.errors[at].sum(axis=0),
+            guessing=tried.guessing.sum(axis=0),
+            unit=np.sqrt(tried.unit),
+            fold_weights=fold_weights,
+        )
 
 
 @dataclass(frozen=True)
@@ -343,6 +358,12 @@ def _intercepts(schema: Schema, outcome: Outcome) -> list[InterceptRecord]:
     ]
 
 
+def beside_rmse(one: Metrics) -> dict[str, Any]:
+    """The held-out metrics of a record that `Metrics` has under the same names."""
+    errors = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error")
+    return {name: getattr(one, name) for name in (*errors, "guess", "below", "classes")}
+
+
 def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[HeldOutRecord]:
     if held_out is None:
         return []
@@ -358,9 +379,7 @@ def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[Held
             held_out.errors, held_out.guessing, held_out.unit, strict=True
         )
     ]
-    errors = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error")
-    names = (*errors, "guess", "below", "classes")
-    more = [{name: getattr(one, name) for name in names} for one in figures]
+    more = [beside_rmse(one) for one in figures]
     for figure, update in zip(figures, more, strict=True):
         if figure.guess != MEAN:  # the sums of all rows know the mean alone
             update |= {"baseline_rmse": figure.baseline_rmse, "r2": _explained(figure)}

@@ -16,16 +16,16 @@ import polars as pl
 from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import LearningError
 from deltarule.fit import Run
-from deltarule.fit.cv_result import CVResult
 from deltarule.fit.keyword_settings import taking_settings
-from deltarule.fit.penalized_least_squares import best, cv_at, lassos_of
-from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.penalized_least_squares import cv_at, lassos_of, weights_at
+from deltarule.fit.penalties import Penalties
 from deltarule.fit.prepare import search_of
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.settings import Settings, Strength
 from deltarule.moments.moments import total
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.cv_result import Choice, CVResult
 from deltarule.solvers.lasso_path import lasso_path
 from deltarule.tables.one_read import Read
 from deltarule.views import html, text
@@ -133,8 +133,8 @@ def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[CVResult | None
     else:
         choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
     tried = cv_at(read, asked, penalties, choices) if read.splits.of(read.folds) else None
-    weights = [(choice, best(asked, whole, penalties, choice)) for choice in choices]
-    return tried, weights, knots
+    weights = weights_at(asked, whole, penalties, choices)
+    return tried, list(zip(choices, weights, strict=True)), knots
 
 
 def _in_steps(

@@ -5,58 +5,77 @@
 w are the weights of standardised inputs; the intercept is never penalised.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
 import numpy as np
 
-from deltarule.fit.cv_result import CVResult, earned, on_grid
+from deltarule.dataclass import dataclass, replace
 from deltarule.fit.least_squares import fits
-from deltarule.fit.outcome import HeldOut, Outcome, none_held_out
-from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.outcome import Outcome
+from deltarule.fit.penalties import Penalties
 from deltarule.fit.settings import EXACT
 from deltarule.losses.glm import Squared
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array, Weights
+from deltarule.solvers.cv_result import Choice, CVResult, search
 from deltarule.solvers.lasso_path import LEAST, STRENGTHS, lasso_cv, lasso_path, lasso_top
-from deltarule.solvers.least_squares import Spectrum
+from deltarule.solvers.least_squares import (
+    Spectrum,
+    normal_equations,
+    ridge_path,
+    ridge_weights,
+)
 from deltarule.tables.one_read import Read
 
 
-def solve_penalized(read: Read, asked: LinearProblem, penalties: Penalties) -> Outcome:
-    """The exact weights with these penalties, or with those that cross-validation chooses."""
-    whole = total(read.folds)
-    tried = cv_on(read, asked, penalties)
-    chosen = 0 if tried is None else tried.chosen()
-    choice = penalties.given if tried is None else tried.choice(chosen)
-    weights = best(asked, whole, penalties, choice)
-    fold_weights = {
-        split.judged: best(
-            asked, total([read.folds[fold] for fold in split.learnt]), penalties, choice
+@dataclass(frozen=True)
+class PenalizedLeastSquares:
+    """Least squares beside penalties and ranges of all kinds."""
+
+    read: Read
+    asked: LinearProblem
+    penalties: Penalties
+
+    def tried(self) -> CVResult:
+        """Cross-validation of every candidate strength."""
+        return cross_validate(self.read, self.asked, self.penalties)
+
+    def chosen(self, tried: CVResult) -> int:
+        """By the one-standard-error rule."""
+        return tried.chosen()
+
+    def earned(self, tried: CVResult, chosen: int) -> list[str]:
+        """That a penalty earned its place, or that none did."""
+        return self.penalties.earned(tried, "the typical error", np.sqrt(tried.mean()[:, 0]))
+
+    def solved(self, choice: Choice) -> Outcome:
+        """The exact weights with these penalties."""
+        asked, whole = self.asked, total(self.read.folds)
+        weights = best(asked, whole, self.penalties, choice)
+        problem, spectrum = asked.of(whole), Spectrum.of(asked.as_it_stands(whole))
+        held = f" with {self.penalties.named(choice)}" if self.penalties.any(choice) else ""
+        return Outcome(
+            weights=weights,
+            loss=Squared.name,
+            learner=EXACT,
+            steps=0,
+            stopped=f"solved exactly from the moments{held}",
+            fit=fits(problem, problem.squared_error(weights), asked),
+            errors="",
+            alphas=spectrum.alphas,
+            condition=spectrum.condition,
         )
-        for split in read.splits.of(read.folds)
-    }
-    problem = asked.of(whole)
-    spectrum = Spectrum.of(asked.as_it_stands(whole))
-    held = f" with {penalties.named(choice)}" if penalties.any(choice) else ""
-    return Outcome(
-        weights=weights,
-        loss=Squared.name,
-        learner=EXACT,
-        steps=0,
-        stopped=f"solved exactly from the moments{held}",
-        fit=fits(problem, problem.squared_error(weights), asked),
-        held_out=None if tried is None else _held_out(tried, chosen, fold_weights),
-        errors="",
-        alphas=spectrum.alphas,
-        ridge=choice.ridge,
-        lasso=choice.lasso,
-        minimised=penalties.words(choice, Squared.name),
-        condition=spectrum.condition,
-        notes=_notes(read, tried, chosen, penalties),
-    )
+
+    def fold_weights(self, choice: Choice) -> dict[int, Weights]:
+        """The exact weights without each fold."""
+        folds, found = self.read.folds, dict[int, Weights]()
+        for split in self.read.splits.of(folds):
+            others = total([folds[fold] for fold in split.learnt])
+            found[split.judged] = best(self.asked, others, self.penalties, choice)
+        return found
 
 
 def best(asked: LinearProblem, moments: Moments, penalties: Penalties, choice: Choice) -> Weights:
@@ -67,16 +86,29 @@ def best(asked: LinearProblem, moments: Moments, penalties: Penalties, choice: C
     return penalties.within(whole)
 
 
-def cv_on(read: Read, asked: LinearProblem, penalties: Penalties) -> CVResult | None:
-    """Cross-validation of every candidate strength; None where there are too few rows."""
-    if not read.splits.of(read.folds):
-        return None
+def weights_at(
+    asked: LinearProblem, moments: Moments, penalties: Penalties, choices: Sequence[Choice]
+) -> list[Weights]:
+    """The exact weights of all inputs at each of these strengths."""
+    if not penalties.common_ridge(choices):
+        return [best(asked, moments, penalties, choice) for choice in choices]
+    free = asked.free(moments)
+    ridges = np.array([choice.ridge for choice in choices])
+    found = ridge_weights(free, normal_equations(free), ridges)
+    return [
+        asked.whole({name: array[at] for name, array in found.items()})
+        for at in range(len(choices))
+    ]
+
+
+def cross_validate(read: Read, asked: LinearProblem, penalties: Penalties) -> CVResult:
+    """Cross-validation of every candidate strength; some rows must be held out."""
 
     def tried(ridges: Array, lassos: Array) -> CVResult:
         each = (_tried(read, asked, penalties, float(ridge), lassos) for ridge in ridges)
         return reduce(add, each)
 
-    return on_grid(penalties, lambda: lassos_of(read.folds, asked, penalties), tried)
+    return search(tried, *penalties.candidates(lambda: lassos_of(read.folds, asked, penalties)))
 
 
 def lassos_of(
@@ -92,6 +124,9 @@ def cv_at(
     read: Read, asked: LinearProblem, penalties: Penalties, choices: Sequence[Choice]
 ) -> CVResult:
     """Cross-validation of these strengths, in this order."""
+    if penalties.common_ridge(choices):
+        ridges = np.array([choice.ridge for choice in choices])
+        return ridge_path(read.folds, asked, strengths=ridges, splits=read.splits)
     if len({choice.ridge for choice in choices}) == 1:
         lassos = np.array([choice.lasso for choice in choices])
         return _tried(read, asked, penalties, choices[0].ridge, lassos)
@@ -105,31 +140,4 @@ def _tried(
     path = lasso_cv(
         read.folds, asked, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits
     )
-    ridges = np.full(len(lassos), ridge)
-    rows, least = path.rows[:, None], np.zeros_like(path.guessing)
-    return CVResult(ridges, lassos, path.errors, rows, path.guessing, path.unit**2, least)
-
-
-def _held_out(tried: CVResult, chosen: int, fold_weights: Mapping[int, Weights]) -> HeldOut:
-    """The errors on held-out rows at the chosen strengths."""
-    return HeldOut(
-        folds=len(tried.rows),
-        rows=float(tried.rows.sum()),
-        errors=tried.errors[chosen].sum(axis=0),
-        guessing=tried.guessing.sum(axis=0),
-        unit=np.sqrt(tried.unit),
-        fold_weights=fold_weights,
-    )
-
-
-def _notes(read: Read, tried: CVResult | None, chosen: int, penalties: Penalties) -> list[str]:
-    notes = []
-    choice = penalties.given if tried is None else tried.choice(chosen)
-    if tried is None:
-        notes.append(none_held_out(read))
-    else:
-        mean = np.sqrt(tried.mean()[:, 0])
-        notes += earned(penalties, tried, "the typical error", mean)
-    if penalties.any(choice):
-        notes.append("no standard errors beside a penalty: they would not know its bias")
-    return notes
+    return replace(path, ridge=np.full(len(lassos), ridge))

@@ -8,7 +8,7 @@ are on weights in the columns' own units. The intercept has neither.
 Shapes: p inputs, k outputs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,21 +19,16 @@ from deltarule.fit.settings import Settings, Strength
 from deltarule.losses.registry import loss_named
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.solvers.constraints import Constraints
+from deltarule.solvers.cv_result import DECADES, Choice, CVResult
 from deltarule.solvers.penalty import Lasso, Ridge
 from deltarule.views.format import number
 
 # Converting to units of spread 1 and back takes a rounding or two.
 ROUNDING = 1e-15
+# Ridges combined with every strength of lasso.
+BESIDE = np.array([0.0, 1e-3, 1e-2, 0.1, 1.0])
 
 Names = Sequence[tuple[str, str | None]]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The strengths of the inputs that have none of their own."""
-
-    ridge: float = 0.0
-    lasso: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +117,45 @@ class Penalties:
         return self.ridge.auto or self.lasso.auto
 
     @property
+    def ridges(self) -> Array:
+        """The ridges to be tried: the one that is given, or a grid."""
+        if not self.ridge.auto:
+            return np.array([self.given.ridge])
+        return BESIDE if self.lasso.auto else DECADES
+
+    def candidates(self, lassos: Callable[[], Array]) -> tuple[Array, Array]:
+        """The ridges and lassos to be tried together; `lassos` gives these where one is auto."""
+        return self.ridges, lassos() if self.lasso.auto else np.array([self.given.lasso])
+
+    def earned(self, tried: CVResult, what: str, mean: Array) -> list[str]:
+        """A note on the penalty chosen, or that none was where a lasso was to be chosen.
+
+        Shapes:  mean (c,), each candidate's held-out error as reported
+        """
+        chosen = tried.chosen()
+        if chosen:
+            now, first = tried.choice(chosen), tried.choice(0)
+            names = [
+                f"{name} {getattr(now, name):.3g}"
+                for name in ("ridge", "lasso")
+                if getattr(now, name) != getattr(first, name)
+            ]
+            whose, them = ("its", "it") if len(names) == 1 else ("their", "them")
+            given = tried.stopped
+            without = "without" if given is None else f"with {number(given)} already"
+            return [
+                f"{' and '.join(names)} earned {whose} place: {what} on held-out rows is "
+                f"{number(mean[chosen])} with {them}, {number(mean[0])} {without}"
+            ]
+        if self.lasso.auto:
+            kinds = ["lasso", *(["ridge"] if self.ridge.auto else [])]
+            return [
+                f"no {' or '.join(kinds)} earned its place: none is better on held-out rows by a "
+                "standard error"
+            ]
+        return []
+
+    @property
     def watched(self) -> "Penalties":
         """The same for watched steps, which have no automatic ridge."""
         return replace(self, ridge=replace(self.ridge, rest=self.ridge.given()))
@@ -130,6 +164,11 @@ class Penalties:
         """Whether there is any penalty or range."""
         strengths = self.ridge.each(choice.ridge), self.lasso.each(choice.lasso)
         return self.ranged or any(bool(np.any(one > 0)) for one in strengths)
+
+    def common_ridge(self, choices: Sequence[Choice]) -> bool:
+        """Whether all that these choices have is one strength of ridge for all inputs."""
+        own = np.isfinite(self.ridge.own).any() or np.isfinite(self.lasso.own).any()
+        return not (self.ranged or own or any(choice.lasso for choice in choices))
 
     def hold_all(self, choice: Choice) -> bool:
         """Whether every weight is penalised, so that none can diverge by separation."""

@@ -13,29 +13,32 @@ Shapes: p inputs, k outputs. Weights are in standardised units.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from deltarule.engines.base import RowSource
-from deltarule.engines.batch import Batch
+from deltarule.engines.batch import CODED_ROWS, Batch
 from deltarule.engines.in_memory import Rows
 from deltarule.engines.questions import Draw
-from deltarule.fit.cv_result import CVResult, on_grid
-from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.penalties import Penalties
+from deltarule.fit.ridge_walk import LEFT as LEFT_BY_GRADIENTS
+from deltarule.fit.ridge_walk import STEPS as STEPS_OF_GRADIENTS
+from deltarule.fit.ridge_walk import RidgeWalk
 from deltarule.losses.links import finite_score, ruled_out
 from deltarule.losses.loss import Loss
+from deltarule.moments.design_matrix import SplitMatrix
 from deltarule.moments.moments import Moments, total
-from deltarule.moments.one_standard_error import relative, surely_lower
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import train
+from deltarule.solvers.cv_result import Choice, CVResult, relative, search, surely_lower
 from deltarule.solvers.lasso_path import LEAST
-from deltarule.solvers.lbfgs import Lbfgs, Recent
+from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.solvers.proximal import ProximalNewton
 
@@ -45,11 +48,8 @@ from deltarule.solvers.proximal import ProximalNewton
 WORK, MOST_ROWS, ROWS_EACH = 50_000_000, 10_000, 5
 # Steps by gradients are ten times as many.
 MORE_STEPS = 15
-# Converged at a strength when this share of its first gradient is left, or after so many steps:
-# Newton's, and those of gradients alone. These leave more of it, as their steps are many: with a
-# tenth of that the loss on held-out rows changes in its fourth digit, of scikit-learn's digits.
-LEFT_BY_GRADIENTS = 1e-2
-LEFT, STEPS, STEPS_OF_GRADIENTS = 1e-3, 30, 300
+# Converged at a strength when this share of its first gradient is left, or after so many steps.
+LEFT, STEPS = 1e-3, 30
 # The same where the weights are shown.
 SURE = 1e-9
 # Strengths of a lasso on the grid, besides 0.
@@ -94,19 +94,19 @@ class PenaltySearch:
         learnt, done, stopped = [self.first] * len(folds), [0], None
         for number, at in enumerate(order):
             choice, penalty = penalties[at]
-            for column, fold in enumerate(folds):
-                start, steep = learnt[column], None
-                if self._walks(penalty):
-                    start, steep = fold.near(choice.ridge, start)
-                learner = self._learner(penalty, fold)
-                learnt[column] = self._learnt(
-                    start, fold.rows, penalty, fold.frozen, learner, steep=steep, recent=fold.recent
-                )
-                fold.known.append((choice.ridge, learnt[column]))
-                with np.errstate(all="ignore"):
-                    errors[at, column] = [
-                        one.off(self.model, learnt[column]) for one in fold.judged
-                    ]
+            if self._walks(penalty):
+                learnt = self._walk.learnt(choice.ridge, penalty.hessian(self.first))
+            else:
+                learner = self._learner(penalty)
+                learnt = [
+                    self._learnt(start, fold.rows, penalty, fold.frozen, learner)
+                    for start, fold in zip(learnt, folds, strict=True)
+                ]
+            with np.errstate(all="ignore"):
+                errors[at] = [
+                    [one.off(self.model, weights) for one in fold.judged]
+                    for weights, fold in zip(learnt, folds, strict=True)
+                ]
             done = [*dict.fromkeys([*done, at])]
             rest = len(order) - number - 1
             if briefly and rest > 1 and self._walks(penalty) and _risen(errors, guessing, at):
@@ -129,14 +129,25 @@ class PenaltySearch:
         smooth = isinstance(penalty, Ridge) or not penalty.kinked
         return smooth and not self.learner.needs_hessian
 
-    def _learner(self, penalty: Lasso | Ridge, fold: "_SearchedFold | None" = None) -> Learner:
-        """The learner for a penalty, with what the fold's last steps say of its Hessian."""
+    def _learner(self, penalty: Lasso | Ridge) -> Learner:
+        """The learner for a penalty."""
         if isinstance(penalty, Lasso) and penalty.kinked:
             return ProximalNewton(penalty)
-        if fold is None or not isinstance(self.learner, Lbfgs):
-            return self.learner
-        held = penalty.hessian(self.first)
-        return Lbfgs(fold.recent.pairs(np.repeat(held, len(self.first["weight"].T))))
+        return self.learner
+
+    @cached_property
+    def _walk(self) -> RidgeWalk:
+        """All folds side by side, by gradients alone."""
+        splits = [one for one in self.splits.of(self.moments) if one.judged in self.folds]
+        return RidgeWalk(
+            self.folds,
+            {one.judged: [of for of in one.learnt if of in self.folds] for one in splits},
+            [fold.frozen for fold in self._searched],
+            self.model,
+            self.loss,
+            self.first,
+            self.learner.metric if isinstance(self.learner, Lbfgs) else None,
+        )
 
     @cached_property
     def _searched(self) -> list["_SearchedFold"]:
@@ -197,7 +208,11 @@ class PenaltySearch:
     def _asked(self, rows: Batch) -> Rows:
         # Output by output, as losses go through them.
         targets = np.asfortranarray(rows.targets)
-        return Rows(self.model, self.loss, rows.inputs, targets, rows.row_weights, rows.offsets)
+        asked = self.model, self.loss, rows.inputs, targets, rows.row_weights, rows.offsets
+        # Sums by code fill a table of all levels for each block: few, long blocks.
+        if isinstance(rows.inputs, SplitMatrix):
+            return Rows(*asked, at_once=CODED_ROWS)
+        return Rows(*asked)
 
     def _learnt(
         self,
@@ -208,14 +223,8 @@ class PenaltySearch:
         learner: Learner,
         *,
         sure: bool = False,
-        steep: float | None = None,
-        recent: Recent | None = None,
     ) -> Weights:
-        """The weights at the optimum with this penalty, or on their way where there is none.
-
-        `steep` is the gradient that convergence refers to, where it is not the first one; `recent`
-        is told of the steps, with gradients less those of the penalty, whose Hessian is known.
-        """
+        """The weights at the optimum with this penalty, or on their way where there is none."""
         kinks = penalty if isinstance(penalty, Lasso) and penalty.kinked else None
         first = weights if kinks is None else kinks.prox(weights, 0.0)
         least, best = np.inf, first
@@ -227,12 +236,7 @@ class PenaltySearch:
             tolerance=SURE if sure else LEFT if learner.needs_hessian else LEFT_BY_GRADIENTS,
             frozen=frozen,
             remaining=None if kinks is None else kinks.left,
-            steep=steep,
         ):
-            if recent is not None and self._walks(penalty):
-                held = penalty.gradient(step.before)
-                slope = step.comparison.weight_delta
-                recent.add(step.before, {n: a - held[n] for n, a in slope.items()})
             if step.comparison.loss < least:
                 least, best = step.comparison.loss, step.before
         settled = step.stopped is not None and step.stopped.reason in ("settled", "still")
@@ -256,7 +260,7 @@ class PenaltySearch:
 
 @dataclass(frozen=True)
 class _SearchedFold:
-    """A fold's training rows, its held-out rows, and its weights at each ridge so far.
+    """A fold's training rows, and its held-out rows.
 
     Shapes:  guessing, the loss of the null model, least, the saturated one, counted (t,)
     """
@@ -267,32 +271,6 @@ class _SearchedFold:
     guessing: Sequence[float]
     least: Sequence[float]
     counted: Sequence[float]
-    known: list[tuple[float, Weights]] = field(default_factory=list)
-    recent: Recent = field(default_factory=Recent)
-
-    def near(self, ridge: float, first: Weights) -> tuple[Weights, float | None]:
-        """A start at a ridge, and the gradient that convergence refers to.
-
-        The start is between the weights at the nearest ridges on both sides, in the log of the
-        ridge; the gradient is what a change of the ridge by a decade leaves.
-        """
-        above = min((one for one in self.known if one[0] >= ridge), key=_ridge, default=None)
-        if above is None:
-            return first, None
-        most, weights = above
-        size = float(np.max(np.abs(weights["weight"]), initial=0.0))
-        if not ridge:
-            return weights, most * size
-        below = max((one for one in self.known if 0 < one[0] < ridge), key=_ridge, default=None)
-        if below is None:
-            return weights, 9 * ridge * size
-        share = float(np.log(most / ridge) / np.log(most / below[0]))
-        start = {n: a + share * (below[1][n] - a) for n, a in weights.items()}
-        return start, 9 * ridge * size
-
-
-def _ridge(known: tuple[float, Weights]) -> float:
-    return known[0]
 
 
 def _strongest_first(penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[int]:
@@ -339,24 +317,22 @@ def _mean(rows: Rows) -> Array:
 
 
 def search_penalty(
-    search: PenaltySearch, penalties: Penalties, penalty: Callable[[Choice], Lasso]
-) -> CVResult | None:
-    """The candidate penalties with their cross-validated loss; None where no rows can be held out.
+    sample: PenaltySearch, penalties: Penalties, penalty: Callable[[Choice], Lasso]
+) -> CVResult:
+    """The candidate penalties with their cross-validated loss; some rows must be held out.
 
     `penalty` makes a candidate's penalty, in standardised units.
     """
-    if not search.splits.of(search.moments):
-        return None
 
     def tried(ridges: Array, lassos: Array) -> CVResult:
         choices = [Choice(float(ridge), float(lasso)) for ridge in ridges for lasso in lassos]
-        return search.tried([(one, penalty(one)) for one in choices], briefly=0.0 in ridges)
+        return sample.tried([(one, penalty(one)) for one in choices], briefly=0.0 in ridges)
 
     def lassos() -> Array:
         given = penalties.given.ridge
-        return search.lassos(penalty(Choice(given, 0.0)), penalty(Choice(given, 1.0)))
+        return sample.lassos(penalty(Choice(given, 0.0)), penalty(Choice(given, 1.0)))
 
-    return on_grid(penalties, lassos, tried)
+    return search(tried, *penalties.candidates(lassos))
 
 
 def for_all(choice: Choice, share: float) -> Choice:

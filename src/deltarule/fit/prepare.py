@@ -11,13 +11,12 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import RowSource
-from deltarule.engines.local import HELD_CELLS, HELD_FOR_GRADIENTS, RowPass, RowsInMemory
+from deltarule.engines.local import GRADIENT_CELLS, NEWTON_CELLS, RowPass, RowsInMemory
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import LearningError, TargetError
-from deltarule.fit.default_learner import given
 from deltarule.fit.null_model import NullModel
-from deltarule.fit.penalized_least_squares import cv_on
-from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.penalized_least_squares import cross_validate
+from deltarule.fit.penalties import Penalties
 from deltarule.fit.penalty_search import (
     MORE_STEPS,
     PenaltySearch,
@@ -36,6 +35,7 @@ from deltarule.moments.moments import total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Mask, Weights
+from deltarule.solvers.cv_result import Choice
 from deltarule.solvers.least_squares import solve
 from deltarule.solvers.newton import Newton
 from deltarule.tables.one_read import Read
@@ -138,7 +138,7 @@ def with_rows(problem: FitProblem) -> FitProblem:
         return replace(problem, rows=EngineRows(read.engine, read.encoder, standard))
     cells = read.examples * (len(problem.problem.mean) + len(problem.losses))
     many = settings.second_order and not settings.needs_hessian
-    most = HELD_FOR_GRADIENTS if many else HELD_CELLS
+    most = GRADIENT_CELLS if many else NEWTON_CELLS
     if read.frames is not None and (problem.squared or cells <= most):
         return replace(problem, rows=RowsInMemory.of(read, standard))
     return replace(problem, rows=RowPass(read, standard))
@@ -199,17 +199,20 @@ def check_spread(problem: FitProblem, losses: Sequence[SmoothedLoss]) -> None:
 
 def with_chosen_penalty(problem: FitProblem) -> FitProblem:
     """The strengths that cross-validation chooses."""
-    if problem.rows is None or problem.squared:
-        tried, share = cv_on(problem.read, problem.asked, problem.penalties), 1.0
+    if not problem.read.splits.of(problem.read.folds):
+        return problem
+    rows = problem.rows
+    if rows is None or problem.squared:
+        tried, share = cross_validate(problem.read, problem.asked, problem.penalties), 1.0
     else:
-        search = search_of(problem, problem.rows)
+        # Its eigenvectors take a tenth of the search, and are the same for all strengths.
+        problem = replace(problem, known_metric=problem.metric)
+        search = search_of(problem, rows)
         # On matrices this small more BLAS threads only wait for each other: 8 s, or 0.5.
         with one_blas_thread(), np.errstate(all="ignore"):
             tried = search_penalty(search, problem.penalties, problem.held_by)
         share = search.each / problem.problem.rows
         share = 1.0 if np.isclose(share, 1.0, rtol=1e-9) else share
-    if tried is None:
-        return replace(problem, share=share)
     choice = for_all(tried.choice(tried.chosen()), share)
     return replace(problem, tried=tried, share=share, choice=choice)
 
@@ -230,7 +233,7 @@ def search_of(problem: FitProblem, rows: RowSource) -> PenaltySearch:
         spans=problem.spans,
         problem=problem.asked,
         first=problem.first(),
-        learner=given(problem.settings) if problem.settings.second_order else Newton(),
+        learner=problem.learner if problem.settings.second_order else Newton(),
     )
 
 

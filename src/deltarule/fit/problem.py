@@ -14,13 +14,12 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.cached_objective import CachedObjective
 from deltarule.engines.questions import PassObjective
 from deltarule.errors import TargetError
-from deltarule.fit.cv_result import CVResult
 from deltarule.fit.default_learner import RowwiseCurvature, given
 from deltarule.fit.deviance import DevianceSums
 from deltarule.fit.minibatch_rows import MinibatchRows
 from deltarule.fit.null_model import NullModel
 from deltarule.fit.penalized_least_squares import best
-from deltarule.fit.penalties import Choice, Penalties
+from deltarule.fit.penalties import Penalties
 from deltarule.fit.settings import Settings
 from deltarule.fit.smoothing import Round, Smoothing
 from deltarule.losses.loss import Loss
@@ -33,6 +32,7 @@ from deltarule.moments.standardize import Standardization, from_zero
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner, alpha_range_of
 from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.solvers.cv_result import Choice, CVResult
 from deltarule.solvers.lbfgs import Lbfgs, Metric
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.tables.one_read import Read
@@ -68,6 +68,7 @@ class FitProblem:
     first_round: Round | None = None
     tried: CVResult | None = None
     share: float = 1.0
+    known_metric: Metric | None = None
 
     @cached_property
     def problem(self) -> LeastSquares:
@@ -77,14 +78,16 @@ class FitProblem:
     @cached_property
     def learner(self) -> Learner:
         """The learner of the settings that needs no look at the rows."""
-        metric = self._metric
+        metric = self.metric
         if metric is not None:
             metric = replace(metric, ridge=self.choice.ridge)
         return given(self.settings, metric)
 
     @cached_property
-    def _metric(self) -> Metric | None:
+    def metric(self) -> Metric | None:
         """What L-BFGS begins with of classes: the Hessian of an output where all are guessed."""
+        if self.known_metric is not None:
+            return self.known_metric
         p, classes = len(self.asked.inputs), self.losses[0].kind == "classes"
         if self.settings.chosen != Lbfgs.name or not classes or p > MOST_MEASURED or self.read.wide:
             return None
@@ -92,7 +95,9 @@ class FitProblem:
         whole = np.eye(p + self.model.intercept) * share
         gram = dense(self.standard.problem(self.problem).gram)
         whole[:p, :p] = gram * (share / self.problem.rows)
-        return Metric.of(whole) if np.isfinite(whole).all() and share > 0 else None
+        if share > 0 and np.isfinite(whole).all():
+            return Metric.of(whole, intercept=self.model.intercept)
+        return None
 
     @cached_property
     def spans(self) -> list[slice]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.collinearity import collinear_columns
-from deltarule.fit.cv_result import earned
 from deltarule.fit.fit_step import FitStep, StepsTaken
 from deltarule.fit.fold_refit import check_steps, none_refitted, refit
 from deltarule.fit.inference import errors_of, fit_inference
@@ -15,10 +14,12 @@ from deltarule.fit.least_squares import StandardErrors, fits
 from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
 from deltarule.moments.moments import Moments, total
+from deltarule.moments.splits import Split
 from deltarule.rule.learn import Descent, alpha_range_of
-from deltarule.rule.predict import Weights
+from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
-from deltarule.solvers.least_squares import ClosedFormDescent, Spectrum, guessing_error, solve
+from deltarule.solvers.cv_result import cross_validated
+from deltarule.solvers.least_squares import ClosedFormDescent, Spectrum, solve
 from deltarule.solvers.plateau import ReduceOnPlateau
 
 
@@ -96,23 +97,24 @@ def _held_out(step: FitStep) -> HeldOut | None:
     Errors:  LearningError where that takes too long, or cannot be done
     """
     task = step.problem
-    judged = task.read.splits.pairs(task.read.folds)
-    if not judged:
+    folds, splits = task.read.folds, task.read.splits
+    if not splits.of(folds):
         return None
-    splits = task.read.splits.of(task.read.folds)
     if task.batches is not None:
         learnt = refit(step)
     else:
-        pairs = zip(splits, judged, strict=True)
-        learnt = {split.judged: _learnt(step, others) for split, (_, others) in pairs}
-    k = len(task.problem.targets)
-    errors, guessing = np.zeros(k), np.zeros(k)
+        learnt = {
+            split.judged: _learnt(step, total([folds[one] for one in split.learnt]))
+            for split in splits.of(folds)
+        }
     fold_weights = {fold: task.standard.out(one) for fold, one in learnt.items()}
-    for split, (fold, others) in zip(splits, judged, strict=True):
-        errors += task.asked.of(fold).squared_error(fold_weights[split.judged])
-        guessing += guessing_error(fold, others, list(task.asked.targets))
-    rows = sum(fold.rows for fold, _ in judged)
-    return HeldOut(len(judged), rows, errors, guessing, task.problem.target_scale, fold_weights)
+
+    def errors(split: Split, _: Moments) -> Array:
+        judged = task.asked.of(folds[split.judged])
+        return judged.squared_error(fold_weights[split.judged])[None]
+
+    tried = cross_validated(folds, splits, task.asked.targets, errors)
+    return HeldOut.of(tried, 0, fold_weights)
 
 
 def _learnt(step: FitStep, others: Moments) -> Weights:
@@ -169,7 +171,7 @@ def _chosen(task: FitProblem) -> list[str]:
     squared = task.squared
     mean = task.tried.mean()[:, 0]
     what, figure = ("the typical error", np.sqrt(mean)) if squared else ("the mean loss", mean)
-    notes = earned(task.penalties, task.tried, what, figure)
+    notes = task.penalties.earned(task.tried, what, figure)
     if notes and task.tried.chosen() and task.share < 1:
         asked = f"{round(task.share * task.read.examples):,} of {task.read.examples:,} rows"
         kinds = {"ridge": task.choice.ridge, "lasso": task.choice.lasso}

@@ -14,7 +14,8 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError, TargetError
 from deltarule.fit.default_learner import by_cost
-from deltarule.fit.least_squares import solve_least_squares
+from deltarule.fit.exact import ExactForm, solve_exactly
+from deltarule.fit.least_squares import PlainLeastSquares
 from deltarule.fit.outcome import Outcome
 from deltarule.fit.penalties import Penalties, at_name
 from deltarule.fit.setting_values import closed_form
@@ -126,15 +127,19 @@ class TargetGroup:
             range(p), range(p, p + k), intercept, self.start, self.frozen, self.centre
         )
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
+        form: ExactForm
         if self.read.wide:
-            from deltarule.fit.dual_least_squares import solve_dual
+            from deltarule.fit.dual_least_squares import DualLeastSquares
 
-            return solve_dual(self.read, asked, penalties)
-        if self.settings.held:
-            from deltarule.fit.penalized_least_squares import solve_penalized
+            form = DualLeastSquares.of(self.read, asked, penalties)
+        elif self.settings.held:
+            from deltarule.fit.penalized_least_squares import PenalizedLeastSquares
 
-            return solve_penalized(self.read, asked, penalties)
-        return solve_least_squares(self.read, asked, penalties, errors=self.settings.kind_of_errors)
+            form = PenalizedLeastSquares(self.read, asked, penalties)
+        else:
+            kind = self.settings.kind_of_errors
+            form = PlainLeastSquares.of(self.read, asked, penalties, errors=kind)
+        return solve_exactly(self.read, form)
 
 
 def _centre(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
-from deltarule.fit.outcome import none_held_out
+from deltarule.fit.outcome import beside_rmse, none_held_out
 from deltarule.fit.settings import Settings
 from deltarule.model.evaluate import evaluate
 from deltarule.model.learnt_rows import not_new
@@ -66,13 +66,7 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
             r2=1 - (one.rmse / one.baseline_rmse) ** 2 if one.baseline_rmse > 0 else None,
             baseline_rmse=one.baseline_rmse,
             rows=found.rows,
-            loss=one.loss,
-            baseline_loss=one.baseline_loss,
-            absolute_error=one.absolute_error,
-            baseline_absolute_error=one.baseline_absolute_error,
-            guess=one.guess,
-            below=one.below,
-            classes=one.classes,
+            **beside_rmse(one),
         )
         for one in found.outputs
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.dataclass import dataclass
 from deltarule.losses.links import IDENTITY, LOG, LOGIT
-from deltarule.losses.loss import Kind, Link
+from deltarule.losses.loss import MEAN, Kind, Link
 from deltarule.losses.special import expit, gammaln, xlogy
 from deltarule.rule.compare import Parts, separately
 from deltarule.rule.predict import Array, Mask
@@ -33,6 +33,7 @@ class Squared:
     closed_form: ClassVar[bool] = True
     error_name: ClassVar[str] = "squared error"
     error_scale: ClassVar[float] = 2.0
+    guess: ClassVar[str] = MEAN
     takes: ClassVar[str] = "any number"
     says: ClassVar[str] = "{}"
     dispersion: ClassVar[str] = "estimated"
@@ -76,6 +77,7 @@ class Logistic:
     closed_form: ClassVar[bool] = False
     error_name: ClassVar[str] = "log loss"
     error_scale: ClassVar[float] = 1.0
+    guess: ClassVar[str] = MEAN
     takes: ClassVar[str] = "true/false, or numbers from 0 to 1"
     says: ClassVar[str] = "log odds of {}"
     dispersion: ClassVar[str] = "known"
@@ -133,6 +135,7 @@ class Poisson:
     closed_form: ClassVar[bool] = False
     error_name: ClassVar[str] = "Poisson loss"
     error_scale: ClassVar[float] = 1.0
+    guess: ClassVar[str] = MEAN
     takes: ClassVar[str] = "numbers of 0 or more"
     says: ClassVar[str] = "log of {}"
     dispersion: ClassVar[str] = "known"

@@ -15,6 +15,7 @@ from deltarule.rule import compare
 from deltarule.rule.predict import Array, Mask
 
 LinkName = Literal["identity", "log", "logit", "softmax"]
+MEAN = "the mean"
 Kind = Literal["amount", "count", "yes_no", "classes"]
 """What a target is: an amount, a count, a share of yes, or one class of several (coupled)."""
 
@@ -65,6 +66,11 @@ class Loss(compare.Loss, Protocol):
     @property
     def error_scale(self) -> float:
         """How many times the value that error is: 2 where the value is half of it."""
+        ...
+
+    @property
+    def guess(self) -> str:
+        """What the null model predicts without an offset, in words: MEAN, or what minimises it."""
         ...
 
     @property

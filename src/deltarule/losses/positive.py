@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.dataclass import dataclass
 from deltarule.losses.links import LOG
-from deltarule.losses.loss import Kind, Link
+from deltarule.losses.loss import MEAN, Kind, Link
 from deltarule.losses.special import gammaln
 from deltarule.rule.compare import separately
 from deltarule.rule.predict import Array, Mask
@@ -37,6 +37,7 @@ class Gamma:
     closed_form: ClassVar[bool] = False
     error_name: ClassVar[str] = "gamma loss"
     error_scale: ClassVar[float] = 1.0
+    guess: ClassVar[str] = MEAN
     takes: ClassVar[str] = "numbers above 0"
     says: ClassVar[str] = "log of {}"
     dispersion: ClassVar[str] = "estimated"
@@ -88,6 +89,7 @@ class Tweedie:
     closed_form: ClassVar[bool] = False
     error_name: ClassVar[str] = "Tweedie loss"
     error_scale: ClassVar[float] = 1.0
+    guess: ClassVar[str] = MEAN
     takes: ClassVar[str] = "numbers of 0 or more"
     says: ClassVar[str] = "log of {}"
     dispersion: ClassVar[str] = "estimated"

@@ -95,6 +95,10 @@ class Several:
         return self.losses[0].error_scale if self.error_name != "loss" else 1.0
 
     @property
+    def guess(self) -> str:
+        return self.losses[0].guess
+
+    @property
     def takes(self) -> str:
         return "; ".join(loss.takes for loss in self.losses)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.dataclass import dataclass
 from deltarule.losses.links import IDENTITY
-from deltarule.losses.loss import Kind, Link
+from deltarule.losses.loss import MEAN, Kind, Link
 from deltarule.rule.compare import separately
 from deltarule.rule.predict import Array, Mask
 
@@ -78,6 +78,7 @@ class Huber:
     closed_form: ClassVar[bool] = False
     error_name: ClassVar[str] = "Huber loss"
     error_scale: ClassVar[float] = 1.0
+    guess: ClassVar[str] = MEAN
     takes: ClassVar[str] = "any number"
     says: ClassVar[str] = "{}"
     dispersion: ClassVar[str] = "robust"

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.dataclass import dataclass
 from deltarule.losses.links import SOFTMAX
-from deltarule.losses.loss import Kind, Link
+from deltarule.losses.loss import MEAN, Kind, Link
 from deltarule.losses.special import log_softmax, xlogy
 from deltarule.rule.compare import Parts
 from deltarule.rule.predict import Array, Mask
@@ -88,6 +88,7 @@ class Softmax:
     closed_form: ClassVar[bool] = False
     error_name: ClassVar[str] = "log loss"
     error_scale: ClassVar[float] = 1.0
+    guess: ClassVar[str] = MEAN
     takes: ClassVar[str] = "classes"
     says: ClassVar[str] = "score of {}"
     dispersion: ClassVar[str] = "known"

@@ -31,7 +31,7 @@ class CalibrationBin(BaseModel):
     For yes/no it is the probability of yes; for more classes that of the one predicted.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     rows: Positive
     predicted: Share
@@ -41,7 +41,7 @@ class CalibrationBin(BaseModel):
 class ClassMetrics(BaseModel):
     """Classification metrics; guessing is the most frequent class learnt from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     classes: tuple[str, ...]
     rows: Positive

@@ -54,7 +54,7 @@ def unsteady(values: Array, power: float) -> Array:
 class Band(BaseModel):
     """Residual quantiles of the rows with predictions in a band, for each tail probability."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     above: FiniteFloat | None
     """Predictions above this and up to the next band's; None for the first band."""
@@ -102,7 +102,7 @@ class Band(BaseModel):
 class Intervals(BaseModel):
     """The conformal intervals of an output, at any level."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     power: FiniteFloat = Field(ge=0)
     """The variance power: variance ~ prediction ** power."""

@@ -11,19 +11,18 @@ A target has one output, or one for each of several classes. Shapes: n rows, k i
 """
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import astuple, field
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from deltarule.dataclass import dataclass
 from deltarule.losses.links import finite_score
-from deltarule.losses.loss import Loss
+from deltarule.losses.loss import MEAN, Loss
 from deltarule.metrics.classification import ClassMetrics, ClassMetricSums
 from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
 
-MEAN = "the mean"
 LIKELY = ("known", "estimated")
 """The kinds of dispersion for which a loss has a deviance."""
 
@@ -35,7 +34,7 @@ class Metrics(BaseModel):
     the quantile of their targets that the loss is of.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     output: str
     rmse: FiniteFloat
@@ -58,6 +57,72 @@ class Metrics(BaseModel):
 
 
 @dataclass
+class LossSums:
+    """The sums of the errors and losses of one target's predictions, beside the null model's.
+
+    `pearson` is Pearson's chi2, (target - prediction) ** 2 over the variance function, and `bent`
+    the sum of Hessians over expected ones: where a dispersion is estimated.
+    """
+
+    rows: float = 0.0
+    squared: float = 0.0
+    value: float = 0.0
+    guessed_value: float = 0.0
+    least: float = 0.0
+    constant: float = 0.0
+    pearson: float = 0.0
+    bent: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        loss: Loss,
+        off: Array,
+        value: Array,
+        targets: Array,
+        null: Array,
+        each: Array,
+        *,
+        dispersion: float = 1.0,
+    ) -> "LossSums":
+        """Those of some rows.
+
+        Shapes:  off, prediction - target, and targets (n, c), with an output, or one for each
+                 class; value, the loss, and each (n,); null, scores, (n, c) or (1, c)
+        """
+        return cls(
+            rows=float(each.sum()),
+            squared=_sum(each, off**2),
+            value=float(each @ value),
+            guessed_value=float(each @ loss.value(null, targets)),
+            least=float(each @ loss.saturated(targets)),
+            constant=float(each @ loss.log_normalizer(targets, dispersion)),
+        )
+
+    def __add__(self, other: "LossSums") -> "LossSums":
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return LossSums(*(one + more for one, more in pairs))
+
+    @property
+    def rmse(self) -> float:
+        return float(np.sqrt(self.squared / self.rows))
+
+    @property
+    def deviance(self) -> float:
+        return 2 * (self.value - self.least)
+
+    @property
+    def null_deviance(self) -> float:
+        return 2 * (self.guessed_value - self.least)
+
+    def minus_log_likelihoods(self, dispersion: float) -> tuple[float, float]:
+        """Of the predictions and of the null model; NaN where there is no likelihood."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.array([self.value, self.guessed_value]) / dispersion + self.constant
+        return float(values[0]), float(values[1])
+
+
+@dataclass
 class MetricSums:
     """Accumulates metrics of one target's predictions; the sums of parts of a table add.
 
@@ -71,16 +136,11 @@ class MetricSums:
     guess: Array
     classes: Sequence[str] = ()
     dispersion: float = 1.0
-    rows: float = 0.0
-    squared: float = 0.0
+    sums: LossSums = field(default_factory=LossSums)
     guessed_squared: float = 0.0
     absolute: float = 0.0
     guessed_absolute: float = 0.0
-    value: float = 0.0
-    guessed_value: float = 0.0
     below: float = 0.0
-    least: float = 0.0
-    constant: float = 0.0
     targets: Moments | None = None
     classified: ClassMetricSums | None = field(init=False)
 
@@ -109,17 +169,13 @@ class MetricSums:
             flat = flat + offsets[:, None]
             guessed = self.loss.link.inverse(flat)
         off, guessed_off = predictions - targets, guessed - targets
-        self.rows += float(each.sum())
-        self.squared += _sum(each, off**2)
+        value, spent = self.loss.value(scores, targets), self.dispersion
+        self.sums += LossSums.of(self.loss, off, value, targets, flat, each, dispersion=spent)
         self.guessed_squared += _sum(each, guessed_off**2)
         self.absolute += _sum(each, np.abs(off))
         self.guessed_absolute += _sum(each, np.abs(guessed_off))
         # Rows that are met exactly are half below.
         self.below += _sum(each, np.heaviside(off, 0.5))
-        self.value += float(each @ self.loss.value(scores, targets))
-        self.guessed_value += float(each @ self.loss.value(flat, targets))
-        self.least += float(each @ self.loss.saturated(targets))
-        self.constant += float(each @ self.loss.log_normalizer(targets, self.dispersion))
         if self.classified is not None:
             self.classified.add(predictions, targets, each, self.guess, fold=fold)
         if offsets is not None and self.loss.link.additive:
@@ -137,31 +193,29 @@ class MetricSums:
 
     def figures(self, output: str, *, parameters: int | None = None) -> Metrics:
         """The metrics of the rows added; there must be some. With `parameters`, also the AIC."""
-        n, about = self.rows, self.about_mean
+        sums, n, about = self.sums, self.sums.rows, self.about_mean
         likely = self.loss.dispersion in LIKELY and not self.loss.closed_form
-        deviance, null = 2 * (self.value - self.least), 2 * (self.guessed_value - self.least)
-        minus = np.float64(self.value) / self.dispersion + self.constant
-        guessed_minus = np.float64(self.guessed_value) / self.dispersion + self.constant
-        told, guess = np.isfinite(minus), getattr(self.loss, "guess", MEAN)
+        minus, guessed_minus = sums.minus_log_likelihoods(self.dispersion)
+        told, guess = np.isfinite(minus), self.loss.guess
         aic = None if parameters is None or not told else float(2 * parameters + 2 * minus)
         with np.errstate(divide="ignore", invalid="ignore"):
-            pseudo = 1 - minus / guessed_minus
+            pseudo = 1 - np.float64(minus) / guessed_minus
         return Metrics(
             output=output,
-            rmse=float(np.sqrt(self.squared / n)),
-            r2=1 - self.squared / about if about > 0 else None,
+            rmse=sums.rmse,
+            r2=1 - sums.squared / about if about > 0 else None,
             baseline_rmse=float(np.sqrt(self.guessed_squared / n)),
             absolute_error=self.absolute / n,
             baseline_absolute_error=self.guessed_absolute / n,
-            loss=self.value / n,
-            baseline_loss=self.guessed_value / n,
+            loss=sums.value / n,
+            baseline_loss=sums.guessed_value / n,
             guess=guess,
             below=None if guess == MEAN else self.below / n,
-            deviance=_finite(deviance) if likely else None,
-            null_deviance=_finite(null) if likely else None,
-            log_likelihood=_finite(-minus),
+            deviance=finite(sums.deviance) if likely else None,
+            null_deviance=finite(sums.null_deviance) if likely else None,
+            log_likelihood=finite(-minus),
             aic=aic,
-            pseudo_r2=_finite(pseudo) if self.loss.dispersion == "known" else None,
+            pseudo_r2=finite(pseudo) if self.loss.dispersion == "known" else None,
             classes=None if self.classified is None else self.classified.figures(),
         )
 
@@ -170,5 +224,6 @@ def _sum(each: Array, values: Array) -> float:
     return float(each @ values.sum(axis=1))
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """The number, None where it is infinite or NaN."""
     return float(value) if np.isfinite(value) else None

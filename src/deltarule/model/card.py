@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from deltarule.errors import printable
-from deltarule.metrics.regression import MEAN
+from deltarule.losses.loss import MEAN
 from deltarule.model.record import HeldOutRecord, Record
 from deltarule.model.summary import counting, never_seen
 from deltarule.tables.left_out import left_out_told

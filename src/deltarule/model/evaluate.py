@@ -102,7 +102,7 @@ def evaluate(
         causes += rows.causes
         examples += len(rows.each)
         met.add(rows.noticed, rows.rows)
-    if not sums[0].rows > 0:
+    if not sums[0].sums.rows > 0:
         raise nothing_in(source, causes)
     named = zip(contract.targets, sums, strict=True)
     with refusing_overflow(source):
@@ -112,7 +112,7 @@ def evaluate(
 
     learnt = learnt_rows(scorer.record, sums, examples, source)
     notes = [*not_new(scorer.record, learnt, source.name), *met.notes(contract.known)]
-    return Evaluation(sums[0].rows, examples, dict(causes), outputs, tuple(notes), learnt)
+    return Evaluation(sums[0].sums.rows, examples, dict(causes), outputs, tuple(notes), learnt)
 
 
 @contextmanager

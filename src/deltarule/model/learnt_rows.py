@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from deltarule.metrics.regression import MEAN, MetricSums
+from deltarule.losses.loss import MEAN
+from deltarule.metrics.regression import MetricSums
 from deltarule.model.record import Record
 from deltarule.model.summary import held_out_told
 from deltarule.tables.source import Source, without_folder
@@ -27,7 +28,7 @@ def learnt_rows(
 ) -> Learnt:
     """Whether these are rows that the model learnt from; `sums` are of each target."""
     if examples == record.examples and all(
-        _same(record, at, one) for at, one in enumerate(sums) if one.rows > 0
+        _same(record, at, one) for at, one in enumerate(sums) if one.sums.rows > 0
     ):
         return "these"
     return "perhaps" if source.files and _same_table(record.learnt_from, source.name) else "new"
@@ -37,12 +38,12 @@ def _same(record: Record, at: int, sums: MetricSums) -> bool:
     """Whether a target's sums have the number of training rows, their mean and their error."""
     span = list(record.contract.target_spans().values())[at]
     moments, fit = sums.targets, record.fit[at]
-    if moments is None or abs(sums.rows - record.rows) > ROUNDING * record.rows:
+    if moments is None or abs(sums.sums.rows - record.rows) > ROUNDING * record.rows:
         return False
-    spread = np.sqrt(max(sums.guessed_squared, sums.about_mean) / sums.rows)
-    if abs(np.sqrt(sums.squared / sums.rows) - fit.rmse) > ROUNDING * (spread + fit.rmse):
+    spread = np.sqrt(max(sums.guessed_squared, sums.about_mean) / sums.sums.rows)
+    if abs(np.sqrt(sums.sums.squared / sums.sums.rows) - fit.rmse) > ROUNDING * (spread + fit.rmse):
         return False
-    if record.contract.offset is not None or getattr(sums.loss, "guess", MEAN) != MEAN:
+    if record.contract.offset is not None or sums.loss.guess != MEAN:
         return True  # the guesses beside an offset, and of quantiles, are no means
     mean, guess = moments.mean * moments.scale, np.array(record.target_means)[span]
     return bool((np.abs(mean - guess) <= ROUNDING * (np.abs(guess) + spread)).all())

@@ -6,9 +6,10 @@ step, and how each column was encoded.
 
 from collections.abc import Iterator, Sequence
 
+from deltarule.losses.loss import MEAN
 from deltarule.losses.registry import loss_named
 from deltarule.metrics.classification import ClassMetrics
-from deltarule.metrics.regression import MEAN, Metrics
+from deltarule.metrics.regression import Metrics
 from deltarule.model.effects import effects
 from deltarule.model.record import FitRecord, HeldOutRecord, Record, WeightRecord
 from deltarule.model.summary import blocks, error_told, never_seen, score_names

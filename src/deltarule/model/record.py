@@ -12,11 +12,10 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from deltarule.errors import LearningError
-from deltarule.losses.loss import Loss
+from deltarule.losses.loss import MEAN, Loss
 from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
 from deltarule.metrics.conformal import Intervals
-from deltarule.metrics.regression import MEAN
 from deltarule.moments.limits import Amount, Count, Explained, Positive, Share, Signed, Size
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
@@ -32,30 +31,32 @@ VERSION = 3
 MOST_COVARIANCES = 200
 
 
-class WeightRecord(Part):
-    """One weight with its standard error, test and interval, null where unknown."""
+class _Estimate(Part):
+    """A number learnt, with its standard error, test and interval, null where unknown."""
 
+    weight: Signed
+    standard_error: Amount | None = None
+    t: Signed | None = None
+    p: Share | None = None
+    low: Signed | None = None
+    high: Signed | None = None
+
+
+class _OfOutput(Part):
     output: str
+
+
+class _OfInput(_OfOutput):
     input: str
     level: str | None
-    weight: Signed
-    standard_error: Amount | None = None
-    t: Signed | None = None
-    p: Share | None = None
-    low: Signed | None = None
-    high: Signed | None = None
 
 
-class InterceptRecord(Part):
+class WeightRecord(_Estimate, _OfInput):
+    """One weight with its standard error, test and interval, null where unknown."""
+
+
+class InterceptRecord(_Estimate, _OfOutput):
     """One output's intercept."""
-
-    output: str
-    weight: Signed
-    standard_error: Amount | None = None
-    t: Signed | None = None
-    p: Share | None = None
-    low: Signed | None = None
-    high: Signed | None = None
 
 
 class FitRecord(Part):

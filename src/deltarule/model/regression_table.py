@@ -6,7 +6,7 @@ As text in the manner of R and statsmodels, and as HTML in a notebook.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deltarule.metrics.regression import MEAN
+from deltarule.losses.loss import MEAN
 from deltarule.model.record import HeldOutRecord, InterceptRecord, Record, WeightRecord
 from deltarule.model.summary import error_told, score_names
 from deltarule.trace.sentences import weight_names

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from deltarule.metrics.regression import MEAN
+from deltarule.losses.loss import MEAN
 from deltarule.tables.left_out import left_out_told
 from deltarule.views.format import number, percent, rows_told, screen_width, share, short_words
 
@@ -238,7 +238,7 @@ def _learnt_from(loss: "Loss", fit: "FitRecord", rows: float) -> str:
         word = "loss explained"
     fitted = "" if fit.r2 is None else f", {word} {share(fit.r2)}"
     error = f"typical error {number(fit.rmse)}"
-    if hasattr(loss, "guess"):  # a quantile is not to be near most rows
+    if loss.guess != MEAN:  # a quantile is not to be near most rows
         return f"on the rows it learnt from{fitted or f', {error}'}"
     if loss.power is None and fit.log_likelihood is not None:
         error = f"log loss {share(-fit.log_likelihood / rows)}"

@@ -4,7 +4,7 @@ block.py          a block of rows, cleaned, with the fold of each row;  folds.py
 accumulate.py     blocks -> sums;  histogram.py  counts in cells of a float's bits
 moments.py        sums -> Moments, which add and subtract; LeastSquares, the objective on them
 problem.py        inputs, targets and frozen weights;  standardize.py  standardized inputs
-splits.py         test and train folds;  one_standard_error.py  the one-standard-error rule
+splits.py         test and train folds
 design_matrix.py  one-hot columns kept as codes
 inference.py      standard errors, intervals, leverage, variance inflation
 """

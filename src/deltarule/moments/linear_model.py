@@ -60,7 +60,8 @@ class BlockLinear(Linear):
 
     def weight_delta(self, weights: Weights, inputs: Inputs, delta: Array) -> Weights:
         if isinstance(inputs, np.ndarray):
-            named: Weights = {"weight": np.dot(inputs.T, delta)}
+            # So rather than inputs.T @ delta: of 784 inputs and 10 outputs 7.8 ms, or 12.8.
+            named: Weights = {"weight": np.dot(delta.T, inputs).T}
         else:
             named = {"weight": inputs.products(delta)}
         return {**named, "intercept": delta.sum(axis=0)} if self.intercept else named

@@ -122,7 +122,7 @@ class Moments:
         rows = self.rows + sign * other.rows
         if rows <= 0:
             return self.empty
-        apart = self.apart(other)
+        apart = self._apart(other)
         mean, lost = two_sum(self.mean, sign * apart * (other.rows / rows))
         cross: Cross
         one, two = self.cross, other.cross
@@ -132,7 +132,7 @@ class Moments:
             kept, more = cast("RowCross", one), cast("RowCross", two)
             cross = kept.merged(more, sign, apart, rows)
         else:
-            between = np.outer(apart, apart) * (self.rows * other.rows / rows)
+            between = apart[:, None] * apart * (self.rows * other.rows / rows)
             cross = dense(self.cross) + sign * (dense(other.cross) + between)
         return Moments(rows, mean, self.rest + lost, cross, self.scale)
 
@@ -150,12 +150,14 @@ class Moments:
 
     def apart(self, other: "Moments") -> Array:
         """The difference of the other's means from these, in units of `scale`: (d,)."""
-        other = other.scaled(self.scale)
+        return self._apart(other.scaled(self.scale))
+
+    def _apart(self, other: "Moments") -> Array:
         return (other.mean - self.mean) + (other.rest - self.rest)
 
     def scaled(self, scale: Array) -> "Moments":
         """The moments rescaled, by powers of two, so that no digit changes."""
-        if np.array_equal(scale, self.scale):
+        if scale is self.scale or np.array_equal(scale, self.scale):
             return self
         by = self.scale / scale
         if isinstance(self.cross, np.ndarray):

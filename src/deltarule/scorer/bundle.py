@@ -37,13 +37,14 @@ def imports_of(source: str) -> str:
 def _definitions() -> dict[str, tuple[str, frozenset[str]]]:
     """Each definition of the runtime by name: its source, and the names in it."""
     found: dict[str, tuple[str, frozenset[str]]] = {}
-    money = patterns.CURRENCY.pattern
+    money = patterns.CURRENCY.compiled.pattern
     found["MONEY"] = (f"MONEY = {PYTHON.literal(money)}", frozenset())
     for name, value in vars(patterns).items():
-        if name.isupper() and isinstance(value, re.Pattern):
-            flags = ", re.IGNORECASE" if value.flags & re.IGNORECASE else ""
+        if name.isupper() and isinstance(value, patterns.Pattern):
+            compiled = value.compiled
+            flags = ", re.IGNORECASE" if compiled.flags & re.IGNORECASE else ""
             # The many signs of currencies stand in a file once.
-            short = PYTHON.literal(value.pattern.replace(money, "<money>"))
+            short = PYTHON.literal(compiled.pattern.replace(money, "<money>"))
             made = f'{short}.replace("<money>", MONEY)' if "<money>" in short else short
             found[name] = (f"{name} = re.compile({made}{flags})", frozenset({"MONEY"}))
         elif name.isupper():

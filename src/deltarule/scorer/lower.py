@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from deltarule.errors import ExpressionError
-from deltarule.scorer.tree import Apply, Kind, Literal, Node, Read
+from deltarule.scorer.tree import Apply, Kind, Literal, Node
 from deltarule.tables.dates import iso_date
 from deltarule.tables.expressions import syntax
 from deltarule.tables.expressions.functions import FUNCTIONS
@@ -19,7 +19,7 @@ WIDER: tuple[tuple[set[str], Kind], ...] = (
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def lower(node: syntax.Node, reads: Mapping[str, Read]) -> Node:
+def lower(node: syntax.Node, reads: Mapping[str, Node]) -> Node:
     """The typed nodes of an expression that has been checked, over columns that are read so.
 
     Errors:  ExpressionError for what has no typed form

@@ -5,6 +5,8 @@ tried, all white space is made plain spaces and long text is refused: backtracki
 """
 
 import re
+from collections.abc import Callable
+from functools import cached_property
 
 from deltarule.tables import dates, missing_words, periods
 from deltarule.tables.expressions import number_text
@@ -53,10 +55,28 @@ def portable(name: str) -> tuple[str, bool]:
     return source.replace("(?i)", ""), "(?i)" in source
 
 
-def _compiled(name: str) -> re.Pattern[str]:
-    source, ignore_case = portable(name)
-    source = source.replace(r"\p{Sc}", f"[{SIGNS}]").replace("(?<", "(?P<")
-    return re.compile(source, re.IGNORECASE if ignore_case else 0)
+class Pattern:
+    """A pattern for Python, compiled when it is first used.
+
+    Most models need few of them, and all of them take a fifteenth of loading a model.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        source, ignore_case = portable(self.name)
+        source = source.replace(r"\p{Sc}", f"[{SIGNS}]").replace("(?<", "(?P<")
+        return re.compile(source, re.IGNORECASE if ignore_case else 0)
+
+    @cached_property
+    def match(self) -> Callable[[str], re.Match[str] | None]:
+        return self.compiled.match
+
+    @cached_property
+    def search(self) -> Callable[[str], re.Match[str] | None]:
+        return self.compiled.search
 
 
 # Unicode's currency signs, its category Sc.
@@ -65,7 +85,7 @@ SIGNS = (
     "\u20a0-\u20c0\ua838\ufdfc\ufe69\uff04\uffe0-\uffe1\uffe5-\uffe6\U00011fdd-\U00011fe0"
     "\U0001e2ff\U0001ecb0"
 )
-PLAIN, SIMPLE_POINT, SIMPLE_COMMA, ISO = map(_compiled, [*SOURCES][:4])
+PLAIN, SIMPLE_POINT, SIMPLE_COMMA, ISO = map(Pattern, [*SOURCES][:4])
 NUMBER_POINT, NUMBER_COMMA, NEGATIVE, PARTS, CODE, CURRENCY, MOMENT, TIME, PERIOD = map(
-    _compiled, [*SOURCES][4:]
+    Pattern, [*SOURCES][4:]
 )

@@ -29,10 +29,11 @@ from deltarule.moments.problem import LinearProblem
 from deltarule.moments.row_cross import MOST_ENTRIES, Places, RowCross
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.predict import Array, Mask, Weights
-from deltarule.solvers.least_squares import RidgePath, guessing_error, with_intercept
+from deltarule.solvers.cv_result import CVResult, cross_validated, search
+from deltarule.solvers.least_squares import with_intercept
 
 ROUNDING = 1e-12
-# Besides 0. Eigenvalues of standardised inputs add up to their number, so more of them take more.
+# The grid. Eigenvalues of standardised inputs add up to their number, so more of them take more.
 STRENGTHS = np.concatenate([[0.0], np.logspace(-4, 4, 9)])
 
 
@@ -175,30 +176,20 @@ class DualFolds:
         own = np.isin(away, self._within([split.judged]))
         return away, own, float(sum(self.folds[at].rows for at in split.learnt))
 
-    def path(self, strengths: Array) -> RidgePath:
+    def path(self, strengths: Array) -> CVResult:
         """The cross-validated errors of each strength."""
-        held = self.splits.of(self.folds)
-        targets = np.arange(self.dual.targets.shape[1]) + len(self.dual.unit)
-        errors = np.zeros((len(strengths), len(held), len(targets)))
-        guessing = np.zeros((len(held), len(targets)))
-        for at, split in enumerate(held):
-            away, own, rows = self._without(split)
-            for number, strength in enumerate(strengths):
-                off = self.dual.residuals(float(strength), rows, away)[own]
-                errors[number, at] = (off**2).sum(axis=0)
-            others = _mean_of([self.folds[one] for one in split.learnt])
-            guessing[at] = guessing_error(self.folds[split.judged], others, targets.tolist())
-        counts = np.array([self.folds[split.judged].rows for split in held])
-        return RidgePath(strengths, errors, counts, guessing, self.dual.problem.target_scale)
 
-    def search(self) -> RidgePath:
-        """The errors of no ridge, each decade of it, and finer strengths near the best."""
-        path = self.path(STRENGTHS)
-        best = float(path.strengths[best_of(path)])
-        if not best:
-            return path
-        near = best * np.logspace(-0.75, 0.75, 7)
-        return path.joined(self.path(np.concatenate([near[:3], near[4:]])))
+        def errors(split: Split, _: Moments) -> Array:
+            away, own, rows = self._without(split)
+            each = (self.dual.residuals(float(one), rows, away)[own] for one in strengths)
+            return np.array([(off**2).sum(axis=0) for off in each])
+
+        targets = np.arange(self.dual.targets.shape[1]) + len(self.dual.unit)
+        return cross_validated(self.folds, self.splits, targets.tolist(), errors, ridge=strengths)
+
+    def search(self, strengths: Array) -> CVResult:
+        """The errors of these ridges and, where they are several, of finer ones near the best."""
+        return search(lambda ridges, _: self.path(ridges), strengths, chosen=best_of)
 
     def weights(self, strength: float) -> dict[int, Weights]:
         """The weights learnt without each fold that is judged, in own units."""
@@ -219,17 +210,10 @@ class DualFolds:
         return found
 
 
-def best_of(path: RidgePath) -> int:
+def best_of(path: CVResult) -> int:
     """The strength with the least error on held-out rows.
 
     With more inputs than rows there is no fit without a penalty that one would have to be surely
     better than: that of 0 is the smallest of many.
     """
     return int(np.argmin((path.errors / np.maximum(path.guessing, 1e-300)).sum(axis=(1, 2))))
-
-
-def _mean_of(folds: Sequence[Moments]) -> Moments:
-    summed = folds[0]
-    for fold in folds[1:]:
-        summed = summed + fold
-    return summed

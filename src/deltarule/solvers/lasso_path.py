@@ -22,15 +22,15 @@ import numpy as np
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
-from deltarule.moments.splits import ANY_ORDER, SplitScheme
+from deltarule.moments.splits import ANY_ORDER, Split, SplitScheme
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.solvers.box_quadratic import BoxQuadratic
 from deltarule.solvers.constraints import NOTHING, Constraints, numbers
+from deltarule.solvers.cv_result import CVResult, cross_validated
 from deltarule.solvers.lars import Knots, LarsPath
 from deltarule.solvers.least_squares import (
     Normal,
-    RidgePath,
-    guessing_error,
+    squared_errors,
     weights_for,
     with_intercept,
 )
@@ -233,7 +233,7 @@ def lasso_cv(
     strengths: Array | None = None,
     holds: Constraints = NOTHING,
     splits: SplitScheme = ANY_ORDER,
-) -> RidgePath:
+) -> CVResult:
     """Cross-validated errors of each strength of lasso, from the moments of the training folds.
 
     By default the strengths are 0 and STRENGTHS more, evenly spaced in their logarithm, from LEAST
@@ -242,8 +242,7 @@ def lasso_cv(
     Shapes:  strengths (s,); constraints (p,), of all inputs; frozen ones keep their weight
     Errors:  LearningError as for `lasso_path`, and where fewer than two folds have rows
     """
-    held = splits.pairs(folds)
-    if not held:
+    if not splits.of(folds):
         there = sum(fold.rows > 0 for fold in folds)
         raise LearningError(f"{there} folds have rows: holding any out takes at least 2")
     holds = holds.only(~problem.held)
@@ -251,32 +250,18 @@ def lasso_cv(
         top = lasso_top(problem.free(total(folds)), holds=holds)
         strengths = np.concatenate([[0.0], top * np.geomspace(LEAST, 1, STRENGTHS)])
     strengths = numbers("lasso", strengths)
-    targets = list(problem.targets)
-    errors = np.zeros((len(strengths), len(held), len(targets)))
-    guessing = np.zeros((len(held), len(targets)))
-    for at, (fold, others) in enumerate(held):
+
+    def errors(split: Split, others: Moments) -> Array:
         learnt = problem.free(others)
         posed = _Posed.of(learnt, holds)
         # Strength 0 is solved directly, unless there are constraints besides the ridge.
         walked = strengths[strengths > 0] if posed.plain else strengths
         stop = float(np.min(walked, initial=np.inf))
         weight, _ = _walked(learnt, posed, strengths, stop=stop)
-        errors[:, at] = _errors(problem, fold, with_intercept(learnt, weight))
-        guessing[at] = guessing_error(fold, others, targets)
-    rows = np.array([fold.rows for fold, _ in held])
-    return RidgePath(strengths, errors, rows, guessing, held[0][0].scale[targets])
+        return squared_errors(problem, folds[split.judged], with_intercept(learnt, weight))
 
-
-def _errors(problem: LinearProblem, fold: Moments, free: Weights) -> Array:
-    """The fold's summed delta ** 2 for many weights, each treated as an output: (s, k)."""
-    times = len(free["weight"])
-    many = replace(
-        problem,
-        targets=list(problem.targets) * times,
-        start={name: np.tile(array, times) for name, array in problem.start.items()},
-    )
-    side_by_side = {name: np.concatenate(list(array), axis=-1) for name, array in free.items()}
-    return many.of(fold).squared_error(many.whole(side_by_side)).reshape(times, -1)
+    ridges = np.zeros(len(strengths))
+    return cross_validated(folds, splits, problem.targets, errors, ridge=ridges, lasso=strengths)
 
 
 def violation(

@@ -57,25 +57,29 @@ class Metric:
     to 1e-8 of the first gradient: of 256 inputs and 10 classes 43 where a multiple of 1 takes 107;
     of 16 and 26, 104 and 155; of scikit-learn's digits 107 to 129, and 149.
 
-    Shapes:  vectors (q, q), curvature (q,): the eigenvalues of the average Hessian of an output
+    Shapes:  vectors (q, q), curvature (q,): the eigenvalues of the average Hessian of an output;
+             held (q,), the share of the ridge along each, less where the intercept is, which has
+             none
     """
 
     vectors: Array
     curvature: Array
+    held: Array
     ridge: float = 0.0
 
     @classmethod
-    def of(cls, hessian: Array) -> "Metric":
-        """Of an average Hessian (q, q) that is about right."""
+    def of(cls, hessian: Array, *, intercept: bool) -> "Metric":
+        """Of an average Hessian (q, q) that is about right, with the intercept last."""
         values, vectors = np.linalg.eigh(hessian)
         least = SHRUNK * float(values.mean())
-        return cls(vectors, np.maximum(values, 0.0) + max(least, np.finfo(float).tiny))
+        curvature = np.maximum(values, 0.0) + max(least, np.finfo(float).tiny)
+        return cls(vectors, curvature, 1 - vectors[-1] ** 2 * intercept)
 
     def __call__(self, gradient: Array) -> Array:
-        """The product with a stacked gradient, flattened: (d,) -> (d,)."""
-        own = gradient.reshape(len(self.curvature), -1)
-        turned = (self.vectors.T @ own) / (self.curvature + self.ridge)[:, None]
-        product: Array = (self.vectors @ turned).ravel()
+        """The product with a stacked gradient, flattened, or with several: (..., d) -> (..., d)."""
+        own = gradient.reshape(*gradient.shape[:-1], len(self.curvature), -1)
+        turned = (self.vectors.T @ own) / (self.curvature + self.ridge * self.held)[:, None]
+        product: Array = (self.vectors @ turned).reshape(gradient.shape)
         return product
 
 

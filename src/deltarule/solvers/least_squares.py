@@ -12,25 +12,27 @@ Shapes: p inputs, k outputs, q = p + intercept, r = rank of the design.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.dataclass import dataclass
-from deltarule.moments.moments import LeastSquares, Moments, total
+from deltarule.dataclass import dataclass, replace
+from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import OneHotCross, dense
-from deltarule.moments.one_standard_error import DECADES, FINER, chosen
 from deltarule.moments.problem import LinearProblem
-from deltarule.moments.splits import ANY_ORDER, SplitScheme
+from deltarule.moments.splits import ANY_ORDER, Split, SplitScheme
 from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.block_elimination import SURE, Eliminated, Inverse, extreme_eigenvalues
 from deltarule.solvers.cholesky import Cholesky
+from deltarule.solvers.cv_result import DECADES, CVResult, cross_validated, search
 from deltarule.solvers.krylov import EPS
+
+# From so many strengths of ridge on, an eigendecomposition costs less than factors for each.
+MANY = 20
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Normal:
         """A copy of the correlation with the ridge (a number or (p,)) added to its diagonal."""
         # The matrix is symmetric: its transpose gives Fortran order without a gather.
         penalised = self.correlation.T.copy(order="F")
-        penalised[np.diag_indices_from(penalised)] += ridge
+        np.einsum("ii->i", penalised)[:] += ridge
         return penalised
 
     @cached_property
@@ -160,6 +162,43 @@ def weights_for(
     if factor is None or not _sure(factor, normal.sums + ridge):
         return solve(problem, ridge=ridge).weights
     return with_intercept(problem, normal.own(problem, factor.solve(normal.slope)))
+
+
+def ridge_weights(problem: LeastSquares, normal: Normal | Eliminated, strengths: Array) -> Weights:
+    """The weights alone at each strength of ridge: (s, p, k), intercept (s, k).
+
+    Of many strengths an eigendecomposition of the correlation gives all that are sure.
+    """
+    if isinstance(normal, Eliminated) and not normal.factored:
+        normal.iterate(strengths.tolist())
+    weight = np.zeros((len(strengths), *normal.slope.shape))
+    rest = np.arange(len(strengths))
+    if isinstance(normal, Normal) and len(strengths) >= MANY and len(normal.slope):
+        values, vectors = np.linalg.eigh(normal.correlation)
+        damped = values + strengths[:, None]
+        sure = damped[:, 0] > SURE * damped[:, -1]
+        turned = vectors.T @ normal.slope
+        solved = vectors @ (turned / damped[sure][:, :, None])
+        weight[sure] = normal.own(problem, solved)
+        rest = np.flatnonzero(~sure)
+    for at in rest:
+        weight[at] = weights_for(problem, normal, ridge=float(strengths[at]))["weight"]
+    return with_intercept(problem, weight)
+
+
+def squared_errors(problem: LinearProblem, fold: Moments, free: Weights) -> Array:
+    """The fold's summed delta ** 2 for many weights, each treated as an output: (s, k).
+
+    Shapes:  free weight (s, p, k), intercept (s, k)
+    """
+    times = len(free["weight"])
+    many = replace(
+        problem,
+        targets=list(problem.targets) * times,
+        start={name: np.tile(array, times) for name, array in problem.start.items()},
+    )
+    side_by_side = {name: np.concatenate(list(array), axis=-1) for name, array in free.items()}
+    return many.of(fold).squared_error(many.whole(side_by_side)).reshape(times, -1)
 
 
 def _sums(matrix: Array) -> Array:
@@ -251,81 +290,39 @@ def dependent(null: Array) -> list[tuple[int, ...]]:
     return found
 
 
-@dataclass(frozen=True)
-class RidgePath:
-    """Cross-validated errors by strength of ridge; the first strength is 0.
-
-    Shapes:  errors (strengths, folds, k): each fold's summed delta ** 2 on held-out rows, in the
-             target's `unit` (k,) squared
-    """
-
-    strengths: Array
-    errors: Array
-    rows: Array
-    guessing: Array
-    unit: Array
-
-    def mean(self) -> Array:
-        """Mean delta ** 2 over all held-out rows: (strengths, k)."""
-        mean: Array = self.errors.sum(axis=1) / self.rows.sum()
-        return mean
-
-    def joined(self, other: "RidgePath") -> "RidgePath":
-        """The errors of both paths' strengths, in order, on the same folds."""
-        strengths = np.concatenate([self.strengths, other.strengths])
-        order = np.argsort(strengths, kind="stable")
-        errors = np.concatenate([self.errors, other.errors])[order]
-        return replace(self, strengths=strengths[order], errors=errors)
-
-    def chosen(self) -> int:
-        """One-standard-error rule: no penalty, unless the best is lower by more than one."""
-        return chosen(self.errors, self.guessing)
-
-
 def ridge_path(
     folds: Sequence[Moments],
     problem: LinearProblem,
     *,
     strengths: Array,
     splits: SplitScheme = ANY_ORDER,
-) -> RidgePath:
+) -> CVResult:
     """Cross-validated errors of each strength, from the moments of the training folds."""
-    held = splits.of(folds)
-    targets = list(problem.targets)
-    errors = np.zeros((len(strengths), len(held), len(targets)))
-    guessing = np.zeros((len(held), len(targets)))
-    for at, split in enumerate(held):
-        fold, others = folds[split.judged], total([folds[one] for one in split.learnt])
-        free, asked = problem.free(others), problem.of(fold)
-        normal = normal_equations(free)
-        if isinstance(normal, Eliminated) and not normal.factored:
-            normal.iterate(strengths.tolist())
-        for number, strength in enumerate(strengths):
-            learnt = problem.whole(weights_for(free, normal, ridge=float(strength)))
-            errors[number, at] = asked.squared_error(learnt)
-        guessing[at] = guessing_error(fold, others, targets)
-    rows = np.array([folds[split.judged].rows for split in held])
-    return RidgePath(strengths, errors, rows, guessing, folds[held[0].judged].scale[targets])
+
+    def errors(split: Split, others: Moments) -> Array:
+        free = problem.free(others)
+        weights = ridge_weights(free, normal_equations(free), strengths)
+        return squared_errors(problem, folds[split.judged], weights)
+
+    return cross_validated(folds, splits, problem.targets, errors, ridge=strengths)
 
 
 def ridge_search(
-    folds: Sequence[Moments], problem: LinearProblem, *, splits: SplitScheme = ANY_ORDER
-) -> RidgePath:
-    """Cross-validated errors of no penalty and each decade of ridge; finer where one is better."""
-    path = ridge_path(folds, problem, strengths=DECADES, splits=splits)
-    best = path.chosen()
-    if best == 0:
-        return path
-    between = path.strengths[best] * FINER
-    return path.joined(ridge_path(folds, problem, strengths=between, splits=splits))
+    folds: Sequence[Moments],
+    problem: LinearProblem,
+    *,
+    strengths: Array = DECADES,
+    splits: SplitScheme = ANY_ORDER,
+) -> CVResult:
+    """Cross-validated errors of no penalty and each decade of ridge; finer where one is better.
 
+    A single strength is not searched around.
+    """
 
-def guessing_error(fold: Moments, others: Moments, targets: Sequence[int]) -> Array:
-    """The null model's summed delta ** 2 on a fold (the training mean), in unit squared: (k,)."""
-    at = list(targets)
-    squares = fold.cross[np.array(at), np.array(at)]
-    error: Array = squares + fold.rows * fold.apart(others)[at] ** 2
-    return error
+    def tried(ridges: Array, _: Array) -> CVResult:
+        return ridge_path(folds, problem, strengths=ridges, splits=splits)
+
+    return search(tried, strengths)
 
 
 @dataclass(frozen=True)

@@ -117,10 +117,10 @@ def _solve(hessian: Array, g: Array, q: int) -> Array:
     The norm is scaled for each of an output's q weights, alike for coupled outputs, so that the
     step has no part that changes all their scores alike.
     """
-    diagonal = np.diag(hessian).reshape(-1, q)
-    scale = np.tile(np.sqrt(diagonal.mean(axis=0)), len(diagonal))
+    diagonal = hessian.diagonal().reshape(-1, q)
+    scale = np.concatenate([np.sqrt(diagonal.mean(axis=0))] * len(diagonal))
     scale[scale == 0] = 1.0
-    scaled, side = hessian / np.outer(scale, scale), g / scale
+    scaled, side = hessian / (scale[:, None] * scale), g / scale
     if len(scaled) > q:
         scaled, side = _filled(scaled, side, q)
     factor = _factor(scaled, SURE if len(scaled) == q else FILLED_SURE)
@@ -144,7 +144,7 @@ def _filled(scaled: Array, side: Array, q: int) -> tuple[Array, Array]:
     classes = len(scaled) // q
     blocks = scaled.reshape(classes, q, classes, q)
     common = np.abs(blocks.sum(axis=2)).max(axis=(0, 1))
-    flat = np.flatnonzero(common < FLAT * np.abs(np.diag(scaled)).max(initial=0.0))
+    flat = np.flatnonzero(common < FLAT * np.abs(scaled.diagonal()).max(initial=0.0))
     filled, gradient = blocks.copy(), side.reshape(classes, q).copy()
     filled[:, flat, :, flat] += 1 / classes
     gradient[:, flat] -= gradient[:, flat].mean(axis=0)
@@ -159,6 +159,6 @@ def _factor(hessian: Array, least: float) -> Cholesky | None:
     factor = Cholesky.of(hessian)
     if factor is None:
         return None
-    pivots = np.diag(factor.root)
+    pivots = factor.root.diagonal()
     sure = pivots.min(initial=np.inf) > least * pivots.max(initial=0.0)
     return factor if sure else None

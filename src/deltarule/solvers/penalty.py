@@ -9,6 +9,7 @@ ranges, which may also be (p, k); weight (p, k).
 """
 
 from dataclasses import field, replace
+from functools import cached_property
 from typing import Protocol, cast
 
 import numpy as np
@@ -54,7 +55,7 @@ class Ridge:
         """The diagonal, in the weights' order in the Hessian: (q,)."""
         inputs = len(weights["weight"])
         diagonal = np.zeros(inputs + len(weights) - 1)
-        diagonal[:inputs] = np.broadcast_to(_column(self.strength), (inputs, 1))[:, 0]
+        diagonal[:inputs] = _column(self.strength)[:, 0]
         return diagonal
 
     def prox(self, weights: Weights, step: float) -> Weights:
@@ -100,7 +101,7 @@ class Lasso:
     low: Array = field(default_factory=lambda: np.array(-np.inf))
     high: Array = field(default_factory=lambda: np.array(np.inf))
 
-    @property
+    @cached_property
     def kinked(self) -> bool:
         """Whether there is a non-smooth part beside the ridge."""
         ranged = np.any(self.low > -np.inf) or np.any(self.high < np.inf)
@@ -121,6 +122,8 @@ class Lasso:
         )
 
     def value(self, weights: Weights) -> float:
+        if not self.kinked:
+            return self.ridge.value(weights)
         weight = weights["weight"]
         if np.any((weight < _column(self.low)) | (weight > _column(self.high))):
             return float(np.inf)
@@ -176,8 +179,9 @@ def _with_diagonal(hessian: Array, diagonal: Array) -> Array:
     """With this added to the diagonal, once for each of coupled outputs."""
     if (levels := one_hot(hessian)) is not None:
         return cast(Array, levels.with_diagonal(diagonal))
-    found, places = hessian.copy(), np.arange(hessian.shape[1])
-    found[:, places, places] += np.tile(diagonal, hessian.shape[1] // len(diagonal))
+    found = hessian.copy()
+    every = np.einsum("bii->bi", found)
+    every += np.concatenate([diagonal] * (found.shape[1] // len(diagonal)))
     return found
 
 

@@ -18,6 +18,8 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     kind = series.dtype
     if series.null_count() == len(series):
         return np.full(len(series), np.nan)
+    if kind.is_float() or kind.is_integer():
+        return _finite(series, where=where, row=row)
     numeric = kind.is_numeric() or kind == pl.Boolean
     # Text is parsed as numbers, if all of it can be.
     if kind == pl.String:
@@ -28,7 +30,12 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
         at = int(wrong.arg_max() or 0)
         raise ValueRefusedError(f"{where}, row {row + at + 1}: {str(series[at])!r} is not a number")
     assert parsed is not None, "what could not be parsed was refused"
-    values: Array = parsed.to_numpy()
+    return _finite(parsed, where=where, row=row)
+
+
+def _finite(series: pl.Series, *, where: str, row: int) -> Array:
+    """Numbers as float64, NaN where missing, none of them infinite."""
+    values: Array = (series if series.dtype == pl.Float64 else series.cast(pl.Float64)).to_numpy()
     infinite = np.isinf(values)
     if infinite.any():
         at = int(np.argmax(infinite))

@@ -86,7 +86,7 @@ class Distribution(Part):
         return cls(
             name=name,
             edges=tuple(edges.tolist()),
-            rows=tuple(int(one) for one in rows),
+            rows=tuple(rows.tolist()),
             each=each,
             sd=sd,
         )

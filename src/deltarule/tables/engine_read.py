@@ -1,6 +1,6 @@
 """The one read by an engine: what it is asked before the rows' schema and moments are known."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
@@ -9,7 +9,7 @@ from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.tables.encoded_question import OfEncoded
 from deltarule.tables.level_counts import CountLevels, LevelCounts
-from deltarule.tables.parsed_text import CheckText, OfParsed, Parsing
+from deltarule.tables.parsed_text import CheckText
 from deltarule.tables.plan import Plan
 from deltarule.tables.sample import Sample
 from deltarule.tables.summarise import FewRows, FindTimes, OneRead, Summarise
@@ -48,19 +48,47 @@ class CountsRows(Protocol):
         ...
 
 
+class Preparation(Protocol):
+    """What rows go through before a question is asked about them: frozen and picklable."""
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        """The columns that it needs besides those of the question."""
+        ...
+
+    def prepared(self, frame: pl.DataFrame, row: int) -> pl.DataFrame:
+        """The rows that the question is about; `row` come before these."""
+        ...
+
+
 @dataclass(frozen=True)
-class Parsed:
-    """An engine that is asked about rows whose text is parsed."""
+class OfPrepared:
+    """A question about rows that are prepared first."""
+
+    question: Any
+    preparation: Preparation
+
+    @property
+    def asks_for(self) -> str:
+        """What the question asks for."""
+        asks_for: str = self.question.asks_for
+        return asks_for
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        return [*self.question.reads, *self.preparation.reads]
+
+    def of(self, frame: pl.DataFrame, row: int = 0) -> Any:
+        """The answer about these rows; `row` come before them."""
+        return self.question.of(self.preparation.prepared(frame, row), row)
+
+
+@dataclass(frozen=True)
+class PreparedEngine:
+    """An engine that is asked about prepared rows."""
 
     engine: Answers
-    parsing: Parsing
-
-    @classmethod
-    def of(cls, engine: Answers, source: FormattedSource) -> Answers:
-        """The engine that reads rows as this source does."""
-        if CheckText.asks_for not in engine.answers or not (source.formats or source.words):
-            return engine
-        return cls(engine, source.parsing)
+    preparation: Preparation
 
     @property
     def name(self) -> str:
@@ -73,8 +101,8 @@ class Parsed:
         return self.engine.answers
 
     def ask(self, question: Any) -> Any:
-        """The answer, about parsed rows."""
-        return self.engine.ask(OfParsed(question, self.parsing))
+        """The answer, about prepared rows."""
+        return self.engine.ask(OfPrepared(question, self.preparation))
 
 
 @dataclass(frozen=True)
@@ -103,7 +131,8 @@ def asked_of(
     if texts is not None and texts.asks_for in engine.answers:
         source.take(engine.ask(texts))
     rows = engine.count() if isinstance(engine, CountsRows) else source.rows
-    engine = Parsed.of(engine, source)
+    if CheckText.asks_for in engine.answers and (source.formats or source.words):
+        engine = PreparedEngine(engine, source.parsing)
     if _count(engine, made, counted):
         return None
     asked = made.asked

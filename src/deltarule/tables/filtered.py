@@ -1,7 +1,7 @@
 """Filtered source: the rows that satisfy a condition, such as "year > 2000"."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -59,6 +59,17 @@ class RowFilter:
         mask = met.cast(pl.Boolean).fill_null(value=False)
         return ~mask if self.others else mask
 
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        """The columns of the condition."""
+        return [column(name) for name in self.condition.columns]
+
+    def prepared(self, frame: pl.DataFrame, row: int) -> pl.DataFrame:
+        """The rows that meet it, each of which keeps its number; `row` come before them."""
+        if ROW not in frame.columns:
+            frame = frame.with_columns(pl.int_range(row, row + frame.height).alias(ROW))
+        return frame.filter(self.mask(frame))
+
     def notes(self, left_out: int, rows: int) -> list[str]:
         """What is said of the rows that do not meet it."""
         if not left_out:
@@ -86,36 +97,11 @@ class CountMet:
 
     @property
     def reads(self) -> Sequence[pl.Expr]:
-        return [column(name) for name in self.filter.condition.columns]
+        return self.filter.reads
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> CountedRows:
         """How many of these rows."""
         return CountedRows(frame.height - int(self.filter.mask(frame).sum()), frame.height)
-
-
-@dataclass(frozen=True)
-class OfFiltered:
-    """A question about the rows that meet a condition, each of which keeps its number."""
-
-    question: Any
-    filter: RowFilter
-
-    @property
-    def asks_for(self) -> str:
-        """What the question asks for."""
-        asks_for: str = self.question.asks_for
-        return asks_for
-
-    @property
-    def reads(self) -> Sequence[pl.Expr]:
-        return [*self.question.reads, *(column(name) for name in self.filter.condition.columns)]
-
-    def of(self, frame: pl.DataFrame, row: int = 0) -> Any:
-        """The answer about those of these rows; `row` come before them."""
-        mask = self.filter.mask(frame)
-        if ROW not in frame.columns:
-            frame = frame.with_columns(pl.int_range(row, row + frame.height).alias(ROW))
-        return self.question.of(frame.filter(mask), row)
 
 
 class FilteredSource(WrappedSource):

@@ -20,7 +20,7 @@ from deltarule.tables.chained import ChainedSource
 from deltarule.tables.column_names import check_there, column
 from deltarule.tables.fold_columns import keys_of
 from deltarule.tables.frames import open_table
-from deltarule.tables.row_shares import DrawnShares
+from deltarule.tables.row_shares import DrawnShare
 from deltarule.tables.source import ROW, Source
 
 # What a key's hash is moved by before it is hashed again: copies are at whole steps.
@@ -54,9 +54,9 @@ class KeptRows:
         return self.total / max(len(self.draws), 1)
 
     @property
-    def shares(self) -> DrawnShares:
+    def shares(self) -> DrawnShare:
         """What rows count for where these come first and later ones are numbered on."""
-        return DrawnShares(((self.total, self.share),))
+        return DrawnShare(self.total, self.share)
 
     def __add__(self, other: "KeptRows") -> "KeptRows":
         """The rows kept of both tables, the other's numbered on.

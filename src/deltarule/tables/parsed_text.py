@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
@@ -61,6 +61,15 @@ class Parsing:
             elif self.words and series.name != ROW:
                 made.append(_without(series, self.words))
         return frame.with_columns(made)
+
+    @property
+    def reads(self) -> Sequence[pl.Expr]:
+        """No more columns than are parsed."""
+        return ()
+
+    def prepared(self, frame: pl.DataFrame, row: int) -> pl.DataFrame:
+        """The frame with its columns parsed, as a question about it needs them."""
+        return self.of(frame)
 
     def text(self, series: pl.Series) -> pl.Series:
         """The cells of a column as text, without the words for missing."""
@@ -181,26 +190,3 @@ class CheckText:
             if name in self.orders:
                 orders[name] = fitting(text, values, self.orders[name])
         return OddText(cells, orders)
-
-
-@dataclass(frozen=True)
-class OfParsed:
-    """A question about rows whose columns of text are parsed first."""
-
-    question: Any
-    parsing: Parsing
-
-    @property
-    def asks_for(self) -> str:
-        """What the question asks for."""
-        asks_for: str = self.question.asks_for
-        return asks_for
-
-    @property
-    def reads(self) -> Sequence[pl.Expr]:
-        reads: Sequence[pl.Expr] = self.question.reads
-        return reads
-
-    def of(self, frame: pl.DataFrame, row: int = 0) -> Any:
-        """The answer about these rows; `row` come before them."""
-        return self.question.of(self.parsing.of(frame), row)

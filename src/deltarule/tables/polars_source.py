@@ -133,6 +133,7 @@ class PolarsSource:
         self._slabs = slabs
         # The first rows, and the scan that they are of: `look` is called several times.
         self._look: tuple[pl.LazyFrame, pl.DataFrame] | None = None
+        self._is_fresh = False
 
     @property
     def indexed(self) -> bool:
@@ -152,7 +153,18 @@ class PolarsSource:
     def look(self) -> pl.DataFrame:
         if self._look is None or self._look[0] is not self.lazy:
             self._look = self.lazy, self._first_rows()
+            self._is_fresh = True
         return self._look[1]
+
+    def _whole(self) -> pl.DataFrame | None:
+        """All rows, where the first rows are all and nothing was read since: once, as files grow.
+
+        Parsing the 3,201 films again took a twelfth of learning from them.
+        """
+        fresh, self._is_fresh = self._is_fresh, False
+        if not fresh or self._look is None or self._look[0] is not self.lazy:
+            return None
+        return self._look[1] if 0 < self._look[1].height < LOOK_ROWS else None
 
     def _first_rows(self) -> pl.DataFrame:
         return collected(self.lazy.head(LOOK_ROWS), self.name)
@@ -163,6 +175,9 @@ class PolarsSource:
             yield from self._slab_by_slab(columns, self.rows or 0)
             return
         with explained(self.name):
+            if (whole := self._whole()) is not None:
+                yield whole.select(columns)
+                return
             yield from self.lazy.select(columns).collect_batches(chunk_size=BATCH_ROWS)
 
     def whole_batches(

@@ -48,15 +48,15 @@ class HalfLife:
 
 
 @dataclass(frozen=True)
-class DrawnShares:
-    """Rows before each of these numbers count so much each; later ones 1. Ends are in order."""
+class DrawnShare:
+    """The rows before a number count so much each, as they were drawn; later ones 1."""
 
-    ends: tuple[tuple[int, float], ...]
+    end: int
+    share: float
 
     def of(self, numbers: NDArray[np.intp]) -> Array:
         """Of each row: (n,)."""
-        shares = np.array([*(share for _, share in self.ends), 1.0])
-        return shares[np.searchsorted([end for end, _ in self.ends], numbers, side="right")]
+        return np.where(numbers < self.end, self.share, 1.0)
 
 
 def rows_of(source: Source, columns: Sequence[pl.Expr]) -> int:

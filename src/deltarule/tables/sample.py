@@ -5,6 +5,7 @@ rows. The seed is fixed: the same table gives the same sample.
 """
 
 from dataclasses import field
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -36,7 +37,6 @@ class Sample:
     share: float = 0.25
     rows: int = SAMPLE_ROWS
     parts: list[pl.DataFrame] = field(default_factory=list)
-    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     @classmethod
     def of(cls, rows: int | None, columns: int, number: str) -> "Sample | None":
@@ -60,20 +60,24 @@ class Sample:
 
     def add(self, batch: pl.DataFrame, before: int) -> None:
         """Draw from a batch; `before` is the number of rows before it."""
-        rows = np.arange(batch.height) if self.share == 1 else self._places(batch, self.share)
-        drawn = batch if self.share == 1 else batch[rows]
-        if self.number not in drawn.columns:  # rows that come with their numbers keep them
-            drawn = drawn.with_columns(pl.Series(self.number, before + rows))
-        self.parts.append(drawn)
+        if self.number not in batch.columns:  # rows that come with their numbers keep them
+            numbers = pl.int_range(before, before + batch.height, eager=True)
+            batch = batch.with_columns(numbers.alias(self.number))
+        self.parts.append(batch if self.share == 1 else batch[self._places(batch, self.share)])
         while sum(part.height for part in self.parts) > 2 * self.rows:
             self.share /= 2
             # Thinned at random: taking every second row might keep one class only.
             self.parts = [part[self._places(part, 0.5)] for part in self.parts]
 
+    @cached_property
+    def _rng(self) -> "np.random.Generator":
+        """Made where rows are drawn: a table that is kept whole does without numpy.random."""
+        return np.random.default_rng(0)
+
     def _places(self, rows: pl.DataFrame, share: float) -> NDArray[np.int64]:
         """Row indices drawn with this probability: first how many, then which, for speed."""
-        many = self.rng.binomial(rows.height, share)
-        return np.sort(self.rng.choice(rows.height, many, replace=False, shuffle=False))
+        many = self._rng.binomial(rows.height, share)
+        return np.sort(self._rng.choice(rows.height, many, replace=False, shuffle=False))
 
     def frames(self, rows: int) -> list[pl.DataFrame]:
         """The sample of a table that turned out to have so many rows; empty if it does not pay.

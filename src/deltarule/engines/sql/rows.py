@@ -73,11 +73,18 @@ class SqlTable:
 
     def source(self, columns: Sequence[str], *, numbered: bool) -> str:
         """A subquery of these columns, perhaps with each row's number."""
-        cells = self.reader.cells
-        made = [f"{cells[name]} AS {quoted(name)}" for name in columns]
+        made = [f"{self._cell(name)} AS {quoted(name)}" for name in columns]
         if numbered:
             made.append(f"{self.number()} AS {quoted(ROW)}")
         return f"(SELECT {', '.join(made) or '1 AS one'} FROM {self.reader.relation}) AS source"
+
+    def _cell(self, name: str) -> str:
+        """A column's cell, as `node` reads it: yes and no as 1 and 0."""
+        cell = self.reader.cells[name]
+        if self.kinds[name] != pl.Boolean:
+            return cell
+        one, zero = self.dialect.literal(1.0), self.dialect.literal(0.0)
+        return f"CASE WHEN {cell} THEN {one} WHEN NOT {cell} THEN {zero} END"
 
     def number(self, asked: Request | None = None) -> str:
         """A row's number, from 1: its primary key, or its place in the order of all columns.
@@ -98,14 +105,19 @@ class SqlTable:
         return f"CAST(row_number() OVER (ORDER BY {', '.join(order)}) AS {double})"
 
     def node(self, term: Term) -> Node:
-        """A term as a node of the scorer's tree, over columns of the database's own types."""
+        """A term as a node of the scorer's tree, over the columns of `source`."""
         if term.expression is None:
-            return self.read(term.name)
+            return self._read_cell(term.name)
         expression = parsed(term.expression)
-        return lower(expression.tree, {name: self.read(name) for name in expression.columns})
+        return lower(expression.tree, {name: self._read_cell(name) for name in expression.columns})
+
+    def _read_cell(self, name: str) -> Node:
+        if self.kinds[name] != pl.Boolean:
+            return self.read(name)
+        return Apply("=", (Read(name, "number"), Literal(1.0, "number")), "boolean")
 
     def read(self, name: str) -> Read:
-        """A column's cell as a node."""
+        """A column of the table itself as a node."""
         return Read(name, _kind(self.kinds[name]))
 
 
@@ -311,7 +323,9 @@ class PlanSql:
         if self._holding:
             names = [*(name for name in self.names if name != "k"), *(["f"] if self.folds else [])]
             return Layers.of(f"SELECT {', '.join(names)} FROM {self.held} WHERE gone IS NULL")
-        rows = self.kept.then(self.names, where="gone IS NULL")
+        # Not by `gone`: of a CASE PostgreSQL expects that few rows pass, and sorts them to group.
+        tests = " AND ".join(f"NOT ({test})" for _, test in self._gone())
+        rows = Layers.of(self.rows).then(self.names, where=tests)
         if not self.folds:
             return rows
         return self._with_folds(rows, [name for name in self.names if name != "k"])

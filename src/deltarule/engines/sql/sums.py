@@ -1,8 +1,9 @@
 """The sums of the one read, in SQL: counts and ranges first, then shifted products by fold.
 
-The first look gives each number's gaps, range, mean and spread. Numbers whose mean is far from zero
-are shifted near it, by a number of few digits, so that subtracting it rounds nothing for values
-that are short themselves. Then one scan, or several where there are more sums than a result has
+The first look gives each number's gaps and range. Numbers that are far from zero in the first rows
+are shifted near their median there, by a number of few digits, so that subtracting it rounds
+nothing for values that are short themselves. Where that was too far off for the sums' digits, a
+scan more begins at their means. One scan, or several where there are more sums than a result has
 columns, gives all products by fold; one for each category its sums by level, and one for each pair
 of categories how often their levels meet.
 
@@ -49,7 +50,7 @@ MOST_TIMES = 1_000_000
 class Look:
     """What a cheap scan says of the rows: how many are left out, and each number's range.
 
-    Shapes:  count, low, high, mean, spread (m,) of the values present
+    Shapes:  count, low, high (m,) of the values present
     """
 
     causes: Counter[int]
@@ -57,19 +58,7 @@ class Look:
     count: Array
     low: Array
     high: Array
-    mean: Array
-    spread: Array
     heaviest: float
-
-    def shift(self) -> Array:
-        """Where to measure numbers from: zero, or a short number near a mean that is far."""
-        shift = np.zeros(len(self.mean))
-        for at, (mean, spread) in enumerate(zip(self.mean, self.spread, strict=True)):
-            if self.low[at] == self.high[at]:
-                shift[at] = self.low[at]
-            elif abs(mean) > 2 * spread:
-                shift[at] = _short(mean, spread)
-        return shift
 
 
 def _short(mean: float, spread: float) -> float:
@@ -88,7 +77,7 @@ def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanS
     """
     rows = PlanSql(table, made)
     rows.hold()
-    look = first_look(rows, start)
+    look = first_look(rows)
     if rows.counts_copies:
         if look.heaviest > SURE:
             raise LearningError(
@@ -97,7 +86,7 @@ def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanS
             )
         rows.most_copies = max(1, int(look.heaviest))
     gaps = tuple(np.flatnonzero(look.count < look.examples).tolist())
-    shift = look.shift()
+    shift = np.where(look.low == look.high, look.low, start)
     for _ in range(SHIFTS):
         sums = _products(rows, look, gaps, shift)
         lost = _lost(sums)
@@ -136,18 +125,17 @@ def times_of(table: SqlTable, made: Plan) -> Times:
     return times
 
 
-def first_look(rows: PlanSql, start: Array) -> Look:
-    """Counts, ranges, means and spreads; what cannot be learnt from is refused.
+def first_look(rows: PlanSql) -> Look:
+    """Counts and ranges; what cannot be learnt from is refused.
 
     Errors:  ValueRefusedError, FractionError, LearningError for a row without an id
     """
-    made, d = rows.plan, rows.table.dialect
+    made = rows.plan
     asked, m = made.asked, made.width
     parts = ["gone", "count(*)"]
     for at in range(m):
         x = rows.number(at)
-        off = _less(d.literal, x, start[at])
-        parts += [f"count({x})", f"min({x})", f"max({x})", f"sum({off})", f"sum({off} * {off})"]
+        parts += [f"count({x})", f"min({x})", f"max({x})"]
     extra = []
     if asked.row_weight is not None:
         extra += ["min(w)", "max(w)", "max(abs(w - floor(w)))"]
@@ -157,23 +145,19 @@ def first_look(rows: PlanSql, start: Array) -> Look:
     parts += extra
     found = in_parts(rows.table.reader, rows.kept, parts, ["gone"])
     causes = Counter({int(row[0]): int(row[1]) for row in found if row[0] is not None})
-    _check_rest(rows, found, 2 + 5 * m, extra)
+    _check_rest(rows, found, 2 + 3 * m, extra)
     kept = next((row for row in found if row[0] is None), None)
     if kept is None:
         none = np.zeros(m)
-        return Look(causes, 0, none, none + np.inf, none - np.inf, none, none, 0.0)
+        return Look(causes, 0, none, none + np.inf, none - np.inf, 0.0)
     table = np.array(
-        [[np.nan if one is None else one for one in kept[2 : 2 + 5 * m]]], dtype=float
-    ).reshape(m, 5)
-    count, low, high, first, second = table.T
+        [[np.nan if one is None else one for one in kept[2 : 2 + 3 * m]]], dtype=float
+    ).reshape(m, 3)
+    count, low, high = table.T
     low, high = np.where(count > 0, low, np.inf), np.where(count > 0, high, -np.inf)
     _check_numbers(rows, low, high)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = first / count
-        spread = np.sqrt(np.maximum(second / count - mean**2, 0.0))
-    heaviest = float(kept[2 + 5 * m + 1] or 0.0) if asked.row_weight is not None else 1.0
-    mean, spread = np.nan_to_num(start + mean), np.nan_to_num(spread)
-    return Look(causes, int(kept[1]), count, low, high, mean, spread, heaviest)
+    heaviest = float(kept[2 + 3 * m + 1] or 0.0) if asked.row_weight is not None else 1.0
+    return Look(causes, int(kept[1]), count, low, high, heaviest)
 
 
 def _check_numbers(rows: PlanSql, low: Array, high: Array) -> None:

@@ -209,7 +209,7 @@ _ALL = (
             "moment": POSTGRES_EPOCH,
         },
         values="VALUES {0}",
-        fence="OFFSET 0",
+        fence="OFFSET '0'",
         date_parts={
             name: f"CAST(EXTRACT({name} FROM DATE '1970-01-01' + CAST({{0}} AS integer)) "
             "AS double precision)"

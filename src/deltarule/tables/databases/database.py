@@ -218,9 +218,14 @@ class DatabaseSource:
 
     def within(self, relation: str, told: str) -> Self:
         """The source of some of its rows, by what stands behind FROM; what they are, in words."""
-        made = copy(self)
-        made.reader = self.reader.within(relation)
+        made = self.through(self.reader.within(relation))
         made.name, made.dialect = f"{self.name} {told}", f"{self.dialect}, {told}"
+        return made
+
+    def through(self, reader: Reader) -> Self:
+        """The same source by another reader."""
+        made = copy(self)
+        made.reader = reader
         made._reads, made._look, made.look_seconds = 0, None, None
         return made
 

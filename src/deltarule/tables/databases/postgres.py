@@ -37,6 +37,7 @@ BEGIN = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 UNSHARED = "SET LOCAL synchronize_seqscans = off"
 # Else the rows of a table come in the order in which several workers are done.
 SERIAL = "SET LOCAL max_parallel_workers_per_gather = 0"
+PARALLEL = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
 RELATIONS = """
     SELECT n.nspname::text, c.relname::text, c.relkind IN ('v', 'm'), pg_table_is_visible(c.oid)
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -165,6 +166,8 @@ class PostgresReader:
         wanted = [column for column in self._columns if column.name in set(columns)]
         wanted += [Column(name, quoted(name)) for name in numbers]
         with self._connected() as cursor:
+            if of is not None:
+                cursor.execute(PARALLEL)  # its order is its own
             cursor.execute(select(wanted, of or self.relation, limit))
             with cursor.fetch_record_batch() as reader:
                 yield from frames(reader, wanted, self.notes)

@@ -8,6 +8,7 @@ number does not count: 12% is 12, and so is 12 EUR.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from deltarule.deferred import polars as pl
 from deltarule.tables.missing_words import GAP_WORDS, MISSING_CODES
@@ -66,14 +67,27 @@ def present(text: pl.Expr) -> pl.Expr:
 
 def cells_of(series: pl.Series, words: Sequence[str] = ()) -> pl.Series:
     """Text without the space around it, null where it is missing by a built-in or a given word."""
-    cells = series.cast(pl.String).to_frame("x").select(present(pl.col("x"))).to_series()
+    cells = series.cast(pl.String).to_frame("x").select(_present_x()).to_series()
     cells = cells.set(cells.is_in(list(words)), None) if words else cells
     return cells.alias(series.name)
 
 
 def is_code(text: pl.Series) -> pl.Series:
     """Whether each cell is a word for missing in a column of numbers or dates."""
-    return text.str.to_lowercase().is_in(MISSING_CODES).fill_null(value=False)
+    return text.str.to_lowercase().is_in(_missing_codes()).fill_null(value=False)
+
+
+# Made once: making a list of words into a column took longer than to look for them in few cells.
+
+
+@cache
+def _present_x() -> pl.Expr:
+    return present(pl.col("x"))
+
+
+@cache
+def _missing_codes() -> pl.Series:
+    return pl.Series(MISSING_CODES)
 
 
 def number(text: pl.Expr, mark: str) -> pl.Expr:

@@ -14,12 +14,13 @@ from deltarule.tables.column_names import is_pattern
 from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, cells_of
 from deltarule.tables.files.csv_lines import (
+    BlockLines,
     EscapedQuoteError,
     ShortRows,
+    any_blank_line,
     check_start,
+    cleaned,
     first_escape,
-    has_blank_lines,
-    without_blank_lines,
 )
 from deltarule.tables.files.dialect import (
     ROW_NAME,
@@ -28,7 +29,6 @@ from deltarule.tables.files.dialect import (
     find_dialect,
 )
 from deltarule.tables.files.encoding import Text, blocks
-from deltarule.tables.files.packed import CHUNK, unpacked
 from deltarule.tables.files.parallel import parsed_in_order
 from deltarule.tables.missing_words import GAP_WORDS
 from deltarule.tables.polars_source import (
@@ -149,8 +149,9 @@ class CsvSource(PolarsSource):
             if any(text.str.contains(DECIMAL["."]).any() for text in points):
                 marks.add(".")
             self._decimal = marks.pop() if len(marks) == 1 else None
-            sure = any(decimal_evidence(text) == self._decimal for text in texts)
-            self.decimal_is_guess = self._decimal == "," and not sure
+            self.decimal_is_guess = self._decimal == "," and not any(
+                decimal_evidence(text) == self._decimal for text in texts
+            )
             if loose and self._decimal is None:
                 floats = (cells[name] for name in names if kinds[name].is_float())
                 grouped = (text.filter(text.str.contains(THOUSANDS["."])) for text in floats)
@@ -161,7 +162,7 @@ class CsvSource(PolarsSource):
         kinds = dict.fromkeys(self._header, pl.String())
         if not self._in_parts:
             return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
-        block = next(blocks(self._texts[0], self._found.quote))
+        _, block = cleaned(next(blocks(self._texts[0], self._found.quote)), self._found, first=True)
         parse = self._parse([pl.all()], kinds)
         return parse(block, self._found, True, str(self._texts[0].path)).select(names)[:LOOK_ROWS]
 
@@ -238,7 +239,8 @@ class CsvSource(PolarsSource):
         except PROBLEMS as error:
             told: TableError = said(error, name)
         except EscapedQuoteError as error:
-            raise ReadError(f"{name}, {error}") from None
+            whole = first_escape(zip(self._texts, self._dialects, strict=True))
+            raise whole or ReadError(f"{name}, {error}") from None
         except ReadError as error:
             told = error
         else:
@@ -300,7 +302,7 @@ class CsvSource(PolarsSource):
         """Whether it is read in blocks: where it is long, or has blank lines between its rows."""
         if self._in_blocks is None:
             self._in_blocks = sum(text.size for text in self._texts) > AT_ONCE or (
-                len(self._header) > 1 and any(map(_has_blank_lines, self._texts))
+                len(self._header) > 1 and any(map(any_blank_line, self._texts))
             )
         return self._in_blocks
 
@@ -336,17 +338,20 @@ class CsvSource(PolarsSource):
         """Block after block of all files, a few parsed at the same time."""
         counts = [ShortRows(dialect) for dialect in self._dialects]
         found = (
-            (self._counted(block, short), dialect, number == 0, str(text.path))
+            (block, number == 0, text, short)
             for text, dialect, short in zip(self._texts, self._dialects, counts, strict=True)
             for number, block in enumerate(blocks(text, dialect.quote))
         )
-        yield from parsed_in_order(lambda block: parse(*block), found)
-        self._note_short(counts)
 
-    def _counted(self, block: bytes, short: ShortRows) -> bytes:
-        if not self._short_noted:
-            short.add(block)
-        return block
+        def work(part: tuple[bytes, bool, Text, ShortRows]) -> tuple[ShortRows, BlockLines, Parsed]:
+            block, first, text, short = part
+            lines, clean = cleaned(block, short.found, first=first)
+            return short, lines, parse(clean, short.found, first, str(text.path))
+
+        for short, lines, parsed in parsed_in_order(work, found):
+            short.add(lines)
+            yield parsed
+        self._note_short(counts)
 
     def _count_short(self) -> None:
         """The same after a read by polars, which says nothing of rows that it filled."""
@@ -354,8 +359,8 @@ class CsvSource(PolarsSource):
             return
         counts = [ShortRows(dialect) for dialect in self._dialects]
         for text, dialect, short in zip(self._texts, self._dialects, counts, strict=True):
-            for block in blocks(text, dialect.quote):
-                short.add(block)
+            for number, block in enumerate(blocks(text, dialect.quote)):
+                short.add(BlockLines.of(block, dialect, first=number == 0))
         self._note_short(counts)
 
     def _note_short(self, counts: Sequence[ShortRows]) -> None:
@@ -381,7 +386,7 @@ class CsvSource(PolarsSource):
 
         def parsed(block: bytes, found: Dialect, first: bool, path: str) -> pl.DataFrame:
             frame = pl.read_csv(
-                without_blank_lines(block, found, first=first),
+                block,
                 separator=found.separator,
                 quote_char=found.quote,
                 has_header=found.names_stand and first,
@@ -437,16 +442,6 @@ class CsvSource(PolarsSource):
         self.reads += 1 if len(self._texts) == 1 else 2
         self.lazy = self._scan(None, self.name)
         return True
-
-
-def _has_blank_lines(text: Text) -> bool:
-    with unpacked(text.path, text.name) as stream:
-        end = b""
-        while more := stream.read(CHUNK):
-            if has_blank_lines(b"x" + end + more):
-                return True
-            end = more[-2:]
-    return False
 
 
 def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:

@@ -276,7 +276,7 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names the columns: where others have numbers it has none."""
     if len(first) != _width([first, *below]):
         return True  # no row like the others
-    names = values = 0
+    values = 0
     for at, cell in enumerate(first):
         column = [row[at] for row in below if len(row) > at and row[at].strip()]
         present = [one for one in column if one.strip() not in GAP_WORDS]
@@ -285,8 +285,8 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
         if _is_value(cell):
             values += 1
         elif cell.strip() and cell.strip() not in GAP_WORDS:
-            names += 1
-    return names > 0 or values == 0 or _counts_up(first, below)
+            return True
+    return values == 0 or _counts_up(first, below)
 
 
 def _counts_up(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from deltarule.moments.one_standard_error import gain, relative, surely_lower
 from deltarule.rule.predict import Array
+from deltarule.solvers.cv_result import gain, relative, surely_lower
 
 
 def folds(*errors: float) -> Array:
