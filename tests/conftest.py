@@ -245,3 +245,13 @@ def psql(postgres: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
         run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
         run("GRANT ALL ON SCHEMA public TO public")
         yield run
+
+
+@pytest.fixture(params=["sqlite", "duckdb", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind with nothing in it."""
+    if request.param == "postgresql":
+        request.getfixturevalue("psql")
+        found: str = request.getfixturevalue("postgres")
+        return found
+    return f"{request.param}:///{tmp_path}/films.{request.param}"

@@ -1,4 +1,4 @@
-"""One BLAS thread for each of our own: more would fight for the same cores."""
+"""BLAS kept to one thread while our own threads run: more would fight for the same cores."""
 
 import sys
 from contextlib import AbstractContextManager

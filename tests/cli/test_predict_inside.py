@@ -12,20 +12,6 @@ from deltarule.tables.databases.database import open_database, write_table
 from tests.conftest import Ran
 from tests.engines.cases import MIXED
 
-KINDS = ["sqlite", "duckdb", "postgresql"]
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind with a table in it."""
-    if request.param == "postgresql":
-        request.getfixturevalue("psql")
-        found: str = request.getfixturevalue("postgres")
-    else:
-        found = f"{request.param}:///{tmp_path}/rows.{request.param}"
-    write_table(found, "rows", [MIXED.select("id", "x", "city", "yes", "word", "amount")])
-    return found
-
 
 def read(url: str, table: str) -> pl.DataFrame:
     source = open_database(url, table=table)
@@ -37,6 +23,7 @@ def read(url: str, table: str) -> pl.DataFrame:
 def test_a_view_and_a_table_predict_as_the_model_does(
     url: str, run: Callable[..., Ran], tmp_path: Path
 ) -> None:
+    write_table(url, "rows", [MIXED.select("id", "x", "city", "yes", "word", "amount")])
     model = dr.learn(dr.source(url, table="rows"), predict="word", using=["x", "city", "yes"])
     saved = tmp_path / "model.json"
     model.save(saved)

@@ -165,7 +165,7 @@ def learnt(table: Any, settings: dict[str, Any], engine: str = "local") -> Recor
     return dr.learn(table, **settings, engine=engine).record
 
 
-def check_same(here: Record, there: Record, near: float = 1e-9) -> None:
+def check_near(here: Record, there: Record, near: float = 1e-9) -> None:
     """The same schema, weights, errors and held-out figures, to a relative difference."""
     mine, yours = here.contract, there.contract
     assert [one.name for one in mine.columns] == [one.name for one in yours.columns]

@@ -24,6 +24,7 @@ from deltarule.fit import keep_learning
 from deltarule.model import model_and_sums
 from deltarule.model.model_and_sums import alone, sums_beside
 from deltarule.tables.schema_columns import OTHER, Category, Number
+from tests.fit.two_processes import learn_at_once
 
 FILMS = Path(dr.__file__).parent / "data" / "movies.csv"
 
@@ -452,27 +453,9 @@ def test_killed_at_any_moment_the_files_are_of_one_state(tmp_path: Path) -> None
 def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     path, table = tmp_path / "m.json", rows(18, 400)
     learnt(table[:200], SETTINGS["id"]).save(path, summary=sums_beside(path))
-    for at, start in enumerate((200, 300)):
-        table[start : start + 100].write_csv(tmp_path / f"{at}.csv")
-    command = [sys.executable, "-m", "deltarule", "learn"]
-    both = [
-        subprocess.Popen(
-            [*command, str(tmp_path / f"{at}.csv"), "--into", str(path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for at in (0, 1)
-    ]
-    told = [one.communicate()[1] for one in both]
-    done = [one.returncode for one in both]
-    assert 0 in done
-    assert all(
-        code == 0 or "another process is changing" in words
-        for code, words in zip(done, told, strict=True)
-    )
+    done = learn_at_once(path, [table[200:300], table[300:]])
     model = keep_learning.load(path)
-    assert model.record.examples == 200 + 100 * done.count(0)
+    assert model.record.examples == 200 + 100 * done
     assert model.kept.summary.examples == model.record.examples  # type: ignore[union-attr]
 
 

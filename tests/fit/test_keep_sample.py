@@ -1,8 +1,6 @@
 """Other losses keep learning: from all rows exactly, from the rows kept as near as they tell."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
@@ -27,6 +25,7 @@ from deltarule.fit import keep_learning
 from deltarule.fit.kept_sample import KeptSample
 from deltarule.model import model_and_sums
 from deltarule.model.model_and_sums import sums_beside
+from tests.fit.two_processes import learn_at_once
 
 
 def rows(seed: int, n: int, first: int = 0) -> pl.DataFrame:
@@ -361,26 +360,10 @@ def test_an_interruption_leaves_the_old_pair_or_the_new_one(
 def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     path, table = tmp_path / "m.json", rows(14, 400)
     learnt(table[:200], HOW["logistic by id"], 50).save(path, summary=sums_beside(path))
-    for at, start in enumerate((200, 300)):
-        table[start : start + 100].write_csv(tmp_path / f"{at}.csv")
-    command = [sys.executable, "-m", "deltarule", "learn"]
-    both = [
-        subprocess.Popen(
-            [*command, str(tmp_path / f"{at}.csv"), "--into", str(path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for at in (0, 1)
-    ]
-    told = [one.communicate()[1] for one in both]
-    done = [one.returncode for one in both]
-    assert 0 in done
-    for code, words in zip(done, told, strict=True):
-        assert code == 0 or "another process is changing" in words
+    done = learn_at_once(path, [table[200:300], table[300:]])
     kept = keep_learning.load(path).kept
     assert isinstance(kept, KeptSample)
-    assert kept.rows.total == 200 + 100 * done.count(0)
+    assert kept.rows.total == 200 + 100 * done
 
 
 def test_the_commands(

@@ -8,72 +8,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 from sklearn import linear_model
 
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.moments.moments import LeastSquares, Moments, total
-from deltarule.moments.problem import LinearProblem
-from deltarule.rule.predict import Array, Weights
+from deltarule.rule.predict import Array
 from deltarule.solvers.constraints import Constraints
-from deltarule.solvers.cv_result import guessing_error
-from deltarule.solvers.lasso_path import lasso_cv, lasso_path, lasso_top, violation
-from deltarule.solvers.least_squares import ridge_path, solve
+from deltarule.solvers.lasso_path import lasso_path, lasso_top, violation
+from deltarule.solvers.least_squares import solve
+from tests.solvers.lasso_cases import (
+    BEST,
+    DRAWN,
+    drawn,
+    posed,
+    predictions,
+    seeds,
+    signs_of,
+    standard,
+)
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "diabetes"
-DRAWN = settings(deadline=None, derandomize=True, max_examples=80)
-seeds = st.integers(0, 2**32 - 1)
-
-# How far from the best weights may be, relative to the slope: rounding, times conditions of 1e4.
-BEST = 1e-10
-
-
-def posed(
-    inputs: Array, targets: Array, each: Array | None = None, *, intercept: bool = True
-) -> LeastSquares:
-    p, k = inputs.shape[1], targets.shape[1]
-    moments = Moments.of(np.column_stack([inputs, targets]), each)
-    return LeastSquares.of(moments, range(p), range(p, p + k), intercept=intercept)
-
-
-def signs_of(positive: Array | None) -> Constraints:
-    """Weights that may not be below 0, where True."""
-    return Constraints() if positive is None else Constraints(low=np.where(positive, 0.0, -np.inf))
-
-
-def standard(inputs: Array, *, intercept: bool = True) -> Array:
-    """Inputs of spread 1, about their mean with an intercept; constant ones become zero."""
-    about = inputs - inputs.mean(axis=0) if intercept else inputs
-    spread = np.sqrt((about**2).mean(axis=0))
-    still = spread <= 1e-12 * np.abs(inputs).max(axis=0)
-    return np.where(still, 0.0, about / np.where(still, 1.0, spread))
-
-
-def predictions(inputs: Array, weights: Weights) -> Array:
-    """Those of each strength: (s, n, k)."""
-    scores = inputs @ weights["weight"]
-    return scores + weights["intercept"][:, None, :] if "intercept" in weights else scores
-
-
-def drawn(seed: int, kind: str) -> tuple[Array, Array]:
-    """Tables that are easy, alike, wide, tied or dependent: (n, p) and (n, 1)."""
-    rng = np.random.default_rng(seed)
-    n, p = int(rng.integers(6, 50)), int(rng.integers(1, 15))
-    plain = rng.normal(size=(n, p)) + rng.normal(size=p)
-    targets = plain[:, :3].sum(axis=1, keepdims=True) + rng.normal(size=(n, 1))
-    inputs = {
-        "plain": lambda: plain,
-        "mixed": lambda: plain @ rng.normal(size=(p, p)),
-        "wide": lambda: rng.normal(size=(n, 2 * n)),
-        "copies": lambda: np.repeat(plain, 2, axis=1) * rng.choice([1.0, -1.0, 3.3], size=2 * p),
-        "flags": lambda: rng.integers(0, 2, size=(n, p)).astype(float),
-        "levels": lambda: np.eye(5)[rng.integers(0, 5, size=n)],
-        "rank 2": lambda: rng.normal(size=(n, 2)) @ rng.normal(size=(2, p)),
-    }[kind]()
-    # Small whole numbers make ties.
-    return inputs, np.round(targets) if kind in ("flags", "levels") else targets
 
 
 KINDS = ["plain", "mixed", "wide", "copies", "flags", "levels", "rank 2"]
@@ -433,187 +390,6 @@ def test_a_weight_of_three_is_three_copies(seed: int) -> None:
     np.testing.assert_allclose(predictions(inputs, one), predictions(inputs, other), atol=size)
 
 
-# Settings.
-
-
-@pytest.mark.parametrize("kind", ["plain", "mixed", "flags"])
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_signs_without_a_strength_are_those_of_nnls(kind: str, seed: int) -> None:
-    inputs, targets = drawn(seed, kind)
-    positive = np.full(inputs.shape[1], True)
-    known, _ = optimize.nnls(standard(inputs), targets[:, 0] - targets.mean())
-    expected = standard(inputs) @ known
-    for settings_ in ({}, {"strength_of": np.zeros(len(positive))}):
-        # Once as the end of a path, once with no strength on any.
-        holds = replace(signs_of(positive), **settings_)
-        found = lasso_path(posed(inputs, targets), np.zeros(1), holds=holds)
-        w = found.weights["weight"][0, :, 0] * inputs.std(axis=0)
-        assert (w >= 0).all()
-        np.testing.assert_allclose(standard(inputs) @ w, expected, atol=1e-10)
-
-
-@DRAWN
-@given(seed=seeds, kind=st.sampled_from(["plain", "mixed", "flags"]))
-def test_inputs_and_their_opposites_that_must_be_positive_are_inputs_of_any_sign(
-    seed: int, kind: str
-) -> None:
-    inputs, targets = drawn(seed, kind)
-    opposites = np.column_stack([inputs, -inputs])
-    free, both = posed(inputs, targets), posed(opposites, targets)
-    strengths = np.geomspace(1e-4, 0.9, 20) * lasso_top(free)
-    positive = np.full(2 * inputs.shape[1], True)
-    path = lasso_path(both, strengths, holds=signs_of(positive))
-    assert violation(both, path.weights, strengths, holds=signs_of(positive)) <= BEST
-    up, down = np.split(path.weights["weight"], 2, axis=1)
-    assert not np.minimum(up, down).any()
-    # Flags may be copies of each other, of which another may get the weight.
-    found, known = (predictions(opposites, path.weights), lasso_path(free, strengths).weights)
-    size = 1e-9 * np.abs(targets).max()
-    np.testing.assert_allclose(found, predictions(inputs, known), atol=size)
-
-
-@DRAWN
-@given(seed=seeds)
-def test_a_copy_steps_in_where_an_input_may_not_turn_negative(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    inputs = rng.normal(size=(30, 12)) @ rng.normal(size=(12, 12))
-    targets = inputs[:, :1] + 5 * rng.normal(size=(30, 1))
-    free, both = posed(inputs, targets), posed(np.hstack([inputs, inputs]), targets)
-    strengths = np.geomspace(1e-4, 0.9, 20) * lasso_top(free)
-    # The copy depends on the first one, until that one leaves.
-    positive = np.arange(24) < 12
-    path = lasso_path(both, strengths, holds=signs_of(positive))
-    assert violation(both, path.weights, strengths, holds=signs_of(positive)) <= BEST
-    found = predictions(np.hstack([inputs, inputs]), path.weights)
-    known = predictions(inputs, lasso_path(free, strengths).weights)
-    np.testing.assert_allclose(found, known, atol=1e-9 * np.abs(targets).max())
-
-
-def test_an_input_that_must_be_positive_and_would_not_be_never_joins() -> None:
-    rng = np.random.default_rng(1)
-    inputs = rng.normal(size=(20, 1))
-    falling = posed(inputs, -2 * inputs)
-    held = np.array([True])
-    assert lasso_top(falling, holds=signs_of(held)) == 0
-    assert lasso_top(falling) == pytest.approx(2 * inputs.std(), rel=1e-14)
-    path = lasso_path(falling, np.array([0.0, 0.1]), holds=signs_of(held))
-    assert not path.weights["weight"].any()
-    assert len(path.knots[0].strengths) == 1
-
-
-def test_inputs_without_a_strength_are_never_shrunk() -> None:
-    inputs, targets = drawn(4, "plain")
-    p = inputs.shape[1]
-    kept = np.arange(p) < 2
-    path = lasso_path(
-        posed(inputs, targets),
-        np.array([1e9, 0.1]),
-        holds=Constraints(strength_of=np.where(kept, 0.0, 1.0)),
-    )
-    alone = solve(posed(inputs[:, kept], targets)).weights
-    np.testing.assert_allclose(path.weights["weight"][0][kept], alone["weight"], rtol=1e-12)
-    assert not path.weights["weight"][0][~kept].any()
-    assert path.weights["weight"][1][~kept].any()
-
-
-def test_twice_the_strength_of_an_input_is_half_the_input() -> None:
-    # On an input of half the size its weight is twice as large, and so costs twice as much.
-    rng = np.random.default_rng(8)
-    inputs, targets = rng.normal(size=(50, 4)), rng.normal(size=(50, 1))
-    twice, strength = np.array([1.0, 2.0, 1.0, 0.5]), np.array([0.05])
-    found = lasso_path(
-        posed(inputs, targets), strength, holds=Constraints(strength_of=twice)
-    ).weights["weight"]
-    inside = standard(inputs) / twice
-    model = linear_model.Lasso(alpha=0.05, tol=1e-15, max_iter=100_000).fit(inside, targets[:, 0])
-    expected = model.coef_ / twice / inputs.std(axis=0)
-    np.testing.assert_allclose(found[0, :, 0], expected, atol=1e-8)
-
-
-def test_constant_inputs_get_no_weight_and_change_nothing() -> None:
-    inputs, targets = drawn(2, "plain")
-    strengths = np.array([0.0, 0.05, 0.5])
-    alone = lasso_path(posed(inputs, targets), strengths).weights
-    beside = np.column_stack([inputs, np.full(len(inputs), 0.1), np.zeros(len(inputs))])
-    found = lasso_path(posed(beside, targets), strengths).weights
-    assert not found["weight"][:, -2:].any()
-    np.testing.assert_allclose(found["weight"][:, :-2], alone["weight"], rtol=1e-12, atol=1e-14)
-
-
-def test_outputs_are_solved_one_by_one() -> None:
-    inputs, targets = drawn(4, "mixed")
-    both = np.column_stack([targets, targets**2, -3 * targets])
-    strengths = np.array([0.0, 0.1, 0.4])
-    together = lasso_path(posed(inputs, both), strengths)
-    for output in range(3):
-        alone = lasso_path(posed(inputs, both[:, [output]]), strengths)
-        found = together.weights["weight"][:, :, [output]]
-        np.testing.assert_allclose(found, alone.weights["weight"], rtol=1e-9, atol=1e-12)
-        assert len(together.knots[output].strengths) == len(alone.knots[0].strengths)
-
-
-@pytest.mark.parametrize("size", [1e200, 1e-200])
-def test_columns_of_extreme_size_have_the_path_of_plain_ones(size: float) -> None:
-    rng = np.random.default_rng(3)
-    inputs, targets = rng.normal(size=(30, 3)), rng.normal(size=(30, 1))
-    plain = lasso_path(posed(inputs, targets), np.array([0.05])).weights["weight"]
-    found = lasso_path(posed(inputs * [1, size, 1], targets), np.array([0.05])).weights["weight"]
-    np.testing.assert_allclose(found[0] * [[1], [size], [1]], plain[0], rtol=1e-12)
-    # Strengths are in the target's units.
-    found = lasso_path(posed(inputs, targets * size), np.array([0.05 * size])).weights["weight"]
-    np.testing.assert_allclose(found / size, plain, rtol=1e-12)
-
-
-def test_no_inputs_and_constant_targets_leave_the_mean() -> None:
-    inputs, targets = drawn(1, "plain")
-    none = lasso_path(posed(inputs[:, :0], targets), np.array([0.0, 1.0]))
-    assert none.weights["weight"].shape == (2, 0, 1)
-    np.testing.assert_allclose(none.weights["intercept"], targets.mean(), rtol=1e-14)
-    still = posed(inputs, np.full_like(targets, 7.0))
-    assert lasso_top(still) == 0
-    path = lasso_path(still, np.array([0.0, 1.0]))
-    assert not path.weights["weight"].any()
-    assert (path.weights["intercept"] == 7).all()
-
-
-@pytest.mark.parametrize("apart", [1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9])
-@pytest.mark.parametrize("seed", range(8))
-def test_nearly_dependent_inputs_are_solved(apart: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    plain = rng.normal(size=(50, 25))
-    targets = plain[:, :3].sum(axis=1, keepdims=True) + rng.normal(size=(50, 1))
-    inputs = np.column_stack([plain, plain + apart * rng.normal(size=plain.shape)])
-    problem = posed(inputs, targets)
-    # Strengths in use: what is not explained, squared, is above the rounding of the moments, or
-    # its root is what the weights can be wrong by.
-    strengths = np.geomspace(1e-4, 1, 50) * lasso_top(problem)
-    path = lasso_path(problem, strengths)
-    assert np.isfinite(path.weights["weight"]).all()
-    assert violation(problem, path.weights, strengths) <= (1e-9 if apart > 1e-7 else 1e-7)
-
-
-def test_too_few_digits_for_a_strength_are_said_and_a_ridge_mends_it() -> None:
-    refused = 0
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        plain = rng.normal(size=(50, 25))
-        targets = plain[:, :3].sum(axis=1, keepdims=True) + rng.normal(size=(50, 1))
-        inputs = np.column_stack([plain, plain + 2e-7 * rng.normal(size=plain.shape)])
-        problem = posed(inputs, targets)
-        # A strength below all use, and inputs alike to all but a rounding of their squares.
-        strength = np.array([1e-10]) * lasso_top(problem)
-        try:
-            found = lasso_path(problem, strength)
-        except LearningError as error:
-            assert "add a ridge, such as 1e-6" in str(error)  # noqa: PT017
-            refused += 1
-        else:
-            assert violation(problem, found.weights, strength) <= 1e-5
-        mended = lasso_path(problem, strength, holds=Constraints(ridge=1e-6))
-        assert violation(problem, mended.weights, strength, holds=Constraints(ridge=1e-6)) <= 1e-9
-    assert 0 < refused < 40
-
-
 # How far from the best.
 
 
@@ -639,120 +415,6 @@ def test_violation_is_what_a_proximal_step_would_move() -> None:
         < 1e-15
     )
     assert np.isnan(violation(problem, {"weight": np.array([[np.nan]])}, 0.5))
-
-
-# Cross-validation.
-
-
-def in_folds(seed: int, *, p: int = 6, k: int = 2) -> tuple[Array, Array, Array, list[Moments]]:
-    rng = np.random.default_rng(seed)
-    inputs = (rng.normal(size=(70, p)) + rng.normal(size=p)) * 10.0 ** rng.integers(-4, 5, size=p)
-    targets = (inputs / inputs.std(axis=0))[:, :2] @ rng.normal(size=(2, k))
-    targets = targets + rng.normal(size=(70, k))
-    fold = rng.integers(0, 4, size=70)
-    both = np.column_stack([inputs, targets])
-    return inputs, targets, fold, [Moments.of(both[fold == one]) for one in range(4)]
-
-
-@pytest.mark.parametrize("intercept", [True, False])
-@pytest.mark.parametrize("ridge", [0.0, 0.2])
-def test_cross_validation_is_the_loop_over_folds_written_out(intercept: bool, ridge: float) -> None:
-    inputs, targets, fold, folds = in_folds(0)
-    asked = LinearProblem(range(6), [6, 7], intercept, {}, None)
-    strengths = np.array([0.5, 0.01, 0.1])
-    found = lasso_cv(
-        [*folds, Moments.none(8)], asked, strengths=strengths, holds=Constraints(ridge=ridge)
-    )
-    assert found.rows[:, 0].tolist() == [float((fold == one).sum()) for one in range(4)]
-    for one in range(4):
-        learnt, held = fold != one, fold == one
-        middle = inputs[learnt].mean(axis=0) if intercept else np.zeros(6)
-        spread = np.sqrt(((inputs[learnt] - middle) ** 2).mean(axis=0))
-        inside = (inputs - middle) / spread
-        np.testing.assert_array_equal(
-            found.guessing[one],
-            guessing_error(folds[one], total(folds[:one] + folds[one + 1 :]), [6, 7]),
-        )
-        for number, strength in enumerate(strengths):
-            for output in range(2):
-                model = linear_model.ElasticNet(
-                    alpha=strength + ridge,
-                    l1_ratio=strength / (strength + ridge),
-                    fit_intercept=intercept,
-                    tol=1e-14,
-                    max_iter=100_000,
-                ).fit(inside[learnt], targets[learnt, output])
-                error = ((model.predict(inside[held]) - targets[held, output]) ** 2).sum()
-                assert found.errors[number, one, output] == pytest.approx(error, rel=1e-7)
-
-
-@pytest.mark.parametrize("ridge", [0.0, 0.3])
-def test_without_strength_cross_validation_is_that_of_ridge(ridge: float) -> None:
-    *_, folds = in_folds(1)
-    asked = LinearProblem(range(6), [6, 7], True, {}, None)
-    found = lasso_cv(folds, asked, strengths=np.zeros(1), holds=Constraints(ridge=ridge))
-    known = ridge_path(folds, asked, strengths=np.array([ridge]))
-    # The same sums, for one strength more or less at a time.
-    np.testing.assert_allclose(found.errors, known.errors, rtol=1e-13)
-    np.testing.assert_array_equal(found.guessing, known.guessing)
-
-
-def test_strengths_run_from_none_to_the_one_that_leaves_nothing() -> None:
-    *_, folds = in_folds(2)
-    asked = LinearProblem(range(6), [6, 7], True, {}, None)
-    found = lasso_cv(folds, asked)
-    top = lasso_top(asked.of(total(folds)))
-    assert found.lasso[0] == 0
-    assert len(found.lasso) == 101
-    np.testing.assert_allclose(found.lasso[[1, -1]], [top * 1e-3, top], rtol=1e-12)
-    nothing = lasso_path(asked.of(total(folds)), np.array([top])).weights["weight"]
-    assert not nothing.any()
-    assert lasso_path(asked.of(total(folds)), np.array([top * 0.999])).weights["weight"].any()
-
-
-def test_lasso_earns_its_place_among_many_inputs_that_say_nothing() -> None:
-    rng = np.random.default_rng(5)
-    inputs = rng.normal(size=(80, 40))
-    targets = inputs[:, :2].sum(axis=1, keepdims=True) + rng.normal(size=(80, 1))
-    folds = [Moments.of(np.column_stack([inputs, targets])[one::5]) for one in range(5)]
-    asked = LinearProblem(range(40), [40], True, {}, None)
-    path = lasso_cv(folds, asked)
-    best = path.chosen()
-    assert 0 < path.lasso[best] < path.lasso[-1]
-    weight = lasso_path(asked.of(total(folds)), path.lasso[[best]]).weights["weight"][0, :, 0]
-    assert np.argsort(-np.abs(weight))[:2].tolist() in ([0, 1], [1, 0])
-    assert (weight == 0).sum() > 10
-
-
-def test_lasso_has_no_place_where_every_input_counts() -> None:
-    rng = np.random.default_rng(6)
-    inputs = rng.normal(size=(500, 4))
-    targets = inputs.sum(axis=1, keepdims=True) + 0.1 * rng.normal(size=(500, 1))
-    folds = [Moments.of(np.column_stack([inputs, targets])[one::5]) for one in range(5)]
-    assert lasso_cv(folds, LinearProblem(range(4), [4], True, {}, None)).chosen() == 0
-
-
-def test_frozen_weights_stay_and_the_others_learn_beside_them() -> None:
-    inputs, targets, fold, folds = in_folds(7)
-    held = np.arange(6) == 1
-    start: Weights = {
-        "weight": np.where(held[:, None], 0.3 / inputs.std(axis=0)[:, None], 0.0) * np.ones((6, 2)),
-        "intercept": np.zeros(2),
-    }
-    frozen = {"weight": held[:, None] & np.ones((6, 2), bool), "intercept": np.zeros(2, bool)}
-    asked = LinearProblem(range(6), [6, 7], True, start, frozen)
-    positive = np.array([False, True, True, False, False, False])
-    found = lasso_cv(folds, asked, strengths=np.array([0.0, 0.05]), holds=signs_of(positive))
-    # The frozen input's part is taken from the targets, and the input from the table.
-    offset = inputs[:, held] @ start["weight"][held]
-    rest = np.column_stack([inputs[:, ~held], targets - offset])
-    known = lasso_cv(
-        [Moments.of(rest[fold == one]) for one in range(4)],
-        LinearProblem(range(5), [5, 6], True, {}, None),
-        strengths=np.array([0.0, 0.05]),
-        holds=signs_of(positive[~held]),
-    )
-    np.testing.assert_allclose(found.errors, known.errors, rtol=1e-9)
 
 
 # Refused.
@@ -794,11 +456,3 @@ def test_moments_that_are_not_finite_are_refused() -> None:
     moments.cross[0, 1] = moments.cross[1, 0] = np.nan
     with pytest.raises(ValueRefusedError, match="not finite"):
         lasso_path(LeastSquares.of(moments, [0, 1], [2]), np.array([0.1]))
-
-
-@pytest.mark.parametrize("parts", [[], [0]])
-def test_fewer_than_two_folds_hold_nothing_out(parts: list[int]) -> None:
-    *_, folds = in_folds(0)
-    asked = LinearProblem(range(6), [6, 7], True, {}, None)
-    with pytest.raises(LearningError, match="takes at least 2"):
-        lasso_cv([folds[part] for part in parts] + [Moments.none(8)], asked)

@@ -1,7 +1,6 @@
 """Rows kept of tables: an even draw that merges, and its file, hostile until it is checked."""
 
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Callable
 from itertools import pairwise, permutations
@@ -27,6 +26,7 @@ from deltarule.tables.kept_rows_file import (
     from_bytes,
     to_bytes,
 )
+from tests.tables.signed_files import other_bit, other_bytes, signed
 
 KEY = pl.col("id").cast(pl.Float64)
 
@@ -127,10 +127,6 @@ ROWS = SavedRows(drawn(TABLE, 9, None), ("0" * 32,), {"predict": ["float"]})
 RAW = to_bytes(ROWS)
 
 
-def signed(body: bytes) -> bytes:
-    return body + hashlib.sha256(body).digest()
-
-
 def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
     """The file with another body, its checksum right."""
     body = json.loads(RAW[START.size : -CHECKSUM])
@@ -172,10 +168,8 @@ def test_a_file_that_was_cut_short_is_refused(length: int) -> None:
 @settings(max_examples=100)
 @given(place=st.integers(0, len(RAW) - 1), bit=st.integers(0, 7))
 def test_a_changed_bit_is_noticed(place: int, bit: int) -> None:
-    other = bytearray(RAW)
-    other[place] ^= 1 << bit
     with pytest.raises((NotAModelError, VersionError)):
-        from_bytes(bytes(other), name="m")
+        from_bytes(other_bit(RAW, place, bit), name="m")
 
 
 def test_a_later_version_is_refused_by_name() -> None:
@@ -224,12 +218,9 @@ def test_a_body_that_cannot_be_is_refused(change: Callable[[dict[str, Any]], obj
 @settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_change_that_is_signed_is_rows_or_refused(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    body = bytearray(RAW[:-CHECKSUM])
-    for place in rng.integers(START.size, len(body), 3):
-        body[place] = rng.integers(256)
+    changed_file = other_bytes(RAW[:-CHECKSUM], seed, start=START.size)
     try:
-        found = from_bytes(signed(bytes(body)), name="m")
+        found = from_bytes(changed_file, name="m")
     except DeltaruleError:
         return
     assert found.rows.frame.height == 4

@@ -1,6 +1,5 @@
 """Summary files: they come back to the bit, and whatever else is in them is refused soon."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from deltarule.tables.summary_file import (
     save,
     to_bytes,
 )
+from tests.tables.signed_files import other_bit, other_bytes, signed
 
 
 def summary_of(rows: int = 60) -> Summary:
@@ -48,10 +48,6 @@ def summary_of(rows: int = 60) -> Summary:
 
 SUMMARY = summary_of()
 RAW = to_bytes(SavedSummary(SUMMARY, {"predict": ["y"]}))
-
-
-def signed(body: bytes) -> bytes:
-    return body + hashlib.sha256(body).digest()
 
 
 def with_header(change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -110,10 +106,8 @@ def test_a_file_that_was_cut_short_is_refused(length: int) -> None:
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(place=st.integers(0, len(RAW) - 1), bit=st.integers(0, 7))
 def test_a_changed_bit_is_noticed(place: int, bit: int) -> None:
-    changed = bytearray(RAW)
-    changed[place] ^= 1 << bit
     with pytest.raises((NotAModelError, VersionError)):
-        from_bytes(bytes(changed), name="m")
+        from_bytes(other_bit(RAW, place, bit), name="m")
 
 
 def test_a_later_version_is_refused_by_name() -> None:
@@ -173,15 +167,12 @@ def test_numbers_that_are_no_sums_are_refused(place: int, value: float) -> None:
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_change_that_is_signed_is_a_summary_or_refused(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    body = bytearray(RAW[:-CHECKSUM])
-    for place in rng.integers(START.size, len(body), 3):
-        body[place] = rng.integers(256)
+    changed_file = other_bytes(RAW[:-CHECKSUM], seed, start=START.size)
     try:
-        found = from_bytes(signed(bytes(body)), name="m")
+        found = from_bytes(changed_file, name="m")
     except DeltaruleError:
         return
-    assert to_bytes(found) == signed(bytes(body))
+    assert to_bytes(found) == changed_file
 
 
 def test_only_regular_files_of_a_bounded_size_are_read(tmp_path: Path) -> None:

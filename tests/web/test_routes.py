@@ -17,7 +17,7 @@ from deltarule.errors import MissingExtraError
 from deltarule.losses.registry import COUPLED, KINKED, LOSSES
 from deltarule.solvers.learners import LEARNERS
 from deltarule.web.app import routes
-from deltarule.web.app.routes import STATIC, Given, application, finite_json
+from deltarule.web.app.routes import STATIC, GivenTable, application, finite_json
 from deltarule.web.lessons import LESSONS
 from deltarule.web.session import Choices
 from deltarule.web.tables import opened
@@ -29,7 +29,7 @@ LOOK = {"output": 0, "shown": [], "chosen": 0}
 class Client:
     """Asks an application without a network, as httpx asks servers."""
 
-    def __init__(self, given_table: Given | None = None) -> None:
+    def __init__(self, given_table: GivenTable | None = None) -> None:
         self.app = application(given_table, hosts=frozenset({HOST}), key=KEY)
 
     def request(self, method: str, path: str, **how) -> httpx.Response:
@@ -195,7 +195,7 @@ def test_columns_that_are_left_out_are_named_with_their_reason(client):
 
 def test_a_table_given_is_what_a_page_begins_with():
     table = opened(pl.DataFrame({"a": [1.0, 2.0, 4.0], "b": [2.0, 4.0, 7.0]}))
-    client = Client(Given(table, Choices(("b",), ("a",))))
+    client = Client(GivenTable(table, Choices(("b",), ("a",))))
     begun = client.post("/api/sessions", json={"lesson": None}).json()
     assert begun["table"]["rows"] == 3
     assert begun["outputs"] == ["b"]

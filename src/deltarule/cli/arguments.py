@@ -1,4 +1,4 @@
-"""What is written on the command line: the options that commands share, and how they are parsed."""
+"""Options that commands share, and how what is written for them is parsed."""
 
 import re
 from collections.abc import Iterator

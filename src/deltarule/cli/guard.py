@@ -1,4 +1,4 @@
-"""What stands around every command: whatever goes wrong ends in one line and an exit code.
+"""Errors around every command: whatever goes wrong ends in one line and an exit code.
 
 0 done, 1 the data or model cannot be used, 2 wrong usage, 3 more drift than --fail-above; 129, 130
 and 143 for a closed terminal, Ctrl-C and a request to end, as shells have them.

@@ -80,7 +80,7 @@ def _learn(
 
     known = _loaded(model)
     stream = known.stream(**settings)
-    told = Told(stream, screen=not as_json)
+    told = UpdateView(stream, screen=not as_json)
     ended: BaseException | None = None
     try:
         for made in _lines(stream) if table is None else stream.updates(table):
@@ -146,7 +146,7 @@ def milestones() -> Iterator[int]:
         yield from (one * 10**power for one in (1, 2, 5))
 
 
-class Told:
+class UpdateView:
     """What is printed while rows are learnt: a line whenever their number is a milestone's."""
 
     def __init__(self, stream: "Stream", *, screen: bool) -> None:

@@ -52,7 +52,7 @@ def watch(
 
     deltarule watch movies.csv --predict gross --using budget
     """
-    from deltarule.web.app.routes import Given as Shown
+    from deltarule.web.app.routes import GivenTable as Shown
     from deltarule.web.app.serve import serve
     from deltarule.web.session import Choices, Session
     from deltarule.web.tables import opened

@@ -20,7 +20,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import TableQuestion
 from deltarule.engines.batch import Answer
-from deltarule.engines.parts import ANSWERS, FAN_IN, Asked, PartAnswer, text_told, total
+from deltarule.engines.parts import ANSWERS, FAN_IN, PartAnswer, PartQuestion, text_told, total
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.tables.dask_frame import frames_of, is_dask, layout, projected
 from deltarule.tables.frames import open_table
@@ -112,7 +112,7 @@ class DaskEngine:
         return self._counts
 
     def _asked(self, question: TableQuestion[Answer]) -> Answer:
-        asked = Asked.of(question, self.source.look().schema, self.source.name)
+        asked = PartQuestion.of(question, self.source.look().schema, self.source.name)
         starts = [0, *accumulate(self.counts)]
         name = f"deltarule-{question.asks_for.replace(' ', '-')}-{uuid4().hex}"
         tasks, parts = self.parts.tasks(asked.columns)
@@ -142,7 +142,7 @@ def _tree(tasks: Graph, keys: list[Key], name: str) -> Key:
 
 def _answer(raw: bytes, part: Any, start: int, number: int, topic: str | None) -> PartAnswer:
     """What a worker does with a part: a frame of pandas, or a pickled piece of a file."""
-    asked: Asked = pickle.loads(raw)
+    asked: PartQuestion = pickle.loads(raw)
     if isinstance(part, bytes):
         answer = asked.of_part(pickle.loads(part).frames(asked.columns), start)
     else:

@@ -79,7 +79,7 @@ class PartAnswer:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PartQuestion:
     """A question for all parts of a table: its rows have these columns, of these kinds."""
 
     question: bytes
@@ -89,7 +89,7 @@ class Asked:
     @classmethod
     def of(
         cls, question: TableQuestion[Any], kinds: Mapping[str, pl.DataType], name: str
-    ) -> "Asked":
+    ) -> "PartQuestion":
         """A question about the table of this name; the kinds of what it reads of it."""
         needed = columns_of(question)
         read = {one: kind for one, kind in kinds.items() if needed is None or one in needed}

@@ -19,7 +19,7 @@ import polars as pl
 
 from deltarule.engines.base import TableQuestion
 from deltarule.engines.batch import Answer
-from deltarule.engines.parts import ANSWERS, Asked, PartAnswer, text_told, total
+from deltarule.engines.parts import ANSWERS, PartAnswer, PartQuestion, text_told, total
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.tables.frames import open_table
 from deltarule.tables.parquet_frame import parquet_of
@@ -106,7 +106,7 @@ class Parts(Protocol):
         """How many rows there are."""
         ...
 
-    def answers(self, asked: Asked) -> tuple[Any, int]:
+    def answers(self, asked: PartQuestion) -> tuple[Any, int]:
         """A DataFrame of each part's number and pickled answer, and how many parts there are."""
         ...
 
@@ -126,7 +126,7 @@ class SparkEngine:
         Errors:  what is wrong with the rows; LearningError where Spark cannot answer
         """
         with self._explained():
-            asked = Asked.of(question, self.source.look().schema, self.source.name)
+            asked = PartQuestion.of(question, self.source.look().schema, self.source.name)
             found, parts = self.parts.answers(asked)
             few = _collected(_merged(found, parts, _size(question)))
             answer: Answer = total(few).result(self.source.name)
@@ -240,7 +240,7 @@ class Pieces:
     session: Any
     counts: list[int] | None = None
 
-    def answers(self, asked: Asked) -> tuple[Any, int]:
+    def answers(self, asked: PartQuestion) -> tuple[Any, int]:
         # Anew each time: a CSV file may be read as other kinds by now.
         raw = [pickle.dumps(piece) for piece in pieces_of(self.source, engine="spark")]
         work = partial(_of_pieces, pickle.dumps(asked), raw, _starts(self._counted()))
@@ -280,7 +280,7 @@ def _of_pieces(
     asked: bytes, pieces: Sequence[bytes], starts: Sequence[int], numbers: Iterable[Any]
 ) -> Iterator[Any]:
     """What a worker does with the numbers of pieces, which are in order: one answer."""
-    question: Asked = pickle.loads(asked)
+    question: PartQuestion = pickle.loads(asked)
 
     def answers() -> Iterator[PartAnswer]:
         for at in _numbers(numbers):
@@ -323,7 +323,7 @@ class Frame:
             self.counted[()] = self._counted(placed.select(quoted(FILE), quoted(INDEX)))
         return self.counted[()][0][END]
 
-    def answers(self, asked: Asked) -> tuple[Any, int]:
+    def answers(self, asked: PartQuestion) -> tuple[Any, int]:
         placed = with_places(self.frame)
         frame = self.frame if placed is None else placed
         keys = () if placed is None else (FILE, INDEX)
@@ -373,7 +373,7 @@ def _count_rows(batches: Iterable[Any]) -> Iterator[Any]:
 
 def _of_partition(asked: bytes, firsts: Mapping[str, int], batches: Iterable[Any]) -> Iterator[Any]:
     """What a worker does with a partition."""
-    question: Asked = pickle.loads(asked)
+    question: PartQuestion = pickle.loads(asked)
     part = _partition()
     place = f"{part:012}"
     rows, by_file = 0, False

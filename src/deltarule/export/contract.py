@@ -1,4 +1,4 @@
-"""What stands at the head of every export: what goes in, what comes out, what is refused."""
+"""The header of an export: its inputs, its outputs, and which cells are refused."""
 
 from deltarule.errors import printable
 from deltarule.scorer.tree import Apply, Category, Number, Offset, Read, Tree

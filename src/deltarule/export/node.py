@@ -1,4 +1,4 @@
-"""Where Node is: on the path, or in the package that brings it for the tests."""
+"""The Node executable: on the path, or in the package that brings it for the tests."""
 
 import os
 import shutil

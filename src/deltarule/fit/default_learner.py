@@ -70,7 +70,7 @@ def by_cost(settings: Settings, loss: Loss, *, rows: int, inputs: int, outputs: 
     return Lbfgs.name if gradients < newton else None
 
 
-def given(settings: Settings, metric: Metric | None = None) -> Learner:
+def given_learner(settings: Settings, metric: Metric | None = None) -> Learner:
     """The learner of the settings that needs no look at the data: with their alpha, or none.
 
     L-BFGS takes the metric that it begins with, where there is one.
@@ -83,7 +83,7 @@ def given(settings: Settings, metric: Metric | None = None) -> Learner:
     return kind(settings.alpha)  # type: ignore[call-arg]  # all others have an alpha
 
 
-def found(settings: Settings, start: Comparison) -> Learner:
+def suited_learner(settings: Settings, start: Comparison) -> Learner:
     """The full-batch learner, from the comparison at the start, Hessian included."""
     assert start.hessian is not None, "every objective here is curved"
     alphas = alpha_range_of(start.hessian)
@@ -96,7 +96,7 @@ def found(settings: Settings, start: Comparison) -> Learner:
     return ReduceOnPlateau(cast(ScheduledLearner, learner), 1 if learner.always_falls else ROUND)
 
 
-def found_for_batches(
+def suited_to_batches(
     settings: Settings, start: Comparison, rowwise: RowwiseCurvature, *, size: int
 ) -> ReduceOnPlateau:
     """The learner for minibatches of this size."""

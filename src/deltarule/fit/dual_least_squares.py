@@ -39,7 +39,7 @@ class DualLeastSquares:
         """The same by fold."""
         return DualFolds(self.dual, self.read.folds, self.read.splits)
 
-    def tried(self) -> CVResult:
+    def candidates(self) -> CVResult:
         """Cross-validation of the ridge given, or of a grid."""
         auto = self.penalties.ridge.rest == "auto"
         return self.folds.search(STRENGTHS if auto else self.penalties.ridges)

@@ -1,4 +1,4 @@
-"""Which engine learns from a table on a database's server where nobody says: the quicker one.
+"""Choice of the engine for a table on a database's server, where none is named: the quicker.
 
 Reading costs what the first rows took to come, times as many. Adding up in the database costs what
 one process of PostgreSQL took for it, measured on 500,000 rows of 21 numbers; the rows do not

@@ -1,4 +1,4 @@
-"""The rows that meet a condition, whoever goes over them: this machine, workers, or a database."""
+"""Filter by a condition on any engine: this machine, the workers of a cluster, a database."""
 
 from typing import Protocol, runtime_checkable
 

@@ -21,7 +21,7 @@ class ExactForm(Protocol):
 
     @property
     def penalties(self) -> Penalties: ...
-    def tried(self) -> CVResult:
+    def candidates(self) -> CVResult:
         """Cross-validation of the strengths in question; some rows are held out."""
         ...
 
@@ -52,7 +52,7 @@ def solve_exactly(read: Read, form: ExactForm) -> Outcome:
         choice, notes = penalties.given, [none_held_out(read)]
         outcome = form.solved(choice)
     else:
-        tried = form.tried()
+        tried = form.candidates()
         chosen = form.chosen(tried)
         choice, notes = tried.choice(chosen), form.earned(tried, chosen)
         outcome = form.solved(choice)

@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.convergence import Convergence, gradient_left, way_left
-from deltarule.fit.default_learner import found, found_for_batches, steady
+from deltarule.fit.default_learner import steady, suited_learner, suited_to_batches
 from deltarule.fit.fit_step import FitStep
 from deltarule.fit.prepare import check_spread
 from deltarule.fit.problem import FitProblem
@@ -59,9 +59,9 @@ def learner_of(problem: FitProblem) -> Learner:
         start = problem.objective(problem.first(), hessian=True).average()
         batches = problem.batches
         if batches is None:
-            learner = found(settings, start)
+            learner = suited_learner(settings, start)
         else:
-            learner = found_for_batches(settings, start, problem.rowwise(), size=batches.size)
+            learner = suited_to_batches(settings, start, problem.rowwise(), size=batches.size)
     return proximal(learner, problem.kinks) if problem.kinks else learner
 
 

@@ -72,7 +72,7 @@ class PlainLeastSquares:
         found = found.again(read) if again else found
         return cls(read, asked, penalties, errors, found, int(again))
 
-    def tried(self) -> CVResult:
+    def candidates(self) -> CVResult:
         """Cross-validation of the ridge given, or of a grid."""
         folds, asked, splits = self.read.folds, self.asked, self.read.splits
         tried = ridge_search(folds, asked, strengths=self.penalties.ridges, splits=splits)

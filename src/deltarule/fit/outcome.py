@@ -55,7 +55,7 @@ UNEVEN, FOLDS_SHOWN = 2.0, 5
 class HeldOut:
     """Held-out errors: summed delta ** 2 on held-out rows, and that of the training mean.
 
-    `taught` are the fold weights, in the inputs' own units; with offsets, `guesses` (k,) are the
+    `fold_weights` are in the inputs' own units; with offsets, `guesses` (k,) are the
     null model's predictions by fold where the offset is 0.
     Shapes:  errors, guessing: one for each target, in its `unit` squared
     """

@@ -153,7 +153,7 @@ def _in_steps(
     else:
         choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
     held = [(choice, task.held_by(choice)) for choice in choices]
-    tried = search.tried(held) if search.splits.of(search.moments) else None
+    tried = search.cross_validate(held) if search.splits.of(search.moments) else None
     own = [task.shown(task.own(weights)) for weights in search.weights(held)]
     return tried, list(zip(choices, own, strict=True)), None
 

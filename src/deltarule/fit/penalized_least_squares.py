@@ -39,7 +39,7 @@ class PenalizedLeastSquares:
     asked: LinearProblem
     penalties: Penalties
 
-    def tried(self) -> CVResult:
+    def candidates(self) -> CVResult:
         """Cross-validation of every candidate strength."""
         return cross_validate(self.read, self.asked, self.penalties)
 

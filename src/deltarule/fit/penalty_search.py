@@ -79,7 +79,7 @@ class PenaltySearch:
         """The total row weight of the sample."""
         return sum(float(batch.each.sum()) for batch in self.folds.values())
 
-    def tried(
+    def cross_validate(
         self, penalties: Sequence[tuple[Choice, Lasso | Ridge]], *, briefly: bool = False
     ) -> CVResult:
         """Cross-validated loss of each penalty, in the order given.
@@ -326,7 +326,9 @@ def search_penalty(
 
     def tried(ridges: Array, lassos: Array) -> CVResult:
         choices = [Choice(float(ridge), float(lasso)) for ridge in ridges for lasso in lassos]
-        return sample.tried([(one, penalty(one)) for one in choices], briefly=0.0 in ridges)
+        return sample.cross_validate(
+            [(one, penalty(one)) for one in choices], briefly=0.0 in ridges
+        )
 
     def lassos() -> Array:
         given = penalties.given.ridge

@@ -14,7 +14,7 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.cached_objective import CachedObjective
 from deltarule.engines.questions import PassObjective
 from deltarule.errors import TargetError
-from deltarule.fit.default_learner import RowwiseCurvature, given
+from deltarule.fit.default_learner import RowwiseCurvature, given_learner
 from deltarule.fit.deviance import DevianceSums
 from deltarule.fit.minibatch_rows import MinibatchRows
 from deltarule.fit.null_model import NullModel
@@ -81,7 +81,7 @@ class FitProblem:
         metric = self.metric
         if metric is not None:
             metric = replace(metric, ridge=self.choice.ridge)
-        return given(self.settings, metric)
+        return given_learner(self.settings, metric)
 
     @cached_property
     def metric(self) -> Metric | None:

@@ -1,4 +1,4 @@
-"""Repeated rows: inputs that stand in several rows, so that folds are judged by rows they know.
+"""Repeated rows: equal inputs in training and test folds, which make held-out errors too low.
 
 Where few different rows meet many weights, a model can learn each row by heart, and its error on
 held-out rows is of copies of what it learnt from. So copies are held out together, and where the

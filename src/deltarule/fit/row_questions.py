@@ -1,4 +1,4 @@
-"""What fitting asks of encoded rows: sums in whitened coordinates, and which row is the odd one."""
+"""Questions of fitting about encoded rows: sums in whitened coordinates, the first odd value."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What is given for a setting, checked: names, words, numbers, the ends of a range."""
+"""Values of settings, checked: names, words, numbers, the ends of a range."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -1,1 +1,1 @@
-"""Losses: a class each; rule/loss.py has the protocol, registry.py the list of names."""
+"""Losses: a class each; loss.py has the protocol, registry.py the list of names."""

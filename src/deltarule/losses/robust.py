@@ -212,8 +212,8 @@ class Quantile:
         if not self.width:
             return np.zeros_like(scores)
         r = np.hypot(scores - targets, self.width)
-        slope: Array = (self.width / r) ** 2 / (2 * r)
-        return slope
+        hessian: Array = (self.width / r) ** 2 / (2 * r)
+        return hessian
 
     def saturated(self, targets: Array) -> Array:
         return np.zeros(len(targets))

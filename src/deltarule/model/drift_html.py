@@ -8,7 +8,7 @@ from deltarule.views.drift_figures import scores, shares_before_and_now
 DRAWN = 4
 
 
-def told(found: DriftReport) -> str:
+def body(found: DriftReport) -> str:
     """The drift as HTML."""
     lines = [*headline(found), *figures(found)]
     rows = [
@@ -46,4 +46,4 @@ def told(found: DriftReport) -> str:
 
 def cell(found: DriftReport) -> str:
     """What a notebook shows."""
-    return html.cell(told(found))
+    return html.cell(body(found))

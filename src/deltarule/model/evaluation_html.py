@@ -8,7 +8,7 @@ from deltarule.model.summary import CLASSES_SHOWN, figures_told
 from deltarule.views import html
 
 
-def told(headline: str, outputs: Sequence[Metrics], notes: Sequence[str]) -> str:
+def body(headline: str, outputs: Sequence[Metrics], notes: Sequence[str]) -> str:
     """The evaluation as HTML."""
     lines = [headline, *(f"{one.output}: {figures_told(one)[0]}" for one in outputs)]
     tables = [
@@ -40,4 +40,4 @@ def confusion(classes: ClassMetrics, output: str) -> str:
 
 def cell(headline: str, outputs: Sequence[Metrics], notes: Sequence[str]) -> str:
     """The evaluation for a notebook cell."""
-    return html.cell(told(headline, outputs, notes))
+    return html.cell(body(headline, outputs, notes))

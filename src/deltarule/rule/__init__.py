@@ -1,7 +1,7 @@
 """The delta rule: predict, compare, learn, and the training loop. Dense arrays in, arrays out.
 
 scores       = predict(weights, inputs)              predict.py
-delta        = prediction - target                   compare.py, loss.py
+delta        = prediction - target                   compare.py
 weight_delta = delta * input, averaged over rows
 weight      -= alpha * weight_delta                  learn.py
 repeat until convergence                             train.py

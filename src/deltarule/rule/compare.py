@@ -130,20 +130,20 @@ class Compared:
         """The comparison of these rows or of a slice of them."""
         inputs, parts = self.inputs[rows], self.parts
         mean, value = parts.prediction[rows], parts.value[rows]
-        delta, slope = parts.delta[rows], parts.hessian[rows]
+        delta, curved = parts.delta[rows], parts.hessian[rows]
         off, count = mean - self.targets[rows], float(len(mean))
         if self.row_weights is not None:
             each = self.row_weights[rows]
             count = float(each.sum())
             mean, delta, off = (array * each[:, None] for array in (mean, delta, off))
-            value, slope = value * each, slope * each.reshape(-1, *[1] * (slope.ndim - 1))
+            value, curved = value * each, curved * each.reshape(-1, *[1] * (curved.ndim - 1))
         return Comparison(
             rows=count,
             prediction=mean.sum(axis=0),
             delta=off.sum(axis=0),
             loss=float(value.sum()),
             weight_delta=self.model.weight_delta(self.weights, inputs, delta),
-            hessian=self.model.hessian(inputs, slope) if hessian else None,
+            hessian=self.model.hessian(inputs, curved) if hessian else None,
         )
 
 

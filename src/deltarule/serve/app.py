@@ -14,7 +14,7 @@ So do the schemas in the OpenAPI document, which no framework could derive from 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,6 @@ log = logging.getLogger("deltarule.serve")
 STATIC = Path(__file__).with_name("static")
 FILES = frozenset(file.name for file in STATIC.iterdir())
 STYLE = "look.css"
-Endpoint = Callable[[HttpRequest], Awaitable[Response]]
 
 
 def application(settings: Settings, port: int) -> Guard:

@@ -1,4 +1,4 @@
-"""Arrow streams from strangers: the headers of their messages, read before any buffer is made.
+"""Untrusted Arrow streams: the headers of their messages, checked before a buffer is made.
 
 A compressed buffer says itself how large it becomes, and a batch how many rows it has, so a body
 of a kilobyte may ask for a terabyte. Both stand in the messages' flatbuffers (Message, RecordBatch,

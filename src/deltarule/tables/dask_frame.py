@@ -20,6 +20,11 @@ def is_dask(table: Any) -> bool:
     return kind.__module__.partition(".")[0] == "dask" and hasattr(table, "npartitions")
 
 
+def open_frame(table: Any) -> "DaskSource | None":
+    """The source of a Dask dataframe."""
+    return DaskSource(table) if is_dask(table) else None
+
+
 class DaskSource(PartsSource):
     """A Dask dataframe: one partition after the other, of the first no more than is looked at."""
 

@@ -6,6 +6,7 @@ Nothing of the caller's is changed; frames are converted a batch at a time, not 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from importlib import import_module
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,15 @@ Rows = NDArray[np.int64] | None
 Back = Callable[[pl.DataFrame, Rows], Any]
 """Makes a polars frame the table's own kind: of all its rows, or of those of these numbers."""
 
+LIBRARIES: Mapping[str, str] = {
+    "dask": "deltarule.tables.dask_frame",
+    "pyspark": "deltarule.tables.spark_frame",
+}
+"""Packages whose tables have sources of their own, and the modules that open them.
+
+`open_frame(table)` of the module gives the source of a table, None for what is not one.
+"""
+
 # What pandas' categories may be of, besides the text and the yes or no that polars takes.
 LABELS = ("integer", "floating", "mixed-integer", "mixed", "interval", "period")
 
@@ -49,12 +59,11 @@ def open_table(table: Any) -> tuple[Source, Back]:
     """
     if isinstance(table, (str, Path)):
         return source(table), _as_it_is
-    library = type(table).__module__.partition(".")[0]
-    if library == "pyspark":  # first: a frame of Connect has attributes of any name
-        from deltarule.tables.spark_frame import SparkSource, is_spark
-
-        if is_spark(table):
-            return SparkSource(table), _as_it_is
+    # First: a Spark frame of Connect has attributes of any name.
+    module = LIBRARIES.get(type(table).__module__.partition(".")[0])
+    opened = None if module is None else import_module(module).open_frame(table)
+    if opened is not None:
+        return opened, _as_it_is
     if all(hasattr(table, part) for part in ("look", "batches", "reads", "name")):
         return table, _as_it_is
     if isinstance(table, pl.LazyFrame):
@@ -68,11 +77,6 @@ def open_table(table: Any) -> tuple[Source, Back]:
         return _from_rows(table), lambda frame, rows: frame.to_dicts()
     if isinstance(table, np.ndarray):
         return _from_array(table)
-    if library == "dask":
-        from deltarule.tables.dask_frame import DaskSource, is_dask
-
-        if is_dask(table):
-            return DaskSource(table), _as_it_is
     return _from_library(table)
 
 

@@ -1,4 +1,4 @@
-"""What rows count for by their order, and the periods that they fall in: before they are summed."""
+"""Rows that depend on their order: half-life weights and periods, found before the read."""
 
 from collections.abc import Iterator
 

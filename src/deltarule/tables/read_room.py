@@ -1,4 +1,4 @@
-"""What a read has room for: threads, batches whose sums wait to be added, rows in place of sums."""
+"""Limits of a read: threads, batches whose sums wait to be added, rows in place of sums."""
 
 import os
 

@@ -37,6 +37,11 @@ def is_spark(table: Any) -> bool:
     return kind.__module__.partition(".")[0] == "pyspark" and hasattr(table, "mapInArrow")
 
 
+def open_frame(table: Any) -> "SparkSource | None":
+    """The source of a Spark DataFrame."""
+    return SparkSource(table) if is_spark(table) else None
+
+
 class SparkSource(PartsSource):
     """A Spark DataFrame: to look at it asks for its first rows, to read it collects all of them."""
 

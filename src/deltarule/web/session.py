@@ -20,7 +20,7 @@ import numpy as np
 
 from deltarule.errors import LearningError
 from deltarule.fit import Run
-from deltarule.fit.default_learner import found, found_for_batches
+from deltarule.fit.default_learner import suited_learner, suited_to_batches
 from deltarule.fit.fit_step import FitStep, StepsTaken
 from deltarule.fit.iterate import learner_of
 from deltarule.fit.problem import FitProblem
@@ -298,8 +298,8 @@ def _learner(choices: Choices, problem: FitProblem) -> Learner:
         start = problem.objective(problem.first(), hessian=True).average()
     batches = problem.batches
     if batches is not None:
-        return found_for_batches(problem.settings, start, problem.rowwise(), size=batches.size)
-    learner = found(problem.settings, start)
+        return suited_to_batches(problem.settings, start, problem.rowwise(), size=batches.size)
+    learner = suited_learner(problem.settings, start)
     alphas = alphas_at(problem, problem.first())
     if not choices.squared or choices.learner != Descent.name or alphas is None:
         return learner

@@ -1,4 +1,4 @@
-"""The engine of databases: what rows are asked becomes queries, and the rows stay where they are.
+"""Database engine: questions about rows become queries, and the rows stay where they are.
 
 layers.py   queries in named steps
 rows.py     the rows of a plan: terms, why rows are left out, folds

@@ -8,14 +8,14 @@ import polars as pl
 from deltarule.tables.databases.database import DatabaseSource, Reader
 from deltarule.tables.databases.url import quoted
 
-Asked = tuple[str, Sequence[float]]
+Query = tuple[str, Sequence[float]]
 """A query and its parameters."""
 
 
 class Recorder:
     """A reader that keeps the queries of ours that it is asked; all else is the reader's own."""
 
-    def __init__(self, reader: Reader, queries: list[Asked]) -> None:
+    def __init__(self, reader: Reader, queries: list[Query]) -> None:
         self._reader, self._queries = reader, queries
 
     def __getattr__(self, name: str) -> Any:
@@ -48,7 +48,7 @@ class Recorder:
         return Recorder(self._reader.within(relation), self._queries)
 
 
-def recorded(source: DatabaseSource) -> tuple[DatabaseSource, list[Asked]]:
+def recorded(source: DatabaseSource) -> tuple[DatabaseSource, list[Query]]:
     """The same source, and the queries of ours that it has been asked."""
-    queries: list[Asked] = []
+    queries: list[Query] = []
     return source.through(cast(Reader, Recorder(source.reader, queries))), queries

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from deltarule.engines.sql.recorded import Asked
+from deltarule.engines.sql.recorded import Query
 from deltarule.errors import LearningError
 from deltarule.export.sql.dialect import DIALECTS
 
@@ -60,7 +60,7 @@ def check_written(dialect: str) -> None:
         raise LearningError(f"queries are not written in {dialect!r}: choose {known}")
 
 
-def own_text(queries: Sequence[Asked], dialect: str) -> str:
+def own_text(queries: Sequence[Query], dialect: str) -> str:
     """The text of all queries as a database was asked them, with their parameters as literals.
 
     Errors:  LearningError for a function that is deltarule's own
@@ -83,7 +83,7 @@ def own_text(queries: Sequence[Asked], dialect: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def written(queries: Sequence[Asked], dialect: str) -> str:
+def written(queries: Sequence[Query], dialect: str) -> str:
     """The text of all queries of DuckDB, in order, in a dialect that parses them.
 
     Errors:  LearningError naming what a query has that it cannot say

@@ -1,4 +1,4 @@
-"""Text that says something else, in SQL: missing, yes and no, numbers with units.
+"""Text cells parsed in SQL: words for missing, yes and no, numbers with units.
 
 Written with the few functions of text that all databases have, as not all have regular
 expressions. What spells no number is NULL.

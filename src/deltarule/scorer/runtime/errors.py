@@ -1,4 +1,4 @@
-"""What refuses a cell, and text without white space around it."""
+"""The error of a cell that cannot be used, and text stripped of white space."""
 
 from typing import Any
 

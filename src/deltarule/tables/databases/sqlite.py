@@ -1,4 +1,4 @@
-"""SQLite: its values have types, its columns only inclinations; so kinds are found from values."""
+"""SQLite: columns have no fixed type, only an affinity, so kinds are found from values."""
 
 import re
 import sqlite3

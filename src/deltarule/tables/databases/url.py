@@ -1,4 +1,4 @@
-"""Where a database is, in words that everybody may read: never with its credentials.
+"""Database addresses: parsed, with a name to show that never holds credentials.
 
 sqlite:///films.db           a file below the working directory; four slashes: from the root
 duckdb:///films.duckdb       likewise

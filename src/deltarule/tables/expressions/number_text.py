@@ -1,4 +1,4 @@
-"""Numbers and yes/no that hide in text: "1,234", "$1.2M", "(5)", "12 %"; "yes", "off".
+"""Numbers and yes/no written as text: "1,234", "$1.2M", "(5)", "12 %"; "yes", "off".
 
 A value that is neither missing nor spelled so is an error when it is evaluated, never a guess:
 strictly, thousands marks group by three, and a number has at most one sign. What stands with a

@@ -1,4 +1,4 @@
-"""The report: a model and a table it is compared with, as one page that asks for nothing outside.
+"""Report: a model and a table it is compared with, as one self-contained page.
 
 The figures of a whole table come from all its rows, read once in batches. Points, curves over rows
 and quantiles come from a sample of them, drawn at random and always the same for the same rows. So
@@ -12,11 +12,10 @@ import numpy as np
 import polars as pl
 
 from deltarule.metrics.classification import ClassMetrics
-from deltarule.model import drift_html, overview
+from deltarule.model import drift_html, evaluation_html, overview
 from deltarule.model.drift import DrawnRows, DriftReport, drift_of
 from deltarule.model.effects import Sample, effects
 from deltarule.model.evaluate import Evaluation, evaluate
-from deltarule.model.evaluation_html import told
 from deltarule.model.model import Model
 from deltarule.model.predictor import PredictedRows, Predictor, widening
 from deltarule.model.record import Record
@@ -69,7 +68,7 @@ def page(record: Record, found: Evaluation, rows: Rows, drift: DriftReport) -> s
                 overview.opening(record),
                 html.section(
                     f"Compared with {table}",
-                    told(found.headline, found.outputs, found.notes)
+                    evaluation_html.body(found.headline, found.outputs, found.notes)
                     + html.grid(list(_close(record, found, rows, table))),
                 ),
                 html.section(
@@ -77,7 +76,7 @@ def page(record: Record, found: Evaluation, rows: Rows, drift: DriftReport) -> s
                     html.grid([*overview.weights(record), *effects(record, sample)]),
                 ),
                 html.section(
-                    "Drift", drift_html.told(drift), lead="what has changed since it was learnt"
+                    "Drift", drift_html.body(drift), lead="what has changed since it was learnt"
                 ),
                 *([html.section("How it learnt", html.grid(steps))] if steps else []),
                 html.section("Columns", overview.columns(record)),

@@ -1,4 +1,4 @@
-"""What the server answers about a session: all that the page draws, as plain JSON."""
+"""Payload of a session: all that the page draws, as plain JSON."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What can be asked of the server.
+"""Routes of the page's server: what the browser can ask.
 
 GET  /                          the page
 GET  /static/...                its scripts and styles, and plotly's bundle as installed
@@ -55,7 +55,7 @@ GONE = "this session ended, for it was idle or others came: reload the page"
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenTable:
     """The table that the command line named, and what to begin with."""
 
     table: Table
@@ -134,7 +134,7 @@ class Step(Question):
 class Pages:
     """What the routes do, apart from HTTP."""
 
-    def __init__(self, given: Given | None) -> None:
+    def __init__(self, given: GivenTable | None) -> None:
         self.given = given
         self.sessions: Sessions[Open] = Sessions()
         self.tables: Sessions[Table] = Sessions(most=MOST_TABLES, idle=math.inf)
@@ -220,7 +220,7 @@ class Pages:
         return lines.getvalue()
 
 
-def application(given: Given | None, *, hosts: frozenset[str], key: str) -> Application:
+def application(given: GivenTable | None, *, hosts: frozenset[str], key: str) -> Application:
     """The server's application, guarded.
 
     Errors:  MissingExtraError where fastapi or plotly is not installed

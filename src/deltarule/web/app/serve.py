@@ -11,13 +11,13 @@ from typing import Any
 from deltarule.asgi import listen
 from deltarule.errors import LearningError
 from deltarule.web.app.connections import patient_protocol
-from deltarule.web.app.routes import Given, application, missing
+from deltarule.web.app.routes import GivenTable, application, missing
 
 LOCAL = "127.0.0.1"
 
 
 def serve(
-    given: Given | None, *, port: int = 0, tell: Callable[[str], Any], show: bool = True
+    given: GivenTable | None, *, port: int = 0, tell: Callable[[str], Any], show: bool = True
 ) -> None:
     """Serve the page until Ctrl-C; `tell` is called with its address, a browser opened to `show`.
 

@@ -1,4 +1,4 @@
-"""What the server answers about a table: what it is not learnt from, gaps, the held-out error."""
+"""Payload of a table: columns not learnt from, gaps, the held-out error."""
 
 import math
 from typing import TYPE_CHECKING, Any
