@@ -95,7 +95,7 @@ def test_lines_of_json_are_learnt_as_they_come(table: pl.DataFrame) -> None:
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
-    assert "50 rows learnt one by one" in out
+    assert "50 rows learnt one by one" in out, err
     assert streamed().rows == 50
     known = dr.learn(table[:150], predict="y", ridge=0)
     np.testing.assert_allclose(
@@ -106,8 +106,11 @@ def test_lines_of_json_are_learnt_as_they_come(table: pl.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        ('{"x": 1, "kind": "a", "y": 2}\n{"x": 1,\n', "line 2: it is no JSON object"),
-        ('{"x": 1, "kind": "a", "y": 2}\n\n{"x": 1, "kind": "a"}\n', "line 3: "),
+        ('{"x": 1,\n{"x": 1, "kind": "a", "y": 2}\n', "line 1: it is no JSON object"),
+        ('\n{"x": 1, "kind": "a"}\n', "no row to learn (y is missing)"),
+        ('{"x": {"a": 1}, "kind": "a", "y": 2}\n', "line 1: column 'x' is an object"),
+        ('{"x": 1, "kind": ["a"], "y": 2}\n', "line 1: column 'kind' is a list"),
+        ('{"x": 1, "kind": "a", "y": [2]}\n', "line 1: column 'y' is a list"),
         ('{"x": "far", "kind": "a", "y": 2}\n', "line 1: "),
         ('{"x": 1, "kind": "a", "y": null}\n', "no row to learn (y is missing)"),
         ("x,kind,y\n", "no row"),
@@ -125,6 +128,38 @@ def test_what_cannot_be_learnt_is_refused_and_nothing_saved(
     assert done.stderr.count("\n") == 1
     assert Path("m.json").read_bytes() == before
     assert not [one for one in Path().iterdir() if one.suffix == ".lock"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("not json", "it is no JSON object"),
+        ('{"x": "1,5 m", "kind": "a", "y": 2}', "'1,5 m' is not a number"),
+        ('{"x": [1], "kind": "a", "y": 2}', "column 'x' is a list"),
+        ('{"x": 1, "kind": "a", "y": 1e400}', "line 4"),
+        ('{"x": 1, "x": 2, "kind": "a", "y": 1}', "has 'x' twice"),
+    ],
+)
+@pytest.mark.parametrize("sums", [False, True])
+def test_a_line_that_cannot_be_read_ends_the_stream_and_loses_nothing(
+    table: pl.DataFrame, line: str, said: str, *, sums: bool
+) -> None:
+    if sums:
+        kept = dr.learn(table[:100], predict="y", ridge=0, keep_summary=True)
+        kept.save("m.json", summary="m.sums")
+    good = Path("more.jsonl").read_text(encoding="utf-8").splitlines()
+    unknown = '{"x": 1, "kind": "a", "y": null, "more": {"nested": [1]}}'
+    sent = "\n".join([*good[:2], unknown, line, *good[2:]])
+    done = subprocess.run(
+        [*UPDATE, "m.json", "-"], input=sent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "line 4" in done.stderr
+    assert said in done.stderr
+    assert "the rows before it were learnt, and are saved in m.json" in done.stderr
+    assert "1 left out: y is missing" in done.stdout
+    known = dr.learn(table[:102], predict="y", ridge=0)
+    assert list(dr.load("m.json").coef.values()) == pytest.approx(list(known.coef.values()))
 
 
 @pytest.mark.parametrize("name", ["x", "\\u0078"])

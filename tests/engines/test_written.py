@@ -12,7 +12,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from deltarule.engines.sql.recorded import Asked, recorded
+from deltarule.engines.sql.recorded import Query, recorded
 from deltarule.engines.sql.written import WRITTEN, own_text, written
 from deltarule.errors import LearningError
 from deltarule.fit import Run as Learning
@@ -31,11 +31,11 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, list[Asked]]]:
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, list[Query]]]:
     """The table of a case, and the queries that learning from it asks."""
-    made: dict[str, tuple[Path, list[Asked]]] = {}
+    made: dict[str, tuple[Path, list[Query]]] = {}
 
-    def of(name: str) -> tuple[Path, list[Asked]]:
+    def of(name: str) -> tuple[Path, list[Query]]:
         if name not in made:
             path = tmp_path_factory.mktemp("written") / "t.duckdb"
             made[name] = path, queries_of(CASES[name], path)
@@ -44,7 +44,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Pat
     return of
 
 
-def queries_of(one: Case, path: Path) -> list[Asked]:
+def queries_of(one: Case, path: Path) -> list[Query]:
     write_table(str(path), "t", [one.table])
     source, queries = recorded(open_database(str(path)))
     Learning.of(source, Settings(**one.settings, engine="database")).model()
@@ -68,7 +68,7 @@ def check_answers(found: list[Any], expected: list[Any]) -> None:
         assert list(row) == same
 
 
-def answers_of(path: Path, queries: list[Asked]) -> list[list[Any]]:
+def answers_of(path: Path, queries: list[Query]) -> list[list[Any]]:
     with duckdb.connect(str(path), read_only=True) as connection:
         return [connection.execute(query, list(bound)).fetchall() for query, bound in queries]
 
@@ -156,6 +156,8 @@ def test_nan_and_large_numbers_are_spelt_as_each_dialect_needs() -> None:
     texts = {one: " ".join(written([(query, [-0.25])], one).split()) for one in WRITTEN}
     assert "IF(IS_NAN(`a`), NULL, `a`)" in texts["bigquery"]
     assert "NULLIF(\"a\", CAST('NaN' AS DOUBLE))" in texts["snowflake"]
+    assert "WHEN \"a\" <= CAST('1.7976931348623157E308' AS" in texts["redshift"]
+    assert 'OR "a" = CAST(\'Infinity\' AS DOUBLE PRECISION) THEN "a"' in texts["redshift"]
     assert "CASE WHEN ABS((`a`)) < 4503599627370496E0 THEN" in " ".join(
         texts["spark"].replace("( `a` )", "(`a`)").split()
     )

@@ -117,7 +117,36 @@ def test_no_future_row_trains_a_past_one(how: dict[str, Any]) -> None:
     assert squares[0] - 2 * squares[1] + squares[2] == pytest.approx(200, rel=1e-7)
 
 
-@pytest.mark.parametrize("how", [*HOW, {"time": "day", "folds": 3}], ids=str)
+@pytest.mark.parametrize("loss", ["squared", "poisson", "huber"])
+@pytest.mark.parametrize("by", [{"id": "who"}, {"id": "day"}, {"group": "shop"}], ids=str)
+def test_the_scale_of_whole_weights_moves_no_held_out_figure(by: dict[str, Any], loss: str) -> None:
+    """Copies of a row have its id, so that no part knows rows of another, whatever the weights."""
+    rng = np.random.default_rng(3)
+    noise = {f"x{at}": rng.normal(size=80) for at in range(20)}
+    table = sales(3, 80).with_columns(**noise, who=pl.int_range(80), k=rng.integers(1, 4, 80))
+    asked: dict[str, Any] = {"predict": loss, "using": list(noise), "loss": loss, "ridge": 0, **by}
+    whole = held_out(table, weight="k", **asked)
+    part = held_out(table.with_columns(k=pl.col("k") * 1.5), weight="k", **asked)
+    assert whole.rmse == pytest.approx(part.rmse, rel=1e-6)
+    copies = table.select(pl.all().repeat_by("k")).explode(pl.all())
+    assert whole.rmse == pytest.approx(held_out(copies, **asked).rmse, rel=1e-6)
+
+
+@pytest.mark.parametrize("trials", ["id", "group"])
+def test_trials_of_a_row_stay_together(trials: str) -> None:
+    rng = np.random.default_rng(4)
+    table = pl.DataFrame({f"x{at}": rng.normal(size=60) for at in range(25)}).with_columns(
+        who=pl.int_range(60), n=rng.integers(20, 60, 60), share=rng.uniform(0.2, 0.8, 60)
+    )
+    table = table.with_columns(share=(pl.col("share") * pl.col("n")).round() / pl.col("n"))
+    asked: dict[str, Any] = {"predict": "share", "loss": "logistic", "weight": "n"}
+    found = held_out(table, **asked, **{trials: "who"})
+    assert found.loss > found.baseline_loss * 0.95  # noise says nothing of shares
+
+
+@pytest.mark.parametrize(
+    "how", [*HOW, {"time": "day", "folds": 3}, {"id": "day"}, {"id": "shop"}], ids=str
+)
 @pytest.mark.parametrize("loss", ["squared", "poisson"])
 @given(seed=st.integers(0, 10))
 @settings(max_examples=5)

@@ -177,6 +177,8 @@ def test_a_column_of_another_kind_is_refused_by_name() -> None:
         ({"alpha": 0.1}, "alpha"),
         ({"learner": "descent"}, "in steps"),
         ({"hold_out": TABLE}, "hold_out"),
+        ({"hold_out": TABLE.to_pandas()}, "hold_out"),
+        ({"hold_out": TABLE.to_dicts()}, "hold_out"),
         ({"time": "w", "id": None}, "time"),
     ],
 )
@@ -262,3 +264,21 @@ def test_levels_of_few_rows_are_not_handed_on(tmp_path: Path, run: Any) -> None:
     model = dr.learn(table, predict="y", keep_summary=True)
     with pytest.raises(LearningError, match="fewer than 5"):
         model.save(tmp_path / "n.json", summary=tmp_path / "n.sums", min_level_rows=5)
+
+
+@pytest.mark.parametrize("by", ["id", "group"])
+def test_ids_as_text_and_as_numbers_are_not_of_the_same_rows(by: str) -> None:
+    """7 and '7' have different keys: the same customer would be learnt from and held out."""
+    asked: dict[str, Any] = {"predict": "y", "using": ["x"], "ridge": 0, "keep_summary": True}
+    one, other = (part.with_columns(who=pl.int_range(pl.len()) // 3) for part in PARTS[:2])
+    text = other.with_columns(pl.col("who").cast(pl.String))
+    kept = dr.learn(one, **asked, **{by: "who"})
+    for join in (
+        lambda: kept.learn_more(text),
+        lambda: kept.forget(text),
+        lambda: dr.merge(kept, dr.learn(text, **asked, **{by: "who"})),
+    ):
+        with pytest.raises(LearningError, match="number in one, text in the other"):
+            join()
+    whole = kept.learn_more(other.with_columns(pl.col("who").cast(pl.Float64)))
+    assert whole.rmse == pytest.approx(kept.learn_more(other).rmse)

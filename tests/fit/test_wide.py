@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -50,11 +51,17 @@ def splits(table: Any, **settings: Any) -> list[tuple[Array, Array, Array, Array
     return found
 
 
+def smallest(x: Array, y: Array, unit: Array) -> Array:
+    """The least-squares weights that are smallest on inputs divided by their units, by numpy."""
+    weight: Array = np.linalg.pinv((x - x.mean(axis=0)) / unit, rcond=1e-13) @ (y - y.mean())
+    return weight / unit
+
+
 def refitted(table: Any, **settings: Any) -> float:
     """The typical error of least squares of smallest weights, every fold refitted by numpy."""
     errors = []
     for x, y, new, truth in splits(table, **settings):
-        weight = np.linalg.pinv(x - x.mean(axis=0), rcond=1e-13) @ (y - y.mean())
+        weight = smallest(x, y, x.std(axis=0))
         errors.append(truth - y.mean() - (new - x.mean(axis=0)) @ weight)
     return float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))
 
@@ -76,7 +83,11 @@ def refitted_exactly(table: Any, **settings: Any) -> float:
     """The same in fractions, where every fold has fewer training rows than inputs."""
     errors = []
     for x, y, new, truth in splits(table, **settings):
-        rows = [[Fraction(value) for value in row] for row in x.tolist()]
+        unit = [Fraction(value) for value in x.std(axis=0).tolist()]
+        rows, held_out = (
+            [[Fraction(value) / u for value, u in zip(row, unit, strict=True)] for row in part]
+            for part in (x.tolist(), new.tolist())
+        )
         goal, n = [Fraction(value) for value in y.tolist()], len(x)
         middle = [sum(column) / n for column in zip(*rows, strict=True)]
         mean = sum(goal) / n
@@ -90,8 +101,8 @@ def refitted_exactly(table: Any, **settings: Any) -> float:
             sum(d * row[at] for d, row in zip(dual, centred, strict=True))
             for at in range(len(middle))
         ]
-        for row, value in zip(new.tolist(), truth.tolist(), strict=True):
-            score = sum((Fraction(a) - m) * w for a, m, w in zip(row, middle, weight, strict=True))
+        for row, value in zip(held_out, truth.tolist(), strict=True):
+            score = sum((a - m) * w for a, m, w in zip(row, middle, weight, strict=True))
             errors.append(Fraction(value) - mean - score)
     return float(sum(error * error for error in errors) / len(errors)) ** 0.5
 
@@ -231,3 +242,66 @@ def test_what_dependent_inputs_mean_is_said_of_the_weights_that_are_given() -> N
     dependent = [note for note in held.record.notes if "depends on" in note]
     assert all("the ridge shares their weight" in note for note in dependent)
     assert not [note for note in held.record.notes if "digits are in doubt" in note]
+
+
+def few_rows(rows: int, columns: int) -> pd.DataFrame:
+    rng = np.random.default_rng(columns)
+    x = rng.normal(size=(rows, columns))
+    frame = pd.DataFrame(x, columns=[f"x{at}" for at in range(columns)])
+    return frame.assign(y=x[:, :5].sum(axis=1) + rng.normal(size=rows))
+
+
+def figures(model: dr.Model) -> list[float]:
+    assert model.record.held_out is not None
+    return [model.record.held_out[0].rmse, model.record.learnt[0].ridge]
+
+
+# Above 1,024 columns rows are kept in place of products, and solved in their space.
+@pytest.mark.parametrize("columns", [30, 300, 1030])
+@pytest.mark.parametrize("ridge", [0, "auto"])
+def test_with_fewer_rows_than_inputs_the_model_knows_no_units(columns: int, ridge: Any) -> None:
+    frame, by = few_rows(20, columns), 1000.0
+    model = dr.learn(frame, predict="y", ridge=ridge)
+    other = dr.learn(
+        frame.assign(x7=frame["x7"] * by, x8=frame["x8"] / by), predict="y", ridge=ridge
+    )
+    # Sums of other units round otherwise, and a ridge of 0 has nothing to damp that.
+    assert figures(other) == pytest.approx(figures(model), rel=1e-6)
+    units = np.ones(columns)
+    units[7], units[8] = by, 1 / by
+    weights = np.array([one.weight for one in model.record.weights])
+    again = np.array([one.weight for one in other.record.weights]) * units
+    np.testing.assert_allclose(again, weights, rtol=1e-6, atol=1e-9)
+    if ridge == 0:
+        x = frame.drop(columns="y").to_numpy()
+        known = smallest(x, frame["y"].to_numpy(), x.std(axis=0))
+        np.testing.assert_allclose(weights, known, rtol=1e-6, atol=1e-9)
+
+
+def test_the_smallest_weights_are_those_that_a_vanishing_ridge_goes_to() -> None:
+    # A category within another, and a number that both explain, in units far from 1.
+    rng = np.random.default_rng(0)
+    city = rng.integers(0, 30, 300)
+    frame = pd.DataFrame({"city": [f"c{at}" for at in city], "x": rng.normal(size=300)})
+    frame["land"] = [f"l{at % 4}" for at in city]
+    frame["z"] = (frame["x"] * 3 + city % 4) * 1000
+    frame["y"] = rng.normal(size=300) + city % 7
+    least, none = (
+        [one.weight for one in dr.learn(frame, predict="y", ridge=ridge).record.weights]
+        for ridge in (1e-9, 0)
+    )
+    np.testing.assert_allclose(none, least, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_many_dependent_inputs_are_levels_where_there_are_categories(text: bool) -> None:
+    if text:
+        rng = np.random.default_rng(1)
+        each = rng.permutation(np.repeat(np.arange(900), 8))
+        codes = {"a": [f"a{at}" for at in each], "b": [f"b{at}" for at in each]}
+        frame = pd.DataFrame({**codes, "y": rng.normal(size=7200)})
+    else:
+        frame = few_rows(30, 820)
+    notes = dr.learn(frame, predict="y", ridge=0, using=list(frame)[:-1]).record.notes
+    [note] = [one for one in notes if "depend on others" in one]
+    assert ("levels of categories" in note) == text

@@ -208,3 +208,15 @@ def test_dates_in_text_take_microseconds_too(form):
     # The best of many: other work on the machine only ever adds.
     best = min(timeit.repeat(lambda: compiled.inputs(row, []), number=20, repeat=200)) / 20
     assert best < 5e-6
+
+
+@pytest.mark.parametrize("cell", [["a"], {"a": 1}, timedelta(1)], ids=str)
+def test_what_has_no_text_is_refused_in_one_line(cell):
+    rows = pl.DataFrame({"x": range(20), "kind": list("ab") * 10, "y": range(20)})
+    model = dr.learn(rows, predict="y")
+    for table in ([{"x": 1, "kind": cell}] * 2, pl.DataFrame({"x": [1], "kind": [cell]})):
+        with pytest.raises(ValueRefusedError, match=r"column 'kind' is (list|struct|duration)"):
+            model.predict(table)
+    with pytest.raises(ValueRefusedError, match="is not a number") as caught:
+        model.predict(pl.DataFrame({"x": [[1]], "kind": ["a"]}))
+    assert "\n" not in str(caught.value)

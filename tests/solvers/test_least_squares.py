@@ -137,7 +137,7 @@ def test_columns_of_extreme_size_are_solved(size: float, column: str) -> None:
     )
 
 
-# Dependent inputs: of all weights that predict the same, the smallest.
+# Dependent inputs: of all weights that predict the same, the smallest on standardised inputs.
 
 
 def dependents(kind: str) -> tuple[Array, int, set[frozenset[int]]]:
@@ -161,6 +161,13 @@ def dependents(kind: str) -> tuple[Array, int, set[frozenset[int]]]:
     }[kind]
 
 
+def smallest(inputs: Array, targets: Array) -> Array:
+    """Of all weights that fit best, by numpy, those whose standardised weights are smallest."""
+    unit, left = inputs.std(axis=0), targets - targets.mean(axis=0)
+    known: Array = np.linalg.lstsq((inputs - inputs.mean(axis=0)) / unit, left, rcond=1e-10)[0]
+    return known / unit[:, None]
+
+
 KINDS = ["a column twice", "another unit", "a sum", "two groups", "three times the same"]
 
 
@@ -172,16 +179,13 @@ def test_dependent_inputs_get_the_smallest_weights(kind: str, k: int) -> None:
     found = solve(posed(inputs, targets))
     assert found.rank == rank
     assert not found.sure
-    centred = inputs - inputs.mean(axis=0)
-    left = targets - targets.mean(axis=0)
-    known = np.linalg.lstsq(centred, left, rcond=1e-10)[0]
+    known = smallest(inputs, targets)
     # Directions are told apart by their squares, so half the digits of a dependent direction go;
     # what is kept has a condition below 1e3.
     np.testing.assert_allclose(found.weights["weight"], known, rtol=1e-7, atol=1e-9)
+    intercept = targets.mean(axis=0) - inputs.mean(axis=0) @ known
+    np.testing.assert_allclose(found.weights["intercept"], intercept, rtol=1e-6, atol=1e-8)
     known_by_sklearn = linear_model.LinearRegression().fit(inputs, targets)
-    np.testing.assert_allclose(
-        found.weights["intercept"], known_by_sklearn.intercept_, rtol=1e-6, atol=1e-8
-    )
     # They predict what any least squares does: no digit of that is in doubt.
     fitted = inputs @ found.weights["weight"] + found.weights["intercept"]
     np.testing.assert_allclose(fitted, known_by_sklearn.predict(inputs), atol=1e-9)
@@ -248,8 +252,7 @@ def test_fewer_rows_than_inputs_give_the_smallest_weights_that_fit() -> None:
     inputs, targets = rng.normal(size=(4, 7)), rng.normal(size=(4, 1))
     found = solve(posed(inputs, targets))
     assert found.rank == 3
-    centred = inputs - inputs.mean(axis=0)
-    known = np.linalg.pinv(centred) @ (targets - targets.mean(axis=0))
+    known = smallest(inputs, targets)
     # Null directions are known to half the digits.
     np.testing.assert_allclose(found.weights["weight"], known, atol=1e-7)
     fitted = inputs @ found.weights["weight"] + found.weights["intercept"]
@@ -484,7 +487,7 @@ def test_the_second_read_keeps_the_smallest_weights_and_the_names(kind: str) -> 
     weights, named = second_read(inputs, targets)
     assert {frozenset(group) for group in named} == groups
     centred = inputs - inputs.mean(axis=0)
-    known = np.linalg.lstsq(centred, targets - targets.mean(axis=0), rcond=1e-10)[0]
+    known = smallest(inputs, targets)
     # The null directions come from the first read, which knows them to half the digits.
     np.testing.assert_allclose(weights["weight"], known, rtol=1e-6, atol=1e-8)
     fitted = inputs @ weights["weight"] + weights["intercept"]

@@ -375,14 +375,16 @@ def test_a_date_of_zeros_is_missing(write: Callable[..., Path], word: str) -> No
     assert model.predict(frame)["y_prediction"][0] == pytest.approx(given[0])
 
 
-@pytest.mark.parametrize("zone", ["+01:00", "Z", "-0530"])
+@pytest.mark.parametrize("zone", ["+01:00", "Z", "UTC", "-0530"])
 def test_an_hour_is_the_hour_as_written(write: Callable[..., Path], zone: str) -> None:
     rows = [(dt.datetime(2024, 3, 25) + dt.timedelta(hours=5 * at)) for at in range(90)]
     text = "at,y\n" + "".join(f"{one.isoformat()}{zone},{one.hour}\n" for one in rows)
     model = dr.learn(write("t.csv", text), predict="y", using=["hour(at)"], ridge=0)
     assert model.record.weights[0].weight == pytest.approx(1)
-    assert notes_on(model, "as written")
-    plain = write("u.csv", text.replace(zone, "", -1) if zone != "Z" else text.replace("Z", ""))
+    utc = zone in ("Z", "UTC")
+    assert bool(notes_on(model, "as written")) != utc
+    assert bool(notes_on(model, "hours are those of UTC")) == utc
+    plain = write("u.csv", text.replace(zone, ""))
     compared = model.compare(plain)
     assert compared.outputs[0].rmse == pytest.approx(0, abs=1e-9)
     mixed = text.replace(zone, "", 20)

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 import deltarule as dr
-from deltarule.errors import LearningError, PredictionWarning, ValueRefusedError
+from deltarule.errors import ExportError, LearningError, PredictionWarning, ValueRefusedError
+from deltarule.export.registry import export_named
 
 
 def _in_zone(name: str | None) -> pl.DataFrame:
@@ -31,6 +32,147 @@ def test_instants_are_read_in_the_zone_that_was_learnt(zone: str) -> None:
     assert told in model.compare(other).notes
     rows = other.head(3).select("at").to_dicts()
     assert [row["y_prediction"] for row in model.predict(rows)] == pytest.approx(other["y"][:3])
+
+
+def _texts() -> dict[str, pl.DataFrame]:
+    """The instants in text, each with its offset: all that say which instant it is."""
+    made = {}
+    for zone, form in {
+        "UTC": "%Y-%m-%dT%H:%M:%SZ",
+        "America/New_York": "%Y-%m-%d %H:%M:%S%:z",
+        "Asia/Kolkata": "%Y-%m-%dT%H:%M%z",
+        "Europe/Berlin": "%Y-%m-%d %I:%M:%S %p%:z",
+    }.items():
+        made[zone] = _in_zone(zone).with_columns(pl.col("at").dt.to_string(form))
+    mixed = pl.concat([one[at * 50 : at * 50 + 50] for at, one in enumerate(made.values())])
+    return {**made, "mixed": mixed}
+
+
+TEXTS = _texts()
+
+
+def _errors(model: dr.Model, table: Any) -> float:
+    return float(np.abs(np.asarray(model.predict(table).to_series()) - table["y"]).max())
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
+def test_an_offset_in_text_says_an_instant(name: str, ending: str, tmp_path: Path) -> None:
+    berlin, text = _in_zone("Europe/Berlin"), TEXTS[name]
+    model = dr.learn(berlin, predict="y", using=["hour(at)"], ridge=0)
+    assert _errors(model, text) < 1e-9
+    path = tmp_path / f"t.{ending}"
+    getattr(text, f"write_{ending}")(path)
+    found = model.compare(path)
+    assert found.outputs[0].rmse < 1e-9
+    assert any("converted to Europe/Berlin" in note for note in found.notes)
+    rows = text.head(70).drop("y").to_dicts()
+    each = [model.predict(row)["y_prediction"] for row in rows[:3]]
+    assert each == pytest.approx(text["y"][:3], abs=1e-9)
+    assert [one["y_prediction"] for one in model.predict(rows)] == pytest.approx(text["y"][:70])
+    # On all clocks the same rows meet a condition.
+    met = berlin.filter(pl.col("at").dt.hour() < 12).height
+    for table in (berlin, text, path, _in_zone("UTC")):
+        assert model.compare(table, where="hour(at) < 12").rows == met
+        assert model.predict(table, where="hour(at) < 12").height == met
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "instants", "local"])
+def test_rows_of_other_clocks_are_learnt_on_the_model_s(name: str) -> None:
+    berlin = _in_zone("Europe/Berlin")
+    noise = pl.Series(np.random.default_rng(0).normal(size=200))
+    local = berlin.with_columns(pl.col("at").dt.replace_time_zone(None))
+    others = {**TEXTS, "instants": _in_zone("UTC"), "local": local}
+    all_of, other = (one.with_columns(y=one["y"] + noise) for one in (berlin, others[name]))
+    old, more, asked = all_of[:120], other[120:], {"predict": "y", "using": ["hour(at)"]}
+    for how in (
+        {"keep_summary": True},
+        {"errors": "robust", "keep_sample": 500},
+        {"loss": "huber", "keep_sample": 500},
+        {"where": "hour(at) < 12", "keep_summary": True},
+        {"where": "hour(at) < 12", "loss": "huber", "keep_sample": 500},
+    ):
+        whole = dr.learn(all_of, **asked, **{**how, "keep_summary": False, "keep_sample": None})
+        kept = dr.learn(old, **asked, **how)
+        found = [kept.learn_more(more)]
+        if "keep_sample" in how:
+            found += [kept.learn_more(more, old=other[:120])]
+        for one in found:
+            assert one.record.rows == whole.record.rows
+            weights = [weight.weight for weight in one.record.weights]
+            assert weights == pytest.approx([w.weight for w in whole.record.weights], rel=1e-6)
+    kept = dr.learn(all_of, **asked, time="at", keep_sample=500)
+    less = kept.forget(other, where="hour(at) > 20")
+    anew = dr.learn(all_of.filter(pl.col("at").dt.hour() <= 20), **asked, time="at")
+    assert less.rmse == pytest.approx(anew.rmse)
+    # The model that is left knows its zone.
+    assert np.allclose(less.predict(_in_zone("UTC")), less.predict(berlin))
+
+
+def test_parts_kept_in_two_zones_are_one_sample() -> None:
+    def merged(*zones: str) -> dr.Model:
+        asked: dict[str, Any] = {"predict": "y", "using": ["hour(at)"], "loss": "poisson"}
+        halves = [_in_zone(zone)[at * 100 : at * 100 + 100] for at, zone in enumerate(zones)]
+        return dr.merge(*(dr.learn(half, **asked, keep_sample=100) for half in halves))
+
+    one, other = merged("Europe/Berlin", "Europe/Berlin"), merged("Europe/Berlin", "UTC")
+    assert one.record.weights[0].weight == pytest.approx(other.record.weights[0].weight)
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "instants"])
+def test_a_test_table_meets_the_condition_on_the_model_s_clocks(name: str) -> None:
+    berlin, other = _in_zone("Europe/Berlin"), {**TEXTS, "instants": _in_zone("UTC")}[name]
+    met = berlin[1::2].filter(pl.col("at").dt.hour() < 12).height
+    asked: dict[str, Any] = {"predict": "y", "where": "hour(at) < 12", "hold_out": other[1::2]}
+    for using in (["hour(at)"], ["z"]):  # the condition's column may be no input
+        table = berlin[::2].with_columns(z=pl.col("y") ** 2)
+        tested = {**asked, "hold_out": other[1::2].with_columns(z=pl.col("y") ** 2)}
+        model = dr.learn(table, using=using, **tested)
+        assert model.record.held_out is not None
+        assert model.record.held_out[0].rows == met
+
+
+def test_updates_are_on_the_model_s_clocks() -> None:
+    berlin = _in_zone("Europe/Berlin")
+    for other in (*TEXTS.values(), _in_zone("UTC")):
+        model = dr.learn(berlin[:100], predict="y", using=["hour(at)"], ridge=0)
+        model.update(other[100:])
+        assert _errors(model, berlin) < 1e-6
+
+
+def test_text_as_of_utc_is_a_zone(tmp_path: Path) -> None:
+    """Rows in JSON give the model that a frame of the same instants gives."""
+    text, typed = TEXTS["UTC"], _in_zone("UTC")
+    text.write_ndjson(tmp_path / "t.ndjson")
+    for source in (text, tmp_path / "t.ndjson"):
+        model = dr.learn(source, predict="y", using=["hour(at)"], ridge=0)
+        assert "at: hours are those of UTC" in model.record.notes
+        for table in (typed, *TEXTS.values(), _in_zone("America/New_York")):
+            assert np.allclose(model.predict(table), model.predict(text))
+        noon = {"at": "2020-06-01T14:00:00+02:00"}
+        assert model.predict(noon) == model.predict({"at": "2020-06-01T12:00:00Z"})
+
+
+@pytest.mark.parametrize("to", ["python", "javascript"])
+def test_exports_move_offsets_or_refuse_them(to: str) -> None:
+    """A file knows no zones by name: only clocks that stay as far ahead of UTC all year."""
+    forms = ("%s", "%s+02:00", "%sZ", "%s -0530", "%s utc", "%s+03")
+    rows = [{"at": form % "2020-06-01T14:00:00"} for form in forms]
+    export = export_named(to).loaded
+    for zone in ("UTC", "Europe/Berlin"):
+        model = dr.learn(_in_zone(zone), predict="y", using=["hour(at)"], ridge=0)
+        content = model.export(to)
+        assert f"on the clocks of {zone}" in str(content)
+        if export.run(content, rows[:1]) is None:
+            pytest.skip("Node.js is not there")
+        if zone == "UTC":
+            found = export.run(content, rows) or []
+            told = [row["y_prediction"] for row in found]
+            assert told == pytest.approx([model.predict(row)["y_prediction"] for row in rows])
+            continue
+        for row in rows[1:]:
+            with pytest.raises(ExportError, match=r"without an offset|RefusedError"):
+                export.run(content, [row])
 
 
 def test_a_zone_may_be_an_offset() -> None:

@@ -145,5 +145,6 @@ def learn(
     if save is not None:
         model.save(save, summary=keep_summary, min_level_rows=least)
     if report is not None:
-        write_report(model, where_of(source, given.get("where")), report)
+        learnt = model.record.contract.text_formats
+        write_report(model, where_of(source, given.get("where"), learnt), report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

@@ -76,6 +76,7 @@ def _learn(
     model: Path, table: Any, to: Path, settings: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """Learn a table's rows, or those of standard input as they come, and save the model."""
+    from deltarule.errors import DeltaruleError
     from deltarule.model.model_and_sums import sums_beside
 
     known = _loaded(model)
@@ -85,15 +86,27 @@ def _learn(
     try:
         for made in _lines(stream) if table is None else stream.updates(table):
             told.tell(made)
+    except (KeyboardInterrupt, SystemExit, DeltaruleError) as stop:
+        if table is not None or (isinstance(stop, DeltaruleError) and not told.rows):
+            raise
+        ended = stop  # what comes live is learnt until someone ends it, or a line cannot be read
+
+    def save() -> None:
+        if stream.ahead:
+            known.save(to, summary=None if known.kept is None else sums_beside(to))
+
+    try:
+        save()
     except (KeyboardInterrupt, SystemExit) as stop:
         if table is not None:
             raise
-        ended = stop  # what comes live is learnt until someone ends it
-    if stream.ahead:
-        known.save(to, summary=None if known.kept is None else sums_beside(to))
+        ended = stop  # it came with the end of the input
+        save()
     told.end()
     if as_json:
         print(json.dumps(known.to_dict(), allow_nan=False))
+    if isinstance(ended, DeltaruleError):
+        raise type(ended)(f"{ended}; the rows before it were learnt, and are saved in {to}")
     if ended is not None:
         raise ended
 
@@ -124,6 +137,7 @@ def _lines(stream: "Stream") -> "Iterator[Update]":
     """
     from deltarule.errors import ReadError, TableError
     from deltarule.tables.files.json_types import once
+    from deltarule.tables.left_out import gap
 
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():
@@ -135,9 +149,25 @@ def _lines(stream: "Stream") -> "Iterator[Update]":
         if not isinstance(row, dict):
             raise ReadError(f"standard input, line {number:,}: it is no JSON object")
         try:
-            yield stream.update(row)
+            gaps = [name for name in stream.targets if row.get(name) in (None, "")]
+            yield stream.leave_out(gap(gaps[0])) if gaps else stream.update(_flat(row, stream))
         except TableError as error:
             raise type(error)(f"standard input, line {number:,}: {error}") from None
+
+
+def _flat(row: dict[str, Any], stream: "Stream") -> dict[str, Any]:
+    """A row without lists and objects in columns that are not read.
+
+    Errors:  ValueRefusedError for one in a column that is
+    """
+    from deltarule.errors import ValueRefusedError
+
+    nested = [name for name, cell in row.items() if isinstance(cell, list | dict)]
+    for name in nested:
+        if name in stream.reads:
+            kind = "a list" if isinstance(row[name], list) else "an object"
+            raise ValueRefusedError(f"column '{name}' is {kind}: give a number or text")
+    return {name: cell for name, cell in row.items() if name not in nested}
 
 
 def milestones() -> Iterator[int]:

@@ -49,6 +49,8 @@ def _cell(read: Read) -> str:
         if isinstance(how, PeriodFormat):
             return f"a {how.noun}, or a date such as 2024-01-31"
         clock = " 14:05" if read.kind == "datetime" else ""
+        if clock and isinstance(how, DateFormat) and how.zone:
+            clock += f", on the clocks of {how.zone}"
         return f"a {read.kind}, such as 2024-01-31{clock}{first}"
     if (
         read.kind == "number"

@@ -143,6 +143,27 @@ const readDatetime = (cell, column, order) => {
   return found === null ? null : found[0] * DAY + whole(found[1], 1000);
 };
 
+/** The minutes by which an offset such as +05:30 is ahead of UTC; 0 of Z, UTC and GMT. */
+const minutesAhead = (zone) => {
+  if (zone[0] !== "+" && zone[0] !== "-") return 0;
+  const minutes = Number(zone.slice(1, 3)) * 60 + (zone.length > 3 ? Number(zone.slice(-2)) : 0);
+  return zone[0] === "-" ? -minutes : minutes;
+};
+
+/**
+ * A cell of a column that was learnt in a zone, whose clocks are `ahead` minutes of UTC.
+ *
+ * Text with an offset is moved to those clocks; refused where these change over the year.
+ */
+const readInstant = (cell, column, order, ahead) => {
+  const moment = readDatetime(cell, column, order);
+  if (moment === null || typeof cell !== "string") return moment;
+  const zone = MOMENT.exec(spaced(cell))?.groups.zone;
+  if (zone === undefined) return moment;
+  if (ahead === null) throw refuse(cell, "time without an offset", column);
+  return moment + (ahead - minutesAhead(zone)) * 60_000_000;
+};
+
 const readTime = (cell, column) => {
   if (cell === null) return null;
   if (typeof cell !== "string") throw refuse(cell, "time of day", column);

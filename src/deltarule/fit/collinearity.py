@@ -21,7 +21,9 @@ def collinear_columns(
     """
     count = null.shape[1] if nulls is None else nulls
     if count > null.shape[1] or null.size * count > MOST_WORK:
-        return [f"{count:,} inputs, most of them levels of categories, depend on others: {meaning}"]
+        levels = sum(level is not None for _, level in read.schema.inputs)
+        mostly = ", most of them levels of categories," if 2 * levels > len(held) else ""
+        return [f"{count:,} inputs{mostly} depend on others: {meaning}"]
     free = [
         column if level is None else f"{column}={level}"
         for (column, level), still in zip(read.schema.inputs, held, strict=True)

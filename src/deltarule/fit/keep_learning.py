@@ -113,7 +113,7 @@ def _joined(
 ) -> Read:
     source, _ = open_table(table)
     for condition in conditions:
-        source = where_of(source, condition)
+        source = where_of(source, condition, dict(joining.layout.formats))
     found = read(source, settings.asked, keep=Keep(0), keep_summary=True, joining=joining)
     return replace(found, source=NoRows(source.name))
 

@@ -173,7 +173,10 @@ def _set(settings: Settings, plain: Mapping[str, Any]) -> str | None:
     """The first setting that is not as these are."""
     for name, usual in plain.items():
         given = getattr(settings, name)
-        if given is not usual and given != usual and given not in ({}, []):
+        if given is usual or (isinstance(given, dict | list) and not given):
+            continue
+        # A table has no truth of its own: only what is of the usual value's type is compared.
+        if type(given) is not type(usual) or given != usual:
             return name
     return None
 

@@ -28,6 +28,7 @@ from deltarule.tables.row_shares import rows_of
 from deltarule.tables.source import ROW, Source, without_folder
 from deltarule.tables.text_columns import FormattedSource
 from deltarule.tables.without_ids import WithoutIds, ids_of
+from deltarule.tables.zoned_source import ZonedSource
 
 NO_ERRORS = dict.fromkeys(("standard_error", "t", "p", "low", "high"))
 
@@ -38,7 +39,7 @@ def learn_more(model: Model, kept: KeptSample, table: Any, *, again: bool, old: 
     Errors:  LearningError for a table that was learnt from before, unless `again`, and for old rows
              that are others; ColumnError for a column of another kind
     """
-    more = _chosen(table, kept.kept)
+    more = _chosen(table, kept)
     if old is None:
         whole, asked = _stood_in(kept, more)
     else:
@@ -102,9 +103,10 @@ def merge(parts: Sequence[KeptSample]) -> Model:
     return _model(found, None, whole, whole.name, _estimated(whole.rows), sure=False)
 
 
-def _chosen(table: Any, kept: KeptSettings) -> Source:
-    """The rows of a table that learning chose."""
-    return where_of(open_table(table)[0], kept.where)
+def _chosen(table: Any, kept: KeptSample) -> Source:
+    """The rows of a table that learning chose, with instants in the zones of those kept."""
+    source, _ = open_table(table)
+    return where_of(ZonedSource(source, kept.rows.frame.schema), kept.kept.where)
 
 
 def _all_rows(old: Any, kept: KeptSample) -> Source:
@@ -112,7 +114,7 @@ def _all_rows(old: Any, kept: KeptSample) -> Source:
 
     Errors:  LearningError where they are more or fewer
     """
-    source = _chosen(old, kept.kept)
+    source = _chosen(old, kept)
     there = rows_of(source, [column(name) for name in source.look().columns[:1]])
     if there != kept.rows.total:
         raise LearningError(
@@ -168,7 +170,7 @@ def _staying(
             f'that it was learnt from with --where "customer = 7", or rows with --with TABLE{key}'
         )
     source = kept.rows.source() if old is None else _all_rows(old, kept)
-    gone = where_of(_chosen(table, kept.kept), where)
+    gone = where_of(_chosen(table, kept), where)
     found = WithoutIds(source, ids_of(gone, by), by)
     found.check_all_there()
     return found, gone

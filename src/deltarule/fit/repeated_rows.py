@@ -44,6 +44,9 @@ FEWEST = 10
 FEW_EACH = 3
 GROUP = "copies"
 ADVICE = "take each row once, or say with --group what is new"
+# Copies that a weight counts, and rows of several ids.
+COUNTED = "say with --id what a row is of, which keeps the copies that a weight counts together"
+SEVERAL = "say with --group, in place of --id, what is new"
 
 Learn = Callable[[pl.DataFrame, Settings], Record]
 """Learns from some rows with these settings."""
@@ -73,7 +76,7 @@ def with_copies_told(record: Record, read: Read, settings: Settings, learn: Lear
     try:
         together = learn(rows, replace(plain, group=GROUP))
         told = learn(rows.drop(GROUP), plain) if found.sampled or simpler else record
-        notes = _notes(told, together, found)
+        notes = _notes(told, together, found, _advice(read))
     except DeltaruleError:  # as where a fold alone has a class
         notes = _unmeasured(read, found)
     return record.model_copy(update={"notes": (*record.notes, *notes)}) if notes else record
@@ -186,7 +189,13 @@ def _in_other_folds(copy_of: NDArray[np.intp], fold: Folds, each: Array) -> Arra
     return np.asarray(alike, np.float64)
 
 
-def _notes(told: Record, together: Record, found: RepeatedRows) -> list[str]:
+def _advice(read: Read) -> str:
+    """What to do about copies, by where they come from."""
+    asked = read.plan.asked
+    return COUNTED if asked.copies else SEVERAL if asked.id else ADVICE
+
+
+def _notes(told: Record, together: Record, found: RepeatedRows, advice: str) -> list[str]:
     """A note on the targets whose error is clearly larger where copies are held out together."""
     if together.held_out is None:
         raise LearningError("no copies can be held out together")
@@ -205,14 +214,14 @@ def _notes(told: Record, together: Record, found: RepeatedRows) -> list[str]:
         return []
     measured = "; ".join(_few(larger))
     where = f" in a sample of {len(found.rows):,} rows" if found.sampled else ""
-    return [f"{_knows(found)}; with such rows held out together{where}, {measured}: {ADVICE}"]
+    return [f"{_knows(found)}; with such rows held out together{where}, {measured}: {advice}"]
 
 
 def _unmeasured(read: Read, found: RepeatedRows) -> list[str]:
     """A note where copies cannot be held out together, and rows are few for their weights."""
     if found.different > FEW_EACH * (len(read.schema.inputs) + 1):
         return []
-    return [f"{_knows(found)}: {ADVICE}"]
+    return [f"{_knows(found)}: {_advice(read)}"]
 
 
 def _knows(found: RepeatedRows) -> str:

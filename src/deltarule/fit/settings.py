@@ -97,7 +97,8 @@ class Settings:
     In Python: a list, or text with commas such as "TBD,-999"."""
     weight: str | None = None
     """A column that counts rows. With logistic loss: trials, the target their share of
-    successes."""
+    successes. Whole numbers count copies, each held out by itself unless `id` or `group` keeps
+    them together."""
     half_life: float | None = None
     """After so many more rows a row counts half, by their order, and the last one whole: for what
     drifts. Default: all rows count alike."""

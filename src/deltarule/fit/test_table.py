@@ -23,6 +23,7 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Read
 from deltarule.tables.source import without_folder
+from deltarule.tables.text_formats import format_of
 
 # A note where so many more rows of a test table are known than rows learnt from are alike, by rows
 # up to so many.
@@ -53,7 +54,10 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
     has more rows.
     Errors:  as for comparing a model with a table; LearningError for the training rows themselves
     """
-    source = where_of(open_table(settings.hold_out)[0], settings.where)
+    kinds = read.source.look().schema
+    typed = {name: form for name, kind in kinds.items() if (form := format_of(kind)) is not None}
+    learnt = {**typed, **record.contract.text_formats}
+    source = where_of(open_table(settings.hold_out)[0], settings.where, learnt)
     scorer = Predictor(record)
     met = _RowsMet()
     found = widening(source, lambda: evaluate(scorer, source, watch=met.begin()))

@@ -150,7 +150,7 @@ class Model(RecordView):
         Errors:  EmptyError where there is no such row
         """
         if row is not None:
-            source = _opened(table)
+            source = self._opened(table)
             return widening(source, lambda: self._explained(source, row))
         few = self._few.score(table, explain=True)
         if few is not None:
@@ -189,7 +189,7 @@ class Model(RecordView):
         from deltarule.model.prediction_stream import Columns
 
         columns = Columns(explain=explain, flags=flags, interval=interval)
-        yield from self.predictions(_opened(table, where), columns).beside_rows()
+        yield from self.predictions(self._opened(table, where), columns).beside_rows()
 
     def predictions(self, source: Source, columns: Columns) -> Predictions:
         """The stream behind `predict_batches`, with notes on drift."""
@@ -218,6 +218,13 @@ class Model(RecordView):
         """A dict for a dict, a list for a list."""
         return few.rows[0] if isinstance(table, dict) else few.rows
 
+    def _opened(self, table: Any, where: str | None = None) -> Source:
+        """The source of a table, of the rows that meet a condition."""
+        from deltarule.tables.filtered import where_of
+        from deltarule.tables.frames import open_table
+
+        return where_of(open_table(table)[0], where, self.record.contract.text_formats)
+
     def _predicted(
         self, table: Any, columns: Columns, where: str | None
     ) -> tuple[Any, Predictions]:
@@ -225,7 +232,7 @@ class Model(RecordView):
         from deltarule.tables.frames import open_table
 
         source, back = open_table(table)
-        source = where_of(source, where)
+        source = where_of(source, where, self.record.contract.text_formats)
         made = self.predictions(source, columns)
         frame = widening(made.source, lambda: pl.concat(made.alone()))
         rows = source.numbers if isinstance(source, FilteredSource) else None
@@ -244,7 +251,7 @@ class Model(RecordView):
         model, B the other. `where` is a condition on the rows, such as "year > 2000".
         Errors:  EmptyError when no row has all targets; LearningError for a model of other targets
         """
-        source = _opened(table, where)
+        source = self._opened(table, where)
         if other is None:
             from deltarule.model.evaluate import evaluate
 
@@ -263,7 +270,7 @@ class Model(RecordView):
         """
         from deltarule.model.diagnostics import diagnose
 
-        source = _opened(table)
+        source = self._opened(table)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
     def drift(self, table: Any, *, where: str | None = None) -> DriftReport:
@@ -275,7 +282,7 @@ class Model(RecordView):
         """
         from deltarule.model.drift import drift
 
-        source = _opened(table, where)
+        source = self._opened(table, where)
         return widening(source, lambda: drift(self._scorer, source))
 
     def save(
@@ -438,14 +445,6 @@ class Model(RecordView):
         from deltarule.model.export import export
 
         return export(self._scorer, to, **settings)
-
-
-def _opened(table: Any, where: str | None = None) -> Source:
-    """The source of a table, of the rows that meet a condition."""
-    from deltarule.tables.filtered import where_of
-    from deltarule.tables.frames import open_table
-
-    return where_of(open_table(table)[0], where)
 
 
 def load(path: str | Path) -> Model:

@@ -15,7 +15,7 @@ Shapes: p inputs, k outputs, q = p + intercept; a row is x (p,), t (k,).
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -169,17 +169,37 @@ class Stream:
         Rows that cannot be learnt, as without a target, are left out and told.
         Errors:  TableError and its kinds
         """
-        if self.sums is not None:
-            self.sums.add(rows)
         one = self.encoder.row(rows)
+        parts = list(self.encoder.table(rows)) if one is None else []
+        if self.sums is not None:
+            self.sums.add(rows)  # not before it is known that they can be read
         if one is not None:
             before = self.steps.weights
             prediction, delta = self._one(one.x, one.t, one.each, one.offset)
             self.ahead = True
             ends = before, self.steps.weights
             return Update(self, prediction[None], delta[None], one.flags, NOTHING, ends)
-        parts = list(self.encoder.table(rows))
         return self._learnt(parts)
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets that are columns."""
+        known = self.predictor.contract.targets
+        return [target.name for target in known if target.expression is None]
+
+    @property
+    def reads(self) -> set[str]:
+        """The columns that are read of a row."""
+        contract = self.predictor.contract
+        weight = [] if contract.row_weight is None else [contract.row_weight]
+        plain = [name for name, one in contract.known.items() if one.expression is None]
+        return {*contract.read_through, *plain, *self.targets, *weight}
+
+    def leave_out(self, why: str) -> Update:
+        """Count a row that cannot be learnt, for this reason."""
+        made = replace(self._learnt([]), left_out=Counter({why: 1}))
+        self.left_out += Counter(made.left_out)
+        return made
 
     def updates(self, table: Any) -> Iterator[Update]:
         """The same of a table, batch by batch, in bounded memory."""

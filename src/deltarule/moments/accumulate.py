@@ -10,8 +10,9 @@ Shapes: n rows, m numbers of which g have gaps, f folds. A Gram matrix is (f, s,
 a column of ones, the numbers, and the missing indicators of those with gaps.
 """
 
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,27 @@ if TYPE_CHECKING:
 # Cells of a buffer, 6 MB, and its most rows. Short calls make two threads contend for the GIL.
 # Measured with 21 columns: 95 ns a row; with a quarter of the rows 140.
 BLOCK_CELLS, BLOCK = 720_896, 32_768
+# Products of so few columns are made by pieces of at most so many multiplications: OpenBLAS then
+# packs nothing. Measured with 22 columns: 20 ns a row, where half of them by symmetry (syrk) take
+# 32; with 44 columns 115 and 85.
+NARROW, PIECE = 32, 900_000
 
 
 # Pairs of levels by fold that are summed: with the moments made of them 2 GB.
 MOST_PAIRS = 1 << 25
+
+
+class Buffers(threading.local):
+    """Each thread's memory for the blocks it gathers: fresh pages would cost 5 ns a row."""
+
+    def __init__(self) -> None:
+        self.memory = np.empty(0)
+
+    def of(self, cells: int) -> Array:
+        """An array of so many numbers, valid until the next call."""
+        if len(self.memory) < cells:
+            self.memory = np.empty(cells)
+        return self.memory[:cells]
 
 
 class PairsError(Exception):
@@ -151,6 +169,7 @@ def accumulate(
     folds: int,
     histograms: bool = False,
     keep_rows: bool = False,
+    buffers: Buffers | None = None,
 ) -> Sums:
     """The sums of a block of rows, and perhaps histograms of its numbers.
 
@@ -158,15 +177,16 @@ def accumulate(
 
     Errors:  InfiniteError for the first infinite value of a row that is not left out
     """
+    buffers = buffers or Buffers()
     checked = chunk.row_weights is not None or (chunk.drop_missing and len(chunk.categories) > 0)
     checked |= chunk.row_keys.homeless is not None
     if not checked and not chunk.gaps:
         # A value that is not finite makes its column's square not finite: a free check.
-        result = _tally(chunk, CleanBlock.unchecked(chunk), frame, folds, keep_rows)
+        result = _tally(chunk, CleanBlock.unchecked(chunk), frame, folds, keep_rows, buffers)
         if result is not None:
             return _counted(result, CleanBlock.unchecked(chunk)) if histograms else result
     tidy = CleanBlock.of(chunk, frame)
-    result = _tally(chunk, tidy, frame, folds, keep_rows)
+    result = _tally(chunk, tidy, frame, folds, keep_rows, buffers)
     if result is None:
         # Finite, but its square overflows.
         far = [
@@ -192,7 +212,12 @@ def _counted(sums: Sums, tidy: CleanBlock) -> Sums:
 
 
 def _tally(
-    chunk: Block, tidy: CleanBlock, frame: Origin, folds: int, keep_rows: bool
+    chunk: Block,
+    tidy: CleanBlock,
+    frame: Origin,
+    folds: int,
+    keep_rows: bool,
+    buffers: Buffers,
 ) -> Sums | None:
     """The sums; None where a number's square overflows."""
     m = len(tidy.numbers)
@@ -214,7 +239,7 @@ def _tally(
         if keep_rows:
             _keep(chunk, tidy, columns, entries, folds, sums)
         else:
-            sums.gram = _gram(chunk, tidy, columns, entries, folds, sums)
+            sums.gram = _gram(chunk, tidy, columns, entries, folds, sums, buffers)
         if not np.isfinite(sums.diagonal).all():
             return None
         for number in tidy.gaps:
@@ -231,12 +256,16 @@ def _gram(
     entries: FoldEntries,
     folds: int,
     sums: Sums,
+    buffers: Buffers,
 ) -> Array:
     frame = sums.frame
     m, n = len(frame.shift), len(entries)
     width = 1 + len(columns)
-    some = max(min(BLOCK_CELLS // width, BLOCK), 256)
-    memory, own = np.empty(min(some, n) * width), np.empty(min(some, n) * width)
+    some = max(1, min(max(min(BLOCK_CELLS // width, BLOCK), 256), n))
+    narrow = 1 < width <= NARROW
+    piece = PIECE // (width * (width - 1)) if narrow else some
+    memory = buffers.of((some + min(piece, some)) * width)
+    memory, own = memory[: some * width], memory[some * width :]
     shift = np.concatenate([[0.0], frame.shift, np.zeros(len(columns) - m)])
     rescaled = np.flatnonzero(frame.scale != 1).tolist()
     gram = np.zeros((folds, width, width))
@@ -258,18 +287,32 @@ def _gram(
         if entries.target is not None:
             block[:, 1 + chunk.targets] = entries.target[span][sort.order]
         each = None if weights is None else np.sqrt(weights[span][sort.order])
-        for of, fold in sort.spans.items():
+        for of, rows in _pieces(sort.spans, piece):
             # Contiguous: otherwise np.dot makes two copies, and takes twice as long. And np.dot
             # rather than @, which holds the GIL.
-            gathered = block[fold]
+            gathered = block[rows]
             mine = own[: gathered.size].reshape(gathered.shape, order="F")
             np.subtract(gathered, shift, out=mine)
             for at in rescaled:
                 mine[:, 1 + at] *= 1 / frame.scale[at]
             if each is not None:
-                mine *= each[fold, None]
-            gram[of] += np.dot(mine.T, mine)
+                mine *= each[rows, None]
+            if narrow:
+                gram[of, 0, 0] += np.dot(mine[:, 0], mine[:, 0])
+                gram[of, :, 1:] += np.dot(mine.T, mine[:, 1:])
+            else:
+                gram[of] += np.dot(mine.T, mine)
+    if narrow:  # to the last bit
+        below = np.tril_indices(width, -1)
+        gram[:, below[0], below[1]] = gram[:, below[1], below[0]]
     return gram
+
+
+def _pieces(spans: Mapping[int, slice], piece: int) -> Iterator[tuple[int, slice]]:
+    """The rows of each fold, at most so many at a time."""
+    for of, span in spans.items():
+        for start in range(span.start, span.stop, piece):
+            yield of, slice(start, min(start + piece, span.stop))
 
 
 def _keep(
@@ -361,13 +404,14 @@ class Accumulator:
 
     def __init__(self, *, folds: int, histograms: bool = False, keep_rows: bool = False) -> None:
         self.folds, self.histograms, self.keep_rows = folds, histograms, keep_rows
+        self._buffers = Buffers()
         self._finished: list[Sums] = []
         self._sums: Sums | None = None
 
     def sums(self, chunk: Block, frame: Origin) -> Sums:
         """The sums of a block, to be added in order."""
         how = {"histograms": self.histograms, "keep_rows": self.keep_rows}
-        return accumulate(chunk, frame, folds=self.folds, **how)
+        return accumulate(chunk, frame, folds=self.folds, buffers=self._buffers, **how)
 
     def add(self, chunk: Block, sums: Sums) -> Origin:
         """Add a block's sums; returns the origin for later blocks."""

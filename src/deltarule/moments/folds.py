@@ -18,9 +18,10 @@ for every row. Keys that are not numbers are converted:
     durations, times    days in the same way
     gaps                the row's number; in a column of groups -1, a group of its own
 
-A whole-number row weight w counts copies of a row, and copies are held out apart. The first copy
-has the row's key, copy j = 1, 2, ... after it the key u + j. Of more than SURE copies so many are
-hashed, and the deviation of their counts n from even is scaled up to all, as of a multinomial:
+A whole-number row weight w counts copies of a row. Copies with an id or a group have the same one,
+hence one fold; others are rows of their own, held out apart. Of these the first has the row's key,
+copy j = 1, 2, ... after it the key u + j. Of more than SURE copies so many are hashed, and the
+deviation of their counts n from even is scaled up to all, as of a multinomial:
 
     copies in a fold = w / folds + (n - SURE / folds) * sqrt(w / SURE), rounded so that they add up
 

@@ -12,6 +12,7 @@ from deltarule.errors import ExpressionError
 from deltarule.scorer.patterns import PLAIN
 from deltarule.scorer.runtime.clock import EPOCH
 from deltarule.scorer.tree import Apply, Literal, Node, Read, Tree
+from deltarule.tables.dates import ahead_of
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
@@ -146,6 +147,8 @@ class Program:
         if node.kind in ("date", "datetime"):
             order: str = how.order or "" if isinstance(how, DateFormat) else ""
             order = how.every if isinstance(how, PeriodFormat) else order
+            if node.kind == "datetime" and isinstance(how, DateFormat) and how.zone:
+                return self._call("read_instant", cell, column, order, ahead_of(how.zone))
             return self._call(f"read_{node.kind}", cell, column, order)
         if node.kind == "time":
             return self._call("read_time", cell, column)

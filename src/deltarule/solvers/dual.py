@@ -9,8 +9,8 @@ alone, with centres of their own; only the units, the spreads of the inputs, are
 And the weights without them are those of all rows with the targets in D replaced by what these
 predict.
 
-At a ridge of 0 the weights are the smallest of those that fit best. Eigenvalues that are rounding
-count as ROUNDING of the largest, which is the limit where no rows are alike.
+At a ridge of 0 the standardised weights are the smallest of those that fit best. Eigenvalues that
+are rounding count as ROUNDING of the largest, which is the limit where no rows are alike.
 
 Shapes: n entries (rows by fold, sorted by fold), p inputs, k outputs
 Source: Saunders, Gammerman & Vovk 1998; Hastie & Tibshirani 2004

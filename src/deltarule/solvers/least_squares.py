@@ -97,7 +97,10 @@ class Normal:
 
 
 def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
-    """The least-squares solution; the minimum-norm one where inputs are collinear."""
+    """The least-squares solution; where inputs are collinear, of minimum norm.
+
+    The norm is that of standardised weights, the limit of ridge -> 0: it knows no units.
+    """
     if isinstance(problem.gram, OneHotCross):
         return _eliminated(problem, ridge)
     normal = Normal.of(problem)
@@ -106,11 +109,8 @@ def solve(problem: LeastSquares, *, ridge: float | Array = 0.0) -> Solution:
     if constant.size:
         inverse[constant, constant] = 0.0
         null = np.column_stack([null, np.eye(p)[:, constant]])
-    weight = normal.own(problem, solved)
-    if null.shape[1]:
-        weight = shortest(weight, null / normal.scale[:, None])
     return Solution(
-        weights=with_intercept(problem, weight),
+        weights=with_intercept(problem, normal.own(problem, solved)),
         inverse=inverse / problem.rows,
         unit=normal.scale,
         rank=p - null.shape[1],
@@ -131,11 +131,11 @@ def _eliminated(problem: LeastSquares, ridge: float | Array) -> Solution:
     factor = system.factor(ridge)
     each = ridge if isinstance(ridge, float | int) else ridge[:, None]
     solved += factor.solve(system.slope - system.product(solved) - each * solved)
-    weight, null = system.own(problem, solved), factor.null()
+    null = factor.null()
     if factor.nulls:
-        weight = shortest(weight, null / system.scale[:, None])
+        solved = shortest(solved, null)
     return Solution(
-        weights=with_intercept(problem, weight),
+        weights=with_intercept(problem, system.own(problem, solved)),
         inverse=Inverse(factor, problem.rows),
         unit=system.scale,
         rank=len(system.scale) - len(system.constant) - factor.nulls,
@@ -244,7 +244,7 @@ def _solve(correlation: Array, slope: Array) -> tuple[Array, Array, Array, bool]
 
 
 def shortest(weight: Array, null: Array) -> Array:
-    """The minimum-norm weights with the same predictions, given a basis of the null space."""
+    """The standardised weights of minimum norm, given a basis of the null space."""
     basis, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
     shorter: Array = weight - basis @ (basis.T @ weight)
     return shorter

@@ -6,8 +6,8 @@ In these coordinates the sums keep the digits that the first read's squares lost
 twice (Yamamoto et al. 2015), with eigenvectors in place of the triangle because they do not
 break down where inputs are exactly dependent.
 
-Rows of deficient rank get the minimum-norm weights, as in `solve`, whatever the first weights were:
-a fold's weights may not depend on its held-out rows.
+Rows of deficient rank get the minimum-norm weights of standardised inputs, as in `solve`, whatever
+the first weights were: a fold's weights may not depend on its held-out rows.
 
 Shapes: p inputs, k outputs, r directions kept, d constant in the rows at hand.
 """
@@ -81,15 +81,17 @@ class Whitening:
         dropped = np.setdiff1d(np.arange(p), kept)
         open_ways = found.null / found.unit[:, None]
         # The null space: of the directions kept, and of the inputs.
-        still = np.column_stack([turn @ open_ways, self.turn[:, dropped]])
+        unit = self._spread(problem, kept)[:, None]
+        still = np.column_stack([turn @ open_ways, self.turn[:, dropped]]) * unit
         moved = found.weights["weight"]
         weight = self.first["weight"] + turn @ moved
         if still.size:
-            still = still / np.linalg.norm(still, axis=0)
-            share = np.linalg.lstsq(still, weight, rcond=None)[0]
-            weight = weight - still @ share
-            length = np.linalg.norm(turn @ open_ways, axis=0)
-            moved = moved - open_ways @ (share[: len(length)] / length[:, None])
+            length = np.linalg.norm(still, axis=0)
+            still = still / length
+            share = np.linalg.lstsq(still, weight * unit, rcond=None)[0]
+            weight = weight - still @ share / unit
+            ways = open_ways.shape[1]
+            moved = moved - open_ways @ (share[:ways] / length[:ways, None])
         own: dict[str, Array] = {"weight": weight}
         inner = with_intercept(problem, moved)
         if intercept:
@@ -101,9 +103,18 @@ class Whitening:
             inner=inner,
             weights=own,
             inverse=units @ np.asarray(found.inverse) @ units.T,
-            null=still * self.unit[:, None],
+            null=still * (self.unit[:, None] / unit),
             sure=found.sure,
         )
+
+    def _spread(self, problem: LeastSquares, kept: Sequence[int]) -> Array:
+        """The inputs' spreads in a problem's rows, of directions kept; 1 for constants: (p,)."""
+        back = self.turn[:, kept] * self.unit[:, None] ** 2 * self.floor[kept]  # x = z @ back.T
+        own = back * problem.scale
+        gram = dense(problem.gram) / problem.rows
+        squares = np.einsum("jr,jr->j", own @ gram, own)
+        spread: Array = np.sqrt(np.maximum(squares, 0.0))
+        return np.where(spread > self.noise * self.unit, spread, 1.0)
 
 
 @dataclass(frozen=True)

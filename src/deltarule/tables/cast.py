@@ -28,7 +28,8 @@ def numbers_of(series: pl.Series, *, where: str, row: int = 0) -> Array:
     wrong = series.is_not_null() & (True if parsed is None else parsed.is_null())
     if wrong.any():
         at = int(wrong.arg_max() or 0)
-        raise ValueRefusedError(f"{where}, row {row + at + 1}: {str(series[at])!r} is not a number")
+        shown = str(series.slice(at, 1).to_list()[0])
+        raise ValueRefusedError(f"{where}, row {row + at + 1}: {shown!r} is not a number")
     assert parsed is not None, "what could not be parsed was refused"
     return _finite(parsed, where=where, row=row)
 
@@ -51,9 +52,18 @@ def levels_by_count(series: pl.Series) -> list[str]:
 
 
 def text_of(series: pl.Series) -> pl.Series:
-    """A column of any type as text: booleans in words, whole numbers without a point."""
-    if series.dtype == pl.String:
+    """A column of any type as text: booleans in words, whole numbers without a point.
+
+    Errors:  ValueRefusedError for values that have no text, such as lists
+    """
+    kind = series.dtype
+    if kind == pl.String:
         return series
+    if kind.is_nested() or kind in (pl.Duration, pl.Object):
+        raise ValueRefusedError(
+            f"column '{series.name}' is {str(kind).lower()}, which has no text: give text, numbers "
+            "or dates"
+        )
     values = series.alias("value").to_frame()
     return values.select(label(pl.col("value"), series.dtype)).to_series().alias(series.name)
 

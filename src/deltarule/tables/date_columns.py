@@ -4,7 +4,6 @@ A table is assumed to have one date order: where any column determines it, all h
 Where both day and month could come first, the more likely is taken, with a note.
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
@@ -15,7 +14,17 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.errors import ValueRefusedError
 from deltarule.tables import column_names as names
-from deltarule.tables.dates import FIRST, MOMENT, ORDERS, Cells, Order, dates, times
+from deltarule.tables.dates import (
+    FIRST,
+    MOMENT,
+    ORDERS,
+    Cells,
+    Order,
+    dates,
+    offsets,
+    times,
+    zone_of,
+)
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.periods import PATTERN, period_of
 from deltarule.tables.source import LOOK_ROWS, Source
@@ -39,9 +48,6 @@ COMPACT_SHOWS = 10
 # A column is a candidate if one of so many first cells may be a date or a time.
 FIRST_CELLS = 50
 LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
-# What polars raises for a time zone that it does not know.
-UNKNOWN_ZONE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
-OFFSET = re.compile(r"([-+])(\d\d):?(\d\d)")
 
 
 @dataclass
@@ -141,8 +147,11 @@ class DateColumn:
 
     def format(self, order: Order | None) -> DateFormat:
         """The date format of this order."""
-        timed = self.has(self.cells.timed, order)
-        return DateFormat(kind="datetime" if timed else "date", order=order)
+        if not self.has(self.cells.timed, order):
+            return DateFormat(kind="date", order=order)
+        return DateFormat(
+            kind="datetime", order=order, zone=None if self.has(~self.cells.utc, order) else "UTC"
+        )
 
     def has(self, which: pl.Series, order: Order | None) -> bool:
         """Whether any of these cells is a date in this order."""
@@ -245,7 +254,8 @@ def formats_of(
     if known is None:
         notes += _decisions(found, orders)
     notes += period_notes(look, formats)
-    return Dated(formats, [*notes, *notes_of(found, orders)], _doubt(doubtful, orders))
+    notes += notes_of(found, orders, zones_of(formats))
+    return Dated(formats, notes, _doubt(doubtful, orders))
 
 
 def _may_be_dates(values: pl.Series) -> bool:
@@ -378,33 +388,30 @@ def formats_like(
     return formats
 
 
-def notes_of(found: Sequence[DateColumn], orders: Mapping[str, Order | None]) -> list[str]:
-    """Notes on how dates are parsed, other than their order."""
+def notes_of(
+    found: Sequence[DateColumn],
+    orders: Mapping[str, Order | None],
+    zones: Collection[str] = (),
+) -> list[str]:
+    """Notes on how dates are parsed, other than their order; columns of `zones` have a zone."""
     notes = []
     if short := [one for one in found if one.has(one.cells.short, orders[one.name])]:
         cell, date = short[0].example(orders[short[0].name])
         notes.append(
             f"{_names(short)}: years of two digits are those from 1969 to 2068, '{cell}' is {date}"
         )
-    if offset := [one for one in found if one.has(one.cells.offset, orders[one.name])]:
+    unzoned = [one for one in found if one.name not in zones]
+    if offset := [one for one in unzoned if one.has(one.cells.offset, orders[one.name])]:
         mixed = [one for one in offset if one.has(~one.cells.offset, orders[one.name])]
         some = f"; some cells of {_names(mixed)} have none" if mixed else ""
         notes.append(f"{_names(offset)}: hours are as written, whatever offset follows them{some}")
     return notes
 
 
-def zone_of(kind: pl.DataType | None) -> str | None:
-    """The time zone of a column's type; None for one without."""
-    return kind.time_zone if isinstance(kind, pl.Datetime) else None
-
-
-def zone_notes(kinds: Mapping[str, pl.DataType], used: Collection[str]) -> list[str]:
-    """Notes on the time zones of these columns, where their type has one."""
-    zones: dict[str, list[str]] = {}
-    for name, kind in kinds.items():
-        if name in used and (zone := zone_of(kind)):
-            zones.setdefault(zone, []).append(name)
-    return [f"{', '.join(of)}: hours are those of {zone}" for zone, of in zones.items()]
+def zones_of(formats: Formats) -> dict[str, str]:
+    """The zone of each column that was learnt in one."""
+    dated = {name: form for name, form in formats.items() if isinstance(form, DateFormat)}
+    return {name: form.zone for name, form in dated.items() if form.zone}
 
 
 def is_converted(form: object, kind: pl.DataType) -> bool:
@@ -413,62 +420,65 @@ def is_converted(form: object, kind: pl.DataType) -> bool:
     return bool(zone and zone_of(kind) and zone != zone_of(kind))
 
 
-def in_zone(instants: pl.Series, zone: str) -> pl.Series:
-    """Instants as the clocks of a zone show them, without a zone.
-
-    Errors:  ValueRefusedError for a zone that is unknown
-    """
-    utc = instants.cast(pl.Datetime("us"))  # of a type with a zone, what is stored: UTC
-    offset = OFFSET.fullmatch(zone)
-    if offset is not None:
-        minutes = int(offset[2]) * 60 + int(offset[3])
-        ahead = pl.duration(minutes=-minutes if offset[1] == "-" else minutes)
-        return utc.to_frame().select(pl.first() + ahead).to_series()
-    try:
-        local = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
-        return local.dt.replace_time_zone(None)
-    except UNKNOWN_ZONE as error:
-        raise ValueRefusedError(
-            f"column '{instants.name}' was learnt in the time zone {zone!r}, which is unknown "
-            "here: convert it to that zone before predicting"
-        ) from error
+def zone_notes(
+    kinds: Mapping[str, pl.DataType], used: Collection[str], formats: Formats
+) -> list[str]:
+    """Notes on the time zones of these columns, where their type or their text has one."""
+    zones: dict[str, list[str]] = {}
+    written = zones_of(formats)
+    for name, kind in kinds.items():
+        if name in used and (zone := zone_of(kind) or written.get(name)):
+            zones.setdefault(zone, []).append(name)
+    return [f"{', '.join(of)}: hours are those of {zone}" for zone, of in zones.items()]
 
 
-@dataclass(frozen=True)
+@dataclass
 class ZoneNotes:
     """Notes on zones at prediction, and those for which predictions may be off."""
 
-    notes: list[str]
-    warnings: list[str]
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
-
-def compared_zones(kinds: Mapping[str, pl.DataType], learnt: Formats) -> ZoneNotes:
-    """How the zones of a table's columns differ from those that a model learnt.
-
-    Text has its hours as written, in whatever zone, which is no reason for a warning.
-    """
-    notes, warnings = [], []
-    for name, form in learnt.items():
-        kind = kinds.get(name)
-        if not isinstance(form, DateFormat) or kind is None:
-            continue
-        zone = zone_of(kind)
-        if zone and form.zone and zone != form.zone:
-            notes.append(
-                f"{name}: hours are converted from {zone} to {form.zone}, as they were learnt"
+    def add(self, values: pl.Series, learnt: str | None) -> None:
+        """Add what is to be said of a column that was learnt in this zone."""
+        name, zone = values.name, zone_of(values.dtype)
+        if zone and learnt:
+            moved = f"converted from {zone} to {learnt}, as they were learnt"
+            self.notes.append(
+                f"{name}: hours are {moved if zone != learnt else f'those of {zone}'}"
             )
-        elif zone and form.zone:
-            notes.append(f"{name}: hours are those of {zone}")
         elif zone:
-            warnings.append(
+            self.warnings.append(
                 f"{name} was learnt without a time zone and comes in {zone}: its hours are taken "
                 f"as those of {zone}"
             )
-        elif form.zone and kind != pl.Null:
-            told = f"{name} was learnt in {form.zone} and comes without a time zone: its hours"
-            typed = isinstance(kind, pl.Datetime)
-            (warnings if typed else notes).append(f"{told} are taken as those of {form.zone}")
-    return ZoneNotes(notes, warnings)
+        elif learnt and values.dtype != pl.Null:
+            self._add_text(values, learnt)
+
+    def _add_text(self, values: pl.Series, learnt: str) -> None:
+        """Add what is to be said of text, and of times without a zone."""
+        said, few = "comes without a time zone", 0
+        if values.dtype in (pl.String, pl.Categorical, pl.Enum):
+            few = offsets(values.cast(pl.String)).count()
+            if few:
+                said = "has cells without an offset"
+                self.notes.append(
+                    f"{values.name}: hours are converted to {learnt}, as they were learnt, where "
+                    "an offset follows them"
+                )
+        if not few or few < values.count():
+            told = f"{values.name} was learnt in {learnt} and {said}: its hours are taken as those"
+            typed = isinstance(values.dtype, pl.Datetime)
+            (self.warnings if typed else self.notes).append(f"{told} of {learnt}")
+
+
+def compared_zones(look: pl.DataFrame, learnt: Formats) -> ZoneNotes:
+    """How the zones of a table's columns differ from those that a model learnt."""
+    found = ZoneNotes()
+    for name, form in learnt.items():
+        if isinstance(form, DateFormat) and name in look.columns:
+            found.add(look[name], form.zone)
+    return found
 
 
 def period_notes(look: pl.DataFrame, formats: Mapping[str, Format]) -> list[str]:

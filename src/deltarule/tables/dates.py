@@ -4,10 +4,14 @@
     31.01.2024   01/31/2024   31-1-2024         the day or the month first: one order a table
     23-08-21     21.08.23     8/21/23           years of two digits are those from 1969 to 2068
     30-Oct-09    Oct 30, 2009                   the month by its English name
-    ... 14:05    ...T14:05:30.25   ... 2:05 PM  a time of day; an offset (+01:00, Z) is left aside:
-                                                the hour is the hour as written
+    ... 14:05    ...T14:05:30.25   ... 2:05 PM  a time of day; an offset (+01:00, Z) is left aside
+                                                here: the hour is the hour as written
 
 A year has four digits or two, never one or three: 30-2-9 is a code.
+
+An instant is a cell of a type with a time zone, or text with an offset. Where a model learnt a
+column in a zone, it is read as the clocks of that zone show it. Where the model knows none, or a
+cell says none, its hours are as they stand.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from datetime import date
 from typing import Literal, get_args
 
 from deltarule.deferred import polars as pl
+from deltarule.errors import ValueRefusedError
 from deltarule.tables.expressions.number_text import cells_of
 
 Order = Literal["ymd", "mdy", "dmy"]
@@ -43,6 +48,9 @@ MOMENT = rf"(?i)^(?:{DATE})(?:(?:\s*T\s*|\s+){CLOCK})?$"
 TIME = rf"(?i)^{CLOCK}$"
 
 ENDING = rf"(?i)\s*{ZONE}$"
+OFFSET = re.compile(r"([-+])(\d\d):?(\d\d)")
+# After a time of day alone: the end of 2024-01-31 is no offset.
+OFFSET_IN_TEXT = rf"(?i):\d\d(?:[.,]\d{{1,9}})?(?:\s*[ap]\.?m\.?)?\s*({ZONE})\s*$"
 
 # The common formats, tried on all rows at once; other cells are parsed by a regex.
 # A million ISO dates take 0.04 s so, and 0.8 s by the regex.
@@ -88,6 +96,11 @@ class Cells:
     def offset(self) -> pl.Series:
         """Whether each has an offset from UTC."""
         return self._parts["zone"].is_not_null()
+
+    @property
+    def utc(self) -> pl.Series:
+        """Whether each is written as of UTC, by a Z and no number, which may change over a year."""
+        return self._parts["zone"].str.to_uppercase().is_in(["Z", "UTC"]).fill_null(value=False)
 
     @property
     def short(self) -> pl.Series:
@@ -206,3 +219,69 @@ def iso_date(text: str) -> date | None:
         return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
     except ValueError:
         return None
+
+
+def zone_of(kind: pl.DataType | None) -> str | None:
+    """The time zone of a column's type; None for one without."""
+    return kind.time_zone if isinstance(kind, pl.Datetime) else None
+
+
+def ahead_of(zone: str) -> int | None:
+    """The minutes by which a zone's clocks are ahead of UTC; None where that may change.
+
+    >>> ahead_of("UTC"), ahead_of("-03:30"), ahead_of("Europe/Berlin")
+    (0, -210, None)
+    """
+    if zone in ("UTC", "Etc/UTC", "Z"):
+        return 0
+    found = OFFSET.fullmatch(zone)
+    if found is None:
+        return None
+    minutes = int(found[2]) * 60 + int(found[3])
+    return -minutes if found[1] == "-" else minutes
+
+
+def offsets(text: pl.Series) -> pl.Series:
+    """How far the clock of each cell is ahead of UTC, null where it has no offset.
+
+    >>> offsets(pl.Series(["2024-01-31T14:05-03:30", "14:05Z", "2024-01-31"])).to_list()
+    [datetime.timedelta(days=-1, seconds=73800), datetime.timedelta(0), None]
+    """
+    shown = pl.col("x").str.extract(OFFSET_IN_TEXT, 1)
+    hours = shown.str.extract(r"^[-+](\d\d)", 1).cast(pl.Int64).fill_null(0)
+    minutes = shown.str.extract(r"^[-+]\d\d:?(\d\d)$", 1).cast(pl.Int64).fill_null(0)
+    ahead = pl.duration(hours=hours, minutes=minutes)
+    signed = pl.when(shown.str.starts_with("-")).then(-ahead).otherwise(ahead)
+    found = text.to_frame("x").select(pl.when(shown.is_not_null()).then(signed).alias(text.name))
+    return found.to_series()
+
+
+def in_zone(instants: pl.Series, zone: str) -> pl.Series:
+    """Instants as the clocks of a zone show them, without a zone.
+
+    Errors:  ValueRefusedError for a zone that is unknown
+    """
+    utc = instants.cast(pl.Datetime("us"))  # of a type with a zone, what is stored: UTC
+    ahead = ahead_of(zone)
+    if ahead is not None:
+        return utc.to_frame().select(pl.first() + pl.duration(minutes=ahead)).to_series()
+    try:
+        local = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        return local.dt.replace_time_zone(None)
+    # What polars raises for a time zone that it does not know.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise ValueRefusedError(
+            f"column '{instants.name}' was learnt in the time zone {zone!r}, which is unknown "
+            "here: convert it to that zone before predicting"
+        ) from error
+
+
+def written_in_zone(moments: pl.Series, text: pl.Series, zone: str) -> pl.Series:
+    """Moments read from text as written, with those that have an offset on the zone's clocks.
+
+    Errors:  ValueRefusedError for a zone that is unknown
+    """
+    ahead = offsets(text)
+    if ahead.null_count() == len(ahead):
+        return moments
+    return in_zone(moments - ahead, zone).fill_null(moments).alias(moments.name)

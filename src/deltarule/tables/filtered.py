@@ -11,12 +11,13 @@ from deltarule.dataclass import dataclass, field, replace
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.column_names import column
 from deltarule.tables.compared_text import dated
-from deltarule.tables.date_columns import Dated, formats_of
+from deltarule.tables.date_columns import Dated, formats_of, zones_of
+from deltarule.tables.dates import in_zone, zone_of
 from deltarule.tables.expressions.expression import Expression, check, parse
 from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.polars_source import said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, ROW, Source, rebatched
-from deltarule.tables.text_formats import Format, number_format
+from deltarule.tables.text_formats import DateFormat, Format, Formats, number_format
 from deltarule.tables.wrapped_source import WrappedSource
 
 
@@ -24,7 +25,8 @@ from deltarule.tables.wrapped_source import WrappedSource
 class RowFilter:
     """A condition on rows of the table of this name; null counts as false.
 
-    `formats` are those of columns whose text it takes for dates or numbers.
+    `formats` are those of columns whose text it takes for dates or numbers, `zones` those that a
+    model learnt columns in: it is asked on the clocks that the model's inputs are read on.
     """
 
     condition: Expression
@@ -32,6 +34,7 @@ class RowFilter:
     formats: Mapping[str, Format] = field(default_factory=dict)
     others: bool = False
     """Whether it is the other rows that are meant."""
+    zones: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -48,6 +51,11 @@ class RowFilter:
             one.read(cells_of(batch[name])).alias(name)
             for name, one in self.formats.items()
             if batch[name].dtype == pl.String
+        )
+        read = read.with_columns(
+            in_zone(read[name], zone)
+            for name, zone in self.zones.items()
+            if name in read.columns and zone_of(read[name].dtype) not in (None, zone)
         )
         check(self.condition, read.schema, name=self.name)
         try:
@@ -105,12 +113,23 @@ class CountMet:
 
 
 class FilteredSource(WrappedSource):
-    """The rows of a source that satisfy a condition, or all `others`; null counts as false."""
+    """The rows of a source that satisfy a condition, or all `others`; null counts as false.
 
-    def __init__(self, source: Source, condition: Expression, *, others: bool = False) -> None:
+    `learnt` are the formats of a model, which knows the zones of its columns.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        condition: Expression,
+        *,
+        others: bool = False,
+        learnt: Formats | None = None,
+    ) -> None:
         super().__init__(source)
         self.condition = condition
-        self.filter = RowFilter(condition, source.name, others=others)
+        zones = zones_of(learnt or {})
+        self.filter = RowFilter(condition, source.name, others=others, zones=zones)
         self.name = f"{source.name} where {self.filter.text}"
         self.dialect = f"{source.dialect}, where {self.filter.text}"
         self._reads = 0
@@ -122,7 +141,9 @@ class FilteredSource(WrappedSource):
     @property
     def others(self) -> "FilteredSource":
         """The rows that do not satisfy the condition."""
-        return FilteredSource(self.source, self.condition, others=not self.filter.others)
+        made = FilteredSource(self.source, self.condition, others=not self.filter.others)
+        made.filter = replace(made.filter, zones=self.filter.zones)
+        return made
 
     @property
     def rows(self) -> int | None:
@@ -228,7 +249,13 @@ class FilteredSource(WrappedSource):
             dates = self._compared(look)
         for note in dates.doubt.notes:
             raise LearningError(f"where is {self.condition.text}, but {note}") from None
-        return {**numbers, **dates.formats}
+        zones = self.filter.zones
+        return {
+            name: one.model_copy(update={"zone": zones.get(name, one.zone)})
+            if isinstance(one, DateFormat) and one.kind == "datetime"
+            else one
+            for name, one in {**numbers, **dates.formats}.items()
+        }
 
     def _compared(self, look: pl.DataFrame) -> Dated:
         """The formats of text columns that the condition compares with dates."""
@@ -238,12 +265,15 @@ class FilteredSource(WrappedSource):
             raise ExpressionError(f"{self.source.name}, {self.condition.text}: {error}") from None
 
 
-def where_of(source: Source, condition: str | None) -> Source:
+def where_of(source: Source, condition: str | None, learnt: Formats | None = None) -> Source:
     """The source, filtered by a condition where one is given.
 
+    `learnt` are the formats in which a model reads the table.
     Errors:  as `condition_of`
     """
-    return source if condition is None else FilteredSource(source, condition_of(condition))
+    if condition is None:
+        return source
+    return FilteredSource(source, condition_of(condition), learnt=learnt)
 
 
 def condition_of(text: str) -> Expression:

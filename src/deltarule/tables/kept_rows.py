@@ -22,6 +22,7 @@ from deltarule.tables.fold_columns import keys_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.row_shares import DrawnShare
 from deltarule.tables.source import ROW, Source
+from deltarule.tables.zoned_source import ZonedSource
 
 # What a key's hash is moved by before it is hashed again: copies are at whole steps.
 APART = 0.5
@@ -63,7 +64,8 @@ class KeptRows:
 
         Errors:  ColumnError for a column that the other lacks, or has as another kind
         """
-        chain = ChainedSource([self.source(), other.source()])
+        alike = ZonedSource(other.source(), self.frame.schema)
+        chain = ChainedSource([self.source(), alike])
         wanted = [column(name) for name in self.frame.columns]
         frame = pl.concat([chain.look().clear(), *chain.batches(wanted)])
         bound = min(

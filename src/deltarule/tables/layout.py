@@ -48,6 +48,8 @@ class Layout(Part):
     folds: int = Field(ge=1, le=MOST_FOLDS)
     fold_by: dict[str, str] = Field(default_factory=dict)
     """What decides folds, if not the row's number: an id, a group or a time."""
+    key_kind: str = ""
+    """The kind of the ids or groups; empty where it is not known."""
     cuts: tuple[float, ...] = ()
     """The times at which later periods begin."""
     left_out: tuple[LeftOut, ...] = ()
@@ -106,6 +108,7 @@ class Layout(Part):
             drop_missing=asked.drop_missing,
             folds=asked.folds,
             fold_by={kind: name for kind, name in by.items() if name is not None},
+            key_kind=made.key_kind,
             cuts=made.cuts,
             left_out=tuple(made.left_out),
             kinds={column: kind_of(made.kinds[column]) for column in read},
@@ -140,6 +143,8 @@ class Layout(Part):
             return self
         for name in type(self).model_fields:
             mine, yours = getattr(self, name), getattr(other, name)
+            if name == "key_kind" and not (mine and yours):
+                continue
             if name in WORDS and mine != yours:
                 raise LearningError(
                     f"sums of two tables cannot be added: {_apart(name, self, other)}"
@@ -148,7 +153,8 @@ class Layout(Part):
         out = {one.name: one for one in every}
         left_out = tuple(out[name] for name in sorted(out))
         kinds = dict(sorted({**self.kinds, **other.kinds}.items()))
-        changed = {"left_out": left_out, "kinds": kinds}
+        key_kind = self.key_kind or other.key_kind
+        changed = {"left_out": left_out, "kinds": kinds, "key_kind": key_kind}
         most = {
             one: max(getattr(self, one), getattr(other, one)) for one in ("most_levels", "room")
         }
@@ -174,6 +180,7 @@ WORDS = {
     "drop_missing": "rows with gaps left out:",
     "folds": "the number of folds is",
     "fold_by": "folds are by",
+    "key_kind": "the values of the id or group are",
     "cuts": "periods begin at",
     "read_through": "the kinds of columns in expressions are",
     "formats": "the formats of text are",

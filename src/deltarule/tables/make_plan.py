@@ -109,7 +109,7 @@ def plan(
     left_out = _unusable(look, asked)
     made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=read_as)
     if folds is not None:
-        made.fold_by = _fold_by(folds, look, asked, name=name)
+        made.fold_by, made.key_kind = _fold_by(folds, look, asked, name=name)
     if cluster is not None:
         kind = evaluated(look.lazy(), [cluster], look.schema, name=name)[cluster.name].dtype
         made.cluster_by = cluster_column(cluster.polars(look.schema), kind)
@@ -127,8 +127,10 @@ def plan(
     for column in weight:
         check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
     if asked.copies is None:
-        apart_ = asked.row_weight is not None and asked.group is None and asked.time is None
-        made.asked = replace(made.asked, copies=apart_ and all_whole(view[weight[0]]))
+        # Copies of a row have its id too, which keeps them together.
+        numbered = not (asked.id or asked.group or asked.time)
+        copies = bool(weight) and numbered and all_whole(view[weight[0]])
+        made.asked = replace(made.asked, copies=copies)
     for term in inputs.terms:
         _place(term.name, view[term.name], made, counted or {})
         if term.expression is None and term.name in made.numbers and is_id(view[term.name]):
@@ -171,11 +173,13 @@ def _offset(one: str, shown: Look) -> Term:
     return target_term(one, shown) if one in shown.kinds else one_term(one, shown)
 
 
-def _fold_by(term: Term, look: pl.DataFrame, asked: Request, *, name: str) -> pl.Expr:
-    """The id, what groups rows, or what orders them in time."""
-    kind = evaluated(look.lazy(), [term], look.schema, name=name)[term.name].dtype
+def _fold_by(term: Term, look: pl.DataFrame, asked: Request, *, name: str) -> tuple[pl.Expr, str]:
+    """The id, what groups rows, or what orders them in time, and the kind of its values."""
+    values = evaluated(look.lazy(), [term], look.schema, name=name)[term.name]
     column = key_column if asked.time is None else time_column
-    return column(term.polars(look.schema), kind, name=term.name, where=name)
+    read = column(term.polars(look.schema), values.dtype, name=term.name, where=name)
+    kind = "number" if values.dtype == pl.Boolean else kind_of(values.dtype)
+    return read, kind if values.count() and asked.time is None else ""
 
 
 def _place(column: str, values: pl.Series, made: Plan, counted: Mapping[str, LevelCounts]) -> None:

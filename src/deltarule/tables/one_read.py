@@ -418,7 +418,7 @@ def _read(
         *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=frames,
         sample=[] if sample is None else sample.frames(rows),
-        drawn=few.parts,
+        drawn=few.whole,
         at_first=source.reads,
         every=schema,
         summary=summary if keep_summary else None,

@@ -9,8 +9,8 @@ import polars as pl
 
 from deltarule.dataclass import dataclass
 from deltarule.tables.column_names import column
-from deltarule.tables.date_columns import fitting, in_zone, is_converted
-from deltarule.tables.dates import Order
+from deltarule.tables.date_columns import fitting, is_converted
+from deltarule.tables.dates import Order, in_zone
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.source import ROW, Source
 from deltarule.tables.text_formats import (

@@ -66,6 +66,8 @@ class Plan:
     """The targets of numbers that are all 0 or 1 as far as was looked."""
     fold_by: pl.Expr | None = None
     """The id, what groups rows, or what orders them in time; it is read as `fold_column`."""
+    key_kind: str = ""
+    """Whether ids or groups are numbers or text, of which 7 and '7' have different folds."""
     cluster_by: pl.Expr | None = None
     """What says which rows belong together, for standard errors."""
     cuts: tuple[float, ...] = ()

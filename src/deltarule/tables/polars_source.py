@@ -13,6 +13,9 @@ from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, row_place
 
+# Row groups of Parquet that are decoded ahead of the consumer. Of polars' own 8 a read of 5M x 21
+# keeps 150 MB more, and is no faster.
+os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
 # Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
 os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
 
@@ -84,13 +87,6 @@ class Partitions:
         return lazy.with_columns(columns).drop("\0path")
 
 
-# A file of more numbers, 1 GB of them, is read in slabs, as polars decodes ahead of a slower
-# consumer without bound. A smaller one is faster without: 5M x 21 take 0.87 s, not 1.04.
-AT_ONCE_CELLS = 128_000_000
-# A slab has at most so many batches, and in wide tables so many numbers.
-SLAB_BATCHES, SLAB_CELLS = 3, 20_000_000
-
-
 class PolarsSource:
     """A lazy polars frame: a file that is scanned, or a frame in memory."""
 
@@ -114,7 +110,7 @@ class PolarsSource:
         rows: int | None,
         dialect: str = "a dataframe",
         kept: object = None,
-        slabs: bool = False,
+        indexed: bool = False,
         repeatable: bool = True,
         scans: "Callable[[], list[pl.LazyFrame]] | None" = None,
     ) -> None:
@@ -130,7 +126,7 @@ class PolarsSource:
         self.reads = 0
         # Temporary files are deleted with their owner, which is kept as long as the source is.
         self._kept = kept
-        self._slabs = slabs
+        self._indexed = indexed
         # The first rows, and the scan that they are of: `look` is called several times.
         self._look: tuple[pl.LazyFrame, pl.DataFrame] | None = None
         self._is_fresh = False
@@ -138,7 +134,7 @@ class PolarsSource:
     @property
     def indexed(self) -> bool:
         """Whether rows in the middle are found without reading those before them."""
-        return self._slabs
+        return self._indexed
 
     def scans(self) -> list[pl.LazyFrame]:
         """A scan of each file, in order."""
@@ -171,9 +167,6 @@ class PolarsSource:
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.reads += 1
-        if self._slabs and (self.rows or 0) * len(columns) > AT_ONCE_CELLS:
-            yield from self._slab_by_slab(columns, self.rows or 0)
-            return
         with explained(self.name):
             if (whole := self._whole()) is not None:
                 yield whole.select(columns)
@@ -183,25 +176,17 @@ class PolarsSource:
     def whole_batches(
         self, columns: Sequence[pl.Expr], *, cells: bool = False
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        # Consumers of whole rows are slower than decoding, so polars would run ahead.
-        if self._slabs:
-            self.reads += 1
-            batches = self._slab_by_slab([pl.all()], self.rows or 0, most=1)
-        else:
-            batches = self.batches([pl.all()])
-        for rows in batches:
+        for rows in self._one_by_one() if self.indexed else self.batches([pl.all()]):
             yield rows, rows.select(columns)
 
-    def _slab_by_slab(
-        self, columns: Sequence[pl.Expr], rows: int, *, most: int = SLAB_BATCHES
-    ) -> Iterator[pl.DataFrame]:
-        """The batches of one slab of rows after the other, which bounds the memory."""
-        batches = SLAB_CELLS // max(1, len(columns)) // BATCH_ROWS
-        height = min(max(batches, 1), most) * BATCH_ROWS
-        for start in range(0, rows, height):
-            slab = collected(self.lazy.slice(start, height).select(columns), self.name)
-            for at in range(0, slab.height, BATCH_ROWS):
-                yield slab.slice(at, BATCH_ROWS)
+    def _one_by_one(self) -> Iterator[pl.DataFrame]:
+        """Whole rows, no batch before it is asked for.
+
+        Their consumers hold more of them: predictions of 5M x 20 took 100 MB more at once.
+        """
+        self.reads += 1
+        for start in range(0, self.rows or 0, BATCH_ROWS):
+            yield collected(self.lazy.slice(start, BATCH_ROWS), self.name)
 
     def widen(self) -> bool:
         return False

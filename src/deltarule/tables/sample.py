@@ -79,6 +79,11 @@ class Sample:
         many = self._rng.binomial(rows.height, share)
         return np.sort(self._rng.choice(rows.height, many, replace=False, shuffle=False))
 
+    @property
+    def whole(self) -> list[pl.DataFrame]:
+        """All rows drawn so far as one frame, as each is encoded on its own; none if none were."""
+        return [pl.concat(self.parts, rechunk=True)] if len(self.parts) > 1 else self.parts
+
     def frames(self, rows: int) -> list[pl.DataFrame]:
         """The sample of a table that turned out to have so many rows; empty if it does not pay.
 

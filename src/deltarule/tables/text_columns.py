@@ -24,6 +24,7 @@ from deltarule.tables.date_columns import (
     is_converted,
     notes_of,
     zone_notes,
+    zones_of,
 )
 from deltarule.tables.decimal_notes import COLUMNS_SHOWN, decimal_notes, several
 from deltarule.tables.expressions.expression import check, quoted
@@ -178,9 +179,9 @@ class FormattedSource(WrappedSource):
         alike = formats_like(found, dated, said=self.source.date_order, where=self.name)
         self.formats = {**self._asked, **alike}
         orders = {name: one.order for name, one in alike.items()}
-        zones = compared_zones(look.schema, self._asked)
+        zones = compared_zones(look, self._asked)
         self.warnings = [*zones.warnings, *fraction_warnings(look, self._asked)]
-        self.own_notes = [*notes_of(found, orders), *zones.notes]
+        self.own_notes = [*notes_of(found, orders, zones_of(self._asked)), *zones.notes]
 
     @property
     def parsing(self) -> Parsing:
@@ -327,7 +328,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     every = {**dated.formats, **formats}
     _check_comparisons(source, look, asked, every)
     made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
-    zones = zone_notes(look.schema, used)
+    zones = zone_notes(look.schema, used, dated.formats)
     notes += suffix_notes(formats, texts)
     made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, texts, source.decimal)]
     made.doubt = dated.doubt

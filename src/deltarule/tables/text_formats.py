@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from deltarule.deferred import polars as pl
-from deltarule.tables.dates import FIRST, Order, dates, times
+from deltarule.tables.dates import FIRST, Order, dates, times, written_in_zone
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.expressions.number_text import NO, YES, cells_of, is_code
@@ -71,7 +71,10 @@ class DateFormat(Part):
     kind: Literal["date", "datetime"]
     order: Order | None = None
     zone: Annotated[str | None, Field(max_length=100)] = None
-    """The time zone of the type of the column that was learnt; None for one without, as of text."""
+    """The time zone of the column that was learnt: its type's, or UTC of text such as 14:05Z.
+
+    Hours are those of its clocks, and instants of another zone or offset are converted to it.
+    """
 
     @property
     def noun(self) -> str:
@@ -81,7 +84,9 @@ class DateFormat(Part):
 
     def read(self, text: pl.Series) -> pl.Series:
         """The cells parsed as dates, null where they are none."""
-        return dates(text, self.order, timed=self.kind == "datetime")
+        timed = self.kind == "datetime"
+        found = dates(text, self.order, timed=timed)
+        return written_in_zone(found, text, self.zone) if timed and self.zone else found
 
     def read_later(self, text: pl.Series) -> pl.Series:
         """The same at prediction, where a date with a time of day counts as its day.

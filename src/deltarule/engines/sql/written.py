@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deltarule.engines.sql.recorded import Query
 from deltarule.errors import LearningError
-from deltarule.export.sql.dialect import DIALECTS
+from deltarule.export.sql.dialect import DIALECTS, LARGEST
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -107,7 +107,8 @@ def written(queries: Sequence[Query], dialect: str) -> str:
 def _heading(dialect: str, how: str) -> str:
     return (
         f"-- What learning asks, in the SQL of {dialect}: {how}.\n"
-        "-- Numbers in later queries come from the answers to earlier ones."
+        "-- Numbers in later queries come from the answers to earlier ones; the table is named as "
+        "it was here."
     )
 
 
@@ -192,6 +193,8 @@ def _rewrites(
         made[exp.Exp] = _held_exponent
     if dialect == "bigquery":
         made[exp.Nullif] = _without_nan
+    if dialect == "redshift":
+        made[exp.Nullif] = _ordered_without_nan
     if dialect == "spark":
         made[exp.Floor] = _floor_of_double
     if dialect in ("snowflake", "redshift", "postgres"):
@@ -218,6 +221,20 @@ def _without_nan(node: "exp.Expr") -> "exp.Expr":
     if not any(one.name == "NaN" for one in node.expression.find_all(exp.Literal)):
         return node
     return exp.If(this=exp.IsNan(this=node.this), true=exp.null(), false=node.this.copy())
+
+
+def _ordered_without_nan(node: "exp.Expr") -> "exp.Expr":
+    """NULLIF by NaN, where it is not told whether NaN equals NaN: no order has it below a number.
+
+    Infinity stays, to be refused.
+    """
+    from sqlglot import exp, parse_one
+
+    if not any(one.name == "NaN" for one in node.expression.find_all(exp.Literal)):
+        return node
+    x = node.this.sql("duckdb")
+    largest, infinite = f"{LARGEST!r}".replace("e+", "E"), "CAST('Infinity' AS DOUBLE)"
+    return parse_one(f"CASE WHEN {x} <= {largest} OR {x} = {infinite} THEN {x} END", read="duckdb")
 
 
 def _floor_of_double(node: "exp.Expr") -> "exp.Expr":

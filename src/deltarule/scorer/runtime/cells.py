@@ -252,6 +252,33 @@ def read_date(cell: Any, column: str, order: str) -> int | None:
     return None if found is None else found[0]
 
 
+def read_instant(cell: Any, column: str, order: str, ahead: int | None) -> int | None:
+    """A cell of a column that was learnt in a zone, whose clocks are `ahead` minutes of UTC.
+
+    Text with an offset is moved to those clocks; refused where these change over the year.
+    """
+    if cell.__class__ is str and (plain := simple_moment(cell, order)) is not None:
+        return plain[0] * DAY + plain[1]
+    moment = read_datetime(cell, column, order)
+    if moment is None or not isinstance(cell, str):
+        return moment
+    match = MOMENT.match(spaced(cell))
+    zone = match["zone"] if match is not None and match["hour"] is not None else None
+    if zone is None:
+        return moment
+    if ahead is None:
+        raise refuse(cell, "time without an offset", column)
+    return moment + (ahead - minutes_ahead(zone)) * 60_000_000
+
+
+def minutes_ahead(zone: str) -> int:
+    """The minutes by which an offset such as +05:30 is ahead of UTC; 0 of Z, UTC and GMT."""
+    if zone[0] not in "+-":
+        return 0
+    minutes = int(zone[1:3]) * 60 + (int(zone[-2:]) if len(zone) > 3 else 0)
+    return -minutes if zone[0] == "-" else minutes
+
+
 def read_datetime(cell: Any, column: str, order: str) -> int | None:
     """A cell of a column of dates with times, as microseconds."""
     if cell.__class__ is str and (plain := simple_moment(cell, order)) is not None:

@@ -84,8 +84,11 @@ class Reader(Protocol):
         """
         ...
 
-    def expected(self) -> int | None:
-        """How many rows a server expects; None for a file, which is read by this process anyway."""
+    def expected(self) -> tuple[int, int] | None:
+        """How many rows a server expects, and how many of its processes would add them up.
+
+        None for a file, which is read by this process anyway.
+        """
         ...
 
     timeout: float | None

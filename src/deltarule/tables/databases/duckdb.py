@@ -173,7 +173,7 @@ class DuckdbReader:
         made._closing = made._file = made._asking = made.held = None
         return made
 
-    def expected(self) -> int | None:
+    def expected(self) -> tuple[int, int] | None:
         """Nothing: the file is read by this process whoever adds the rows up."""
         return None
 

@@ -196,14 +196,17 @@ class PostgresReader:
         made._keeper = made._snapshot = made._keeping = None
         return made
 
-    def expected(self) -> int | None:
-        """How many rows the server's planner expects."""
+    def expected(self) -> tuple[int, int] | None:
+        """How many rows the server's planner expects, and how many processes it plans for sums."""
         with self._connected() as cursor:
             # The driver else asks by COPY, which takes a SELECT alone.
             cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
             cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM {self.relation}")
-            [(plan,)] = cursor.fetchall()
-        return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
+            [(rows,)] = cursor.fetchall()
+            cursor.execute(PARALLEL)
+            cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT count(*) FROM {self.relation}")
+            [(sums,)] = cursor.fetchall()
+        return int(json.loads(rows)[0]["Plan"]["Plan Rows"]), 1 + _workers(json.loads(sums)[0])
 
     def hold(self, query: str) -> str | None:
         """Nothing: a read-only transaction makes no tables, and the rows are the server's."""
@@ -211,6 +214,12 @@ class PostgresReader:
 
     def widen(self) -> bool:
         return False
+
+
+def _workers(plan: Mapping[str, Any]) -> int:
+    """The most workers that a step of a plan has."""
+    steps = plan.get("Plans", [plan["Plan"]] if "Plan" in plan else [])
+    return max([int(plan.get("Workers Planned", 0)), *map(_workers, steps)])
 
 
 def _column(name: str, kind: str) -> Column:

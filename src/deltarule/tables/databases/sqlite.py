@@ -335,7 +335,7 @@ class SqliteReader:
         made._columns = [replace(one, seen=set(one.seen)) for one in self._columns]
         return made
 
-    def expected(self) -> int | None:
+    def expected(self) -> tuple[int, int] | None:
         """Nothing: the file is read by this process whoever adds the rows up."""
         return None
 
