@@ -9,7 +9,7 @@ import statsmodels.api as sm
 
 import deltarule as dr
 from deltarule.errors import LearningError
-from deltarule.fit.clusters import ClusterSums
+from deltarule.moments.cluster_sums import ClusterSums
 
 FAMILIES = {
     "logistic": sm.families.Binomial(),
@@ -232,10 +232,10 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
 
 
 def test_more_clusters_than_there_is_room_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deltarule.fit.clusters.LARGEST_SUMS", 39 * (3 * 8 + 150))
+    monkeypatch.setattr("deltarule.moments.cluster_sums.LARGEST_SUMS", 39 * (3 * 8 + 150))
     with pytest.raises(LearningError, match="'user' has 40 clusters or more, and a sum"):
         learnt(visits(), "squared", "squared")
-    monkeypatch.setattr("deltarule.fit.clusters.LARGEST_SUMS", 40 * (3 * 8 + 150))
+    monkeypatch.setattr("deltarule.moments.cluster_sums.LARGEST_SUMS", 40 * (3 * 8 + 150))
     assert learnt(visits(), "squared", "squared").record.learnt[0].clusters == 40
 
 

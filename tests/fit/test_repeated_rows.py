@@ -197,3 +197,18 @@ def test_new_rows_that_equal_old_ones_by_their_few_values_are_new(name: str) -> 
     table = NATURAL[name]
     half = table.height // 2
     assert held_out_told(table[:half], table[half:]) == []
+
+
+def test_sums_keep_what_was_told_of_copies() -> None:
+    table = vectors().drop("who")
+    asked: dict[str, Any] = {"predict": "y", "keep_summary": True}
+    first = dr.learn(table, **asked)
+    assert len([one for one in first.record.notes if "rows it knows" in one]) == 1
+    more = first.learn_more(vectors(each=2).drop("who"))
+    again = more.learn_more(vectors(each=3).drop("who"))
+    for model in (more, again):
+        [told] = [one for one in model.record.notes if one.startswith("of the rows before: ")]
+        assert "100% of rows have the inputs of rows in other parts" in told
+        assert any("rows have no id" in one for one in model.record.notes)
+    by_id = [dr.learn(one, **asked, id="who") for one in (vectors(), vectors(each=2))]
+    assert not any("no id" in note for note in dr.merge(*by_id).record.notes)

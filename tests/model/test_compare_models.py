@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import deltarule as dr
-from deltarule.errors import EmptyError, LearningError
+from deltarule.errors import ColumnError, EmptyError, LearningError
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +183,91 @@ def test_rows_learnt_from_are_not_new(run: Callable[..., Any], tmp_path: Path, f
     found = run("compare", *names, films)
     assert "no verdict, as A and B may know these rows" in found.out
     assert "A and B learnt from these rows: only rows that are new to them can tell" in found.out
+
+
+# Rows that belong together.
+
+
+def customers(rng: np.random.Generator, *, first: int, missing: bool = False) -> pl.DataFrame:
+    """30 customers of 10 rows; b and c are noise of the customer, and so is a part of y."""
+    group = np.repeat(np.arange(30), 10)
+    a, b, c, own = rng.normal(size=300), *rng.normal(size=(3, 30))[:, group]
+    each = pl.Series((group + first).astype(float))
+    each = each.set(each == first, None) if missing else each
+    y = a + 1.5 * own + rng.normal(size=300)
+    return pl.DataFrame({"a": a, "b": b, "c": c, "cust": each, "y": y})
+
+
+def two(train: pl.DataFrame, **settings: Any) -> list[dr.Model]:
+    return [
+        dr.learn(train, predict="y", using=["a", one], ridge=0, **settings) for one in ("b", "c")
+    ]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize(
+    ("settings", "cluster"),
+    [
+        ({"group": "cust"}, None),
+        ({"errors": "cluster", "cluster": "cust"}, None),
+        ({"id": "cust"}, None),
+        ({}, "cust"),
+        ({}, "cust * 2 + 1"),
+    ],
+)
+def test_rows_of_a_group_are_taken_together(
+    settings: dict[str, Any], cluster: str | None, missing: bool
+) -> None:
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(8)
+    one, other = two(customers(rng, first=0), **settings)
+    new = customers(rng, first=1000, missing=missing)
+    found = one.compare(new, other, cluster=cluster)
+    first = found.targets[0].differences[0]
+    off = [(model.predict(new).to_series() - new["y"]).to_numpy() ** 2 for model in (one, other)]
+    known = sm.OLS(off[1] - off[0], np.ones(300)).fit(
+        cov_type="cluster", cov_kwds={"groups": new["cust"].fill_null(-1).to_numpy()}, use_t=True
+    )
+    assert first.difference == pytest.approx(known.params[0], rel=1e-9)
+    assert first.standard_error == pytest.approx(known.bse[0], rel=1e-9)
+    assert first.p == pytest.approx(known.pvalues[0], rel=1e-7)
+    assert (first.low, first.high) == pytest.approx(tuple(known.conf_int()[0]), rel=1e-7)
+    assert found.clusters == found.to_dict()["clusters"] == 30
+    assert "of 30 different cust" in str(found)
+
+
+def test_two_of_no_use_are_seldom_told_apart_by_rows_in_groups() -> None:
+    sure = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        one, other = two(customers(rng, first=0), group="cust")
+        new = customers(rng, first=1000)
+        sure.append(one.compare(new, other).targets[0].better)
+    # Of 20 one is expected; 12 were, where rows were taken to be independent.
+    assert sum(better is not None for better in sure) <= 4
+
+
+def test_copies_of_rows_in_groups_say_no_more() -> None:
+    rng = np.random.default_rng(3)
+    one, other = two(customers(rng, first=0), group="cust")
+    new = customers(rng, first=1000)
+    once, often = (one.compare(rows, other) for rows in (new, pl.concat([new] * 20)))
+    first, again = (found.targets[0].differences[0] for found in (once, often))
+    assert again.standard_error == pytest.approx(first.standard_error, rel=1e-9)
+
+
+def test_without_the_groups_of_a_model_there_is_no_verdict() -> None:
+    rng = np.random.default_rng(3)
+    train = customers(rng, first=0)
+    one = dr.learn(train, predict="y", using=["a"], group="cust")
+    other = dr.learn(train, predict="y", using=["b"])
+    new = customers(rng, first=1000)
+    assert one.compare(new, other).targets[0].better == "A"
+    found = one.compare(new.drop("cust"), other)
+    assert found.targets[0].better is None
+    assert "no verdict, as the table has no cust" in str(found)
+    with pytest.raises(ColumnError):
+        one.compare(new.drop("cust"), other, cluster="cust")
+    with pytest.raises(LearningError, match="two models"):
+        one.compare(new, cluster="cust")  # type: ignore[call-overload]

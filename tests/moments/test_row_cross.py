@@ -109,3 +109,23 @@ def test_products_with_weights_and_of_pairs_need_no_matrix() -> None:
     lower = kept.cross.kernel(np.arange(1.0, 9))
     z = kept.cross.of_columns(np.arange(8)) / np.arange(1.0, 9)
     close(lower, np.tril(z @ z.T))
+
+
+@pytest.mark.parametrize("at", [[0, 1, 2], [2, 0], [1, 3, 2, 6, 0]])
+@pytest.mark.parametrize("filled", [False, True])
+def test_columns_at_once_are_those_one_by_one(at: list[int], filled: bool) -> None:
+    for moments, _ in both():
+        cross = moments.cross
+        assert isinstance(cross, RowCross)
+        if filled:
+            cross = cross.refill(0, 3, 0.7)
+        cross = cross.scaled(np.linspace(0.5, 2, len(cross)))
+        one_by_one = [cross.of_columns([column])[:, 0] for column in at]
+        expected = []
+        for column, alone in zip(at, one_by_one, strict=True):
+            values = np.empty(len(cross.parts[0].rows))
+            cross.columns_of.fill(cross.parts[0], column, values)
+            assert ((values - cross.off[column]) * cross.root == alone).all()
+            expected.append(alone)
+        assert (cross.of_columns(at) == np.column_stack(expected)).all()
+        assert cross.of_columns([]).shape == (cross.entries, 0)

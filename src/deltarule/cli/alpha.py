@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, Json, Query, Table
-from deltarule.cli.setting_options import Given, takes
+from deltarule.cli.setting_options import GivenSettings, takes
 from deltarule.cli.table import progress_bar, source_of
 
 
@@ -17,7 +17,7 @@ from deltarule.cli.table import progress_bar, source_of
 )
 def alpha(
     table: Table,
-    given: Given,
+    given: GivenSettings,
     alpha: Annotated[
         float | None,
         typer.Option(

@@ -3,14 +3,14 @@
 import json
 
 from deltarule.cli.arguments import DatabaseTable, How, Json, Query, Table
-from deltarule.cli.setting_options import Given, takes
+from deltarule.cli.setting_options import GivenSettings, takes
 from deltarule.cli.table import progress_bar, source_of
 
 
 @takes("missing_words", "dates", "levels")
 def columns(
     table: Table,
-    given: Given,
+    given: GivenSettings,
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,

@@ -19,6 +19,14 @@ def compare(
     db_table: DatabaseTable = None,
     query: Query = None,
     where: Where = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Of two models: which rows belong together, so that the verdict is of groups. "
+            "Default: the models' own --group or --id.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare a model's predictions with a table that has the targets.
@@ -33,5 +41,10 @@ def compare(
             f"{len(others) + 1} were given: give one or two models, then a table"
         )
     models = [load(model), *(load(path) for path in more)]
-    found = models[0].compare(source_of(table, read, db_table, query), *models[1:], where=where)
+    if cluster is not None and not more:
+        raise typer.BadParameter("--cluster is for the comparison of two models")
+    source, settings = source_of(table, read, db_table, query), {"where": where}
+    if more:
+        settings["cluster"] = cluster
+    found = models[0].compare(source, *models[1:], **settings)
     print(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)

@@ -17,7 +17,7 @@ from deltarule.cli.keep_learning import (
     learn_into,
 )
 from deltarule.cli.report import write_report
-from deltarule.cli.setting_options import OPTIONS, Given, option_name, takes
+from deltarule.cli.setting_options import OPTIONS, GivenSettings, option_name, takes
 from deltarule.cli.table import progress_bar, source_of
 from deltarule.cli.trace import Tracing
 
@@ -25,7 +25,7 @@ from deltarule.cli.trace import Tracing
 @takes(*OPTIONS)
 def learn(
     table: Table,
-    given: Given,
+    given: GivenSettings,
     trace: Annotated[
         str | None,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, Json, Query, Table
-from deltarule.cli.setting_options import Given, takes
+from deltarule.cli.setting_options import GivenSettings, takes
 from deltarule.cli.table import progress_bar, source_of
 
 
@@ -18,7 +18,7 @@ from deltarule.cli.table import progress_bar, source_of
 )
 def path(
     table: Table,
-    given: Given,
+    given: GivenSettings,
     knots: Annotated[
         bool, typer.Option("--knots", help="The strengths at which a weight leaves 0, or ends.")
     ] = False,

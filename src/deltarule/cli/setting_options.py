@@ -24,7 +24,7 @@ from deltarule.dataclass import dataclass
 from deltarule.setting_texts import setting_texts
 
 Names = list[str]
-Given = dict[str, Any]
+GivenSettings = dict[str, Any]
 """The settings that were given, by name, parsed."""
 
 

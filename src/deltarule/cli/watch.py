@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from deltarule.cli.arguments import DatabaseTable, How, Query
-from deltarule.cli.setting_options import Given, takes
+from deltarule.cli.setting_options import GivenSettings, takes
 from deltarule.cli.table import source_of
 
 
@@ -15,7 +15,7 @@ def watch(
         str | None,
         typer.Argument(metavar="[TABLE]", help="What learn takes; without one, the lessons."),
     ] = None,
-    given: Given | None = None,
+    given: GivenSettings | None = None,
     loss: Annotated[
         str,
         typer.Option(

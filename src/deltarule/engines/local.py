@@ -33,6 +33,8 @@ from deltarule.tables.read_room import workers
 NEWTON_CELLS = 4_000_000
 # The same where steps by gradients alone take hundreds of passes.
 GRADIENT_CELLS = 16_000_000
+# So few rows are passed over in the caller's thread: starting another takes as long.
+ONE_THREAD_ROWS = 2_048
 
 
 @dataclass
@@ -145,6 +147,11 @@ class RowPass:
         def answered(part: Any, row: int) -> Any:
             return ask(self._encoded(part, row), row)
 
+        if self.read.examples <= ONE_THREAD_ROWS:
+            with one_blas_thread():
+                for part, row in self.read.parts():
+                    yield answered(part, row)
+            return
         # One BLAS thread for each worker: two on a block this thin were slower than one.
         with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
             try:

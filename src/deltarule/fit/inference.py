@@ -8,7 +8,6 @@ import numpy as np
 from deltarule.engines.local import RowPass, RowsInMemory
 from deltarule.engines.questions import PassObjective
 from deltarule.errors import DivergedError, LearningError
-from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.cross_validate import CrossValidation, FoldOptimum
 from deltarule.fit.deviance import covariance_of, own_alphas, variances_of
 from deltarule.fit.fit_step import FitStep
@@ -21,6 +20,7 @@ from deltarule.fit.smoothing import JUDGED, exact, narrowed
 from deltarule.losses.loss import MEAN, Loss, SmoothedLoss
 from deltarule.losses.registry import together
 from deltarule.model.record import FitRecord
+from deltarule.moments.cluster_sums import ClusterSums
 from deltarule.moments.inference import inverses
 from deltarule.moments.one_hot_hessian import one_hot
 from deltarule.rule.compare import Comparison

@@ -19,6 +19,7 @@ from deltarule.fit.kept_files import kept_in, load_kept
 from deltarule.fit.kept_sample import KeptSample
 from deltarule.fit.kept_summary import KeptSummary, NoRows
 from deltarule.fit.outcome import none_held_out
+from deltarule.fit.repeated_rows import told_before
 from deltarule.fit.settings import Settings
 from deltarule.model.model import Model
 from deltarule.model.model import load as model_alone
@@ -51,7 +52,8 @@ def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> M
         )
     summary = replace(_sums(found), parts=(*kept.summary.parts, part))
     name = f"{model.record.learnt_from} and {without_folder(found.source.name)}"
-    return _model(found, settings, replace(kept, summary=summary), name)
+    before = told_before(model.record.notes)
+    return _model(found, settings, replace(kept, summary=summary), name, before)
 
 
 def joined(kept: KeptSummary, table: Any) -> KeptSummary:
@@ -123,12 +125,14 @@ def _sums(found: Read) -> Summary:
     return found.summary
 
 
-def _model(found: Read, settings: Settings, kept: KeptSummary, name: str) -> Model:
+def _model(
+    found: Read, settings: Settings, kept: KeptSummary, name: str, before: Sequence[str] = ()
+) -> Model:
     made = Run.on(replace(found, summary=kept.summary), settings)
     record = made.model().record
     # Where the folds are gone, another reason is told below.
     gone = none_held_out(found) if kept.summary.layout.folds == 1 else None
-    notes = [*(note for note in record.notes if note != gone), *_notes(kept.summary)]
+    notes = [*(note for note in record.notes if note != gone), *before, *_notes(kept.summary)]
     changed = record.model_copy(update={"notes": tuple(notes), "learnt_from": name})
     return Model(changed, kept=replace(kept, name=name))
 
@@ -136,6 +140,11 @@ def _model(found: Read, settings: Settings, kept: KeptSummary, name: str) -> Mod
 def _notes(summary: Summary) -> list[str]:
     """What the sums do not say."""
     notes = ["learnt from sums, without rows: there are no prediction intervals"]
+    if len(summary.parts) > 1 and not summary.layout.fold_by and summary.layout.folds > 1:
+        notes.append(
+            "rows have no id: those of one table may be copies of another's, and the error on "
+            "held-out rows of rows it knows; say with --id or --group what a row is of"
+        )
     if summary.layout.folds == 1:
         notes.append(
             "no rows are held out any more, as those forgotten had no id: the ridge stays as it was"

@@ -6,7 +6,6 @@ from dataclasses import field, replace
 import numpy as np
 
 from deltarule.dataclass import dataclass
-from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.outcome import Outcome
 from deltarule.fit.penalties import Penalties
@@ -15,6 +14,7 @@ from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covaria
 from deltarule.fit.settings import EXACT
 from deltarule.losses.glm import Squared
 from deltarule.model.record import MOST_COVARIANCES, FitRecord
+from deltarule.moments.cluster_sums import ClusterSums
 from deltarule.moments.inference import Fit, Inverse, design, input_variance, intercept_variance
 from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total

@@ -14,7 +14,6 @@ import numpy as np
 
 import deltarule
 from deltarule.dataclass import dataclass
-from deltarule.fit.clusters import ClusterSums
 from deltarule.fit.columns import left_out_notes, records
 from deltarule.fit.convergence import Convergence
 from deltarule.fit.data_checks import data_checks
@@ -37,6 +36,7 @@ from deltarule.model.record import (
     Record,
     WeightRecord,
 )
+from deltarule.moments.cluster_sums import ClusterSums
 from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import Moments, total
 from deltarule.moments.standardize import from_zero
@@ -76,7 +76,7 @@ class HeldOut:
             rows=float(tried.rows.sum()),
             errors=tried.errors[at].sum(axis=0),
             guessing=tried.guessing.sum(axis=0),
-            unit=np.sqrt(tried.unit),
+            unit=tried.unit,
             fold_weights=fold_weights,
         )
 

@@ -43,6 +43,7 @@ FEWEST = 10
 # Where that cannot be measured, rows are few if there are no more for each weight.
 FEW_EACH = 3
 GROUP = "copies"
+KNOWN, BEFORE = "is of rows it knows", "of the rows before: "
 ADVICE = "take each row once, or say with --group what is new"
 # Copies that a weight counts, and rows of several ids.
 COUNTED = "say with --id what a row is of, which keeps the copies that a weight counts together"
@@ -227,8 +228,14 @@ def _unmeasured(read: Read, found: RepeatedRows) -> list[str]:
 def _knows(found: RepeatedRows) -> str:
     return (
         f"{found.share:.0%} of rows have the inputs of rows in other parts, so the error on "
-        "held-out rows is of rows it knows"
+        f"held-out rows {KNOWN}"
     )
+
+
+def told_before(notes: Sequence[str]) -> list[str]:
+    """The notes on copies among the rows of a model, for one that goes on from its sums."""
+    own = [note for note in notes if KNOWN in note]
+    return [note if note.startswith(BEFORE) else f"{BEFORE}{note}" for note in own]
 
 
 def _few(larger: Sequence[str]) -> list[str]:

@@ -23,8 +23,8 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.engines.base import RowSource
 from deltarule.errors import LearningError
-from deltarule.fit.clusters import ClusterSums
 from deltarule.losses.loss import Loss
+from deltarule.moments.cluster_sums import ClusterSums
 from deltarule.moments.inference import design, leverages
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Linear, Weights

@@ -11,7 +11,7 @@ A target has one output, or one for each of several classes. Shapes: n rows, k i
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, field
+from dataclasses import field, fields
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat
@@ -100,8 +100,8 @@ class LossSums:
         )
 
     def __add__(self, other: "LossSums") -> "LossSums":
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return LossSums(*(one + more for one, more in pairs))
+        names = [one.name for one in fields(self)]
+        return LossSums(*(getattr(self, name) + getattr(other, name) for name in names))
 
     @property
     def rmse(self) -> float:

@@ -3,6 +3,9 @@
     difference     = mean over rows of (loss of B - loss of A)
     standard error = standard deviation of the rows' differences / sqrt(rows)
 
+Where rows belong together (--cluster, or the group or id that a model was held out by), it is the
+cluster-robust one, of the sums of differences of each group (CR1), with a degree less than groups.
+
 The measures of loss are those that both models share: for amounts delta ** 2 and abs(delta), and
 the loss if it is the same one; for yes/no and classes the log loss and the 0-1 loss.
 
@@ -18,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deltarule.errors import LearningError
+from deltarule.errors import ExpressionError, LearningError
 from deltarule.losses.loss import Loss
 from deltarule.losses.robust import Quantile
 from deltarule.metrics.classification import both
@@ -28,11 +31,15 @@ from deltarule.model.learnt_rows import Learnt, learnt_rows
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
 from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
+from deltarule.moments.cluster_sums import ClusterSums
 from deltarule.moments.inference import certainty
 from deltarule.moments.moments import Moments
 from deltarule.rule.predict import Array
+from deltarule.tables.column_names import check_there
+from deltarule.tables.fold_columns import cluster_column
 from deltarule.tables.left_out import left_out_told
 from deltarule.tables.source import Source
+from deltarule.tables.terms import Term, parsed
 from deltarule.views import html
 from deltarule.views.format import number
 
@@ -78,12 +85,15 @@ class TargetComparison:
     """The models that learnt from these rows, or perhaps did: A, B, A and B."""
     held_out: tuple[str, float, float] | None = None
     """An error of both on the same held-out rows, while learning: its name, that of A, of B."""
+    unsure: str = ""
+    """Why the intervals say too little, where they do."""
 
     @property
     def better(self) -> str | None:
         """The significantly better model, A or B; None without, or on rows that either knows."""
         first = self.differences[0]
-        return "AB"[first.better] if first.sure and not self._knows(first) else None
+        sure = first.sure and not self.unsure and not self._knows(first)
+        return "AB"[first.better] if sure else None
 
     def _knows(self, first: Difference) -> bool:
         """Whether the model that is ahead may be so because it learnt from these rows."""
@@ -106,6 +116,8 @@ class TargetComparison:
         by = f": its {first.measure} is {_less(better, worse)}"
         if self._knows(first):
             return f"no verdict, as {self.learnt} may know these rows; {name} is ahead on them{by}"
+        if self.unsure:
+            return f"no verdict, as {self.unsure}; {name} is ahead{by}"
         if first.standard_error is None:
             return f"too few rows to say which is better; {name} is ahead{by}"
         if first.sure:
@@ -122,6 +134,9 @@ class ModelComparison:
     rows_left_out_by_cause: Mapping[str, int]
     targets: tuple[TargetComparison, ...]
     notes: tuple[str, ...]
+    cluster_by: str | None = None
+    """What says which rows belong together; None where they are taken to be independent."""
+    clusters: int | None = None
 
     @property
     def rows_left_out(self) -> int:
@@ -155,13 +170,18 @@ class ModelComparison:
                 }
                 for one in self.targets
             ],
+            "cluster_by": self.cluster_by,
+            "clusters": self.clusters,
             "notes": list(self.notes),
         }
 
 
-def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelComparison:
+def compare_models(
+    one: Predictor, other: Predictor, source: Source, *, cluster: str | None = None
+) -> ModelComparison:
     """Compare two models on the rows of a table that have both models' targets.
 
+    `cluster` says which rows belong together; by default the models' own group or id does.
     Errors:  LearningError for models of other targets; EmptyError when no row has all targets
     """
     pairs = [_Pair.of(one, other, target) for target in _shared(one, other)]
@@ -172,14 +192,20 @@ def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelCom
     source = bound(source, one.contract, other.contract)
     weight = one.contract.row_weight
     wanted = [] if weight is None else [weight]
+    by, unsure = _together((one.record, other.record), source, cluster)
+    if by is not None:
+        wanted += by.columns
+        for pair in pairs:
+            pair.clusters = ClusterSums(by.name)
     row, examples, rows, causes = 0, 0, 0.0, Counter[str]()
     for batch in batches(source, [*one.compares, *other.compares], kinds, wanted=wanted):
         mine = one.scored(batch, name=source.name, row=row)
         theirs = other.scored(batch, name=source.name, row=row)
         first, second = mine.shared_with(theirs), theirs.shared_with(mine)
         with refusing_overflow(source):
+            groups = None if by is None else _groups(by, batch)[first.number - row]
             for pair in pairs:
-                pair.add(first, second)
+                pair.add(first, second, groups)
         causes += first.causes
         examples += len(first.each)
         rows += float(first.each.sum())
@@ -196,12 +222,63 @@ def compare_models(one: Predictor, other: Predictor, source: Source) -> ModelCom
             replace(
                 pair.versus(),
                 learnt=_who(learnt),
+                unsure=unsure,
                 held_out=_held_out(one.record, other.record, pair) if both else None,
             )
             for pair in pairs
         )
     notes = [*source.notes, *_not_new(learnt, source)]
-    return ModelComparison(rows, examples, dict(causes), versus, tuple(notes))
+    sums = pairs[0].clusters
+    if sums is None:
+        return ModelComparison(rows, examples, dict(causes), versus, tuple(notes))
+    notes.append(
+        f"intervals are of {sums.count:,} different {sums.column}, whose rows belong together"
+    )
+    clustered = sums.column, sums.count
+    return ModelComparison(rows, examples, dict(causes), versus, tuple(notes), *clustered)
+
+
+def _together(
+    records: Sequence[Record], source: Source, cluster: str | None
+) -> tuple[Term | None, str]:
+    """What says which rows of a table belong together, and why intervals say too little without.
+
+    Errors:  ColumnError for a `cluster` that the table does not have
+    """
+    columns = source.look().columns
+    if cluster is not None:
+        term = _term(cluster)
+        check_there(columns, term.columns, name=source.name)
+        return term, ""
+    groups = [name for record in records for one in record.learnt if (name := one.cluster_by)]
+    ids: list[str] = []
+    for by in (record.held_out_by for record in records):
+        if by is not None and by.column is not None and by.by in ("group", "id"):
+            (groups if by.by == "group" else ids).append(by.column)
+    for name in [*groups, *ids]:
+        term = _term(name)
+        if set(term.columns) <= set(columns):
+            return term, ""
+    if not groups:
+        return None, ""
+    return None, f"the table has no {groups[0]}, whose rows belong together"
+
+
+def _term(name: str) -> Term:
+    """A column, or an expression."""
+    try:
+        expression = parsed(name)
+    except ExpressionError:
+        return Term(name)
+    return Term(name) if list(expression.columns) == [name] else Term(name, name)
+
+
+def _groups(by: Term, batch: pl.DataFrame) -> pl.Series:
+    """Each row's group, null where it has none: (n,)."""
+    values = by.polars(batch.schema)
+    kind = batch.select(values).to_series().dtype
+    found = batch.select(cluster_column(values, kind)).to_series()
+    return found.fill_nan(None) if found.dtype.is_float() else found
 
 
 def _shared(one: Predictor, other: Predictor) -> list[str]:
@@ -267,6 +344,7 @@ class _Pair:
     sums: tuple[MetricSums, MetricSums]
     measures: dict[str, tuple[Wrongness, Wrongness]]
     moments: Moments | None = None
+    clusters: ClusterSums | None = None
 
     @classmethod
     def of(cls, one: Predictor, other: Predictor, output: str) -> "_Pair":
@@ -285,7 +363,7 @@ class _Pair:
         measures = _measures(sums.loss, their_sums.loss, bool(names))
         return cls(output, (span, their_span), (sums, their_sums), measures)
 
-    def add(self, first: PredictedRows, second: PredictedRows) -> None:
+    def add(self, first: PredictedRows, second: PredictedRows, groups: pl.Series | None) -> None:
         each, asked = first.each, []
         for rows, span, sums in zip((first, second), self.spans, self.sums, strict=True):
             scores, targets = rows.scores[:, span], rows.targets[:, span]
@@ -294,6 +372,9 @@ class _Pair:
         for ours, theirs in self.measures.values():
             a, b = ours(*asked[0]), theirs(*asked[1])
             columns += [a, b, b - a]
+        if self.clusters is not None and groups is not None:
+            apart = [each * one for one in columns[2::3]]
+            self.clusters.add(groups, np.column_stack([*apart, each]))
         found = Moments.of(np.column_stack(columns), each)
         self.moments = found if self.moments is None else self.moments + found
 
@@ -306,11 +387,23 @@ class _Pair:
         told = []
         for at, name in enumerate(self.measures):
             a, b, apart = mean[3 * at : 3 * at + 3].tolist()
-            error = float(spread[3 * at + 2] / np.sqrt((n - 1) * n)) if n > 1 else np.nan
-            sure = certainty(np.array(apart), np.array(error), freedom=n - 1, level=LEVEL)
+            error, freedom = spread[3 * at + 2] / np.sqrt((n - 1) * n) if n > 1 else np.nan, n - 1
+            if self.clusters is not None:
+                error, freedom = _clustered(self.clusters, at, apart, n)
+            sure = certainty(np.array(apart), np.array(error), freedom=freedom, level=LEVEL)
             numbers = (sure.standard_error, sure.low, sure.high, sure.p)
             told.append(Difference(name, a, b, apart, *map(_known, numbers)))
         return TargetComparison(self.output, one, other, tuple(told))
+
+
+def _clustered(clusters: ClusterSums, at: int, mean: float, rows: float) -> tuple[float, float]:
+    """The cluster-robust standard error (CR1) of a mean difference, and its degrees of freedom."""
+    count = clusters.count
+    if clusters.sums is None or count < 2:
+        return np.nan, 1.0
+    sums = clusters.sums[:count]
+    off = sums[:, at] - mean * sums[:, -1]
+    return float(np.sqrt(count / (count - 1) * (off @ off)) / rows), count - 1.0
 
 
 def _known(value: Array) -> float | None:

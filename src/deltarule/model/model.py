@@ -241,25 +241,38 @@ class Model(RecordView):
     @overload
     def compare(self, table: Any, *, where: str | None = None) -> Evaluation: ...
     @overload
-    def compare(self, table: Any, other: Model, *, where: str | None = None) -> ModelComparison: ...
     def compare(
-        self, table: Any, other: Model | None = None, *, where: str | None = None
+        self, table: Any, other: Model, *, where: str | None = None, cluster: str | None = None
+    ) -> ModelComparison: ...
+    def compare(
+        self,
+        table: Any,
+        other: Model | None = None,
+        *,
+        where: str | None = None,
+        cluster: str | None = None,
     ) -> Evaluation | ModelComparison:
         """Evaluate the model on a table that has its targets, or compare it with another model.
 
         With an `other` model, a paired test of which predicts the same rows better: A is this
-        model, B the other. `where` is a condition on the rows, such as "year > 2000".
+        model, B the other. `where` is a condition on the rows, such as "year > 2000". `cluster`
+        is the column that says which rows belong together, so that the test is of its groups'
+        sums; by default the models' own group or id.
         Errors:  EmptyError when no row has all targets; LearningError for a model of other targets
         """
         source = self._opened(table, where)
         if other is None:
+            if cluster is not None:
+                raise LearningError("clusters are for the comparison of two models: give another")
             from deltarule.model.evaluate import evaluate
 
             return widening(source, lambda: evaluate(self._scorer, source))
         from deltarule.model.compare_models import compare_models
 
         theirs = other._scorer
-        return widening(source, lambda: compare_models(self._scorer, theirs, source))
+        return widening(
+            source, lambda: compare_models(self._scorer, theirs, source, cluster=cluster)
+        )
 
     def diagnose(self, table: Any, *, rows: int = 10) -> Diagnostics:
         """Influential rows, outliers and collinear columns.

@@ -138,11 +138,11 @@ def errors(record: Record, table: str = "", found: Sequence[Metrics] = ()) -> It
         )
 
 
-Told = tuple[list[tuple[str, float]], str, str]
+ErrorFigures = tuple[list[tuple[str, float]], str, str]
 """Bars with their names, their unit, and a caption."""
 
 
-def _wrong(seen: ClassMetrics, rows: str) -> Told:
+def _wrong(seen: ClassMetrics, rows: str) -> ErrorFigures:
     bars = [
         ("always the most frequent", 1 - seen.baseline_accuracy),
         (rows, 1 - seen.accuracy),
@@ -150,7 +150,7 @@ def _wrong(seen: ClassMetrics, rows: str) -> Told:
     return bars, "share of rows that are wrong", "Rows whose likeliest class was not theirs."
 
 
-def _typical(fit: FitRecord, seen: HeldOutRecord | None, rows: str) -> Told:
+def _typical(fit: FitRecord, seen: HeldOutRecord | None, rows: str) -> ErrorFigures:
     if seen is not None and seen.guess != MEAN:
         name, error, guessed = error_told(seen)
         return [(f"always {seen.guess}", guessed), (rows, error)], name, f"The {name} of a row."

@@ -47,6 +47,12 @@ class KeptRows:
     row_weights: Array | None
     instead: Mapping[int, Array]
 
+    def shared(self, places: Places) -> NDArray[np.bool_]:
+        """Which numbers are the same in all entries of a row."""
+        if not self.instead:
+            return np.ones(len(places), dtype=bool)
+        return ~np.isin(places, list(self.instead))
+
     def of_fold(self, fold: int) -> "Part":
         """The entries of a fold."""
         at = np.flatnonzero(self.entries.fold == fold)
@@ -136,6 +142,20 @@ class Columns:
         number, gap, category, level = (one[at] for one in places)
         return Columns(number, gap, category, level, self.filled[at], self.by[at], self.goes)
 
+    def plain(self, at: Places) -> NDArray[np.bool_]:
+        """Which columns are numbers without anything in place of their gaps."""
+        plain: NDArray[np.bool_] = (self.number[at] >= 0) & (self.filled[at] == 0)
+        return plain
+
+    def numbers(self, kept: KeptRows, at: Places) -> Array:
+        """The values of plain columns in all rows that are kept, as `fill` gives them: (len, r)."""
+        places = self.number[at]
+        values = np.array([kept.numbers[place] for place in places.tolist()], dtype=np.float64)
+        values -= kept.shift[places, None]
+        values *= 1 / kept.scale[places, None]
+        values *= self.by[at, None]
+        return values
+
     def fill(self, part: Part, at: int, into: Array) -> None:
         """The values of one column, into (n,)."""
         place, by = int(self.number[at]), self.by[at]
@@ -200,12 +220,23 @@ class RowCross:
 
     def _gathered(self, at: Places, memory: Array) -> Array:
         block = memory[:, : len(at)]
-        for column, into in zip(at.tolist(), block.T, strict=True):
-            begin = 0
-            for part in self.parts:
-                end = begin + len(part.rows)
-                self.columns_of.fill(part, column, into[begin:end])
-                begin = end
+        plain, begin = self.columns_of.plain(at), 0
+        of_rows = dict[int, Array]()
+        for part in self.parts:
+            end, kept = begin + len(part.rows), part.kept
+            into = block.T[:, begin:end]
+            own = plain & kept.shared(self.columns_of.number[at])
+            # Of rows that parts share, at once: of 5,000 columns, a third of the time of each.
+            if own.any() and id(kept) not in of_rows:
+                of_rows[id(kept)] = self.columns_of.numbers(kept, at[own])
+            if own.any() and own.all():
+                np.take(of_rows[id(kept)], part.rows, axis=1, out=into, mode="clip")
+            else:
+                if own.any():
+                    into[own] = of_rows[id(kept)][:, part.rows]
+                for one in np.flatnonzero(~own).tolist():
+                    self.columns_of.fill(part, int(at[one]), into[one])
+            begin = end
         block -= self.off[at]
         root = self.root
         if (root != 1).any():

@@ -46,7 +46,7 @@ class CVResult:
 
     Shapes:  ridge, lasso (c,); errors (c, f, t), summed, above `least` (f, t); rows (f, t) that
              were judged, or (f, 1); guessing (f, t), the same of the null model; unit (t,), the
-             unit of the errors
+             root of the errors' unit, whose square may be beyond the largest number
     """
 
     ridge: Array
@@ -76,12 +76,12 @@ class CVResult:
 
     def mean(self) -> Array:
         """Each candidate's mean loss over all held-out rows: (c, t)."""
-        mean: Array = (self.errors + self.least).sum(axis=1) / self.rows.sum(axis=0) * self.unit
+        mean: Array = (self.errors + self.least).sum(axis=1) / self.rows.sum(axis=0) * self.unit**2
         return mean
 
     def error(self) -> Array:
         """Standard errors of the means, from the variation between folds: (c, t)."""
-        each = (self.errors + self.least) / np.where(self.rows > 0, self.rows, 1.0) * self.unit
+        each = (self.errors + self.least) / np.where(self.rows > 0, self.rows, 1.0) * self.unit**2
         folds = len(self.rows)
         if folds < 2:
             return np.full(each.shape[::2], np.nan)
@@ -184,7 +184,7 @@ def cross_validated(
         errors=np.stack(found, axis=1),
         rows=np.array([[fold.rows] for fold in held]),
         guessing=np.array(guessing),
-        unit=held[0].scale[list(targets)] ** 2,
+        unit=held[0].scale[list(targets)],
     )
 
 

@@ -48,13 +48,13 @@ class Distribution(Part):
         if not len(values):
             return None
         ordered = np.sort(values)
-        edges = np.unique(ordered)
+        edges = ordered[np.append(True, ordered[1:] != ordered[:-1])]
         each = len(edges) <= MOST_EDGES
         if not each:
             at = np.ceil(LEVELS * len(ordered)).astype(np.intp) - 1
             edges = np.unique(ordered[np.maximum(at, 0)])
         rows = np.diff(np.searchsorted(ordered, edges, side="right"), prepend=0)
-        return cls._made(name, edges, rows, each, _spread(ordered, np.ones(len(ordered))))
+        return cls._made(name, edges, rows, each, _spread(ordered))
 
     @classmethod
     def of_histogram(cls, name: str, histogram: Histogram) -> Self | None:
@@ -108,8 +108,8 @@ class Distribution(Part):
         return np.bincount(at, minlength=len(self.edges) + 2).astype(np.float64)
 
 
-def _spread(values: Array, rows: Array) -> float:
-    """The standard deviation of values that stand on so many rows."""
+def _spread(values: Array, rows: Array | None = None) -> float:
+    """The standard deviation of values, each of which stands on so many rows, or on one."""
     with np.errstate(over="ignore", invalid="ignore"):
         middle = float(np.average(values, weights=rows))
         return float(np.sqrt(np.average((values - middle) ** 2, weights=rows)))

@@ -26,6 +26,9 @@ def numbers_rows(series: pl.Series) -> bool:
 
 def is_id(series: pl.Series) -> bool:
     """Whether unique whole numbers are ids: in order, or named as an id."""
+    # Most numbers show soon that they are not whole, which costs less than to count them.
+    if not _are_whole(series.head(ID_SHOWS).drop_nulls()):
+        return False
     values = series.drop_nulls()
     if len(values) < ID_SHOWS or values.n_unique() < NEARLY_EVERY * len(values):
         return False

@@ -381,23 +381,34 @@ def _works(frame: pl.DataFrame, term: Term) -> bool:
     return True
 
 
+def _as_classes(series: pl.Series, classes: pl.Series, *, where: str, row: int) -> pl.Series:
+    """The values as the classes that they are; null where missing.
+
+    Errors:  TargetError for an unknown class
+    """
+    text = _spelled_as(class_names(series), classes.to_list())
+    # A file of an earlier version may have other spellings of classes.
+    text = text.replace(class_names(classes), classes)
+    strange = (text.is_null() | text.is_in(classes).fill_null(value=False)).not_()
+    if strange.any():
+        at = int(strange.arg_max() or 0)
+        learnt = ", ".join(classes.to_list()[:8])
+        raise TargetError(
+            f"{where}, row {row + at + 1}: {text[at]!r} is none of the classes learnt: {learnt}"
+        )
+    return text
+
+
 def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list[Array]:
     """The one-hot columns of a target with classes; NaN where missing.
 
     Errors:  TargetError for an unknown class
     """
-    text = _spelled_as(class_names(series), list(target.classes))
+    classes = pl.Series(list(target.classes), dtype=pl.String)
+    text = series
+    if series.dtype != pl.String or not series.is_in(classes).all():
+        text = _as_classes(series, classes, where=where, row=row)
     gaps = text.is_null().to_numpy()
-    # A file of an earlier version may have other spellings of classes.
-    known = class_names(pl.Series(list(target.classes), dtype=pl.String))
-    text = text.replace(known, list(target.classes))
-    strange = ~(gaps | text.is_in(list(target.classes)).fill_null(value=False).to_numpy())
-    if strange.any():
-        at = int(np.argmax(strange))
-        learnt = ", ".join(list(target.classes)[:8])
-        raise TargetError(
-            f"{where}, row {row + at + 1}: {text[at]!r} is none of the classes learnt: {learnt}"
-        )
     return [
         np.where(gaps, np.nan, (text == level).fill_null(value=False).to_numpy())
         for level in target.levels
