@@ -38,7 +38,10 @@ CURVES = {
     "inputs": Curve(
         f"inputs, {CELLS:,} cells, at most 100,000 rows", (2, 10, 50, 200, 1000, 2000, 5000)
     ),
-    "levels": Curve("levels of a category, 300,000 rows", (10, 100, 1000, 10**4, 10**5, 2 * 10**5)),
+    "levels": Curve(
+        "levels of a category, 300,000 rows, of more levels 3 rows each, one level after the other",
+        (10, 100, 1000, 10**4, 10**5, 10**6),
+    ),
     "classes": Curve("classes, 5,000 rows of 10 numbers", (2, 5, 10, 26, 50, 100)),
     "steps": Curve("steps of descent, 100,000 rows of 20 numbers", (10, 100, 1000, 10**4, 10**5)),
     "folds": Curve("folds, 500,000 rows of 20 numbers", (2, 5, 10, 20, 50)),
@@ -112,7 +115,8 @@ def _job(name: str, size: int) -> Callable[[], Any]:
         wide = numbers(min(100_000, CELLS // size), size)
         return lambda: dr.learn(wide, predict="y")
     if name == "levels":
-        codes = rng.integers(size, size=300_000)
+        # In any order most rows of the first thousands would have a level of their own: a name.
+        codes = np.sort(rng.integers(size, size=max(300_000, 3 * size)))
         target = rng.normal(size=size)[codes] + rng.normal(size=len(codes))
         table = pl.DataFrame({"of": pl.Series(codes).cast(pl.String), "y": target})
         return lambda: dr.learn(table, predict="y", levels=size + 1)

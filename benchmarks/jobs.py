@@ -1,5 +1,7 @@
 """What is measured: each job, its table, its contestants, its limits."""
 
+from dataclasses import replace
+
 from benchmarks import more
 from benchmarks.job import OURS, POLARS, Contestant, Job, Limits
 
@@ -206,7 +208,13 @@ JOBS = (
         title="Parquet with many columns to weights and cross-validated error",
         table="numbers_200.parquet",
         rows=500_000,
-        contestants=(DECODE, LEARN, STREAMED, SKLEARN_SCALED),
+        contestants=(
+            DECODE,
+            LEARN,
+            STREAMED,
+            SKLEARN_SCALED,
+            *(replace(one, note="weights only; run once", once=True) for one in (POLARS_OLS, GLUM)),
+        ),
     ),
     _page("page_1m_x_20", "numbers.parquet", "squared", "a step anywhere from the moments"),
     _page("page_logistic_1m_x_20", "yes_no.parquet", "logistic", "50,000 rows are held"),

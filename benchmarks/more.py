@@ -65,4 +65,5 @@ JOBS = (
     _small("iris", "Iris, three classes", "one.csv", 1),
     _small("estimator", "DeltaRegressor.fit, 100 x 5", "one.csv", 1),
     _small("row", "A row with a loaded model, 20 numbers, 1,000 times", "one.csv", 1),
+    _small("category", "The same of a number and a category", "one.csv", 1),
 )

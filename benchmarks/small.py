@@ -105,3 +105,51 @@ def sklearn_row(path: str, exact: Exact) -> Answer:
     for _ in range(TIMES):
         model.predict(values)
     return Answer()
+
+
+@cache
+def _goods() -> tuple[Any, Any]:
+    """A price and a kind of seven, and what they cost."""
+    import numpy as np
+    import polars as pl
+
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(7, size=1000)
+    price = rng.normal(size=1000)
+    inputs = pl.DataFrame({"price": price, "kind": pl.Series(kinds).cast(pl.String)})
+    return inputs, price + kinds + rng.normal(size=1000)
+
+
+@cache
+def _of_goods() -> Any:
+    import polars as pl
+
+    import deltarule as dr
+
+    inputs, targets = _goods()
+    return dr.learn(inputs.with_columns(y=pl.Series(targets)), predict="y")
+
+
+def category(path: str, exact: Exact) -> Answer:
+    model = _of_goods()
+    for at in range(TIMES):
+        model.predict({"price": at / TIMES, "kind": str(at % 7)})
+    return Answer()
+
+
+@cache
+def _pipeline() -> Any:
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    coded = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough")
+    return make_pipeline(coded, LinearRegression()).fit(*_goods())
+
+
+def sklearn_category(path: str, exact: Exact) -> Answer:
+    rows, model = _goods()[0], _pipeline()
+    for at in range(TIMES):
+        model.predict(rows[at])
+    return Answer()
