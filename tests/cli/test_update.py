@@ -137,6 +137,8 @@ def test_what_cannot_be_learnt_is_refused_and_nothing_saved(
         ('{"x": "1,5 m", "kind": "a", "y": 2}', "'1,5 m' is not a number"),
         ('{"x": [1], "kind": "a", "y": 2}', "column 'x' is a list"),
         ('{"x": 1, "kind": "a", "y": 1e400}', "line 4"),
+        ('{"x": 1e200, "kind": "a", "y": 1}', "so far off that its squares"),
+        ('{"x": 1, "kind": "new", "y": -1e200}', "so far off that its squares"),
         ('{"x": 1, "x": 2, "kind": "a", "y": 1}', "has 'x' twice"),
     ],
 )
@@ -160,6 +162,11 @@ def test_a_line_that_cannot_be_read_ends_the_stream_and_loses_nothing(
     assert "1 left out: y is missing" in done.stdout
     known = dr.learn(table[:102], predict="y", ridge=0)
     assert list(dr.load("m.json").coef.values()) == pytest.approx(list(known.coef.values()))
+    if sums:  # they are of the rows that were learnt
+        more = dr.load("m.json", summary="m.sums").learn_more(table[102:150])
+        known = dr.learn(table[:150], predict="y", ridge=0)
+        assert more.record.rows == 150
+        assert list(more.coef.values()) == pytest.approx(list(known.coef.values()))
 
 
 @pytest.mark.parametrize("name", ["x", "\\u0078"])

@@ -174,11 +174,13 @@ class Stream:
         one = self.encoder.row(rows)
         parts = list(self.encoder.table(rows)) if one is None else []
         if self.sums is not None:
-            self.sums.add(rows)  # not before it is known that they can be read
+            # Not before it is known that they can be read and learnt.
+            for part in parts if one is None else [one.as_rows()]:
+                self.steps.check(part)
+            self.sums.add(rows)
         if one is not None:
             before = self.steps.weights
             prediction, delta = self._one(one.x, one.t, one.each, one.offset)
-            self.ahead = True
             ends = before, self.steps.weights
             return Update(self, prediction[None], delta[None], one.flags, NOTHING, ends)
         return self._learnt(parts)
@@ -206,6 +208,8 @@ class Stream:
     def updates(self, table: Any) -> Iterator[Update]:
         """The same of a table, batch by batch, in bounded memory."""
         if self.sums is not None:
+            for part in self.encoder.table(table):
+                self.steps.check(part)
             self.sums.add(table)
         for part in self.encoder.table(table):
             yield self._learnt([part])
@@ -224,12 +228,12 @@ class Stream:
             flags += part.flags
             left_out += part.left_out
         self.left_out += left_out
-        self.ahead = self.ahead or n > 0
         ends = before, self.steps.weights
         return Update(self, predictions, deltas, tuple(flags), left_out, ends)
 
     def _one(self, x: Array, t: Array, each: float, offset: float) -> tuple[Array, Array]:
         prediction, delta = self.steps.learn(x, t, each, offset)
+        self.ahead = True
         self.rows += 1
         self.weight += each
         self.squares += each * delta * delta

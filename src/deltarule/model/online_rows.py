@@ -53,6 +53,11 @@ class OnlineRow(NamedTuple):
     offset: float
     flags: Sequence[str]
 
+    def as_rows(self) -> OnlineRows:
+        """The same as a batch of one."""
+        each, offsets = np.array([self.each]), np.array([self.offset])
+        return OnlineRows(self.x[None], self.t[None], each, offsets, Counter(), self.flags)
+
 
 class OnlineEncoder:
     """Turns rows into arrays, with the schema as it was learnt."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.errors import DivergedError, LearningError, ValueRefusedError
+from deltarule.model.online_rows import OnlineRows
 from deltarule.model.predictor import Predictor
 from deltarule.model.record import unpack, unpack_window
 from deltarule.moments.moments import LeastSquares, Moments, total
@@ -21,6 +22,7 @@ USUAL = 0.01
 WHOLE = 1e-10
 # How far a row may be from the mean, in spreads: squares of many such have room.
 LARGEST = 1e125
+TOO_FAR = "a row is so far off that its squares are beyond all numbers: fix or remove it"
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,18 @@ class ExactSteps:
         rest = np.zeros_like(mean)
         return Moments(rows, mean, rest, cross, self.spread).about(-self.centre)
 
+    def check(self, rows: OnlineRows) -> None:
+        """Refuse rows that `learn` would refuse, before any of them is learnt.
+
+        Errors:  ValueRefusedError for a row too far off to square
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            own = np.hstack([rows.inputs, rows.targets - rows.offsets[:, None]])
+            own = (own - self.centre) * self._per
+            sizes = np.linalg.norm(own, axis=1) * np.sqrt(np.maximum(rows.each, 1.0))
+        if not (sizes < LARGEST).all():
+            raise ValueRefusedError(TOO_FAR)
+
     def learn(self, x: Array, t: Array, each: float, offset: float) -> tuple[Array, Array]:
         """Learn a row; the prediction before it, and prediction - target.
 
@@ -178,9 +192,7 @@ class ExactSteps:
             goal *= self._per[p:]
             size = float(np.linalg.norm(row)) * max(root, 1.0)
         if not size < LARGEST:
-            raise ValueRefusedError(
-                "a row is so far off that its squares are beyond all numbers: fix or remove it"
-            )
+            raise ValueRefusedError(TOO_FAR)
         prediction = row[self._design] @ self.weights
         prediction *= self.spread[p:]
         prediction += self.centre[p:]
@@ -254,6 +266,9 @@ class RuleSteps:
                 "learning rate (--alpha)"
             )
         return float(USUAL / curve)
+
+    def check(self, rows: OnlineRows) -> None:
+        """Whether a step has finite weights is known when it is made: nothing is refused before."""
 
     def learn(self, x: Array, t: Array, each: float, offset: float) -> tuple[Array, Array]:
         """Learn a row; the prediction before it, and prediction - target.
