@@ -127,6 +127,7 @@ def wide(rows: int, folder: Path, session: Any) -> dict[str, Any]:
     java = f"/proc/{java_process()}"
     for process in ("/proc/self", java):
         Path(f"{process}/clear_refs").write_text("5")  # begin the most memory anew
+    before = memory("/proc/self", "VmRSS")
     begin = perf_counter(), machine.tree_seconds()
     model = dr.learn(session.read.parquet(str(folder)), predict="y", ridge=0)
     end = perf_counter(), machine.tree_seconds()
@@ -136,8 +137,9 @@ def wide(rows: int, folder: Path, session: Any) -> dict[str, Any]:
         "inputs": len(model.record.weights),
         "clock_seconds": round(end[0] - begin[0], 1),
         "seconds": round(end[1] - begin[1], 1),
-        "driver_python_mb": most_memory("/proc/self"),
-        "driver_java_mb": most_memory(java),
+        "driver_python_mb": memory("/proc/self", "VmHWM"),
+        "driver_python_before_mb": before,
+        "driver_java_mb": memory(java, "VmHWM"),
         "r2": model.record.held_out[0].r2,
     }
 
@@ -150,10 +152,10 @@ def java_process() -> int:
     raise RuntimeError("Spark has begun no Java here")
 
 
-def most_memory(process: str) -> int:
-    """The most memory that a process took, in MB."""
+def memory(process: str, which: str) -> int:
+    """The memory of a process now, VmRSS, or the most that it took, VmHWM; in MB."""
     lines = Path(f"{process}/status").read_text().splitlines()
-    [line] = [one for one in lines if one.startswith("VmHWM")]
+    [line] = [one for one in lines if one.startswith(which)]
     return int(line.split()[1]) // 1024
 
 

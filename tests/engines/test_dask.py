@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.engines import dask as engine
-from deltarule.errors import LearningError, TableError
+from deltarule.errors import EmptyError, LearningError, TableError
 from tests.engines.same_model import check_same
 from tests.engines.test_engines import ASKED, INPUTS, TABLE
 
@@ -158,11 +158,21 @@ class Slow:
         return self.inner.of(frame, row)
 
 
+def computed(frame: dd.DataFrame) -> dd.DataFrame:
+    """The same rows, which Dask has to compute."""
+    return frame.map_partitions(pd.DataFrame.copy)
+
+
+@pytest.mark.parametrize("of", [dd.DataFrame.copy, computed])
 def test_a_worker_that_dies_changes_no_bit(
-    folder: Path, tmp_path: Path, cluster: distributed.Client, monkeypatch: pytest.MonkeyPatch
+    of: Callable[[dd.DataFrame], dd.DataFrame],
+    folder: Path,
+    tmp_path: Path,
+    cluster: distributed.Client,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = {"predict": "amount", "using": INPUTS, "id": "id"}
-    frame = dd.read_parquet(folder)
+    frame = of(dd.read_parquet(folder))
     whole = dr.learn(frame, **asked).record
     mark, ask = tmp_path / "killed", engine.DaskEngine.ask
 
@@ -175,6 +185,121 @@ def test_a_worker_that_dies_changes_no_bit(
     assert again.weights == whole.weights
     assert again.intercept == whole.intercept
     assert again.held_out == whole.held_out
+
+
+def parts_of(table: Any) -> Any:
+    """How the engine of a table has its rows read."""
+    return engine.open_engine(table, "")[0].parts
+
+
+def test_a_plain_read_of_parquet_is_left_to_the_workers(
+    folder: Path, tmp_path: Path, cluster: distributed.Client
+) -> None:
+    plain = dd.read_parquet(folder)
+    for frame in (plain, plain[["amount", *INPUTS]]):
+        parts = parts_of(frame)
+        assert isinstance(parts, engine.Pieces)
+        assert parts.counts(engine.Cluster(cluster)) == [1, 39, 293, 1, 366, 200]
+    by_key = tmp_path / "key=3"
+    by_key.mkdir()
+    WIDER.write_parquet(by_key / "part.parquet")
+    others = [plain[plain.x > 0], plain.partitions[[1]], plain.assign(more=1.0), plain.persist()]
+    others += [computed(plain), dd.read_parquet(tmp_path)]
+    for frame in others:
+        assert isinstance(parts_of(frame), engine.Partitions)
+
+
+@pytest.mark.parametrize("how", ["squared", "by row number", "text read as numbers and dates"])
+def test_partitions_that_dask_computes_give_the_same_model(
+    how: str, folder: Path, cluster: distributed.Client
+) -> None:
+    asked = {"using": INPUTS, **(ASKED | MORE)[how]}
+    here = dr.learn(folder, engine="local", **asked).record
+    check_same(here, dr.learn(computed(dd.read_parquet(folder)), **asked).record)
+
+
+def frame_of(*parts: pd.DataFrame) -> dd.DataFrame:
+    """A dataframe of these partitions, of the first one's kinds."""
+    made = [dask.delayed(part) for part in parts]
+    return dd.from_delayed(made, meta=parts[0].head(0), verify_meta=False)
+
+
+def whole_and_more(rows: int) -> pd.DataFrame:
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=rows)
+    whole = rng.integers(0, 50, rows)
+    return pd.DataFrame({"x": x, "whole": whole, "y": x + whole + rng.normal(size=rows)})
+
+
+@pytest.mark.parametrize("rows", [300, 11_000])
+def test_partitions_of_other_kinds_are_read_or_refused(
+    rows: int, cluster: distributed.Client
+) -> None:
+    first, other = whole_and_more(rows), whole_and_more(400)
+    none = first.head(0)
+    gap = other.assign(whole=other.whole.astype(float).where(other.whole != 3))
+    both = pd.concat([first, gap])
+    there = dr.learn(frame_of(none, first, none, gap), predict="y").record
+    check_same(dr.learn(pl.DataFrame(both), predict="y").record, there, digits=1e-9)
+    with pytest.raises(EmptyError, match="has no rows"):
+        dr.learn(frame_of(none, none), predict="y")
+    with pytest.raises(TableError):
+        dr.learn(frame_of(first, other.assign(whole="many")), predict="y")
+    with pytest.raises((TableError, LearningError), match=r"do not match the columns|no such col"):
+        dr.learn(frame_of(first, other.drop(columns="whole")), predict="y")
+
+
+def test_fractions_are_never_cut_to_whole_numbers(cluster: distributed.Client) -> None:
+    first, other = whole_and_more(11_000), whole_and_more(400)
+    frame = frame_of(first, other.assign(whole=other.whole + 0.5))
+    with pytest.raises(TableError, match="'whole': Int64 in its first rows, Float64 in others"):
+        dr.learn(frame, predict="y")
+
+
+def hide_the_package() -> None:
+    """Have a worker find no deltarule, as where it is not installed."""
+    import importlib.metadata as found
+
+    own = found.Distribution.from_name.__func__
+
+    def from_name(cls: Any, name: str) -> Any:
+        if name == "deltarule":
+            raise found.PackageNotFoundError(name)
+        return own(cls, name)
+
+    found.Distribution.from_name = classmethod(from_name)
+
+
+def test_a_worker_without_the_package_is_named(folder: Path) -> None:
+    with (
+        distributed.LocalCluster(
+            n_workers=1, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50
+        ) as made,
+        distributed.Client(made) as client,
+    ):
+        client.run(hide_the_package)
+        [worker] = client.scheduler_info()["workers"]
+        with pytest.raises(LearningError, match=f"worker {worker} has no deltarule: install"):
+            dr.learn(dd.read_parquet(folder), predict="amount", using=INPUTS)
+
+
+def test_a_cluster_that_is_lost_midway_is_said_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = distributed.LocalCluster(
+        n_workers=1, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50
+    )
+    with distributed.Client(made):
+        ask = engine.DaskEngine.ask
+
+        def losing(self: engine.DaskEngine, question: Any) -> Any:
+            made.close()
+            return ask(self, question)
+
+        monkeypatch.setattr(engine.DaskEngine, "ask", losing)
+        with pytest.raises(LearningError, match="dask could not answer: ") as told:
+            dr.learn(dd.read_parquet(folder), predict="amount", using=INPUTS)
+    assert "\n" not in str(told.value)
 
 
 def test_predictions_are_as_lazy_as_the_frame(folder: Path, cluster: distributed.Client) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.engines import spark as engine
+from deltarule.engines.parts import PartAnswer
 from deltarule.errors import LearningError, TableError
 from tests.engines.same_model import check_same
 from tests.engines.test_engines import ASKED, INPUTS, TABLE
@@ -63,6 +64,46 @@ def test_executors_give_the_model_of_this_machine(how: str, folder: Path, spark:
     # A DataFrame picks its engine by itself; its rows have numbers in their files.
     there = dr.learn(spark.read.parquet(str(folder)), **asked).record
     check_same(here, there)
+
+
+def computed(frame: Any) -> Any:
+    """The same rows, which Spark has to compute."""
+    return frame.where("id >= 0")
+
+
+@pytest.mark.parametrize("how", ["squared", "by row number", "logistic"])
+def test_rows_that_spark_computes_give_the_same_model(how: str, folder: Path, spark: Any) -> None:
+    asked = {"using": INPUTS, **ASKED[how]}
+    here = dr.learn(folder, engine="local", **asked).record
+    check_same(here, dr.learn(computed(spark.read.parquet(str(folder))), **asked).record)
+
+
+def test_a_plain_read_of_parquet_is_left_to_the_executors(folder: Path, spark: Any) -> None:
+    plain = spark.read.parquet(str(folder))
+    for frame in (plain, plain.select("amount", *INPUTS)):
+        parts = engine.open_engine(frame, "")[0].parts
+        assert isinstance(parts, engine.Pieces)
+        assert parts.count() == FAR.height
+    renamed = plain.withColumnRenamed("x", "z")
+    others = [computed(plain), plain.limit(5), renamed, plain.union(plain)]
+    held = plain.select("id", "amount").persist()
+    for frame in (*others, held):
+        assert isinstance(engine.open_engine(frame, "")[0].parts, engine.Frame)
+    held.unpersist()
+
+
+def test_an_answer_travels_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setattr(engine, "CHUNK_BYTES", 100)
+    numbers = [[*range(300)], [*range(300, 400)]]
+    batches = [one for at in (1, 0) for one in engine._batches(at, PartAnswer(numbers[at]))]
+    assert max(len(one.as_buffer()) for batch in batches for one in batch["answer"]) == 100
+    table = pa.Table.from_batches(batches[::-1])
+    assert [one.answer for one in engine._answers(table)] == numbers
+    added = engine._added(table)
+    assert added["part"].to_pylist() == [0] * added.num_rows
+    [whole] = engine._answers(added)
+    assert whole.answer == [*range(400)]
 
 
 def test_files_are_read_by_the_executors_themselves(folder: Path, spark: Any) -> None:
@@ -114,11 +155,12 @@ class Deadly:
 
     asks_for = "sums"
 
-    def __init__(self, inner: Any, mark: Path) -> None:
-        self.inner, self.mark, self.reads = inner, mark, inner.reads
+    def __init__(self, inner: Any, mark: Path, start: int) -> None:
+        self.inner, self.mark, self.reads, self.start = inner, mark, inner.reads, start
 
     def of(self, frame: pl.DataFrame, row: int = 0) -> Any:
-        if not self.mark.exists():
+        # Midway: where files are read, after others of the same task. Partitions begin at 0.
+        if not self.mark.exists() and row >= self.start:
             self.mark.touch()
             daemon = os.getppid()
             executor = int(Path(f"/proc/{daemon}/stat").read_text().rsplit(")", 1)[1].split()[1])
@@ -126,16 +168,19 @@ class Deadly:
         return self.inner.of(frame, row)
 
 
+@pytest.mark.parametrize("plain", [True, False])
 def test_an_executor_that_dies_changes_nothing(
-    folder: Path, tmp_path: Path, spark: Any, monkeypatch: pytest.MonkeyPatch
+    plain: bool, folder: Path, tmp_path: Path, spark: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = {"predict": "amount", "using": INPUTS, "id": "id"}
     frame = spark.read.parquet(str(folder))
+    frame = frame if plain else computed(frame)
     whole = dr.learn(frame, **asked).record
     mark, ask = tmp_path / "killed", engine.SparkEngine.ask
 
     def killing(self: engine.SparkEngine, question: Any) -> Any:
-        return ask(self, Deadly(question, mark) if question.asks_for == "sums" else question)
+        deadly = Deadly(question, mark, 700 if plain else 0)
+        return ask(self, deadly if question.asks_for == "sums" else question)
 
     monkeypatch.setattr(engine.SparkEngine, "ask", killing)
     again = dr.learn(frame, **asked).record

@@ -411,3 +411,10 @@ def test_lbfgs_is_a_learner_whose_steps_can_be_watched(loss: str) -> None:
     np.testing.assert_allclose(last.weights["weight"].ravel(), known, rtol=1e-7)
     with pytest.raises(LearningError, match="takes no alpha"):
         dr.learn(drawn(), **settings, learner="lbfgs", alpha=0.1)
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e-12])
+def test_weights_that_vanish_are_refused(weight: float) -> None:
+    table = {"x": [0.1 * at for at in range(40)], "y": ["yes", "no"] * 20, "w": [weight] * 40}
+    with pytest.raises(TargetError, match="too little to count the classes of 'y'"):
+        dr.learn(table, predict="y", using="x", weight="w")

@@ -182,3 +182,21 @@ def test_what_is_no_number_of_rows_is_refused() -> None:
         ten: dict[str, Any] = {name: 10}
         with pytest.raises(LearningError, match=f"and {name} needs the rows"):
             dr.learn(table, predict="y", keep_summary=True, **ten)
+
+
+@pytest.mark.parametrize("how", [{"half_life": 20.0}, {"window": 30}])
+def test_rows_go_on_fading_where_nothing_else_is_said(tmp_path: Path, how: dict[str, Any]) -> None:
+    x = np.random.default_rng(3).normal(size=200)
+    y = 2 * x * np.linspace(0, 1, 200) + np.random.default_rng(4).normal(size=200)
+    table = pl.DataFrame({"x": x, "y": y})
+    asked: dict[str, Any] = {"predict": "y", "using": "x", "ridge": 0, **how}
+    dr.learn(table[:100], **asked).save(tmp_path / "m.json")
+    model = dr.load(tmp_path / "m.json")
+    model.update(table[100:])
+    assert model.coef["x"] == pytest.approx(dr.learn(table, **asked).coef["x"], rel=1e-9)
+    assert model.record.streamed is not None
+    assert getattr(model.record.streamed, next(iter(how))) == next(iter(how.values()))
+    # Another setting is taken as it is said.
+    other = dr.load(tmp_path / "m.json")
+    other.update(table[100:], half_life=1e9)
+    assert other.coef["x"] != pytest.approx(model.coef["x"], rel=1e-3)

@@ -282,3 +282,16 @@ def test_ids_as_text_and_as_numbers_are_not_of_the_same_rows(by: str) -> None:
             join()
     whole = kept.learn_more(other.with_columns(pl.col("who").cast(pl.Float64)))
     assert whole.rmse == pytest.approx(kept.learn_more(other).rmse)
+
+
+def test_a_model_of_sums_has_the_squared_loss_of_held_out_rows() -> None:
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=200)
+    table = pl.DataFrame({"x": x, "y": x + rng.normal(size=200)})
+    whole = dr.learn(table, predict="y").record.held_out
+    more = dr.learn(table[:100], predict="y", keep_summary=True).learn_more(table[100:])
+    assert whole is not None
+    assert more.record.held_out is not None
+    for name in ("loss", "baseline_loss"):
+        known = getattr(whole[0], name)
+        assert getattr(more.record.held_out[0], name) == pytest.approx(known, rel=1e-9)

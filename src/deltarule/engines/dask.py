@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 from typing import Any, Protocol
 from uuid import uuid4
@@ -24,6 +25,7 @@ from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.tables.dask_frame import frames_of, is_dask, layout, projected
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Progress
+from deltarule.tables.parquet_frame import parquet_of
 from deltarule.tables.parts_source import first_line
 from deltarule.tables.pieces import pieces_of
 from deltarule.tables.read_room import workers
@@ -32,6 +34,8 @@ from deltarule.tables.source import Source
 SCHEME = "dask://"
 # Seconds until a scheduler must have answered.
 PATIENCE = 20
+# Questions travel in their form, which other versions may not read.
+PACKAGES = ("deltarule", "polars")
 
 Graph = dict[Any, Any]
 """Tasks by their keys."""
@@ -45,7 +49,8 @@ def open_engine(table: Any, address: str) -> tuple["DaskEngine", Source]:
     """
     _distributed()
     source, _ = open_table(table)
-    parts: Parts = Partitions(table) if is_dask(table) else Pieces(source)
+    held = is_dask(table) and parquet_of(source) is None
+    parts: Parts = Partitions(table) if held else Pieces(source)
     return DaskEngine(source, parts, Cluster.of(address)), source
 
 
@@ -211,6 +216,7 @@ class Cluster:
     """Who computes: a client of a scheduler; without one, Dask as it is set up in this process."""
 
     client: Any = None
+    checked: bool = False
 
     @classmethod
     def of(cls, address: str) -> "Cluster":
@@ -246,6 +252,7 @@ class Cluster:
                 # Here, so that no thread of a part sets back what another's has set.
                 with one_blas_thread():
                     return delayed(key, tasks).compute()
+            self._check()
             return self.client.compute(delayed(key, tasks)).result()
         except DeltaruleError:
             raise
@@ -253,7 +260,29 @@ class Cluster:
             words = f"dask could not answer: {type(error).__name__}: {first_line(error)}"
             if isinstance(error, ModuleNotFoundError):
                 words += " (its workers need the packages that this machine has)"
+            if isinstance(error, KeyError):
+                words += " (a partition has no such column)"
             raise LearningError(words) from error
+
+    def _check(self) -> None:
+        """Whether the workers have the packages that this machine has.
+
+        A worker that cannot read a task ends, and its task waits for another for ever.
+        Errors:  LearningError
+        """
+        for package in () if self.checked else PACKAGES:
+            try:
+                own = version(package)
+            except PackageNotFoundError:
+                continue  # it is run from its sources
+            for worker, found in self.client.run(version, package, on_error="return").items():
+                if found != own:
+                    what = f"{package} {found}" if isinstance(found, str) else f"no {package}"
+                    raise LearningError(
+                        f"the Dask worker {worker} has {what}: install {package} {own} there, as "
+                        "on this machine"
+                    )
+        self.checked = True
 
     @contextmanager
     def watching(self, progress: Progress | None, counts: Sequence[int]) -> Iterator[str | None]:

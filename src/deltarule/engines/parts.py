@@ -24,6 +24,7 @@ from deltarule.tables.cast import FractionError
 from deltarule.tables.categories import NumbersError
 from deltarule.tables.column_names import column
 from deltarule.tables.files.csv_source import CsvSource
+from deltarule.tables.parts_source import unlike_kinds
 from deltarule.tables.polars_source import UnparsedError, explained
 from deltarule.tables.source import BATCH_ROWS, ROW, Source, rebatched
 
@@ -117,12 +118,23 @@ class PartQuestion:
             return PartAnswer(error=error)
 
     def _alike(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The rows with the kinds of the whole table: a part may have no value of a column."""
+        """The rows with the kinds of the whole table: a part may have no value of a column.
+
+        Errors:  ReadError where a value is none of its column's kind
+        """
         own = frame.schema
+        others = {name: kind for name, kind in self.kinds.items() if own[name] != kind}
+        for name, kind in others.items():
+            # Polars makes 1 of 1.5 without a word. Of numbers with gaps pandas has fractions.
+            if own[name].is_float() and kind.is_integer():
+                values = frame[name].fill_nan(None)
+                if (values != values.floor()).any():
+                    raise unlike_kinds(self.name, name, [kind, own[name]])
+                frame = frame.with_columns(values)
         with explained(self.name):
             return frame.select(
                 *(
-                    column(name) if own[name] == kind else column(name).cast(kind)
+                    column(name).cast(kind) if name in others else column(name)
                     for name, kind in self.kinds.items()
                 ),
                 *([ROW] if ROW in own else []),
@@ -131,7 +143,7 @@ class PartQuestion:
 
 def total(answers: Iterable[PartAnswer]) -> PartAnswer:
     """The sum of answers in their order."""
-    return reduce(add, answers)
+    return reduce(add, answers, PartAnswer())
 
 
 def columns_of(question: Any) -> set[str] | None:

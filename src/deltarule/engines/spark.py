@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate, groupby
 from typing import Any, Protocol
 
 import polars as pl
@@ -21,6 +22,7 @@ from deltarule.engines.batch import Answer
 from deltarule.engines.parts import ANSWERS, PartAnswer, PartQuestion, text_told, total
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
 from deltarule.tables.frames import open_table
+from deltarule.tables.parquet_frame import parquet_of
 from deltarule.tables.parts_source import first_line
 from deltarule.tables.pieces import Piece, pieces_of
 from deltarule.tables.source import ROW, Source
@@ -35,7 +37,8 @@ from deltarule.tables.spark_frame import (
 )
 
 SCHEME = "sc://"
-ANSWER, PLACE = "part bigint, answer binary", "part bigint, place string, rows bigint"
+ANSWER = "part bigint, chunk bigint, answer binary"
+PLACE = "part bigint, place string, rows bigint"
 END = "\U0010ffff"
 MOVED = (
     "spark made other partitions of the rows than before, so that they have no numbers: persist "
@@ -43,6 +46,12 @@ MOVED = (
 )
 # Answers of a group take no more than this together, and are no more than so many.
 GROUP_BYTES, MOST_IN_GROUP = 1 << 28, 64
+# Those that come to the driver; of more it keeps two copies, in Java and in Python.
+DRIVER_BYTES, MOST_AT_DRIVER = 1 << 26, 8
+# An answer travels in rows of so many bytes: Java takes several times a row's bytes to move it.
+CHUNK_BYTES = 1 << 22
+# A task has no more pieces than these: what is lost with an executor is read again.
+MOST_IN_TASK = 16
 
 
 def open_engine(table: Any, address: str) -> tuple["SparkEngine", Source]:
@@ -57,9 +66,11 @@ def open_engine(table: Any, address: str) -> tuple["SparkEngine", Source]:
             "the engine spark needs Spark: pip install 'deltarule[spark]'"
         ) from error
     source, _ = open_table(table)
-    if is_spark(table):
-        return SparkEngine(source, Frame(table, source.name)), source
-    return SparkEngine(source, Pieces(source, _session(address))), source
+    if not is_spark(table):
+        return SparkEngine(source, Pieces(source, _session(address))), source
+    if parquet_of(source) is not None:
+        return SparkEngine(source, Pieces(source, table.sparkSession)), source
+    return SparkEngine(source, Frame(table, source.name)), source
 
 
 def _session(address: str) -> Any:
@@ -117,8 +128,8 @@ class SparkEngine:
         with self._explained():
             asked = PartQuestion.of(question, self.source.look().schema, self.source.name)
             found, parts = self.parts.answers(asked)
-            several = _collected(_merged(found, parts, _size(question)))
-            answer: Answer = total(several).result(self.source.name)
+            few = _collected(_merged(found, parts, _size(question)))
+            answer: Answer = total(few).result(self.source.name)
             return answer
 
     def count(self) -> int:
@@ -161,14 +172,16 @@ def _size(question: Any) -> int:
     if plan is None:
         return 1 << 20
     levels = sum(len(own.names) for own in plan.levels.values())
-    return int(8 * plan.asked.folds * plan.width * (plan.width + levels)) + (1 << 16)
+    # Products of pairs travel once each.
+    return int(8 * plan.asked.folds * plan.width * (plan.width / 2 + levels)) + (1 << 16)
 
 
 def _merged(answers: Any, parts: int, size: int) -> Any:
     """The answers added by groups of consecutive parts, until few are left."""
     together = max(2, min(MOST_IN_GROUP, GROUP_BYTES // size))
+    few = max(1, min(MOST_AT_DRIVER, together, DRIVER_BYTES // size))
     width = 1
-    while parts > min(together, 8):
+    while parts > few:
         width *= together
         parts = -(-parts // together)
         group = (answers["part"] / width).cast("bigint").alias("(group)")
@@ -180,11 +193,32 @@ def _added(table: Any) -> Any:
     """What a worker does with a group of answers."""
     import pyarrow as pa
 
-    table = table.sort_by("part")
-    found = total(pickle.loads(one) for one in table.column("answer").to_pylist())
-    return pa.table(
-        {"part": table.column("part")[:1], "answer": pa.array([pickle.dumps(found)], pa.binary())}
-    )
+    part = min(table.column("part").to_pylist())
+    return pa.Table.from_batches(_batches(part, total(_answers(table))))
+
+
+def _answers(table: Any) -> Iterator[PartAnswer]:
+    """Answers in the order of their parts, one after the other."""
+    places = zip(table.column("part").to_pylist(), table.column("chunk").to_pylist(), strict=True)
+    rows = sorted((*place, row) for row, place in enumerate(places))
+    chunks = table.column("answer")
+    for _, own in groupby(rows, key=lambda place: place[0]):
+        # Not by sorting the table, which copies it.
+        yield pickle.loads(b"".join(chunks[row].as_buffer() for _, _, row in own))
+
+
+def _batches(part: int, answer: PartAnswer) -> Iterator[Any]:
+    """The rows of an answer, one to a batch, as Spark holds batches whole."""
+    import pyarrow as pa
+
+    raw = memoryview(pickle.dumps(answer, protocol=5))
+    for chunk, start in enumerate(range(0, len(raw), CHUNK_BYTES)):
+        arrays = [
+            pa.array([part], pa.int64()),
+            pa.array([chunk], pa.int64()),
+            pa.array([raw[start : start + CHUNK_BYTES]], pa.binary()),
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, ["part", "chunk", "answer"])
 
 
 def _collected(answers: Any) -> list[PartAnswer]:
@@ -192,8 +226,7 @@ def _collected(answers: Any) -> list[PartAnswer]:
 
     As Arrow: of two rows of 160 MB each, Spark 4.3 collects one, or fails, without a word of it.
     """
-    table = answers.toArrow().sort_by("part")
-    return [pickle.loads(one.as_buffer()) for one in table.column("answer")] or [PartAnswer()]
+    return list(_answers(answers.toArrow())) or [PartAnswer()]
 
 
 # Tables as parts
@@ -209,46 +242,52 @@ class Pieces:
 
     def answers(self, asked: PartQuestion) -> tuple[Any, int]:
         # Anew each time: a CSV file may be read as other kinds by now.
-        pieces = pieces_of(self.source, engine="spark")
-        raw = [pickle.dumps(piece) for piece in pieces]
+        raw = [pickle.dumps(piece) for piece in pieces_of(self.source, engine="spark")]
         work = partial(_of_pieces, pickle.dumps(asked), raw, _starts(self._counted()))
-        return self._each(len(raw)).mapInArrow(work, ANSWER), len(raw)
+        tasks = self._tasks(len(raw))
+        return self.session.range(0, len(raw), 1, tasks).mapInArrow(work, ANSWER), tasks
 
     def count(self) -> int:
         return sum(self._counted())
 
+    def _tasks(self, pieces: int) -> int:
+        """How many tasks: a task takes 50 ms of Java and Python, of 100,000 rows as long."""
+        try:
+            cores = int(self.session.sparkContext.defaultParallelism)
+        except AttributeError:  # Connect's has no context
+            return max(pieces, 1)
+        return max(1, min(pieces, max(cores, -(-pieces // MOST_IN_TASK))))
+
     def _counted(self) -> list[int]:
         if self.counts is None:
             pieces = pieces_of(self.source, engine="spark")
-            self.counts = self._counts(pieces, [pickle.dumps(piece) for piece in pieces])
+            known = [piece.rows for piece in pieces if piece.rows is not None]
+            self.counts = known if len(known) == len(pieces) else self._counts(pieces)
         return self.counts
 
-    def _each(self, parts: int) -> Any:
-        return self.session.range(0, parts, 1, max(parts, 1))
-
-    def _counts(self, pieces: Sequence[Piece], raw: Sequence[bytes]) -> list[int]:
-        known = [piece.rows for piece in pieces if piece.rows is not None]
-        if len(known) == len(pieces):
-            return known
-        counted = self._each(len(raw)).mapInArrow(partial(_count_pieces, raw), ANSWER)
-        return [one.result(self.source.name) for one in _collected(counted)]
+    def _counts(self, pieces: Sequence[Piece]) -> list[int]:
+        raw = [pickle.dumps(piece) for piece in pieces]
+        numbers = self.session.range(0, len(raw), 1, self._tasks(len(raw)))
+        found = _collected(numbers.mapInArrow(partial(_count_pieces, raw), ANSWER))
+        return [one.result(self.source.name) for one in found]
 
 
 def _starts(counts: Sequence[int]) -> list[int]:
-    starts = [0]
-    for rows in counts[:-1]:
-        starts.append(starts[-1] + rows)
-    return starts
+    return [0, *accumulate(counts[:-1])] if counts else [0]
 
 
 def _of_pieces(
     asked: bytes, pieces: Sequence[bytes], starts: Sequence[int], numbers: Iterable[Any]
 ) -> Iterator[Any]:
-    """What a worker does with the numbers of pieces."""
+    """What a worker does with the numbers of pieces, which are in order: one answer."""
     question: PartQuestion = pickle.loads(asked)
-    for at in _numbers(numbers):
-        frames = pickle.loads(pieces[at]).frames(question.columns)
-        yield _batch(at, question.of_part(frames, starts[at]))
+
+    def answers() -> Iterator[PartAnswer]:
+        for at in _numbers(numbers):
+            frames = pickle.loads(pieces[at]).frames(question.columns)
+            yield question.of_part(frames, starts[at])
+
+    yield from _batches(_partition(), total(answers()))
 
 
 def _count_pieces(pieces: Sequence[bytes], numbers: Iterable[Any]) -> Iterator[Any]:
@@ -257,19 +296,12 @@ def _count_pieces(pieces: Sequence[bytes], numbers: Iterable[Any]) -> Iterator[A
             found = PartAnswer(pickle.loads(pieces[at]).count())
         except DeltaruleError as error:
             found = PartAnswer(error=error)
-        yield _batch(at, found)
+        yield from _batches(at, found)
 
 
 def _numbers(batches: Iterable[Any]) -> Iterator[int]:
     for batch in batches:
         yield from batch.column(0).to_pylist()
-
-
-def _batch(part: int, answer: PartAnswer) -> Any:
-    import pyarrow as pa
-
-    arrays = [pa.array([part], pa.int64()), pa.array([pickle.dumps(answer)], pa.binary())]
-    return pa.RecordBatch.from_arrays(arrays, ["part", "answer"])
 
 
 @dataclass
@@ -362,7 +394,7 @@ def _of_partition(asked: bytes, firsts: Mapping[str, int], batches: Iterable[Any
     end = min(first for other, first in firsts.items() if other > place)
     if rows and not by_file and rows != end - firsts.get(place, end):
         answer = PartAnswer(error=LearningError(MOVED))
-    yield _batch(part, answer)
+    yield from _batches(part, answer)
 
 
 def _partition() -> int:

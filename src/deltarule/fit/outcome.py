@@ -271,6 +271,8 @@ def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _
         else held_out_predictions(about, schema, judged.fold_weights, losses, judged.guesses)
     )
     held_out = _held_out(judged, [one.figures for one in found])
+    if not found and closed_form(outcome.loss):
+        held_out = [_half_squares(one) for one in held_out]
     p, told = len(schema.inputs), {}
     for at, (target, span) in enumerate(schema.target_spans().items()):
         told[target] = _Told(
@@ -362,6 +364,12 @@ def beside_rmse(one: Metrics) -> dict[str, Any]:
     """The held-out metrics of a record that `Metrics` has under the same names."""
     errors = ("loss", "baseline_loss", "absolute_error", "baseline_absolute_error")
     return {name: getattr(one, name) for name in (*errors, "guess", "below", "classes")}
+
+
+def _half_squares(one: HeldOutRecord) -> HeldOutRecord:
+    """With the mean squared loss, which sums know without the rows."""
+    losses = {"loss": one.rmse**2 / 2, "baseline_loss": one.baseline_rmse**2 / 2}
+    return one.model_copy(update=losses)
 
 
 def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[HeldOutRecord]:

@@ -104,7 +104,7 @@ class Stream:
     def __init__(
         self, predictor: Predictor, settings: StreamSettings, *, sums: GrowingSums | None = None
     ) -> None:
-        """With no settings, a model whose rows were streamed goes on with theirs.
+        """With no settings, a model goes on with those of its stream, or else of its table.
 
         The `sums` of its rows are kept while all rows count alike.
         Errors:  LearningError where nothing says how to go on
@@ -114,6 +114,8 @@ class Stream:
         before = record.streamed
         if before is not None and settings == StreamSettings():
             settings = StreamSettings(before.half_life, before.window, before.alpha)
+        elif settings == StreamSettings() and predictor.loss.closed_form:
+            settings = StreamSettings(record.half_life, record.window)
         self.settings = settings
         self.exact = predictor.loss.closed_form and self.settings.alpha is None
         grows = self.exact and not settings.forgets

@@ -253,6 +253,10 @@ class Record(Part):
     distributions: tuple[Distribution, ...] = ()
     """How the values of numbers and of targets that are amounts were spread, by column; empty in
     files of earlier versions."""
+    half_life: Positive | None = None
+    """After how many rows one counted half; None where all counted alike, or in files of before."""
+    window: Size | None = None
+    """How many of the last rows alone were learnt from."""
     streamed: StreamRecord | None = None
     """What was learnt row by row since; None where nothing was."""
     summary: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None

@@ -16,8 +16,8 @@ Shapes: d columns; p inputs, k outputs, q = p + intercept. mean, rest, scale (d,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Values within 2 ** 200 of 1, either way, can be squared and summed as they are.
 PLAIN_POWER = 200
+# Of fewer, packing takes longer than the bytes do.
+MANY_COLUMNS = 256
 
 
 def unit_of(largest: float) -> float:
@@ -57,6 +59,16 @@ class Moments:
     rest: Array
     cross: Cross
     scale: Array
+
+    def __reduce__(self) -> Any:
+        """Pickled with the products of each pair once, where there are many: half the bytes."""
+        own, cross = tuple(getattr(self, one.name) for one in fields(self)), self.cross
+        if not isinstance(cross, np.ndarray) or len(cross) < MANY_COLUMNS:
+            return Moments, own
+        if not np.array_equal(cross, cross.T):  # the other half would not be the same bits
+            return Moments, own
+        triangle = cross[np.tri(len(cross), dtype=bool)]
+        return _of_triangle, (self.rows, self.mean, self.rest, triangle, self.scale)
 
     @classmethod
     def none(cls, columns: int) -> "Moments":
@@ -195,6 +207,15 @@ class Moments:
         cross[column] += by * cross[indicator]
         cross[:, column] += by * cross[:, indicator]
         return replace(self, mean=mean, rest=rest, cross=cross)
+
+
+def _of_triangle(rows: float, mean: Array, rest: Array, triangle: Array, scale: Array) -> Moments:
+    """Moments whose products of pairs are given once each."""
+    lower = np.tri(len(mean), dtype=bool)
+    cross = np.empty((len(mean), len(mean)))
+    cross[lower] = triangle
+    cross.T[lower] = triangle
+    return Moments(rows, mean, rest, cross, scale)
 
 
 @dataclass(frozen=True)

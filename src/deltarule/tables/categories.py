@@ -140,6 +140,11 @@ def classes(summary: Summary, target: str, start: int, name: str) -> tuple[Targe
     met = {level: code for code, level in enumerate(own.names, start=1) if counts[code] > 0}
     if len(met) > 2 and target in layout.either:
         raise NumbersError(target)
+    if not met:
+        raise TargetError(
+            f"{name}: the row weights add up to {own.counts.sum():g}, too little to count the "
+            f"classes of '{target}' by: give larger weights"
+        )
     if len(met) < 2:
         raise TargetError(
             f"{name}: the target '{target}' is {next(iter(met))!r} in every row: there is nothing "

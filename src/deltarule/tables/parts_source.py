@@ -153,6 +153,15 @@ def library_errors(where: str = NAME) -> Iterator[None]:
         raise ReadError(f"{where} cannot be read: {first_line(error)}") from error
 
 
+def unlike_kinds(table: str, name: str, kinds: Sequence[pl.DataType]) -> ReadError:
+    """The error for a column that is of other kinds in some parts than in the first rows."""
+    first, *others = map(str, kinds)
+    return ReadError(
+        f"{table}, column '{name}': {first} in its first rows, {others[0]} in others: make it one "
+        "kind in all parts"
+    )
+
+
 def first_line(error: BaseException) -> str:
     """What an error says first."""
     words = str(error).strip()

@@ -13,14 +13,15 @@ import polars as pl
 
 from deltarule.errors import LearningError
 from deltarule.tables.column_names import column
+from deltarule.tables.parquet_frame import parquet_of
 from deltarule.tables.polars_source import PolarsSource, collected, explained
 from deltarule.tables.source import BATCH_ROWS
 
 if TYPE_CHECKING:
     from deltarule.tables.files.csv_source import CsvSource
 
-# Rows of a piece: 84 MB of twenty numbers.
-PIECE_ROWS = 4 * BATCH_ROWS
+# Rows of a piece, 84 MB of twenty numbers, and its most numbers: 256 MB of a wide table.
+PIECE_ROWS, PIECE_CELLS = 4 * BATCH_ROWS, 32_000_000
 
 
 class Piece(Protocol):
@@ -99,7 +100,9 @@ def pieces_of(source: Any, *, engine: str) -> list[Piece]:
     if isinstance(source, CsvSource):
         return [TextPiece(_bare(one)) for one in source.one_by_one()]
     if isinstance(source, PolarsSource):
-        return list(_scanned(source))
+        return list(_cut(source.scans(), source.name, indexed=source.indexed))
+    if (parquet := parquet_of(source)) is not None:
+        return list(_cut(parquet.scans(), source.name, indexed=True))
     if source.in_memory:
         return [
             HeldPiece(batch.slice(start, BATCH_ROWS))
@@ -119,14 +122,15 @@ def _bare(source: "CsvSource") -> "CsvSource":
     return bare
 
 
-def _scanned(source: PolarsSource) -> Iterator[Piece]:
-    scans = source.scans()
-    with explained(source.name):
+def _cut(scans: Sequence[pl.LazyFrame], name: str, *, indexed: bool) -> Iterator[Piece]:
+    with explained(name):
         counts = pl.collect_all([scan.select(pl.len()) for scan in scans])
+        columns = len(scans[0].collect_schema()) if scans else 1
+    most = max(min(PIECE_ROWS, PIECE_CELLS // max(columns, 1)), 256)
     for scan, count in zip(scans, counts, strict=True):
         rows = int(count.item())
         # Where a file has no index of its rows, one piece is read once, and many each to its end.
-        height = PIECE_ROWS if source.indexed else max(rows, 1)
+        height = most if indexed else max(rows, 1)
         for start in range(0, rows, height):
             some = min(height, rows - start)
-            yield ScanPiece(scan if some == rows else scan.slice(start, some), some, source.name)
+            yield ScanPiece(scan if some == rows else scan.slice(start, some), some, name)
