@@ -50,11 +50,11 @@ def test_each_job_has_its_contestants(small):
     held = ["logistic_5m_x_20", "logistic_1m_x_50", "poisson_5m_x_20", "poisson_1m_x_50"]
     held += ["lasso_path_cv"]
     quick = [f"start_{what}" for what in ("help", "learn", "predict", "row")]
-    quick += [f"small_{what}" for what in ("films", "iris", "estimator", "row")]
+    quick += [f"small_{what}" for what in ("films", "iris", "estimator", "row", "category")]
     assert {job for job, _ in records} == {*jobs, *held, *quick}
     assert all((job, "decode") in records for job in jobs)
     assert all((job, "deltarule") in records for job in (*held, *quick))
-    assert len(records) == 40
+    assert len(records) == 41
     assert not [one for one in records.values() if "failed" in one]
 
 
