@@ -138,3 +138,50 @@ def test_many_columns_out_of_range_share_a_line() -> None:
     assert (
         "x8 in 9, x7 in 8, x6 in 7, x5 in 6, x4 in 5 of 10 rows and 4 more columns are out" in said
     )
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("form", ["frame", "dicts", "file"])
+@pytest.mark.parametrize(
+    ("column", "cell", "what"),
+    [
+        ("x", "5 kg", "number"),
+        ("x", "12%", "number"),
+        ("day", "next week", "date"),
+    ],
+)
+def test_cells_that_do_not_parse_are_new_and_words_for_missing_are_gaps(
+    column: str, cell: str, what: str, form: str, *, gaps: bool, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame(
+        {
+            "x": [f"{one:.3f}" for one in rng.uniform(0, 9, 60)],
+            "day": [f"2024-01-{1 + day % 28:02}" for day in range(60)],
+            "y": rng.normal(size=60),
+        }
+    )
+    learnt_from = table
+    if gaps:
+        learnt_from = table.with_columns(
+            pl.when(pl.int_range(60) % 10 > 0).then(pl.col("x", "day"))
+        )
+    model = dr.learn(learnt_from, predict="y", using=["x", "weekday(day)"])
+
+    def warned(cells: list[str]) -> str:
+        rows = table[: len(cells)].with_columns(pl.Series(column, cells))
+        given: Any = rows if form == "frame" else rows.to_dicts()
+        if form == "file":
+            rows.write_csv(given := tmp_path / "new.csv")
+        with warnings.catch_warnings(record=True) as met:
+            warnings.simplefilter("always", PredictionWarning)
+            model.predict(given)
+        return "; ".join(str(one.message) for one in met if one.category is PredictionWarning)
+
+    usual = table[column].to_list()
+    said = warned([cell] * 3 + usual[3:50])
+    assert f"{column}: 3 cells that are no {what}" in said
+    assert f"'{cell}' (3 times, first in" in said
+    assert f"no {what}" not in warned(["n/a"] * 3 + usual[3:50])
+    if gaps:
+        assert not warned(["n/a"] * 3 + usual[3:50])

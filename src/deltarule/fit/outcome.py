@@ -367,9 +367,10 @@ def beside_rmse(one: Metrics) -> dict[str, Any]:
 
 
 def _half_squares(one: HeldOutRecord) -> HeldOutRecord:
-    """With the mean squared loss, which sums know without the rows."""
-    losses = {"loss": one.rmse**2 / 2, "baseline_loss": one.baseline_rmse**2 / 2}
-    return one.model_copy(update=losses)
+    """With the mean squared loss, which sums know without the rows, where a number is so large."""
+    errors = {"loss": one.rmse, "baseline_loss": one.baseline_rmse}
+    losses = {name: error * error / 2 for name, error in errors.items()}
+    return one.model_copy(update={name: x for name, x in losses.items() if np.isfinite(x)})
 
 
 def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[HeldOutRecord]:

@@ -7,7 +7,7 @@ too, however many there are. The format is stored in the model, for prediction.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -96,8 +96,7 @@ class FormattedSource(WrappedSource):
         self.doubt = Doubt()
         self._asked, self._later = formats, later or {}
         self.own_notes: list[str] = []
-        self.warnings: list[str] = []
-        """What makes the values of a column others than those that were learnt, at prediction."""
+        self._changes: list[str] = []
         self.odd: dict[str, OddCells] = {}
 
     @property
@@ -105,7 +104,17 @@ class FormattedSource(WrappedSource):
         """The source's notes, with those on formats and odd cells."""
         told = {text for name, text in self.mixed.items() if name in self.formats}
         said = [note for note in self.source.notes if note not in told]
-        return [*said, *self.warnings, *self.own_notes, *self.doubt.notes, *self._odd_notes()]
+        odd = self._odd_notes({name: cells for name, cells in self.odd.items() if cells.counts})
+        return [*said, *self._changes, *self.own_notes, *self.doubt.notes, *odd]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What makes the values of a column others than those that were learnt, at prediction.
+
+        A word for missing is a gap as those that were learnt; any other odd cell is new.
+        """
+        odd = self._odd_notes({name: cells for name, cells in self.odd.items() if cells.odd})
+        return [*self._changes, *odd]
 
     def look(self) -> pl.DataFrame:
         return self.parsing.of(self._look())
@@ -180,7 +189,7 @@ class FormattedSource(WrappedSource):
         self.formats = {**self._asked, **alike}
         orders = {name: one.order for name, one in alike.items()}
         zones = compared_zones(look, self._asked)
-        self.warnings = [*zones.warnings, *fraction_warnings(look, self._asked)]
+        self._changes = [*zones.warnings, *fraction_warnings(look, self._asked)]
         self.own_notes = [*notes_of(found, orders, zones_of(self._asked)), *zones.notes]
 
     @property
@@ -250,8 +259,7 @@ class FormattedSource(WrappedSource):
                 f"{cells.what}"
             )
 
-    def _odd_notes(self) -> list[str]:
-        odd = {name: cells for name, cells in self.odd.items() if cells.counts}
+    def _odd_notes(self, odd: Mapping[str, OddCells]) -> list[str]:
         named = list(odd)[:COLUMNS_SHOWN]
         notes = [odd[name].note(name, self.source) for name in named]
         if rest := list(odd)[COLUMNS_SHOWN:]:
