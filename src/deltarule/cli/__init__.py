@@ -19,6 +19,8 @@ def main() -> None:
     atexit.register(gc.freeze)  # nor is it looked through once more as the process ends
     # Nobody's plugins belong in a command: looking for them in all packages takes pydantic 20 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # polars decodes at least 8 row groups ahead, which is no faster than one for each core but one.
+    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", str(max(1, (os.cpu_count() or 2) - 1)))
     from deltarule.cli.application import application
     from deltarule.cli.guard import guarded
 

@@ -13,9 +13,6 @@ from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, row_place
 
-# Row groups of Parquet that are decoded ahead of the consumer. Of polars' own 8 a read of 5M x 21
-# keeps 150 MB more, and is no faster.
-os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
 # Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
 os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
 
