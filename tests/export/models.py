@@ -225,10 +225,14 @@ SPOILT: Mapping[str, Callable[[pl.Series, np.random.Generator], pl.Series]] = {
     "shape": _texts,
     "new": _among(None, True, False),
     "member": _among(None, "yes", "No", "TRUE", "off", "1", " y "),
-    "cost": _among(None, "", "12", "-$5.00", "$1,234,567.89", "($7.50)", "TBD", "1e3", "N/A"),
+    "cost": _among(
+        None, "", "12", "-$5.00", "$1,234,567.89", "($7.50)", "TBD", "1e3", "N/A", "0,126"
+    ),
     "share": _among(None, "7 %", "100%", "0,05 %", "1.234,5 %", "-3,5%", "12", "4,25"),
     "weight": _among(None, "", "12", "5kg", "-5 kg", "1,234 kg", "5 lb", "5 kg kg", "kg", "TBD"),
-    "rupees": _among(None, "₹5", "1,23,456", "₹1,234,567.5", "12,345,67", "9,99,99,999", "1,2,345"),
+    "rupees": _among(
+        None, "₹5", "1,23,456", "₹1,234,567.5", "12,345,67", "9,99,99,999", "1,2,345", "01,23,456"
+    ),
     "fee": _among(None, "", "12", "-5,5", "€1.234.567,89", "(7)", "1e3", "3k", "N/A", "1 000,5-"),
     "when": _among(
         None, datetime(1970, 1, 1), datetime(1969, 12, 31, 23, 59, 59), datetime(2100, 2, 28, 12),

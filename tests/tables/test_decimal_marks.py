@@ -1,6 +1,7 @@
 """The decimal mark at prediction: a file's own, or where its cells leave that open, the model's."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -91,3 +92,23 @@ def test_a_cell_is_read_alike_in_a_file_a_row_and_a_frame(tmp_path: Path) -> Non
     # A mark that was said is no guess.
     said = dr.source(tmp_path / "k.tsv", decimal=",")
     assert not any("thousands" in note for note in dr.learn(said, predict="y").record.notes)
+
+
+@pytest.mark.parametrize("form", ["frame", "file", "said"])
+@pytest.mark.parametrize(("mark", "stray"), [(".", "1,5"), (",", "1.5")])
+def test_one_cell_with_the_other_mark_is_odd(
+    tmp_path: Path, mark: str, stray: str, form: str
+) -> None:
+    x = np.random.default_rng(0).normal(size=120).round(3) + (2 if form == "said" else 0)
+    cells = [f"{one:.3f}".replace(".", mark) for one in x]
+    table = pl.DataFrame({"x": [*cells[:-1], stray], "y": (2 * x).round(6)})
+    table.write_csv(tmp_path / "t.tsv", separator="\t")
+    given: dict[str, Any] = {
+        "frame": table,
+        "file": tmp_path / "t.tsv",
+        "said": dr.source(tmp_path / "t.tsv", decimal=mark),
+    }
+    model = dr.learn(given[form], predict="y", ridge=0)
+    assert model.coef["x"] == pytest.approx(2, rel=1e-3)
+    said = "; ".join(model.record.notes)
+    assert f"x: 1 cell that is no number treated as missing: '{stray}'" in said

@@ -26,7 +26,7 @@ DECIMAL = {
     mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
     for mark, other in ((",", "."), (".", ","))
 }
-THOUSANDS = {mark: rf"^[-+]?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
+THOUSANDS = {mark: rf"^[-+]?[1-9][0-9]{{0,2}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
 
 
 class NumberFormat(Part):
@@ -216,8 +216,8 @@ def number_format(
 ) -> tuple[NumberFormat | None, pl.Series]:
     """The number format of nearly all of these cells, or None, and the odd cells.
 
-    All numbers have one unit. Where both decimal marks fit, the suggested one is taken, or else
-    the point.
+    All numbers have one unit. The suggested decimal mark is taken where nearly all cells fit it;
+    else the one that most fit, or the point.
     """
     cells = text.drop_nulls()
     cells = cells.filter(is_code(cells).not_())
@@ -228,6 +228,8 @@ def number_format(
             continue
         unit = units_of(cells.filter(good))
         odd = cells.filter(good.not_() | (spelling.units(cells) != unit))
+        if mark == suggested and few(len(odd), len(cells)):
+            return NumberFormat(decimal=mark, unit=unit), odd
         if likeliest is None or len(odd) < len(least):
             likeliest, least = NumberFormat(decimal=mark, unit=unit), odd
     return (likeliest if few(len(least), len(cells)) else None), least

@@ -185,7 +185,8 @@ class _NumberText:
             bare = self._bound(self._without(whole.text, mark), whole)
             given = self._aligned(whole, mark) if sizes == 3 else self._aligned_pairs(whole)
             grouped = self._grouped(bare, mark) if sizes == 3 else self._grouped_pairs(bare)
-            same = f"{self._has_no_mark(bare)} AND {grouped.text} = {given.text}"
+            zero = self._is(self._first(bare), "0")
+            same = f"{self._has_no_mark(bare)} AND NOT {zero} AND {grouped.text} = {given.text}"
             made += f" WHEN {same} THEN {bare.text}"
             parts += [bare, grouped, given]
         digits = self._bound(f"{made} END", *parts)

@@ -32,9 +32,11 @@ SHOWN = 60  # characters of a value that an error repeats
 def _pattern(mark: str) -> str:
     """The whole of a number whose decimal mark is this one."""
     point, comma = (r"\.", ",") if mark == "." else (",", r"\.")
-    grouped = "|".join(f"[0-9]{{1,3}}(?:{one}[0-9]{{3}})+" for one in (comma, r"\s", APOSTROPHE))
+    # No amount of thousands begins with 0: 0,126 has a decimal comma.
+    first = "[1-9][0-9]{0,2}"
+    grouped = "|".join(f"{first}(?:{one}[0-9]{{3}})+" for one in (comma, r"\s", APOSTROPHE))
     # India groups by two above a thousand: 12,34,567.
-    grouped += f"|[0-9]{{1,2}}(?:{comma}[0-9]{{2}})+{comma}[0-9]{{3}}"
+    grouped += f"|[1-9][0-9]?(?:{comma}[0-9]{{2}})+{comma}[0-9]{{3}}"
     digits = f"(?:(?:{grouped}|[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+)"
     amount = rf"{digits}(?:[eE][-+]?[0-9]{{1,3}}|\s*(?:{SIZE}))?\s*%?\s*{CURRENCY}?"
     signed = rf"(?:{SIGN}\s*{CURRENCY}?|{CURRENCY}?\s*{SIGN}?)\s*{amount}"
@@ -189,7 +191,8 @@ def _plainly(text: pl.Series, mark: str) -> pl.Series:
 def _simply(text: pl.Series, mark: str) -> pl.Series:
     """Thousands marks between the digits, one sign, currency signs and per cent around them."""
     comma, point = (",", r"\.") if mark == "." else (r"\.", ",")
-    number = rf"[-+]?[0-9]{{1,3}}(?:{comma}[0-9]{{3}})*(?:{point}[0-9]*)?"
+    whole = rf"(?:[0-9]{{1,3}}|[1-9][0-9]{{0,2}}(?:{comma}[0-9]{{3}})+)"
+    number = rf"[-+]?{whole}(?:{point}[0-9]*)?"
     simple = text.str.contains(rf"^[$€£¥]?{number}\s?%?[$€£¥]?$")
     bare = text.str.strip_chars("$€£¥%").str.strip_chars()
     digits = bare.str.replace_all("," if mark == "." else ".", "", literal=True)
