@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.errors import ColumnError, EmptyError, ReadError
+from deltarule.errors import ColumnError, EmptyError, LearningError, ReadError
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.files.open import open_file
 
@@ -642,3 +642,16 @@ def test_points_that_may_stand_between_thousands_are_named(
         for mark in ".,":
             said = open_file(path, {"decimal": mark})
             assert "between thousands" not in " ".join(said.notes)
+
+
+def test_settings_of_a_file_may_be_numbers_and_booleans(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("made by us\n1,2\n3,4\n")
+    said = dr.source(path, skip=1, header=False, separator=None)
+    assert said.look().rows() == dr.source(path, skip="1", header="no").look().rows()
+    assert said.look().height == 2
+    for wrong in ({"skip": -1}, {"header": 3}, {"decimal": True}):
+        with pytest.raises(ReadError, match="is unknown"):
+            dr.source(path, **wrong)
+    with pytest.raises(LearningError, match="is for files"):
+        dr.source("sqlite:///shop.db", header=True)
