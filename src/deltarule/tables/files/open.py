@@ -372,7 +372,7 @@ def _typed(
     several = f", {len(paths):,} files" if len(paths) > 1 else ""
     hive = f", columns of folders: {', '.join(partitions.values)}" if partitions.values else ""
     dialect = f"{kind}{several}{hive}"
-    source = PolarsSource(lazy, name=name, rows=rows, dialect=dialect, indexed=True, scans=scans)
+    source = PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True, scans=scans)
     source.notes += partitions.hiding(first)
     return source
 
