@@ -19,6 +19,9 @@ SEPARATORS = ",;\t|"
 ROW_NAME = "row_name"
 SAID = {"\t": "tab", " ": "space"}
 
+# Of what was skipped people see this much.
+SHOWN = 60
+
 # A dialect is found in this many rows; the library that is asked in doubt gets this much text.
 ROWS, DOUBT_LINES, DOUBT_TEXT = 100, 100, 20_000
 
@@ -370,3 +373,23 @@ def _is_remark(cells: Sequence[str], width: int) -> bool:
 def _width(rows: Sequence[Sequence[str]]) -> int:
     counts = Counter(len(cells) for cells in rows)
     return max(counts.items(), key=lambda one: (one[1], one[0]))[0]
+
+
+def notes_of(found: Dialect, asked: DialectRequest | None) -> list[str]:
+    """What people should know about how the rows are found."""
+    notes = []
+    if said := "; ".join(line for line in found.above if line):
+        said = said if len(said) <= SHOWN else said[: SHOWN - 3] + "..."
+        were = "1 line was" if len(found.above) == 1 else f"{len(found.above)} lines were"
+        where = "the header" if found.header else "the first row"
+        notes.append(f"{were} skipped above {where}: {said}")
+    if found.short and found.names[0].startswith(ROW_NAME):
+        notes.append(
+            f"the header has one cell less than the rows: the first is their name, {found.names[0]}"
+        )
+    if not found.header and (asked is None or asked.header is None):
+        notes.append(
+            f"no header was found: columns are called {found.names[0]} to {found.names[-1]}; "
+            "say header=yes if the first line names them"
+        )
+    return notes
