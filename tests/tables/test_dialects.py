@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -642,3 +643,27 @@ def test_points_that_may_stand_between_thousands_are_named(
         for mark in ".,":
             said = open_file(path, {"decimal": mark})
             assert "between thousands" not in " ".join(said.notes)
+
+
+@pytest.mark.parametrize(
+    ("how", "columns"),
+    [
+        ({"skip": 2}, ["x", "y"]),
+        ({"skip": 3, "header": False}, ["column_1", "column_2"]),
+        ({"skip": 2, "header": True, "encoding": None}, ["x", "y"]),
+    ],
+)
+def test_values_of_python_say_what_their_words_say(
+    tmp_path: Path, how: dict[str, Any], columns: list[str]
+) -> None:
+    (tmp_path / "t.csv").write_text("a b c\nd e\nx,y\n1,2\n3,4\n")
+    assert dr.source(tmp_path / "t.csv", **how).look().columns == columns
+
+
+@pytest.mark.parametrize(
+    "how", [{"skip": -1}, {"skip": True}, {"header": 1}, {"quote": 5}, {"decimal": 1.5}]
+)
+def test_other_values_of_python_are_refused_in_words(tmp_path: Path, how: dict[str, Any]) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(ReadError, match=f"{next(iter(how))}=.* is unknown: say "):
+        dr.source(tmp_path / "t.csv", **how)

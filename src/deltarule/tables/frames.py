@@ -85,7 +85,11 @@ def _as_it_is(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
 
 
 def source(
-    address: str | Path, *, table: str | None = None, query: str | None = None, **how: str
+    address: str | Path,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    **how: str | int | None,
 ) -> Source:
     """A file or database that needs more words than its address, for learn, predict and the others.
 
@@ -102,10 +106,12 @@ def source(
     if is_database(str(address)):
         from deltarule.tables.databases.database import open_database
 
-        order = how.pop("dates", None)
-        if how:
-            raise LearningError(f"'{next(iter(how))}' is for files, and this is a database")
-        return open_database(str(address), table=table, query=query, dates=order)
+        said = {key: value for key, value in how.items() if value is not None}
+        order = said.pop("dates", None)
+        if said:
+            raise LearningError(f"'{next(iter(said))}' is for files, and this is a database")
+        dates = None if order is None else str(order)
+        return open_database(str(address), table=table, query=query, dates=dates)
     if table is not None or query is not None:
         raise LearningError(f"{address} is no database: it has no table or query to name")
     return open_file(address, how)
