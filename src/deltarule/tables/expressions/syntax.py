@@ -282,7 +282,7 @@ class _Reader:
         value, digits = float(node.this), str(node.this)
         if not math.isfinite(value):
             raise ExpressionError(f"{short(digits)} is too large a number")
-        if digits.isdigit() and value > MAX_WHOLE:
+        if digits.isdigit() and int(digits) > MAX_WHOLE:
             raise ExpressionError(
                 f"whole numbers as large as {short(digits)} are not told from their neighbours: "
                 f"keep them as text (cast(... as text) = '{digits[:40]}'), or write {value:g}"
