@@ -146,3 +146,24 @@ def test_the_command(run: Callable[..., Any], tmp_path: Path, films: Path) -> No
     assert told["words"][0].startswith("row 1,235")
     assert pl.read_csv(films, infer_schema_length=None)["title"][1234] == "Avatar"
     assert run("diagnose", model, films, "--rows", 0).code == 2
+
+
+def test_rows_that_were_not_learnt_from_are_said_to_be_so(
+    run: Callable[..., Any], tmp_path: Path, films: Path
+) -> None:
+    early = "year < 2005 and year is not null"
+    using = {"predict": "gross", "using": ["budget", "running_time"], "ridge": 0}
+    model = dr.learn(films, where=early, **using)
+    part = pl.read_csv(films, infer_schema_length=None).with_row_index("row", 1)
+    part = part.filter((pl.col("year") < 2005).fill_null(value=False))
+    whole, alone = model.diagnose(films, where=early), model.diagnose(part)
+    assert whole.notes == alone.notes == ()
+    assert whole.frame["cook"].to_list() == pytest.approx(alone.frame["cook"].to_list())
+    # Rows have the numbers of the whole table.
+    numbers = part["row"].gather(alone.frame["row"].cast(pl.UInt32) - 1).to_list()
+    assert whole.frame["row"].to_list() == numbers
+    model.save(tmp_path / "early.json")
+    assert "the model learnt from" in run("diagnose", tmp_path / "early.json", films).out
+    said = run("diagnose", tmp_path / "early.json", films, "--where", early)
+    assert said.code == 0
+    assert "the model learnt from" not in said.out

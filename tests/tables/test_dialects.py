@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import deltarule as dr
-from deltarule.errors import ColumnError, EmptyError, ReadError
+from deltarule.errors import ColumnError, EmptyError, LearningError, ReadError
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.files.open import open_file
 
@@ -645,25 +644,14 @@ def test_points_that_may_stand_between_thousands_are_named(
             assert "between thousands" not in " ".join(said.notes)
 
 
-@pytest.mark.parametrize(
-    ("how", "columns"),
-    [
-        ({"skip": 2}, ["x", "y"]),
-        ({"skip": 3, "header": False}, ["column_1", "column_2"]),
-        ({"skip": 2, "header": True, "encoding": None}, ["x", "y"]),
-    ],
-)
-def test_values_of_python_say_what_their_words_say(
-    tmp_path: Path, how: dict[str, Any], columns: list[str]
-) -> None:
-    (tmp_path / "t.csv").write_text("a b c\nd e\nx,y\n1,2\n3,4\n")
-    assert dr.source(tmp_path / "t.csv", **how).look().columns == columns
-
-
-@pytest.mark.parametrize(
-    "how", [{"skip": -1}, {"skip": True}, {"header": 1}, {"quote": 5}, {"decimal": 1.5}]
-)
-def test_other_values_of_python_are_refused_in_words(tmp_path: Path, how: dict[str, Any]) -> None:
-    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(ReadError, match=f"{next(iter(how))}=.* is unknown: say "):
-        dr.source(tmp_path / "t.csv", **how)
+def test_settings_of_a_file_may_be_numbers_and_booleans(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("made by us\n1,2\n3,4\n")
+    said = dr.source(path, skip=1, header=False, separator=None)
+    assert said.look().rows() == dr.source(path, skip="1", header="no").look().rows()
+    assert said.look().height == 2
+    for wrong in ({"skip": -1}, {"header": 3}, {"decimal": True}):
+        with pytest.raises(ReadError, match="is unknown"):
+            dr.source(path, **wrong)
+    with pytest.raises(LearningError, match="is for files"):
+        dr.source("sqlite:///shop.db", header=True)

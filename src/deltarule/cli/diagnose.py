@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from deltarule.cli.arguments import MOST_SHOWN, DatabaseTable, How, Json, ModelFile, Query, Table
+from deltarule.cli.arguments import (
+    MOST_SHOWN,
+    DatabaseTable,
+    How,
+    Json,
+    ModelFile,
+    Query,
+    Table,
+    Where,
+)
 from deltarule.cli.table import source_of, tell_order
 
 
@@ -19,17 +28,19 @@ def diagnose(
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,
+    where: Where = None,
     as_json: Json = False,
 ) -> None:
     """Say what to look at before trusting the weights, in the table that was learnt from.
 
-    Rows that decide too much or fit too badly, by their number, and columns that others tell.
+    Rows that decide too much or fit too badly, by their number, and columns that others tell. Of a
+    model learnt with --where, say the same --where here.
     """
     from deltarule.model.model import load
     from deltarule.views.text import table as as_table
 
     source = source_of(table, read, db_table, query)
-    found = load(model).diagnose(source, rows=rows)
+    found = load(model).diagnose(source, rows=rows, where=where)
     tell_order(source, query)
     if as_json:
         print(json.dumps(found.to_dict(), allow_nan=False))

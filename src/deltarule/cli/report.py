@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table
+from deltarule.cli.arguments import DatabaseTable, How, ModelFile, Query, Table, Where
 from deltarule.cli.table import source_of
 
 
@@ -21,6 +21,7 @@ def report(
     read: How = None,
     db_table: DatabaseTable = None,
     query: Query = None,
+    where: Where = None,
 ) -> None:
     """Write a page on a model: what it predicts, how close it comes on a table, and why.
 
@@ -28,11 +29,12 @@ def report(
     """
     from deltarule.model.model import load
     from deltarule.output import check_outputs
+    from deltarule.tables.filtered import where_of
 
     loaded, source = load(model), source_of(table, read, db_table, query)
     to = Path(Path(model).with_suffix(".html").name) if out is None else out
     check_outputs({"--out": to}, [model, *source.files])
-    write_report(loaded, source, to)
+    write_report(loaded, where_of(source, where, loaded.record.contract.text_formats), to)
     print(f"{to} written")
 
 

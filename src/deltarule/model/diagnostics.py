@@ -17,7 +17,7 @@ Source:  Cook & Weisberg 1982; Pregibon 1981
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.model.evaluate import nothing_in
 from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
-from deltarule.model.record import unpack
+from deltarule.model.record import Record, unpack
 from deltarule.model.summary import counting
 from deltarule.moments import student
 from deltarule.moments.inference import Inflation, design, inverses, leverages, variance_inflation
@@ -35,8 +35,9 @@ from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.rule.predict import Array
 from deltarule.solvers.least_squares import Normal, solve
+from deltarule.tables.filtered import FilteredSource
 from deltarule.tables.left_out import left_out_told
-from deltarule.tables.source import Source
+from deltarule.tables.source import Source, without_folder
 from deltarule.views import html
 from deltarule.views.format import number
 
@@ -101,6 +102,8 @@ class Diagnostics:
     rows_left_out_by_cause: Mapping[str, int]
     suspects: tuple[InfluentialRow, ...]
     inflated: tuple[Inflation, ...]
+    notes: tuple[str, ...] = ()
+    """Why the findings may not be those of the rows that the model learnt from."""
 
     @property
     def rows_left_out(self) -> int:
@@ -136,7 +139,8 @@ class Diagnostics:
     def __str__(self) -> str:
         head = f"{counting(self.rows, self.examples)} looked at"
         left = left_out_told(self.rows_left_out_by_cause)
-        return "\n".join([", ".join(part for part in (head, left) if part), *self.words])
+        head = ", ".join(part for part in (head, left) if part)
+        return "\n".join([head, *self.notes, *self.words])
 
     def _repr_html_(self) -> str:
         head, *rest = str(self).splitlines()
@@ -168,7 +172,28 @@ def diagnose(scorer: Predictor, source: Source, *, rows: int) -> Diagnostics:
     if not count > 0:
         raise nothing_in(source, causes)
     told = tuple(one for one in hat.told if one.inflation > INFLATED)
-    return Diagnostics(count, examples, dict(causes), tuple(kept), told)
+    notes = _other_rows(scorer.record, examples, source.name)
+    suspects = tuple(_numbered(kept, source))
+    return Diagnostics(count, examples, dict(causes), suspects, told, notes)
+
+
+def _other_rows(record: Record, examples: int, name: str) -> tuple[str, ...]:
+    """A note where these are more or fewer rows than the model learnt from."""
+    if examples == record.examples:
+        return ()
+    return (
+        f"the model learnt from {record.examples:,} rows of {record.learnt_from}, and these are "
+        f"{examples:,} of {without_folder(name)}: which rows decide is only known of those that it "
+        "learnt from; --where CONDITION takes some rows",
+    )
+
+
+def _numbered(found: Sequence[InfluentialRow], source: Source) -> Sequence[InfluentialRow]:
+    """The rows by their numbers in the whole table, where a condition takes some of it."""
+    if not isinstance(source, FilteredSource):
+        return found
+    numbers = source.numbers
+    return [replace(one, row=int(numbers[one.row - 1]) + 1) for one in found]
 
 
 def _scored(scorer: Predictor, source: Source) -> Iterator[PredictedRows]:

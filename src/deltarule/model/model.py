@@ -277,16 +277,16 @@ class Model(RecordView):
             source, lambda: compare_models(self._scorer, theirs, source, cluster=cluster)
         )
 
-    def diagnose(self, table: Any, *, rows: int = 10) -> Diagnostics:
+    def diagnose(self, table: Any, *, rows: int = 10, where: str | None = None) -> Diagnostics:
         """Influential rows, outliers and collinear columns.
 
         The table is the training table; it is read once, or twice for losses other than squared.
-        `rows` is how many rows of each sort are listed.
+        `rows` is how many rows of each sort are listed, `where` a condition on the table's rows.
         Errors:  EmptyError when no row has all targets
         """
         from deltarule.model.diagnostics import diagnose
 
-        source = self._opened(table)
+        source = self._opened(table, where)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
     def drift(self, table: Any, *, where: str | None = None) -> DriftReport:

@@ -89,13 +89,14 @@ def source(
     *,
     table: str | None = None,
     query: str | None = None,
-    **how: str | int | None,
+    **how: str | int | bool | None,
 ) -> Source:
     """A file or database that needs more words than its address, for learn, predict and the others.
 
     `table` or `query` say what of a database; `how` says what need not be found out of a file:
     format, separator, quote, header, encoding, skip, sheet; of both, `dates` says the order of the
-    parts of dates in text: ymd, mdy or dmy, or none where text is no date.
+    parts of dates in text: ymd, mdy or dmy, or none where text is no date. True and False are yes
+    and no, None says nothing.
 
     Errors:  TableError and its kinds; LearningError for settings that do not fit the address
     """
@@ -103,18 +104,22 @@ def source(
     from deltarule.tables.databases.url import is_database
     from deltarule.tables.files.open import open_file
 
+    words = {name: _word(value) for name, value in how.items() if value is not None}
     if is_database(str(address)):
         from deltarule.tables.databases.database import open_database
 
-        said = {key: value for key, value in how.items() if value is not None}
-        order = said.pop("dates", None)
-        if said:
-            raise LearningError(f"'{next(iter(said))}' is for files, and this is a database")
-        dates = None if order is None else str(order)
-        return open_database(str(address), table=table, query=query, dates=dates)
+        order = words.pop("dates", None)
+        if words:
+            raise LearningError(f"'{next(iter(words))}' is for files, and this is a database")
+        return open_database(str(address), table=table, query=query, dates=order)
     if table is not None or query is not None:
         raise LearningError(f"{address} is no database: it has no table or query to name")
-    return open_file(address, how)
+    return open_file(address, words)
+
+
+def _word(value: str | int | bool) -> str:
+    """A setting as the command line writes it."""
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _held(frame: pl.DataFrame, dialect: str = "polars frame") -> PartsSource:

@@ -389,7 +389,7 @@ def _as_classes(series: pl.Series, classes: pl.Series, *, where: str, row: int) 
     text = _spelled_as(class_names(series), classes.to_list())
     # A file of an earlier version may have other spellings of classes.
     text = text.replace(class_names(classes), classes)
-    strange = (text.is_null() | text.is_in(classes).fill_null(value=False)).not_()
+    strange = (text.is_null() | text.is_in(classes.implode()).fill_null(value=False)).not_()
     if strange.any():
         at = int(strange.arg_max() or 0)
         learnt = ", ".join(classes.to_list()[:8])
@@ -406,7 +406,7 @@ def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list
     """
     classes = pl.Series(list(target.classes), dtype=pl.String)
     text = series
-    if series.dtype != pl.String or not series.is_in(classes).all():
+    if series.dtype != pl.String or not series.is_in(classes.implode()).all():
         text = _as_classes(series, classes, where=where, row=row)
     gaps = text.is_null().to_numpy()
     return [

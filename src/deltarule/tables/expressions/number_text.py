@@ -76,7 +76,7 @@ def cells_of(series: pl.Series, words: Sequence[str] = ()) -> pl.Series:
 
 def is_code(text: pl.Series) -> pl.Series:
     """Whether each cell is a word for missing in a column of numbers or dates."""
-    return text.str.to_lowercase().is_in(_missing_codes()).fill_null(value=False)
+    return text.str.to_lowercase().is_in(_missing_codes().implode()).fill_null(value=False)
 
 
 def are_large(text: pl.Series) -> bool:

@@ -50,7 +50,7 @@ HOW = {
 }
 
 
-def open_file(path: str | Path, how: Mapping[str, str | int | None] | None = None) -> PolarsSource:
+def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsSource:
     """The source of a file, a folder or pattern of files of one kind, or `-`, standard input.
 
     `how` says what need not be found out: format, separator, quote, header, encoding, skip, sheet,
@@ -59,26 +59,21 @@ def open_file(path: str | Path, how: Mapping[str, str | int | None] | None = Non
     Errors:  NotFoundError, ReadError, EmptyError, ColumnError for a header that repeats a name,
              MissingExtraError
     """
-    known = {key: _worded(value) for key, value in (how or {}).items() if value is not None}
-    asked = _asked(known)
+    how = dict(how or {})
+    asked = _asked(how)
     if str(path) in ("-", str(INCOMING)):
-        return _standard_input(known, asked)
+        return _standard_input(how, asked)
     if not str(path).strip():
         raise NotFoundError("the name of the table is empty: give a file, a folder or a pattern")
     path = Path(path)
     if "\0" in str(path):
         raise NotFoundError(f"no such file: {str(path)!r}")
     paths, partitions, notes = _listed(path)
-    source = _opened(paths, str(path), known, asked, partitions)
-    source.date_order = known.get("dates")
+    source = _opened(paths, str(path), how, asked, partitions)
+    source.date_order = how.get("dates")
     source.notes += notes
     source.files = paths
     return source
-
-
-def _worded(value: str | int) -> str:
-    """What is said of a file as the command line says it: True as yes, 3 as "3"."""
-    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _asked(how: Mapping[str, str]) -> DialectRequest:
@@ -377,7 +372,7 @@ def _typed(
     several = f", {len(paths):,} files" if len(paths) > 1 else ""
     hive = f", columns of folders: {', '.join(partitions.values)}" if partitions.values else ""
     dialect = f"{kind}{several}{hive}"
-    source = PolarsSource(lazy, name=name, rows=rows, dialect=dialect, indexed=True, scans=scans)
+    source = PolarsSource(lazy, name=name, rows=rows, dialect=dialect, slabs=True, scans=scans)
     source.notes += partitions.hiding(first)
     return source
 
