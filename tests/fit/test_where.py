@@ -247,3 +247,46 @@ def test_what_without_cannot_be(table: pl.DataFrame) -> None:
         dr.learn(table, predict="y", using="x", without="kind")
     with pytest.raises(ColumnError, match="no column to use as an input"):
         dr.learn(table, predict="y", without=["x", "year", "kind", "score"])
+
+
+@pytest.mark.parametrize("form", ["frame", "file", "sqlite", "database"])
+@pytest.mark.parametrize(
+    "where",
+    ["age < 18", "age is null", "age is not null", "coalesce(kind, 'q') = 'q'", "kind <> 'a'"],
+)
+def test_words_for_missing_are_missing_in_a_condition(
+    tmp_path: Path, form: str, where: str
+) -> None:
+    rng = np.random.default_rng(3)
+    ages = rng.integers(5, 80, ROWS)
+    ages[::4] = -999
+    kinds = rng.choice(["a", "b", " TBD "], ROWS)
+    frame = pl.DataFrame({"x": rng.normal(size=ROWS), "age": ages, "kind": kinds})
+    frame = frame.with_columns(y=rng.normal(size=ROWS))
+    known = frame.select(
+        pl.col("age").replace(-999, None), pl.col("kind").replace(" TBD ", None)
+    ).with_row_index()
+    met = known.sql(f"select * from self where {where}").height
+    given: Any = frame
+    if form == "file":
+        frame.write_csv(given := tmp_path / "t.csv")
+    elif form in ("sqlite", "database"):
+        with sqlite3.connect(tmp_path / "t.db") as lite:
+            lite.execute("create table t (x real, age integer, kind text, y real)")
+            lite.executemany("insert into t values (?, ?, ?, ?)", frame.iter_rows())
+        lite.close()
+        given = str(tmp_path / "t.db")
+    settings: dict[str, Any] = {"predict": "y", "using": ["x"], "missing_words": ["-999", "TBD"]}
+    engine = {"engine": "database"} if form == "database" else {}
+    assert dr.learn(given, where=where, **settings, **engine).record.rows == met
+    if engine:
+        return
+    whole = dr.learn(given, **settings, keep_summary=True)
+    assert whole.compare(given, where=where).rows == met
+    assert len(whole.predict(frame, where=where)) == met
+    assert whole.forget(given, where=where).record.rows == ROWS - met
+    kept = dr.learn(frame, **settings, keep_sample=ROWS)
+    assert kept.forget(frame, where=where).record.rows == ROWS - met
+    held = dr.learn(frame, where=where, hold_out=frame.with_columns(pl.col("y") + 1), **settings)
+    assert held.record.held_out is not None
+    assert held.record.held_out[0].rows == met

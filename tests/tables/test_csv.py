@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -265,3 +266,19 @@ def test_what_is_learnt_and_predicted_again_is_the_same_column(
     assert model.predict(tmp_path / "t.csv").equals(model.predict(mixed))
     _, notes = model.predict_noticing(tmp_path / "t.csv")
     assert not [note for note in notes if "not seen" in note or "outside" in note]
+
+
+@pytest.mark.parametrize("first", [10**18, 2**53, 2**63, -(10**18)])
+def test_whole_numbers_that_floats_do_not_tell_apart_are_kept(tmp_path: Path, first: int) -> None:
+    ids = [first + at // 4 for at in range(120)]
+    x = np.random.default_rng(0).normal(size=120).round(6)
+    rows = [f"{one},{value},{2 * value:.6f}" for one, value in zip(ids, x, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["key,x,y", *rows]))
+    path = tmp_path / "t.csv"
+    assert [int(one) for one in dr.source(path).look()["key"]] == ids
+    where = f"cast(key as text) = '{ids[50]}'"
+    assert dr.learn(path, predict="y", using=["x"], where=where, ridge=0).record.rows == 4
+    model = dr.learn(path, predict="y", using=["x"], id="key")
+    assert model.record.held_out is not None
+    (batch,) = model.predict_batches(path)
+    assert [int(one) for one in batch["key"]] == ids

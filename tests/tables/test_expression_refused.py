@@ -173,3 +173,36 @@ def test_a_column_that_is_not_there_is_refused_by_name() -> None:
         check(parse("log(bugdet)"), {"budget": pl.Int64()}, name="films.csv")
     with pytest.raises(ColumnError, match="bugdet"):
         parse("log(bugdet)").polars({"budget": pl.Int64()})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1000000000000000003",
+        "x in (1, 9007199254740993)",
+        "x between 1 and 18446744073709551615",
+        "x <> -9007199254740993",
+    ],
+)
+def test_whole_numbers_that_are_not_told_from_their_neighbours_are_refused(text: str) -> None:
+    with pytest.raises(ExpressionError, match="not told from their neighbours"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["x < 9.1e15", "x < 9007199254740992", "x < 1e18", "x > -9.3e15"])
+def test_large_numbers_are_kept_as_they_can_be_read(text: str) -> None:
+    written = parse(text).text
+    assert parse(written).text == written
+    (known,) = (float(part) for part in text.split()[2:])
+    assert float(written.split()[2]) == known
+
+
+def test_columns_of_large_whole_numbers_are_compared_exactly() -> None:
+    frame = pl.DataFrame({"a": [2**60, 2**60, None], "b": [2**60 + 1, 2**60, 1]})
+    for text, known in {
+        "a = b": [False, True, None],
+        "a < b": [True, False, None],
+        "a <> b": [True, False, None],
+        f"cast(b as text) = '{2**60}'": [False, True, False],
+    }.items():
+        assert frame.select(parse(text).polars(frame.schema)).to_series().to_list() == known

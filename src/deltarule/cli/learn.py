@@ -145,6 +145,9 @@ def learn(
     if save is not None:
         model.save(save, summary=keep_summary, min_level_rows=least)
     if report is not None:
-        learnt = model.record.contract.text_formats
-        write_report(model, where_of(source, given.get("where"), learnt), report)
+        contract = model.record.contract
+        source = where_of(
+            source, given.get("where"), contract.text_formats, words=contract.missing_words
+        )
+        write_report(model, source, report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

@@ -112,7 +112,9 @@ def predict(
         return
     check_outputs({"--out": None if out in (None, "-") else Path(str(out))}, [model, *source.files])
     columns = Columns(explain=explain, flags=flags, interval=interval)
-    made = loaded.predictions(where_of(source, where, loaded.record.contract.text_formats), columns)
+    contract = loaded.record.contract
+    source = where_of(source, where, contract.text_formats, words=contract.missing_words)
+    made = loaded.predictions(source, columns)
     if to_table is not None:
         _write_table(made, table, to_table)
     elif out is None or ending is None:

@@ -83,7 +83,7 @@ class Run:
         choice = None if engine else choose(source, settings)
         engine = choice.engine if choice else engine
         name = source.name
-        engine, source = filtered(engine, source, settings.where)
+        engine, source = filtered(engine, source, settings.where, settings.asked.missing_words)
         source = last_rows(source, settings.window)
         files = [*source.files]
         if settings.hold_out is not None:

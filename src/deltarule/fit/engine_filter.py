@@ -18,24 +18,25 @@ from deltarule.tables.source import Source
 class FiltersRows(Protocol):
     """An engine that can be one of some rows only."""
 
-    def filtered(self, condition: Expression) -> tuple[Engine, Source]:
-        """The engine of the rows that meet a condition, and their source."""
+    def filtered(self, condition: Expression, words: tuple[str, ...]) -> tuple[Engine, Source]:
+        """The engine of the rows that meet a condition, and their source; `words` are missing."""
         ...
 
 
 def filtered(
-    engine: Engine | None, source: Source, where: str | None
+    engine: Engine | None, source: Source, where: str | None, words: tuple[str, ...]
 ) -> tuple[Engine | None, Source]:
     """The engine and the source of the rows that meet a condition, where one is given.
 
+    `words` stand for missing.
     Errors:  ExpressionError; LearningError for text that is not a condition
     """
     if where is None or engine is None:
-        return engine, where_of(source, where)
+        return engine, where_of(source, where, words=words)
     condition = condition_of(where)
     if isinstance(engine, FiltersRows):
-        return engine.filtered(condition)
-    rows = FilteredSource(source, condition)
+        return engine.filtered(condition, words)
+    rows = FilteredSource(source, condition, words=words)
     rows.look()  # it fixes how text is parsed
     rows.counted = engine.ask(CountMet(rows.filter))
     return PreparedEngine(engine, rows.filter), rows

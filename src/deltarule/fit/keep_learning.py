@@ -115,7 +115,8 @@ def _joined(
 ) -> Read:
     source, _ = open_table(table)
     for condition in conditions:
-        source = where_of(source, condition, dict(joining.layout.formats))
+        words = joining.layout.missing_words
+        source = where_of(source, condition, dict(joining.layout.formats), words=words)
     found = read(source, settings.asked, keep=Keep(0), keep_summary=True, joining=joining)
     return replace(found, source=NoRows(source.name))
 

@@ -106,7 +106,8 @@ def merge(parts: Sequence[KeptSample]) -> Model:
 def _chosen(table: Any, kept: KeptSample) -> Source:
     """The rows of a table that learning chose, with instants in the zones of those kept."""
     source, _ = open_table(table)
-    return where_of(ZonedSource(source, kept.rows.frame.schema), kept.kept.where)
+    zoned = ZonedSource(source, kept.rows.frame.schema)
+    return where_of(zoned, kept.kept.where, words=kept.kept.missing_words)
 
 
 def _all_rows(old: Any, kept: KeptSample) -> Source:
@@ -160,7 +161,7 @@ def _staying(
     """
     by = kept.kept.id
     if where is not None and old is None:
-        condition = where_of(_all_rows(table, kept), where)
+        condition = where_of(_all_rows(table, kept), where, words=kept.kept.missing_words)
         assert isinstance(condition, FilteredSource), "there is a condition"
         return condition.others, condition
     if by is None or (old is None and not kept.rows.all_there):
@@ -170,7 +171,7 @@ def _staying(
             f'that it was learnt from with --where "customer = 7", or rows with --with TABLE{key}'
         )
     source = kept.rows.source() if old is None else _all_rows(old, kept)
-    gone = where_of(_chosen(table, kept), where)
+    gone = where_of(_chosen(table, kept), where, words=kept.kept.missing_words)
     found = WithoutIds(source, ids_of(gone, by), by)
     found.check_all_there()
     return found, gone

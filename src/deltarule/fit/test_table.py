@@ -57,7 +57,8 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
     kinds = read.source.look().schema
     typed = {name: form for name, kind in kinds.items() if (form := format_of(kind)) is not None}
     learnt = {**typed, **record.contract.text_formats}
-    source = where_of(open_table(settings.hold_out)[0], settings.where, learnt)
+    words = record.contract.missing_words
+    source = where_of(open_table(settings.hold_out)[0], settings.where, learnt, words=words)
     scorer = Predictor(record)
     met = _RowsMet()
     found = widening(source, lambda: evaluate(scorer, source, watch=met.begin()))

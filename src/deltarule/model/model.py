@@ -223,7 +223,9 @@ class Model(RecordView):
         from deltarule.tables.filtered import where_of
         from deltarule.tables.frames import open_table
 
-        return where_of(open_table(table)[0], where, self.record.contract.text_formats)
+        contract = self.record.contract
+        source, words = open_table(table)[0], contract.missing_words
+        return where_of(source, where, contract.text_formats, words=words)
 
     def _predicted(
         self, table: Any, columns: Columns, where: str | None
@@ -232,7 +234,8 @@ class Model(RecordView):
         from deltarule.tables.frames import open_table
 
         source, back = open_table(table)
-        source = where_of(source, where, self.record.contract.text_formats)
+        contract = self.record.contract
+        source = where_of(source, where, contract.text_formats, words=contract.missing_words)
         made = self.predictions(source, columns)
         frame = widening(made.source, lambda: pl.concat(made.alone()))
         rows = source.numbers if isinstance(source, FilteredSource) else None

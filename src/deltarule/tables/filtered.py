@@ -15,6 +15,7 @@ from deltarule.tables.date_columns import Dated, formats_of, zones_of
 from deltarule.tables.dates import in_zone, zone_of
 from deltarule.tables.expressions.expression import Expression, check, parse
 from deltarule.tables.expressions.number_text import cells_of
+from deltarule.tables.parsed_text import without_words
 from deltarule.tables.polars_source import said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, ROW, Source, rebatched
 from deltarule.tables.text_formats import DateFormat, Format, Formats, number_format
@@ -35,6 +36,8 @@ class RowFilter:
     others: bool = False
     """Whether it is the other rows that are meant."""
     zones: Mapping[str, str] = field(default_factory=dict)
+    words: Sequence[str] = ()
+    """What stands for missing in every column, and is null here too."""
 
     @property
     def text(self) -> str:
@@ -48,7 +51,7 @@ class RowFilter:
                  LearningError where it is not boolean
         """
         read = batch.with_columns(
-            one.read(cells_of(batch[name])).alias(name)
+            one.read(cells_of(batch[name], self.words)).alias(name)
             for name, one in self.formats.items()
             if batch[name].dtype == pl.String
         )
@@ -57,6 +60,9 @@ class RowFilter:
             for name, zone in self.zones.items()
             if name in read.columns and zone_of(read[name].dtype) not in (None, zone)
         )
+        if self.words:
+            there = [read[name] for name in self.condition.columns if name in read.columns]
+            read = read.with_columns(without_words(one, self.words) for one in there)
         check(self.condition, read.schema, name=self.name)
         try:
             met = read.select(self.condition.polars(read.schema)).to_series()
@@ -115,7 +121,8 @@ class CountMet:
 class FilteredSource(WrappedSource):
     """The rows of a source that satisfy a condition, or all `others`; null counts as false.
 
-    `learnt` are the formats of a model, which knows the zones of its columns.
+    `learnt` are the formats of a model, which knows the zones of its columns; `words` stand for
+    missing.
     """
 
     def __init__(
@@ -125,11 +132,12 @@ class FilteredSource(WrappedSource):
         *,
         others: bool = False,
         learnt: Formats | None = None,
+        words: Sequence[str] = (),
     ) -> None:
         super().__init__(source)
         self.condition = condition
         zones = zones_of(learnt or {})
-        self.filter = RowFilter(condition, source.name, others=others, zones=zones)
+        self.filter = RowFilter(condition, source.name, others=others, zones=zones, words=words)
         self.name = f"{source.name} where {self.filter.text}"
         self.dialect = f"{source.dialect}, where {self.filter.text}"
         self._reads = 0
@@ -142,7 +150,7 @@ class FilteredSource(WrappedSource):
     def others(self) -> "FilteredSource":
         """The rows that do not satisfy the condition."""
         made = FilteredSource(self.source, self.condition, others=not self.filter.others)
-        made.filter = replace(made.filter, zones=self.filter.zones)
+        made.filter = replace(made.filter, zones=self.filter.zones, words=self.filter.words)
         return made
 
     @property
@@ -243,7 +251,10 @@ class FilteredSource(WrappedSource):
         except ExpressionError:
             texts = [name for name in self.condition.columns if look[name].dtype == pl.String]
             dates = formats_of(look, order=self.date_order, used=texts)
-            spelled = {name: number_format(cells_of(look[name]), self.decimal)[0] for name in texts}
+            words = self.filter.words
+            spelled = {
+                name: number_format(cells_of(look[name], words), self.decimal)[0] for name in texts
+            }
             numbers = {name: one for name, one in spelled.items() if one is not None}
         else:
             dates = self._compared(look)
@@ -265,15 +276,21 @@ class FilteredSource(WrappedSource):
             raise ExpressionError(f"{self.source.name}, {self.condition.text}: {error}") from None
 
 
-def where_of(source: Source, condition: str | None, learnt: Formats | None = None) -> Source:
+def where_of(
+    source: Source,
+    condition: str | None,
+    learnt: Formats | None = None,
+    *,
+    words: Sequence[str] = (),
+) -> Source:
     """The source, filtered by a condition where one is given.
 
-    `learnt` are the formats in which a model reads the table.
+    `learnt` are the formats in which a model reads the table, `words` those for missing.
     Errors:  as `condition_of`
     """
     if condition is None:
         return source
-    return FilteredSource(source, condition_of(condition), learnt=learnt)
+    return FilteredSource(source, condition_of(condition), learnt=learnt, words=words)
 
 
 def condition_of(text: str) -> Expression:

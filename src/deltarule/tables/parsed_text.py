@@ -57,9 +57,9 @@ class Parsing:
                 values = self.values(text)
                 if notice is not None:
                     notice(text, values)
-                made.append(_without(values, self.words).alias(series.name))
+                made.append(without_words(values, self.words).alias(series.name))
             elif self.words and series.name != ROW:
-                made.append(_without(series, self.words))
+                made.append(without_words(series, self.words))
         return frame.with_columns(made)
 
     @property
@@ -85,7 +85,7 @@ class Parsing:
         return form.read(text)
 
 
-def _without(series: pl.Series, words: Sequence[str]) -> pl.Series:
+def without_words(series: pl.Series, words: Sequence[str]) -> pl.Series:
     """A column with null for the words for missing; numbers are compared as numbers."""
     if series.dtype in TEXT:
         text = series.cast(pl.String)

@@ -14,19 +14,19 @@ MET = "deltarule met"
 
 
 def rows_that_meet(
-    source: DatabaseSource, table: SqlTable, condition: Expression
+    source: DatabaseSource, table: SqlTable, condition: Expression, words: tuple[str, ...] = ()
 ) -> DatabaseSource:
-    """The source of the rows of a table that meet a condition.
+    """The source of the rows of a table that meet a condition; `words` stand for missing.
 
     Errors:  ColumnError; ExpressionError; LearningError for what SQL cannot compare as this machine
     """
-    for name in FilteredSource(source, condition).formats(source.look()):
+    for name in FilteredSource(source, condition, words=words).formats(source.look()):
         raise LearningError(
             f"{source.name}, where {condition.text}: '{name}' is text that is read as numbers or "
             f"dates: cast it in a --query, or {LOCAL}"
         )
     check(condition, table.kinds, name=source.name)
-    marked = _marked(table, condition)
+    marked = _marked(table, condition, words)
     one, names = table.dialect.literal(1.0), ", ".join(map(quoted, table.reader.columns))
     met = f"SELECT {names} FROM ({marked}) AS marked WHERE {quoted(MET)} = {one}"
     made = source.within(f"({met}) AS q", f"where {condition.text}")
@@ -37,7 +37,7 @@ def rows_that_meet(
     return made
 
 
-def _marked(table: SqlTable, condition: Expression) -> str:
+def _marked(table: SqlTable, condition: Expression, words: tuple[str, ...]) -> str:
     """The query of all columns and whether the condition is met: 1, 0 or NULL."""
     nodes = {name: table.read(name) for name in condition.columns}
     try:
@@ -45,7 +45,7 @@ def _marked(table: SqlTable, condition: Expression) -> str:
         if not table.dialect.unicode_case and has_cases(node):
             raise ExpressionError(NO_CASES)
         scope = Scope(table.dialect, alphabet([node]))
-        value = Query(scope, tree(())).value(node)
+        value = Query(scope, tree(words)).value(node)
         met = scope.bind(scope.coded(value))
     except ExpressionError as error:
         raise LearningError(f"{table.name}, where {condition.text}: {error}; or {LOCAL}") from None

@@ -121,9 +121,11 @@ class SqlEngine:
     def query_timeout(self, seconds: float | None) -> None:
         self.source.reader.timeout = seconds
 
-    def filtered(self, condition: Expression) -> tuple["SqlEngine", DatabaseSource]:
-        """The engine of the rows that meet a condition, and their source."""
-        made = rows_that_meet(self.source, self.table, condition)
+    def filtered(
+        self, condition: Expression, words: tuple[str, ...]
+    ) -> tuple["SqlEngine", DatabaseSource]:
+        """The engine of the rows that meet a condition, and their source; `words` are missing."""
+        made = rows_that_meet(self.source, self.table, condition, words)
         return SqlEngine(made), made
 
     def _summary(self, question: Summarise) -> Summary:

@@ -49,11 +49,19 @@ def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
         fitted(value, kind if slot == "same" else slot, name)
         for value, slot in zip(values, slots, strict=True)
     ]
+    if function.gives == "boolean" and {*slots} == {"same"} and _whole(values):
+        arguments = [value.expr for value in values]  # large ones are no floats
     size = size_of(values, function.uses, name)
     gives = kind if function.gives == "same" else function.gives
     growth = growth_of(values, name)
     expr = function.build(*arguments)
     return Value(expr, gives, said, digits=function.digits, size=size, growth=growth)
+
+
+def _whole(values: Sequence[Value]) -> bool:
+    """Whether all are columns of whole numbers of one type."""
+    kinds = {value.dtype for value in values}
+    return len(kinds) == 1 and all(kind is not None and kind.is_integer() for kind in kinds)
 
 
 # Numbers

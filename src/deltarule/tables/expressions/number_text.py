@@ -79,6 +79,12 @@ def is_code(text: pl.Series) -> pl.Series:
     return text.str.to_lowercase().is_in(_missing_codes().implode()).fill_null(value=False)
 
 
+def are_large(text: pl.Series) -> bool:
+    """Whether all are whole numbers, some with so many digits that floats may not hold them."""
+    large = text.str.contains("^[-+]?[0-9]{16,}$").any()
+    return large and bool(text.str.contains("^[-+]?[0-9]+$").all())
+
+
 # Made once: making a list of words into a column took longer than to look for them in few cells.
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlglot import Token, exp
 
 MAX_TEXT, MAX_NODES, MAX_DEPTH = 10_000, 1_000, 100
+MAX_WHOLE = 2**53  # numbers beyond it are not told from their neighbours
 # sqlglot recurses up to 25 Python frames for each bracket or case, of the 1,000 there are.
 MAX_BRACKETS = 25
 
@@ -278,9 +279,14 @@ class _Reader:
     def _literal(self, node: "exp.Expr", depth: int) -> Node:
         if node.args.get("is_string"):
             return Constant(str(node.this))
-        value = float(node.this)
+        value, digits = float(node.this), str(node.this)
         if not math.isfinite(value):
-            raise ExpressionError(f"{short(node.this)} is too large a number")
+            raise ExpressionError(f"{short(digits)} is too large a number")
+        if digits.isdigit() and int(digits) > MAX_WHOLE:
+            raise ExpressionError(
+                f"whole numbers as large as {short(digits)} are not told from their neighbours: "
+                f"keep them as text (cast(... as text) = '{digits[:40]}'), or write {value:g}"
+            )
         return Constant(value)
 
     def _boolean(self, node: "exp.Expr", depth: int) -> Node:
@@ -485,7 +491,8 @@ def _constant(value: float | str | bool | date | None) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, float):
-        return repr(value).removesuffix(".0")
+        written = f"{value:.15e}" if MAX_WHOLE < abs(value) < 1e16 else repr(value)
+        return written.removesuffix(".0")
     if isinstance(value, date):
         return f"date '{value.isoformat()}'"
     return "'" + value.replace("'", "''") + "'"

@@ -12,7 +12,7 @@ import polars as pl
 from deltarule.errors import ColumnError, ReadError, TableError
 from deltarule.tables.column_names import is_pattern
 from deltarule.tables.decimal_notes import point_notes
-from deltarule.tables.expressions.number_text import CODE, cells_of
+from deltarule.tables.expressions.number_text import CODE, are_large, cells_of
 from deltarule.tables.files.csv_lines import (
     BlockLines,
     EscapedQuoteError,
@@ -85,7 +85,7 @@ class CsvSource(PolarsSource):
         # Columns of numbers in which a later cell was none.
         self._unparsed: set[str] = set()
         self._fresh_text = False
-        # Whole numbers that begin with 0; None until they are found.
+        # Whole numbers that begin with 0 or that no float holds; None until they are found.
         self._codes: set[str] | None = None
         self._schema: dict[str, Kind] = {}
         self._decimal = None if asked is None else asked.decimal
@@ -134,7 +134,7 @@ class CsvSource(PolarsSource):
         }
 
     def _find_text(self, kinds: Mapping[str, pl.DataType]) -> None:
-        """Which decimal mark the file has, and which whole numbers are codes that begin with 0.
+        """Which decimal mark the file has, and which whole numbers are text: codes and large ones.
 
         It takes the first rows as text: 1 in 100 of a million.
         """
@@ -147,7 +147,8 @@ class CsvSource(PolarsSource):
         self._codes = {
             name
             for name in names
-            if kinds[name].is_integer() and cells[name].str.contains(CODE).any()
+            if (kinds[name].is_integer() and cells[name].str.contains(CODE).any())
+            or (kinds[name].is_numeric() and are_large(cells[name]))
         }
         if self._decimal is None:
             loose = self._found.separator == ";"
