@@ -4,12 +4,11 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
 from typing import TypeVar
 
 import polars as pl
 
-from deltarule.errors import ColumnError, ReadError, TableError
+from deltarule.errors import ReadError, TableError
 from deltarule.tables.column_names import is_pattern
 from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, are_large, cells_of
@@ -25,6 +24,7 @@ from deltarule.tables.files.csv_lines import (
 from deltarule.tables.files.dialect import (
     Dialect,
     DialectRequest,
+    alike,
     find_dialect,
     notes_of,
 )
@@ -74,7 +74,7 @@ class CsvSource(PolarsSource):
             asked=asked or DialectRequest(),
             hint=hint,
         )
-        self._dialects = [self._found, *(_alike(self._found, first, other) for other in others)]
+        self._dialects = [self._found, *(alike(self._found, first, other) for other in others)]
         for text, found in zip(self._texts, self._dialects, strict=True):
             check_start(text, found)
         self._partitions = partitions or Partitions()
@@ -87,11 +87,12 @@ class CsvSource(PolarsSource):
         self._fresh_text = False
         # Whole numbers that begin with 0 or that no float holds; None until they are found.
         self._codes: set[str] | None = None
+        self._large: set[str] = set()
         self._schema: dict[str, Kind] = {}
         self._decimal = None if asked is None else asked.decimal
         self.decimal_is_guess = False
         self._look_rows: int | None = LOOK_ROWS
-        # Columns of whole numbers, read as floats: what keeps their digits.
+        # Columns of whole numbers, read as floats or text: what keeps their digits.
         self._exact: dict[str, pl.DataType] = {}
         # Columns whose points may all stand between thousands, with such a cell.
         self._points: dict[str, str] = {}
@@ -127,10 +128,13 @@ class CsvSource(PolarsSource):
 
     def _digits(self, kinds: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
         """What keeps all digits of whole numbers that are no input: text, if beyond 64 bits."""
+        large = self._large - self._unparsed
         return {
             name: pl.Int64() if kinds[name] == pl.Int64 else pl.String()
             for name, kind in self._schema.items()
-            if kind != pl.String and kinds[name].is_integer() and name not in self._kinds
+            if (kind != pl.String or name in large)
+            and kinds[name].is_integer()
+            and name not in self._kinds
         }
 
     def _find_text(self, kinds: Mapping[str, pl.DataType]) -> None:
@@ -144,12 +148,11 @@ class CsvSource(PolarsSource):
             if (kind.is_numeric() or kind == pl.String) and not is_pattern(name)
         ]
         cells = self._first_cells(names) if names else pl.DataFrame()
-        self._codes = {
-            name
-            for name in names
-            if (kinds[name].is_integer() and cells[name].str.contains(CODE).any())
-            or (kinds[name].is_numeric() and are_large(cells[name]))
-        }
+        numbers = [name for name in names if kinds[name].is_numeric()]
+        whole = (name for name in numbers if kinds[name].is_integer())
+        codes = {name for name in whole if cells[name].str.contains(CODE).any()}
+        self._large = {name for name in numbers if are_large(cells[name])} - codes
+        self._codes = codes | self._large
         if self._decimal is None:
             loose = self._found.separator == ";"
             texts = [cells_of(cells[name]) for name in names if kinds[name] == pl.String]
@@ -475,26 +478,3 @@ def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     if one == other:
         return one
     return pl.Float64() if one.is_numeric() and other.is_numeric() else pl.String()
-
-
-def _alike(found: Dialect, first: Text, other: Text) -> Dialect:
-    """The dialect of another file of the same table: its columns may stand in another order.
-
-    Errors:  ColumnError where it has others
-    """
-    asked = DialectRequest(found.separator, found.quote or "", found.header, found.skip)
-    dialect = find_dialect(other.start, name=other.name, whole=other.whole, asked=asked)
-    names = dialect.names
-    if sorted(names) == sorted(found.names):
-        return dialect
-    # It may have more or fewer lines above its header.
-    free = replace(asked, skip=None)
-    own = find_dialect(other.start, name=other.name, whole=other.whole, asked=free)
-    if sorted(own.names) == sorted(found.names):
-        return own
-    if lacking := [name for name in found.names if name not in names]:
-        differs = f"no column '{lacking[0]}'"
-    else:
-        more = [name for name in names if name not in found.names]
-        differs = f"a column '{more[0]}' more"
-    raise ColumnError(f"{other.name} has {differs}, unlike {first.name}: give tables of one header")

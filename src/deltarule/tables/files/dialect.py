@@ -5,10 +5,12 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ReadError
+from deltarule.tables.files.encoding import Text
 from deltarule.tables.missing_words import GAP_WORDS, MISSING_CODES
 
 if TYPE_CHECKING:
@@ -373,6 +375,29 @@ def _is_remark(cells: Sequence[str], width: int) -> bool:
 def _width(rows: Sequence[Sequence[str]]) -> int:
     counts = Counter(len(cells) for cells in rows)
     return max(counts.items(), key=lambda one: (one[1], one[0]))[0]
+
+
+def alike(found: Dialect, first: Text, other: Text) -> Dialect:
+    """The dialect of another file of the same table: its columns may stand in another order.
+
+    Errors:  ColumnError where it has others
+    """
+    asked = DialectRequest(found.separator, found.quote or "", found.header, found.skip)
+    dialect = find_dialect(other.start, name=other.name, whole=other.whole, asked=asked)
+    names = dialect.names
+    if sorted(names) == sorted(found.names):
+        return dialect
+    # It may have more or fewer lines above its header.
+    free = replace(asked, skip=None)
+    own = find_dialect(other.start, name=other.name, whole=other.whole, asked=free)
+    if sorted(own.names) == sorted(found.names):
+        return own
+    if lacking := [name for name in found.names if name not in names]:
+        differs = f"no column '{lacking[0]}'"
+    else:
+        more = [name for name in names if name not in found.names]
+        differs = f"a column '{more[0]}' more"
+    raise ColumnError(f"{other.name} has {differs}, unlike {first.name}: give tables of one header")
 
 
 def notes_of(found: Dialect, asked: DialectRequest | None) -> list[str]:
