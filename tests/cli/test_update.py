@@ -137,6 +137,7 @@ def test_what_cannot_be_learnt_is_refused_and_nothing_saved(
         ('{"x": "1,5 m", "kind": "a", "y": 2}', "'1,5 m' is not a number"),
         ('{"x": [1], "kind": "a", "y": 2}', "column 'x' is a list"),
         ('{"x": 1, "kind": "a", "y": 1e400}', "line 4"),
+        ('{"x": 1, "kind": {"a": 1}, "y": 1}', "column 'kind' is an object"),
         ('{"x": 1e200, "kind": "a", "y": 1}', "so far off that its squares"),
         ('{"x": 1, "kind": "new", "y": -1e200}', "so far off that its squares"),
         ('{"x": 1, "x": 2, "kind": "a", "y": 1}', "has 'x' twice"),
@@ -167,6 +168,37 @@ def test_a_line_that_cannot_be_read_ends_the_stream_and_loses_nothing(
         known = dr.learn(table[:150], predict="y", ridge=0)
         assert more.record.rows == 150
         assert list(more.coef.values()) == pytest.approx(list(known.coef.values()))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"x": 1, "kind": 5, "y": 1}',
+        '{"x": 1, "kind": true, "y": 1}',
+        '{"x": 1, "kind": "a", "y": "5"}',
+        '{"x": 1, "kind": "\\ud800", "y": 1}',
+    ],
+)
+def test_a_line_that_sums_do_not_take_ends_the_stream_and_loses_nothing(
+    table: pl.DataFrame, line: str
+) -> None:
+    model = dr.learn(table[:100], predict="y", ridge=0, keep_summary=True)
+    model.save("m.json", summary="m.sums")
+    good = Path("more.jsonl").read_text(encoding="utf-8").splitlines()
+    done = subprocess.run(
+        [*UPDATE, "m.json", "-"],
+        input="\n".join([*good[:3], line, *good[3:]]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (1, 2)
+    assert "standard input, line 4: " in done.stderr
+    assert "the rows before it were learnt, and are saved in m.json" in done.stderr
+    more = dr.load("m.json", summary="m.sums").learn_more(table[103:150])
+    known = dr.learn(table[:150], predict="y", ridge=0)
+    assert more.record.rows == 150
+    assert list(more.coef.values()) == pytest.approx(list(known.coef.values()))
 
 
 @pytest.mark.parametrize("name", ["x", "\\u0078"])

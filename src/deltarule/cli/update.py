@@ -135,7 +135,7 @@ def _lines(stream: "Stream") -> "Iterator[Update]":
 
     Errors:  ReadError for a line that is no object; those of `Stream.update`, with the line
     """
-    from deltarule.errors import ReadError, TableError
+    from deltarule.errors import DeltaruleError, ReadError
     from deltarule.tables.files.json_types import once
     from deltarule.tables.left_out import gap
 
@@ -151,7 +151,7 @@ def _lines(stream: "Stream") -> "Iterator[Update]":
         try:
             gaps = [name for name in stream.targets if row.get(name) in (None, "")]
             yield stream.leave_out(gap(gaps[0])) if gaps else stream.update(_flat(row, stream))
-        except TableError as error:
+        except DeltaruleError as error:
             raise type(error)(f"standard input, line {number:,}: {error}") from None
 
 
