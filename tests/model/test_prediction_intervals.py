@@ -189,3 +189,23 @@ def test_a_prediction_is_within_its_own_interval(loss: str, predict: str, tmp_pa
         assert (at < 0).any()
         # Predictions that are possible have intervals of what is possible.
         assert (found["y_low"].filter(at >= 0) >= 0).all()
+
+
+@pytest.mark.parametrize(("predict", "open_end"), [("exp(p)", "low"), ("exp(-p)", "high")])
+def test_an_end_beyond_what_an_expression_gives_is_open(predict: str, open_end: str) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.1, 3, 200) * (1 if predict == "exp(p)" else -1)
+    table = pl.DataFrame({"x": np.abs(p) + rng.normal(size=200) * 0.2, "p": p})
+    model = dr.learn(table, predict=predict, using=["x"])
+    new = pl.DataFrame({"x": [0.0, 0.8, 1.0, 2.0, 3.0]})
+    found = model.predict(new, interval=0.9).with_columns(pl.col("p_low", "p_high").fill_nan(None))
+    beyond = found[f"{predict}_low"] <= 0
+    assert beyond.any()
+    assert not beyond.all()
+    other = {"low": "high", "high": "low"}[open_end]
+    assert (found[f"p_{open_end}"].is_null() == beyond).all()
+    sign = 1 if predict == "exp(p)" else -1
+    known = sign * np.log(found[f"{predict}_high"].to_numpy())
+    np.testing.assert_allclose(found[f"p_{other}"].to_numpy(), known, rtol=1e-12)
+    both = found.filter(~beyond)
+    assert (both["p_low"] < both["p_high"]).all()

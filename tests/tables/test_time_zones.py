@@ -214,3 +214,23 @@ def test_an_unknown_zone_in_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text(text, encoding="utf-8")
     with pytest.raises(ValueRefusedError, match="'Europe/Nowhere', which is unknown"):
         dr.load(tmp_path / "m.json").predict(_in_zone("UTC"))
+
+
+def test_models_of_two_zones_are_not_merged_and_the_zones_are_said() -> None:
+    start = dt.datetime(2020, 10, 20, tzinfo=dt.UTC)
+    hours = [start + dt.timedelta(hours=7 * at) for at in range(120)]
+    rng = np.random.default_rng(0)
+    models = [
+        dr.learn(
+            pl.DataFrame({"t": hours, "y": rng.normal(size=120)}).with_columns(
+                pl.col("t").dt.convert_time_zone(zone)
+            ),
+            predict="y",
+            using=["hour(t)"],
+            keep_summary=True,
+        )
+        for zone in ("Europe/Berlin", "UTC")
+    ]
+    said = "columns are read as t: date in Europe/Berlin in one, t: date in UTC in the other"
+    with pytest.raises(LearningError, match=said):
+        dr.merge(*models)

@@ -35,6 +35,7 @@ from deltarule.tables.text_formats import DateFormat, Format, Formats, NumberFor
 # What rows of a table alone need is loaded by them: one row, as a dict, needs none of it.
 if TYPE_CHECKING:
     from deltarule.model.few_rows import FewRows
+    from deltarule.tables.expressions.inverse import Inverse
     from deltarule.tables.one_hot_rows import Design
     from deltarule.tables.text_columns import FormattedSource
 
@@ -201,7 +202,7 @@ class Predictor:
             made += [pl.Series(f"{target.name}_low", low), pl.Series(f"{target.name}_high", high)]
             inverse = self.contract.inverses.get(target.name)
             if inverse is not None:
-                ends = np.sort([inverse.apply(low), inverse.apply(high)], axis=0)
+                ends = _inverted(inverse, low, high, target)
                 own = zip(("low", "high"), ends, strict=True)
                 made += [pl.Series(f"{inverse.column}_{end}", at) for end, at in own]
         return predictions.with_columns(made)
@@ -282,6 +283,19 @@ class Predictor:
                     f"{targets[at, span][0]:g} is no target for {loss.name} loss, which takes "
                     f"{loss.takes}{_beyond(target, loss)}"
                 )
+
+
+def _inverted(inverse: Inverse, low: Array, high: Array, target: Target) -> Array:
+    """The ends of intervals of a column, by its expression's; NaN for one that is open.
+
+    An end is open where the expression never has such a value, as exp(p) none below 0.
+
+    Shapes:  low, high (n,) -> (2, n)
+    """
+    ends = np.array([inverse.apply(low), inverse.apply(high)])
+    known = inverse.apply(np.array([target.low, target.high]))
+    turned = ends[::-1] if known[0] > known[1] else ends
+    return np.where(np.isnan(ends).sum(axis=0) == 1, turned, np.sort(ends, axis=0))
 
 
 def _beyond(target: Target, loss: Loss) -> str:

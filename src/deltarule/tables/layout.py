@@ -4,7 +4,7 @@ It is what a plan decided, as data: it can be kept in a file, and two summaries 
 layouts agree.
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,7 @@ from deltarule.tables.part import Part
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import MOST_LEVELS, MOST_LEVELS_IN_ALL
 from deltarule.tables.terms import MOST_EXPRESSIONS, parsed
-from deltarule.tables.text_formats import Format
+from deltarule.tables.text_formats import DateFormat, Format, NumberFormat
 
 # A fold is a byte, and one of them means none.
 MOST_FOLDS = 255
@@ -183,9 +183,19 @@ WORDS = {
     "key_kind": "the values of the id or group are",
     "cuts": "periods begin at",
     "read_through": "the kinds of columns in expressions are",
-    "formats": "the formats of text are",
+    "formats": "columns are read as",
     "missing_words": "the words for missing are",
 }
+
+
+def _said(value: Any) -> str:
+    """A value of a layout in words; of a format, what a cell is, and its settings."""
+    if not isinstance(value, NumberFormat | DateFormat):
+        return str(getattr(value, "noun", value))
+    if isinstance(value, DateFormat):
+        return value.noun + (f" in {value.zone}" if value.zone else "")
+    unit = value.unit or value.suffix
+    return f"{value.noun} with decimal mark {value.decimal}" + (f" and unit {unit}" if unit else "")
 
 
 def _apart(name: str, one: Layout, other: Layout) -> str:
@@ -194,7 +204,7 @@ def _apart(name: str, one: Layout, other: Layout) -> str:
     if isinstance(mine, dict) and isinstance(yours, dict):
         keys = [key for key in {**mine, **yours} if mine.get(key) != yours.get(key)]
         if keys:
-            told = [f"{keys[0]}: {found.get(keys[0], 'none')}" for found in (mine, yours)]
+            told = [f"{keys[0]}: {_said(found.get(keys[0], 'none'))}" for found in (mine, yours)]
             return f"{WORDS[name]} {told[0]} in one, {told[1]} in the other"
     if isinstance(mine, tuple) and isinstance(yours, tuple):
         apart = [column for column in (*mine, *yours) if (column in mine) != (column in yours)]
