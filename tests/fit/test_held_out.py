@@ -329,6 +329,21 @@ def test_few_rows_and_a_given_table_leave_no_word_of_rows_that_could_not_be_held
     assert record.held_out[0].rmse == pytest.approx(math.sqrt((0.5**2 + 1) / 2), rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", [pl.Float64, pl.Int64, pl.String])
+@pytest.mark.parametrize("how", ["id", "group"])
+def test_rows_without_an_id_or_group_are_counted(how: str, kind: type[pl.DataType]) -> None:
+    table = sales(3).with_columns(shop=pl.col("shop").str.slice(5).cast(pl.Int64).cast(kind))
+    asked: dict[str, Any] = {"predict": "squared", "using": ["price", "kind"], how: "shop"}
+    whole = dr.learn(table, **asked).record.notes
+    assert not [note for note in whole if "shop is missing" in note]
+    gaps = pl.int_range(pl.len()) % 5 == 0
+    found = dr.learn(table.with_columns(shop=pl.when(~gaps).then("shop")), **asked).record.notes
+    (note,) = (note for note in found if "shop is missing" in note)
+    assert note.startswith("shop is missing in 48 of 240 rows: ")
+    together = "all of them are held out together" in note
+    assert together == (how == "group")
+
+
 # Counts
 
 

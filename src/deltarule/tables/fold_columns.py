@@ -18,6 +18,7 @@ from deltarule.moments.folds import DAY, NOWHERE, PER_DAY, Folds, text_keys
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import numbers_of
 from deltarule.tables.expressions.expression import quoted
+from deltarule.tables.request import Request
 
 # Cells of the histogram of times: with more distinct times, neighbours share a cell. 2**18 of them
 # take 4 MB, and a cut is then at most some 1 / 2**17 of the rows off, unless few cells have most.
@@ -99,6 +100,24 @@ def keys_of(column: pl.Series, gaps: Array | float, *, where: str, row: int) -> 
             "remove that row"
         )
     return np.where(np.isnan(keys_), gaps, keys_)
+
+
+def missing_keys(column: pl.Series) -> int:
+    """In how many rows an id or group is missing."""
+    return column.null_count() + int(column.is_nan().sum() if column.dtype.is_float() else 0)
+
+
+def gap_note(asked: Request, gaps: int, rows: int, *, drawn: bool = False) -> list[str]:
+    """A note on rows without an id or group, counted in all rows or in some that were drawn."""
+    column = asked.id or asked.group
+    if column is None or not gaps:
+        return []
+    share = f"about {gaps / rows:.1%} of rows" if drawn else f"{gaps:,} of {rows:,} rows"
+    how = "all of them are held out together" if asked.group else "each is held out by itself"
+    return [
+        f"{column} is missing in {share}: {how}, though rows of theirs may be learnt from, so the "
+        "error on held-out rows may be too small"
+    ]
 
 
 def folds_by_time(times: pl.Series, cuts: Iterable[float], *, where: str, row: int) -> Folds:

@@ -30,6 +30,7 @@ from deltarule.tables.encoded_question import Answer, EncodedQuestion, OfEncoded
 from deltarule.tables.encoded_rows import EncodedRows
 from deltarule.tables.engine_read import Answered, Answers, LevelsBeyondError, asked_of
 from deltarule.tables.finalize import finalize
+from deltarule.tables.fold_columns import gap_note
 from deltarule.tables.joining import Joining
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
@@ -363,7 +364,7 @@ def _read(
     frames: list[pl.DataFrame] | None = []
     spill = None if source.repeatable else Spill()
     waiting: deque[tuple[Block, int, Future[Sums]]] = deque()
-    rows = 0
+    rows = unkeyed = 0
 
     def take() -> Origin:
         chunk, start, future = waiting.popleft()
@@ -384,6 +385,7 @@ def _read(
                 if len(waiting) > in_flight:
                     frame = take()
                 before, rows = rows, rows + batch.height
+                unkeyed += made.unkeyed(batch)
                 if kept_rows and rows * made.width * 8 > LARGEST_KEPT:
                     raise too_large(made, source.name)
                 few.add(batch, before)
@@ -414,6 +416,7 @@ def _read(
     if joining is not None:
         return of_summary(joining.joined(summary), source, made)
     schema, folds, notes = finalize(summary, asked, source.name)
+    notes += gap_note(asked, unkeyed, rows)
     return Read(
         *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=frames,
@@ -451,11 +454,14 @@ def _of_engine(found: Answered, source: Source, made: Plan, *, keep_summary: boo
     if summary.examples == 0:
         raise nothing_left(source.name, made.asked, summary.causes)
     schema, folds, notes = finalize(summary, made.asked, source.name)
+    few = found.drawn
+    drawn = few.height < summary.examples + sum(summary.causes.values())
+    notes += gap_note(made.asked, made.unkeyed(few), few.height, drawn=drawn)
     read = Read(
         *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
         frames=None,
         sample=[],
-        drawn=[found.drawn],
+        drawn=[few],
         at_first=1,
         every=schema,
         summary=summary if keep_summary else None,
@@ -464,8 +470,8 @@ def _of_engine(found: Answered, source: Source, made: Plan, *, keep_summary: boo
     # The rows to judge by are a sample to begin at, too: a pass of a database costs more. Of
     # workers that read rows it does where it does here.
     reads_rows = OfEncoded.asks_for in found.engine.answers
-    few = read.has_all or (reads_rows and read.examples < WORTH * SAMPLE_ROWS)
-    return read if few else replace(read, sample=read.drawn)
+    all_read = read.has_all or (reads_rows and read.examples < WORTH * SAMPLE_ROWS)
+    return read if all_read else replace(read, sample=read.drawn)
 
 
 def _keep(frames: Iterable[pl.DataFrame], spill: Spill | None) -> None:

@@ -23,6 +23,7 @@ from deltarule.tables.codes import LevelCodes
 from deltarule.tables.fold_columns import (
     folds_by_time,
     keys_of,
+    missing_keys,
 )
 from deltarule.tables.kinds import LeftOut, kind_of
 from deltarule.tables.left_out import gap, weight_gap
@@ -295,6 +296,11 @@ class Plan:
         if self.row_column in frame.columns:
             return frame[self.row_column].to_numpy()
         return np.arange(row, row + frame.height)
+
+    def unkeyed(self, frame: pl.DataFrame) -> int:
+        """In how many rows of a batch the id or group is missing."""
+        keyed = self.fold_by is not None and (self.asked.id or self.asked.group)
+        return missing_keys(frame[self.fold_column]) if keyed else 0
 
     def keys(self, frame: pl.DataFrame, *, name: str, row: int) -> RowKeys:
         """What decides the folds of a batch's rows.
