@@ -359,3 +359,52 @@ def test_a_disk_that_takes_no_more_is_named_as_such_in_every_format(tmp_path: Pa
     assert len(said) == 5 * len(SINKS)
     assert {one.partition(": ")[2] for one in said} == {"File too large"}
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", SINKS)
+@pytest.mark.parametrize("first", [10**18, 2**63 + 1, 2**64], ids=["64-bit", "unsigned", "more"])
+def test_whole_numbers_of_a_csv_leave_with_all_their_digits(
+    model: dr.Model, tmp_path: Path, ending: str, first: int
+) -> None:
+    ids = [first + row for row in range(200)]
+    cells = "".join(f"{one},{row},a\n" for row, one in enumerate(ids))
+    (tmp_path / "ids.csv").write_text(f"id,x,kind\n{cells}")
+    model.save(tmp_path / "model.json")
+    out = tmp_path / f"out{ending}"
+    command = ["predict", str(tmp_path / "model.json"), str(tmp_path / "ids.csv"), "-o", str(out)]
+    assert CliRunner().invoke(application(), command).exit_code == 0
+    made = READERS[ending](out)
+    assert [int(one) for one in made["id"]] == ids
+    if first == 10**18:
+        assert made["id"].dtype == pl.Int64
+    expected = model.predict(pl.DataFrame({"x": np.arange(200.0), "kind": "a"}))
+    np.testing.assert_allclose(made["y_prediction"], np.asarray(expected).ravel(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("in_blocks", [False, True])
+@pytest.mark.parametrize(
+    ("last", "kind"), [("0.5", pl.Float64), ("none of it", pl.String), ("7", pl.Int64)]
+)
+def test_later_rows_say_what_a_column_of_whole_numbers_is(
+    model: dr.Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: str,
+    kind: type[pl.DataType],
+    in_blocks: bool,
+) -> None:
+    from deltarule.tables.files import csv_source
+
+    if in_blocks:
+        monkeypatch.setattr(csv_source, "AT_ONCE", 0)
+    rows = "".join(f"{row},{row}\n" for row in range(csv_source.LOOK_ROWS + 5))
+    end = "last,2\n" if kind == pl.String else ""
+    (tmp_path / "late.csv").write_text(f"id,x\n{rows}{last},1\n{end}")
+    model.save(tmp_path / "model.json")
+    out = tmp_path / "out.parquet"
+    command = ["predict", str(tmp_path / "model.json"), str(tmp_path / "late.csv"), "-o", str(out)]
+    assert CliRunner().invoke(application(), command).exit_code == 0
+    made = pl.read_parquet(out)
+    assert made["id"].dtype == kind
+    assert made["id"].cast(pl.String)[csv_source.LOOK_ROWS + 5] == last
+    assert made["id"].cast(pl.String)[3] in ("3", "3.0")

@@ -4,12 +4,11 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
 from typing import TypeVar
 
 import polars as pl
 
-from deltarule.errors import ColumnError, ReadError, TableError
+from deltarule.errors import ReadError, TableError
 from deltarule.tables.column_names import is_pattern
 from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, are_large, cells_of
@@ -23,10 +22,11 @@ from deltarule.tables.files.csv_lines import (
     first_escape,
 )
 from deltarule.tables.files.dialect import (
-    ROW_NAME,
     Dialect,
     DialectRequest,
+    alike,
     find_dialect,
+    notes_of,
 )
 from deltarule.tables.files.encoding import Text, blocks
 from deltarule.tables.files.parallel import parsed_in_order
@@ -45,12 +45,10 @@ from deltarule.tables.text_formats import DECIMAL, THOUSANDS, decimal_evidence
 __all__ = ["GAP_WORDS", "CsvSource"]
 
 Parsed = TypeVar("Parsed")
+Kind = pl.DataType | type[pl.DataType]
 
 # Files of more bytes are read block by block.
 AT_ONCE = 64 << 20
-
-# Of what was skipped people see this much.
-SHOWN = 60
 
 
 class CsvSource(PolarsSource):
@@ -76,7 +74,7 @@ class CsvSource(PolarsSource):
             asked=asked or DialectRequest(),
             hint=hint,
         )
-        self._dialects = [self._found, *(_alike(self._found, first, other) for other in others)]
+        self._dialects = [self._found, *(alike(self._found, first, other) for other in others)]
         for text, found in zip(self._texts, self._dialects, strict=True):
             check_start(text, found)
         self._partitions = partitions or Partitions()
@@ -89,16 +87,20 @@ class CsvSource(PolarsSource):
         self._fresh_text = False
         # Whole numbers that begin with 0 or that no float holds; None until they are found.
         self._codes: set[str] | None = None
-        self._schema: dict[str, pl.DataType | type[pl.DataType]] = {}
+        self._large: set[str] = set()
+        self._schema: dict[str, Kind] = {}
         self._decimal = None if asked is None else asked.decimal
         self.decimal_is_guess = False
+        self._look_rows: int | None = LOOK_ROWS
+        # Columns of whole numbers, read as floats or text: what keeps their digits.
+        self._exact: dict[str, pl.DataType] = {}
         # Columns whose points may all stand between thousands, with such a cell.
         self._points: dict[str, str] = {}
         several = f", {len(texts)} files" if others else ""
         dialect = f"{kind}, {self._found.said}, {first.said}{several}"
         super().__init__(self._scan(LOOK_ROWS, name), name=name, rows=None, dialect=dialect)
         self.notes += (
-            first.notes + _told(self._found, asked) + self._partitions.hiding(self._header)
+            first.notes + notes_of(self._found, asked) + self._partitions.hiding(self._header)
         )
         self.notes += point_notes(self._points)
 
@@ -110,9 +112,10 @@ class CsvSource(PolarsSource):
                 self._codes = set()
                 self._find_text(kinds)
             self._schema = {name: self._kind(name, kinds[name]) for name in self._header}
+            self._exact = self._digits(kinds)
             return self._partitions.placed(self._scanned_all(look_rows, self._schema))
 
-    def _kind(self, name: str, found: pl.DataType) -> pl.DataType | type[pl.DataType]:
+    def _kind(self, name: str, found: pl.DataType) -> Kind:
         """What a column is parsed as, where its first rows look like this."""
         kind = self._kinds.get(name, found)
         if name in self._unparsed or (name in (self._codes or ()) and name not in self._kinds):
@@ -122,6 +125,17 @@ class CsvSource(PolarsSource):
             return pl.String() if kind.is_float() else kind
         # Whole numbers so far may have a fraction further down.
         return pl.Float64() if kind.is_integer() else kind
+
+    def _digits(self, kinds: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
+        """What keeps all digits of whole numbers that are no input: text, if beyond 64 bits."""
+        large = self._large - self._unparsed
+        return {
+            name: pl.Int64() if kinds[name] == pl.Int64 else pl.String()
+            for name, kind in self._schema.items()
+            if (kind != pl.String or name in large)
+            and kinds[name].is_integer()
+            and name not in self._kinds
+        }
 
     def _find_text(self, kinds: Mapping[str, pl.DataType]) -> None:
         """Which decimal mark the file has, and which whole numbers are text: codes and large ones.
@@ -133,15 +147,12 @@ class CsvSource(PolarsSource):
             for name, kind in kinds.items()
             if (kind.is_numeric() or kind == pl.String) and not is_pattern(name)
         ]
-        if not names:
-            return
-        cells = self._first_cells(names)
-        self._codes = {
-            name
-            for name in names
-            if (kinds[name].is_integer() and cells[name].str.contains(CODE).any())
-            or (kinds[name].is_numeric() and are_large(cells[name]))
-        }
+        cells = self._first_cells(names) if names else pl.DataFrame()
+        numbers = [name for name in names if kinds[name].is_numeric()]
+        whole = (name for name in numbers if kinds[name].is_integer())
+        codes = {name for name in whole if cells[name].str.contains(CODE).any()}
+        self._large = {name for name in numbers if are_large(cells[name])} - codes
+        self._codes = codes | self._large
         if self._decimal is None:
             loose = self._found.separator == ";"
             texts = [cells_of(cells[name]) for name in names if kinds[name] == pl.String]
@@ -167,9 +178,7 @@ class CsvSource(PolarsSource):
         parse = self._parse([pl.all()], kinds)
         return parse(block, self._found, True, str(self._texts[0].path)).select(names)[:LOOK_ROWS]
 
-    def _scanned_all(
-        self, look_rows: int | None, kinds: Mapping[str, pl.DataType | type[pl.DataType]]
-    ) -> pl.LazyFrame:
+    def _scanned_all(self, look_rows: int | None, kinds: Mapping[str, Kind]) -> pl.LazyFrame:
         """The scan of all files, columns by their names where headers have them in other orders."""
         first = self._found
         if all((one.names, one.short) == (first.names, first.short) for one in self._dialects):
@@ -186,7 +195,7 @@ class CsvSource(PolarsSource):
         texts: Sequence[Text],
         found: Dialect,
         look_rows: int | None,
-        kinds: Mapping[str, pl.DataType | type[pl.DataType]],
+        kinds: Mapping[str, Kind],
     ) -> pl.LazyFrame:
         return pl.scan_csv(
             [text.path for text in texts],
@@ -254,8 +263,7 @@ class CsvSource(PolarsSource):
         raise self._placed(told)
 
     def _was_number(self, name: str | None) -> bool:
-        kind = self._schema.get(name or "", pl.String())
-        return kind.is_numeric()
+        return self._schema.get(name or "", pl.String()).is_numeric()
 
     def _placed(self, error: TableError) -> TableError:
         """The same error, or what is wrong with the first line that is no row of the table."""
@@ -310,23 +318,24 @@ class CsvSource(PolarsSource):
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         """Have these columns parsed as these kinds."""
         self._kinds = {name: kind for name, kind in kinds.items() if name in self._header}
-        self.lazy = self._scan(LOOK_ROWS, self.name)
+        self.lazy = self._scan(self._look_rows, self.name)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         with self._explained(self.name):
             if not self._in_parts:
                 yield from super().batches(columns)
                 self._count_short()
-                return
-            self.reads += 1
-            yield from rebatched(self._blocks(self._parse(columns)), BATCH_ROWS)
+            else:
+                self.reads += 1
+                yield from rebatched(self._blocks(self._parse(columns)), BATCH_ROWS)
 
     def whole_batches(
         self, columns: Sequence[pl.Expr], *, cells: bool = False
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         if not cells:
-            for rows in self.batches([pl.all()]):
-                yield rows, rows.select(columns)
+            for rows in self._exact_batches() if self._exact else self.batches([pl.all()]):
+                as_read = (rows[name].cast(self._schema[name]) for name in self._exact)
+                yield rows, rows.with_columns(as_read).select(columns)
             return
         # The same bytes are parsed twice: as the text they are, and as what they mean.
         texts = self._parse([pl.all()], dict.fromkeys(self._header, pl.String()))
@@ -334,6 +343,25 @@ class CsvSource(PolarsSource):
         self.reads += 1
         with self._explained(self.name):
             yield from self._blocks(lambda *block: (texts(*block), typed(*block)))
+
+    def _exact_batches(self) -> Iterator[pl.DataFrame]:
+        """All rows, whole numbers with all their digits, which floats lose above 2 ** 53."""
+        schema = {**self._schema, **self._exact}
+        try:
+            self.reads += 1
+            with self._explained(self.name):
+                if self._in_parts:
+                    yield from rebatched(self._blocks(self._parse([pl.all()], schema)), BATCH_ROWS)
+                else:
+                    scan = self._partitions.placed(self._scanned_all(LOOK_ROWS, schema))
+                    yield from scan.collect_batches(chunk_size=BATCH_ROWS)
+                    self._count_short()
+        except UnparsedError as error:
+            # A fraction further down makes it no text: all rows say what it is.
+            self._look_rows = None
+            if error.column in self._exact:
+                self._unparsed.discard(error.column)
+            raise
 
     def _blocks(self, parse: Callable[[bytes, Dialect, bool, str], Parsed]) -> Iterator[Parsed]:
         """Block after block of all files, a few parsed at the same time."""
@@ -379,7 +407,7 @@ class CsvSource(PolarsSource):
                 )
 
     def _parse(
-        self, columns: Sequence[pl.Expr], kinds: Mapping[str, pl.DataType] | None = None
+        self, columns: Sequence[pl.Expr], kinds: Mapping[str, Kind] | None = None
     ) -> Callable[[bytes, Dialect, bool, str], pl.DataFrame]:
         """What parses these columns of a block: of which dialect, if it is the first, and where."""
         schema = self._schema if kinds is None else kinds
@@ -434,7 +462,7 @@ class CsvSource(PolarsSource):
     def widen(self) -> bool:
         if self._fresh_text:
             self._fresh_text = False
-            self.lazy = self._scan(LOOK_ROWS, self.name)
+            self.lazy = self._scan(self._look_rows, self.name)
             return True
         if self._widened:
             return False
@@ -450,46 +478,3 @@ def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     if one == other:
         return one
     return pl.Float64() if one.is_numeric() and other.is_numeric() else pl.String()
-
-
-def _alike(found: Dialect, first: Text, other: Text) -> Dialect:
-    """The dialect of another file of the same table: its columns may stand in another order.
-
-    Errors:  ColumnError where it has others
-    """
-    asked = DialectRequest(found.separator, found.quote or "", found.header, found.skip)
-    dialect = find_dialect(other.start, name=other.name, whole=other.whole, asked=asked)
-    names = dialect.names
-    if sorted(names) == sorted(found.names):
-        return dialect
-    # It may have more or fewer lines above its header.
-    free = replace(asked, skip=None)
-    own = find_dialect(other.start, name=other.name, whole=other.whole, asked=free)
-    if sorted(own.names) == sorted(found.names):
-        return own
-    if lacking := [name for name in found.names if name not in names]:
-        differs = f"no column '{lacking[0]}'"
-    else:
-        more = [name for name in names if name not in found.names]
-        differs = f"a column '{more[0]}' more"
-    raise ColumnError(f"{other.name} has {differs}, unlike {first.name}: give tables of one header")
-
-
-def _told(found: Dialect, asked: DialectRequest | None) -> list[str]:
-    """What people should know about how the rows are found."""
-    notes = []
-    if said := "; ".join(line for line in found.above if line):
-        said = said if len(said) <= SHOWN else said[: SHOWN - 3] + "..."
-        were = "1 line was" if len(found.above) == 1 else f"{len(found.above)} lines were"
-        where = "the header" if found.header else "the first row"
-        notes.append(f"{were} skipped above {where}: {said}")
-    if found.short and found.names[0].startswith(ROW_NAME):
-        notes.append(
-            f"the header has one cell less than the rows: the first is their name, {found.names[0]}"
-        )
-    if not found.header and (asked is None or asked.header is None):
-        notes.append(
-            f"no header was found: columns are called {found.names[0]} to {found.names[-1]}; "
-            "say header=yes if the first line names them"
-        )
-    return notes

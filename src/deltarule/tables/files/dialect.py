@@ -5,10 +5,12 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ReadError
+from deltarule.tables.files.encoding import Text
 from deltarule.tables.missing_words import GAP_WORDS, MISSING_CODES
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ SEPARATORS = ",;\t|"
 # What names of rows are called, which stand below no name.
 ROW_NAME = "row_name"
 SAID = {"\t": "tab", " ": "space"}
+
+# Of what was skipped people see this much.
+SHOWN = 60
 
 # A dialect is found in this many rows; the library that is asked in doubt gets this much text.
 ROWS, DOUBT_LINES, DOUBT_TEXT = 100, 100, 20_000
@@ -370,3 +375,46 @@ def _is_remark(cells: Sequence[str], width: int) -> bool:
 def _width(rows: Sequence[Sequence[str]]) -> int:
     counts = Counter(len(cells) for cells in rows)
     return max(counts.items(), key=lambda one: (one[1], one[0]))[0]
+
+
+def alike(found: Dialect, first: Text, other: Text) -> Dialect:
+    """The dialect of another file of the same table: its columns may stand in another order.
+
+    Errors:  ColumnError where it has others
+    """
+    asked = DialectRequest(found.separator, found.quote or "", found.header, found.skip)
+    dialect = find_dialect(other.start, name=other.name, whole=other.whole, asked=asked)
+    names = dialect.names
+    if sorted(names) == sorted(found.names):
+        return dialect
+    # It may have more or fewer lines above its header.
+    free = replace(asked, skip=None)
+    own = find_dialect(other.start, name=other.name, whole=other.whole, asked=free)
+    if sorted(own.names) == sorted(found.names):
+        return own
+    if lacking := [name for name in found.names if name not in names]:
+        differs = f"no column '{lacking[0]}'"
+    else:
+        more = [name for name in names if name not in found.names]
+        differs = f"a column '{more[0]}' more"
+    raise ColumnError(f"{other.name} has {differs}, unlike {first.name}: give tables of one header")
+
+
+def notes_of(found: Dialect, asked: DialectRequest | None) -> list[str]:
+    """What people should know about how the rows are found."""
+    notes = []
+    if said := "; ".join(line for line in found.above if line):
+        said = said if len(said) <= SHOWN else said[: SHOWN - 3] + "..."
+        were = "1 line was" if len(found.above) == 1 else f"{len(found.above)} lines were"
+        where = "the header" if found.header else "the first row"
+        notes.append(f"{were} skipped above {where}: {said}")
+    if found.short and found.names[0].startswith(ROW_NAME):
+        notes.append(
+            f"the header has one cell less than the rows: the first is their name, {found.names[0]}"
+        )
+    if not found.header and (asked is None or asked.header is None):
+        notes.append(
+            f"no header was found: columns are called {found.names[0]} to {found.names[-1]}; "
+            "say header=yes if the first line names them"
+        )
+    return notes
