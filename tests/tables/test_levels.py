@@ -190,3 +190,16 @@ def test_ten_columns_of_1500_levels_stay_within_a_gigabyte() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert int(done.stdout) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("level", "what"), [("(missing)", "what is missing"), ("(other)", "the rare levels")]
+)
+def test_levels_called_as_what_is_missing_or_rare_are_said(level: str, what: str) -> None:
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({"c": [level, None, "a", "b"] * 30, "d": ["u", "v"] * 60})
+    table = table.with_columns(y=rng.normal(size=120))
+    notes = dr.learn(table, predict="y").record.notes
+    assert any(f"c: cells that say '{level}' are one with {what}" in note for note in notes)
+    plain = table.with_columns(pl.col("c").replace(level, "e"))
+    assert not any("are one with" in note for note in dr.learn(plain, predict="y").record.notes)

@@ -45,6 +45,7 @@ from deltarule.tables.parsed_text import (
 )
 from deltarule.tables.polars_source import UnparsedError, explained
 from deltarule.tables.request import Request
+from deltarule.tables.schema_columns import MISSING, OTHER
 from deltarule.tables.source import Source
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
@@ -337,10 +338,23 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     _check_comparisons(source, look, asked, every)
     made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
     zones = zone_notes(look.schema, used, dated.formats)
-    notes += suffix_notes(formats, texts)
+    notes += [*suffix_notes(formats, texts), *_named_as_ours(texts)]
     made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, texts, source.decimal)]
     made.doubt = dated.doubt
     return made
+
+
+def _named_as_ours(texts: Mapping[str, pl.Series]) -> list[str]:
+    """Notes on levels of text that are called as what is missing, or as the rare levels."""
+    notes = []
+    for level, what in ((MISSING, "what is missing"), (OTHER, "the rare levels")):
+        named = [name for name, text in texts.items() if (text == level).any()]
+        if named:
+            notes.append(
+                f"{several(named)}: cells that say '{level}' are one with {what}: rename them if "
+                "they are a level of their own"
+            )
+    return notes
 
 
 def _check_comparisons(source: Source, look: pl.DataFrame, asked: Request, read: Formats) -> None:
