@@ -470,3 +470,46 @@ def test_steps_of_the_rule_come_near_the_best_weights() -> None:
     )
     made = kinds.update({"x": 1.0, "kind": "b"})
     assert sum(made.delta.values()) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("form", ["dicts", "table", "updates"])
+def test_rows_that_do_not_meet_the_models_condition_have_no_part(form: str, kept: bool) -> None:
+    table, more = rows(1, 240), rows(2, 60)
+    where, how = "z > 0", {"predict": "y"}
+    model = learnt(table, how, where=where, keep_summary=kept)
+    count = model.record.rows
+    stream = model.stream()
+    if form == "dicts":
+        made = [stream.update(row) for row in more.to_dicts()]
+    else:
+        made = [stream.update(more)] if form == "table" else list(stream.updates(more))
+    met = more.filter(pl.col("z") > 0)
+    assert sum(one.rows for one in made) == met.height < more.height
+    assert sum(one.left_out.get("z > 0 is not met", 0) for one in made) == 60 - met.height
+    assert model.record.rows == count + met.height
+    x, t = encoded(model, pl.concat([table, more]).filter(pl.col("z") > 0))
+    close(own(model), solved(x, t, np.ones(len(x))), x)
+    none = stream.update(more.filter(pl.col("z") <= 0))
+    assert (none.rows, model.record.rows) == (0, count + met.height)
+    if kept:
+        again = model.learn_more(met[:10], again=True)
+        assert again.record.rows == count + met.height + 10
+        again.update({**met.to_dicts()[0], "z": -1.0})
+        assert again.record.rows == count + met.height + 10
+    with pytest.raises(ColumnError, match="z"):
+        stream.update(more.drop("z"))
+
+
+def test_a_saved_model_knows_its_condition(tmp_path: Path) -> None:
+    model = learnt(rows(1, 240), {"predict": "y"}, where="times > 1 and z > 0")
+    model.save(tmp_path / "model.json")
+    loaded = dr.load(tmp_path / "model.json")
+    count = loaded.record.rows
+    row = rows(2, 1).to_dicts()[0]
+    with pytest.raises(ColumnError, match="times"):
+        loaded.update({name: cell for name, cell in row.items() if name != "times"})
+    assert loaded.update({**row, "times": 0, "z": 1.0}).left_out.total() == 1
+    assert loaded.update({**row, "times": 2, "z": None}).left_out.total() == 1
+    assert loaded.update({**row, "times": 2, "z": 1.0}).rows == 1
+    assert loaded.record.rows == count + 1

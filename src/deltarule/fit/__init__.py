@@ -185,8 +185,9 @@ class Run:
             made = record(self.read, outcomes)
             if not self.watched:
                 made = with_copies_told(made, self.read, self.settings, _record_of)
-        ages = {"half_life": self.settings.half_life, "window": self.settings.window}
-        made = made.model_copy(update={k: v for k, v in ages.items() if v is not None})
+        asked = self.settings
+        rows = {"half_life": asked.half_life, "window": asked.window, "where": asked.where}
+        made = made.model_copy(update={k: v for k, v in rows.items() if v is not None})
         if self.settings.hold_out is not None:
             from deltarule.fit.test_table import evaluated_on
 

@@ -57,12 +57,12 @@ def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> M
 
 
 def joined(kept: KeptSummary, table: Any) -> KeptSummary:
-    """The sums with those of this table's rows, whatever condition rows had to meet before.
+    """The sums with those of this table's rows that meet the model's condition.
 
     Errors:  ColumnError for a column of another kind
     """
     joining = Joining(kept.summary)
-    found = _joined(joining, table, kept.kept.settings, ())
+    found = _joined(joining, table, kept.kept.settings, (kept.kept.where,))
     assert joining.part is not None, "the rows were read"
     parts = (*kept.summary.parts, joining.part.fingerprint)
     return replace(kept, summary=replace(_sums(found), parts=parts))
@@ -134,7 +134,8 @@ def _model(
     # Where the folds are gone, another reason is told below.
     gone = none_held_out(found) if kept.summary.layout.folds == 1 else None
     notes = [*(note for note in record.notes if note != gone), *before, *_notes(kept.summary)]
-    changed = record.model_copy(update={"notes": tuple(notes), "learnt_from": name})
+    told = {"notes": tuple(notes), "learnt_from": name, "where": kept.kept.where}
+    changed = record.model_copy(update=told)
     return Model(changed, kept=replace(kept, name=name))
 
 

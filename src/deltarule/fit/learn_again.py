@@ -209,6 +209,7 @@ def _model(
     run = Run.on(replace(found, earlier=earlier), kept.kept.settings)
     record = run.model().record
     changed: dict[str, Any] = {"notes": (*record.notes, note), "learnt_from": name}
+    changed["where"] = kept.kept.where
     if not sure and found.plan.shares is not None:
         changed |= _without_errors(record)
     return Model(record.model_copy(update=changed), kept=replace(kept, name=name))

@@ -175,9 +175,11 @@ class Stream:
         parts = list(self.encoder.table(rows)) if one is None else []
         if self.sums is not None:
             # Not before it is known that they can be read and learnt.
-            for part in parts if one is None else [one.as_rows()]:
+            read = parts if one is None else [one.as_rows()]
+            for part in read:
                 self.steps.check(part)
-            self.sums.add(rows)
+            if any(len(part.inputs) for part in read) or not self.encoder.asks:
+                self.sums.add(rows)
         if one is not None:
             before = self.steps.weights
             prediction, delta = self._one(one.x, one.t, one.each, one.offset)
@@ -197,7 +199,7 @@ class Stream:
         contract = self.predictor.contract
         weight = [] if contract.row_weight is None else [contract.row_weight]
         plain = [name for name, one in contract.known.items() if one.expression is None]
-        return {*contract.read_through, *plain, *self.targets, *weight}
+        return {*contract.read_through, *plain, *self.targets, *weight, *self.encoder.asks}
 
     def leave_out(self, why: str) -> Update:
         """Count a row that cannot be learnt, for this reason."""
@@ -208,9 +210,12 @@ class Stream:
     def updates(self, table: Any) -> Iterator[Update]:
         """The same of a table, batch by batch, in bounded memory."""
         if self.sums is not None:
+            rows = 0
             for part in self.encoder.table(table):
                 self.steps.check(part)
-            self.sums.add(table)
+                rows += len(part.inputs)
+            if rows or not self.encoder.asks:
+                self.sums.add(table)
         for part in self.encoder.table(table):
             yield self._learnt([part])
 

@@ -19,8 +19,9 @@ from deltarule.rule.predict import Array
 from deltarule.scorer.compiled import Compiled, compiled
 from deltarule.scorer.runtime.errors import RefusedError
 from deltarule.tables.drift import Drift
+from deltarule.tables.filtered import FilteredSource, condition_of
 from deltarule.tables.frames import open_table
-from deltarule.tables.left_out import gap
+from deltarule.tables.left_out import gap, unmet
 from deltarule.tables.schema_columns import Category
 
 NUMBERS = (float, int, bool)
@@ -64,10 +65,18 @@ class OnlineEncoder:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor, self._contract = predictor, predictor.contract
+        where = predictor.record.where
+        self._condition = None if where is None else condition_of(where)
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled functions cannot be pickled; they are made again.
-        return {"_predictor": self._predictor, "_contract": self._contract}
+        own = {"_predictor": self._predictor, "_contract": self._contract}
+        return {**own, "_condition": self._condition}
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The columns of the condition that rows must meet."""
+        return () if self._condition is None else tuple(self._condition.columns)
 
     @cached_property
     def _compiled(self) -> Compiled | None:
@@ -76,6 +85,7 @@ class OnlineEncoder:
         targets = contract.targets
         plain = all(one.expression is None for one in targets)
         squares = sum(len(one.levels) ** 2 for one in contract.columns)
+        plain &= self._condition is None
         if not plain or contract.missing_words or contract.drop_missing or squares > MOST_WEIGHTS:
             return None
         try:
@@ -172,13 +182,21 @@ class OnlineEncoder:
 
         Errors:  TableError and its kinds
         """
-        contract, row = self._contract, 0
+        contract, row, unmet_before = self._contract, 0, 0
         source, _ = open_table(table)
+        filtered = None
+        if self._condition is not None:
+            learnt, words = contract.text_formats, contract.missing_words
+            filtered = FilteredSource(source, self._condition, learnt=learnt, words=words)
+            source = filtered
         source = bound(source, contract)
         weight = [] if contract.row_weight is None else [contract.row_weight]
         for batch in batches(source, self._predictor.compares, contract.expects, wanted=weight):
             scored = self._predictor.scored(batch, name=source.name, row=row)
             drift, left_out = Drift(), scored.causes
+            if filtered is not None:
+                left_out += self._unmet(filtered.gone - unmet_before)
+                unmet_before = filtered.gone
             drift.add(scored.noticed, batch.height)
             keep = np.ones(len(scored.each), dtype=bool)
             if contract.drop_missing:
@@ -197,3 +215,17 @@ class OnlineEncoder:
                 tuple(drift.notes(contract.known)),
             )
             row += batch.height
+        if filtered is not None and filtered.gone > unmet_before:
+            yield self._none(self._unmet(filtered.gone - unmet_before))
+
+    def _unmet(self, rows: int) -> Counter[str]:
+        """So many rows do not meet the condition."""
+        told = "" if self._condition is None else unmet(self._condition.text)
+        return Counter({told: rows} if rows else {})
+
+    def _none(self, left_out: Counter[str]) -> OnlineRows:
+        """No rows, and why."""
+        record = self._predictor.record
+        p, k = len(record.means), len(record.contract.outputs)
+        none = np.zeros(0)
+        return OnlineRows(np.zeros((0, p)), np.zeros((0, k)), none, none, left_out, ())

@@ -257,6 +257,8 @@ class Record(Part):
     """After how many rows one counted half; None where all counted alike, or in files of before."""
     window: Size | None = None
     """How many of the last rows alone were learnt from."""
+    where: str | None = None
+    """The condition that its rows met; None where there was none, or in files of before."""
     streamed: StreamRecord | None = None
     """What was learnt row by row since; None where nothing was."""
     summary: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None

@@ -171,6 +171,11 @@ class FilteredSource(WrappedSource):
         return [*self.source.notes, *self.filter.notes(passed, rows)]
 
     @property
+    def gone(self) -> int:
+        """How many rows the last read has left out so far."""
+        return sum(len(mask) - int(mask.sum()) for mask in self._masks)
+
+    @property
     def numbers(self) -> NDArray[np.int64]:
         """The numbers, from 0, of the rows of the last read in the whole table: (n,)."""
         masks = self._masks or [pl.Series(dtype=pl.Boolean)]

@@ -12,6 +12,11 @@ def gap(column: str) -> str:
     return f"{column} is missing"
 
 
+def unmet(condition: str) -> str:
+    """The cause for a row that does not meet the condition on rows."""
+    return f"{condition} is not met"
+
+
 def weight_gap(column: str) -> str:
     """The cause for a row with a weight or an exposure that is missing or 0."""
     return f"{column} is missing or 0"
