@@ -19,9 +19,11 @@ from deltarule.errors import (
     DivergedError,
     LearningError,
     NotAModelError,
+    PredictionWarning,
     TargetError,
     ValueRefusedError,
 )
+from deltarule.views.format import number
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -513,3 +515,20 @@ def test_a_saved_model_knows_its_condition(tmp_path: Path) -> None:
     assert loaded.update({**row, "times": 2, "z": None}).left_out.total() == 1
     assert loaded.update({**row, "times": 2, "z": 1.0}).rows == 1
     assert loaded.record.rows == count + 1
+
+
+def test_what_is_of_the_weights_before_updates_says_so() -> None:
+    x = np.random.default_rng(0).normal(size=300)
+    noise = np.random.default_rng(1).normal(size=300)
+    model = dr.learn(pl.DataFrame({"x": x, "y": 2 * x + noise}), predict="y", ridge=0)
+    before = [model.predict_noticing({"x": 0.0}, interval=0.9)[1], [str(model.summary())]]
+    assert "update" not in str(before)
+    model.update(pl.DataFrame({"x": x, "y": 100 - 20 * x + 30 * noise}))
+    with pytest.warns(PredictionWarning, match="before the 300 rows that update learnt"):
+        model.predict({"x": 0.0}, interval=0.9)
+    told = model.predict_noticing({"x": 0.0}, interval=0.9)[1]
+    assert model.record.streamed is not None
+    assert any(number(model.record.streamed.rmse[0]) in note for note in told)
+    assert "update" not in str(model.predict_noticing({"x": 0.0})[1])
+    assert "on held-out rows, before the 300 rows that update learnt: RMSE" in str(model.summary())
+    assert "on held-out rows, before the 300 rows that update learnt, typical" in str(model)

@@ -130,7 +130,7 @@ class Model(RecordView):
             if is_lazy(table):
                 return lazily_predicted(self._scorer, table, columns, where)
             frame, made = self._predicted(table, columns, where)
-            new, others = made.new, made.source.warnings
+            new, others = made.new, [*made.source.warnings, *made.narrow]
         if new and not flags:
             others = [*others, f"{'; '.join(new)} (flags=True says of which rows)"]
         if others:

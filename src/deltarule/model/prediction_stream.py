@@ -20,6 +20,7 @@ from deltarule.tables.one_hot_rows import Design, OneHotRows, design
 from deltarule.tables.schema import Noticed
 from deltarule.tables.schema_columns import Target
 from deltarule.tables.source import Source
+from deltarule.views.format import number, rows_told
 
 # Suffix for a table's own column whose name collides with a prediction's.
 OWN = "_in_table"
@@ -65,15 +66,31 @@ class Predictions:
     def notes(self) -> list[str]:
         """Notes on drift and on how the table was read."""
         self._met.said = list(self.source.notes)
-        return self._met.notes(self.scorer.contract.known) + [
-            f"{self.source.name} has a column {own}, as predictions are called: it is now {new}"
-            for own, new in self._renamed.items()
-        ]
+        return (
+            self._met.notes(self.scorer.contract.known)
+            + self.narrow
+            + [
+                f"{self.source.name} has a column {own}, as predictions are called: it is now {new}"
+                for own, new in self._renamed.items()
+            ]
+        )
 
     @property
     def new(self) -> list[str]:
         """Notes on drift only, for which predictions may be far off."""
         return self._met.new_to(self.scorer.contract.known)
+
+    @property
+    def narrow(self) -> list[str]:
+        """A note on intervals that the rows which update learnt have no part in."""
+        streamed = self.scorer.record.streamed
+        if self.columns.interval is None or streamed is None:
+            return []
+        return [
+            f"intervals are as wide as before the {rows_told(streamed.rows)} that update learnt, "
+            f"whose typical error was {' and '.join(map(number, streamed.rmse))}: learn from all "
+            "rows for intervals that hold for rows like those"
+        ]
 
     @property
     def drift(self) -> Drift:

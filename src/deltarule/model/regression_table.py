@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from deltarule.losses.loss import MEAN
 from deltarule.model.record import HeldOutRecord, InterceptRecord, Record, WeightRecord
-from deltarule.model.summary import error_told, score_names
+from deltarule.model.summary import before_updates, error_told, score_names
 from deltarule.trace.sentences import weight_names
 from deltarule.views import html, text
 from deltarule.views.format import number, share
@@ -74,7 +74,8 @@ class RegressionSummary:
         told = ", ".join(f"{name} {value}" for name, value in figures if value)
         lines.append(f"on the rows it learnt from: {told}")
         if record.held_out:
-            lines.append(f"on held-out rows: {_held_out(record.held_out[at])}")
+            since = before_updates(record)
+            lines.append(f"on held-out rows{since}: {_held_out(record.held_out[at])}")
         if learnt.errors:
             by = "" if learnt.clusters is None else f", {learnt.clusters:,} of {learnt.cluster_by}"
             lines.append(f"standard errors: {learnt.errors}{by}")

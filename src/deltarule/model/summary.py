@@ -215,11 +215,19 @@ NEVER_SEEN = {
 
 def never_seen(record: "Record") -> str:
     """The held-out rows, in words."""
-    by = record.held_out_by
+    by, since = record.held_out_by, before_updates(record)
     if by is not None and by.table is not None:
         rows = record.held_out[0].rows if record.held_out else None
-        return f"the {rows_told(rows)} of {by.table}" if rows else f"rows of {by.table}"
-    return NEVER_SEEN[by.by if by else "rows"]
+        return (
+            f"the {rows_told(rows)} of {by.table}{since}" if rows else f"rows of {by.table}{since}"
+        )
+    return f"{NEVER_SEEN[by.by if by else 'rows']}{since}"
+
+
+def before_updates(record: "Record") -> str:
+    """That figures on held-out rows are of the weights before those that update learnt."""
+    streamed = record.streamed
+    return "" if streamed is None else f", before the {rows_told(streamed.rows)} that update learnt"
 
 
 def held_out_told(record: "Record", held_out: "HeldOutRecord") -> str:
