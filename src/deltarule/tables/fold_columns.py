@@ -115,8 +115,8 @@ def gap_note(asked: Request, gaps: int, rows: int, *, drawn: bool = False) -> li
     share = f"about {gaps / rows:.1%} of rows" if drawn else f"{gaps:,} of {rows:,} rows"
     how = "all of them are held out together" if asked.group else "each is held out by itself"
     return [
-        f"{column} is missing in {share}: {how}, though rows of theirs may be learnt from, so the "
-        "error on held-out rows may be too small"
+        f"{column} is missing in {share}: {how}, though known rows of the same {column} may be "
+        "learnt from, so the error on held-out rows may be too small"
     ]
 
 
