@@ -50,6 +50,8 @@ FOLDERS = {
         *("tables/test_folds.py", "tables/test_frames.py", "tables/test_packed.py"),
         *("tables/test_text_alike.py", "tables/test_text_columns.py", "test_recipes.py"),
         *("tables/test_levels.py", "tables/test_schema.py", "tables/test_snapshots.py"),
+        *("tables/test_kept_rows.py", "tables/test_time_zones.py", "model/test_compare_models.py"),
+        *("model/test_learnt_rows.py", "test_house.py"),  # `make check` runs the last
         *("test_any_table.py", "test_bad_input.py", "test_baselines.py", "test_benchmarks.py"),
         *("test_equivalence.py", "test_estimators.py", "test_examples.py", "test_flights.py"),
         *("test_mlflow.py", "test_nonsense.py", "test_out_of_core.py", "test_readme.py"),
