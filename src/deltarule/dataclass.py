@@ -55,7 +55,7 @@ def _first_call(kind: type) -> Callable[..., None]:
     def __init__(self: Any, *args: Any, **named: Any) -> None:  # noqa: N807 - as errors name it
         _compiled(kind)(self, *args, **named)
 
-    __init__.kind = kind  # type: ignore[attr-defined]
+    __init__.kind = kind  # type: ignore[attr-defined]  # `_Signature` looks it up
     return __init__
 
 
@@ -87,7 +87,7 @@ def _compiled(kind: Any) -> Callable[..., None]:
     types = {one.name: one.type for one in dataclasses.fields(kind) if one.init}
     constructor.__annotations__ = {**types, "return": None}
     kind.__init__ = constructor
-    return constructor  # type: ignore[no-any-return]
+    return constructor  # type: ignore[no-any-return]  # what exec made has no type
 
 
 class _Factory:
