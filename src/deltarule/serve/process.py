@@ -206,8 +206,9 @@ def _supervise(
             if stopping:
                 end()  # one that was being started when the signal came knows nothing of it
             connection.wait([worker.sentinel for worker in workers if worker.is_alive()], 1.0)
-            if not stopping:
-                workers = [one if one.is_alive() else start() for one in workers]
+            for place, worker in enumerate(workers):
+                if not worker.is_alive() and not stopping:  # the signal may come at any start
+                    workers[place] = start()
 
 
 @contextmanager
