@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,53 @@ def test_every_source_has_the_same_folds(source: str, by: dict[str, str], tmp_pa
     found = read(open_table(SOURCES[source](rows, tmp_path))[0], Request(["y"], ["x"], **by))
     assert folds(found) == known.tolist()
     assert [fold.rows for fold in found.folds] == np.bincount(known, minlength=5).tolist()
+
+
+@pytest.mark.parametrize("first", [2**53 - N // 2, 2**62, -(2**63)], ids=str)
+@pytest.mark.parametrize("source", SOURCES)
+def test_ids_that_floats_do_not_tell_apart_have_the_key_of_their_digits(
+    source: str, first: int, tmp_path: Path
+) -> None:
+    ids = [first + at for at in range(N)]
+    rows = table().with_columns(code=pl.Series(ids, dtype=pl.Int64))
+    texts = [int(md5(str(one).encode(), usedforsecurity=False).hexdigest()[:8], 16) for one in ids]
+    keys = [key if abs(one) >= 2**53 else one for one, key in zip(ids, texts, strict=True)]
+    if source == "csv parts" and first > 0:
+        keys = texts  # there all of a column is text where some of it is beyond
+    found = read(open_table(SOURCES[source](rows, tmp_path))[0], Request(["y"], ["x"], id="code"))
+    assert folds(found) == fold_of(np.array(keys, dtype=float), 5).tolist()
+
+
+@pytest.mark.parametrize(
+    "kind", [pl.UInt64(), pl.Int128(), pl.Decimal(38, 0), pl.String()], ids=str
+)
+@pytest.mark.parametrize("by", ["id", "group", "cluster"])
+def test_whole_numbers_of_any_kind_are_told_apart(kind: pl.DataType, by: str) -> None:
+    """As the same ids below 2**53 are: 50 of them, each of 20 rows."""
+    rows = table().with_columns(who=2**60 + pl.int_range(N) // 20)
+    one = dr.learn(
+        rows.with_columns(pl.col("who").cast(kind)), predict="y", using="x", **{by: "who"}
+    )
+    if by == "cluster":
+        small = dr.learn(
+            rows.with_columns(pl.col("who") - 2**60), predict="y", using="x", cluster="who"
+        )
+        assert one.record.learnt[0].clusters == small.record.learnt[0].clusters == 50
+        return
+    text = dr.learn(
+        rows.with_columns(pl.col("who").cast(pl.String)), predict="y", using="x", **{by: "who"}
+    )
+    assert one.record.held_out == text.record.held_out
+
+
+@pytest.mark.parametrize("by", ["id", "group", "cluster"])
+@pytest.mark.parametrize("far", [2.0**53, -(2.0**60), 1e300])
+def test_decimal_numbers_that_are_not_told_apart_are_refused(by: str, far: float) -> None:
+    rows = table().with_columns(
+        who=pl.when(pl.col("code") == 7).then(far).otherwise(1.0 + pl.col("x"))
+    )
+    with pytest.raises(ValueRefusedError, match="not told from its neighbours"):
+        dr.learn(rows, predict="y", using="x", **{by: "who"})
 
 
 def test_numbers_of_rows_go_on_over_batches_and_left_out_rows(

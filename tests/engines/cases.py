@@ -115,6 +115,13 @@ SQUARED = {
     "an offset": case(MIXED, "amount", NUMBERS, offset="other"),
     "groups": Case(MIXED, {"predict": "amount", "using": NUMBERS, "group": "shop"}),
     "text as an id": case(MIXED.with_columns(id=pl.format("é{}", "id")), "amount", NUMBERS),
+    "ids of 64 bits": case(
+        MIXED.with_columns(id=2**53 - 350 + pl.col("id")), "amount", NUMBERS, missing="drop"
+    ),
+    "groups of 64 bits, some missing": Case(
+        MIXED.with_columns(id=-(2**62) + pl.col("whole")),
+        {"predict": "amount", "using": ["x", "yes"], "group": "id"},
+    ),
     "dates as an id": Case(MIXED, {"predict": "amount", "using": NUMBERS, "id": "when"}),
     "sorted rows": case(LATE, "amount"),
     "shifted by 1e9": case(SHIFTED, "amount", NUMBERS),

@@ -12,6 +12,7 @@ It is float64 arithmetic alone, in this order, so numpy, polars and every databa
 for every row. Keys that are not numbers are converted:
 
     text                the first 8 hex digits of its MD5 as a number
+    whole numbers       from 2**53 on, which floats do not tell apart, the same of their digits
     true, false         1, 0
     dates               days since 1970-01-01
     dates with a time   the same in UTC, and the microseconds of the day * PER_DAY

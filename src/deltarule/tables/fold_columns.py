@@ -23,8 +23,8 @@ from deltarule.tables.request import Request
 # Cells of the histogram of times: with more distinct times, neighbours share a cell. 2**18 of them
 # take 4 MB, and a cut is then at most some 1 / 2**17 of the rows off, unless few cells have most.
 MOST_CELLS = 1 << 18
-# Keys beyond this overflow in the hash.
-FARTHEST = 1e300
+# From here on floats are not told from their neighbours, hence keys of whole numbers are text.
+INEXACT = 2.0**53
 TOP = np.uint64(1 << 63)
 
 
@@ -39,6 +39,10 @@ def key_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> 
         microseconds = _plain(column, kind).cast(pl.Int64)
         days = microseconds // DAY
         return days.cast(pl.Float64) + (microseconds - days * DAY).cast(pl.Float64) * PER_DAY
+    if kind.is_integer():
+        return column
+    if kind.is_decimal():
+        return column.cast(pl.Int128 if kind.scale == 0 else pl.Float64)
     if _ordered(kind):
         return column.cast(pl.Float64)
     if kind in (pl.String, pl.Categorical, pl.Enum):
@@ -51,6 +55,20 @@ def cluster_column(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
     if kind.is_temporal():
         return column.to_physical()
     return column if kind.is_integer() or kind.is_float() else column.cast(pl.String)
+
+
+def check_told_apart(values: Array, *, where: str, row: int) -> None:
+    """Refuse floats that may be several ids: infinite ones, and those from 2**53 on.
+
+    Errors:  ValueRefusedError
+    """
+    far = np.abs(values) >= INEXACT
+    if far.any():
+        at = int(np.argmax(far))
+        raise ValueRefusedError(
+            f"{where}, row {row + at + 1} is {values[at]:g}, a decimal number that is not told "
+            "from its neighbours: give such ids as whole numbers or as text, or remove that row"
+        )
 
 
 def time_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> pl.Expr:
@@ -84,22 +102,27 @@ def _plain(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
 def keys_of(column: pl.Series, gaps: Array | float, *, where: str, row: int) -> Array:
     """Each row's key, (n,): the column's value as a number, or that in `gaps` where missing.
 
-    Errors:  ValueRefusedError for an infinite value
+    Errors:  ValueRefusedError for a float that may be several ids
     """
     if column.dtype == pl.String:
-        texts = column.unique()
-        keys = pl.Series(text_keys(texts.fill_null("")), dtype=pl.Float64)
-        named = pl.select(pl.when(texts.is_not_null()).then(keys)).to_series()
-        column = column.replace_strict(texts, named, return_dtype=pl.Float64)
-    keys_ = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    far = np.abs(keys_) > FARTHEST
-    if far.any():
-        at = int(np.argmax(far))
-        raise ValueRefusedError(
-            f"{where}, row {row + at + 1} is {keys_[at]:g}, which is no key of a row: fix it, or "
-            "remove that row"
-        )
-    return np.where(np.isnan(keys_), gaps, keys_)
+        column = _text_keys(column)
+    keys = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    if column.dtype.is_integer():
+        far = np.flatnonzero(np.abs(keys) >= INEXACT)
+        if len(far):
+            keys = keys.copy()
+            keys[far] = _text_keys(column[far].cast(pl.String)).to_numpy()
+    else:
+        check_told_apart(keys, where=where, row=row)
+    return np.where(np.isnan(keys), gaps, keys)
+
+
+def _text_keys(column: pl.Series) -> pl.Series:
+    """The key of each text, null where it is missing."""
+    texts = column.unique()
+    keys = pl.Series(text_keys(texts.fill_null("")), dtype=pl.Float64)
+    named = pl.select(pl.when(texts.is_not_null()).then(keys)).to_series()
+    return column.replace_strict(texts, named, return_dtype=pl.Float64)
 
 
 def missing_keys(column: pl.Series) -> int:

@@ -21,6 +21,7 @@ from deltarule.tables.cast import (
 )
 from deltarule.tables.codes import LevelCodes
 from deltarule.tables.fold_columns import (
+    check_told_apart,
     folds_by_time,
     keys_of,
     missing_keys,
@@ -276,15 +277,21 @@ class Plan:
         shares = self.shares.of(self.numbers_of_rows(frame, row=row))
         return shares if own is None else own * shares
 
-    def clusters(self, frame: pl.DataFrame) -> pl.Series | None:
+    def clusters(self, frame: pl.DataFrame, *, name: str, row: int) -> pl.Series | None:
         """The cluster of each row of a batch, (n,), null where it has none; None if none was asked.
 
         Its name is the column's or expression's.
+
+        Errors:  ValueRefusedError for numbers that are not told from their neighbours
         """
         if self.cluster_by is None:
             return None
         values = frame[self._unused("(cluster)")].alias(self.asked.cluster or "")
-        return values.fill_nan(None) if values.dtype.is_float() else values
+        if values.dtype.is_float():
+            where = f"{name}, column '{self.asked.cluster}'"
+            check_told_apart(values.fill_null(0.0).to_numpy(), where=where, row=row)
+            return values.fill_nan(None)
+        return values
 
     @property
     def trials(self) -> bool:

@@ -60,7 +60,7 @@ class RowEncoder:
             lambda: self._entries(frame, row, weights, targets),
             offsets,
             bool(self.plan.asked.shifted),
-            self.plan.clusters(frame),
+            self.plan.clusters(frame, name=name, row=row),
         )
         kept = all_rows if keep.all() else all_rows.only(keep)
         kept = kept if self.centre is None else kept.about(self.centre)

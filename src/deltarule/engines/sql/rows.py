@@ -29,6 +29,7 @@ from deltarule.scorer.lower import as_kind, lower
 from deltarule.scorer.tree import Apply, Kind, Literal, Node, Read, Tree, walk
 from deltarule.tables.databases.database import Reader
 from deltarule.tables.databases.url import quoted
+from deltarule.tables.fold_columns import INEXACT
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
 from deltarule.tables.terms import Look, Term, one_term, parsed
@@ -212,7 +213,8 @@ class PlanSql:
         query, results = Query(scope, empty), []
         for name, node in nodes:
             value = query.value(node)
-            results.append((name, self._key(scope, value) if name == "k" else _sql(scope, value)))
+            made = self._key(scope, value, by or "") if name == "k" else _sql(scope, value)
+            results.append((name, made))
         numbered = self.folds and by is None
         if numbered:
             results.append(("k", Sql(quoted(ROW), "number", raw=True)))
@@ -223,7 +225,7 @@ class PlanSql:
     def _look(self) -> Look:
         return Look(pl.DataFrame(schema=dict(self.table.kinds)), self.table.name, None, {})
 
-    def _key(self, scope: Scope, value: Sql) -> Sql:
+    def _key(self, scope: Scope, value: Sql, by: str) -> Sql:
         """The key of a row's fold: an id or group as a number."""
         d = self.table.dialect
         if self.plan.asked.time is not None:
@@ -240,6 +242,8 @@ class PlanSql:
             made = scope.make("number", rest, value, days)
         elif value.kind == "boolean":
             made = scope.coded(value)
+        elif self.table.kinds.get(by) in (pl.Int64, pl.UInt64):
+            made = self._digits_key(scope, value, by)
         elif value.kind in ("number", "date"):
             made = value
         else:
@@ -247,6 +251,17 @@ class PlanSql:
         if self.plan.asked.group is not None:
             made = scope.make("number", f"COALESCE({{0}}, {d.literal(NO_GROUP)})", made)
         return scope.bind(made)
+
+    def _digits_key(self, scope: Scope, value: Sql, by: str) -> Sql:
+        """The key of whole numbers of 64 bits: of their digits where floats are no longer exact."""
+        d = self.table.dialect
+        low, high = d.literal(-INEXACT), d.literal(INEXACT)
+        cell = Sql(quoted(by), "number", raw=True)
+        near = f"CAST({{0}} AS {d.double}) > {low} AND CAST({{0}} AS {d.double}) < {high}"
+        text = scope.call("text", "as text", cell)
+        far = scope.bind(scope.make("text", f"CASE WHEN NOT ({near}) THEN {{1}} END", cell, text))
+        key = f"CASE WHEN {{0}} IS NULL THEN {{1}} ELSE {MD5[d.name]} END"
+        return scope.make("number", key, far, scope.bind(value))
 
     def _time(self, scope: Scope, value: Sql) -> Sql:
         """A time as a number: of dates and times the microseconds, as in tables/fold_columns.py."""
