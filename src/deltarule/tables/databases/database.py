@@ -1,7 +1,7 @@
 """Databases: a table or a query's rows as a source, and frames written to a new table.
 
-address.py says where a database is without its credentials; sqlite.py, postgres.py and duckdb.py
-each read and write one kind. Rows stream: no more is in memory than a batch and what the database
+url.py says where a database is without its credentials; sqlite.py, postgres.py and duckdb.py each
+read and write one kind. Rows stream: no more is in memory than a batch and what the database
 keeps. All reads of a source are of one snapshot, so that what is written meanwhile has no part.
 Databases promise no order of rows unless a query says ORDER BY: what is done here is to ask each
 for the order in which it keeps them, so that reading an unchanged table twice agrees.

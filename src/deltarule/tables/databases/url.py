@@ -321,9 +321,6 @@ def check_names(names: Sequence[str], name: str) -> None:
 DEEPEST = 500
 
 
-DEEPEST = 500
-
-
 def check_query(query: str) -> str:
     """The query without what may trail it.
 
@@ -331,13 +328,6 @@ def check_query(query: str) -> str:
     """
     if not is_text(query):
         raise ReadError("the query is no text that a database can read: give a single SELECT")
-    depth = deepest = 0
-    for letter in query:
-        depth += (letter == "(") - (letter == ")")
-        deepest = max(deepest, depth)
-    if deepest > DEEPEST:
-        # DuckDB takes minutes over thousands of them.
-        raise ReadError(f"the query has brackets {deepest:,} deep: {DEEPEST} are the most")
     depth = deepest = 0
     for letter in query:
         depth += (letter == "(") - (letter == ")")
