@@ -36,6 +36,8 @@ SCHEME = "dask://"
 PATIENCE = 20
 # Questions travel in their form, which other versions may not read.
 PACKAGES = ("deltarule", "polars")
+CHECKED = weakref.WeakKeyDictionary[Any, set[str]]()
+"""The workers of each client that have these: to ask takes as long as 20,000 rows."""
 
 Graph = dict[Any, Any]
 """Tasks by their keys."""
@@ -72,8 +74,8 @@ class Parts(Protocol):
         """How many rows each part has."""
         ...
 
-    def tasks(self, columns: Sequence[str]) -> tuple[Graph, list[Key]]:
-        """What gives each part with these columns, and the keys of that, in order."""
+    def tasks(self, columns: Sequence[str]) -> tuple[Graph, list[Any]]:
+        """What gives each part with these columns, and its keys, or the parts as bytes, in order."""
         ...
 
 
@@ -170,13 +172,9 @@ class Pieces:
             return known
         return _counted({}, [(_rows, pickle.dumps(piece)) for piece in pieces], cluster)
 
-    def tasks(self, columns: Sequence[str]) -> tuple[Graph, list[Key]]:
+    def tasks(self, columns: Sequence[str]) -> tuple[Graph, list[Any]]:
         # Anew each time: a CSV file may be read as other kinds by now.
-        pieces = [pickle.dumps(piece) for piece in pieces_of(self.source, engine="dask")]
-        name = f"deltarule-piece-{uuid4().hex}"
-        return {(name, at): raw for at, raw in enumerate(pieces)}, [
-            (name, at) for at in range(len(pieces))
-        ]
+        return {}, [pickle.dumps(piece) for piece in pieces_of(self.source, engine="dask")]
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,6 @@ class Cluster:
     """Who computes: a client of a scheduler; without one, Dask as it is set up in this process."""
 
     client: Any = None
-    checked: bool = False
 
     @classmethod
     def of(cls, address: str) -> "Cluster":
@@ -270,19 +267,22 @@ class Cluster:
         A worker that cannot read a task ends, and its task waits for another for ever.
         Errors:  LearningError
         """
-        for package in () if self.checked else PACKAGES:
+        checked = CHECKED.setdefault(self.client, set())
+        new = set(self.client.nthreads()) - checked
+        for package in PACKAGES if new else ():
             try:
                 own = version(package)
             except PackageNotFoundError:
                 continue  # it is run from its sources
-            for worker, found in self.client.run(version, package, on_error="return").items():
+            answers = self.client.run(version, package, workers=list(new), on_error="return")
+            for worker, found in answers.items():
                 if found != own:
                     what = f"{package} {found}" if isinstance(found, str) else f"no {package}"
                     raise LearningError(
                         f"the Dask worker {worker} has {what}: install {package} {own} there, as "
                         "on this machine"
                     )
-        self.checked = True
+        checked |= new
 
     @contextmanager
     def watching(self, progress: Progress | None, counts: Sequence[int]) -> Iterator[str | None]:

@@ -160,7 +160,7 @@ def asked_of(
         raise LearningError(
             f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
         )
-    return Answered(summary, (engine.ask(few) if drawn is None else drawn).frame, engine)
+    return Answered(summary, (engine.ask(few) if drawn is None else drawn).in_order, engine)
 
 
 def _count(

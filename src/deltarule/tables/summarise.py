@@ -17,8 +17,8 @@ from deltarule.tables.summary import Summary
 
 HALFWAY = 0.5
 """What is added to a row's number to be the key that it is drawn by."""
-SPARE = 4
-"""So many times the rows that are needed are drawn of large tables, that chance leaves enough."""
+SPARE = 2.5
+"""So many times the rows that are needed are drawn of large tables: twice as many are kept."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,24 @@ class DrawnRows:
     most: int
 
     def __add__(self, other: "DrawnRows") -> "DrawnRows":
-        frame = pl.concat([self.frame, other.frame])
-        return DrawnRows(frame, self.number, self.most).within(2 * self.most)
+        both = DrawnRows(pl.concat([self.frame, other.frame]), self.number, self.most)
+        # Not at each addition: keys and a copy of all columns take longer than the concatenation.
+        return both.limited if both.frame.height > 4 * self.most else both
 
-    def within(self, most: int) -> "DrawnRows":
-        """No more than so many of them, in order."""
-        frame = self.frame.sort(self.number)
-        if frame.height > most:
-            # Halfway between the keys of folds: the least of these would all be of the first fold.
-            keys = hash_of(frame[self.number].to_numpy() + HALFWAY)
-            frame = frame[np.sort(np.argsort(keys, kind="stable")[:most])]
-        return DrawnRows(frame, self.number, self.most)
+    @property
+    def limited(self) -> "DrawnRows":
+        """No more than twice the rows that are needed."""
+        if self.frame.height <= 2 * self.most:
+            return self
+        # Halfway between the keys of folds: the least of these would all be of the first fold.
+        keys = hash_of(self.frame[self.number].to_numpy() + HALFWAY)
+        least = np.argsort(keys, kind="stable")[: 2 * self.most]
+        return DrawnRows(self.frame[np.sort(least)], self.number, self.most)
+
+    @property
+    def in_order(self) -> pl.DataFrame:
+        """The rows, in the order of the table."""
+        return self.limited.frame.sort(self.number)
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class FewRows:
             drawn = hash_of(numbers.astype(np.float64) + HALFWAY) < SPARE * self.most / self.of_all
             rows, numbers = rows.filter(pl.Series(drawn)), numbers[drawn]
         rows = rows.with_columns(pl.Series(number, numbers))
-        return DrawnRows(rows, number, self.most).within(2 * self.most)
+        return DrawnRows(rows, number, self.most).limited
 
 
 @dataclass(frozen=True)

@@ -99,10 +99,9 @@ class SqlEngine:
     def _drawn(self, asked: Pass[Any], question: Draw) -> Any:
         """Some rows by fold, of which this machine draws a share of all."""
         most = max(1, round(question.share * self.rows_in_all))
-        number = asked.encoder.plan.row_column
-        frame = self._few_rows(FewRows(asked.encoder.plan, most)).within(2 * most).frame
+        frame = self._few_rows(FewRows(asked.encoder.plan, most)).in_order
         draw = Draw(min(1.0, most / max(1, frame.height)))
-        rows = asked.encoder.encoded(frame.sort(number), 0).apart
+        rows = asked.encoder.encoded(frame, 0).apart
         return reduce(add, map(draw.of, blocks_of(rows, asked.standard, by_fold=True)))
 
     @property
