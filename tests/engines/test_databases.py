@@ -104,6 +104,28 @@ def test_rows_are_held_for_the_passes_and_asked_for_anew_once_others_are_held(
     assert Path(url).read_bytes() == before
 
 
+def test_a_sample_spares_a_database_passes_with_products(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(60_000, 4))
+    flag = rng.random(60_000) < 1 / (1 + np.exp(-x.sum(axis=1)))
+    url = str(tmp_path / "t.duckdb")
+    table = pl.DataFrame(x, schema=["a", "b", "c", "d"])
+    write_table(url, "t", [table.with_row_index("id").with_columns(flag=pl.Series(flag))])
+    source, passes = open_database(url), list[bool]()
+    ask = source.reader.ask
+
+    def asked(query: str, *parameters: Any) -> Any:
+        passes.extend(["sum(h0" in query] if "sum(d0" in query else [])
+        return ask(query, *parameters)
+
+    source.reader.ask = asked  # type: ignore[method-assign]  # to see the queries
+    settings = {"predict": "flag", "id": "id", "ridge": 0}
+    there = learnt(source, settings, "database")
+    assert there.learnt[0].sampled > 0
+    assert passes == [False, False, True, True]
+    check_near(learnt(url, settings), there)
+
+
 def test_postgresql_adds_up_with_several_workers_and_sorts_no_rows(
     postgres: str, psql: Callable[..., Any]
 ) -> None:

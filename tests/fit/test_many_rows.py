@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,8 @@ def test_a_sample_in_which_one_class_is_alone_leads_to_the_same_weights() -> Non
 
 def test_a_start_that_misleads_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     far = {"weight": np.full((5, 1), -40.0), "intercept": np.zeros(1)}
-    monkeypatch.setattr(warm_start, "learnt_from_sample", lambda *_: far)
+    last = SimpleNamespace(weights=far, comparison=SimpleNamespace(hessian=None))
+    monkeypatch.setattr(warm_start, "learnt_from_sample", lambda *_: last)
     frame = table()
     found = dr.learn(frame, predict="y", loss="logistic")
     assert found.record.learnt[0].sampled == 0

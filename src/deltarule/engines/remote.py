@@ -8,7 +8,7 @@ from typing import ClassVar, Generic
 import polars as pl
 
 from deltarule.dataclass import dataclass
-from deltarule.engines.base import Engine, Question
+from deltarule.engines.base import Engine, LimitsTime, Question
 from deltarule.engines.batch import Answer, Batch, blocks_of
 from deltarule.errors import LearningError
 from deltarule.moments.standardize import Standardization
@@ -62,6 +62,11 @@ class EngineRows:
     standard: Standardization
     passes: int = 0
     in_memory: ClassVar[bool] = False
+
+    @property
+    def by_queries(self) -> bool:
+        """Whether each sum of a pass takes its time, so that one without a Hessian is cheap."""
+        return isinstance(self.engine, LimitsTime)
 
     def batches(self) -> Iterator[Batch]:
         """Errors: LearningError, as no engine but this machine gives rows in order."""

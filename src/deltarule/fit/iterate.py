@@ -6,6 +6,7 @@ from itertools import chain, islice
 
 import numpy as np
 
+from deltarule.engines.remote import EngineRows
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.convergence import Convergence, gradient_left, way_left
 from deltarule.fit.default_learner import steady, suited_learner, suited_to_batches
@@ -14,7 +15,7 @@ from deltarule.fit.prepare import check_spread
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.separation import Separation, vanished
 from deltarule.fit.traced_rows import TracedRows
-from deltarule.fit.warm_start import begin
+from deltarule.fit.warm_start import SampledHessian, begin
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Mask, Weights
@@ -136,6 +137,12 @@ def _from_warm_start(
     # collecting them in the last pass.
     cached = problem.looking(problem.losses, 2 * float(np.sqrt(tolerance)) * warm.steep)
     objective = problem.penalised(cached)
+    if (
+        warm.hessian is not None
+        and isinstance(problem.rows, EngineRows)
+        and problem.rows.by_queries
+    ):
+        objective = SampledHessian(objective, warm.hessian)
     steps = trained(
         problem, learner, tolerance, warm.weights, None, objective=objective, steep=warm.steep
     )
