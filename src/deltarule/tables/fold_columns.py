@@ -41,7 +41,7 @@ def key_column(column: pl.Expr, kind: pl.DataType, *, name: str, where: str) -> 
         return days.cast(pl.Float64) + (microseconds - days * DAY).cast(pl.Float64) * PER_DAY
     if kind.is_integer():
         return column
-    if kind.is_decimal():
+    if isinstance(kind, pl.Decimal):
         return column.cast(pl.Int128 if kind.scale == 0 else pl.Float64)
     if _ordered(kind):
         return column.cast(pl.Float64)

@@ -53,6 +53,11 @@ class Dialect:
     """What keeps the planner from copying a subquery's expressions to each of their uses."""
     date_parts: Mapping[str, str] = field(default_factory=dict)
     """Parts of {0}, days since 1970-01-01; computed by arithmetic where there is no template."""
+    in_zone: str = ""
+    """What a zone's clocks show at {0}, microseconds since 1970-01-01 in UTC; {1} is its name.
+
+    Empty where the database is not asked about zones.
+    """
     longest_name: int = 0
     """Bytes of a name beyond which it is cut; 0 where none is."""
     unicode_case: bool = True
@@ -157,9 +162,16 @@ FUNCTIONS: Mapping[str, str] = {
     "moment": "",
 }
 
+# A column of a type with a zone is taken in UTC: a cast would take the zone of the session.
 POSTGRES_EPOCH = (
-    "CASE WHEN isfinite(CAST({0} AS timestamp)) "
+    "CASE WHEN pg_typeof({0}) = 'timestamptz'::regtype THEN CASE WHEN isfinite(CAST({0} AS "
+    "timestamptz)) THEN CAST(EXTRACT(EPOCH FROM CAST({0} AS timestamptz)) * 1000000 AS {double}) "
+    "END WHEN isfinite(CAST({0} AS timestamp)) "
     "THEN CAST(EXTRACT(EPOCH FROM CAST({0} AS timestamp)) * 1000000 AS {double}) END"
+)
+DUCKDB_EPOCH = (
+    "CAST(CASE WHEN typeof({0}) = 'TIMESTAMP WITH TIME ZONE' THEN EPOCH_US(TRY_CAST({0} AS "
+    "TIMESTAMPTZ)) ELSE EPOCH_US(TRY_CAST({0} AS TIMESTAMP)) END AS {double})"
 )
 # An exponent of 300 and more may be beyond all numbers, which is an error there.
 PLAIN_REGEX = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[12]?[0-9]?[0-9])?$"
@@ -181,9 +193,10 @@ _ALL = (
             "trim": "TRIM({0}, ' ')",
             "strip": f"TRIM({{0}}, {SPACES})",
             "like": "({0} LIKE {1})",
-            "moment": "CAST(EPOCH_US(TRY_CAST({0} AS TIMESTAMP)) AS {double})",
+            "moment": DUCKDB_EPOCH,
         },
         values="VALUES {0}",
+        in_zone="CAST(EPOCH_US(timezone({1}, make_timestamptz(CAST({0} AS BIGINT)))) AS DOUBLE)",
         date_parts={
             name: f"CAST(EXTRACT({name} FROM DATE '1970-01-01' + CAST({{0}} AS INTEGER)) AS DOUBLE)"
             for name in ("year", "month", "day", "doy")
@@ -209,6 +222,10 @@ _ALL = (
             "moment": POSTGRES_EPOCH,
         },
         values="VALUES {0}",
+        in_zone=(
+            "CAST(EXTRACT(EPOCH FROM timezone({1}, '1970-01-01 UTC'::timestamptz + {0} * "
+            "'1 microsecond'::interval)) * 1000000 AS double precision)"
+        ),
         fence="OFFSET '0'",
         date_parts={
             name: f"CAST(EXTRACT({name} FROM DATE '1970-01-01' + CAST({{0}} AS integer)) "

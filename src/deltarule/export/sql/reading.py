@@ -12,7 +12,13 @@ from deltarule.export.sql.text import (
     without,
     without_suffix,
 )
-from deltarule.export.sql.written_dates import written_clock, written_date
+from deltarule.export.sql.written_dates import (
+    offset_of,
+    on_clocks_of,
+    without_offset,
+    written_clock,
+    written_date,
+)
 from deltarule.export.sql.written_periods import written_period
 from deltarule.scorer.tree import Read
 from deltarule.tables.text_formats import (
@@ -82,15 +88,31 @@ def _without_words(scope: Scope, value: Sql, words: tuple[str, ...]) -> Sql:
 def _moment(scope: Scope, raw: Sql, read: Read) -> Sql:
     """A date as days, a datetime as microseconds."""
     own = read.format
+    zone = own.zone if isinstance(own, DateFormat) and read.kind == "datetime" else None
     if isinstance(own, DateFormat) and own.order in ("dmy", "mdy"):
-        days, clock = written_date(scope, stripped(scope, _text(scope, raw)), own.order)
+        days, clock, said = written_date(scope, stripped(scope, _text(scope, raw)), own.order)
         day, zero = scope.dialect.literal(DAY), scope.dialect.literal(0.0)
         if read.kind == "date":
             # Whatever its time of day, which must be one.
             text = f"CASE WHEN {clock.text} >= {zero} THEN {days.text} END"
             return scope.bind(scope.joined("date", text, [days, clock]))
-        return scope.bind(scope.make("datetime", f"({{0}} * {day} + {{1}})", days, clock))
+        moment = scope.bind(scope.make("datetime", f"({{0}} * {day} + {{1}})", days, clock))
+        if not zone:
+            return moment
+        return _on_clocks_of(scope, zone, moment, moment, offset_of(scope, said))
     if isinstance(own, PeriodFormat):
         return scope.bind(written_period(scope, stripped(scope, _text(scope, raw)), own.every))
     moment = scope.bind(scope.call("datetime", "moment", raw))
+    if zone:
+        # A column of a type with a zone has its offset in text, whatever the session's zone is.
+        bare, offset = without_offset(scope, stripped(scope, _text(scope, raw)))
+        written = scope.bind(scope.call("datetime", "moment", bare))
+        return _on_clocks_of(scope, zone, moment, written, offset)
     return days_of(scope, moment) if read.kind == "date" else moment
+
+
+def _on_clocks_of(scope: Scope, zone: str, plain: Sql, written: Sql, offset: Sql) -> Sql:
+    """The moment as it is without an offset, else what a zone's clocks show at the one written."""
+    shown = scope.bind(on_clocks_of(scope, zone, written, offset))
+    text = f"CASE WHEN {offset.text} IS NULL THEN {plain.text} ELSE {shown.text} END"
+    return scope.bind(scope.joined("datetime", text, [plain, shown, offset]))

@@ -7,22 +7,30 @@ months by name.
 from deltarule.export.sql.dates import from_civil
 from deltarule.export.sql.scope import Scope, Sql
 from deltarule.export.sql.text import among, stripped
+from deltarule.tables.dates import ahead_of
 
 SEPARATORS = "/-."
 # What may follow a time of day, apart from digits and signs; an offset is left aside.
 HALVES, ZONES = ("", "AM", "PM"), ("", "Z", "UTC", "GMT")
 
 
-def written_date(scope: Scope, text: Sql, order: str) -> tuple[Sql, Sql]:
-    """The days and the time of day, 0 without one, of a date in text in this order, dmy or mdy."""
+def written_date(scope: Scope, text: Sql, order: str) -> tuple[Sql, Sql, Sql]:
+    """The days, the time of day, 0 without one, and its text, of a date in text, dmy or mdy."""
     d = scope.dialect
-    spaced = _bound(scope, d.call("replace", text.text, d.string("T"), d.string(" ")), text)
-    date, clock = _split(scope, spaced, " ")
+    date, clock = _split(scope, _spaced(scope, text), " ")
     time = scope.bind(written_clock(scope, stripped(scope, clock)))
     none = f"{clock.text} = {d.string('')}"
     when = f"CASE WHEN {none} THEN {d.literal(0.0)} ELSE {time.text} END"
     days = scope.bind(_days(scope, date, order))
-    return days, scope.bind(scope.joined("time", when, [clock, time]))
+    return days, scope.bind(scope.joined("time", when, [clock, time])), clock
+
+
+def _spaced(scope: Scope, text: Sql) -> Sql:
+    """A date and time in text with a space between them, and Z for UTC and GMT."""
+    d, made = scope.dialect, scope.dialect.call("upper", text.text)
+    for written, becomes in (("UTC", "Z"), ("GMT", "Z"), ("T", " ")):
+        made = d.call("replace", made, d.string(written), d.string(becomes))
+    return _bound(scope, made, text)
 
 
 def _days(scope: Scope, date: Sql, order: str) -> Sql:
@@ -109,6 +117,54 @@ def written_clock(scope: Scope, text: Sql) -> Sql:
     )
     made = f"CASE WHEN {' AND '.join(conditions)} THEN {total} END"
     return scope.joined("time", made, [letters, exact_hour, minutes, minute, seconds, second])
+
+
+def offset_of(scope: Scope, clock: Sql) -> Sql:
+    """The microseconds by which a time of day in text is ahead of UTC; NULL without an offset."""
+    d = scope.dialect
+    _, east = _split(scope, clock, "+")
+    _, west = _split(scope, clock, "-")
+    none, zero = d.string(""), d.literal(0.0)
+    digits = f"CASE WHEN {east.text} <> {none} THEN {east.text} ELSE {west.text} END"
+    digits_ = _bound(scope, d.call("replace", digits, d.string(":"), none), east, west)
+    cells = (d.call("substring", digits_.text, at, "2") for at in ("1", "3"))
+    hours, minutes = (
+        scope.bind(scope.call("number", "try number", _bound(scope, one, digits_))) for one in cells
+    )
+    rest = f"COALESCE({minutes.text}, {zero}) * {d.literal(60e6)}"
+    size = f"({hours.text} * {d.literal(3600e6)} + {rest})"
+    made = (
+        f"CASE WHEN {east.text} <> {none} THEN {size} WHEN {west.text} <> {none} THEN -{size} "
+        f"WHEN {d.call('find', clock.text, d.string('Z'))} > 0 THEN {zero} END"
+    )
+    return scope.bind(scope.joined("number", made, [clock, east, west, hours, minutes]))
+
+
+def on_clocks_of(scope: Scope, zone: str, moment: Sql, offset: Sql) -> Sql:
+    """What the clocks of a zone show at a moment that clocks show which are ahead by an offset.
+
+    NULL where the database is not asked what the zone's clocks show.
+    """
+    d, ahead = scope.dialect, ahead_of(zone)
+    instant = scope.bind(scope.make("datetime", "({0} - {1})", moment, offset))
+    if ahead is not None:
+        return scope.make("datetime", f"({{0}} + {d.literal(ahead * 60e6)})", instant)
+    if not d.in_zone:
+        return scope.null("datetime")
+    return scope.joined("datetime", d.in_zone.format(instant.text, d.string(zone)), [instant])
+
+
+def without_offset(scope: Scope, text: Sql) -> tuple[Sql, Sql]:
+    """A date and time in text, the year first, without its offset; and this, NULL without one."""
+    d = scope.dialect
+    date, clock = _split(scope, _spaced(scope, text), " ")
+    time = clock
+    for mark in ("+", "-"):
+        time = _split(scope, time, mark)[0]
+    bare = d.call("replace", time.text, d.string("Z"), d.string(""))
+    time = stripped(scope, _bound(scope, bare, time))
+    both = d.call("concat", d.call("concat", date.text, d.string(" ")), time.text)
+    return _bound(scope, both, date, time), offset_of(scope, clock)
 
 
 def without_marks(scope: Scope, text: str, marks: str) -> str:
