@@ -414,8 +414,8 @@ def test_a_zone_without_a_name_is_read(tmp_path: Path) -> None:
 # Yes and no
 
 
-YES = ["Yes", "yes", "Y", "true", "TRUE", "1", 1, True, "on"]
-NO = ["No", "no", "N", "false", "False", "0", 0, False, "off"]
+YES = ["Yes", "yes", "Y", "true", "TRUE", "1", 1, True, "on", "1.0", 1.0]
+NO = ["No", "no", "N", "false", "False", "0", 0, False, "off", "0.0", 0.0]
 
 
 @pytest.mark.parametrize(
@@ -438,8 +438,21 @@ def test_classes_of_yes_and_no_are_compared_in_other_words() -> None:
     rows = [{"x": float(at % 9), "y": "Yes" if at % 9 + at % 4 > 6 else "No"} for at in range(90)]
     model = dr.learn(rows, predict="y", loss="logistic")
     expected = model.compare(rows)
-    other = [{"x": row["x"], "y": row["y"] == "Yes"} for row in rows]
-    assert model.compare(other).to_dict() == expected.to_dict()
+    for yes, no in ((True, False), ("1.0", "0.0"), ("T", "F")):
+        other = [{"x": row["x"], "y": yes if row["y"] == "Yes" else no} for row in rows]
+        assert model.compare(other).to_dict() == expected.to_dict()
+
+
+@pytest.mark.parametrize("learnt", [(True, False), ("true", "false"), ("yes", "no")], ids=str)
+def test_a_file_with_1_0_for_yes_is_compared_with_a_model_of_yes_and_no(
+    learnt: Any, tmp_path: Path
+) -> None:
+    rows = [{"x": float(at % 9), "y": at % 9 + at % 4 > 6} for at in range(90)]
+    words = [{**row, "y": learnt[0] if row["y"] else learnt[1]} for row in rows]
+    pl.DataFrame(rows).with_columns(pl.col("y").cast(pl.Float64)).write_csv(tmp_path / "t.csv")
+    model = dr.learn(words, predict="y", loss="logistic")
+    found = model.compare(tmp_path / "t.csv")
+    assert found.to_dict()["outputs"] == model.compare(words).to_dict()["outputs"]
 
 
 def test_words_beside_yes_and_no_are_levels_of_their_own() -> None:

@@ -35,6 +35,7 @@ from deltarule.moments.block import Origin
 from deltarule.tables.databases.database import DatabaseSource
 from deltarule.tables.databases.url import quoted
 from deltarule.tables.expressions.expression import Expression
+from deltarule.tables.fold_columns import INEXACT
 from deltarule.tables.kinds import kind_of
 from deltarule.tables.plan import Plan
 from deltarule.tables.summarise import HALFWAY, DrawnRows, FewRows, FindTimes, Summarise
@@ -50,6 +51,8 @@ class SqlEngine:
     answers: frozenset[str] = frozenset({"sums", "some rows", "comparisons", "conditions", "times"})
     rows: PlanSql | None = None
     rows_in_all: int = 0
+    far_keys: bool = False
+    """Whether ids or groups are whole numbers that floats do not tell apart."""
     classes: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
     constants: dict[tuple[str, str], Any] = field(default_factory=dict)
 
@@ -109,7 +112,8 @@ class SqlEngine:
         """The table in its dialect."""
         kinds = dict(self.source.look().schema)
         reader = self.source.reader
-        return SqlTable(self.source.name, reader, dialect_of(self.source.kind), kinds)
+        dialect = dialect_of(self.source.kind)
+        return SqlTable(self.source.name, reader, dialect, kinds, self.far_keys)
 
     @property
     def query_timeout(self) -> float | None:
@@ -131,6 +135,7 @@ class SqlEngine:
         made = question.plan
         self._check_text(made)
         self._check_types(made)
+        self.far_keys = self._has_far_keys(made)
         look = self.source.look()
         chunk = made.chunk(look.select(made.columns), name=self.source.name, row=0)
         start = Origin.guess(chunk.numbers).shift
@@ -138,6 +143,15 @@ class SqlEngine:
         found, self.rows, self.classes = summarise(self.table, made, start)
         self.rows_in_all = found.examples + found.left_out
         return found
+
+    def _has_far_keys(self, made: Plan) -> bool:
+        by, reader = made.asked.id or made.asked.group or "", self.source.reader
+        if self.source.look().schema.get(by) not in (pl.Int64, pl.UInt64):
+            return False
+        cell = reader.cells[by]
+        query = f"SELECT min({cell}) AS least, max({cell}) AS most FROM {reader.relation}"
+        [ends] = reader.ask(query)
+        return any(abs(int(one or 0)) >= INEXACT for one in ends)
 
     def _tell_key(self, made: Plan) -> None:
         """Note what rows are held out by, where nothing was said."""

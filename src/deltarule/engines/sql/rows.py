@@ -66,6 +66,8 @@ class SqlTable:
     reader: Reader
     dialect: Dialect
     kinds: Mapping[str, pl.DataType]
+    far_keys: bool = False
+    """Whether ids or groups are whole numbers that floats do not tell apart."""
 
     @property
     def fence(self) -> str:
@@ -242,7 +244,7 @@ class PlanSql:
             made = scope.make("number", rest, value, days)
         elif value.kind == "boolean":
             made = scope.coded(value)
-        elif self.table.kinds.get(by) in (pl.Int64, pl.UInt64):
+        elif self.table.far_keys and value.kind == "number":
             made = self._digits_key(scope, value, by)
         elif value.kind in ("number", "date"):
             made = value
@@ -253,7 +255,7 @@ class PlanSql:
         return scope.bind(made)
 
     def _digits_key(self, scope: Scope, value: Sql, by: str) -> Sql:
-        """The key of whole numbers of 64 bits: of their digits where floats are no longer exact."""
+        """The key of whole numbers: of their digits where floats are no longer exact."""
         d = self.table.dialect
         low, high = d.literal(-INEXACT), d.literal(INEXACT)
         cell = Sql(quoted(by), "number", raw=True)

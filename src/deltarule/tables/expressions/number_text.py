@@ -13,7 +13,8 @@ from functools import cache
 from deltarule.deferred import polars as pl
 from deltarule.tables.missing_words import GAP_WORDS, MISSING_CODES
 
-YES, NO = ("yes", "y", "true", "t", "on", "1"), ("no", "n", "false", "f", "off", "0")
+YES = ("yes", "y", "true", "t", "on", "1", "1.0")
+NO = ("no", "n", "false", "f", "off", "0", "0.0")
 POWERS = {"k": "e3", "K": "e3", "M": "e6", "B": "e9", "bn": "e9"}
 
 # What may stand before or after an amount: any of Unicode's currency signs, or one of these.
