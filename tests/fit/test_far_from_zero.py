@@ -65,6 +65,53 @@ def test_far_columns_are_learnt_and_judged_as_near_ones(name: str) -> None:
     assert near.record.centres == ()
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("at", [2.0**52, 2.0**53 - 16, 16 - 2.0**53])
+def test_whole_numbers_whose_neighbours_are_the_next_floats_are_as_near_ones(
+    at: float, name: str
+) -> None:
+    """They spread over a few units, which are some roundings of their size."""
+
+    def model(at: float) -> dr.Model:
+        rows = table(0.0)
+        whole = np.round(rows["x"] * 3)
+        y = 0.3 * whole + rows["z"] + 0.1 * (rows["y"] - 3 * rows["x"] - rows["z"])
+        rows |= {"x": at + whole, "x2": 2 * (at + whole), "y": y}
+        return dr.learn(pl.DataFrame(rows), predict="y", **{"using": ["x", "z"], **SETTINGS[name]})
+
+    close = 1e-5 if name in ("descent", "huber", "absolute", "batches") else 1e-9
+    near, far = model(0.0).record, model(at).record
+    assert [one.weight for one in far.weights] == pytest.approx(
+        [one.weight for one in near.weights], rel=close, abs=close
+    )
+    assert far.fit[0].rmse == pytest.approx(near.fit[0].rmse, rel=close)
+    [one], [other] = far.held_out or (), near.held_out or ()
+    assert one.rmse == pytest.approx(other.rmse, rel=close)
+
+
+@pytest.mark.parametrize(
+    ("at", "step", "told"),
+    [
+        (2.0**53, 2.0, True),
+        (2.0**60, 256.0, True),
+        (-(2.0**55), 8.0, True),
+        (0.1, 2.0**-56, True),
+        (2.0**52, 2.0**20, False),
+        (1.7e18, 1e12, False),
+        (2.0**40, 1.0, False),
+        (0.0, 1e-300, False),
+    ],
+)
+def test_a_column_of_which_floats_keep_few_digits_is_named(
+    at: float, step: float, told: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    x, z = at + step * rng.integers(0, 10, 200), rng.normal(size=200)
+    model = dr.learn(pl.DataFrame({"x": x, "z": z, "y": z + rng.normal(size=200)}), predict="y")
+    found = [note for note in model.record.notes if note.startswith("x lies so far from 0")]
+    assert len(found) == told, model.record.notes
+
+
 @pytest.mark.parametrize("stray", [1e-3, 1e-6, 0.0])
 def test_errors_far_below_the_rounding_of_products_are_known(stray: float) -> None:
     model, rows = learnt(2.0**40, {}, stray=stray)

@@ -3,6 +3,7 @@
     leak          one column alone explains nearly all of a target, or separates its classes
     collinear     a column with a high variance inflation factor: its weight is imprecise
     one row       one row makes most of a number's variance: often a data-entry error
+    few digits    a number so far from 0 that rounding leaves few different values
     counts        overdispersed for their loss, so that standard errors are too small
 
 `deltarule diagnose` checks row by row. Shapes: n rows, p inputs, c classes.
@@ -39,6 +40,8 @@ BINS, BIN_ROWS = 50, 20
 INFLATED, TOLD_SHOWN, MOST_INPUTS = 100.0, 2, 500
 # One row with more than this share of a number's variance is reported.
 ONE_ROW = 0.5
+# Neighbouring floats are more than this share of a number's range apart: few digits are left.
+COARSE = 1e-3
 # Overdispersion: deviance so many times its degrees of freedom.
 OVERDISPERSED = 2.0
 
@@ -57,7 +60,7 @@ def data_checks(
     apart = [one for one in _told_apart(read) if one.column not in named]
     found = _beware(read.schema, explained, "explains {share} of {target}", "explain most of")
     found += _beware(read.schema, apart, "tells {target} in {share} of rows", "tell")
-    found += [*_told(read, whole), *_one_row(read, whole)]
+    found += [*_told(read, whole), *_one_row(read, whole), *_few_digits(read.schema)]
     freedom = whole.rows - len(read.schema.inputs) - 1
     for target, one, loss in zip(read.schema.targets, fit, losses, strict=True):
         dispersion = 0.0 if one.deviance is None or freedom <= 0 else one.deviance / freedom
@@ -246,3 +249,19 @@ def _one_row(read: Read, whole: Moments) -> list[str]:
         ]
     names = first_of([f"{name} ({value}, {share:.0%})" for share, name, value in found])
     return [f"one row makes most of the variation of each of {names}: fix them if they are wrong"]
+
+
+def _few_digits(schema: Schema) -> list[str]:
+    """A line on numbers of which float64 keeps few digits, as they are so far from 0."""
+    found = []
+    for one in schema.columns:
+        if not isinstance(one, Number) or one.expression is not None:
+            continue
+        apart = float(np.spacing(max(abs(one.low), abs(one.high))))
+        if 0 < one.high - one.low < apart / COARSE:
+            found.append(
+                f"{one.name} lies so far from 0 ({one.low:.15g} to {one.high:.15g}) that numbers "
+                f"there are {apart:g} apart: what lay between them is lost, so subtract what all "
+                "have in common before it is read as a number"
+            )
+    return found[:1]

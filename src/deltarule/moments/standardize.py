@@ -17,7 +17,7 @@ from deltarule.rule.predict import Array, Weights
 
 # Columns whose mean is beyond so many spreads lose as many digits of every uncentred score;
 # those whose spread is within so many roundings of the mean are constant.
-FAR, STILL = 1000.0, 8 * float(np.finfo(np.float64).eps)
+FAR, STILL = 1000.0, float(np.finfo(np.float64).eps) / 64
 
 
 def far_centres(moments: Moments) -> Array:
