@@ -75,7 +75,7 @@ class Parts(Protocol):
         ...
 
     def tasks(self, columns: Sequence[str]) -> tuple[Graph, list[Any]]:
-        """What gives each part with these columns, and its keys, or the parts as bytes, in order."""
+        """What gives each part with these columns, and its keys, or parts as bytes; in order."""
         ...
 
 

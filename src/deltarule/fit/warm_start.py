@@ -88,8 +88,10 @@ def begin(task: FitProblem) -> WarmStart | None:
     if task.read.earlier is not None:
         return WarmStart(earlier_weights(task), 0, steep)
     last = learnt_from_sample(task, steep)
+    if last is None:
+        return None
     sampled = task.read.of_sample().examples
-    return last and WarmStart(last.weights, sampled, steep, last.comparison.hessian)
+    return WarmStart(last.weights, sampled, steep, last.comparison.hessian)
 
 
 def earlier_weights(task: FitProblem) -> Weights:
