@@ -20,7 +20,6 @@ from deltarule.metrics.conformal import Intervals
 from deltarule.metrics.regression import Metrics, MetricSums
 from deltarule.model.evaluate import classes_of
 from deltarule.moments.linear_model import BlockLinear
-from deltarule.moments.moments import total
 from deltarule.rule.predict import Array, Weights
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema import Schema
@@ -113,12 +112,8 @@ def both_of(names: Sequence[str], shares: Array) -> Array:
 
 def means_learnt(read: Read, part: Schema) -> dict[int, Array]:
     """The training mean of each target, (k,), by fold."""
-    own, first = _outputs(read, part), len(read.schema.inputs)
-    found = {}
-    for split in read.splits.of(read.folds):
-        fold_weights = total([read.folds[fold] for fold in split.learnt])
-        found[split.judged] = (fold_weights.mean * fold_weights.scale)[first:][own]
-    return found
+    own = _outputs(read, part)
+    return {fold: means[own] for fold, means in read.means_learnt.items()}
 
 
 def _best_guesses(read: Read, part: Schema, losses: Sequence[Loss]) -> dict[int, Array]:

@@ -157,8 +157,10 @@ class Moments:
 
     def scaled(self, scale: Array) -> "Moments":
         """The moments rescaled, by powers of two, so that no digit changes."""
-        if scale is self.scale or np.array_equal(scale, self.scale):
+        if scale is self.scale:
             return self
+        if np.array_equal(scale, self.scale):
+            return Moments(self.rows, self.mean, self.rest, self.cross, scale)
         by = self.scale / scale
         if isinstance(self.cross, np.ndarray):
             cross: Cross = self.cross * by[:, None] * by

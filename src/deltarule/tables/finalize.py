@@ -146,7 +146,9 @@ def finalize(
         taken.extend(place)
     taken.extend(place for target in layout.targets for place in places[target])
     for at, fold in enumerate(folds):
-        folds[at] = fold.take(taken).compact  # one by one: all of them may be large
+        # One by one, as all of them may be large; of one scale, which need not be compared again.
+        own = fold.take(taken).compact
+        folds[at] = own.scaled(folds[0].scale) if at else own
     return schema, folds, notes
 
 

@@ -2,9 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import reduce
+from functools import cached_property, partial, reduce
 from operator import add
 
 import numpy as np
@@ -57,6 +57,8 @@ Progress = Callable[[int, int | None], None]
 """Called with the rows read so far and, where known, the rows there are."""
 
 READ_AGAIN = "the first rows did not show what all columns hold: the file was read again"
+# The sums of fewer rows take less than to start a thread for them.
+WORTH_A_THREAD = 4_096
 # Rows kept in memory as they were read: 256 MB of numbers.
 KEPT_CELLS = 32_000_000
 # Of more columns than their products have room for rows are kept, up to so many bytes; of this many
@@ -127,6 +129,15 @@ class Read:
     def splits(self) -> SplitScheme:
         """Which folds teach what each fold is judged by."""
         return self.plan.asked.splits
+
+    @cached_property
+    def means_learnt(self) -> dict[int, Array]:
+        """The training means of all outputs, (k,), by the fold that is held out."""
+        found, first = dict[int, Array](), len(self.schema.inputs)
+        for split in self.splits.of(self.folds):
+            learnt = total([self.folds[fold] for fold in split.learnt])
+            found[split.judged] = (learnt.mean * learnt.scale)[first:]
+        return found
 
     @property
     def reads(self) -> int:
@@ -363,13 +374,13 @@ def _read(
     frame: Origin | None = None
     frames: list[pl.DataFrame] | None = []
     spill = None if source.repeatable else Spill()
-    waiting: deque[tuple[Block, int, Future[Sums]]] = deque()
+    waiting: deque[tuple[Block, int, Callable[[], Sums]]] = deque()
     rows = unkeyed = 0
 
     def take() -> Origin:
-        chunk, start, future = waiting.popleft()
+        chunk, start, sums = waiting.popleft()
         try:
-            return reading.add(chunk, future.result())
+            return reading.add(chunk, sums())
         except InfiniteError as error:
             raise refused(error, made, name=source.name, row=start) from error
 
@@ -380,7 +391,9 @@ def _read(
                 chunk = made.chunk(batch, name=source.name, row=rows)
                 if frame is None:
                     frame = Origin.guess(chunk.numbers)
-                waiting.append((chunk, rows, pool.submit(reading.sums, chunk, frame)))
+                few_rows = batch.height < WORTH_A_THREAD
+                work = partial(reading.sums, chunk, frame)
+                waiting.append((chunk, rows, work if few_rows else pool.submit(work).result))
                 # In step, not as workers happen to be done: the same table gives the same sums.
                 if len(waiting) > in_flight:
                     frame = take()
@@ -403,8 +416,7 @@ def _read(
             while waiting:
                 take()
         finally:
-            for _, _, future in waiting:
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
     if spill is not None:
         source.release()  # from here on its rows are those kept
     if rows == 0:

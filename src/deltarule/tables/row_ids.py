@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from deltarule.tables.decimal_notes import several
@@ -13,6 +14,7 @@ NAMELESS = re.compile(r"|Unnamed: \d+|row_name_*|__index_level_\d+__")
 ID = re.compile(r"(?i:(.*(\b|_))?(id|ids|uid|uuid|key|code|nr|no|index|sku|ean|isbn))|.*[a-z]I[dD]")
 ID_SHOWS, NEARLY_EVERY = 20, 0.95
 YEARS = (1500, 2200)
+LARGEST = 2.0**63
 
 
 def numbers_rows(series: pl.Series) -> bool:
@@ -55,4 +57,8 @@ def id_notes(ids: Sequence[str]) -> list[str]:
 def _are_whole(values: pl.Series) -> bool:
     if not values.dtype.is_numeric():
         return False
+    if values.dtype.is_float() and not values.null_count():
+        # As below, in a tenth of the time of few values.
+        numbers = values.to_numpy()
+        return bool(((np.abs(numbers) < LARGEST) & (numbers == np.floor(numbers))).all())
     return bool((values == values.cast(pl.Int64, strict=False)).fill_null(value=False).all())

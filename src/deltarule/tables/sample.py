@@ -62,7 +62,7 @@ class Sample:
         """Draw from a batch; `before` is the number of rows before it."""
         if self.number not in batch.columns:  # rows that come with their numbers keep them
             numbers = pl.int_range(before, before + batch.height, eager=True)
-            batch = batch.with_columns(numbers.alias(self.number))
+            batch = batch.hstack([numbers.alias(self.number)])
         self.parts.append(batch if self.share == 1 else batch[self._places(batch, self.share)])
         while sum(part.height for part in self.parts) > 2 * self.rows:
             self.share /= 2

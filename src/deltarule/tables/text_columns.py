@@ -362,9 +362,9 @@ def _check_comparisons(source: Source, look: pl.DataFrame, asked: Request, read:
 
     Errors:  ExpressionError
     """
-    left = look.drop([name for name in read if name in look.columns])
     for one in _mentioned(asked):
         if one not in look.columns and _read_as_text(one, look):
+            left = look.drop([name for name in read if name in look.columns])
             try:
                 compared_dates(parsed(one), left, order=source.date_order)
             except ExpressionError as error:
