@@ -69,3 +69,13 @@ def _as_it_looks(name: str) -> str:
     """A name without what cannot be seen: how its letters are composed, and marks of no width."""
     shown = "".join(one for one in name if unicodedata.category(one) != "Cf")
     return unicodedata.normalize("NFC", shown)
+
+
+def having(cells: pl.DataFrame, names: Sequence[str], pattern: str) -> list[str]:
+    """Those of these columns of text that have a cell with this pattern, in one pass."""
+    return true_columns(cells[list(names)].select(pl.all().str.contains(pattern).any()))
+
+
+def true_columns(row: pl.DataFrame) -> list[str]:
+    """The columns of one row that are true; none of no columns."""
+    return [name for name in row.columns if row[name][0]]

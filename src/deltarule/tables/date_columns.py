@@ -10,19 +10,21 @@ from dataclasses import field
 from functools import cached_property
 
 import polars as pl
+from polars import selectors as cs
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import ValueRefusedError
 from deltarule.tables import column_names as names
 from deltarule.tables.dates import (
     FIRST,
-    MOMENT,
+    FIRST_CELLS,
     ORDERS,
     Cells,
     Order,
     dates,
     offsets,
     times,
+    with_dates,
     zone_of,
 )
 from deltarule.tables.expressions.number_text import cells_of, is_code
@@ -45,9 +47,6 @@ Later = Mapping[str, Counter[str]]
 # The range of dates written as one number, 20240131, in a column of nothing else.
 COMPACT = (19_000_101, 21_001_231)
 COMPACT_SHOWS = 10
-# A column is a candidate if one of so many first cells may be a date or a time.
-FIRST_CELLS = 50
-LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
 
 
 @dataclass
@@ -221,10 +220,10 @@ def formats_of(
     formats: dict[str, Format] = {}
     notes: list[str] = []
     found: list[DateColumn] = []
+    likely = set() if order == "none" else _likely(look, later or {}, words)
     for values in look:
         others = (later or {}).get(values.name, Counter[str]())
-        shown = values if values.count() else pl.Series(list(others), dtype=pl.String)
-        if order != "none" and _may_be_dates(shown) and _half_could_be(shown, words):
+        if values.name in likely:
             column = DateColumn.of(values, others, words=words)
             likeliest = column.orders[0]
             said = likeliest if None in column.orders else (known or likeliest)
@@ -258,26 +257,22 @@ def formats_of(
     return Dated(formats, notes, _doubt(doubtful, orders))
 
 
-def _may_be_dates(values: pl.Series) -> bool:
-    """Whether the first cells of a column look like dates."""
-    if values.dtype.is_numeric():
-        low, high = values.min(), values.max()
-        if not (isinstance(low, int | float) and isinstance(high, int | float)):
-            return False
-        return COMPACT[0] <= low and high <= COMPACT[1] and values.count() >= COMPACT_SHOWS
-    if values.dtype != pl.String:
+def _likely(look: pl.DataFrame, later: Later, words: Sequence[str]) -> set[str]:
+    """The columns that may hold dates, by the first rows; by later ones where these are blank."""
+    likely = {one.name for one in look if one.dtype.is_numeric() and _may_be_compact(one)}
+    likely.update(with_dates(look.select(cs.string()), words))
+    for name, cells in later.items():
+        if name in look.columns and not look[name].count():
+            likely.update(with_dates(pl.DataFrame({name: list(cells)}, {name: pl.String}), words))
+    return likely
+
+
+def _may_be_compact(values: pl.Series) -> bool:
+    """Whether a column of numbers may hold dates such as 20240131."""
+    low, high = values.min(), values.max()
+    if not (isinstance(low, int | float) and isinstance(high, int | float)):
         return False
-    first = cells_of(values.drop_nulls().head(FIRST_CELLS)).drop_nulls()
-    return bool(first.str.contains(LIKE_DATE).any())
-
-
-def _half_could_be(values: pl.Series, words: Sequence[str]) -> bool:
-    """Whether half of the cells are dates in any order: reading them in each takes far longer."""
-    if values.dtype != pl.String:
-        return True
-    text = cells_of(values, words).drop_nulls()
-    others = text.str.contains(MOMENT).not_() & is_code(text).not_()
-    return int(others.sum()) * 2 < len(text)
+    return COMPACT[0] <= low and high <= COMPACT[1] and values.count() >= COMPACT_SHOWS
 
 
 def _other(values: pl.Series, *, periods: bool) -> Format | None:

@@ -343,8 +343,10 @@ class Schema(Part):
 
 def _spelled_as(text: pl.Series, labels: Sequence[str]) -> pl.Series:
     """Text with booleans in the words of the known levels, where these are the two booleans."""
+    if len(labels) != 2:
+        return text
     known = dict(zip(meant(pl.Series(labels, dtype=pl.String)), labels, strict=True))
-    if len(labels) != 2 or known.keys() != {True, False}:
+    if known.keys() != {True, False}:
         return text
     strange = text.filter(text.is_in(labels).not_()).unique()
     words = pl.DataFrame({"as": meant(strange), "is": strange}).drop_nulls()

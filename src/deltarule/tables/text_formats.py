@@ -241,14 +241,18 @@ def units_of(numbers: pl.Series) -> str:
     return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
 
 
+def decimal_shape(mark: Mark, *, loose: bool = False) -> str:
+    """The pattern of a cell that shows this decimal mark, in numbers without doubt."""
+    return DECIMAL[mark] + (r"|^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else "")
+
+
 def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
     """The decimal mark of a column of numbers, where its cells determine it.
 
     Where commas do not separate cells, as in files with semicolons, `loose` takes any one comma.
     """
     for mark in reversed(MARKS):
-        shape = DECIMAL[mark] + (r"|^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else "")
-        if text.str.contains(shape).any():
+        if text.str.contains(decimal_shape(mark, loose=loose)).any():
             cells = text.drop_nulls()
             odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())
             if few(len(odd), len(cells)):

@@ -62,6 +62,10 @@ SUFFIX = r"[0-9][.]?\s*([^\s0-9.,%)'\u2019\-+][^0-9%]{0,19})$"
 CODE = rf"^(?:{CURRENCY}|{SIGN}|[(\s])*0[0-9]"
 
 
+# A whole number of so many digits that floats may not hold them.
+LONG = "^[-+]?[0-9]{16,}$"
+
+
 def present(text: pl.Expr) -> pl.Expr:
     """Text without the white space around it, and no value where a word says that it is missing."""
     stripped = text.str.strip_chars()
@@ -75,14 +79,19 @@ def cells_of(series: pl.Series, words: Sequence[str] = ()) -> pl.Series:
     return cells.alias(series.name)
 
 
+def coded(text: pl.Expr) -> pl.Expr:
+    """Whether each text is a word for missing in a column of numbers or dates."""
+    return text.str.to_lowercase().is_in(list(MISSING_CODES)).fill_null(value=False)
+
+
 def is_code(text: pl.Series) -> pl.Series:
     """Whether each cell is a word for missing in a column of numbers or dates."""
-    return text.str.to_lowercase().is_in(_missing_codes().implode()).fill_null(value=False)
+    return text.to_frame("x").select(_coded_x()).to_series()
 
 
 def are_large(text: pl.Series) -> bool:
     """Whether all are whole numbers, some with so many digits that floats may not hold them."""
-    large = text.str.contains("^[-+]?[0-9]{16,}$").any()
+    large = text.str.contains(LONG).any()
     return large and bool(text.str.contains("^[-+]?[0-9]+$").all())
 
 
@@ -95,8 +104,8 @@ def _present_x() -> pl.Expr:
 
 
 @cache
-def _missing_codes() -> pl.Series:
-    return pl.Series(MISSING_CODES)
+def _coded_x() -> pl.Expr:
+    return coded(pl.col("x"))
 
 
 def number(text: pl.Expr, mark: str) -> pl.Expr:

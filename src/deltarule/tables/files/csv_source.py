@@ -9,9 +9,9 @@ from typing import TypeVar
 import polars as pl
 
 from deltarule.errors import ReadError, TableError
-from deltarule.tables.column_names import is_pattern
+from deltarule.tables.column_names import having, is_pattern
 from deltarule.tables.decimal_notes import point_notes
-from deltarule.tables.expressions.number_text import CODE, are_large, cells_of
+from deltarule.tables.expressions.number_text import CODE, LONG, are_large, present
 from deltarule.tables.files.csv_lines import (
     BlockLines,
     EscapedQuoteError,
@@ -40,7 +40,13 @@ from deltarule.tables.polars_source import (
     said,
 )
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
-from deltarule.tables.text_formats import DECIMAL, THOUSANDS, decimal_evidence
+from deltarule.tables.text_formats import (
+    DECIMAL,
+    MARKS,
+    THOUSANDS,
+    decimal_evidence,
+    decimal_shape,
+)
 
 __all__ = ["GAP_WORDS", "CsvSource"]
 
@@ -149,16 +155,20 @@ class CsvSource(PolarsSource):
         ]
         cells = self._first_cells(names) if names else pl.DataFrame()
         numbers = [name for name in names if kinds[name].is_numeric()]
-        whole = (name for name in numbers if kinds[name].is_integer())
-        codes = {name for name in whole if cells[name].str.contains(CODE).any()}
-        self._large = {name for name in numbers if are_large(cells[name])} - codes
+        codes = set(having(cells, [name for name in numbers if kinds[name].is_integer()], CODE))
+        long = having(cells, numbers, LONG)
+        self._large = {name for name in long if are_large(cells[name])} - codes
         self._codes = codes | self._large
         if self._decimal is None:
             loose = self._found.separator == ";"
-            texts = [cells_of(cells[name]) for name in names if kinds[name] == pl.String]
+            words = [name for name in names if kinds[name] == pl.String]
+            said = cells[words].select(present(pl.all()))
+            shapes = (decimal_shape(mark, loose=loose) for mark in MARKS)
+            shown = dict.fromkeys(name for shape in shapes for name in having(said, words, shape))
+            texts = [said[name] for name in shown]
             marks = {decimal_evidence(text, loose=loose) for text in texts} - {None}
-            points = (cells[name] for name in names if kinds[name].is_float())
-            if any(text.str.contains(DECIMAL["."]).any() for text in points):
+            points = [name for name in names if kinds[name].is_float()]
+            if having(cells, points, DECIMAL["."]):
                 marks.add(".")
             self._decimal = marks.pop() if len(marks) == 1 else None
             self.decimal_is_guess = self._decimal == "," and not any(
