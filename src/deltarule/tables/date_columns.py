@@ -99,10 +99,13 @@ class DateColumn:
         """From the cells of the first rows, and those of later ones."""
         text = cells_of(written(values), words).drop_nulls().alias("cell")
         first = text.value_counts(sort=False, name="first")
-        cells = later or Counter[str]()
-        more = pl.DataFrame({"cell": list(cells), "later": list(cells.values())}, strict=False)
-        more = more.cast({"cell": pl.String, "later": pl.UInt32})
-        each = first.join(more, on="cell", how="full", coalesce=True).fill_null(0).sort("cell")
+        if later:
+            more = pl.DataFrame({"cell": list(later), "later": list(later.values())}, strict=False)
+            more = more.cast({"cell": pl.String, "later": pl.UInt32})
+            first = first.join(more, on="cell", how="full", coalesce=True).fill_null(0)
+        else:
+            first = first.with_columns(pl.lit(0, pl.UInt32).alias("later"))
+        each = first.sort("cell")
         whole = values.dtype.is_numeric()
         return cls(values.name, Cells(each["cell"]), each["first"], each["later"], whole)
 

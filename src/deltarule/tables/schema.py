@@ -297,10 +297,7 @@ class Schema(Part):
             series = series.cast(pl.Boolean)  # as training rows are
         text = _spelled_as(text_of(series), [one for one in labels if one not in (MISSING, OTHER)])
         gaps = text.is_null().to_numpy()
-        codes = text.replace_strict(
-            labels, list(range(len(labels))), default=-1, return_dtype=pl.Int64
-        )
-        at = codes.fill_null(-1).to_numpy().copy()
+        at = _places(text, labels)
         other = labels.index(OTHER) if OTHER in labels else -1
         at[gaps] = labels.index(MISSING) if MISSING in labels else other
         if gaps.any():
@@ -406,12 +403,16 @@ def _members(target: Target, series: pl.Series, *, where: str, row: int) -> list
 
     Errors:  TargetError for an unknown class
     """
-    classes = pl.Series(list(target.classes), dtype=pl.String)
-    text = series
-    if series.dtype != pl.String or not series.is_in(classes.implode()).all():
-        text = _as_classes(series, classes, where=where, row=row)
-    gaps = text.is_null().to_numpy()
-    return [
-        np.where(gaps, np.nan, (text == level).fill_null(value=False).to_numpy())
-        for level in target.levels
-    ]
+    classes = list(target.classes)
+    at = _places(series, classes) if series.dtype == pl.String else None
+    if at is None or (at < 0).sum() > series.null_count():
+        names = pl.Series(classes, dtype=pl.String)
+        at = _places(_as_classes(series, names, where=where, row=row), classes)
+    return [np.where(at < 0, np.nan, at == classes.index(str(level))) for level in target.levels]
+
+
+def _places(text: pl.Series, levels: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each cell among these levels, -1 where it is none of them: (n,)."""
+    places = text.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Int64)
+    found: NDArray[np.int64] = places.fill_null(-1).to_numpy().copy()
+    return found

@@ -31,7 +31,7 @@ from deltarule.errors import LearningError
 from deltarule.moments.accumulate import Sums
 from deltarule.moments.histogram import Histogram, NegativeCountError
 from deltarule.moments.moments import Moments, total, two_sum
-from deltarule.moments.one_hot import Levels, OneHotCross, dense, rows_kept
+from deltarule.moments.one_hot import DENSE_COLUMNS, Levels, OneHotCross, dense, rows_kept
 from deltarule.rule.predict import Array
 from deltarule.tables.layout import Layout
 from deltarule.tables.level_sums import LevelSums, PairCounts, Places
@@ -328,6 +328,7 @@ class Summary:
             kept = replace(own.cross, columns_of=columns, off=off)
             rest = np.concatenate([own.rest, np.zeros(others)])
             return Moments(own.rows, mean, rest, kept, np.append(own.scale, np.ones(others)))
+        few = len(mean) <= DENSE_COLUMNS
         cross = OneHotCross(
             rows=own.rows,
             dense_at=np.arange(len(own.mean)),
@@ -340,14 +341,24 @@ class Summary:
                 )
                 for name, level in zip(names, levels, strict=True)
             ),
-            pairs={
+            pairs={}
+            if few
+            else {
                 (names.index(one), names.index(other)): self._pair(one, other, fold)
                 for one, other in self.pairs
             },
         )
         rest = np.concatenate([own.rest, np.zeros(others)])
         scale = np.concatenate([own.scale, np.ones(others)])
-        return Moments(own.rows, mean, rest, cross, scale).compact
+        if not few:
+            return Moments(own.rows, mean, rest, cross, scale)
+        whole = cross.array()
+        for (one, other), pair in self.pairs.items():
+            here = pair.fold == fold
+            at = starts[one] + pair.one[here], starts[other] + pair.other[here]
+            whole[at] += pair.counts[here]
+            whole[at[::-1]] += pair.counts[here]
+        return Moments(own.rows, mean, rest, whole, scale)
 
     def _pair(self, one: str, other: str, fold: int) -> "csr_array":
         from scipy.sparse import csr_array  # it takes 50 ms to load, and few need it
