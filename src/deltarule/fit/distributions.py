@@ -12,6 +12,7 @@ import polars as pl
 from deltarule.moments.histogram import Histogram
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.cast import numbers_of
+from deltarule.tables.column_names import only
 from deltarule.tables.distributions import Distribution
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema_columns import Number
@@ -58,7 +59,7 @@ def _values(read: Read, names: list[str]) -> Iterator[tuple[str, Array]]:
     frame = pl.concat(read.drawn, how="vertical_relaxed")
     kept = _learnt(read, frame)
     # All columns at once: one by one, 5,000 of them take a second.
-    frame = frame[names]
+    frame = only(frame, names)
     if not kept.all():
         frame = frame.filter(kept)
     for name in names:

@@ -29,6 +29,7 @@ from deltarule.model.record import HeldOutRecord, Record
 from deltarule.model.summary import error_told
 from deltarule.moments.folds import Folds
 from deltarule.rule.predict import Array
+from deltarule.tables.column_names import only
 from deltarule.tables.one_read import Read
 from deltarule.views.format import number, share
 
@@ -165,7 +166,7 @@ def _by_source(read: Read) -> list[list[str]]:
 
 def _different(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.intp]:
     """A number for each row, the same for the same values of the columns: (n,)."""
-    hashes = pl.DataFrame([frame[name] for name in columns]).hash_rows(seed=0)
+    hashes = only(frame, columns).hash_rows(seed=0)
     return np.unique(hashes.to_numpy(), return_inverse=True)[1]
 
 

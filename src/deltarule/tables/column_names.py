@@ -73,7 +73,12 @@ def _as_it_looks(name: str) -> str:
 
 def having(cells: pl.DataFrame, names: Sequence[str], pattern: str) -> list[str]:
     """Those of these columns of text that have a cell with this pattern, in one pass."""
-    return true_columns(cells[list(names)].select(pl.all().str.contains(pattern).any()))
+    return true_columns(only(cells, names).select(pl.all().str.contains(pattern).any()))
+
+
+def only(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """These columns of a frame, by exactly these names, at the cost of a view; perhaps none."""
+    return pl.DataFrame([frame[name] for name in names])
 
 
 def true_columns(row: pl.DataFrame) -> list[str]:

@@ -10,7 +10,6 @@ from dataclasses import field
 from functools import cached_property
 
 import polars as pl
-from polars import selectors as cs
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import ValueRefusedError
@@ -263,7 +262,8 @@ def formats_of(
 def _likely(look: pl.DataFrame, later: Later, words: Sequence[str]) -> set[str]:
     """The columns that may hold dates, by the first rows; by later ones where these are blank."""
     likely = {one.name for one in look if one.dtype.is_numeric() and _may_be_compact(one)}
-    likely.update(with_dates(look.select(cs.string()), words))
+    texts = [name for name, kind in look.schema.items() if kind == pl.String]
+    likely.update(with_dates(names.only(look, texts), words))
     for name, cells in later.items():
         if name in look.columns and not look[name].count():
             likely.update(with_dates(pl.DataFrame({name: list(cells)}, {name: pl.String}), words))

@@ -23,7 +23,7 @@ from typing import Literal, get_args
 
 from deltarule.deferred import polars as pl
 from deltarule.errors import ValueRefusedError
-from deltarule.tables.column_names import true_columns
+from deltarule.tables.column_names import only, true_columns
 from deltarule.tables.expressions.number_text import cells_of, coded, present
 
 Order = Literal["ymd", "mdy", "dmy"]
@@ -83,9 +83,11 @@ def with_dates(texts: pl.DataFrame, words: Sequence[str]) -> list[str]:
 
     To read them in each order takes far longer. All columns are looked at in one pass.
     """
+    if not texts.width:
+        return []
     first = present(pl.all().drop_nulls().head(FIRST_CELLS))
     alike = true_columns(texts.select(first.str.contains(LIKE_DATE).any()))
-    cells = texts[alike].select(present(pl.all()))
+    cells = only(texts, alike).select(present(pl.all()))
     if words:
         cells = cells.select(pl.when(pl.all().is_in(list(words)).not_()).then(pl.all()))
     others = pl.all().str.contains(MOMENT).not_() & coded(pl.all()).not_()

@@ -102,7 +102,7 @@ def plan(
             )
         terms[offset.name] = offset
     kinds = dict(look.schema)
-    view = evaluated(look.lazy(), list(terms.values()), kinds, name=name)
+    view = evaluated(look, list(terms.values()), kinds, name=name)
     read = dict.fromkeys(column for term in terms.values() for column in term.columns)
     own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
     read_as = {column: one for column, one in own.items() if one is not None}
@@ -111,7 +111,7 @@ def plan(
     if folds is not None:
         made.fold_by, made.key_kind = _fold_by(folds, look, asked, name=name)
     if cluster is not None:
-        kind = evaluated(look.lazy(), [cluster], look.schema, name=name)[cluster.name].dtype
+        kind = evaluated(look, [cluster], look.schema, name=name)[cluster.name].dtype
         made.cluster_by = cluster_column(cluster.polars(look.schema), kind)
     for target in asked.predict:
         made.target_kinds[target] = view[target].dtype
@@ -152,14 +152,14 @@ def _given(terms: Mapping[str, str | None], shown: Look) -> Terms:
 
 
 def evaluated(
-    rows: pl.LazyFrame, terms: Sequence[Term], kinds: Mapping[str, pl.DataType], *, name: str
+    rows: pl.DataFrame, terms: Sequence[Term], kinds: Mapping[str, pl.DataType], *, name: str
 ) -> pl.DataFrame:
     """The terms of some rows.
 
     Errors:  ReadError, UnparsedError for a value that an expression cannot take
     """
     with explained(name):
-        return rows.select([term.polars(kinds) for term in terms]).collect()
+        return rows.select([term.polars(kinds) for term in terms])
 
 
 def _unusable(look: pl.DataFrame, asked: Request) -> list[LeftOut]:
@@ -175,7 +175,7 @@ def _offset(one: str, shown: Look) -> Term:
 
 def _fold_by(term: Term, look: pl.DataFrame, asked: Request, *, name: str) -> tuple[pl.Expr, str]:
     """The id, what groups rows, or what orders them in time, and the kind of its values."""
-    values = evaluated(look.lazy(), [term], look.schema, name=name)[term.name]
+    values = evaluated(look, [term], look.schema, name=name)[term.name]
     column = key_column if asked.time is None else time_column
     read = column(term.polars(look.schema), values.dtype, name=term.name, where=name)
     kind = "number" if values.dtype == pl.Boolean else kind_of(values.dtype)

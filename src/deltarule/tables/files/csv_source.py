@@ -9,7 +9,7 @@ from typing import TypeVar
 import polars as pl
 
 from deltarule.errors import ReadError, TableError
-from deltarule.tables.column_names import having, is_pattern
+from deltarule.tables.column_names import having, is_pattern, only
 from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, LONG, are_large, present
 from deltarule.tables.files.csv_lines import (
@@ -162,10 +162,12 @@ class CsvSource(PolarsSource):
         if self._decimal is None:
             loose = self._found.separator == ";"
             words = [name for name in names if kinds[name] == pl.String]
-            said = cells[words].select(present(pl.all()))
+            stripped = only(cells, words).select(present(pl.all()))
             shapes = (decimal_shape(mark, loose=loose) for mark in MARKS)
-            shown = dict.fromkeys(name for shape in shapes for name in having(said, words, shape))
-            texts = [said[name] for name in shown]
+            shown = dict.fromkeys(
+                name for shape in shapes for name in having(stripped, words, shape)
+            )
+            texts = [stripped[name] for name in shown]
             marks = {decimal_evidence(text, loose=loose) for text in texts} - {None}
             points = [name for name in names if kinds[name].is_float()]
             if having(cells, points, DECIMAL["."]):
