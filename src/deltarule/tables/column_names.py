@@ -78,7 +78,8 @@ def having(cells: pl.DataFrame, names: Sequence[str], pattern: str) -> list[str]
 
 def only(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """These columns of a frame, by exactly these names, at the cost of a view; perhaps none."""
-    return pl.DataFrame([frame[name] for name in names])
+    # Of a list, a series without a name would get one.
+    return pl.DataFrame({name: frame[name] for name in names})
 
 
 def true_columns(row: pl.DataFrame) -> list[str]:
