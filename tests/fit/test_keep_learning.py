@@ -496,3 +496,33 @@ def test_the_commands_change_a_model_by_its_sums(tmp_path: Path, run: Any, monke
     assert dr.load("both.json").record.examples == known.record.examples
     assert run("learn", "jan.csv").code == 2
     assert run("learn", "jan.csv", "--predict", "gross", "--keep-summary", "x.sums").code == 2
+
+
+def copied(seed: int) -> pl.DataFrame:
+    """Noise of 40 different rows, ten times each, which 30 weights learn by heart."""
+    rng = np.random.default_rng(seed)
+    columns = {f"x{at}": rng.normal(size=40) for at in range(30)}
+    rows = pl.DataFrame({**columns, "y": rng.normal(size=40)})
+    return pl.concat([rows] * 10).sample(fraction=1, shuffle=True, seed=seed)
+
+
+def test_merging_keeps_the_notes_on_copies_and_says_that_more_may_have_joined(
+    tmp_path: Path,
+) -> None:
+    models = [dr.learn(copied(seed), predict="y", keep_summary=True) for seed in (0, 1)]
+    notes = [note for model in models for note in model.record.notes if "rows it knows" in note]
+    known = [f"of the rows before: {note}" for note in notes]
+    assert len(known) == 2
+    for at, model in enumerate(models):
+        model.save(tmp_path / f"{at}.json", summary=tmp_path / f"{at}.sums")
+    merged = dr.merge(*models)
+    assert [note for note in merged.record.notes if "rows it knows; with" in note] == known
+    assert any("rows have no id: those of one table" in note for note in merged.record.notes)
+    # What a file of sums alone does not say, a model beside it does.
+    from deltarule.fit.keep_learning import kept_of
+
+    again = dr.merge(*(dr.load(tmp_path / f"{at}.json", tmp_path / f"{at}.sums") for at in (0, 1)))
+    assert again.record.notes == merged.record.notes
+    alone = dr.merge(*(kept_of(tmp_path / f"{at}.sums") for at in (0, 1)))
+    assert not [note for note in alone.record.notes if "rows it knows; with" in note]
+    assert any("rows have no id" in note for note in alone.record.notes)

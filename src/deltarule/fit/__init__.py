@@ -236,9 +236,9 @@ def _kept(part: Any) -> KeptSummary | KeptSample:
         return part
     if not isinstance(part, Model):
         return load_kept(part)
-    if not isinstance(part.kept, KeptSummary | KeptSample):
-        raise LearningError("a model has no sums to merge: learn it with keep_summary=True")
-    return part.kept
+    from deltarule.fit.keep_learning import kept_with
+
+    return kept_with(part)
 
 
 @taking_settings(Settings)

@@ -17,7 +17,7 @@ from deltarule.errors import LearningError
 from deltarule.fit import Run
 from deltarule.fit.kept_files import kept_in, load_kept
 from deltarule.fit.kept_sample import KeptSample
-from deltarule.fit.kept_summary import KeptSummary, NoRows
+from deltarule.fit.kept_summary import KeptSummary, NoRows, notes_on_sums
 from deltarule.fit.outcome import none_held_out
 from deltarule.fit.repeated_rows import told_before
 from deltarule.fit.settings import Settings
@@ -28,10 +28,13 @@ from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.joining import Joining
 from deltarule.tables.one_read import Keep, Read, read
-from deltarule.tables.schema_columns import OTHER
 from deltarule.tables.source import without_folder
 from deltarule.tables.summary import Summary
 from deltarule.tables.summary_file import is_summary
+
+NONE_HELD_OUT = (
+    "no rows are held out any more, as those forgotten had no id: the ridge stays as it was"
+)
 
 
 def learn_more(model: Model, kept: KeptSummary, table: Any, *, again: bool) -> Model:
@@ -105,8 +108,19 @@ def kept_of(path: Path) -> KeptSummary | KeptSample:
     """
     if is_summary(path):
         return load_kept(path)
-    kept = load(path).kept
-    assert isinstance(kept, KeptSummary | KeptSample), "it was loaded with them"
+    return kept_with(load(path))
+
+
+def kept_with(model: Model) -> KeptSummary | KeptSample:
+    """The sums or rows of a model, with what it knows of copies among them.
+
+    Errors:  LearningError for a model without them
+    """
+    kept = model.kept
+    if not isinstance(kept, KeptSummary | KeptSample):
+        raise LearningError("a model has no sums to merge: learn it with keep_summary=True")
+    if isinstance(kept, KeptSummary):
+        return replace(kept, copies_told=tuple(told_before(model.record.notes)))
     return kept
 
 
@@ -131,33 +145,10 @@ def _model(
 ) -> Model:
     made = Run.on(replace(found, summary=kept.summary), settings)
     record = made.model().record
-    # Where the folds are gone, another reason is told below.
-    gone = none_held_out(found) if kept.summary.layout.folds == 1 else None
-    notes = [*(note for note in record.notes if note != gone), *before, *_notes(kept.summary)]
+    notes = [*record.notes, *before, *notes_on_sums(kept.summary)]
+    if kept.summary.layout.folds == 1:
+        gone = none_held_out(found)
+        notes = [NONE_HELD_OUT if note == gone else note for note in notes]
     told = {"notes": tuple(notes), "learnt_from": name, "where": kept.kept.where}
     changed = record.model_copy(update=told)
     return Model(changed, kept=replace(kept, name=name))
-
-
-def _notes(summary: Summary) -> list[str]:
-    """What the sums do not say."""
-    notes = ["learnt from sums, without rows: there are no prediction intervals"]
-    if len(summary.parts) > 1 and not summary.layout.fold_by and summary.layout.folds > 1:
-        notes.append(
-            "rows have no id: those of one table may be copies of another's, and the error on "
-            "held-out rows of rows it knows; say with --id or --group what a row is of"
-        )
-    if summary.layout.folds == 1:
-        notes.append(
-            "no rows are held out any more, as those forgotten had no id: the ridge stays as it was"
-        )
-    if summary.bounded:
-        notes.append("ranges are bounds from histograms, as rows were forgotten")
-    shared = [name for name in summary.layout.numbers if name.endswith(f"={OTHER}")]
-    if shared:
-        slopes = ", ".join(name.removesuffix(f"={OTHER}") for name in shared)
-        notes.append(
-            f"{slopes} has a slope for each level of the table that was learnt first: rows of "
-            f"levels that came later share that of {OTHER}"
-        )
-    return notes

@@ -25,6 +25,7 @@ from deltarule.tables.one_read import Read
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
 from deltarule.tables.saved_bytes import saved_bytes
+from deltarule.tables.schema_columns import OTHER
 from deltarule.tables.source import Source
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.summary_file import LARGEST_FILE, SavedSummary, from_bytes, to_bytes
@@ -43,6 +44,8 @@ class KeptSummary:
     summary: Summary
     kept: KeptSettings
     name: str
+    copies_told: tuple[str, ...] = ()
+    """Notes on copies among the rows, of models that they come from; sums cannot tell them."""
 
     @classmethod
     def of(cls, read: Read, settings: Settings, losses: Mapping[str, str]) -> Self:
@@ -141,7 +144,8 @@ class KeptSummary:
         causes = dict(self.summary.causes)
         return Read(
             *(source, plan_of(layout, asked), schema, folds),
-            *(self.summary.examples, causes, [*notes, *self._notes()]),
+            *(self.summary.examples, causes),
+            [*notes, *self.copies_told, *notes_on_sums(self.summary)],
             frames=None,
             sample=[],
             drawn=[],
@@ -149,11 +153,6 @@ class KeptSummary:
             every=schema,
             summary=self.summary,
         )
-
-    def _notes(self) -> Iterator[str]:
-        yield "learnt from sums, without rows: there are no prediction intervals"
-        if self.summary.bounded:
-            yield "ranges are bounds from histograms, as rows were forgotten"
 
     def to_dict(self) -> dict[str, Any]:
         """What the file tells about rows, as plain data."""
@@ -289,4 +288,26 @@ def added(parts: Sequence[KeptSummary]) -> KeptSummary:
     if len(set(tables)) < len(tables):
         raise LearningError("the same sums are given twice: their rows would count double")
     whole = joined([part.summary for part in parts])
-    return replace(first, summary=whole, name=" and ".join(part.name for part in parts))
+    told = tuple(dict.fromkeys(note for part in parts for note in part.copies_told))
+    name = " and ".join(part.name for part in parts)
+    return replace(first, summary=whole, name=name, copies_told=told)
+
+
+def notes_on_sums(summary: Summary) -> list[str]:
+    """What the sums do not say."""
+    notes = ["learnt from sums, without rows: there are no prediction intervals"]
+    if len(summary.parts) > 1 and not summary.layout.fold_by and summary.layout.folds > 1:
+        notes.append(
+            "rows have no id: those of one table may be copies of another's, and the error on "
+            "held-out rows of rows it knows; say with --id or --group what a row is of"
+        )
+    if summary.bounded:
+        notes.append("ranges are bounds from histograms, as rows were forgotten")
+    shared = [name for name in summary.layout.numbers if name.endswith(f"={OTHER}")]
+    if shared:
+        slopes = ", ".join(name.removesuffix(f"={OTHER}") for name in shared)
+        notes.append(
+            f"{slopes} has a slope for each level of the table that was learnt first: rows of "
+            f"levels that came later share that of {OTHER}"
+        )
+    return notes
