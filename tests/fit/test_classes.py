@@ -418,3 +418,23 @@ def test_weights_that_vanish_are_refused(weight: float) -> None:
     table = {"x": [0.1 * at for at in range(40)], "y": ["yes", "no"] * 20, "w": [weight] * 40}
     with pytest.raises(TargetError, match="too little to count the classes of 'y'"):
         dr.learn(table, predict="y", using="x", weight="w")
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e-170, 1e-150, 1e150, 1e200])
+@pytest.mark.parametrize("target", [[True, False], [1, 0], [0.3, 7.5]], ids=str)
+def test_weights_beyond_what_can_be_reckoned_with_are_refused(
+    weight: float, target: list[Any]
+) -> None:
+    table = {"x": [float(at % 7) for at in range(40)], "y": target * 20, "w": [weight] * 40}
+    with pytest.raises((LearningError, TargetError), match="the row weights add up to"):
+        dr.learn(table, predict="y", using="x", weight="w")
+
+
+@pytest.mark.parametrize("weight", [1e-120, 1e-30, 1e30, 1e120])
+def test_small_and_large_weights_are_learnt_as_weights_of_1(weight: float) -> None:
+    x = [float(at * at % 7) for at in range(40)]
+    table = {"x": x, "y": [at % 3 == 0 for at in range(40)], "w": [weight] * 40}
+    one = dr.learn({**table, "w": [1.5] * 40}, predict="y", using="x", weight="w", ridge=0)
+    found = dr.learn(table, predict="y", using="x", weight="w", ridge=0)
+    assert found.record.loss == one.record.loss == "logistic"
+    assert found.coef == pytest.approx(one.coef, rel=1e-6)

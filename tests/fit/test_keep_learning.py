@@ -519,10 +519,8 @@ def test_merging_keeps_the_notes_on_copies_and_says_that_more_may_have_joined(
     assert [note for note in merged.record.notes if "rows it knows; with" in note] == known
     assert any("rows have no id: those of one table" in note for note in merged.record.notes)
     # What a file of sums alone does not say, a model beside it does.
-    from deltarule.fit.keep_learning import kept_of
-
-    again = dr.merge(*(dr.load(tmp_path / f"{at}.json", tmp_path / f"{at}.sums") for at in (0, 1)))
+    again = dr.merge(*(keep_learning.kept_of(tmp_path / f"{at}.json") for at in (0, 1)))
     assert again.record.notes == merged.record.notes
-    alone = dr.merge(*(kept_of(tmp_path / f"{at}.sums") for at in (0, 1)))
+    alone = dr.merge(*(keep_learning.kept_of(tmp_path / f"{at}.sums") for at in (0, 1)))
     assert not [note for note in alone.record.notes if "rows it knows; with" in note]
     assert any("rows have no id" in note for note in alone.record.notes)

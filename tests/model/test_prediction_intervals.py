@@ -209,3 +209,9 @@ def test_an_end_beyond_what_an_expression_gives_is_open(predict: str, open_end: 
     np.testing.assert_allclose(found[f"p_{other}"].to_numpy(), known, rtol=1e-12)
     both = found.filter(~beyond)
     assert (both["p_low"] < both["p_high"]).all()
+    _, notes = model.predict_noticing(new, interval=0.9)
+    rows = f"{int(beyond.sum())} row{'s' * (int(beyond.sum()) != 1)}"
+    assert [note for note in notes if note.startswith(f"p_{open_end} is empty in {rows}: ")]
+    assert not [note for note in notes if note.startswith(f"p_{other} is empty")]
+    _, none = model.predict_noticing(new.filter(~beyond), interval=0.9)
+    assert not [note for note in none if "is empty in" in note]

@@ -30,7 +30,13 @@ from deltarule.fit.outcome import record
 from deltarule.fit.repeated_rows import with_copies_told
 from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup, rows_kept, target_groups
-from deltarule.fit.validate import check_folds, check_members, check_powers, check_targets
+from deltarule.fit.validate import (
+    check_folds,
+    check_members,
+    check_powers,
+    check_targets,
+    check_weights,
+)
 from deltarule.model.model import Model
 from deltarule.model.record import Record
 from deltarule.rule.predict import Weights
@@ -127,6 +133,7 @@ class Run:
     ) -> "Run":
         """A run on what was read already."""
         check_folds(found, settings)
+        check_weights(found)
         check_powers(found)
         check_targets(found, settings)
         groups = target_groups(found, settings, watched=watched)

@@ -14,6 +14,8 @@ from deltarule.moments.moments import total
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema_columns import Number
 
+# Beyond these, products of sums of row weights have lost their digits, or all of themselves.
+LEAST_WEIGHT, MOST_WEIGHT = 1e-140, 1e140
 # Of a power, what lower powers do not say must be larger than so much of its values.
 DIGITS = 100 * np.finfo(float).eps
 POWER = re.compile(r"(?P<of>.+) \*\* (?P<power>\d+)")
@@ -29,6 +31,19 @@ def check_folds(found: Read, settings: Settings) -> None:
         raise LearningError(
             f"{found.source.name}: folds is {settings.folds}, but there are {rows:,.0f} rows to "
             "learn from: choose no more folds than rows"
+        )
+
+
+def check_weights(found: Read) -> None:
+    """Refuse row weights whose sum is so small or so large that sums of them lose digits.
+
+    Errors:  LearningError
+    """
+    rows = sum(fold.rows for fold in found.folds)
+    if rows > 0 and not LEAST_WEIGHT < rows < MOST_WEIGHT:
+        raise LearningError(
+            f"{found.source.name}: the row weights add up to {rows:.3g}, beyond what can be "
+            "reckoned with: give them in other units"
         )
 
 

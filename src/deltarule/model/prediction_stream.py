@@ -6,6 +6,7 @@ plan or a table that is written to meanwhile may give other rows the second time
 Shapes: n rows, p inputs, k outputs.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -51,12 +52,13 @@ class Predictions:
         self.names: list[str] = []
         """The names of the prediction columns, known after the first batch."""
         self._met = Drift()
+        self._open = Counter[str]()
         self._renamed: dict[str, str] = {}
 
     def _begin(self) -> list[pl.Expr]:
         """Reset the state of an interrupted read; returns the columns to read."""
         contract = self.scorer.contract
-        self.names, self._met, self._renamed = [], Drift(), {}
+        self.names, self._met, self._renamed, self._open = [], Drift(), {}, Counter()
         columns = readied(self.source, contract.needs, contract.expects)
         used = {*contract.needs, *(c for one in contract.targets for c in one.term.columns)}
         self._met.ignored = [c for c in self.source.look().columns if c not in used]
@@ -69,6 +71,7 @@ class Predictions:
         return (
             self._met.notes(self.scorer.contract.known)
             + self.narrow
+            + self._open_ends
             + [
                 f"{self.source.name} has a column {own}, as predictions are called: it is now {new}"
                 for own, new in self._renamed.items()
@@ -90,6 +93,16 @@ class Predictions:
             f"intervals are as wide as before the {rows_told(streamed.rows)} that update learnt, "
             f"whose typical error was {' and '.join(map(number, streamed.rmse))}: learn from all "
             "rows for intervals that hold for rows like those"
+        ]
+
+    @property
+    def _open_ends(self) -> list[str]:
+        """A note on intervals without an end, as the target's expression has none so small."""
+        return [
+            f"{end} is empty in {rows_told(rows)}: the interval has no end there, as what the "
+            "model predicts is never so small or so large"
+            for end, rows in self._open.items()
+            if rows
         ]
 
     @property
@@ -149,6 +162,11 @@ class Predictions:
             made = made.with_columns(flags_of(noticed, len(inputs)))
         if self.columns.interval is not None:
             made = self.scorer.ends(made, self.columns.interval)
+            for target, inverse in self.scorer.contract.inverses.items():
+                for end in (f"{inverse.column}_low", f"{inverse.column}_high"):
+                    if end in made.columns:
+                        there = made[f"{target}_prediction"].is_finite()
+                        self._open[end] += int((made[end].is_nan() & there).sum())
         self.names = made.columns
         return made
 
