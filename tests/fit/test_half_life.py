@@ -134,7 +134,7 @@ def test_a_window_is_a_table_of_the_last_rows(name: str, window: int) -> None:
 def test_files_conditions_and_small_batches(
     tmp_path: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("last_rows", "filtered", "polars_source", "files.csv_source"):
+    for module in ("wrapped_source", "polars_source", "files.csv_source"):
         monkeypatch.setattr(f"deltarule.tables.{module}.BATCH_ROWS", 64)
     table = rows(5, 700)
     table.write_csv(tmp_path / "t.csv")

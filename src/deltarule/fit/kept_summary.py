@@ -198,30 +198,13 @@ class KeptSummary:
         return "\n".join(told)
 
 
-class NoRows:
+class NoRows(Source):
     """A table of which only sums are left."""
 
-    in_memory = repeatable = once = unordered = False
-    typed = True
-    dialect = "a summary"
-    reads = 0
-    rows: int | None = None
-    decimal: str | None = None
-    date_order: str | None = None
-    decimal_is_guess = False
+    repeatable = False
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.notes: list[str] = []
-        self.files: Sequence[Path] = ()
-        self.mixed: Mapping[str, str] = {}
-
-    def place(self, row: int) -> str:
-        """The location of a row, of which there is none."""
-        return f"row {row + 1}"
-
-    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
-        """Nothing to read."""
+        self.name, self.dialect = name, "a summary"
 
     def look(self) -> pl.DataFrame:
         """Errors: LearningError, as there are no rows."""
@@ -233,19 +216,6 @@ class NoRows:
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         """Errors: LearningError, as there are no rows."""
         yield self.look()
-
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Errors: LearningError, as there are no rows."""
-        yield self.look(), self.look()
-
-    def widen(self) -> bool:
-        """There is nothing to infer types from."""
-        return False
-
-    def release(self) -> None:
-        """Nothing is held."""
 
 
 def plan_of(layout: Layout, asked: Request) -> Plan:

@@ -328,7 +328,7 @@ def bound(source: Source, *contracts: Schema) -> FormattedSource:
         _check_zones(formats, own)
         formats |= own
         labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
-    mark = source.decimal
+    mark = source.hints.decimal
     read_as = {
         name: _in_mark(source, name, one, mark)
         if mark is not None and isinstance(one, NumberFormat) and one.decimal != mark
@@ -361,7 +361,7 @@ def _in_mark(source: Source, name: str, learnt: NumberFormat, mark: str) -> Numb
     cells = cells_of(look[name])
     fits, others = (one.read_later(cells).count() for one in (learnt, own))
     # What the model learnt from had marks between thousands, or a unit.
-    known = source.decimal_is_guess and learnt != PLAIN
+    known = source.hints.decimal_is_guess and learnt != PLAIN
     return learnt if fits > others or (known and fits == others) else own
 
 

@@ -10,34 +10,31 @@ from deltarule.errors import ColumnError
 from deltarule.tables.column_names import check_there, column
 from deltarule.tables.kinds import kind_of
 from deltarule.tables.polars_source import explained
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, ROW, Source, rebatched
-from deltarule.tables.wrapped_source import WrappedSource
+from deltarule.tables.source import (
+    BATCH_ROWS,
+    LOOK_ROWS,
+    ROW,
+    Source,
+    TextHints,
+    columns_read,
+    rebatched,
+)
+from deltarule.tables.wrapped_source import MappedSource
 
 
-class NumberedSource(WrappedSource):
+class NumberedSource(MappedSource):
     """A source whose rows come with their numbers, which go on from `start`."""
 
     def __init__(self, source: Source, start: int) -> None:
         super().__init__(source)
         self.start = start
 
-    def look(self) -> pl.DataFrame:
-        return _numbered(self.source.look(), self.start)
-
-    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        row = self.start
-        for batch in self.source.batches(needed(columns, self.source.look().columns)):
-            yield _numbered(batch, row).select(columns)
-            row += batch.height
-
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for rows in self.batches([pl.all()]):
-            yield rows, rows.select(columns)
+    def transform(self, frame: pl.DataFrame, row: int) -> pl.DataFrame:
+        numbers = np.arange(self.start + row, self.start + row + frame.height)
+        return frame.with_columns(pl.Series(ROW, numbers))
 
 
-class ChainedSource:
+class ChainedSource(Source):
     """The rows of several sources, one after the other.
 
     Errors:  ColumnError for a column that one of them lacks, or has as another kind
@@ -101,16 +98,16 @@ class ChainedSource:
             return pl.concat(both, how="vertical_relaxed")[name].dtype
 
     @property
-    def decimal(self) -> str | None:
-        return next((part.decimal for part in self.parts if part.decimal), None)
-
-    @property
-    def decimal_is_guess(self) -> bool:
-        return next((part.decimal_is_guess for part in self.parts if part.decimal), False)
-
-    @property
-    def date_order(self) -> str | None:
-        return next((part.date_order for part in self.parts if part.date_order), None)
+    def hints(self) -> TextHints:
+        """Those of the first part that has them."""
+        each = [part.hints for part in self.parts]
+        marked = next((one for one in each if one.decimal), TextHints())
+        return TextHints(
+            decimal=marked.decimal,
+            decimal_is_guess=marked.decimal_is_guess,
+            date_order=next((one.date_order for one in each if one.date_order), None),
+            mixed={name: said for one in each for name, said in one.mixed.items()},
+        )
 
     @property
     def rows(self) -> int | None:
@@ -125,13 +122,6 @@ class ChainedSource:
     def notes(self) -> list[str]:
         return list(dict.fromkeys(note for part in self.parts for note in part.notes))
 
-    @property
-    def mixed(self) -> Mapping[str, str]:
-        return {name: said for part in self.parts for name, said in part.mixed.items()}
-
-    def place(self, row: int) -> str:
-        return f"row {row + 1:,}"
-
     def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
         self._schema = None
         for part in self.parts:
@@ -142,7 +132,7 @@ class ChainedSource:
         return pl.concat(looks).head(LOOK_ROWS)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        names = [one.meta.output_name() for one in needed(columns, list(self.schema))]
+        names = columns_read(columns, list(self.schema))
 
         def selected() -> Iterator[pl.DataFrame]:
             for part in self.parts:
@@ -176,15 +166,3 @@ class ChainedSource:
     def release(self) -> None:
         for part in self.parts:
             part.release()
-
-
-def needed(columns: Sequence[pl.Expr], names: Sequence[str]) -> list[pl.Expr]:
-    """The columns, of these names, that expressions read; the first one where they read none."""
-    if any(one.meta.has_multiple_outputs() for one in columns):
-        return [column(name) for name in names]
-    roots = {name for one in columns for name in one.meta.root_names()}
-    return [column(name) for name in names if name in roots] or [column(names[0])]
-
-
-def _numbered(frame: pl.DataFrame, start: int) -> pl.DataFrame:
-    return frame.with_columns(pl.Series(ROW, np.arange(start, start + frame.height)))

@@ -11,7 +11,7 @@ import polars as pl
 from deltarule.tables.column_names import column
 from deltarule.tables.parquet_frame import ParquetFiles
 from deltarule.tables.parts_source import NAME, PartsSource, unlike_kinds
-from deltarule.tables.source import LOOK_ROWS
+from deltarule.tables.source import LOOK_ROWS, first_frames
 
 
 def is_dask(table: Any) -> bool:
@@ -42,13 +42,7 @@ class DaskSource(PartsSource):
     def _looked(self) -> pl.DataFrame:
         if self.parquet is not None:
             return self.parquet.look(self.name)
-        seen: list[pl.DataFrame] = []
-        rows = 0
-        for frame in self._rows(None, LOOK_ROWS):
-            seen.append(frame)
-            rows += frame.height
-            if rows >= LOOK_ROWS:
-                break
+        seen = first_frames(self._rows(None, LOOK_ROWS))
         return _concatenated(seen).head(LOOK_ROWS) if seen else self._none
 
     def _rows(

@@ -17,9 +17,9 @@ from deltarule.tables.expressions.expression import Expression, check, parse
 from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.parsed_text import without_words
 from deltarule.tables.polars_source import said
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, ROW, Source, rebatched
+from deltarule.tables.source import LOOK_ROWS, ROW, Source, first_frames
 from deltarule.tables.text_formats import DateFormat, Format, Formats, number_format
-from deltarule.tables.wrapped_source import WrappedSource
+from deltarule.tables.wrapped_source import SelectedSource
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class CountMet:
         return CountedRows(frame.height - int(self.filter.mask(frame).sum()), frame.height)
 
 
-class FilteredSource(WrappedSource):
+class FilteredSource(SelectedSource):
     """The rows of a source that satisfy a condition, or all `others`; null counts as false.
 
     `learnt` are the formats of a model, which knows the zones of its columns; `words` stand for
@@ -191,58 +191,28 @@ class FilteredSource(WrappedSource):
             self.filter = replace(self.filter, formats=self.formats(first))
             shown = [first.filter(self.filter.mask(first))] if first.columns else [first]
             if shown[0].height < LOOK_ROWS <= first.height and not self.once:
-                shown = [shown[0].clear(), *self._met()]
+                rows = self.source.batches([pl.all()])
+                met = (batch.filter(self.filter.mask(batch)) for batch in rows)
+                shown = [shown[0].clear(), *first_frames(met)]
             self._first_rows = pl.concat(shown).head(LOOK_ROWS)
         return self._first_rows
 
-    def _met(self) -> Iterator[pl.DataFrame]:
-        """The first rows that satisfy the condition, as many as `look` returns."""
-        rows = 0
-        for batch in self.source.batches([pl.all()]):
-            met = batch.filter(self.filter.mask(batch))
-            rows += met.height
-            yield met
-            if rows >= LOOK_ROWS:
-                return
-
-    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+    def begin(self) -> Sequence[pl.Expr]:
         self.look()  # it fixes how text is parsed
-
-        def met() -> Iterator[pl.DataFrame]:
-            for batch in self.source.batches(self._needed(columns)):
-                yield batch.filter(self._marked(batch)).select(columns)
-
-        self._begin()
-        try:
-            yield from rebatched(met(), BATCH_ROWS)
-        except pl.exceptions.PolarsError as error:
-            raise said(error, self.name) from error
-
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        self.look()
-        self._begin()
-        for rows, batch in self.source.whole_batches(self._needed(columns), cells=cells):
-            mask = self._marked(batch)
-            yield rows.filter(mask), batch.filter(mask).select(columns)
-
-    def _begin(self) -> None:
         self._reads += 1
         self._masks = []
+        return self.filter.reads
 
-    def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr]:
-        """The columns that these expressions and the condition read."""
-        if any(one.meta.has_multiple_outputs() for one in columns):
-            return [pl.all()]
-        roots = {name for one in columns for name in one.meta.root_names()}
-        return [column(name) for name in dict.fromkeys([*sorted(roots), *self.condition.columns])]
-
-    def _marked(self, batch: pl.DataFrame) -> pl.Series:
-        """The row mask of the condition, which is kept."""
-        mask = self.filter.mask(batch)
+    def mask(self, frame: pl.DataFrame, row: int) -> pl.Series:
+        mask = self.filter.mask(frame)
         self._masks.append(mask)
         return mask
+
+    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        try:
+            yield from super().batches(columns)
+        except pl.exceptions.PolarsError as error:
+            raise said(error, self.name) from error
 
     def formats(self, look: pl.DataFrame) -> dict[str, Format]:
         """The formats to parse text as dates or numbers, where the condition means those.
@@ -255,10 +225,11 @@ class FilteredSource(WrappedSource):
             check(self.condition, look.schema, name=self.source.name)
         except ExpressionError:
             texts = [name for name in self.condition.columns if look[name].dtype == pl.String]
-            dates = formats_of(look, order=self.date_order, used=texts)
+            dates = formats_of(look, order=self.hints.date_order, used=texts)
             words = self.filter.words
             spelled = {
-                name: number_format(cells_of(look[name], words), self.decimal)[0] for name in texts
+                name: number_format(cells_of(look[name], words), self.hints.decimal)[0]
+                for name in texts
             }
             numbers = {name: one for name, one in spelled.items() if one is not None}
         else:
@@ -276,7 +247,7 @@ class FilteredSource(WrappedSource):
     def _compared(self, look: pl.DataFrame) -> Dated:
         """The formats of text columns that the condition compares with dates."""
         try:
-            return dated(self.condition, look, order=self.date_order)
+            return dated(self.condition, look, order=self.hints.date_order)
         except ExpressionError as error:
             raise ExpressionError(f"{self.source.name}, {self.condition.text}: {error}") from None
 

@@ -25,7 +25,7 @@ from deltarule.tables.cast import as_category, text_of
 from deltarule.tables.column_names import column
 from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
-from deltarule.tables.source import BATCH_ROWS, Source
+from deltarule.tables.source import BATCH_ROWS, Source, TextHints
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -179,7 +179,7 @@ def _built(columns: Mapping[str, Any]) -> Source:
         raise ReadError(f"{NAME} has columns of unlike length: {told}")
     with library_errors():
         source = _held(pl.DataFrame(made))
-    source.mixed = mixed
+    source.hints = TextHints(mixed=mixed)
     return source
 
 
@@ -355,7 +355,7 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
         return pd.DataFrame(columns, index=table.index if rows is None else table.index[rows])
 
     source = PartsSource(parts, dialect="pandas frame", rows=len(table), in_memory=True)
-    source.mixed = mixed
+    source.hints = TextHints(mixed=mixed)
     named = [str(one) for one in table.index.names if one is not None and str(one) not in names]
     if named:
         source.notes.append(

@@ -1,17 +1,16 @@
 """Last rows: a source of the last rows of another, as if the table began with them."""
 
-from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import polars as pl
 
 from deltarule.tables.column_names import column
 from deltarule.tables.row_shares import check_ordered, rows_of
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
-from deltarule.tables.wrapped_source import WrappedSource
+from deltarule.tables.source import Source
+from deltarule.tables.wrapped_source import SelectedSource
 
 
-class LastRows(WrappedSource):
+class LastRows(SelectedSource):
     """The last `window` rows of a source.
 
     Errors:  LearningError for a source without an order
@@ -44,34 +43,8 @@ class LastRows(WrappedSource):
     def place(self, row: int) -> str:
         return self.source.place(row + self.before)
 
-    def look(self) -> pl.DataFrame:
-        if self._first_rows is None:
-            shown, rows = [self.source.look().clear()], 0
-            for batch in self._batches([pl.all()]) if shown[0].columns else ():
-                shown.append(batch)
-                rows += batch.height
-                if rows >= LOOK_ROWS:
-                    break
-            self._first_rows = pl.concat(shown).head(LOOK_ROWS)
-        return self._first_rows
-
-    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        return rebatched(self._batches(columns), BATCH_ROWS)
-
-    def _batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        skip = self.before
-        for batch in self.source.batches(columns):
-            yield batch.slice(min(skip, batch.height))
-            skip = max(0, skip - batch.height)
-
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        skip = self.before
-        for rows, batch in self.source.whole_batches(columns, cells=cells):
-            from_here = min(skip, batch.height)
-            yield rows.slice(from_here), batch.slice(from_here)
-            skip -= from_here
+    def mask(self, frame: pl.DataFrame, row: int) -> pl.Series:
+        return pl.int_range(row, row + frame.height, eager=True) >= self.before
 
 
 def last_rows(source: Source, window: int | None) -> Source:

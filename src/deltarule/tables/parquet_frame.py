@@ -13,7 +13,7 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.tables.column_names import column
 from deltarule.tables.polars_source import PROBLEMS, collected
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, first_frames
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,8 @@ class ParquetFiles:
 
     def look(self, name: str) -> pl.DataFrame:
         """The first rows of the table of this name."""
-        seen: list[pl.DataFrame] = []
-        rows = 0
-        for scan in self.scans():
-            seen.append(collected(scan.head(LOOK_ROWS - rows), name))
-            rows += seen[-1].height
-            if rows >= LOOK_ROWS:
-                break
-        return pl.concat(seen)
+        heads = (collected(scan.head(LOOK_ROWS), name) for scan in self.scans())
+        return pl.concat(first_frames(heads)).head(LOOK_ROWS)
 
     def frames(self, name: str, wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
         """The rows of the table of this name, with these columns or all."""

@@ -3,16 +3,15 @@
 Whatever the library that it is of raises is told in one line.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 
 import polars as pl
 
 from deltarule.errors import DeltaruleError, EmptyError, MissingExtraError, ReadError
 from deltarule.tables.polars_source import PROBLEMS, said
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched, row_place
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, first_frames, rebatched
 
 Parts = Callable[[Collection[str] | None], Iterator[pl.DataFrame]]
 """Opens a table anew: its rows in order, in frames of any height, with these columns or all."""
@@ -23,14 +22,11 @@ NAME = "the table"
 KEPT_CELLS = 4_000_000
 
 
-class PartsSource:
+class PartsSource(Source):
     """A table that hands out its rows in parts, anew for each read or, as streams do, just once."""
 
-    typed = True
-    unordered = False
-    decimal = None
-    date_order: str | None = None
-    decimal_is_guess: bool = False
+    rows: int | None = None
+    reads: int = 0
 
     def __init__(
         self,
@@ -42,21 +38,11 @@ class PartsSource:
         in_memory: bool = False,
     ) -> None:
         self.name, self.dialect, self.rows, self.in_memory = NAME, dialect, rows, in_memory
-        self.reads = 0
-        self.notes: list[str] = []
-        self.mixed: Mapping[str, str] = {}
-        self.files: Sequence[Path] = ()
         self._parts, self.once = parts, once
         self.repeatable = in_memory or once
         self._look: pl.DataFrame | None = None
         self._rest: Iterator[pl.DataFrame] = iter(())
         self._kept: list[pl.DataFrame] | None = None
-
-    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
-        """Nothing to do: such a table has its own types."""
-
-    def place(self, row: int) -> str:
-        return row_place(row)
 
     def look(self) -> pl.DataFrame:
         if self._look is None:
@@ -68,14 +54,8 @@ class PartsSource:
         return self._look
 
     def _looked(self) -> pl.DataFrame:
-        seen: list[pl.DataFrame] = []
-        rows = 0
         parts = self._parts(None)
-        for part in parts:
-            seen.append(part)
-            rows += part.height
-            if rows >= LOOK_ROWS:
-                break
+        seen = first_frames(parts)
         if self.once:
             self._rest = chain(seen, parts)
         else:
@@ -99,12 +79,6 @@ class PartsSource:
                 parts = self._keeping() if self.once else self._parts(_needed(columns))
             yield from rebatched((part.select(columns) for part in parts), BATCH_ROWS)
 
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for rows in self.batches([pl.all()]):
-            yield rows, rows.select(columns)
-
     def _keeping(self) -> Iterator[pl.DataFrame]:
         """The rest of the stream, kept unless it is long; half of one is never taken for it."""
         kept: list[pl.DataFrame] | None = []
@@ -117,12 +91,6 @@ class PartsSource:
                 kept = None
             yield part
         self._kept = kept
-
-    def widen(self) -> bool:
-        return False
-
-    def release(self) -> None:
-        """Nothing to do: nobody waits for it."""
 
 
 def _needed(columns: Sequence[pl.Expr]) -> set[str] | None:

@@ -5,13 +5,12 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
-from pathlib import Path
 
 import polars as pl
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ReadError
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, row_place
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
 
 # Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
 os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
@@ -91,20 +90,11 @@ AT_ONCE_CELLS = 128_000_000
 SLAB_BATCHES, SLAB_CELLS = 3, 20_000_000
 
 
-class PolarsSource:
+class PolarsSource(Source):
     """A lazy polars frame: a file that is scanned, or a frame in memory."""
 
-    typed = True
-    in_memory = False
-    unordered = False
-    once = False
-    date_order: str | None = None
-    decimal_is_guess: bool = False
-
-    @property
-    def decimal(self) -> str | None:
-        """None: numbers are typed."""
-        return None
+    rows: int | None = None
+    reads: int = 0
 
     def __init__(
         self,
@@ -124,10 +114,6 @@ class PolarsSource:
         self.name = name
         self.rows = rows
         self.dialect = dialect
-        self.notes: list[str] = []
-        self.mixed: dict[str, str] = {}
-        self.files: Sequence[Path] = ()
-        self.reads = 0
         # Temporary files are deleted with their owner, which is kept as long as the source is.
         self._kept = kept
         self._slabs = slabs
@@ -143,12 +129,6 @@ class PolarsSource:
     def scans(self) -> list[pl.LazyFrame]:
         """A scan of each file, in order."""
         return [self.lazy] if self._scans is None else self._scans()
-
-    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
-        """Nothing to do: a frame or a Parquet file has its own types."""
-
-    def place(self, row: int) -> str:
-        return row_place(row)
 
     def look(self) -> pl.DataFrame:
         if self._look is None or self._look[0] is not self.lazy:
@@ -202,12 +182,6 @@ class PolarsSource:
             slab = collected(self.lazy.slice(start, height).select(columns), self.name)
             for at in range(0, slab.height, BATCH_ROWS):
                 yield slab.slice(at, BATCH_ROWS)
-
-    def widen(self) -> bool:
-        return False
-
-    def release(self) -> None:
-        """Nothing to do: nobody waits for it."""
 
 
 def collected(lazy: pl.LazyFrame, name: str) -> pl.DataFrame:

@@ -1,9 +1,13 @@
-"""Source: the protocol of all tables, read as batches of rows in order."""
+"""Source: the base of all tables, read as batches of rows in order."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from deltarule.dataclass import dataclass, field
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,76 +37,77 @@ def without_folder(name: str) -> str:
     return FOLDER.sub("", name[:end]) + name[end:]
 
 
-class Source(Protocol):
+@dataclass(frozen=True)
+class TextHints:
+    """What is known of the text of a table before it is parsed."""
+
+    decimal: str | None = None
+    """The likely decimal mark; None where unknown, or where numbers are typed."""
+    decimal_is_guess: bool = False
+    """Whether that mark is likely for the separator alone: each number may have the other."""
+    date_order: str | None = None
+    """The order of day, month and year, if the user gave it; none for no dates."""
+    mixed: Mapping[str, str] = field(default_factory=dict)
+    """Columns with both numbers and text, each with a note."""
+
+
+class Source(ABC):
     """A table whose first rows can be looked at, and that can be read as often as needed."""
 
     name: str
     """Its name in messages."""
-    typed: bool
-    """Whether it has column types, so that text is text; in a CSV file it may be numbers."""
     dialect: str
     """The detected file format and dialect, in words."""
-    in_memory: bool
+    typed: bool = True
+    """Whether it has column types, so that text is text; in a CSV file it may be numbers."""
+    in_memory: bool = False
     """Whether its rows are in memory, so that another pass costs no read."""
-    repeatable: bool
+    repeatable: bool = True
     """Whether another read gives the same rows in the same order."""
-    unordered: bool
+    unordered: bool = False
     """Whether nothing says in which order its rows come, so that it may be another next time."""
-    once: bool
+    once: bool = False
     """Whether it can be read only once."""
-    files: Sequence[Path]
+    files: Sequence[Path] = ()
     """The files that it reads, which must not be overwritten."""
 
-    @property
-    def decimal(self) -> str | None:
-        """The likely decimal mark of its text; None where unknown."""
-        ...
+    @cached_property
+    def hints(self) -> TextHints:
+        """What is known of its text."""
+        return TextHints()
 
-    @property
-    def decimal_is_guess(self) -> bool:
-        """Whether that mark is likely for the separator alone: each number may have the other."""
-        ...
-
-    @property
-    def date_order(self) -> str | None:
-        """The order of day, month and year in its text, if the user gave it; none for no dates."""
-        ...
+    @cached_property
+    def notes(self) -> list[str]:
+        """Notes on how it is read; empty where nothing is unusual."""
+        return []
 
     @property
     def rows(self) -> int | None:
         """The number of rows, where it is known without reading."""
-        ...
+        return None
 
     @property
     def reads(self) -> int:
         """The number of full reads so far."""
-        ...
-
-    @property
-    def notes(self) -> list[str]:
-        """Notes on how it is read; empty where nothing is unusual."""
-        ...
-
-    @property
-    def mixed(self) -> "Mapping[str, str]":
-        """Columns with both numbers and text, each with a note."""
-        ...
+        return 0
 
     def place(self, row: int) -> str:
         """The location of a row, counted from 0, in words: its line or number."""
-        ...
+        return f"row {row + 1:,}"
 
-    def expect(self, kinds: "Mapping[str, type[pl.DataType]]") -> None:
-        """Set the types of these columns, overriding inference from the first rows."""
-        ...
+    def expect(self, kinds: "Mapping[str, type[pl.DataType]]") -> None:  # noqa: B027
+        """Set the types of these columns, overriding inference from the first rows.
 
+        Nothing to do where a table has its own types.
+        """
+
+    @abstractmethod
     def look(self) -> "pl.DataFrame":
         """The first rows, with the types the batches will have."""
-        ...
 
+    @abstractmethod
     def batches(self, columns: "Sequence[pl.Expr]") -> "Iterator[pl.DataFrame]":
         """All rows once, in order, `BATCH_ROWS` at a time; counts as a read."""
-        ...
 
     def whole_batches(
         self, columns: "Sequence[pl.Expr]", *, cells: bool = False
@@ -111,20 +116,36 @@ class Source(Protocol):
 
         With `cells`, every column of a text file as written. Counts as a read.
         """
-        ...
+        import polars as pl
+
+        for rows in self.batches([pl.all()]):
+            yield rows, rows.select(columns)
 
     def widen(self) -> bool:
         """Infer types again from all rows; False where that cannot help."""
-        ...
+        return False
 
-    def release(self) -> None:
+    def release(self) -> None:  # noqa: B027
         """Let go of what keeps its rows as they are from one read to the next: a snapshot."""
-        ...
 
 
-def row_place(row: int) -> str:
-    """The location of a row in a table without lines."""
-    return f"row {row + 1:,}"
+def columns_read(columns: "Sequence[pl.Expr]", names: Sequence[str]) -> list[str]:
+    """Those of these names that expressions read; the first one where they read none."""
+    if any(one.meta.has_multiple_outputs() for one in columns):
+        return list(names)
+    roots = {name for one in columns for name in one.meta.root_names()}
+    return [name for name in names if name in roots] or list(names[:1])
+
+
+def first_frames(frames: "Iterable[pl.DataFrame]") -> "list[pl.DataFrame]":
+    """As many of the frames as have the first `LOOK_ROWS` rows; no more are read."""
+    shown, rows = [], 0
+    for frame in frames:
+        shown.append(frame)
+        rows += frame.height
+        if rows >= LOOK_ROWS:
+            break
+    return shown
 
 
 def rebatched(frames: "Iterable[pl.DataFrame]", size: int) -> "Iterator[pl.DataFrame]":

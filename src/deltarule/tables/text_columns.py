@@ -46,7 +46,7 @@ from deltarule.tables.parsed_text import (
 from deltarule.tables.polars_source import UnparsedError, explained
 from deltarule.tables.request import Request
 from deltarule.tables.schema_columns import MISSING, OTHER
-from deltarule.tables.source import Source
+from deltarule.tables.source import Source, columns_read
 from deltarule.tables.terms import parsed
 from deltarule.tables.text_formats import (
     DateFormat,
@@ -103,7 +103,7 @@ class FormattedSource(WrappedSource):
     @property
     def notes(self) -> list[str]:
         """The source's notes, with those on formats and odd cells."""
-        told = {text for name, text in self.mixed.items() if name in self.formats}
+        told = {text for name, text in self.hints.mixed.items() if name in self.formats}
         said = [note for note in self.source.notes if note not in told]
         odd = self._odd_notes({name: cells for name, cells in self.odd.items() if cells.counts})
         return [*said, *self._changes, *self.own_notes, *self.doubt.notes, *odd]
@@ -147,10 +147,7 @@ class FormattedSource(WrappedSource):
     def _needed(self, columns: Sequence[pl.Expr]) -> list[pl.Expr] | None:
         """The table's columns that these read; None where none of them is formatted."""
         kinds = self._look().schema
-        needed = list(kinds)
-        if not any(one.meta.has_multiple_outputs() for one in columns):
-            roots = {name for one in columns for name in one.meta.root_names()}
-            needed = [name for name in kinds if name in roots] or needed
+        needed = columns_read(columns, list(kinds))
         parsing = self.parsing
         texts = [name for name in needed if parsing.is_formatted(name, kinds[name])]
         self.odd = {name: OddCells(self.formats[name].noun) for name in texts}
@@ -186,7 +183,7 @@ class FormattedSource(WrappedSource):
             if isinstance(one, DateFormat) and parsing.is_formatted(name, look.schema.get(name))
         }
         found = [DateColumn.of(look[name], words=self.words) for name in dated]
-        alike = formats_like(found, dated, said=self.source.date_order, where=self.name)
+        alike = formats_like(found, dated, said=self.hints.date_order, where=self.name)
         self.formats = {**self._asked, **alike}
         orders = {name: one.order for name, one in alike.items()}
         zones = compared_zones(look, self._asked)
@@ -241,7 +238,7 @@ class FormattedSource(WrappedSource):
         counts = self.odd[name].counts
         if fresh and len(counts) <= MOST_LATER:
             later = {**self._later, name: self._later.get(name, Counter()) | counts}
-            order, words = self.source.date_order, self.words
+            order, words = self.hints.date_order, self.words
             found = formats_of(self._look(), order=order, later=later, words=words).formats
             if found.get(name, self.formats[name]) != self.formats[name]:
                 raise ReadAgainError(f"{self.name}: '{name}' is written otherwise", name, later)
@@ -297,9 +294,9 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
 
     Errors:  ReadError for a column of an in-memory table that mixes numbers and text
     """
-    look = source.look()
+    look, hints = source.look(), source.hints
     words, used = asked.missing_words, _dated(look, asked)
-    dated = formats_of(look, order=source.date_order, later=later, words=words, used=used)
+    dated = formats_of(look, order=hints.date_order, later=later, words=words, used=used)
     texts = {
         name: cells_of(look[name], words)
         for name in _texts(look, asked)
@@ -307,7 +304,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     }
     spells = {name: text for name, text in texts.items() if has_digits(text)}
     marks = {mark for text in spells.values() if (mark := decimal_evidence(text))}
-    shared = source.decimal or (marks.pop() if len(marks) == 1 else None)
+    shared = hints.decimal or (marks.pop() if len(marks) == 1 else None)
     formats: dict[str, Format] = {}
     codes: dict[str, str] = {}
     notes = []
@@ -316,7 +313,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
         found = decided(
             text,
             shared,
-            names=source.typed and name not in source.mixed,
+            names=source.typed and name not in hints.mixed,
             target=name in asked.predict,
         )
         if isinstance(found, NumberFormat):
@@ -325,9 +322,9 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
             codes[name] = found.example
         elif found:
             notes.append(f"{name} is text: {found.replace(quoted('COLUMN'), quoted(name))}")
-    for name in source.mixed if source.in_memory else ():
+    for name in hints.mixed if source.in_memory else ():
         if name in texts and name not in formats:
-            raise ReadError(source.mixed[name])
+            raise ReadError(hints.mixed[name])
     if codes:
         name, code = next(iter(codes.items()))
         notes.append(
@@ -339,7 +336,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
     zones = zone_notes(look.schema, used, dated.formats)
     notes += [*suffix_notes(formats, texts), *_named_as_ours(texts)]
-    made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, texts, source.decimal)]
+    made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, texts, hints.decimal)]
     made.doubt = dated.doubt
     return made
 
@@ -366,7 +363,7 @@ def _check_comparisons(source: Source, look: pl.DataFrame, asked: Request, read:
         if one not in look.columns and _read_as_text(one, look):
             left = look.drop([name for name in read if name in look.columns])
             try:
-                compared_dates(parsed(one), left, order=source.date_order)
+                compared_dates(parsed(one), left, order=source.hints.date_order)
             except ExpressionError as error:
                 raise ExpressionError(f"{source.name}, {one}: {error}") from None
 

@@ -1,16 +1,15 @@
 """Rows without some ids: a source that leaves out the rows of certain people or things."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from deltarule.errors import LearningError
 from deltarule.tables.cast import label
-from deltarule.tables.chained import needed
 from deltarule.tables.column_names import check_there
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, rebatched
+from deltarule.tables.source import Source
 from deltarule.tables.terms import Term
-from deltarule.tables.wrapped_source import WrappedSource
+from deltarule.tables.wrapped_source import SelectedSource
 
 SHOWN = 3
 
@@ -39,7 +38,7 @@ def id_column(source: Source, by: str) -> pl.Expr:
     return label(values, kind).alias("id")
 
 
-class WithoutIds(WrappedSource):
+class WithoutIds(SelectedSource):
     """The rows of a source that are of none of these ids."""
 
     def __init__(self, source: Source, ids: pl.Series, by: str) -> None:
@@ -50,31 +49,13 @@ class WithoutIds(WrappedSource):
     def rows(self) -> int | None:
         return None
 
-    def look(self) -> pl.DataFrame:
-        if self._first_rows is None:
-            shown = [self.source.look().clear()]
-            for batch in self._kept([pl.all()]):
-                shown.append(batch)
-                if sum(one.height for one in shown) >= LOOK_ROWS:
-                    break
-            self._first_rows = pl.concat(shown).head(LOOK_ROWS)
-        return self._first_rows
+    def begin(self) -> Sequence[pl.Expr]:
+        self._key = id_column(self.source, self.by)
+        return [self._key]
 
-    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        return rebatched(self._kept(columns), BATCH_ROWS)
-
-    def _kept(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        key = id_column(self.source, self.by)
-        names = self.source.look().columns
-        for batch in self.source.batches(needed([*columns, key], names)):
-            gone = batch.select(key).to_series().is_in(self.ids.implode())
-            yield batch.filter(~gone.fill_null(value=False)).select(columns)
-
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for rows in self.batches([pl.all()]):
-            yield rows, rows.select(columns)
+    def mask(self, frame: pl.DataFrame, row: int) -> pl.Series:
+        gone = frame.select(self._key).to_series().is_in(self.ids.implode())
+        return ~gone.fill_null(value=False)
 
     def check_all_there(self) -> None:
         """Refuse ids that no row has.

@@ -1,20 +1,19 @@
 """Zoned source: columns of instants in the time zones that they have in another table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 import polars as pl
 
 from deltarule.errors import ValueRefusedError
-from deltarule.tables.chained import needed
 from deltarule.tables.date_columns import compared_zones
 from deltarule.tables.dates import zone_of
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.source import Source
 from deltarule.tables.text_formats import DateFormat
-from deltarule.tables.wrapped_source import WrappedSource
+from deltarule.tables.wrapped_source import MappedSource
 
 
-class ZonedSource(WrappedSource):
+class ZonedSource(MappedSource):
     """A source whose columns have the types of `kinds` where those have a zone.
 
     Instants are converted, and hours without a zone are taken as those of the zone, with a note.
@@ -36,20 +35,7 @@ class ZonedSource(WrappedSource):
         told = compared_zones(look, learnt)
         return [*self.source.notes, *told.warnings, *told.notes]
 
-    def look(self) -> pl.DataFrame:
-        return self._zoned(self.source.look())
-
-    def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        for batch in self.source.batches(needed(columns, self.source.look().columns)):
-            yield self._zoned(batch).select(columns)
-
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for rows in self.batches([pl.all()]):
-            yield rows, rows.select(columns)
-
-    def _zoned(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def transform(self, frame: pl.DataFrame, row: int) -> pl.DataFrame:
         """Errors: ValueRefusedError for text that is no date."""
         return frame.with_columns(
             self._column(frame[name], kind)

@@ -7,7 +7,7 @@ for an uploaded CSV while it is read.
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +231,7 @@ def _as_source(frame: pl.DataFrame, like: Source) -> Source:
     """A frame as a source like the one it was read from: its text may still be parsed."""
     source, _ = open_table(frame)
     source.name, source.typed, source.dialect = like.name, like.typed, like.dialect
-    source.decimal = like.decimal  # type: ignore[misc]  # a plain attribute of frames' sources
+    source.hints = replace(source.hints, decimal=like.hints.decimal)
     source.notes.extend(like.notes)
     return source
 

@@ -9,7 +9,6 @@ for the order in which it keeps them, so that reading an unchanged table twice a
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol, Self
 
@@ -26,7 +25,14 @@ from deltarule.tables.databases.url import (
     is_text,
 )
 from deltarule.tables.polars_source import explained
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched, row_place
+from deltarule.tables.source import (
+    BATCH_ROWS,
+    LOOK_ROWS,
+    Source,
+    TextHints,
+    columns_read,
+    rebatched,
+)
 
 __all__ = ["DatabaseSource", "is_database", "open_database", "write_table"]
 
@@ -133,21 +139,16 @@ CREATORS: Mapping[Kind, Callable[[Address, str, str, bool], int]] = {
 }
 
 
-class DatabaseSource:
+class DatabaseSource(Source):
     """The rows of a table or query, read as often as needed and never written to."""
 
-    typed = True
-    in_memory = False
     repeatable = False
-    once = False
-    decimal = None
     date_order: str | None = None
-    decimal_is_guess: bool = False
 
     def __init__(self, there: Address, reader: Reader) -> None:
         self.name = f"{there.name}, {reader.where}"
         self.dialect = f"{there.kind} {reader.where}"
-        self.files: Sequence[Path] = there.files
+        self.files = there.files
         self.unordered = reader.unordered
         self.kind, self.reader = there.kind, reader
         self._reads = 0
@@ -173,16 +174,10 @@ class DatabaseSource:
         """What is worth knowing about how its values were taken."""
         return self.reader.notes
 
-    def expect(self, kinds: Mapping[str, type[pl.DataType]]) -> None:
-        """Nothing to do: a database has its own types."""
-
     @property
-    def mixed(self) -> Mapping[str, str]:
-        """Columns of numbers and text, as SQLite's may be."""
-        return self.reader.mixed
-
-    def place(self, row: int) -> str:
-        return row_place(row)
+    def hints(self) -> TextHints:
+        """The order of dates, and columns of numbers and text, as SQLite's may be."""
+        return TextHints(date_order=self.date_order, mixed=self.reader.mixed)
 
     def look(self) -> pl.DataFrame:
         if self._look is None:
@@ -201,19 +196,9 @@ class DatabaseSource:
             for frame in frames:
                 yield frame.select(columns)
 
-    def whole_batches(
-        self, columns: Sequence[pl.Expr], *, cells: bool = False
-    ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for rows in self.batches([pl.all()]):
-            yield rows, rows.select(columns)
-
     def needed(self, columns: Sequence[pl.Expr]) -> list[str]:
         """The columns that these expressions are of, in the table's order: no others are read."""
-        if any(column.meta.has_multiple_outputs() for column in columns):
-            return list(self.reader.columns)
-        roots = {name for column in columns for name in column.meta.root_names()}
-        found = [name for name in self.reader.columns if name in roots]
-        return found or list(self.reader.columns)
+        return columns_read(columns, self.reader.columns)
 
     def widen(self) -> bool:
         self._look = None

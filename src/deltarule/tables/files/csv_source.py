@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from deltarule.dataclass import replace
 from deltarule.errors import ReadError, TableError
 from deltarule.tables.column_names import having, is_pattern, only
 from deltarule.tables.decimal_notes import point_notes
@@ -39,7 +40,7 @@ from deltarule.tables.polars_source import (
     collected,
     said,
 )
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, TextHints, first_frames, rebatched
 from deltarule.tables.text_formats import (
     DECIMAL,
     MARKS,
@@ -95,8 +96,7 @@ class CsvSource(PolarsSource):
         self._codes: set[str] | None = None
         self._large: set[str] = set()
         self._schema: dict[str, Kind] = {}
-        self._decimal = None if asked is None else asked.decimal
-        self.decimal_is_guess = False
+        self.hints = TextHints(decimal=None if asked is None else asked.decimal)
         self._look_rows: int | None = LOOK_ROWS
         # Columns of whole numbers, read as floats or text: what keeps their digits.
         self._exact: dict[str, pl.DataType] = {}
@@ -126,7 +126,7 @@ class CsvSource(PolarsSource):
         kind = self._kinds.get(name, found)
         if name in self._unparsed or (name in (self._codes or ()) and name not in self._kinds):
             return pl.String()
-        if self.decimal == ",":
+        if self.hints.decimal == ",":
             # polars takes every point for a decimal mark: where whole numbers end, text begins.
             return pl.String() if kind.is_float() else kind
         # Whole numbers so far may have a fraction further down.
@@ -159,7 +159,7 @@ class CsvSource(PolarsSource):
         long = having(cells, numbers, LONG)
         self._large = {name for name in long if are_large(cells[name])} - codes
         self._codes = codes | self._large
-        if self._decimal is None:
+        if self.hints.decimal is None:
             loose = self._found.separator == ";"
             words = [name for name in names if kinds[name] == pl.String]
             stripped = only(cells, words).select(present(pl.all()))
@@ -172,11 +172,10 @@ class CsvSource(PolarsSource):
             points = [name for name in names if kinds[name].is_float()]
             if having(cells, points, DECIMAL["."]):
                 marks.add(".")
-            self._decimal = marks.pop() if len(marks) == 1 else None
-            self.decimal_is_guess = self._decimal == "," and not any(
-                decimal_evidence(text) == self._decimal for text in texts
-            )
-            if loose and self._decimal is None:
+            mark = marks.pop() if len(marks) == 1 else None
+            guess = mark == "," and not any(decimal_evidence(text) == mark for text in texts)
+            self.hints = replace(self.hints, decimal=mark, decimal_is_guess=guess)
+            if loose and mark is None:
                 floats = (cells[name] for name in names if kinds[name].is_float())
                 grouped = (text.filter(text.str.contains(THOUSANDS["."])) for text in floats)
                 self._points = {text.name: text[0] for text in grouped if len(text)}
@@ -249,11 +248,6 @@ class CsvSource(PolarsSource):
                     break
         return {column: kinds.get(column, pl.String()) for column in self._header}
 
-    @property
-    def decimal(self) -> str | None:
-        """The decimal mark that was said, or that its numbers leave no doubt of."""
-        return self._decimal
-
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
         """Errors of polars as ours, with the row or line they are about."""
@@ -312,11 +306,7 @@ class CsvSource(PolarsSource):
                 return super()._first_rows()
             # polars would parse 180 MB ahead to give these few rows. No fewer of them, though: what
             # the look decides must be what it decides for the same rows in another format.
-            shown: list[pl.DataFrame] = []
-            for frame in self._blocks(self._parse([pl.all()])):
-                shown.append(frame)
-                if sum(one.height for one in shown) >= LOOK_ROWS:
-                    break
+            shown = first_frames(self._blocks(self._parse([pl.all()])))
             return pl.concat(shown).head(LOOK_ROWS)
 
     @property

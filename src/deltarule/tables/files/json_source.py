@@ -30,7 +30,14 @@ from deltarule.tables.files.json_types import (
 from deltarule.tables.files.packed import CHUNK, unpacked
 from deltarule.tables.files.parallel import parsed_in_order
 from deltarule.tables.polars_source import PROBLEMS, Partitions, PolarsSource, explained, said
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, rebatched
+from deltarule.tables.source import (
+    BATCH_ROWS,
+    LOOK_ROWS,
+    TextHints,
+    columns_read,
+    first_frames,
+    rebatched,
+)
 
 # What looks like a name in an object; in an object within another, or in a text, it may be none.
 NAME = r'"(?:[^"\\]|\\.)*":'
@@ -145,9 +152,10 @@ class JsonSource(PolarsSource):
         super().__init__(empty, name=name, rows=None, dialect=dialect)
         self.reads = 1
         start = next(files[0].blocks(), b"")[:SAMPLE_BYTES].decode(errors="ignore")
-        self.mixed = _mixed(start, self._names, schema)
+        mixed = _mixed(start, self._names, schema)
+        self.hints = TextHints(mixed=mixed)
         self.notes += files[0].text.notes + self._partitions.hiding(schema)
-        self.notes += self.mixed.values()
+        self.notes += mixed.values()
 
     def _blocks(self) -> Iterator[tuple[Records, int, bytes]]:
         """All blocks, with the number of the first line of each in its file."""
@@ -164,12 +172,8 @@ class JsonSource(PolarsSource):
         return self._partitions.placed(lazy)
 
     def _first_rows(self) -> pl.DataFrame:
-        shown: list[pl.DataFrame] = [self.lazy.collect()]
-        for frame in parsed_in_order(self._parse([pl.all()]), self._blocks()):
-            shown.append(frame)
-            if sum(one.height for one in shown) >= LOOK_ROWS:
-                break
-        return pl.concat(shown).head(LOOK_ROWS)
+        shown = first_frames(parsed_in_order(self._parse([pl.all()]), self._blocks()))
+        return pl.concat([self.lazy.collect(), *shown]).head(LOOK_ROWS)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.reads += 1
@@ -181,11 +185,8 @@ class JsonSource(PolarsSource):
         self, columns: Sequence[pl.Expr]
     ) -> Callable[[tuple[Records, int, bytes]], pl.DataFrame]:
         """What parses these columns of a block."""
-        roots = {name for one in columns for name in one.meta.root_names()}
-        every = any(one.meta.has_multiple_outputs() for one in columns)
-        types = {
-            name: kind for name, kind in self._types.items() if every or self._names[name] in roots
-        } or self._types
+        read = set(columns_read(columns, list(self._names.values())))
+        types = {name: kind for name, kind in self._types.items() if self._names[name] in read}
 
         def parsed(found: tuple[Records, int, bytes]) -> pl.DataFrame:
             records, line, block = found

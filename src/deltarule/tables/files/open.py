@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from deltarule.dataclass import replace
 from deltarule.errors import ColumnError, EmptyError, NotFoundError, ReadError
 from deltarule.tables.cast import as_category
 from deltarule.tables.column_names import column
@@ -70,7 +71,7 @@ def open_file(path: str | Path, how: Mapping[str, str] | None = None) -> PolarsS
         raise NotFoundError(f"no such file: {str(path)!r}")
     paths, partitions, notes = _listed(path)
     source = _opened(paths, str(path), how, asked, partitions)
-    source.date_order = how.get("dates")
+    source.hints = replace(source.hints, date_order=how.get("dates"))
     source.notes += notes
     source.files = paths
     return source
@@ -122,7 +123,7 @@ def _standard_input(how: Mapping[str, str], asked: DialectRequest) -> PolarsSour
             raise
     try:
         source = _opened([path], STANDARD_INPUT, how, asked, Partitions())
-        source.date_order = how.get("dates")
+        source.hints = replace(source.hints, date_order=how.get("dates"))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
