@@ -4,9 +4,10 @@ A quote is around a cell or doubled within one, so that the parity of quotes say
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
@@ -53,13 +54,30 @@ class BlockLines:
         return cls(lines, short, line, len(found.names) > 1 and has_blank_lines(block))
 
 
-def cleaned(block: bytes, found: Dialect, *, first: bool) -> tuple[BlockLines, bytes]:
-    """The lines of a block, and the block without those that are blank.
+def parsed_block(
+    block: bytes, parse: Callable[[bytes], pl.DataFrame], found: Dialect, *, first: bool
+) -> tuple[BlockLines, pl.DataFrame]:
+    """The lines of a block, and its rows by `parse` without the lines that are blank.
+
+    Lines are counted one by one only where they may be anything but whole rows: a row that lacks
+    cells lacks the last, and so does a blank line. Counting took 0.6 ms of a block, parsing 8.6.
 
     Errors:  EscapedQuoteError
     """
+    rows: pl.DataFrame | None = None
+    quoted = found.quote is not None and found.quote.encode() in block
+    if not quoted and not (first and found.lines_above):
+        try:
+            rows = parse(block)
+        except pl.exceptions.PolarsError:
+            pass  # blank lines may be why
+        else:
+            if not rows[found.names[-1]].null_count():
+                return BlockLines(rows.height + (first and found.names_stand)), rows
     lines = BlockLines.of(block, found, first=first)
-    return lines, _without_blank_lines(block, found, first=first) if lines.blank else block
+    if rows is None or lines.blank:
+        rows = parse(_without_blank_lines(block, found, first=first) if lines.blank else block)
+    return lines, rows
 
 
 def any_blank_line(text: Text) -> bool:

@@ -19,8 +19,8 @@ from deltarule.tables.files.csv_lines import (
     ShortRows,
     any_blank_line,
     check_start,
-    cleaned,
     first_escape,
+    parsed_block,
 )
 from deltarule.tables.files.dialect import (
     Dialect,
@@ -53,6 +53,7 @@ __all__ = ["GAP_WORDS", "CsvSource"]
 
 Parsed = TypeVar("Parsed")
 Kind = pl.DataType | type[pl.DataType]
+Parse = Callable[[bytes, Dialect, bool, str], tuple[BlockLines, Parsed]]
 
 # Files of more bytes are read block by block.
 AT_ONCE = 64 << 20
@@ -185,9 +186,10 @@ class CsvSource(PolarsSource):
         kinds = dict.fromkeys(self._header, pl.String())
         if not self._in_parts:
             return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
-        _, block = cleaned(next(blocks(self._texts[0], self._found.quote)), self._found, first=True)
+        block = next(blocks(self._texts[0], self._found.quote))
         parse = self._parse([pl.all()], kinds)
-        return parse(block, self._found, True, str(self._texts[0].path)).select(names)[:LOOK_ROWS]
+        _, cells = parse(block, self._found, True, str(self._texts[0].path))
+        return cells.select(names)[:LOOK_ROWS]
 
     def _scanned_all(self, look_rows: int | None, kinds: Mapping[str, Kind]) -> pl.LazyFrame:
         """The scan of all files, columns by their names where headers have them in other orders."""
@@ -343,9 +345,16 @@ class CsvSource(PolarsSource):
         # The same bytes are parsed twice: as the text they are, and as what they mean.
         texts = self._parse([pl.all()], dict.fromkeys(self._header, pl.String()))
         typed = self._parse(columns)
+
+        def both(
+            block: bytes, found: Dialect, first: bool, path: str
+        ) -> tuple[BlockLines, tuple[pl.DataFrame, pl.DataFrame]]:
+            lines, cells = texts(block, found, first, path)
+            return lines, (cells, typed(block, found, first, path)[1])
+
         self.reads += 1
         with self._explained(self.name):
-            yield from self._blocks(lambda *block: (texts(*block), typed(*block)))
+            yield from self._blocks(both)
 
     def _exact_batches(self) -> Iterator[pl.DataFrame]:
         """All rows, whole numbers with all their digits, which floats lose above 2 ** 53."""
@@ -366,7 +375,7 @@ class CsvSource(PolarsSource):
                 self._unparsed.discard(error.column)
             raise
 
-    def _blocks(self, parse: Callable[[bytes, Dialect, bool, str], Parsed]) -> Iterator[Parsed]:
+    def _blocks(self, parse: Parse[Parsed]) -> Iterator[Parsed]:
         """Block after block of all files, a few parsed at the same time."""
         counts = [ShortRows(dialect) for dialect in self._dialects]
         found = (
@@ -377,8 +386,7 @@ class CsvSource(PolarsSource):
 
         def work(part: tuple[bytes, bool, Text, ShortRows]) -> tuple[ShortRows, BlockLines, Parsed]:
             block, first, text, short = part
-            lines, clean = cleaned(block, short.found, first=first)
-            return short, lines, parse(clean, short.found, first, str(text.path))
+            return short, *parse(block, short.found, first, str(text.path))
 
         for short, lines, parsed in parsed_in_order(work, found):
             short.add(lines)
@@ -411,24 +419,29 @@ class CsvSource(PolarsSource):
 
     def _parse(
         self, columns: Sequence[pl.Expr], kinds: Mapping[str, Kind] | None = None
-    ) -> Callable[[bytes, Dialect, bool, str], pl.DataFrame]:
+    ) -> Parse[pl.DataFrame]:
         """What parses these columns of a block: of which dialect, if it is the first, and where."""
         schema = self._schema if kinds is None else kinds
         where = self._partitions.path_column
 
-        def parsed(block: bytes, found: Dialect, first: bool, path: str) -> pl.DataFrame:
-            frame = pl.read_csv(
-                block,
-                separator=found.separator,
-                quote_char=found.quote,
-                has_header=found.names_stand and first,
-                skip_lines=found.lines_above if first else 0,
-                schema={name: schema[name] for name in found.names},
-            )
+        def parsed(
+            block: bytes, found: Dialect, first: bool, path: str
+        ) -> tuple[BlockLines, pl.DataFrame]:
+            def rows(block: bytes) -> pl.DataFrame:
+                return pl.read_csv(
+                    block,
+                    separator=found.separator,
+                    quote_char=found.quote,
+                    has_header=found.names_stand and first,
+                    skip_lines=found.lines_above if first else 0,
+                    schema={name: schema[name] for name in found.names},
+                )
+
+            lines, frame = parsed_block(block, rows, found, first=first)
             lazy = frame.select(self._header).lazy()
             if where is not None:
                 lazy = lazy.with_columns(pl.lit(path).alias(where))
-            return self._partitions.placed(lazy).select(columns).collect()
+            return lines, self._partitions.placed(lazy).select(columns).collect()
 
         return parsed
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from deltarule.errors import ReadError
 
@@ -50,7 +50,7 @@ def is_zipped(path: Path) -> bool:
 
 
 @contextmanager
-def unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
+def unpacked(path: Path, name: str) -> Iterator[io.BufferedReader]:
     """The bytes of a file, unpacked if it is gzip.
 
     Errors:  ReadError for one that cannot be read, is damaged, cut short or unpacks to too much
@@ -61,7 +61,7 @@ def unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
                 yield stream
             return
         with gzip.open(path) as stream:
-            yield cast(IO[bytes], io.BufferedReader(_Counted(stream, path, name), CHUNK))
+            yield io.BufferedReader(_Counted(stream, path, name), CHUNK)
     except EOFError:
         raise ReadError(f"{name} is a gzip file that was cut short: get it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
