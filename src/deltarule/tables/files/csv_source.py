@@ -4,7 +4,8 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -53,6 +54,7 @@ __all__ = ["GAP_WORDS", "CsvSource"]
 
 Parsed = TypeVar("Parsed")
 Kind = pl.DataType | type[pl.DataType]
+Rows = tuple[BlockLines, pl.DataFrame]
 Parse = Callable[[bytes, Dialect, bool, str], tuple[BlockLines, Parsed]]
 
 # Files of more bytes are read block by block.
@@ -187,9 +189,8 @@ class CsvSource(PolarsSource):
         if not self._in_parts:
             return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
         block = next(blocks(self._texts[0], self._found.quote))
-        parse = self._parse([pl.all()], kinds)
-        _, cells = parse(block, self._found, True, str(self._texts[0].path))
-        return cells.select(names)[:LOOK_ROWS]
+        part = block, self._found, True, str(self._texts[0].path)
+        return self._parse([pl.all()], kinds)(*part)[1].select(names)[:LOOK_ROWS]
 
     def _scanned_all(self, look_rows: int | None, kinds: Mapping[str, Kind]) -> pl.LazyFrame:
         """The scan of all files, columns by their names where headers have them in other orders."""
@@ -346,11 +347,9 @@ class CsvSource(PolarsSource):
         texts = self._parse([pl.all()], dict.fromkeys(self._header, pl.String()))
         typed = self._parse(columns)
 
-        def both(
-            block: bytes, found: Dialect, first: bool, path: str
-        ) -> tuple[BlockLines, tuple[pl.DataFrame, pl.DataFrame]]:
-            lines, cells = texts(block, found, first, path)
-            return lines, (cells, typed(block, found, first, path)[1])
+        def both(*block: Any) -> tuple[BlockLines, tuple[pl.DataFrame, pl.DataFrame]]:
+            (lines, cells), (_, values) = texts(*block), typed(*block)
+            return lines, (cells, values)
 
         self.reads += 1
         with self._explained(self.name):
@@ -421,22 +420,17 @@ class CsvSource(PolarsSource):
         self, columns: Sequence[pl.Expr], kinds: Mapping[str, Kind] | None = None
     ) -> Parse[pl.DataFrame]:
         """What parses these columns of a block: of which dialect, if it is the first, and where."""
-        schema = self._schema if kinds is None else kinds
-        where = self._partitions.path_column
+        schema, where = kinds or self._schema, self._partitions.path_column
 
-        def parsed(
-            block: bytes, found: Dialect, first: bool, path: str
-        ) -> tuple[BlockLines, pl.DataFrame]:
-            def rows(block: bytes) -> pl.DataFrame:
-                return pl.read_csv(
-                    block,
-                    separator=found.separator,
-                    quote_char=found.quote,
-                    has_header=found.names_stand and first,
-                    skip_lines=found.lines_above if first else 0,
-                    schema={name: schema[name] for name in found.names},
-                )
-
+        def parsed(block: bytes, found: Dialect, first: bool, path: str) -> Rows:
+            rows = partial(
+                pl.read_csv,
+                separator=found.separator,
+                quote_char=found.quote,
+                has_header=found.names_stand and first,
+                skip_lines=found.lines_above if first else 0,
+                schema={name: schema[name] for name in found.names},
+            )
             lines, frame = parsed_block(block, rows, found, first=first)
             lazy = frame.select(self._header).lazy()
             if where is not None:
