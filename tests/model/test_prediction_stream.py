@@ -408,3 +408,43 @@ def test_later_rows_say_what_a_column_of_whole_numbers_is(
     assert made["id"].dtype == kind
     assert made["id"].cast(pl.String)[csv_source.LOOK_ROWS + 5] == last
     assert made["id"].cast(pl.String)[3] in ("3", "3.0")
+
+
+@pytest.mark.parametrize("in_blocks", [False, True])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"a": ("true", "NA")},
+        {"a": ("false", "1")},
+        {"a": ("true", " true")},
+        {"a": ("true", "maybe"), "b": ("1.5", "w"), "c": ("false", "-")},
+        {"a": ("1", "TBD"), "b": ("2", "x1"), "c": ("3", "?"), "d": ("true", "yes")},
+    ],
+)
+def test_columns_that_are_no_input_may_hold_anything_in_later_rows(
+    model: dr.Model,
+    tmp_path: Path,
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    odd: dict[str, tuple[str, str]],
+    in_blocks: bool,
+) -> None:
+    """Each in a row of its own, the last column's first, far behind the rows that types are of."""
+    from deltarule.tables.files import csv_source
+
+    if in_blocks:
+        monkeypatch.setattr(csv_source, "AT_ONCE", 0)
+    rows = csv_source.LOOK_ROWS + 100
+    cells = {name: [usual] * rows for name, (usual, _) in odd.items()}
+    for at, (name, (_, other)) in enumerate(reversed(odd.items())):
+        cells[name][csv_source.LOOK_ROWS + 5 + 20 * at] = other
+    table = pl.DataFrame({"x": np.arange(rows) / 8, **cells})
+    table.write_csv(tmp_path / "t.csv")
+    model.save(tmp_path / "m.json")
+    ran = run("predict", tmp_path / "m.json", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    assert ran.code == 0
+    written = pl.read_csv(tmp_path / "p.csv", infer_schema=False)
+    assert {name: written[name].to_list() for name in odd} == cells
+    expected = model.predict(table.select("x"))
+    predicted = written["y_prediction"].cast(pl.Float64)
+    np.testing.assert_allclose(predicted, np.asarray(expected).ravel(), rtol=1e-12)

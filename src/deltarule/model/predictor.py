@@ -421,9 +421,9 @@ def widening(source: Source, work: Callable[[], T]) -> T:
     """Run `work`, again if later rows need wider types than the first rows showed."""
     from deltarule.tables.polars_source import UnparsedError
 
-    try:
-        return work()
-    except UnparsedError:
-        if not source.widen():
-            raise
-        return work()
+    while True:
+        try:
+            return work()
+        except UnparsedError:
+            if not source.widen():
+                raise

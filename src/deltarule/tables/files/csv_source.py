@@ -272,9 +272,6 @@ class CsvSource(PolarsSource):
             raise told
         raise self._placed(told)
 
-    def _was_number(self, name: str | None) -> bool:
-        return self._schema.get(name or "", pl.String()).is_numeric()
-
     def _placed(self, error: TableError) -> TableError:
         """The same error, or what is wrong with the first line that is no row of the table."""
         if escaped := first_escape(zip(self._texts, self._dialects, strict=True)):
@@ -450,8 +447,8 @@ class CsvSource(PolarsSource):
         return found
 
     def is_text(self, name: str) -> None:
-        """Take a column of numbers for text, in which a cell was none where another read it."""
-        if self._was_number(name):
+        """Take a column of numbers or truth values for text: a cell of it is neither."""
+        if self._schema.get(name, pl.String()) != pl.String:
             self._unparsed.add(name)
             self._fresh_text = True
 
