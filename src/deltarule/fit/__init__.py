@@ -9,6 +9,7 @@ batches                          minibatch steps: in memory, or by one read per 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from deltarule.model.model import Model
 from deltarule.model.record import Record
 from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
+from deltarule.solvers.cholesky import SMALL
 from deltarule.tables.frames import open_table
 from deltarule.tables.last_rows import last_rows
 from deltarule.tables.one_read import Keep, Read, read
@@ -132,6 +134,10 @@ class Run:
         watched: bool = False,
     ) -> "Run":
         """A run on what was read already."""
+        if len(found.schema.inputs) * len(found.schema.outputs) >= SMALL:
+            # Before BLAS is kept to one thread: scipy's, were it loaded later, would spin with its
+            # own. Of 200 inputs the first fit took 2.6 to 4.7 s of processors, and so 0.8.
+            import_module("scipy.linalg")
         check_folds(found, settings)
         check_weights(found)
         check_powers(found)
