@@ -112,3 +112,27 @@ def test_one_cell_with_the_other_mark_is_odd(
     assert model.coef["x"] == pytest.approx(2, rel=1e-3)
     said = "; ".join(model.record.notes)
     assert f"x: 1 cell that is no number treated as missing: '{stray}'" in said
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["9,580", "1,250", "9,58", "3,999"], ("9,58", "9,580")),
+        (["1,200 €", "1,5 €", "7,125 €"], ("1,5", "1,200")),
+        (["12,5", "9,580", "-4,110"], ("12,5", "9,580")),
+        # Without last zeros, as programs write them, or with as many digits everywhere.
+        (["9,58", "1,25", "3,999", "4,001"], None),
+        (["9,580", "1,250", "3,999"], None),
+        (["9,58", "1,25", "3,99"], None),
+        (["1.200,50", "9,580", "3,125"], None),
+    ],
+)
+def test_a_last_zero_beside_fewer_digits_is_told(
+    tmp_path: Path, cells: list[str], told: tuple[str, str] | None
+) -> None:
+    notes = _learnt(tmp_path / "t.csv", cells * 20).record.notes
+    found = [note for note in notes if "not" in note and "fix " in note]
+    assert len(found) == (told is not None), notes
+    if told:
+        assert found[0].startswith(f"w: {told[0]}")
+        assert f"so {told[1]}" in found[0]

@@ -19,6 +19,7 @@ from deltarule.tables.text_formats import (
 # Columns that a note names.
 COLUMNS_SHOWN = 5
 ONE_COMMA = r"^[^0-9.,]*[1-9][0-9]{0,2},[0-9]{3}[^0-9.,]*$"
+KEPT_ZERO = r",[0-9]{2}0[^0-9.,]*$"
 WORDS = {".": "point", ",": "comma"}
 
 
@@ -40,7 +41,26 @@ def decimal_notes(formats: Formats, texts: Mapping[str, pl.Series], mark: str | 
                 f"{several(columns)}: the decimal mark is a comma, so {value} in {name} is "
                 f"{read}; if not, say --read decimal=."
             )
-    return [*notes, *_comma_notes(formats, texts, mark)]
+    return [*notes, *_mixed_notes(formats, texts), *_comma_notes(formats, texts, mark)]
+
+
+def _mixed_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:
+    """A note on columns with 9,58 beside 9,580: programs that keep a last 0 write no 9,58."""
+    mixed = {}
+    for name, one in formats.items():
+        if isinstance(one, NumberFormat) and one.decimal == ",":
+            cells = texts[name].filter(texts[name].str.contains(",", literal=True))
+            thousands = cells.str.contains(ONE_COMMA)
+            kept = cells.filter(thousands & cells.str.contains(KEPT_ZERO))
+            sure = cells.str.contains(".", literal=True).any()  # 1.200,50
+            if len(kept) and not thousands.all() and not sure:
+                mixed[name] = (cells.filter(~thousands)[0], kept[0])
+    return [
+        f"{several(mixed)}: {short} has a decimal comma, so {kept} in {name} is "
+        f"{kept.replace(',', '.')}, not {kept.replace(',', '')}; if commas stand between "
+        f"thousands, fix {short}, or say --read decimal=."
+        for name, (short, kept) in list(mixed.items())[:1]
+    ]
 
 
 def _comma_notes(formats: Formats, texts: Mapping[str, pl.Series], mark: str | None) -> list[str]:
