@@ -200,3 +200,67 @@ def test_rows_go_on_fading_where_nothing_else_is_said(tmp_path: Path, how: dict[
     other = dr.load(tmp_path / "m.json")
     other.update(table[100:], half_life=1e9)
     assert other.coef["x"] != pytest.approx(model.coef["x"], rel=1e-3)
+
+
+def gappy(seed: int, n: int) -> pl.DataFrame:
+    """Rows of which a third have no target, a weight or an offset, most of them the last."""
+    table = rows(seed, n).with_columns(pl.col("x").fill_null(0.0))
+    rng = np.random.default_rng(seed)
+    gone = pl.Series(rng.uniform(size=n) < np.linspace(0.1, 0.6, n))
+    kind = pl.Series(rng.integers(0, 3, n))
+    return table.with_columns(
+        y=pl.when(gone & (kind == 0)).then(None).otherwise(pl.col("y")),
+        base=pl.when(gone & (kind == 1)).then(float("nan")).otherwise(pl.col("base")),
+        times=pl.when(gone & (kind == 2)).then(0).otherwise(pl.col("times")),
+    )
+
+
+WANTED = pl.col("y").is_not_null() & pl.col("base").is_not_nan() & (pl.col("times") > 0)
+
+
+@pytest.mark.parametrize("how", [{"half_life": 40.0}, {"window": 120}], ids=str)
+@pytest.mark.parametrize("ending", ["frame", "csv", "ndjson"])
+def test_rows_that_are_not_learnt_have_no_age(
+    how: dict[str, Any], ending: str, tmp_path: Path
+) -> None:
+    table = gappy(7, 400)
+    kept = table.filter(WANTED)
+    assert table.height - kept.height > 90
+    given: Any = table if ending == "frame" else tmp_path / f"t.{ending}"
+    if ending == "csv":
+        table.with_columns(pl.col("base").fill_nan(None)).write_csv(given)
+    elif ending == "ndjson":
+        table.with_columns(pl.col("base").fill_nan(None)).write_ndjson(given)
+    usual: dict[str, Any] = {"predict": "y", "using": ["x"], "offset": "base", "weight": "times"}
+    found, known = dr.learn(given, **usual, **how), dr.learn(kept, **usual, **how)
+    close(found, known, 1e-12)
+    told = f"{table.height - kept.height} of 400 rows have no y or base or times"
+    assert [note for note in found.record.notes if note.startswith(told)]
+    assert not [note for note in known.record.notes if "have no y" in note]
+
+
+@pytest.mark.parametrize("how", [{"half_life": 40.0}, {"window": 60}], ids=str)
+@pytest.mark.parametrize("target", ["y", "y * 2"])
+def test_learn_and_update_agree_on_the_age_of_rows_without_a_target(
+    how: dict[str, Any], target: str
+) -> None:
+    table = gappy(8, 300).with_columns(base=1.0, times=1)
+    usual: dict[str, Any] = {"predict": target, "using": ["x"], "ridge": 0, **how}
+    whole = dr.learn(table, **usual)
+    grown = dr.learn(table[:150], **usual)
+    grown.update(table[150:], **how)
+    if "window" in how:  # its rows of the table before leave together
+        assert table[150:].filter(WANTED).height >= how["window"]
+    assert grown.coef == pytest.approx(whole.coef, rel=1e-9)
+
+
+def test_a_target_of_classes_or_in_text_may_be_missing_too() -> None:
+    table = rows(9, 300).with_columns(
+        kind=pl.Series(["yes", "no", "", None, "n/a", "no"] * 50),
+        text=pl.Series(["1.5", "2,000.25", "-", "", "3", "4"] * 50),
+    )
+    for target, gone in (("kind", ["", "n/a"]), ("text", ["", "-"])):
+        here = pl.col(target).is_not_null() & pl.col(target).is_in(gone).not_()
+        usual: dict[str, Any] = {"predict": target, "using": ["x"], "half_life": 50.0}
+        found = dr.learn(table, missing_words=["n/a", "-"], **usual)
+        close(found, dr.learn(table.filter(here), missing_words=["n/a", "-"], **usual), 1e-9)

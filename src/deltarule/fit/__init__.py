@@ -44,7 +44,7 @@ from deltarule.rule.predict import Weights
 from deltarule.rule.train import Step
 from deltarule.solvers.cholesky import SMALL
 from deltarule.tables.frames import open_table
-from deltarule.tables.last_rows import last_rows
+from deltarule.tables.last_rows import last_rows, rows_to_learn
 from deltarule.tables.one_read import Keep, Read, read
 from deltarule.tables.plan import Plan
 
@@ -92,6 +92,8 @@ class Run:
         engine = choice.engine if choice else engine
         name = source.name
         engine, source = filtered(engine, source, settings.where, settings.asked.missing_words)
+        if settings.half_life is not None or settings.window is not None:
+            source = rows_to_learn(source, settings.asked)
         source = last_rows(source, settings.window)
         files = [*source.files]
         if settings.hold_out is not None:

@@ -38,6 +38,8 @@ class RowFilter:
     zones: Mapping[str, str] = field(default_factory=dict)
     words: Sequence[str] = ()
     """What stands for missing in every column, and is null here too."""
+    told: str = ""
+    """What is said of the other rows, where the condition is none that a user gave."""
 
     @property
     def text(self) -> str:
@@ -88,7 +90,8 @@ class RowFilter:
         """What is said of the rows that do not meet it."""
         if not left_out:
             return []
-        return [f"{left_out:,} of {rows:,} rows do not meet {self.text}: they have no part"]
+        told = self.told or f"do not meet {self.text}: they have no part"
+        return [f"{left_out:,} of {rows:,} rows {told}"]
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class FilteredSource(SelectedSource):
     """The rows of a source that satisfy a condition, or all `others`; null counts as false.
 
     `learnt` are the formats of a model, which knows the zones of its columns; `words` stand for
-    missing.
+    missing. `told` is what a note says of the others, where no user gave the condition.
     """
 
     def __init__(
@@ -133,13 +136,15 @@ class FilteredSource(SelectedSource):
         others: bool = False,
         learnt: Formats | None = None,
         words: Sequence[str] = (),
+        told: str = "",
     ) -> None:
         super().__init__(source)
         self.condition = condition
         zones = zones_of(learnt or {})
-        self.filter = RowFilter(condition, source.name, others=others, zones=zones, words=words)
-        self.name = f"{source.name} where {self.filter.text}"
-        self.dialect = f"{source.dialect}, where {self.filter.text}"
+        self.filter = RowFilter(condition, source.name, {}, others, zones, words, told)
+        if not told:
+            self.name = f"{source.name} where {self.filter.text}"
+            self.dialect = f"{source.dialect}, where {self.filter.text}"
         self._reads = 0
         self.counted: CountedRows | None = None
         """How many rows another engine left out, where one has them."""

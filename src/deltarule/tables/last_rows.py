@@ -1,10 +1,19 @@
-"""Last rows: a source of the last rows of another, as if the table began with them."""
+"""Last rows: a source of the last rows of another, as if the table began with them.
 
+Rows without a target, an offset or a weight are not learnt, so they have no age under a half-life
+and no place in a window, as under `update`.
+"""
+
+from contextlib import suppress
 from functools import cached_property
 
 import polars as pl
 
+from deltarule.errors import ExpressionError
 from deltarule.tables.column_names import column
+from deltarule.tables.expressions.expression import parse, quoted
+from deltarule.tables.filtered import FilteredSource, condition_of
+from deltarule.tables.request import Request
 from deltarule.tables.row_shares import check_ordered, rows_of
 from deltarule.tables.source import Source
 from deltarule.tables.wrapped_source import SelectedSource
@@ -45,6 +54,29 @@ class LastRows(SelectedSource):
 
     def mask(self, frame: pl.DataFrame, row: int) -> pl.Series:
         return pl.int_range(row, row + frame.height, eager=True) >= self.before
+
+
+def rows_to_learn(source: Source, asked: Request) -> Source:
+    """The rows that have each target, offset and weight.
+
+    Errors:  ColumnError, ExpressionError; LearningError for a text whose values are in doubt
+    """
+    columns = source.look().columns
+    there = [*asked.predict, *([asked.offset] if asked.offset else [])]
+    above = [one for one in (asked.row_weight, asked.exposure) if one is not None]
+    tests = [(one, "is not null") for one in there] + [(one, "> 0") for one in above]
+    conditions = []
+    for one, test in tests:
+        part = quoted(one) if one in columns else f"({one})"
+        with suppress(ExpressionError):
+            if set(parse(part).columns) <= set(columns):  # else it is refused where it is read
+                conditions.append(f"{part} {test}")
+    if not conditions:
+        return source
+    names = " or ".join([*there, *above])
+    told = f"have no {names}: they are left out, and have no age and no place in a window"
+    condition = condition_of(" and ".join(conditions))
+    return FilteredSource(source, condition, words=asked.missing_words, told=told)
 
 
 def last_rows(source: Source, window: int | None) -> Source:
