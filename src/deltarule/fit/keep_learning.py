@@ -145,10 +145,12 @@ def _model(
 ) -> Model:
     made = Run.on(replace(found, summary=kept.summary), settings)
     record = made.model().record
-    notes = [*record.notes, *before, *notes_on_sums(kept.summary)]
+    notes, own = list(record.notes), notes_on_sums(kept.summary)
     if kept.summary.layout.folds == 1:
         gone = none_held_out(found)
-        notes = [NONE_HELD_OUT if note == gone else note for note in notes]
+        notes = [note for note in notes if note != gone]
+        own.insert(1, NONE_HELD_OUT)
+    notes += [*before, *own]
     told = {"notes": tuple(notes), "learnt_from": name, "where": kept.kept.where}
     changed = record.model_copy(update=told)
     return Model(changed, kept=replace(kept, name=name))
