@@ -423,6 +423,14 @@ def test_a_job_loads_only_what_it_needs(tmp_path: Path, job: str) -> None:
     assert len(ours) <= most, f"{len(ours)} modules: {sorted(ours)}"
 
 
+def test_several_categories_of_few_levels_load_no_scipy() -> None:
+    films = str(SRC / "deltarule" / "data" / "movies.csv")
+    arguments = ["learn", films, "--predict", "gross", "--using", "budget,genre,release_date"]
+    loaded, printed = loaded_by(COMMAND.format(arguments=arguments))
+    assert "genre" in printed
+    assert not [name for name in loaded if name.split(".")[0] == "scipy"]
+
+
 # The checks themselves can fail: each of these small houses has one thing wrong, or nothing.
 
 

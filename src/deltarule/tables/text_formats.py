@@ -26,6 +26,8 @@ DECIMAL = {
     mark: rf"[0-9]\{mark}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[^0-9{other}]|$)|^[-+]?0\{mark}[0-9]"
     for mark, other in ((",", "."), (".", ","))
 }
+# What every cell that shows a decimal mark has: to look for it takes half the time.
+MARKED = "[0-9][.,][0-9]"
 THOUSANDS = {mark: rf"^[-+]?[1-9][0-9]{{0,2}}(?:\{mark}[0-9]{{3}})+$" for mark in ".,"}
 
 
@@ -241,18 +243,14 @@ def units_of(numbers: pl.Series) -> str:
     return str(counts.sort(["count", "unit"], descending=[True, False])["unit"][0])
 
 
-def decimal_shape(mark: Mark, *, loose: bool = False) -> str:
-    """The pattern of a cell that shows this decimal mark, in numbers without doubt."""
-    return DECIMAL[mark] + (r"|^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else "")
-
-
 def decimal_evidence(text: pl.Series, *, loose: bool = False) -> Mark | None:
     """The decimal mark of a column of numbers, where its cells determine it.
 
     Where commas do not separate cells, as in files with semicolons, `loose` takes any one comma.
     """
     for mark in reversed(MARKS):
-        if text.str.contains(decimal_shape(mark, loose=loose)).any():
+        shape = DECIMAL[mark] + (r"|^[-+]?[0-9]+,[0-9]+$" if loose and mark == "," else "")
+        if text.str.contains(shape).any():
             cells = text.drop_nulls()
             odd = cells.filter(cells.str.contains(spelling.PATTERNS[mark]).not_())
             if few(len(odd), len(cells)):

@@ -11,9 +11,9 @@ import polars as pl
 
 from deltarule.dataclass import replace
 from deltarule.errors import ReadError, TableError
-from deltarule.tables.column_names import having, is_pattern, only
+from deltarule.tables.column_names import having, is_pattern
 from deltarule.tables.decimal_notes import point_notes
-from deltarule.tables.expressions.number_text import CODE, LONG, are_large, present
+from deltarule.tables.expressions.number_text import CODE, LONG, are_large, cells_of
 from deltarule.tables.files.csv_lines import (
     BlockLines,
     EscapedQuoteError,
@@ -42,13 +42,7 @@ from deltarule.tables.polars_source import (
     said,
 )
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, TextHints, first_frames, rebatched
-from deltarule.tables.text_formats import (
-    DECIMAL,
-    MARKS,
-    THOUSANDS,
-    decimal_evidence,
-    decimal_shape,
-)
+from deltarule.tables.text_formats import DECIMAL, MARKED, THOUSANDS, decimal_evidence
 
 __all__ = ["GAP_WORDS", "CsvSource"]
 
@@ -165,12 +159,7 @@ class CsvSource(PolarsSource):
         if self.hints.decimal is None:
             loose = self._found.separator == ";"
             words = [name for name in names if kinds[name] == pl.String]
-            stripped = only(cells, words).select(present(pl.all()))
-            shapes = (decimal_shape(mark, loose=loose) for mark in MARKS)
-            shown = dict.fromkeys(
-                name for shape in shapes for name in having(stripped, words, shape)
-            )
-            texts = [stripped[name] for name in shown]
+            texts = [cells_of(cells[name]) for name in having(cells, words, MARKED)]
             marks = {decimal_evidence(text, loose=loose) for text in texts} - {None}
             points = [name for name in names if kinds[name].is_float()]
             if having(cells, points, DECIMAL["."]):
