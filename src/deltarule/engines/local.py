@@ -9,7 +9,7 @@ Shapes: n rows, p inputs, k outputs. Inputs are in standardised units, or whatev
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -22,6 +22,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Question
 from deltarule.engines.batch import Answer, Batch, block_of, block_rows, blocks_of
+from deltarule.engines.class_rows import ClassFold, ClassRows, class_folds
 from deltarule.moments.design_matrix import CategoryCodes, SplitMatrix
 from deltarule.moments.folds import FoldEntries, Folds, sorted_by
 from deltarule.moments.standardize import Standardization
@@ -76,6 +77,20 @@ class RowsInMemory:
         some = block_rows(rows.inputs.shape[1])
         for start in range(0, len(rows), some):
             yield rows.only(slice(start, start + some))
+
+    @property
+    def all_folds(self) -> list[int]:
+        """The folds of all rows."""
+        return sorted({fold for rows in self._sorted for fold in rows.folds})
+
+    def class_rows(self, teachers: Sequence[Sequence[int]], *, intercept: bool) -> ClassRows | None:
+        """The rows for fits of classes that are learnt from these folds; None for some rows."""
+        folds = self._classes
+        return ClassRows.of(folds, teachers, intercept=intercept) if folds else None
+
+    @cached_property
+    def _classes(self) -> Mapping[int, ClassFold] | None:
+        return class_folds(self._sorted)
 
     @cached_property
     def _sorted(self) -> list[Batch]:

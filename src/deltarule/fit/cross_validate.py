@@ -23,8 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import RowSource
+from deltarule.engines.class_rows import ClassRows
 from deltarule.engines.held_out_questions import CompareTraining, HeldOutErrors, TrainingSums
+from deltarule.engines.local import RowsInMemory
 from deltarule.fit.outcome import HeldOut
+from deltarule.fit.ridge_walk import class_metric
 from deltarule.fit.smoothing import DampedNewton
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares, Moments, total
@@ -38,7 +41,13 @@ from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.solvers.cv_result import guessing_error
 from deltarule.solvers.lbfgs import Lbfgs
-from deltarule.solvers.lbfgs_stack import LbfgsStack, stacked_pair
+from deltarule.solvers.lbfgs_stack import (
+    Gradients,
+    LbfgsStack,
+    Preconditioner,
+    stacked_pair,
+    with_ridge,
+)
 from deltarule.solvers.least_squares import rank
 from deltarule.solvers.newton import Newton, Taken
 from deltarule.solvers.one_hot_newton import steady as one_hot_steady
@@ -263,6 +272,7 @@ class CrossValidation:
         def named(flat: Array) -> Weights:
             return unstack(flat.reshape(shape), like)
 
+        classes = self._class_rows(learnt)
         for loss in self.path:
 
             def gradients(
@@ -283,13 +293,37 @@ class CrossValidation:
                 stacked_pair(np.tile(one.step, many), np.tile(one.change, many), all_of_them)
                 for one in learner.pairs
             ]
+            objective: Gradients = gradients
+            metric: Preconditioner | None = learner.metric
+            if classes is not None:
+                ridge = self._ridge(like)
+                held = [_held(one.frozen, like) for one in learnt.values()]
+                objective = with_ridge(classes.gradients, ridge.ravel(), np.array(held))
+                metric = class_metric(classes, start[0], ridge[:, 0]) or metric
             found = LbfgsStack(
-                *(gradients, learner.metric, pairs),
+                *(objective, metric, pairs),
                 *(STEPS_OF_GRADIENTS, max(settled, SETTLED_BY_GRADIENTS)),
+                rounded=classes is not None,
             ).run(start)
+            if isinstance(self.rows, RowsInMemory) and classes is not None:
+                self.rows.passes += found.steps
             for one, flat in zip(learnt.values(), found.weights, strict=True):
                 one.weights = one.best = named(flat)
         return {fold: one.best for fold, one in learnt.items()}
+
+    def _class_rows(self, learnt: Mapping[int, _Fold]) -> ClassRows | None:
+        """The rows of classes in single precision, where they are in memory."""
+        if not isinstance(self.rows, RowsInMemory) or self.path[0].kind != "classes":
+            return None
+        teachers = [one.teachers for one in learnt.values()]
+        return self.rows.class_rows(teachers, intercept=self.problem.intercept)
+
+    def _ridge(self, like: Weights) -> Array:
+        """The ridge of each weight: (q, k)."""
+        ones = {name: np.ones_like(array) for name, array in like.items()}
+        none = {name: np.zeros_like(array) for name, array in like.items()}
+        nothing = Comparison(1.0, np.zeros(1), np.zeros(1), 0.0, none)
+        return stack(self.penalised(FoldOptimum(nothing))(ones).weight_delta)
 
     def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> TrainingSums:
         """One pass: comparisons of training rows for all folds that have not converged."""
@@ -297,6 +331,13 @@ class CrossValidation:
         open_ = {fold: one.teachers for fold, one in learnt.items() if not one.settled}
         errors = HeldOutErrors(self.model, self.path[-1], every)
         return self.rows.total(CompareTraining(loss, open_, errors), by_fold=True)
+
+
+def _held(frozen: Mapping[str, Mask] | None, like: Weights) -> Mask:
+    """Which of the stacked weights are held: (d,)."""
+    if frozen is None:
+        return np.zeros(stack(like).size, dtype=bool)
+    return stack(frozen).ravel()
 
 
 def _move(

@@ -8,6 +8,7 @@ import numpy as np
 
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import DivergedError, LearningError
+from deltarule.fit.class_fits import ClassFit
 from deltarule.fit.convergence import Convergence, gradient_left, way_left
 from deltarule.fit.default_learner import steady, suited_learner, suited_to_batches
 from deltarule.fit.fit_step import FitStep
@@ -117,8 +118,13 @@ def _plain(problem: FitProblem, learner: Learner, tolerance: float) -> Iterator[
 
 
 def _from_start(problem: FitProblem, learner: Learner, tolerance: float) -> Iterator[FitStep]:
+    classes = ClassFit.of(problem, learner)
+    near = None if classes is None else classes.near_optimum(tolerance)
+    first, steep = (problem.first(), None) if near is None else (near.weights, near.steep)
     for step in trained(
-        problem, learner, tolerance, problem.first(), problem.frozen, batches=problem.batches
+        *(problem, learner, tolerance, first, problem.frozen),
+        batches=problem.batches,
+        steep=steep,
     ):
         yield FitStep(step, problem, learner, problem.losses)
 
@@ -163,10 +169,15 @@ def _held(problem: FitProblem, learner: Learner, tolerance: float) -> Iterator[F
     auto, choice = problem.penalties.ridge.auto, problem.choice
     newton = problem.settings.second_order and not problem.squared
     if not newton or problem.penalties.hold_all(choice):
-        separation = None
-        if newton and auto and choice.ridge:
+        separation, bare = None, newton and auto and choice.ridge > 0
+        classes = ClassFit.of(problem, learner)
+        if bare and classes is None:
             separation = _without_ridge(problem, tolerance)
         for step in _plain(problem, learner, tolerance):
+            if bare and classes is not None and step.taken.stopped is not None:
+                # From the weights with a ridge it is not as far.
+                weights = classes.without_ridge(step.taken.weights)
+                separation = _separation(replace(step, taken=replace(step.taken, weights=weights)))
             yield replace(step, separation=separation)
         return
     start = separation = None
@@ -254,6 +265,8 @@ def trained(
     """The steps from these weights, on the problem's objective or another, or in minibatches."""
     settings = problem.settings
     whole = problem.objective if objective is None else objective
+    # Its size takes a Hessian, which gradients alone are to do without.
+    rounded = not problem.squared and tolerance and (steep is None or learner.needs_hessian)
     if batches is None:
         return train(
             first,
@@ -264,7 +277,7 @@ def trained(
             frozen=frozen,
             remaining=None if problem.kinks is None else problem.kinks.left,
             steep=steep,
-            rounding=0.0 if problem.squared or not tolerance else ROUNDING,
+            rounding=ROUNDING if rounded else 0.0,
         )
     return train_in_epochs(
         first,

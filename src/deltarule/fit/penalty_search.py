@@ -124,6 +124,12 @@ class PenaltySearch:
             stopped,
         )
 
+    def near(self, ridge: float) -> Weights | None:
+        """The mean of the folds' weights at the nearest ridge, of steps by gradients."""
+        if self.learner.needs_hessian or not self._walk.known:
+            return None
+        return self._walk.near(ridge)
+
     def _walks(self, penalty: Lasso | Ridge) -> bool:
         """Whether the weights at one ridge tell those at the next: of smooth steps by gradients."""
         smooth = isinstance(penalty, Ridge) or not penalty.kinked

@@ -48,7 +48,7 @@ class FitProblem:
     `asked` are the inputs and targets among all columns, `standard` the units of the steps. `rows`
     are None where moments do. `smoothing` and `first_round` are of losses that are fitted in
     rounds; `null` is the null model beside offsets. `tried` are the strengths that cross-validation
-    compared, on a `share` of the rows.
+    compared, on a `share` of the rows, and `near` the weights of a sample with the chosen ones.
     """
 
     read: Read
@@ -69,6 +69,7 @@ class FitProblem:
     tried: CVResult | None = None
     share: float = 1.0
     known_metric: Metric | None = None
+    near: Weights | None = None
 
     @cached_property
     def problem(self) -> LeastSquares:

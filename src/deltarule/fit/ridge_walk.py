@@ -15,16 +15,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.batch import Batch
+from deltarule.engines.class_rows import ClassRows, class_folds
 from deltarule.engines.held_out_questions import CompareTraining, HeldOutErrors
 from deltarule.losses.loss import Loss
 from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.solvers.class_metric import ClassMetric
 from deltarule.solvers.lbfgs import Metric
-from deltarule.solvers.lbfgs_stack import LbfgsStack, StackedPair
+from deltarule.solvers.lbfgs_stack import LbfgsStack, StackedPair, with_ridge
 
 # Converged when this share of a ridge's gradient is left, or after so many steps: of four tables,
 # one of which is scikit-learn's digits, any share of 1e-5 to 1e-2 chose the same ridge.
 LEFT, STEPS = 5e-3, 300
+# So many passes of five folds the classes' Hessians may take where a fit has some twenty left.
+WORTH = 10
+# The Hessians of q inputs take as long as this share of q passes for five folds side by side, and
+# their inverses at some ridges as this multiple of q ** 2 / rows.
+HESSIAN, INVERSES = 1 / 16, 2
+
+
+def class_metric(rows: ClassRows, weights: Array, ridge: Array) -> ClassMetric | None:
+    """What L-BFGS begins with near weights (d,), with a ridge (q,); None where it costs too much.
+
+    The Hessians of q inputs take as long as q / 16 passes of five fits, and their inverses as a
+    third of q ** 2 / rows.
+    """
+    q, n = len(ridge), sum(len(fold.inputs) for fold in rows.folds.values())
+    if q / 16 + q**2 / (3 * n) > WORTH:
+        return None
+    return ClassMetric(rows.curvature(weights), ridge)
 
 
 @dataclass
@@ -40,6 +59,7 @@ class RidgeWalk:
     metric: Metric | None = None
     known: list[tuple[float, Array]] = field(default_factory=list)
     pairs: tuple[StackedPair, ...] = ()
+    classes: ClassRows | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._blocks = [
@@ -51,30 +71,44 @@ class RidgeWalk:
             for one in self.frozen
         ]
         self._held = np.array(held)
+        singles = class_folds(self._blocks) if self.loss.kind == "classes" else None
+        if singles:
+            intercept = "intercept" in self.first
+            self.classes = ClassRows.of(singles, self.teachers.values(), intercept=intercept)
+        self._hessian: Array | None = None
+        q, rows = len(stack(self.first)), sum(map(len, self.folds.values()))
+        self._hessian_passes = HESSIAN * q + INVERSES * q**2 / rows
 
     def learnt(self, ridge: float, diagonal: Array) -> list[Weights]:
         """Each fold's weights at a ridge, whose Hessian has this diagonal: (q,)."""
         start, steep = self._near(ridge)
-        k = stack(self.first).shape[1]
-        more = np.repeat(diagonal, k)
-
-        def gradients(weights: Array, fits: NDArray[np.intp]) -> tuple[Array, Array]:
-            loss, gradient = self._sums(weights, fits)
-            gradient += more * weights
-            gradient[self._held[fits]] = 0.0
-            return loss + weights**2 @ more / 2, gradient
-
+        more = np.repeat(diagonal, stack(self.first).shape[1])
+        metric: Metric | ClassMetric | None = self.metric
+        if self._hessian is not None:
+            metric = ClassMetric(self._hessian, diagonal)
+        elif self.metric is not None:
+            metric = replace(self.metric, ridge=ridge)
         found = LbfgsStack(
-            gradients,
-            None if self.metric is None else replace(self.metric, ridge=ridge),
+            with_ridge(
+                self._sums if self.classes is None else self.classes.gradients, more, self._held
+            ),
+            metric,
             [one.with_diagonal(more) for one in self.pairs],
             STEPS,
             LEFT,
             steep,
+            rounded=self.classes is not None,
         ).run(start)
         self.pairs = tuple(one.with_diagonal(-more) for one in found.pairs)
         self.known.append((ridge, found.weights))
+        if self.classes is not None and found.steps > self._hessian_passes:
+            self._hessian = self.classes.curvature(found.weights.mean(axis=0))
         return [self._named(one) for one in found.weights]
+
+    def near(self, ridge: float) -> Weights:
+        """The mean of the folds' weights at the nearest ridge from above."""
+        above = [one for one in self.known if one[0] >= ridge] or self.known
+        return self._named(min(above, key=_ridge)[1].mean(axis=0))
 
     def _sums(self, weights: Array, fits: NDArray[np.intp]) -> tuple[Array, Array]:
         """The mean losses of some folds' training rows (a,), and their gradients (a, d)."""

@@ -16,12 +16,18 @@ from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array, Mask
-from deltarule.solvers.lbfgs import BENT, ENOUGH, PAIRS, Metric
+from deltarule.solvers.lbfgs import BENT, ENOUGH, PAIRS
 from deltarule.solvers.newton import SHORTEST
 
 Gradients = Callable[[Array, NDArray[np.intp]], tuple[Array, Array]]
 """The mean losses (a,) and their gradients (a, d), penalties included, of some of the fits at their
 weights (a, d)."""
+
+Preconditioner = Callable[[Array], Array]
+"""The product of the inverse of what stands for the Hessian with gradients: (a, d) -> (a, d)."""
+
+# Where losses are rounded, a step is enough that leaves at most this share of its slope, turned.
+TURNED = 0.9
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,23 @@ def stacked_pair(step: Array, change: Array, there: Mask) -> StackedPair:
 
 @dataclass(frozen=True)
 class StackedFits:
-    """Each fit's weights (m, d), whether it converged (m,), and the last pairs of them all."""
+    """Each fit's weights (m, d), whether it converged (m,), the last pairs of all, the passes."""
 
     weights: Array
     settled: Mask
     pairs: tuple[StackedPair, ...]
+    steps: int
+
+
+def with_ridge(objective: Gradients, diagonal: Array, held: Mask) -> Gradients:
+    """The objective with a ridge of this diagonal (d,), without the weights held: (m, d)."""
+
+    def penalised(weights: Array, fits: NDArray[np.intp]) -> tuple[Array, Array]:
+        loss, gradient = objective(weights, fits)
+        gradient = np.where(held[fits], 0.0, gradient + diagonal * weights)
+        return loss + weights**2 @ diagonal / 2, gradient
+
+    return penalised
 
 
 @dataclass(frozen=True)
@@ -70,11 +88,13 @@ class LbfgsStack:
     """
 
     objective: Gradients
-    metric: Metric | None = None
+    metric: Preconditioner | None = None
     pairs: Sequence[StackedPair] = ()
     steps: int = 300
     tolerance: float = 1e-6
     steep: Array | None = None
+    rounded: bool = False
+    """Whether rows are in single precision, so that gradients alone tell how good a step is."""
 
     def run(self, start: Array) -> StackedFits:
         """The weights at the optimum, or the best ones on the way there."""
@@ -82,7 +102,9 @@ class LbfgsStack:
         every, history = (deque(self.pairs, maxlen=PAIRS) for _ in range(2))
         search, small = _LineSearch.at(start), np.empty(0)
         for number in range(self.steps):
-            taken, pair = search.compare(*self.objective(search.point, search.fits))
+            taken, pair = search.compare(
+                *self.objective(search.point, search.fits), rounded=self.rounded
+            )
             if number:
                 history.append(pair)
                 every.append(_spread(pair, search.fits, len(start)))
@@ -98,7 +120,7 @@ class LbfgsStack:
             if done.any():
                 search = search.of(~done)
                 history = deque((one.of(~done) for one in history), maxlen=PAIRS)
-        return StackedFits(weights, settled, tuple(every))
+        return StackedFits(weights, settled, tuple(every), number + 1)
 
     def _sizes(self, search: "_LineSearch") -> Array:
         """What convergence is judged by: the largest gradient, or the decrease that is promised."""
@@ -138,15 +160,17 @@ class _LineSearch:
         """The weights that are tried."""
         return self.base - self.share[:, None] * self.way
 
-    def compare(self, loss: Array, gradient: Array) -> tuple[Mask, StackedPair]:
+    def compare(self, loss: Array, gradient: Array, *, rounded: bool) -> tuple[Mask, StackedPair]:
         """Which fits take the point that was tried as their base, and the pairs of these steps.
 
-        A step that did not lower the loss is shortened.
+        A step that did not lower the loss is shortened. Of a convex loss its slope says as much.
         """
         with np.errstate(invalid="ignore"):
             # Written as "not below" so that a loss that is not a number counts as raised.
             enough = self.loss - ENOUGH * self.share * self.promised + 1e-12 * np.abs(self.loss)
             taken: Mask = (loss <= enough) | np.isinf(self.loss)
+            if rounded:
+                taken = taken | (_products(gradient, self.way) >= -TURNED * self.promised)
         step = _kept(taken, -self.share[:, None] * self.way, 0.0)
         change = _kept(taken, gradient - self.gradient, 0.0)
         shorter = _shorter(loss - self.loss, self.promised, self.share)
@@ -170,7 +194,9 @@ class _LineSearch:
         )
 
 
-def directions(gradient: Array, pairs: Sequence[StackedPair], metric: Metric | None) -> Array:
+def directions(
+    gradient: Array, pairs: Sequence[StackedPair], metric: Preconditioner | None
+) -> Array:
     """H @ gradient of each fit by the two-loop recursion: (m, d).
 
     A fit without a pair has the gradient in the metric's stead, not longer than 1.
