@@ -30,7 +30,7 @@ NEAR, STEPS, NEWTON_STEPS = 1e-4, 100, 4
 # The share of a gradient that a Newton step leaves, at the least, and the products it may take.
 LEFT, PRODUCTS = 1e-5, 60
 # Steps without a ridge after which separation is looked for.
-UNHELD = 16
+UNHELD = 8
 
 
 @dataclass(frozen=True)

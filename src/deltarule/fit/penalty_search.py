@@ -36,11 +36,12 @@ from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import train
-from deltarule.solvers.cv_result import Choice, CVResult, relative, search, surely_lower
+from deltarule.solvers.cv_result import Choice, CVResult, search
 from deltarule.solvers.lasso_path import LEAST
 from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.solvers.proximal import ProximalNewton
+from deltarule.solvers.walk_search import walk
 
 # A Hessian of q weights on n rows costs n * q ** 2, one of k classes n * (q * k) ** 2, a gradient
 # n * q * k: at most WORK, which takes some 5 ms, and MOST_ROWS; but at least ROWS_EACH for each of
@@ -79,22 +80,14 @@ class PenaltySearch:
         """The total row weight of the sample."""
         return sum(float(batch.each.sum()) for batch in self.folds.values())
 
-    def cross_validate(
-        self, penalties: Sequence[tuple[Choice, Lasso | Ridge]], *, briefly: bool = False
-    ) -> CVResult:
-        """Cross-validated loss of each penalty, in the order given.
-
-        `briefly` stops by gradients alone where the loss has surely risen with less of a ridge:
-        the loss there stands for that of the first candidate, which has none, and others are left
-        out. Little ridges take the most steps, and matter least.
-        """
+    def cross_validate(self, penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> CVResult:
+        """Cross-validated loss of each penalty, in the order given."""
         order, folds = _strongest_first(penalties), self._searched
         errors = np.full((len(penalties), len(folds), len(self.spans)), np.inf)
-        guessing = np.array([fold.guessing for fold in folds])
-        learnt, done, stopped = [self.first] * len(folds), [0], None
-        for number, at in enumerate(order):
+        learnt = [self.first] * len(folds)
+        for at in order:
             choice, penalty = penalties[at]
-            if self._walks(penalty):
+            if self.walks(penalty):
                 learnt = self._walk.learnt(choice.ridge, penalty.hessian(self.first))
             else:
                 learner = self._learner(penalty)
@@ -107,21 +100,14 @@ class PenaltySearch:
                     [one.off(self.model, weights) for one in fold.judged]
                     for weights, fold in zip(learnt, folds, strict=True)
                 ]
-            done = [*dict.fromkeys([*done, at])]
-            rest = len(order) - number - 1
-            if briefly and rest > 1 and self._walks(penalty) and _risen(errors, guessing, at):
-                errors[0], stopped = errors[at], choice.ridge
-                break
-        done.sort()
         return CVResult(
-            np.array([penalties[at][0].ridge for at in done]),
-            np.array([penalties[at][0].lasso for at in done]),
-            errors[done],
+            np.array([choice.ridge for choice, _ in penalties]),
+            np.array([choice.lasso for choice, _ in penalties]),
+            errors,
             np.array([fold.counted for fold in folds]),
-            guessing,
+            np.array([fold.guessing for fold in folds]),
             np.ones(len(self.spans)),
             np.array([fold.least for fold in folds]),
-            stopped,
         )
 
     def near(self, ridge: float) -> Weights | None:
@@ -130,7 +116,7 @@ class PenaltySearch:
             return None
         return self._walk.near(ridge)
 
-    def _walks(self, penalty: Lasso | Ridge) -> bool:
+    def walks(self, penalty: Lasso | Ridge) -> bool:
         """Whether the weights at one ridge tell those at the next: of smooth steps by gradients."""
         smooth = isinstance(penalty, Ridge) or not penalty.kinked
         return smooth and not self.learner.needs_hessian
@@ -285,14 +271,6 @@ def _strongest_first(penalties: Sequence[tuple[Choice, Lasso | Ridge]]) -> list[
     return sorted(range(len(choices)), key=lambda at: (-choices[at].ridge, -choices[at].lasso))
 
 
-def _risen(errors: Array, guessing: Array, at: int) -> bool:
-    """Whether the loss of a candidate is surely above the best one so far."""
-    every = relative(errors, guessing)
-    sums = every.sum(axis=1)
-    best = int(np.argmin(np.where(np.isfinite(sums), sums, np.inf)))
-    return best != at and surely_lower(every[best], every[at])
-
-
 @dataclass(frozen=True)
 class _Judged:
     """Held-out rows of one target."""
@@ -332,15 +310,16 @@ def search_penalty(
 
     def tried(ridges: Array, lassos: Array) -> CVResult:
         choices = [Choice(float(ridge), float(lasso)) for ridge in ridges for lasso in lassos]
-        return sample.cross_validate(
-            [(one, penalty(one)) for one in choices], briefly=0.0 in ridges
-        )
+        return sample.cross_validate([(one, penalty(one)) for one in choices])
 
     def lassos() -> Array:
         given = penalties.given.ridge
         return sample.lassos(penalty(Choice(given, 0.0)), penalty(Choice(given, 1.0)))
 
-    return search(tried, *penalties.candidates(lassos))
+    ridges, strengths = penalties.candidates(lassos)
+    if len(ridges) > 1 and len(strengths) == 1 and sample.walks(penalty(Choice(1.0, strengths[0]))):
+        return walk(lambda ridge: tried(np.array([ridge]), strengths), ridges)
+    return search(tried, ridges, strengths)
 
 
 def for_all(choice: Choice, share: float) -> Choice:

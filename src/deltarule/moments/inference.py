@@ -177,8 +177,10 @@ class Inflation:
         )
 
 
-def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[Inflation]:
-    """The inflation of each column, the largest first; none where columns are dependent.
+def variance_inflation(
+    correlation: Array, spans: Mapping[str, slice], *, above: float = 1.0
+) -> list[Inflation]:
+    """The inflation of each column `above` that, the largest first; none where some are dependent.
 
     Shapes:  correlation (p, p)
     """
@@ -194,8 +196,8 @@ def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[I
     for column, span in spans.items():
         own = inverse[span, span]
         factor = np.linalg.det(filled[span, span]) * np.linalg.det(own)
-        count = max(1, int(varies[span].sum()))
-        if not factor > 1:
+        inflation = float(factor ** (1 / max(1, int(varies[span].sum())))) if factor > 1 else 1.0
+        if not inflation > above:
             continue
         # The regression of the column on the others, standardized: each other column's part.
         parts = -np.linalg.solve(own, inverse[span])
@@ -204,5 +206,5 @@ def variance_inflation(correlation: Array, spans: Mapping[str, slice]) -> list[I
         del size[column]
         order = sorted(size, key=lambda name: -size[name])[:TELLING]
         by = tuple(name for name in order if size[name] > size[order[0]] / 5)
-        found.append(Inflation(column, float(factor ** (1 / count)), by))
+        found.append(Inflation(column, inflation, by))
     return sorted(found, key=lambda one: -one.inflation)

@@ -8,6 +8,7 @@ Shapes: k classes, q inputs with the intercept, d = q * k weights
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,10 @@ class ClassMetric:
         each = self.ridge + held[:, None]
         return np.linalg.inv(self.hessian + each[:, :, None] * np.eye(len(self.ridge)))
 
+    @cached_property
+    def _single(self) -> Any:
+        return self.inverse.astype(np.float32)
+
     def __call__(self, gradient: Array) -> Array:
         """The product with a stacked gradient, flattened, or with several: (..., d) -> (..., d).
 
@@ -41,7 +46,7 @@ class ClassMetric:
         """
         k, q = self.inverse.shape[:2]
         own = gradient.reshape(-1, q, k).transpose(2, 1, 0)
-        product = np.matmul(self.inverse, own)
+        product = np.matmul(self._single if own.dtype == np.float32 else self.inverse, own)
         product -= product.mean(axis=0)
         turned: Array = product.transpose(2, 1, 0).reshape(gradient.shape)
         return turned

@@ -9,6 +9,7 @@ Shapes: d weights in all, stacked and flattened
 
 from collections import deque
 from dataclasses import field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -77,10 +78,19 @@ class Metric:
 
     def __call__(self, gradient: Array) -> Array:
         """The product with a stacked gradient, flattened, or with several: (..., d) -> (..., d)."""
-        own = gradient.reshape(*gradient.shape[:-1], len(self.curvature), -1)
-        turned = (self.vectors.T @ own) / (self.curvature + self.ridge * self.held)[:, None]
-        product: Array = (self.vectors @ turned).reshape(gradient.shape)
+        q = len(self.curvature)
+        vectors, per = self.vectors, 1 / (self.curvature + self.ridge * self.held)
+        if gradient.dtype == np.float32:
+            vectors, per = self._single, per.astype(np.float32)
+        # All of them side by side, in one product.
+        own = gradient.reshape(-1, q, gradient.shape[-1] // q).transpose(1, 0, 2)
+        turned = vectors @ (per[:, None] * (vectors.T @ own.reshape(q, -1)))
+        product: Array = turned.reshape(own.shape).transpose(1, 0, 2).reshape(gradient.shape)
         return product
+
+    @cached_property
+    def _single(self) -> Any:
+        return self.vectors.astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ Source:  Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ Preconditioner = Callable[[Array], Array]
 
 # Where losses are rounded, a step is enough that leaves at most this share of its slope, turned.
 TURNED = 0.9
+# How many pairs stand for the Hessian there, beside a metric.
+SINGLE_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,11 @@ class StackedPair:
     step: Array
     change: Array
     scale: Array
+
+    @property
+    def single(self) -> "StackedPair":
+        """The pairs in single precision."""
+        return StackedPair(_single(self.step), _single(self.change), _single(self.scale))
 
     def of(self, fits: NDArray[np.intp] | Mask) -> "StackedPair":
         """The pairs of some fits."""
@@ -99,16 +107,21 @@ class LbfgsStack:
     def run(self, start: Array) -> StackedFits:
         """The weights at the optimum, or the best ones on the way there."""
         weights, settled = start.copy(), np.zeros(len(start), dtype=bool)
-        every, history = (deque(self.pairs, maxlen=PAIRS) for _ in range(2))
+        many, given = SINGLE_PAIRS if self.rounded else PAIRS, self.pairs
+        if self.rounded:
+            given = [one.single for one in given]
+        every, history = (deque(given, maxlen=many) for _ in range(2))
         search, small = _LineSearch.at(start), np.empty(0)
         for number in range(self.steps):
             taken, pair = search.compare(
                 *self.objective(search.point, search.fits), rounded=self.rounded
             )
             if number:
+                pair = pair.single if self.rounded else pair
                 history.append(pair)
                 every.append(_spread(pair, search.fits, len(start)))
-            search.turn(taken, directions(search.gradient, history, self.metric))
+            if self.steep is None:
+                self._turn(search, taken, history)
             sizes = self._sizes(search)
             if not number:
                 small = self.tolerance * self._references(sizes)
@@ -117,10 +130,17 @@ class LbfgsStack:
             settled[search.fits] = done
             if done.all():
                 break
+            if self.steep is not None:
+                self._turn(search, taken, history)
             if done.any():
                 search = search.of(~done)
-                history = deque((one.of(~done) for one in history), maxlen=PAIRS)
+                history = deque((one.of(~done) for one in history), maxlen=many)
         return StackedFits(weights, settled, tuple(every), number + 1)
+
+    def _turn(self, search: "_LineSearch", taken: Mask, pairs: Sequence[StackedPair]) -> None:
+        """New directions, as rounded as the gradients are."""
+        gradient = _single(search.gradient) if self.rounded else search.gradient
+        search.turn(taken, directions(gradient, pairs, self.metric))
 
     def _sizes(self, search: "_LineSearch") -> Array:
         """What convergence is judged by: the largest gradient, or the decrease that is promised."""
@@ -207,7 +227,7 @@ def directions(
         return way if metric is None else np.where(gradient == 0, 0.0, metric(way))
 
     way, shares = gradient.copy(), deque[Array]()
-    scale = np.ones(len(gradient))
+    scale = np.ones(len(gradient), dtype=gradient.dtype)
     if metric is None:
         scale = 1 / np.maximum(1.0, np.linalg.norm(gradient, axis=1))
     for pair in reversed(pairs):
@@ -251,10 +271,15 @@ def _spread(pair: StackedPair, fits: NDArray[np.intp], many: int) -> StackedPair
     """The pairs of some fits as those of all."""
     if len(fits) == many:
         return pair
-    step, change = (np.zeros((many, pair.step.shape[1])) for _ in range(2))
-    scale = np.zeros(many)
+    step, change = (np.zeros((many, pair.step.shape[1]), pair.step.dtype) for _ in range(2))
+    scale = np.zeros(many, pair.scale.dtype)
     step[fits], change[fits], scale[fits] = pair.step, pair.change, pair.scale
     return StackedPair(step, change, scale)
+
+
+def _single(array: Array) -> Array:
+    """An array in single precision, which stands in for one in double."""
+    return cast(Array, array.astype(np.float32))
 
 
 def _products(one: Array, other: Array) -> Array:
