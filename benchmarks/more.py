@@ -52,6 +52,27 @@ def _small(what: str, title: str, table: str, rows: int) -> Job:
     )
 
 
+def _classes(what: str, title: str) -> Job:
+    return Job(
+        name=f"classes_{what}",
+        title=title,
+        table="one.csv",
+        rows=1,
+        contestants=(
+            Contestant(
+                "scikit-learn", f"benchmarks.classes:sklearn_{what}", SKLEARN, "lbfgs; weights only"
+            ),
+            Contestant(
+                "deltarule",
+                f"benchmarks.classes:{what}",
+                ("benchmarks.classes", *OURS, "sklearn.datasets"),
+                "with a ridge chosen, and cross-validated error",
+            ),
+        ),
+        beside="scikit-learn",
+    )
+
+
 JOBS = (
     _predict("parquet", "to Parquet"),
     _predict("csv", "to CSV"),
@@ -63,6 +84,9 @@ JOBS = (
     _start("row", "dr.load and the prediction of a row, as a process"),
     _small("films", "Films from CSV, three columns", "films.csv", 3201),
     _small("iris", "Iris, three classes", "one.csv", 1),
+    _classes("digits", "scikit-learn's digits, 1,797 x 64, ten classes"),
+    _classes("images", "A made table of 7,300 x 256, ten classes"),
+    _classes("letters", "A made table of 20,000 x 16, 26 classes"),
     _small("estimator", "DeltaRegressor.fit, 100 x 5", "one.csv", 1),
     _small("row", "A row with a loaded model, 20 numbers, 1,000 times", "one.csv", 1),
     _small("category", "The same of a number and a category", "one.csv", 1),

@@ -29,6 +29,9 @@ from deltarule.solvers.lbfgs_stack import LbfgsStack, Preconditioner, with_ridge
 NEAR, STEPS, NEWTON_STEPS = 1e-4, 100, 4
 # The share of a gradient that a Newton step leaves, at the least, and the products it may take.
 LEFT, PRODUCTS = 1e-5, 60
+# Newton steps aim at this share of the tolerance, so that how rows were rounded shows less than
+# that: scikit-learn wants the same scores to 1e-9 of rows repeated and rows weighed.
+MARGIN = 1e-2
 # Steps without a ridge after which separation is looked for.
 UNHELD = 8
 
@@ -83,7 +86,7 @@ class ClassFit:
             if size <= tolerance * steep:
                 break
             weights = weights - self._newton_step(
-                weights, gradient, metric, max(LEFT, tolerance * steep / size / 4)
+                weights, gradient, metric, max(LEFT, MARGIN * tolerance * steep / size)
             )
         return NearOptimum(self._named(weights), steep)
 

@@ -120,8 +120,7 @@ class LbfgsStack:
                 pair = pair.single if self.rounded else pair
                 history.append(pair)
                 every.append(_spread(pair, search.fits, len(start)))
-            if self.steep is None:
-                self._turn(search, taken, history)
+            self._turn(search, taken, history)
             sizes = self._sizes(search)
             if not number:
                 small = self.tolerance * self._references(sizes)
@@ -130,8 +129,6 @@ class LbfgsStack:
             settled[search.fits] = done
             if done.all():
                 break
-            if self.steep is not None:
-                self._turn(search, taken, history)
             if done.any():
                 search = search.of(~done)
                 history = deque((one.of(~done) for one in history), maxlen=many)
