@@ -49,9 +49,7 @@ class ClassFit:
         rows = problem.rows
         if not isinstance(learner, Lbfgs) or problem.loss.kind != "classes" or problem.kinks:
             return None
-        if not isinstance(rows, RowsInMemory) or len(rows.apart) > len(rows.whole):
-            return None
-        if problem.batches is not None:
+        if not isinstance(rows, RowsInMemory) or problem.batches is not None:
             return None
         found = rows.class_rows([rows.all_folds], intercept=problem.model.intercept)
         return None if found is None else cls(problem, found)
@@ -79,16 +77,24 @@ class ClassFit:
         self.problem.rows.passes += found.steps
         if not found.settled.all():
             return None
-        weights = found.weights[0]
+        weights = best = found.weights[0]
+        least = np.inf
         for _ in range(NEWTON_STEPS):
             gradient = stack(self._gradient(self._named(weights))).ravel()
             size = float(np.abs(gradient).max(initial=0.0))
+            if not size < least:
+                break  # far from an optimum, as where classes are told apart, or at rounding
+            best, least = weights, size
             if size <= tolerance * steep:
                 break
             weights = weights - self._newton_step(
                 weights, gradient, metric, max(LEFT, MARGIN * tolerance * steep / size)
             )
-        return NearOptimum(self._named(weights), steep)
+        if self.problem.frozen is None:
+            # What moves all classes alike, which no gradient tells, is rounding.
+            moved = (best - stack(first).ravel()).reshape(stack(first).shape)
+            best = best - np.repeat(moved.mean(axis=1), moved.shape[1])
+        return NearOptimum(self._named(best), steep)
 
     def without_ridge(self, weights: Weights) -> Weights:
         """The weights after some more steps without the ridge."""
