@@ -267,7 +267,8 @@ def _gram(
     memory = buffers.of((some + min(piece, some)) * width)
     memory, own = memory[: some * width], memory[some * width :]
     shift = np.concatenate([[0.0], frame.shift, np.zeros(len(columns) - m)])
-    rescaled = np.flatnonzero(frame.scale != 1).tolist()
+    per = np.concatenate([[1.0], 1 / frame.scale, np.ones(len(columns) - m)])
+    rescaled = bool((per != 1).any())
     gram = np.zeros((folds, width, width))
     weights = entries.each(tidy.row_weights)
     for start in range(0, n, some):
@@ -277,13 +278,12 @@ def _gram(
         block = memory[: size * width].reshape((size, width), order="F")
         block[:, 0] = 1.0
         for at, column in enumerate(columns):
-            here, values = column[sort.rows], block[:, 1 + at]
-            if at < m:
-                # First, as it reads memory in order: then the gather below hits the cache.
-                sums.low[at] = min(sums.low[at], here.min())
-                sums.high[at] = max(sums.high[at], here.max())
             # mode="clip" skips take's buffer; the rows are within range anyway.
-            np.take(here, sort.place, out=values, mode="clip")
+            column[sort.rows].take(sort.place, out=block[:, 1 + at], mode="clip")
+        # Of all columns at once: of 200, one call for each took a tenth of the time.
+        numbers = block[:, 1 : 1 + m]
+        np.minimum(sums.low, numbers.min(axis=0), out=sums.low)
+        np.maximum(sums.high, numbers.max(axis=0), out=sums.high)
         if entries.target is not None:
             block[:, 1 + chunk.targets] = entries.target[span][sort.order]
         each = None if weights is None else np.sqrt(weights[span][sort.order])
@@ -293,8 +293,8 @@ def _gram(
             gathered = block[rows]
             mine = own[: gathered.size].reshape(gathered.shape, order="F")
             np.subtract(gathered, shift, out=mine)
-            for at in rescaled:
-                mine[:, 1 + at] *= 1 / frame.scale[at]
+            if rescaled:
+                mine *= per
             if each is not None:
                 mine *= each[rows, None]
             if narrow:
