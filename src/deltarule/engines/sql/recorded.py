@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import polars as pl
 
-from deltarule.tables.databases.database import DatabaseSource, Reader
+from deltarule.tables.databases.database import DatabaseSource
+from deltarule.tables.databases.reader import DatabaseReader
 from deltarule.tables.databases.url import quoted
 
 Query = tuple[str, Sequence[float]]
@@ -15,7 +16,7 @@ Query = tuple[str, Sequence[float]]
 class Recorder:
     """A reader that keeps the queries of ours that it is asked; all else is the reader's own."""
 
-    def __init__(self, reader: Reader, queries: list[Query]) -> None:
+    def __init__(self, reader: DatabaseReader, queries: list[Query]) -> None:
         self._reader, self._queries = reader, queries
 
     def __getattr__(self, name: str) -> Any:
@@ -51,4 +52,4 @@ class Recorder:
 def recorded(source: DatabaseSource) -> tuple[DatabaseSource, list[Query]]:
     """The same source, and the queries of ours that it has been asked."""
     queries: list[Query] = []
-    return source.through(cast(Reader, Recorder(source.reader, queries))), queries
+    return source.through(cast(DatabaseReader, Recorder(source.reader, queries))), queries

@@ -27,7 +27,7 @@ from deltarule.export.sql.scope import Scope, Sql
 from deltarule.moments.folds import C0, C1, C2, NO_GROUP, PER_DAY
 from deltarule.scorer.lower import as_kind, lower
 from deltarule.scorer.tree import Apply, Kind, Literal, Node, Read, Tree, walk
-from deltarule.tables.databases.database import Reader
+from deltarule.tables.databases.reader import DatabaseReader
 from deltarule.tables.databases.url import quoted
 from deltarule.tables.fold_columns import INEXACT
 from deltarule.tables.plan import Plan
@@ -63,7 +63,7 @@ class SqlTable:
     """A table, view or query of a database, in its dialect; `kinds` are those of its columns."""
 
     name: str
-    reader: Reader
+    reader: DatabaseReader
     dialect: Dialect
     kinds: Mapping[str, pl.DataType]
     far_keys: bool = False

@@ -31,7 +31,7 @@ from deltarule.moments.grouped_sums import GroupedSums
 from deltarule.moments.moments import PLAIN_POWER
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import FractionError, class_names
-from deltarule.tables.databases.database import Reader
+from deltarule.tables.databases.reader import DatabaseReader
 from deltarule.tables.fold_columns import Times
 from deltarule.tables.layout import Layout
 from deltarule.tables.plan import Plan
@@ -356,7 +356,7 @@ def _pairs(
 
 
 def in_parts(
-    reader: Reader,
+    reader: DatabaseReader,
     source: Layers,
     parts: Sequence[str],
     keys: Sequence[str],

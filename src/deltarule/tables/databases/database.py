@@ -7,15 +7,18 @@ Databases promise no order of rows unless a query says ORDER BY: what is done he
 for the order in which it keeps them, so that reading an unchanged table twice agrees.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from time import perf_counter
-from typing import Any, Protocol, Self
+from typing import Self
 
 import polars as pl
 
 from deltarule.errors import LearningError, OutputError
-from deltarule.tables.databases import duckdb, postgres, sqlite
+from deltarule.tables.databases.duckdb import DuckdbReader
+from deltarule.tables.databases.postgres import PostgresReader
+from deltarule.tables.databases.reader import DatabaseReader
+from deltarule.tables.databases.sqlite import SqliteReader
 from deltarule.tables.databases.url import (
     Address,
     Kind,
@@ -37,105 +40,10 @@ from deltarule.tables.source import (
 __all__ = ["DatabaseSource", "is_database", "open_database", "write_table"]
 
 
-class Reader(Protocol):
-    """What reads one kind of database."""
-
-    where: str
-    """What it reads, in words: table films."""
-    rows: int | None
-    unordered: bool
-    """Whether it is a query or view without an order, whose rows come as the database is done."""
-    notes: list[str]
-    mixed: dict[str, str]
-    """Columns of numbers and text, each with a sentence on that."""
-    passes: int
-    """How often all rows were gone through only to find the columns' types."""
-    relation: str
-    """What stands behind FROM: the table, or the query in brackets."""
-    key: str | None
-    """The primary key, where it is one column of whole numbers."""
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns' names."""
-        ...
-
-    def frames(
-        self,
-        columns: Sequence[str],
-        limit: int | None,
-        of: str | None = None,
-        numbers: Sequence[str] = (),
-    ) -> Iterator[pl.DataFrame]:
-        """The rows of these columns, in frames of any height, always of the same types.
-
-        `of` stands in place of the table: a subquery of its columns, perhaps of `numbers` that are
-        float64 too, and perhaps an order.
-        """
-        ...
-
-    def widen(self) -> bool:
-        """Look at every row for types that fit them all; False where they are declared."""
-        ...
-
-    @property
-    def cells(self) -> Mapping[str, str]:
-        """The SQL of each column's cell, of the kind that it has in frames."""
-        ...
-
-    def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query of ours, in the snapshot of all reads.
-
-        In it $1, $2, ... stand for the parameters.
-        """
-        ...
-
-    def expected(self) -> tuple[int, int] | None:
-        """How many rows a server expects, and how many of its processes would add them up.
-
-        None for a file, which is read by this process anyway.
-        """
-        ...
-
-    timeout: float | None
-    """The seconds that a query of ours may take, if there is an end to it."""
-    held: str | None
-    """The temporary table that holds rows, if there is one."""
-
-    def hold(self, query: str) -> str | None:
-        """Hold a query's rows as a temporary table of this process, in place of those before.
-
-        Its name; None where the rows are held by no process of ours.
-        """
-        ...
-
-    def within(self, relation: str) -> Self:
-        """A reader of some of its rows, with a snapshot of its own."""
-        ...
-
-    def release(self) -> None:
-        """End the snapshot that all reads are of; the next read begins another."""
-        ...
-
-
-Writer = Callable[[Address, str, pl.DataFrame, Iterator[pl.DataFrame]], int]
-
-READERS: Mapping[Kind, Callable[[Address, str | None, str | None], Reader]] = {
-    "SQLite": sqlite.SqliteReader,
-    "PostgreSQL": postgres.PostgresReader,
-    "DuckDB": duckdb.DuckdbReader,
-}
-WRITERS: Mapping[Kind, Writer] = {
-    "SQLite": sqlite.write,
-    "PostgreSQL": postgres.write,
-    "DuckDB": duckdb.write,
-}
-
-
-CREATORS: Mapping[Kind, Callable[[Address, str, str, bool], int]] = {
-    "SQLite": sqlite.create,
-    "PostgreSQL": postgres.create,
-    "DuckDB": duckdb.create,
+READERS: Mapping[Kind, type[SqliteReader] | type[PostgresReader] | type[DuckdbReader]] = {
+    "SQLite": SqliteReader,
+    "PostgreSQL": PostgresReader,
+    "DuckDB": DuckdbReader,
 }
 
 
@@ -145,7 +53,7 @@ class DatabaseSource(Source):
     repeatable = False
     date_order: str | None = None
 
-    def __init__(self, there: Address, reader: Reader) -> None:
+    def __init__(self, there: Address, reader: DatabaseReader) -> None:
         self.name = f"{there.name}, {reader.where}"
         self.dialect = f"{there.kind} {reader.where}"
         self.files = there.files
@@ -210,7 +118,7 @@ class DatabaseSource(Source):
         made.name, made.dialect = f"{self.name} {told}", f"{self.dialect}, {told}"
         return made
 
-    def through(self, reader: Reader) -> Self:
+    def through(self, reader: DatabaseReader) -> Self:
         """The same source by another reader."""
         made = copy(self)
         made.reader = reader
@@ -251,7 +159,7 @@ def create(url: str, name: str, query: str, *, view: bool) -> int:
     there = address(url)
     if not name or not is_text(name):
         raise OutputError(f"{name!r} is no name for a table: give one of letters")
-    return CREATORS[there.kind](there, name, query, view)
+    return READERS[there.kind].create(there, name, query, view=view)
 
 
 def write_table(url: str, table: str, frames: Iterable[pl.DataFrame]) -> int:
@@ -266,4 +174,4 @@ def write_table(url: str, table: str, frames: Iterable[pl.DataFrame]) -> int:
     first = next(coming, None)
     if first is None or not first.columns:
         raise OutputError(f"there is nothing to write to {there.name}, table {table}")
-    return WRITERS[there.kind](there, table, first, coming)
+    return READERS[there.kind].write(there, table, first, coming)

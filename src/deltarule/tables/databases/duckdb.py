@@ -1,27 +1,22 @@
 """DuckDB files, through its own package: read-only, streaming Arrow."""
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from copy import copy
-from typing import Any, Self
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
 
 import polars as pl
 
-from deltarule.errors import MissingExtraError, OutputError, ReadError
+from deltarule.errors import MissingExtraError, ReadError
 from deltarule.tables.databases.arrow import Column, frames, select
-from deltarule.tables.databases.timeout import limited
+from deltarule.tables.databases.reader import DatabaseReader, limited
 from deltarule.tables.databases.url import (
-    ORDERED,
     Address,
     Relation,
     check_file,
     check_names,
     chosen,
-    create_statements,
-    is_there,
     quoted,
-    written,
 )
 
 # Rows of a record batch: enough to be quick, few enough to be small.
@@ -56,25 +51,27 @@ KEY = """
 """
 
 
-class DuckdbReader:
+def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
+    try:
+        import duckdb
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingExtraError(
+            f"reading DuckDB needs {error.name}: pip install 'deltarule[duckdb]'"
+        ) from error
+    return duckdb, (duckdb.Error, pa.ArrowException)
+
+
+class DuckdbReader(DatabaseReader):
     """Reads a table, view or query of a DuckDB file."""
+
+    _columns: list[Column]
 
     def __init__(self, there: Address, table: str | None, query: str | None) -> None:
         check_file(there)
-        self._there, self._name = there, there.name
-        self.notes: list[str] = []
-        self.mixed: dict[str, str] = {}
-        self.rows: int | None = None
-        self.passes = 0
-        self.unordered = ORDERED.search(query or "") is None
-        self.where = "query"
-        self.key: str | None = None
-        self.held: str | None = None
-        self.timeout: float | None = None
-        self._held = 0
+        super().__init__(there, query)
         self._file: Any = None
         self._asking: Any = None
-        self._closing: weakref.finalize[..., DuckdbReader] | None = None
         with self._connected() as connection:
             if query is None:
                 relations = [Relation(*row) for row in connection.execute(RELATIONS).fetchall()]
@@ -104,11 +101,6 @@ class DuckdbReader:
             if table is not None or self.where.startswith("table"):
                 [(self.rows,)] = connection.sql(f"SELECT count(*) FROM {self.relation}").fetchall()
 
-    @property
-    def columns(self) -> list[str]:
-        """The columns' names."""
-        return [column.name for column in self._columns]
-
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         duckdb, errors = _driver()
@@ -116,16 +108,14 @@ class DuckdbReader:
             if self._file is None:
                 # While it is open for reading nobody writes to it.
                 self._file = duckdb.connect(str(self._there.path), read_only=True)
-                self._closing = weakref.finalize(self, self._file.close)
+                self._close = weakref.finalize(self, self._file.close)
             with closing(self._file.cursor()) as connection:
                 for setting in SETTINGS:
                     connection.execute(setting)
                 yield connection
 
-    def release(self) -> None:
-        if self._closing is not None:
-            self._closing()
-        self._closing = self._file = self._asking = self.held = None
+    def _disconnect(self) -> None:
+        self._close = self._file = self._asking = self.held = None
 
     def frames(
         self,
@@ -142,15 +132,9 @@ class DuckdbReader:
             reader = getattr(found, "to_arrow_reader", None) or found.fetch_arrow_reader
             yield from frames(reader(RECORD_ROWS), wanted, self.notes)
 
-    @property
-    def cells(self) -> Mapping[str, str]:
-        """The SQL of each column's cell."""
-        return {column.name: column.sql for column in self._columns}
-
-    def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query of ours."""
+    def _run(self, statement: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
         with self._asked() as cursor:
-            found: list[tuple[Any, ...]] = cursor.execute(query, list(parameters)).fetchall()
+            found: list[tuple[Any, ...]] = cursor.execute(statement, list(parameters)).fetchall()
             return found
 
     @contextmanager
@@ -166,31 +150,24 @@ class DuckdbReader:
             with limited(self.timeout, self._asking.interrupt, name=self._name):
                 yield self._asking
 
-    def within(self, relation: str) -> Self:
-        """A reader of some of its rows."""
-        made = copy(self)
-        made.relation, made.rows, made.notes = relation, None, [*self.notes]
-        made._closing = made._file = made._asking = made.held = None
-        return made
+    driver = staticmethod(_driver)
 
-    def expected(self) -> tuple[int, int] | None:
-        """Nothing: the file is read by this process whoever adds the rows up."""
-        return None
+    @classmethod
+    @contextmanager
+    def _writing(cls, there: Address) -> Iterator[Any]:
+        duckdb, _ = _driver()
+        with closing(duckdb.connect(str(there.path))) as connection:
+            for setting in (*SETTINGS, "BEGIN"):
+                connection.execute(setting)
+            yield connection
 
-    def hold(self, query: str) -> str | None:
-        """Hold a query's rows in the memory of this process."""
-        with self._asked() as cursor:
-            if self.held is not None:
-                cursor.execute(f"DROP TABLE {self.held}")
-            self.held = None
-            self._held += 1
-            name = f"deltarule_rows_{self._held}"
-            cursor.execute(f"CREATE TEMP TABLE {name} AS {query}")
-            self.held = name
-        return name
-
-    def widen(self) -> bool:
-        return False
+    @classmethod
+    def _insert(cls, cursor: Any, table: str, frame: pl.DataFrame, kinds: pl.Schema | None) -> None:
+        schema, dot, bare = table.partition(".")
+        place = f"{quoted(schema)}.{quoted(bare)}" if dot else quoted(table)
+        do = f"INSERT INTO {place}" if kinds is None else f"CREATE TABLE {place} AS"
+        cursor.register("deltarule frame", frame.to_arrow())
+        cursor.execute(f'{do} SELECT * FROM "deltarule frame"')
 
 
 def _column(name: str, kind: str) -> Column:
@@ -209,66 +186,3 @@ def _column(name: str, kind: str) -> Column:
     if kind == "INTERVAL":
         return Column(name, f"epoch_us({column})", pl.Duration("us"))
     return Column(name, f"{column}::varchar")
-
-
-def _driver() -> tuple[Any, tuple[type[Exception], ...]]:
-    try:
-        import duckdb
-        import pyarrow as pa
-    except ImportError as error:
-        raise MissingExtraError(
-            f"reading DuckDB needs {error.name}: pip install 'deltarule[duckdb]'"
-        ) from error
-    return duckdb, (duckdb.Error, pa.ArrowException)
-
-
-def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> int:
-    """Write these frames to a new table."""
-    assert there.path is not None
-    duckdb, errors = _driver()
-    fresh = not is_there(there.path)
-    name = f"{there.name}, table {table}"
-    schema, dot, bare = table.partition(".")
-    place = f"{quoted(schema)}.{quoted(bare)}" if dot else quoted(table)
-    rows, done = 0, False
-    try:
-        with (
-            there.explained(*errors, name=name, doing="cannot be written", error=OutputError),
-            closing(duckdb.connect(str(there.path))) as connection,
-        ):
-            for setting in SETTINGS:
-                connection.execute(setting)
-            connection.execute("BEGIN")
-            do = f"CREATE TABLE {place} AS"
-            for frame in written(first, rest, name=name):
-                connection.register("deltarule frame", frame.to_arrow())
-                connection.execute(f'{do} SELECT * FROM "deltarule frame"')
-                do = f"INSERT INTO {place}"
-                rows += frame.height
-            connection.execute("COMMIT")
-            done = True
-    finally:
-        if fresh and not done:
-            with suppress(OSError):
-                there.path.unlink()
-    return rows
-
-
-def create(there: Address, name: str, query: str, view: bool) -> int:
-    """Make a table or view of a query's rows."""
-    check_file(there)
-    duckdb, errors = _driver()
-    made, counted = create_statements(name, query, view=view)
-    with (
-        there.explained(
-            *errors, name=f"{there.name}, {name}", doing="cannot be made", error=OutputError
-        ),
-        closing(duckdb.connect(str(there.path))) as connection,
-    ):
-        for setting in SETTINGS:
-            connection.execute(setting)
-        connection.execute("BEGIN")
-        connection.execute(made)
-        [(rows,)] = connection.execute(counted).fetchall()
-        connection.execute("COMMIT")
-    return int(rows)

@@ -4,25 +4,16 @@ import json
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
 from importlib import import_module
 from math import ceil
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
-from deltarule.errors import MissingExtraError, OutputError
+from deltarule.errors import MissingExtraError
 from deltarule.tables.databases.arrow import Column, frames, select
-from deltarule.tables.databases.url import (
-    ORDERED,
-    Address,
-    Relation,
-    check_names,
-    chosen,
-    create_statements,
-    quoted,
-    written,
-)
+from deltarule.tables.databases.reader import DatabaseReader
+from deltarule.tables.databases.url import Address, Relation, check_names, chosen, quoted
 
 # What Arrow and polars have too; other kinds are asked for as text or numbers.
 PLAIN = {"bool", "int2", "int4", "int8", "float4", "float8"}
@@ -71,24 +62,33 @@ KINDS = """
 """
 
 
-class PostgresReader:
-    """Reads a table, view or query of a PostgreSQL database."""
+def driver() -> tuple[Any, tuple[type[Exception], ...]]:
+    """The driver and its errors. Errors: MissingExtraError."""
+    try:
+        import adbc_driver_manager
+        import pyarrow as pa
+
+        dbapi = import_module("adbc_driver_postgresql.dbapi")  # it comes without types
+    except ImportError as error:
+        raise MissingExtraError(
+            f"reading PostgreSQL needs {error.name}: pip install 'deltarule[postgres]'"
+        ) from error
+    return dbapi, (adbc_driver_manager.Error, pa.ArrowException)
+
+
+class PostgresReader(DatabaseReader):
+    """Reads a table, view or query of a PostgreSQL database.
+
+    Its number of rows is unknown: the server keeps no exact count, and counting reads them all.
+    """
+
+    _columns: list[Column]
 
     def __init__(self, there: Address, table: str | None, query: str | None) -> None:
-        self._there = there
-        self._name = there.name
-        self.notes: list[str] = []
-        self.mixed: dict[str, str] = {}
-        self.rows: int | None = None  # the server keeps no exact count, and counting reads it all
-        self.passes = 0
-        self.unordered = ORDERED.search(query or "") is None
-        self.where, self._statements = "query", [UNSHARED, UTF8]
-        self.key: str | None = None
-        self.held: str | None = None
-        self.timeout: float | None = None
+        super().__init__(there, query)
+        self._statements = [UNSHARED, UTF8]
         self._snapshot: str | None = None
         self._keeping: Any = None
-        self._keeper: weakref.finalize[..., PostgresReader] | None = None
         with self._connected() as cursor:
             if query is None:
                 cursor.execute(RELATIONS)
@@ -114,11 +114,6 @@ class PostgresReader:
             kinds = [kind for (kind,) in cursor.fetchall()]
         self._columns = [_column(*both) for both in zip(names, kinds, strict=True)]
 
-    @property
-    def columns(self) -> list[str]:
-        """The columns' names."""
-        return [column.name for column in self._columns]
-
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         dbapi, errors = driver()
@@ -138,7 +133,7 @@ class PostgresReader:
         """The name of the snapshot of all reads; a transaction that stays open keeps it."""
         if self._snapshot is None:
             keeper = dbapi.connect(self._there.url, autocommit=True)
-            self._keeper = weakref.finalize(self, keeper.close)
+            self._close = weakref.finalize(self, keeper.close)
             self._keeping = keeper
             with keeper.cursor() as cursor:
                 cursor.execute(BEGIN)
@@ -151,10 +146,8 @@ class PostgresReader:
                     self._snapshot = ""  # a server that exports none: each read has its own
         return self._snapshot
 
-    def release(self) -> None:
-        if self._keeper is not None:
-            self._keeper()
-        self._keeper = self._snapshot = self._keeping = None
+    def _disconnect(self) -> None:
+        self._close = self._snapshot = self._keeping = None
 
     def frames(
         self,
@@ -172,29 +165,17 @@ class PostgresReader:
             with cursor.fetch_record_batch() as reader:
                 yield from frames(reader, wanted, self.notes)
 
-    @property
-    def cells(self) -> Mapping[str, str]:
-        """The SQL of each column's cell."""
-        return {column.name: column.sql for column in self._columns}
-
-    def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query of ours, by the connection that keeps the snapshot."""
+    def _run(self, statement: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
+        # By the connection that keeps the snapshot.
         dbapi, errors = driver()
         with self._there.explained(*errors, name=self._name, release=self.release):
             self._exported(dbapi, errors)
             with self._keeping.cursor() as cursor:
                 if self.timeout is not None:
                     cursor.execute(f"SET LOCAL statement_timeout = {ceil(1000 * self.timeout)}")
-                cursor.execute(query, tuple(parameters) or None)
+                cursor.execute(statement, tuple(parameters) or None)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
-
-    def within(self, relation: str) -> Self:
-        """A reader of some of its rows."""
-        made = copy(self)
-        made.relation, made.rows, made.notes = relation, None, [*self.notes]
-        made._keeper = made._snapshot = made._keeping = None
-        return made
 
     def expected(self) -> tuple[int, int] | None:
         """How many rows the server's planner expects, and how many processes it plans for sums."""
@@ -212,8 +193,30 @@ class PostgresReader:
         """Nothing: a read-only transaction makes no tables, and the rows are the server's."""
         return None
 
-    def widen(self) -> bool:
-        return False
+    driver = staticmethod(driver)
+
+    @classmethod
+    @contextmanager
+    def _writing(cls, there: Address) -> Iterator[Any]:
+        dbapi, _ = driver()
+        with (
+            dbapi.connect(there.url, autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            # What is not committed when the connection closes was never there.
+            for statement in ("BEGIN", UTF8, UTC):
+                cursor.execute(statement)
+            yield cursor
+
+    @classmethod
+    def _insert(cls, cursor: Any, table: str, frame: pl.DataFrame, kinds: pl.Schema | None) -> None:
+        schema, dot, bare = table.partition(".")
+        cursor.adbc_ingest(
+            bare if dot else table,
+            frame.to_arrow(compat_level=pl.CompatLevel.oldest()),
+            mode="append" if kinds is None else "create",
+            **({"db_schema_name": schema} if dot else {}),
+        )
 
 
 def _workers(plan: Mapping[str, Any]) -> int:
@@ -240,61 +243,3 @@ def _column(name: str, kind: str) -> Column:
         finite = f"CASE WHEN isfinite({column}) THEN {seconds} * 1000000 END"
         return Column(name, f"({finite})::bigint", pl.Duration("us"))
     return Column(name, f"{column}::text")
-
-
-def driver() -> tuple[Any, tuple[type[Exception], ...]]:
-    """The driver and its errors. Errors: MissingExtraError."""
-    try:
-        import adbc_driver_manager
-        import pyarrow as pa
-
-        dbapi = import_module("adbc_driver_postgresql.dbapi")  # it comes without types
-    except ImportError as error:
-        raise MissingExtraError(
-            f"reading PostgreSQL needs {error.name}: pip install 'deltarule[postgres]'"
-        ) from error
-    return dbapi, (adbc_driver_manager.Error, pa.ArrowException)
-
-
-def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> int:
-    """Write these frames to a new table."""
-    dbapi, errors = driver()
-    name = f"{there.name}, table {table}"
-    schema, dot, bare = table.partition(".")
-    place = {"db_schema_name": schema} if dot else {}
-    rows = 0
-    with (
-        there.explained(*errors, name=name, doing="cannot be written", error=OutputError),
-        dbapi.connect(there.url, autocommit=True) as connection,
-        connection.cursor() as cursor,
-    ):
-        # What is not committed when the connection closes was never there.
-        cursor.execute("BEGIN")
-        cursor.execute(UTF8)
-        mode = "create"
-        for frame in written(first, rest, name=name):
-            data = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-            cursor.adbc_ingest(bare if dot else table, data, mode=mode, **place)
-            mode = "append"
-            rows += frame.height
-        cursor.execute("COMMIT")
-    return rows
-
-
-def create(there: Address, name: str, query: str, view: bool) -> int:
-    """Make a table or view of a query's rows."""
-    dbapi, errors = driver()
-    made, counted = create_statements(name, query, view=view)
-    with (
-        there.explained(
-            *errors, name=f"{there.name}, {name}", doing="cannot be made", error=OutputError
-        ),
-        dbapi.connect(there.url, autocommit=True) as connection,
-        connection.cursor() as cursor,
-    ):
-        for statement in ("BEGIN", UTF8, UTC, made):
-            cursor.execute(statement)
-        cursor.execute(counted)
-        [(rows,)] = cursor.fetchall()
-        cursor.execute("COMMIT")
-    return int(rows)

@@ -4,28 +4,23 @@ import re
 import sqlite3
 import weakref
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from copy import copy
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import quote
 
 import polars as pl
 
-from deltarule.errors import OutputError
 from deltarule.moments.folds import text_keys
-from deltarule.tables.databases.timeout import limited
+from deltarule.tables.databases.reader import DatabaseReader, limited
 from deltarule.tables.databases.url import (
     Address,
     Relation,
     check_file,
     check_names,
     chosen,
-    create_statements,
-    is_there,
     quoted,
-    written,
 )
 from deltarule.tables.missing_words import GAP_WORDS
 from deltarule.tables.polars_source import UnparsedError
@@ -52,6 +47,11 @@ class Column:
     seen: set[type] = field(default_factory=set)
     bits: bool = True
     dates: tuple[pl.DataType, ...] = DATES
+
+    @property
+    def sql(self) -> str:
+        """The SQL of its cell."""
+        return quoted(self.name)
 
     def add(self, values: Sequence[Any]) -> None:
         """Take in what these values are."""
@@ -175,25 +175,17 @@ def _dated(values: Sequence[str | None], kind: pl.DataType) -> pl.Series | None:
     return found if fits else None
 
 
-class SqliteReader:
+class SqliteReader(DatabaseReader):
     """Reads a table, view or query of a SQLite file."""
+
+    _columns: list[Column]
 
     def __init__(self, there: Address, table: str | None, query: str | None) -> None:
         check_file(there)
-        self._there, self._query = there, query
-        self.notes: list[str] = []
-        self.mixed: dict[str, str] = {}
-        self.rows: int | None = None
-        self.passes = 0
+        super().__init__(there, query)
         self.unordered = False  # it works in one thread, always the same way
-        self._name, self._fixed, self._widened = there.name, False, False
+        self._query, self._fixed, self._widened = query, False, False
         self._connection: sqlite3.Connection | None = None
-        self._closing: weakref.finalize[..., SqliteReader] | None = None
-        self.where = "query"
-        self.key: str | None = None
-        self.held: str | None = None
-        self.timeout: float | None = None
-        self._held = 0
         self.relation = quoted(QUERY)
         with self._connected() as connection:
             if query is None:
@@ -212,11 +204,6 @@ class SqliteReader:
             if query is None and not found.view:
                 [(self.rows,)] = connection.execute(f"SELECT count(*) FROM {self.relation}")
 
-    @property
-    def columns(self) -> list[str]:
-        """The columns' names."""
-        return [column.name for column in self._columns]
-
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         """The connection of all reads; they are of one transaction, and so of one snapshot."""
@@ -226,7 +213,7 @@ class SqliteReader:
                 # One thread after the other may go on reading.
                 made = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
                 made.create_function("deltarule_text_key", 1, _text_key, deterministic=True)
-                self._closing = weakref.finalize(self, made.close)
+                self._close = weakref.finalize(self, made.close)
                 # What is held is in memory; said first, as it drops temporary views.
                 made.execute("PRAGMA temp_store = MEMORY")
                 if self._query is not None:
@@ -236,11 +223,9 @@ class SqliteReader:
                 self._connection = made
             yield self._connection
 
-    def release(self) -> None:
-        # Unless there is a write-ahead log, whoever writes waits for this.
-        if self._closing is not None:
-            self._closing()
-        self._closing = self._connection = self.held = None
+    def _disconnect(self) -> None:
+        # Unless there is a write-ahead log, whoever writes waits for the connection's end.
+        self._close = self._connection = self.held = None
 
     def _chunks(
         self, columns: Sequence[Column], limit: int | None, of: str | None = None
@@ -306,50 +291,19 @@ class SqliteReader:
         where = f"{self._name}, column '{column.name}', row {row + at + 1}"
         return UnparsedError(f"{where}: {shown!r} is no {WORDS.get(kind, 'date')}", column.name)
 
-    @property
-    def cells(self) -> Mapping[str, str]:
-        """The SQL of each column's cell."""
-        return {name: quoted(name) for name in self.columns}
-
-    def ask(self, query: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query of ours."""
-        with self._asked() as connection:
-            # Where a parameter stands behind a $ it is taken for a name: numbers want a ?.
-            numbered = {str(at): value for at, value in enumerate(parameters, 1)}
-            return connection.execute(query, numbered).fetchall()
-
-    @contextmanager
-    def _asked(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for as long as a query of ours may take."""
+    def _run(self, statement: str, parameters: Sequence[float] = ()) -> list[tuple[Any, ...]]:
         with (
             self._connected() as connection,
             limited(self.timeout, connection.interrupt, name=self._name),
         ):
-            yield connection
+            # Where a parameter stands behind a $ it is taken for a name: numbers want a ?.
+            numbered = {str(at): value for at, value in enumerate(parameters, 1)}
+            return connection.execute(statement, numbered).fetchall()
 
     def within(self, relation: str) -> Self:
-        """A reader of some of its rows."""
-        made = copy(self)
-        made.relation, made.rows, made.notes = relation, None, [*self.notes]
-        made._closing = made._connection = made.held = None
+        made = super().within(relation)
         made._columns = [replace(one, seen=set(one.seen)) for one in self._columns]
         return made
-
-    def expected(self) -> tuple[int, int] | None:
-        """Nothing: the file is read by this process whoever adds the rows up."""
-        return None
-
-    def hold(self, query: str) -> str | None:
-        """Hold a query's rows in the memory of this process."""
-        with self._asked() as connection:
-            if self.held is not None:
-                connection.execute(f"DROP TABLE {self.held}")
-            self.held = None
-            self._held += 1
-            name = f"deltarule_rows_{self._held}"
-            connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
-            self.held = name
-        return name
 
     def widen(self) -> bool:
         if self._widened:
@@ -358,6 +312,31 @@ class SqliteReader:
         self.passes += 1
         self._fix(self._chunks(self._columns, None))
         return True
+
+    @staticmethod
+    def driver() -> tuple[Any, tuple[type[Exception], ...]]:
+        return sqlite3, (sqlite3.Error,)
+
+    @classmethod
+    @contextmanager
+    def _writing(cls, there: Address) -> Iterator[sqlite3.Cursor]:
+        with (
+            closing(sqlite3.connect(there.path or "", isolation_level=None)) as connection,
+            closing(connection.cursor()) as cursor,  # else the journal may stay
+        ):
+            cursor.execute("BEGIN IMMEDIATE")
+            yield cursor
+
+    @classmethod
+    def _insert(
+        cls, cursor: sqlite3.Cursor, table: str, frame: pl.DataFrame, kinds: pl.Schema | None
+    ) -> None:
+        if kinds is not None:
+            declared = (f"{quoted(name)} {_declared(kind)}" for name, kind in kinds.items())
+            cursor.execute(f"CREATE TABLE {quoted(table)} ({', '.join(declared)})")
+        values = frame.select(_stored(frame[column]) for column in frame.columns)
+        places = ", ".join("?" * frame.width)
+        cursor.executemany(f"INSERT INTO {quoted(table)} VALUES ({places})", values.iter_rows())
 
 
 def _text_key(text: str | None) -> float | None:
@@ -371,56 +350,6 @@ def _relations(connection: sqlite3.Connection) -> list[Relation]:
         "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
     )
     return [Relation("main", name, kind == "view", visible=True) for name, kind in rows]
-
-
-def write(there: Address, table: str, first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> int:
-    """Write these frames to a new table."""
-    assert there.path is not None
-    fresh = not is_there(there.path)
-    name = f"{there.name}, table {table}"
-    rows, done = 0, False
-    try:
-        with (
-            there.explained(sqlite3.Error, name=name, doing="cannot be written", error=OutputError),
-            closing(sqlite3.connect(there.path, isolation_level=None)) as connection,
-        ):
-            connection.execute("BEGIN IMMEDIATE")
-            kinds = [f"{quoted(c)} {_declared(first[c].dtype)}" for c in first.columns]
-            connection.execute(f"CREATE TABLE {quoted(table)} ({', '.join(kinds)})")
-            places = ", ".join("?" * first.width)
-            for frame in written(first, rest, name=name):
-                values = frame.select(_stored(frame[column]) for column in frame.columns)
-                connection.executemany(
-                    f"INSERT INTO {quoted(table)} VALUES ({places})", values.iter_rows()
-                )
-                rows += frame.height
-            connection.execute("COMMIT")
-            done = True
-    finally:
-        if fresh and not done:
-            with suppress(OSError):
-                there.path.unlink()
-    return rows
-
-
-def create(there: Address, name: str, query: str, view: bool) -> int:
-    """Make a table or view of a query's rows."""
-    check_file(there)
-    made, counted = create_statements(name, query, view=view)
-    with (
-        there.explained(
-            sqlite3.Error,
-            name=f"{there.name}, {name}",
-            doing="cannot be made",
-            error=OutputError,
-        ),
-        closing(sqlite3.connect(there.path or "", isolation_level=None)) as connection,
-    ):
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(made)
-        [(rows,)] = connection.execute(counted)
-        connection.execute("COMMIT")
-    return int(rows)
 
 
 def _declared(kind: pl.DataType) -> str:
