@@ -18,7 +18,6 @@ from deltarule.tables import kept_rows_file
 from deltarule.tables.frames import open_table
 from deltarule.tables.kept_rows import KeptRows, draw
 from deltarule.tables.kept_rows_file import (
-    CHECKSUM,
     MAGIC,
     START,
     SavedRows,
@@ -26,6 +25,7 @@ from deltarule.tables.kept_rows_file import (
     from_bytes,
     to_bytes,
 )
+from deltarule.tables.saved_file import CHECKSUM
 from tests.tables.signed_files import other_bit, other_bytes, signed
 
 KEY = pl.col("id").cast(pl.Float64)

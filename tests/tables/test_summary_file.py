@@ -15,10 +15,10 @@ from deltarule.errors import DeltaruleError, NotAModelError, OutputError, Versio
 from deltarule.tables import summary_file
 from deltarule.tables.make_plan import plan
 from deltarule.tables.request import Request
+from deltarule.tables.saved_file import CHECKSUM
 from deltarule.tables.summarise import Summarise
 from deltarule.tables.summary import Summary
 from deltarule.tables.summary_file import (
-    CHECKSUM,
     MAGIC,
     START,
     SavedSummary,

@@ -5,7 +5,7 @@ from pathlib import Path
 from deltarule.fit.kept_sample import KeptSample
 from deltarule.fit.kept_summary import KeptSummary
 from deltarule.tables.kept_rows_file import is_kept_rows
-from deltarule.tables.saved_bytes import saved_bytes
+from deltarule.tables.saved_file import saved_bytes
 from deltarule.tables.summary_file import LARGEST_FILE
 
 

@@ -24,7 +24,7 @@ from deltarule.tables.left_out import nothing_left
 from deltarule.tables.one_read import Read
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
-from deltarule.tables.saved_bytes import saved_bytes
+from deltarule.tables.saved_file import saved_bytes
 from deltarule.tables.schema_columns import OTHER
 from deltarule.tables.source import Source
 from deltarule.tables.summary import Summary, joined

@@ -16,7 +16,7 @@ from deltarule.model import record_file as saved
 from deltarule.model.record import Record
 from deltarule.output import check_writable, write_whole
 from deltarule.tables import summary_file
-from deltarule.tables.saved_bytes import saved_bytes
+from deltarule.tables.saved_file import saved_bytes
 
 
 def sums_beside(model: Path) -> Path:

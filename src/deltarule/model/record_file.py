@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 from deltarule.errors import NotAModelError, VersionError
 from deltarule.model.record import FORMAT, VERSION, Record
 from deltarule.output import write_whole
-from deltarule.tables.saved_bytes import saved_bytes
+from deltarule.tables.saved_file import saved_bytes
 from deltarule.tables.terms import MOST_EXPRESSIONS
 
 LARGEST_FILE = 1 << 30

@@ -19,15 +19,16 @@ import polars as pl
 from pydantic import Field, FiniteFloat, JsonValue, ValidationError, model_validator
 
 from deltarule.dataclass import dataclass, field
-from deltarule.errors import NotAModelError, OutputError, VersionError
+from deltarule.errors import OutputError
 from deltarule.moments.folds import DAY
 from deltarule.tables.kept_rows import KeptRows
 from deltarule.tables.part import Part
+from deltarule.tables.saved_file import SealedFile, damaged
 from deltarule.tables.summary_file import ROWS
 
 MAGIC, VERSION = ROWS, 1
 START = struct.Struct("<8sI")
-CHECKSUM = hashlib.sha256().digest_size
+SEALED = SealedFile(START, MAGIC, VERSION, "file of rows: learn with --keep-sample")
 LARGEST_FILE = 1 << 26
 MOST_ROWS, MOST_TOTAL = 1_000_000, 1 << 52
 
@@ -193,13 +194,13 @@ def to_bytes(saved: SavedRows) -> bytes:
         numbers=rows.numbers.tolist(),
         draws=rows.draws.tolist(),
     )
-    whole = START.pack(MAGIC, VERSION) + body.model_dump_json().encode()
-    if len(whole) > LARGEST_FILE - CHECKSUM:
+    raw = SEALED.sealed(body.model_dump_json().encode())
+    if len(raw) > LARGEST_FILE:
         raise OutputError(
             f"{len(rows.draws):,} rows of {len(rows.frame.columns):,} columns are more than a file "
             f"of rows may have ({LARGEST_FILE >> 20:,} MB): keep fewer (--keep-sample)"
         )
-    return whole + hashlib.sha256(whole).digest()
+    return raw
 
 
 def from_bytes(raw: bytes, *, name: str) -> SavedRows:
@@ -207,24 +208,12 @@ def from_bytes(raw: bytes, *, name: str) -> SavedRows:
 
     Errors:  NotAModelError, VersionError
     """
-    if len(raw) < START.size + CHECKSUM or not raw.startswith(MAGIC):
-        raise NotAModelError(f"{name} is not a deltarule file of rows: learn with --keep-sample")
-    if len(raw) > LARGEST_FILE:
-        raise NotAModelError(
-            f"{name} is too large to be a file of rows: at most {LARGEST_FILE >> 20:,} MB"
-        )
-    _, version = START.unpack_from(raw)
-    if version > VERSION:
-        raise VersionError(
-            f"{name} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
-        )
-    if hashlib.sha256(raw[:-CHECKSUM]).digest() != raw[-CHECKSUM:]:
-        raise _damaged(name, "it was cut short or changed")
+    _, content = SEALED.opened(raw, name=name, largest=LARGEST_FILE)
     try:
-        body = Body.model_validate_json(raw[START.size : -CHECKSUM])
+        body = Body.model_validate_json(bytes(content))
         frame = pl.DataFrame([one.series(column) for column, one in body.columns.items()])
     except (ValidationError, RecursionError, ValueError) as error:
-        raise _damaged(name, _first(error)) from None
+        raise damaged(name, _first(error)) from None
     numbers, draws = np.array(body.numbers, dtype=np.int64), np.array(body.draws, dtype=np.float64)
     rows = KeptRows(frame, numbers, draws, body.total, body.most, body.typed)
     return SavedRows(rows, body.parts, body.settings)
@@ -236,10 +225,6 @@ def fingerprint(rows: KeptRows) -> str:
     for line in sorted(map(repr, rows.frame.iter_rows())):
         told.update(line.encode("utf-8", "surrogatepass"))
     return told.hexdigest()[:32]
-
-
-def _damaged(name: str, why: str) -> NotAModelError:
-    return NotAModelError(f"{name} is damaged: {why}; learn it again")
 
 
 def _first(error: Exception) -> str:

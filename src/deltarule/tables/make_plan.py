@@ -24,11 +24,10 @@ from deltarule.tables.polars_source import explained
 from deltarule.tables.request import (
     Request,
 )
-from deltarule.tables.row_ids import is_id, numbers_rows
 from deltarule.tables.source import LOOK_ROWS
 from deltarule.tables.terms import Look, Term, Terms, one_term, target_term, terms_of
 from deltarule.tables.text_formats import Formats, NumberFormat, PeriodFormat, format_of
-from deltarule.tables.whole_numbers import whole_numbers
+from deltarule.tables.whole_numbers import is_id, numbers_rows, whole_numbers
 
 # Each class of a target has weights of its own, which sway those of all others.
 MOST_CLASSES = 100

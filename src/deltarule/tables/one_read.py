@@ -42,7 +42,6 @@ from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.read_room import batches_in_flight, too_large, wide, workers
 from deltarule.tables.request import Request
 from deltarule.tables.row_encoder import RowEncoder
-from deltarule.tables.row_ids import id_notes
 from deltarule.tables.sample import SAMPLE_ROWS, WORTH, Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
 from deltarule.tables.source import LOOK_ROWS, Source
@@ -50,6 +49,7 @@ from deltarule.tables.spill import Spill
 from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.text_columns import ReadAgainError, TooManyOddError, formatted, placed
+from deltarule.tables.whole_numbers import id_notes
 
 EarlierWeights = Mapping[tuple[str, str, str | None], float]
 """By output, input and level; an intercept has neither input nor level: '' and None."""

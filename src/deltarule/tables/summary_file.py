@@ -13,7 +13,6 @@ Shapes: f folds, m numbers, d = m + gaps; of each category c codes; of each pair
 histogram h cells.
 """
 
-import hashlib
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from deltarule.dataclass import dataclass
-from deltarule.errors import NotAModelError, OutputError, VersionError
+from deltarule.errors import OutputError
 from deltarule.moments.histogram import CELLS, LARGEST_SHIFT, Histogram
 from deltarule.moments.moments import Moments
 from deltarule.moments.one_hot import dense
@@ -36,14 +35,14 @@ from deltarule.rule.predict import Array
 from deltarule.tables.layout import Layout
 from deltarule.tables.level_sums import LevelSums, PairCounts
 from deltarule.tables.part import Part
-from deltarule.tables.saved_bytes import saved_bytes
+from deltarule.tables.saved_file import SealedFile, damaged, saved_bytes
 from deltarule.tables.summary import ROUNDING, Summary
 
 MAGIC, VERSION = b"DRSUMS\r\n", 1
 ROWS = b"DRROWS\r\n"
 """What files of kept rows begin with."""
 START = struct.Struct("<8sIQ")
-CHECKSUM = hashlib.sha256().digest_size
+SEALED = SealedFile(START, MAGIC, VERSION, "summary file: learn with --keep-summary to make one")
 LARGEST_FILE, LARGEST_HEADER = 1 << 32, 1 << 25
 
 Count = Annotated[int, Field(ge=0)]
@@ -185,13 +184,13 @@ def to_bytes(saved: SavedSummary) -> bytes:
         np.ascontiguousarray(array, dtype=kind).tobytes()
         for array, (kind, _) in zip(_arrays(summary), header.shapes(), strict=True)
     ]
-    whole = b"".join([START.pack(MAGIC, VERSION, len(text)), text, *arrays])
-    if len(whole) > LARGEST_FILE or len(text) > LARGEST_HEADER:
+    size = START.size + len(text) + sum(map(len, arrays))
+    if size > LARGEST_FILE or len(text) > LARGEST_HEADER:
         raise OutputError(
             "sums of so many columns and levels are more than a summary file may have: name the "
             "columns to use, or keep fewer --levels"
         )
-    return whole + hashlib.sha256(whole).digest()
+    return SEALED.sealed(text, *arrays, fields=(len(text),))
 
 
 def from_bytes(raw: bytes, *, name: str) -> SavedSummary:
@@ -199,38 +198,23 @@ def from_bytes(raw: bytes, *, name: str) -> SavedSummary:
 
     Errors:  NotAModelError, VersionError
     """
-    if len(raw) < START.size + CHECKSUM or not raw.startswith(MAGIC):
-        raise NotAModelError(
-            f"{name} is not a deltarule summary file: learn with --keep-summary to make one"
-        )
-    _, version, size = START.unpack_from(raw)
-    if version > VERSION:
-        raise VersionError(
-            f"{name} has version {version}, this deltarule reads up to {VERSION}: update deltarule"
-        )
-    body = memoryview(raw)[:-CHECKSUM]
-    if hashlib.sha256(body).digest() != raw[-CHECKSUM:]:
-        raise _damaged(name, "it was cut short or changed")
-    if size > min(LARGEST_HEADER, len(body) - START.size):
-        raise _damaged(name, "its header is longer than it may be")
+    (size,), body = SEALED.opened(raw, name=name)
+    if size > min(LARGEST_HEADER, len(body)):
+        raise damaged(name, "its header is longer than it may be")
     try:
-        header = Header.model_validate_json(bytes(body[START.size : START.size + size]))
+        header = Header.model_validate_json(bytes(body[:size]))
     except (ValidationError, RecursionError, ValueError) as error:
         first = str(error).splitlines()[0]
-        raise _damaged(name, f"its header cannot be read ({first})") from None
+        raise damaged(name, f"its header cannot be read ({first})") from None
     shapes = list(header.shapes())
-    rest = body[START.size + size :]
+    rest = body[size:]
     if len(rest) != 8 * sum(prod(shape) for _, shape in shapes):
-        raise _damaged(name, "its arrays are not as long as it says")
+        raise damaged(name, "its arrays are not as long as it says")
     try:
         summary = _checked(_summary(header, _split(rest, shapes)))
     except ValueError as error:
-        raise _damaged(name, str(error)) from None
+        raise damaged(name, str(error)) from None
     return SavedSummary(summary, header.settings)
-
-
-def _damaged(name: str, why: str) -> NotAModelError:
-    return NotAModelError(f"{name} is damaged: {why}; learn it again")
 
 
 def _arrays(summary: Summary) -> Iterator[NDArray[Any]]:

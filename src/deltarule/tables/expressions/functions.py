@@ -20,12 +20,13 @@ import numpy as np
 from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError
 from deltarule.tables.expressions import number_text as spelling
-from deltarule.tables.expressions.budget import growth_of, size_of
 from deltarule.tables.expressions.values import (
     Function,
     Value,
     fitted,
+    growth_of,
     shared_kind,
+    size_of,
     slots_of,
     types,
     with_dates,
