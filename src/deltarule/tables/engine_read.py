@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
-from deltarule.dataclass import dataclass
+from deltarule.dataclass import dataclass, replace
 from deltarule.errors import LearningError
 from deltarule.tables.encoded_question import OfEncoded
 from deltarule.tables.level_counts import CountLevels, LevelCounts
@@ -109,6 +109,7 @@ class PreparedEngine:
 class Answered:
     """The summary of all rows, some rows to judge by, and who answers further questions."""
 
+    plan: Plan
     summary: Summary
     drawn: pl.DataFrame
     engine: Answers
@@ -137,7 +138,7 @@ def asked_of(
         return None
     asked = made.asked
     if asked.time is not None:
-        made.cuts = engine.ask(FindTimes(made)).cuts(asked.folds)
+        made = replace(made, cuts=engine.ask(FindTimes(made)).cuts(asked.folds))
     sums = Summarise(made, source.name, keep_summary)
     most = Sample.to_judge_by(len(made.columns), made.row_column).rows
     few, drawn = FewRows(made, most, rows), None
@@ -160,7 +161,8 @@ def asked_of(
         raise LearningError(
             f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
         )
-    return Answered(summary, (engine.ask(few) if drawn is None else drawn).in_order, engine)
+    drawn = engine.ask(few) if drawn is None else drawn
+    return Answered(made, summary, drawn.in_order, engine)
 
 
 def _count(

@@ -84,14 +84,18 @@ class Joining:
                     f"{name}: the column '{column}' is {told}, and was {was} where the model was "
                     "learnt: give it as it was, or learn a new model"
                 )
-        made.numbers, made.categories = list(layout.numbers), list(layout.categories)
-        for column in {*layout.categories} - made.levels.keys():  # without a value here
-            made.levels[column] = LevelCodes((), made.most_levels)
-        made.booleans = set(layout.booleans)
-        made.left_out = []
-        made.formats = dict(layout.formats)
-        made.rows_before = 0 if self.away else self.before.examples + self.before.left_out
-        return made
+        blanks = {*layout.categories} - made.levels.keys()  # without a value here
+        none = LevelCodes((), made.most_levels)
+        return replace(
+            made,
+            numbers=list(layout.numbers),
+            categories=list(layout.categories),
+            levels={**made.levels, **dict.fromkeys(blanks, none)},
+            booleans=set(layout.booleans),
+            left_out=[],
+            formats=dict(layout.formats),
+            rows_before=0 if self.away else self.before.examples + self.before.left_out,
+        )
 
     def joined(self, part: Summary) -> Summary:
         """The sums with those of these rows.

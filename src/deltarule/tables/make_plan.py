@@ -1,10 +1,11 @@
 """Making a plan: what the first rows say of each column, and what becomes of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from typing import Literal
 
 import polars as pl
 
+from deltarule.dataclass import dataclass, replace
 from deltarule.errors import ColumnError, EmptyError, LearningError, TargetError
 from deltarule.tables.cast import (
     all_whole,
@@ -34,6 +35,9 @@ MOST_CLASSES = 100
 # Two different numbers in fewer rows than this are rather two amounts than two classes.
 CLASSES_SHOW = 10
 
+TargetKind = Literal["classes", "yes or no", "numbers"]
+"""Numbers that are all 0 or 1 as far as was looked are yes or no."""
+
 
 def plan(
     look: pl.DataFrame,
@@ -50,25 +54,96 @@ def plan(
     Errors:  ColumnError, TargetError, EmptyError; LearningError when a column has two parts to
              play, ExpressionError for an expression that cannot be an input
     """
-    formats = formats or {}
+    formats, counted = formats or {}, counted or {}
     if not look.columns or look.height == 0:
         raise EmptyError(f"{name} has no rows: there is nothing to learn from")
-    weight = [asked.row_weight] if asked.row_weight else []
-    apart = [*asked.predict, *weight]
-    check_there(look.columns, weight, name=name)
-    given = [*apart, *(asked.using or [])]
-    twice = [column for column in given if given.count(column) > 1]
-    if twice:
-        raise LearningError(
-            f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
-        )
     numbers = {
         column: one.expression(column)
         for column, one in formats.items()
         if isinstance(one, NumberFormat)
     }
     periods = [column for column, one in formats.items() if isinstance(one, PeriodFormat)]
-    shown = Look(look, name, asked.dates, numbers, periods)
+    roles = _roles(asked, Look(look, name, asked.dates, numbers, periods))
+    terms, kinds, offset = roles.terms, dict(look.schema), roles.offset
+    view = evaluated(look, list(terms.values()), kinds, name=name)
+    read = dict.fromkeys(column for term in terms.values() for column in term.columns)
+    own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
+    fold_by, key_kind, cluster_by = None, "", None
+    if roles.folds is not None:
+        fold_by, key_kind = _fold_by(roles.folds, look, asked, name=name)
+    if roles.cluster is not None:
+        cluster = evaluated(look, [roles.cluster], look.schema, name=name).to_series()
+        cluster_by = cluster_column(roles.cluster.polars(look.schema), cluster.dtype)
+    targets = {one: _target_kind(view[one], asked, name) for one in asked.predict}
+    known = {one: whole_numbers(view[one]) for one in asked.predict}
+    if offset is not None:
+        check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
+    weight = asked.row_weight
+    if weight:
+        check_number(view[weight], f"{name}: the weight '{weight}'", ColumnError)
+    inputs = {
+        term.name: _input(term, view[term.name], asked, counted.get(term.name))
+        for term in roles.inputs.terms
+    }
+    used = {name: one.kind for name, one in inputs.items() if not one.why}
+    amounts = [one for one, kind in used.items() if kind != "category"]
+    asked = _inferred(asked, targets, view)
+    made = Plan(
+        asked=asked,
+        terms=terms,
+        became=roles.inputs.became,
+        kinds=kinds,
+        numbers=amounts,
+        booleans={one for one, kind in used.items() if kind == "boolean"},
+        categories=[one for one, kind in used.items() if kind == "category"],
+        left_out=[
+            *_unusable(look, asked),
+            *(LeftOut(name=n, kind=one.kind, why=one.why) for n, one in inputs.items() if one.why),
+        ],
+        levels={one: LevelCodes((), MOST_CLASSES) for one in targets if targets[one] == "classes"},
+        classes=[one for one in targets if targets[one] == "classes"],
+        target_kinds={one: view[one].dtype for one in targets},
+        yes_no={one for one in targets if targets[one] == "yes or no"},
+        fold_by=fold_by,
+        key_kind=key_kind,
+        cluster_by=cluster_by,
+        offset=None if offset is None else offset.name,
+        counts_of={n: one.counts for n, one in inputs.items() if one.counts is not None},
+        whole_numbers={n: one for n, one in known.items() if one is not None},
+        ids=[one for one in amounts if terms[one].expression is None and is_id(view[one])],
+        formats={column: one for column, one in own.items() if one is not None},
+    )
+    counts = {one: made.counts_of[one] for one in made.categories}
+    levels = levels_of(counts, counted, most=made.most_levels, room=made.room)
+    return replace(made, levels={**made.levels, **levels})
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The terms by the parts that they play; `terms` are those of all, but what decides folds."""
+
+    terms: dict[str, Term]
+    inputs: Terms
+    folds: Term | None
+    cluster: Term | None
+    offset: Term | None
+
+
+def _roles(asked: Request, shown: Look) -> Roles:
+    """Which column or expression plays which part.
+
+    Errors:  ColumnError; LearningError where one plays two parts
+    """
+    columns = list(shown.kinds)
+    weight = [asked.row_weight] if asked.row_weight else []
+    apart = [*asked.predict, *weight]
+    check_there(columns, weight, name=shown.name)
+    given = [*apart, *(asked.using or [])]
+    twice = [column for column in given if given.count(column) > 1]
+    if twice:
+        raise LearningError(
+            f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
+        )
     by = asked.id or asked.group or asked.time
     folds = one_term(by, shown) if by else None
     cluster = one_term(asked.cluster, shown) if asked.cluster else None
@@ -77,14 +152,14 @@ def plan(
     taken = {c for term in terms.values() for c in term.columns}
     using = asked.using
     if not using:
-        check_there(look.columns, asked.without, name=name)
+        check_there(columns, asked.without, name=shown.name)
         left = {*taken, *asked.without}
         left |= {c for term in (folds, cluster, offset) if term for c in term.columns}
-        using = [name for name in look.columns if name not in left and not is_pattern(name)]
+        using = [name for name in columns if name not in left and not is_pattern(name)]
     inputs = terms_of(using, shown) if asked.terms is None else _given(asked.terms, shown)
+    # What is part of a target may be used all the same, as cost for price - cost.
+    parts = {c for one in terms.values() if len(one.columns) > 1 for c in one.columns}
     for term in inputs.terms:
-        # What is part of a target may be used all the same, as cost for price - cost.
-        parts = {c for one in terms.values() if len(one.columns) > 1 for c in one.columns}
         for column in set(term.columns) & (taken - parts):
             raise LearningError(f"'{term.name}' uses '{column}', which is predicted or the weight")
         if asked.id is not None and folds is not None and set(term.columns) & set(folds.columns):
@@ -100,47 +175,20 @@ def plan(
                 "or the weight"
             )
         terms[offset.name] = offset
-    kinds = dict(look.schema)
-    view = evaluated(look, list(terms.values()), kinds, name=name)
-    read = dict.fromkeys(column for term in terms.values() for column in term.columns)
-    own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
-    read_as = {column: one for column, one in own.items() if one is not None}
-    left_out = _unusable(look, asked)
-    made = Plan(asked, terms, inputs.became, kinds, [], set(), [], left_out, {}, formats=read_as)
-    if folds is not None:
-        made.fold_by, made.key_kind = _fold_by(folds, look, asked, name=name)
-    if cluster is not None:
-        kind = evaluated(look, [cluster], look.schema, name=name)[cluster.name].dtype
-        made.cluster_by = cluster_column(cluster.polars(look.schema), kind)
-    for target in asked.predict:
-        made.target_kinds[target] = view[target].dtype
-        _place_target(target, view[target], made, name)
-        known = whole_numbers(view[target])
-        if known is not None:
-            made.whole_numbers[target] = known
-    if offset is not None:
-        made.offset = offset.name
-        check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
+    return Roles(terms, inputs, folds, cluster, offset)
+
+
+def _inferred(asked: Request, targets: Mapping[str, TargetKind], view: pl.DataFrame) -> Request:
+    """The request with what it leaves to the values: the offset's part, and copies of rows."""
     if asked.shifted is None:
-        made.asked = replace(asked, shifted=not (made.classes or made.yes_no))
-    for column in weight:
-        check_number(view[column], f"{name}: the weight '{column}'", ColumnError)
+        asked = replace(asked, shifted=set(targets.values()) <= {"numbers"})
     if asked.copies is None:
         # Copies of a row have its id too, which keeps them together.
         numbered = not (asked.id or asked.group or asked.time)
-        copies = bool(weight) and numbered and all_whole(view[weight[0]])
-        made.asked = replace(made.asked, copies=copies)
-    for term in inputs.terms:
-        _place(term.name, view[term.name], made, counted or {})
-        if term.expression is None and term.name in made.numbers and is_id(view[term.name]):
-            made.ids.append(term.name)
-    made.levels |= levels_of(
-        {name: made.counts_of[name] for name in made.categories},
-        counted or {},
-        most=made.most_levels,
-        room=made.room,
-    )
-    return made
+        weight = asked.row_weight or None
+        copies = weight is not None and numbered and all_whole(view[weight])
+        asked = replace(asked, copies=copies)
+    return asked
 
 
 def _given(terms: Mapping[str, str | None], shown: Look) -> Terms:
@@ -181,33 +229,37 @@ def _fold_by(term: Term, look: pl.DataFrame, asked: Request, *, name: str) -> tu
     return read, kind if values.count() and asked.time is None else ""
 
 
-def _place(column: str, values: pl.Series, made: Plan, counted: Mapping[str, LevelCounts]) -> None:
-    """Put an input among the numbers or the categories, or leave it out."""
+@dataclass(frozen=True)
+class Input:
+    """What an input's values are, why it is left out if it is, and its levels if it has some."""
+
+    kind: str
+    why: str
+    counts: LevelCounts | None = None
+
+
+def _input(term: Term, values: pl.Series, asked: Request, counts: LevelCounts | None) -> Input:
+    """What an input is by its first values; `counts` where all rows were counted."""
     kind, why = input_kind(values)
     if kind == "category":
-        counts = counted.get(column) or LevelCounts.of(values, whole=len(values) < LOOK_ROWS)
-        made.counts_of[column] = counts
-        named = (made.terms[column].expression or "").startswith("category(")
+        counts = counts or LevelCounts.of(values, whole=len(values) < LOOK_ROWS)
+        named = (term.expression or "").startswith("category(")
         if counts.nearly_unique and not named:
             kind, why = "text", f"nearly unique to each row ({counts})"
-    if not made.asked.using and numbers_rows(values):
-        why = "it only numbers the rows"
-    if why:
-        made.left_out.append(LeftOut(name=column, kind=kind, why=why))
-    elif kind == "category":
-        made.categories.append(column)
     else:
-        made.numbers.append(column)
-        if kind == "boolean":
-            made.booleans.add(column)
+        counts = None
+    if not asked.using and numbers_rows(values):
+        why = "it only numbers the rows"
+    return Input(kind, why, counts)
 
 
-def _place_target(target: str, values: pl.Series, made: Plan, name: str) -> None:
-    """Say whether a target's values are classes; else they must be numbers.
+def _target_kind(values: pl.Series, asked: Request, name: str) -> TargetKind:
+    """Whether a target's values are classes; else they must be numbers.
 
     Errors:  TargetError
     """
-    takes = made.asked.takes.get(target, "numbers")
+    target = values.name
+    takes = asked.takes.get(target, "numbers")
     present = (values.fill_nan(None) if values.dtype.is_float() else values).drop_nulls()
     kind = kind_of(values.dtype)
     text, countable = kind == "text", kind in ("number", "boolean")
@@ -217,15 +269,12 @@ def _place_target(target: str, values: pl.Series, made: Plan, name: str) -> None
     two = apart and len(present) >= CLASSES_SHOW
     repeated = text and present.n_unique() <= max(2, NEARLY_UNIQUE * len(present))
     if takes == "classes" or (takes == "either" and (repeated or two)):
-        made.classes.append(target)
-        made.levels[target] = LevelCodes((), MOST_CLASSES)
         if class_names(present).n_unique() > MOST_CLASSES:
             raise too_many(target, name)
-        return
+        return "classes"
     more = ", or softmax loss for classes" if repeated else ""
     check_number(values, f"{name}: the target '{target}'", TargetError, more)
-    if alike and alike <= {0, 1}:
-        made.yes_no.add(target)
+    return "yes or no" if alike and alike <= {0, 1} else "numbers"
 
 
 def too_many(target: str, name: str) -> TargetError:

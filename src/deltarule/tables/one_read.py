@@ -36,12 +36,12 @@ from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
 from deltarule.tables.level_counts import LevelCounts, count_levels
 from deltarule.tables.make_plan import plan
-from deltarule.tables.ordered_rows import order_notes, take_order
 from deltarule.tables.plan import Plan
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.read_room import batches_in_flight, too_large, wide, workers
 from deltarule.tables.request import Request
 from deltarule.tables.row_encoder import RowEncoder
+from deltarule.tables.row_shares import order_notes, take_order
 from deltarule.tables.sample import SAMPLE_ROWS, WORTH, Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
 from deltarule.tables.source import LOOK_ROWS, Source
@@ -294,14 +294,14 @@ def read(
                 answered = asked_of(engine, read_as, made, counted, keep_summary=keep_summary)
                 if answered is None:
                     continue
-                found = _of_engine(answered, read_as, made, keep_summary=keep_summary)
+                found = _of_engine(answered, read_as, keep_summary=keep_summary)
                 if again:
                     found.notes.append(READ_AGAIN)
                 found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
                 return found
             if _count(read_as, made, counted):
                 continue
-            take_order(read_as, made)
+            made = take_order(read_as, made)
             kept = keep if isinstance(keep, Keep) else keep(made)
             sample = (
                 Sample.of(source.rows, len(made.columns), made.row_column) if kept.sampled else None
@@ -460,9 +460,9 @@ def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
     )
 
 
-def _of_engine(found: Answered, source: Source, made: Plan, *, keep_summary: bool) -> Read:
+def _of_engine(found: Answered, source: Source, *, keep_summary: bool) -> Read:
     """What an engine's read finds."""
-    summary = found.summary
+    summary, made = found.summary, found.plan
     if summary.examples == 0:
         raise nothing_left(source.name, made.asked, summary.causes)
     schema, folds, notes = finalize(summary, made.asked, source.name)

@@ -44,7 +44,7 @@ from deltarule.tables.text_formats import Formats
 from deltarule.tables.whole_numbers import WholeNumbers
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
     """What the look decided: the kind of every input, and what the rows' folds depend on.
 

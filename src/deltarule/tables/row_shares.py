@@ -6,17 +6,21 @@
 Shapes: numbers (n,), of rows in reading order, from 0.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deltarule.dataclass import dataclass
+from deltarule.dataclass import dataclass, replace
 from deltarule.errors import LearningError
 from deltarule.rule.predict import Array
+from deltarule.tables.fold_columns import Times
 from deltarule.tables.source import Source
+
+if TYPE_CHECKING:
+    from deltarule.tables.plan import Plan
 
 # Older than so many half-lives rows count alike, 1e-301: a weight of 0 would leave them out.
 OLDEST = 1000.0
@@ -76,3 +80,41 @@ def check_ordered(source: Source, name: str) -> None:
             f"{name} counts rows by their order, and nothing orders the rows of {source.name}: "
             "say ORDER BY in a query"
         )
+
+
+def take_order(source: Source, made: "Plan") -> "Plan":
+    """The plan that knows the last row, for a half-life, and where periods begin, for times.
+
+    Errors:  LearningError for a half-life of rows without an order
+    """
+    asked = made.asked
+    shares = asked.shares
+    if asked.half_life is not None:
+        check_ordered(source, "half_life")
+        shares = HalfLife(asked.half_life, rows_of(source, made.columns[:1]) - 1)
+    made = replace(made, shares=shares)
+    if asked.time is None:
+        return made
+    return replace(made, cuts=Times.of(_times(source, made)).cuts(asked.folds))
+
+
+def order_notes(made: "Plan") -> list[str]:
+    """A note on rows that fade."""
+    if made.asked.half_life is None:
+        return []
+    return [
+        f"a row counts half after {made.asked.half_life:,g} more, the last one 1: so do rows in "
+        "errors on held-out rows, and in standard errors"
+    ]
+
+
+def _times(source: Source, made: "Plan") -> Iterator[pl.DataFrame]:
+    """The times of rows, and what each counts for."""
+    row = 0
+    for batch in source.batches(made.times):
+        if made.shares is not None:
+            at, counts = batch.get_columns()
+            shares = made.shares.of(np.arange(row, row + batch.height))
+            batch = pl.DataFrame([at, counts * pl.Series(shares)])
+        yield batch
+        row += batch.height
