@@ -20,16 +20,15 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import TableQuestion
 from deltarule.errors import DeltaruleError, EmptyError
 from deltarule.moments.accumulate import PairsError
-from deltarule.tables.cast import FractionError
-from deltarule.tables.categories import NumbersError
 from deltarule.tables.column_names import column
 from deltarule.tables.files.csv_source import CsvSource
 from deltarule.tables.parts_source import unlike_kinds
 from deltarule.tables.polars_source import UnparsedError, explained
+from deltarule.tables.request import ReplanError
 from deltarule.tables.source import BATCH_ROWS, ROW, Source, rebatched
 
 # What rows may be wrong for, and what the one read takes up again with another plan.
-TOLD = (DeltaruleError, FractionError, NumbersError, PairsError)
+TOLD = (DeltaruleError, ReplanError, PairsError)
 ANSWERS = frozenset(
     {"sums", "some rows", "comparisons", "encoded rows", "levels", "text", "times", "conditions"}
 )

@@ -18,10 +18,9 @@ from deltarule.fit.kept_settings import KeptSettings, settings_in
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.settings import Settings
 from deltarule.model.model import Model
-from deltarule.tables.finalize import finalize
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
-from deltarule.tables.one_read import Read
+from deltarule.tables.one_read import Read, of_summary
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
 from deltarule.tables.saved_file import saved_bytes
@@ -139,20 +138,9 @@ class KeptSummary:
         )
         if self.summary.examples == 0:
             raise nothing_left(self.name, asked, self.summary.causes)
-        schema, folds, notes = finalize(self.summary, asked, self.name)
-        source: Source = NoRows(self.name)
-        causes = dict(self.summary.causes)
-        return Read(
-            *(source, plan_of(layout, asked), schema, folds),
-            *(self.summary.examples, causes),
-            [*notes, *self.copies_told, *notes_on_sums(self.summary)],
-            frames=None,
-            sample=[],
-            drawn=[],
-            at_first=0,
-            every=schema,
-            summary=self.summary,
-        )
+        read = of_summary(self.summary, NoRows(self.name), plan_of(layout, asked))
+        read.notes.extend([*self.copies_told, *notes_on_sums(self.summary)])
+        return read
 
     def to_dict(self) -> dict[str, Any]:
         """What the file tells about rows, as plain data."""

@@ -126,10 +126,6 @@ def check_exposure(series: pl.Series, *, where: str, row: int) -> None:
         )
 
 
-class FractionError(Exception):
-    """A fractional row weight, where those of the first rows are whole numbers."""
-
-
 def all_whole(weights: pl.Series) -> bool:
     """Whether row weights are all whole numbers."""
     values = weights.cast(pl.Float64, strict=False).drop_nulls()

@@ -13,18 +13,9 @@ from deltarule.tables.kinds import LeftOut
 from deltarule.tables.level_counts import MOST_COUNTED
 from deltarule.tables.make_plan import too_many
 from deltarule.tables.missing_words import GAP_WORDS
-from deltarule.tables.request import Request
+from deltarule.tables.request import ReplanError, Request
 from deltarule.tables.schema_columns import MISSING, OTHER, Category, Number, Target
 from deltarule.tables.summary import Summary
-
-
-class NumbersError(Exception):
-    """A target that looked like two classes has more values, so it is numeric."""
-
-    def __init__(self, target: str) -> None:
-        super().__init__(target)
-        self.target = target
-
 
 # Words for missing that are seldom the name of a class; "unknown" and "pending" may be one.
 GAP_CLASSES = {
@@ -128,10 +119,13 @@ def cut_notes(summary: Summary, asked: Request, columns: Sequence[Number | Categ
     ]
 
 
-def classes(summary: Summary, target: str, start: int, name: str) -> tuple[Target, list[int]]:
+def classes(
+    summary: Summary, asked: Request, target: str, start: int, name: str
+) -> tuple[Target, list[int]]:
     """The target, and the indices of its outputs in the moments.
 
-    Errors:  TargetError for too many classes, too few, or one with a single row
+    Errors:  TargetError for too many classes, too few, or one with a single row; ReplanError for a
+             target that looked like two classes and has more values, so that it is numbers
     """
     own, layout = summary.levels[target], summary.layout
     if own.beyond:
@@ -139,7 +133,7 @@ def classes(summary: Summary, target: str, start: int, name: str) -> tuple[Targe
     counts = np.round(own.counts.sum(axis=0), 9)
     met = {level: code for code, level in enumerate(own.names, start=1) if counts[code] > 0}
     if len(met) > 2 and target in layout.either:
-        raise NumbersError(target)
+        raise ReplanError(takes={**asked.takes, target: "numbers"})
     if not met:
         raise TargetError(
             f"{name}: the row weights add up to {own.counts.sum():g}, too little to count the "

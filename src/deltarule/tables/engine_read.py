@@ -11,14 +11,11 @@ from deltarule.tables.encoded_question import OfEncoded
 from deltarule.tables.level_counts import CountLevels, LevelCounts
 from deltarule.tables.parsed_text import CheckText
 from deltarule.tables.plan import Plan
+from deltarule.tables.request import ReplanError
 from deltarule.tables.sample import Sample
 from deltarule.tables.summarise import FewRows, FindTimes, OneRead, Summarise
 from deltarule.tables.summary import Summary
 from deltarule.tables.text_columns import FormattedSource
-
-
-class LevelsBeyondError(Exception):
-    """Parts of a table have more levels than are kept, which the first rows did not show."""
 
 
 class Answers(Protocol):
@@ -125,7 +122,7 @@ def asked_of(
 ) -> Answered | None:
     """What an engine's read finds; None where it counted levels first, by which to plan again.
 
-    Errors:  LearningError where it cannot answer; LevelsBeyondError where only this read shows that
+    Errors:  LearningError where it cannot answer; ReplanError where only this read shows that
              levels had to be counted, which they now are
     """
     texts = source.check_text(made.columns)
@@ -156,7 +153,7 @@ def asked_of(
         and (own.beyond or (counts and len(own.names) > made.levels[name].most))
     }
     if beyond and _count(engine, made, counted, beyond):
-        raise LevelsBeyondError
+        raise ReplanError
     if beyond:
         raise LearningError(
             f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"

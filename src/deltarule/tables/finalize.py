@@ -111,7 +111,7 @@ def finalize(
     after = first + len(layout.amounts)
     for target in layout.targets:
         if target in layout.classes:
-            found_, places[target] = classes(summary, target, starts[target], name)
+            found_, places[target] = classes(summary, asked, target, starts[target], name)
             targets.append(found_)
             notes += gap_class_notes(summary, target)
             continue

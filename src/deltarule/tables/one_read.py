@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cached_property, partial, reduce
 from operator import add
 
@@ -11,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.dataclass import dataclass
+from deltarule.dataclass import dataclass, field, replace
 from deltarule.errors import (
     ColumnError,
     EmptyError,
@@ -23,12 +22,10 @@ from deltarule.moments.moments import Moments, total
 from deltarule.moments.one_hot import rows_kept
 from deltarule.moments.splits import SplitScheme
 from deltarule.rule.predict import Array
-from deltarule.tables.cast import FractionError
-from deltarule.tables.categories import NumbersError
 from deltarule.tables.date_columns import Later, first_cells
 from deltarule.tables.encoded_question import Answer, EncodedQuestion, OfEncoded
 from deltarule.tables.encoded_rows import EncodedRows
-from deltarule.tables.engine_read import Answered, Answers, LevelsBeyondError, asked_of
+from deltarule.tables.engine_read import Answered, Answers, asked_of
 from deltarule.tables.finalize import finalize
 from deltarule.tables.fold_columns import gap_note
 from deltarule.tables.joining import Joining
@@ -39,7 +36,7 @@ from deltarule.tables.make_plan import plan
 from deltarule.tables.plan import Plan
 from deltarule.tables.polars_source import UnparsedError
 from deltarule.tables.read_room import batches_in_flight, too_large, wide, workers
-from deltarule.tables.request import Request
+from deltarule.tables.request import ReplanError, Request
 from deltarule.tables.row_encoder import RowEncoder
 from deltarule.tables.row_shares import order_notes, take_order
 from deltarule.tables.sample import SAMPLE_ROWS, WORTH, Sample
@@ -97,14 +94,15 @@ class Read:
     causes: dict[str, int]
     """How many rows were left out, by what is wrong with them in words."""
     notes: list[str]
-    frames: list[pl.DataFrame] | None
-    sample: list[pl.DataFrame]
-    """Some rows of a large table, drawn evenly; empty where none were asked for."""
-    drawn: list[pl.DataFrame]
-    """Some rows to judge by, drawn evenly: all of a small table."""
     at_first: int
     """How often all rows were read until this was found."""
     every: Schema
+    frames: list[pl.DataFrame] | None = None
+    """All rows, where they are kept in memory."""
+    sample: list[pl.DataFrame] = field(default_factory=list)
+    """Some rows of a large table, drawn evenly; empty where none were asked for."""
+    drawn: list[pl.DataFrame] = field(default_factory=list)
+    """Some rows to judge by, drawn evenly: all of a small table."""
     within: Sequence[int] | None = None
     """The folds that rows are of, if not of all."""
     kept: Spill | None = None
@@ -273,7 +271,7 @@ def read(
     """
     if joining is not None:
         source, asked = joining.source(source), joining.request(asked)
-    texts: frozenset[str] = frozenset()
+    asked = replace(asked, texts=frozenset())
     later: Later = {}
     counted: dict[str, LevelCounts] = {}
     again = False
@@ -284,7 +282,6 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
                 later = first_cells(source, [c for c in blank if look[c].dtype == pl.String])
-            asked = replace(asked, texts=texts)
             read_as = formatted(source, asked, later)
             look = read_as.look()
             made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
@@ -315,18 +312,14 @@ def read(
                 continue
             # Only what was thought to be numbers written as text can be text instead.
             needed = {*asked.predict, asked.row_weight, asked.offset}
-            if error.column is None or error.column in {*texts, *needed}:
+            if error.column is None or error.column in {*asked.texts, *needed}:
                 raise placed(error, source) from error
-            texts |= {error.column}
-        except FractionError:
-            again, asked = True, replace(asked, copies=False)
-        except LevelsBeyondError:
-            again = True
+            asked = replace(asked, texts=asked.texts | {error.column})
+        except ReplanError as error:
+            again, asked = True, replace(asked, **error.changes)
         except PairsError:
             # Fewer levels of each category, then.
             again, asked = True, replace(asked, eliminates=False)
-        except NumbersError as error:
-            again, asked = True, replace(asked, takes={**asked.takes, error.target: "numbers"})
         else:
             if _count(read_as, made, counted):
                 again = True
@@ -426,34 +419,33 @@ def _read(
     if summary.examples == 0:
         raise nothing_left(source.name, asked, summary.causes)
     if joining is not None:
-        return of_summary(joining.joined(summary), source, made)
-    schema, folds, notes = finalize(summary, asked, source.name)
-    notes += gap_note(asked, unkeyed, rows)
-    return Read(
-        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
+        summary = joining.joined(summary)
+        if summary.examples == 0:
+            raise EmptyError("no row is left to learn from")
+        return of_summary(summary, source, made)
+    found = of_summary(summary, source, made)
+    found.notes.extend(gap_note(asked, unkeyed, rows))
+    return replace(
+        found,
         frames=frames,
         sample=[] if sample is None else sample.frames(rows),
         drawn=few.whole,
-        at_first=source.reads,
-        every=schema,
         summary=summary if keep_summary else None,
         kept=spill if frames is None else None,
     )
 
 
 def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
-    """What a summary says of rows that are not there to be read again.
-
-    Errors:  EmptyError where none are left
-    """
-    if summary.examples == 0:
-        raise EmptyError("no row is left to learn from")
+    """What a summary says of rows that are not there to be read again."""
     schema, folds, notes = finalize(summary, made.asked, source.name)
     return Read(
-        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
-        frames=None,
-        sample=[],
-        drawn=[],
+        source=source,
+        plan=made,
+        schema=schema,
+        folds=folds,
+        examples=summary.examples,
+        causes=dict(summary.causes),
+        notes=notes,
         at_first=source.reads,
         every=schema,
         summary=summary,
@@ -462,20 +454,16 @@ def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
 
 def _of_engine(found: Answered, source: Source, *, keep_summary: bool) -> Read:
     """What an engine's read finds."""
-    summary, made = found.summary, found.plan
+    summary, made, few = found.summary, found.plan, found.drawn
     if summary.examples == 0:
         raise nothing_left(source.name, made.asked, summary.causes)
-    schema, folds, notes = finalize(summary, made.asked, source.name)
-    few = found.drawn
+    read = of_summary(summary, source, made)
     drawn = few.height < summary.examples + sum(summary.causes.values())
-    notes += gap_note(made.asked, made.unkeyed(few), few.height, drawn=drawn)
-    read = Read(
-        *(source, made, schema, folds, summary.examples, dict(summary.causes), notes),
-        frames=None,
-        sample=[],
+    read.notes.extend(gap_note(made.asked, made.unkeyed(few), few.height, drawn=drawn))
+    read = replace(
+        read,
         drawn=[few],
         at_first=1,
-        every=schema,
         summary=summary if keep_summary else None,
         engine=found.engine,
     )

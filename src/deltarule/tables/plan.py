@@ -13,7 +13,6 @@ from deltarule.moments.chunked_array import ChunkedArray, Column, whole
 from deltarule.moments.folds import NO_GROUP, RowKeys
 from deltarule.rule.predict import Array
 from deltarule.tables.cast import (
-    FractionError,
     check_exposure,
     class_names,
     numbers_of,
@@ -35,6 +34,7 @@ from deltarule.tables.request import (
     LARGEST_SUMS,
     MOST_LEVELS,
     MOST_LEVELS_IN_ALL,
+    ReplanError,
     Request,
 )
 from deltarule.tables.row_shares import RowShares
@@ -239,7 +239,7 @@ class Plan:
         }
         row_weights = self.row_weights(frame, name=name, row=row)
         if asked.copies and row_weights is not None and (row_weights % 1 != 0).any():
-            raise FractionError
+            raise ReplanError(copies=False)  # those of the first rows were whole numbers
         return Block(
             numbers=numbers,
             targets=len(self.numbers),

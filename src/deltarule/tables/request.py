@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from deltarule.dataclass import dataclass
 
@@ -84,3 +84,11 @@ class Request:
         from deltarule.moments.splits import SplitScheme
 
         return SplitScheme(forward=self.time is not None)
+
+
+class ReplanError(Exception):
+    """All rows show what the first did not: the read plans again with a request so changed."""
+
+    def __init__(self, **changes: Any) -> None:
+        super().__init__()
+        self.changes = changes

@@ -30,11 +30,12 @@ from deltarule.moments.folds import SURE
 from deltarule.moments.grouped_sums import GroupedSums
 from deltarule.moments.moments import PLAIN_POWER
 from deltarule.rule.predict import Array
-from deltarule.tables.cast import FractionError, class_names
+from deltarule.tables.cast import class_names
 from deltarule.tables.databases.reader import DatabaseReader
 from deltarule.tables.fold_columns import Times
 from deltarule.tables.layout import Layout
 from deltarule.tables.plan import Plan
+from deltarule.tables.request import ReplanError
 from deltarule.tables.summary import Summary
 
 # Columns of a result: PostgreSQL takes 1,664, SQLite 2,000.
@@ -73,7 +74,7 @@ def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanS
     """The summary of a plan's rows; `start` (m,) is where the first rows suggest to measure from.
 
     And the layers of its rows, and the values of each class by the target.
-    Errors:  LearningError, ValueRefusedError, FractionError
+    Errors:  LearningError, ValueRefusedError, ReplanError
     """
     rows = PlanSql(table, made)
     rows.hold()
@@ -128,7 +129,7 @@ def times_of(table: SqlTable, made: Plan) -> Times:
 def first_look(rows: PlanSql) -> Look:
     """Counts and ranges; what cannot be learnt from is refused.
 
-    Errors:  ValueRefusedError, FractionError, LearningError for a row without an id
+    Errors:  ValueRefusedError, ReplanError, LearningError for a row without an id
     """
     made = rows.plan
     asked, m = made.asked, made.width
@@ -194,7 +195,7 @@ def _check_rest(
         if np.isinf(most):
             raise ValueRefusedError(f"{name}, column '{weight}' is infinite in some row")
         if asked.copies and max(told["max(abs(w - floor(w)))"], default=0.0) > 0:
-            raise FractionError
+            raise ReplanError(copies=False)
     if asked.exposure is not None and min(told["min(e)"], default=0.0) < 0:
         raise ValueRefusedError(
             f"{name}, column '{asked.exposure}': an exposure of {min(told['min(e)']):g} is below "
