@@ -10,6 +10,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.fit import engine_choice
+from deltarule.tables import engine_read, sample
 from deltarule.tables.databases.database import DatabaseSource, open_database, write_table
 from deltarule.tables.make_plan import plan
 from tests.engines.cases import check_near
@@ -90,3 +91,27 @@ def test_more_columns_cost_the_database_more(slow: DatabaseSource) -> None:
         engine_choice.row_microseconds(plan(slow.look(), one, name="t")) for one in (asked, more)
     ]
     assert 1 < costs[0] < costs[1] < 3
+
+
+@pytest.mark.parametrize("asked", [{"id": "id"}, {}])
+def test_postgresql_draws_rows_evenly_by_its_own_hash(
+    slow: DatabaseSource, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample, "JUDGED_ROWS", 2_000)
+    drawn: list[pl.DataFrame] = []
+    answered = engine_read.Answered
+
+    def seen(summary: Any, rows: pl.DataFrame, engine: Any) -> Any:
+        drawn.append(rows)
+        return answered(summary, rows, engine)
+
+    monkeypatch.setattr(engine_read, "Answered", seen)
+    dr.learn(slow, predict="y", using="x", ridge=0, engine="database", **asked)
+    [rows] = drawn
+    assert 2_600 < rows.height < 3_400
+    numbers = rows[rows.columns[-1]].to_numpy()
+    assert (np.diff(numbers) > 0).all()
+    # Tenths of the table within five standard deviations of their share.
+    counts = np.histogram(numbers, bins=10, range=(0, ROWS))[0]
+    share = rows.height / 10
+    assert np.abs(counts - share).max() < 5 * np.sqrt(share)
