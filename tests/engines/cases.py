@@ -11,6 +11,7 @@ import polars as pl
 
 import deltarule as dr
 from deltarule.model.record import Record
+from tests.engines.same_model import check_robust_errors
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 ROWS = 700
@@ -107,6 +108,11 @@ SQUARED = {
     "mixed kinds": case(MIXED, "amount"),
     "a ridge": case(MIXED, "amount", ridge=5),
     "a lasso": case(MIXED, "amount", NUMBERS, lasso="auto"),
+    "robust errors": case(MIXED, ["amount", "other"], ["x", "street"], errors="HC1", ridge=0),
+    "robust errors with weights": case(MIXED, "amount", NUMBERS, errors="HC0", weight="size"),
+    "robust errors with an offset": case(
+        MIXED, "amount", ["x", "far"], errors="HC1", offset="other", intercept=False
+    ),
     "only full rows": case(MIXED, "amount", missing="drop"),
     "gaps in the target": case(MIXED, "other"),
     "several targets": case(MIXED, ["amount", "other"], ridge=0),
@@ -152,6 +158,10 @@ COMPARISONS = {
     "logistic with weights": case(MIXED, "flag", NUMBERS, weight="size", ridge=0),
     "logistic with copies": case(MIXED, "flag", ["x", "shop"], weight="often", ridge=0.01),
     "logistic of many levels": case(MIXED, "flag", ["x", "street", "shop"], ridge=0.1),
+    "logistic with robust errors": case(
+        MIXED, "flag", ["x", "street", "shop"], errors="HC1", weight="size", ridge=0
+    ),
+    "gamma with robust errors": case(MIXED, "cost", FEW, loss="gamma", errors="HC0", ridge=0),
     "logistic with a lasso": case(MIXED, "flag", NUMBERS, lasso=0.01, ridge=0),
     "poisson of dates": case(
         MIXED, "count", ["x", "when"], loss="poisson", ridge=0.01, dates="days"
@@ -193,6 +203,7 @@ def check_near(here: Record, there: Record, near: float = 1e-9) -> None:
     spread = np.array([[one.weight for one in model.weights] for model in (here, there)])
     size = np.abs(spread[0]).max()
     np.testing.assert_allclose(spread[1], spread[0], rtol=near, atol=near * size)
+    check_robust_errors(here, there, digits=near)
     for first, second in zip(here.held_out, there.held_out, strict=True):
         np.testing.assert_allclose(second.rows, first.rows, rtol=1e-12)
         np.testing.assert_allclose(second.rmse, first.rmse, rtol=near)

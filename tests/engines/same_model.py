@@ -19,6 +19,7 @@ def check_same(here: Record, there: Record, *, digits: float = 1e-10) -> None:
     weights = [np.array([one.weight for one in model.weights]) for model in (here, there)]
     size = np.abs(weights[0]).max()
     np.testing.assert_allclose(weights[1], weights[0], rtol=digits, atol=digits * size)
+    check_robust_errors(here, there, digits=digits)
     for one, other in zip(here.held_out or (), there.held_out or (), strict=True):
         assert other.rows == pytest.approx(one.rows, rel=1e-13)
         assert other.rmse == pytest.approx(one.rmse, rel=digits)
@@ -28,3 +29,15 @@ def check_same(here: Record, there: Record, *, digits: float = 1e-10) -> None:
         assert other.lasso == pytest.approx(one.lasso, rel=digits)
     assert here.fold_by == there.fold_by
     assert here.notes == there.notes
+
+
+def check_robust_errors(here: Record, there: Record, *, digits: float = 1e-10) -> None:
+    """The same standard errors, where they are robust ones."""
+    if "HC" not in here.learnt[0].errors:
+        return
+    mine, yours = (
+        np.array([one.standard_error for one in (*model.intercept, *model.weights)], dtype=float)
+        for model in (here, there)
+    )
+    assert np.isfinite(mine).all()
+    np.testing.assert_allclose(yours, mine, rtol=digits)

@@ -12,6 +12,7 @@ from deltarule.fit import Run
 from deltarule.fit.settings import Settings
 from deltarule.model.record import Record
 from tests.engines.processes import Processes
+from tests.engines.same_model import check_robust_errors
 
 ROWS = 900
 CUTS = (1, 2, 40, 333, 334, 700)
@@ -61,6 +62,9 @@ ASKED: dict[str, dict[str, Any]] = {
     "poisson and ridge": {"predict": "count", "loss": "poisson", "id": "id"},
     "gamma": {"predict": "cost", "loss": "gamma", "weight": "w", "ridge": 0},
     "tweedie": {"predict": "cost", "loss": "tweedie(1.5)", "id": "id", "ridge": 0.01},
+    "robust errors": {"predict": ["amount", "other"], "errors": "HC1", "id": "id", "ridge": 0},
+    "logistic and robust errors": {"predict": "flag", "errors": "HC0", "weight": "w", "ridge": 0},
+    "softmax and robust errors": {"predict": "kind", "errors": "HC1", "ridge": 0},
     "exposure": {"predict": "count", "loss": "poisson", "exposure": "w", "ridge": 0},
 }
 
@@ -90,6 +94,7 @@ def test_other_processes_give_the_model_of_this_one(how: str, engine: Processes)
     weights = [np.array([one.weight for one in model.weights]) for model in (here, there)]
     size = np.abs(weights[0]).max()
     np.testing.assert_allclose(weights[1], weights[0], rtol=1e-12, atol=1e-12 * size)
+    check_robust_errors(here, there)
     for one, other in zip(here.held_out, there.held_out, strict=True):
         assert other.rows == pytest.approx(one.rows, rel=1e-13)
         assert other.rmse == pytest.approx(one.rmse, rel=1e-12)

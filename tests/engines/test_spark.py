@@ -17,6 +17,7 @@ import pytest
 
 import deltarule as dr
 from deltarule.engines import spark as engine
+from deltarule.engines import spark_answers
 from deltarule.engines.parts import PartAnswer
 from deltarule.errors import LearningError, TableError
 from tests.engines.same_model import check_same
@@ -26,7 +27,7 @@ pytest.importorskip("pyspark")
 sql = pytest.importorskip("pyspark.sql")
 
 HOWS = ["squared", "by row number", "several targets", "weights", "groups", "offset", "logistic"]
-HOWS += ["softmax", "poisson", "tweedie", "exposure"]
+HOWS += ["softmax", "poisson", "tweedie", "exposure", "robust errors", "softmax and robust errors"]
 FAR = TABLE.with_columns((pl.col("far") + 1e9).alias("farther"))
 
 
@@ -94,15 +95,16 @@ def test_a_plain_read_of_parquet_is_left_to_the_executors(folder: Path, spark: A
 
 def test_an_answer_travels_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     pa = pytest.importorskip("pyarrow")
-    monkeypatch.setattr(engine, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(spark_answers, "CHUNK_BYTES", 100)
     numbers = [[*range(300)], [*range(300, 400)]]
-    batches = [one for at in (1, 0) for one in engine._batches(at, PartAnswer(numbers[at]))]
+    answers = [(at, PartAnswer(numbers[at])) for at in (1, 0)]
+    batches = [one for answer in answers for one in spark_answers.batches_of(*answer)]
     assert max(len(one.as_buffer()) for batch in batches for one in batch["answer"]) == 100
     table = pa.Table.from_batches(batches[::-1])
-    assert [one.answer for one in engine._answers(table)] == numbers
-    added = engine._added(table)
+    assert [one.answer for one in spark_answers.answers_in(table)] == numbers
+    added = spark_answers.added(table)
     assert added["part"].to_pylist() == [0] * added.num_rows
-    [whole] = engine._answers(added)
+    [whole] = spark_answers.answers_in(added)
     assert whole.answer == [*range(400)]
 
 
@@ -132,7 +134,7 @@ def test_rows_of_no_file_are_numbered_by_partition(folder: Path, spark: Any) -> 
 def test_many_parts_are_added_in_groups(
     folder: Path, spark: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collected = engine._collected
+    collected = engine.collected
     counts = []
 
     def counting(answers: Any) -> Any:
@@ -140,8 +142,8 @@ def test_many_parts_are_added_in_groups(
         counts.append(len(found))
         return found
 
-    monkeypatch.setattr(engine, "_collected", counting)
-    monkeypatch.setattr(engine, "MOST_IN_GROUP", 2)
+    monkeypatch.setattr(engine, "collected", counting)
+    monkeypatch.setattr(spark_answers, "MOST_IN_GROUP", 2)
     asked = {"predict": "amount", "using": INPUTS}
     there = dr.learn(
         spark.read.parquet(str(folder)).repartition(9, "id").persist(), id="id", **asked

@@ -1,6 +1,6 @@
 """Questions about rows: comparisons of predictions with targets, over all rows or by fold.
 
-Shapes: k outputs, t targets.
+Shapes: k outputs, t targets, q inputs and intercept.
 """
 
 from collections.abc import Sequence
@@ -111,6 +111,39 @@ class Fit:
     def of(self, batch: Batch) -> Array:
         """The sums over these rows."""
         return self.fit.sums(batch, batch.compare(self.model, self.loss, self.weights))
+
+
+@dataclass(frozen=True)
+class ScoreSums:
+    """The weights of some rows, and the products of their scores, as a Hessian."""
+
+    rows: float
+    products: Array
+
+    def __add__(self, other: "ScoreSums") -> "ScoreSums":
+        return ScoreSums(self.rows + other.rows, self.products + other.products)
+
+
+@dataclass(frozen=True)
+class ScoreProducts:
+    """Products of rows' scores, the meat of robust standard errors: delta ** 2 as a curvature.
+
+    Maths:   sum of (delta @ delta.T) (x) (input @ input.T); without what outputs that are not
+             coupled have in common
+    """
+
+    model: Linear
+    loss: Loss
+    weights: Weights
+
+    def of(self, batch: Batch) -> ScoreSums:
+        """The sums over these rows."""
+        delta = self.loss.delta(batch.scores(self.model, self.weights), batch.targets)
+        coupled = self.loss.kind == "classes"
+        squares = delta[:, :, None] * delta[:, None, :] if coupled else delta**2
+        squares *= batch.each.reshape(-1, *[1] * (squares.ndim - 1))
+        products = np.asarray(self.model.hessian(batch.inputs, squares))
+        return ScoreSums(float(batch.each.sum()), products)
 
 
 @dataclass(frozen=True)

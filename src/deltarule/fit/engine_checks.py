@@ -14,6 +14,8 @@ from deltarule.tables.filtered import CountMet
 from deltarule.tables.summarise import FewRows, FindTimes, Summarise
 
 IN_ORDER = "rows in order"
+# The kinds of robust errors whose sums have nothing of a row but its own score.
+ADDED_UP = ("HC0", "HC1")
 
 
 def check_engine(engine: Engine, settings: Settings) -> None:
@@ -46,7 +48,9 @@ def _needs(settings: Settings) -> Iterator[tuple[str, str]]:
                 yield IN_ORDER, f"{name} loss"
     if settings.batch != "all":
         yield IN_ORDER, "a batch"
-    if settings.kind_of_errors != "classical":
+    if settings.kind_of_errors in ADDED_UP:
+        yield COMPARISONS, f"errors of kind {settings.errors}"
+    elif settings.kind_of_errors != "classical":
         yield IN_ORDER, f"errors of kind {settings.errors}"
     for name in ("half_life", "window", "keep_sample"):
         if getattr(settings, name) is not None:

@@ -41,7 +41,8 @@ class EngineChoice:
 
 def choose(source: object, settings: Settings) -> EngineChoice | None:
     """The quicker engine for a table on a server; None where there is nothing to choose."""
-    if settings.engine is not None or not (settings.id or settings.group):
+    robust = settings.kind_of_errors != "classical"  # which takes another scan of products
+    if settings.engine is not None or robust or not (settings.id or settings.group):
         return None
     from deltarule.fit.engine_checks import check_engine
     from deltarule.tables.databases.database import DatabaseSource

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.engines.local import RowPass, RowsInMemory
-from deltarule.engines.questions import PassObjective
+from deltarule.engines.questions import PassObjective, ScoreProducts
+from deltarule.engines.remote import EngineRows
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.cross_validate import CrossValidation, FoldOptimum
 from deltarule.fit.deviance import covariance_of, own_alphas, variances_of
@@ -15,7 +16,7 @@ from deltarule.fit.fold_refit import none_refitted, refit
 from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.sandwich import errors_of as roots_of
-from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows
+from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows, summed_covariance
 from deltarule.fit.smoothing import JUDGED, exact, narrowed
 from deltarule.losses.loss import MEAN, Loss, SmoothedLoss
 from deltarule.losses.registry import together
@@ -223,12 +224,16 @@ def _robust(
         rows.passes += 1
         rows = RowPass(task.read, task.standard)
     q = len(task.problem.mean) + task.model.intercept
+    kind, bread, intercept = errors_of(task), inverses(hessian, q), task.model.intercept
+    if isinstance(rows, EngineRows):
+        scores = rows.total(ScoreProducts(task.model, task.loss, weights))
+        return summed_covariance(bread, scores, task.outward, kind=kind, intercept=intercept)
     return robust_covariance(
-        inverses(hessian, q),
+        bread,
         score_rows(rows, task.model, task.loss, weights),
         task.outward,
-        kind=errors_of(task),
+        kind=kind,
         hat=inverses(expected, q),
-        intercept=task.model.intercept,
+        intercept=intercept,
         sums=clusters,
     )

@@ -6,11 +6,19 @@ from dataclasses import field, replace
 import numpy as np
 
 from deltarule.dataclass import dataclass
+from deltarule.engines.questions import ScoreProducts, ScoreSums
+from deltarule.engines.remote import EngineRows
 from deltarule.fit.collinearity import collinear_columns
 from deltarule.fit.outcome import Outcome
 from deltarule.fit.penalties import Penalties
 from deltarule.fit.row_questions import WhitenedMoments
-from deltarule.fit.sandwich import ScoreRows, errors_of, kind_of, robust_covariance
+from deltarule.fit.sandwich import (
+    ScoreRows,
+    errors_of,
+    kind_of,
+    robust_covariance,
+    summed_covariance,
+)
 from deltarule.fit.settings import EXACT
 from deltarule.losses.glm import Squared
 from deltarule.model.record import MOST_COVARIANCES, FitRecord
@@ -264,15 +272,20 @@ class LeastSquaresFit:
         if intercept:
             bread[0, -1, -1] = 1 / self.free.rows
         k = len(self.asked.targets)
+        bread = np.repeat(bread, k, axis=0)
         clusters = ClusterSums.of(read.plan.asked.cluster, kind)
-        covariance = robust_covariance(
-            np.repeat(bread, k, axis=0),
-            self._slopes(read, standard),
-            outward,
-            kind=kind,
-            intercept=intercept,
-            sums=clusters,
-        )
+        if read.engine is not None:
+            scores = self._score_sums(read)
+            covariance = summed_covariance(bread, scores, outward, kind=kind, intercept=intercept)
+        else:
+            covariance = robust_covariance(
+                bread,
+                self._slopes(read, standard),
+                outward,
+                kind=kind,
+                intercept=intercept,
+                sums=clusters,
+            )
         own = errors_of(covariance)
         error = np.full((len(self.asked.inputs), k), np.nan)
         known = np.isfinite(input_variance(self.inverse, self.null))
@@ -318,6 +331,20 @@ class LeastSquaresFit:
         """The origin of the inputs before standardising: (f,)."""
         centre = self.asked.centre
         return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
+
+    def _score_sums(self, read: Read) -> ScoreSums:
+        """What an engine adds up of the scores of all rows, of the weights that are free."""
+        free = np.flatnonzero(~self.asked.held)
+        mean, unit = np.zeros(len(self.asked.inputs)), np.ones(len(self.asked.inputs))
+        mean[free], unit[free] = self.centre, self.unit
+        standard = Standardization(mean, unit)
+        asked = ScoreProducts(
+            BlockLinear(intercept=self.asked.intercept), Squared(), standard.into(self.weights)
+        )
+        assert read.engine is not None, "it is asked of an engine"
+        found = EngineRows(read.engine, read.encoder, standard).total(asked)
+        kept = np.array([*free, *[len(mean)] * self.free.intercept], dtype=int)
+        return ScoreSums(found.rows, found.products[:, kept[:, None], kept])
 
     def _slopes(self, read: Read, standard: Standardization) -> Iterator[ScoreRows]:
         model = BlockLinear(intercept=self.asked.intercept)

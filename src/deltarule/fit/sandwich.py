@@ -22,6 +22,7 @@ import polars as pl
 
 from deltarule.dataclass import dataclass
 from deltarule.engines.base import RowSource
+from deltarule.engines.questions import ScoreSums
 from deltarule.errors import LearningError
 from deltarule.losses.loss import Loss
 from deltarule.moments.cluster_sums import ClusterSums
@@ -94,8 +95,7 @@ def robust_covariance(
                 root = root * _stretch(part, (bread if hat is None else hat)[block], block, kind)
             score_rows = scores[:, block] * root[:, None]
             meat[block] += score_rows.T @ score_rows
-    if kind == "HC1":
-        meat *= count / (count - weights) if count > weights else np.nan
+    meat *= _correction(kind, count, weights)
     if sums is not None:
         # Uncoupled outputs have a block each, on the diagonal.
         whole = sums.meat(kind, rows=count, weights=weights)
@@ -104,6 +104,24 @@ def robust_covariance(
             [whole[at : at + width, at : at + width] for at in range(0, len(whole), width)]
         )
     return own_covariance(bread @ meat @ bread, jacobian)
+
+
+def summed_covariance(
+    bread: Array, sums: ScoreSums, standard: Standardization, *, kind: str, intercept: bool
+) -> Array:
+    """The covariance of kind HC0 or HC1 from what an engine adds up: (b, m, m) -> (k, q, q)."""
+    jacobian = standard.jacobian(intercept=intercept)
+    q = len(jacobian)
+    weights = q * max(1, bread.shape[1] // q - 1)
+    meat = sums.products * _correction(kind, sums.rows, weights)
+    return own_covariance(bread @ meat @ bread, jacobian)
+
+
+def _correction(kind: str, rows: float, weights: int) -> float:
+    """What HC1 multiplies the meat by."""
+    if kind != "HC1":
+        return 1.0
+    return rows / (rows - weights) if rows > weights else np.nan
 
 
 def _scores(part: ScoreRows, blocks: int, coupled: int) -> Array:

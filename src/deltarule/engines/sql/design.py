@@ -135,7 +135,7 @@ class Design:
         found = []
         for target in self.encoder.schema.targets:
             if not target.classes:
-                found.append(f"n{self.rows.numbers.index(target.name)}")
+                found.append(self.rows.number(self.rows.numbers.index(target.name)))
                 continue
             column = f"c{self.rows.categories.index(target.name)}"
             names = self.classes[target.name]

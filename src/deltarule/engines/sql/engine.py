@@ -22,6 +22,7 @@ from deltarule.engines.questions import (
     Fit,
     LogNormalizer,
     MoveAlong,
+    ScoreProducts,
 )
 from deltarule.engines.remote import Pass, Total
 from deltarule.engines.sql.conditions import rows_that_meet
@@ -99,6 +100,7 @@ class SqlEngine:
             CompareTraining: passes.training,
             MoveAlong: passes.moved,
             LogNormalizer: passes.log_normalizer,
+            ScoreProducts: passes.scores,
         }
         if type(question) not in answers:
             what = type(question).__name__

@@ -25,6 +25,8 @@ from deltarule.engines.questions import (
     LogNormalizer,
     MoveAlong,
     Moved,
+    ScoreProducts,
+    ScoreSums,
 )
 from deltarule.engines.sql.design import Design
 from deltarule.engines.sql.layers import Layers
@@ -93,16 +95,28 @@ class Passes:
     def compare(self, asked: Compare) -> Comparison | None:
         """The comparison of all rows."""
         scored = Scored(self.design, asked.loss, self.folds)
-        found = self._compared(
-            scored, asked.weights, hessian=asked.hessian, expected=asked.expected
-        )
+        formula = scored.formula
+        curved = formula.expected if asked.expected else formula.hessian
+        found = self._compared(scored, asked.weights, curved if asked.hessian else None)
         return found[ALL][0] if found else None
+
+    def scores(self, asked: ScoreProducts) -> ScoreSums | None:
+        """The products of scores: a Hessian with delta ** 2 in place of the loss's curvature."""
+        scored = Scored(self.design, asked.loss, self.folds)
+        delta = scored.formula.delta
+        found = self._compared(scored, asked.weights, f"({delta}) * ({delta})")
+        if not found:
+            return None
+        comparison = found[ALL][0]
+        assert comparison.hessian is not None, "it was asked for"
+        return ScoreSums(comparison.rows, comparison.hessian)
 
     def final(self, asked: CompareByFold) -> FinalPass | None:
         """The comparisons by fold, and the fit of all rows."""
         scored = Scored(self.design, asked.loss, self.folds, by_fold=True)
         fit = FitColumns(scored, asked.fit)
-        found = self._compared(scored, asked.weights, hessian=asked.hessian, fit=fit)
+        curved = scored.formula.hessian if asked.hessian else None
+        found = self._compared(scored, asked.weights, curved, fit=fit)
         if not found:
             return None
         folds = ByFold({fold: comparison for fold, (comparison, _) in found.items()})
@@ -134,7 +148,8 @@ class Passes:
         found = ByFold[Comparison]()
         for fold, teachers in asked.teachers.items():
             scored = Scored(self.design, asked.loss, list(teachers))
-            one = self._compared(scored, asked.errors.learnt[fold], hessian=asked.hessian)
+            curved = scored.formula.hessian if asked.hessian else None
+            one = self._compared(scored, asked.errors.learnt[fold], curved)
             if one:
                 found[fold] = one[ALL][0]
         errors = self.held_out(asked.errors) if asked.hessian else ByFold[Array]()
@@ -230,13 +245,15 @@ class Passes:
         self,
         scored: Scored,
         weights: Weights,
+        curved: str | None,
         *,
-        hessian: bool,
-        expected: bool = False,
         fit: FitColumns | None = None,
     ) -> dict[int, tuple[Comparison, Array]]:
-        """The comparison of each fold, or of all rows, and its sums of fit metrics."""
-        formula, outputs = scored.formula, scored.outputs
+        """The comparison of each fold, or of all rows, and its sums of fit metrics.
+
+        Its Hessian is that of a template of the curvature, if one is given.
+        """
+        formula, outputs, hessian = scored.formula, scored.outputs, curved is not None
         scores = {f"s{k}": scored.score(weights, k) for k in outputs}
         scores |= fit.null if fit else {}
         rows = scored.stepped(scored.rows(scores), list(scores))
@@ -247,8 +264,7 @@ class Passes:
             made.append(f"{scored.weighed(f'{mean} - t{k}')} AS e{k}")
             made.append(f"{scored.weighed(scored.part(formula.value, f's{k}'))} AS v{k}")
             made.append(f"{scored.weighed(scored.part(formula.delta, f's{k}'))} AS d{k}")
-            if hessian:
-                curved = formula.expected if expected else formula.hessian
+            if curved is not None:
                 made.append(f"{scored.weighed(scored.part(curved, f's{k}'))} AS h{k}")
         fence = self.design.rows.table.fence
         rows = rows.then([*scored.kept, *made, *(fit.made if fit else [])], fence=fence)
