@@ -4,7 +4,8 @@ What is text though its cells hold numbers has a note on what to do: several uni
 other characters, ranges.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,7 +15,7 @@ from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.expressions.number_text import is_code
 from deltarule.tables.parsed_text import LETTERS_SHOWN
-from deltarule.tables.text_formats import Formats, NumberFormat, few, number_format
+from deltarule.tables.text_formats import MARKS, Formats, Mark, NumberFormat, few, number_format
 
 DIGITS = r"^[+-]?[0-9]+$"
 # Text with a smaller share of numeric cells is not considered numeric.
@@ -36,11 +37,17 @@ class Code:
 
 
 def decided(
-    text: pl.Series, mark: str | None, *, names: bool = False, target: bool = False
+    text: pl.Series,
+    mark: str | None,
+    *,
+    names: bool = False,
+    target: bool = False,
+    later: Collection[str] = (),
 ) -> NumberFormat | Code | str | None:
     """The decision on a text column: numbers, codes, or text, perhaps with a note.
 
     With `names`, whole numbers alone are text; a `target` of few values such as 5 stars is classes.
+    One cell of `later` rows shows that all are codes, as one of the first rows does.
     """
     cells = text.drop_nulls()
     cells = cells.filter(is_code(cells).not_())
@@ -55,13 +62,42 @@ def decided(
         return _hidden(cells)
     if len(odd) > MOSTLY * len(cells) or (names and whole == len(cells) - len(odd)):
         return None
-    codes = cells.filter(cells.str.contains(spelling.CODE))
+    every = cells.append(pl.Series(list(later), dtype=pl.String)) if later else cells
+    codes = every.filter(_are_codes(every))
     if len(codes):
         return Code(codes[0])
     if found is None:
         example = odd[0][:LETTERS_SHOWN]
         return f"{len(odd):,} of {len(cells):,} cells are no numbers, such as '{example}'"
     return found
+
+
+def contrary(form: NumberFormat, odd: Counter[str]) -> Counter[str]:
+    """Of the odd cells of a column in this format, those that would be fine in another.
+
+    They are numbers with the other decimal mark, or codes that begin with 0.
+    """
+    cells = pl.Series(list(odd), dtype=pl.String)
+    other = spelling.fits(cells, "," if form.decimal == "." else ".")
+    return Counter({cell: odd[cell] for cell in cells.filter(other | _are_codes(cells))})
+
+
+def _are_codes(cells: pl.Series) -> pl.Series:
+    return cells.str.contains(spelling.CODE) & is_code(cells).not_()
+
+
+def mark_of_all(text: pl.Series, later: Counter[str]) -> Mark | None:
+    """The decimal mark that more cells of the first and of later rows fit; None for neither."""
+    cells, others = text.drop_nulls(), pl.Series(list(later), dtype=pl.String)
+    rows = pl.Series(list(later.values()), dtype=pl.Int64)
+    odd = {
+        mark: int((~spelling.fits(cells, mark)).sum())
+        + int(rows.filter(~spelling.fits(others, mark)).sum())
+        for mark in MARKS
+    }
+    if odd["."] == odd[","]:
+        return None
+    return "." if odd["."] < odd[","] else ","
 
 
 def fraction_warnings(look: pl.DataFrame, learnt: Formats) -> list[str]:

@@ -107,6 +107,8 @@ class OddCells:
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, int] = field(default_factory=dict)
     """The first row of each value, from 0."""
+    unlike: set[str] = field(default_factory=set)
+    """Cells that parse, and yet show that the column has another format."""
 
     def add(self, text: pl.Series, values: pl.Series, row: int) -> bool:
         """Add the cells of rows from number `row` on; returns whether any value is new."""
@@ -146,7 +148,8 @@ class OddCells:
         for value, row in other.first.items():
             first[value] = min(row, first.get(value, row))
         counts, cells = self.counts + other.counts, self.cells + other.cells
-        return OddCells(self.what, cells, self.odd + other.odd, counts, first)
+        unlike = self.unlike | other.unlike
+        return OddCells(self.what, cells, self.odd + other.odd, counts, first, unlike)
 
 
 @dataclass(frozen=True)
@@ -185,8 +188,11 @@ class CheckText:
         for name in self.names:
             text = self.parsing.text(frame[name])
             values = self.parsing.values(text)
-            cells[name] = OddCells(self.parsing.formats[name].noun)
+            form = self.parsing.formats[name]
+            cells[name] = OddCells(form.noun)
             cells[name].add(text, values, row)
+            if isinstance(form, DateFormat):
+                cells[name].unlike.update(form.not_utc(text, values))
             if name in self.orders:
                 orders[name] = fitting(text, values, self.orders[name])
         return OddText(cells, orders)

@@ -7,7 +7,7 @@ too, however many there are. The format is stored in the model, for prediction.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -31,9 +31,11 @@ from deltarule.tables.expressions.expression import check, quoted
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.number_columns import (
     Code,
+    contrary,
     decided,
     fraction_warnings,
     has_digits,
+    mark_of_all,
     suffix_notes,
 )
 from deltarule.tables.parsed_text import (
@@ -61,6 +63,10 @@ from deltarule.tables.wrapped_source import WrappedSource
 
 # Most distinct odd cells of later rows that are evidence for the order of dates.
 MOST_LATER = 1000
+
+
+Decided = Callable[[str, Counter[str]], NumberFormat | Code | str | None]
+"""Decides on a column of text by its first rows and these cells of later ones."""
 
 
 class TooManyOddError(UnparsedError):
@@ -91,11 +97,12 @@ class FormattedSource(WrappedSource):
         *,
         learning: bool,
         later: Later | None = None,
+        decided: Decided | None = None,
     ) -> None:
         super().__init__(source)
         self.formats, self.words, self.learning = formats, words, learning
         self.doubt = Doubt()
-        self._asked, self._later = formats, later or {}
+        self._asked, self._later, self._decided = formats, later or {}, decided
         self.own_notes: list[str] = []
         self._changes: list[str] = []
         self.odd: dict[str, OddCells] = {}
@@ -160,6 +167,8 @@ class FormattedSource(WrappedSource):
             return self._read(batch, row).select(columns)
 
     def _finish(self) -> None:
+        for name in self.odd if self.learning else ():
+            self._check_numbers(name)
         for name, cells in self.odd.items() if self.learning else ():
             whole = self._look()[name].dtype.is_numeric()
             if cells.odd if whole else not few(cells.odd, cells.cells):
@@ -206,11 +215,18 @@ class FormattedSource(WrappedSource):
         Errors:  ReadAgainError while learning, where the order taken is wrong
         """
         name = text.name
-        fresh = self.odd[name].add(text, values, row)
+        odd, form = self.odd[name], self.formats[name]
+        fresh = odd.add(text, values, row)
         self._check(name, row)
-        if self.learning and isinstance(self.formats[name], DateFormat):
+        if not self.learning:
+            return
+        if isinstance(form, DateFormat):
             self.doubt.settle(text, values)
-            self._check_dates(name, fresh=fresh)
+            unlike = form.not_utc(text, values)
+            odd.unlike.update(unlike)
+            self._check_dates(name, fresh=fresh or bool(unlike))
+        elif fresh and name not in self._later:
+            self._check_numbers(name)
 
     def check_text(self, columns: Sequence[pl.Expr]) -> CheckText | None:
         """The question whether text is what its first rows look like; None where there is none."""
@@ -230,17 +246,31 @@ class FormattedSource(WrappedSource):
                 self.doubt.leave(name, orders)
         for name in self.odd:
             if isinstance(self.formats[name], DateFormat):
-                self._check_dates(name, fresh=bool(self.odd[name].counts))
+                self._check_dates(name, fresh=bool(self.odd[name].counts or self.odd[name].unlike))
         self._finish()
 
     def _check_dates(self, name: str, *, fresh: bool) -> None:
         """Errors: ReadAgainError where odd cells show that dates have another order."""
-        counts = self.odd[name].counts
+        counts = self.odd[name].counts | Counter(self.odd[name].unlike)
         if fresh and len(counts) <= MOST_LATER:
             later = {**self._later, name: self._later.get(name, Counter()) | counts}
             order, words = self.hints.date_order, self.words
             found = formats_of(self._look(), order=order, later=later, words=words).formats
             if found.get(name, self.formats[name]) != self.formats[name]:
+                raise ReadAgainError(f"{self.name}: '{name}' is written otherwise", name, later)
+
+    def _check_numbers(self, name: str) -> None:
+        """Errors: ReadAgainError where odd cells show another decimal mark, or codes.
+
+        A column that was read again for it is checked only once all of its odd cells are known.
+        """
+        form = self.formats[name]
+        if self._decided is None or not isinstance(form, NumberFormat):
+            return
+        if found := contrary(form, self.odd[name].counts):
+            found |= self._later.get(name, Counter())
+            if self._decided(name, found) != form:
+                later = {**self._later, name: found}
                 raise ReadAgainError(f"{self.name}: '{name}' is written otherwise", name, later)
 
     def _check(self, name: str, row: int) -> None:
@@ -303,19 +333,24 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
         if name not in dated.formats
     }
     spells = {name: text for name, text in texts.items() if has_digits(text)}
-    marks = {mark for text in spells.values() if (mark := decimal_evidence(text))}
+    others = {name: cells for name, cells in (later or {}).items() if name in spells}
+    own = {name: mark_of_all(spells[name], cells) for name, cells in others.items()}
+    evidence = {name: own.get(name) or decimal_evidence(text) for name, text in spells.items()}
+    marks = {mark for mark in evidence.values() if mark}
     shared = hints.decimal or (marks.pop() if len(marks) == 1 else None)
+
+    def decide(name: str, later: Counter[str]) -> NumberFormat | Code | str | None:
+        text = spells[name]
+        # In a typed source, text of digits alone is a name, such as a post code.
+        names, target = source.typed and name not in hints.mixed, name in asked.predict
+        mark = hints.decimal or (mark_of_all(text, later) if later else None) or shared
+        return decided(text, mark, names=names, target=target, later=later)
+
     formats: dict[str, Format] = {}
     codes: dict[str, str] = {}
     notes = []
-    for name, text in spells.items():
-        # In a typed source, text of digits alone is a name, such as a post code.
-        found = decided(
-            text,
-            shared,
-            names=source.typed and name not in hints.mixed,
-            target=name in asked.predict,
-        )
+    for name in spells:
+        found = decide(name, others.get(name, Counter()))
         if isinstance(found, NumberFormat):
             formats[name] = found
         elif isinstance(found, Code):
@@ -333,10 +368,16 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
         )
     every = {**dated.formats, **formats}
     _check_comparisons(source, look, asked, every)
-    made = FormattedSource(source, every, asked.missing_words, learning=True, later=later)
+    made = FormattedSource(
+        source, every, asked.missing_words, learning=True, later=later, decided=decide
+    )
     zones = zone_notes(look.schema, used, dated.formats)
     notes += [*suffix_notes(formats, texts), *_named_as_ours(texts)]
-    made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, texts, hints.decimal)]
+    shown = {
+        name: text.append(pl.Series(list(others.get(name, ())), dtype=pl.String))
+        for name, text in spells.items()
+    }
+    made.own_notes = [*dated.notes, *zones, *notes, *decimal_notes(formats, shown, hints.decimal)]
     made.doubt = dated.doubt
     return made
 

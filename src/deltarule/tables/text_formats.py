@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from deltarule.deferred import polars as pl
-from deltarule.tables.dates import FIRST, Order, dates, times, written_in_zone
+from deltarule.tables.dates import FIRST, Order, dates, offsets, times, written_in_zone
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import quoted
 from deltarule.tables.expressions.number_text import NO, YES, cells_of, is_code
@@ -89,6 +89,18 @@ class DateFormat(Part):
         timed = self.kind == "datetime"
         found = dates(text, self.order, timed=timed)
         return written_in_zone(found, text, self.zone) if timed and self.zone else found
+
+    def not_utc(self, text: pl.Series, values: pl.Series) -> list[str]:
+        """Cells that show that not all of a column is written as of UTC, if it was taken to be.
+
+        One with an offset and one without, where these cells have both.
+        """
+        if self.zone is None:
+            return []
+        left = text.filter(values.is_not_null() & text.str.ends_with("Z").not_())
+        left = left.filter(left.str.contains(r"(?i)(?:Z|UTC)\s*$").not_())
+        none = offsets(left).is_null()
+        return [*left.filter(none).head(1), *left.filter(~none).head(1)]
 
     def read_later(self, text: pl.Series) -> pl.Series:
         """The same at prediction, where a date with a time of day counts as its day.

@@ -57,7 +57,8 @@ PARTS = (
     rf"((?:[0-9.,\s]|{APOSTROPHE})+(?:[eE][-+]?[0-9]+)?)\s*({SIZE})?\s*%?\s*{CURRENCY}?\s*[-)]?$"
 )
 # A unit after a number, of no digits: kg, km/h, °C. What a number may have itself is none.
-SUFFIX = r"[0-9][.]?\s*([^\s0-9.,%)'\u2019\-+][^0-9%]{0,19})$"
+ENDING_UNIT = r"([^\s0-9.,%)'\u2019\-+][^0-9%]{0,19})"
+SUFFIX = rf"[0-9][.]?\s*{ENDING_UNIT}$"
 # Codes begin with zeros; amounts do not.
 CODE = rf"^(?:{CURRENCY}|{SIGN}|[(\s])*0[0-9]"
 
@@ -170,6 +171,12 @@ def without_suffix(text: pl.Series, suffix: str) -> pl.Series:
         cut.str.strip_chars()
     )
     return text.to_frame("x").select(made.otherwise(pl.col("x")).alias(text.name)).to_series()
+
+
+def fits(text: pl.Series, mark: str) -> pl.Series:
+    """Whether each cell is a number with this decimal mark, with or without a unit after it."""
+    bare = text.str.replace(rf"^(.*[0-9][.]?)\s*{ENDING_UNIT}$", "$1")
+    return text.str.contains(PATTERNS[mark]) | bare.str.contains(PATTERNS[mark])
 
 
 def units(text: pl.Series) -> pl.Series:

@@ -13,7 +13,7 @@ from deltarule.dataclass import replace
 from deltarule.errors import ReadError, TableError
 from deltarule.tables.column_names import having, is_pattern
 from deltarule.tables.decimal_notes import point_notes
-from deltarule.tables.expressions.number_text import CODE, LONG, are_large, cells_of
+from deltarule.tables.expressions.number_text import CODE, LONG, are_large, cells_of, fits
 from deltarule.tables.files.csv_lines import (
     BlockLines,
     EscapedQuoteError,
@@ -255,7 +255,7 @@ class CsvSource(PolarsSource):
         else:
             return
         if isinstance(told, UnparsedError):
-            self.is_text(told.column or "")
+            self.is_text(told.column or "", told.value)
         # A value of another kind is no fault of the file, unless it is no text.
         if isinstance(told, UnparsedError) and "\0" not in str(told):
             raise told
@@ -435,8 +435,14 @@ class CsvSource(PolarsSource):
             found.append(one)
         return found
 
-    def is_text(self, name: str) -> None:
+    def is_text(self, name: str, value: str | None = None) -> None:
         """Take a column of numbers or truth values for text: a cell of it is neither."""
+        if value is not None and name in self._points and fits(pl.Series([value]), ",")[0]:
+            # What stands between its thousands is no longer in doubt.
+            told = point_notes(self._points)
+            del self._points[name]
+            self.notes = [note for note in self.notes if note not in told]
+            self.notes += point_notes(self._points)
         if self._schema.get(name, pl.String()) != pl.String:
             self._unparsed.add(name)
             self._fresh_text = True
