@@ -24,7 +24,7 @@ from deltarule.solvers.class_metric import ClassMetric
 from deltarule.solvers.lbfgs import Metric
 from deltarule.solvers.lbfgs_stack import LbfgsStack, StackedPair, with_ridge
 
-# Converged when this share of a ridge's gradient is left, or after so many steps: of four tables,
+# Converged when this share of a ridge's gradient is left, or after so many steps: of three tables,
 # one of which is scikit-learn's digits, any share of 1e-4 to 2e-2 chose the same ridge.
 LEFT, STEPS = 1e-2, 300
 # So many passes of five folds the classes' Hessians may take where a fit has some twenty left.
