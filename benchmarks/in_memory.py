@@ -74,11 +74,19 @@ def deltarule_poisson(table: Any, exact: Exact) -> Answer:
     return _deltarule(table, "poisson")
 
 
-def _deltarule(table: Any, loss: str) -> Answer:
+def defaults_logistic(table: Any, exact: Exact) -> Answer:
+    return _deltarule(table, "logistic", ridge="auto")
+
+
+def defaults_poisson(table: Any, exact: Exact) -> Answer:
+    return _deltarule(table, "poisson", ridge="auto")
+
+
+def _deltarule(table: Any, loss: str, *, ridge: float | str = 0) -> Answer:
     import deltarule as dr
 
     # The peers hold weights by nothing either.
-    model = dr.learn(table, predict="y", loss=loss, ridge=0)
+    model = dr.learn(table, predict="y", loss=loss, ridge=ridge)
     learnt = model.record.learnt[0]
     figures = {"passes": float(learnt.passes), "sampled": float(learnt.sampled)}
 
@@ -86,7 +94,9 @@ def _deltarule(table: Any, loss: str) -> Answer:
         weights = [one.weight for one in model.record.weights]
         return [*weights, model.record.intercept[0].weight]
 
-    return Answer(f"gradient {loss}", values, figures | {"steps": float(learnt.steps)})
+    figures |= {"steps": float(learnt.steps), "ridge": float(learnt.ridge)}
+    # With a ridge the weights are not those of the peers.
+    return Answer(None if learnt.ridge else f"gradient {loss}", values, figures)
 
 
 def lbfgs_logistic(table: Arrays, exact: Exact) -> Answer:

@@ -86,6 +86,13 @@ def _linked(name: str, title: str, table: str, rows: int, loss: str, *, long: bo
                 holds=f"{held}:frame",
             ),
             Contestant(
+                "deltarule, defaults",
+                f"{held}:defaults_{loss}",
+                (held, *OURS),
+                "with a ridge tried, standard errors, deviance and cross-validated error",
+                holds=f"{held}:frame",
+            ),
+            Contestant(
                 "glum",
                 f"{held}:glum_{loss}",
                 (held, *POLARS, "glum"),
@@ -231,6 +238,10 @@ JOBS = (
         "poisson_5m_x_20", "Poisson, in memory", "counts.parquet", 5_000_000, "poisson", long=True
     ),
     _linked("poisson_1m_x_50", "Poisson, in memory", "counts_50.parquet", 1_000_000, "poisson"),
+    _linked(
+        "logistic_250k_x_200", "Logistic, in memory", "yes_no_200.parquet", 250_000, "logistic"
+    ),
+    _linked("poisson_250k_x_200", "Poisson, in memory", "counts_200.parquet", 250_000, "poisson"),
     Job(
         name="lasso_path_cv",
         title="100 lasso strengths x 5 folds, in memory",

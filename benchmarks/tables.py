@@ -124,8 +124,10 @@ TABLES: dict[str, Callable[[int], pl.DataFrame]] = {
     "films.csv": lambda rows: pl.read_csv(FILMS),
     "yes_no.parquet": yes_no,
     "yes_no_50.parquet": lambda rows: yes_no(rows, 50),
+    "yes_no_200.parquet": lambda rows: yes_no(rows, 200),
     "counts.parquet": counts,
     "counts_50.parquet": lambda rows: counts(rows, 50),
+    "counts_200.parquet": lambda rows: counts(rows, 200),
     "mixed.parquet": mixed,
     "flights.parquet": flights,
 }

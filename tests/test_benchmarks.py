@@ -14,6 +14,7 @@ from benchmarks.tables import numbers
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = 3000
+SIZES = ("5m_x_20", "1m_x_50", "250k_x_200")
 
 
 def bench(module: str, *words: object) -> str:
@@ -47,14 +48,15 @@ def test_each_job_has_its_contestants(small):
     jobs = ["parquet_5m_x_20", "descent_1000_steps", "ridge_path_cv", "csv_1m_x_20", "mixed_3m"]
     jobs += ["flights_1m", "page_1m_x_20", "page_logistic_1m_x_20", "parquet_500k_x_200"]
     jobs += [f"predict_1m_{what}" for what in ("parquet", "csv", "explain", "interval")]
-    held = ["logistic_5m_x_20", "logistic_1m_x_50", "poisson_5m_x_20", "poisson_1m_x_50"]
-    held += ["lasso_path_cv"]
+    linked = [f"{loss}_{size}" for loss in ("logistic", "poisson") for size in SIZES]
+    held = [*linked, "lasso_path_cv"]
     quick = [f"start_{what}" for what in ("help", "learn", "predict", "row")]
     quick += [f"small_{what}" for what in ("films", "iris", "estimator", "row", "category")]
     assert {job for job, _ in records} == {*jobs, *held, *quick}
     assert all((job, "decode") in records for job in jobs)
     assert all((job, "deltarule") in records for job in (*held, *quick))
-    assert len(records) == 41
+    assert all((job, "deltarule, defaults") in records for job in linked)
+    assert len(records) == 49
     assert not [one for one in records.values() if "failed" in one]
 
 
@@ -85,6 +87,7 @@ def test_each_result_says_how_long_how_much_where_and_with_what(small):
         ("logistic_1m_x_50", "deltarule", "gradient logistic"),
         ("poisson_5m_x_20", "deltarule", "gradient poisson"),
         ("poisson_1m_x_50", "deltarule", "gradient poisson"),
+        ("poisson_250k_x_200", "deltarule", "gradient poisson"),
         ("lasso_path_cv", "deltarule", "lasso"),
     ],
 )

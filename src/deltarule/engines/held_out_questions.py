@@ -97,12 +97,18 @@ class CompareTraining:
 
 
 def gradients_of(
-    batch: Batch, model: Linear, loss: Loss, fits: Sequence[Weights]
+    batch: Batch,
+    model: Linear,
+    loss: Loss,
+    fits: Sequence[Weights],
+    each: Array | None = None,
 ) -> list[Comparison]:
     """The comparisons of all rows with each of the weights: losses and gradients alone.
 
     In blocks that stay in the cache, with one product for the weights of all of them, an output of
     all fits beside the next one, so that the loss takes them as so many rows more.
+
+    Shapes:  each (m, n), the rows' weights in each of m fits; without, those of the batch
     """
     k, m = batch.targets.shape[1], len(fits)
     together = {name: _beside([one[name] for one in fits]) for name in fits[0]}
@@ -117,18 +123,20 @@ def gradients_of(
         targets = np.tile(part.targets.T, m).T
         parts = loss.parts(scores.reshape(k, m * n).T, targets)
         delta, value = parts.delta.T.reshape(k * m, n), parts.value.reshape(m, n)
-        if part.row_weights is not None:
+        if each is not None:
+            own = each[:, start : start + some]
+            delta, value = (delta.reshape(k, m, n) * own).reshape(k * m, n), value * own
+        elif part.row_weights is not None:
             delta, value = delta * part.row_weights, value * part.row_weights
         losses += value.sum(axis=1)
         slopes.append(model.weight_delta(together, part.inputs, delta.T))
     gradient = {name: reduce(add, (one[name] for one in slopes)) for name in slopes[0]}
-    rows, unknown = float(batch.each.sum()), np.full(k, np.nan)
-    own = {name: array.reshape(*array.shape[:-1], k, m) for name, array in gradient.items()}
+    rows = [float(batch.each.sum())] * m if each is None else each.sum(axis=1).tolist()
+    unknown = np.full(k, np.nan)
+    by_fit = {name: array.reshape(*array.shape[:-1], k, m) for name, array in gradient.items()}
+    slopes_of = [{name: array[..., at] for name, array in by_fit.items()} for at in range(m)]
     return [
-        Comparison(
-            rows, unknown, unknown, float(losses[at]), {n: a[..., at] for n, a in own.items()}
-        )
-        for at in range(m)
+        Comparison(rows[at], unknown, unknown, float(losses[at]), slopes_of[at]) for at in range(m)
     ]
 
 

@@ -15,7 +15,7 @@ Shapes: p inputs, k outputs, q = p + intercept. Weights are in the standardised 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 
@@ -26,6 +26,7 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.class_rows import ClassRows
 from deltarule.engines.held_out_questions import CompareTraining, HeldOutErrors, TrainingSums
 from deltarule.engines.local import RowsInMemory
+from deltarule.engines.stacked_rows import StackedRows
 from deltarule.fit.outcome import HeldOut
 from deltarule.fit.ridge_walk import class_metric
 from deltarule.fit.smoothing import DampedNewton
@@ -40,16 +41,19 @@ from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.solvers.cv_result import guessing_error
+from deltarule.solvers.fit_metrics import FitMetrics
 from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.solvers.lbfgs_stack import (
     Gradients,
     LbfgsStack,
     Preconditioner,
+    StackedFits,
     stacked_pair,
     with_ridge,
 )
 from deltarule.solvers.least_squares import rank
 from deltarule.solvers.newton import Newton, Taken
+from deltarule.solvers.newton_stack import NewtonStack
 from deltarule.solvers.one_hot_newton import steady as one_hot_steady
 from deltarule.solvers.penalty import Lasso
 from deltarule.solvers.proximal import ProximalNewton
@@ -68,6 +72,11 @@ SETTLED_BY_GRADIENTS = 1e-6
 # The same where the first step began far off, at zero weights.
 SETTLED_FROM_FAR = 1e-12
 STEPS, STEPS_OF_GRADIENTS = 40, 300
+# By gradients beside each fold's Hessian at the weights of all rows; of more steps Newton's own
+# take fewer passes.
+SETTLED_BY_METRICS, STEPS_BY_METRICS = 1e-16, 10
+# The same of Newton steps of a small table, as the share of the first gradient.
+SETTLED_BY_NEWTON = 1e-6
 
 
 @dataclass(frozen=True)
@@ -143,8 +152,10 @@ class CrossValidation:
             errors = self._errors(fold_weights)
         else:
             first = {s.judged: self._first(weights, s, folds, splits) for s in judged}
-            errors = self._learn(first, SETTLED_FROM_FAR if splits.forward else SETTLED)
-            fold_weights = {fold: one.best for fold, one in first.items()}
+            done = found is not None and near and self._beside(first, found)
+            settled = SETTLED_FROM_FAR if splits.forward else SETTLED
+            errors = self._errors(self._best(first)) if done else self._learn(first, settled)
+            fold_weights = self._best(first)
         return self._summed(errors, fold_weights, folds, splits)
 
     def determined(self, folds: Sequence[Moments], splits: SplitScheme) -> bool:
@@ -262,38 +273,86 @@ class CrossValidation:
                     break
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
 
+    def _beside(self, learnt: Mapping[int, _Fold], found: Mapping[int, Comparison]) -> bool:
+        """Whether all folds converge side by side; their best weights are known then."""
+        if self.kinks is not None or self.by_gradients is not None:
+            return False
+        rows, (q, k) = self.rows, stack(next(iter(learnt.values())).weights).shape
+        if isinstance(rows, RowsInMemory) and StackedRows.suits(len(rows.apart), q):
+            near: StackedFits | None = self._by_newton(learnt, rows, q)
+        else:
+            near = self._by_metrics(learnt, found, q)
+        if near is None or not near.settled.all():
+            return False
+        for one, flat in zip(learnt.values(), near.weights, strict=True):
+            one.weights = one.best = unstack(flat.reshape(q, k), one.weights)
+        return True
+
+    def _by_newton(self, learnt: Mapping[int, _Fold], rows: RowsInMemory, size: int) -> StackedFits:
+        """Newton steps of all folds of a small table."""
+        each = [np.isin(rows.fold, one.teachers) * rows.apart.each for one in learnt.values()]
+        stacked = StackedRows(rows.apart, np.array(each), self.path[-1], self.model.intercept)
+        start = np.array([stack(one.weights).ravel() for one in learnt.values()])
+        unknown = np.full(start.shape[1] // size, np.nan)
+
+        def curved(weights: Array) -> tuple[Array, Array, Array]:
+            told = []
+            for one, flat, *sums in zip(
+                learnt.values(), weights, *stacked.sums(weights), strict=True
+            ):
+                loss, slope, hessian = sums
+                own, named = (
+                    unstack(array.reshape(size, -1), one.weights) for array in (flat, slope)
+                )
+                plain = Comparison(1.0, unknown, unknown, float(loss), named, hessian)
+                told.append(self._average(plain, own, one.frozen))
+            slopes = np.array([stack(one.weight_delta).ravel() for one in told])
+            hessians = np.array([one.hessian for one in told])
+            return np.array([one.loss for one in told]), slopes, hessians
+
+        rows.passes += 1
+        steep = np.abs(curved(start)[1]).max(axis=1, initial=0.0)
+        return NewtonStack(curved, size, steep, STEPS, SETTLED_BY_NEWTON).run(start)
+
+    def _by_metrics(
+        self, learnt: Mapping[int, _Fold], found: Mapping[int, Comparison], size: int
+    ) -> StackedFits | None:
+        """Steps by gradients alone, beside the folds' Hessians at the weights of all rows."""
+        hessians = []
+        for one in learnt.values():
+            told = reduce(add, (found[fold] for fold in one.teachers))
+            hessian = self._average(told, one.weights, one.frozen).hessian
+            if not isinstance(hessian, np.ndarray) or not np.isfinite(hessian).all():
+                return None
+            hessians.append(hessian)
+        metrics = FitMetrics.of(np.array(hessians), size)
+        if metrics is None:
+            return None
+        start = np.array([stack(one.weights).ravel() for one in learnt.values()])
+        slopes, passed = np.zeros_like(start), self._gradients(learnt, self.path[-1])
+
+        def gradients(weights: Array, fits: NDArray[np.intp]) -> tuple[Array, Array]:
+            losses, slopes[fits] = passed(weights, fits)
+            return losses, slopes[fits]
+
+        near = LbfgsStack(gradients, metrics, (), STEPS_BY_METRICS, SETTLED_BY_METRICS).run(start)
+        # The gradient is known there, so another step costs nothing.
+        return replace(near, weights=near.weights - metrics(slopes))
+
     def _by_gradients(
         self, learnt: Mapping[int, _Fold], learner: Lbfgs, settled: float
     ) -> dict[int, Weights]:
         """The weights of all folds, side by side, one pass per step; they are kept as the best."""
-        folds, like = list(learnt), next(iter(learnt.values())).weights
-        shape, all_of_them = stack(like).shape, np.ones(len(folds), dtype=bool)
-
-        def named(flat: Array) -> Weights:
-            return unstack(flat.reshape(shape), like)
-
+        like, all_of_them = next(iter(learnt.values())).weights, np.ones(len(learnt), dtype=bool)
         classes = self._class_rows(learnt)
         for loss in self.path:
-
-            def gradients(
-                weights: Array, fits: NDArray[np.intp], loss: Loss = loss
-            ) -> tuple[Array, Array]:
-                own = {folds[fit]: named(w) for fit, w in zip(fits, weights, strict=True)}
-                teachers = {fold: learnt[fold].teachers for fold in own}
-                errors = HeldOutErrors(self.model, self.path[-1], own)
-                asked = CompareTraining(loss, teachers, errors, hessian=False)
-                told = self.rows.total(asked, by_fold=True).fold_weights
-                every = [self._average(told[f], w, learnt[f].frozen) for f, w in own.items()]
-                slopes = np.array([stack(one.weight_delta).ravel() for one in every])
-                return np.array([one.loss for one in every]), slopes
-
             start = np.array([stack(one.weights).ravel() for one in learnt.values()])
-            many = (len(folds), 1)
+            many = (len(learnt), 1)
             pairs = [
                 stacked_pair(np.tile(one.step, many), np.tile(one.change, many), all_of_them)
                 for one in learner.pairs
             ]
-            objective: Gradients = gradients
+            objective = self._gradients(learnt, loss)
             metric: Preconditioner | None = learner.metric
             if classes is not None:
                 ridge = self._ridge(like)
@@ -308,7 +367,11 @@ class CrossValidation:
             if isinstance(self.rows, RowsInMemory) and classes is not None:
                 self.rows.passes += found.steps
             for one, flat in zip(learnt.values(), found.weights, strict=True):
-                one.weights = one.best = named(flat)
+                one.weights = one.best = unstack(flat.reshape(stack(like).shape), like)
+        return self._best(learnt)
+
+    def _best(self, learnt: Mapping[int, _Fold]) -> dict[int, Weights]:
+        """Each fold's best weights."""
         return {fold: one.best for fold, one in learnt.items()}
 
     def _class_rows(self, learnt: Mapping[int, _Fold]) -> ClassRows | None:
@@ -324,6 +387,23 @@ class CrossValidation:
         none = {name: np.zeros_like(array) for name, array in like.items()}
         nothing = Comparison(1.0, np.zeros(1), np.zeros(1), 0.0, none)
         return stack(self.penalised(FoldOptimum(nothing))(ones).weight_delta)
+
+    def _gradients(self, learnt: Mapping[int, _Fold], loss: Loss) -> Gradients:
+        """Mean losses and gradients of the folds' training rows, penalties included, by a pass."""
+        folds, like = list(learnt), next(iter(learnt.values())).weights
+
+        def gradients(weights: Array, fits: NDArray[np.intp]) -> tuple[Array, Array]:
+            named = [unstack(one.reshape(stack(like).shape), like) for one in weights]
+            own = {folds[fit]: one for fit, one in zip(fits, named, strict=True)}
+            teachers = {fold: learnt[fold].teachers for fold in own}
+            errors = HeldOutErrors(self.model, self.path[-1], own)
+            asked = CompareTraining(loss, teachers, errors, hessian=False)
+            told = self.rows.total(asked, by_fold=True).fold_weights
+            every = [self._average(told[f], w, learnt[f].frozen) for f, w in own.items()]
+            slopes = np.array([stack(one.weight_delta).ravel() for one in every])
+            return np.array([one.loss for one in every]), slopes
+
+        return gradients
 
     def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> TrainingSums:
         """One pass: comparisons of training rows for all folds that have not converged."""

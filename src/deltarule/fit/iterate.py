@@ -6,6 +6,7 @@ from itertools import chain, islice
 
 import numpy as np
 
+from deltarule.engines.local import RowsInMemory
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import DivergedError, LearningError
 from deltarule.fit.class_fits import ClassFit
@@ -16,11 +17,11 @@ from deltarule.fit.prepare import check_spread
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.separation import Separation, vanished
 from deltarule.fit.traced_rows import TracedRows
-from deltarule.fit.warm_start import SampledHessian, begin
+from deltarule.fit.warm_start import SampledHessian, begin, null_comparison
 from deltarule.rule.compare import Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Mask, Weights
-from deltarule.rule.train import ROUNDING, Step, Stop, ask, largest, train
+from deltarule.rule.train import ROUNDING, Step, Stop, largest, train
 from deltarule.solvers.minibatch import Batches, train_in_epochs
 from deltarule.solvers.proximal import proximal
 from deltarule.trace.ledger import Ledger
@@ -121,12 +122,25 @@ def _from_start(problem: FitProblem, learner: Learner, tolerance: float) -> Iter
     classes = ClassFit.of(problem, learner)
     near = None if classes is None else classes.near_optimum(tolerance)
     first, steep = (problem.first(), None) if near is None else (near.weights, near.steep)
+    cached = None
+    if _takes_passes(problem, learner):
+        known = null_comparison(problem)
+        cached = problem.looking(problem.losses, tolerance, known=known)
     for step in trained(
         *(problem, learner, tolerance, first, problem.frozen),
+        objective=None if cached is None else problem.penalised(cached),
         batches=problem.batches,
         steep=steep,
     ):
-        yield FitStep(step, problem, learner, problem.losses)
+        yield FitStep(step, problem, learner, problem.losses, cached=cached)
+
+
+def _takes_passes(problem: FitProblem, learner: Learner) -> bool:
+    """Whether each Newton step is a pass over many rows."""
+    many = problem.rows is not None and not isinstance(problem.rows, RowsInMemory)
+    steps = learner.needs_hessian and problem.batches is None
+    plain = problem.frozen is None and not problem.kinks and not problem.squared
+    return many and steps and plain
 
 
 def _from_warm_start(
@@ -139,9 +153,7 @@ def _from_warm_start(
     warm = begin(problem)
     if warm is None:
         return None
-    # Newton converges quadratically. Collecting metrics for nothing costs half as much as not
-    # collecting them in the last pass.
-    cached = problem.looking(problem.losses, 2 * float(np.sqrt(tolerance)) * warm.steep)
+    cached = problem.looking(problem.losses, tolerance, warm.steep)
     objective = problem.penalised(cached)
     if (
         warm.hessian is not None
@@ -325,15 +337,12 @@ def convergence_of(step: FitStep) -> Convergence:
     Of many rows it is those before the step, already evaluated: no extra pass.
     """
     problem, own = step.problem, step.own
-    if step.warm is not None:
-        return Convergence(largest(own.comparison.weight_delta) / step.warm.steep)
+    if step.cached is not None and step.cached.steep:
+        return Convergence(largest(own.comparison.weight_delta) / step.cached.steep)
     with np.errstate(all="ignore"):
         first = problem.first()
         here = problem.standard.into(own.weights)
-        now, start = (
-            ask(weights, problem.objective, step.learner, problem.frozen).weight_delta
-            for weights in (here, first)
-        )
+        now, start = (_gradient(problem, weights) for weights in (here, first))
         now = now if problem.kinks is None else problem.kinks.left(here, now)
         gradient = gradient_left(now, start)
         if problem.best is None:
@@ -344,3 +353,13 @@ def convergence_of(step: FitStep) -> Convergence:
         start = problem.standard.out(first)
         way = way_left(own.weights, problem.best, start, problem.problem.spread)
         return Convergence(gradient, error, least, way)
+
+
+def _gradient(problem: FitProblem, weights: Weights) -> Weights:
+    """The average weight_delta at these weights, 0 of frozen ones."""
+    compared = problem.objective(weights)
+    return (
+        (compared if problem.frozen is None else compared.freeze(problem.frozen))
+        .average()
+        .weight_delta
+    )

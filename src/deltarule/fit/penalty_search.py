@@ -22,6 +22,7 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.batch import CODED_ROWS, Batch
 from deltarule.engines.in_memory import Rows
 from deltarule.engines.questions import Draw
+from deltarule.fit.newton_walk import NewtonWalk, WalkedFit
 from deltarule.fit.penalties import Penalties
 from deltarule.fit.ridge_walk import LEFT as LEFT_BY_GRADIENTS
 from deltarule.fit.ridge_walk import STEPS as STEPS_OF_GRADIENTS
@@ -85,10 +86,17 @@ class PenaltySearch:
         order, folds = _strongest_first(penalties), self._searched
         errors = np.full((len(penalties), len(folds), len(self.spans)), np.inf)
         learnt = [self.first] * len(folds)
+        newton = self._newton_walk([penalty for _, penalty in penalties])
         for at in order:
             choice, penalty = penalties[at]
             if self.walks(penalty):
                 learnt = self._walk.learnt(choice.ridge, penalty.hessian(self.first))
+            elif newton is not None:
+                learnt = [
+                    self._finished(one, fold, penalty)
+                    for one, fold in zip(newton.learnt(penalty), folds, strict=True)
+                ]
+                newton.know(learnt)
             else:
                 learner = self._learner(penalty)
                 learnt = [
@@ -121,6 +129,39 @@ class PenaltySearch:
         smooth = isinstance(penalty, Ridge) or not penalty.kinked
         return smooth and not self.learner.needs_hessian
 
+    def _newton_walk(self, penalties: Sequence[Lasso | Ridge]) -> NewtonWalk | None:
+        """All folds side by side along these ridges; None where they are fitted one by one."""
+        coupled = self.loss.kind == "classes"
+        smooth = all(isinstance(one, Ridge) or not one.kinked for one in penalties)
+        if not (smooth and self.learner.needs_hessian):
+            return None
+        if not NewtonWalk.suits(self.folds, self.first, coupled=coupled):
+            return None
+        return NewtonWalk(
+            self.folds,
+            self._teachers,
+            [fold.frozen for fold in self._searched],
+            self.problem.frozen,
+            self.model,
+            self.loss,
+            self.first,
+        )
+
+    def _finished(
+        self, walked: WalkedFit, fold: "_SearchedFold", penalty: Lasso | Ridge
+    ) -> Weights:
+        """The weights of a fold's walk, by Newton steps of its own where these are needed."""
+        if walked.settled:
+            return walked.weights
+        asked = walked.weights, fold.rows, penalty, fold.frozen, self.learner
+        return self._learnt(*asked, steep=walked.steep)
+
+    @cached_property
+    def _teachers(self) -> Mapping[int, Sequence[int]]:
+        """The folds that each one that is held out is learnt from."""
+        splits = [one for one in self.splits.of(self.moments) if one.judged in self.folds]
+        return {one.judged: [of for of in one.learnt if of in self.folds] for one in splits}
+
     def _learner(self, penalty: Lasso | Ridge) -> Learner:
         """The learner for a penalty."""
         if isinstance(penalty, Lasso) and penalty.kinked:
@@ -130,10 +171,9 @@ class PenaltySearch:
     @cached_property
     def _walk(self) -> RidgeWalk:
         """All folds side by side, by gradients alone."""
-        splits = [one for one in self.splits.of(self.moments) if one.judged in self.folds]
         return RidgeWalk(
             self.folds,
-            {one.judged: [of for of in one.learnt if of in self.folds] for one in splits},
+            self._teachers,
             [fold.frozen for fold in self._searched],
             self.model,
             self.loss,
@@ -215,8 +255,12 @@ class PenaltySearch:
         learner: Learner,
         *,
         sure: bool = False,
+        steep: float | None = None,
     ) -> Weights:
-        """The weights at the optimum with this penalty, or on their way where there is none."""
+        """The weights at the optimum with this penalty, or on their way where there is none.
+
+        Convergence refers to the gradient at the start, or to `steep`.
+        """
         kinks = penalty if isinstance(penalty, Lasso) and penalty.kinked else None
         first = weights if kinks is None else kinks.prox(weights, 0.0)
         least, best = np.inf, first
@@ -228,6 +272,7 @@ class PenaltySearch:
             tolerance=SURE if sure else LEFT if learner.needs_hessian else LEFT_BY_GRADIENTS,
             frozen=frozen,
             remaining=None if kinks is None else kinks.left,
+            steep=steep,
         ):
             if step.comparison.loss < least:
                 least, best = step.comparison.loss, step.before

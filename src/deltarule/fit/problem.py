@@ -29,7 +29,7 @@ from deltarule.moments.moments import LeastSquares, total
 from deltarule.moments.one_hot import dense
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import Standardization, from_zero
-from deltarule.rule.compare import Objective
+from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner, alpha_range_of
 from deltarule.rule.predict import Array, Mask, Weights
 from deltarule.solvers.cv_result import Choice, CVResult
@@ -255,9 +255,15 @@ class FitProblem:
         return DevianceSums(self.model, losses, self.spans, null)
 
     def looking(
-        self, losses: Sequence[Loss], near: float = 0.0, *, hessian: bool = True
+        self,
+        losses: Sequence[Loss],
+        tolerance: float = 0.0,
+        steep: float | None = None,
+        *,
+        hessian: bool = True,
+        known: Comparison | None = None,
     ) -> CachedObjective:
         """The objective that caches its final pass, with the fit metrics."""
         assert self.rows is not None, "losses other than squared need rows"
-        fit, trials = self.fitting(losses), self.read.plan.trials
-        return CachedObjective(self.rows, self.model, self.loss, fit, near, trials, hessian)
+        asked = self.rows, self.model, self.loss, self.fitting(losses)
+        return CachedObjective(*asked, tolerance, steep, self.read.plan.trials, hessian, known)

@@ -145,3 +145,33 @@ def steepest(problem: LeastSquares, standard: Standardization, loss: Loss, mean:
     per = (problem.scale * standard.per / problem.rows)[:, None]
     slope = problem.with_targets * problem.target_scale * per * factor
     return float(np.max(np.abs(slope), initial=0.0))
+
+
+def null_comparison(task: FitProblem) -> Comparison | None:
+    """The comparison at the usual start, from moments; None where these do not tell it.
+
+    Maths:   of a loss whose value is linear in the target and whose Hessian is without it, times
+             the factors of the squared loss's gradient and Hessian where all predictions are means
+    """
+    begun = task.frozen is not None or any(array.any() for array in task.start.values())
+    if begun or task.null is not None or task.kinks or not task.model.intercept:
+        return None
+    loss, mean, score = task.loss, task.guess[None], task.mean_score()[None]
+    if loss.kind == "classes" or not (mean > 0).all():
+        return None
+    value, double, none = (loss.value(score, by * mean) for by in (1.0, 2.0, 0.0))
+    curved = loss.hessian(score, mean)
+    linear = np.allclose(double - value, value - none, rtol=1e-9)
+    if not linear or not np.array_equal(curved, loss.hessian(score, 2 * mean)):
+        return None
+    squared = task.standard.problem(task.problem)
+    first = {"weight": task.first()["weight"], "intercept": mean[0]}
+    found = squared(first, hessian=True)
+    assert found.hessian is not None, "moments have one"
+    factor = -loss.delta(score, 2 * mean)[0] / mean[0]
+    return replace(
+        found,
+        loss=float(value[0]) * found.rows,
+        weight_delta={name: array * factor for name, array in found.weight_delta.items()},
+        hessian=found.hessian * curved[0][:, None, None],
+    )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array, Mask
+from deltarule.solvers.fit_metrics import FitMetrics
 from deltarule.solvers.lbfgs import BENT, ENOUGH, PAIRS
 from deltarule.solvers.newton import SHORTEST
 
@@ -111,7 +112,7 @@ class LbfgsStack:
         if self.rounded:
             given = [one.single for one in given]
         every, history = (deque(given, maxlen=many) for _ in range(2))
-        search, small = _LineSearch.at(start), np.empty(0)
+        search, small, metric = _LineSearch.at(start), np.empty(0), self.metric
         for number in range(self.steps):
             taken, pair = search.compare(
                 *self.objective(search.point, search.fits), rounded=self.rounded
@@ -120,7 +121,7 @@ class LbfgsStack:
                 pair = pair.single if self.rounded else pair
                 history.append(pair)
                 every.append(_spread(pair, search.fits, len(start)))
-            self._turn(search, taken, history)
+            self._turn(search, taken, history, metric)
             sizes = self._sizes(search)
             if not number:
                 small = self.tolerance * self._references(sizes)
@@ -132,12 +133,19 @@ class LbfgsStack:
             if done.any():
                 search = search.of(~done)
                 history = deque((one.of(~done) for one in history), maxlen=many)
+                metric = metric.among(~done) if isinstance(metric, FitMetrics) else metric
         return StackedFits(weights, settled, tuple(every), number + 1)
 
-    def _turn(self, search: "_LineSearch", taken: Mask, pairs: Sequence[StackedPair]) -> None:
+    def _turn(
+        self,
+        search: "_LineSearch",
+        taken: Mask,
+        pairs: Sequence[StackedPair],
+        metric: Preconditioner | None,
+    ) -> None:
         """New directions, as rounded as the gradients are."""
         gradient = _single(search.gradient) if self.rounded else search.gradient
-        search.turn(taken, directions(gradient, pairs, self.metric))
+        search.turn(taken, directions(gradient, pairs, metric))
 
     def _sizes(self, search: "_LineSearch") -> Array:
         """What convergence is judged by: the largest gradient, or the decrease that is promised."""
