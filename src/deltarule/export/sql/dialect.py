@@ -169,9 +169,27 @@ POSTGRES_EPOCH = (
     "END WHEN isfinite(CAST({0} AS timestamp)) "
     "THEN CAST(EXTRACT(EPOCH FROM CAST({0} AS timestamp)) * 1000000 AS {double}) END"
 )
+# Its cast of text takes more for a date: epoch, 99999-01-01, 24:00, 2:05 PM as 2:05.
+DUCKDB_TEXT = (
+    "[0-9][0-9][0-9][0-9][-/][0-9][0-9]?[-/][0-9][0-9]?"
+    "((T| +)([01]?[0-9]|2[0-3]):[0-9][0-9](:[0-9][0-9]([.][0-9]+)?)?"
+    " *(Z|UTC|GMT|[-+][0-9][0-9](:?[0-9][0-9])?)?)?"
+)
 DUCKDB_EPOCH = (
     "CAST(CASE WHEN typeof({0}) = 'TIMESTAMP WITH TIME ZONE' THEN EPOCH_US(TRY_CAST({0} AS "
-    "TIMESTAMPTZ)) ELSE EPOCH_US(TRY_CAST({0} AS TIMESTAMP)) END AS {double})"
+    "TIMESTAMPTZ)) WHEN typeof({0}) <> 'VARCHAR' THEN EPOCH_US(TRY_CAST({0} AS TIMESTAMP)) "
+    f"WHEN REGEXP_FULL_MATCH(TRIM(CAST({{0}} AS VARCHAR)), '{DUCKDB_TEXT}') THEN "
+    "EPOCH_US(TRY_CAST(TRIM(CAST({0} AS VARCHAR)) AS TIMESTAMP)) END AS {double})"
+)
+# It takes 2020-02-30 for 1 March and 24:00 for the next day, and what follows 19 letters is cut.
+SQLITE_EPOCH = (
+    "CASE WHEN DATE(SUBSTR({0}, 1, 10), '+0 days') = SUBSTR({0}, 1, 10) AND ("
+    "LENGTH({0}) = 10 OR "
+    "SUBSTR({0}, 11, 3) GLOB '[ T][0-2][0-9]' AND SUBSTR({0}, 12, 2) < '24' AND "
+    "SUBSTR({0}, 20) NOT GLOB '*[^0-9.:ZUTCGM +-]*') THEN "
+    "CAST(STRFTIME('%s', SUBSTR({0}, 1, 19)) AS REAL) * 1000000E0 + CASE WHEN "
+    "SUBSTR({0}, 20, 1) = '.' THEN ROUND(CAST('0' || SUBSTR({0}, 20) AS REAL) "
+    "* 1000000E0) ELSE 0E0 END END"
 )
 # An exponent of 300 and more may be beyond all numbers, which is an error there.
 PLAIN_REGEX = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[12]?[0-9]?[0-9])?$"
@@ -259,12 +277,7 @@ _ALL = (
                 "ELSE PRINTF('%.17g', {0}) END"
             ),
             "try number": SQLITE_NUMBER,
-            "moment": (
-                "CASE WHEN {0} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' THEN "
-                "CAST(STRFTIME('%s', SUBSTR({0}, 1, 19)) AS REAL) * 1000000E0 + CASE WHEN "
-                "SUBSTR({0}, 20, 1) = '.' THEN ROUND(CAST('0' || SUBSTR({0}, 20) AS REAL) "
-                "* 1000000E0) ELSE 0E0 END END"
-            ),
+            "moment": SQLITE_EPOCH,
         },
         values="VALUES {0}",
         fence="LIMIT -1 OFFSET 0",
