@@ -290,13 +290,18 @@ class CsvSource(PolarsSource):
         return error
 
     def _first_rows(self) -> pl.DataFrame:
-        with self._explained(self.name):
-            if not self._in_parts:
-                return super()._first_rows()
-            # polars would parse 180 MB ahead to give these few rows. No fewer of them, though: what
-            # the look decides must be what it decides for the same rows in another format.
-            shown = first_frames(self._blocks(self._parse([pl.all()])))
-            return pl.concat(shown).head(LOOK_ROWS)
+        try:
+            with self._explained(self.name):
+                if not self._in_parts:
+                    return super()._first_rows()
+                # polars would parse 180 MB ahead to give these few rows. No fewer of them, though:
+                # what the look decides must be what it decides for the same rows in another format.
+                shown = first_frames(self._blocks(self._parse([pl.all()])))
+                return pl.concat(shown).head(LOOK_ROWS)
+        except UnparsedError:
+            # It was read beyond those rows, to the one that broke it.
+            self.reads += 1
+            raise
 
     @property
     def _in_parts(self) -> bool:
