@@ -3,6 +3,7 @@
 The right values are those that the numbers were written from.
 """
 
+import gzip
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -147,3 +148,55 @@ def test_the_clock_of_instants_is_that_of_all_rows(tmp_path: Path, kind: str, ot
     assert "hours are as written" in notes[0][0]
     assert ("some cells of t have none" in notes[0][0]) == (other == "")
     assert weights[0] == pytest.approx(weights[1])
+
+
+CODES = ["20095", "80331", "99999"]
+
+
+def postcodes(place: int, code: str) -> tuple[list[str], list[float]]:
+    cells = [CODES[at % 3] for at in range(ROWS)]
+    cells[place] = code
+    return cells, [at % 3 + at % 7 / 10 for at in range(ROWS)]
+
+
+@pytest.mark.parametrize("place", [0, 9_999, 10_000, ROWS - 1])
+@pytest.mark.parametrize("form", ["first", "last", "quoted", "crlf", "packed", "parts", "blocks"])
+def test_a_code_in_any_row_of_a_csv_makes_its_column_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, form: str
+) -> None:
+    if form == "blocks":
+        monkeypatch.setattr("deltarule.tables.files.csv_source.AT_ONCE", 1000)
+    cells, y = postcodes(place, "01067")
+    dates = [f"0{at % 9 + 1}/02/2024" for at in range(ROWS)]
+    frame = pl.DataFrame({"plz": cells, "day": dates, "y": y})
+    frame = frame.select("day", "y", "plz") if form in ("last", "crlf") else frame
+    end, style = "\r\n" if form == "crlf" else "\n", "always" if form == "quoted" else "necessary"
+    text = frame.write_csv(line_terminator=end, quote_style=style)
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode())
+    if form == "packed":
+        path = tmp_path / "t.csv.gz"
+        path.write_bytes(gzip.compress(text.encode()))
+    if form == "parts":
+        frame[:7000].write_csv(tmp_path / "t.csv")
+        frame[7000:].select("y", "plz", "day").write_csv(tmp_path / "u.csv")
+        path = tmp_path / "*.csv"
+    for where in (None, "y >= 0"):
+        model = dr.learn(path, predict="y", using="plz", where=where)
+        (column,) = model.record.contract.columns
+        assert column.kind == "category"
+        assert any("(such as '01067')" in note for note in model.record.notes)
+    # What is not used is not read again for it.
+    unused = dr.learn(path, predict="y", using="day", dates="days").record
+    assert not any("read again" in note for note in unused.notes)
+
+
+@pytest.mark.parametrize("later", ["1067", "-1067", "", "0", "20095.5"])
+def test_shorter_numbers_are_no_codes(tmp_path: Path, later: str) -> None:
+    cells, _ = postcodes(ROWS - 1, later)
+    y = [2 * float(cell or 0) for cell in cells]
+    table = pl.DataFrame({"x": cells, "t": ["01:30"] * ROWS, "zip": ["01067"] * ROWS, "y": y})
+    table.write_csv(tmp_path / "t.csv")
+    model = dr.learn(tmp_path / "t.csv", predict="y", using="x", ridge=0)
+    assert model.coef["x"] == pytest.approx(2)
+    assert not any("read again" in note for note in model.record.notes)

@@ -44,7 +44,7 @@ def text_told(source: Source) -> Iterator[None]:
         yield
     except UnparsedError as error:
         if isinstance(source, CsvSource):
-            source.is_text(error.column or "")
+            source.is_text(error.column or "", error.value)
         raise
 
 

@@ -1,6 +1,6 @@
 """The one read: a source, a look at it, and then every row once into schema and moments."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial, reduce
@@ -309,6 +309,8 @@ def read(
         except UnparsedError as error:
             again = True
             if not isinstance(error, TooManyOddError) and source.widen():
+                if error.column is not None and error.value is not None:
+                    later = {error.column: Counter([error.value.strip()]), **later}
                 continue
             # Only what was thought to be numbers written as text can be text instead.
             needed = {*asked.predict, asked.row_weight, asked.offset}

@@ -97,7 +97,7 @@ def _without_blank_lines(block: bytes, found: Dialect, *, first: bool) -> bytes:
     for _ in range(found.lines_above if first else 0):
         above = block.find(b"\n", above) + 1
     codes = np.frombuffer(block, np.uint8, offset=above)
-    starts, ends = _lines(codes, found.quote)
+    starts, ends = line_bounds(codes, found.quote)
     blank = _are_blank(codes, starts, ends)
     steps = np.zeros(len(codes) + 1, np.int8)
     steps[starts[blank]] += 1
@@ -146,8 +146,8 @@ def _short_rows(block: bytes, found: Dialect, above: int) -> tuple[int, int]:
     """
     separator = found.separator.encode()[0]
     codes = np.frombuffer(block if block.endswith(b"\n") else block + b"\n", np.uint8)
-    starts, ends = _lines(codes, found.quote)
-    apart = np.flatnonzero((codes == separator) & _outside(codes, found.quote))
+    starts, ends = line_bounds(codes, found.quote)
+    apart = np.flatnonzero((codes == separator) & outside_quotes(codes, found.quote))
     cells = np.searchsorted(apart, ends) - np.searchsorted(apart, starts) + 1
     short = (cells < len(found.names)) & ~_are_blank(codes, starts, ends)
     short[:above] = False
@@ -203,7 +203,7 @@ def first_escape(files: Iterable[tuple[Text, Dialect]]) -> ReadError | None:
     return None
 
 
-def _outside(codes: NDArray[np.uint8], quote: str | None) -> NDArray[np.bool_]:
+def outside_quotes(codes: NDArray[np.uint8], quote: str | None) -> NDArray[np.bool_]:
     """Which bytes are outside quotes."""
     if quote is None:
         return np.ones(len(codes), bool)
@@ -212,11 +212,11 @@ def _outside(codes: NDArray[np.uint8], quote: str | None) -> NDArray[np.bool_]:
     return outside
 
 
-def _lines(
+def line_bounds(
     codes: NDArray[np.uint8], quote: str | None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Where rows begin, and where the ends of their lines are."""
-    ends = np.flatnonzero((codes == NEWLINE) & _outside(codes, quote))
+    ends = np.flatnonzero((codes == NEWLINE) & outside_quotes(codes, quote))
     return np.r_[0, ends[:-1] + 1] if len(ends) else ends, ends
 
 

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
+from copy import copy, deepcopy
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from deltarule.errors import ReadError, TableError
 from deltarule.tables.column_names import having, is_pattern
 from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, LONG, are_large, cells_of, fits
+from deltarule.tables.files.csv_codes import FixedWidths
 from deltarule.tables.files.csv_lines import (
     BlockLines,
     EscapedQuoteError,
@@ -92,6 +93,7 @@ class CsvSource(PolarsSource):
         # Whole numbers that begin with 0 or that no float holds; None until they are found.
         self._codes: set[str] | None = None
         self._large: set[str] = set()
+        self._widths = FixedWidths()
         self._schema: dict[str, Kind] = {}
         self.hints = TextHints(decimal=None if asked is None else asked.decimal)
         self._look_rows: int | None = LOOK_ROWS
@@ -152,7 +154,9 @@ class CsvSource(PolarsSource):
         ]
         cells = self._first_cells(names) if names else pl.DataFrame()
         numbers = [name for name in names if kinds[name].is_numeric()]
-        codes = set(having(cells, [name for name in numbers if kinds[name].is_integer()], CODE))
+        whole = [name for name in numbers if kinds[name].is_integer()]
+        self._widths.find(cells, whole)
+        codes = set(having(cells, whole, CODE))
         long = having(cells, numbers, LONG)
         self._large = {name for name in long if are_large(cells[name])} - codes
         self._codes = codes | self._large
@@ -318,13 +322,17 @@ class CsvSource(PolarsSource):
         self.lazy = self._scan(self._look_rows, self.name)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        watched = self._widths.watched(columns, {*self._kinds, *self._unparsed, *self._large})
+        columns = [*columns, *watched]
         with self._explained(self.name):
             if not self._in_parts:
-                yield from super().batches(columns)
+                yield from self._widths.without(super().batches(columns))
                 self._count_short()
             else:
                 self.reads += 1
-                yield from rebatched(self._blocks(self._parse(columns)), BATCH_ROWS)
+                frames = rebatched(self._blocks(self._parse(columns)), BATCH_ROWS)
+                yield from self._widths.without(frames)
+            self._widths.check(zip(self._texts, self._dialects, strict=True), self.name)
 
     def whole_batches(
         self, columns: Sequence[pl.Expr], *, cells: bool = False
@@ -436,6 +444,7 @@ class CsvSource(PolarsSource):
         for text, dialect in zip(self._texts, self._dialects, strict=True):
             one = copy(self)
             one._texts, one._dialects = [text], [dialect]
+            one._widths = deepcopy(self._widths)
             one._in_blocks = one._short_noted = True
             found.append(one)
         return found
