@@ -4,7 +4,6 @@ Each becomes a source, with what turns a polars frame of predictions back into i
 Nothing of the caller's is changed; frames are converted a batch at a time, not copied whole.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from numbers import Integral, Real
@@ -16,14 +15,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import (
-    ColumnError,
     LearningError,
-    MissingExtraError,
     ReadError,
 )
-from deltarule.tables.cast import as_category, text_of
-from deltarule.tables.column_names import column
-from deltarule.tables.parts_source import NAME, PartsSource, first_line, library_errors
+from deltarule.tables.arrow_frame import from_arrow, pyarrow
+from deltarule.tables.cast import text_of
+from deltarule.tables.parts_source import (
+    NAME,
+    PartsSource,
+    check_names,
+    first_line,
+    library_errors,
+)
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
 from deltarule.tables.source import BATCH_ROWS, Source, TextHints
 
@@ -274,13 +277,13 @@ def _from_library(table: Any) -> tuple[Source, Back]:
     if nw.dependencies.is_pandas_dataframe(table):
         return _from_pandas(table)
     if nw.dependencies.is_pyarrow_table(table):
-        return _from_arrow(
+        return from_arrow(
             lambda: table.to_reader(BATCH_ROWS), "Arrow table", table.num_rows, in_memory=True
         )
     if nw.dependencies.is_duckdb_relation(table):
         # Its name in later versions of DuckDB, and in earlier ones.
         reader = getattr(table, "to_arrow_reader", None) or table.fetch_arrow_reader
-        return _from_arrow(lambda: reader(BATCH_ROWS), "DuckDB relation", None)
+        return from_arrow(lambda: reader(BATCH_ROWS), "DuckDB relation", None)
     try:
         native = nw.from_native(table)
     except TypeError:
@@ -289,10 +292,10 @@ def _from_library(table: Any) -> tuple[Source, Back]:
         return _from_eager(native)
     if hasattr(table, "__arrow_c_stream__"):
         # A lazy frame is computed again for each read; of anything else that is not known.
-        pa = _pyarrow()
+        pa = pyarrow()
         again = isinstance(native, nw.LazyFrame)
         kind = "lazy frame" if again else "Arrow stream"
-        return _from_arrow(
+        return from_arrow(
             lambda: pa.RecordBatchReader.from_stream(table), kind, None, once=not again
         )
     if isinstance(native, nw.LazyFrame):
@@ -309,7 +312,7 @@ def _from_eager(table: "nw.DataFrame[Any]") -> tuple[Source, Back]:
     """Any eager frame that narwhals knows."""
     import narwhals as nw
 
-    _check_names(table.columns)
+    check_names(table.columns)
     with library_errors():
         frame = table.to_polars()
 
@@ -328,7 +331,7 @@ def _from_pandas(table: Any) -> tuple[Source, Back]:
     import pandas as pd
 
     names = [str(name) for name in table.columns]
-    _check_names(names)
+    check_names(names)
     # Python's objects have no type until all are seen, and take far more memory than as a column.
     mixed: dict[str, str] = {}
     objects = {
@@ -411,83 +414,3 @@ def _labels(name: str, values: Any) -> pl.Series:
     codes = pl.Series(values.codes.to_numpy()).cast(pl.Int64)
     text = names.cast(pl.String).gather(codes.set(codes < 0, None))
     return text.alias(name).cast(pl.Categorical)
-
-
-# Arrow
-
-
-def _from_arrow(
-    open_reader: Callable[[], Any],
-    dialect: str,
-    rows: int | None,
-    *,
-    once: bool = False,
-    in_memory: bool = False,
-) -> tuple[Source, Back]:
-    """What gives a reader of record batches."""
-
-    def parts(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
-        with open_reader() as reader:
-            _check_arrow(reader.schema)
-            names = [name for name in reader.schema.names if wanted is None or name in wanted]
-            # Some give no batch at all when they have no rows.
-            yield _framed(reader.schema.empty_table().select(names))
-            for batch in reader:
-                yield _framed(batch.select(names))
-
-    source = PartsSource(parts, dialect=dialect, rows=rows, once=once, in_memory=in_memory)
-    return source, lambda frame, rows: frame.to_arrow()
-
-
-def _framed(batch: Any) -> pl.DataFrame:
-    import pyarrow.types as kinds
-
-    frame = pl.from_arrow(batch)
-    assert isinstance(frame, pl.DataFrame), "a batch has columns"
-    return frame.with_columns(
-        as_category(column(field.name), frame.schema[field.name])
-        for field in batch.schema
-        if kinds.is_dictionary(field.type) and frame.schema[field.name].is_numeric()
-    )
-
-
-def _check_arrow(schema: Any) -> None:
-    """Refuse what polars cannot import, of which some would end the process's thread."""
-    import pyarrow.types as kinds
-
-    _check_names(schema.names)
-
-    def strange(kind: Any) -> bool:
-        return (
-            kinds.is_interval(kind)
-            or kinds.is_union(kind)
-            or kinds.is_run_end_encoded(kind)
-            or (kinds.is_decimal(kind) and (kind.bit_width > 128 or kind.scale < 0))
-            or any(strange(kind.field(at).type) for at in range(kind.num_fields))
-        )
-
-    for field in schema:
-        if strange(field.type):
-            raise ReadError(
-                f"{NAME}, column {field.name!r} is of a kind that cannot be read ({field.type}): "
-                "cast it to numbers or text, or leave it out"
-            )
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow as pa
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "reading an Arrow stream needs pyarrow: pip install 'deltarule[pandas]'"
-        ) from error
-    return pa
-
-
-# What all of them share
-
-
-def _check_names(names: Sequence[str]) -> None:
-    twice, times = Counter(names).most_common(1)[0] if names else ("", 1)
-    if times > 1:
-        raise ColumnError(f"{NAME} has more than one column called {twice!r}: rename them")

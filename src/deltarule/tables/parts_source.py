@@ -3,13 +3,15 @@
 Whatever the library that it is of raises is told in one line.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
 import polars as pl
 
-from deltarule.errors import DeltaruleError, EmptyError, MissingExtraError, ReadError
+from deltarule.errors import ColumnError, DeltaruleError, EmptyError, MissingExtraError, ReadError
+from deltarule.tables.date_years import within_years
 from deltarule.tables.polars_source import PROBLEMS, said
 from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, first_frames, rebatched
 
@@ -38,7 +40,8 @@ class PartsSource(Source):
         in_memory: bool = False,
     ) -> None:
         self.name, self.dialect, self.rows, self.in_memory = NAME, dialect, rows, in_memory
-        self._parts, self.once = parts, once
+        self.once = once
+        self._parts: Parts = lambda names: (within_years(p, self.notes) for p in parts(names))
         self.repeatable = in_memory or once
         self._look: pl.DataFrame | None = None
         self._rest: Iterator[pl.DataFrame] = iter(())
@@ -134,3 +137,10 @@ def first_line(error: BaseException) -> str:
     """What an error says first."""
     words = str(error).strip()
     return words.splitlines()[0] if words else type(error).__name__
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse a table with two columns of one name."""
+    twice, times = Counter(names).most_common(1)[0] if names else ("", 1)
+    if times > 1:
+        raise ColumnError(f"{NAME} has more than one column called {twice!r}: rename them")

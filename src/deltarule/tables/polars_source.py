@@ -10,7 +10,9 @@ import polars as pl
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ReadError
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source
+from deltarule.tables.column_names import column
+from deltarule.tables.date_years import dated, scan_within_years, within_years
+from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, columns_read
 
 # Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
 os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
@@ -128,11 +130,12 @@ class PolarsSource(Source):
 
     def scans(self) -> list[pl.LazyFrame]:
         """A scan of each file, in order."""
-        return [self.lazy] if self._scans is None else self._scans()
+        scans = [self.lazy] if self._scans is None else self._scans()
+        return [scan_within_years(scan, self.look().schema) for scan in scans]
 
     def look(self) -> pl.DataFrame:
         if self._look is None or self._look[0] is not self.lazy:
-            self._look = self.lazy, self._first_rows()
+            self._look = self.lazy, within_years(self._first_rows(), self.notes)
             self._is_fresh = True
         return self._look[1]
 
@@ -151,6 +154,16 @@ class PolarsSource(Source):
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         self.reads += 1
+        schema = self.look().schema
+        names = columns_read(columns, list(schema))
+        if not dated(schema, names):
+            yield from self._batches(columns)
+            return
+        for batch in self._batches(list(map(column, names))):
+            yield within_years(batch, self.notes).select(columns)
+
+    def _batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
+        """All rows once, with dates as they stand."""
         if self._slabs and (self.rows or 0) * len(columns) > AT_ONCE_CELLS:
             yield from self._slab_by_slab(columns, self.rows or 0)
             return
@@ -170,6 +183,7 @@ class PolarsSource(Source):
         else:
             batches = self.batches([pl.all()])
         for rows in batches:
+            rows = within_years(rows, self.notes)
             yield rows, rows.select(columns)
 
     def _slab_by_slab(

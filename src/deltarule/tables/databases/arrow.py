@@ -12,9 +12,9 @@ import polars as pl
 
 from deltarule.tables.column_names import column
 from deltarule.tables.databases.url import quoted
+from deltarule.tables.date_years import BEYOND
 
 LOST = "deltarule: a date was lost"
-BEYOND = "dates that are infinite or outside the years 1 to 9999 count as missing"
 # The years that Python's calendar has. Beyond them, and at the infinite dates of databases, drivers
 # wrap around to wrong dates and polars panics.
 YEARS = {
