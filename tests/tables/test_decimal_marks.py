@@ -136,3 +136,22 @@ def test_a_last_zero_beside_fewer_digits_is_told(
     if told:
         assert found[0].startswith(f"w: {told[0]}")
         assert f"so {told[1]}" in found[0]
+
+
+@pytest.mark.parametrize("odd", ["", "x", "n/a", "7.25x"])
+def test_points_between_separating_commas_are_decimal_marks_beside_an_odd_cell(
+    tmp_path: Path, odd: str
+) -> None:
+    # The model knows a decimal comma; without the odd cell the column is parsed as numbers.
+    x = np.random.default_rng(0).uniform(1, 20, 100).round(3)
+    cells = [f"{one:.3f};{2 * one:.3f}".replace(".", ",") for one in x]
+    (tmp_path / "de.csv").write_text("num;y\n" + "\n".join(cells))
+    model = dr.learn(tmp_path / "de.csv", predict="y", ridge=0)
+    (tmp_path / "us.csv").write_text(f"id,num\n1,10.123\n2,{odd}\n3,5.555\n")
+    found = model.predict(tmp_path / "us.csv")["y_prediction"].to_list()
+    assert [found[0], found[2]] == pytest.approx([20.246, 11.11], rel=1e-4)
+    # A cell with a comma, or of two points, shows that points are not.
+    for cell in ('"10,123"', "1.000.010,123", "1.010.123"):
+        other = cell if cell.startswith('"') else f'"{cell}"'
+        (tmp_path / "de2.csv").write_text(f"id,num\n1,10.123\n2,{other}\n3,x\n")
+        assert model.predict(tmp_path / "de2.csv")["y_prediction"][0] == pytest.approx(20246)

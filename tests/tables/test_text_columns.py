@@ -570,3 +570,12 @@ def test_a_date_is_its_day_at_prediction_whatever_stands_beside_it(first, using)
     beside = [days[4], f"{days[4]} 14:05", f"{days[4]} 00:00", days[4]]
     assert list(model.predict({"d": beside})["y_prediction"]) == [alone] * 4
     assert model.predict({"d": f"{days[4]} 14:05:30"})["y_prediction"] == alone
+
+
+@pytest.mark.parametrize("kind", [pl.Float32, pl.Float64])
+def test_a_missing_word_is_a_number_of_either_precision(kind: type[pl.DataType]) -> None:
+    x = np.random.default_rng(0).normal(50, 9, 300)
+    x[::9] = -99.9
+    rows = pl.DataFrame({"v": pl.Series(x, dtype=kind), "y": 2 * x})
+    model = dr.learn(rows, predict="y", using="v", ridge=0, missing_words="-99.9")
+    assert model.record.contract.columns[0].low > 0

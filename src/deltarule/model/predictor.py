@@ -30,7 +30,7 @@ from deltarule.tables.expressions.number_text import cells_of
 from deltarule.tables.schema import PLAIN, Noticed, Schema
 from deltarule.tables.schema_columns import Target
 from deltarule.tables.source import Source
-from deltarule.tables.text_formats import DateFormat, Format, Formats, NumberFormat
+from deltarule.tables.text_formats import THOUSANDS, DateFormat, Format, Formats, NumberFormat
 
 # What rows of a table alone need is loaded by them: one row, as a dict, needs none of it.
 if TYPE_CHECKING:
@@ -319,6 +319,7 @@ def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int)
 
 def bound(source: Source, *contracts: Schema) -> FormattedSource:
     """The source with text parsed in the schemas' formats; a file's own decimal mark wins."""
+    from deltarule.tables.decimal_notes import point_notes
     from deltarule.tables.text_columns import FormattedSource
 
     formats: dict[str, Format] = {}
@@ -328,16 +329,23 @@ def bound(source: Source, *contracts: Schema) -> FormattedSource:
         _check_zones(formats, own)
         formats |= own
         labels |= {c for c, kind in contract.expects.items() if kind == pl.String and c not in own}
-    mark = source.hints.decimal
     read_as = {
-        name: _in_mark(source, name, one, mark)
-        if mark is not None and isinstance(one, NumberFormat) and one.decimal != mark
-        else one
+        name: _in_mark(source, name, one) if isinstance(one, NumberFormat) else one
         for name, one in formats.items()
         if name not in labels
     }
     words = dict.fromkeys(word for contract in contracts for word in contract.missing_words)
-    return FormattedSource(source, read_as, tuple(words), learning=False)
+    made = FormattedSource(source, read_as, tuple(words), learning=False)
+    if source.hints.decimal is None:
+        others = [name for name, one in read_as.items() if one != formats[name]]
+        texts = {name: cells_of(source.look()[name]).drop_nulls() for name in others}
+        grouped = {
+            name: text.filter(text.str.contains(THOUSANDS["."])) for name, text in texts.items()
+        }
+        made.mark_notes = point_notes(
+            {name: text[0] for name, text in grouped.items() if len(text)}
+        )
+    return made
 
 
 def _check_zones(formats: Formats, others: Formats) -> None:
@@ -352,9 +360,23 @@ def _check_zones(formats: Formats, others: Formats) -> None:
             )
 
 
-def _in_mark(source: Source, name: str, learnt: NumberFormat, mark: str) -> NumberFormat:
-    """The format with a file's own decimal mark, where a column's cells fit it as well."""
+def _in_mark(source: Source, name: str, learnt: NumberFormat) -> NumberFormat:
+    """The format with a file's own decimal mark, where a column's cells fit it as well.
+
+    Where commas separate cells, points are decimal marks in text as they are in parsed numbers.
+    """
+    mark = source.hints.decimal
+    if mark in (None, learnt.decimal) and not (
+        mark is None and source.hints.commas_separate and learnt.decimal == ","
+    ):
+        return learnt
     look = source.look()
+    if mark is None and name in look.columns:
+        cells = look[name].cast(pl.String)
+        pointed = cells.str.contains(".", literal=True).any()
+        mark = "." if pointed and not cells.str.contains(",", literal=True).any() else None
+    if mark is None:
+        return learnt
     own = learnt.model_copy(update={"decimal": mark})
     if name not in look.columns or look[name].dtype != pl.String:
         return own

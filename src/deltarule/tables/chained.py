@@ -105,6 +105,7 @@ class ChainedSource(Source):
         return TextHints(
             decimal=marked.decimal,
             decimal_is_guess=marked.decimal_is_guess,
+            commas_separate=all(one.commas_separate for one in each),
             date_order=next((one.date_order for one in each if one.date_order), None),
             mixed={name: said for one in each for name, said in one.mixed.items()},
         )

@@ -93,7 +93,9 @@ def without_words(series: pl.Series, words: Sequence[str]) -> pl.Series:
     spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
     if not series.dtype.is_numeric() or spelled.is_empty():
         return series
-    return series.set(series.cast(pl.Float64).is_in(spelled.implode()), None)
+    # -99.9 in 32 bits is another number than -99.9 in 64.
+    kind = pl.Float32 if series.dtype == pl.Float32 else pl.Float64
+    return series.set(series.cast(kind).is_in(spelled.cast(kind).implode()), None)
 
 
 @dataclass

@@ -45,6 +45,8 @@ class TextHints:
     """The likely decimal mark; None where unknown, or where numbers are typed."""
     decimal_is_guess: bool = False
     """Whether that mark is likely for the separator alone: each number may have the other."""
+    commas_separate: bool = False
+    """Whether commas separate its cells, so that a decimal comma would stand in quotes."""
     date_order: str | None = None
     """The order of day, month and year, if the user gave it; none for no dates."""
     mixed: Mapping[str, str] = field(default_factory=dict)

@@ -104,6 +104,7 @@ class FormattedSource(WrappedSource):
         self.doubt = Doubt()
         self._asked, self._later, self._decided = formats, later or {}, decided
         self.own_notes: list[str] = []
+        self.mark_notes: list[str] = []
         self._changes: list[str] = []
         self.odd: dict[str, OddCells] = {}
 
@@ -113,7 +114,7 @@ class FormattedSource(WrappedSource):
         told = {text for name, text in self.hints.mixed.items() if name in self.formats}
         said = [note for note in self.source.notes if note not in told]
         odd = self._odd_notes({name: cells for name, cells in self.odd.items() if cells.counts})
-        return [*said, *self._changes, *self.own_notes, *self.doubt.notes, *odd]
+        return [*said, *self.mark_notes, *self._changes, *self.own_notes, *self.doubt.notes, *odd]
 
     @property
     def warnings(self) -> list[str]:

@@ -95,7 +95,10 @@ class CsvSource(PolarsSource):
         self._large: set[str] = set()
         self._widths = FixedWidths()
         self._schema: dict[str, Kind] = {}
-        self.hints = TextHints(decimal=None if asked is None else asked.decimal)
+        self.hints = TextHints(
+            decimal=None if asked is None else asked.decimal,
+            commas_separate=self._found.separator == ",",
+        )
         self._look_rows: int | None = LOOK_ROWS
         # Columns of whole numbers, read as floats or text: what keeps their digits.
         self._exact: dict[str, pl.DataType] = {}
