@@ -51,3 +51,15 @@ def test_text_that_is_no_date_is_missing_in_sql(timed, dialect, run):
     assert rest[: len(DATES)] == pytest.approx(known[: len(DATES)], abs=1e-6)
     for got, right in zip(rest[len(DATES) :], known[len(DATES) :], strict=True):
         assert got == pytest.approx(right, abs=1e-6) or got == pytest.approx(missing, abs=1e-6)
+
+
+def test_an_export_to_sql_says_that_months_by_name_are_not_read():
+    days = [dt.date(2020, 1, 1) + dt.timedelta(days=day) for day in range(120)]
+    for at in ([day.strftime("%b %d, %Y") for day in days], [day.month + 0.5 for day in days]):
+        frame = pl.DataFrame({"at": at, "y": [day.month for day in days]})
+        learnt = dr.learn(frame, predict="y", using="at", dates="days", loss="squared")
+        made = learnt.exported("sql", table="rows")
+        dated = isinstance(at[0], str)
+        assert ("months by name" in str(made.check)) is dated
+        assert ("whose month is a name" in made.content) is dated
+        assert "months by name" not in str(learnt.exported("python").check)

@@ -21,8 +21,13 @@ class Check:
     largest: float
     ran: bool = True
     why_not: str = ""
+    note: str = ""
+    """What the form does not read that the model does, in words."""
 
     def __str__(self) -> str:
+        return self._result() + (f"; {self.note}" if self.note else "")
+
+    def _result(self) -> str:
         if not self.ran:
             return f"not checked: {self.why_not}"
         said = "exactly equal" if self.largest == 0 else f"largest difference {self.largest:.1e}"

@@ -40,6 +40,8 @@ class Export:
     settings: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     """Settings of its check alone."""
+    dates: str = ""
+    """What it does not read of dates in text that the model does."""
     runs_in: str = ""
     """What runs it, in the check, and how to get that."""
 
@@ -67,6 +69,7 @@ EXPORTS: Mapping[str, Export] = {
             "deltarule.export.sql",
             settings=("table", "dialect", "view", "explain", "keep"),
             checks=("check_in",),
+            dates="months by name in text, such as Apr 26, 2020, count as missing in SQL",
             runs_in="sqlite and duckdb are run here, duckdb where it is installed, and postgres in "
             "a database that --check-in names",
         ),

@@ -1,6 +1,6 @@
 """Export a model, and check the export on sample rows before anything is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from deltarule.model.scorer import tree_of
 from deltarule.output import write_whole
 from deltarule.scorer.tree import Tree
 from deltarule.tables.frames import open_table
+from deltarule.tables.text_formats import DateFormat
 
 Rows = list[dict[str, Any]]
 
@@ -45,7 +46,9 @@ def export(predictor: Predictor, to: str, **settings: Any) -> Exported:
         content = chosen.loaded.write(tree, **own)
     except ExpressionError as error:
         raise ExportError(f"no {to} can be made of this model: {error}") from None
-    return Exported(content, _checked(predictor, tree, chosen, content, settings))
+    made = _checked(predictor, tree, chosen, content, settings)
+    dated = any(isinstance(read.format, DateFormat) for read in tree.reads.values())
+    return Exported(content, replace(made, note=chosen.dates if dated else ""))
 
 
 def write_export(path: Path, content: Content) -> None:

@@ -9,6 +9,7 @@ from deltarule.export.sql.query import Query, alphabet_of
 from deltarule.export.sql.run import run
 from deltarule.export.sql.scope import Scope
 from deltarule.scorer.tree import Tree
+from deltarule.tables.text_formats import DateFormat
 
 __all__ = ["DIALECTS", "run", "write"]
 
@@ -109,6 +110,8 @@ def _header(tree: Tree, dialect: Dialect) -> str:
         "A query cannot refuse a row: here NULL, NaN, and text that is no number, date or yes and",
         "no where one belongs are missing; a row with an infinite number has no prediction.",
     ]
+    if any(isinstance(read.format, DateFormat) for read in tree.reads.values()):
+        lines.append("So are dates in text whose month is a name, such as Apr 26, 2020.")
     if dialect.raises:
         lines.append("Overflow is an error of this database, so numbers beyond 1e150 are infinite.")
     return "\n".join(f"-- {line}".rstrip() for line in lines)
