@@ -101,9 +101,9 @@ def test_postgresql_draws_rows_evenly_by_its_own_hash(
     drawn: list[pl.DataFrame] = []
     answered = engine_read.Answered
 
-    def seen(summary: Any, rows: pl.DataFrame, engine: Any) -> Any:
+    def seen(plan: Any, summary: Any, rows: pl.DataFrame, engine: Any) -> Any:
         drawn.append(rows)
-        return answered(summary, rows, engine)
+        return answered(plan, summary, rows, engine)
 
     monkeypatch.setattr(engine_read, "Answered", seen)
     dr.learn(slow, predict="y", using="x", ridge=0, engine="database", **asked)

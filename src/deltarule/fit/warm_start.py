@@ -156,6 +156,8 @@ def null_comparison(task: FitProblem) -> Comparison | None:
     begun = task.frozen is not None or any(array.any() for array in task.start.values())
     if begun or task.null is not None or task.kinks or not task.model.intercept:
         return None
+    if not isinstance(task.problem.gram, np.ndarray):
+        return None  # of many levels or more columns than rows there is no matrix of all inputs
     loss, mean, score = task.loss, task.guess[None], task.mean_score()[None]
     if loss.kind == "classes" or not (mean > 0).all():
         return None
