@@ -145,10 +145,12 @@ def test_sigterm_under_load_loses_no_accepted_request(serve, lines: list[Path], 
         statuses[answer.status_code] += 1
 
     with load(server.address, 4, answered):
-        time.sleep(0.5)
+        give_up = time.monotonic() + 30
+        while statuses.total() < 20 and time.monotonic() < give_up:
+            time.sleep(0.05)
         assert server.stop() == 0
     assert set(statuses) == {200}
-    assert statuses[200] > 20
+    assert statuses[200] >= 20
     assert "Traceback" not in server.said
 
 
