@@ -92,6 +92,7 @@ def test_answers_are_those_of_the_dense_matrix(
     table = Table(**TABLES[name])
     dense, p = table.folds()
     monkeypatch.setattr("deltarule.moments.one_hot.DENSE_COLUMNS", 0)
+    monkeypatch.setattr("deltarule.tables.summary.DENSE_COLUMNS", 0)
     folds, _ = table.folds()
     asked = LinearProblem(range(p), [p], intercept, {}, None)
     one, other = asked.of(total(dense)), asked.of(total(folds))
@@ -119,6 +120,7 @@ def test_answers_are_those_of_the_dense_matrix(
 
 def test_no_system_of_all_inputs_is_formed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deltarule.moments.one_hot.DENSE_COLUMNS", 0)
+    monkeypatch.setattr("deltarule.tables.summary.DENSE_COLUMNS", 0)
     folds, p = Table().folds()
     problem = LinearProblem(range(p), [p], True, {}, None).of(total(folds))
 
@@ -138,6 +140,7 @@ def test_conjugate_gradients_give_what_the_factor_gives(
     monkeypatch: pytest.MonkeyPatch, ridge: float
 ) -> None:
     monkeypatch.setattr("deltarule.moments.one_hot.DENSE_COLUMNS", 0)
+    monkeypatch.setattr("deltarule.tables.summary.DENSE_COLUMNS", 0)
     folds, p = Table(levels=(60, 40, 30)).folds()
     problem = LinearProblem(range(p), [p], True, {}, None).of(total(folds))
     known = solve(problem, ridge=ridge).weights
@@ -152,6 +155,7 @@ def test_weights_are_those_of_a_sparse_one_hot_matrix(monkeypatch: pytest.Monkey
     from sklearn.linear_model import Ridge
 
     monkeypatch.setattr("deltarule.moments.one_hot.DENSE_COLUMNS", 0)
+    monkeypatch.setattr("deltarule.tables.summary.DENSE_COLUMNS", 0)
     table = Table(levels=(400, 30))
     folds, p = table.folds()
     whole = total(folds)
@@ -175,6 +179,7 @@ def test_a_level_without_rows_in_training_folds_has_no_weight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("deltarule.moments.one_hot.DENSE_COLUMNS", 0)
+    monkeypatch.setattr("deltarule.tables.summary.DENSE_COLUMNS", 0)
     table = Table()
     table.codes[0][RowKeys(N).entries(5, None).fold != 2] %= 50  # some levels are of one fold only
     table.codes[0][table.codes[0] == 0] = 1
