@@ -65,12 +65,10 @@ Penalise = Callable[[Objective], Objective]
 # has more than a fortieth of it along any direction: the step is then off by a hundredth.
 STEADY = 0.2
 # Converged when a step's predicted decrease is less than this share of the first one's: weights
-# are then within a ten-thousandth of the distance.
-SETTLED = 1e-8
+# are then within a millionth of the distance, and held-out errors within 1e-8.
+SETTLED = 1e-12
 # The same of steps by gradients alone: within a thousandth.
 SETTLED_BY_GRADIENTS = 1e-6
-# The same where the first step began far off, at zero weights.
-SETTLED_FROM_FAR = 1e-12
 STEPS, STEPS_OF_GRADIENTS = 40, 300
 # By gradients beside each fold's Hessian at the weights of all rows; of more steps Newton's own
 # take fewer passes.
@@ -153,8 +151,7 @@ class CrossValidation:
         else:
             first = {s.judged: self._first(weights, s, folds, splits) for s in judged}
             done = found is not None and near and self._beside(first, found)
-            settled = SETTLED_FROM_FAR if splits.forward else SETTLED
-            errors = self._errors(self._best(first)) if done else self._learn(first, settled)
+            errors = self._errors(self._best(first)) if done else self._learn(first)
             fold_weights = self._best(first)
         return self._summed(errors, fold_weights, folds, splits)
 
@@ -253,12 +250,12 @@ class CrossValidation:
         """Each fold's test errors by the weights trained without it."""
         return self.rows.total(HeldOutErrors(self.model, self.path[-1], learnt), by_fold=True)
 
-    def _learn(self, learnt: Mapping[int, _Fold], settled: float) -> dict[int, Array]:
+    def _learn(self, learnt: Mapping[int, _Fold]) -> dict[int, Array]:
         """Each fold's test errors after iterating to convergence: one pass per step."""
         rounded = len(self.path) > 1 and self.kinks is None
         learner: Learner = DampedNewton() if rounded else self._learner
         if isinstance(learner, Lbfgs):
-            return self._errors(self._by_gradients(learnt, learner, settled))
+            return self._errors(self._by_gradients(learnt, learner))
         for loss in self.path:
             for one in learnt.values():
                 one.state, one.least, one.settled = learner.start(one.weights), np.inf, False
@@ -268,7 +265,7 @@ class CrossValidation:
                 for fold, one in going.items():
                     compared = self._average(told.fold_weights[fold], one.weights, one.frozen)
                     errors = told.errors.get(fold)
-                    _move(learner, one, compared, errors, settled, first=number == 0)
+                    _move(learner, one, compared, errors, first=number == 0)
                 if all(one.settled for one in going.values()):
                     break
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
@@ -339,9 +336,7 @@ class CrossValidation:
         # The gradient is known there, so another step costs nothing.
         return replace(near, weights=near.weights - metrics(slopes))
 
-    def _by_gradients(
-        self, learnt: Mapping[int, _Fold], learner: Lbfgs, settled: float
-    ) -> dict[int, Weights]:
+    def _by_gradients(self, learnt: Mapping[int, _Fold], learner: Lbfgs) -> dict[int, Weights]:
         """The weights of all folds, side by side, one pass per step; they are kept as the best."""
         like, all_of_them = next(iter(learnt.values())).weights, np.ones(len(learnt), dtype=bool)
         classes = self._class_rows(learnt)
@@ -361,7 +356,7 @@ class CrossValidation:
                 metric = class_metric(classes, start[0], ridge[:, 0]) or metric
             found = LbfgsStack(
                 *(objective, metric, pairs),
-                *(STEPS_OF_GRADIENTS, max(settled, SETTLED_BY_GRADIENTS)),
+                *(STEPS_OF_GRADIENTS, SETTLED_BY_GRADIENTS),
                 rounded=classes is not None,
             ).run(start)
             if isinstance(self.rows, RowsInMemory) and classes is not None:
@@ -425,7 +420,6 @@ def _move(
     one: _Fold,
     compared: Comparison,
     errors: Array | None,
-    settled: float,
     *,
     first: bool,
 ) -> None:
@@ -436,7 +430,7 @@ def _move(
     fresh = isinstance(state, Taken) and state.share == 1
     promised = _promised(one.weights, compared, learner, state.way if fresh else None)
     one.at_start = promised if first else one.at_start
-    one.settled = promised <= settled * one.at_start
+    one.settled = promised <= SETTLED * one.at_start
     if one.settled:
         one.errors, one.best = errors, one.weights
     else:
