@@ -47,10 +47,10 @@ def test_gradients_side_by_side_are_those_of_each_fold(
         fold: {"weight": rng.normal(size=(P, K)) / 3, "intercept": rng.normal(size=K)}
         for fold in FOLDS
     }
-    teachers = {0: (1, 2), 1: (0, 2), 2: (0,)}
-    asked = CompareTraining(loss, teachers, HeldOutErrors(BlockLinear(), loss, weights))
-    one_by_one = asked.of(batch).fold_weights
-    together = replace(asked, hessian=False).of(batch).fold_weights
+    training_folds = {0: (1, 2), 1: (0, 2), 2: (0,)}
+    asked = CompareTraining(loss, training_folds, HeldOutErrors(BlockLinear(), loss, weights))
+    one_by_one = asked.of(batch).comparisons
+    together = replace(asked, hessian=False).of(batch).comparisons
     assert together.keys() == one_by_one.keys()
     for fold, expected in one_by_one.items():
         found = together[fold]

@@ -176,8 +176,8 @@ def test_guessing_on_held_out_rows_is_the_rate_of_those_learnt_from(how: dict[st
     y, e = table["poisson"].to_numpy(), table["e"].to_numpy()
     squared = judged = 0.0
     for one in range(1 if how else 0, 5):
-        fold_weights = fold < one if how else fold != one
-        rate = y[fold_weights].sum() / e[fold_weights].sum()
+        training = fold < one if how else fold != one
+        rate = y[training].sum() / e[training].sum()
         squared += float(np.sum((rate * e - y)[fold == one] ** 2))
         judged += int((fold == one).sum())
     assert found is not None

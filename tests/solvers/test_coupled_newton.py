@@ -57,9 +57,9 @@ def test_a_step_is_that_of_the_pseudoinverse(ridge: float, monkeypatch: pytest.M
         raise AssertionError("eigenvectors take fifty times as long")
 
     monkeypatch.setattr(newton.np.linalg, "eigh", refused)
-    way = stack(Newton().step(weights, compared, None)[1].way)
-    np.testing.assert_allclose(way, known, rtol=1e-8, atol=1e-10)
-    np.testing.assert_allclose(way.sum(axis=1), 0, atol=1e-12)
+    direction = stack(Newton().step(weights, compared, None)[1].direction)
+    np.testing.assert_allclose(direction, known, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(direction.sum(axis=1), 0, atol=1e-12)
 
 
 def test_lbfgs_ends_where_newton_does() -> None:

@@ -105,7 +105,7 @@ def test_directions_are_those_of_each_fits_pairs() -> None:
             _, taken = Lbfgs(own, known).step(
                 START, _comparison(unstack(gradient[fit].reshape(P + 1, K), START)), None
             )
-            assert found[fit] == pytest.approx(stack(taken.way).ravel(), rel=1e-9)
+            assert found[fit] == pytest.approx(stack(taken.direction).ravel(), rel=1e-9)
 
 
 def _comparison(weight_delta: Weights) -> Comparison:

@@ -94,12 +94,12 @@ def test_a_change_that_is_refused_leaves_nothing_to_undo(client: Client):
 def test_a_branch_keeps_the_course_until_the_choices_change():
     session = session_of("too-far")
     session.go(6)
-    course = [one.weights["weight"].item() for one in session.walk.way]
+    course = [one.weights["weight"].item() for one in session.walk.path]
     for weight in (400.0, 300.0, 200.0):  # one drag
         session.hand(0, 0, weight)
     assert [one.weights["weight"].item() for one in session.kept] == course
     session.go(2)
-    branch = [one.weights["weight"].item() for one in session.walk.way]
+    branch = [one.weights["weight"].item() for one in session.walk.path]
     session.hand(0, 0, 100.0)  # another one, later on
     assert [one.weights["weight"].item() for one in session.kept] == branch
     session.change(session.choices)

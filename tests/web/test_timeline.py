@@ -100,7 +100,7 @@ def test_what_is_kept_stays_bounded_and_exact(monkeypatch):
     for number in (60, 1, 33, 59, 34):
         assert np.array_equal(flat(walk.to(number).weights), flat(steps[number - 1].weights))
         assert len(walk._kept) <= 10
-        assert len(walk.way) <= 10
+        assert len(walk.path) <= 10
 
 
 def test_there_is_a_bound_on_time():
@@ -136,9 +136,9 @@ def test_the_way_is_kept_in_order_and_up_to_the_furthest():
     walk = Session(opened(table()), Choices(("price",), ("size",), alpha=0.01)).walk
     for number in (3, 1, 900, 20):
         walk.to(number)
-    numbers = [one.number for one in walk.way]
+    numbers = [one.number for one in walk.path]
     assert numbers == sorted(set(numbers))
     assert numbers[0] == 0
     assert numbers[-1] == 900
-    losses = [one.loss for one in walk.way]
+    losses = [one.loss for one in walk.path]
     assert losses == sorted(losses, reverse=True)

@@ -33,12 +33,12 @@ CELLS, FEWEST_ROWS = 50_000, 128
 class ClassFold:
     """Rows of a fold: inputs with a last one of 1 (n, q), row weights (n,) or None for 1.
 
-    `told` (q, k) is x.T @ t, and `total` the rows' weight.
+    `target_sums` (q, k) is x.T @ t, and `total` the rows' weight.
     """
 
     inputs: Singles
     each: Singles | None
-    told: Array
+    target_sums: Array
     total: float
 
 
@@ -57,50 +57,50 @@ def class_folds(batches: Iterable[Batch]) -> dict[int, ClassFold] | None:
 class ClassRows:
     """Rows by fold, and the folds that each fit is learnt from.
 
-    Shapes:  told (m, q, k), total (m,): the sums over a fit's folds
+    Shapes:  target_sums (m, q, k), total (m,): the sums over a fit's folds
     """
 
     folds: Mapping[int, ClassFold]
-    teachers: Sequence[Sequence[int]]
-    told: Array = field(repr=False)
+    training_folds: Sequence[Sequence[int]]
+    target_sums: Array = field(repr=False)
     total: Array = field(repr=False)
 
     @classmethod
     def of(
         cls,
         folds: Mapping[int, ClassFold],
-        teachers: Iterable[Sequence[int]],
+        training_folds: Iterable[Sequence[int]],
         *,
         intercept: bool,
     ) -> "ClassRows":
         """Fits of these folds, with or without the input of 1."""
         if not intercept:
             folds = {
-                of: replace(one, inputs=one.inputs[:, :-1], told=one.told[:-1])
+                of: replace(one, inputs=one.inputs[:, :-1], target_sums=one.target_sums[:-1])
                 for of, one in folds.items()
             }
-        learnt = [[fold for fold in one if fold in folds] for one in teachers]
-        none = np.zeros_like(next(iter(folds.values())).told)
-        told = [sum((folds[fold].told for fold in one), none) for one in learnt]
+        learnt = [[fold for fold in one if fold in folds] for one in training_folds]
+        none = np.zeros_like(next(iter(folds.values())).target_sums)
+        target_sums = [sum((folds[fold].target_sums for fold in one), none) for one in learnt]
         total = [sum(folds[fold].total for fold in one) for one in learnt]
-        return cls(folds, learnt, np.array(told), np.array(total, dtype=float))
+        return cls(folds, learnt, np.array(target_sums), np.array(total, dtype=float))
 
     def gradients(self, weights: Array, fits: NDArray[np.intp]) -> tuple[Array, Array]:
         """The mean losses (a,) and their gradients (a, d) of some fits at their weights (a, d)."""
-        told = self.told[fits]
-        a, q, k = told.shape
+        target_sums = self.target_sums[fits]
+        a, q, k = target_sums.shape
         own = weights.reshape(a, q, k)
         by_class = own.transpose(0, 2, 1).astype(np.float32, order="C")
         losses, slopes = np.zeros(a), np.zeros((a, k, q))
         for fold, rows in self.folds.items():
-            learning = [at for at, fit in enumerate(fits) if fold in self.teachers[fit]]
+            learning = [at for at, fit in enumerate(fits) if fold in self.training_folds[fit]]
             if learning:
                 asked = by_class if len(learning) == a else by_class[learning]
                 loss, slope = _sums(rows, asked)
                 losses[learning] += loss
                 slopes[learning] += slope
-        losses -= np.einsum("aqk,aqk->a", own, told)
-        gradient = slopes.transpose(0, 2, 1) - told
+        losses -= np.einsum("aqk,aqk->a", own, target_sums)
+        gradient = slopes.transpose(0, 2, 1) - target_sums
         # What moves all classes alike is rounding.
         gradient -= gradient.mean(axis=2, keepdims=True)
         return losses / self.total[fits], gradient.reshape(a, -1) / self.total[fits, None]
@@ -110,20 +110,20 @@ class ClassRows:
 
         Predictions are kept, so that a product needs no exponential.
         """
-        q, k = self.told.shape[1:]
+        q, k = self.target_sums.shape[1:]
         by_class = weights.reshape(q, k).T.astype(np.float32, order="C")[None]
         kept = [
             (x, mean[0], each)
-            for fold in self.teachers[fit]
+            for fold in self.training_folds[fit]
             for x, each, mean, _ in _blocks(self.folds[fold], by_class)
         ]
         total = self.total[fit]
 
         def product(vector: Array) -> Array:
-            way = vector.reshape(q, k).T.astype(np.float32, order="C")
+            direction = vector.reshape(q, k).T.astype(np.float32, order="C")
             whole = np.zeros((k, q))
             for x, mean, each in kept:
-                move = np.dot(way, x.T)
+                move = np.dot(direction, x.T)
                 move -= np.sum(mean * move, axis=0)
                 move *= mean if each is None else mean * each
                 whole += np.dot(move, x)
@@ -135,7 +135,7 @@ class ClassRows:
     def curvature(self, weights: Array) -> Array:
         """The average Hessian of each class with itself at weights (d,), of all rows: (k, q, q)."""
         rows = list(self.folds.values())
-        q, k = rows[0].told.shape
+        q, k = rows[0].target_sums.shape
         by_class = weights.reshape(q, k).T.astype(np.float32, order="C")[None]
         whole = np.zeros((k, q, q))
         for fold in rows:
@@ -151,16 +151,18 @@ class ClassRows:
 def _fold(parts: Sequence[Batch]) -> ClassFold:
     """The rows of a fold, from their parts."""
     n, (p, k) = sum(map(len, parts)), (parts[0].inputs.shape[1], parts[0].targets.shape[1])
-    inputs, told, start = np.ones((n, p + 1), dtype=np.float32), np.zeros((p + 1, k)), 0
+    inputs, target_sums, start = np.ones((n, p + 1), dtype=np.float32), np.zeros((p + 1, k)), 0
     for part in parts:
         inputs[start : start + len(part), :p] = part.inputs
         targets = part.targets if part.row_weights is None else part.targets * part.each[:, None]
-        told[:p] += np.dot(targets.T, part.array).T
-        told[p] += targets.sum(axis=0)
+        target_sums[:p] += np.dot(targets.T, part.array).T
+        target_sums[p] += targets.sum(axis=0)
         start += len(part)
     weighed = any(part.row_weights is not None for part in parts)
     each = np.concatenate([part.each for part in parts])
-    return ClassFold(inputs, each.astype(np.float32) if weighed else None, told, float(each.sum()))
+    return ClassFold(
+        inputs, each.astype(np.float32) if weighed else None, target_sums, float(each.sum())
+    )
 
 
 def _blocks(

@@ -26,11 +26,11 @@ class TrainingSums:
     Shapes:  errors (k,): summed (prediction - target) ** 2 by the weights learnt without them
     """
 
-    fold_weights: ByFold[Comparison]
+    comparisons: ByFold[Comparison]
     errors: ByFold[Array]
 
     def __add__(self, other: "TrainingSums") -> "TrainingSums":
-        return TrainingSums(self.fold_weights + other.fold_weights, self.errors + other.errors)
+        return TrainingSums(self.comparisons + other.comparisons, self.errors + other.errors)
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class HeldOutErrors:
 class CompareTraining:
     """Comparisons of each fold's weights with its training rows, and errors on held-out rows.
 
-    `teachers` are the folds that each fold is learnt from. Gradients alone, of which there are many
-    more, come without the errors.
+    `training_folds` are the folds that each fold is learnt from. Gradients alone, of which there
+    are many more, come without the errors.
     """
 
     loss: Loss
-    teachers: Mapping[int, Sequence[int]]
+    training_folds: Mapping[int, Sequence[int]]
     errors: HeldOutErrors
     hessian: bool = True
 
@@ -70,25 +70,27 @@ class CompareTraining:
         """The sums over these rows, which are sorted by fold."""
         if not self.hessian:
             return TrainingSums(self._side_by_side(batch), ByFold())
-        fold_weights = ByFold[Comparison]()
+        comparisons = ByFold[Comparison]()
         asked: Weights | None = None
-        for fold, teachers in self.teachers.items():
-            runs = _runs([span for of, span in batch.folds.items() if of in teachers])
+        for fold, training_folds in self.training_folds.items():
+            runs = _runs([span for of, span in batch.folds.items() if of in training_folds])
             if not runs:
                 continue
             if self.errors.learnt[fold] is not asked:
                 asked = self.errors.learnt[fold]
                 compared = batch.compare(self.errors.model, self.loss, asked)
-            fold_weights[fold] = reduce(
+            comparisons[fold] = reduce(
                 add, (compared.sum(run, hessian=self.hessian) for run in runs)
             )
-        return TrainingSums(fold_weights, self.errors.of(batch))
+        return TrainingSums(comparisons, self.errors.of(batch))
 
     def _side_by_side(self, batch: Batch) -> ByFold[Comparison]:
         """Gradients alone: of each fold's rows, for all that are learnt from them at once."""
         found = ByFold[Comparison]()
         for of, span in batch.folds.items():
-            learning = [fold for fold, teachers in self.teachers.items() if of in teachers]
+            learning = [
+                fold for fold, training_folds in self.training_folds.items() if of in training_folds
+            ]
             if learning and span.stop > span.start:
                 weights = [self.errors.learnt[fold] for fold in learning]
                 sums = gradients_of(batch.only(span), self.errors.model, self.loss, weights)

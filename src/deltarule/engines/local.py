@@ -83,10 +83,12 @@ class RowsInMemory:
         """The folds of all rows."""
         return sorted({fold for rows in self._sorted for fold in rows.folds})
 
-    def class_rows(self, teachers: Sequence[Sequence[int]], *, intercept: bool) -> ClassRows | None:
+    def class_rows(
+        self, training_folds: Sequence[Sequence[int]], *, intercept: bool
+    ) -> ClassRows | None:
         """The rows for fits of classes that are learnt from these folds; None for some rows."""
         folds = self._classes
-        return ClassRows.of(folds, teachers, intercept=intercept) if folds else None
+        return ClassRows.of(folds, training_folds, intercept=intercept) if folds else None
 
     @cached_property
     def _classes(self) -> Mapping[int, ClassFold] | None:

@@ -213,14 +213,14 @@ class Moved:
 class MoveAlong:
     """How rows fare far from some weights, along a direction."""
 
-    way: Weights
+    direction: Weights
     weights: Weights
     model: Linear
     loss: Loss
 
     def of(self, batch: Batch) -> Moved:
         """How these rows fare."""
-        move = self.model.predict(self.way, batch.inputs)
+        move = self.model.predict(self.direction, batch.inputs)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = batch.scores(self.model, self.weights) + FAR * move
             far = self.loss.delta(scores, batch.targets)

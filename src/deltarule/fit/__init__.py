@@ -105,8 +105,8 @@ class Run:
         if watched and settings.exact:
             settings = replace(settings, learner="descent")
 
-        def kept(made: Plan) -> Keep:
-            return rows_kept(settings, made)
+        def kept(plan: Plan) -> Keep:
+            return rows_kept(settings, plan)
 
         if settings.keep_summary:
             KeptSettings.of(settings)

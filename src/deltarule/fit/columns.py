@@ -110,7 +110,7 @@ def left_out_notes(found: Read) -> list[str]:
         for column, parts in found.plan.became.items()
         if not parts
     ]
-    if found.plan.asked.using or len(lines) <= LEFT_OUT_SHOWN + 1:
+    if found.plan.request.using or len(lines) <= LEFT_OUT_SHOWN + 1:
         return lines
     more = len(lines) - LEFT_OUT_SHOWN
     return [
@@ -130,7 +130,7 @@ def _told(found: Read) -> list[dict[str, Any]]:
         told.append(_row(schema.offset.name, "offset", "added to every score", seen))
     if schema.row_weight:
         told.append(_row(schema.row_weight, "weight", "counts rows"))
-    asked = found.plan.asked
+    asked = found.plan.request
     if asked.group:
         told.append(_row(asked.group, "group", "keeps rows that are held out together"))
     if asked.cluster and asked.cluster != asked.group:
@@ -176,10 +176,10 @@ def _made(column: Number | Category) -> str:
     return "computed" if column.name == column.expression else f"read as {column.expression}"
 
 
-def _became(made: Plan) -> list[dict[str, Any]]:
+def _became(plan: Plan) -> list[dict[str, Any]]:
     return [
         _row(column, "date", f"became {', '.join(parts)}" if parts else "left out: not asked for")
-        for column, parts in made.became.items()
+        for column, parts in plan.became.items()
     ]
 
 

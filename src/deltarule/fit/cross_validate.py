@@ -92,7 +92,7 @@ class FoldOptimum:
 class _Fold:
     """State of one fold: its training folds, weights, and errors at the best weights so far."""
 
-    teachers: tuple[int, ...]
+    training_folds: tuple[int, ...]
     weights: Weights
     frozen: Mapping[str, Mask] | None
     state: object = None
@@ -146,10 +146,10 @@ class CrossValidation:
             return None
         near = found is not None and len(self.path) == 1 and not splits.forward
         if found is not None and near and steady(found):
-            fold_weights = {s.judged: self._without(s, weights, found) for s in judged}
+            fold_weights = {s.test: self._without(s, weights, found) for s in judged}
             errors = self._errors(fold_weights)
         else:
-            first = {s.judged: self._first(weights, s, folds, splits) for s in judged}
+            first = {s.test: self._first(weights, s, folds, splits) for s in judged}
             done = found is not None and near and self._beside(first, found)
             errors = self._errors(self._best(first)) if done else self._learn(first)
             fold_weights = self._best(first)
@@ -163,7 +163,7 @@ class CrossValidation:
         if rows_kept(folds[0].cross):
             return False  # of more inputs than rows
         for split in splits.of(folds):
-            teach = total([folds[fold] for fold in split.learnt])
+            teach = total([folds[fold] for fold in split.train])
             free = np.flatnonzero((self.problem.of(teach).spread > 0) & ~self.problem.held)
             inputs = np.asarray(self.problem.inputs, dtype=np.intp)[free].tolist()
             few, all_rows = (
@@ -193,7 +193,7 @@ class CrossValidation:
         for fold, others in splits.pairs(folds):
             unit = fold.scale[targets]
             guessing += guessing_error(fold, others, targets) * unit**2
-        rows = sum(folds[one.judged].rows for one in splits.of(folds))
+        rows = sum(folds[one.test].rows for one in splits.of(folds))
         # A target's error is summed over its outputs.
         starts = [span.start for span in self.spans]
         off = np.add.reduceat(reduce(add, errors.values()), starts)
@@ -210,7 +210,7 @@ class CrossValidation:
 
     def _without(self, split: Split, weights: Weights, found: Mapping[int, Comparison]) -> Weights:
         """The weights after one Newton step on a fold's training folds only."""
-        said = reduce(add, (found[fold] for fold in split.learnt))
+        said = reduce(add, (found[fold] for fold in split.train))
         told = self._average(said, weights, self.problem.frozen)
         return self._learner.step(weights, told, None)[0]
 
@@ -218,13 +218,13 @@ class CrossValidation:
         self, weights: Weights, split: Split, folds: Sequence[Moments], splits: SplitScheme
     ) -> _Fold:
         """A fold's initial state, with no trace of its test rows."""
-        teach = total([folds[fold] for fold in split.learnt])
+        teach = total([folds[fold] for fold in split.train])
         frozen = self.problem.frozen_on(teach)
         first = self._none(weights, teach) if splits.forward else weights
         if frozen is not self.problem.frozen:
             still = ~(self.problem.of(teach).spread > 0) & ~self.problem.held
             first = {**first, "weight": np.where(still[:, None], 0.0, first["weight"])}
-        return _Fold(split.learnt, first, frozen)
+        return _Fold(split.train, first, frozen)
 
     def _none(self, weights: Weights, teach: Moments) -> Weights:
         """The start before training: 0, or the frozen values, and the link of the training mean."""
@@ -263,7 +263,7 @@ class CrossValidation:
                 told = self._ask(loss, learnt)
                 going = {fold: one for fold, one in learnt.items() if not one.settled}
                 for fold, one in going.items():
-                    compared = self._average(told.fold_weights[fold], one.weights, one.frozen)
+                    compared = self._average(told.comparisons[fold], one.weights, one.frozen)
                     errors = told.errors.get(fold)
                     _move(learner, one, compared, errors, first=number == 0)
                 if all(one.settled for one in going.values()):
@@ -287,7 +287,7 @@ class CrossValidation:
 
     def _by_newton(self, learnt: Mapping[int, _Fold], rows: RowsInMemory, size: int) -> StackedFits:
         """Newton steps of all folds of a small table."""
-        each = [np.isin(rows.fold, one.teachers) * rows.apart.each for one in learnt.values()]
+        each = [np.isin(rows.fold, one.training_folds) * rows.apart.each for one in learnt.values()]
         stacked = StackedRows(rows.apart, np.array(each), self.path[-1], self.model.intercept)
         start = np.array([stack(one.weights).ravel() for one in learnt.values()])
         unknown = np.full(start.shape[1] // size, np.nan)
@@ -317,7 +317,7 @@ class CrossValidation:
         """Steps by gradients alone, beside the folds' Hessians at the weights of all rows."""
         hessians = []
         for one in learnt.values():
-            told = reduce(add, (found[fold] for fold in one.teachers))
+            told = reduce(add, (found[fold] for fold in one.training_folds))
             hessian = self._average(told, one.weights, one.frozen).hessian
             if not isinstance(hessian, np.ndarray) or not np.isfinite(hessian).all():
                 return None
@@ -373,8 +373,8 @@ class CrossValidation:
         """The rows of classes in single precision, where they are in memory."""
         if not isinstance(self.rows, RowsInMemory) or self.path[0].kind != "classes":
             return None
-        teachers = [one.teachers for one in learnt.values()]
-        return self.rows.class_rows(teachers, intercept=self.problem.intercept)
+        training_folds = [one.training_folds for one in learnt.values()]
+        return self.rows.class_rows(training_folds, intercept=self.problem.intercept)
 
     def _ridge(self, like: Weights) -> Array:
         """The ridge of each weight: (q, k)."""
@@ -390,10 +390,10 @@ class CrossValidation:
         def gradients(weights: Array, fits: NDArray[np.intp]) -> tuple[Array, Array]:
             named = [unstack(one.reshape(stack(like).shape), like) for one in weights]
             own = {folds[fit]: one for fit, one in zip(fits, named, strict=True)}
-            teachers = {fold: learnt[fold].teachers for fold in own}
+            training_folds = {fold: learnt[fold].training_folds for fold in own}
             errors = HeldOutErrors(self.model, self.path[-1], own)
-            asked = CompareTraining(loss, teachers, errors, hessian=False)
-            told = self.rows.total(asked, by_fold=True).fold_weights
+            asked = CompareTraining(loss, training_folds, errors, hessian=False)
+            told = self.rows.total(asked, by_fold=True).comparisons
             every = [self._average(told[f], w, learnt[f].frozen) for f, w in own.items()]
             slopes = np.array([stack(one.weight_delta).ravel() for one in every])
             return np.array([one.loss for one in every]), slopes
@@ -403,7 +403,7 @@ class CrossValidation:
     def _ask(self, loss: Loss, learnt: Mapping[int, _Fold]) -> TrainingSums:
         """One pass: comparisons of training rows for all folds that have not converged."""
         every = {fold: one.weights for fold, one in learnt.items()}
-        open_ = {fold: one.teachers for fold, one in learnt.items() if not one.settled}
+        open_ = {fold: one.training_folds for fold, one in learnt.items() if not one.settled}
         errors = HeldOutErrors(self.model, self.path[-1], every)
         return self.rows.total(CompareTraining(loss, open_, errors), by_fold=True)
 
@@ -428,7 +428,7 @@ def _move(
         one.least, one.errors, one.best = compared.loss, errors, one.weights
     stepped, state = learner.step(one.weights, compared, one.state)
     fresh = isinstance(state, Taken) and state.share == 1
-    promised = _promised(one.weights, compared, learner, state.way if fresh else None)
+    promised = _promised(one.weights, compared, learner, state.direction if fresh else None)
     one.at_start = promised if first else one.at_start
     one.settled = promised <= SETTLED * one.at_start
     if one.settled:
@@ -438,15 +438,15 @@ def _move(
 
 
 def _promised(
-    weights: Weights, compared: Comparison, learner: Learner, way: Weights | None
+    weights: Weights, compared: Comparison, learner: Learner, direction: Weights | None
 ) -> float:
-    """The directional derivative of the loss along the Newton step, or `way` if given."""
-    if way is None:
+    """The directional derivative of the loss along the Newton step, or along `direction`."""
+    if direction is None:
         newton = learner if isinstance(learner, ProximalNewton) else Newton()
-        way = newton.step(weights, compared, None)[1].way
-    promised = float(sum(np.sum(g * way[n]) for n, g in compared.weight_delta.items()))
+        direction = newton.step(weights, compared, None)[1].direction
+    promised = float(sum(np.sum(g * direction[n]) for n, g in compared.weight_delta.items()))
     if isinstance(learner, ProximalNewton):
-        there = {name: array - way[name] for name, array in weights.items()}
+        there = {name: array - direction[name] for name, array in weights.items()}
         promised += learner.penalty.shrunk_by(weights) - learner.penalty.shrunk_by(there)
     return promised
 

@@ -121,9 +121,9 @@ def _explained(read: Read, whole: Moments, losses: Sequence[str]) -> list[_Alone
         if loss_named(loss).kind == "yes_no" and schema.row_weight is not None:
             # Trials vary within their shares, too: as Bernoulli outcomes.
             mean = whole.mean[at] * whole.scale[at]
-            dispersion = mean * (1 - mean) * whole.rows / whole.scale[at] ** 2
-            each = [error + dispersion - variation for error in each]
-            variation = dispersion
+            bernoulli = mean * (1 - mean) * whole.rows / whole.scale[at] ** 2
+            each = [error + bernoulli - variation for error in each]
+            variation = bernoulli
         for output in range(len(at)):
             for (column, span), error in zip(schema.spans().items(), each, strict=True):
                 left = n - 1 - (span.stop - span.start)
@@ -210,7 +210,7 @@ def _told(read: Read, whole: Moments) -> list[str]:
     p = len(read.schema.inputs)
     if p > MOST_INPUTS:
         return []
-    problem = LeastSquares.of(whole, range(p), [], intercept=read.plan.asked.intercept)
+    problem = LeastSquares.of(whole, range(p), [], intercept=read.plan.request.intercept)
     made_of = {one.name: set(one.term.columns) for one in read.schema.columns}
     found = []
     correlation, spans = Normal.of(problem).correlation, read.schema.spans()

@@ -22,17 +22,17 @@ class DualLeastSquares:
     """Least squares of fewer rows than inputs, with one ridge for all."""
 
     read: Read
-    asked: LinearProblem
+    problem: LinearProblem
     penalties: Penalties
     dual: Dual
 
     @classmethod
-    def of(cls, read: Read, asked: LinearProblem, penalties: Penalties) -> "DualLeastSquares":
+    def of(cls, read: Read, problem: LinearProblem, penalties: Penalties) -> "DualLeastSquares":
         """Of all rows, decomposed once.
 
         Errors:  LearningError for more rows than their own products have room for
         """
-        return cls(read, asked, penalties, Dual.of(asked, total(read.folds)))
+        return cls(read, problem, penalties, Dual.of(problem, total(read.folds)))
 
     @property
     def folds(self) -> DualFolds:
@@ -70,7 +70,7 @@ class DualLeastSquares:
             learner=EXACT,
             steps=0,
             stopped="solved exactly from the rows' own products" + " with ridge" * bool(strength),
-            fit=fits(dual.problem, dual.squared_error(strength), self.asked),
+            fit=fits(dual.problem, dual.squared_error(strength), self.problem),
             errors="",
             notes=[] if strength else self._notes(),
         )

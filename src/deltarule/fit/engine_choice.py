@@ -99,9 +99,9 @@ def _seconds(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def row_microseconds(made: Plan) -> float:
+def row_microseconds(plan: Plan) -> float:
     """What a row costs one process of PostgreSQL, in all scans of the sums of a plan."""
-    numbers, categories = made.width, len(made.categories)
+    numbers, categories = plan.width, len(plan.categories)
     products = (numbers + 1) * (numbers + 2) / 2
     sums = SCAN + SUM * products
     by_level = categories * (SCAN + SUM * (numbers + 1))

@@ -29,7 +29,7 @@ def refit(step: FitStep) -> dict[int, Weights]:
     problem = step.problem
     splits = problem.read.splits.of(problem.read.folds)
     _check_cost(step, len(splits))
-    return {split.judged: _refit(problem, split) for split in splits}
+    return {split.test: _refit(problem, split) for split in splits}
 
 
 def _check_cost(step: FitStep, folds: int) -> None:
@@ -53,13 +53,13 @@ def check_steps(step: FitStep) -> None:
         raise LearningError(f"{many}: {FEWER}")
 
 
-def _refit(task: FitProblem, split: Split) -> Weights:
-    read = task.read.of_folds(split.learnt)
+def _refit(problem: FitProblem, split: Split) -> Weights:
+    read = problem.read.of_folds(split.train)
     try:
         again = prepare(
-            *(read, task.settings, task.start, task.frozen),
-            by_hand=task.by_hand,
-            choice=task.choice,
+            *(read, problem.settings, problem.start, problem.frozen),
+            by_hand=problem.by_hand,
+            choice=problem.choice,
         )
         for step in steps_of(again):
             last = step.taken
@@ -68,7 +68,7 @@ def _refit(task: FitProblem, split: Split) -> Weights:
     finite = all(np.isfinite(array).all() for array in last.weights.values())
     if not finite or (last.stopped is not None and last.stopped.reason == "diverging"):
         raise LearningError("without the rows of a fold, the steps diverge")
-    return task.standard.taken_over(again.standard, last.weights)
+    return problem.standard.taken_over(again.standard, last.weights)
 
 
 def none_refitted(error: DeltaruleError) -> str:

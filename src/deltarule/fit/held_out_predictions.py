@@ -129,10 +129,10 @@ def _best_guesses(read: Read, part: Schema, losses: Sequence[Loss]) -> dict[int,
         [np.ones(len(one)) if one.row_weights is None else one.row_weights for one in parts]
     )
     for split in read.splits.of(read.folds):
-        taught = np.isin(folds, split.learnt) & (each > 0)
+        taught = np.isin(folds, split.train) & (each > 0)
         if taught.any():
             known, counts = targets[taught], each[taught]
-            found[split.judged] = np.array(
+            found[split.test] = np.array(
                 [loss.best(known[:, at], counts) for at, loss in enumerate(quantiles)]
             )
     return found

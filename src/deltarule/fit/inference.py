@@ -67,7 +67,7 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
         fit = fitting.figures(task.rows, look.fit, p + intercept)
     except OverflowError:
         raise DivergedError(f"the error is no longer finite: {stopped.words}") from None
-    clusters = ClusterSums.of(task.read.plan.asked.cluster, errors_of(task))
+    clusters = ClusterSums.of(task.read.plan.request.cluster, errors_of(task))
     covariance = None
     if known and hessian is not None:
         covariance = _covariance(task, weights, hessian, fit, clusters)
@@ -75,7 +75,7 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
     if covariance is not None and covariance.ndim == 2:
         covariance = None  # of so many weights only the variances
     judge = CrossValidation(
-        *(task.rows, task.model, path, task.asked, task.spans, task.penalised, task.kinks),
+        *(task.rows, task.model, path, task.linear, task.spans, task.penalised, task.kinks),
         by_gradients=None if curved else Lbfgs(recent.pairs(), _metric(task)),
     )
     notes = list(outcome.notes)
@@ -92,7 +92,7 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
     except LearningError as error:
         notes.append(none_refitted(error))
     if held_out is not None and task.null is not None:
-        asked = (task.read.folds, task.read.splits, task.asked.targets, task.spans)
+        asked = (task.read.folds, task.read.splits, task.linear.targets, task.spans)
         guessing, guesses = task.null.held_out(*asked)
         held_out = replace(held_out, guessing=guessing, guesses=guesses)
     if held_out is not None:
@@ -116,32 +116,32 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
     )
 
 
-def _metric(task: FitProblem) -> Metric | None:
-    return task.learner.metric if isinstance(task.learner, Lbfgs) else None
+def _metric(problem: FitProblem) -> Metric | None:
+    return problem.learner.metric if isinstance(problem.learner, Lbfgs) else None
 
 
-def _alphas(task: FitProblem, hessian: Array) -> AlphaRange | None:
-    average = hessian / task.problem.rows
-    return own_alphas(average, task.outward, intercept=task.model.intercept)
+def _alphas(problem: FitProblem, hessian: Array) -> AlphaRange | None:
+    average = hessian / problem.problem.rows
+    return own_alphas(average, problem.outward, intercept=problem.model.intercept)
 
 
-def _counts(task: FitProblem) -> bool:
+def _counts(problem: FitProblem) -> bool:
     """Whether a Hessian is worth its cost though steps need none: for standard errors."""
-    k, q = len(task.guess), len(task.problem.mean) + task.model.intercept
-    return errors_of(task) != "" and k * q <= MOST_INFERRED
+    k, q = len(problem.guess), len(problem.problem.mean) + problem.model.intercept
+    return errors_of(problem) != "" and k * q <= MOST_INFERRED
 
 
-def _guess(task: FitProblem, losses: Sequence[Loss], null: Array) -> Array | None:
+def _guess(problem: FitProblem, losses: Sequence[Loss], null: Array) -> Array | None:
     """What guessing predicts, (k,); None for the targets' means."""
-    if task.null is None and any(loss.guess == MEAN for loss in losses):
+    if problem.null is None and any(loss.guess == MEAN for loss in losses):
         return None
-    guess: Array = task.loss.link.inverse(null[None])[0]
+    guess: Array = problem.loss.link.inverse(null[None])[0]
     return guess if np.isfinite(guess).all() else None
 
 
 def _held_out(
     step: FitStep,
-    task: FitProblem,
+    problem: FitProblem,
     judge: CrossValidation,
     weights: Weights,
     found: Mapping[int, Comparison] | None,
@@ -150,33 +150,33 @@ def _held_out(
 
     Errors:  LearningError where that takes too long, or cannot be done
     """
-    folds, splits = task.read.folds, task.read.splits
+    folds, splits = problem.read.folds, problem.read.splits
     if not splits.of(folds):
         return None
-    newton = task.settings.second_order
-    near = task.smoothing is None and task.settings.tolerance <= NEAR
+    newton = problem.settings.second_order
+    near = problem.smoothing is None and problem.settings.tolerance <= NEAR
     done = step.stopped is not None and step.stopped.reason in ("settled", "still")
     best = done and (newton or near)
-    if best and (task.penalties.hold_all(task.choice) or judge.determined(folds, splits)):
+    if best and (problem.penalties.hold_all(problem.choice) or judge.determined(folds, splits)):
         return judge.held_out(weights, folds, splits, found)
     return judge.judged(refit(step), folds, splits)
 
 
-def errors_of(task: FitProblem) -> str:
+def errors_of(problem: FitProblem) -> str:
     """The kind of the standard errors; empty where there are none."""
-    asked = task.settings.kind_of_errors
+    asked = problem.settings.kind_of_errors
     if (
-        task.penalty is not None
-        or task.frozen is not None
-        or task.losses[0].dispersion == "unknown"
+        problem.penalty is not None
+        or problem.frozen is not None
+        or problem.losses[0].dispersion == "unknown"
     ):
         return ""
-    coupled = task.losses[0].kind == "classes"
+    coupled = problem.losses[0].kind == "classes"
     return asked if asked == "classical" else kind_of(asked, coupled=coupled)
 
 
 def _covariance(
-    task: FitProblem,
+    problem: FitProblem,
     weights: Weights,
     hessian: Array,
     fit: Sequence[FitRecord],
@@ -187,22 +187,22 @@ def _covariance(
     Of categories of many levels the variances alone: (k, q). With a non-canonical link the expected
     Hessian differs from the observed one.
     """
-    assert task.rows is not None, "losses other than squared need rows"
+    assert problem.rows is not None, "losses other than squared need rows"
     actual = hessian
-    if any(loss.dispersion != "known" for loss in task.losses):
-        expected = PassObjective(task.rows, task.model, task.loss, expected=True)
+    if any(loss.dispersion != "known" for loss in problem.losses):
+        expected = PassObjective(problem.rows, problem.model, problem.loss, expected=True)
         found = expected(weights, hessian=True).hessian
         assert found is not None, "rows are curved"
         hessian = found
-    if errors_of(task) not in ("classical", ""):
-        return _robust(task, weights, actual, hessian, clusters)
+    if errors_of(problem) not in ("classical", ""):
+        return _robust(problem, weights, actual, hessian, clusters)
     if (levels := one_hot(hessian)) is not None:
-        each = variances_of(levels, task.outward)
+        each = variances_of(levels, problem.outward)
     else:
-        each = covariance_of(hessian, task.outward, intercept=task.model.intercept)
-    if all(loss.dispersion == "known" for loss in task.losses):
+        each = covariance_of(hessian, problem.outward, intercept=problem.model.intercept)
+    if all(loss.dispersion == "known" for loss in problem.losses):
         return each
-    known = [loss.dispersion == "known" for loss in task.losses]
+    known = [loss.dispersion == "known" for loss in problem.losses]
     dispersion = [1.0 if k else one.dispersion for k, one in zip(known, fit, strict=True)]
     by = np.array(dispersion, dtype=float).reshape(-1, *[1] * (each.ndim - 1))
     covariance: Array = each * by
@@ -210,28 +210,28 @@ def _covariance(
 
 
 def _robust(
-    task: FitProblem,
+    problem: FitProblem,
     weights: Weights,
     hessian: Array,
     expected: Array,
     clusters: ClusterSums | None,
 ) -> Array:
     """The robust (sandwich) or cluster-robust covariance, by one more pass over the rows."""
-    rows = task.rows
+    rows = problem.rows
     assert rows is not None, "losses other than squared need rows"
     if clusters is not None and isinstance(rows, RowsInMemory):
         # Rows in memory lack their clusters: read them from the source.
         rows.passes += 1
-        rows = RowPass(task.read, task.standard)
-    q = len(task.problem.mean) + task.model.intercept
-    kind, bread, intercept = errors_of(task), inverses(hessian, q), task.model.intercept
+        rows = RowPass(problem.read, problem.standard)
+    q = len(problem.problem.mean) + problem.model.intercept
+    kind, bread, intercept = errors_of(problem), inverses(hessian, q), problem.model.intercept
     if isinstance(rows, EngineRows):
-        scores = rows.total(ScoreProducts(task.model, task.loss, weights))
-        return summed_covariance(bread, scores, task.outward, kind=kind, intercept=intercept)
+        scores = rows.total(ScoreProducts(problem.model, problem.loss, weights))
+        return summed_covariance(bread, scores, problem.outward, kind=kind, intercept=intercept)
     return robust_covariance(
         bread,
-        score_rows(rows, task.model, task.loss, weights),
-        task.outward,
+        score_rows(rows, problem.model, problem.loss, weights),
+        problem.outward,
         kind=kind,
         hat=inverses(expected, q),
         intercept=intercept,

@@ -108,17 +108,17 @@ class KeptSample:
         )
 
 
-def key_of(made: Plan) -> Any:
+def key_of(plan: Plan) -> Any:
     """What rows are drawn by: the id, None for their numbers."""
-    return made.fold_by if made.asked.id is not None else None
+    return plan.fold_by if plan.request.id is not None else None
 
 
-def columns_of(made: Plan) -> list[str]:
+def columns_of(plan: Plan) -> list[str]:
     """The table's columns that a plan reads, in the table's order."""
-    asked = made.asked
-    read = {column for term in made.terms.values() for column in term.columns}
+    asked = plan.request
+    read = {column for term in plan.terms.values() for column in term.columns}
     if asked.exposure is not None:
         read |= set(Term(asked.exposure).columns)
-    for one in (made.fold_by, made.cluster_by):
+    for one in (plan.fold_by, plan.cluster_by):
         read |= set() if one is None else set(one.meta.root_names())
-    return [name for name in made.kinds if name in read]
+    return [name for name in plan.kinds if name in read]

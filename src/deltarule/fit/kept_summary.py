@@ -206,10 +206,10 @@ class NoRows(Source):
         yield self.look()
 
 
-def plan_of(layout: Layout, asked: Request) -> Plan:
+def plan_of(layout: Layout, request: Request) -> Plan:
     """The plan of which a layout was made, as far as learning from sums needs it."""
     return Plan(
-        asked=asked,
+        request=request,
         terms={name: Term(name, expression) for name, expression in layout.terms.items()},
         became={},
         kinds={},

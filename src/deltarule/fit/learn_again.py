@@ -178,8 +178,8 @@ def _staying(
 
 
 def _read(source: Source, settings: Settings, asked: Any) -> Read:
-    def kept(made: Plan) -> Keep:
-        return rows_kept(settings, made)
+    def kept(plan: Plan) -> Keep:
+        return rows_kept(settings, plan)
 
     return read(source, asked, keep=kept)
 
@@ -191,7 +191,7 @@ def _drawn(found: Read, more: Source, most: int) -> KeptRows:
     formats = made.formats if isinstance(made, FormattedSource) else {}
     names = columns_of(found.plan)
     alike = ChainedSource([more], {name: found_kind(made, name, kinds) for name in names})
-    words = found.plan.asked.missing_words
+    words = found.plan.request.missing_words
     read_as = FormattedSource(alike, formats, words, learning=False)
     return draw(read_as, names, key_of(found.plan), most)
 

@@ -291,7 +291,7 @@ def _moving(problem: FitProblem) -> Mask:
 
 def _squared(problem: FitProblem) -> list[ConvergenceRate]:
     """From the moments, in own units and standardised."""
-    asked = problem.asked
+    asked = problem.linear
     free = asked.free(total(problem.read.folds))
     assert problem.best is not None, "squared loss has best weights"
     start, best = (_free(one, ~asked.held, free) for one in (problem.start, problem.best))
@@ -339,8 +339,8 @@ def _other(run: Run, problem: FitProblem) -> list[ConvergenceRate]:
     outputs = hessian.shape[1] // len(out)
     out, back = (np.kron(np.eye(outputs), one) for one in (out, np.linalg.inv(out)))
     own, standardised = [], []
-    for has_hessian, moves, free in zip(hessian, off, moving, strict=True):
-        root = _root(has_hessian)
+    for block, moves, free in zip(hessian, off, moving, strict=True):
+        root = _root(block)
         own.append(ConvergenceRate.of((root @ back)[:, free], (out @ moves)[free, None]))
         standardised.append(ConvergenceRate.of(root[:, free], moves[free, None]))
     return [ConvergenceRate.joined(own), ConvergenceRate.joined(standardised)]

@@ -64,7 +64,7 @@ class PlainLeastSquares:
     """
 
     read: Read
-    asked: LinearProblem
+    problem: LinearProblem
     penalties: Penalties
     errors: str
     found: "LeastSquaresFit"
@@ -72,17 +72,17 @@ class PlainLeastSquares:
 
     @classmethod
     def of(
-        cls, read: Read, asked: LinearProblem, penalties: Penalties, *, errors: str = "classical"
+        cls, read: Read, problem: LinearProblem, penalties: Penalties, *, errors: str = "classical"
     ) -> "PlainLeastSquares":
         """With a second read where it would give digits that the first could not."""
-        found = LeastSquaresFit.of(asked, total(read.folds))
+        found = LeastSquaresFit.of(problem, total(read.folds))
         again = found.doubtful and penalties.ridge.rest in ("auto", 0)
         found = found.again(read) if again else found
-        return cls(read, asked, penalties, errors, found, int(again))
+        return cls(read, problem, penalties, errors, found, int(again))
 
     def candidates(self) -> CVResult:
         """Cross-validation of the ridge given, or of a grid."""
-        folds, asked, splits = self.read.folds, self.asked, self.read.splits
+        folds, asked, splits = self.read.folds, self.problem, self.read.splits
         tried = ridge_search(folds, asked, strengths=self.penalties.ridges, splits=splits)
         if self.found.held_out is not None and tried.ridge[0] == 0:
             tried.errors[0] = self.found.held_out
@@ -98,7 +98,7 @@ class PlainLeastSquares:
 
     def solved(self, choice: Choice) -> Outcome:
         """The weights at this ridge; without one also their standard errors."""
-        asked, whole, found, kind = self.asked, total(self.read.folds), self.found, self.errors
+        asked, whole, found, kind = self.problem, total(self.read.folds), self.found, self.errors
         passes, certain = self.passes, StandardErrors.unknown()
         if choice.ridge:
             found, kind = LeastSquaresFit.of(asked, whole, ridge=choice.ridge), ""
@@ -133,10 +133,10 @@ class PlainLeastSquares:
             return self.found.fold_weights
         found, folds = dict[int, Weights](), self.read.folds
         judged = self.read.splits.of(folds)
-        for split in judged if len(self.asked.inputs) <= MANY else judged[:FEW_FOLDS]:
-            free = self.asked.free(total([folds[fold] for fold in split.learnt]))
+        for split in judged if len(self.problem.inputs) <= MANY else judged[:FEW_FOLDS]:
+            free = self.problem.free(total([folds[fold] for fold in split.train]))
             learnt = weights_for(free, normal_equations(free), ridge=choice.ridge)
-            found[split.judged] = self.asked.whole(learnt)
+            found[split.test] = self.problem.whole(learnt)
         return found
 
 
@@ -181,9 +181,9 @@ class StandardErrors:
         return cls(None, None, np.inf)
 
     @classmethod
-    def of(cls, asked: LinearProblem, read: Read, kind: str) -> "StandardErrors":
+    def of(cls, problem: LinearProblem, read: Read, kind: str) -> "StandardErrors":
         """Of the exact weights of this problem."""
-        found = LeastSquaresFit.of(asked, total(read.folds))
+        found = LeastSquaresFit.of(problem, total(read.folds))
         return found.certain if kind == "classical" else found.robust(read, kind)
 
 
@@ -195,7 +195,7 @@ class LeastSquaresFit:
              squares, squared_error (k,) in units of the targets' scale squared
     """
 
-    asked: LinearProblem
+    problem: LinearProblem
     free: LeastSquares
     squares: Array
     weights: Weights
@@ -214,7 +214,7 @@ class LeastSquaresFit:
         problem, free = asked.of(moments), asked.free(moments)
         solution = solve(free, ridge=ridge)
         return cls(
-            asked=asked,
+            problem=asked,
             free=free,
             squares=problem.targets,
             weights=asked.whole(solution.weights),
@@ -242,7 +242,7 @@ class LeastSquaresFit:
         nearly = bool((self.squared_error < NEARLY_PERFECT * self.squares).any())
         few = len(self.unit) <= MOST_AGAIN
         return (
-            self.asked.frozen is None and few and (not self.sure or (nearly and self.freedom > 0))
+            self.problem.frozen is None and few and (not self.sure or (nearly and self.freedom > 0))
         )
 
     @property
@@ -251,9 +251,9 @@ class LeastSquaresFit:
         if self.freedom <= 0 or self.inverse is None:
             return StandardErrors.unknown()
         s = np.sqrt(self.squared_error / self.freedom) * self.free.target_scale
-        error = np.full((len(self.asked.inputs), len(s)), np.nan)
+        error = np.full((len(self.problem.inputs), len(s)), np.nan)
         one = np.sqrt(input_variance(self.inverse, self.null)) / self.unit
-        error[~self.asked.held] = np.outer(one, s)
+        error[~self.problem.held] = np.outer(one, s)
         of_intercept = np.full(len(s), np.nan)
         if self.free.intercept and self.whole:
             mean = (self.centre + self.origin) / self.unit
@@ -271,9 +271,9 @@ class LeastSquaresFit:
         bread[0, : len(self.unit), : len(self.unit)] = np.asarray(self.inverse)
         if intercept:
             bread[0, -1, -1] = 1 / self.free.rows
-        k = len(self.asked.targets)
+        k = len(self.problem.targets)
         bread = np.repeat(bread, k, axis=0)
-        clusters = ClusterSums.of(read.plan.asked.cluster, kind)
+        clusters = ClusterSums.of(read.plan.request.cluster, kind)
         if read.engine is not None:
             scores = self._score_sums(read)
             covariance = summed_covariance(bread, scores, outward, kind=kind, intercept=intercept)
@@ -287,9 +287,9 @@ class LeastSquaresFit:
                 sums=clusters,
             )
         own = errors_of(covariance)
-        error = np.full((len(self.asked.inputs), k), np.nan)
+        error = np.full((len(self.problem.inputs), k), np.nan)
         known = np.isfinite(input_variance(self.inverse, self.null))
-        error[~self.asked.held] = np.where(known[:, None], own[: len(known)], np.nan)
+        error[~self.problem.held] = np.where(known[:, None], own[: len(known)], np.nan)
         unknown = np.full(k, np.nan)
         of_intercept = own[-1] if intercept and self.whole else unknown
         # As in statsmodels: with G clusters the degrees of freedom are G - 1.
@@ -313,10 +313,10 @@ class LeastSquaresFit:
 
         None for more weights than a record keeps.
         """
-        count = len(self.asked.inputs) + self.asked.intercept
+        count = len(self.problem.inputs) + self.problem.intercept
         if count * len(free) > MOST_COVARIANCES:
             return None
-        where = [*np.flatnonzero(~self.asked.held), *[count - 1] * self.free.intercept]
+        where = [*np.flatnonzero(~self.problem.held), *[count - 1] * self.free.intercept]
         placed = np.full((len(free), count, count), np.nan)
         placed[:, np.array(where)[:, None], where] = free
         return placed
@@ -329,17 +329,17 @@ class LeastSquaresFit:
     @property
     def origin(self) -> Array:
         """The origin of the inputs before standardising: (f,)."""
-        centre = self.asked.centre
-        return np.zeros(len(self.unit)) if centre is None else centre[~self.asked.held]
+        centre = self.problem.centre
+        return np.zeros(len(self.unit)) if centre is None else centre[~self.problem.held]
 
     def _score_sums(self, read: Read) -> ScoreSums:
         """What an engine adds up of the scores of all rows, of the weights that are free."""
-        free = np.flatnonzero(~self.asked.held)
-        mean, unit = np.zeros(len(self.asked.inputs)), np.ones(len(self.asked.inputs))
+        free = np.flatnonzero(~self.problem.held)
+        mean, unit = np.zeros(len(self.problem.inputs)), np.ones(len(self.problem.inputs))
         mean[free], unit[free] = self.centre, self.unit
         standard = Standardization(mean, unit)
         asked = ScoreProducts(
-            BlockLinear(intercept=self.asked.intercept), Squared(), standard.into(self.weights)
+            BlockLinear(intercept=self.problem.intercept), Squared(), standard.into(self.weights)
         )
         assert read.engine is not None, "it is asked of an engine"
         found = EngineRows(read.engine, read.encoder, standard).total(asked)
@@ -347,9 +347,9 @@ class LeastSquaresFit:
         return ScoreSums(found.rows, found.products[:, kept[:, None], kept])
 
     def _slopes(self, read: Read, standard: Standardization) -> Iterator[ScoreRows]:
-        model = BlockLinear(intercept=self.asked.intercept)
+        model = BlockLinear(intercept=self.problem.intercept)
         for rows in read.rows():
-            inputs = standard.inputs(rows.inputs[:, ~self.asked.held])
+            inputs = standard.inputs(rows.inputs[:, ~self.problem.held])
             each = np.ones(len(inputs)) if rows.row_weights is None else rows.row_weights
             delta = model.predict(self.weights, rows.inputs) - rows.targets
             x = design(inputs, intercept=self.free.intercept)
@@ -357,27 +357,27 @@ class LeastSquaresFit:
 
     def again(self, read: Read) -> "LeastSquaresFit":
         """The fit refined by a second read, in whitened coordinates."""
-        k = len(self.asked.targets)
+        k = len(self.problem.targets)
         white = Whitening.of(self.free, self.weights)
         columns = len(white.floor) + k
         sums = read.total(WhitenedMoments(white))
         folds = [sums.get(fold, Moments.none(columns)) for fold in range(len(read.folds))]
         whole = total(folds)
         folds = [fold.scaled(whole.scale) for fold in folds]
-        intercept = self.asked.intercept
+        intercept = self.problem.intercept
         kept = white.kept(whole, intercept=intercept, most=read.examples - intercept)
         found = white.solve(whole, kept, k, intercept=intercept)
         # Residuals of the targets may be kept in another unit than the targets.
         rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
         errors, own = [], {}
         for split in read.splits.of(folds):
-            teachers = total([folds[fold] for fold in split.learnt])
-            learnt = white.solve(teachers, kept, k, intercept=intercept)
+            training_folds = total([folds[fold] for fold in split.train])
+            learnt = white.solve(training_folds, kept, k, intercept=intercept)
             judged = LeastSquares.of(
-                folds[split.judged], kept, range(columns - k, columns), intercept=intercept
+                folds[split.test], kept, range(columns - k, columns), intercept=intercept
             )
             errors.append(judged.squared_error(learnt.inner) * rescaled)
-            own[split.judged] = learnt.weights
+            own[split.test] = learnt.weights
         return replace(
             self,
             weights=found.weights,
@@ -396,7 +396,7 @@ class LeastSquaresFit:
         if ridge:
             meaning = "the ridge shares their weight among them"
         nulls = len(self.unit) - self.rank
-        notes = collinear_columns(read, self.asked.held, self.null, meaning, nulls=nulls)
+        notes = collinear_columns(read, self.problem.held, self.null, meaning, nulls=nulls)
         if self.inverse is None:
             notes.append(ITERATED)
         if not self.sure and not notes and not ridge:

@@ -60,7 +60,7 @@ class NewtonWalk:
     """
 
     folds: Mapping[int, Batch]
-    teachers: Mapping[int, Sequence[int]]
+    training_folds: Mapping[int, Sequence[int]]
     frozen: Sequence[Mapping[str, Mask] | None]
     frozen_of_all: Mapping[str, Mask] | None
     model: Linear
@@ -69,7 +69,7 @@ class NewtonWalk:
 
     def __post_init__(self) -> None:
         self._at = self.first
-        self._known = [self.first] * len(self.teachers)
+        self._known = [self.first] * len(self.training_folds)
         self._before: Array | None = None
         self._few = StackedRows.suits(len(self._rows), len(stack(self.first)))
         self._sums = ByFold[Comparison]() if self._few else self._by_fold(self.first)
@@ -125,7 +125,7 @@ class NewtonWalk:
     def _by_gradients(self, penalty: Lasso | Ridge, steep: Array) -> StackedFits:
         """Steps by gradients from the weights of all rows, with their Hessian less the fold's."""
         self._settle_all(penalty)
-        every = [self._training(fit, penalty) for fit in range(len(self.teachers))]
+        every = [self._training(fit, penalty) for fit in range(len(self.training_folds))]
         here, held = stack(self._at).ravel(), self._held
         start = np.where(held, stack(self.first).ravel(), here)
         hessians = [one.hessian for one in every]
@@ -185,7 +185,7 @@ class NewtonWalk:
 
     def _training(self, fit: int, penalty: Lasso | Ridge) -> Comparison:
         """The average of a fold's training rows at the weights of all rows."""
-        learnt = list(self.teachers.values())[fit]
+        learnt = list(self.training_folds.values())[fit]
         told = _average(reduce(add, (self._sums[one] for one in learnt)), self._at, penalty)
         frozen = self.frozen[fit]
         return told if frozen is None else told.freeze(frozen)
@@ -221,9 +221,9 @@ class NewtonWalk:
     @cached_property
     def _each(self) -> Array:
         """The weight of each row where a fold learns from it, else 0: (m, n)."""
-        every = np.zeros((len(self.teachers), len(self._rows)))
-        for into, teachers in zip(every, self.teachers.values(), strict=True):
-            for fold in teachers:
+        every = np.zeros((len(self.training_folds), len(self._rows)))
+        for into, training_folds in zip(every, self.training_folds.values(), strict=True):
+            for fold in training_folds:
                 span = self._rows.folds[fold]
                 into[span] = self._rows.each[span]
         return every

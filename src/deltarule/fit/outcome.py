@@ -405,7 +405,7 @@ def _explained(figure: Metrics) -> float | None:
 
 
 def _held_out_by(read: Read) -> HeldOutBy:
-    asked, cuts = read.plan.asked, read.plan.cuts
+    asked, cuts = read.plan.request, read.plan.cuts
     if asked.id is not None:
         return HeldOutBy(by="id", column=asked.id, folds=asked.folds)
     if asked.group is not None:
@@ -418,7 +418,7 @@ def _held_out_by(read: Read) -> HeldOutBy:
 def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
     """A note on standard errors where rows form groups."""
     found = [one.clusters for one in outcomes if one.clusters is not None]
-    group = read.plan.asked.group
+    group = read.plan.request.group
     if found:
         return found[0].notes()
     if group is None or not any(one.errors and one.error is not None for one in outcomes):
@@ -431,7 +431,7 @@ def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
 
 def few_folds(read: Read) -> list[str]:
     """A note on folds that are fewer than asked for, or of uneven size, as keys are few."""
-    by, folds = _held_out_by(read), read.plan.asked.folds
+    by, folds = _held_out_by(read), read.plan.request.folds
     rows = sorted((fold.rows for fold in read.folds if fold.rows), reverse=True)
     if len(rows) == folds and rows[0] <= UNEVEN * sum(rows) / folds:
         return []
@@ -447,7 +447,7 @@ def few_folds(read: Read) -> list[str]:
 
 
 def _fold_by(read: Read) -> str:
-    asked = read.plan.asked
+    asked = read.plan.request
     return asked.id or asked.group or asked.time or "row number"
 
 
@@ -462,5 +462,5 @@ def _other(read: Read) -> str:
     """What to try where groups or ids, if there are several, are all in one fold."""
     if _held_out_by(read).by not in ("id", "group"):
         return ""
-    folds = read.plan.asked.folds
+    folds = read.plan.request.folds
     return f"; they all fall into one of {folds} parts: other --folds may part them"

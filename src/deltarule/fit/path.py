@@ -120,7 +120,7 @@ def _given(settings: Settings, name: str) -> Mapping[str | None, Strength]:
 def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[CVResult | None, list[Any], Any]:
     group, read = run.group, run.read
     p = len(read.schema.inputs)
-    asked = LinearProblem(range(p), [p], read.plan.asked.intercept, group.start, group.frozen)
+    asked = LinearProblem(range(p), [p], read.plan.request.intercept, group.start, group.frozen)
     whole, given = total(read.folds), penalties.given
     knots = None
     if walked == "lasso":
@@ -138,23 +138,23 @@ def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[CVResult | None
 
 
 def _in_steps(
-    task: FitProblem, penalties: Penalties, walked: str
+    problem: FitProblem, penalties: Penalties, walked: str
 ) -> tuple[CVResult | None, list[Any], Any]:
-    if task.rows is None or not task.settings.second_order or task.smoothing:
+    if problem.rows is None or not problem.settings.second_order or problem.smoothing:
         raise LearningError(
             "a path is solved: leave out learner, alpha and batch, and losses with a kink"
         )
-    search = search_of(task, task.rows)
+    search = search_of(problem, problem.rows)
     given = penalties.given
     if walked == "lasso":
-        none, one = (task.held_by(Choice(given.ridge, lasso)) for lasso in (0.0, 1.0))
+        none, one = (problem.held_by(Choice(given.ridge, lasso)) for lasso in (0.0, 1.0))
         lassos = search.lassos(none, one)
         choices = [Choice(given.ridge, float(lasso)) for lasso in lassos]
     else:
         choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
-    held = [(choice, task.held_by(choice)) for choice in choices]
+    held = [(choice, problem.held_by(choice)) for choice in choices]
     tried = search.cross_validate(held) if search.splits.of(search.moments) else None
-    own = [task.shown(task.own(weights)) for weights in search.weights(held)]
+    own = [problem.shown(problem.own(weights)) for weights in search.weights(held)]
     return tried, list(zip(choices, own, strict=True)), None
 
 

@@ -36,12 +36,12 @@ class PenalizedLeastSquares:
     """Least squares beside penalties and ranges of all kinds."""
 
     read: Read
-    asked: LinearProblem
+    problem: LinearProblem
     penalties: Penalties
 
     def candidates(self) -> CVResult:
         """Cross-validation of every candidate strength."""
-        return cross_validate(self.read, self.asked, self.penalties)
+        return cross_validate(self.read, self.problem, self.penalties)
 
     def chosen(self, tried: CVResult) -> int:
         """By the one-standard-error rule."""
@@ -53,7 +53,7 @@ class PenalizedLeastSquares:
 
     def solved(self, choice: Choice) -> Outcome:
         """The exact weights with these penalties."""
-        asked, whole = self.asked, total(self.read.folds)
+        asked, whole = self.problem, total(self.read.folds)
         weights = best(asked, whole, self.penalties, choice)
         problem, spectrum = asked.of(whole), Spectrum.of(asked.as_it_stands(whole))
         held = f" with {self.penalties.named(choice)}" if self.penalties.any(choice) else ""
@@ -73,71 +73,75 @@ class PenalizedLeastSquares:
         """The exact weights without each fold."""
         folds, found = self.read.folds, dict[int, Weights]()
         for split in self.read.splits.of(folds):
-            others = total([folds[fold] for fold in split.learnt])
-            found[split.judged] = best(self.asked, others, self.penalties, choice)
+            others = total([folds[fold] for fold in split.train])
+            found[split.test] = best(self.problem, others, self.penalties, choice)
         return found
 
 
-def best(asked: LinearProblem, moments: Moments, penalties: Penalties, choice: Choice) -> Weights:
+def best(problem: LinearProblem, moments: Moments, penalties: Penalties, choice: Choice) -> Weights:
     """The exact weights of all inputs at these strengths."""
-    holds = penalties.holds(choice.ridge).only(~asked.held)
-    found = lasso_path(asked.free(moments), np.array([choice.lasso]), holds=holds)
-    whole = asked.whole({name: array[0] for name, array in found.weights.items()})
+    holds = penalties.holds(choice.ridge).only(~problem.held)
+    found = lasso_path(problem.free(moments), np.array([choice.lasso]), holds=holds)
+    whole = problem.whole({name: array[0] for name, array in found.weights.items()})
     return penalties.within(whole)
 
 
 def weights_at(
-    asked: LinearProblem, moments: Moments, penalties: Penalties, choices: Sequence[Choice]
+    problem: LinearProblem, moments: Moments, penalties: Penalties, choices: Sequence[Choice]
 ) -> list[Weights]:
     """The exact weights of all inputs at each of these strengths."""
     if not penalties.common_ridge(choices):
-        return [best(asked, moments, penalties, choice) for choice in choices]
-    free = asked.free(moments)
+        return [best(problem, moments, penalties, choice) for choice in choices]
+    free = problem.free(moments)
     ridges = np.array([choice.ridge for choice in choices])
     found = ridge_weights(free, normal_equations(free), ridges)
     return [
-        asked.whole({name: array[at] for name, array in found.items()})
+        problem.whole({name: array[at] for name, array in found.items()})
         for at in range(len(choices))
     ]
 
 
-def cross_validate(read: Read, asked: LinearProblem, penalties: Penalties) -> CVResult:
+def cross_validate(read: Read, problem: LinearProblem, penalties: Penalties) -> CVResult:
     """Cross-validation of every candidate strength; some rows must be held out."""
 
     def tried(ridges: Array, lassos: Array) -> CVResult:
-        each = (_tried(read, asked, penalties, float(ridge), lassos) for ridge in ridges)
+        each = (_tried(read, problem, penalties, float(ridge), lassos) for ridge in ridges)
         return reduce(add, each)
 
-    return search(tried, *penalties.candidates(lambda: lassos_of(read.folds, asked, penalties)))
+    return search(tried, *penalties.candidates(lambda: lassos_of(read.folds, problem, penalties)))
 
 
 def lassos_of(
-    folds: Sequence[Moments], asked: LinearProblem, penalties: Penalties, *, count: int = STRENGTHS
+    folds: Sequence[Moments],
+    problem: LinearProblem,
+    penalties: Penalties,
+    *,
+    count: int = STRENGTHS,
 ) -> Array:
     """0, and a logarithmic grid from a thousandth of the strength that leaves no weight to it."""
-    holds = penalties.holds(penalties.given.ridge).only(~asked.held)
-    top = lasso_top(asked.free(total(folds)), holds=holds)
+    holds = penalties.holds(penalties.given.ridge).only(~problem.held)
+    top = lasso_top(problem.free(total(folds)), holds=holds)
     return np.concatenate([[0.0], top * np.geomspace(LEAST, 1, count)])
 
 
 def cv_at(
-    read: Read, asked: LinearProblem, penalties: Penalties, choices: Sequence[Choice]
+    read: Read, problem: LinearProblem, penalties: Penalties, choices: Sequence[Choice]
 ) -> CVResult:
     """Cross-validation of these strengths, in this order."""
     if penalties.common_ridge(choices):
         ridges = np.array([choice.ridge for choice in choices])
-        return ridge_path(read.folds, asked, strengths=ridges, splits=read.splits)
+        return ridge_path(read.folds, problem, strengths=ridges, splits=read.splits)
     if len({choice.ridge for choice in choices}) == 1:
         lassos = np.array([choice.lasso for choice in choices])
-        return _tried(read, asked, penalties, choices[0].ridge, lassos)
-    each = (_tried(read, asked, penalties, c.ridge, np.array([c.lasso])) for c in choices)
+        return _tried(read, problem, penalties, choices[0].ridge, lassos)
+    each = (_tried(read, problem, penalties, c.ridge, np.array([c.lasso])) for c in choices)
     return reduce(add, each)
 
 
 def _tried(
-    read: Read, asked: LinearProblem, penalties: Penalties, ridge: float, lassos: Array
+    read: Read, problem: LinearProblem, penalties: Penalties, ridge: float, lassos: Array
 ) -> CVResult:
     path = lasso_cv(
-        read.folds, asked, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits
+        read.folds, problem, strengths=lassos, holds=penalties.holds(ridge), splits=read.splits
     )
     return replace(path, ridge=np.full(len(lassos), ridge))

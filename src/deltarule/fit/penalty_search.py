@@ -159,8 +159,8 @@ class PenaltySearch:
     @cached_property
     def _teachers(self) -> Mapping[int, Sequence[int]]:
         """The folds that each one that is held out is learnt from."""
-        splits = [one for one in self.splits.of(self.moments) if one.judged in self.folds]
-        return {one.judged: [of for of in one.learnt if of in self.folds] for one in splits}
+        splits = [one for one in self.splits.of(self.moments) if one.test in self.folds]
+        return {one.test: [of for of in one.train if of in self.folds] for one in splits}
 
     def _learner(self, penalty: Lasso | Ridge) -> Learner:
         """The learner for a penalty."""
@@ -186,15 +186,15 @@ class PenaltySearch:
         """The folds that are held out, with what is the same for all penalties."""
         found = []
         for split in self.splits.of(self.moments):
-            if split.judged not in self.folds:
+            if split.test not in self.folds:
                 continue
             rows = self._rows(split)
-            judged = self._judged(self.folds[split.judged], rows)
+            judged = self._judged(self.folds[split.test], rows)
             guess = self._guess(rows)
             found.append(
                 _SearchedFold(
                     rows,
-                    self.problem.frozen_on(total([self.moments[one] for one in split.learnt])),
+                    self.problem.frozen_on(total([self.moments[one] for one in split.train])),
                     judged,
                     [one.off(self.model, guess) for one in judged],
                     [one.least for one in judged],
@@ -234,7 +234,7 @@ class PenaltySearch:
 
     def _rows(self, split: Split) -> Rows:
         return self._asked(
-            Batch.joined([self.folds[one] for one in split.learnt if one in self.folds])
+            Batch.joined([self.folds[one] for one in split.train if one in self.folds])
         )
 
     def _asked(self, rows: Batch) -> Rows:

@@ -75,7 +75,7 @@ def posed(
 ) -> FitProblem:
     """The problem before anything is asked of its rows."""
     p, k = len(read.schema.inputs), len(read.schema.outputs)
-    intercept = read.plan.asked.intercept
+    intercept = read.plan.request.intercept
     asked = LinearProblem(range(p), range(p, p + k), intercept, start, frozen, read.centre)
     loss = loss_named(settings.losses[0])
     penalties = _penalties(read, settings, loss)
@@ -84,7 +84,7 @@ def posed(
         settings=settings,
         start=start,
         frozen=frozen,
-        asked=asked,
+        linear=asked,
         model=BlockLinear(intercept=intercept),
         standard=_standard(asked, read, settings),
         losses=(loss,) * len(read.schema.targets),
@@ -94,14 +94,14 @@ def posed(
     )
 
 
-def _standard(asked: LinearProblem, read: Read, settings: Settings) -> Standardization:
+def _standard(problem: LinearProblem, read: Read, settings: Settings) -> Standardization:
     """The units of the steps: with an explicit alpha, the inputs as they stand."""
-    p, frozen = len(asked.inputs), asked.frozen
+    p, frozen = len(problem.inputs), problem.frozen
     if settings.alpha is not None:
         return Standardization(np.zeros(p), np.ones(p))
     # A frozen intercept is one of inputs measured from zero, so these must not be centred.
     held = frozen is not None and bool(frozen.get("intercept", np.zeros(1)).any())
-    return Standardization.of(asked.of(total(read.folds)), centre=not held)
+    return Standardization.of(problem.of(total(read.folds)), centre=not held)
 
 
 def _penalties(read: Read, settings: Settings, loss: Loss) -> Penalties:
@@ -147,7 +147,7 @@ def with_rows(problem: FitProblem) -> FitProblem:
 def with_null_model(problem: FitProblem) -> FitProblem:
     """The null model beside offsets; without them it is the mean."""
     read, offset = problem.read, problem.read.schema.offset
-    if offset is None or read.plan.asked.shifted:
+    if offset is None or read.plan.request.shifted:
         return problem
     assert problem.rows is not None, "losses other than squared need rows"
     first = problem.mean_score() - offset.mean
@@ -178,7 +178,7 @@ def with_first_round(problem: FitProblem) -> FitProblem:
     if settings.needs_hessian:
         now = smoothing.next_round(losses, problem.first(), first=True)
     else:
-        near = problem.asked.whole(solve(problem.asked.free(total(problem.read.folds))).weights)
+        near = problem.linear.whole(solve(problem.linear.free(total(problem.read.folds))).weights)
         now = smoothing.next_round(losses, problem.standard.into(near), first=True)
         now = replace(now, losses=narrowed(now.losses, WATCHED))
     check_spread(problem, now.losses)
@@ -203,7 +203,7 @@ def with_chosen_penalty(problem: FitProblem) -> FitProblem:
         return problem
     rows = problem.rows
     if rows is None or problem.squared:
-        tried, share = cross_validate(problem.read, problem.asked, problem.penalties), 1.0
+        tried, share = cross_validate(problem.read, problem.linear, problem.penalties), 1.0
     else:
         # Its eigenvectors take a tenth of the search, and are the same for all strengths.
         problem = replace(problem, known_metric=problem.metric)
@@ -233,7 +233,7 @@ def search_of(problem: FitProblem, rows: RowSource) -> PenaltySearch:
         loss=problem.loss,
         losses=problem.losses,
         spans=problem.spans,
-        problem=problem.asked,
+        problem=problem.linear,
         first=problem.first(),
         learner=problem.learner if problem.settings.second_order else Newton(),
     )

@@ -45,7 +45,7 @@ MOST_MEASURED = 1_024
 class FitProblem:
     """The objective of an iterative fit, its units and its start.
 
-    `asked` are the inputs and targets among all columns, `standard` the units of the steps. `rows`
+    `linear` are the inputs and targets among all columns, `standard` the units of the steps. `rows`
     are None where moments do. `smoothing` and `first_round` are of losses that are fitted in
     rounds; `null` is the null model beside offsets. `tried` are the strengths that cross-validation
     compared, on a `share` of the rows, and `near` the weights of a sample with the chosen ones.
@@ -55,7 +55,7 @@ class FitProblem:
     settings: Settings
     start: Weights
     frozen: Mapping[str, Mask] | None
-    asked: LinearProblem
+    linear: LinearProblem
     model: BlockLinear
     standard: Standardization
     losses: tuple[Loss, ...]
@@ -74,7 +74,7 @@ class FitProblem:
     @cached_property
     def problem(self) -> LeastSquares:
         """The moments of all rows."""
-        return self.asked.of(total(self.read.folds))
+        return self.linear.of(total(self.read.folds))
 
     @cached_property
     def learner(self) -> Learner:
@@ -89,7 +89,7 @@ class FitProblem:
         """What L-BFGS begins with of classes: the Hessian of an output where all are guessed."""
         if self.known_metric is not None:
             return self.known_metric
-        p, classes = len(self.asked.inputs), self.losses[0].kind == "classes"
+        p, classes = len(self.linear.inputs), self.losses[0].kind == "classes"
         if self.settings.chosen != Lbfgs.name or not classes or p > MOST_MEASURED or self.read.wide:
             return None
         share = float(np.mean(self.guess * (1 - self.guess)))
@@ -114,7 +114,7 @@ class FitProblem:
     @property
     def as_it_stands(self) -> LeastSquares:
         """The least-squares problem of inputs measured from zero."""
-        return self.asked.as_it_stands(total(self.read.folds))
+        return self.linear.as_it_stands(total(self.read.folds))
 
     @property
     def outward(self) -> Standardization:
@@ -242,7 +242,7 @@ class FitProblem:
         """The optimal weights under squared loss and penalty; None for other losses."""
         if not self.squared:
             return None
-        return best(self.asked, total(self.read.folds), self.penalties, self.choice)
+        return best(self.linear, total(self.read.folds), self.penalties, self.choice)
 
     def fitting(self, losses: Sequence[Loss]) -> DevianceSums:
         """Deviance sums; without offsets and smoothing the null score is the link of the mean."""

@@ -90,7 +90,7 @@ def _plain_columns(read: Read, found: RepeatedRows) -> pl.DataFrame:
     The sample has the values of expressions, whose names would be taken for expressions again.
     """
     categories = {one.name for one in read.schema.columns} & set(read.plan.categories)
-    rows, weight = found.rows, read.plan.asked.row_weight
+    rows, weight = found.rows, read.plan.request.row_weight
     columns = {
         f"x{at}": rows[one.name].cast(pl.Categorical if one.name in categories else pl.Float64)
         for at, one in enumerate(read.schema.columns)
@@ -111,7 +111,7 @@ def _plain_settings(record: Record, read: Read, settings: Settings) -> Settings:
         lasso=0.0 if isinstance(lasso, Mapping) else lasso,
         intercept=settings.intercept,
         missing=settings.missing,
-        weight=None if read.plan.asked.row_weight is None else "weight",
+        weight=None if read.plan.request.row_weight is None else "weight",
         folds=settings.folds,
         levels=settings.levels,
         learner=settings.learner,
@@ -137,7 +137,7 @@ def repeated_rows(read: Read) -> RepeatedRows | None:
         return None
     copy_of = _different(frame, columns)
     different = int(copy_of.max(initial=-1)) + 1
-    if different == len(frame) and not read.plan.asked.copies:
+    if different == len(frame) and not read.plan.request.copies:
         return None  # quickly, as of most tables
     if different < FEWEST or different > ROWS_EACH * (len(read.schema.inputs) + 1):
         return None
@@ -174,7 +174,7 @@ def _entries(read: Read, numbers: NDArray[Any]) -> tuple[NDArray[np.intp], Folds
     """Place in the sample, fold and weight of each entry of the rows that are learnt from."""
     order = np.argsort(numbers)
     places, folds, weights = [], [], []
-    copies = read.plan.asked.copies
+    copies = read.plan.request.copies
     for one in (rows.apart for rows in read.some_rows()):
         places.append(order[np.searchsorted(numbers, one.number, sorter=order)])
         folds.append(one.fold)
@@ -193,7 +193,7 @@ def _in_other_folds(copy_of: NDArray[np.intp], fold: Folds, each: Array) -> Arra
 
 def _advice(read: Read) -> str:
     """What to do about copies, by where they come from."""
-    asked = read.plan.asked
+    asked = read.plan.request
     return COUNTED if asked.copies else SEVERAL if asked.id else ADVICE
 
 

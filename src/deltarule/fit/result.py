@@ -69,7 +69,7 @@ def _squared(step: FitStep, outcome: Outcome, stopped: Stop) -> Outcome:
     # At convergence the weights are the exact ones, and so is their inference.
     arrived = stopped.reason in ("settled", "still") and problem.penalty is None
     kind = errors_of(problem) if arrived else ""
-    asked = problem.asked
+    asked = problem.linear
     certain = StandardErrors.of(asked, problem.read, kind) if kind else StandardErrors.unknown()
     notes, held_out = list(outcome.notes), None
     try:
@@ -104,23 +104,23 @@ def _held_out(step: FitStep) -> HeldOut | None:
         learnt = refit(step)
     else:
         learnt = {
-            split.judged: _learnt(step, total([folds[one] for one in split.learnt]))
+            split.test: _learnt(step, total([folds[one] for one in split.train]))
             for split in splits.of(folds)
         }
     fold_weights = {fold: task.standard.out(one) for fold, one in learnt.items()}
 
     def errors(split: Split, _: Moments) -> Array:
-        judged = task.asked.of(folds[split.judged])
-        return judged.squared_error(fold_weights[split.judged])[None]
+        judged = task.linear.of(folds[split.test])
+        return judged.squared_error(fold_weights[split.test])[None]
 
-    tried = cross_validated(folds, splits, task.asked.targets, errors)
+    tried = cross_validated(folds, splits, task.linear.targets, errors)
     return HeldOut.of(tried, 0, fold_weights)
 
 
 def _learnt(step: FitStep, others: Moments) -> Weights:
     """The weights after the same steps on other rows, from their moments."""
     task, learner = step.problem, step.learner
-    problem = task.standard.problem(task.asked.of(others))
+    problem = task.standard.problem(task.linear.of(others))
     if task.frozen is None and task.penalty is None and isinstance(learner, Descent):
         # Closed form, equal to rounding: five folds of 10,000 steps took 480 ms one by one.
         closed = ClosedFormDescent.of(problem, task.first(), learner.alpha)
@@ -129,7 +129,7 @@ def _learnt(step: FitStep, others: Moments) -> Weights:
             more = step.stopped is not None and step.stopped.reason != "steps"
             return closed.at(task.settings.most_steps if more else step.taken.number)
     check_steps(step)
-    frozen, objective = task.asked.frozen_on(others), task.penalised(problem)
+    frozen, objective = task.linear.frozen_on(others), task.penalised(problem)
     tolerance = tolerance_of(task)
     for one in trained(task, learner, tolerance, task.first(), frozen, objective=objective):
         learnt = one.weights
@@ -145,9 +145,9 @@ def _notes(step: FitStep) -> list[str]:
     notes += _pace(step)
     notes += _chosen(task)
     if task.penalty is None and not task.read.wide:
-        null = solve(task.asked.free(total(task.read.folds))).null
+        null = solve(task.linear.free(total(task.read.folds))).null
         meaning = "other weights predict the same, so none of these is sure"
-        notes += collinear_columns(task.read, task.asked.held, null, meaning)
+        notes += collinear_columns(task.read, task.linear.held, null, meaning)
     if step.separation is not None:
         chosen = task.tried is not None and task.tried.choice(task.tried.chosen()).ridge
         why = "which held-out rows chose" if chosen else "1 / rows"
@@ -164,17 +164,19 @@ def _notes(step: FitStep) -> list[str]:
     return notes
 
 
-def _chosen(task: FitProblem) -> list[str]:
+def _chosen(problem: FitProblem) -> list[str]:
     """Notes on the penalties that cross-validation chose."""
-    if task.tried is None:
+    if problem.tried is None:
         return []
-    squared = task.squared
-    mean = task.tried.mean()[:, 0]
+    squared = problem.squared
+    mean = problem.tried.mean()[:, 0]
     what, figure = ("the typical error", np.sqrt(mean)) if squared else ("the mean loss", mean)
-    notes = task.penalties.earned(task.tried, what, figure)
-    if notes and task.tried.chosen() and task.share < 1:
-        asked = f"{round(task.share * task.read.examples):,} of {task.read.examples:,} rows"
-        kinds = {"ridge": task.choice.ridge, "lasso": task.choice.lasso}
+    notes = problem.penalties.earned(problem.tried, what, figure)
+    if notes and problem.tried.chosen() and problem.share < 1:
+        asked = (
+            f"{round(problem.share * problem.read.examples):,} of {problem.read.examples:,} rows"
+        )
+        kinds = {"ridge": problem.choice.ridge, "lasso": problem.choice.lasso}
         now = " and ".join(f"{name} {size:.3g}" for name, size in kinds.items() if size)
         notes.append(f"that was on {asked}; all of them need less: {now}")
     return notes

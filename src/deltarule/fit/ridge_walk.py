@@ -51,7 +51,7 @@ class RidgeWalk:
     """Rows by fold, the folds that each is learnt from, and the weights at each ridge so far."""
 
     folds: Mapping[int, Batch]
-    teachers: Mapping[int, Sequence[int]]
+    training_folds: Mapping[int, Sequence[int]]
     frozen: Sequence[Mapping[str, Mask] | None]
     model: Linear
     loss: Loss
@@ -65,7 +65,7 @@ class RidgeWalk:
         self._blocks = [
             replace(rows, folds={fold: slice(0, len(rows))}) for fold, rows in self.folds.items()
         ]
-        self._fits = list(self.teachers)
+        self._fits = list(self.training_folds)
         held = [
             np.zeros(stack(self.first).size, dtype=bool) if one is None else stack(one).ravel()
             for one in self.frozen
@@ -74,7 +74,7 @@ class RidgeWalk:
         singles = class_folds(self._blocks) if self.loss.kind == "classes" else None
         if singles:
             intercept = "intercept" in self.first
-            self.classes = ClassRows.of(singles, self.teachers.values(), intercept=intercept)
+            self.classes = ClassRows.of(singles, self.training_folds.values(), intercept=intercept)
         self._hessian: Array | None = None
         q, rows = len(stack(self.first)), sum(map(len, self.folds.values()))
         self._hessian_passes = HESSIAN * q + INVERSES * q**2 / rows
@@ -115,11 +115,11 @@ class RidgeWalk:
         named = {self._fits[fit]: self._named(w) for fit, w in zip(fits, weights, strict=True)}
         asked = CompareTraining(
             self.loss,
-            {fit: self.teachers[fit] for fit in named},
+            {fit: self.training_folds[fit] for fit in named},
             HeldOutErrors(self.model, self.loss, named),
             hessian=False,
         )
-        sums = reduce(add, map(asked.of, self._blocks)).fold_weights
+        sums = reduce(add, map(asked.of, self._blocks)).comparisons
         every = [sums[fit] for fit in named]
         rows = np.array([one.rows for one in every])
         gradient = np.array([stack(one.weight_delta).ravel() for one in every])

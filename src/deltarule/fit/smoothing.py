@@ -84,11 +84,11 @@ class Damping:
 
     And the total loss at the base point.
 
-    Shapes:  base, way (q, k), slope, share (k,)
+    Shapes:  base, direction (q, k), slope, share (k,)
     """
 
     base: Array
-    way: Array
+    direction: Array
     slope: Array
     share: Array
     loss: float
@@ -108,17 +108,22 @@ class DampedNewton(Curved):
         self, weights: Weights, comparison: Comparison, state: Damping | None
     ) -> tuple[Weights, Damping]:
         g, here = stack(comparison.weight_delta), stack(weights)
-        way = stack(Newton().step(weights, comparison, None)[1].way)
-        slope, share, loss = np.sum(g * way, axis=0), np.ones(g.shape[1]), comparison.loss
+        direction = stack(Newton().step(weights, comparison, None)[1].direction)
+        slope, share, loss = np.sum(g * direction, axis=0), np.ones(g.shape[1]), comparison.loss
         if state is not None:
-            rising = -np.sum(g * state.way, axis=0)
+            rising = -np.sum(g * state.direction, axis=0)
             rose = not comparison.loss <= state.loss * (1 + 1e-12)
             far = (rising > state.slope / 2) | (rose & (rising > 0))
             loss = state.loss if far.any() else loss
-            here, way = np.where(far, state.base, here), np.where(far, state.way, way)
+            here, direction = (
+                np.where(far, state.base, here),
+                np.where(far, state.direction, direction),
+            )
             slope = np.where(far, state.slope, slope)
             share = np.where(far, state.share / 4, 1.0)
-        return unstack(here - share * way, weights), Damping(here, way, slope, share, loss)
+        return unstack(here - share * direction, weights), Damping(
+            here, direction, slope, share, loss
+        )
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class TargetGroup:
 
     def _solved(self) -> Outcome:
         p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
-        intercept = self.read.plan.asked.intercept
+        intercept = self.read.plan.request.intercept
         asked = LinearProblem(
             range(p), range(p, p + k), intercept, self.start, self.frozen, self.centre
         )
@@ -151,7 +151,7 @@ def _centre(
     """
     begun = any(array.any() for array in start.values())
     as_they_stand = begun or frozen is not None or settings.alpha is not None
-    if as_they_stand or settings.trace_rows or not found.plan.asked.intercept:
+    if as_they_stand or settings.trace_rows or not found.plan.request.intercept:
         return None
     numbers = [level is None for _, level in found.schema.inputs]
     centre = np.where(numbers, far_centres(total(found.folds))[: len(numbers)], 0.0)
@@ -171,7 +171,7 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
         # Outputs of a softmax are coupled, but not to those of another target.
         if (
             settings.added is not None
-            and loss_named(loss).link.additive != found.plan.asked.shifted
+            and loss_named(loss).link.additive != found.plan.request.shifted
         ):
             raise LearningError(
                 f"an offset is added to the scores of '{target}' in another way than its first "
@@ -228,9 +228,9 @@ def _all_0_or_1(moments: Moments, at: int) -> bool:
     return bool(abs(share - squared) < 1e-9)
 
 
-def rows_kept(settings: Settings, made: Plan) -> Keep:
+def rows_kept(settings: Settings, plan: Plan) -> Keep:
     """Which rows to keep in memory, by the schema's first look at the targets."""
-    decided = {*made.classes, *made.yes_no}
+    decided = {*plan.classes, *plan.yes_no}
     amounts = all(
         target not in decided if loss == "auto" else closed_form(loss)
         for target, loss in zip(settings.targets, settings.losses, strict=True)
@@ -250,7 +250,7 @@ def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask]
     base = 0.0 if isinstance(settings.start, Mapping) else float(settings.start)
     weight = np.full((len(inputs), k), base)
     start: dict[str, Any] = {"weight": weight}
-    if found.plan.asked.intercept:
+    if found.plan.request.intercept:
         start["intercept"] = np.zeros(k)
     frozen = {name: np.zeros(array.shape, dtype=bool) for name, array in start.items()}
     for name, value in [*named.items(), *settings.frozen.items()]:

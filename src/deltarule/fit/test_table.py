@@ -111,7 +111,7 @@ class _RowsMet:
         return Counter(row.tobytes() for part in self.rows for row in part)
 
 
-def _learnt_too(scorer: Predictor, read: Read, met: _RowsMet) -> list[str]:
+def _learnt_too(predictor: Predictor, read: Read, met: _RowsMet) -> list[str]:
     """A note on rows of the test table that were learnt from, beyond those that are alike anyway.
 
     New rows of the same kind equal rows learnt from as often as those equal each other. Judged by
@@ -121,7 +121,7 @@ def _learnt_too(scorer: Predictor, read: Read, met: _RowsMet) -> list[str]:
         return []
     drawn = _RowsMet()
     for some in read.some_rows():
-        scores = scorer.scores(some.inputs, some.offsets)
+        scores = predictor.scores(some.inputs, some.offsets)
         drawn.add(scores, some.targets)
     learnt, tested = drawn.counts(), met.counts()
     alike = sum(count for count in learnt.values() if count > 1) / learnt.total()

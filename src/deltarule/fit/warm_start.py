@@ -73,49 +73,49 @@ class SampledHessian:
         return replace(found, hessian=self.hessian / (1 / found.rows))
 
 
-def begin(task: FitProblem) -> WarmStart | None:
+def begin(problem: FitProblem) -> WarmStart | None:
     """The warm start; None where the usual start is to be kept, or there is no sample."""
-    unset = task.frozen is None and not any(array.any() for array in task.start.values())
-    newton = task.settings.second_order and not task.squared
-    known = task.read.sample or task.read.earlier is not None
-    if task.kinks or not (known and newton and unset and task.model.intercept):
+    unset = problem.frozen is None and not any(array.any() for array in problem.start.values())
+    newton = problem.settings.second_order and not problem.squared
+    known = problem.read.sample or problem.read.earlier is not None
+    if problem.kinks or not (known and newton and unset and problem.model.intercept):
         return None
-    if task.null is None:
-        steep = steepest(task.problem, task.standard, task.loss, task.guess)
+    if problem.null is None:
+        steep = steepest(problem.problem, problem.standard, problem.loss, problem.guess)
     else:
         # With an offset predictions differ: the gradient at the start takes a pass.
-        steep = largest(task.objective(task.first()).average().weight_delta)
-    if task.read.earlier is not None:
-        return WarmStart(earlier_weights(task), 0, steep)
-    last = learnt_from_sample(task, steep)
+        steep = largest(problem.objective(problem.first()).average().weight_delta)
+    if problem.read.earlier is not None:
+        return WarmStart(earlier_weights(problem), 0, steep)
+    last = learnt_from_sample(problem, steep)
     if last is None:
         return None
-    sampled = task.read.of_sample().examples
+    sampled = problem.read.of_sample().examples
     return WarmStart(last.weights, sampled, steep, last.comparison.hessian)
 
 
-def earlier_weights(task: FitProblem) -> Weights:
+def earlier_weights(problem: FitProblem) -> Weights:
     """The weights of the earlier model, 0 of what it did not know, in the units of the steps."""
-    schema, known = task.read.schema, task.read.earlier or {}
+    schema, known = problem.read.schema, problem.read.earlier or {}
     weight = np.array(
         [[known.get((out, *one), 0.0) for out in schema.outputs] for one in schema.inputs]
     )
     start = np.array([known.get((out, "", None), 0.0) for out in schema.outputs])
-    if task.read.centre is not None:
-        start = start + task.read.centre @ weight
-    return task.standard.into({"weight": weight, "intercept": start})
+    if problem.read.centre is not None:
+        start = start + problem.read.centre @ weight
+    return problem.standard.into({"weight": weight, "intercept": start})
 
 
-def learnt_from_sample(task: FitProblem, steep: float) -> Step | None:
+def learnt_from_sample(problem: FitProblem, steep: float) -> Step | None:
     """The last step on a part of the sample, then all of it, from the usual start; or None.
 
     A sample may be separable where all rows are not. The ridge, one row's worth, keeps weights
     finite then, and is small relative to the sampling error.
     """
-    weights, learner = task.first(), task.learner
+    weights, learner = problem.first(), problem.learner
     for one_in, tolerance in zip((THINNED, 1), TOLERANCES, strict=True):
-        sample = RowPass(task.read.of_sample(one_in), task.standard)
-        objective = task.penalised(PassObjective(sample, task.model, task.loss))
+        sample = RowPass(problem.read.of_sample(one_in), problem.standard)
+        objective = problem.penalised(PassObjective(sample, problem.model, problem.loss))
         held = Penalised(objective, Ridge(np.full(1, 1 / sample.read.examples)))
         for step in train(
             weights,
@@ -147,18 +147,18 @@ def steepest(problem: LeastSquares, standard: Standardization, loss: Loss, mean:
     return float(np.max(np.abs(slope), initial=0.0))
 
 
-def null_comparison(task: FitProblem) -> Comparison | None:
+def null_comparison(problem: FitProblem) -> Comparison | None:
     """The comparison at the usual start, from moments; None where these do not tell it.
 
     Maths:   of a loss whose value is linear in the target and whose Hessian is without it, times
              the factors of the squared loss's gradient and Hessian where all predictions are means
     """
-    begun = task.frozen is not None or any(array.any() for array in task.start.values())
-    if begun or task.null is not None or task.kinks or not task.model.intercept:
+    begun = problem.frozen is not None or any(array.any() for array in problem.start.values())
+    if begun or problem.null is not None or problem.kinks or not problem.model.intercept:
         return None
-    if not isinstance(task.problem.gram, np.ndarray):
+    if not isinstance(problem.problem.gram, np.ndarray):
         return None  # of many levels or more columns than rows there is no matrix of all inputs
-    loss, mean, score = task.loss, task.guess[None], task.mean_score()[None]
+    loss, mean, score = problem.loss, problem.guess[None], problem.mean_score()[None]
     if loss.kind == "classes" or not (mean > 0).all():
         return None
     value, double, none = (loss.value(score, by * mean) for by in (1.0, 2.0, 0.0))
@@ -166,8 +166,8 @@ def null_comparison(task: FitProblem) -> Comparison | None:
     linear = np.allclose(double - value, value - none, rtol=1e-9)
     if not linear or not np.array_equal(curved, loss.hessian(score, 2 * mean)):
         return None
-    squared = task.standard.problem(task.problem)
-    first = {"weight": task.first()["weight"], "intercept": mean[0]}
+    squared = problem.standard.problem(problem.problem)
+    first = {"weight": problem.first()["weight"], "intercept": mean[0]}
     found = squared(first, hessian=True)
     assert found.hessian is not None, "moments have one"
     factor = -loss.delta(score, 2 * mean)[0] / mean[0]

@@ -245,11 +245,11 @@ def _moved(known: Distribution, values: Array, counts: Array) -> dict[str, Any]:
 
 
 def category_drift(
-    contract: Schema, column: Category, series: pl.Series, rows: float, examples: float
+    schema: Schema, column: Category, series: pl.Series, rows: float, examples: float
 ) -> ColumnDrift:
     """The drift of a category's values (m,), of which it learnt from so many rows."""
     noticed, m = Noticed(), len(series)
-    codes = contract.codes(column, series, noticed)
+    codes = schema.codes(column, series, noticed)
     none = np.zeros(m, dtype=bool)
     gaps, unseen = (one.get(column.name, none) for one in (noticed.missing, noticed.unseen))
     names = [name for name in column.known if name not in (MISSING, OTHER)]

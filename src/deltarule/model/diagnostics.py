@@ -156,23 +156,23 @@ def too_far(rows: float) -> float:
     return float(-student.quantile(np.inf, BY_CHANCE / 2 / max(rows, 1.0)))
 
 
-def diagnose(scorer: Predictor, source: Source, *, rows: int) -> Diagnostics:
+def diagnose(predictor: Predictor, source: Source, *, rows: int) -> Diagnostics:
     """The most influential rows and the worst outliers, up to `rows` of each, and collinearity.
 
     Errors:  EmptyError when no row has all targets
     """
-    hat = LeverageMatrix.of(scorer, source)
+    hat = LeverageMatrix.of(predictor, source)
     kept: list[InfluentialRow] = []
     count, examples, causes = 0.0, 0, Counter[str]()
-    for batch in _scored(scorer, source):
-        kept = _worst([*kept, *hat.suspects(scorer, batch, rows)], rows)
+    for batch in _scored(predictor, source):
+        kept = _worst([*kept, *hat.suspects(predictor, batch, rows)], rows)
         count += float(batch.each.sum())
         examples += len(batch.each)
         causes += batch.causes
     if not count > 0:
         raise nothing_in(source, causes)
     told = tuple(one for one in hat.told if one.inflation > INFLATED)
-    notes = _other_rows(scorer.record, examples, source.name)
+    notes = _other_rows(predictor.record, examples, source.name)
     suspects = tuple(_numbered(kept, source))
     return Diagnostics(count, examples, dict(causes), suspects, told, notes)
 
@@ -196,13 +196,13 @@ def _numbered(found: Sequence[InfluentialRow], source: Source) -> Sequence[Influ
     return [replace(one, row=int(numbers[one.row - 1]) + 1) for one in found]
 
 
-def _scored(scorer: Predictor, source: Source) -> Iterator[PredictedRows]:
-    contract, row = scorer.contract, 0
+def _scored(predictor: Predictor, source: Source) -> Iterator[PredictedRows]:
+    contract, row = predictor.contract, 0
     source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
-    for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
-        rows = scorer.scored(batch, name=source.name, row=row)
-        beyond = ~np.isfinite(scorer.predictions(rows.scores)).all(axis=1)
+    for batch in batches(source, predictor.compares, contract.expects, wanted=weight):
+        rows = predictor.scored(batch, name=source.name, row=row)
+        beyond = ~np.isfinite(predictor.predictions(rows.scores)).all(axis=1)
         if beyond.any():
             raise ValueRefusedError(
                 f"{source.name}, row {rows.number[int(np.argmax(beyond))] + 1}: its prediction is "
@@ -230,9 +230,9 @@ class LeverageMatrix:
     told: Sequence[Inflation]
 
     @classmethod
-    def of(cls, scorer: Predictor, source: Source) -> "LeverageMatrix":
+    def of(cls, predictor: Predictor, source: Source) -> "LeverageMatrix":
         """From the moments the model carries, or a pass over the rows."""
-        record, contract = scorer.record, scorer.contract
+        record, contract = predictor.record, predictor.contract
         p, k = len(contract.inputs), len(contract.outputs)
         intercept = bool(record.intercept)
         columns = range(p)
@@ -245,7 +245,7 @@ class LeverageMatrix:
             moments = total([unpack(one, p + k) for one in record.moments])
         else:
             moments = Moments.none(p)
-            for rows in _scored(scorer, source):
+            for rows in _scored(predictor, source):
                 moments = moments + Moments.of(rows.inputs, rows.each)
         problem = LeastSquares.of(moments, columns, [], intercept=intercept)
         centre = problem.mean * problem.scale * intercept
@@ -260,34 +260,36 @@ class LeverageMatrix:
         graded = all(loss.dispersion in GRADED and not loss.closed_form for loss in losses)
         graded = graded and len(contract.targets) == k
         if graded:
-            bread = _curved(scorer, source, centre, solution.unit)
+            bread = _curved(predictor, source, centre, solution.unit)
             typical = np.sqrt([fit.dispersion or 1.0 for fit in record.fit])
         elif len(contract.targets) == k:
             typical = np.array([fit.residual_sd or fit.rmse for fit in record.fit])
         weights = float(solution.rank + intercept)
         return cls(bread, centre, solution.unit, typical, weights, graded, told)
 
-    def suspects(self, scorer: Predictor, batch: PredictedRows, rows: int) -> list[InfluentialRow]:
+    def suspects(
+        self, predictor: Predictor, batch: PredictedRows, rows: int
+    ) -> list[InfluentialRow]:
         """The candidate rows of a batch."""
         if not len(batch.each):
             return []
         z = (batch.inputs - self.centre) / self.unit
-        x = design(z, intercept=bool(scorer.record.intercept))
-        predictions = scorer.predictions(batch.scores)
+        x = design(z, intercept=bool(predictor.record.intercept))
+        predictions = predictor.predictions(batch.scores)
         off = batch.targets - predictions
-        slope = scorer.loss.hessian(batch.scores) if self.graded else None
+        slope = predictor.loss.hessian(batch.scores) if self.graded else None
         found: list[InfluentialRow] = []
-        for at, output in enumerate(scorer.contract.outputs):
+        for at, output in enumerate(predictor.contract.outputs):
             bend = None if slope is None else slope[:, at]
             leverage = leverages(x, self.bread[at], bend)
             left = np.maximum(1 - leverage, np.finfo(float).eps)
             with np.errstate(all="ignore"):
                 share = np.sqrt(left) * self.typical[at]
-                residual = self._strayed(scorer, batch, off[:, at], at) / share
-                pearson = self._pearson(scorer, batch, off[:, at], at) / share
+                residual = self._strayed(predictor, batch, off[:, at], at) / share
+                pearson = self._pearson(predictor, batch, off[:, at], at) / share
                 cook = pearson**2 * leverage / left / self.weights
             for row in _picked([cook, np.abs(residual), leverage], rows):
-                far = self._far(scorer, batch.inputs[row], z[row])
+                far = self._far(predictor, batch.inputs[row], z[row])
                 found.append(
                     InfluentialRow(
                         row=int(batch.number[row]) + 1,
@@ -302,40 +304,44 @@ class LeverageMatrix:
                 )
         return found
 
-    def _strayed(self, scorer: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
+    def _strayed(self, predictor: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
         """Standardized or deviance residuals, approximately normal: (n,)."""
         if not self.graded:
             return off
-        loss, one = scorer.record.losses[at], slice(at, at + 1)
+        loss, one = predictor.record.losses[at], slice(at, at + 1)
         targets = batch.targets[:, one]
         excess = loss.value(batch.scores[:, one], targets) - loss.saturated(targets)
         return np.sqrt(np.maximum(2 * excess, 0.0)) * np.sign(off)
 
-    def _pearson(self, scorer: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
+    def _pearson(self, predictor: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
         """Pearson residuals: (n,)."""
         if not self.graded:
             return off
-        delta = scorer.loss.delta(batch.scores, batch.targets)[:, at]
-        pearson: Array = delta / np.sqrt(scorer.loss.hessian(batch.scores)[:, at])
+        delta = predictor.loss.delta(batch.scores, batch.targets)[:, at]
+        pearson: Array = delta / np.sqrt(predictor.loss.hessian(batch.scores)[:, at])
         return pearson
 
-    def _far(self, scorer: Predictor, inputs: Array, z: Array) -> tuple[str, float, float] | None:
+    def _far(
+        self, predictor: Predictor, inputs: Array, z: Array
+    ) -> tuple[str, float, float] | None:
         """The numeric input farthest from its mean, in standard deviations."""
-        numbers = [at for at, (_, level) in enumerate(scorer.contract.inputs) if level is None]
-        spread = np.array(scorer.record.spreads)
-        away = np.abs(inputs - np.array(scorer.record.means)) / np.where(spread > 0, spread, np.inf)
+        numbers = [at for at, (_, level) in enumerate(predictor.contract.inputs) if level is None]
+        spread = np.array(predictor.record.spreads)
+        away = np.abs(inputs - np.array(predictor.record.means)) / np.where(
+            spread > 0, spread, np.inf
+        )
         if not numbers:
             return None
         at = max(numbers, key=lambda number: away[number])
-        return scorer.contract.inputs[at][0], float(inputs[at]), float(away[at])
+        return predictor.contract.inputs[at][0], float(inputs[at]), float(away[at])
 
 
-def _curved(scorer: Predictor, source: Source, centre: Array, unit: Array) -> Array:
+def _curved(predictor: Predictor, source: Source, centre: Array, unit: Array) -> Array:
     """The inverse of the expected Hessian, from a pass over the rows."""
-    model = BlockLinear(intercept=bool(scorer.record.intercept))
+    model = BlockLinear(intercept=bool(predictor.record.intercept))
     hessian: Array | None = None
-    for rows in _scored(scorer, source):
-        slope = scorer.loss.hessian(rows.scores) * rows.each[:, None]
+    for rows in _scored(predictor, source):
+        slope = predictor.loss.hessian(rows.scores) * rows.each[:, None]
         found = model.hessian((rows.inputs - centre) / unit, slope)
         hessian = found if hessian is None else hessian + found
     if hessian is None:

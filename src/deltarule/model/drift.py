@@ -195,23 +195,23 @@ class DrawnRows:
         return pl.concat(self.sample.parts, how="vertical_relaxed").drop(self.sample.number)
 
 
-def drift(scorer: Predictor, source: Source) -> DriftReport:
+def drift(predictor: Predictor, source: Source) -> DriftReport:
     """The drift of a table.
 
     Errors:  EmptyError for a table without rows; as predictions of it
     """
-    contract = scorer.contract
+    contract = predictor.contract
     source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     targets = [name for one in contract.targets for name in one.term.columns]
     drawn = DrawnRows(len(contract.needs) + len(targets), source.rows)
     for batch in batches(source, contract.needs, contract.expects, wanted=[*targets, *weight]):
         drawn.add(batch)
-    return drift_of(scorer, drawn, without_folder(source.name), source.notes)
+    return drift_of(predictor, drawn, without_folder(source.name), source.notes)
 
 
 def drift_of(
-    scorer: Predictor, drawn: DrawnRows, name: str, notes: Sequence[str] = ()
+    predictor: Predictor, drawn: DrawnRows, name: str, notes: Sequence[str] = ()
 ) -> DriftReport:
     """The drift of rows that were drawn from a table of this name.
 
@@ -219,10 +219,10 @@ def drift_of(
     """
     if not drawn.rows:
         raise EmptyError(f"{name} has no rows: there is nothing to look at")
-    record, contract, frame = scorer.record, scorer.contract, drawn.frame()
+    record, contract, frame = predictor.record, predictor.contract, drawn.frame()
     rows_of = name if drawn.all_of_them else f"a sample of {name}"
-    scored = _scored(scorer, frame, rows_of)
-    columns = [*_inputs(scorer, frame, rows_of), *_targets(scorer, scored)]
+    scored = _scored(predictor, frame, rows_of)
+    columns = [*_inputs(predictor, frame, rows_of), *_targets(predictor, scored)]
     columns.sort(key=lambda one: (-one.score, -(one.psi or 0.0)))
     told = list(notes)
     if not drawn.all_of_them:
@@ -239,31 +239,31 @@ def drift_of(
         record.learnt_from,
         drawn.rows,
         frame.height,
-        _examples(scorer),
+        _examples(predictor),
         tuple(columns),
-        tuple(_errors(scorer, scored)) if scored is not None else (),
-        _apart(scorer, frame, rows_of),
+        tuple(_errors(predictor, scored)) if scored is not None else (),
+        _apart(predictor, frame, rows_of),
         tuple(told),
     )
 
 
-def _examples(scorer: Predictor) -> int:
-    record = scorer.record
+def _examples(predictor: Predictor) -> int:
+    record = predictor.record
     return max(1, record.examples or round(record.rows))
 
 
-def _scored(scorer: Predictor, frame: pl.DataFrame, name: str) -> PredictedRows | None:
+def _scored(predictor: Predictor, frame: pl.DataFrame, name: str) -> PredictedRows | None:
     """The rows with their targets; None where the table has none."""
-    if not {*scorer.compares} <= {*frame.columns}:
+    if not {*predictor.compares} <= {*frame.columns}:
         return None
-    scored = scorer.scored(frame, name=name, row=0)
+    scored = predictor.scored(frame, name=name, row=0)
     return scored if len(scored.each) else None
 
 
-def _inputs(scorer: Predictor, frame: pl.DataFrame, name: str) -> Iterator[ColumnDrift]:
-    record, contract = scorer.record, scorer.contract
+def _inputs(predictor: Predictor, frame: pl.DataFrame, name: str) -> Iterator[ColumnDrift]:
+    record, contract = predictor.record, predictor.contract
     known = {one.name: one for one in record.distributions}
-    view, examples = contract.view(frame, name=name), _examples(scorer)
+    view, examples = contract.view(frame, name=name), _examples(predictor)
     for column in contract.columns:
         if isinstance(column, Category):
             yield category_drift(contract, column, view[column.name], record.rows, examples)
@@ -278,10 +278,10 @@ def _inputs(scorer: Predictor, frame: pl.DataFrame, name: str) -> Iterator[Colum
         yield spread.drift(values, at.kind)
 
 
-def _targets(scorer: Predictor, scored: PredictedRows | None) -> Iterator[ColumnDrift]:
+def _targets(predictor: Predictor, scored: PredictedRows | None) -> Iterator[ColumnDrift]:
     if scored is None:
         return
-    record, contract, examples = scorer.record, scorer.contract, _examples(scorer)
+    record, contract, examples = predictor.record, predictor.contract, _examples(predictor)
     known = {one.name: one for one in record.distributions}
     for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
         values = scored.targets[:, span]
@@ -297,8 +297,8 @@ def _targets(scorer: Predictor, scored: PredictedRows | None) -> Iterator[Column
         yield classes_drift(target.name, target.classes, now, examples)
 
 
-def _errors(scorer: Predictor, scored: PredictedRows) -> Iterator[ErrorDrift]:
-    record, contract = scorer.record, scorer.contract
+def _errors(predictor: Predictor, scored: PredictedRows) -> Iterator[ErrorDrift]:
+    record, contract = predictor.record, predictor.contract
     spans = contract.target_spans().values()
     for target, span, loss, held_out in zip(
         contract.targets, spans, record.losses, record.held_out or (), strict=False
@@ -316,7 +316,7 @@ def _errors(scorer: Predictor, scored: PredictedRows) -> Iterator[ErrorDrift]:
             mean = float(np.average(each, weights=scored.each))
         if not math.isfinite(mean) or known <= 0:
             continue
-        m, n = len(each), held_out.rows or _examples(scorer)
+        m, n = len(each), held_out.rows or _examples(predictor)
         error = float(each.std()) * math.sqrt(1 / m + 1 / n)
         size = mean / known if by_class else math.sqrt(mean / known)
         larger = Shift.of(size - 1, beyond_noise=m > 1 and abs(mean - known) > NOISE * error)
@@ -331,8 +331,8 @@ def _errors(scorer: Predictor, scored: PredictedRows) -> Iterator[ErrorDrift]:
         yield ErrorDrift(target.name, figure, *both, larger.size)
 
 
-def _apart(scorer: Predictor, frame: pl.DataFrame, name: str) -> RowsDrift:
-    contract, examples, m = scorer.contract, _examples(scorer), frame.height
+def _apart(predictor: Predictor, frame: pl.DataFrame, name: str) -> RowsDrift:
+    contract, examples, m = predictor.contract, _examples(predictor), frame.height
     view = contract.view(frame, name=name)
     inputs, noticed = design(contract, view, name=name)
     contract.offsets(view, noticed, name=name)
@@ -340,7 +340,7 @@ def _apart(scorer: Predictor, frame: pl.DataFrame, name: str) -> RowsDrift:
     numbers = sum(not isinstance(one, Category) for one in contract.known.values())
     by_chance = min(1.0, 2 * numbers / (examples + 1))
     more = share_shift(by_chance, out, examples, m)
-    leverage, higher = _leverage(scorer, inputs, m)
+    leverage, higher = _leverage(predictor, inputs, m)
     return RowsDrift(out, max(0.0, more.size), leverage, higher)
 
 
@@ -355,18 +355,18 @@ def _outside(known: Mapping[str, Any], noticed: Noticed, rows: int) -> float:
     return float(out.mean())
 
 
-def _leverage(scorer: Predictor, inputs: Any, rows: int) -> tuple[float | None, float]:
+def _leverage(predictor: Predictor, inputs: Any, rows: int) -> tuple[float | None, float]:
     """The mean leverage of rows relative to its mean over training rows, and how much above 1.
 
     About the mean of n rows with covariance S, a row's leverage is 1/n + z' inv(S) z / n, of which
     the second part is q/n on average over these, q being the rank of S, and for other rows of the
     same kind q / (n - q - 2).
     """
-    record, p = scorer.record, len(scorer.record.means)
-    examples = _examples(scorer)
+    record, p = predictor.record, len(predictor.record.means)
+    examples = _examples(predictor)
     if not record.moments or examples < ROWS_FOR_EACH * p:
         return None, 0.0
-    whole = total([unpack(one, p + len(scorer.contract.outputs)) for one in record.moments])
+    whole = total([unpack(one, p + len(predictor.contract.outputs)) for one in record.moments])
     cross = np.asarray(whole.cross)[:p, :p] / whole.rows
     unit = np.sqrt(np.maximum(cross.diagonal(), 0.0))
     varies = unit > 0

@@ -91,11 +91,11 @@ def _on_one(effect: Effect, loss: Loss, at: int, outputs: Sequence[str], middle:
     return html.figure(made, f"Effect of {effect.column}{of}", says, numbers)
 
 
-def _on_classes(effect: Effect, loss: Loss, contract: Schema, target: str) -> str:
+def _on_classes(effect: Effect, loss: Loss, schema: Schema, target: str) -> str:
     """A number's effect on all classes at once."""
     assert effect.values is not None, "levels are shown for each class"
-    span = contract.target_spans()[target]
-    names = [str(level) for one in contract.targets if one.name == target for level in one.levels]
+    span = schema.target_spans()[target]
+    names = [str(level) for one in schema.targets if one.name == target for level in one.levels]
     with np.errstate(all="ignore"):
         predicted = loss.link.inverse(effect.scores)[:, span]
     likely = np.argsort(-predicted.max(axis=0), kind="stable")[:CLASSES_SHOWN]
@@ -198,9 +198,9 @@ def _alone(
     return Effect(column.name, scores, values=values, rows=rows)
 
 
-def _is_date(column: Column, contract: Schema) -> bool:
+def _is_date(column: Column, schema: Schema) -> bool:
     reads = column.term.columns
-    kinds = {contract.read_through.get(name) for name in reads}
+    kinds = {schema.read_through.get(name) for name in reads}
     days = (column.expression or "").startswith("days(") and isinstance(column, Number)
     known = days and len(reads) == 1 and kinds <= {"date", "datetime"}
     return known and isinstance(column, Number) and max(-column.low, column.high) < LAST_DAY

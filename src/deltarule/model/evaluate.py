@@ -78,7 +78,7 @@ class Evaluation:
 
 
 def evaluate(
-    scorer: Predictor,
+    predictor: Predictor,
     source: Source,
     *,
     watch: Callable[[pl.DataFrame, PredictedRows], object] | None = None,
@@ -88,12 +88,12 @@ def evaluate(
     `watch` is called with each batch and its predictions.
     Errors:  EmptyError when no row has all targets
     """
-    sums, met, causes, examples = sums_of(scorer.record), Drift(), Counter[str](), 0
-    contract = scorer.contract
+    sums, met, causes, examples = sums_of(predictor.record), Drift(), Counter[str](), 0
+    contract = predictor.contract
     source = bound(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
-    for batch in batches(source, scorer.compares, contract.expects, wanted=weight):
-        rows = scorer.scored(batch, name=source.name, row=met.rows)
+    for batch in batches(source, predictor.compares, contract.expects, wanted=weight):
+        rows = predictor.scored(batch, name=source.name, row=met.rows)
         with refusing_overflow(source):
             for span, one in zip(contract.target_spans().values(), sums, strict=True):
                 one.add(rows.scores[:, span], rows.targets[:, span], rows.each, rows.offsets)
@@ -110,8 +110,8 @@ def evaluate(
     met.said = list(source.notes)
     from deltarule.model.learnt_rows import learnt_rows, not_new
 
-    learnt = learnt_rows(scorer.record, sums, examples, source)
-    notes = [*not_new(scorer.record, learnt, source.name), *met.notes(contract.known)]
+    learnt = learnt_rows(predictor.record, sums, examples, source)
+    notes = [*not_new(predictor.record, learnt, source.name), *met.notes(contract.known)]
     return Evaluation(sums[0].sums.rows, examples, dict(causes), outputs, tuple(notes), learnt)
 
 

@@ -196,7 +196,7 @@ class Explanation:
 
 def explain(
     row: pl.DataFrame,
-    scorer: Predictor,
+    predictor: Predictor,
     *,
     table: str,
     number: int,
@@ -206,7 +206,7 @@ def explain(
     Shapes:  row (1, m)
     Errors:  ValueRefusedError for a row whose prediction is not finite, or that lacks the offset
     """
-    record, contract = scorer.record, scorer.contract
+    record, contract = predictor.record, predictor.contract
     means = np.array(record.means)
     inputs, noticed = contract.encode(row, name=table, row=number - 1)
     offsets = contract.offsets(row, noticed, name=table, row=number - 1)
@@ -216,7 +216,7 @@ def explain(
     # (m, k): what each column adds to each output's score
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
         parts = np.stack([away[span] @ weight[span] for span in spans.values()])
-    ends = np.concatenate([scorer.average, scorer.scores(inputs, offsets)])
+    ends = np.concatenate([predictor.average, predictor.scores(inputs, offsets)])
     said = [
         (column.name, _value(column, row[column.name], inputs[0, span.start], noticed))
         for column, span in zip(contract.columns, spans.values(), strict=True)
@@ -233,11 +233,11 @@ def explain(
     names = list(scales.items())
     with np.errstate(all="ignore"):
         outputs = tuple(
-            _output(at, target, loss.kind in SHARES, names[at], scorer.loss, parts, ends, said)
+            _output(at, target, loss.kind in SHARES, names[at], predictor.loss, parts, ends, said)
             for loss, (target, span) in zip(
                 record.losses, contract.target_spans().items(), strict=True
             )
-            for at in _likely_first(span, scorer.loss.link.inverse(ends)[1])
+            for at in _likely_first(span, predictor.loss.link.inverse(ends)[1])
         )
     for one in outputs:
         if not np.isfinite([*one.totals(), *one.totals(of_score=True)]).all():

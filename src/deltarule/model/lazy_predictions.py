@@ -25,7 +25,7 @@ def is_lazy(table: Any) -> bool:
     return is_dask(table) or is_spark(table)
 
 
-def lazily_predicted(scorer: Predictor, table: Any, columns: Columns, where: str | None) -> Any:
+def lazily_predicted(predictor: Predictor, table: Any, columns: Columns, where: str | None) -> Any:
     """The predictions of a Dask dataframe, with its partitions and index, or beside Spark's rows.
 
     Errors:  ColumnError for a column that is not there; LearningError with `where`, and for an
@@ -35,21 +35,21 @@ def lazily_predicted(scorer: Predictor, table: Any, columns: Columns, where: str
         library = "Dask" if is_dask(table) else "Spark"
         raise LearningError(f"where is not for a {library} dataframe: filter that, and predict it")
     if columns.interval is not None:
-        scorer.intervals(columns.interval)
-    record = scorer.record
+        predictor.intervals(columns.interval)
+    record = predictor.record
     names = [str(name) for name in table.columns]
     check_there(names, record.contract.needs, name="the table")
     if is_spark(table):
-        return _beside(scorer, table, columns)
+        return _beside(predictor, table, columns)
     needed = [name for name in names if name in record.contract.needs] or names[:1]
     frame = projected(table, needed)
     raw = record.model_dump_json()
-    return frame.map_partitions(_of_partition, raw, columns, meta=_empty(scorer, frame, columns))
+    return frame.map_partitions(_of_partition, raw, columns, meta=_empty(predictor, frame, columns))
 
 
-def _empty(scorer: Predictor, frame: Any, columns: Columns) -> Any:
+def _empty(predictor: Predictor, frame: Any, columns: Columns) -> Any:
     """Predictions of no rows: their columns and kinds."""
-    return _made(scorer, frame._meta, columns)
+    return _made(predictor, frame._meta, columns)
 
 
 def _of_partition(partition: Any, raw: str, columns: Columns) -> Any:
@@ -57,20 +57,20 @@ def _of_partition(partition: Any, raw: str, columns: Columns) -> Any:
     return _made(Predictor(Record.model_validate_json(raw)), partition, columns)
 
 
-def _made(scorer: Predictor, partition: Any, columns: Columns) -> Any:
+def _made(predictor: Predictor, partition: Any, columns: Columns) -> Any:
     source, back = open_table(partition)
-    found = pl.concat(Predictions(scorer, source, columns).alone())
+    found = pl.concat(Predictions(predictor, source, columns).alone())
     # Of one kind in every partition, though one may have no value.
     texts = dict.fromkeys(found.select(pl.col(pl.String)).columns, "string[pyarrow]")
     return back(found, None).astype(texts)
 
 
-def _beside(scorer: Predictor, table: Any, columns: Columns) -> Any:
+def _beside(predictor: Predictor, table: Any, columns: Columns) -> Any:
     """A Spark DataFrame with its predictions beside its rows."""
     from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
     source, _ = open_table(table.limit(0).toArrow())
-    empty = pl.concat(Predictions(scorer, source, columns).beside_rows())
+    empty = pl.concat(Predictions(predictor, source, columns).beside_rows())
     fields = list(table.schema.fields)
     own = [
         StructField(name, one.dataType) for name, one in zip(empty.columns, fields, strict=False)
@@ -79,7 +79,7 @@ def _beside(scorer: Predictor, table: Any, columns: Columns) -> Any:
         StructField(name, StringType() if empty[name].dtype == pl.String else DoubleType())
         for name in empty.columns[len(fields) :]
     ]
-    work = partial(_of_batches, scorer.record.model_dump_json(), columns, tuple(empty.columns))
+    work = partial(_of_batches, predictor.record.model_dump_json(), columns, tuple(empty.columns))
     return table.mapInArrow(work, StructType([*own, *made]))
 
 

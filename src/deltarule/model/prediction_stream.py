@@ -43,10 +43,14 @@ class Columns:
 class Predictions:
     """A table's predictions, batch by batch; after the last batch `notes` are complete."""
 
-    def __init__(self, scorer: Predictor, source: Source, columns: Columns) -> None:
+    def __init__(self, predictor: Predictor, source: Source, columns: Columns) -> None:
         if columns.interval is not None:
-            scorer.intervals(columns.interval)
-        self.scorer, self.source, self.columns = scorer, bound(source, scorer.contract), columns
+            predictor.intervals(columns.interval)
+        self.scorer, self.source, self.columns = (
+            predictor,
+            bound(source, predictor.contract),
+            columns,
+        )
         self.watch: Callable[[pl.DataFrame], None] | None = None
         """What is called with the terms of each batch of rows."""
         self.names: list[str] = []
@@ -190,22 +194,22 @@ DENSE_CELLS = 1 << 22
 
 
 def predicted(
-    scorer: Predictor,
+    predictor: Predictor,
     inputs: Design,
     offsets: Array | None,
     *,
     explain: bool = False,
 ) -> pl.DataFrame:
     """The predictions of encoded rows, null where a row has no offset."""
-    scores = scorer.scores(inputs, offsets)
-    predictions = scorer.predictions(scores)
-    contract = scorer.contract
+    scores = predictor.scores(inputs, offsets)
+    predictions = predictor.predictions(scores)
+    contract = predictor.contract
     columns: dict[str, Any] = {}
     inverses = contract.inverses
     for target, span in zip(contract.targets, contract.target_spans().values(), strict=True):
         if explain:
             for at in range(span.start, span.stop):
-                columns |= _contributions(scorer, inputs, offsets, scores, at)
+                columns |= _contributions(predictor, inputs, offsets, scores, at)
         columns |= named(target, predictions[:, span])
         if target.name in inverses:
             own = inverses[target.name].apply(predictions[:, span.start])
@@ -216,7 +220,7 @@ def predicted(
 
 
 def _contributions(
-    scorer: Predictor, inputs: Design, offsets: Array | None, scores: Array, at: int
+    predictor: Predictor, inputs: Design, offsets: Array | None, scores: Array, at: int
 ) -> dict[str, Any]:
     """An output's average score, each column's contribution, and the score with another link."""
     if isinstance(inputs, OneHotRows):
@@ -226,21 +230,21 @@ def _contributions(
         for start in range(0, max(len(inputs), 1), some):
             rows = slice(start, start + some)
             own = None if offsets is None else offsets[rows]
-            parts.append(_contributions(scorer, np.asarray(inputs[rows]), own, scores[rows], at))
+            parts.append(_contributions(predictor, np.asarray(inputs[rows]), own, scores[rows], at))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    contract = scorer.contract
+    contract = predictor.contract
     output = contract.outputs[at]
-    means = np.array(scorer.record.means)
-    columns = {f"{output}_average": np.full(len(inputs), scorer.average[0, at])}
+    means = np.array(predictor.record.means)
+    columns = {f"{output}_average": np.full(len(inputs), predictor.average[0, at])}
     for name, span in contract.spans().items():
         # Input by input, as scores are: the last digit must not depend on the rows beside it.
         columns[f"{output}_from_{name}"] = sum(
-            (inputs[:, one] - means[one]) * scorer.weights["weight"][one, at]
+            (inputs[:, one] - means[one]) * predictor.weights["weight"][one, at]
             for one in range(span.start, span.stop)
         )
     if contract.offset is not None and offsets is not None:
         columns[f"{output}_from_{contract.offset.name}"] = offsets - contract.offset.mean
-    if scorer.record.has_scores:
+    if predictor.record.has_scores:
         columns[f"{output}_score"] = scores[:, at]
     return columns
 

@@ -72,7 +72,7 @@ def tree_of(predictor: Predictor) -> Tree:
     )
 
 
-def design_tree(contract: Schema) -> Tree:
+def design_tree(schema: Schema) -> Tree:
     """The tree of a schema alone: a category's level has the values of its inputs, one-hot.
 
     It has no outputs; of the compiled functions, `inputs` is of use.
@@ -80,30 +80,30 @@ def design_tree(contract: Schema) -> Tree:
     Errors:  ExpressionError, as for `tree_of`
     """
     columns: list[Number | Category] = []
-    for column in contract.columns:
+    for column in schema.columns:
         size = len(column.levels)
         if isinstance(column, schema_columns.Number):
-            columns.append(_number(column, contract, np.zeros((size, 0)), np.zeros(size), 0.0))
+            columns.append(_number(column, schema, np.zeros((size, 0)), np.zeros(size), 0.0))
         else:
-            columns.append(_category(column, contract, np.eye(size), np.zeros(size)))
+            columns.append(_category(column, schema, np.eye(size), np.zeros(size)))
     return Tree(
         columns=tuple(columns),
-        offset=_offset(contract),
+        offset=_offset(schema),
         outputs=(),
         starts=(),
         averages=(),
         targets=(),
-        missing_words=contract.missing_words,
+        missing_words=schema.missing_words,
         shows_score=False,
         about=(),
     )
 
 
-def _offset(contract: Schema) -> Offset | None:
-    own = contract.offset
+def _offset(schema: Schema) -> Offset | None:
+    own = schema.offset
     if own is None:
         return None
-    return Offset(own.name, _value(own, contract), mean=own.mean, low=own.low, high=own.high)
+    return Offset(own.name, _value(own, schema), mean=own.mean, low=own.low, high=own.high)
 
 
 def _vector(values: Array) -> tuple[float, ...]:
@@ -112,7 +112,7 @@ def _vector(values: Array) -> tuple[float, ...]:
 
 def _number(
     column: schema_columns.Number,
-    contract: Schema,
+    schema: Schema,
     weights: Array,
     means: Array,
     centre: float,
@@ -120,7 +120,7 @@ def _number(
     """Shapes:  weights (1 or 2, k), means (1 or 2,)."""
     return Number(
         name=column.name,
-        value=_value(column, contract),
+        value=_value(column, schema),
         fill=column.mean,
         low=column.low,
         high=column.high,
@@ -134,7 +134,7 @@ def _number(
 
 def _category(
     column: schema_columns.Category,
-    contract: Schema,
+    schema: Schema,
     weights: Array,
     means: Array,
 ) -> Category:
@@ -147,7 +147,7 @@ def _category(
     other = levels.get(OTHER, average)
     return Category(
         name=column.name,
-        value=_value(column, contract),
+        value=_value(column, schema),
         levels=levels,
         missing=levels.get(MISSING, other),
         other=other,
@@ -167,9 +167,9 @@ def _spellings(labels: list[str]) -> dict[str, str]:
     return {word: known[word in YES] for word in (*YES, *NO)}
 
 
-def _value(column: schema_columns.Column | schema_columns.Offset, contract: Schema) -> Node:
+def _value(column: schema_columns.Column | schema_columns.Offset, schema: Schema) -> Node:
     """What a column's input is computed from: a number, or a category's level."""
-    formats = contract.text_formats
+    formats = schema.text_formats
     number = not isinstance(column, schema_columns.Category)
     if column.expression is None:
         kind: Kind = (
@@ -179,19 +179,19 @@ def _value(column: schema_columns.Column | schema_columns.Offset, contract: Sche
         )
         read = Read(column.name, kind, formats.get(column.name))
         return read if number else Apply("label", (read,), "text")
-    reads = {name: _read(name, contract) for name in parsed(column.expression).columns}
+    reads = {name: _read(name, schema) for name in parsed(column.expression).columns}
     node = lower(parsed(column.expression).tree, reads)
     if number:
         return as_kind(node, "number")
     return node if node.kind == "text" else Apply("label", (node,), "text")
 
 
-def _read(name: str, contract: Schema) -> Read:
+def _read(name: str, schema: Schema) -> Read:
     """How an expression reads a column.
 
     Errors:  ExpressionError where the record does not say
     """
-    word, how = contract.read_through.get(name, ""), contract.text_formats.get(name)
+    word, how = schema.read_through.get(name, ""), schema.text_formats.get(name)
     if word == "date":
         day = isinstance(how, PeriodFormat) or (isinstance(how, DateFormat) and how.kind == "date")
         return Read(name, "date" if day else "datetime", how)

@@ -163,8 +163,8 @@ class Sums:
 
 
 def accumulate(
-    chunk: Block,
-    frame: Origin,
+    block: Block,
+    origin: Origin,
     *,
     folds: int,
     histograms: bool = False,
@@ -178,20 +178,20 @@ def accumulate(
     Errors:  InfiniteError for the first infinite value of a row that is not left out
     """
     buffers = buffers or Buffers()
-    checked = chunk.row_weights is not None or (chunk.drop_missing and len(chunk.categories) > 0)
-    checked |= chunk.row_keys.homeless is not None
-    if not checked and not chunk.gaps:
+    checked = block.row_weights is not None or (block.drop_missing and len(block.categories) > 0)
+    checked |= block.row_keys.homeless is not None
+    if not checked and not block.gaps:
         # A value that is not finite makes its column's square not finite: a free check.
-        result = _tally(chunk, CleanBlock.unchecked(chunk), frame, folds, keep_rows, buffers)
+        result = _tally(block, CleanBlock.unchecked(block), origin, folds, keep_rows, buffers)
         if result is not None:
-            return _counted(result, CleanBlock.unchecked(chunk)) if histograms else result
-    tidy = CleanBlock.of(chunk, frame)
-    result = _tally(chunk, tidy, frame, folds, keep_rows, buffers)
+            return _counted(result, CleanBlock.unchecked(block)) if histograms else result
+    tidy = CleanBlock.of(block, origin)
+    result = _tally(block, tidy, origin, folds, keep_rows, buffers)
     if result is None:
         # Finite, but its square overflows.
         far = [
             np.max(np.abs(whole(column) / scale), initial=0.0)
-            for column, scale in zip(tidy.numbers, frame.scale, strict=True)
+            for column, scale in zip(tidy.numbers, origin.scale, strict=True)
         ]
         number = int(np.argmax(far))
         column = whole(tidy.numbers[number])
@@ -201,57 +201,57 @@ def accumulate(
     return _counted(result, tidy) if histograms else result
 
 
-def _counted(sums: Sums, tidy: CleanBlock) -> Sums:
+def _counted(sums: Sums, clean: CleanBlock) -> Sums:
     """The sums with histograms of the values that are there."""
-    for number, column in enumerate(tidy.numbers):
+    for number, column in enumerate(clean.numbers):
         values = whole(column)
-        if number in tidy.gaps:
-            values = values[tidy.gaps[number] == 0]
+        if number in clean.gaps:
+            values = values[clean.gaps[number] == 0]
         sums.histograms.append(Histogram.of(values))
     return sums
 
 
 def _tally(
-    chunk: Block,
-    tidy: CleanBlock,
-    frame: Origin,
+    block: Block,
+    clean: CleanBlock,
+    origin: Origin,
     folds: int,
     keep_rows: bool,
     buffers: Buffers,
 ) -> Sums | None:
     """The sums; None where a number's square overflows."""
-    m = len(tidy.numbers)
-    n = len(chunk) - tidy.causes.total()
-    keys = chunk.row_keys
-    target = whole(tidy.numbers[chunk.targets]) if keys.trials else None
-    entries = keys.entries(folds, tidy.row_weights, tidy.kept, target=target)
-    columns = [*tidy.numbers, *tidy.gaps.values()]
+    m = len(clean.numbers)
+    n = len(block) - clean.causes.total()
+    keys = block.row_keys
+    target = whole(clean.numbers[block.targets]) if keys.trials else None
+    entries = keys.entries(folds, clean.row_weights, clean.kept, target=target)
+    columns = [*clean.numbers, *clean.gaps.values()]
     sums = Sums(
-        frame=frame,
-        gaps=tuple(tidy.gaps),
+        frame=origin,
+        gaps=tuple(clean.gaps),
         gram=np.zeros((0, 0, 0)),
         low=np.full(m, np.inf),
         high=np.full(m, -np.inf),
         examples=n,
-        causes=tidy.causes,
+        causes=clean.causes,
     )
     with np.errstate(over="ignore", invalid="ignore"):
         if keep_rows:
-            _keep(chunk, tidy, columns, entries, folds, sums)
+            _keep(block, clean, columns, entries, folds, sums)
         else:
-            sums.gram = _gram(chunk, tidy, columns, entries, folds, sums, buffers)
+            sums.gram = _gram(block, clean, columns, entries, folds, sums, buffers)
         if not np.isfinite(sums.diagonal).all():
             return None
-        for number in tidy.gaps:
-            sums.low[number], sums.high[number] = tidy.low[number], tidy.high[number]
-        if chunk.categories:
-            _group(chunk, tidy, columns, entries, frame, folds, sums)
+        for number in clean.gaps:
+            sums.low[number], sums.high[number] = clean.low[number], clean.high[number]
+        if block.categories:
+            _group(block, clean, columns, entries, origin, folds, sums)
     return sums
 
 
 def _gram(
     chunk: Block,
-    tidy: CleanBlock,
+    clean: CleanBlock,
     columns: Sequence[Column],
     entries: FoldEntries,
     folds: int,
@@ -270,7 +270,7 @@ def _gram(
     per = np.concatenate([[1.0], 1 / frame.scale, np.ones(len(columns) - m)])
     rescaled = bool((per != 1).any())
     gram = np.zeros((folds, width, width))
-    weights = entries.each(tidy.row_weights)
+    weights = entries.each(clean.row_weights)
     for start in range(0, n, some):
         span = slice(start, min(start + some, n))
         sort = entries.block(span)
@@ -316,8 +316,8 @@ def _pieces(spans: Mapping[int, slice], piece: int) -> Iterator[tuple[int, slice
 
 
 def _keep(
-    chunk: Block,
-    tidy: CleanBlock,
+    block: Block,
+    clean: CleanBlock,
     columns: Sequence[Column],
     entries: FoldEntries,
     folds: int,
@@ -327,9 +327,9 @@ def _keep(
     from deltarule.moments.row_cross import KeptRows  # most tables are not that wide
 
     frame, m = sums.frame, len(sums.frame.shift)
-    numbers = [whole(column) for column in tidy.numbers]
-    weights, fold = entries.each(tidy.row_weights), entries.fold
-    instead = {} if entries.target is None else {chunk.targets: entries.target}
+    numbers = [whole(column) for column in clean.numbers]
+    weights, fold = entries.each(clean.row_weights), entries.fold
+    instead = {} if entries.target is None else {block.targets: entries.target}
     sums.gram = np.zeros((folds, 2, 1 + len(columns)))
     sums.gram[:, 0, 0] = sums.gram[:, 1, 0] = np.bincount(fold, weights, minlength=folds)
     for at, column in enumerate(columns):
@@ -348,39 +348,39 @@ def _keep(
             numbers,
             frame.shift,
             frame.scale,
-            {number: gap.astype(np.uint8) for number, gap in tidy.gaps.items()},
-            tidy.categories,
+            {number: gap.astype(np.uint8) for number, gap in clean.gaps.items()},
+            clean.categories,
             entries,
-            tidy.row_weights,
+            clean.row_weights,
             instead,
         ),
     )
 
 
 def _group(
-    chunk: Block,
-    tidy: CleanBlock,
+    block: Block,
+    clean: CleanBlock,
     columns: Sequence[Column],
     entries: FoldEntries,
-    frame: Origin,
+    origin: Origin,
     folds: int,
     sums: Sums,
 ) -> None:
     """The grouped sums of categories with numbers and with each other."""
-    m = len(frame.shift)
-    each = entries.each(tidy.row_weights)
+    m = len(origin.shift)
+    each = entries.each(clean.row_weights)
     # Where rows are kept, levels are only counted.
     columns = [] if sums.kept else columns
     measured = [
-        (whole(column) - frame.shift[at]) / frame.scale[at] if at < m else whole(column)
+        (whole(column) - origin.shift[at]) / origin.scale[at] if at < m else whole(column)
         for at, column in enumerate(columns)
     ]
     measured = [entries.of(column) for column in measured]
     if entries.target is not None and measured:
-        at = chunk.targets
-        measured[at] = (entries.target - frame.shift[at]) / frame.scale[at]
-    codes = [entries.of(own) for own in tidy.categories]
-    sums.levels = [category.levels for category in chunk.categories]
+        at = block.targets
+        measured[at] = (entries.target - origin.shift[at]) / origin.scale[at]
+    codes = [entries.of(own) for own in clean.categories]
+    sums.levels = [category.levels for category in block.categories]
     weighed = [each, *(one if each is None else one * each for one in measured)]
     for own in codes:
         sums.tables.append(GroupedSums.of(own, entries.fold, weighed, folds=folds))
@@ -408,19 +408,19 @@ class Accumulator:
         self._finished: list[Sums] = []
         self._sums: Sums | None = None
 
-    def sums(self, chunk: Block, frame: Origin) -> Sums:
+    def sums(self, block: Block, origin: Origin) -> Sums:
         """The sums of a block, to be added in order."""
         how = {"histograms": self.histograms, "keep_rows": self.keep_rows}
-        return accumulate(chunk, frame, folds=self.folds, buffers=self._buffers, **how)
+        return accumulate(block, origin, folds=self.folds, buffers=self._buffers, **how)
 
-    def add(self, chunk: Block, sums: Sums) -> Origin:
+    def add(self, block: Block, sums: Sums) -> Origin:
         """Add a block's sums; returns the origin for later blocks."""
         # Rows that are kept lose no digits: they are centred number by number.
         lost = sums.examples and not self.keep_rows and sums.digits_lost > self.DIGITS_LOST
         if lost and self._alone(sums):
-            whole = CleanBlock.of(chunk, sums.frame).numbers
-            frame = Origin.guess(whole, rows=len(chunk))
-            sums = self.sums(chunk, frame)
+            whole = CleanBlock.of(block, sums.frame).numbers
+            frame = Origin.guess(whole, rows=len(block))
+            sums = self.sums(block, frame)
         if self._sums is None:
             self._sums = sums.copy()
         elif self._sums.frame is sums.frame:

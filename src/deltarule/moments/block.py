@@ -151,12 +151,12 @@ class CleanBlock:
     causes: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def unchecked(cls, chunk: Block) -> "CleanBlock":
+    def unchecked(cls, block: Block) -> "CleanBlock":
         """The block as it is: valid when every number in it is finite."""
         return cls(
-            numbers=chunk.numbers,
-            categories=[category.codes for category in chunk.categories],
-            row_weights=chunk.row_weights,
+            numbers=block.numbers,
+            categories=[category.codes for category in block.categories],
+            row_weights=block.row_weights,
             gaps={},
             low={},
             high={},
@@ -164,16 +164,16 @@ class CleanBlock:
         )
 
     @classmethod
-    def of(cls, chunk: Block, frame: Origin) -> "CleanBlock":
+    def of(cls, block: Block, origin: Origin) -> "CleanBlock":
         """The block with gaps filled, and rows without a target left out.
 
         Errors:  InfiniteError for the first infinite value of a row that is not left out
         """
-        columns = [whole(column) for column in chunk.numbers]
+        columns = [whole(column) for column in block.numbers]
         missing = [np.isnan(column) for column in columns]
-        keep = np.ones(len(chunk), dtype=bool)
+        keep = np.ones(len(block), dtype=bool)
         causes: Counter[int] = Counter()
-        for cause, gone in chunk.gone(missing):
+        for cause, gone in block.gone(missing):
             causes[cause] += int((keep & gone).sum())
             keep &= ~gone
         kept = np.flatnonzero(keep)
@@ -187,7 +187,7 @@ class CleanBlock:
                 low[number] = float(np.min(values, where=~gap, initial=np.inf))
                 high[number] = float(np.max(values, where=~gap, initial=-np.inf))
                 gaps[number] = gap.astype(np.float64)
-                values = np.where(gap, frame.shift[number], values)
+                values = np.where(gap, origin.shift[number], values)
             infinite = np.isinf(values)
             if infinite.any():
                 row = int(np.argmax(infinite))
@@ -195,8 +195,8 @@ class CleanBlock:
             numbers.append(values)
         return cls(
             numbers=numbers,
-            categories=[category.codes[kept] for category in chunk.categories],
-            row_weights=None if chunk.row_weights is None else chunk.row_weights[kept],
+            categories=[category.codes[kept] for category in block.categories],
+            row_weights=None if block.row_weights is None else block.row_weights[kept],
             gaps=gaps,
             low=low,
             high=high,

@@ -143,13 +143,13 @@ def inverses(hessian: Array, weights: int) -> Array:
     """
     found = np.full_like(hessian, np.nan)
     flat = weights if hessian.shape[1] > weights else 0
-    for block, has_hessian in enumerate(hessian):
-        if not np.isfinite(has_hessian).all():
+    for at, block in enumerate(hessian):
+        if not np.isfinite(block).all():
             continue
-        values, vectors = np.linalg.eigh(has_hessian)
+        values, vectors = np.linalg.eigh(block)
         if values[flat] * INVERTIBLE > values[-1]:
             turned = vectors[:, flat:] / np.sqrt(values[flat:])
-            found[block] = turned @ turned.T
+            found[at] = turned @ turned.T
     return found
 
 

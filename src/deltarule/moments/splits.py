@@ -16,8 +16,8 @@ from deltarule.moments.moments import Moments, total
 class Split:
     """A test fold and its train folds."""
 
-    judged: int
-    learnt: tuple[int, ...]
+    test: int
+    train: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class SplitScheme:
         >>> import numpy as np
         >>> two = [Moments.of(np.array([[1.0]])), Moments.of(np.array([[2.0]]))]
         >>> SplitScheme().of(two)
-        [Split(judged=0, learnt=(1,)), Split(judged=1, learnt=(0,))]
+        [Split(test=0, train=(1,)), Split(test=1, train=(0,))]
         >>> SplitScheme(forward=True).of(two)
-        [Split(judged=1, learnt=(0,))]
+        [Split(test=1, train=(0,))]
         """
         there = [at for at, fold in enumerate(folds) if fold.rows > 0]
         if self.forward:
@@ -46,7 +46,7 @@ class SplitScheme:
     def pairs(self, folds: Sequence[Moments]) -> list[tuple[Moments, Moments]]:
         """The test and train moments of every split."""
         return [
-            (folds[split.judged], total([folds[one] for one in split.learnt]))
+            (folds[split.test], total([folds[one] for one in split.train]))
             for split in self.of(folds)
         ]
 

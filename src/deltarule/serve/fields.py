@@ -92,25 +92,25 @@ class Field:
         return found
 
 
-def fields_of(contract: Schema) -> dict[str, Field]:
+def fields_of(schema: Schema) -> dict[str, Field]:
     """The columns that a model reads, by name, in order."""
     plain: dict[str, Number | Category | Offset] = {
-        one.name: one for one in contract.known.values() if one.expression is None
+        one.name: one for one in schema.known.values() if one.expression is None
     }
-    return {name: _field(name, contract, plain.get(name)) for name in contract.needs}
+    return {name: _field(name, schema, plain.get(name)) for name in schema.needs}
 
 
-def _field(name: str, contract: Schema, column: Number | Category | Offset | None) -> Field:
-    own, kind = contract.formats.get(name), ""
+def _field(name: str, schema: Schema, column: Number | Category | Offset | None) -> Field:
+    own, kind = schema.formats.get(name), ""
     if isinstance(column, Category):
         kind = column.of
     elif column is not None:
         flag = column.kind == "boolean" or (column.low, column.high) == (0, 1)
         kind = "flag" if flag else "number"
-    elif contract.offset is not None and name == contract.offset.exposure:
+    elif schema.offset is not None and name == schema.offset.exposure:
         kind = "number"
     else:
-        kind = contract.read_through.get(name, "")
+        kind = schema.read_through.get(name, "")
     kinds = {"datetime": "date"}
     if own is not None and not isinstance(column, Category):
         kind = kinds.get(own.kind, own.kind)
@@ -133,16 +133,16 @@ def rows_schema(fields: Mapping[str, Field], *, most: int) -> CoreSchema:
     return core_schema.list_schema(row_schema(fields), max_length=most)
 
 
-def example_of(contract: Schema, fields: Mapping[str, Field]) -> dict[str, Any]:
+def example_of(schema: Schema, fields: Mapping[str, Field]) -> dict[str, Any]:
     """A row as the model takes it: averages, and the most frequent levels."""
     found: dict[str, Any] = dict.fromkeys(fields)
     for name, one in fields.items():
         with suppress(ValueError, OverflowError):  # a hostile file may have any mean and level
-            found[name] = _example(one, contract)
+            found[name] = _example(one, schema)
     return found
 
 
-def _example(field: Field, contract: Schema) -> Any:
+def _example(field: Field, schema: Schema) -> Any:
     column = field.column
     if isinstance(column, Category):
         level = next(iter(field.levels), None)
@@ -154,13 +154,13 @@ def _example(field: Field, contract: Schema) -> Any:
     if isinstance(column, Number | Offset):
         return _rounded(column.mean)
     if field.kind == "date":
-        return _date(field.name, contract)
+        return _date(field.name, schema)
     return {"time": "12:00", "text": "a"}.get(field.kind, 1.0)
 
 
-def _date(name: str, contract: Schema) -> str:
+def _date(name: str, schema: Schema) -> str:
     """The average date, where days are an input."""
-    for one in contract.columns:
+    for one in schema.columns:
         if (
             isinstance(one, Number)
             and (one.expression or "").startswith("days(")

@@ -174,10 +174,10 @@ def cross_validated(
     """
     found, guessing = [], []
     for split in splits.of(folds):
-        others = total([folds[one] for one in split.learnt])
+        others = total([folds[one] for one in split.train])
         found.append(errors(split, others))
-        guessing.append(guessing_error(folds[split.judged], others, targets))
-    held = [folds[split.judged] for split in splits.of(folds)]
+        guessing.append(guessing_error(folds[split.test], others, targets))
+    held = [folds[split.test] for split in splits.of(folds)]
     return CVResult(
         ridge=ridge,
         lasso=np.zeros(len(ridge)) if lasso is None else lasso,

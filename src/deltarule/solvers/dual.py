@@ -171,10 +171,10 @@ class DualFolds:
 
     def _without(self, split: Split) -> tuple[Places, Mask, float]:
         """The entries that a fold's weights never saw, which of them are its own, and the rows."""
-        others = [at for at in range(len(self.folds)) if at not in split.learnt]
+        others = [at for at in range(len(self.folds)) if at not in split.train]
         away = self._within(others)
-        own = np.isin(away, self._within([split.judged]))
-        return away, own, float(sum(self.folds[at].rows for at in split.learnt))
+        own = np.isin(away, self._within([split.test]))
+        return away, own, float(sum(self.folds[at].rows for at in split.train))
 
     def path(self, strengths: Array) -> CVResult:
         """The cross-validated errors of each strength."""
@@ -206,7 +206,7 @@ class DualFolds:
         found: dict[int, Weights] = {}
         for at, split in enumerate(held):
             posed = replace(problem, target_mean=problem.target_mean + moved[at])
-            found[split.judged] = with_intercept(posed, weights[:, at * k : (at + 1) * k])
+            found[split.test] = with_intercept(posed, weights[:, at * k : (at + 1) * k])
         return found
 
 

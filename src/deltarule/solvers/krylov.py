@@ -29,7 +29,7 @@ def shifted_solutions(
     least, goal = min(shifts), RESIDUAL * float(np.linalg.norm(b))
     more = np.array(shifts) - least
     found, ways = np.zeros((2, len(more), len(b)))
-    ways[:] = left = way = b
+    ways[:] = left = direction = b
     ratio, before = np.ones((2, len(more)))
     length_before, turn = 1.0, 0.0
     size = float(left @ left)
@@ -37,8 +37,8 @@ def shifted_solutions(
         going = np.abs(ratio) * np.sqrt(size) > goal
         if not going.any():
             break
-        product_ = product(way) + least * way
-        bend = float(way @ product_)
+        product_ = product(direction) + least * direction
+        bend = float(direction @ product_)
         if not bend > 0:
             break  # what is left is in the null space
         length = size / bend
@@ -48,7 +48,7 @@ def shifted_solutions(
         left = left - length * product_
         now = float(left @ left)
         turn = now / size
-        way = left + turn * way
+        direction = left + turn * direction
         ways *= (turn * (after / ratio) ** 2)[:, None]
         ways += after[:, None] * left
         # Those that have converged would underflow.
@@ -66,17 +66,17 @@ def largest_eigenvalue(product: Callable[[Array], Array], size: int) -> float:
     steps = min(size, LANCZOS_STEPS, max(20, LANCZOS_CELLS // size))
     from scipy import linalg
 
-    way = np.random.default_rng(0).normal(size=size)
+    direction = np.random.default_rng(0).normal(size=size)
     basis = np.zeros((steps, size))
     on, off = np.zeros(steps), np.zeros(steps)
     value = 0.0
     for step in range(steps):
-        basis[step] = way / np.linalg.norm(way)
-        way = product(basis[step])
-        on[step] = basis[step] @ way
+        basis[step] = direction / np.linalg.norm(direction)
+        direction = product(basis[step])
+        on[step] = basis[step] @ direction
         for _ in range(2):
-            way = way - basis[: step + 1].T @ (basis[: step + 1] @ way)
-        off[step] = np.linalg.norm(way)
+            direction = direction - basis[: step + 1].T @ (basis[: step + 1] @ direction)
+        off[step] = np.linalg.norm(direction)
         before, value = (
             value,
             float(

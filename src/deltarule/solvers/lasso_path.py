@@ -258,7 +258,7 @@ def lasso_cv(
         walked = strengths[strengths > 0] if posed.plain else strengths
         stop = float(np.min(walked, initial=np.inf))
         weight, _ = _walked(learnt, posed, strengths, stop=stop)
-        return squared_errors(problem, folds[split.judged], with_intercept(learnt, weight))
+        return squared_errors(problem, folds[split.test], with_intercept(learnt, weight))
 
     ridges = np.zeros(len(strengths))
     return cross_validated(folds, splits, problem.targets, errors, ridge=ridges, lasso=strengths)

@@ -136,11 +136,11 @@ class Lbfgs:
             gradient = stack(comparison.weight_delta)
             flat = gradient.ravel()
             pairs = self.pairs if state is None else _pairs(state, weights, flat)
-            way = _direction(flat, pairs, self.metric)
-            slope = float(flat @ way)
-            named = unstack(way.reshape(gradient.shape), weights)
+            direction = _direction(flat, pairs, self.metric)
+            slope = float(flat @ direction)
+            named = unstack(direction.reshape(gradient.shape), weights)
             taken = QuasiTaken(weights, comparison.loss, named, 1.0, slope, flat, pairs)
-        return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
+        return {n: w - taken.share * taken.direction[n] for n, w in taken.weights.items()}, taken
 
 
 def _enough(state: QuasiTaken) -> float:
@@ -184,21 +184,21 @@ class Recent:
 def _direction(gradient: Array, pairs: tuple[Pair, ...], metric: Metric | None) -> Array:
     """H @ gradient: (d,). Without pairs and metric the gradient, not longer than 1."""
 
-    def measured(way: Array) -> Array:
-        # Weights that are frozen have no gradient, and no way.
-        return way if metric is None else np.where(gradient == 0, 0.0, metric(way))
+    def measured(direction: Array) -> Array:
+        # Weights that are frozen have no gradient, and no direction.
+        return direction if metric is None else np.where(gradient == 0, 0.0, metric(direction))
 
     if not pairs:
         short = 1.0 if metric is not None else max(1.0, float(np.linalg.norm(gradient)))
         return measured(gradient) / short
-    way, shares = gradient.copy(), deque[float]()
+    direction, shares = gradient.copy(), deque[float]()
     for pair in reversed(pairs):
-        share = pair.scale * float(pair.step @ way)
+        share = pair.scale * float(pair.step @ direction)
         shares.appendleft(share)
-        way -= share * pair.change
+        direction -= share * pair.change
     last = pairs[-1]
-    way = measured(way)
-    way /= last.scale * float(last.change @ measured(last.change))
+    direction = measured(direction)
+    direction /= last.scale * float(last.change @ measured(last.change))
     for pair, share in zip(pairs, shares, strict=True):
-        way += (share - pair.scale * float(pair.change @ way)) * pair.step
-    return way
+        direction += (share - pair.scale * float(pair.change @ direction)) * pair.step
+    return direction

@@ -170,7 +170,7 @@ class _LineSearch:
     base: Array
     loss: Array
     gradient: Array
-    way: Array
+    direction: Array
     share: Array
     promised: Array
 
@@ -183,7 +183,7 @@ class _LineSearch:
     @property
     def point(self) -> Array:
         """The weights that are tried."""
-        return self.base - self.share[:, None] * self.way
+        return self.base - self.share[:, None] * self.direction
 
     def compare(self, loss: Array, gradient: Array, *, rounded: bool) -> tuple[Mask, StackedPair]:
         """Which fits take the point that was tried as their base, and the pairs of these steps.
@@ -195,8 +195,8 @@ class _LineSearch:
             enough = self.loss - ENOUGH * self.share * self.promised + 1e-12 * np.abs(self.loss)
             taken: Mask = (loss <= enough) | np.isinf(self.loss)
             if rounded:
-                taken = taken | (_products(gradient, self.way) >= -TURNED * self.promised)
-        step = _kept(taken, -self.share[:, None] * self.way, 0.0)
+                taken = taken | (_products(gradient, self.direction) >= -TURNED * self.promised)
+        step = _kept(taken, -self.share[:, None] * self.direction, 0.0)
         change = _kept(taken, gradient - self.gradient, 0.0)
         shorter = _shorter(loss - self.loss, self.promised, self.share)
         self.base = _kept(taken, self.point, self.base)
@@ -205,16 +205,16 @@ class _LineSearch:
         self.share = np.where(taken, 1.0, shorter)
         return taken, stacked_pair(step, change, taken)
 
-    def turn(self, taken: Mask, way: Array) -> None:
+    def turn(self, taken: Mask, direction: Array) -> None:
         """A new direction of the fits that took a step."""
-        self.way = _kept(taken, way, self.way)
-        self.promised = np.where(taken, _products(self.gradient, self.way), self.promised)
+        self.direction = _kept(taken, direction, self.direction)
+        self.promised = np.where(taken, _products(self.gradient, self.direction), self.promised)
 
     def of(self, going: Mask) -> "_LineSearch":
         """That of some fits."""
         return _LineSearch(
             self.fits[going],
-            *(self.base[going], self.loss[going], self.gradient[going], self.way[going]),
+            *(self.base[going], self.loss[going], self.gradient[going], self.direction[going]),
             *(self.share[going], self.promised[going]),
         )
 
@@ -227,26 +227,26 @@ def directions(
     A fit without a pair has the gradient in the metric's stead, not longer than 1.
     """
 
-    def measured(way: Array) -> Array:
-        # Weights that are frozen have no gradient, and no way.
-        return way if metric is None else np.where(gradient == 0, 0.0, metric(way))
+    def measured(direction: Array) -> Array:
+        # Weights that are frozen have no gradient, and no direction.
+        return direction if metric is None else np.where(gradient == 0, 0.0, metric(direction))
 
-    way, shares = gradient.copy(), deque[Array]()
+    direction, shares = gradient.copy(), deque[Array]()
     scale = np.ones(len(gradient), dtype=gradient.dtype)
     if metric is None:
         scale = 1 / np.maximum(1.0, np.linalg.norm(gradient, axis=1))
     for pair in reversed(pairs):
-        share = pair.scale * _products(pair.step, way)
+        share = pair.scale * _products(pair.step, direction)
         shares.appendleft(share)
-        way -= share[:, None] * pair.change
+        direction -= share[:, None] * pair.change
     if pairs:
         last = _last(pairs)
         bent = last.scale * _products(last.change, measured(last.change))
         scale = np.divide(1.0, bent, out=scale, where=bent > 0)
-    way = measured(way) * scale[:, None]
+    direction = measured(direction) * scale[:, None]
     for pair, share in zip(pairs, shares, strict=True):
-        way += (share - pair.scale * _products(pair.change, way))[:, None] * pair.step
-    return way
+        direction += (share - pair.scale * _products(pair.change, direction))[:, None] * pair.step
+    return direction
 
 
 def _last(pairs: Sequence[StackedPair]) -> StackedPair:

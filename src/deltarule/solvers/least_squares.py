@@ -302,7 +302,7 @@ def ridge_path(
     def errors(split: Split, others: Moments) -> Array:
         free = problem.free(others)
         weights = ridge_weights(free, normal_equations(free), strengths)
-        return squared_errors(problem, folds[split.judged], weights)
+        return squared_errors(problem, folds[split.test], weights)
 
     return cross_validated(folds, splits, problem.targets, errors, ridge=strengths)
 

@@ -50,11 +50,10 @@ class MinibatchComparison:
         share = said.rows / self.expected
         if share == 1:
             return said
-        has_hessian = said.hessian
         return replace(
             said,
             weight_delta={n: share * a for n, a in said.weight_delta.items()},
-            hessian=None if has_hessian is None else share * has_hessian,
+            hessian=None if said.hessian is None else share * said.hessian,
         )
 
 

@@ -36,7 +36,7 @@ class Taken:
 
     weights: Weights
     loss: float
-    way: Weights
+    direction: Weights
     share: float
     slope: float = np.nan
 
@@ -93,10 +93,10 @@ class Newton(Curved):
             assert comparison.hessian is not None, "train refuses an objective without curvature"
             g = stack(comparison.weight_delta)
             solved = _directions(comparison.hessian, g)
-            way = solved.reshape(g.T.shape).T
-            slope = float(np.sum(g * way))
-            taken = Taken(weights, comparison.loss, unstack(way, weights), 1.0, slope)
-        return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
+            direction = solved.reshape(g.T.shape).T
+            slope = float(np.sum(g * direction))
+            taken = Taken(weights, comparison.loss, unstack(direction, weights), 1.0, slope)
+        return {n: w - taken.share * taken.direction[n] for n, w in taken.weights.items()}, taken
 
 
 def _directions(hessian: Array, g: Array) -> Array:

@@ -35,12 +35,12 @@ class NewtonStack:
     def run(self, start: Array) -> StackedFits:
         """The weights at the optimum, or the best ones on the way there."""
         m = len(start)
-        base, way, best = start, np.zeros_like(start), start.copy()
+        base, direction, best = start, np.zeros_like(start), start.copy()
         share, least, settled = np.ones(m), np.full(m, np.inf), np.zeros(m, dtype=bool)
         passes = 0
         while passes < self.steps:
             passes += 1
-            point = base - share[:, None] * way
+            point = base - share[:, None] * direction
             loss, gradient, hessian = self.objective(point)
             # The first one is taken, and of others those that are not numbers are not.
             slack = np.where(np.isinf(least), 0.0, 1e-12 * np.abs(least))
@@ -50,11 +50,11 @@ class NewtonStack:
             metrics = FitMetrics.of(hessian, self.size) if np.isfinite(hessian).all() else None
             if metrics is None:
                 break
-            way = np.where(taken[:, None], metrics(gradient), way)
+            direction = np.where(taken[:, None], metrics(gradient), direction)
             share = np.where(taken, 1.0, share / 2)
             done = taken & ~settled
             done &= np.abs(gradient).max(axis=1, initial=0.0) <= self.tolerance * self.steep
-            best[done], settled = (base - way)[done], settled | done
+            best[done], settled = (base - direction)[done], settled | done
             if settled.all():
                 break
         return StackedFits(np.where(settled[:, None], best, base), settled, (), passes)

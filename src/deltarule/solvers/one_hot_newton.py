@@ -158,17 +158,17 @@ def _by_products(hessian: OneHotHessian, at: int, g: Array) -> Array:
     diagonal = hessian.diagonal(at)
     per = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
     found, left = np.zeros_like(g), g * (per > 0)
-    way = scaled = per * left
+    direction = scaled = per * left
     size, enough = float(left @ scaled), RESIDUAL**2 * float(left @ (per * left))
     for _ in range(STEPS):
         if size <= enough:
             break
-        product = hessian.products(at, way)
-        share = size / float(way @ product)
-        found, left = found + share * way, left - share * product
+        product = hessian.products(at, direction)
+        share = size / float(direction @ product)
+        found, left = found + share * direction, left - share * product
         scaled = per * left
         before, size = size, float(left @ scaled)
-        way = scaled + size / before * way
+        direction = scaled + size / before * direction
     return found
 
 

@@ -203,12 +203,12 @@ class Penalised:
     def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
         plain = self.objective(weights, hessian=hessian)
         gradient = self.penalty.gradient(weights)
-        has_hessian = plain.hessian
-        if has_hessian is not None:
-            has_hessian = _with_diagonal(has_hessian, plain.rows * self.penalty.hessian(weights))
+        own = plain.hessian
+        if own is not None:
+            own = _with_diagonal(own, plain.rows * self.penalty.hessian(weights))
         return replace(
             plain,
             loss=plain.loss + plain.rows * self.penalty.value(weights),
             weight_delta={n: a + plain.rows * gradient[n] for n, a in plain.weight_delta.items()},
-            hessian=has_hessian,
+            hessian=own,
         )

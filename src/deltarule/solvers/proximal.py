@@ -73,10 +73,10 @@ class ProximalNewton(Curved):
             taken = replace(state, share=state.shorter(comparison.loss))
         else:
             best = self._best(weights, comparison)
-            way = {name: array - best[name] for name, array in weights.items()}
-            taken = Taken(weights, comparison.loss, way, 1.0)
+            direction = {name: array - best[name] for name, array in weights.items()}
+            taken = Taken(weights, comparison.loss, direction, 1.0)
             return best, taken
-        return {n: w - taken.share * taken.way[n] for n, w in taken.weights.items()}, taken
+        return {n: w - taken.share * taken.direction[n] for n, w in taken.weights.items()}, taken
 
     def _best(self, weights: Weights, comparison: Comparison) -> Weights:
         assert comparison.hessian is not None, "train refuses an objective without curvature"
@@ -89,10 +89,10 @@ class ProximalNewton(Curved):
         here, g = parted(weights), parted(comparison.weight_delta)
         strength, low, high = map(parted, self.penalty.bounds(weights))
         best = [
-            BoxQuadratic(
-                has_hessian, has_hessian @ here[at] - g[at], strength[at], low[at], high[at]
-            ).least(here[at])
-            for at, has_hessian in enumerate(comparison.hessian)
+            BoxQuadratic(block, block @ here[at] - g[at], strength[at], low[at], high[at]).least(
+                here[at]
+            )
+            for at, block in enumerate(comparison.hessian)
         ]
         outputs = stack(weights).shape[1]
         return unstack(np.reshape(best, (outputs, -1)).T, weights)

@@ -33,7 +33,7 @@ def often(rows: float) -> int:
 
 
 def levels(
-    summary: Summary, asked: Request, column: str, start: int, folds: list[Moments]
+    summary: Summary, request: Request, column: str, start: int, folds: list[Moments]
 ) -> tuple[Category | LeftOut, list[int], list[Moments]]:
     """The category, the indices of its levels in the moments, and the moments with pooling."""
     rows, own = summary.rows, summary.levels[column]
@@ -42,13 +42,13 @@ def levels(
     named = {level: code for code, level in enumerate(names) if counts[code] > 0}
     needed = often(rows)
     by_count = sorted(named.keys() - {OTHER}, key=lambda level: (-counts[named[level]], level))
-    beyond = set(by_count[most_levels(summary, asked) :])
+    beyond = set(by_count[most_levels(summary, request) :])
     rare = [
         level
         for level, code in named.items()
         if counts[code] < needed or level == OTHER or level in beyond
     ]
-    wanted = asked.reference.get(column)
+    wanted = request.reference.get(column)
     rare = [level for level in rare if level != wanted]
     few = set(rare)
     kept = {level: float(counts[code]) for level, code in named.items() if level not in few}
@@ -75,9 +75,9 @@ def levels(
     return category, [start + named[level] for level in order], folds
 
 
-def most_levels(summary: Summary, asked: Request) -> int:
+def most_levels(summary: Summary, request: Request) -> int:
     """How many levels one category may keep."""
-    return summary.layout.most_levels if asked.levels is None else asked.levels
+    return summary.layout.most_levels if request.levels is None else request.levels
 
 
 def gap_class_notes(summary: Summary, target: str) -> list[str]:
@@ -98,14 +98,18 @@ def gap_class_notes(summary: Summary, target: str) -> list[str]:
     ]
 
 
-def cut_notes(summary: Summary, asked: Request, columns: Sequence[Number | Category]) -> list[str]:
+def cut_notes(
+    summary: Summary, request: Request, columns: Sequence[Number | Category]
+) -> list[str]:
     """One note on all categories with more levels than are kept."""
     cut = []
     for one in columns:
         if not isinstance(one, Category) or one.name not in summary.levels:
             continue
         kept = len(one.known.keys() - {MISSING, OTHER})
-        if summary.levels[one.name].beyond or (one.pooled and kept >= most_levels(summary, asked)):
+        if summary.levels[one.name].beyond or (
+            one.pooled and kept >= most_levels(summary, request)
+        ):
             more = "" if kept + one.pooled < MOST_COUNTED else "more than "
             cut.append(f"{one.name} ({kept:,} of {more}{kept + one.pooled:,})")
     if not cut:
@@ -120,7 +124,7 @@ def cut_notes(summary: Summary, asked: Request, columns: Sequence[Number | Categ
 
 
 def classes(
-    summary: Summary, asked: Request, target: str, start: int, name: str
+    summary: Summary, request: Request, target: str, start: int, name: str
 ) -> tuple[Target, list[int]]:
     """The target, and the indices of its outputs in the moments.
 
@@ -133,7 +137,7 @@ def classes(
     counts = np.round(own.counts.sum(axis=0), 9)
     met = {level: code for code, level in enumerate(own.names, start=1) if counts[code] > 0}
     if len(met) > 2 and target in layout.either:
-        raise ReplanError(takes={**asked.takes, target: "numbers"})
+        raise ReplanError(takes={**request.takes, target: "numbers"})
     if not met:
         raise TargetError(
             f"{name}: the row weights add up to {own.counts.sum():g}, too little to count the "
@@ -170,16 +174,16 @@ def _by_number(level: str) -> tuple[float, str]:
     return (np.inf if np.isnan(value) else value), level
 
 
-def referenced(columns: list[Number | Category], asked: Request) -> list[Number | Category]:
+def referenced(columns: list[Number | Category], request: Request) -> list[Number | Category]:
     """The columns with each category's reference level set: the most frequent by default.
 
     Without an intercept the first category keeps all its levels (no reference).
     """
     done: list[Number | Category] = []
-    kept_all = asked.intercept
+    kept_all = request.intercept
     for column in columns:
         if isinstance(column, Category):
-            reference: str | None = asked.reference.get(column.name, next(iter(column.known)))
+            reference: str | None = request.reference.get(column.name, next(iter(column.known)))
             if column.of != "text" and reference == MISSING:
                 value = next(iter(column.known))
                 raise LearningError(
@@ -192,7 +196,7 @@ def referenced(columns: list[Number | Category], asked: Request) -> list[Number 
                 kept_all, reference = True, None
             column = column.model_copy(update={"reference": reference})
         done.append(column)
-    for name in asked.reference:
+    for name in request.reference:
         if name not in [column.name for column in columns if isinstance(column, Category)]:
             raise LearningError(f"'{name}' is no category, so it has no reference level")
     return done

@@ -115,7 +115,7 @@ class Answered:
 def asked_of(
     engine: Answers,
     source: FormattedSource,
-    made: Plan,
+    plan: Plan,
     counted: dict[str, LevelCounts],
     *,
     keep_summary: bool,
@@ -125,20 +125,20 @@ def asked_of(
     Errors:  LearningError where it cannot answer; ReplanError where only this read shows that
              levels had to be counted, which they now are
     """
-    texts = source.check_text(made.columns)
+    texts = source.check_text(plan.columns)
     if texts is not None and texts.asks_for in engine.answers:
         source.take(engine.ask(texts))
     rows = engine.count() if isinstance(engine, CountsRows) else source.rows
     if CheckText.asks_for in engine.answers and (source.formats or source.words):
         engine = PreparedEngine(engine, source.parsing)
-    if _count(engine, made, counted):
+    if _count(engine, plan, counted):
         return None
-    asked = made.asked
+    asked = plan.request
     if asked.time is not None:
-        made = replace(made, cuts=engine.ask(FindTimes(made)).cuts(asked.folds))
-    sums = Summarise(made, source.name, keep_summary)
-    most = Sample.to_judge_by(len(made.columns), made.row_column).rows
-    few, drawn = FewRows(made, most, rows), None
+        plan = replace(plan, cuts=engine.ask(FindTimes(plan)).cuts(asked.folds))
+    sums = Summarise(plan, source.name, keep_summary)
+    most = Sample.to_judge_by(len(plan.columns), plan.row_column).rows
+    few, drawn = FewRows(plan, most, rows), None
     if OfEncoded.asks_for in engine.answers:
         both = engine.ask(OneRead(sums, few))
         summary, drawn = both.summary, both.drawn
@@ -150,28 +150,28 @@ def asked_of(
         name
         for name, own in summary.levels.items()
         if name not in counted
-        and (own.beyond or (counts and len(own.names) > made.levels[name].most))
+        and (own.beyond or (counts and len(own.names) > plan.levels[name].most))
     }
-    if beyond and _count(engine, made, counted, beyond):
+    if beyond and _count(engine, plan, counted, beyond):
         raise ReplanError
     if beyond:
         raise LearningError(
             f"{engine.name} met more levels than are kept: raise --levels, or leave the column out"
         )
     drawn = engine.ask(few) if drawn is None else drawn
-    return Answered(made, summary, drawn.in_order, engine)
+    return Answered(plan, summary, drawn.in_order, engine)
 
 
 def _count(
     engine: Answers,
-    made: Plan,
+    plan: Plan,
     counted: dict[str, LevelCounts],
     beyond: Collection[str] = (),
 ) -> bool:
     """Have the levels counted that the rows so far leave open; whether there were such."""
     unsure = {}
     if CountLevels.asks_for in engine.answers:
-        unsure = made.uncounted(counted, beyond)
+        unsure = plan.uncounted(counted, beyond)
     if unsure:
         counted |= engine.ask(CountLevels(unsure)).levels
     return bool(unsure)

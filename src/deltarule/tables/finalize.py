@@ -31,7 +31,7 @@ from deltarule.tables.terms import parsed
 
 
 def finalize(
-    summary: Summary, asked: Request, name: str
+    summary: Summary, request: Request, name: str
 ) -> tuple[Schema, list[Moments], list[str]]:
     """The schema, each fold's moments of its inputs and targets, and notes.
 
@@ -54,7 +54,7 @@ def finalize(
             continue
         share = 0.0 if gap is None else float(mean[gap])
         missing = round(share * rows, 9)
-        if low == high and not asked.keep_constant:
+        if low == high and not request.keep_constant:
             twin = _twin(gap, gaps, folds) if gap is not None else None
             if gap is None or twin or not often(rows) <= missing <= rows - often(rows):
                 always = _always(f"{low:g}", missing, twin)
@@ -93,25 +93,25 @@ def finalize(
         places[column] = [at, gap] if gap is not None and own_gap else [at]
     starts = summary.starts()
     for column in layout.categories:
-        found, place, folds = levels(summary, asked, column, starts[column], folds)
+        found, place, folds = levels(summary, request, column, starts[column], folds)
         if isinstance(found, LeftOut):
             left_out.append(found)
         else:
             columns.append(found)
             places[column] = place
-    notes += cut_notes(summary, asked, columns)
+    notes += cut_notes(summary, request, columns)
     if not columns:
         why = "; ".join(f"{column.name}: {column.why}" for column in left_out)
         raise ColumnError(f"{name} has no column to use as an input ({why})")
     order = list(layout.terms)
     columns.sort(key=lambda column: order.index(column.name))
-    columns = referenced(columns, asked)
+    columns = referenced(columns, request)
     targets = []
     first = len(layout.numbers)
     after = first + len(layout.amounts)
     for target in layout.targets:
         if target in layout.classes:
-            found_, places[target] = classes(summary, asked, target, starts[target], name)
+            found_, places[target] = classes(summary, request, target, starts[target], name)
             targets.append(found_)
             notes += gap_class_notes(summary, target)
             continue

@@ -130,13 +130,13 @@ def missing_keys(column: pl.Series) -> int:
     return column.null_count() + int(column.is_nan().sum() if column.dtype.is_float() else 0)
 
 
-def gap_note(asked: Request, gaps: int, rows: int, *, drawn: bool = False) -> list[str]:
+def gap_note(request: Request, gaps: int, rows: int, *, drawn: bool = False) -> list[str]:
     """A note on rows without an id or group, counted in all rows or in some that were drawn."""
-    column = asked.id or asked.group
+    column = request.id or request.group
     if column is None or not gaps:
         return []
     share = f"about {gaps / rows:.1%} of rows" if drawn else f"{gaps:,} of {rows:,} rows"
-    how = "all of them are held out together" if asked.group else "each is held out by itself"
+    how = "all of them are held out together" if request.group else "each is held out by itself"
     return [
         f"{column} is missing in {share}: {how}, though known rows of the same {column} may be "
         "learnt from, so the error on held-out rows may be too small"

@@ -56,14 +56,14 @@ class LastRows(SelectedSource):
         return pl.int_range(row, row + frame.height, eager=True) >= self.before
 
 
-def rows_to_learn(source: Source, asked: Request) -> Source:
+def rows_to_learn(source: Source, request: Request) -> Source:
     """The rows that have each target, offset and weight.
 
     Errors:  ColumnError, ExpressionError; LearningError for a text whose values are in doubt
     """
     columns = source.look().columns
-    there = [*asked.predict, *([asked.offset] if asked.offset else [])]
-    above = [one for one in (asked.row_weight, asked.exposure) if one is not None]
+    there = [*request.predict, *([request.offset] if request.offset else [])]
+    above = [one for one in (request.row_weight, request.exposure) if one is not None]
     tests = [(one, "is not null") for one in there] + [(one, "> 0") for one in above]
     conditions = []
     for one, test in tests:
@@ -76,7 +76,7 @@ def rows_to_learn(source: Source, asked: Request) -> Source:
     names = " or ".join([*there, *above])
     told = f"have no {names}: they are left out, and have no age and no place in a window"
     condition = condition_of(" and ".join(conditions))
-    return FilteredSource(source, condition, words=asked.missing_words, told=told)
+    return FilteredSource(source, condition, words=request.missing_words, told=told)
 
 
 def last_rows(source: Source, window: int | None) -> Source:

@@ -84,39 +84,39 @@ class Layout(Part):
         return self
 
     @classmethod
-    def of(cls, made: Plan) -> Self:
+    def of(cls, plan: Plan) -> Self:
         """The layout that a plan decided on."""
-        asked = made.asked
+        asked = plan.request
         by = {"id": asked.id, "group": asked.group, "time": asked.time}
-        read = sorted({column for term in made.terms.values() for column in term.columns})
-        numeric = [one for one in made.classes if made.target_kinds[one].is_numeric()]
+        read = sorted({column for term in plan.terms.values() for column in term.columns})
+        numeric = [one for one in plan.classes if plan.target_kinds[one].is_numeric()]
         return cls(
-            terms={name: term.expression for name, term in made.terms.items()},
-            numbers=tuple(made.numbers),
-            booleans=tuple(sorted(made.booleans)),
-            categories=tuple(made.categories),
+            terms={name: term.expression for name, term in plan.terms.items()},
+            numbers=tuple(plan.numbers),
+            booleans=tuple(sorted(plan.booleans)),
+            categories=tuple(plan.categories),
             targets=tuple(asked.predict),
-            classes=tuple(made.classes),
+            classes=tuple(plan.classes),
             either=tuple(one for one in numeric if asked.takes[one] == "either"),
-            beside=tuple(made.beside),
-            offset=made.offset,
+            beside=tuple(plan.beside),
+            offset=plan.offset,
             exposure=asked.exposure,
             shifted=bool(asked.shifted),
             row_weight=asked.row_weight,
             copies=bool(asked.copies),
-            trials=made.trials,
+            trials=plan.trials,
             drop_missing=asked.drop_missing,
             folds=asked.folds,
             fold_by={kind: name for kind, name in by.items() if name is not None},
-            key_kind=made.key_kind,
-            cuts=made.cuts,
-            left_out=tuple(made.left_out),
-            kinds={column: kind_of(made.kinds[column]) for column in read},
-            read_through=made.read_through,
-            formats=dict(made.formats),
+            key_kind=plan.key_kind,
+            cuts=plan.cuts,
+            left_out=tuple(plan.left_out),
+            kinds={column: kind_of(plan.kinds[column]) for column in read},
+            read_through=plan.read_through,
+            formats=dict(plan.formats),
             missing_words=asked.missing_words,
-            most_levels=made.most_levels,
-            room=made.room,
+            most_levels=plan.most_levels,
+            room=plan.room,
         )
 
     @property

@@ -43,16 +43,16 @@ def left_out_told(causes: Mapping[str, int]) -> str:
     return f"{rows:,} left out: {counted(causes)}" if rows else ""
 
 
-def nothing_left(name: str, asked: Request, causes: Mapping[str, int]) -> TableError:
+def nothing_left(name: str, request: Request, causes: Mapping[str, int]) -> TableError:
     """The error for a table without a row to learn from, with the causes."""
-    if asked.row_weight is not None and list(causes) == [weight_gap(asked.row_weight)]:
-        return EmptyError(f"{name}: no row has a weight above 0 in '{asked.row_weight}'")
-    if set(causes) <= {gap(target) for target in asked.predict}:
-        targets = " and ".join(f"'{target}'" for target in asked.predict)
+    if request.row_weight is not None and list(causes) == [weight_gap(request.row_weight)]:
+        return EmptyError(f"{name}: no row has a weight above 0 in '{request.row_weight}'")
+    if set(causes) <= {gap(target) for target in request.predict}:
+        targets = " and ".join(f"'{target}'" for target in request.predict)
         return TargetError(
             f"{name}: the target {targets} is missing in every row: there is nothing to learn from"
         )
-    if asked.drop_missing:
+    if request.drop_missing:
         told = counted(causes)
         return EmptyError(f"{name}: every row has a missing value ({told}): use --missing fill")
     return EmptyError(f"{name}: no row can be learnt from: {counted(causes)}")

@@ -41,7 +41,7 @@ TargetKind = Literal["classes", "yes or no", "numbers"]
 
 def plan(
     look: pl.DataFrame,
-    asked: Request,
+    request: Request,
     *,
     name: str,
     formats: Formats | None = None,
@@ -63,33 +63,33 @@ def plan(
         if isinstance(one, NumberFormat)
     }
     periods = [column for column, one in formats.items() if isinstance(one, PeriodFormat)]
-    roles = _roles(asked, Look(look, name, asked.dates, numbers, periods))
+    roles = _roles(request, Look(look, name, request.dates, numbers, periods))
     terms, kinds, offset = roles.terms, dict(look.schema), roles.offset
     view = evaluated(look, list(terms.values()), kinds, name=name)
     read = dict.fromkeys(column for term in terms.values() for column in term.columns)
     own = {column: formats.get(column) or format_of(kinds[column]) for column in read}
     fold_by, key_kind, cluster_by = None, "", None
     if roles.folds is not None:
-        fold_by, key_kind = _fold_by(roles.folds, look, asked, name=name)
+        fold_by, key_kind = _fold_by(roles.folds, look, request, name=name)
     if roles.cluster is not None:
         cluster = evaluated(look, [roles.cluster], look.schema, name=name).to_series()
         cluster_by = cluster_column(roles.cluster.polars(look.schema), cluster.dtype)
-    targets = {one: _target_kind(view[one], asked, name) for one in asked.predict}
-    known = {one: whole_numbers(view[one]) for one in asked.predict}
+    targets = {one: _target_kind(view[one], request, name) for one in request.predict}
+    known = {one: whole_numbers(view[one]) for one in request.predict}
     if offset is not None:
         check_number(view[offset.name], f"{name}: the offset '{offset.name}'", ColumnError)
-    weight = asked.row_weight
+    weight = request.row_weight
     if weight:
         check_number(view[weight], f"{name}: the weight '{weight}'", ColumnError)
     inputs = {
-        term.name: _input(term, view[term.name], asked, counted.get(term.name))
+        term.name: _input(term, view[term.name], request, counted.get(term.name))
         for term in roles.inputs.terms
     }
     used = {name: one.kind for name, one in inputs.items() if not one.why}
     amounts = [one for one, kind in used.items() if kind != "category"]
-    asked = _inferred(asked, targets, view)
+    request = _inferred(request, targets, view)
     made = Plan(
-        asked=asked,
+        request=request,
         terms=terms,
         became=roles.inputs.became,
         kinds=kinds,
@@ -97,7 +97,7 @@ def plan(
         booleans={one for one, kind in used.items() if kind == "boolean"},
         categories=[one for one, kind in used.items() if kind == "category"],
         left_out=[
-            *_unusable(look, asked),
+            *_unusable(look, request),
             *(LeftOut(name=n, kind=one.kind, why=one.why) for n, one in inputs.items() if one.why),
         ],
         levels={one: LevelCodes((), MOST_CLASSES) for one in targets if targets[one] == "classes"},
@@ -129,43 +129,43 @@ class Roles:
     offset: Term | None
 
 
-def _roles(asked: Request, shown: Look) -> Roles:
+def _roles(request: Request, shown: Look) -> Roles:
     """Which column or expression plays which part.
 
     Errors:  ColumnError; LearningError where one plays two parts
     """
     columns = list(shown.kinds)
-    weight = [asked.row_weight] if asked.row_weight else []
-    apart = [*asked.predict, *weight]
+    weight = [request.row_weight] if request.row_weight else []
+    apart = [*request.predict, *weight]
     check_there(columns, weight, name=shown.name)
-    given = [*apart, *(asked.using or [])]
+    given = [*apart, *(request.using or [])]
     twice = [column for column in given if given.count(column) > 1]
     if twice:
         raise LearningError(
             f"'{twice[0]}' is given twice: a column is either predicted, used or the weight"
         )
-    by = asked.id or asked.group or asked.time
+    by = request.id or request.group or request.time
     folds = one_term(by, shown) if by else None
-    cluster = one_term(asked.cluster, shown) if asked.cluster else None
-    offset = _offset(asked.offset, shown) if asked.offset else None
+    cluster = one_term(request.cluster, shown) if request.cluster else None
+    offset = _offset(request.offset, shown) if request.offset else None
     terms = {one: target_term(one, shown) for one in apart}
     taken = {c for term in terms.values() for c in term.columns}
-    using = asked.using
+    using = request.using
     if not using:
-        check_there(columns, asked.without, name=shown.name)
-        left = {*taken, *asked.without}
+        check_there(columns, request.without, name=shown.name)
+        left = {*taken, *request.without}
         left |= {c for term in (folds, cluster, offset) if term for c in term.columns}
         using = [name for name in columns if name not in left and not is_pattern(name)]
-    inputs = terms_of(using, shown) if asked.terms is None else _given(asked.terms, shown)
+    inputs = terms_of(using, shown) if request.terms is None else _given(request.terms, shown)
     # What is part of a target may be used all the same, as cost for price - cost.
     parts = {c for one in terms.values() if len(one.columns) > 1 for c in one.columns}
     for term in inputs.terms:
         for column in set(term.columns) & (taken - parts):
             raise LearningError(f"'{term.name}' uses '{column}', which is predicted or the weight")
-        if asked.id is not None and folds is not None and set(term.columns) & set(folds.columns):
+        if request.id is not None and folds is not None and set(term.columns) & set(folds.columns):
             raise LearningError(
-                f"'{term.name}' uses the id '{asked.id}', which says who a row is of and explains "
-                "nothing: leave it out"
+                f"'{term.name}' uses the id '{request.id}', which says who a row is of and "
+                "explains nothing: leave it out"
             )
     terms |= {term.name: term for term in inputs.terms}
     if offset is not None:
@@ -178,17 +178,17 @@ def _roles(asked: Request, shown: Look) -> Roles:
     return Roles(terms, inputs, folds, cluster, offset)
 
 
-def _inferred(asked: Request, targets: Mapping[str, TargetKind], view: pl.DataFrame) -> Request:
+def _inferred(request: Request, targets: Mapping[str, TargetKind], view: pl.DataFrame) -> Request:
     """The request with what it leaves to the values: the offset's part, and copies of rows."""
-    if asked.shifted is None:
-        asked = replace(asked, shifted=set(targets.values()) <= {"numbers"})
-    if asked.copies is None:
+    if request.shifted is None:
+        request = replace(request, shifted=set(targets.values()) <= {"numbers"})
+    if request.copies is None:
         # Copies of a row have its id too, which keeps them together.
-        numbered = not (asked.id or asked.group or asked.time)
-        weight = asked.row_weight or None
+        numbered = not (request.id or request.group or request.time)
+        weight = request.row_weight or None
         copies = weight is not None and numbered and all_whole(view[weight])
-        asked = replace(asked, copies=copies)
-    return asked
+        request = replace(request, copies=copies)
+    return request
 
 
 def _given(terms: Mapping[str, str | None], shown: Look) -> Terms:
@@ -209,9 +209,9 @@ def evaluated(
         return rows.select([term.polars(kinds) for term in terms])
 
 
-def _unusable(look: pl.DataFrame, asked: Request) -> list[LeftOut]:
+def _unusable(look: pl.DataFrame, request: Request) -> list[LeftOut]:
     """Columns that none of polars' methods can tell from several, where all are to be used."""
-    names = [] if asked.using else [name for name in look.columns if is_pattern(name)]
+    names = [] if request.using else [name for name in look.columns if is_pattern(name)]
     return [LeftOut(name=name, kind=kind_of(look.schema[name]), why=PATTERN) for name in names]
 
 
@@ -220,13 +220,13 @@ def _offset(one: str, shown: Look) -> Term:
     return target_term(one, shown) if one in shown.kinds else one_term(one, shown)
 
 
-def _fold_by(term: Term, look: pl.DataFrame, asked: Request, *, name: str) -> tuple[pl.Expr, str]:
+def _fold_by(term: Term, look: pl.DataFrame, request: Request, *, name: str) -> tuple[pl.Expr, str]:
     """The id, what groups rows, or what orders them in time, and the kind of its values."""
     values = evaluated(look, [term], look.schema, name=name)[term.name]
-    column = key_column if asked.time is None else time_column
+    column = key_column if request.time is None else time_column
     read = column(term.polars(look.schema), values.dtype, name=term.name, where=name)
     kind = "number" if values.dtype == pl.Boolean else kind_of(values.dtype)
-    return read, kind if values.count() and asked.time is None else ""
+    return read, kind if values.count() and request.time is None else ""
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class Input:
     counts: LevelCounts | None = None
 
 
-def _input(term: Term, values: pl.Series, asked: Request, counts: LevelCounts | None) -> Input:
+def _input(term: Term, values: pl.Series, request: Request, counts: LevelCounts | None) -> Input:
     """What an input is by its first values; `counts` where all rows were counted."""
     kind, why = input_kind(values)
     if kind == "category":
@@ -248,18 +248,18 @@ def _input(term: Term, values: pl.Series, asked: Request, counts: LevelCounts | 
             kind, why = "text", f"nearly unique to each row ({counts})"
     else:
         counts = None
-    if not asked.using and numbers_rows(values):
+    if not request.using and numbers_rows(values):
         why = "it only numbers the rows"
     return Input(kind, why, counts)
 
 
-def _target_kind(values: pl.Series, asked: Request, name: str) -> TargetKind:
+def _target_kind(values: pl.Series, request: Request, name: str) -> TargetKind:
     """Whether a target's values are classes; else they must be numbers.
 
     Errors:  TargetError
     """
     target = values.name
-    takes = asked.takes.get(target, "numbers")
+    takes = request.takes.get(target, "numbers")
     present = (values.fill_nan(None) if values.dtype.is_float() else values).drop_nulls()
     kind = kind_of(values.dtype)
     text, countable = kind == "text", kind in ("number", "boolean")

@@ -126,15 +126,15 @@ class Read:
     @property
     def splits(self) -> SplitScheme:
         """Which folds teach what each fold is judged by."""
-        return self.plan.asked.splits
+        return self.plan.request.splits
 
     @cached_property
     def means_learnt(self) -> dict[int, Array]:
         """The training means of all outputs, (k,), by the fold that is held out."""
         found, first = dict[int, Array](), len(self.schema.inputs)
         for split in self.splits.of(self.folds):
-            learnt = total([self.folds[fold] for fold in split.learnt])
-            found[split.judged] = (learnt.mean * learnt.scale)[first:]
+            learnt = total([self.folds[fold] for fold in split.train])
+            found[split.test] = (learnt.mean * learnt.scale)[first:]
         return found
 
     @property
@@ -253,7 +253,7 @@ class Read:
 
 def read(
     source: Source,
-    asked: Request,
+    request: Request,
     *,
     progress: Progress | None = None,
     keep: Keep | Callable[[Plan], Keep] = AS_USUAL,
@@ -270,8 +270,8 @@ def read(
     Errors:  LearningError where the engine cannot answer what is asked
     """
     if joining is not None:
-        source, asked = joining.source(source), joining.request(asked)
-    asked = replace(asked, texts=frozenset())
+        source, request = joining.source(source), joining.request(request)
+    request = replace(request, texts=frozenset())
     later: Later = {}
     counted: dict[str, LevelCounts] = {}
     again = False
@@ -282,9 +282,9 @@ def read(
             if blank and look.height >= LOOK_ROWS and not source.typed and source.widen():
                 again, look = True, source.look()
                 later = first_cells(source, [c for c in blank if look[c].dtype == pl.String])
-            read_as = formatted(source, asked, later)
+            read_as = formatted(source, request, later)
             look = read_as.look()
-            made = plan(look, asked, name=source.name, formats=read_as.formats, counted=counted)
+            made = plan(look, request, name=source.name, formats=read_as.formats, counted=counted)
             if joining is not None:
                 made = joining.plan(made, source.name)
             if engine is not None:
@@ -313,15 +313,15 @@ def read(
                     later = {error.column: Counter([error.value.strip()]), **later}
                 continue
             # Only what was thought to be numbers written as text can be text instead.
-            needed = {*asked.predict, asked.row_weight, asked.offset}
-            if error.column is None or error.column in {*asked.texts, *needed}:
+            needed = {*request.predict, request.row_weight, request.offset}
+            if error.column is None or error.column in {*request.texts, *needed}:
                 raise placed(error, source) from error
-            asked = replace(asked, texts=asked.texts | {error.column})
+            request = replace(request, texts=request.texts | {error.column})
         except ReplanError as error:
-            again, asked = True, replace(asked, **error.changes)
+            again, request = True, replace(request, **error.changes)
         except PairsError:
             # Fewer levels of each category, then.
-            again, asked = True, replace(asked, eliminates=False)
+            again, request = True, replace(request, eliminates=False)
         else:
             if _count(read_as, made, counted):
                 again = True
@@ -329,7 +329,7 @@ def read(
             if again:
                 found.notes.append(READ_AGAIN)
             found.notes.extend([*id_notes(made.ids), *order_notes(made)])
-            if source.unordered and not (asked.id or asked.group or asked.time):
+            if source.unordered and not (request.id or request.group or request.time):
                 found.notes.append(
                     f"nothing orders the rows of {source.name}, so that others may be held out the "
                     "next time: say ORDER BY in a query, or --id COLUMN"
@@ -338,9 +338,9 @@ def read(
             return found
 
 
-def _count(source: Source, made: Plan, counted: dict[str, LevelCounts]) -> bool:
+def _count(source: Source, plan: Plan, counted: dict[str, LevelCounts]) -> bool:
     """Count in all rows the levels that the rows so far leave open; whether there were such."""
-    unsure = {} if source.once else made.uncounted(counted)
+    unsure = {} if source.once else plan.uncounted(counted)
     if unsure:
         counted |= count_levels(source, unsure)
     return bool(unsure)
@@ -348,23 +348,23 @@ def _count(source: Source, made: Plan, counted: dict[str, LevelCounts]) -> bool:
 
 def _read(
     source: Source,
-    made: Plan,
+    plan: Plan,
     progress: Progress | None,
     keep: int,
     sample: Sample | None,
     keep_summary: bool,
     joining: Joining | None,
 ) -> Read:
-    if not (made.numbers or made.categories):
-        why = "; ".join(f"{column.name}: {column.why}" for column in made.left_out)
+    if not (plan.numbers or plan.categories):
+        why = "; ".join(f"{column.name}: {column.why}" for column in plan.left_out)
         raise ColumnError(
             f"{source.name} has no column to use as an input ({why or 'only the target'})"
         )
-    asked = made.asked
+    asked = plan.request
     # Sums that are kept, or joined with others, are of products.
-    kept_rows = not keep_summary and joining is None and wide(made, source.rows)
-    in_flight = workers() if kept_rows else batches_in_flight(made, source.name)
-    few = Sample.to_judge_by(len(made.columns), made.row_column)
+    kept_rows = not keep_summary and joining is None and wide(plan, source.rows)
+    in_flight = workers() if kept_rows else batches_in_flight(plan, source.name)
+    few = Sample.to_judge_by(len(plan.columns), plan.row_column)
     reading = Accumulator(folds=asked.folds, histograms=keep_summary, keep_rows=kept_rows)
     frame: Origin | None = None
     frames: list[pl.DataFrame] | None = []
@@ -377,13 +377,13 @@ def _read(
         try:
             return reading.add(chunk, sums())
         except InfiniteError as error:
-            raise refused(error, made, name=source.name, row=start) from error
+            raise refused(error, plan, name=source.name, row=start) from error
 
     # One BLAS thread for each worker: two on a block this thin were slower than one.
     with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
         try:
-            for batch in source.batches(made.columns):
-                chunk = made.chunk(batch, name=source.name, row=rows)
+            for batch in source.batches(plan.columns):
+                chunk = plan.chunk(batch, name=source.name, row=rows)
                 if frame is None:
                     frame = Origin.guess(chunk.numbers)
                 few_rows = batch.height < WORTH_A_THREAD
@@ -393,9 +393,9 @@ def _read(
                 if len(waiting) > in_flight:
                     frame = take()
                 before, rows = rows, rows + batch.height
-                unkeyed += made.unkeyed(batch)
-                if kept_rows and rows * made.width * 8 > LARGEST_KEPT:
-                    raise too_large(made, source.name)
+                unkeyed += plan.unkeyed(batch)
+                if kept_rows and rows * plan.width * 8 > LARGEST_KEPT:
+                    raise too_large(plan, source.name)
                 few.add(batch, before)
                 if sample is not None:
                     sample.add(batch, before)
@@ -416,16 +416,16 @@ def _read(
         source.release()  # from here on its rows are those kept
     if rows == 0:
         raise EmptyError(f"{source.name} has no rows: there is nothing to learn from")
-    layout = Layout.of(made)
-    summary = joined([Summary.of(made, sums, layout) for sums in reading.parts])
+    layout = Layout.of(plan)
+    summary = joined([Summary.of(plan, sums, layout) for sums in reading.parts])
     if summary.examples == 0:
         raise nothing_left(source.name, asked, summary.causes)
     if joining is not None:
         summary = joining.joined(summary)
         if summary.examples == 0:
             raise EmptyError("no row is left to learn from")
-        return of_summary(summary, source, made)
-    found = of_summary(summary, source, made)
+        return of_summary(summary, source, plan)
+    found = of_summary(summary, source, plan)
     found.notes.extend(gap_note(asked, unkeyed, rows))
     return replace(
         found,
@@ -437,12 +437,12 @@ def _read(
     )
 
 
-def of_summary(summary: Summary, source: Source, made: Plan) -> Read:
+def of_summary(summary: Summary, source: Source, plan: Plan) -> Read:
     """What a summary says of rows that are not there to be read again."""
-    schema, folds, notes = finalize(summary, made.asked, source.name)
+    schema, folds, notes = finalize(summary, plan.request, source.name)
     return Read(
         source=source,
-        plan=made,
+        plan=plan,
         schema=schema,
         folds=folds,
         examples=summary.examples,
@@ -458,10 +458,10 @@ def _of_engine(found: Answered, source: Source, *, keep_summary: bool) -> Read:
     """What an engine's read finds."""
     summary, made, few = found.summary, found.plan, found.drawn
     if summary.examples == 0:
-        raise nothing_left(source.name, made.asked, summary.causes)
+        raise nothing_left(source.name, made.request, summary.causes)
     read = of_summary(summary, source, made)
     drawn = few.height < summary.examples + sum(summary.causes.values())
-    read.notes.extend(gap_note(made.asked, made.unkeyed(few), few.height, drawn=drawn))
+    read.notes.extend(gap_note(made.request, made.unkeyed(few), few.height, drawn=drawn))
     read = replace(
         read,
         drawn=[few],

@@ -51,7 +51,7 @@ class Plan:
     `became` says what the columns turned into that are not used as they stand.
     """
 
-    asked: Request
+    request: Request
     terms: dict[str, Term]
     became: dict[str, list[str]]
     kinds: dict[str, pl.DataType]
@@ -94,7 +94,7 @@ class Plan:
         """Numbers that stand after the targets: the offset, and the targets it was taken from."""
         if self.offset is None:
             return []
-        return [self.offset, *(self.amounts if self.asked.shifted else ())]
+        return [self.offset, *(self.amounts if self.request.shifted else ())]
 
     @property
     def width(self) -> int:
@@ -104,37 +104,37 @@ class Plan:
     @property
     def eliminates(self) -> bool:
         """Whether the solver eliminates the largest category; classes are text, perhaps many."""
-        return self.asked.eliminates and not self.classes
+        return self.request.eliminates and not self.classes
 
     @property
     def most_levels(self) -> int:
         """How many levels one category may keep."""
         usual = ELIMINATED_LEVELS if self.eliminates else MOST_LEVELS
-        return usual if self.asked.levels is None else self.asked.levels
+        return usual if self.request.levels is None else self.request.levels
 
     @property
     def room(self) -> int:
         """How many levels all categories together may keep."""
         if self.eliminates:
             # Their sums with numbers, of each fold and of some that are at work.
-            most = LARGEST_SUMS // (8 * self.asked.folds * (2 + self.width))
+            most = LARGEST_SUMS // (8 * self.request.folds * (2 + self.width))
             return max(2, min(max(ELIMINATED_IN_ALL, 2 * self.most_levels), most))
-        most = int(np.sqrt(LARGEST_SUMS / (8 * self.asked.folds))) - self.width
+        most = int(np.sqrt(LARGEST_SUMS / (8 * self.request.folds))) - self.width
         return max(2, min(max(MOST_LEVELS_IN_ALL, 2 * self.most_levels), most))
 
     @property
     def amounts(self) -> list[str]:
         """The targets whose values are numbers."""
-        return [target for target in self.asked.predict if target not in self.classes]
+        return [target for target in self.request.predict if target not in self.classes]
 
     @property
     def columns(self) -> list[pl.Expr]:
         """The columns to read, as numbers and text; classes as they are."""
-        apart = [one for one in (self.asked.row_weight, self.offset) if one is not None]
+        apart = [one for one in (self.request.row_weight, self.offset) if one is not None]
         read = self._read([*self.numbers, *self.amounts, *apart], self.categories)
         read += [self.terms[name].polars(self.kinds) for name in self.classes]
-        if self.asked.exposure is not None:
-            exposure = Term(self.asked.exposure).polars(self.kinds)
+        if self.request.exposure is not None:
+            exposure = Term(self.request.exposure).polars(self.kinds)
             read.append(exposure.alias(self._unused("(exposure)")))
         if self.cluster_by is not None:
             read.append(self.cluster_by.alias(self._unused("(cluster)")))
@@ -149,7 +149,7 @@ class Plan:
 
     def causes(self, counts: Mapping[int, int]) -> dict[str, int]:
         """Why rows were left out, in words, and how many; from the counts of a chunk's causes."""
-        asked = self.asked
+        asked = self.request
         words = [gap(name) for name in [*self.numbers, *self.amounts]]
         if self.offset is not None:
             own = gap(self.offset) if asked.exposure is None else weight_gap(asked.exposure)
@@ -165,7 +165,7 @@ class Plan:
     @property
     def times(self) -> list[pl.Expr]:
         """Of the rows that are learnt from: their times, and what each counts for."""
-        asked = self.asked
+        asked = self.request
         assert self.fold_by is not None, "there are times only where rows are ordered in time"
         offset = [] if self.offset is None else [self.offset]
         needed = self._read([*self.amounts, *offset], self.classes)
@@ -224,7 +224,7 @@ class Plan:
 
     def chunk(self, frame: pl.DataFrame, *, name: str, row: int) -> Block:
         """A batch as the sums want it."""
-        asked = self.asked
+        asked = self.request
         every = [*self.numbers, *self.amounts]
         numbers: list[Column] = [ChunkedArray.of(frame[column]) for column in every]
         offsets = self.offsets(frame, name=name, row=row)
@@ -259,7 +259,7 @@ class Plan:
         """
         if self.offset is None:
             return None
-        exposure = self.asked.exposure
+        exposure = self.request.exposure
         if exposure is not None:
             where = f"{name}, column '{exposure}'"
             check_exposure(frame[self._unused("(exposure)")], where=where, row=row)
@@ -271,7 +271,7 @@ class Plan:
 
         Errors:  ValueRefusedError for a weight below 0
         """
-        own = row_weights_of(frame, self.asked.row_weight, name=name, row=row)
+        own = row_weights_of(frame, self.request.row_weight, name=name, row=row)
         if self.shares is None:
             return own
         shares = self.shares.of(self.numbers_of_rows(frame, row=row))
@@ -286,9 +286,9 @@ class Plan:
         """
         if self.cluster_by is None:
             return None
-        values = frame[self._unused("(cluster)")].alias(self.asked.cluster or "")
+        values = frame[self._unused("(cluster)")].alias(self.request.cluster or "")
         if values.dtype.is_float():
-            where = f"{name}, column '{self.asked.cluster}'"
+            where = f"{name}, column '{self.request.cluster}'"
             check_told_apart(values.fill_null(0.0).to_numpy(), where=where, row=row)
             return values.fill_nan(None)
         return values
@@ -296,7 +296,7 @@ class Plan:
     @property
     def trials(self) -> bool:
         """Whether row weights count trials, of which the one target is the share of yes."""
-        return bool(self.asked.copies and self.asked.trials and len(self.amounts) == 1)
+        return bool(self.request.copies and self.request.trials and len(self.amounts) == 1)
 
     def numbers_of_rows(self, frame: pl.DataFrame, *, row: int) -> NDArray[np.intp]:
         """Each row's number in reading order, from 0: (n,); `row` came before this batch."""
@@ -306,7 +306,7 @@ class Plan:
 
     def unkeyed(self, frame: pl.DataFrame) -> int:
         """In how many rows of a batch the id or group is missing."""
-        keyed = self.fold_by is not None and (self.asked.id or self.asked.group)
+        keyed = self.fold_by is not None and (self.request.id or self.request.group)
         return missing_keys(frame[self.fold_column]) if keyed else 0
 
     def keys(self, frame: pl.DataFrame, *, name: str, row: int) -> RowKeys:
@@ -314,7 +314,7 @@ class Plan:
 
         Errors:  ValueRefusedError for an infinite id, group or time
         """
-        asked, rows = self.asked, frame.height
+        asked, rows = self.request, frame.height
         where = f"{name}, column '{asked.id or asked.group or asked.time}'"
         if asked.time is not None:
             by = frame[self.fold_column]

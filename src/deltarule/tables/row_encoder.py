@@ -34,7 +34,7 @@ class RowEncoder:
         targets = self.every.outcomes(frame, name=name, row=row)
         weights = self.plan.row_weights(frame, name=name, row=row)
         offsets = self.plan.offsets(frame, name=name, row=row)
-        if offsets is not None and self.plan.asked.shifted:
+        if offsets is not None and self.plan.request.shifted:
             targets = targets - offsets[:, None]
         keep: Mask = np.ones(frame.height, dtype=bool)
         for target in targets.T:  # any(axis=1) took 11 ns a row
@@ -43,7 +43,7 @@ class RowEncoder:
             keep &= ~np.isnan(offsets)
         if weights is not None:
             keep &= weights > 0
-        keys = self.plan.keys(frame, name=name, row=row) if self.plan.asked.time else None
+        keys = self.plan.keys(frame, name=name, row=row) if self.plan.request.time else None
         if keys is not None and keys.homeless is not None:
             keep &= ~keys.homeless
         if self.schema.drop_missing:
@@ -59,7 +59,7 @@ class RowEncoder:
             lambda: self.plan.numbers_of_rows(frame, row=row),
             lambda: self._entries(frame, row, weights, targets),
             offsets,
-            bool(self.plan.asked.shifted),
+            bool(self.plan.request.shifted),
             self.plan.clusters(frame, name=name, row=row),
         )
         kept = all_rows if keep.all() else all_rows.only(keep)
@@ -70,4 +70,4 @@ class RowEncoder:
         self, frame: pl.DataFrame, row: int, weights: Array | None, targets: Array
     ) -> FoldEntries:
         keys = self.plan.keys(frame, name=self.name, row=row)
-        return keys.entries(self.plan.asked.folds, weights, target=targets[:, 0])
+        return keys.entries(self.plan.request.folds, weights, target=targets[:, 0])

@@ -82,39 +82,39 @@ def check_ordered(source: Source, name: str) -> None:
         )
 
 
-def take_order(source: Source, made: "Plan") -> "Plan":
+def take_order(source: Source, plan: "Plan") -> "Plan":
     """The plan that knows the last row, for a half-life, and where periods begin, for times.
 
     Errors:  LearningError for a half-life of rows without an order
     """
-    asked = made.asked
+    asked = plan.request
     shares = asked.shares
     if asked.half_life is not None:
         check_ordered(source, "half_life")
-        shares = HalfLife(asked.half_life, rows_of(source, made.columns[:1]) - 1)
-    made = replace(made, shares=shares)
+        shares = HalfLife(asked.half_life, rows_of(source, plan.columns[:1]) - 1)
+    plan = replace(plan, shares=shares)
     if asked.time is None:
-        return made
-    return replace(made, cuts=Times.of(_times(source, made)).cuts(asked.folds))
+        return plan
+    return replace(plan, cuts=Times.of(_times(source, plan)).cuts(asked.folds))
 
 
-def order_notes(made: "Plan") -> list[str]:
+def order_notes(plan: "Plan") -> list[str]:
     """A note on rows that fade."""
-    if made.asked.half_life is None:
+    if plan.request.half_life is None:
         return []
     return [
-        f"a row counts half after {made.asked.half_life:,g} more, the last one 1: so do rows in "
+        f"a row counts half after {plan.request.half_life:,g} more, the last one 1: so do rows in "
         "errors on held-out rows, and in standard errors"
     ]
 
 
-def _times(source: Source, made: "Plan") -> Iterator[pl.DataFrame]:
+def _times(source: Source, plan: "Plan") -> Iterator[pl.DataFrame]:
     """The times of rows, and what each counts for."""
     row = 0
-    for batch in source.batches(made.times):
-        if made.shares is not None:
+    for batch in source.batches(plan.times):
+        if plan.shares is not None:
             at, counts = batch.get_columns()
-            shares = made.shares.of(np.arange(row, row + batch.height))
+            shares = plan.shares.of(np.arange(row, row + batch.height))
             batch = pl.DataFrame([at, counts * pl.Series(shares)])
         yield batch
         row += batch.height

@@ -41,7 +41,7 @@ class Summarise:
         """
         made = self.plan
         chunk = made.chunk(made.read(frame), name=self.name, row=row)
-        origin, folds = Origin.guess(chunk.numbers), made.asked.folds
+        origin, folds = Origin.guess(chunk.numbers), made.request.folds
         try:
             sums = accumulate(chunk, origin, folds=folds, histograms=self.histograms)
         except InfiniteError as error:
@@ -154,7 +154,7 @@ class OneRead:
         return SumsAndRows(self.sums.of(frame, row), self.few.of(frame, row))
 
 
-def refused(error: InfiniteError, made: Plan, *, name: str, row: int) -> ValueRefusedError:
+def refused(error: InfiniteError, plan: Plan, *, name: str, row: int) -> ValueRefusedError:
     """The error for a value that is infinite in rows of which `row` is the first."""
-    column = [*made.numbers, *made.amounts, *made.beside][error.number]
+    column = [*plan.numbers, *plan.amounts, *plan.beside][error.number]
     return infinite(f"{name}, column '{column}', row {row + error.row + 1}", error.value)

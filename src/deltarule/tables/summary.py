@@ -70,12 +70,12 @@ class Summary:
     """The fingerprints of the tables that were added."""
 
     @classmethod
-    def of(cls, made: Plan, sums: Sums, layout: Layout | None = None) -> Self:
+    def of(cls, plan: Plan, sums: Sums, layout: Layout | None = None) -> Self:
         """The summary of sums about one origin, of the columns of a plan."""
-        layout = Layout.of(made) if layout is None else layout
-        own = {name: made.levels[name] for name in layout.every_category}
+        layout = Layout.of(plan) if layout is None else layout
+        own = {name: plan.levels[name] for name in layout.every_category}
         levels = {name: (one.names, one.beyond) for name, one in own.items()}
-        return cls.of_sums(layout, sums, levels, made.causes(sums.causes))
+        return cls.of_sums(layout, sums, levels, plan.causes(sums.causes))
 
     @classmethod
     def of_sums(

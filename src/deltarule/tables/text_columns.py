@@ -320,17 +320,17 @@ def placed(error: UnparsedError, source: Source) -> UnparsedError:
 # Which columns are read so
 
 
-def formatted(source: Source, asked: Request, later: Later | None = None) -> FormattedSource:
+def formatted(source: Source, request: Request, later: Later | None = None) -> FormattedSource:
     """The source with formats detected from its first rows, and from odd cells of later ones.
 
     Errors:  ReadError for a column of an in-memory table that mixes numbers and text
     """
     look, hints = source.look(), source.hints
-    words, used = asked.missing_words, _dated(look, asked)
+    words, used = request.missing_words, _dated(look, request)
     dated = formats_of(look, order=hints.date_order, later=later, words=words, used=used)
     texts = {
         name: cells_of(look[name], words)
-        for name in _texts(look, asked)
+        for name in _texts(look, request)
         if name not in dated.formats
     }
     spells = {name: text for name, text in texts.items() if has_digits(text)}
@@ -343,7 +343,7 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
     def decide(name: str, later: Counter[str]) -> NumberFormat | Code | str | None:
         text = spells[name]
         # In a typed source, text of digits alone is a name, such as a post code.
-        names, target = source.typed and name not in hints.mixed, name in asked.predict
+        names, target = source.typed and name not in hints.mixed, name in request.predict
         mark = hints.decimal or (mark_of_all(text, later) if later else None) or shared
         return decided(text, mark, names=names, target=target, later=later)
 
@@ -368,9 +368,9 @@ def formatted(source: Source, asked: Request, later: Later | None = None) -> For
             f"number({quoted(name)}) reads them as numbers"
         )
     every = {**dated.formats, **formats}
-    _check_comparisons(source, look, asked, every)
+    _check_comparisons(source, look, request, every)
     made = FormattedSource(
-        source, every, asked.missing_words, learning=True, later=later, decided=decide
+        source, every, request.missing_words, learning=True, later=later, decided=decide
     )
     zones = zone_notes(look.schema, used, dated.formats)
     notes += [*suffix_notes(formats, texts), *_named_as_ours(texts)]
@@ -396,12 +396,12 @@ def _named_as_ours(texts: Mapping[str, pl.Series]) -> list[str]:
     return notes
 
 
-def _check_comparisons(source: Source, look: pl.DataFrame, asked: Request, read: Formats) -> None:
+def _check_comparisons(source: Source, look: pl.DataFrame, request: Request, read: Formats) -> None:
     """Refuse expressions that compare unparsed text by order where its values are meant.
 
     Errors:  ExpressionError
     """
-    for one in _mentioned(asked):
+    for one in _mentioned(request):
         if one not in look.columns and _read_as_text(one, look):
             left = look.drop([name for name in read if name in look.columns])
             try:
@@ -410,11 +410,11 @@ def _check_comparisons(source: Source, look: pl.DataFrame, asked: Request, read:
                 raise ExpressionError(f"{source.name}, {one}: {error}") from None
 
 
-def _texts(look: pl.DataFrame, asked: Request) -> list[str]:
+def _texts(look: pl.DataFrame, request: Request) -> list[str]:
     """The text columns used as plain columns, or where an expression expects numbers."""
-    kept = {asked.id, asked.group, asked.time, *asked.texts, *asked.reference}
-    kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
-    for one in _mentioned(asked):
+    kept = {request.id, request.group, request.time, *request.texts, *request.reference}
+    kept |= {target for target in request.predict if request.takes.get(target) == "classes"}
+    for one in _mentioned(request):
         if one not in look.columns:
             kept |= _read_as_text(one, look)
     return [
@@ -422,31 +422,31 @@ def _texts(look: pl.DataFrame, asked: Request) -> list[str]:
         for name, kind in look.schema.items()
         if kind == pl.String  # a category is declared to be one
         and name not in kept
-        and _is_used(name, asked)
+        and _is_used(name, request)
     ]
 
 
-def _dated(look: pl.DataFrame, asked: Request) -> list[str]:
+def _dated(look: pl.DataFrame, request: Request) -> list[str]:
     """The candidate columns of dates, times or booleans: not those wanted as text."""
-    kept = {asked.id, asked.group, *asked.texts, *asked.reference}
-    kept |= {target for target in asked.predict if asked.takes.get(target) == "classes"}
-    for one in _mentioned(asked):
+    kept = {request.id, request.group, *request.texts, *request.reference}
+    kept |= {target for target in request.predict if request.takes.get(target) == "classes"}
+    for one in _mentioned(request):
         if one not in look.columns:
             text = _read_as_text(one, look)
             as_dates = look.with_columns(pl.lit(None, pl.Date).alias(name) for name in text)
             kept |= text - _read_as_text(one, as_dates)
-    return [name for name in look.columns if name not in kept and _is_used(name, asked)]
+    return [name for name in look.columns if name not in kept and _is_used(name, request)]
 
 
-def _mentioned(asked: Request) -> list[str]:
-    named = [*asked.predict, *(asked.using or ()), asked.row_weight, asked.offset]
-    return [one for one in [*named, asked.id, asked.group, asked.time] if one]
+def _mentioned(request: Request) -> list[str]:
+    named = [*request.predict, *(request.using or ()), request.row_weight, request.offset]
+    return [one for one in [*named, request.id, request.group, request.time] if one]
 
 
-def _is_used(name: str, asked: Request) -> bool:
+def _is_used(name: str, request: Request) -> bool:
     if is_pattern(name):
         return False
-    return asked.using is None or any(name in one for one in _mentioned(asked))
+    return request.using is None or any(name in one for one in _mentioned(request))
 
 
 def _read_as_text(expression: str, look: pl.DataFrame) -> set[str]:

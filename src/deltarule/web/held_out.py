@@ -59,7 +59,7 @@ class HeldOut:
         self.folds = [
             fold
             for split in (some if enough else [])
-            if (fold := _fold(session, split.judged, split.learnt)) is not None
+            if (fold := _fold(session, split.test, split.train)) is not None
         ]
 
     @np.errstate(all="ignore")
@@ -94,7 +94,7 @@ def _score(session: Session, problem: FitProblem, judged: int) -> Score:
     """The summed error and the number of a fold's rows, by weights in the inputs' own units."""
     task, read = session.problem, session.problem.read
     if task.squared:
-        moments = task.standard.problem(task.asked.of(read.folds[judged]))
+        moments = task.standard.problem(task.linear.of(read.folds[judged]))
 
         def by_moments(weights: Weights) -> tuple[float, float]:
             said = moments(task.standard.into(weights))

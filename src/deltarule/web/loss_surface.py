@@ -27,7 +27,7 @@ from deltarule.moments.stacked import stack
 from deltarule.rule.predict import Array, Weights
 from deltarule.web.row_view import ViewData
 from deltarule.web.session import Session
-from deltarule.web.timeline import CheckpointedSteps
+from deltarule.web.timeline import PathPoint
 
 FINE, COARSE = 81, 41
 ROUGH, SMOOTH = 25, 73
@@ -74,13 +74,13 @@ def loss_surface(
     drawn: ViewData,
     output: int,
     chosen: Sequence[int | None],
-    others: Sequence[Sequence[CheckpointedSteps]] = (),
+    others: Sequence[Sequence[PathPoint]] = (),
 ) -> LossSurface:
     """The loss surface over the weights of one input or two; None stands for the intercept.
 
     `others` are paths that are to be seen in it, too.
     """
-    passed = session.walk.way
+    passed = session.walk.path
     way, *other_ways = (
         np.array([[_weight(one.weights, place, output) for place in chosen] for one in path])
         for path in (passed, *others)

@@ -62,7 +62,7 @@ class ViewData:
         x, grid, grid_inputs = at.astype(float), np.zeros(0), np.zeros((0, inputs.shape[1]))
         if across is not None:
             x = frame[across].cast(pl.Float64, strict=False).to_numpy()[at]
-            span = _wide(x, zero=not read.plan.asked.intercept)
+            span = _wide(x, zero=not read.plan.request.intercept)
             grid = np.linspace(span[0], span[1], GRID)
             try:
                 line = schema.view(pl.DataFrame({across: grid}), name=table.name)

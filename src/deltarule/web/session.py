@@ -35,7 +35,7 @@ from deltarule.solvers.learners import LEARNERS, has_alpha
 from deltarule.solvers.plateau import ScheduledLearner, scheduled
 from deltarule.tables.one_read import Read
 from deltarule.web.tables import Table
-from deltarule.web.timeline import LARGEST, CheckpointedSteps, Position, Timeline, alphas_at
+from deltarule.web.timeline import LARGEST, PathPoint, Position, Timeline, alphas_at
 
 # The time limit of a request for a step; where it takes longer, the page asks again.
 SECONDS = 0.012
@@ -115,7 +115,7 @@ class Mark:
     choices: Choices
     by_hand: Weights | None
     number: int
-    kept: tuple[CheckpointedSteps, ...]
+    kept: tuple[PathPoint, ...]
 
 
 class Session:
@@ -128,7 +128,7 @@ class Session:
         self.walk: Timeline
         self.at: Position
         self.by_hand: Weights | None = None
-        self.kept: tuple[CheckpointedSteps, ...] = ()
+        self.kept: tuple[PathPoint, ...] = ()
         """The path that was left when a weight was set by hand."""
         self._twin: Session | None = None
         self.choices = choices
@@ -188,7 +188,7 @@ class Session:
         choices = replace(self.choices, alpha=getattr(self.walk.learner, "alpha", None))
         # While a weight is dragged on, the path that was left stays the same.
         dragged = self.by_hand is not None and self.at.number == 0
-        kept = self.kept if dragged or len(self.walk.way) < 2 else tuple(self.walk.way)
+        kept = self.kept if dragged or len(self.walk.path) < 2 else tuple(self.walk.path)
         self._begin(choices, self.run, put)
         self.kept = kept
 

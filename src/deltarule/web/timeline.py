@@ -57,7 +57,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class CheckpointedSteps:
+class PathPoint:
     """A point of the path: a step, the loss there, and the weights in the inputs' own units."""
 
     number: int
@@ -103,7 +103,7 @@ class Timeline:
         in_rounds = problem.smoothing is not None and learner.needs_hessian
         self._rounds = _Rounds(problem, learner) if in_rounds else None
         self._asked: deque[tuple[Weights, Comparison]] = deque(maxlen=4)
-        self.way: list[CheckpointedSteps] = []
+        self.path: list[PathPoint] = []
         self.at_start = self._ask(first)
         self._pass(0, self.at_start.loss, first)
 
@@ -266,18 +266,18 @@ class Timeline:
 
     def _pass(self, number: int, loss: float, weights: Weights) -> None:
         """Add a point to the path, unless it was there before."""
-        if self.way and number <= self.way[-1].number:
+        if self.path and number <= self.path[-1].number:
             return
-        self.way.append(CheckpointedSteps(number, loss, self.problem.own(weights)))
-        if len(self.way) > MOST_KEPT:
-            self.way = [*self.way[:-1:2], self.way[-1]]
+        self.path.append(PathPoint(number, loss, self.problem.own(weights)))
+        if len(self.path) > MOST_KEPT:
+            self.path = [*self.path[:-1:2], self.path[-1]]
 
     def _leap(self, start: int, number: int) -> Checkpoint:
         """Jump in closed form to a distant step, or to the last finite one, with points between."""
         assert self._closed is not None, "only what has a closed form leaps"
         end = number if self._fine(number) else self._end(start, number) - 1
         # Where it was before, the path is known.
-        known = end <= self.way[-1].number
+        known = end <= self.path[-1].number
         for at in [] if known else np.unique(np.linspace(start, end, BETWEEN).astype(int)):
             weights = self._closed.at(int(at))
             self._pass(int(at), self._ask(weights).loss, weights)

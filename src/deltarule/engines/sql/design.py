@@ -125,7 +125,7 @@ class Design:
     def offset(self) -> str | None:
         """The offset that is added to scores."""
         plan = self.encoder.plan
-        if plan.offset is None or plan.asked.shifted:
+        if plan.offset is None or plan.request.shifted:
             return None
         return f"n{self.rows.numbers.index(plan.offset)}"
 

@@ -152,8 +152,8 @@ class SqlEngine:
         self.rows_in_all = found.examples + found.left_out
         return found
 
-    def _has_far_keys(self, made: Plan) -> bool:
-        by, reader = made.asked.id or made.asked.group or "", self.source.reader
+    def _has_far_keys(self, plan: Plan) -> bool:
+        by, reader = plan.request.id or plan.request.group or "", self.source.reader
         if self.source.look().schema.get(by) not in (pl.Int64, pl.UInt64):
             return False
         cell = reader.cells[by]
@@ -161,9 +161,9 @@ class SqlEngine:
         [ends] = reader.ask(query)
         return any(abs(int(one or 0)) >= INEXACT for one in ends)
 
-    def _tell_key(self, made: Plan) -> None:
+    def _tell_key(self, plan: Plan) -> None:
         """Note what rows are held out by, where nothing was said."""
-        if made.asked.id or made.asked.group or made.asked.time:
+        if plan.request.id or plan.request.group or plan.request.time:
             return
         key, notes = self.source.reader.key, self.source.reader.notes
         by = f"the primary key {key}" if key else "their place in the order of all columns"
@@ -171,23 +171,23 @@ class SqlEngine:
         if note not in notes:
             notes.append(note)
 
-    def _check_text(self, made: Plan) -> None:
+    def _check_text(self, plan: Plan) -> None:
         """Refuse text that is read as something else, whose odd cells only rows can tell."""
         kinds = self.source.look().schema
-        for name in {column for term in made.terms.values() for column in term.columns}:
-            if kinds[name] == pl.String and made.kinds[name] != pl.String:
-                kind = str(made.kinds[name]).lower()
+        for name in {column for term in plan.terms.values() for column in term.columns}:
+            if kinds[name] == pl.String and plan.kinds[name] != pl.String:
+                kind = str(plan.kinds[name]).lower()
                 raise LearningError(
                     f"{self.source.name}: '{name}' is text that is read as {kind}: cast it in a "
                     f"--query, or {LOCAL}"
                 )
 
-    def _check_types(self, made: Plan) -> None:
+    def _check_types(self, plan: Plan) -> None:
         """Refuse a column of SQLite that holds other than the first rows show, as any of it may."""
         if self.source.kind != "SQLite":
             return
         kinds, cells = self.source.look().schema, self.source.reader.cells
-        read = {column for term in made.terms.values() for column in term.columns}
+        read = {column for term in plan.terms.values() for column in term.columns}
         names = sorted(read - {name for name in read if kinds[name] == pl.Null})
         odd = [f"sum({_is_odd(cells[name], kinds[name])})" for name in names]
         if not odd:
@@ -215,7 +215,7 @@ class SqlEngine:
     def _drawn_rows(self, columns: Sequence[str], most: int) -> pl.DataFrame:
         """So many rows or up to twice as many, drawn evenly, with their numbers from 1."""
         table, reader, d = self.table, self.source.reader, self.table.dialect
-        number = table.number(self.rows.plan.asked if self.rows else None)
+        number = table.number(self.rows.plan.request if self.rows else None)
         rows = f"SELECT *, {number} AS {quoted(ROW)} FROM {reader.relation}"
         share = 1.5 * most / max(self.rows_in_all, 1)
         names = [quoted(name) for name in (*columns, ROW)]

@@ -146,8 +146,8 @@ class Passes:
     def training(self, asked: CompareTraining) -> TrainingSums:
         """Comparisons of each fold's training rows at its own weights."""
         found = ByFold[Comparison]()
-        for fold, teachers in asked.teachers.items():
-            scored = Scored(self.design, asked.loss, list(teachers))
+        for fold, training_folds in asked.training_folds.items():
+            scored = Scored(self.design, asked.loss, list(training_folds))
             curved = scored.formula.hessian if asked.hessian else None
             one = self._compared(scored, asked.errors.learnt[fold], curved)
             if one:
@@ -161,7 +161,7 @@ class Passes:
         n = self.design.rows.table.dialect.literal
         scores = {}
         for k in scored.outputs:
-            scores[f"z{k}"] = scored.score(asked.way, k, offset=False)
+            scores[f"z{k}"] = scored.score(asked.direction, k, offset=False)
             scores[f"y{k}"] = scored.score(asked.weights, k)
         kept, names = scored.kept, [f"z{k}" for k in scored.outputs]
         rows = scored.rows(scores)

@@ -89,13 +89,13 @@ class SqlTable:
         one, zero = self.dialect.literal(1.0), self.dialect.literal(0.0)
         return f"CASE WHEN {cell} THEN {one} WHEN NOT {cell} THEN {zero} END"
 
-    def number(self, asked: Request | None = None) -> str:
+    def number(self, request: Request | None = None) -> str:
         """A row's number, from 1: its primary key, or its place in the order of all columns.
 
         Where rows have an id of whole numbers, it is that.
         """
         double, key = self.dialect.double, self.reader.key
-        own = None if asked is None else asked.id
+        own = None if request is None else request.id
         if own in self.kinds and self.kinds[str(own)].is_integer():
             key = own
         if key is not None:
@@ -164,7 +164,7 @@ class PlanSql:
     @property
     def names(self) -> list[str]:
         """The columns of each layer, apart from what it adds."""
-        asked = self.plan.asked
+        asked = self.plan.request
         made = [f"n{at}" for at in range(len(self.numbers))]
         made += [f"c{at}" for at in range(len(self.categories))]
         made += ["w"] if asked.row_weight else []
@@ -174,7 +174,7 @@ class PlanSql:
     @property
     def _keyed(self) -> bool:
         """Whether rows have a key: of their fold, or the time without which they are left out."""
-        return self.folds or self.plan.asked.time is not None
+        return self.folds or self.plan.request.time is not None
 
     @cached_property
     def rows(self) -> str:
@@ -188,7 +188,7 @@ class PlanSql:
             raise LearningError(f"{self.table.name}: {error}; or {LOCAL}") from None
 
     def _rows(self) -> str:
-        asked, table = self.plan.asked, self.table
+        asked, table = self.plan.request, self.table
         nodes: list[tuple[str, Node]] = []
         for at, name in enumerate(self.numbers):
             nodes.append((f"n{at}", as_kind(table.node(self.plan.terms[name]), "number")))
@@ -230,7 +230,7 @@ class PlanSql:
     def _key(self, scope: Scope, value: Sql, by: str) -> Sql:
         """The key of a row's fold: an id or group as a number."""
         d = self.table.dialect
-        if self.plan.asked.time is not None:
+        if self.plan.request.time is not None:
             return scope.bind(self._time(scope, value))
         if value.kind == "text":
             made = scope.make("number", MD5[d.name], value)
@@ -250,7 +250,7 @@ class PlanSql:
             made = value
         else:
             raise ExpressionError(f"a {value.kind} is no key of a row")
-        if self.plan.asked.group is not None:
+        if self.plan.request.group is not None:
             made = scope.make("number", f"COALESCE({{0}}, {d.literal(NO_GROUP)})", made)
         return scope.bind(made)
 
@@ -287,7 +287,7 @@ class PlanSql:
     @property
     def counts_copies(self) -> bool:
         """Whether weights count copies of a row that are held out apart."""
-        return bool(self.plan.asked.copies and self.plan.asked.time is None)
+        return bool(self.plan.request.copies and self.plan.request.time is None)
 
     @property
     def _holding(self) -> bool:
@@ -305,7 +305,7 @@ class PlanSql:
 
     def _gone(self) -> list[tuple[int, str]]:
         """Why rows are left out, the first cause first, as in `Block.gone`."""
-        plan, asked = self.plan, self.plan.asked
+        plan, asked = self.plan, self.plan.request
         m, inputs = plan.width, len(plan.numbers)
         found = [(at, f"{self.number(at)} IS NULL") for at in reversed(range(inputs, m))]
         first = len(plan.categories)
@@ -330,7 +330,7 @@ class PlanSql:
         if at >= first + amounts:
             behind = at - first - amounts
             return offset if behind == 0 else f"n{first + behind - 1}"
-        if at >= first and plan.asked.shifted and plan.offset is not None:
+        if at >= first and plan.request.shifted and plan.offset is not None:
             return f"(n{at} - {offset})"
         return f"n{at}"
 
@@ -349,8 +349,8 @@ class PlanSql:
 
     def _with_folds(self, rows: Layers, others: Sequence[str]) -> Layers:
         """These columns of the rows, and their folds."""
-        d, folds = self.table.dialect, self.plan.asked.folds
-        if self.plan.asked.time is not None:
+        d, folds = self.table.dialect, self.plan.request.folds
+        if self.plan.request.time is not None:
             cuts = [f"CASE WHEN k >= {d.literal(cut)} THEN 1 ELSE 0 END" for cut in self.plan.cuts]
             return rows.then([*others, f"{' + '.join(cuts) or 0} AS f"])
         made = hashed(d, rows, others, "k", "u")

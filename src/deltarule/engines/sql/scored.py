@@ -70,7 +70,7 @@ class Scored:
         found = [f"x{at}" for at in range(len(design.numbers))]
         found += [f"g{at}" for at in range(len(design.categories))]
         found += [f"t{k}" for k in self.outputs]
-        found += ["w"] if rows.plan.asked.row_weight else []
+        found += ["w"] if rows.plan.request.row_weight else []
         return [*found, "f"] if rows.folds else found
 
     def rows(self, scores: Mapping[str, str], *, joins: Sequence[str] = ()) -> Layers:
@@ -149,12 +149,12 @@ class Scored:
 
     def weighed(self, text: str) -> str:
         """An expression times the row's weight."""
-        return f"w * ({text})" if self.design.rows.plan.asked.row_weight else text
+        return f"w * ({text})" if self.design.rows.plan.request.row_weight else text
 
     @property
     def count(self) -> str:
         """The sum of the rows' weights."""
-        return "sum(w)" if self.design.rows.plan.asked.row_weight else "count(*)"
+        return "sum(w)" if self.design.rows.plan.request.row_weight else "count(*)"
 
     @property
     def keys(self) -> list[str]:

@@ -70,13 +70,13 @@ def _short(mean: float, spread: float) -> float:
     return float(np.round(mean / grid) * grid)
 
 
-def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanSql, dict[str, Any]]:
+def summarise(table: SqlTable, plan: Plan, start: Array) -> tuple[Summary, PlanSql, dict[str, Any]]:
     """The summary of a plan's rows; `start` (m,) is where the first rows suggest to measure from.
 
     And the layers of its rows, and the values of each class by the target.
     Errors:  LearningError, ValueRefusedError, ReplanError
     """
-    rows = PlanSql(table, made)
+    rows = PlanSql(table, plan)
     rows.hold()
     look = first_look(rows)
     if rows.counts_copies:
@@ -99,25 +99,26 @@ def summarise(table: SqlTable, made: Plan, start: Array) -> tuple[Summary, PlanS
             f"{table.name}: sums by fold lose too many digits, as parts of the rows are far apart: "
             f"rows must be read: {LOCAL}"
         )
-    layout = Layout.of(made)
+    layout = Layout.of(plan)
     names, classes = _group(rows, sums)
     levels = {name: (own, 0) for name, own in zip(layout.every_category, names, strict=True)}
-    return Summary.of_sums(layout, sums, levels, made.causes(look.causes)), rows, classes
+    return Summary.of_sums(layout, sums, levels, plan.causes(look.causes)), rows, classes
 
 
-def times_of(table: SqlTable, made: Plan) -> Times:
+def times_of(table: SqlTable, plan: Plan) -> Times:
     """The times of a plan's rows, and what each counts for.
 
     Errors:  LearningError for more times than are sent here
     """
-    rows = PlanSql(table, made)
+    rows = PlanSql(table, plan)
     own = rows.kept.then(rows.names, where="gone IS NULL")
-    counted = "sum(w)" if made.asked.row_weight is not None else "count(*)"
+    counted = "sum(w)" if plan.request.row_weight is not None else "count(*)"
     [(different,)] = table.reader.ask(own.query(["count(DISTINCT k)"]))
     if different > MOST_TIMES:
         raise LearningError(
-            f"{table.name}, column '{made.asked.time}' has {different:,} different times, of which "
-            f"{MOST_TIMES:,} are sent: give days or hours, such as cast(... as date), or {LOCAL}"
+            f"{table.name}, column '{plan.request.time}' has {different:,} different times, of "
+            f"which {MOST_TIMES:,} are sent: give days or hours, such as cast(... as date), or "
+            f"{LOCAL}"
         )
     found = np.array(table.reader.ask(own.query(["k", counted], group=["k"])), dtype=float)
     times, kept = Times(), found.reshape(-1, 2)
@@ -132,7 +133,7 @@ def first_look(rows: PlanSql) -> Look:
     Errors:  ValueRefusedError, ReplanError, LearningError for a row without an id
     """
     made = rows.plan
-    asked, m = made.asked, made.width
+    asked, m = made.request, made.width
     parts = ["gone", "count(*)"]
     for at in range(m):
         x = rows.number(at)
@@ -181,10 +182,10 @@ def _check_rest(
     rows: PlanSql, found: Sequence[Sequence[Any]], start: int, extra: Sequence[str]
 ) -> None:
     """Refuse weights, exposures and keys that no row can have."""
-    asked, name = rows.plan.asked, rows.table.name
+    asked, name = rows.plan.request, rows.table.name
     told = {one: [row[start + at] for row in found] for at, one in enumerate(extra)}
     told = {one: [value for value in values if value is not None] for one, values in told.items()}
-    weight = rows.plan.asked.row_weight
+    weight = rows.plan.request.row_weight
     if weight is not None:
         least, most = min(told["min(w)"], default=0.0), max(told["max(w)"], default=0.0)
         if least < 0:
@@ -223,10 +224,10 @@ def _less(literal: Any, x: str, shift: float) -> str:
 def _products(rows: PlanSql, look: Look, gaps: tuple[int, ...], shift: Array) -> Sums:
     """The sums of products of one, the shifted numbers and the missing indicators, by fold."""
     made = rows.plan
-    m, folds = made.width, made.asked.folds
+    m, folds = made.width, made.request.folds
     columns = centred(rows, gaps, shift)
     inner = [*(f"{column} AS z{at}" for at, column in enumerate(columns)), "f"]
-    weighed = made.asked.row_weight is not None and rows.most_copies == 1
+    weighed = made.request.row_weight is not None and rows.most_copies == 1
     each = "w" if weighed else ""
     source = rows.learnt.then([*inner, *(["w"] if weighed else [])])
     size = 1 + len(columns)
@@ -294,9 +295,9 @@ def _better(sums: Sums, shift: Array) -> Array:
 
 def _group(rows: PlanSql, sums: Sums) -> tuple[list[list[str]], dict[str, Any]]:
     """Add sums by level and by pairs of levels; the levels' names, and the values of classes."""
-    made, folds = rows.plan, rows.plan.asked.folds
+    made, folds = rows.plan, rows.plan.request.folds
     columns = centred(rows, sums.gaps, sums.frame.shift)
-    weighed = made.asked.row_weight is not None and rows.most_copies == 1
+    weighed = made.request.row_weight is not None and rows.most_copies == 1
     each = "w" if weighed else ""
     count = "sum(w)" if weighed else "count(*)"
     grouped = [count, *(f"sum({one if not each else f'w * {one}'})" for one in columns)]
@@ -330,11 +331,11 @@ def _group(rows: PlanSql, sums: Sums) -> tuple[list[list[str]], dict[str, Any]]:
     return names, classes
 
 
-def _names(made: Plan, name: str, values: Sequence[Any]) -> list[str]:
+def _names(plan: Plan, name: str, values: Sequence[Any]) -> list[str]:
     """The level that each value of a category or class is."""
-    if name not in made.classes:
+    if name not in plan.classes:
         return [str(value) for value in values]
-    kind = made.target_kinds[name]
+    kind = plan.target_kinds[name]
     if not values or isinstance(values[0], str):
         series = pl.Series(values, dtype=pl.String)
     else:

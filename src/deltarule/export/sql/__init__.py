@@ -57,7 +57,7 @@ def _qualified(name: str, dialect: Dialect, what: str) -> str:
     parts = name.split(".")
     if not all(parts) or "\x00" in name:
         raise LearningError(f"{name!r} is no name for a {what}: give one such as films")
-    return ".".join(dialect.asks_for(part) for part in parts)
+    return ".".join(dialect.identifier(part) for part in parts)
 
 
 def _check_names(names: Sequence[str], dialect: Dialect) -> None:

@@ -88,7 +88,7 @@ class Dialect:
         """A text literal to compare with text that is `exact`."""
         return self.string(value + self.end_mark)
 
-    def asks_for(self, value: str) -> str:
+    def identifier(self, value: str) -> str:
         """A name in quotes, which keeps its case."""
         from sqlglot import exp
 

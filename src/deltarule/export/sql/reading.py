@@ -35,7 +35,7 @@ def cell(scope: Scope, read: Read, words: tuple[str, ...]) -> Sql:
 
     Errors:  ExpressionError for a kind that SQL has no number for
     """
-    raw = Sql(scope.dialect.asks_for(read.column), read.kind, raw=True)
+    raw = Sql(scope.dialect.identifier(read.column), read.kind, raw=True)
     if read.kind == "text":
         return scope.bind(without(scope, _text(scope, raw), ("", *words)))
     if read.kind == "boolean":

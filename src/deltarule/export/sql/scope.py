@@ -141,7 +141,7 @@ class Scope:
         parts, source = list(self.tables.values()), table
         for level in range(top):
             selected = [
-                f"{self.dialect.asks_for(own)} AS {name}" if level == 0 else name
+                f"{self.dialect.identifier(own)} AS {name}" if level == 0 else name
                 for own, name in zip(kept, keeps, strict=True)
             ]
             for name, column in self.columns.items():
@@ -158,10 +158,11 @@ class Scope:
             parts.append(f"q{level} AS (\n  SELECT\n    {body}\n  FROM {source}{joins}{end}\n)")
             source = f"q{level}"
         last = [
-            f"{name} AS {self.dialect.asks_for(own)}" for own, name in zip(kept, keeps, strict=True)
+            f"{name} AS {self.dialect.identifier(own)}"
+            for own, name in zip(kept, keeps, strict=True)
         ]
         cut = self.dialect.cut
-        last += [f"{one.text} AS {self.dialect.asks_for(cut(name))}" for name, one in results]
+        last += [f"{one.text} AS {self.dialect.identifier(cut(name))}" for name, one in results]
         select = ",\n  ".join(last)
         return f"WITH {', '.join(parts)}\nSELECT\n  {select}\nFROM {source}"
 

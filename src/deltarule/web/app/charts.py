@@ -17,7 +17,7 @@ from deltarule.views.learning_marks import plain
 from deltarule.web.loss_surface import LossSurface, loss_surface
 from deltarule.web.row_view import FILLED, Rows, filled, labels, loss_of, rows
 from deltarule.web.session import Session
-from deltarule.web.timeline import CheckpointedSteps
+from deltarule.web.timeline import PathPoint
 
 if TYPE_CHECKING:
     from deltarule.web.app.payload import Look, Open
@@ -140,7 +140,7 @@ def _reached(page: "Open", output: int) -> Array:
     session = page.session
     if loss_of(session, output).says != "{}":
         return np.zeros(0)
-    path = [one.weights for one in session.walk.way]
+    path = [one.weights for one in session.walk.path]
     scores = page.drawn.inputs @ np.stack([one["weight"][:, output] for one in path], axis=1)
     if "intercept" in path[0]:
         scores = scores + np.array([one["intercept"][output] for one in path])
@@ -191,7 +191,7 @@ def _deltas(page: "Open", found: Rows, look: "Look", hover: Sequence[str]) -> di
 
 def _largest_delta_at_start(page: "Open", output: int) -> float:
     task = page.session.problem
-    scores = task.model.predict(page.session.walk.way[0].weights, page.drawn.inputs)
+    scores = task.model.predict(page.session.walk.path[0].weights, page.drawn.inputs)
     deltas = task.loss.link.inverse(scores)[:, output] - page.drawn.targets[:, output]
     return float(np.abs(deltas).max(initial=0.0))
 
@@ -200,7 +200,7 @@ def _bowl(page: "Open", look: "Look", shown: Sequence[str], twin: Session | None
     session = page.session
     names = weight_names(session)
     places = [None if name == INTERCEPT else names.index(name) for name in shown]
-    others: list[tuple[str, Sequence[CheckpointedSteps]]] = []
+    others: list[tuple[str, Sequence[PathPoint]]] = []
     if session.kept:
         others.append((LEFT, session.kept))
     if twin is not None:
@@ -232,7 +232,7 @@ def _parabola(
     page: "Open",
     found: LossSurface,
     weight: str,
-    others: Sequence[tuple[str, Sequence[CheckpointedSteps]]],
+    others: Sequence[tuple[str, Sequence[PathPoint]]],
 ) -> dict[str, Any]:
     floor = None
     low = found.lowest
@@ -257,10 +257,10 @@ def _parabola(
 
 def _loss(page: "Open", twin: Session | None) -> dict[str, Any]:
     session = page.session
-    steps, errors = _errors(session, session.walk.way)
+    steps, errors = _errors(session, session.walk.path)
     unseen: Array | None = None
     if page.unseen is not None:
-        of, passed = page.unseen, session.walk.way
+        of, passed = page.unseen, session.walk.path
         unseen = np.array([of.error(session, one.weights) for one in passed])
     others = [] if not session.kept else [Course(LEFT, *_errors(session, session.kept))]
     if twin is not None:
@@ -270,15 +270,15 @@ def _loss(page: "Open", twin: Session | None) -> dict[str, Any]:
     )
 
 
-def _errors(session: Session, path: Sequence[CheckpointedSteps]) -> tuple[Array, Array]:
+def _errors(session: Session, path: Sequence[PathPoint]) -> tuple[Array, Array]:
     """The steps of a path, and the error at each."""
     steps = np.array([float(one.number) for one in path])
     return steps, np.array([session.error(one.loss) for one in path])
 
 
-def _passed(twin: Session) -> list[CheckpointedSteps]:
+def _passed(twin: Session) -> list[PathPoint]:
     """The path of a second run until its present step."""
-    return [one for one in twin.walk.way if one.number <= twin.at.number]
+    return [one for one in twin.walk.path if one.number <= twin.at.number]
 
 
 def _course(name: str, x: Array, y: Array) -> Course:
