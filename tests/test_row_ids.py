@@ -245,11 +245,11 @@ def test_a_fraction_among_later_weights_holds_rows_out_as_one() -> None:
     each = np.full(n, 3.0)
     rows = pl.DataFrame({"x": rng.normal(size=n), "y": rng.normal(size=n), "w": each})
     whole = read(open_table(rows)[0], Request(["y"], ["x"], row_weight="w"))
-    assert whole.plan.asked.copies
+    assert whole.plan.request.copies
     assert any(part.entries.row is not None for part in whole.rows())
     each[-1] = 2.5
     found = read(open_table(rows.with_columns(w=each))[0], Request(["y"], ["x"], row_weight="w"))
-    assert not found.plan.asked.copies
+    assert not found.plan.request.copies
     assert folds(found) == fold_of_rows(1, n, 5).tolist()
     assert any("read again" in note for note in found.notes)
 

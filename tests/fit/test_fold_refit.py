@@ -34,8 +34,8 @@ def refitted(data: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[floa
     fold = np.concatenate([one.fold for one in encoded])
     off, losses = [], []
     for split in read.splits.of(read.folds):
-        train = np.sort(number[np.isin(fold, split.learnt)])
-        test = np.sort(number[fold == split.judged])
+        train = np.sort(number[np.isin(fold, split.train)])
+        test = np.sort(number[fold == split.test])
         rows = {name: np.asarray(column)[train] for name, column in data.items()}
         # Only the weights are asked for; how its own rows are held out does not matter.
         own = {"using": ["a", "b", "c"], "time": None}

@@ -46,7 +46,7 @@ def splits(table: Any, **settings: Any) -> list[tuple[Array, Array, Array, Array
     targets = np.concatenate([one.targets[:, 0] for one in rows])
     found = []
     for split in read.splits.of(read.folds):
-        train, test = np.isin(fold, split.learnt), fold == split.judged
+        train, test = np.isin(fold, split.train), fold == split.test
         found.append((inputs[train], targets[train], inputs[test], targets[test]))
     return found
 

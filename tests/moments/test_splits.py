@@ -24,12 +24,12 @@ def test_folds_are_judged_by_others_and_forward_by_the_earlier_ones(
     folds, _ = folds_of(sizes, 0)
     there = [at for at, size in enumerate(sizes) if size]
     found = SplitScheme(forward=forward).of(folds)
-    assert [one.judged for one in found] == (
+    assert [one.test for one in found] == (
         there[1:] if forward else there if len(there) > 1 else []
     )
     for one in found:
-        others = {fold for fold in there if fold != one.judged}
-        assert set(one.learnt) == {fold for fold in others if not forward or fold < one.judged}
+        others = {fold for fold in there if fold != one.test}
+        assert set(one.train) == {fold for fold in others if not forward or fold < one.test}
 
 
 @pytest.mark.parametrize("forward", [False, True])
@@ -40,16 +40,16 @@ def test_the_ridge_path_judges_by_the_folds_that_are_to_teach(forward: bool) -> 
         folds, LinearProblem([0, 1], [2], True, {}, None), strengths=np.zeros(1), splits=splits
     )
     for at, split in enumerate(splits.of(folds)):
-        learnt = np.vstack([rows[fold] for fold in split.learnt])
+        learnt = np.vstack([rows[fold] for fold in split.train])
         design = np.column_stack([learnt[:, :2], np.ones(len(learnt))])
         weights = np.linalg.lstsq(design, learnt[:, 2], rcond=None)[0]
-        judged = rows[split.judged]
+        judged = rows[split.test]
         left = judged[:, :2] @ weights[:2] + weights[2] - judged[:, 2]
         # Well-conditioned rows of order one.
         assert path.errors[0, at, 0] == pytest.approx(left @ left, rel=1e-10)
         guessed = learnt[:, 2].mean() - judged[:, 2]
         assert path.guessing[at, 0] == pytest.approx(guessed @ guessed, rel=1e-10)
-    assert path.rows[:, 0].tolist() == [len(rows[one.judged]) for one in splits.of(folds)]
+    assert path.rows[:, 0].tolist() == [len(rows[one.test]) for one in splits.of(folds)]
 
 
 def test_inputs_that_never_vary_in_the_rows_learnt_from_are_held() -> None:

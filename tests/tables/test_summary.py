@@ -82,7 +82,7 @@ def parts_of(table: pl.DataFrame, made: Plan, cuts: Sequence[int]) -> list[Summa
 
 
 def finalized(summary: Summary, made: Plan) -> tuple[Schema, list[Moments]]:
-    schema, folds, _ = finalize(summary, made.asked, "the table")
+    schema, folds, _ = finalize(summary, made.request, "the table")
     return schema, folds
 
 
