@@ -49,14 +49,15 @@ def test_each_job_has_its_contestants(small):
     jobs += ["flights_1m", "page_1m_x_20", "page_logistic_1m_x_20", "parquet_500k_x_200"]
     jobs += [f"predict_1m_{what}" for what in ("parquet", "csv", "explain", "interval")]
     linked = [f"{loss}_{size}" for loss in ("logistic", "poisson") for size in SIZES]
-    held = [*linked, "lasso_path_cv"]
+    classes = [f"classes_{what}" for what in ("digits", "images", "letters")]
+    held = [*linked, *classes, "lasso_path_cv"]
     quick = [f"start_{what}" for what in ("help", "learn", "predict", "row")]
     quick += [f"small_{what}" for what in ("films", "iris", "estimator", "row", "category")]
     assert {job for job, _ in records} == {*jobs, *held, *quick}
     assert all((job, "decode") in records for job in jobs)
     assert all((job, "deltarule") in records for job in (*held, *quick))
     assert all((job, "deltarule, defaults") in records for job in linked)
-    assert len(records) == 49
+    assert len(records) == 52
     assert not [one for one in records.values() if "failed" in one]
 
 
