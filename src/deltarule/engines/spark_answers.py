@@ -28,7 +28,7 @@ def size_of(question: Any) -> int:
         return 1 << 20
     levels = sum(len(own.names) for own in plan.levels.values())
     # Products of pairs travel once each.
-    return int(8 * plan.asked.folds * plan.width * (plan.width / 2 + levels)) + (1 << 16)
+    return int(8 * plan.request.folds * plan.width * (plan.width / 2 + levels)) + (1 << 16)
 
 
 def merged(answers: Any, parts: int, size: int) -> Any:
