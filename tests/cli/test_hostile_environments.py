@@ -17,6 +17,7 @@ import deltarule as dr
 from deltarule import cli
 from deltarule.cli import guard
 from deltarule.errors import DeltaruleError, ReadError, printable, without_credentials
+from deltarule.tables.files.packed import CHUNK
 
 TABLE = "x,c,y\n" + "".join(f"{i},k{i % 3},{i * 2 + i % 5}\n" for i in range(40))
 COMMANDS = {
@@ -196,23 +197,24 @@ def test_a_signal_leaves_no_temporary_file(here: Path, name: str) -> None:
     code = guard.ENDED[name]
     temporary = here / "tmp"
     temporary.mkdir()
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", "from deltarule.cli import main; main()", "columns", "-"],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(temporary)},
-    )
-    assert child.stdin is not None
-    assert child.stderr is not None
-    child.stdin.write(TABLE.encode())
-    child.stdin.flush()
-    deadline = time.monotonic() + 60
-    while not list(temporary.iterdir()):  # it copies what comes in, and waits for more
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    child.send_signal(number)
-    assert child.wait(60) == code
-    assert child.stderr.read() == b""
-    assert list(temporary.iterdir()) == []
-    child.stdin.close()
-    child.stderr.close()
+    ) as child:
+        assert child.stdin is not None
+        assert child.stderr is not None
+        rows = TABLE.partition("\n")[2].encode()
+        child.stdin.write(TABLE.encode() + rows * (2 * CHUNK // len(rows)))
+        child.stdin.flush()
+        deadline = time.monotonic() + 60
+        # It copies what comes in, and waits for more. Before, Python itself looks, by a file that
+        # it removes at once, where temporary files may be.
+        while not any(one.stat().st_size for one in temporary.glob("deltarule-*")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        child.send_signal(number)
+        assert child.wait(60) == code
+        assert child.stderr.read() == b""
+        assert list(temporary.iterdir()) == []
