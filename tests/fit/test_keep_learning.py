@@ -257,6 +257,62 @@ def test_slopes_of_later_levels_are_shared_and_that_is_said() -> None:
     )
 
 
+def ranked_apart() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Two tables of the same levels, each most frequent in another of them, but for a rare one."""
+    rng = np.random.default_rng(5)
+    tables = []
+    for n, often in ((120, 0.2), (180, 0.8)):
+        day = rng.choice(["week", "weekend"], n, p=[often, 1 - often])
+        shop = rng.choice(list("ABCD"), n, p=[0.4, 0.3, 0.2, 0.1])
+        x = rng.normal(5, 1, n)
+        y = x * np.where(day == "week", 1, 3) + np.where(shop == "A", 2, 0) + rng.normal(size=n)
+        key = np.arange(n) + n * n
+        tables.append(pl.DataFrame({"x": x, "day": day, "shop": shop, "y": y, "key": key}))
+    return tables[0], tables[1]
+
+
+@pytest.mark.parametrize(
+    ("using", "reference"),
+    [
+        (["x:day"], None),
+        (["x:shop", "day"], None),
+        (["x", "x:day"], {"day": "week"}),
+        (["shop", "shop:day"], {"day": "weekend"}),
+        (["shop", "day", "shop:day"], {"day": "week", "shop": "B"}),
+    ],
+)
+def test_interactions_are_those_of_all_rows_whichever_levels_a_table_has_most(
+    using: list[str], reference: dict[str, str] | None
+) -> None:
+    one, two = ranked_apart()
+    how = {"predict": "y", "using": using, "id": "key", "ridge": 0.5, "reference": reference}
+    whole = learnt(pl.concat([one, two]), how)
+    assert "first" not in " ".join(whole.record.notes)
+    more = learnt(one, how).learn_more(two)
+    same(more, whole)
+    same(dr.merge(learnt(two, how), learnt(one, how)), whole)
+    same(more.forget(one), learnt(two, how))
+    assert all("measured from" not in note for note in more.record.notes)
+
+
+@pytest.mark.parametrize(
+    ("using", "side"), [(["x", "x:day"], "x:day"), (["shop", "shop:day"], "shop:day")]
+)
+def test_a_reference_level_of_the_first_table_is_said(using: list[str], side: str) -> None:
+    one, two = ranked_apart()
+    how = {"predict": "y", "using": using, "id": "key"}
+    more = learnt(one, how).learn_more(two)
+    (told,) = [note for note in more.record.notes if "measured from" in note]
+    assert told.startswith(f"{side} is measured from the most frequent level of day in the table")
+    assert "--reference day=LEVEL" in told
+    with pytest.raises(LearningError, match="learn both with the same --reference day=LEVEL"):
+        dr.merge(learnt(one, how), learnt(two, how))
+    fewer = two.filter(pl.col("shop") != "D")
+    how = {"predict": "y", "using": ["x:shop"], "id": "key"}
+    with pytest.raises(LearningError, match="learn the rows of one table --into the other's"):
+        dr.merge(learnt(one, how), learnt(fewer, how))
+
+
 def test_a_new_level_joins_and_one_without_rows_is_gone() -> None:
     table, how = rows(4, 600), SETTINGS["id"]
     new = rows(5, 60).with_columns(level=pl.lit("new"), key=pl.col("key") + 1_000_000)

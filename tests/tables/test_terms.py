@@ -131,6 +131,39 @@ def test_interactions_fit_as_formulas_do(
     assert model.weights["standard_error"].null_count() == 0
 
 
+def test_interactions_are_measured_from_the_reference_level_asked_for(films: pl.DataFrame) -> None:
+    rare = films["country"].value_counts().sort("count")["country"][0]
+    using, reference = ["genre", "genre:country"], {"country": rare, "genre": "Drama"}
+    model = dr.learn(films, predict="gross", using=using, ridge=0, reference=reference)
+    of_genre = {
+        genre: films.filter(genre=genre, country=rare)["gross"].mean()
+        for genre in films["genre"].unique()
+    }
+    drama = of_genre.pop("Drama")
+    for genre, mean in of_genre.items():
+        assert weights(model)[f"genre={genre}"] == pytest.approx(mean - drama, rel=1e-8)
+    for wrong in ({"country": "Atlantis"}, {"year": "2001"}):
+        with pytest.raises(dr.DeltaruleError, match=r"no level 'Atlantis'|no category"):
+            dr.learn(films, predict="gross", using=using, reference=wrong)
+
+
+@pytest.mark.parametrize("main", [False, True])
+def test_levels_beyond_the_most_slopes_share_one(main: bool) -> None:
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(60), np.arange(60, 0, -1) + 4)
+    x = rng.normal(size=len(codes))
+    y = x * rng.normal(size=60)[codes] + 0.1 * rng.normal(size=len(codes))
+    table = pl.DataFrame({"x": x, "g": [f"g{code}" for code in codes], "y": y})
+    using = ["x", "x:g"] if main else ["x:g"]
+    model = dr.learn(
+        table, predict="y", using=using, ridge=0, reference={"g": "g59"} if main else {}
+    )
+    own = [59, *range(50)] if main else list(range(50))
+    design = [np.ones_like(x), *(x * (codes == code) for code in own), x * ~np.isin(codes, own)]
+    known = np.column_stack(design) @ np.linalg.lstsq(np.column_stack(design), y, rcond=None)[0]
+    np.testing.assert_allclose(model.predict(table).to_series(), known, rtol=1e-7, atol=1e-9)
+
+
 def test_a_level_never_crossed_has_the_shared_slope(films: pl.DataFrame) -> None:
     model = dr.learn(films, predict="gross", using=["budget", "genre", "budget:genre"], ridge=0)
     row = {"budget": 10.0, "genre": "Western"}

@@ -145,7 +145,8 @@ def _model(
 ) -> Model:
     made = Run.on(replace(found, summary=kept.summary), settings)
     record = made.model().record
-    notes, own = list(record.notes), notes_on_sums(kept.summary)
+    notes = list(record.notes)
+    own = notes_on_sums(kept.summary, kept.kept.reference or ())
     if kept.summary.layout.folds == 1:
         gone = none_held_out(found)
         notes = [note for note in notes if note != gone]

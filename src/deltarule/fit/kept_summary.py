@@ -5,7 +5,7 @@ all their rows, without the rows.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -28,7 +28,7 @@ from deltarule.tables.schema_columns import OTHER
 from deltarule.tables.source import Source
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.summary_file import LARGEST_FILE, SavedSummary, from_bytes, to_bytes
-from deltarule.tables.terms import Term
+from deltarule.tables.terms import Term, measured
 
 # The rarest levels that are named, and how few rows make a level rare.
 NAMED, RARE = 3, 5
@@ -139,7 +139,8 @@ class KeptSummary:
         if self.summary.examples == 0:
             raise nothing_left(self.name, asked, self.summary.causes)
         read = of_summary(self.summary, NoRows(self.name), plan_of(layout, asked))
-        read.notes.extend([*self.copies_told, *notes_on_sums(self.summary)])
+        own = notes_on_sums(self.summary, self.kept.reference or ())
+        read.notes.extend([*self.copies_told, *own])
         return read
 
     def to_dict(self) -> dict[str, Any]:
@@ -251,8 +252,8 @@ def added(parts: Sequence[KeptSummary]) -> KeptSummary:
     return replace(first, summary=whole, name=name, copies_told=told)
 
 
-def notes_on_sums(summary: Summary) -> list[str]:
-    """What the sums do not say."""
+def notes_on_sums(summary: Summary, reference: Collection[str]) -> list[str]:
+    """What the sums do not say; `reference` are columns whose reference level was asked for."""
     notes = ["learnt from sums, without rows: there are no prediction intervals"]
     if len(summary.parts) > 1 and not summary.layout.fold_by and summary.layout.folds > 1:
         notes.append(
@@ -268,4 +269,13 @@ def notes_on_sums(summary: Summary) -> list[str]:
             f"{slopes} has a slope for each level of the table that was learnt first: rows of "
             f"levels that came later share that of {OTHER}"
         )
+    for name, columns in measured(summary.layout.terms).items():
+        chosen = [column for column in columns if column not in reference]
+        if chosen:
+            options = " ".join(f"--reference {column}=LEVEL" for column in chosen)
+            notes.append(
+                f"{name} is measured from the most frequent level of {' and '.join(chosen)} in the "
+                "table that was learnt first: another would give other figures beside a ridge, or "
+                f"where rare levels share {OTHER}; {options} says which"
+            )
     return notes

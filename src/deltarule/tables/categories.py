@@ -3,7 +3,7 @@
 Levels are pooled in the moments, with the same result as if the rows had been encoded that way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -174,9 +174,12 @@ def _by_number(level: str) -> tuple[float, str]:
     return (np.inf if np.isnan(value) else value), level
 
 
-def referenced(columns: list[Number | Category], request: Request) -> list[Number | Category]:
+def referenced(
+    columns: list[Number | Category], request: Request, crossed: Collection[str]
+) -> list[Number | Category]:
     """The columns with each category's reference level set: the most frequent by default.
 
+    `crossed` are columns whose reference level an interaction has.
     Without an intercept the first category keeps all its levels (no reference).
     """
     done: list[Number | Category] = []
@@ -196,7 +199,8 @@ def referenced(columns: list[Number | Category], request: Request) -> list[Numbe
                 kept_all, reference = True, None
             column = column.model_copy(update={"reference": reference})
         done.append(column)
+    categories = [column.name for column in columns if isinstance(column, Category)]
     for name in request.reference:
-        if name not in [column.name for column in columns if isinstance(column, Category)]:
+        if name not in (*categories, *crossed):
             raise LearningError(f"'{name}' is no category, so it has no reference level")
     return done

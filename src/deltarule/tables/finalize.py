@@ -27,7 +27,7 @@ from deltarule.tables.request import Request
 from deltarule.tables.schema import Schema
 from deltarule.tables.schema_columns import MISSING, Category, Number, Offset, Target
 from deltarule.tables.summary import Summary
-from deltarule.tables.terms import parsed
+from deltarule.tables.terms import measured, parsed
 
 
 def finalize(
@@ -105,7 +105,8 @@ def finalize(
         raise ColumnError(f"{name} has no column to use as an input ({why})")
     order = list(layout.terms)
     columns.sort(key=lambda column: order.index(column.name))
-    columns = referenced(columns, request)
+    crossed = {one for sides in measured(layout.terms).values() for one in sides}
+    columns = referenced(columns, request, crossed)
     targets = []
     first = len(layout.numbers)
     after = first + len(layout.amounts)

@@ -13,7 +13,8 @@ from deltarule.tables.kinds import LeftOut, kind_of
 from deltarule.tables.part import Part
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import MOST_LEVELS, MOST_LEVELS_IN_ALL
-from deltarule.tables.terms import MOST_EXPRESSIONS, parsed
+from deltarule.tables.schema_columns import OTHER
+from deltarule.tables.terms import MOST_EXPRESSIONS, measured, parsed
 from deltarule.tables.text_formats import DateFormat, Format, NumberFormat
 
 # A fold is a byte, and one of them means none.
@@ -205,9 +206,26 @@ def _apart(name: str, one: Layout, other: Layout) -> str:
         keys = [key for key in {**mine, **yours} if mine.get(key) != yours.get(key)]
         if keys:
             told = [f"{keys[0]}: {_said(found.get(keys[0], 'none'))}" for found in (mine, yours)]
-            return f"{WORDS[name]} {told[0]} in one, {told[1]} in the other"
+            remedy = _remedy(keys[0], one, other) if name == "terms" else ""
+            return f"{WORDS[name]} {told[0]} in one, {told[1]} in the other{remedy}"
     if isinstance(mine, tuple) and isinstance(yours, tuple):
         apart = [column for column in (*mine, *yours) if (column in mine) != (column in yours)]
         if apart:
             return f"{WORDS[name]} not the same, as {apart[0]} is among those of one alone"
     return f"{WORDS[name]} {mine} in one, {yours} in the other"
+
+
+def _remedy(term: str, one: Layout, other: Layout) -> str:
+    """What makes the terms of an interaction the same in two tables."""
+    mine, yours = one.terms, other.terms
+    rest = [name for name in {**mine, **yours} if name.endswith(f"={OTHER}")]
+    of_slopes = next((name for name in rest if term.startswith(name.removesuffix(OTHER))), None)
+    if of_slopes and mine.get(of_slopes) != yours.get(of_slopes):
+        return (
+            ": there is a slope for each level of the table at hand, so learn the rows of one "
+            "table --into the other's model"
+        )
+    name = of_slopes.removesuffix(f"={OTHER}") if of_slopes else term
+    columns = measured({**mine, **yours}).get(name, ())
+    options = " ".join(f"--reference {column}=LEVEL" for column in columns)
+    return f": learn both with the same {options}" if options else ""

@@ -63,7 +63,8 @@ def plan(
         if isinstance(one, NumberFormat)
     }
     periods = [column for column, one in formats.items() if isinstance(one, PeriodFormat)]
-    roles = _roles(request, Look(look, name, request.dates, numbers, periods))
+    shown = Look(look, name, request.dates, numbers, request.reference, periods)
+    roles = _roles(request, shown)
     terms, kinds, offset = roles.terms, dict(look.schema), roles.offset
     view = evaluated(look, list(terms.values()), kinds, name=name)
     read = dict.fromkeys(column for term in terms.values() for column in term.columns)

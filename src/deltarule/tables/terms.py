@@ -18,12 +18,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from deltarule.dataclass import dataclass
+from deltarule.dataclass import dataclass, field
 from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError, LearningError
 from deltarule.tables.cast import levels_by_count
 from deltarule.tables.column_names import cells, check_literal, check_there
 from deltarule.tables.expressions.expression import Expression, check, parse, quoted
+from deltarule.tables.source import LOOK_ROWS
 
 # Parts of a date or time; days are numeric, the others categorical.
 DATE_PARTS = ("days", "year", "quarter", "month", "week", "day", "weekday", "hour")
@@ -33,6 +34,8 @@ PERIOD_PARTS = ("days", "month")
 # Levels with their own slope in an interaction; the others share one.
 MOST_SLOPES = 50
 MOST_POWERS = 10
+# What follows the condition of an interaction's redundant pairs.
+REFERENCE = " then '(reference)' "
 # The letters of all expressions of a file: parsing one takes 15 us a letter.
 MOST_EXPRESSIONS = 500_000
 
@@ -105,6 +108,8 @@ class Look:
     name: str
     dates: Sequence[str] | None
     hidden: Mapping[str, str]
+    reference: Mapping[str, str] = field(default_factory=dict)
+    """The level that others are measured from, by column; by default the most frequent."""
     periods: Collection[str] = ()
     """Dates of the first day of a month, quarter or week, which have no weekday of their own."""
 
@@ -275,20 +280,22 @@ def _crossed(a: str, b: str, using: Sequence[str], look: Look) -> list[Term]:
         return [Term(f"{a}:{b}", _expression(product, look).expression)]
     if len(numbers) == 1:
         return _slopes(numbers[0], b if numbers[0] == a else a, using, look)
-    # With a main effect, its pairs with the other's most frequent level are redundant.
+    # With a main effect, its pairs with the other's reference level are redundant.
     sides = [one for one, other in ((a, b), (b, a)) if other in using]
-    shared = " or ".join(f"{_level(one, look)} = {_text(_most(one, look))}" for one in sides)
+    shared = " or ".join(f"{_level(one, look)} = {_text(_reference(one, look))}" for one in sides)
     pair = f"{_level(a, look)} || ':' || {_level(b, look)}"
     if shared:
-        pair = f"case when {shared} then '(reference)' else {pair} end"
+        pair = f"case when {shared}{REFERENCE}else {pair} end"
     return [Term(f"{a}:{b}", _expression(pair, look).expression)]
 
 
 def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> list[Term]:
     """A slope for each level; with the number's main effect, each level's difference from it."""
-    own = levels_by_count(look.frame[category])[: MOST_SLOPES + 1]
-    # With the number's main effect, its slope on the most frequent level is redundant.
-    shown = own[1:] if number in using else own[:MOST_SLOPES]
+    own = levels_by_count(look.frame[category])[:MOST_SLOPES]
+    # With the number's main effect, its slope on the reference level is redundant.
+    shared = [_reference(category, look)] if number in using else []
+    # By name, as tables of the same levels in other numbers have the same terms, which add up.
+    shown = sorted(set(own) - set(shared))
     value, name = _number(number, look), _level(category, look)
     terms = [
         Term(
@@ -297,7 +304,7 @@ def _slopes(number: str, category: str, using: Sequence[str], look: Look) -> lis
         )
         for level in shown
     ]
-    known = ", ".join(_text(level) for level in own)
+    known = ", ".join(_text(level) for level in sorted([*shown, *shared]))
     rest = f"case when {name} in ({known}) then 0 else {value} end"
     return [*terms, Term(f"{number}:{category}=(other)", _expression(rest).expression)]
 
@@ -318,11 +325,30 @@ def _level(column: str, look: Look) -> str:
     return quoted(column) if plain else f"category({quoted(column)})"
 
 
-def _most(column: str, look: Look) -> str:
+def _reference(column: str, look: Look) -> str:
+    """The level that an interaction's others are measured from."""
     levels = levels_by_count(look.frame[column])
     if not levels:
         raise LearningError(f"'{column}' has no value in the first rows: it crosses with nothing")
-    return levels[0]
+    asked = look.reference.get(column, levels[0])
+    if asked not in levels and look.frame.height < LOOK_ROWS:
+        raise LearningError(f"'{column}' has no level '{asked}': it has {', '.join(levels[:8])}")
+    return asked
+
+
+def measured(terms: Mapping[str, str | None]) -> dict[str, tuple[str, ...]]:
+    """The interactions beside a main effect, each with the columns of its reference levels."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, expression in terms.items():
+        condition, then, _ = (expression or "").partition(REFERENCE)
+        if then:
+            found[name] = parsed(condition.removeprefix("case when ")).columns
+        elif name.endswith("=(other)"):
+            slopes = name.removesuffix("=(other)")
+            number = next((one for one in terms if slopes.startswith(f"{one}:")), None)
+            if number is not None:
+                found[slopes] = (slopes.removeprefix(f"{number}:"),)
+    return found
 
 
 def _text(value: str) -> str:
