@@ -16,6 +16,7 @@ from deltarule.losses.registry import LOSSES
 from deltarule.rule.compare import Comparison, separately
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Mask, Weights
+from deltarule.solvers.first_order import FirstOrder
 from deltarule.solvers.learners import LEARNERS
 from deltarule.views.report import report
 from deltarule.web.app.payload import Open, setting
@@ -24,15 +25,11 @@ from deltarule.web.tables import opened
 
 
 @dataclass(frozen=True)
-class Adagrad:
+class Adagrad(FirstOrder):
     """Each weight's alpha falls with the squares of its gradients so far (Duchi et al. 2011)."""
 
     alpha: float
     name: ClassVar[str] = "adagrad"
-    needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
-    settles: ClassVar[bool] = True
-    takes_back: ClassVar[bool] = False
 
     @classmethod
     def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:
@@ -41,9 +38,6 @@ class Adagrad:
 
     def limit(self, alphas: AlphaRange) -> float:
         return np.inf
-
-    def alpha_now(self, state: Weights) -> float:
-        return self.alpha
 
     def start(self, weights: Weights) -> Weights:
         return {name: np.zeros_like(array) for name, array in weights.items()}

@@ -171,7 +171,7 @@ def test_a_learner_declares_what_it_is(name: str) -> None:
     assert kind.name == name
     assert kind.needs_hessian == (name == "newton")
     # Only plain descent promises to fall; test_train holds it to that.
-    assert kind.always_falls == (name == "descent")
+    assert kind.monotone == (name == "descent")
 
 
 def test_newton_solves_squared_loss_in_one_step() -> None:

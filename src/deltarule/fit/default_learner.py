@@ -98,7 +98,7 @@ def suited_learner(settings: Settings, start: Comparison) -> Learner:
     learner = LEARNERS[settings.chosen].suited(alphas, start)
     if constant and learner.settles:
         return learner
-    return ReduceOnPlateau(cast(ScheduledLearner, learner), 1 if learner.always_falls else ROUND)
+    return ReduceOnPlateau(cast(ScheduledLearner, learner), 1 if learner.monotone else ROUND)
 
 
 def suited_to_batches(

@@ -35,9 +35,9 @@ class Learner(Protocol):
     name: ClassVar[str]
     needs_hessian: ClassVar[bool]
     """True for second-order learners, which have no alpha."""
-    always_falls: ClassVar[bool]
+    monotone: ClassVar[bool]
     """True when the loss decreases at every step unless alpha is too large."""
-    takes_back: ClassVar[bool]
+    backtracks: ClassVar[bool]
     """True when it backtracks by itself from a step that was too long."""
 
     def limit(self, alphas: AlphaRange) -> float:
@@ -63,9 +63,9 @@ class Descent:
     alpha: float
     name: ClassVar[str] = "descent"
     needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
     settles: ClassVar[bool] = True
-    takes_back: ClassVar[bool] = False
+    backtracks: ClassVar[bool] = False
 
     @classmethod
     def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:

@@ -138,7 +138,7 @@ def train(
             stop = Stop("settled", f"settled after {_steps(number - 1)}: {found}")
         elif _same(learnt, weights):
             stop = Stop("still", f"step {number} was too small to change any weight")
-        elif learner.always_falls and _same(learnt, older):
+        elif learner.monotone and _same(learnt, older):
             stop = Stop("still", f"step {number} went back: the weights' last digits take turns")
         elif number == steps:
             stop = Stop("steps", f"stopped at the {_steps(steps)} allowed")
@@ -215,8 +215,8 @@ def _rose(learner: Learner, first: float, previous: float, now: float) -> bool:
     """
     rounding = 1e-12 * abs(first)
     fell = now <= previous + 1e-9 * abs(previous) + rounding
-    little = not learner.always_falls and now <= 10 * abs(first) + rounding
-    return not (learner.takes_back or fell or little)
+    little = not learner.monotone and now <= 10 * abs(first) + rounding
+    return not (learner.backtracks or fell or little)
 
 
 def _diverging(
@@ -224,11 +224,11 @@ def _diverging(
 ) -> Stop | None:
     """The stop for a loss that rose; None where alpha is small enough and momentum raised it."""
     settles = alphas is None or alpha <= learner.limit(alphas)
-    if not learner.always_falls and math.isfinite(now) and settles:
+    if not learner.monotone and math.isfinite(now) and settles:
         return None
     words = f"diverging: the loss went up from {previous:.6g} to {now:.6g}, so alpha is too large"
     if alphas is not None:
         limit = learner.limit(alphas)
         words += f"; below {limit:.6g} it settles" if math.isfinite(limit) else ""
-        words += f", and {alphas.fastest:.6g} is fastest" if learner.always_falls else ""
+        words += f", and {alphas.fastest:.6g} is fastest" if learner.monotone else ""
     return Stop("diverging", words, alphas)

@@ -7,7 +7,7 @@ g is weight_delta, the gradient averaged over rows; alpha is the learning rate.
     adam       weight -= alpha * mean of g / root of the mean of g ** 2
 """
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -32,8 +32,21 @@ def _ratio(alphas: AlphaRange) -> float:
     return (large - small) / (large + small) if large else 0.0
 
 
+class FirstOrder:
+    """Base of learners with a learning rate, with what is so of most of them."""
+
+    alpha: float
+    needs_hessian: ClassVar[bool] = False
+    monotone: ClassVar[bool] = False
+    settles: ClassVar[bool] = True
+    backtracks: ClassVar[bool] = False
+
+    def alpha_now(self, state: Any) -> float:
+        return self.alpha
+
+
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(FirstOrder):
     """Gradient descent with momentum (heavy ball): each step keeps a share of the one before.
 
     Maths:   velocity = momentum * velocity + g;  weight -= alpha * velocity
@@ -43,10 +56,6 @@ class Momentum:
     alpha: float
     momentum: float = 0.9
     name: ClassVar[str] = "momentum"
-    needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
-    settles: ClassVar[bool] = True
-    takes_back: ClassVar[bool] = False
 
     @classmethod
     def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:
@@ -59,9 +68,6 @@ class Momentum:
     def limit(self, alphas: AlphaRange) -> float:
         return (1 + self.momentum) * alphas.limit
 
-    def alpha_now(self, state: Weights) -> float:
-        return self.alpha
-
     def start(self, weights: Weights) -> Weights:
         return {n: np.zeros_like(w) for n, w in weights.items()}
 
@@ -73,7 +79,7 @@ class Momentum:
 
 
 @dataclass(frozen=True)
-class Nesterov:
+class Nesterov(Momentum):
     """Nesterov momentum: the gradient is taken at the look-ahead point.
 
     The weights are the look-ahead point, so that the step shown is the one that was taken.
@@ -82,13 +88,7 @@ class Nesterov:
     Source:  Nesterov 1983; in this form Sutskever, Martens, Dahl & Hinton 2013
     """
 
-    alpha: float
-    momentum: float = 0.9
     name: ClassVar[str] = "nesterov"
-    needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
-    settles: ClassVar[bool] = True
-    takes_back: ClassVar[bool] = False
 
     @classmethod
     def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:
@@ -99,12 +99,6 @@ class Nesterov:
     def limit(self, alphas: AlphaRange) -> float:
         # Both roots of z ** 2 - (1 + m) * u * z + m * u, u = 1 - alpha * l, stay within 1.
         return (1 + self.momentum) / (1 + 2 * self.momentum) * alphas.limit
-
-    def alpha_now(self, state: Weights) -> float:
-        return self.alpha
-
-    def start(self, weights: Weights) -> Weights:
-        return {n: np.zeros_like(w) for n, w in weights.items()}
 
     def step(
         self, weights: Weights, comparison: Comparison, state: Weights
@@ -125,7 +119,7 @@ class Averages:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(FirstOrder):
     """Adam: each weight moves by about alpha, whatever the size of its gradient.
 
     Maths:   mean = first * mean + (1 - first) * g;  square = second * square + (1 - second) * g**2
@@ -139,10 +133,7 @@ class Adam:
     least: float = 1e-8
     """Adam's epsilon, which keeps the denominator above 0; in units of weight_delta."""
     name: ClassVar[str] = "adam"
-    needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
     settles: ClassVar[bool] = False
-    takes_back: ClassVar[bool] = False
 
     @classmethod
     def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:
@@ -155,9 +146,6 @@ class Adam:
     def limit(self, alphas: AlphaRange) -> float:
         # Its steps are bounded: with too large an alpha it oscillates but does not diverge.
         return np.inf
-
-    def alpha_now(self, state: Averages) -> float:
-        return self.alpha
 
     def start(self, weights: Weights) -> Averages:
         none = {n: np.zeros_like(w) for n, w in weights.items()}

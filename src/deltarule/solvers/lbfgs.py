@@ -20,7 +20,7 @@ from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
-from deltarule.solvers.newton import Taken
+from deltarule.solvers.newton import Curved, Taken
 
 # This share of the mean eigenvalue is added to those of a metric: where predictions are sure the
 # Hessian is far below the inputs' products.
@@ -94,7 +94,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Lbfgs:
+class Lbfgs(Curved):
     """Limited-memory BFGS with backtracking: a step that raised the loss is shortened.
 
     It begins with the `pairs` of steps that another run took, if it is given any, and with a
@@ -109,22 +109,10 @@ class Lbfgs:
 
     name: ClassVar[str] = "lbfgs"
     needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
-    settles: ClassVar[bool] = True
-    takes_back: ClassVar[bool] = True
 
     @classmethod
     def suited(cls, alphas: AlphaRange, start: Comparison) -> Self:
         return cls()
-
-    def limit(self, alphas: AlphaRange) -> float:
-        return np.inf
-
-    def alpha_now(self, state: Any) -> None:
-        return None
-
-    def start(self, weights: Weights) -> None:
-        return None
 
     def step(
         self, weights: Weights, comparison: Comparison, state: QuasiTaken | None

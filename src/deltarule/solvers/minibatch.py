@@ -123,7 +123,7 @@ class _Judge:
 
     def exploded(self, loss: float, weights: Weights) -> Stop | None:
         """Whether a batch's loss shows divergence: alpha is too large."""
-        if self.learner.takes_back or (math.isfinite(loss) and loss <= EXPLODED * self.usual):
+        if self.learner.backtracks or (math.isfinite(loss) and loss <= EXPLODED * self.usual):
             return None
         return self._diverging(weights)
 
@@ -145,7 +145,7 @@ class _Judge:
                     f"every weight_delta is below {self.tolerance:g} of the largest at the start"
                 )
                 return Stop("settled", f"settled {where}: {small}")
-        if not self.learner.takes_back and epoch.loss > self.first.loss + 9 * abs(self.first.loss):
+        if not self.learner.backtracks and epoch.loss > self.first.loss + 9 * abs(self.first.loss):
             stop = self._diverging(weights)
             if stop:
                 return stop
@@ -157,7 +157,7 @@ class _Judge:
         if self.calm == 2:
             why = f"two epochs changed the loss by less than {self.tolerance:g} of what was gained"
             return Stop("hovering", f"came to rest {where}: {why}")
-        if self.waited == PATIENCE and not self.learner.takes_back:
+        if self.waited == PATIENCE and not self.learner.backtracks:
             why = f"{PATIENCE} epochs did not lower the loss; a smaller alpha comes nearer"
             return Stop("hovering", f"hovering {where}: {why}")
         return None

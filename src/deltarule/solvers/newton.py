@@ -53,13 +53,16 @@ class Taken:
 
 
 class Curved:
-    """Base of the second-order learners: no alpha, and a step that raised the loss is shortened."""
+    """Base of learners without alpha, from the Hessian or what stands for it.
+
+    A step that raised the loss is shortened.
+    """
 
     name: ClassVar[str] = "newton"
     needs_hessian: ClassVar[bool] = True
-    always_falls: ClassVar[bool] = False
+    monotone: ClassVar[bool] = False
     settles: ClassVar[bool] = True
-    takes_back: ClassVar[bool] = True
+    backtracks: ClassVar[bool] = True
 
     def limit(self, alphas: AlphaRange) -> float:
         return np.inf

@@ -55,8 +55,8 @@ class ReduceOnPlateau:
     """Steps in a round: where steps see some rows at a time, an epoch."""
     name: ClassVar[str] = "settling"
     needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = False
-    takes_back: ClassVar[bool] = True
+    monotone: ClassVar[bool] = False
+    backtracks: ClassVar[bool] = True
 
     @property
     def alpha(self) -> float:

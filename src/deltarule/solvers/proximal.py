@@ -18,13 +18,14 @@ from deltarule.rule.compare import Comparison
 from deltarule.rule.learn import AlphaRange, Descent, Learner
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.box_quadratic import BoxQuadratic
+from deltarule.solvers.first_order import FirstOrder
 from deltarule.solvers.newton import Curved, Newton, Taken
 from deltarule.solvers.penalty import Lasso
 from deltarule.solvers.plateau import ReduceOnPlateau, ScheduledLearner
 
 
 @dataclass(frozen=True)
-class ProximalDescent:
+class ProximalDescent(FirstOrder):
     """Proximal gradient descent (ISTA): a gradient step, then soft thresholding and clipping.
 
     Maths:   weight = prox(weight - alpha * g, alpha)
@@ -34,15 +35,10 @@ class ProximalDescent:
     alpha: float
     penalty: Lasso
     name: ClassVar[str] = "descent"
-    needs_hessian: ClassVar[bool] = False
-    always_falls: ClassVar[bool] = True
-    takes_back: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
 
     def limit(self, alphas: AlphaRange) -> float:
         return alphas.limit
-
-    def alpha_now(self, state: None) -> float:
-        return self.alpha
 
     def start(self, weights: Weights) -> None:
         return None

@@ -120,7 +120,7 @@ class Timeline:
     @property
     def falls(self) -> bool:
         """Whether the loss decreases at each step unless alpha is too large."""
-        return self.inner.always_falls and self.problem.batches is None
+        return self.inner.monotone and self.problem.batches is None
 
     @cached_property
     def limit(self) -> float | None:
