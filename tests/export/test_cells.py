@@ -126,7 +126,9 @@ CELLS = {
 
 @pytest.fixture(scope="module")
 def model() -> dr.Model:
-    return dr.learn(table(), predict="y", using=list(CELLS), missing_words=["-999", "none yet"])
+    return dr.learn(
+        table(), predict="y", using=list(CELLS), missing_words=["-999", "none yet", "2024-02-29"]
+    )
 
 
 def rows_of(column: str) -> list[dict]:

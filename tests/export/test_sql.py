@@ -3,6 +3,7 @@
 import math
 import re
 import sqlite3
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -181,6 +182,23 @@ def test_words_for_missing_are_missing(database):
     model = dr.learn(table, predict="y", using=["x", "c"], missing_words="-999,gone")
     query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
     assert not difference(model.explain(table), run(table, query)[1])
+
+
+@pytest.mark.parametrize("written", ["%Y-%m-%d", "%d.%m.%Y", "%Y-%m-%d %H:%M:%S", None])
+def test_words_for_missing_are_missing_dates(database, written):
+    dialect, run = database
+    days = [
+        datetime(1900, 1, 1) if at % 9 == 0 else datetime(2020, 1, 1 + at % 28) for at in range(200)
+    ]
+    cells = days if written is None else [day.strftime(written) for day in days]
+    words = ["gone", "1900-01-01", "01.01.1900", "1900-01-01 00:00:00"]
+    y = [50.0 if at % 9 == 0 else float(at % 28) for at in range(200)]
+    table = pl.DataFrame({"row id": range(200), "v": cells, "y": y})
+    how = {"predict": "y", "using": "v", "ridge": 0, "dates": "days"}
+    model = dr.learn(table, **how, missing_words=words)
+    query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    assert not difference(model.explain(table), run(table, query)[1])
+    assert model.predict(table[:1])["y_prediction"].to_list() == pytest.approx([50])
 
 
 def test_what_cannot_be_written_is_refused_by_name():

@@ -579,3 +579,25 @@ def test_a_missing_word_is_a_number_of_either_precision(kind: type[pl.DataType])
     rows = pl.DataFrame({"v": pl.Series(x, dtype=kind), "y": 2 * x})
     model = dr.learn(rows, predict="y", using="v", ridge=0, missing_words="-99.9")
     assert model.record.contract.columns[0].low > 0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pl.Date, pl.Datetime("ms"), pl.Datetime("us", "UTC"), pl.Datetime("ns", "America/New_York")],
+)
+def test_a_missing_word_is_a_date_of_any_type(kind: Any) -> None:
+    days = [
+        datetime(1900, 1, 1) if at % 9 == 0 else datetime(2020, 1, 1 + at % 28) for at in range(200)
+    ]
+    y = [50.0 if at % 9 == 0 else float(at % 28) for at in range(200)]
+    table = pl.DataFrame({"v": pl.Series(days), "y": y})
+    zone = kind.time_zone if isinstance(kind, pl.Datetime) else None
+    v = pl.col("v").dt.replace_time_zone(zone) if zone else pl.col("v")
+    table = table.with_columns(v.cast(kind))
+    how = {"predict": "y", "using": "v", "ridge": 0, "dates": "days"}
+    model = dr.learn(table, **how, missing_words=["1900-01-01", "gone"])
+    assert model.coef["days(v)"] == pytest.approx(1, abs=1e-9)
+    assert model.predict(table).to_series().to_list() == pytest.approx(y)
+    assert model.predict(table[:1])["y_prediction"].to_list() == pytest.approx([50])
+    later = dr.learn(table, **how, missing_words="1900-01-01", where="v > '1890-01-01'")
+    assert later.record.examples == 200 - 23

@@ -10,9 +10,9 @@ from datetime import date
 from deltarule.dataclass import dataclass
 from deltarule.errors import ExpressionError
 from deltarule.scorer.patterns import PLAIN
-from deltarule.scorer.runtime.clock import EPOCH
+from deltarule.scorer.runtime.clock import DAY, EPOCH
 from deltarule.scorer.tree import Apply, Literal, Node, Read, Tree
-from deltarule.tables.dates import ahead_of
+from deltarule.tables.dates import ahead_of, moments_of
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
@@ -148,8 +148,12 @@ class Program:
             order: str = how.order or "" if isinstance(how, DateFormat) else ""
             order = how.every if isinstance(how, PeriodFormat) else order
             if node.kind == "datetime" and isinstance(how, DateFormat) and how.zone:
-                return self._call("read_instant", cell, column, order, ahead_of(how.zone))
-            return self._call(f"read_{node.kind}", cell, column, order)
+                read = self._call("read_instant", cell, column, order, ahead_of(how.zone))
+            else:
+                read = self._call(f"read_{node.kind}", cell, column, order)
+            unit = DAY if node.kind == "date" else 1
+            gaps = tuple(moment // unit for moment in moments_of(self.tree.missing_words))
+            return self._call("without", read, gaps) if gaps else read
         if node.kind == "time":
             return self._call("read_time", cell, column)
         if node.kind != "number":

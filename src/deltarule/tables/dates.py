@@ -227,6 +227,12 @@ def _plainly(text: pl.Series, order: Order | None, kind: pl.Date | pl.Datetime) 
     return found.set(early, None) if early.any() else found
 
 
+def moments_of(words: Sequence[str]) -> list[int]:
+    """Words that are dates, perhaps with a time, year first: their microseconds since 1970."""
+    found = dates(pl.Series(words, dtype=pl.String), None, timed=True).drop_nulls()
+    return [int(moment) for moment in found.cast(pl.Datetime("us")).cast(pl.Int64)]
+
+
 def times(text: pl.Series) -> pl.Series:
     """Text parsed as times of day: null where it is none."""
     cells = cells_of(text).to_frame("x")

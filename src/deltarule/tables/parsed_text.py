@@ -10,7 +10,7 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.tables.column_names import column
 from deltarule.tables.date_columns import fitting, is_converted
-from deltarule.tables.dates import Order, in_zone
+from deltarule.tables.dates import Order, in_zone, moments_of
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.source import ROW, Source
 from deltarule.tables.text_formats import (
@@ -51,7 +51,7 @@ class Parsing:
         for series in frame:
             form = self.formats.get(series.name)
             if isinstance(form, DateFormat) and form.zone and is_converted(form, series.dtype):
-                made.append(in_zone(series, form.zone))
+                made.append(without_words(in_zone(series, form.zone), self.words))
             elif self.is_formatted(series.name, series.dtype):
                 text = self.text(series)
                 values = self.values(text)
@@ -86,10 +86,21 @@ class Parsing:
 
 
 def without_words(series: pl.Series, words: Sequence[str]) -> pl.Series:
-    """A column with null for the words for missing; numbers are compared as numbers."""
+    """A column with null for the words for missing; numbers and dates are compared as such."""
+    if not words:
+        return series
     if series.dtype in TEXT:
         text = series.cast(pl.String)
         return text.set(text.str.strip_chars().is_in(list(words)), None)
+    if series.dtype in (pl.Date, pl.Datetime):
+        dates = pl.Series(moments_of(words), dtype=pl.Int64)
+        if dates.is_empty():
+            return series
+        zoned = isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone
+        # Of an instant what the clocks of its zone show, as in a word.
+        shown = series.dt.replace_time_zone(None) if zoned else series
+        moments = shown.cast(pl.Datetime("us"), strict=False).cast(pl.Int64)
+        return series.set(moments.is_in(dates.implode()), None)
     spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
     if not series.dtype.is_numeric() or spelled.is_empty():
         return series

@@ -15,7 +15,9 @@ from deltarule.export.level_keys import numeric_keys
 from deltarule.export.onnx.functions import applied, expm1, one_of
 from deltarule.export.onnx.graph import Graph, Tensor, stacked
 from deltarule.scorer.patterns import WHITE
+from deltarule.scorer.runtime.clock import DAY
 from deltarule.scorer.tree import Apply, Category, Literal, Node, Number, Read, Target, Tree, Vector
+from deltarule.tables.dates import moments_of
 
 NAN = math.nan
 SAYS = {
@@ -64,13 +66,19 @@ class Walk:
             for word in self.tree.missing_words:
                 cell = self.graph.where(cell.equals(word), "", cell)
             return cell
+        gaps: list[float] = []
+        if read.kind in ("date", "datetime"):
+            unit = DAY if read.kind == "date" else 1
+            gaps = [float(at // unit) for at in moments_of(self.tree.missing_words)]
+        elif read.kind == "number":
+            spelled = [_number(word) for word in self.tree.missing_words]
+            gaps = [number for number in spelled if number is not None]
         if read.kind in ("datetime", "time"):
-            return self.graph.node("Round", cell * 1e6)
-        if read.kind == "date":
-            return (cell / 86_400.0).floor
-        for word in self.tree.missing_words if read.kind == "number" else ():
-            if (number := _number(word)) is not None:
-                cell = self.graph.where(cell.equals(number), NAN, cell)
+            cell = self.graph.node("Round", cell * 1e6)
+        elif read.kind == "date":
+            cell = (cell / 86_400.0).floor
+        for gap in gaps:
+            cell = self.graph.where(cell.equals(gap), NAN, cell)
         return cell
 
     def value(self, node: Node) -> Tensor:

@@ -1,5 +1,8 @@
 """A column's cell in SQL, as the kind of value that the model takes it for."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from deltarule.errors import ExpressionError
 from deltarule.export.sql.dates import days_of
 from deltarule.export.sql.dialect import DAY
@@ -21,6 +24,7 @@ from deltarule.export.sql.written_dates import (
 )
 from deltarule.export.sql.written_periods import written_period
 from deltarule.scorer.tree import Read
+from deltarule.tables.dates import moments_of
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
@@ -42,9 +46,14 @@ def cell(scope: Scope, read: Read, words: tuple[str, ...]) -> Sql:
         text = without(scope, _text(scope, raw), words)
         return scope.bind(scope.condition(boolean_of(scope, text)))
     if read.kind == "number":
-        return scope.bind(_without_words(scope, _number(scope, raw, read, words), words))
+        return scope.bind(
+            _without_numbers(scope, _number(scope, raw, read, words), _spelled(words))
+        )
     if read.kind in ("date", "datetime"):
-        return _moment(scope, raw, read)
+        # As moments, since the column may be of a type of dates.
+        unit = DAY if read.kind == "date" else 1
+        spelled = [int(moment // unit) for moment in moments_of(words)]
+        return scope.bind(_without_numbers(scope, _moment(scope, raw, read, words), spelled))
     if read.kind == "time":
         return scope.bind(written_clock(scope, stripped(scope, _text(scope, raw))))
     raise ExpressionError(f"'{read.column}' is a {read.kind}: give its days as a number")
@@ -74,23 +83,30 @@ def _number(scope: Scope, raw: Sql, read: Read, words: tuple[str, ...]) -> Sql:
     return scope.make("number", scope.dialect.nan_to_null, made)
 
 
-def _without_words(scope: Scope, value: Sql, words: tuple[str, ...]) -> Sql:
-    """A number without those that a word for missing spells."""
+def _spelled(words: tuple[str, ...]) -> list[float]:
+    """The numbers that words for missing spell."""
+    found = []
     for word in words:
-        try:
-            number = float(word)
-        except ValueError:
-            continue
-        value = scope.make("number", f"NULLIF({{0}}, {scope.dialect.literal(number)})", value)
+        with suppress(ValueError):
+            found.append(float(word))
+    return found
+
+
+def _without_numbers(scope: Scope, value: Sql, numbers: Sequence[float]) -> Sql:
+    """A number or moment, NULL where it is one of these."""
+    for number in numbers:
+        template = f"NULLIF({{0}}, {scope.dialect.literal(number)})"
+        value = scope.make(value.kind, template, value)
     return value
 
 
-def _moment(scope: Scope, raw: Sql, read: Read) -> Sql:
+def _moment(scope: Scope, raw: Sql, read: Read, words: tuple[str, ...]) -> Sql:
     """A date as days, a datetime as microseconds."""
     own = read.format
     zone = own.zone if isinstance(own, DateFormat) and read.kind == "datetime" else None
     if isinstance(own, DateFormat) and own.order in ("dmy", "mdy"):
-        days, clock, said = written_date(scope, stripped(scope, _text(scope, raw)), own.order)
+        text_ = stripped(scope, without(scope, _text(scope, raw), words))
+        days, clock, said = written_date(scope, text_, own.order)
         day, zero = scope.dialect.literal(DAY), scope.dialect.literal(0.0)
         if read.kind == "date":
             # Whatever its time of day, which must be one.
@@ -101,7 +117,11 @@ def _moment(scope: Scope, raw: Sql, read: Read) -> Sql:
             return moment
         return _on_clocks_of(scope, zone, moment, moment, offset_of(scope, said))
     if isinstance(own, PeriodFormat):
-        return scope.bind(written_period(scope, stripped(scope, _text(scope, raw)), own.every))
+        return scope.bind(
+            written_period(
+                scope, stripped(scope, without(scope, _text(scope, raw), words)), own.every
+            )
+        )
     moment = scope.bind(scope.call("datetime", "moment", raw))
     if zone:
         # A column of a type with a zone has its offset in text, whatever the session's zone is.
