@@ -383,3 +383,28 @@ def test_the_auc_of_a_model_that_knows_nothing_is_a_half() -> None:
         assert held[0].classes.auc is not None
         found.append(held[0].classes.auc)
     assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+@pytest.mark.parametrize(("loss", "n", "folds"), [("logistic", 400, 3), ("poisson", 300, 2)])
+def test_few_rows_are_held_out_from_fits_that_converged(
+    loss: str, n: int, folds: int, scale: float
+) -> None:
+    # One Newton step from the weights of all rows was off by 1e-4 to 2e-3.
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=(2, n))
+    score = 0.6 * a - 0.4 * b + 0.5
+    counts, chance = rng.poisson(np.exp(score)), 1 / (1 + np.exp(-score))
+    y = counts if loss == "poisson" else rng.random(n) < chance
+    w = scale * rng.uniform(0.5, 1.5, n)
+    frame = pl.DataFrame({"id": np.arange(n), "a": a, "b": b, "y": y.astype(float), "w": w})
+    asked: dict[str, Any] = {"predict": "y", "using": ["a", "b"], "loss": loss, "ridge": 0}
+    if loss == "poisson":
+        asked["weight"] = "w"
+    found = dr.learn(frame, id="id", folds=folds, **asked).record.held_out[0]
+    fold = fold_of(np.arange(n, dtype=float), folds)
+    off = 0.0
+    for at in range(folds):
+        apart = dr.learn(frame.filter(fold != at), hold_out=frame.filter(fold == at), **asked)
+        off += apart.record.held_out[0].rmse ** 2 * apart.record.held_out[0].rows
+    assert found.rmse == pytest.approx(math.sqrt(off / found.rows), rel=1e-7)
