@@ -3,7 +3,7 @@
 import math
 import re
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from deltarule.export.onnx import feeds
 from deltarule.export.sql.dialect import DIALECTS
 from tests.export.conftest import in_duckdb, in_sqlite, numbered
 from tests.export.models import CASES, difference
+from tests.export.test_files import RUNNERS, SUFFIXES
 from tests.export.test_onnx import session
 
 
@@ -199,6 +200,39 @@ def test_words_for_missing_are_missing_dates(database, written):
     query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
     assert not difference(model.explain(table), run(table, query)[1])
     assert model.predict(table[:1])["y_prediction"].to_list() == pytest.approx([50])
+
+
+TIMED = ["t >= '2020-01-02 13:00'", "d < '2020-01-03T00:00:00.500'", "t in ('2020-01-02T12:00:00')"]
+
+
+def of_times() -> tuple[pl.DataFrame, dr.Model]:
+    """A table of datetimes and dates, and a model of comparisons with times of day."""
+    start = datetime(2020, 1, 1)
+    hours = [start + timedelta(hours=at) for at in range(80)]
+    table = pl.DataFrame({"row id": range(80), "t": hours, "d": [hour.date() for hour in hours]})
+    # 2 from 13:00 of the second day, 4 until the third day's midnight has passed, 8 at noon.
+    y = [2.0 * (at >= 37) + 4 * (at < 72) + 8 * (at == 36) for at in range(80)]
+    table = table.with_columns(y=pl.Series(y))
+    using = [f"case when {one} then 1 else 0 end" for one in TIMED]
+    return table, dr.learn(table, predict="y", using=using, ridge=0)
+
+
+def test_dates_are_compared_with_times_of_day(database):
+    dialect, run = database
+    table, model = of_times()
+    assert sorted(model.coef.values()) == pytest.approx([0, 2, 4, 8], abs=1e-9)
+    query = model.to_sql("rows", dialect=dialect, explain=True, keep=["row id"])
+    assert not difference(model.explain(table), run(table, query)[1])
+
+
+@pytest.mark.parametrize("form", RUNNERS)
+def test_files_compare_dates_with_times_of_day(form, tmp_path):
+    table, model = of_times()
+    file = tmp_path / f"model{SUFFIXES[form]}"
+    model.export(form, file)
+    rows = table.with_columns(pl.col("t", "d").cast(pl.String)).to_dicts()
+    found = [one["y_prediction"] for _, one, _ in RUNNERS[form](file, rows)]
+    assert found == pytest.approx(table["y"].to_list(), abs=1e-9)
 
 
 def test_what_cannot_be_written_is_refused_by_name():

@@ -148,3 +148,26 @@ def test_a_condition_on_dates_of_no_certain_order_is_refused() -> None:
         dr.learn(table, predict="y", using="x", where="d > '2021-06-01'")
     # Equal letters are equal in any order.
     assert dr.learn(table, predict="y", using="x", where="d <> '01/01/2021'").record.rows < 60
+
+
+@pytest.mark.parametrize("kind", [pl.String, None, "UTC"])
+@pytest.mark.parametrize(
+    ("condition", "rows"),
+    [
+        ("t >= '2020-06-01 12:00:00'", 264),
+        ("t >= '2020-06-01T12:00'", 264),
+        ("t < '2020-05-31 10:00:00.500' and x < .5", 11),
+        ("x > .5 and not x between .6 and .7", 149 - 31),
+    ],
+)
+def test_times_of_day_and_numbers_without_a_zero(
+    kind: type[pl.String] | str | None, condition: str, rows: int
+) -> None:
+    hours = [datetime(2020, 5, 31) + timedelta(hours=at) for at in range(300)]
+    x = [at / 300 for at in range(300)]
+    table = pl.DataFrame({"t": hours, "x": x, "y": [2 * one for one in x]})
+    if kind == pl.String:
+        table = table.with_columns(pl.col("t").dt.to_string("%Y-%m-%d %H:%M:%S"))
+    elif kind:
+        table = table.with_columns(pl.col("t").dt.replace_time_zone(kind))
+    assert dr.learn(table, predict="y", using="x", where=condition, ridge=0).record.rows == rows

@@ -1,11 +1,12 @@
 """From an expression to nodes of the scorer's tree, each of one kind, conversions written out."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import get_args
 
 from deltarule.errors import ExpressionError
 from deltarule.scorer.tree import Apply, Kind, Literal, Node
-from deltarule.tables.dates import iso_date
+from deltarule.tables.dates import iso_moment
 from deltarule.tables.expressions import syntax
 from deltarule.tables.expressions.functions import FUNCTIONS
 from deltarule.tables.expressions.values import slots_of
@@ -66,7 +67,9 @@ def as_kind(node: Node, kind: Kind) -> Node:
     if isinstance(node, Literal) and node.value is None:
         return Literal(None, kind)
     if isinstance(node, Literal) and isinstance(node.value, str) and kind in ("date", "datetime"):
-        return as_kind(Literal(iso_date(node.value), "date"), kind)
+        moment = iso_moment(node.value)
+        own: Kind = "datetime" if isinstance(moment, datetime) else "date"
+        return as_kind(Literal(moment, own), kind)
     if (node.kind, kind) == ("boolean", "number"):
         return Apply("as number", (node,), "number")
     if (node.kind, kind) == ("date", "datetime"):
@@ -102,6 +105,8 @@ def _shared(nodes: Sequence[Node]) -> Kind:
     kinds = [one.kind for one in nodes if not _is_missing(one)]
     if {"date", "datetime"} & set(kinds):
         kinds = [kind for kind in kinds if kind != "text"]
+        texts = [str(one.value) for one in nodes if isinstance(one, Literal)]
+        kinds += ["datetime" for text in texts if isinstance(iso_moment(text), datetime)]
     for several, kind in WIDER:
         if set(kinds) == several:
             return kind

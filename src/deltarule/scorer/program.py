@@ -5,14 +5,14 @@ cell and each part of an expression, however often it is used.
 """
 
 from dataclasses import field
-from datetime import date
+from datetime import date, datetime
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import ExpressionError
 from deltarule.scorer.patterns import PLAIN
 from deltarule.scorer.runtime.clock import DAY, EPOCH
 from deltarule.scorer.tree import Apply, Literal, Node, Read, Tree
-from deltarule.tables.dates import ahead_of, moments_of
+from deltarule.tables.dates import ahead_of, microseconds_of, moments_of
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
@@ -184,4 +184,6 @@ class Program:
 
 def _constant(node: Literal) -> Constant:
     value = node.value
+    if isinstance(value, datetime):
+        return microseconds_of(value)
     return value.toordinal() - EPOCH if isinstance(value, date) else value

@@ -12,7 +12,7 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError, ExpressionError
 from deltarule.tables.date_columns import Dated, Doubt, formats_of
-from deltarule.tables.dates import iso_date
+from deltarule.tables.dates import iso_moment
 from deltarule.tables.expressions import number_text as spelling
 from deltarule.tables.expressions.expression import Expression, check
 from deltarule.tables.expressions.number_text import cells_of, is_code
@@ -36,7 +36,7 @@ class Comparison:
     @property
     def with_dates(self) -> bool:
         """Whether it can only mean dates."""
-        return self.operator == "cast date" or all(iso_date(one) for one in self.texts)
+        return self.operator == "cast date" or all(iso_moment(one) for one in self.texts)
 
 
 def comparisons(expression: Expression) -> Iterator[Comparison]:
@@ -101,7 +101,7 @@ def _check_order(one: Comparison, cells: pl.Series, form: Format | None) -> None
     elif (
         number_format(cells)[0] is not None
         and not cells.str.contains(spelling.CODE).any()
-        and all(iso_date(text) is None for text in one.texts)
+        and all(iso_moment(text) is None for text in one.texts)
         and texts.str.contains(r"^\s*[-+$]?[0-9][0-9.,]*\s*$").any()
     ):
         raise ExpressionError(

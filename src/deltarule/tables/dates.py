@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
 from deltarule.deferred import polars as pl
@@ -76,6 +76,7 @@ SAMPLE = 20
 # A column is a candidate if one of so many first cells may be a date or a time.
 FIRST_CELLS = 50
 LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
+ISO_MOMENT = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.(?:\d{3}|\d{6}))?)?"
 EARLIEST = date(1000, 1, 1)
 
 
@@ -251,6 +252,23 @@ def iso_date(text: str) -> date | None:
         return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
     except ValueError:
         return None
+
+
+def iso_moment(text: str) -> date | None:
+    """The date or datetime that a text such as 2020-01-31 or 2020-01-31 14:05 is; None for none.
+
+    >>> iso_moment("2020-01-31T14:05"), iso_moment("2020-01-31"), iso_moment("2020-01-31 25:00")
+    (datetime.datetime(2020, 1, 31, 14, 5), datetime.date(2020, 1, 31), None)
+    """
+    try:
+        return datetime.fromisoformat(text) if re.fullmatch(ISO_MOMENT, text) else iso_date(text)
+    except ValueError:
+        return None
+
+
+def microseconds_of(moment: datetime) -> int:
+    """The microseconds of a moment since 1970, as its clock shows it."""
+    return (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
 
 def zone_of(kind: pl.DataType | None) -> str | None:

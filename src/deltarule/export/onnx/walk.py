@@ -6,6 +6,7 @@ Shapes: n rows, k outputs; scores and parts are (n, k).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +18,7 @@ from deltarule.export.onnx.graph import Graph, Tensor, stacked
 from deltarule.scorer.patterns import WHITE
 from deltarule.scorer.runtime.clock import DAY
 from deltarule.scorer.tree import Apply, Category, Literal, Node, Number, Read, Target, Tree, Vector
-from deltarule.tables.dates import moments_of
+from deltarule.tables.dates import microseconds_of, moments_of
 
 NAN = math.nan
 SAYS = {
@@ -97,6 +98,8 @@ class Walk:
             return self.graph.constant(value)
         if isinstance(value, float | int):
             return self.graph.constant(float(value))
+        if isinstance(value, datetime):
+            return self.graph.constant(float(microseconds_of(value)))
         return self.graph.constant(float(value.toordinal() - 719163))
 
     # Parts of scores

@@ -8,6 +8,7 @@ a score      start + parts + offset: NULL where a part is, as for a number that 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from deltarule.export.level_keys import numeric_keys
@@ -16,6 +17,7 @@ from deltarule.export.sql.numbers import clamped_exp
 from deltarule.export.sql.reading import cell
 from deltarule.export.sql.scope import Scope, Sql
 from deltarule.scorer.tree import Category, Literal, Node, Number, Read, Target, Tree, Vector, walk
+from deltarule.tables.dates import microseconds_of
 
 # More levels than this stand in a table of constants, where the dialect has one.
 MOST_CASES = 60
@@ -63,6 +65,9 @@ class Query:
             return scope.condition(scope.number(float(value)))
         if isinstance(value, float | int):
             return scope.number(float(value))
+        if isinstance(value, datetime):
+            micros = scope.dialect.literal(float(microseconds_of(value)))
+            return Sql(micros, "datetime", atomic=True)
         days = float(value.toordinal() - 719163)
         return Sql(scope.dialect.literal(days), "date", atomic=True)
 

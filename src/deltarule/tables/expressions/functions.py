@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -243,7 +243,7 @@ def within(values: Sequence[Value], *, said: str) -> Value:
     values = with_dates(values, "in")
     kind = shared_kind(values, "in")
     choices = [
-        datetime(one.year, one.month, one.day) if kind == "datetime" else one
+        datetime(one.year, one.month, one.day) if kind == "datetime" and type(one) is date else one
         for one in (value.constant for value in values[1:])
     ]
     listed = pl.Series(choices, dtype=types()[kind] if kind != "any" else None)

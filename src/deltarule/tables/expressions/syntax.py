@@ -139,19 +139,22 @@ def _check_tokens(text: str, tokens: "Sequence[Token]") -> None:
         raise ExpressionError("it is empty")
     if len(tokens) > 4 * MAX_NODES:
         raise ExpressionError(f"it has more than {4 * MAX_NODES:,} words and signs")
-    end, open_, before = 0, list[str](), 0
+    end, open_, before, words = 0, list[str](), 0, _word_types()
     for at, token in enumerate(tokens):
         # Between two tokens only white space: else sqlglot has left out a comment.
         if text[end : token.start].strip():
             raise ExpressionError("it has a comment (-- or /* begins one)")
         end = token.end + 1
         sign = token.text
-        if token.token_type in (TokenType.VAR, *_word_types()):
+        if token.token_type in (TokenType.VAR, *words):
             if not sign.isidentifier():
                 raise ExpressionError(f"{short(sign)} is no name: put names in double quotes")
             sign = sign.upper()
         elif token.token_type not in (TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER):
-            if sign not in _OPERATORS:
+            # A point may begin a number, x > .5, but not after a value, as in t.5.
+            last = tokens[at - 1] if at else None
+            after = last is None or last.token_type in words or last.text in _OPERATORS - {")"}
+            if sign not in _OPERATORS and not (after and re.match(r"\.[0-9]", text[token.start :])):
                 raise ExpressionError(f"{sign} has no meaning here{_SIGN_ADVICE.get(sign, '')}")
         else:
             sign = ""
@@ -179,9 +182,7 @@ _SIGN_ADVICE = {
     ".": ": a column is named without its table",
     "^": ": a power is x ** 2",
     ";": ": an expression is one formula",
-    "?": ": an expression has no parameters",
-    ":": ": an expression has no parameters",
-    "@": ": an expression has no parameters",
+    **dict.fromkeys("?:@", ": an expression has no parameters"),
     "[": ": there are no arrays",
     "{": ": there are no structs",
 }

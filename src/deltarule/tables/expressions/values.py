@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from deltarule.dataclass import dataclass
 from deltarule.deferred import polars as pl
 from deltarule.errors import ExpressionError
 from deltarule.tables import column_names as names
-from deltarule.tables.dates import iso_date
+from deltarule.tables.dates import iso_moment
 
 # Operations that polars would be handed after all arguments were written out; see `uses`.
 LARGEST = 5_000
@@ -126,7 +126,8 @@ def constant(value: float | str | bool | date | None) -> Value:
     """A constant as a value."""
     if value is None:
         return Value(pl.lit(None), "any", "null")
-    kinds: dict[type, Kind] = {bool: "boolean", float: "number", str: "text", date: "date"}
+    kinds: dict[type, Kind] = {bool: "boolean", float: "number", str: "text"}
+    kinds |= {date: "date", datetime: "datetime"}
     kind = kinds[type(value)]
     growth = len(value.encode()) / CELL if isinstance(value, str) else 0.0
     return Value(
@@ -193,7 +194,7 @@ def with_dates(values: Sequence[Value], name: str) -> list[Value]:
 
 
 def _date(text: str, beside: Value, name: str) -> date:
-    found = iso_date(text)
+    found = iso_moment(text)
     if found is None:
         raise ExpressionError(
             f"{name} has {beside.said} beside {text[:40]!r}, which is no date as 2020-01-31 is"
