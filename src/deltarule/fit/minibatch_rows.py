@@ -9,6 +9,7 @@ Shapes: n rows, p inputs, k outputs.
 
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -72,8 +73,7 @@ class RowBlock:
 class MinibatchRows:
     """The rows of a table in batches of `size`, in standardised or given units.
 
-    `penalised` adds the penalty, if there is one, to a batch's objective. `held` are all rows,
-    where they are few enough to be held; `typical` is a row's mean weight.
+    `penalised` adds the penalty, if there is one, to a batch's objective.
     """
 
     read: Read
@@ -85,39 +85,22 @@ class MinibatchRows:
     model: Linear
     loss: Loss
     penalised: Callable[[Objective], Objective]
-    typical: float
-    held: RowBlock | None = None
     # The order of the epoch that was asked for last: its steps are usually asked for together.
     _order: dict[int, RowBlock] = field(default_factory=dict, repr=False)
 
-    @classmethod
-    def of(
-        cls,
-        read: Read,
-        standard: Standardization,
-        *,
-        size: int,
-        seed: int,
-        shuffle: bool,
-        model: Linear,
-        loss: Loss,
-        penalised: Callable[[Objective], Objective],
-    ) -> "MinibatchRows":
-        """The rows of a read, held as arrays where they are in memory and not too many."""
+    @cached_property
+    def held(self) -> RowBlock | None:
+        """All rows as arrays, where they are in memory and not too many."""
+        read = self.read
         cells = read.examples * (len(read.schema.inputs) + read.folds[0].cross.shape[0])
-        there = read.frames is not None and cells <= SHUFFLED_CELLS
-        return cls(
-            read,
-            standard,
-            size=size,
-            seed=seed,
-            shuffle=shuffle,
-            model=model,
-            loss=loss,
-            penalised=penalised,
-            typical=sum(fold.rows for fold in read.folds) / read.examples,
-            held=RowBlock.joined(list(_parts(read, standard))) if there else None,
-        )
+        if read.frames is None or cells > SHUFFLED_CELLS:
+            return None
+        return RowBlock.joined(list(_parts(read, self.standard)))
+
+    @cached_property
+    def typical(self) -> float:
+        """A row's mean weight."""
+        return sum(fold.rows for fold in self.read.folds) / self.read.examples
 
     @property
     def rounds(self) -> int:

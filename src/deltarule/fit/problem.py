@@ -187,7 +187,7 @@ class FitProblem:
         settings = self.settings
         if settings.batch == "all" or settings.batch >= self.read.examples:
             return None
-        return MinibatchRows.of(
+        return MinibatchRows(
             self.read,
             self.standard,
             size=settings.batch,
