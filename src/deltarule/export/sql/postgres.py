@@ -12,7 +12,7 @@ import polars as pl
 
 from deltarule.errors import ExportError, LearningError
 from deltarule.tables.databases.postgres import UTF8, driver
-from deltarule.tables.databases.url import address
+from deltarule.tables.databases.url import address, quoted
 
 # A join in a loop keeps the order of the rows, which nothing else says.
 IN_ORDER = ("SET LOCAL enable_hashjoin = off", "SET LOCAL enable_mergejoin = off")
@@ -49,7 +49,7 @@ def run(
         try:
             cursor.execute(content.rstrip().removesuffix(";"))
             if view is not None:
-                cursor.execute(f"SELECT * FROM {_quoted(view)}")
+                cursor.execute(f"SELECT * FROM {quoted(view)}")
             found: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
         except errors as error:
             raise ExportError(f"the query does not run: {there.said(error)}") from None
@@ -72,7 +72,3 @@ def _frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
             texts = [None if one is None else str(one) for one in values]
             made[name] = pl.Series(name, texts, dtype=pl.String)
     return pl.DataFrame(made)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
