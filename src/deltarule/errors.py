@@ -143,6 +143,10 @@ class OutputError(DeltaruleError):
     """The result cannot be written there."""
 
 
+class NotFiniteError(ValueError):
+    """A matrix has infinite numbers or NaN: whoever computed it says what that comes of."""
+
+
 class MissingExtraError(DeltaruleError):
     """An optional package is not installed."""
 

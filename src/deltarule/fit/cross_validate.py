@@ -40,6 +40,7 @@ from deltarule.moments.stacked import stack, unstack
 from deltarule.rule.compare import Comparison, Objective
 from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
+from deltarule.solvers.cholesky import finite
 from deltarule.solvers.cv_result import guessing_error
 from deltarule.solvers.fit_metrics import FitMetrics
 from deltarule.solvers.lbfgs import Lbfgs
@@ -481,7 +482,8 @@ def steady(found: Mapping[int, Comparison]) -> bool:
             if np.any(np.abs(np.diag(block - of_all)) > STEADY * np.diag(of_all)):
                 return False
             try:
-                apart = eigh(block - of_all, of_all, eigvals_only=True)
+                pair = finite(block - of_all), finite(of_all)
+                apart = eigh(*pair, eigvals_only=True, check_finite=False)
             except LinAlgError:
                 return False  # the Hessian is singular
             if np.max(np.abs(apart)) > STEADY:

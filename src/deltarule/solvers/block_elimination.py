@@ -36,6 +36,7 @@ from deltarule.dataclass import dataclass
 from deltarule.moments.moments import LeastSquares
 from deltarule.moments.one_hot import OneHotCross, Places, dense
 from deltarule.rule.predict import Array
+from deltarule.solvers.cholesky import finite
 from deltarule.solvers.krylov import EPS, largest_eigenvalue, shifted_solutions
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ class Factor:
             root, failed = linalg.lapack.dpotrf(left, lower=True)
             if not failed and kept * _reciprocal(root, left) > SURE:
                 return cls(split, root, None, np.zeros((m, 0)), True)
-        values, vectors = linalg.eigh(left)
+        values, vectors = linalg.eigh(finite(left), check_finite=False)
         there = values > max(m, 10) * 4 * EPS * max(float(values[-1]), 1.0)
         return cls(split, vectors[:, there], values[there], vectors[:, ~there], False)
 

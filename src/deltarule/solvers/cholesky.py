@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 
 from deltarule.dataclass import dataclass
+from deltarule.errors import NotFiniteError
 from deltarule.rule.predict import Array, Mask
 
 # Up to this size inverting the root takes less than a millisecond.
@@ -25,6 +26,13 @@ def _lower(size: int) -> Mask:
     """The lower triangle: `np.tril` makes it anew, in half the time that a small factor takes."""
     mask: Mask = np.tri(size, dtype=bool)
     return mask
+
+
+def finite(matrix: Array) -> Array:
+    """A matrix that LAPACK may see. Errors: NotFiniteError."""
+    if not np.isfinite(matrix).all():
+        raise NotFiniteError("a matrix to decompose is not finite")
+    return matrix
 
 
 @dataclass(frozen=True)

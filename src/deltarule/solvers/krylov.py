@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from deltarule.rule.predict import Array
+from deltarule.solvers.cholesky import finite
 
 EPS = float(np.finfo(np.float64).eps)
 # Conjugate gradients: the relative residual, and the most steps.
@@ -81,7 +82,11 @@ def largest_eigenvalue(product: Callable[[Array], Array], size: int) -> float:
             value,
             float(
                 linalg.eigvalsh_tridiagonal(
-                    on[: step + 1], off[:step], select="i", select_range=(step, step)
+                    finite(on[: step + 1]),
+                    finite(off[:step]),
+                    select="i",
+                    select_range=(step, step),
+                    check_finite=False,
                 )[0]
             ),
         )
