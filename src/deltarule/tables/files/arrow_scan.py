@@ -10,16 +10,28 @@ from typing import Any
 
 import polars as pl
 
-from deltarule.errors import MissingExtraError
+from deltarule.errors import MissingExtraError, ReadError
 from deltarule.tables.column_names import column
 from deltarule.tables.files.dictionaries import arrow_dictionaries
 
 REFUSED = "dictionary key"
+# The digits of a decimal number of 128 bits.
+MOST_DIGITS = 38
 
 
 def arrow_schema(path: Path) -> Mapping[str, pl.DataType]:
-    """The columns of an Arrow file."""
-    return pl.scan_ipc(path, glob=False).collect_schema()
+    """The columns of an Arrow file.
+
+    Errors:  ReadError for decimal numbers of 256 bits, at which polars panics
+    """
+    schema = pl.scan_ipc(path, glob=False).collect_schema()
+    for name, kind in schema.items():
+        if isinstance(kind, pl.Decimal) and kind.precision > MOST_DIGITS:
+            raise ReadError(
+                f"{path.name}, column '{name}' holds decimal numbers of {kind.precision} digits, "
+                f"of at most {MOST_DIGITS}: write it with fewer, or as floats"
+            )
+    return schema
 
 
 def scan_arrow(
