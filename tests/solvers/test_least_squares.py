@@ -399,7 +399,8 @@ def test_the_search_is_the_path_of_the_strengths_it_tried() -> None:
     assert (np.diff(found.ridge) > 0).all()
     assert set(DECADES) < set(found.ridge)
     again = ridge_path(folds, asked, strengths=found.ridge)
-    assert np.array_equal(found.errors, again.errors)
+    # A product of other width may round its last bit another way: so it did for 1 seed in 8.
+    np.testing.assert_allclose(found.errors, again.errors, rtol=1e-14)
     assert found.chosen() > 0
     # A fine grid of all strengths finds no error that is lower by more than a hundredth.
     fine = ridge_path(folds, asked, strengths=np.concatenate([[0.0], np.logspace(-5, 2, 141)]))

@@ -27,12 +27,13 @@ from deltarule.rule.compare import Objective
 from deltarule.rule.learn import AlphaRange, alpha_range
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.block_elimination import SURE, Eliminated, Inverse, extreme_eigenvalues
-from deltarule.solvers.cholesky import Cholesky
+from deltarule.solvers.cholesky import SMALL, Cholesky
 from deltarule.solvers.cv_result import DECADES, CVResult, cross_validated, search
 from deltarule.solvers.krylov import EPS
 
-# From so many strengths of ridge on, an eigendecomposition costs less than factors for each.
-MANY = 20
+# From so many strengths of ridge on, an eigendecomposition costs less than factors for each; with
+# few inputs, whose factors' roots are inverted, from fewer on.
+MANY, MANY_OF_FEW = 20, 3
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ def ridge_weights(problem: LeastSquares, normal: Normal | Eliminated, strengths:
         normal.iterate(strengths.tolist())
     weight = np.zeros((len(strengths), *normal.slope.shape))
     rest = np.arange(len(strengths))
-    if isinstance(normal, Normal) and len(strengths) >= MANY and len(normal.slope):
+    many = MANY if len(normal.slope) > SMALL else MANY_OF_FEW
+    if isinstance(normal, Normal) and len(strengths) >= many and len(normal.slope):
         values, vectors = np.linalg.eigh(normal.correlation)
         damped = values + strengths[:, None]
         sure = damped[:, 0] > SURE * damped[:, -1]
