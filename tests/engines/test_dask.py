@@ -1,5 +1,6 @@
 """Dask: real worker processes give the model of this machine, whatever becomes of them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -65,7 +66,7 @@ def cluster() -> Iterator[distributed.Client]:
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             host="127.0.0.1",
             silence_logs=50,
         ) as made,
@@ -281,6 +282,16 @@ def test_a_worker_without_the_package_is_named(folder: Path) -> None:
         [worker] = client.scheduler_info()["workers"]
         with pytest.raises(LearningError, match=f"worker {worker} has no deltarule: install"):
             dr.learn(dd.read_parquet(folder), predict="amount", using=INPUTS)
+
+
+def test_a_cluster_of_our_own_needs_no_port_that_others_may_have() -> None:
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # by another already, then
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        # A warning that it is taken would be an error here.
+        made = dr.learn({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}, predict="y", engine="dask")
+    assert made.record.rows == 3
 
 
 def test_a_cluster_that_is_lost_midway_is_said_in_one_line(

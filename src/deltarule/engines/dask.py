@@ -321,6 +321,8 @@ def _own_client() -> Any:
         threads_per_worker=1,
         processes=True,
         dashboard_address=None,
+        # Without a dashboard, too, a scheduler serves HTTP: at a free port, as 8787 may be taken.
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         host="127.0.0.1",
         silence_logs=50,
         env={"POLARS_MAX_THREADS": "1"},
