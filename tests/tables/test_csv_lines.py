@@ -106,6 +106,14 @@ def test_of_parts_the_file_is_told(tmp_path: Path) -> None:
     assert f"line 3 of {tmp_path / 'b.csv'}" in note
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_short_last_row_is_told_though_no_line_ends_it(tmp_path: Path, quote: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"x,y\n{quote}1{quote},2\n3,4\n3")
+    [note] = told(path)
+    assert "line 4" in note
+
+
 @given(
     rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=12),
     blank=st.booleans(),
