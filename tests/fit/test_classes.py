@@ -207,6 +207,12 @@ def test_zeros_and_ones_that_later_become_more_are_numbers() -> None:
     assert dr.learn(table, predict="y").record.loss == "squared"
 
 
+def test_the_record_of_a_target_counts_its_classes() -> None:
+    table = {"x": range(9), "colour": list("rgbrgbrrg")}
+    told = dr.learn(table, predict="colour").record.columns[-1]
+    assert (told.column, told.done) == ("colour", "predicted; seen: 3 classes: b 2, g 3, r 4")
+
+
 def test_missing_classes_leave_their_rows_out() -> None:
     gaps = TABLE.with_columns(
         colour=pl.when(pl.int_range(pl.len()) % 10 == 0).then(None).otherwise("colour")

@@ -366,6 +366,15 @@ def test_a_column_of_another_kind_is_refused_by_name() -> None:
     assert blank.record.examples == 600
 
 
+def test_few_values_of_the_new_rows_are_not_said_of_all() -> None:
+    n = np.arange(100)
+    first = {"x": n % 7, "y": n / 4}
+    kept = dr.learn(first, predict="y", keep_summary=True)
+    more = kept.learn_more({"x": [1, 2, 3, 4], "y": [3, 4, 5, 5]})
+    for model in (more, more.forget({"x": [1, 2, 3, 4], "y": [3, 4, 5, 5]})):
+        assert "different values" not in " ".join(model.record.notes)
+
+
 def test_a_single_row_and_few_columns_of_a_part_are_enough() -> None:
     table, how = rows(10, 601), SETTINGS["rows"]
     same(learnt(table[:600], how).learn_more(table[600:]), learnt(table, how))

@@ -103,6 +103,11 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("-x ** 2", "two ways"),
         ("1 < x < 3", "a < b and b < c"),
         ("x ^ 2", "x ** 2"),
+        ("x == 2", "with one ="),
+        ("x == 'a'", "with one ="),
+        ("x > 2 && y > 3", "& has no meaning here: say `and`, `or`"),
+        ("x > 2 & y > 3", "say `and`"),
+        ("x > 2 | y > 3", "`or`"),
         ("t.x", "without its table"),
         ("x -- y", "comment"),
         ("x::money", "there is no type 'money': there are double"),
@@ -171,6 +176,9 @@ def test_a_type_that_does_not_fit_is_refused_with_its_column(text: str, said: st
 def test_a_column_that_is_not_there_is_refused_by_name() -> None:
     with pytest.raises(ColumnError, match=r"films.csv has no column 'bugdet': did you mean budget"):
         check(parse("log(bugdet)"), {"budget": pl.Int64()}, name="films.csv")
+    for text in ("genre = Drama", 'genre <> "Drama"', "not genre = Drama"):
+        with pytest.raises(ColumnError, match=r"it has genre; text .* single quotes: 'Drama'$"):
+            check(parse(text), {"genre": pl.String()}, name="films.csv")
     with pytest.raises(ColumnError, match="bugdet"):
         parse("log(bugdet)").polars({"budget": pl.Int64()})
 

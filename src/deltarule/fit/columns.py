@@ -1,6 +1,6 @@
 """Column overview: each column's kind, contents and use, before anything is learnt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -123,7 +123,8 @@ def _told(found: Read) -> list[dict[str, Any]]:
     schema = found.schema
     told = [_number(c) if isinstance(c, Number) else _category(c) for c in schema.columns]
     for target in schema.targets:
-        seen = f"{number(target.low)} to {number(target.high)}"
+        spread = f"{number(target.low)} to {number(target.high)}"
+        seen = _counts("classes", target.classes) if target.classes else spread
         told.append(_row(target.name, "target", "predicted", seen))
     if schema.offset:
         seen = f"{number(schema.offset.low)} to {number(schema.offset.high)}"
@@ -154,9 +155,7 @@ def _number(column: Number) -> dict[str, Any]:
 
 
 def _category(column: Category) -> dict[str, Any]:
-    levels = [level for level in column.known if level not in (MISSING, OTHER)]
-    shown = ", ".join(f"{level} {column.known[level]:,.0f}" for level in levels[:LEVELS_SHOWN])
-    seen = f"{len(levels)} levels: {shown}" + (", ..." if len(levels) > LEVELS_SHOWN else "")
+    seen = _counts("levels", {k: n for k, n in column.known.items() if k not in (MISSING, OTHER)})
     done = f"compared with {column.reference}" if column.reference else "each level with a weight"
     if column.expression is not None:
         done = f"{_made(column)}, {done}"
@@ -167,6 +166,12 @@ def _category(column: Category) -> dict[str, Any]:
     elif column.missing:
         done += f"; missing ones join {OTHER}"
     return _row(column.name, "category", done, seen, column.missing)
+
+
+def _counts(what: str, rows: Mapping[str, float]) -> str:
+    """How many levels or classes there are, and the rows of the first few."""
+    shown = ", ".join(f"{name} {count:,.0f}" for name, count in list(rows.items())[:LEVELS_SHOWN])
+    return f"{len(rows)} {what}: {shown}" + (", ..." if len(rows) > LEVELS_SHOWN else "")
 
 
 def _made(column: Number | Category) -> str:

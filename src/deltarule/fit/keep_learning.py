@@ -132,7 +132,9 @@ def _joined(
         words = joining.layout.missing_words
         source = where_of(source, condition, dict(joining.layout.formats), words=words)
     found = read(source, settings.asked, keep=Keep(0), keep_summary=True, joining=joining)
-    return replace(found, source=NoRows(source.name))
+    # What these few rows alone say of the target's values is not true of all.
+    plan = replace(found.plan, whole_numbers={})
+    return replace(found, source=NoRows(source.name), plan=plan)
 
 
 def _sums(found: Read) -> Summary:

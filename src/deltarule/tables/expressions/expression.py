@@ -17,7 +17,7 @@ from typing import Literal
 
 from deltarule.dataclass import dataclass
 from deltarule.deferred import polars as pl
-from deltarule.errors import ExpressionError
+from deltarule.errors import ColumnError, ExpressionError
 from deltarule.tables.column_names import cells, check_there
 from deltarule.tables.expressions import functions
 from deltarule.tables.expressions.syntax import (
@@ -138,8 +138,22 @@ def _columns(node: Node) -> Iterator[str]:
             yield from _columns(part)
 
 
+def _compared(node: Node) -> Iterator[str]:
+    """Names that others are compared with: perhaps texts that lack their quotes."""
+    if isinstance(node, Call):
+        if node.name in ("=", "<>"):
+            yield from (one.name for one in node.arguments[1:] if isinstance(one, Column))
+        for part in node.arguments:
+            yield from _compared(part)
+
+
 def _typed(expression: Expression, schema: Mapping[str, pl.DataType], *, name: str) -> Value:
-    check_there(list(schema), expression.columns, name=name)
+    try:
+        check_there(list(schema), expression.columns, name=name)
+    except ColumnError as error:
+        texts = [one for one in _compared(expression.tree) if one not in schema]
+        hint = f"; text stands in single quotes: '{texts[0]}'" if texts else ""
+        raise ColumnError(f"{error}{hint}") from None
     try:
         return _value(expression.tree, schema)
     except ExpressionError as error:

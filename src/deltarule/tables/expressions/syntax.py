@@ -84,7 +84,7 @@ def _grammar() -> Any:
     class Inputs(Dialect):
         class Tokenizer(BaseTokenizer):
             KEYWORDS: ClassVar[dict[str, TokenType]] = {
-                **{word: BaseTokenizer.KEYWORDS[word] for word in (*_WORDS, *_SIGNS)},
+                **{word: BaseTokenizer.KEYWORDS[word] for word in (*_WORDS, *_SIGNS, "==")},
                 "**": TokenType.DSTAR,
             }
 
@@ -183,8 +183,9 @@ _SIGN_ADVICE = {
     "^": ": a power is x ** 2",
     ";": ": an expression is one formula",
     **dict.fromkeys("?:@", ": an expression has no parameters"),
-    "[": ": there are no arrays",
-    "{": ": there are no structs",
+    **dict.fromkeys("&|", ": say `and`, `or`"),
+    "==": ": equal is written with one =",
+    **dict.fromkeys("[{", ": there are no arrays or structs"),
 }
 
 
