@@ -377,7 +377,7 @@ def test_predict_writes_all_rows_beside_the_tables_own_columns(
 ) -> None:
     more = ["--explain"] if explain else []
     ran = run("predict", "m.json", "t.csv", "--out", f"o.{ending}", *more)
-    assert (ran.code, ran.out) == (0, "")
+    assert (ran.code, ran.out) == (0, f"{mixed.height} rows written to o.{ending}\n")
     reader = pl.read_parquet if ending == "parquet" else pl.read_csv
     found = reader(f"o.{ending}")
     expected = saved.explain(mixed) if explain else saved.predict(mixed)

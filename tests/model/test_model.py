@@ -206,8 +206,11 @@ def test_an_unseen_level_joins_the_pool_where_there_is_one(mixed: pl.DataFrame) 
         .alias("colour")
     )
     model = dr.learn(rare, predict="price", using=["colour", "age"], ridge=0)
-    one, other = model.predict([{"colour": c, "age": 30} for c in ("rare 1", "never seen")])
+    rows = [{"colour": colour, "age": 30} for colour in ("rare 1", "never seen")]
+    (one, other), notes = model.predict_noticing(rows)
     assert one == other
+    # One of them was learnt from.
+    assert notes == ["colour has a level too rare or never seen in 2 of 2 rows: counted as (other)"]
     weight = {w.level: w.weight for w in model.record.weights if w.input == "colour"}
     assert "(other)" in weight
     known = model.predict({"colour": "green", "age": 30})["price_prediction"]

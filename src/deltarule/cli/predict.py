@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -209,12 +209,21 @@ def _write(made: "Predictions", out: str, ending: str) -> None:
     from deltarule.output import write_whole
     from deltarule.tables.files.sinks import TEXT, write_frames
 
+    written = 0
+
+    def frames() -> Iterator["pl.DataFrame"]:
+        nonlocal written
+        written = 0  # rows may be read again
+        for frame in made.beside_rows(cells=ending in TEXT):
+            written += frame.height
+            yield frame
+
     def write(path: Path) -> None:
-        frames = made.beside_rows(cells=ending in TEXT)
-        write_frames(frames, path, ending=ending)
+        write_frames(frames(), path, ending=ending)
 
     if out != "-":
         widening(made.source, lambda: write_whole(Path(out), write))
+        print(f"{written:,} rows written to {out}")
         return
     with tempfile.TemporaryDirectory(prefix="deltarule-") as folder:
         path = Path(folder) / "predictions.csv"

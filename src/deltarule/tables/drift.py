@@ -61,8 +61,11 @@ class Drift:
                 by_kind.setdefault((one, many, how), {})[column] = count
 
         for column, count in self.unseen.items():
-            what, how = "has a level never seen", _pooled(known[column])
-            count_in(column, what, "have levels never seen", how, count)
+            met = known[column]
+            # The names of levels that were pooled are not kept: a level may be one of those.
+            rare = "too rare or " if isinstance(met, Category) and met.pooled else ""
+            one, many = f"has a level {rare}never seen", f"have levels {rare}never seen"
+            count_in(column, one, many, _pooled(met), count)
         for column, count in self.outside.items():
             one = "is out of the range learnt from"
             count_in(column, one, "are out of the range learnt from", "", count)
