@@ -22,6 +22,7 @@ from deltarule.tables.files.open import open_file
 Write = Callable[..., Path]
 
 ROWS = [(at, at * 1.5, "abc"[at % 3]) for at in range(40)]
+SAID = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 PLAIN = "id,x,c\n" + "".join(f"{a},{b},{c}\n" for a, b, c in ROWS)
 NAMED = "name,y\n" + "José,1\nMüller,2\nFrançois,3\nBjørn,5\nŸves,8\n" * 4
 
@@ -42,12 +43,14 @@ def refusal(path: Path, **how: str) -> str:
 # Separators
 
 
-@pytest.mark.parametrize(("separator", "said"), [(",", ","), (";", ";"), ("\t", "tab"), ("|", "|")])
+@pytest.mark.parametrize(("separator", "said"), SAID.items())
 @pytest.mark.parametrize("name", ["t.csv", "t.txt", "t.tsv"])
 def test_separators_are_found(write: Write, separator: str, said: str, name: str) -> None:
     path = write(name, PLAIN.replace(",", separator))
     assert read(path).rows() == ROWS
     assert f"separator {said}, header" in open_file(path).dialect
+    # And is a word that --read takes.
+    assert open_file(path, {"separator": said}).look().rows() == ROWS
 
 
 @pytest.mark.parametrize("header", ["id;x;c\n", ""])
@@ -97,7 +100,7 @@ def test_what_a_writer_quotes_is_read_back(
     frame.write_csv(path, separator=separator, quote_style="always")
     source = open_file(path, {"header": "yes", "skip": "0"})
     assert isinstance(source, CsvSource)
-    assert f"separator {'tab' if separator == chr(9) else separator}" in source.dialect
+    assert f"separator {SAID[separator]}" in source.dialect
     cells = pl.concat(rows for rows, _ in source.whole_batches([pl.col("a")], cells=True))
     assert cells.fill_null("").rows() == frame.rows()
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 SEPARATORS = ",;\t|"
 # What names of rows are called, which stand below no name.
 ROW_NAME = "row_name"
-SAID = {"\t": "tab", " ": "space"}
+# The words that --read separator= takes, too.
+SAID = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
 
 # Of what was skipped people see this much.
 SHOWN = 60
