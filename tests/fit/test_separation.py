@@ -75,7 +75,7 @@ def test_a_ridge_holds_the_weights_and_those_that_ran_are_named(
     assert f"predictions of {'all' if rows == N else f'{rows} of'} 200 rows" in note
     if learnt.ridge == 1 / N:
         assert note.endswith("a ridge of 0.005, 1 / rows, holds them")
-        assert "steps that ran away, with a ridge of 0.005: " in learnt.stopped
+        assert "steps that diverged, with a ridge of 0.005: " in learnt.stopped
     else:
         assert note.endswith(
             f"a ridge of {learnt.ridge:.3g}, which held-out rows chose, holds them"

@@ -33,8 +33,10 @@ def diagnose(
 ) -> None:
     """Say what to look at before trusting the weights, in the table that was learnt from.
 
-    Rows that decide too much or fit too badly, by their number, and columns that others tell. Of a
-    model learnt with --where, say the same --where here.
+    Influential rows and outliers, by their number, and columns that others determine (collinear).
+    Of a model learnt with --where, say the same --where here. Shown are the residual in typical
+    errors (studentized), the leverage, and Cook's distance: how far all predictions move without
+    the row.
     """
     from deltarule.model.model import load
     from deltarule.views.text import table as as_table

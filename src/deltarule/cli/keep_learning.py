@@ -78,9 +78,10 @@ def forget(
 ) -> None:
     """Forget rows: the model is then exactly as if they had never been there.
 
-    ROWS is a table of them as they were learnt, or with --where the table that they stand in. It
-    takes the sums that learn --keep-summary writes beside the model; or with --keep-sample the
-    rows that stay, in the table of --where, or of --with less the ids of ROWS.
+    TABLE holds the rows to forget as they were learnt, or with --where the table that they stand
+    in. It takes the sums that learn --keep-summary writes beside the model; or with --keep-sample
+    the rows that stay, in the table of --where, or of --with less the ids of TABLE. The new model
+    and its sums are written over the old ones.
 
     deltarule forget model.json customers.csv --where "customer = 7"
     """

@@ -15,7 +15,10 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Where to. Default: the model's name .html."
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Where to. Default: here, under the model's name, as model.html.",
         ),
     ] = None,
     read: How = None,

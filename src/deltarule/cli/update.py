@@ -53,7 +53,7 @@ def update(
 ) -> None:
     """Have a model learn rows one by one, each predicted before it is learnt.
 
-    ROWS is a table, or - for rows on standard input, such as lines of JSON as they come. Under
+    TABLE may be - for rows on standard input, such as lines of JSON as they come. Under
     squared loss the weights are exact after each row, and sums beside the model (model.sums) keep
     up, unless rows are to fade. The error that is told is progressive: that
     of predicting each row first.
@@ -193,7 +193,8 @@ class UpdateView:
         if self.rows < self.next:
             return
         if self.screen:
-            print(f"after {self.stream.rows:,} rows: {self._errors(self.stream.rmse)}", flush=True)
+            errors = self._errors(self.stream.rmse)
+            print(f"after {self.stream.rows:,} rows: typical error {errors}", flush=True)
         while self.next <= self.rows:
             self.next = next(self.milestones)
 

@@ -43,7 +43,8 @@ class TableOverview:
 
     def __str__(self) -> str:
         listed = text.table(self.columns.columns, self.columns.rows())
-        return "\n\n".join([self.headline, listed, *self.notes])
+        notes = ["\n".join(self.notes)] if self.notes else []
+        return "\n\n".join([self.headline, listed, *notes])
 
     def _repr_html_(self) -> str:
         from deltarule.views import html

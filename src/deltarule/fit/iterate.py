@@ -211,7 +211,7 @@ def _held(problem: FitProblem, learner: Learner, tolerance: float) -> Iterator[F
     number = step.taken.number
     held = replace(problem, choice=replace(choice, ridge=1 / problem.problem.rows))
     for more in _plain(held, learner_of(held), tolerance):
-        words = f"after {number} steps that ran away, with a ridge of {held.choice.ridge:.3g}"
+        words = f"after {number} steps that diverged, with a ridge of {held.choice.ridge:.3g}"
         stopped = more.taken.stopped
         if stopped is not None:
             stopped = replace(stopped, words=f"{words}: {stopped.words}")
