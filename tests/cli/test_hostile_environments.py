@@ -17,7 +17,6 @@ import deltarule as dr
 from deltarule import cli
 from deltarule.cli import guard
 from deltarule.errors import DeltaruleError, ReadError, printable, without_credentials
-from deltarule.tables.files.packed import CHUNK
 
 TABLE = "x,c,y\n" + "".join(f"{i},k{i % 3},{i * 2 + i % 5}\n" for i in range(40))
 COMMANDS = {
@@ -205,15 +204,19 @@ def test_a_signal_leaves_no_temporary_file(here: Path, name: str) -> None:
     ) as child:
         assert child.stdin is not None
         assert child.stderr is not None
-        rows = TABLE.partition("\n")[2].encode()
-        child.stdin.write(TABLE.encode() + rows * (2 * CHUNK // len(rows)))
+        child.stdin.write(TABLE.encode())
         child.stdin.flush()
         deadline = time.monotonic() + 60
         # It copies what comes in, and waits for more. Before, Python itself looks, by a file that
-        # it removes at once, where temporary files may be.
-        while not any(one.stat().st_size for one in temporary.glob("deltarule-*")):
+        # it removes at once, where temporary files may be; and it hears a signal that comes just
+        # before it waits only when more has come, so it must have waited for a while.
+        waiting = 0
+        while waiting < 10:
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            time.sleep(0.05)
+            state = Path(f"/proc/{child.pid}/stat").read_text().rpartition(") ")[2][0]
+            copying = any(temporary.glob("deltarule-*"))
+            waiting = waiting + 1 if copying and state == "S" else 0
         child.send_signal(number)
         assert child.wait(60) == code
         assert child.stderr.read() == b""

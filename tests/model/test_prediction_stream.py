@@ -320,8 +320,9 @@ def test_an_odd_cell_leaves_the_types_of_the_other_columns_as_they_are(
     dr.learn(table, predict="y").save(tmp_path / "m.json")
     cells = table.with_columns(z=pl.Series([*map(str, z[:59]), odd]))
     cells.write_csv(tmp_path / "t.csv")
-    ran = run("predict", tmp_path / "m.json", tmp_path / "t.csv", "--out", tmp_path / "p.parquet")
-    assert (ran.code, ran.out) == (0, "")
+    out = tmp_path / "p.parquet"
+    ran = run("predict", tmp_path / "m.json", tmp_path / "t.csv", "--out", out)
+    assert (ran.code, ran.out) == (0, f"60 rows written to {out}\n")
     written = pl.read_parquet(tmp_path / "p.parquet")
     assert (written["x"].dtype, written["y"].dtype) == (pl.Float64, pl.Float64)
     assert written["x"].equals(table["x"])
