@@ -148,7 +148,7 @@ class CrossValidation:
         if not judged:
             return None
         near = found is not None and len(self.path) == 1 and not splits.forward
-        if found is not None and near and self._many(folds) and steady(found):
+        if found is not None and near and self.many(folds) and steady(found):
             fold_weights = {s.test: self._without(s, weights, found) for s in judged}
             errors = self._errors(fold_weights)
         else:
@@ -158,7 +158,7 @@ class CrossValidation:
             fold_weights = self._best(first)
         return self._summed(errors, fold_weights, folds, splits)
 
-    def _many(self, folds: Sequence[Moments]) -> bool:
+    def many(self, folds: Sequence[Moments]) -> bool:
         """Whether rows are many, whatever they weigh where they can be counted."""
         if isinstance(self.rows, RowsInMemory):
             return len(self.rows.apart) >= MANY_ROWS

@@ -157,6 +157,9 @@ def _held_out(
     near = problem.smoothing is None and problem.settings.tolerance <= NEAR
     done = step.stopped is not None and step.stopped.reason in ("settled", "still")
     best = done and (newton or near)
+    if problem.smoothing is not None and not judge.many(folds):
+        # A scale and a width are of the residuals: each fold's rounds find its own.
+        return judge.judged(refit(step), folds, splits)
     if best and (problem.penalties.hold_all(problem.choice) or judge.determined(folds, splits)):
         return judge.held_out(weights, folds, splits, found)
     return judge.judged(refit(step), folds, splits)

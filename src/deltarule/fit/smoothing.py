@@ -43,7 +43,7 @@ NEAR = 1e-3
 # First-order steps crawl at a sharp kink, so they use one smoothed over this share of the mean
 # residual.
 WATCHED = 0.125
-# Widths for held-out errors, one round each: those are accurate to 1% or so.
+# Widths for held-out errors of many rows, one round each: those are accurate to 1% or so.
 JUDGED = (0.3, 0.03, 0.003)
 
 
