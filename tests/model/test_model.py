@@ -12,7 +12,13 @@ import pyarrow as pa
 import pytest
 
 import deltarule as dr
-from deltarule.errors import ColumnError, EmptyError, TableError, TargetError, ValueRefusedError
+from deltarule.errors import (
+    ColumnError,
+    EmptyError,
+    TableError,
+    TargetError,
+    ValueRefusedError,
+)
 
 USING = ["size", "age", "colour", "new"]
 
@@ -180,6 +186,14 @@ def test_no_rows_no_predictions(mixed: pl.DataFrame, model: dr.Model, tmp_path: 
 
 def test_an_empty_list_of_dicts_gives_an_empty_list(model: dr.Model) -> None:
     assert model.predict([]) == []
+
+
+@pytest.mark.parametrize("rows", [{}, [{}], [{}, {}]])
+def test_rows_without_a_column_are_refused(model: dr.Model, rows: Any) -> None:
+    with pytest.raises(EmptyError, match="there are no columns, so no rows: give values by"):
+        model.predict(rows)
+    with pytest.raises(EmptyError, match="no columns"):
+        dr.learn(rows, predict="price")
 
 
 def test_an_unseen_level_counts_as_the_average_of_levels(

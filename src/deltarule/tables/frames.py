@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deltarule.errors import (
+    EmptyError,
     LearningError,
     ReadError,
 )
@@ -138,14 +139,23 @@ def _held(frame: pl.DataFrame, dialect: str = "polars frame") -> PartsSource:
 # Dicts, lists and arrays
 
 
+NO_COLUMNS = (
+    "there are no columns, so no rows: give values by the names of columns, or [] for no rows"
+)
+
+
 def _from_dict(table: Mapping[str, Any]) -> tuple[Source, Back]:
-    if table and not any(_is_column(values) for values in table.values()):
+    if not table:
+        raise EmptyError(NO_COLUMNS)
+    if not any(_is_column(values) for values in table.values()):
         return _from_rows([table]), lambda frame, rows: next(frame.iter_rows(named=True), None)
     return _built(table), lambda frame, rows: frame.to_dict(as_series=False)
 
 
 def _from_rows(rows: Sequence[Mapping[str, Any]]) -> Source:
     names = dict.fromkeys(name for row in rows for name in row)
+    if rows and not names:
+        raise EmptyError(NO_COLUMNS)
     return _built({name: [row.get(name) for row in rows] for name in names})
 
 
