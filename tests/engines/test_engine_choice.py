@@ -85,8 +85,8 @@ def test_without_an_id_both_would_hold_out_other_rows_so_nothing_is_chosen(
 
 
 def test_more_columns_cost_the_database_more(slow: DatabaseSource) -> None:
-    asked = dr.Settings(predict="y", using=["x"], id="id").asked
-    more = dr.Settings(predict="y", using=["x", "z"], id="id").asked
+    asked = dr.Settings(predict="y", using=["x"], id="id").request
+    more = dr.Settings(predict="y", using=["x", "z"], id="id").request
     costs = [
         engine_choice.row_microseconds(plan(slow.look(), one, name="t")) for one in (asked, more)
     ]

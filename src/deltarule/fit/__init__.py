@@ -91,9 +91,9 @@ class Run:
         choice = None if engine else choose(source, settings)
         engine = choice.engine if choice else engine
         name = source.name
-        engine, source = filtered(engine, source, settings.where, settings.asked.missing_words)
+        engine, source = filtered(engine, source, settings.where, settings.request.missing_words)
         if settings.half_life is not None or settings.window is not None:
-            source = rows_to_learn(source, settings.asked)
+            source = rows_to_learn(source, settings.request)
         source = last_rows(source, settings.window)
         files = [*source.files]
         if settings.hold_out is not None:
@@ -116,7 +116,7 @@ class Run:
         def read_by(engine: Engine | None) -> Read:
             return read(
                 source,
-                settings.asked,
+                settings.request,
                 progress=settings.progress,
                 keep=kept,
                 keep_summary=settings.keep_summary,

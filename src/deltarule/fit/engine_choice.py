@@ -59,7 +59,7 @@ def choose(source: object, settings: Settings) -> EngineChoice | None:
         engine, _ = engine_for("database", source)
         assert engine is not None, "it is in a database"
         check_engine(engine, settings)
-        made = plan(look, settings.asked, name=source.name)
+        made = plan(look, settings.request, name=source.name)
     except DeltaruleError:
         return None  # which the read will say
     if made.classes or not all(name == "auto" or closed_form(name) for name in settings.losses):

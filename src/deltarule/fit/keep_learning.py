@@ -131,7 +131,7 @@ def _joined(
     for condition in conditions:
         words = joining.layout.missing_words
         source = where_of(source, condition, dict(joining.layout.formats), words=words)
-    found = read(source, settings.asked, keep=Keep(0), keep_summary=True, joining=joining)
+    found = read(source, settings.request, keep=Keep(0), keep_summary=True, joining=joining)
     # What these few rows alone say of the target's values is not true of all.
     plan = replace(found.plan, whole_numbers={})
     return replace(found, source=NoRows(source.name), plan=plan)

@@ -130,7 +130,7 @@ class KeptSummary:
         """
         layout = self.summary.layout
         asked = replace(
-            self.kept.settings.asked,
+            self.kept.settings.request,
             predict=list(layout.targets),
             shifted=layout.shifted,
             copies=layout.copies,

@@ -44,7 +44,7 @@ def learn_more(model: Model, kept: KeptSample, table: Any, *, again: bool, old: 
         whole, asked = _stood_in(kept, more)
     else:
         before = _all_rows(old, kept)
-        whole, asked = ChainedSource([before, more]), kept.kept.settings.asked
+        whole, asked = ChainedSource([before, more]), kept.kept.settings.request
     found = _read(whole, kept.kept.settings, asked)
     rows = _drawn(found, more, kept.rows.most)
     if not rows.total:
@@ -70,7 +70,7 @@ def forget(model: Model, kept: KeptSample, table: Any, *, where: str | None, old
     Errors:  LearningError where the rows that stay are not given
     """
     stay, gone = _staying(kept, table, where, old, next(iter(model.record.losses)).name)
-    found = _read(stay, kept.kept.settings, kept.kept.settings.asked)
+    found = _read(stay, kept.kept.settings, kept.kept.settings.request)
     rows = draw(found.source, columns_of(found.plan), key_of(found.plan), kept.rows.most)
     fewer = kept.rows.total - rows.total
     if not fewer:
@@ -136,7 +136,7 @@ def _stood_in(kept: KeptSample, more: Source | None) -> tuple[Source, Any]:
     if more is not None:
         check_there(more.look().columns, rows.frame.columns, name=more.name)
         sources.append(NumberedSource(more, rows.total))
-    asked = settings.asked
+    asked = settings.request
     if asked.using is None:
         asked = replace(asked, without=(ROW,))
     if not rows.all_there:

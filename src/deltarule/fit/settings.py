@@ -433,7 +433,7 @@ class Settings:
         return [None if loss == "auto" else loss_named(loss).kind for loss in self.losses]
 
     @property
-    def asked(self) -> Request:
+    def request(self) -> Request:
         """The part of the settings that reading the table needs."""
         return Request(
             predict=self.targets,

@@ -99,7 +99,7 @@ class Choices:
     def same_columns(self, other: "Choices") -> bool:
         """Whether both read the same columns, so that a read can be reused."""
         same_rows = self.needs_rows == other.needs_rows
-        return same_rows and self.settings.asked == other.settings.asked
+        return same_rows and self.settings.request == other.settings.request
 
 
 def suggested(table: Table) -> Choices:
