@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 
 import deltarule as dr
-from deltarule.fit import Run
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 from deltarule.trace.progress import Progress
 from deltarule.trace.sentences import weight_names

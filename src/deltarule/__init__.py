@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deltarule.errors import DeltaruleError
-    from deltarule.fit import learn, merge, steps
+    from deltarule.fit import learn, steps
     from deltarule.fit.columns import columns
+    from deltarule.fit.keep_learning import merge
     from deltarule.fit.learning_rate import alpha
     from deltarule.fit.path import path
     from deltarule.fit.settings import Settings
@@ -45,7 +46,7 @@ _HOME = {
     "columns": "deltarule.fit.columns",
     "learn": "deltarule.fit",
     "load": "deltarule.loading",
-    "merge": "deltarule.fit",
+    "merge": "deltarule.fit.keep_learning",
     "path": "deltarule.fit.path",
     "source": "deltarule.tables.frames",
     "steps": "deltarule.fit",

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from deltarule.errors import LearningError
-from deltarule.fit import Run
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 from deltarule.model.record import Record
 from tests.engines.processes import Processes

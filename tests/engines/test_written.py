@@ -15,7 +15,7 @@ from sqlglot import exp
 from deltarule.engines.sql.recorded import Query, recorded
 from deltarule.engines.sql.written import WRITTEN, own_text, written
 from deltarule.errors import LearningError
-from deltarule.fit import Run as Learning
+from deltarule.fit.run import Run as Learning
 from deltarule.fit.settings import Settings
 from deltarule.tables.databases.database import open_database, write_table
 from tests.engines.cases import COMPARISONS, MIXED, SQUARED, Case, case

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import deltarule as dr
-from deltarule.fit import Run
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 
 ROWS, P, K = 600, 12, 8

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule.fit import Run
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 from deltarule.losses.registry import loss_named
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import deltarule as dr
 from deltarule.engines.parts import ANSWERS
 from deltarule.errors import LearningError
-from deltarule.fit import Run
+from deltarule.fit.run import Run
 from deltarule.tables.frames import open_table
 from deltarule.tables.last_rows import LastRows
 

@@ -409,7 +409,7 @@ def test_rows_that_are_read_again_and_again_say_the_same(
     path = tmp_path / "t.parquet"
     table_of(inputs, targets).write_parquet(path)
     held = dr.learn(path, predict="y", loss=loss, tolerance=1e-12)
-    monkeypatch.setattr("deltarule.fit.rows_kept", lambda *_: Keep(0))
+    monkeypatch.setattr("deltarule.fit.run.rows_kept", lambda *_: Keep(0))
     read = dr.learn(path, predict="y", loss=loss, tolerance=1e-12)
     assert held.record.learnt[0].reads == 1
     assert read.record.learnt[0].reads > read.record.learnt[0].steps

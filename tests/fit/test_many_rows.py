@@ -22,9 +22,10 @@ from deltarule.engines import local
 from deltarule.engines.batch import Batch, ByFold
 from deltarule.engines.local import RowPass, RowsInMemory
 from deltarule.engines.questions import PassObjective
-from deltarule.fit import Run, prepare, warm_start
+from deltarule.fit import prepare, warm_start
 from deltarule.fit.cross_validate import steady
 from deltarule.fit.problem import FitProblem
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 from deltarule.fit.warm_start import steepest
 from deltarule.rule.predict import Array
@@ -300,7 +301,7 @@ def test_passes_and_reads_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mon
     frame = table()
     path = tmp_path / "t.parquet"
     frame.write_parquet(path)
-    monkeypatch.setattr("deltarule.fit.rows_kept", lambda *_: Keep(0, sampled=True))
+    monkeypatch.setattr("deltarule.fit.run.rows_kept", lambda *_: Keep(0, sampled=True))
     held, read = (dr.learn(one, predict="y", loss="logistic") for one in (frame, path))
     one, other = held.record.learnt[0], read.record.learnt[0]
     assert one.reads == 1

@@ -10,7 +10,8 @@ import pytest
 
 import deltarule as dr
 from deltarule.errors import LearningError
-from deltarule.fit import Run, minibatch_rows
+from deltarule.fit import minibatch_rows
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 from deltarule.solvers.learners import LEARNERS, has_alpha
 

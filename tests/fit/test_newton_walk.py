@@ -9,8 +9,8 @@ from scipy.special import expit, xlogy
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 
 from deltarule.engines.stacked_rows import StackedRows
-from deltarule.fit import Run
 from deltarule.fit.penalty_search import PenaltySearch
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 
 ROWS, INPUTS = 400, 6

@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 import deltarule as dr
-from deltarule.fit import Run
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 
 LOSSES = ["logistic", "poisson", "gamma", "tweedie(1.5)"]

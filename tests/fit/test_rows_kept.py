@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 import deltarule as dr
 from deltarule.errors import LearningError
-from deltarule.fit import Run
 from deltarule.fit.outcome import Outcome
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 from deltarule.moments.folds import fold_of_rows
 from deltarule.moments.standardize import from_zero

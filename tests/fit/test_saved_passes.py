@@ -12,7 +12,7 @@ from scipy.special import expit
 import deltarule as dr
 from deltarule.engines.local import RowPass
 from deltarule.engines.questions import Compare, CompareByFold
-from deltarule.fit import Run
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 from deltarule.fit.warm_start import null_comparison
 

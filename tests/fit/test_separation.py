@@ -180,7 +180,7 @@ def test_rows_that_are_read_again_and_again_say_the_same(
     _, targets, _, _ = CASES["a level"]
     base().with_columns(y=pl.Series(targets)).write_parquet(tmp_path / "t.parquet")
     held = dr.learn(tmp_path / "t.parquet", predict="y", loss="logistic")
-    monkeypatch.setattr("deltarule.fit.rows_kept", lambda *_: Keep(0))
+    monkeypatch.setattr("deltarule.fit.run.rows_kept", lambda *_: Keep(0))
     again = dr.learn(tmp_path / "t.parquet", predict="y", loss="logistic")
     assert again.record.learnt[0].ridge == held.record.learnt[0].ridge > 0
     assert [n for n in again.record.notes if "no finite" in n] == [

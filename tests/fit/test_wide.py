@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import deltarule as dr
-from deltarule.fit import Run
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings
 from deltarule.rule.predict import Array
 

@@ -91,7 +91,7 @@ def learn(
 
     deltarule learn movies.csv --predict gross --using budget,genre --save model.json
     """
-    from deltarule.fit import Run
+    from deltarule.fit.run import Run
     from deltarule.fit.settings import Settings
     from deltarule.model.model_and_sums import sums_beside
     from deltarule.output import check_outputs

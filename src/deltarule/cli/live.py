@@ -9,7 +9,7 @@ from deltarule.cli.guard import terminal
 from deltarule.errors import printable
 
 if TYPE_CHECKING:
-    from deltarule.fit import Run
+    from deltarule.fit.run import Run
     from deltarule.rule.train import Step
     from deltarule.trace.progress import Progress
 

@@ -30,8 +30,8 @@ def merge(
 
     deltarule merge north.sums south.sums --save both.json
     """
-    from deltarule.fit import merge as merged
     from deltarule.fit.keep_learning import kept_of
+    from deltarule.fit.keep_learning import merge as merged
     from deltarule.model.model_and_sums import sums_beside
     from deltarule.output import check_outputs
 

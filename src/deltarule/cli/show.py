@@ -16,7 +16,7 @@ def show(model: ModelFile, as_json: Json = False) -> None:
     from deltarule.views.text import table
 
     if is_summary(Path(model)):
-        from deltarule.fit.kept_files import load_kept
+        from deltarule.fit.keep_learning import load_kept
 
         kept = load_kept(model)
         print(json.dumps(kept.to_dict()) if as_json else kept)

@@ -18,7 +18,7 @@ def queries_of(source: "Source", given: dict[str, Any], dialect: str) -> str:
     """The queries that learning from a table asks, written in a dialect."""
     from deltarule.engines.sql.recorded import recorded
     from deltarule.engines.sql.written import check_written, own_text, written
-    from deltarule.fit import Run
+    from deltarule.fit.run import Run
     from deltarule.fit.settings import Settings
 
     check_written(dialect)

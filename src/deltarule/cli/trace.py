@@ -11,8 +11,8 @@ from deltarule.cli.arguments import ON_SCREEN, names
 from deltarule.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from deltarule.fit import Run
     from deltarule.fit.fit_step import StepsTaken
+    from deltarule.fit.run import Run
     from deltarule.rule.train import Step
     from deltarule.trace.ledger import Ledger
 

@@ -1,7 +1,12 @@
-"""Kept summary: the sums of a model's rows with its settings, from which it is learnt again.
+"""Kept summary: the sums of a model's rows, from which models of more and fewer rows are learnt.
 
-Under squared loss the sums are all that rows can say, so those of several tables give the model of
-all their rows, without the rows.
+Under squared loss the sums are all that rows can say, and they add and subtract: the model of all
+rows is that of the sum, with its weights, ridge, standard errors and held-out errors. What only
+rows can tell is dropped, and said.
+
+A row's fold is that of its id or group, wherever it is read. Without either, the rows of a table
+that is added are numbered on; and rows that are forgotten have lost their number, so that no rows
+are held out then, and the ridge stays as it was.
 """
 
 import json
@@ -15,23 +20,32 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError
 from deltarule.fit.kept_settings import KeptSettings, settings_in
+from deltarule.fit.outcome import none_held_out
+from deltarule.fit.repeated_rows import told_before
+from deltarule.fit.run import Run
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.settings import Settings
 from deltarule.model.model import Model
+from deltarule.tables.filtered import where_of
+from deltarule.tables.frames import open_table
+from deltarule.tables.joining import Joining
 from deltarule.tables.layout import Layout
 from deltarule.tables.left_out import nothing_left
-from deltarule.tables.one_read import Read, of_summary
+from deltarule.tables.one_read import Keep, Read, of_summary, read
 from deltarule.tables.plan import Plan
 from deltarule.tables.request import Request
 from deltarule.tables.saved_file import saved_bytes
 from deltarule.tables.schema_columns import OTHER
-from deltarule.tables.source import Source
+from deltarule.tables.source import Source, without_folder
 from deltarule.tables.summary import Summary, joined
 from deltarule.tables.summary_file import LARGEST_FILE, SavedSummary, from_bytes, to_bytes
 from deltarule.tables.terms import Term, measured
 
 # The rarest levels that are named, and how few rows make a level rare.
 NAMED, RARE = 3, 5
+NONE_HELD_OUT = (
+    "no rows are held out any more, as those forgotten had no id: the ridge stays as it was"
+)
 
 
 @dataclass(frozen=True)
@@ -85,24 +99,87 @@ class KeptSummary:
         return to_bytes(SavedSummary(self.summary, json.loads(self.kept.model_dump_json())))
 
     def learn_more(self, model: Model, table: Any, *, again: bool, old: Any = None) -> Model:
-        """As `Model.learn_more`."""
-        from deltarule.fit import keep_learning
+        """The model that learning from its rows and those of this table together gives.
 
+        Errors:  LearningError for a table that was learnt from before, unless `again`; ColumnError
+                 for a column of another kind
+        """
         _check_needless(old)
-        return keep_learning.learn_more(model, self, table, again=again)
+        more, rows = self._read_with(table, Joining(self.summary))
+        if rows.fingerprint in self.summary.parts and not again:
+            raise LearningError(
+                f"{more.source.name} was learnt from before, so its rows would count twice: give "
+                "--again (again=True) if they are others that happen to be the same"
+            )
+        kept = self._with_sums(more, (*self.summary.parts, rows.fingerprint))
+        name = f"{model.record.learnt_from} and {without_folder(more.source.name)}"
+        return kept._learnt(more, self.kept.settings, name, told_before(model.record.notes))
 
-    def joined(self, table: Any) -> "KeptSummary":
-        """The sums with those of this table's rows."""
-        from deltarule.fit import keep_learning
+    def joined(self, table: Any) -> Self:
+        """The sums with those of this table's rows that meet the model's condition.
 
-        return keep_learning.joined(self, table)
+        Errors:  ColumnError for a column of another kind
+        """
+        more, rows = self._read_with(table, Joining(self.summary))
+        return self._with_sums(more, (*self.summary.parts, rows.fingerprint))
 
     def forget(self, model: Model, table: Any, *, where: str | None, old: Any = None) -> Model:
-        """As `Model.forget`."""
-        from deltarule.fit import keep_learning
+        """The model as if these rows had never been there; `where` is a condition on them.
 
+        Errors:  LearningError for rows that were not all learnt from
+        """
         _check_needless(old)
-        return keep_learning.forget(model, self, table, where=where)
+        settings = self.kept.settings
+        if not self.summary.layout.fold_by:
+            # Which rows were held out together is not known any more: no ridge can be chosen anew.
+            settings = replace(settings, folds=None, ridge=model.record.learnt[0].ridge)
+        fewer, rows = self._read_with(table, Joining(self.summary, away=True), settings, where)
+        kept = self._with_sums(
+            fewer, [part for part in self.summary.parts if part != rows.fingerprint]
+        )
+        count = f"{rows.examples:,} row{'s' * (rows.examples != 1)}"
+        return kept._learnt(fewer, settings, f"{model.record.learnt_from} without {count}")
+
+    def _read_with(
+        self,
+        table: Any,
+        joining: Joining,
+        settings: Settings | None = None,
+        where: str | None = None,
+    ) -> tuple[Read, Summary]:
+        """What is read with the rows of a table, and the summary of these rows."""
+        settings = settings or self.kept.settings
+        source, _ = open_table(table)
+        for condition in (self.kept.where, where):
+            words = joining.layout.missing_words
+            source = where_of(source, condition, dict(joining.layout.formats), words=words)
+        whole = read(source, settings.request, keep=Keep(0), keep_summary=True, joining=joining)
+        assert joining.part is not None, "the rows were read"
+        # What these few rows alone say of the target's values is not true of all.
+        plan = replace(whole.plan, whole_numbers={})
+        return replace(whole, source=NoRows(source.name), plan=plan), joining.part
+
+    def _with_sums(self, whole: Read, parts: Sequence[str]) -> Self:
+        assert whole.summary is not None, "it was asked for"
+        return replace(self, summary=replace(whole.summary, parts=tuple(parts)))
+
+    def _learnt(
+        self, whole: Read, settings: Settings, name: str, copies_told: Sequence[str] = ()
+    ) -> Model:
+        """The model of these sums."""
+        record = Run.on(replace(whole, summary=self.summary), settings).model().record
+        notes = list(record.notes)
+        own = notes_on_sums(self.summary, self.kept.reference or ())
+        if self.summary.layout.folds == 1:
+            gone = none_held_out(whole)
+            notes = [note for note in notes if note != gone]
+            own.insert(1, NONE_HELD_OUT)
+        changed = {
+            "notes": (*notes, *copies_told, *own),
+            "learnt_from": name,
+            "where": self.kept.where,
+        }
+        return Model(record.model_copy(update=changed), kept=replace(self, name=name))
 
     def check_rare(self, least: int) -> None:
         """Refuse levels that fewer rows hold: with other knowledge, such rows can be told apart.
@@ -123,7 +200,7 @@ class KeptSummary:
                 "--min-level-rows"
             )
 
-    def read(self) -> Read:
+    def as_read(self) -> Read:
         """What a read of the rows would have found, without the rows.
 
         Errors:  TableError and its kinds where nothing can be learnt
@@ -233,6 +310,15 @@ def _check_needless(old: Any) -> None:
         raise LearningError(
             "the sums of the rows before are kept, and exact: leave out --with (old)"
         )
+
+
+def merge_sums(parts: Sequence[KeptSummary]) -> Model:
+    """The model of the rows of all parts.
+
+    Errors:  LearningError, naming the setting or column that is not the same
+    """
+    whole = added(parts)
+    return Model(Run.on(whole.as_read(), whole.kept.settings).model().record, kept=whole)
 
 
 def added(parts: Sequence[KeptSummary]) -> KeptSummary:

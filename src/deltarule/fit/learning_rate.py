@@ -12,9 +12,9 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import DivergedError, LearningError
-from deltarule.fit import Run
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.problem import FitProblem
+from deltarule.fit.run import Run
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.settings import Settings
 from deltarule.moments.moments import LeastSquares, total

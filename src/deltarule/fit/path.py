@@ -15,12 +15,12 @@ import polars as pl
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import LearningError
-from deltarule.fit import Run
 from deltarule.fit.keyword_settings import taking_settings
 from deltarule.fit.penalized_least_squares import cv_at, lassos_of, weights_at
 from deltarule.fit.penalties import Penalties
 from deltarule.fit.prepare import search_of
 from deltarule.fit.problem import FitProblem
+from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings, Strength
 from deltarule.moments.moments import total
 from deltarule.moments.problem import LinearProblem

@@ -19,11 +19,11 @@ from typing import Generic, TypeVar, cast
 import numpy as np
 
 from deltarule.errors import LearningError
-from deltarule.fit import Run
 from deltarule.fit.default_learner import suited_learner, suited_to_batches
 from deltarule.fit.fit_step import FitStep, StepsTaken
 from deltarule.fit.iterate import learner_of
 from deltarule.fit.problem import FitProblem
+from deltarule.fit.run import Run
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.settings import Settings
 from deltarule.model.model import Model
