@@ -20,13 +20,14 @@ What cannot be done is answered in words: {"refused": "..."}.
 import io
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from deltarule.asgi import MEDIA_TYPES, Application
 from deltarule.errors import DeltaruleError, LearningError, MissingExtraError
@@ -66,6 +67,9 @@ class Question(BaseModel):
     """What a page sends: nothing but what is named."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+Q = TypeVar("Q", bound=Question)
 
 
 class Begin(Question):
@@ -223,54 +227,47 @@ class Pages:
 def application(given: GivenTable | None, *, hosts: frozenset[str], key: str) -> Application:
     """The server's application, guarded.
 
-    Errors:  MissingExtraError where fastapi or plotly is not installed
+    Errors:  MissingExtraError where starlette or plotly is not installed
     """
     try:
-        from fastapi import FastAPI, Request, Response
-        from fastapi.concurrency import run_in_threadpool
-        from fastapi.exceptions import RequestValidationError
+        from starlette.applications import Starlette
+        from starlette.concurrency import run_in_threadpool
         from starlette.exceptions import HTTPException
+        from starlette.requests import Request
+        from starlette.responses import Response
+        from starlette.routing import Route
     except ImportError:
-        raise missing("fastapi") from None
+        raise missing("starlette") from None
     plotly()
-    # Its own pages of documentation would ask a server elsewhere for their scripts.
-    app: FastAPI = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     pages = Pages(given)
 
     def answer(content: Any, status: int = 200) -> Response:
         return Response(finite_json(content), status, media_type="application/json")
 
-    @app.exception_handler(DeltaruleError)
-    def refuse(request: Request, error: DeltaruleError) -> Response:
+    def refuse(request: Request, error: Exception) -> Response:
         # Not a status of HTTP: browsers would log it as an error of the page, which it is not.
         return answer({"refused": str(error)})
 
-    @app.exception_handler(RequestValidationError)
-    def puzzled(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "body")
-        return answer({"error": f"{place}: {first['msg']}"}, 422)
+    def unknown(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException), "it is registered for these"
+        return answer({"error": error.detail}, error.status_code)
 
-    @app.exception_handler(HTTPException)
-    def unknown(request: Request, error: HTTPException) -> Response:
-        return answer({"error": str(error.detail)}, error.status_code)
-
-    @app.exception_handler(Exception)
     def broken(request: Request, error: Exception) -> Response:
         return answer({"error": "that went wrong inside deltarule, sorry: please report it"}, 500)
 
-    def held(name: str) -> Open:
-        page = pages.sessions.get(name)
-        if page is None:
-            raise HTTPException(404, GONE)
-        return page
+    async def read(request: Request, question: type[Q]) -> Q:
+        try:
+            return question.model_validate_json(await request.body())
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise HTTPException(422, f"{place}: {first['msg']}") from None
 
-    @app.get("/")
-    def index() -> Response:
+    def index(request: Request) -> Response:
         return Response(asset("index.html"), media_type=MEDIA_TYPES[".html"])
 
-    @app.get("/static/{name}")
-    def static(name: str) -> Response:
+    def static(request: Request) -> Response:
+        name = request.path_params["name"]
         if name == PLOTLY:
             kept = {"cache-control": "max-age=86400"}
             return Response(plotly(), media_type=MEDIA_TYPES[".js"], headers=kept)
@@ -280,67 +277,73 @@ def application(given: GivenTable | None, *, hosts: frozenset[str], key: str) ->
             raise HTTPException(404, "there is no such file")
         return Response(asset(name), media_type=MEDIA_TYPES[Path(name).suffix])
 
-    @app.get("/api/lessons")
-    def lessons() -> Response:
+    def lessons(request: Request) -> Response:
         return answer(pages.lessons())
 
-    @app.get("/api/lessons/{name}/sheet")
-    def sheet(name: str) -> Response:
-        return answer(pages.sheet(name))
+    def sheet(request: Request) -> Response:
+        return answer(pages.sheet(request.path_params["name"]))
 
-    @app.post("/api/sessions")
-    def begin(asked: Begin) -> Response:
-        return answer(pages.begin(asked))
+    async def begin(request: Request) -> Response:
+        return answer(await run_in_threadpool(pages.begin, await read(request, Begin)))
 
-    @app.post("/api/tables")
-    async def bring(
-        request: Request, name: str = "the table", instead: str | None = None
-    ) -> Response:
-        content = await request.body()
+    async def bring(request: Request) -> Response:
+        content, given = await request.body(), request.query_params
+        name, instead = given.get("name", "the table"), given.get("instead")
         return answer(await run_in_threadpool(pages.bring, content, name, instead))
 
-    @app.post("/api/sessions/{name}/choices")
-    def choose(name: str, asked: Chosen) -> Response:
-        page = held(name)
-        with page.session.lock:
-            return answer(pages.choose(page, asked))
+    def opened_page(request: Request) -> Open:
+        page = pages.sessions.get(request.path_params["name"])
+        if page is None:
+            raise HTTPException(404, GONE)
+        return page
 
-    @app.post("/api/sessions/{name}/hand")
-    def hand(name: str, asked: Hand) -> Response:
-        page = held(name)
-        with page.session.lock:
-            return answer(pages.hand(page, asked))
+    def change(path: str, question: type[Q], do: Callable[[Open, Q], Any]) -> Route:
+        """The route of a change to a session."""
 
-    @app.post("/api/sessions/{name}/undo")
-    def undo(name: str, asked: Turn) -> Response:
-        page = held(name)
-        with page.session.lock:
-            return answer(pages.turn(page, asked, back=True))
+        async def changed(request: Request) -> Response:
+            content = await read(request, question)
 
-    @app.post("/api/sessions/{name}/redo")
-    def redo(name: str, asked: Turn) -> Response:
-        page = held(name)
-        with page.session.lock:
-            return answer(pages.turn(page, asked, back=False))
+            def locked() -> Any:
+                page = opened_page(request)
+                with page.session.lock:
+                    return do(page, content)
 
-    @app.post("/api/sessions/{name}/step")
-    def step(name: str, asked: Step) -> Response:
-        page = held(name)
-        with page.session.lock:
-            return answer(pages.step(page, asked))
+            return answer(await run_in_threadpool(locked))
 
-    @app.get("/api/sessions/{name}/model")
-    def model(name: str) -> Response:
-        page = held(name)
-        with page.session.lock:
-            return answer({"file": pages.model(page)})
+        return Route(f"/api/sessions/{{name}}/{path}", changed, methods=["POST"])
 
-    @app.get("/api/sessions/{name}/ledger")
-    def ledger(name: str) -> Response:
-        page = held(name)
-        with page.session.lock:
-            return answer({"file": pages.ledger(page)})
+    def download(path: str, content: Callable[[Open], str]) -> Route:
+        """The route of a session's file."""
 
+        def file(request: Request) -> Response:
+            page = opened_page(request)
+            with page.session.lock:
+                return answer({"file": content(page)})
+
+        return Route(f"/api/sessions/{{name}}/{path}", file)
+
+    app = Starlette(
+        routes=[
+            Route("/", index),
+            Route("/static/{name}", static),
+            Route("/api/lessons", lessons),
+            Route("/api/lessons/{name}/sheet", sheet),
+            Route("/api/sessions", begin, methods=["POST"]),
+            Route("/api/tables", bring, methods=["POST"]),
+            change("choices", Chosen, pages.choose),
+            change("hand", Hand, pages.hand),
+            change("undo", Turn, partial(pages.turn, back=True)),
+            change("redo", Turn, partial(pages.turn, back=False)),
+            change("step", Step, pages.step),
+            download("model", pages.model),
+            download("ledger", pages.ledger),
+        ],
+        exception_handlers={
+            DeltaruleError: refuse,
+            HTTPException: unknown,
+            Exception: broken,
+        },
+    )
     return Guard(app, hosts=hosts, key=key)
 
 
