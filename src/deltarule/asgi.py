@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +36,11 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True)
 class RefusedError(Exception):
-    """A refused request: its HTTP status, and the reason."""
+    """A refused request: its HTTP status, the reason, and in a word what was wrong."""
 
     status: int
     reason: str
+    kind: str = "refused"
 
 
 def headers_of(scope: Scope) -> Mapping[str, str]:
@@ -49,6 +50,36 @@ def headers_of(scope: Scope) -> Mapping[str, str]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         found[key] = f"{found[key]}, {text}" if key in found else text
     return found
+
+
+def check_site(
+    scope: Scope,
+    headers: Mapping[str, str],
+    *,
+    own_host: bool,
+    origins: Collection[str],
+    pages: Collection[str],
+) -> None:
+    """Let only this server's own address and pages ask, against DNS rebinding and CSRF.
+
+    `own_host` is whether the Host is this server's, `origins` are those of its pages; links of
+    other sites may lead to `pages`, not in a frame.
+    Errors:  RefusedError
+    """
+    if not own_host:
+        raise RefusedError(403, "this server answers to its own address only", "host")
+    foreign = RefusedError(403, "a page of another site may not ask here", "origin")
+    origin = headers.get("origin")
+    if origin is not None and origin.lower() not in origins:
+        raise foreign
+    followed = (
+        scope["method"] == "GET"
+        and scope["path"] in pages
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
+    )
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not followed:
+        raise foreign
 
 
 async def read_body(
@@ -62,20 +93,21 @@ async def read_body(
         async with asyncio.timeout(seconds):
             return await _received(headers, receive, most)
     except TimeoutError:
-        raise RefusedError(408, "the request took too long to arrive") from None
+        raise RefusedError(408, "the request took too long to arrive", "too-slow") from None
 
 
 async def _received(headers: Mapping[str, str], receive: Receive, most: int) -> bytes:
     """Errors: RefusedError."""
     length = headers.get("content-length", "0")
-    too_large = RefusedError(413, f"that is more than the {in_units(most)} that are taken here")
+    reason = f"that is more than the {in_units(most)} that are taken here"
+    too_large = RefusedError(413, reason, "too-large")
     if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > most:
         raise too_large
     parts, size = list[bytes](), 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise RefusedError(400, "the request broke off")
+            raise RefusedError(400, "the request broke off", "broken-off")
         part = message.get("body", b"")
         size += len(part)
         if size > most:
@@ -83,6 +115,20 @@ async def _received(headers: Mapping[str, str], receive: Receive, most: int) -> 
         if not message.get("more_body", False):
             return b"".join([*parts, part]) if parts else part
         parts.append(part)
+
+
+def after_body(receive: Receive, body: bytes = b"") -> Receive:
+    """What a route receives of a body that was read: that, and then what comes."""
+    ended = False
+
+    async def rest() -> Message:
+        nonlocal ended
+        if not ended:
+            ended = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return rest
 
 
 def in_units(size: int) -> str:

@@ -22,6 +22,8 @@ from deltarule.asgi import (
     RefusedError,
     Scope,
     Send,
+    after_body,
+    check_site,
     headers_of,
     read_body,
 )
@@ -40,7 +42,6 @@ OPEN = frozenset(
 """What needs no token: pages without content of their own, and whether the server is up."""
 LARGE = 64 << 10
 LINGER = 0.5
-KINDS = {413: "too-large", 408: "too-slow"}
 CLOSE = (b"connection", b"close")
 
 
@@ -78,7 +79,10 @@ class Guard:
             if len(body) > LARGE:
                 held = self._hold(len(body))
             scope[BODY] = body
-            await self.app(scope, _nothing_more(receive), guarded)
+            await self.app(scope, after_body(receive), guarded)
+        except RefusedError as refusal:
+            problem = ProblemError(refusal.status, refusal.kind, refusal.reason)
+            await answer(problem, guarded, close=True)
         except ProblemError as problem:
             await answer(problem, guarded, close=True)
         except Exception:
@@ -91,17 +95,15 @@ class Guard:
         self.metrics.answered(route, scope.get(MODEL, ""), status, perf_counter() - began)
 
     def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
-        """Errors: ProblemError."""
+        """Errors: ProblemError; RefusedError for another site."""
         host, path = headers.get("host", "").lower(), scope["path"]
-        if not self._is_own(host):
-            raise ProblemError(403, "host", "this server answers to its own address only")
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
-            raise ProblemError(403, "origin", "a page of another site may not ask here")
-        site = headers.get("sec-fetch-site", "none")
-        followed = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
-        if site not in ("none", "same-origin") and not (followed and path in ("/", "/docs")):
-            raise ProblemError(403, "origin", "a page of another site may not ask here")
+        check_site(
+            scope,
+            headers,
+            own_host=self._is_own(host),
+            origins={f"http://{host}", f"https://{host}"},
+            pages={"/", "/docs"},
+        )
         scope[KNOWN] = self._token is None or self._has_token(headers)
         if not (scope[KNOWN] or path in OPEN or path.startswith("/static/")):
             raise ProblemError(
@@ -125,7 +127,7 @@ class Guard:
         return compare_digest(given, self._token or b"") and kind.lower() == "bearer"
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """Errors: ProblemError for a body that is too large, or too slow to arrive."""
+        """Errors: ProblemError; RefusedError for a body that is too large, or too slow."""
         if "content-length" not in headers and "transfer-encoding" not in headers:
             return b""
         limits = self.settings.limits
@@ -140,8 +142,7 @@ class Guard:
         except RefusedError as refusal:
             if refusal.status == 413 and "expect" not in headers:
                 await _discard(receive)
-            kind = KINDS.get(refusal.status, "broken-off")
-            raise ProblemError(refusal.status, kind, refusal.reason) from None
+            raise
 
     def _hold(self, size: int) -> int:
         """Count a large body that is in memory. Errors: ProblemError above all that may be."""
@@ -175,20 +176,6 @@ async def answer(problem: ProblemError, send: Send, *, close: bool = False) -> N
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": head})
     await send({"type": "http.response.body", "body": body})
-
-
-def _nothing_more(receive: Receive) -> Receive:
-    """What a route receives after the body: that it has ended, then what comes."""
-    ended = False
-
-    async def rest() -> Message:
-        nonlocal ended
-        if not ended:
-            ended = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        return await receive()
-
-    return rest
 
 
 def _hosts(settings: Settings, port: int) -> frozenset[str]:

@@ -21,6 +21,8 @@ from deltarule.asgi import (
     RefusedError,
     Scope,
     Send,
+    after_body,
+    check_site,
     headers_of,
     read_body,
 )
@@ -61,10 +63,6 @@ class Guard:
         except RefusedError as refusal:
             await _refuse(refusal, send)
             return
-        rest = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-        async def replay() -> Message:
-            return next(rest, None) or await receive()
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -73,25 +71,20 @@ class Guard:
 
         self.running += 1
         try:
-            await self.app(scope, replay, guarded)
+            await self.app(scope, after_body(receive, body), guarded)
         finally:
             self.running -= 1
 
     def _check(self, scope: Scope) -> None:
         """Errors: RefusedError."""
-        headers = headers_of(scope)
-        host, path = headers.get("host", ""), scope["path"]
-        if host.lower() not in self.hosts:
-            raise RefusedError(403, "this server answers to its own address only")
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in {f"http://{name}" for name in self.hosts}:
-            raise RefusedError(403, "a page of another site may not ask here")
-        entering = path == "/" and scope["method"] == "GET"
-        followed = headers.get("sec-fetch-mode") == "navigate"
-        into = headers.get("sec-fetch-dest") == "document"
-        site = headers.get("sec-fetch-site", "none")
-        if site not in ("none", "same-origin") and not (entering and followed and into):
-            raise RefusedError(403, "a page of another site may not ask here")
+        headers, path = headers_of(scope), scope["path"]
+        check_site(
+            scope,
+            headers,
+            own_host=headers.get("host", "").lower() in self.hosts,
+            origins={f"http://{name}" for name in self.hosts},
+            pages={"/"},
+        )
         if path.startswith("/api/") and not self._known(headers.get("x-deltarule-key", "")):
             raise RefusedError(
                 403, "the key is missing: open the address that deltarule watch printed"
