@@ -48,6 +48,8 @@ CURVES = {
     "strengths": Curve("strengths of ridge on 5 folds' sums, 20 numbers", (1, 4, 16, 64, 256)),
 }
 MOST_ROWS = 10**6
+# A table of more rows is a folder of parts of so many, as it would not fit in memory when made.
+PART = 10**7
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -105,11 +107,15 @@ def _job(name: str, size: int) -> Callable[[], Any]:
     import polars as pl
 
     import deltarule as dr
-    from benchmarks.tables import cache, make, numbers
+    from benchmarks.tables import cache, make, make_parts, numbers
 
     rng = np.random.default_rng(size)
     if name == "rows":
-        path = make("numbers.parquet", size, cache(), exact_answers=False)
+        path = (
+            make("numbers.parquet", size, cache(), exact_answers=False)
+            if size <= PART
+            else make_parts(size // PART, PART, cache())
+        )
         return lambda: dr.learn(path, predict="y")
     if name == "inputs":
         wide = numbers(min(100_000, CELLS // size), size)

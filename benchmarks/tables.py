@@ -45,9 +45,9 @@ def answers_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.exact.json")
 
 
-def numbers(rows: int, inputs: int = INPUTS) -> pl.DataFrame:
+def numbers(rows: int, inputs: int = INPUTS, seed: int = SEED) -> pl.DataFrame:
     """Twenty number columns, or so many, and the target y."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     scales = np.logspace(-3, 5, inputs)
     offsets = np.where(np.arange(inputs) % 3 == 0, 0.0, np.linspace(-50, 50, inputs))
     weights = np.where(np.arange(inputs) % 2 == 0, 1.0, -1.0) * np.linspace(0.5, 1.5, inputs)
@@ -152,6 +152,19 @@ def make(table: str, rows: int, folder: Path, *, exact_answers: bool = True) -> 
         draft.write_text(json.dumps(found), encoding="utf-8")
         draft.replace(answers)
     return path
+
+
+def make_parts(parts: int, rows: int, folder: Path) -> Path:
+    """A folder of Parquet parts of numbers, so many rows each: a table larger than memory."""
+    whole = folder / f"numbers-{parts}-parts-of-{rows}-v{VERSION}"
+    whole.mkdir(parents=True, exist_ok=True)
+    for part in range(parts):
+        path = whole / f"part-{part:04}.parquet"
+        if not path.exists():
+            draft = folder / f"draft-{path.name}"
+            numbers(rows, seed=SEED + part).write_parquet(draft)
+            draft.replace(path)
+    return whole
 
 
 if __name__ == "__main__":
