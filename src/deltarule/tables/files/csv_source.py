@@ -1,7 +1,7 @@
 """Delimited text, CSV and TSV: its dialect found out, its types from what its rows hold."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from functools import partial
@@ -15,6 +15,7 @@ from deltarule.tables.column_names import having, is_pattern
 from deltarule.tables.decimal_notes import point_notes
 from deltarule.tables.expressions.number_text import CODE, LONG, are_large, cells_of, fits
 from deltarule.tables.files.csv_codes import FixedWidths
+from deltarule.tables.files.csv_kinds import Kind, either, kinds_of, typed
 from deltarule.tables.files.csv_lines import (
     BlockLines,
     EscapedQuoteError,
@@ -48,7 +49,6 @@ from deltarule.tables.text_formats import DECIMAL, MARKED, THOUSANDS, decimal_ev
 __all__ = ["GAP_WORDS", "CsvSource"]
 
 Parsed = TypeVar("Parsed")
-Kind = pl.DataType | type[pl.DataType]
 Rows = tuple[BlockLines, pl.DataFrame]
 Parse = Callable[[bytes, Dialect, bool, str], tuple[BlockLines, Parsed]]
 
@@ -102,6 +102,8 @@ class CsvSource(PolarsSource):
         self._look_rows: int | None = LOOK_ROWS
         # Columns of whole numbers, read as floats or text: what keeps their digits.
         self._exact: dict[str, pl.DataType] = {}
+        # All cells of a short file as they are written, until its rows are made of them.
+        self._cells: pl.DataFrame | None = None
         # Columns whose points may all stand between thousands, with such a cell.
         self._points: dict[str, str] = {}
         several = f", {len(texts)} files" if others else ""
@@ -115,10 +117,14 @@ class CsvSource(PolarsSource):
     def _scan(self, look_rows: int | None, name: str) -> pl.LazyFrame:
         """The scan of all files, its types found in so many rows, or in all."""
         with self._explained(name):
-            kinds = self._found_kinds(look_rows)
             if self._codes is None:
                 self._codes = set()
-                self._find_text(kinds)
+                cells = self._first_cells()
+                told = None if self._cells is None else kinds_of(cells)
+                kinds, plain = told or (self._found_kinds(look_rows), [])
+                self._find_text(kinds, cells, plain)
+            else:
+                kinds = self._found_kinds(look_rows)
             self._schema = {name: self._kind(name, kinds[name]) for name in self._header}
             self._exact = self._digits(kinds)
             return self._partitions.placed(self._scanned_all(look_rows, self._schema))
@@ -145,18 +151,13 @@ class CsvSource(PolarsSource):
             and name not in self._kinds
         }
 
-    def _find_text(self, kinds: Mapping[str, pl.DataType]) -> None:
-        """Which decimal mark the file has, and which whole numbers are text: codes and large ones.
-
-        It takes the first rows as text: 1 in 100 of a million.
-        """
-        names = [
-            name
-            for name, kind in kinds.items()
-            if (kind.is_numeric() or kind == pl.String) and not is_pattern(name)
-        ]
-        cells = self._first_cells(names) if names else pl.DataFrame()
-        numbers = [name for name in names if kinds[name].is_numeric()]
+    def _find_text(
+        self, kinds: Mapping[str, pl.DataType], cells: pl.DataFrame, plain: Collection[str]
+    ) -> None:
+        """Which decimal mark it has, and which numbers are text: codes and large, no `plain`."""
+        names = [name for name, kind in kinds.items() if kind != pl.Boolean]
+        names = [name for name in names if not is_pattern(name)]
+        numbers = [name for name in names if kinds[name].is_numeric() and name not in plain]
         whole = [name for name in numbers if kinds[name].is_integer()]
         self._widths.find(cells, whole)
         codes = set(having(cells, whole, CODE))
@@ -179,14 +180,17 @@ class CsvSource(PolarsSource):
                 grouped = (text.filter(text.str.contains(THOUSANDS["."])) for text in floats)
                 self._points = {text.name: text[0] for text in grouped if len(text)}
 
-    def _first_cells(self, names: Sequence[str]) -> pl.DataFrame:
-        """The first rows of these columns as they are written."""
+    def _first_cells(self) -> pl.DataFrame:
+        """The first rows as they are written; of one short file they are kept."""
         kinds = dict.fromkeys(self._header, pl.String())
-        if not self._in_parts:
-            return self._scanned_all(0, kinds).select(names).head(LOOK_ROWS).collect()
-        block = next(blocks(self._texts[0], self._found.quote))
-        part = block, self._found, True, str(self._texts[0].path)
-        return self._parse([pl.all()], kinds)(*part)[1].select(names)[:LOOK_ROWS]
+        if self._in_parts:
+            block = next(blocks(self._texts[0], self._found.quote))
+            part = block, self._found, True, str(self._texts[0].path)
+            return self._parse([pl.all()], kinds)(*part)[1][:LOOK_ROWS]
+        cells = self._scanned_all(0, kinds).head(LOOK_ROWS).collect()
+        if cells.height < LOOK_ROWS and cells.columns == self._header and len(self._texts) == 1:
+            self._cells = cells
+        return cells
 
     def _scanned_all(self, look_rows: int | None, kinds: Mapping[str, Kind]) -> pl.LazyFrame:
         """The scan of all files, columns by their names where headers have them in other orders."""
@@ -240,7 +244,7 @@ class CsvSource(PolarsSource):
             counts = collected(cells.select(pl.all().count()), text.name)
             for column, kind in schema.items():
                 if counts[column].item():
-                    kinds[column] = _either(kinds.get(column, kind), kind)
+                    kinds[column] = either(kinds.get(column, kind), kind)
             if look_rows is not None:
                 rows += collected(cells.select(pl.len()), text.name).item()
                 if rows >= look_rows:
@@ -297,6 +301,10 @@ class CsvSource(PolarsSource):
         return error
 
     def _first_rows(self) -> pl.DataFrame:
+        cells, self._cells = self._cells, None
+        rows = None if cells is None or self._kinds else typed(cells, self._schema)
+        if rows is not None:
+            return rows
         try:
             with self._explained(self.name):
                 if not self._in_parts:
@@ -490,10 +498,3 @@ class CsvSource(PolarsSource):
         self.reads += 1 if len(self._texts) == 1 else 2
         self.lazy = self._scan(None, self.name)
         return True
-
-
-def _either(one: pl.DataType, other: pl.DataType) -> pl.DataType:
-    """The type that has values of both."""
-    if one == other:
-        return one
-    return pl.Float64() if one.is_numeric() and other.is_numeric() else pl.String()
