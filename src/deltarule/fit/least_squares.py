@@ -21,9 +21,9 @@ from deltarule.fit.sandwich import (
 )
 from deltarule.fit.settings import EXACT
 from deltarule.losses.glm import Squared
-from deltarule.model.record import MOST_COVARIANCES, FitRecord
+from deltarule.model.record import MOST_COVARIANCES, FitRecord, fit_records
 from deltarule.moments.cluster_sums import ClusterSums
-from deltarule.moments.inference import Fit, Inverse, design, input_variance, intercept_variance
+from deltarule.moments.inference import Inverse, design, input_variance, intercept_variance
 from deltarule.moments.linear_model import BlockLinear
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.problem import LinearProblem
@@ -143,23 +143,7 @@ class PlainLeastSquares:
 def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> list[FitRecord]:
     """Each output's fit metrics on the training rows."""
     used = len(problem.mean) - int(asked.held.sum()) + problem.intercept - asked.intercept_held
-    freedom = problem.rows - used
-    found = [
-        Fit.of(float(error), float(of), rows=problem.rows, freedom=freedom, unit=float(unit))
-        for error, of, unit in zip(
-            squared_error, problem.targets, problem.target_scale, strict=True
-        )
-    ]
-    return [
-        FitRecord(
-            rmse=fit.rmse,
-            r2=fit.r2,
-            residual_sd=fit.residual_sd,
-            log_likelihood=fit.log_likelihood(problem.rows),
-            aic=fit.aic(problem.rows, used),
-        )
-        for fit in found
-    ]
+    return fit_records(problem, squared_error, used)
 
 
 @dataclass(frozen=True)

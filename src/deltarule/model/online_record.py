@@ -14,16 +14,16 @@ import numpy as np
 from deltarule.model.online import Stream
 from deltarule.model.online_steps import ExactSteps
 from deltarule.model.record import (
-    FitRecord,
     InterceptRecord,
     Record,
     StreamRecord,
     WeightRecord,
+    fit_records,
     pack,
     pack_covariance,
     pack_window,
 )
-from deltarule.moments.inference import Certainty, Fit, certainty
+from deltarule.moments.inference import Certainty, certainty
 from deltarule.moments.moments import LeastSquares
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Weights
@@ -134,10 +134,6 @@ def _exact(before: Record, stream: Stream, steps: ExactSteps, learnt: Weights) -
     if whole and freedom > 0 and not fades:
         sd = np.sqrt(squared / freedom) * problem.target_scale
         errors = _errors(problem, solution, sd, freedom)
-    fits = [
-        Fit.of(float(e), float(of), rows=problem.rows, freedom=freedom, unit=float(unit))
-        for e, of, unit in zip(squared, problem.targets, problem.target_scale, strict=True)
-    ]
     mean = (moments.mean * moments.scale).tolist()
     rows = stream.settings.window
     examples = None if before.examples is None else before.examples + stream.rows
@@ -150,16 +146,7 @@ def _exact(before: Record, stream: Stream, steps: ExactSteps, learnt: Weights) -
         "spreads": tuple(problem.spread.tolist()),
         "rows": moments.rows,
         "examples": examples if rows is None or examples is None else min(examples, rows),
-        "fit": tuple(
-            FitRecord(
-                rmse=one.rmse,
-                r2=one.r2,
-                residual_sd=one.residual_sd,
-                log_likelihood=one.log_likelihood(problem.rows),
-                aic=one.aic(problem.rows, used),
-            )
-            for one in fits
-        ),
+        "fit": tuple(fit_records(problem, squared, used)),
         "covariances": tuple(
             None if errors is None else pack_covariance(errors.covariance[at]) for at in range(k)
         ),

@@ -17,7 +17,7 @@ from deltarule.losses.registry import loss_named, with_spread
 from deltarule.metrics.classification import ClassMetrics
 from deltarule.metrics.conformal import Intervals
 from deltarule.moments.limits import Amount, Count, Explained, Positive, Share, Signed, Size
-from deltarule.moments.moments import Moments
+from deltarule.moments.moments import LeastSquares, Moments
 from deltarule.moments.one_hot import dense
 from deltarule.rule.predict import Array, Mask
 from deltarule.tables.distributions import Distribution
@@ -75,6 +75,32 @@ class FitRecord(Part):
     """The estimated dispersion: the variance relative to the loss's variance function."""
     spread: Positive | None = None
     """The residual spread of Huber loss, in the target's units."""
+
+
+def fit_records(problem: LeastSquares, squared_error: Array, used: int) -> list[FitRecord]:
+    """Each output's least-squares fit, with so many weights in use.
+
+    Shapes:  squared_error (k,) in units of the targets' scale squared
+    """
+    from deltarule.moments.inference import Fit  # which predicting does not load
+
+    rows, units = problem.rows, problem.target_scale.tolist()
+    fits = [
+        Fit.of(error, squares, rows=rows, freedom=rows - used, unit=unit)
+        for error, squares, unit in zip(
+            squared_error.tolist(), problem.targets.tolist(), units, strict=True
+        )
+    ]
+    return [
+        FitRecord(
+            rmse=fit.rmse,
+            r2=fit.r2,
+            residual_sd=fit.residual_sd,
+            log_likelihood=fit.log_likelihood(rows),
+            aic=fit.aic(rows, used),
+        )
+        for fit in fits
+    ]
 
 
 class HeldOutRecord(Part):
