@@ -7,7 +7,7 @@ import pytest
 
 from deltarule.web.app.payload import Look, Open, begun
 from deltarule.web.lessons import LESSONS, lesson_named
-from deltarule.web.loss_surface import ROUGH, SMOOTH, LossSurface, _by_rows, _splines, loss_surface
+from deltarule.web.loss_surface import ROUGH, SMOOTH, Cut, LossSurface, _splines, loss_surface
 from deltarule.web.row_view import labels
 from deltarule.web.session import Session
 from deltarule.web.tables import opened
@@ -138,7 +138,7 @@ def test_the_smooth_surface_is_near_that_of_every_point(name):
     assert found.up is not None
     assert found.here[1] is not None
     offsets = [found.across - found.here[0], found.up - found.here[1]]
-    every = _by_rows(page.session, page.drawn, 0, places, offsets)
+    every = Cut(page.session, page.drawn, 0, places).by_rows(offsets)
     assert found.error.shape == every.shape == (SMOOTH, SMOOTH)
     span = np.nanmax(every) - np.nanmin(every)
     assert np.abs(found.error - every).max() < 0.01 * span

@@ -19,7 +19,7 @@ Shapes: q = p + intercept; grid (b, a).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -91,16 +91,15 @@ def loss_surface(
     best = session.best
     goal = None if best is None else [_weight(best, place, output) for place in chosen]
     seen = np.concatenate([way[: max(past, 1)], *other_ways])
+    cut = Cut(session, drawn, output, chosen)
     with np.errstate(all="ignore"):
-        lowest = _lowest(session, output, chosen, here)
+        lowest = cut.lowest(here)
     axes = _axes(session, chosen, seen, [here, lowest or here], goal)
-    evaluate, size = (_exact, COARSE) if session.choices.squared else (_smooth, SMOOTH)
-    if len(axes) == 1:
-        evaluate, size = (_exact if session.choices.squared else _by_rows), FINE
+    size = FINE if len(axes) == 1 else COARSE if session.choices.squared else SMOOTH
     grids = [np.linspace(low, high, size) for low, high in axes]
     offsets = [grid - at for grid, at in zip(grids, here, strict=True)]
     with np.errstate(all="ignore"):
-        error = evaluate(session, drawn, output, chosen, offsets)
+        error = cut.error(offsets)
     if not session.choices.squared:
         lowest = _lowest_drawn(grids, error)
     low = None if lowest is None else (lowest[0], lowest[1] if len(lowest) > 1 else None)
@@ -189,25 +188,6 @@ def _reach(session: Session, place: int | None) -> float:
     return (moved or 1.0) / (spread or 1.0)
 
 
-def _lowest(
-    session: Session, output: int, chosen: Sequence[int | None], here: Sequence[float]
-) -> list[float] | None:
-    """The lowest point of the cut by its curvature; None for a cut that is flat along a line.
-
-    Of a loss without moments it is sought in what is drawn.
-    """
-    if not session.choices.squared:
-        return None
-    _, g, C = _quadratic(session, output)
-    ways = np.array([_direction(session, place, chosen) for place in chosen])
-    size = np.linalg.norm(ways, axis=1)
-    U = ways / size[:, None]  # inputs may be of quite other sizes
-    curved = U @ C @ U.T
-    if not np.isfinite(curved).all() or np.linalg.cond(curved) > FLAT:
-        return None
-    return [float(at) for at in np.array(here) - np.linalg.solve(curved, U @ g) / size]
-
-
 def _lowest_drawn(grids: Sequence[Array], error: Array) -> list[float] | None:
     """The lowest point of what is drawn, between the points of the grid; None at an edge."""
     values = error.T if error.ndim > 1 else error
@@ -243,116 +223,113 @@ def _whole(
     )
 
 
-def _quadratic(session: Session, output: int) -> tuple[float, Array, Array]:
-    """The loss at the current weights, its gradient (q,) and its Hessian (q, q) for an output."""
-    problem = session.problem
-    weights = problem.standard.into(session.at.weights)
-    said = problem.objective(weights, hessian=True).average()
-    assert said.hessian is not None, "moments and rows are curved"
-    return said.loss, stack(said.weight_delta)[:, output], said.hessian[output]
+@dataclass(frozen=True)
+class Cut:
+    """The cut of an output's loss through the current weights, along those of one axis or two."""
 
+    session: Session
+    drawn: ViewData
+    output: int
+    chosen: Sequence[int | None]
 
-def _exact(
-    session: Session,
-    drawn: ViewData,
-    output: int,
-    chosen: Sequence[int | None],
-    offsets: Sequence[Array],
-) -> Array:
-    loss, g, C = _quadratic(session, output)
-    ways = [_direction(session, place, chosen) for place in chosen]
-    along = [2 * (g @ u) * a + (u @ C @ u) * a**2 for u, a in zip(ways, offsets, strict=True)]
-    error = 2 * loss + along[0]
-    if len(ways) > 1:
-        u, v = ways
-        across, up = offsets
-        error = error[None, :] + along[1][:, None] + 2 * (u @ C @ v) * np.outer(up, across)
-    floor: Array = np.maximum(error, 0.0)
-    return floor
+    def error(self, offsets: Sequence[Array]) -> Array:
+        """The error where these weights are off by so much: (a,) or (b, a)."""
+        if self.session.choices.squared:
+            return self._exact(offsets)
+        return self.by_rows(offsets) if len(offsets) == 1 else self._smooth(offsets)
 
+    def lowest(self, here: Sequence[float]) -> list[float] | None:
+        """The lowest point of the cut by its curvature; None for a cut that is flat along a line.
 
-def _direction(session: Session, place: int | None, chosen: Sequence[int | None]) -> Array:
-    """The direction of a weight in the units of the steps: (q,)."""
-    problem = session.problem
-    way = np.zeros(len(problem.standard.spread) + problem.model.intercept)
-    if place is None:
-        way[-1] = 1.0
-        return way
-    way[place] = problem.standard.spread[place]
-    if problem.model.intercept and None in chosen:
-        way[-1] = problem.standard.mean[place]
-    return way
+        Of a loss without moments it is sought in what is drawn.
+        """
+        if not self.session.choices.squared:
+            return None
+        _, g, C = self._quadratic
+        size = np.linalg.norm(self._directions, axis=1)
+        U = self._directions / size[:, None]  # inputs may be of quite other sizes
+        curved = U @ C @ U.T
+        if not np.isfinite(curved).all() or np.linalg.cond(curved) > FLAT:
+            return None
+        return [float(at) for at in np.array(here) - np.linalg.solve(curved, U @ g) / size]
 
+    @cached_property
+    def _quadratic(self) -> tuple[float, Array, Array]:
+        """The loss at the current weights, its gradient (q,) and its Hessian (q, q)."""
+        problem = self.session.problem
+        weights = problem.standard.into(self.session.at.weights)
+        comparison = problem.objective(weights, hessian=True).average()
+        assert comparison.hessian is not None, "moments and rows are curved"
+        gradient = stack(comparison.weight_delta)[:, self.output]
+        return comparison.loss, gradient, comparison.hessian[self.output]
 
-def _smooth(
-    session: Session,
-    drawn: ViewData,
-    output: int,
-    chosen: Sequence[int | None],
-    offsets: Sequence[Array],
-) -> Array:
-    coarse = [np.linspace(offset[0], offset[-1], ROUGH) for offset in offsets]
-    error = _by_rows(session, drawn, output, chosen, coarse)
-    finer = _splines(ROUGH, SMOOTH)
-    made: Array = finer @ error @ finer.T
-    if not np.isfinite(made).all():
-        made = np.repeat(np.repeat(error, 3, axis=0), 3, axis=1)[1:-1, 1:-1]
-    return made
+    @cached_property
+    def _directions(self) -> Array:
+        """The directions of the weights in the units of the steps: (axes, q)."""
+        problem = self.session.problem
+        intercept = problem.model.intercept
+        directions = np.zeros((len(self.chosen), len(problem.standard.spread) + intercept))
+        for direction, place in zip(directions, self.chosen, strict=True):
+            if place is None:
+                direction[-1] = 1.0
+                continue
+            direction[place] = problem.standard.spread[place]
+            if intercept and None in self.chosen:
+                direction[-1] = problem.standard.mean[place]
+        return directions
+
+    def _exact(self, offsets: Sequence[Array]) -> Array:
+        loss, g, C = self._quadratic
+        ways = self._directions
+        along = [2 * (g @ u) * a + (u @ C @ u) * a**2 for u, a in zip(ways, offsets, strict=True)]
+        error = 2 * loss + along[0]
+        if len(ways) > 1:
+            u, v = ways
+            across, up = offsets
+            error = error[None, :] + along[1][:, None] + 2 * (u @ C @ v) * np.outer(up, across)
+        floor: Array = np.maximum(error, 0.0)
+        return floor
+
+    def _smooth(self, offsets: Sequence[Array]) -> Array:
+        error = self.by_rows([np.linspace(offset[0], offset[-1], ROUGH) for offset in offsets])
+        finer = _splines(ROUGH, SMOOTH)
+        smooth: Array = finer @ error @ finer.T
+        if not np.isfinite(smooth).all():
+            smooth = np.repeat(np.repeat(error, 3, axis=0), 3, axis=1)[1:-1, 1:-1]
+        return smooth
+
+    def by_rows(self, offsets: Sequence[Array]) -> Array:
+        """The same by some of the rows: the mean loss at each of these offsets."""
+        problem, drawn, chosen = self.session.problem, self.drawn, self.chosen
+        some = np.arange(len(drawn.inputs))
+        if len(chosen) > 1:
+            # Drawn by chance: every second row of a table may be of one kind.
+            most = MOST_ROWS // drawn.targets.shape[1]
+            some = np.sort(np.random.default_rng(0).permutation(some)[:most])
+        inputs, actual = drawn.inputs[some], drawn.targets[some]
+        scores = problem.model.predict(self.session.at.weights, inputs)
+        centre = problem.standard.mean * (problem.model.intercept and None not in chosen)
+        columns = [np.ones(len(scores)) if p is None else inputs[:, p] - centre[p] for p in chosen]
+        moved = np.multiply.outer(offsets[0], columns[0])
+        if len(columns) > 1:
+            moved = moved[None, :, :] + np.multiply.outer(offsets[1], columns[1])[:, None, :]
+        points = moved.reshape(-1, len(scores))
+        every = np.repeat(scores[None], len(points), axis=0)
+        every[:, :, self.output] += points
+        flat = every.reshape(-1, scores.shape[1])
+        targets = np.tile(actual, (len(points), 1))
+        values = problem.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
+        here = float(problem.loss.value(scores, actual).mean())
+        # Rows not drawn, and a penalty, shift the surface: it must match the current error.
+        error: Array = problem.loss.error_scale * (values - here + self.session.at.now.loss)
+        return error.reshape(moved.shape[:-1])
 
 
 @cache
 def _splines(knots: int, points: int) -> Array:
-    """Natural cubic splines through values at even knots, at even points: (points, knots).
+    """Natural cubic splines through values at even knots, at even points: (points, knots)."""
+    from scipy.interpolate import CubicSpline
 
-    Source:  de Boor, A Practical Guide to Splines, 1978, chapter IV
-    """
-    # The second derivatives at the inner knots solve a tridiagonal system.
-    inner = np.arange(knots - 2)
-    system, second = np.zeros((knots - 2, knots - 2)), np.zeros((knots, knots))
-    differences = np.zeros((knots - 2, knots))
-    system[inner, inner] = 4.0
-    system[inner[1:], inner[:-1]] = system[inner[:-1], inner[1:]] = 1.0
-    for shift, factor in enumerate((6.0, -12.0, 6.0)):
-        differences[inner, inner + shift] = factor
-    second[1:-1] = np.linalg.solve(system, differences)
-    at = np.linspace(0.0, knots - 1.0, points)
-    left = np.minimum(at.astype(int), knots - 2)
-    b = at - left
-    a = 1.0 - b
-    values = np.eye(knots)
-    line = a[:, None] * values[left] + b[:, None] * values[left + 1]
-    bend = (a**3 - a)[:, None] * second[left] + (b**3 - b)[:, None] * second[left + 1]
-    splines: Array = line + bend / 6
+    through = CubicSpline(np.arange(knots), np.eye(knots), bc_type="natural")
+    splines: Array = through(np.linspace(0.0, knots - 1.0, points))
     return splines
-
-
-def _by_rows(
-    session: Session,
-    drawn: ViewData,
-    output: int,
-    chosen: Sequence[int | None],
-    offsets: Sequence[Array],
-) -> Array:
-    problem = session.problem
-    some = np.arange(len(drawn.inputs))
-    if len(chosen) > 1:
-        # Drawn by chance: every second row of a table may be of one kind.
-        most = MOST_ROWS // drawn.targets.shape[1]
-        some = np.sort(np.random.default_rng(0).permutation(some)[:most])
-    inputs, actual = drawn.inputs[some], drawn.targets[some]
-    scores = problem.model.predict(session.at.weights, inputs)
-    centre = problem.standard.mean * (problem.model.intercept and None not in chosen)
-    columns = [np.ones(len(scores)) if p is None else inputs[:, p] - centre[p] for p in chosen]
-    moved = np.multiply.outer(offsets[0], columns[0])
-    if len(columns) > 1:
-        moved = moved[None, :, :] + np.multiply.outer(offsets[1], columns[1])[:, None, :]
-    points = moved.reshape(-1, len(scores))
-    every = np.repeat(scores[None], len(points), axis=0)
-    every[:, :, output] += points
-    flat = every.reshape(-1, scores.shape[1])
-    targets = np.tile(actual, (len(points), 1))
-    values = problem.loss.value(flat, targets).reshape(len(points), len(scores)).mean(axis=1)
-    here = float(problem.loss.value(scores, actual).mean())
-    # Rows that are not drawn, and a penalty, shift the surface: it must match the current error.
-    error: Array = problem.loss.error_scale * (values - here + session.at.now.loss)
-    return error.reshape(moved.shape[:-1])
