@@ -22,8 +22,9 @@ import polars as pl
 
 import deltarule as dr
 from benchmarks import machine, tables
-from deltarule.model.predictor import Predictor, batches, bound
+from deltarule.model.predictor import Predictor
 from deltarule.tables.frames import open_table
+from deltarule.tables.schema_source import batches, read_as_learnt
 
 RESULTS = Path(__file__).with_name("drift.jsonl")
 PART = 500_000
@@ -103,7 +104,7 @@ def _once(what: str, model: str, table: str) -> dict[str, float]:
     known, began, before = dr.load(model), perf_counter(), _cpu()
     if what == "read":
         scorer = Predictor(known.record)
-        source = bound(open_table(table)[0], scorer.contract)
+        source = read_as_learnt(open_table(table)[0], scorer.contract)
         rows = sum(one.height for one in batches(source, scorer.compares, scorer.contract.expects))
     else:
         rows = known.drift(table).rows

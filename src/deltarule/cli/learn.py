@@ -95,7 +95,7 @@ def learn(
     from deltarule.fit.settings import Settings
     from deltarule.model.model_and_sums import sums_beside
     from deltarule.output import check_outputs
-    from deltarule.tables.filtered import where_of
+    from deltarule.tables.schema_source import rows_where
 
     if into is not None:
         if given:
@@ -145,9 +145,6 @@ def learn(
     if save is not None:
         model.save(save, summary=keep_summary, min_level_rows=least)
     if report is not None:
-        contract = model.record.contract
-        source = where_of(
-            source, given.get("where"), contract.text_formats, words=contract.missing_words
-        )
-        write_report(model, source, report)
+        rows = rows_where(source, given.get("where"), model.record.contract)
+        write_report(model, rows, report)
     print(json.dumps(model.to_dict(), allow_nan=False) if as_json else model)

@@ -85,7 +85,7 @@ def predict(
     from deltarule.output import check_outputs
     from deltarule.tables.databases.url import is_database
     from deltarule.tables.files.sinks import SINKS
-    from deltarule.tables.filtered import where_of
+    from deltarule.tables.schema_source import rows_where
 
     ending = _ending(out)
     if ending is not None and ending not in SINKS:
@@ -112,9 +112,7 @@ def predict(
         return
     check_outputs({"--out": None if out in (None, "-") else Path(str(out))}, [model, *source.files])
     columns = Columns(explain=explain, flags=flags, interval=interval)
-    contract = loaded.record.contract
-    source = where_of(source, where, contract.text_formats, words=contract.missing_words)
-    made = loaded.predictions(source, columns)
+    made = loaded.predictions(rows_where(source, where, loaded.record.contract), columns)
     if to_table is not None:
         _write_table(made, table, to_table)
     elif out is None or ending is None:
@@ -160,7 +158,7 @@ def _ending(out: str | None) -> str | None:
 
 
 def _show_predictions(made: "Predictions", rows: int) -> None:
-    from deltarule.model.predictor import widening
+    from deltarule.tables.schema_source import widening
     from deltarule.views.text import table
 
     count, head = widening(made.source, lambda: _counted(made, rows))
@@ -187,8 +185,8 @@ def _counted(made: "Predictions", rows: int) -> "tuple[int, pl.DataFrame]":
 
 
 def _write_table(made: "Predictions", database: str, name: str) -> None:
-    from deltarule.model.predictor import widening
     from deltarule.tables.databases.database import write_table
+    from deltarule.tables.schema_source import widening
     from deltarule.tables.spill import Spill
 
     def spilled() -> Spill:
@@ -205,9 +203,9 @@ def _write_table(made: "Predictions", database: str, name: str) -> None:
 
 def _write(made: "Predictions", out: str, ending: str) -> None:
     """Into a file, or by way of one to the screen: rows read so far may have to be read again."""
-    from deltarule.model.predictor import widening
     from deltarule.output import write_whole
     from deltarule.tables.files.sinks import TEXT, write_frames
+    from deltarule.tables.schema_source import widening
 
     written = 0
 

@@ -32,12 +32,12 @@ def report(
     """
     from deltarule.model.model import load
     from deltarule.output import check_outputs
-    from deltarule.tables.filtered import where_of
+    from deltarule.tables.schema_source import rows_where
 
     loaded, source = load(model), source_of(table, read, db_table, query)
     to = Path(Path(model).with_suffix(".html").name) if out is None else out
     check_outputs({"--out": to}, [model, *source.files])
-    write_report(loaded, where_of(source, where, loaded.record.contract.text_formats), to)
+    write_report(loaded, rows_where(source, where, loaded.record.contract), to)
     print(f"{to} written")
 
 

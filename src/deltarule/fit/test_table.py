@@ -16,12 +16,13 @@ from deltarule.fit.outcome import beside_rmse, none_held_out
 from deltarule.fit.settings import Settings
 from deltarule.model.evaluate import evaluate
 from deltarule.model.learnt_rows import not_new
-from deltarule.model.predictor import PredictedRows, Predictor, widening
+from deltarule.model.predictor import PredictedRows, Predictor
 from deltarule.model.record import HeldOutRecord, Record
 from deltarule.rule.predict import Array
 from deltarule.tables.filtered import where_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.one_read import Read
+from deltarule.tables.schema_source import widening
 from deltarule.tables.source import without_folder
 from deltarule.tables.text_formats import format_of
 

@@ -28,7 +28,7 @@ from deltarule.metrics.classification import both
 from deltarule.metrics.regression import Metrics, MetricSums
 from deltarule.model.evaluate import nothing_in, refusing_overflow, sums_of
 from deltarule.model.learnt_rows import Learnt, learnt_rows
-from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
+from deltarule.model.predictor import PredictedRows, Predictor
 from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
 from deltarule.moments.cluster_sums import ClusterSums
@@ -38,6 +38,7 @@ from deltarule.rule.predict import Array
 from deltarule.tables.column_names import check_there
 from deltarule.tables.fold_columns import cluster_column
 from deltarule.tables.left_out import left_out_told
+from deltarule.tables.schema_source import batches, read_as_learnt
 from deltarule.tables.source import Source
 from deltarule.tables.terms import Term, parsed
 from deltarule.views import html
@@ -189,7 +190,7 @@ def compare_models(
     for name, kind in other.contract.expects.items():
         # Where one expects a number and the other text, both can read text.
         kinds[name] = kind if kinds.get(name, kind) == kind else pl.String
-    source = bound(source, one.contract, other.contract)
+    source = read_as_learnt(source, one.contract, other.contract)
     weight = one.contract.row_weight
     wanted = [] if weight is None else [weight]
     by, unsure = _together((one.record, other.record), source, cluster)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import LearningError, ValueRefusedError
 from deltarule.model.evaluate import nothing_in
-from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
+from deltarule.model.predictor import PredictedRows, Predictor
 from deltarule.model.record import Record, unpack
 from deltarule.model.summary import counting
 from deltarule.moments import student
@@ -37,6 +37,7 @@ from deltarule.rule.predict import Array
 from deltarule.solvers.least_squares import Normal, solve
 from deltarule.tables.filtered import FilteredSource
 from deltarule.tables.left_out import left_out_told
+from deltarule.tables.schema_source import batches, read_as_learnt
 from deltarule.tables.source import Source, without_folder
 from deltarule.views import html
 from deltarule.views.format import number
@@ -198,7 +199,7 @@ def _numbered(found: Sequence[InfluentialRow], source: Source) -> Sequence[Influ
 
 def _scored(predictor: Predictor, source: Source) -> Iterator[PredictedRows]:
     contract, row = predictor.contract, 0
-    source = bound(source, contract)
+    source = read_as_learnt(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     for batch in batches(source, predictor.compares, contract.expects, wanted=weight):
         rows = predictor.scored(batch, name=source.name, row=row)

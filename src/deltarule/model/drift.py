@@ -30,7 +30,7 @@ from deltarule.model.column_drift import (
     spread_of,
     verdict,
 )
-from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
+from deltarule.model.predictor import PredictedRows, Predictor
 from deltarule.model.record import unpack
 from deltarule.moments.moments import total
 from deltarule.rule.predict import Array
@@ -39,6 +39,7 @@ from deltarule.tables.one_hot_rows import design
 from deltarule.tables.sample import Sample
 from deltarule.tables.schema import Noticed
 from deltarule.tables.schema_columns import OTHER, Category
+from deltarule.tables.schema_source import batches, read_as_learnt
 from deltarule.tables.source import Source, without_folder
 from deltarule.views.format import number, percent
 
@@ -201,7 +202,7 @@ def drift(predictor: Predictor, source: Source) -> DriftReport:
     Errors:  EmptyError for a table without rows; as predictions of it
     """
     contract = predictor.contract
-    source = bound(source, contract)
+    source = read_as_learnt(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     targets = [name for one in contract.targets for name in one.term.columns]
     drawn = DrawnRows(len(contract.needs) + len(targets), source.rows)

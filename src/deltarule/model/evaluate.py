@@ -16,12 +16,13 @@ from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ValueRefusedError
 from deltarule.losses.loss import Loss
 from deltarule.metrics.regression import Metrics, MetricSums
-from deltarule.model.predictor import PredictedRows, Predictor, batches, bound
+from deltarule.model.predictor import PredictedRows, Predictor
 from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
 from deltarule.tables.drift import Drift
 from deltarule.tables.left_out import counted, left_out_told
 from deltarule.tables.schema_columns import Target
+from deltarule.tables.schema_source import batches, read_as_learnt
 from deltarule.tables.source import Source
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def evaluate(
     """
     sums, met, causes, examples = sums_of(predictor.record), Drift(), Counter[str](), 0
     contract = predictor.contract
-    source = bound(source, contract)
+    source = read_as_learnt(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]
     for batch in batches(source, predictor.compares, contract.expects, wanted=weight):
         rows = predictor.scored(batch, name=source.name, row=met.rows)

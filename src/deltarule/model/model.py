@@ -17,9 +17,10 @@ from deltarule.deferred import polars as pl
 from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
 from deltarule.losses.loss import Loss
 from deltarule.model import record_file as saved
-from deltarule.model.predictor import Predictor, batches, bound, widening
+from deltarule.model.predictor import Predictor
 from deltarule.model.record_view import RecordView
 from deltarule.output import check_outputs
+from deltarule.tables.schema_source import batches, read_as_learnt, rows_where, widening
 from deltarule.tables.source import Source
 
 # What one method needs is loaded by that method: a command that learns and saves, or loads and
@@ -161,7 +162,7 @@ class Model(RecordView):
         from deltarule.model.explain import explain
 
         contract, before = self._record.contract, 0
-        source = bound(source, contract)
+        source = read_as_learnt(source, contract)
         for batch in batches(source, contract.needs, contract.expects):
             at = row - 1 - before
             if 0 <= at < batch.height:
@@ -220,22 +221,18 @@ class Model(RecordView):
 
     def _opened(self, table: Any, where: str | None = None) -> Source:
         """The source of a table, of the rows that meet a condition."""
-        from deltarule.tables.filtered import where_of
         from deltarule.tables.frames import open_table
 
-        contract = self.record.contract
-        source, words = open_table(table)[0], contract.missing_words
-        return where_of(source, where, contract.text_formats, words=words)
+        return rows_where(open_table(table)[0], where, self.record.contract)
 
     def _predicted(
         self, table: Any, columns: Columns, where: str | None
     ) -> tuple[Any, Predictions]:
-        from deltarule.tables.filtered import FilteredSource, where_of
+        from deltarule.tables.filtered import FilteredSource
         from deltarule.tables.frames import open_table
 
         source, back = open_table(table)
-        contract = self.record.contract
-        source = where_of(source, where, contract.text_formats, words=contract.missing_words)
+        source = rows_where(source, where, self.record.contract)
         made = self.predictions(source, columns)
         frame = widening(made.source, lambda: pl.concat(made.alone()))
         rows = source.numbers if isinstance(source, FilteredSource) else None

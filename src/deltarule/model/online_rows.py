@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.errors import ExpressionError
 from deltarule.model.few_rows import MOST_WEIGHTS, in_words, plain_rows
-from deltarule.model.predictor import Predictor, batches, bound
+from deltarule.model.predictor import Predictor
 from deltarule.model.scorer import design_tree
 from deltarule.rule.predict import Array
 from deltarule.scorer.compiled import Compiled, compiled
@@ -23,6 +23,7 @@ from deltarule.tables.filtered import FilteredSource, condition_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.left_out import gap, unmet
 from deltarule.tables.schema_columns import Category
+from deltarule.tables.schema_source import batches, read_as_learnt
 
 NUMBERS = (float, int, bool)
 BOOLEANS = {"true": True, "false": False}
@@ -189,7 +190,7 @@ class OnlineEncoder:
             learnt, words = contract.text_formats, contract.missing_words
             filtered = FilteredSource(source, self._condition, learnt=learnt, words=words)
             source = filtered
-        source = bound(source, contract)
+        source = read_as_learnt(source, contract)
         weight = [] if contract.row_weight is None else [contract.row_weight]
         for batch in batches(source, self._predictor.compares, contract.expects, wanted=weight):
             scored = self._predictor.scored(batch, name=source.name, row=row)

@@ -14,12 +14,13 @@ import numpy as np
 import polars as pl
 
 from deltarule.dataclass import dataclass
-from deltarule.model.predictor import Predictor, bound, readied
+from deltarule.model.predictor import Predictor
 from deltarule.rule.predict import Array
 from deltarule.tables.drift import Drift, flags_of
 from deltarule.tables.one_hot_rows import Design, OneHotRows, design
 from deltarule.tables.schema import Noticed
 from deltarule.tables.schema_columns import Target
+from deltarule.tables.schema_source import read_as_learnt, required_columns
 from deltarule.tables.source import Source
 from deltarule.views.format import number, rows_told
 
@@ -48,7 +49,7 @@ class Predictions:
             predictor.intervals(columns.interval)
         self.scorer, self.source, self.columns = (
             predictor,
-            bound(source, predictor.contract),
+            read_as_learnt(source, predictor.contract),
             columns,
         )
         self.watch: Callable[[pl.DataFrame], None] | None = None
@@ -63,7 +64,7 @@ class Predictions:
         """Reset the state of an interrupted read; returns the columns to read."""
         contract = self.scorer.contract
         self.names, self._met, self._renamed, self._open = [], Drift(), {}, Counter()
-        columns = readied(self.source, contract.needs, contract.expects)
+        columns = required_columns(self.source, contract.needs, contract.expects)
         used = {*contract.needs, *(c for one in contract.targets for c in one.term.columns)}
         self._met.ignored = [c for c in self.source.look().columns if c not in used]
         return columns

@@ -8,13 +8,13 @@ import polars as pl
 
 from deltarule.model.explain import Explanation, explain
 from deltarule.model.prediction_stream import Columns, Predictions
-from deltarule.model.predictor import batches, bound, widening
 from deltarule.serve.problems import ProblemError, hint, nearest
 from deltarule.serve.served import ServedModel
 from deltarule.tables.drift import Drift
 from deltarule.tables.expressions.number_text import is_code
 from deltarule.tables.frames import open_table
 from deltarule.tables.schema_columns import Category
+from deltarule.tables.schema_source import batches, read_as_learnt, widening
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import FormattedSource
 from deltarule.tables.text_formats import DateFormat
@@ -107,7 +107,7 @@ def explain_source(served: ServedModel, source: Source, *, most: int) -> list[Ex
 
 def _explained(served: ServedModel, source: Source, most: int) -> list[Explanation]:
     contract, found = served.contract, list[Explanation]()
-    source = bound(source, contract)
+    source = read_as_learnt(source, contract)
     for batch in batches(source, contract.needs, contract.expects):
         if len(found) + batch.height > most:
             raise ProblemError(413, "too-many-rows", f"at most {most:,} rows are explained at once")

@@ -17,10 +17,11 @@ from deltarule.model.drift import DrawnRows, DriftReport, drift_of
 from deltarule.model.effects import Sample, effects
 from deltarule.model.evaluate import Evaluation, evaluate
 from deltarule.model.model import Model
-from deltarule.model.predictor import PredictedRows, Predictor, widening
+from deltarule.model.predictor import PredictedRows, Predictor
 from deltarule.model.record import Record
 from deltarule.rule.predict import Array
 from deltarule.tables.frames import open_table
+from deltarule.tables.schema_source import widening
 from deltarule.tables.source import without_folder
 from deltarule.views import figures, html
 from deltarule.views.report.rows import SAMPLE_ROWS, Rows
