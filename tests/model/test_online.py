@@ -457,6 +457,26 @@ def test_other_losses_take_a_step_of_the_rule(alpha: float | None) -> None:
         dr.learn(table, predict="z", using=["x"], ridge=0).update(table, alpha=1e3)
 
 
+def test_classes_beside_another_target_take_steps_of_the_rule() -> None:
+    table = rows(12, 400).with_columns(kind=pl.Series(["u", "v", "w", "v"] * 100))
+    model = dr.learn(table[:300], predict=["y", "kind"], using=["z", "base"], ridge=0.01)
+    record, row = model.record, table.row(301, named=True)
+    before, predicted = model.weights, model.predict(row)
+    model.update(row)
+    x = np.array([row["z"], row["base"]])
+    change = (x - np.array(record.means)) / np.array(record.spreads) ** 2
+    # The largest curvature is that of squared loss, 1; those of shares are at most a quarter.
+    for output, wanted in (("y", row["y"]), ("kind=u", 0), ("kind=v", 1), ("kind=w", 0)):
+        name, _, level = output.partition("=")
+        own = predicted[f"{name}_probability_{level}" if level else "y_prediction"]
+        of = pl.col("output") == output
+        then, now = (
+            w.filter(of & (pl.col("input") != "(intercept)")) for w in (before, model.weights)
+        )
+        moved = (now["weight"] - then["weight"]).to_numpy()
+        np.testing.assert_allclose(moved, -0.01 * (own - wanted) * change, rtol=1e-6)
+
+
 def test_steps_of_the_rule_come_near_the_best_weights() -> None:
     rng = np.random.default_rng(13)
     n = 6000

@@ -141,6 +141,20 @@ def test_text_that_does_not_parse_is_refused_whatever_the_rows_beside_it(client:
         assert (answer.json()["field"], answer.json()["row"]) == ("release_date", number)
 
 
+@pytest.mark.parametrize("path", ["predict", "explain"])
+def test_text_that_does_not_parse_is_refused_in_a_csv_body_as_in_json(
+    client: httpx.Client, path: str
+):
+    wrong = pl.DataFrame([ROW, ROW | {"release_date": "2020-02-30"}], strict=False)
+    members = refused(
+        post(client, f"/models/films/{path}", wrong.write_csv(), CSV, accept="application/json"),
+        422,
+        "type",
+    )
+    assert (members["field"], members["row"]) == ("release_date", 2)
+    assert members["detail"] == "row 2: 'release_date' is no date"
+
+
 def test_columns_that_are_not_the_models_may_hold_anything(client: httpx.Client):
     rows = [ROW | {"extra": [1, {"a": "b:c"}]}, ROW | {"extra": "x", "more": None}]
     expected = client.post("/models/films/predict", json=[ROW, ROW]).json()["predictions"]

@@ -630,6 +630,26 @@ def test_a_column_that_cannot_be_is_named_with_what_it_holds(
     assert "'odd'" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("learnt", "mixed", "plain"),
+    [
+        (["yes", "no", "no", "yes"], [True, "no", None, "yes"], ["yes", "no", None, "yes"]),
+        (["true", "false", "false", "x"], ["true", False, "x"], ["true", "false", "x"]),
+        ([1, 0, 0, 1], [True, 0, None, 1], [1, 0, None, 1]),
+        ([1.0, 0.0, 0.0, 1.0], [False, 1.0, True], [0.0, 1.0, 1.0]),
+        ([True, False, False, True], [1, False, 0.0], [True, False, False]),
+    ],
+)
+def test_true_and_false_are_taken_beside_their_words_and_numbers(
+    learnt: list[Any], mixed: list[Any], plain: list[Any]
+) -> None:
+    # Many rows, as few of them take another way.
+    model = dr.learn({"flag": learnt * 30, "y": [float(value) for value in Y] * 30}, predict="y")
+    found = model.predict({"flag": mixed * 30})["y_prediction"]
+    assert list(found) == list(model.predict({"flag": plain * 30})["y_prediction"])
+    assert len(set(found)) > 1
+
+
 def test_a_mixed_value_beyond_the_first_batch_is_missing_and_told() -> None:
     values = [1.5] * (BATCH_ROWS + 10) + ["a"]
     table = pd.DataFrame({"odd": values, "y": range(len(values))}, dtype=object)

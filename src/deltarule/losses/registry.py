@@ -141,8 +141,18 @@ class Several:
 
     def hessian(self, scores: Array, targets: Array | None = None) -> Array:
         if targets is None:
-            return np.hstack(self._each(lambda loss, s: loss.hessian(s), scores))
-        return np.hstack(self._both(lambda loss, s, t: loss.hessian(s, t), scores, targets))
+            blocks = self._each(lambda loss, s: loss.hessian(s), scores)
+        else:
+            blocks = self._both(lambda loss, s, t: loss.hessian(s, t), scores, targets)
+        if all(block.ndim == 2 for block in blocks):
+            return np.hstack(blocks)
+        # Outputs of one loss may be coupled: then a matrix for each row, zero between losses.
+        rows, outputs = scores.shape
+        whole = np.zeros((rows, outputs, outputs))
+        for span, block in zip(self._spans, blocks, strict=True):
+            matrix = block if block.ndim == 3 else block[:, :, None] * np.eye(block.shape[1])
+            whole[:, span, span] = matrix
+        return whole
 
     def saturated(self, targets: Array) -> Array:
         least: Array = np.add.reduce(self._each(lambda loss, t: loss.saturated(t), targets))

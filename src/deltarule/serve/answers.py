@@ -195,6 +195,7 @@ class Answers:
             return self._of_rows(served, bodies.rows_of(served, request.body, self.limits), columns)
         with bodies.opened(request.body, request.kind, self.limits) as source:
             frame, made = score_source(served, source, columns)
+            refuse_odd(served, made.source)
         self._count(served, frame.height, made.drift)
         return frame, made.notes, made.drift
 

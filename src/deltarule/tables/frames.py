@@ -217,9 +217,14 @@ def _column(name: Any, values: Any, mixed: dict[str, str]) -> pl.Series:
 
 
 def _alike(values: Any) -> Any:
-    """Whole numbers among fractions, and those of too many digits, as fractions."""
+    """Numbers of several types as one: of too many digits as fractions, true and false as 1 and 0.
+
+    True and false are numbers only beside these two, as in a column of flags.
+    """
     if isinstance(values, list | tuple):
         kinds = {type(value) for value in values} - {type(None)}
+        if {bool} < kinds <= {bool, int, float} and set(values) <= {0, 1, None}:
+            return [None if value is None else float(value) for value in values]
         if kinds == {int, float} or (kinds == {int} and not _short(values)):
             return [float(value) if type(value) is int else value for value in values]
     if isinstance(values, np.ndarray):
@@ -232,18 +237,21 @@ def _alike(values: Any) -> Any:
 
 
 def _mixes(values: Any) -> bool:
-    """Whether these are numbers and text, and nothing else."""
+    """Whether these are numbers or true and false beside text, and nothing else."""
     present = [value for value in values if value is not None]
     texts = [value for value in present if isinstance(value, str)]
     numbers = [value for value in present if isinstance(value, Real)]
-    yes_no = any(isinstance(value, bool) for value in present)
-    return not yes_no and 0 < len(texts) < len(present) == len(texts) + len(numbers)
+    flags = [value for value in numbers if isinstance(value, bool)]
+    alike = len(flags) in (0, len(numbers))
+    return alike and 0 < len(texts) < len(present) == len(texts) + len(numbers)
 
 
 def _in_text(value: Any) -> str | None:
     """A number so that it reads back as it is, and text as it stands; NaN is missing."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, Integral):
         return str(int(value))
     return None if value != value else repr(float(value))
