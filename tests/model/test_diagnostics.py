@@ -13,6 +13,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 import deltarule as dr
 from deltarule.errors import EmptyError
+from deltarule.tables.schema_columns import Category
 
 USING = ["displacement", "horsepower", "weight", "acceleration"]
 
@@ -167,3 +168,18 @@ def test_rows_that_were_not_learnt_from_are_said_to_be_so(
     said = run("diagnose", tmp_path / "early.json", films, "--where", early)
     assert said.code == 0
     assert "the model learnt from" not in said.out
+
+
+@pytest.mark.parametrize("name", ["version-1-squared", "version-1-poisson", "version-2-two-losses"])
+def test_models_of_earlier_versions_know_their_rows_by_weight(name: str, data: Path) -> None:
+    model = dr.load(data / "models" / f"{name}.json")
+    contract = model.record.contract
+    rows = round(model.record.rows)
+    levels = {one.name: one.known[0] for one in contract.columns if isinstance(one, Category)}
+    targets = {one.name: (list(one.classes) or [1.0, 2.0])[:2] for one in contract.targets}
+    row = {name: [levels.get(name, 1.0)] * 2 for name in contract.needs} | targets
+    table = pl.DataFrame({name: (values * rows)[:rows] for name, values in row.items()})
+    assert model.diagnose(table).notes == ()
+    (told,) = model.diagnose(table[1:]).notes
+    assert told.startswith(f"the model learnt from {rows:,} rows of ")
+    assert f"and these are {rows - 1:,} of" in told

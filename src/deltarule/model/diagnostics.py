@@ -173,18 +173,23 @@ def diagnose(predictor: Predictor, source: Source, *, rows: int) -> Diagnostics:
     if not count > 0:
         raise nothing_in(source, causes)
     told = tuple(one for one in hat.told if one.inflation > INFLATED)
-    notes = _other_rows(predictor.record, examples, source.name)
+    notes = _other_rows(predictor.record, examples, count, source.name)
     suspects = tuple(_numbered(kept, source))
     return Diagnostics(count, examples, dict(causes), suspects, told, notes)
 
 
-def _other_rows(record: Record, examples: int, name: str) -> tuple[str, ...]:
-    """A note where these are more or fewer rows than the model learnt from."""
-    if examples == record.examples:
+def _other_rows(record: Record, examples: int, count: float, name: str) -> tuple[str, ...]:
+    """A note where these are more or fewer rows than the model learnt from.
+
+    Model files of versions 1 and 2 know rows by their weights alone.
+    """
+    by_weight = record.examples is None
+    learnt, here = (record.rows, count) if by_weight else (record.examples, examples)
+    if here == learnt:
         return ()
     return (
-        f"the model learnt from {record.examples:,} rows of {record.learnt_from}, and these are "
-        f"{examples:,} of {without_folder(name)}: which rows decide is only known of those that it "
+        f"the model learnt from {learnt:,.15g} rows of {record.learnt_from}, and these are "
+        f"{here:,.15g} of {without_folder(name)}: which rows decide is only known of those that it "
         "learnt from; --where CONDITION takes some rows",
     )
 

@@ -241,8 +241,8 @@ def _mixes(values: Any) -> bool:
     present = [value for value in values if value is not None]
     texts = [value for value in present if isinstance(value, str)]
     numbers = [value for value in present if isinstance(value, Real)]
-    flags = [value for value in numbers if isinstance(value, bool)]
-    alike = len(flags) in (0, len(numbers))
+    flags = sum(type(value) is bool for value in present)
+    alike = flags in (0, len(numbers))
     return alike and 0 < len(texts) < len(present) == len(texts) + len(numbers)
 
 
