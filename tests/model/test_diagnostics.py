@@ -175,7 +175,9 @@ def test_models_of_earlier_versions_know_their_rows_by_weight(name: str, data: P
     model = dr.load(data / "models" / f"{name}.json")
     contract = model.record.contract
     rows = round(model.record.rows)
-    levels = {one.name: one.known[0] for one in contract.columns if isinstance(one, Category)}
+    levels = {
+        one.name: next(iter(one.known)) for one in contract.columns if isinstance(one, Category)
+    }
     targets = {one.name: (list(one.classes) or [1.0, 2.0])[:2] for one in contract.targets}
     row = {name: [levels.get(name, 1.0)] * 2 for name in contract.needs} | targets
     table = pl.DataFrame({name: (values * rows)[:rows] for name, values in row.items()})
