@@ -104,16 +104,19 @@ class NewtonWalk:
     def _by_newton(self, more: Array, steep: Array) -> StackedFits:
         """Newton steps of all folds from the weights at the last ridge."""
         q, k = stack(self.first).shape
-        diagonal, held = more.reshape(q, k)[:, 0], self._held
+        held, any_held = self._held, self._held.any()
         blocked = held.reshape(-1, q, k).transpose(0, 2, 1)
+        blocks = k if self.loss.kind == "classes" else 1
+        diagonal = np.tile(more.reshape(q, k)[:, 0], blocks)
 
         def curved(weights: Array) -> tuple[Array, Array, Array]:
             losses, gradient, hessian = self._stacked.sums(weights)
             m, b, s, _ = hessian.shape
             ridge = np.einsum("mbss->mbs", hessian)
-            ridge += np.tile(diagonal, s // q)
-            gradient = np.where(held, 0.0, gradient + more * weights)
-            if held.any():
+            ridge += diagonal
+            gradient = gradient + more * weights
+            if any_held:
+                gradient[held] = 0.0
                 still = blocked.reshape(m, b, s)
                 crossed = still[..., :, None] | still[..., None, :]
                 hessian = np.where(crossed, np.eye(s), hessian)

@@ -324,18 +324,21 @@ class _Judged:
     loss: Loss
     span: slice
 
+    @cached_property
+    def saturated(self) -> Array:
+        """The saturated loss of each row: (n,)."""
+        return self.loss.saturated(self.rows.targets[:, self.span])
+
     @property
     def least(self) -> float:
         """The saturated loss, summed."""
-        return float(self.rows.each @ self.loss.saturated(self.rows.targets[:, self.span]))
+        return float(self.rows.each @ self.saturated)
 
     def off(self, model: Linear, weights: Weights) -> float:
         """The excess of the summed loss at these weights over the saturated loss."""
         scores = self.rows.scores(model, weights)[:, self.span]
-        targets = self.rows.targets[:, self.span]
-        return float(
-            self.rows.each @ (self.loss.value(scores, targets) - self.loss.saturated(targets))
-        )
+        value = self.loss.value(scores, self.rows.targets[:, self.span])
+        return float(self.rows.each @ (value - self.saturated))
 
 
 def _mean(rows: Rows) -> Array:

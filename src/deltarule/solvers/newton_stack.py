@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.dataclass import dataclass
 from deltarule.rule.predict import Array
-from deltarule.solvers.fit_metrics import FitMetrics
+from deltarule.solvers.fit_metrics import newton_steps
 from deltarule.solvers.lbfgs_stack import StackedFits
 
 Curved = Callable[[Array], tuple[Array, Array, Array]]
@@ -47,10 +47,11 @@ class NewtonStack:
             taken = np.isfinite(loss) & (loss <= least + slack)
             base = np.where(taken[:, None], point, base)
             least = np.where(taken, loss, least)
-            metrics = FitMetrics.of(hessian, self.size) if np.isfinite(hessian).all() else None
-            if metrics is None:
+            known = np.isfinite(hessian).all()
+            steps = newton_steps(hessian, gradient, self.size) if known else None
+            if steps is None:
                 break
-            direction = np.where(taken[:, None], metrics(gradient), direction)
+            direction = np.where(taken[:, None], steps, direction)
             share = np.where(taken, 1.0, share / 2)
             done = taken & ~settled
             done &= np.abs(gradient).max(axis=1, initial=0.0) <= self.tolerance * self.steep
