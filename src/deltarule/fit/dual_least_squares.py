@@ -8,7 +8,6 @@ from deltarule.fit.outcome import Outcome
 from deltarule.fit.penalties import Penalties
 from deltarule.fit.settings import EXACT
 from deltarule.losses.glm import Squared
-from deltarule.moments.moments import total
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Weights
 from deltarule.solvers.cv_result import Choice, CVResult
@@ -32,7 +31,7 @@ class DualLeastSquares:
 
         Errors:  LearningError for more rows than their own products have room for
         """
-        return cls(read, problem, penalties, Dual.of(problem, total(read.folds)))
+        return cls(read, problem, penalties, Dual.of(problem, read.whole))
 
     @property
     def folds(self) -> DualFolds:

@@ -38,7 +38,7 @@ class HeldOutMetrics:
 class _Rows:
     """Held-out rows: scores and targets of all outputs, row weights, offsets (n,).
 
-    `guess` (k,) is the null model's prediction from the training rows.
+    `guess`, (k,) or (n, k), is the null model's prediction from the training rows.
     """
 
     fold: int
@@ -63,13 +63,16 @@ def held_out_predictions(
     rows lack are not scored. Empty where no rows were held out, or where their errors overflow.
     """
     guesses = guesses or _best_guesses(read, part, losses)
-    rows = list(_held_out_rows(read, part, fold_weights, guesses))
+    by_fold = list(_held_out_rows(read, part, fold_weights, guesses))
+    together = _joined(by_fold)
     found = []
     spans = part.target_spans().values()
     for target, loss, span in zip(part.targets, losses, spans, strict=True):
-        sums = MetricSums(loss, np.zeros(0), classes_of(target, loss))
-        for one in rows:
-            targets, sums.guess = one.targets[:, span], one.guess[span]
+        classes = classes_of(target, loss)
+        sums = MetricSums(loss, np.zeros(0), classes)
+        # Only classes are compared fold by fold.
+        for one in by_fold if classes else together:
+            targets, sums.guess = one.targets[:, span], one.guess[..., span]
             each = np.where(ruled_out(loss, sums.guess, targets), 0.0, one.each)
             sums.add(one.scores[:, span], targets, each, one.offsets, fold=one.fold)
         try:
@@ -77,7 +80,7 @@ def held_out_predictions(
         except ValidationError:
             return []
         if figures is not None:
-            found.append(HeldOutMetrics(figures, _intervals(loss, rows, span)))
+            found.append(HeldOutMetrics(figures, _intervals(loss, together, span)))
     return found if len(found) == len(part.targets) else []
 
 
@@ -87,6 +90,8 @@ def not_judged(read: Read, part: Schema, losses: Sequence[Loss]) -> list[str]:
     notes, first = [], len(read.schema.inputs)
     spans = part.target_spans().values()
     for target, loss, span in zip(part.targets, losses, spans, strict=True):
+        if not np.isfinite(loss.link.bounds).any():
+            continue  # no mean rules out a row
         rows: dict[str, float] = {}
         names = classes_of(target, loss)
         for fold, learnt in means.items():
@@ -164,13 +169,26 @@ def _held_out_rows(
                 yield _Rows(fold, scores, targets, each[mine], added, means[fold])
 
 
-def _intervals(loss: Loss, rows: list[_Rows], span: slice) -> Intervals | None:
+def _joined(rows: Sequence[_Rows]) -> list[_Rows]:
+    """The rows of all folds as one, with a guess for each row; none of none."""
+    if not rows:
+        return []
+    offsets = [one.offsets for one in rows if one.offsets is not None]
+    guess = np.concatenate([np.broadcast_to(one.guess, one.scores.shape) for one in rows])
+    scores, targets, each = (
+        np.concatenate([getattr(one, name) for one in rows])
+        for name in ("scores", "targets", "each")
+    )
+    return [_Rows(0, scores, targets, each, np.concatenate(offsets) if offsets else None, guess)]
+
+
+def _intervals(loss: Loss, together: Sequence[_Rows], span: slice) -> Intervals | None:
     """Conformal prediction intervals from the residuals of an amount target."""
     if loss.power is None:
         return None
-    predictions = np.concatenate([loss.link.inverse(one.scores[:, span])[:, 0] for one in rows])
-    targets = np.concatenate([one.targets[:, span][:, 0] for one in rows])
-    each = np.concatenate([one.each for one in rows])
+    [rows] = together
+    predictions = loss.link.inverse(rows.scores[:, span])[:, 0]
     if not np.isfinite(predictions).all():
         return None
-    return Intervals.of(predictions, targets, each, power=loss.power)
+    targets = rows.targets[:, span][:, 0]
+    return Intervals.of(predictions, targets, rows.each, power=loss.power)

@@ -17,7 +17,7 @@ from deltarule.fit.problem import FitProblem
 from deltarule.fit.run import Run
 from deltarule.fit.setting_values import closed_form
 from deltarule.fit.settings import Settings
-from deltarule.moments.moments import LeastSquares, total
+from deltarule.moments.moments import LeastSquares
 from deltarule.moments.stacked import stack
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Array, Mask, Weights
@@ -292,7 +292,7 @@ def _moving(problem: FitProblem) -> Mask:
 def _squared(problem: FitProblem) -> list[ConvergenceRate]:
     """From the moments, in own units and standardised."""
     asked = problem.linear
-    free = asked.free(total(problem.read.folds))
+    free = asked.free(problem.read.whole)
     assert problem.best is not None, "squared loss has best weights"
     start, best = (_free(one, ~asked.held, free) for one in (problem.start, problem.best))
     standard = Standardization.of(free)

@@ -75,7 +75,7 @@ class PlainLeastSquares:
         cls, read: Read, problem: LinearProblem, penalties: Penalties, *, errors: str = "classical"
     ) -> "PlainLeastSquares":
         """With a second read where it would give digits that the first could not."""
-        found = LeastSquaresFit.of(problem, total(read.folds))
+        found = LeastSquaresFit.of(problem, read.whole)
         again = found.doubtful and penalties.ridge.rest in ("auto", 0)
         found = found.again(read) if again else found
         return cls(read, problem, penalties, errors, found, int(again))
@@ -85,7 +85,7 @@ class PlainLeastSquares:
         folds, asked, splits = self.read.folds, self.problem, self.read.splits
         tried = ridge_search(folds, asked, strengths=self.penalties.ridges, splits=splits)
         if self.found.held_out is not None and tried.ridge[0] == 0:
-            tried.errors[0] = self.found.held_out
+            tried = replace(tried, errors=np.stack([self.found.held_out, *tried.errors[1:]]))
         return tried
 
     def chosen(self, tried: CVResult) -> int:
@@ -98,7 +98,7 @@ class PlainLeastSquares:
 
     def solved(self, choice: Choice) -> Outcome:
         """The weights at this ridge; without one also their standard errors."""
-        asked, whole, found, kind = self.problem, total(self.read.folds), self.found, self.errors
+        asked, whole, found, kind = self.problem, self.read.whole, self.found, self.errors
         passes, certain = self.passes, StandardErrors.unknown()
         if choice.ridge:
             found, kind = LeastSquaresFit.of(asked, whole, ridge=choice.ridge), ""
@@ -167,7 +167,7 @@ class StandardErrors:
     @classmethod
     def of(cls, problem: LinearProblem, read: Read, kind: str) -> "StandardErrors":
         """Of the exact weights of this problem."""
-        found = LeastSquaresFit.of(problem, total(read.folds))
+        found = LeastSquaresFit.of(problem, read.whole)
         return found.certain if kind == "classical" else found.robust(read, kind)
 
 

@@ -38,7 +38,7 @@ from deltarule.model.record import (
 )
 from deltarule.moments.cluster_sums import ClusterSums
 from deltarule.moments.inference import Certainty, certainty
-from deltarule.moments.moments import Moments, total
+from deltarule.moments.moments import Moments
 from deltarule.moments.standardize import from_zero
 from deltarule.rule.learn import AlphaRange
 from deltarule.rule.predict import Array, Weights
@@ -129,7 +129,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
     """
     schema = read.schema
     p = len(schema.inputs)
-    whole = total(read.folds)
+    whole = read.whole
     spread = np.sqrt(np.maximum(whole.cross.diagonal(), 0.0) / whole.rows) * whole.scale
     mean = whole.mean * whole.scale
     told: dict[str, _Told] = {}

@@ -22,7 +22,6 @@ from deltarule.fit.prepare import search_of
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.run import Run
 from deltarule.fit.settings import Settings, Strength
-from deltarule.moments.moments import total
 from deltarule.moments.problem import LinearProblem
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.cv_result import Choice, CVResult
@@ -121,7 +120,7 @@ def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[CVResult | None
     group, read = run.group, run.read
     p = len(read.schema.inputs)
     asked = LinearProblem(range(p), [p], read.plan.request.intercept, group.start, group.frozen)
-    whole, given = total(read.folds), penalties.given
+    whole, given = read.whole, penalties.given
     knots = None
     if walked == "lasso":
         lassos = lassos_of(read.folds, asked, penalties, count=STRENGTHS)

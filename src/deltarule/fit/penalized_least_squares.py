@@ -53,7 +53,7 @@ class PenalizedLeastSquares:
 
     def solved(self, choice: Choice) -> Outcome:
         """The exact weights with these penalties."""
-        asked, whole = self.problem, total(self.read.folds)
+        asked, whole = self.problem, self.read.whole
         weights = best(asked, whole, self.penalties, choice)
         problem, spectrum = asked.of(whole), Spectrum.of(asked.as_it_stands(whole))
         held = f" with {self.penalties.named(choice)}" if self.penalties.any(choice) else ""

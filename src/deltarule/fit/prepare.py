@@ -31,7 +31,6 @@ from deltarule.fit.smoothing import WATCHED, Smoothing, narrowed
 from deltarule.losses.loss import Loss, SmoothedLoss
 from deltarule.losses.registry import loss_named
 from deltarule.moments.linear_model import BlockLinear
-from deltarule.moments.moments import total
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import Standardization
 from deltarule.rule.predict import Mask, Weights
@@ -101,7 +100,7 @@ def _standard(problem: LinearProblem, read: Read, settings: Settings) -> Standar
         return Standardization(np.zeros(p), np.ones(p))
     # A frozen intercept is one of inputs measured from zero, so these must not be centred.
     held = frozen is not None and bool(frozen.get("intercept", np.zeros(1)).any())
-    return Standardization.of(problem.of(total(read.folds)), centre=not held)
+    return Standardization.of(problem.of(read.whole), centre=not held)
 
 
 def _penalties(read: Read, settings: Settings, loss: Loss) -> Penalties:
@@ -178,7 +177,7 @@ def with_first_round(problem: FitProblem) -> FitProblem:
     if settings.needs_hessian:
         now = smoothing.next_round(losses, problem.first(), first=True)
     else:
-        near = problem.linear.whole(solve(problem.linear.free(total(problem.read.folds))).weights)
+        near = problem.linear.whole(solve(problem.linear.free(problem.read.whole)).weights)
         now = smoothing.next_round(losses, problem.standard.into(near), first=True)
         now = replace(now, losses=narrowed(now.losses, WATCHED))
     check_spread(problem, now.losses)

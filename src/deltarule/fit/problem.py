@@ -25,7 +25,7 @@ from deltarule.fit.smoothing import Round, Smoothing
 from deltarule.losses.loss import Loss
 from deltarule.losses.registry import together
 from deltarule.moments.linear_model import BlockLinear
-from deltarule.moments.moments import LeastSquares, total
+from deltarule.moments.moments import LeastSquares
 from deltarule.moments.one_hot import dense
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import Standardization, from_zero
@@ -74,7 +74,7 @@ class FitProblem:
     @cached_property
     def problem(self) -> LeastSquares:
         """The moments of all rows."""
-        return self.linear.of(total(self.read.folds))
+        return self.linear.of(self.read.whole)
 
     @cached_property
     def learner(self) -> Learner:
@@ -114,7 +114,7 @@ class FitProblem:
     @property
     def as_it_stands(self) -> LeastSquares:
         """The least-squares problem of inputs measured from zero."""
-        return self.linear.as_it_stands(total(self.read.folds))
+        return self.linear.as_it_stands(self.read.whole)
 
     @property
     def outward(self) -> Standardization:
@@ -242,7 +242,7 @@ class FitProblem:
         """The optimal weights under squared loss and penalty; None for other losses."""
         if not self.squared:
             return None
-        return best(self.linear, total(self.read.folds), self.penalties, self.choice)
+        return best(self.linear, self.read.whole, self.penalties, self.choice)
 
     def fitting(self, losses: Sequence[Loss]) -> DevianceSums:
         """Deviance sums; without offsets and smoothing the null score is the link of the mean."""

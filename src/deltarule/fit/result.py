@@ -145,7 +145,7 @@ def _notes(step: FitStep) -> list[str]:
     notes += _pace(step)
     notes += _chosen(task)
     if task.penalty is None and not task.read.wide:
-        null = solve(task.linear.free(total(task.read.folds))).null
+        null = solve(task.linear.free(task.read.whole)).null
         meaning = "other weights predict the same, so none of these is sure"
         notes += collinear_columns(task.read, task.linear.held, null, meaning)
     if step.separation is not None:

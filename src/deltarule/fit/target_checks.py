@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deltarule.moments.moments import Moments, total
+from deltarule.moments.moments import Moments
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema_columns import Target
 from deltarule.views.format import number
@@ -45,7 +45,7 @@ def notes_on_amounts(read: Read, targets: Sequence[Target], whole: Moments) -> l
 
 def notes_on_yes_no(read: Read, targets: Sequence[Target]) -> list[str]:
     """Numbers that are 0 or 1 in all rows, and 1 so rarely that they may be counts."""
-    whole = total(read.folds)
+    whole = read.whole
     found = []
     for target in targets:
         mean = _mean(read, target, whole)

@@ -24,7 +24,7 @@ from deltarule.fit.target_checks import notes_on_yes_no
 from deltarule.losses.glm import Logistic, Squared
 from deltarule.losses.registry import loss_named
 from deltarule.losses.softmax import Softmax
-from deltarule.moments.moments import Moments, total
+from deltarule.moments.moments import Moments
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.standardize import far_centres
 from deltarule.rule.predict import Array, Mask, Weights
@@ -154,7 +154,7 @@ def _centre(
     if as_they_stand or settings.trace_rows or not found.plan.request.intercept:
         return None
     numbers = [level is None for _, level in found.schema.inputs]
-    centre = np.where(numbers, far_centres(total(found.folds))[: len(numbers)], 0.0)
+    centre = np.where(numbers, far_centres(found.whole)[: len(numbers)], 0.0)
     return centre if centre.any() else None
 
 
@@ -217,7 +217,7 @@ def _loss_of(found: Read, target: str, asked: str) -> str:
     at = len(found.schema.inputs) + found.schema.target_spans()[target].start
     boolean = found.plan.target_kinds[target].is_(pl.Boolean)
     enough = boolean or found.examples >= YES_NO_SHOWS
-    yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(total(found.folds), at)
+    yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(found.whole, at)
     return Logistic.name if yes_no else Squared.name
 
 

@@ -10,7 +10,6 @@ from deltarule.fit.row_questions import FirstWith
 from deltarule.fit.settings import Settings
 from deltarule.fit.target_group import TargetGroup
 from deltarule.losses.registry import loss_named
-from deltarule.moments.moments import total
 from deltarule.tables.one_read import Read
 from deltarule.tables.schema_columns import Number
 
@@ -100,7 +99,7 @@ def check_members(group: TargetGroup) -> None:
     read = group.read
     if loss_named(group.settings.losses[0]).kind != "yes_no" or group.settings.weight is not None:
         return
-    whole = total(read.folds)
+    whole = read.whole
     for target, span in read.schema.target_spans().items():
         at = len(read.schema.inputs) + span.start
         yes = whole.rows * float(whole.mean[at] * whole.scale[at])

@@ -14,6 +14,7 @@ Source: Breiman, Friedman, Olshen & Stone 1984, section 3.4.3; Efron & Tibshiran
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -93,6 +94,10 @@ class CVResult:
 
         Nor are two penalties chosen where one does as well.
         """
+        return self._chosen
+
+    @cached_property
+    def _chosen(self) -> int:
         every = relative(self.errors, self.guessing)
         sums = every.sum(axis=1)
         sums = np.where(np.isfinite(sums), sums, np.inf)

@@ -48,12 +48,13 @@ class Distribution(Part):
         if not len(values):
             return None
         ordered = np.sort(values)
-        edges = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+        edges = _distinct(ordered)
         each = len(edges) <= MOST_EDGES
         if not each:
             at = np.ceil(LEVELS * len(ordered)).astype(np.intp) - 1
-            edges = np.unique(ordered[np.maximum(at, 0)])
-        rows = np.diff(np.searchsorted(ordered, edges, side="right"), prepend=0)
+            edges = _distinct(ordered[np.maximum(at, 0)])
+        rows = np.searchsorted(ordered, edges, side="right")
+        rows[1:] -= rows[:-1].copy()
         return cls._made(name, edges, rows, each, _spread(ordered))
 
     @classmethod
@@ -108,8 +109,16 @@ class Distribution(Part):
         return np.bincount(at, minlength=len(self.edges) + 2).astype(np.float64)
 
 
+def _distinct(ordered: Array) -> Array:
+    """The different ones of values in order."""
+    distinct: Array = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return distinct
+
+
 def _spread(values: Array, rows: Array | None = None) -> float:
     """The standard deviation of values, each of which stands on so many rows, or on one."""
     with np.errstate(over="ignore", invalid="ignore"):
+        if rows is None:  # in half the time of np.average
+            return float(np.sqrt(((values - values.mean()) ** 2).mean()))
         middle = float(np.average(values, weights=rows))
         return float(np.sqrt(np.average((values - middle) ** 2, weights=rows)))

@@ -63,6 +63,8 @@ KEPT_CELLS = 32_000_000
 LARGEST_KEPT = 1 << 31
 # Numbers that rows to judge by are encoded to at a time, 16 MB.
 ENCODED_CELLS = 2_000_000
+# Of so few numbers, 2 MB, they stay encoded.
+ENCODED_ONCE = 250_000
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,17 @@ class Read:
         return self.plan.request.splits
 
     @cached_property
+    def whole(self) -> Moments:
+        """The moments of all rows."""
+        return total(self.folds)
+
+    @cached_property
     def means_learnt(self) -> dict[int, Array]:
         """The training means of all outputs, (k,), by the fold that is held out."""
-        found, first = dict[int, Array](), len(self.schema.inputs)
-        for split in self.splits.of(self.folds):
-            learnt = total([self.folds[fold] for fold in split.train])
-            found[split.test] = (learnt.mean * learnt.scale)[first:]
-        return found
+        first, rows = len(self.schema.inputs), np.array([fold.rows for fold in self.folds])
+        means = np.array([(fold.mean * fold.scale)[first:] for fold in self.folds])
+        parts = {split.test: list(split.train) for split in self.splits.of(self.folds)}
+        return {test: rows[own] / rows[own].sum() @ means[own] for test, own in parts.items()}
 
     @property
     def reads(self) -> int:
@@ -191,9 +197,18 @@ class Read:
         # Categories of many levels stay codes.
         width = max(1, min(len(self.schema.inputs), MANY_LEVELS + len(self.schema.columns)))
         at_once = max(1, ENCODED_CELLS // width)
-        for frame in self.drawn:
-            for start in range(0, frame.height, at_once):
-                yield self.encoded(frame[start : start + at_once], start)
+        if len(self.drawn) == 1 and self.drawn[0].height * width <= ENCODED_ONCE:
+            return iter([self._encoded])
+        return (
+            self.encoded(frame[start : start + at_once], start)
+            for frame in self.drawn
+            for start in range(0, frame.height, at_once)
+        )
+
+    @cached_property
+    def _encoded(self) -> EncodedRows:
+        """The few rows to judge by, which are looked at up to five times."""
+        return self.encoded(self.drawn[0], 0)
 
     def rows(self) -> Iterator[EncodedRows]:
         """All rows again, encoded: those in memory, or by another read."""
