@@ -1,14 +1,21 @@
 """Files that unpack or spread to far more than they are: refused, or read in little memory."""
 
 import gzip
+import random
+import subprocess
+import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import deltarule as dr
 from deltarule.errors import ReadError
-from deltarule.tables.files import encoding, excel, json_records
+from deltarule.tables.files import csv_lines, csv_source, encoding, excel, json_records
 from deltarule.tables.files import json_source as records
 
 
@@ -140,3 +147,104 @@ def test_nested_too_deeply(tmp_path: Path, text: str, ending: str) -> None:
     path.write_text(text % ("[" * 100_000, "]" * 100_000))
     with pytest.raises(ReadError):
         dr.columns(path)
+
+
+ROWS = b"x,y\n" + b"".join(b"%d,%d\n" % (at % 97, at % 5) for at in range(12_000))
+RECORDS = b"".join(b'{"x":%d,"y":%d}\n' % (at % 97, at % 5) for at in range(12_000))
+NO_END = {
+    "cell.csv": (ROWS + b"1,", b"1", "line 12,002 has no end in 1 MB"),
+    "cells.csv": (ROWS + b"1", b",1", "line 12,002 has no end in 1 MB"),
+    "first.csv": (b"x,y\n1,", b"1", "line 2 has no end in 1 MB"),
+    "quote.csv": (ROWS + b'1,"', b"1,2\n", "line 12001.*quote not closed"),
+    "quote of ends.csv": (ROWS + b'1,"', b"\n", "line 12001.*quote not closed"),
+    "header.csv": (b"x,y", b"z", "line 1 is longer than"),
+    "text.ndjson": (RECORDS + b'{"x":"', b"1", "line 12,001 has no end in 1 MB"),
+    "blanks.ndjson": (RECORDS, b" ", "line 12,001 has no end in 1 MB"),
+    "first.ndjson": (b'{"x":"', b"1", "line 1 has no end in 1 MB"),
+    "record.json": (b'[{"x":1},{"x":"', b"1", "record 2 is longer than 1 MB"),
+}
+
+
+def packed(path: Path, raw: bytes, packing: str) -> Path:
+    path.write_bytes(gzip.compress(raw) if packing == ".gz" else raw)
+    if packing == ".zst":
+        pl.scan_lines(path).sink_csv(
+            f"{path}.zst", compression="zstd", include_header=False, quote_style="never"
+        )
+    return path.rename(f"{path}.gz") if packing == ".gz" else Path(f"{path}{packing}")
+
+
+@pytest.mark.parametrize("packing", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("name", NO_END)
+def test_a_row_without_end_is_refused_where_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, packing: str
+) -> None:
+    for module in (encoding, json_records, records, csv_lines):
+        monkeypatch.setattr(module, "LONGEST_ROW", 1 << 20)
+    monkeypatch.setattr(csv_source, "AT_ONCE", 1 << 20)
+    monkeypatch.setattr(encoding, "LONGEST_LINE", 1 << 20)
+    for module in (encoding, json_records):
+        monkeypatch.setattr(module, "BLOCK", 1 << 18)
+    start, unit, message = NO_END[name]
+    path = packed(tmp_path / name, start + unit * ((6 << 20) // len(unit)), packing)
+    began = time.process_time()
+    with pytest.raises(ReadError, match=message):
+        dr.learn(path, predict="y")
+    assert time.process_time() - began < 10  # a quote without end took a minute a megabyte
+
+
+# What it takes: the peak of memory, in MB, beyond what importing all of it and a small table takes.
+MEMORY = """
+import sys
+import deltarule as dr, polars, pyarrow
+from deltarule.errors import ReadError
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) >> 10
+
+before = peak()
+try:
+    dr.learn(sys.argv[1], predict="y")
+except ReadError as error:
+    print(peak() - before, error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's own figures")
+@pytest.mark.parametrize("packing", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("name", ["cell.csv", "first.csv", "text.ndjson", "quote.csv"])
+def test_a_row_without_end_takes_bounded_memory(tmp_path: Path, name: str, packing: str) -> None:
+    """300 MB of it, which a reader of whole lines holds up to four times."""
+    start, unit, _ = NO_END[name]
+    path = tmp_path / f"{name}{packing}"
+    pack: Callable[[bytes], bytes] = {
+        "": bytes,
+        ".gz": gzip.compress,
+        ".zst": lambda raw: pa.compress(raw, codec="zstd", asbytes=True),
+    }[packing]
+    path.write_bytes(pack(start) + pack(unit * ((1 << 20) // len(unit))) * 300)
+    command = [sys.executable, "-c", MEMORY, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    megabytes, _, message = done.stdout.partition(" ")
+    assert "has no end in 64 MB" in message or "quote not closed" in message
+    assert int(megabytes) < 300
+
+
+@pytest.mark.parametrize("mark", [None, b'"'])
+def test_the_end_of_the_last_row_is_where_parity_of_quotes_says(mark: bytes | None) -> None:
+    """Against all ends of lines counted one by one."""
+    draw = random.Random(7)
+    for _ in range(3000):
+        letters = draw.choice([b"ab\n", b'a"\n', b'a\n\r"', b'a"bcd\n'])
+        block = bytes(draw.choice(letters) for _ in range(draw.randrange(30)))
+        quoted = mark is not None and draw.random() < 0.5
+        ends = [
+            at + 1
+            for at in range(1, len(block))
+            if block[at : at + 1] == b"\n"
+            and block[at - 1 : at] != b"\n"
+            and block[at + 1 : at + 2] not in (b"\n", b"\r", b"")
+            and (mark is None or (block.count(mark, 0, at) + quoted) % 2 == 0)
+        ]
+        assert encoding._row_end(block, mark, quoted=quoted) == max(ends, default=0)

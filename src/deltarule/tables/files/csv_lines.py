@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from deltarule.dataclass import dataclass
 from deltarule.errors import ReadError
 from deltarule.tables.files.dialect import Dialect
-from deltarule.tables.files.encoding import Text, blocks
+from deltarule.tables.files.encoding import LONGEST_ROW, Text, blocks
 from deltarule.tables.files.packed import CHUNK, unpacked
+from deltarule.tables.source import LOOK_ROWS
 
 NEWLINE, RETURN = b"\n\r"
 # One byte in so many is a quote where quotes are many.
@@ -186,6 +187,19 @@ def check_start(text: Text, found: Dialect) -> None:
             check_escapes(text.start.encode(), found)
     except EscapedQuoteError as error:
         raise ReadError(f"{text.name}, {error}") from None
+
+
+def check_first_rows(files: Iterable[tuple[Text, Dialect]]) -> None:
+    """Refuse a row without end among the first rows, which polars would hold whole.
+
+    Errors:  ReadError
+    """
+    for text, found in files:
+        lines = 0
+        for block in blocks(text, found.quote) if text.size > LONGEST_ROW else ():
+            lines += block.count(b"\n")
+            if lines > LOOK_ROWS:
+                break
 
 
 def first_escape(files: Iterable[tuple[Text, Dialect]]) -> ReadError | None:

@@ -21,6 +21,7 @@ from deltarule.tables.files.csv_lines import (
     EscapedQuoteError,
     ShortRows,
     any_blank_line,
+    check_first_rows,
     check_start,
     first_escape,
     parsed_block,
@@ -32,7 +33,7 @@ from deltarule.tables.files.dialect import (
     find_dialect,
     notes_of,
 )
-from deltarule.tables.files.encoding import Text, blocks
+from deltarule.tables.files.encoding import LONGEST_ROW, Text, blocks
 from deltarule.tables.files.parallel import parsed_in_order
 from deltarule.tables.missing_words import GAP_WORDS
 from deltarule.tables.polars_source import (
@@ -51,9 +52,7 @@ __all__ = ["GAP_WORDS", "CsvSource"]
 Parsed = TypeVar("Parsed")
 Rows = tuple[BlockLines, pl.DataFrame]
 Parse = Callable[[bytes, Dialect, bool, str], tuple[BlockLines, Parsed]]
-
-# Files of more bytes are read block by block.
-AT_ONCE = 64 << 20
+AT_ONCE = LONGEST_ROW  # files of more bytes are read block by block
 
 
 class CsvSource(PolarsSource):
@@ -117,6 +116,7 @@ class CsvSource(PolarsSource):
     def _scan(self, look_rows: int | None, name: str) -> pl.LazyFrame:
         """The scan of all files, its types found in so many rows, or in all."""
         with self._explained(name):
+            check_first_rows(zip(self._texts, self._dialects, strict=True))
             if self._codes is None:
                 self._codes = set()
                 cells = self._first_cells()

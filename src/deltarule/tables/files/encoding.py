@@ -11,7 +11,8 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from dataclasses import field
-from functools import cached_property
+from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +20,7 @@ import polars as pl
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ReadError
-from deltarule.tables.files.packed import CHUNK, check_unpacked, packing_of, unpacked
+from deltarule.tables.files.packed import CHUNK, check_unpacked, most_of_zstd, packing_of, unpacked
 from deltarule.tables.polars_source import PROBLEMS
 
 PACKINGS = {"": "", "gzip": ", gzip", "zstd": ", zstd"}
@@ -94,11 +95,18 @@ class Text:
     def lines(self) -> Iterator[str]:
         """All its lines, for those who look for the wrong one.
 
-        Errors:  ReadError for bytes that are not UTF-8 and for NUL, with their place
+        Errors:  ReadError for bytes that are not UTF-8 and for NUL, with their place, and for a
+                 line that is too long to be one
         """
         at = 0
         with unpacked(self.path, self.name) as stream:
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(iter(partial(stream.readline, LONGEST_ROW), b""), 1):
+                if len(line) == LONGEST_ROW:
+                    del line  # a traceback would hold it
+                    raise ReadError(
+                        f"{self.name}, line {number:,} has no end in {LONGEST_ROW >> 20} MB: no "
+                        "row of a table is so long; is the file damaged?"
+                    )
                 try:
                     text = line.decode()
                 except UnicodeDecodeError as error:
@@ -165,17 +173,23 @@ def blocks(text: Text, quote: str | None) -> Iterator[bytes]:
     # One buffer for all reads: fresh memory for each took as long as reading.
     buffer = bytearray(BLOCK)
     with unpacked(text.path, text.name) as stream:
-        rest = bytearray()
+        rest, quoted = bytearray(), False
         while size := stream.readinto(buffer):
             more = buffer if size == len(buffer) else buffer[:size]
-            cut = _row_end(more, mark, odd=mark is not None and rest.count(mark) % 2 == 1)
+            cut = _row_end(more, mark, quoted=quoted)
             if cut:
                 # One copy: a megabyte takes 0.1 ms.
                 yield _as_text(b"".join([rest, memoryview(more)[:cut]]))
                 rest = more[cut:]
+                quoted = mark is not None and rest.count(mark) % 2 == 1
                 continue
+            quoted ^= mark is not None and more.count(mark) % 2 == 1
             rest += more
             if len(rest) > LONGEST_ROW:
+                rest.clear()
+                if not quoted:
+                    for _ in text.lines():
+                        pass  # the line without end is refused there, by its number
                 raise ReadError(
                     f"{text.name} has no end of a row in {LONGEST_ROW >> 20} MB: is a quote not "
                     "closed? Where quotes quote nothing, say quote=none"
@@ -189,21 +203,28 @@ def _as_text(block: bytes) -> bytes:
     return codecs.BOM_UTF8 + block if block.startswith(LIKE_ZLIB.encode()) else block
 
 
-def _row_end(block: bytes | bytearray, mark: bytes | None, *, odd: bool = False) -> int:
+def _row_end(block: bytes | bytearray, mark: bytes | None, *, quoted: bool = False) -> int:
     """Where the last row ends that has rows on both sides, blank ones not counted; 0 if none.
 
-    Where an `odd` number of quotes came before, the block begins within them.
+    `quoted` says whether the block begins within quotes. Each quote is counted once: a count for
+    each end of a line within a quote that is never closed took minutes a block.
     """
-    if mark is not None and mark not in block:
-        if odd:
-            return 0
-        mark = None
+    inside = quoted ^ (mark is not None and block.count(mark) % 2 == 1)
     at = len(block)
-    while (at := block.rfind(b"\n", 0, at)) > 0:
+    while True:
+        if inside and mark is not None:  # no row ends before the quote that opens this one
+            if (at := block.rfind(mark, 0, at)) < 0:
+                return 0
+            inside = False
+        end = at
+        if (at := block.rfind(b"\n", 0, end)) <= 0:
+            return 0
+        if mark is not None and block.count(mark, at, end) % 2:
+            inside = True
+            continue
         blank = block[at - 1 : at] in (b"\n", b"") or block[at + 1 : at + 2] in (b"\n", b"\r", b"")
-        if not blank and (mark is None or block.count(mark, 0, at) % 2 == odd):
+        if not blank:
             return at + 1
-    return 0
 
 
 def _sample(stream: IO[bytes], name: str) -> tuple[bytes, bool]:
@@ -346,9 +367,22 @@ def _copied(path: Path, codec: str, name: str, *, old: bool, marked: bool = Fals
 
 
 def _unzstd(path: Path, place: Path, name: str) -> None:
-    """Unpacks by polars, which has zstd: lines of text in, the same lines out, in a stream."""
+    """Unpacks in a stream: by pyarrow where lines may be long, else by polars, which has zstd too.
+
+    polars holds a line four times; a file that unpacks to no more than a row may have is safe.
+    """
+    safe = most_of_zstd(path, LONGEST_ROW) <= LONGEST_ROW
     try:
-        pl.scan_lines(path, glob=False).sink_csv(place, include_header=False, quote_style="never")
+        if safe or find_spec("pyarrow") is None:
+            lines = pl.scan_lines(path, glob=False)
+            lines.sink_csv(place, include_header=False, quote_style="never")
+            return
+        import pyarrow as pa
+
+        packed = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+        with packed, place.open("wb") as out:
+            while chunk := packed.read(CHUNK):
+                out.write(chunk)
     except PROBLEMS as error:
         place.unlink(missing_ok=True)
         why = str(error).splitlines()[0]

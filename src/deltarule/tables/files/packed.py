@@ -76,7 +76,7 @@ def check_unpacked(path: Path, name: str) -> None:
     Errors:  ReadError
     """
     packing, size = packing_of(path), path.stat().st_size
-    if packing == "zstd" and _most_of_zstd(path, most_of(size)) > most_of(size):
+    if packing == "zstd" and most_of_zstd(path, most_of(size)) > most_of(size):
         raise too_much(name, size)
     if packing == "gzip" and MOST / GZIP_RATIO < size <= COUNTED_FIRST:
         with unpacked(path, name) as stream:
@@ -116,7 +116,7 @@ def too_much(name: str, size: int) -> ReadError:
     )
 
 
-def _most_of_zstd(path: Path, enough: int) -> int:
+def most_of_zstd(path: Path, enough: int) -> int:
     """The most that a zstd file can unpack to, from the headers of its blocks; stops at `enough`.
 
     A compressed block says only what it takes, and gives 128 kB at most: nearly all give that.
