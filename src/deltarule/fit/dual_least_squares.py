@@ -43,21 +43,18 @@ class DualLeastSquares:
         auto = self.penalties.ridge.rest == "auto"
         return self.folds.search(STRENGTHS if auto else self.penalties.ridges)
 
-    def chosen(self, tried: CVResult) -> int:
+    def choose(self, cv: CVResult) -> tuple[int, list[str]]:
         """The least error: there is no fit without a penalty to be surely better than."""
-        return best_of(tried)
-
-    def earned(self, tried: CVResult, chosen: int) -> list[str]:
-        """Which ridge is best, where one was to be chosen."""
+        best = best_of(cv)
         if self.penalties.ridge.rest != "auto":
-            return []
-        mean = np.sqrt(tried.mean()[:, 0])
+            return best, []
+        mean = np.sqrt(cv.mean()[:, 0])
         none = f"{number(mean[0])} by the smallest weights that fit"
-        if not chosen:
-            return [f"no ridge does better on held-out rows, whose typical error is {none}"]
-        return [
-            f"ridge {tried.ridge[chosen]:.3g} is best on held-out rows: their typical error is "
-            f"{number(mean[chosen])} with it, {none}"
+        if not best:
+            return best, [f"no ridge does better on held-out rows, whose typical error is {none}"]
+        return best, [
+            f"ridge {cv.ridge[best]:.3g} is best on held-out rows: their typical error is "
+            f"{number(mean[best])} with it, {none}"
         ]
 
     def solved(self, choice: Choice) -> Outcome:

@@ -25,12 +25,8 @@ class ExactForm(Protocol):
         """Cross-validation of the strengths in question; some rows are held out."""
         ...
 
-    def chosen(self, tried: CVResult) -> int:
-        """The candidate to take."""
-        ...
-
-    def earned(self, tried: CVResult, chosen: int) -> list[str]:
-        """Notes on the candidate that was taken."""
+    def choose(self, cv: CVResult) -> tuple[int, list[str]]:
+        """The candidate to take, and notes on it."""
         ...
 
     def solved(self, choice: Choice) -> Outcome:
@@ -52,11 +48,11 @@ def solve_exactly(read: Read, form: ExactForm) -> Outcome:
         choice, notes = penalties.given, [none_held_out(read)]
         outcome = form.solved(choice)
     else:
-        tried = form.candidates()
-        chosen = form.chosen(tried)
-        choice, notes = tried.choice(chosen), form.earned(tried, chosen)
+        cv = form.candidates()
+        best, notes = form.choose(cv)
+        choice = cv.choice(best)
         outcome = form.solved(choice)
-        held_out = HeldOut.of(tried, chosen, form.fold_weights(choice))
+        held_out = HeldOut.of(cv, best, form.fold_weights(choice))
     if penalties.any(choice):
         notes.append("no standard errors beside a penalty: they would not know its bias")
     return replace(

@@ -88,13 +88,9 @@ class PlainLeastSquares:
             tried = replace(tried, errors=np.stack([self.found.held_out, *tried.errors[1:]]))
         return tried
 
-    def chosen(self, tried: CVResult) -> int:
+    def choose(self, cv: CVResult) -> tuple[int, list[str]]:
         """By the one-standard-error rule."""
-        return tried.chosen()
-
-    def earned(self, tried: CVResult, chosen: int) -> list[str]:
-        """That the ridge earned its place, where one did."""
-        return self.penalties.earned(tried, "the typical error", np.sqrt(tried.mean()[:, 0]))
+        return cv.chosen(), self.penalties.earned(cv, "the typical error", np.sqrt(cv.mean()[:, 0]))
 
     def solved(self, choice: Choice) -> Outcome:
         """The weights at this ridge; without one also their standard errors."""

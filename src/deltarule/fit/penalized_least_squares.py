@@ -43,13 +43,9 @@ class PenalizedLeastSquares:
         """Cross-validation of every candidate strength."""
         return cross_validate(self.read, self.problem, self.penalties)
 
-    def chosen(self, tried: CVResult) -> int:
+    def choose(self, cv: CVResult) -> tuple[int, list[str]]:
         """By the one-standard-error rule."""
-        return tried.chosen()
-
-    def earned(self, tried: CVResult, chosen: int) -> list[str]:
-        """That a penalty earned its place, or that none did."""
-        return self.penalties.earned(tried, "the typical error", np.sqrt(tried.mean()[:, 0]))
+        return cv.chosen(), self.penalties.earned(cv, "the typical error", np.sqrt(cv.mean()[:, 0]))
 
     def solved(self, choice: Choice) -> Outcome:
         """The exact weights with these penalties."""
