@@ -205,15 +205,12 @@ class CrossValidation:
         rows = sum(folds[one.test].rows for one in splits.of(folds))
         # A target's error is summed over its outputs.
         starts = [span.start for span in self.spans]
-        off = np.add.reduceat(reduce(add, errors.values()), starts)
         return HeldOut(
-            *(
-                len(fold_weights),
-                rows,
-                off,
-                np.add.reduceat(guessing, starts),
-                np.ones(len(starts)),
-            ),
+            folds=len(fold_weights),
+            rows=rows,
+            errors=np.add.reduceat(reduce(add, errors.values()), starts),
+            guessing=np.add.reduceat(guessing, starts),
+            unit=np.ones(len(starts)),
             fold_weights=fold_weights,
         )
 
@@ -364,8 +361,11 @@ class CrossValidation:
                 objective = with_ridge(classes.gradients, ridge.ravel(), np.array(held))
                 metric = class_metric(classes, start[0], ridge[:, 0]) or metric
             found = LbfgsStack(
-                *(objective, metric, pairs),
-                *(STEPS_OF_GRADIENTS, SETTLED_BY_GRADIENTS),
+                objective,
+                metric,
+                pairs,
+                steps=STEPS_OF_GRADIENTS,
+                tolerance=SETTLED_BY_GRADIENTS,
                 rounded=classes is not None,
             ).run(start)
             if isinstance(self.rows, RowsInMemory) and classes is not None:

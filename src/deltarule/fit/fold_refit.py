@@ -57,7 +57,10 @@ def _refit(problem: FitProblem, split: Split) -> Weights:
     read = problem.read.of_folds(split.train)
     try:
         again = prepare(
-            *(read, problem.settings, problem.start, problem.frozen),
+            read,
+            problem.settings,
+            problem.start,
+            problem.frozen,
             by_hand=problem.by_hand,
             choice=problem.choice,
         )

@@ -75,7 +75,13 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
     if covariance is not None and covariance.ndim == 2:
         covariance = None  # of so many weights only the variances
     judge = CrossValidation(
-        *(task.rows, task.model, path, task.linear, task.spans, task.penalised, task.kinks),
+        rows=task.rows,
+        model=task.model,
+        path=path,
+        problem=task.linear,
+        spans=task.spans,
+        penalised=task.penalised,
+        kinks=task.kinks,
         by_gradients=None if curved else Lbfgs(recent.pairs(), _metric(task)),
     )
     notes = list(outcome.notes)

@@ -127,7 +127,11 @@ def _from_start(problem: FitProblem, learner: Learner, tolerance: float) -> Iter
         known = null_comparison(problem)
         cached = problem.looking(problem.losses, tolerance, known=known)
     for step in trained(
-        *(problem, learner, tolerance, first, problem.frozen),
+        problem,
+        learner,
+        tolerance,
+        first,
+        problem.frozen,
         objective=None if cached is None else problem.penalised(cached),
         batches=problem.batches,
         steep=steep,

@@ -249,9 +249,13 @@ def _identities(
     spans = read.schema.target_spans().items()
     fitted = [
         FittedTarget(
-            *(target, span.start, loss_named(loss_of[target]), one.fit, one.held_out),
-            one.weights,
-            one.intercepts,
+            name=target,
+            output=span.start,
+            loss=loss_named(loss_of[target]),
+            fit=one.fit,
+            held_out=one.held_out,
+            weights=one.weights,
+            intercepts=one.intercepts,
         )
         for target, span in spans
         for one in (told[target],)

@@ -213,9 +213,13 @@ class _LineSearch:
     def of(self, going: Mask) -> "_LineSearch":
         """That of some fits."""
         return _LineSearch(
-            self.fits[going],
-            *(self.base[going], self.loss[going], self.gradient[going], self.direction[going]),
-            *(self.share[going], self.promised[going]),
+            fits=self.fits[going],
+            base=self.base[going],
+            loss=self.loss[going],
+            gradient=self.gradient[going],
+            direction=self.direction[going],
+            share=self.share[going],
+            promised=self.promised[going],
         )
 
 

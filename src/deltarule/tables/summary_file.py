@@ -266,8 +266,19 @@ def _summary(header: Header, arrays: Iterator[NDArray[Any]]) -> Summary:
         cells, counts = next(arrays)
         histograms.append(Histogram(shift, cells, counts))
     return Summary(
-        *(header.layout, header.examples, header.causes, folds, header.gaps, fill, low, high),
-        *(levels, pairs, tuple(histograms), header.bounded, header.parts),
+        layout=header.layout,
+        examples=header.examples,
+        causes=header.causes,
+        folds=folds,
+        gaps=header.gaps,
+        fill=fill,
+        low=low,
+        high=high,
+        levels=levels,
+        pairs=pairs,
+        histograms=tuple(histograms),
+        bounded=header.bounded,
+        parts=header.parts,
     )
 
 

@@ -254,9 +254,8 @@ class Session:
             run = run.starting_at(self.by_hand)
         problem, learner = problem_of(run), self.walk.learner
         words = f"stopped by hand after {number:,} {'step' if number == 1 else 'steps'}"
-        step = FitStep(
-            *(taken.taken, problem, learner, problem.losses), stopped=Stop("steps", words)
-        )
+        stop = Stop("steps", words)
+        step = FitStep(taken.taken, problem, learner, problem.losses, stopped=stop)
         return run.model(StepsTaken(step, (), Recent()))
 
     def ledger(self) -> Iterator[Step]:
