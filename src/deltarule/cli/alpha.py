@@ -37,5 +37,5 @@ def alpha(
 
     source = source_of(table, read, db_table, query)
     with progress_bar() as progress:
-        found = explained(source, **given, alpha=alpha, progress=progress)
-    print(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)
+        report = explained(source, **given, alpha=alpha, progress=progress)
+    print(json.dumps(report.to_dict(), allow_nan=False) if as_json else report)

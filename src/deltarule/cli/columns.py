@@ -24,9 +24,9 @@ def columns(
 
     source = source_of(table, read, db_table, query)
     with progress_bar() as progress:
-        found = columns(source, **given, progress=progress)
+        overview = columns(source, **given, progress=progress)
     if as_json:
-        told = {**vars(found), "columns": found.columns.to_dicts()}
-        print(json.dumps(told, allow_nan=False))
+        content = {**vars(overview), "columns": overview.columns.to_dicts()}
+        print(json.dumps(content, allow_nan=False))
     else:
-        print(found)
+        print(overview)

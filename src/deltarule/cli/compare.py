@@ -46,5 +46,5 @@ def compare(
     source, settings = source_of(table, read, db_table, query), {"where": where}
     if more:
         settings["cluster"] = cluster
-    found = models[0].compare(source, *models[1:], **settings)
-    print(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)
+    comparison = models[0].compare(source, *models[1:], **settings)
+    print(json.dumps(comparison.to_dict(), allow_nan=False) if as_json else comparison)

@@ -42,11 +42,11 @@ def diagnose(
     from deltarule.views.text import table as as_table
 
     source = source_of(table, read, db_table, query)
-    found = load(model).diagnose(source, rows=rows, where=where)
+    diagnostics = load(model).diagnose(source, rows=rows, where=where)
     tell_order(source, query)
     if as_json:
-        print(json.dumps(found.to_dict(), allow_nan=False))
+        print(json.dumps(diagnostics.to_dict(), allow_nan=False))
         return
-    print(found)
-    frame = found.frame.head(rows)
+    print(diagnostics)
+    frame = diagnostics.frame.head(rows)
     print(f"\nThe rows that decide most\n{as_table(frame.columns, frame.rows())}")

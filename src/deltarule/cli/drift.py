@@ -39,6 +39,6 @@ def drift(
     """
     from deltarule.model.model import load
 
-    found = load(model).drift(source_of(table, read, db_table, query), where=where)
-    print(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)
-    return DRIFTED if fail_above is not None and found.score > fail_above else 0
+    report = load(model).drift(source_of(table, read, db_table, query), where=where)
+    print(json.dumps(report.to_dict(), allow_nan=False) if as_json else report)
+    return DRIFTED if fail_above is not None and report.score > fail_above else 0

@@ -34,9 +34,9 @@ def explain(
 
     loaded, source = load(model), source_of(table, read, db_table, query)
     check_outputs({"--report": report}, [model, *source.files])
-    found = loaded.explain(source, row=row)
+    explanation = loaded.explain(source, row=row)
     tell_order(source, query)
     if report is not None:
-        page = html.page(found.heading, found.to_html())
+        page = html.page(explanation.heading, explanation.to_html())
         write_whole(report, lambda temporary: temporary.write_text(page, encoding="utf-8"))
-    print(json.dumps(found.to_dict(), allow_nan=False) if as_json else found)
+    print(json.dumps(explanation.to_dict(), allow_nan=False) if as_json else explanation)

@@ -42,21 +42,21 @@ def path(
     source = source_of(table, read, db_table, query)
     check_outputs({"--out": out}, source.files)
     with progress_bar() as progress:
-        found = path(source, **given, progress=progress)
-    shown = found.knots if knots else found.frame
+        penalty_path = path(source, **given, progress=progress)
+    shown = penalty_path.knots if knots else penalty_path.frame
     if shown is None:
         print("no knots are known: they are those of a lasso under squared loss, without ranges")
         return
     if out is not None:
         write_whole(out, shown.write_csv)
     if as_json:
-        told = {"chosen": found.chosen, "path": found.frame.to_dicts()}
-        told["knots"] = None if found.knots is None else found.knots.to_dicts()
-        print(json.dumps(told, allow_nan=False))
+        content = {"chosen": penalty_path.chosen, "path": penalty_path.frame.to_dicts()}
+        content["knots"] = None if penalty_path.knots is None else penalty_path.knots.to_dicts()
+        print(json.dumps(content, allow_nan=False))
         return
     if knots:
         print(as_table(shown.columns, shown.rows()))
         return
-    print(found)
-    if found.more:
-        print(f"{found.more} more weights: --out FILE writes them all")
+    print(penalty_path)
+    if penalty_path.more:
+        print(f"{penalty_path.more} more weights: --out FILE writes them all")

@@ -144,11 +144,11 @@ def _tree(tasks: Graph, keys: list[Key], name: str) -> Key:
 
 def _answer(raw: bytes, part: Any, start: int, number: int, topic: str | None) -> PartAnswer:
     """What a worker does with a part: a frame of pandas, or a pickled piece of a file."""
-    asked: PartQuestion = pickle.loads(raw)
+    question: PartQuestion = pickle.loads(raw)
     if isinstance(part, bytes):
-        answer = asked.of_part(pickle.loads(part).frames(asked.columns), start)
+        answer = question.of_part(pickle.loads(part).frames(question.columns), start)
     else:
-        answer = asked.of_part(frames_of(part), start)
+        answer = question.of_part(frames_of(part), start)
     if topic is not None:
         from distributed import get_worker
 

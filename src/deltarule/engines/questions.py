@@ -160,8 +160,8 @@ class PassObjective:
     has_hessian: bool = field(default=True, init=False)
 
     def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
-        asked = Compare(self.model, self.loss, weights, hessian, self.expected)
-        return self.rows.total(asked)
+        question = Compare(self.model, self.loss, weights, hessian, self.expected)
+        return self.rows.total(question)
 
 
 @dataclass(frozen=True)

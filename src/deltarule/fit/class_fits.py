@@ -65,7 +65,7 @@ class ClassFit:
         if self.problem.frozen is not None:
             start = {n: np.where(self.problem.frozen[n], first[n], a) for n, a in start.items()}
         flat, metric = stack(start).ravel(), self._metric(stack(start).ravel())
-        found = LbfgsStack(
+        fits = LbfgsStack(
             self._objective(self._ridge),
             metric,
             steps=STEPS,
@@ -74,10 +74,10 @@ class ClassFit:
             rounded=True,
         ).run(flat[None])
         assert isinstance(self.problem.rows, RowsInMemory), "as `of` has seen"
-        self.problem.rows.passes += found.steps
-        if not found.settled.all():
+        self.problem.rows.passes += fits.steps
+        if not fits.settled.all():
             return None
-        weights = best = found.weights[0]
+        weights = best = fits.weights[0]
         least = np.inf
         for _ in range(NEWTON_STEPS):
             gradient = stack(self._gradient(self._named(weights))).ravel()
@@ -99,14 +99,14 @@ class ClassFit:
     def without_ridge(self, weights: Weights) -> Weights:
         """The weights after some more steps without the ridge."""
         flat = stack(weights).ravel()
-        found = LbfgsStack(
+        fits = LbfgsStack(
             self._objective(np.zeros_like(self._ridge)),
             self._metric(flat),
             steps=UNHELD,
             tolerance=0.0,
             rounded=True,
         ).run(flat[None])
-        return self._named(found.weights[0])
+        return self._named(fits.weights[0])
 
     @property
     def _ridge(self) -> Array:

@@ -68,14 +68,14 @@ def columns(
     source, _ = open_table(table)
     least = None if levels is None else whole("levels", levels, least=1)
     words = words_in(missing_words)
-    asked = Request(
+    request = Request(
         predict=(), dates=date_parts(dates), levels=least, eliminates=True, missing_words=words
     )
     try:
-        found = read(source, asked, progress=progress, keep=Keep(0))
+        found = read(source, request, progress=progress, keep=Keep(0))
     except ColumnError:
-        read_as = formatted(source, asked)
-        made = plan(read_as.look(), asked, name=source.name, formats=read_as.formats)
+        read_as = formatted(source, request)
+        made = plan(read_as.look(), request, name=source.name, formats=read_as.formats)
         if made.numbers or made.categories:
             raise
         # There is no usable input: the schema's first look says why.
@@ -88,10 +88,10 @@ def columns(
     return TableOverview(source.name, source.dialect, rows, notes, frame)
 
 
-def records(found: Read) -> list[ColumnRecord]:
+def records(read: Read) -> list[ColumnRecord]:
     """The record of each column's treatment, as the model file keeps it."""
     told = []
-    for one in _told(found):
+    for one in _told(read):
         parts = [one["done"], one["seen"] and f"seen: {one['seen']}"]
         if one["missing"]:
             parts.append(f"{one['missing']:,} missing")
@@ -100,18 +100,18 @@ def records(found: Read) -> list[ColumnRecord]:
     return told
 
 
-def left_out_notes(found: Read) -> list[str]:
+def left_out_notes(read: Read) -> list[str]:
     """A line for each column left out, and why: all that were named, else a few."""
     lines = [
         f"{column.name or 'the column without a name'} is left out: {column.why}"
-        for column in found.schema.left_out
+        for column in read.schema.left_out
     ]
     lines += [
         f"{column} is left out: no part of a date or time that it has was asked for"
-        for column, parts in found.plan.became.items()
+        for column, parts in read.plan.became.items()
         if not parts
     ]
-    if found.plan.request.using or len(lines) <= LEFT_OUT_SHOWN + 1:
+    if read.plan.request.using or len(lines) <= LEFT_OUT_SHOWN + 1:
         return lines
     more = len(lines) - LEFT_OUT_SHOWN
     return [
@@ -120,8 +120,8 @@ def left_out_notes(found: Read) -> list[str]:
     ]
 
 
-def _told(found: Read) -> list[dict[str, Any]]:
-    schema = found.schema
+def _told(read: Read) -> list[dict[str, Any]]:
+    schema = read.schema
     told = [_number(c) if isinstance(c, Number) else _category(c) for c in schema.columns]
     for target in schema.targets:
         spread = f"{number(target.low)} to {number(target.high)}"
@@ -132,14 +132,14 @@ def _told(found: Read) -> list[dict[str, Any]]:
         told.append(_row(schema.offset.name, "offset", "added to every score", seen))
     if schema.row_weight:
         told.append(_row(schema.row_weight, "weight", "counts rows"))
-    asked = found.plan.request
-    if asked.group:
-        told.append(_row(asked.group, "group", "keeps rows that are held out together"))
-    if asked.cluster and asked.cluster != asked.group:
-        told.append(_row(asked.cluster, "cluster", "keeps rows together for standard errors"))
-    if asked.time:
-        told.append(_row(asked.time, "time", "orders the rows that are held out"))
-    return [*told, *_became(found.plan), *map(_left_out, schema.left_out)]
+    request = read.plan.request
+    if request.group:
+        told.append(_row(request.group, "group", "keeps rows that are held out together"))
+    if request.cluster and request.cluster != request.group:
+        told.append(_row(request.cluster, "cluster", "keeps rows together for standard errors"))
+    if request.time:
+        told.append(_row(request.time, "time", "orders the rows that are held out"))
+    return [*told, *_became(read.plan), *map(_left_out, schema.left_out)]
 
 
 def _row(column: str, kind: str, done: str, seen: str = "", missing: float = 0) -> dict[str, Any]:

@@ -138,22 +138,22 @@ class CrossValidation:
         weights: Weights,
         folds: Sequence[Moments],
         splits: SplitScheme,
-        found: Mapping[int, Comparison] | None = None,
+        comparisons: Mapping[int, Comparison] | None = None,
     ) -> HeldOut | None:
         """The errors on held-out rows; None where there are none.
 
-        `found` is each fold's comparison at these weights, where they are the optimum for all rows.
+        `comparisons` are each fold's at these weights, where they are the optimum for all rows.
         """
         judged = splits.of(folds)
         if not judged:
             return None
-        near = found is not None and len(self.path) == 1 and not splits.forward
-        if found is not None and near and self.many(folds) and steady(found):
-            fold_weights = {s.test: self._without(s, weights, found) for s in judged}
+        near = comparisons is not None and len(self.path) == 1 and not splits.forward
+        if comparisons is not None and near and self.many(folds) and steady(comparisons):
+            fold_weights = {s.test: self._without(s, weights, comparisons) for s in judged}
             errors = self._errors(fold_weights)
         else:
             first = {s.test: self._first(weights, s, folds, splits) for s in judged}
-            done = found is not None and near and self._beside(first, found)
+            done = comparisons is not None and near and self._beside(first, comparisons)
             errors = self._errors(self._best(first)) if done else self._learn(first)
             fold_weights = self._best(first)
         return self._summed(errors, fold_weights, folds, splits)
@@ -214,11 +214,13 @@ class CrossValidation:
             fold_weights=fold_weights,
         )
 
-    def _without(self, split: Split, weights: Weights, found: Mapping[int, Comparison]) -> Weights:
+    def _without(
+        self, split: Split, weights: Weights, comparisons: Mapping[int, Comparison]
+    ) -> Weights:
         """The weights after one Newton step on a fold's training folds only."""
-        said = reduce(add, (found[fold] for fold in split.train))
-        told = self._average(said, weights, self.problem.frozen)
-        return self._learner.step(weights, told, None)[0]
+        training = reduce(add, (comparisons[fold] for fold in split.train))
+        average = self._average(training, weights, self.problem.frozen)
+        return self._learner.step(weights, average, None)[0]
 
     def _first(
         self, weights: Weights, split: Split, folds: Sequence[Moments], splits: SplitScheme
@@ -266,17 +268,17 @@ class CrossValidation:
             for one in learnt.values():
                 one.state, one.least, one.settled = learner.start(one.weights), np.inf, False
             for number in range(STEPS):
-                told = self._ask(loss, learnt)
+                sums = self._ask(loss, learnt)
                 going = {fold: one for fold, one in learnt.items() if not one.settled}
                 for fold, one in going.items():
-                    compared = self._average(told.comparisons[fold], one.weights, one.frozen)
-                    errors = told.errors.get(fold)
+                    compared = self._average(sums.comparisons[fold], one.weights, one.frozen)
+                    errors = sums.errors.get(fold)
                     _move(learner, one, compared, errors, first=number == 0)
                 if all(one.settled for one in going.values()):
                     break
         return {fold: one.errors for fold, one in learnt.items() if one.errors is not None}
 
-    def _beside(self, learnt: Mapping[int, _Fold], found: Mapping[int, Comparison]) -> bool:
+    def _beside(self, learnt: Mapping[int, _Fold], comparisons: Mapping[int, Comparison]) -> bool:
         """Whether all folds converge side by side; their best weights are known then."""
         if self.kinks is not None or self.by_gradients is not None:
             return False
@@ -284,7 +286,7 @@ class CrossValidation:
         if isinstance(rows, RowsInMemory) and StackedRows.suits(len(rows.apart), q):
             near: StackedFits | None = self._by_newton(learnt, rows, q)
         else:
-            near = self._by_metrics(learnt, found, q)
+            near = self._by_metrics(learnt, comparisons, q)
         if near is None or not near.settled.all():
             return False
         for one, flat in zip(learnt.values(), near.weights, strict=True):
@@ -299,7 +301,7 @@ class CrossValidation:
         unknown = np.full(start.shape[1] // size, np.nan)
 
         def curved(weights: Array) -> tuple[Array, Array, Array]:
-            told = []
+            averages = []
             for one, flat, *sums in zip(
                 learnt.values(), weights, *stacked.sums(weights), strict=True
             ):
@@ -308,23 +310,23 @@ class CrossValidation:
                     unstack(array.reshape(size, -1), one.weights) for array in (flat, slope)
                 )
                 plain = Comparison(1.0, unknown, unknown, float(loss), named, hessian)
-                told.append(self._average(plain, own, one.frozen))
-            slopes = np.array([stack(one.weight_delta).ravel() for one in told])
-            hessians = np.array([one.hessian for one in told])
-            return np.array([one.loss for one in told]), slopes, hessians
+                averages.append(self._average(plain, own, one.frozen))
+            slopes = np.array([stack(one.weight_delta).ravel() for one in averages])
+            hessians = np.array([one.hessian for one in averages])
+            return np.array([one.loss for one in averages]), slopes, hessians
 
         rows.passes += 1
         steep = np.abs(curved(start)[1]).max(axis=1, initial=0.0)
         return NewtonStack(curved, size, steep, STEPS, SETTLED_BY_NEWTON).run(start)
 
     def _by_metrics(
-        self, learnt: Mapping[int, _Fold], found: Mapping[int, Comparison], size: int
+        self, learnt: Mapping[int, _Fold], comparisons: Mapping[int, Comparison], size: int
     ) -> StackedFits | None:
         """Steps by gradients alone, beside the folds' Hessians at the weights of all rows."""
         hessians = []
         for one in learnt.values():
-            told = reduce(add, (found[fold] for fold in one.training_folds))
-            hessian = self._average(told, one.weights, one.frozen).hessian
+            training = reduce(add, (comparisons[fold] for fold in one.training_folds))
+            hessian = self._average(training, one.weights, one.frozen).hessian
             if not isinstance(hessian, np.ndarray) or not np.isfinite(hessian).all():
                 return None
             hessians.append(hessian)
@@ -357,10 +359,10 @@ class CrossValidation:
             metric: Preconditioner | None = learner.metric
             if classes is not None:
                 ridge = self._ridge(like)
-                held = [_held(one.frozen, like) for one in learnt.values()]
-                objective = with_ridge(classes.gradients, ridge.ravel(), np.array(held))
+                frozen = [_held(one.frozen, like) for one in learnt.values()]
+                objective = with_ridge(classes.gradients, ridge.ravel(), np.array(frozen))
                 metric = class_metric(classes, start[0], ridge[:, 0]) or metric
-            found = LbfgsStack(
+            fits = LbfgsStack(
                 objective,
                 metric,
                 pairs,
@@ -369,8 +371,8 @@ class CrossValidation:
                 rounded=classes is not None,
             ).run(start)
             if isinstance(self.rows, RowsInMemory) and classes is not None:
-                self.rows.passes += found.steps
-            for one, flat in zip(learnt.values(), found.weights, strict=True):
+                self.rows.passes += fits.steps
+            for one, flat in zip(learnt.values(), fits.weights, strict=True):
                 one.weights = one.best = unstack(flat.reshape(stack(like).shape), like)
         return self._best(learnt)
 
@@ -401,9 +403,9 @@ class CrossValidation:
             own = {folds[fit]: one for fit, one in zip(fits, named, strict=True)}
             training_folds = {fold: learnt[fold].training_folds for fold in own}
             errors = HeldOutErrors(self.model, self.path[-1], own)
-            asked = CompareTraining(loss, training_folds, errors, hessian=False)
-            told = self.rows.total(asked, by_fold=True).comparisons
-            every = [self._average(told[f], w, learnt[f].frozen) for f, w in own.items()]
+            question = CompareTraining(loss, training_folds, errors, hessian=False)
+            by_fold = self.rows.total(question, by_fold=True).comparisons
+            every = [self._average(by_fold[f], w, learnt[f].frozen) for f, w in own.items()]
             slopes = np.array([stack(one.weight_delta).ravel() for one in every])
             return np.array([one.loss for one in every]), slopes
 
@@ -460,14 +462,14 @@ def _promised(
     return promised
 
 
-def steady(found: Mapping[int, Comparison]) -> bool:
+def steady(comparisons: Mapping[int, Comparison]) -> bool:
     """Whether every fold's Hessian, averaged over its rows, is near that of all rows."""
-    whole = reduce(add, found.values()).average().hessian
+    whole = reduce(add, comparisons.values()).average().hessian
     if whole is None:
         return False
     if one_hot(whole) is None and not np.isfinite(whole).all():
         return False
-    for one in found.values():
+    for one in comparisons.values():
         own = one.average().hessian
         assert own is not None, "what was found has curvature"
         levels, all_levels = one_hot(own), one_hot(whole)

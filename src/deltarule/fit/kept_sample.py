@@ -97,8 +97,8 @@ class KeptSample:
         else:
             before = self._all_rows(old)
             whole, request = ChainedSource([before, more]), self.kept.settings.request
-        found = _read(whole, self.kept.settings, request)
-        rows = _drawn(found, more, self.rows.most)
+        read = _read(whole, self.kept.settings, request)
+        rows = _drawn(read, more, self.rows.most)
         if not rows.total:
             raise EmptyError(f"{more.name} has no rows: there is nothing to learn from")
         part = fingerprint(rows)
@@ -110,10 +110,10 @@ class KeptSample:
         drawn = replace(self, rows=self.rows + rows, parts=(*self.parts, part))
         name = f"{model.record.learnt_from} and {without_folder(more.name)}"
         if old is None:
-            return _model(found, model.record, drawn, name, _estimated(self.rows), sure=False)
-        found.notes.extend(_new_columns(before, more, self.kept))
+            return _model(read, model.record, drawn, name, _estimated(self.rows), sure=False)
+        read.notes.extend(_new_columns(before, more, self.kept))
         note = _exact(self.rows.total, rows.total)
-        return _model(found, model.record, drawn, name, note, sure=True)
+        return _model(read, model.record, drawn, name, note, sure=True)
 
     def forget(self, model: Model, table: Any, *, where: str | None, old: Any = None) -> Model:
         """The model of the rows that stay: of `old`, or of the table where `where` says which go.
@@ -121,18 +121,18 @@ class KeptSample:
         Errors:  LearningError where the rows that stay are not given
         """
         stay, gone = self._staying(table, where, old, next(iter(model.record.losses)).name)
-        found = _read(stay, self.kept.settings, self.kept.settings.request)
-        rows = draw(found.source, columns_of(found.plan), key_of(found.plan), self.rows.most)
+        read = _read(stay, self.kept.settings, self.kept.settings.request)
+        rows = draw(read.source, columns_of(read.plan), key_of(read.plan), self.rows.most)
         fewer = self.rows.total - rows.total
         if not fewer:
             raise LearningError(
                 f"{stay.name}: no row is to be forgotten: give rows that were learnt from"
             )
-        part = fingerprint(_drawn(found, gone, self.rows.most))
+        part = fingerprint(_drawn(read, gone, self.rows.most))
         drawn = replace(self, rows=rows, parts=tuple(one for one in self.parts if one != part))
         name = f"{model.record.learnt_from} without {fewer:,} row{'s' * (fewer != 1)}"
         note = f"learnt anew from the {rows.total:,} rows that stay: exact"
-        return _model(found, model.record, drawn, name, note, sure=True)
+        return _model(read, model.record, drawn, name, note, sure=True)
 
     def _chosen(self, table: Any) -> Source:
         """The rows of a table that learning chose, with instants in the zones of those kept."""
@@ -239,8 +239,8 @@ def merge_samples(parts: Sequence[KeptSample]) -> Model:
         whole = replace(whole, rows=rows, parts=(*whole.parts, *part.parts), name=name)
     _check_rows(whole.rows)
     source, request = _stood_in(whole, None)
-    found = _read(source, whole.kept.settings, request)
-    return _model(found, None, whole, whole.name, _estimated(whole.rows), sure=False)
+    read = _read(source, whole.kept.settings, request)
+    return _model(read, None, whole, whole.name, _estimated(whole.rows), sure=False)
 
 
 def _stood_in(kept: KeptSample, more: Source | None) -> tuple[Source, Request]:
@@ -277,16 +277,16 @@ def _read(source: Source, settings: Settings, request: Request) -> Read:
     return read(source, request, keep=kept)
 
 
-def _drawn(found: Read, more: Source, most: int) -> KeptRows:
+def _drawn(read: Read, more: Source, most: int) -> KeptRows:
     """Rows of a table, read as the whole was."""
-    kinds = {name: kind for name, kind in found.plan.kinds.items() if name != ROW}
-    source = found.source
+    kinds = {name: kind for name, kind in read.plan.kinds.items() if name != ROW}
+    source = read.source
     formats = source.formats if isinstance(source, FormattedSource) else {}
-    names = columns_of(found.plan)
+    names = columns_of(read.plan)
     alike = ChainedSource([more], {name: _kind_as_read(source, name, kinds) for name in names})
-    words = found.plan.request.missing_words
+    words = read.plan.request.missing_words
     read_as = FormattedSource(alike, formats, words, learning=False)
-    return draw(read_as, names, key_of(found.plan), most)
+    return draw(read_as, names, key_of(read.plan), most)
 
 
 def _kind_as_read(source: Source, name: str, kinds: Any) -> Any:
@@ -296,14 +296,14 @@ def _kind_as_read(source: Source, name: str, kinds: Any) -> Any:
 
 
 def _model(
-    found: Read, before: Record | None, kept: KeptSample, name: str, note: str, *, sure: bool
+    read: Read, before: Record | None, kept: KeptSample, name: str, note: str, *, sure: bool
 ) -> Model:
     earlier = None if before is None else _weights(before)
-    run = Run.on(replace(found, earlier=earlier), kept.kept.settings)
+    run = Run.on(replace(read, earlier=earlier), kept.kept.settings)
     record = run.model().record
     changed: dict[str, Any] = {"notes": (*record.notes, note), "learnt_from": name}
     changed["where"] = kept.kept.where
-    if not sure and found.plan.shares is not None:
+    if not sure and read.plan.shares is not None:
         changed |= _without_errors(record)
     return Model(record.model_copy(update=changed), kept=replace(kept, name=name))
 

@@ -186,16 +186,16 @@ class KeptSummary:
 
         Errors:  LearningError, naming a level of each category that has such
         """
-        told = []
+        few = []
         for name, level in self.summary.levels.items():
             counts = level.counts.sum(axis=0)[1:-1]
             rare = [at for at in counts.argsort(kind="stable") if 0 < counts[at] < least]
             if rare:
                 more = f" and {len(rare) - 1} more" if len(rare) > 1 else ""
-                told.append(f"{name} '{level.names[rare[0]]}' in {counts[rare[0]]:g}{more}")
-        if told:
+                few.append(f"{name} '{level.names[rare[0]]}' in {counts[rare[0]]:g}{more}")
+        if few:
             raise LearningError(
-                f"fewer than {least} rows hold some levels ({'; '.join(told)}), which sums would "
+                f"fewer than {least} rows hold some levels ({'; '.join(few)}), which sums would "
                 "tell: leave the column (--without) or those rows (--where) out, or say a lower "
                 "--min-level-rows"
             )
@@ -206,7 +206,7 @@ class KeptSummary:
         Errors:  TableError and its kinds where nothing can be learnt
         """
         layout = self.summary.layout
-        asked = replace(
+        request = replace(
             self.kept.settings.request,
             predict=list(layout.targets),
             shifted=layout.shifted,
@@ -214,8 +214,8 @@ class KeptSummary:
             folds=layout.folds,
         )
         if self.summary.examples == 0:
-            raise nothing_left(self.name, asked, self.summary.causes)
-        read = of_summary(self.summary, NoRows(self.name), plan_of(layout, asked))
+            raise nothing_left(self.name, request, self.summary.causes)
+        read = of_summary(self.summary, NoRows(self.name), plan_of(layout, request))
         own = notes_on_sums(self.summary, self.kept.reference or ())
         read.notes.extend([*self.copies_told, *own])
         return read
@@ -243,7 +243,7 @@ class KeptSummary:
     def __str__(self) -> str:
         """What the file tells about rows."""
         own, layout = self.summary, self.summary.layout
-        told = [
+        lines = [
             f"Sums of {own.examples:,} rows in {layout.folds} folds, from which "
             f"{' and '.join(layout.targets)} can be learnt without the rows.",
             f"  numbers: {', '.join(layout.numbers) or 'none'}",
@@ -253,15 +253,15 @@ class KeptSummary:
             rare = [at for at in counts.argsort(kind="stable") if 0 < counts[at] < RARE]
             shown = ", ".join(f"{level.names[at]} in {counts[at]:g}" for at in rare[:NAMED])
             few = f", {len(rare)} in fewer than {RARE} rows ({shown})" if rare else ""
-            told.append(f"  {name}: {len(level.names):,} levels{few}")
-        told += [f"  left out: {rows:,} rows, as {why}" for why, rows in own.causes.items()]
+            lines.append(f"  {name}: {len(level.names):,} levels{few}")
+        lines += [f"  left out: {rows:,} rows, as {why}" for why, rows in own.causes.items()]
         if own.histograms:
-            told.append("  and a histogram of each number, with its least and largest value")
-        told.append(
+            lines.append("  and a histogram of each number, with its least and largest value")
+        lines.append(
             "Sums are not anonymous: a level with one row is that row, and two such files differ "
             "by the rows between them."
         )
-        return "\n".join(told)
+        return "\n".join(lines)
 
 
 class NoRows(Source):
@@ -333,9 +333,9 @@ def added(parts: Sequence[KeptSummary]) -> KeptSummary:
     if len(set(tables)) < len(tables):
         raise LearningError("the same sums are given twice: their rows would count double")
     whole = joined([part.summary for part in parts])
-    told = tuple(dict.fromkeys(note for part in parts for note in part.copies_told))
+    copies_told = tuple(dict.fromkeys(note for part in parts for note in part.copies_told))
     name = " and ".join(part.name for part in parts)
-    return replace(first, summary=whole, name=name, copies_told=told)
+    return replace(first, summary=whole, name=name, copies_told=copies_told)
 
 
 def notes_on_sums(summary: Summary, reference: Collection[str]) -> list[str]:

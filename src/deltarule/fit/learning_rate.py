@@ -291,12 +291,12 @@ def _moving(problem: FitProblem) -> Mask:
 
 def _squared(problem: FitProblem) -> list[ConvergenceRate]:
     """From the moments, in own units and standardised."""
-    asked = problem.linear
-    free = asked.free(problem.read.whole)
+    linear = problem.linear
+    free = linear.free(problem.read.whole)
     assert problem.best is not None, "squared loss has best weights"
-    start, best = (_free(one, ~asked.held, free) for one in (problem.start, problem.best))
+    start, best = (_free(one, ~linear.held, free) for one in (problem.start, problem.best))
     standard = Standardization.of(free)
-    ridge = problem.penalties.ridge.each(problem.choice.ridge)[~asked.held]
+    ridge = problem.penalties.ridge.each(problem.choice.ridge)[~linear.held]
     # The penalty is on standardised inputs; a constant input has none.
     in_standard = ridge * (free.spread / standard.spread) ** 2
     return [

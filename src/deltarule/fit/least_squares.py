@@ -59,7 +59,7 @@ MANY, FEW_FOLDS = 300, 2
 class PlainLeastSquares:
     """Least squares with no penalty but one ridge for all inputs.
 
-    `found` is the fit without one, `passes` how many reads it took after the first; `errors` is the
+    `fit` is that without one, `passes` how many reads it took after the first; `errors` is the
     kind of its standard errors.
     """
 
@@ -67,7 +67,7 @@ class PlainLeastSquares:
     problem: LinearProblem
     penalties: Penalties
     errors: str
-    found: "LeastSquaresFit"
+    fit: "LeastSquaresFit"
     passes: int
 
     @classmethod
@@ -75,17 +75,17 @@ class PlainLeastSquares:
         cls, read: Read, problem: LinearProblem, penalties: Penalties, *, errors: str = "classical"
     ) -> "PlainLeastSquares":
         """With a second read where it would give digits that the first could not."""
-        found = LeastSquaresFit.of(problem, read.whole)
-        again = found.doubtful and penalties.ridge.rest in ("auto", 0)
-        found = found.again(read) if again else found
-        return cls(read, problem, penalties, errors, found, int(again))
+        fit = LeastSquaresFit.of(problem, read.whole)
+        again = fit.doubtful and penalties.ridge.rest in ("auto", 0)
+        fit = fit.again(read) if again else fit
+        return cls(read, problem, penalties, errors, fit, int(again))
 
     def candidates(self) -> CVResult:
         """Cross-validation of the ridge given, or of a grid."""
-        folds, asked, splits = self.read.folds, self.problem, self.read.splits
-        tried = ridge_search(folds, asked, strengths=self.penalties.ridges, splits=splits)
-        if self.found.held_out is not None and tried.ridge[0] == 0:
-            tried = replace(tried, errors=np.stack([self.found.held_out, *tried.errors[1:]]))
+        folds, problem, splits = self.read.folds, self.problem, self.read.splits
+        tried = ridge_search(folds, problem, strengths=self.penalties.ridges, splits=splits)
+        if self.fit.held_out is not None and tried.ridge[0] == 0:
+            tried = replace(tried, errors=np.stack([self.fit.held_out, *tried.errors[1:]]))
         return tried
 
     def choose(self, cv: CVResult) -> tuple[int, list[str]]:
@@ -94,24 +94,24 @@ class PlainLeastSquares:
 
     def solved(self, choice: Choice) -> Outcome:
         """The weights at this ridge; without one also their standard errors."""
-        asked, whole, found, kind = self.problem, self.read.whole, self.found, self.errors
+        problem, whole, fit, kind = self.problem, self.read.whole, self.fit, self.errors
         passes, certain = self.passes, StandardErrors.unknown()
         if choice.ridge:
-            found, kind = LeastSquaresFit.of(asked, whole, ridge=choice.ridge), ""
+            fit, kind = LeastSquaresFit.of(problem, whole, ridge=choice.ridge), ""
         elif kind == "classical":
-            certain = found.certain
+            certain = fit.certain
         else:
             kind = kind_of(kind, coupled=False)
-            certain, passes = found.robust(self.read, kind), passes + 1
-        spectrum = Spectrum.of(asked.as_it_stands(whole))
+            certain, passes = fit.robust(self.read, kind), passes + 1
+        spectrum = Spectrum.of(problem.as_it_stands(whole))
         return Outcome(
-            weights=found.weights,
+            weights=fit.weights,
             loss=Squared.name,
             learner=EXACT,
             steps=0,
             passes=passes,
             stopped="solved exactly from the moments" + (" with ridge" if choice.ridge else ""),
-            fit=fits(asked.of(whole), found.squared_error, asked),
+            fit=fits(problem.of(whole), fit.squared_error, problem),
             error=certain.error,
             intercept_error=certain.intercept_error,
             covariance=certain.covariance,
@@ -120,25 +120,25 @@ class PlainLeastSquares:
             clusters=certain.clusters,
             alphas=spectrum.alphas,
             condition=spectrum.condition,
-            notes=self.found.notes(self.read, ridge=choice.ridge),
+            notes=self.fit.notes(self.read, ridge=choice.ridge),
         )
 
     def fold_weights(self, choice: Choice) -> Mapping[int, Weights]:
         """The weights without each fold; with many inputs those without a few."""
-        if not choice.ridge and self.found.held_out is not None:
-            return self.found.fold_weights
-        found, folds = dict[int, Weights](), self.read.folds
+        if not choice.ridge and self.fit.held_out is not None:
+            return self.fit.fold_weights
+        weights, folds = dict[int, Weights](), self.read.folds
         judged = self.read.splits.of(folds)
         for split in judged if len(self.problem.inputs) <= MANY else judged[:FEW_FOLDS]:
             free = self.problem.free(total([folds[fold] for fold in split.train]))
             learnt = weights_for(free, normal_equations(free), ridge=choice.ridge)
-            found[split.test] = self.problem.whole(learnt)
-        return found
+            weights[split.test] = self.problem.whole(learnt)
+        return weights
 
 
-def fits(problem: LeastSquares, squared_error: Array, asked: LinearProblem) -> list[FitRecord]:
+def fits(problem: LeastSquares, squared_error: Array, linear: LinearProblem) -> list[FitRecord]:
     """Each output's fit metrics on the training rows."""
-    used = len(problem.mean) - int(asked.held.sum()) + problem.intercept - asked.intercept_held
+    used = len(problem.mean) - int(linear.held.sum()) + problem.intercept - linear.intercept_held
     return fit_records(problem, squared_error, used)
 
 
@@ -163,8 +163,8 @@ class StandardErrors:
     @classmethod
     def of(cls, problem: LinearProblem, read: Read, kind: str) -> "StandardErrors":
         """Of the exact weights of this problem."""
-        found = LeastSquaresFit.of(problem, read.whole)
-        return found.certain if kind == "classical" else found.robust(read, kind)
+        fit = LeastSquaresFit.of(problem, read.whole)
+        return fit.certain if kind == "classical" else fit.robust(read, kind)
 
 
 @dataclass(frozen=True)
@@ -189,15 +189,17 @@ class LeastSquaresFit:
     fold_weights: Mapping[int, Weights] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, asked: LinearProblem, moments: Moments, *, ridge: float = 0.0) -> "LeastSquaresFit":
+    def of(
+        cls, linear: LinearProblem, moments: Moments, *, ridge: float = 0.0
+    ) -> "LeastSquaresFit":
         """The fit from the first read."""
-        problem, free = asked.of(moments), asked.free(moments)
+        problem, free = linear.of(moments), linear.free(moments)
         solution = solve(free, ridge=ridge)
         return cls(
-            problem=asked,
+            problem=linear,
             free=free,
             squares=problem.targets,
-            weights=asked.whole(solution.weights),
+            weights=linear.whole(solution.weights),
             inverse=solution.inverse,
             unit=solution.unit,
             null=solution.null,
@@ -318,13 +320,13 @@ class LeastSquaresFit:
         mean, unit = np.zeros(len(self.problem.inputs)), np.ones(len(self.problem.inputs))
         mean[free], unit[free] = self.centre, self.unit
         standard = Standardization(mean, unit)
-        asked = ScoreProducts(
+        question = ScoreProducts(
             BlockLinear(intercept=self.problem.intercept), Squared(), standard.into(self.weights)
         )
         assert read.engine is not None, "it is asked of an engine"
-        found = EngineRows(read.engine, read.encoder, standard).total(asked)
+        sums = EngineRows(read.engine, read.encoder, standard).total(question)
         kept = np.array([*free, *[len(mean)] * self.free.intercept], dtype=int)
-        return ScoreSums(found.rows, found.products[:, kept[:, None], kept])
+        return ScoreSums(sums.rows, sums.products[:, kept[:, None], kept])
 
     def _slopes(self, read: Read, standard: Standardization) -> Iterator[ScoreRows]:
         model = BlockLinear(intercept=self.problem.intercept)
@@ -346,9 +348,9 @@ class LeastSquaresFit:
         folds = [fold.scaled(whole.scale) for fold in folds]
         intercept = self.problem.intercept
         kept = white.kept(whole, intercept=intercept, most=read.examples - intercept)
-        found = white.solve(whole, kept, k, intercept=intercept)
+        whitened = white.solve(whole, kept, k, intercept=intercept)
         # Residuals of the targets may be kept in another unit than the targets.
-        rescaled = (found.problem.target_scale / self.free.target_scale) ** 2
+        rescaled = (whitened.problem.target_scale / self.free.target_scale) ** 2
         errors, own = [], {}
         for split in read.splits.of(folds):
             training_folds = total([folds[fold] for fold in split.train])
@@ -360,12 +362,12 @@ class LeastSquaresFit:
             own[split.test] = learnt.weights
         return replace(
             self,
-            weights=found.weights,
-            inverse=found.inverse,
-            null=found.null,
-            rank=len(self.unit) - found.null.shape[1],
-            squared_error=found.problem.squared_error(found.inner) * rescaled,
-            sure=found.sure,
+            weights=whitened.weights,
+            inverse=whitened.inverse,
+            null=whitened.null,
+            rank=len(self.unit) - whitened.null.shape[1],
+            squared_error=whitened.problem.squared_error(whitened.inner) * rescaled,
+            sure=whitened.sure,
             held_out=np.array(errors) if errors else None,
             fold_weights=own,
         )

@@ -89,15 +89,15 @@ class NewtonWalk:
         k = stack(self.first).shape[1]
         more = np.repeat(penalty.hessian(self.first), k)
         steep = self._steep(more)
-        found = self._by_newton(more, steep) if self._few else self._by_gradients(penalty, steep)
+        fits = self._by_newton(more, steep) if self._few else self._by_gradients(penalty, steep)
         self._before = more
         # Beside a weight without a ridge training rows may not tell where it was begun at.
-        sure = found.settled | np.all(more[: self.first["weight"].size] > 0)
-        sure &= np.isfinite(found.weights).all(axis=1)
+        sure = fits.settled | np.all(more[: self.first["weight"].size] > 0)
+        sure &= np.isfinite(fits.weights).all(axis=1)
         return [
             WalkedFit(self._named(flat) if known else before, float(size), bool(done and known))
             for flat, known, done, before, size in zip(
-                found.weights, sure.tolist(), found.settled, self._known, steep, strict=True
+                fits.weights, sure.tolist(), fits.settled, self._known, steep, strict=True
             )
         ]
 
@@ -173,25 +173,27 @@ class NewtonWalk:
         """Newton steps of all rows, until little of the first gradient is left."""
         learner, state, small = Newton(), None, np.inf
         for number in range(STEPS):
-            told = _average(reduce(add, self._sums.values()), self._at, penalty)
-            told = told if self.frozen_of_all is None else told.freeze(self.frozen_of_all)
-            size = float(np.abs(_flat(told)).max(initial=0.0))
+            comparison = _average(reduce(add, self._sums.values()), self._at, penalty)
+            comparison = (
+                comparison if self.frozen_of_all is None else comparison.freeze(self.frozen_of_all)
+            )
+            size = float(np.abs(_flat(comparison)).max(initial=0.0))
             if number == 0:
                 small = NEAR * size
             elif size <= small:
                 return
-            assert told.hessian is not None, "rows are asked for it"
-            if not np.isfinite(told.hessian).all():
+            assert comparison.hessian is not None, "rows are asked for it"
+            if not np.isfinite(comparison.hessian).all():
                 return
-            self._at, state = learner.step(self._at, told, state)
+            self._at, state = learner.step(self._at, comparison, state)
             self._sums = self._by_fold(self._at)
 
     def _training(self, fit: int, penalty: Lasso | Ridge) -> Comparison:
         """The average of a fold's training rows at the weights of all rows."""
         learnt = list(self.training_folds.values())[fit]
-        told = _average(reduce(add, (self._sums[one] for one in learnt)), self._at, penalty)
+        comparison = _average(reduce(add, (self._sums[one] for one in learnt)), self._at, penalty)
         frozen = self.frozen[fit]
-        return told if frozen is None else told.freeze(frozen)
+        return comparison if frozen is None else comparison.freeze(frozen)
 
     def _by_fold(self, weights: Weights) -> ByFold[Comparison]:
         """The comparisons of each fold's rows with these weights."""

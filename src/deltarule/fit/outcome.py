@@ -132,11 +132,11 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
     whole = read.whole
     spread = np.sqrt(np.maximum(whole.cross.diagonal(), 0.0) / whole.rows) * whole.scale
     mean = whole.mean * whole.scale
-    told: dict[str, _Told] = {}
+    by_target: dict[str, _TargetRecord] = {}
     for part, outcome in outcomes:
-        told |= _told_by_target(read, part, outcome)
+        by_target |= _target_records(read, part, outcome)
     loss_of = {t.name: outcome.loss for part, outcome in outcomes for t in part.targets}
-    order = [told[target.name] for target in schema.targets]
+    order = [by_target[target.name] for target in schema.targets]
     held_out = [one.held_out for one in order if one.held_out is not None]
     return Record(
         written_by=f"deltarule {deltarule.__version__}",
@@ -168,7 +168,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             *(note for part, outcome in outcomes for note in _not_judged(read, part, outcome)),
             *_of_groups(read, [outcome for _, outcome in outcomes]),
             *(few_folds(read) if held_out else ()),
-            *_identities(read, whole, told, loss_of),
+            *_identities(read, whole, by_target, loss_of),
             *notes_on_amounts(
                 read, [one for one in schema.targets if closed_form(loss_of[one.name])], whole
             ),
@@ -181,7 +181,7 @@ def record(read: Read, outcomes: Sequence[tuple[Schema, Outcome]]) -> Record:
             ),
         ),
         intervals=tuple(one.intervals for one in order),
-        covariances=tuple(one for told in order for one in told.covariances),
+        covariances=tuple(one for target in order for one in target.covariances),
         moments=saved.packed(read.folds),
     )
 
@@ -190,12 +190,12 @@ def _guesses(
     schema: Schema, outcomes: Sequence[tuple[Schema, Outcome]], means: Array
 ) -> list[float]:
     """The null model's predictions, at an offset of 0 if there is one; else the targets' means."""
-    found, spans = means.copy(), schema.target_spans()
+    guesses, spans = means.copy(), schema.target_spans()
     for part, outcome in outcomes:
         if outcome.guess is not None:
             for target, span in part.target_spans().items():
-                found[spans[target]] = outcome.guess[span]
-    return [float(guess) for guess in found]
+                guesses[spans[target]] = outcome.guess[span]
+    return [float(guess) for guess in guesses]
 
 
 def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
@@ -230,7 +230,7 @@ def _learnt(read: Read, part: Schema, outcome: Outcome) -> LearnRecord:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _TargetRecord:
     """One target's part of a record."""
 
     weights: Sequence[WeightRecord]
@@ -243,7 +243,7 @@ class _Told:
 
 
 def _identities(
-    read: Read, whole: Moments, told: Mapping[str, _Told], loss_of: Mapping[str, str]
+    read: Read, whole: Moments, by_target: Mapping[str, _TargetRecord], loss_of: Mapping[str, str]
 ) -> list[str]:
     """Notes on targets that are sums of inputs."""
     spans = read.schema.target_spans().items()
@@ -258,37 +258,37 @@ def _identities(
             intercepts=one.intercepts,
         )
         for target, span in spans
-        for one in (told[target],)
+        for one in (by_target[target],)
     ]
     return identities(read, whole, fitted)
 
 
-def _told_by_target(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _Told]:
+def _target_records(read: Read, schema: Schema, outcome: Outcome) -> dict[str, _TargetRecord]:
     weights, intercepts = _weights(schema, outcome), _intercepts(schema, outcome)
     losses = [with_spread(loss_named(outcome.loss), fit.spread) for fit in outcome.fit]
     judged, centre = outcome.held_out, outcome.centre
     about = read if centre is None else read.about(centre)
     starts = [] if centre is None else outcome.weights["intercept"].tolist()
-    found = (
+    metrics = (
         []
         if judged is None
         else held_out_predictions(about, schema, judged.fold_weights, losses, judged.guesses)
     )
-    held_out = _held_out(judged, [one.figures for one in found])
-    if not found and closed_form(outcome.loss):
+    held_out = _held_out(judged, [one.figures for one in metrics])
+    if not metrics and closed_form(outcome.loss):
         held_out = [_half_squares(one) for one in held_out]
-    p, told = len(schema.inputs), {}
+    p, by_target = len(schema.inputs), {}
     for at, (target, span) in enumerate(schema.target_spans().items()):
-        told[target] = _Told(
+        by_target[target] = _TargetRecord(
             weights[span.start * p : span.stop * p],
             intercepts[span],
             outcome.fit[at],
             held_out[at] if held_out else None,
-            found[at].intervals if found else None,
+            metrics[at].intervals if metrics else None,
             starts[span],
             _covariances(outcome, weights, intercepts)[span],
         )
-    return told
+    return by_target
 
 
 def _covariances(
@@ -298,7 +298,7 @@ def _covariances(
     outputs, p = outcome.weights["weight"].shape[1], outcome.weights["weight"].shape[0]
     if outcome.covariance is None:
         return [None] * outputs
-    found: list[str | None] = []
+    packed: list[str | None] = []
     for at, covariance in enumerate(outcome.covariance):
         errors = [one.standard_error for one in weights[at * p : (at + 1) * p]]
         errors += [one.standard_error for one in intercepts[at : at + 1]]
@@ -306,8 +306,8 @@ def _covariances(
         both = np.where(known[:, None] & known & np.isfinite(covariance), covariance, np.nan)
         # The intercept comes first, as in the table of weights.
         order = np.roll(np.arange(len(known)), len(known) - p)
-        found.append(saved.pack_covariance(both[order][:, order]) if known.any() else None)
-    return found
+        packed.append(saved.pack_covariance(both[order][:, order]) if known.any() else None)
+    return packed
 
 
 def _not_judged(read: Read, part: Schema, outcome: Outcome) -> list[str]:
@@ -325,26 +325,26 @@ def _certain(weights: Array, error: Array | None, freedom: float) -> Certainty:
     return certainty(weights, known, freedom=freedom)
 
 
-def _told(found: Certainty, at: tuple[int, ...]) -> dict[str, float | None]:
+def _figures(inference: Certainty, at: tuple[int, ...]) -> dict[str, float | None]:
     return {
-        "standard_error": _finite(found.standard_error[at]),
-        "t": _finite(found.t[at]),
-        "p": _finite(found.p[at]),
-        "low": _finite(found.low[at]),
-        "high": _finite(found.high[at]),
+        "standard_error": _finite(inference.standard_error[at]),
+        "t": _finite(inference.t[at]),
+        "p": _finite(inference.p[at]),
+        "low": _finite(inference.low[at]),
+        "high": _finite(inference.high[at]),
     }
 
 
 def _weights(schema: Schema, outcome: Outcome) -> list[WeightRecord]:
     weight = outcome.weights["weight"]
-    found = _certain(weight, outcome.error, outcome.freedom)
+    inference = _certain(weight, outcome.error, outcome.freedom)
     return [
         WeightRecord(
             output=name,
             input=column,
             level=level,
             weight=float(weight[at, output]),
-            **_told(found, (at, output)),
+            **_figures(inference, (at, output)),
         )
         for output, name in enumerate(schema.outputs)
         for at, (column, level) in enumerate(schema.inputs)
@@ -357,9 +357,9 @@ def _intercepts(schema: Schema, outcome: Outcome) -> list[InterceptRecord]:
     weights = outcome.weights
     own = weights if outcome.centre is None else from_zero(weights, outcome.centre)
     intercept = own["intercept"]
-    found = _certain(intercept, outcome.intercept_error, outcome.freedom)
+    inference = _certain(intercept, outcome.intercept_error, outcome.freedom)
     return [
-        InterceptRecord(output=name, weight=float(intercept[at]), **_told(found, (at,)))
+        InterceptRecord(output=name, weight=float(intercept[at]), **_figures(inference, (at,)))
         for at, name in enumerate(schema.outputs)
     ]
 
@@ -380,7 +380,7 @@ def _half_squares(one: HeldOutRecord) -> HeldOutRecord:
 def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[HeldOutRecord]:
     if held_out is None:
         return []
-    found = [
+    records = [
         HeldOutRecord(
             folds=held_out.folds,
             rmse=float(np.sqrt(error / held_out.rows) * unit),
@@ -397,9 +397,9 @@ def _held_out(held_out: HeldOut | None, figures: Sequence[Metrics]) -> list[Held
         if figure.guess != MEAN:  # the sums of all rows know the mean alone
             update |= {"baseline_rmse": figure.baseline_rmse, "r2": _explained(figure)}
     return (
-        [one.model_copy(update=update) for one, update in zip(found, more, strict=True)]
+        [one.model_copy(update=update) for one, update in zip(records, more, strict=True)]
         if more
-        else found
+        else records
     )
 
 
@@ -409,22 +409,22 @@ def _explained(figure: Metrics) -> float | None:
 
 
 def _held_out_by(read: Read) -> HeldOutBy:
-    asked, cuts = read.plan.request, read.plan.cuts
-    if asked.id is not None:
-        return HeldOutBy(by="id", column=asked.id, folds=asked.folds)
-    if asked.group is not None:
-        return HeldOutBy(by="group", column=asked.group, folds=asked.folds)
-    if asked.time is not None:
-        return HeldOutBy(by="time", column=asked.time, folds=asked.folds, cuts=cuts)
-    return HeldOutBy(folds=asked.folds)
+    request, cuts = read.plan.request, read.plan.cuts
+    if request.id is not None:
+        return HeldOutBy(by="id", column=request.id, folds=request.folds)
+    if request.group is not None:
+        return HeldOutBy(by="group", column=request.group, folds=request.folds)
+    if request.time is not None:
+        return HeldOutBy(by="time", column=request.time, folds=request.folds, cuts=cuts)
+    return HeldOutBy(folds=request.folds)
 
 
 def _of_groups(read: Read, outcomes: Sequence[Outcome]) -> list[str]:
     """A note on standard errors where rows form groups."""
-    found = [one.clusters for one in outcomes if one.clusters is not None]
+    clusters = [one.clusters for one in outcomes if one.clusters is not None]
     group = read.plan.request.group
-    if found:
-        return found[0].notes()
+    if clusters:
+        return clusters[0].notes()
     if group is None or not any(one.errors and one.error is not None for one in outcomes):
         return []
     return [
@@ -451,8 +451,8 @@ def few_folds(read: Read) -> list[str]:
 
 
 def _fold_by(read: Read) -> str:
-    asked = read.plan.request
-    return asked.id or asked.group or asked.time or "row number"
+    request = read.plan.request
+    return request.id or request.group or request.time or "row number"
 
 
 def none_held_out(read: Read) -> str:

@@ -119,20 +119,20 @@ def _given(settings: Settings, name: str) -> Mapping[str | None, Strength]:
 def _exact(run: Run, penalties: Penalties, walked: str) -> tuple[CVResult | None, list[Any], Any]:
     group, read = run.group, run.read
     p = len(read.schema.inputs)
-    asked = LinearProblem(range(p), [p], read.plan.request.intercept, group.start, group.frozen)
+    linear = LinearProblem(range(p), [p], read.plan.request.intercept, group.start, group.frozen)
     whole, given = read.whole, penalties.given
     knots = None
     if walked == "lasso":
-        lassos = lassos_of(read.folds, asked, penalties, count=STRENGTHS)
+        lassos = lassos_of(read.folds, linear, penalties, count=STRENGTHS)
         choices = [Choice(given.ridge, float(lasso)) for lasso in lassos]
-        holds = penalties.holds(given.ridge).only(~asked.held)
-        found = lasso_path(asked.free(whole), lassos, holds=holds).knots
-        names = [name for name, held in zip(_names(read), asked.held, strict=True) if not held]
+        holds = penalties.holds(given.ridge).only(~linear.held)
+        found = lasso_path(linear.free(whole), lassos, holds=holds).knots
+        names = [name for name, held in zip(_names(read), linear.held, strict=True) if not held]
         knots = _knots(found[0].strengths, found[0].weight, names) if found else None
     else:
         choices = [Choice(float(ridge), given.lasso) for ridge in RIDGES]
-    tried = cv_at(read, asked, penalties, choices) if read.splits.of(read.folds) else None
-    weights = weights_at(asked, whole, penalties, choices)
+    tried = cv_at(read, linear, penalties, choices) if read.splits.of(read.folds) else None
+    weights = weights_at(linear, whole, penalties, choices)
     return tried, list(zip(choices, weights, strict=True)), knots
 
 

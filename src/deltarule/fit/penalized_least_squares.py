@@ -49,17 +49,17 @@ class PenalizedLeastSquares:
 
     def solved(self, choice: Choice) -> Outcome:
         """The exact weights with these penalties."""
-        asked, whole = self.problem, self.read.whole
-        weights = best(asked, whole, self.penalties, choice)
-        problem, spectrum = asked.of(whole), Spectrum.of(asked.as_it_stands(whole))
-        held = f" with {self.penalties.named(choice)}" if self.penalties.any(choice) else ""
+        linear, whole = self.problem, self.read.whole
+        weights = best(linear, whole, self.penalties, choice)
+        problem, spectrum = linear.of(whole), Spectrum.of(linear.as_it_stands(whole))
+        beside = f" with {self.penalties.named(choice)}" if self.penalties.any(choice) else ""
         return Outcome(
             weights=weights,
             loss=Squared.name,
             learner=EXACT,
             steps=0,
-            stopped=f"solved exactly from the moments{held}",
-            fit=fits(problem, problem.squared_error(weights), asked),
+            stopped=f"solved exactly from the moments{beside}",
+            fit=fits(problem, problem.squared_error(weights), linear),
             errors="",
             alphas=spectrum.alphas,
             condition=spectrum.condition,
@@ -67,18 +67,18 @@ class PenalizedLeastSquares:
 
     def fold_weights(self, choice: Choice) -> dict[int, Weights]:
         """The exact weights without each fold."""
-        folds, found = self.read.folds, dict[int, Weights]()
+        folds, weights = self.read.folds, dict[int, Weights]()
         for split in self.read.splits.of(folds):
             others = total([folds[fold] for fold in split.train])
-            found[split.test] = best(self.problem, others, self.penalties, choice)
-        return found
+            weights[split.test] = best(self.problem, others, self.penalties, choice)
+        return weights
 
 
 def best(problem: LinearProblem, moments: Moments, penalties: Penalties, choice: Choice) -> Weights:
     """The exact weights of all inputs at these strengths."""
     holds = penalties.holds(choice.ridge).only(~problem.held)
-    found = lasso_path(problem.free(moments), np.array([choice.lasso]), holds=holds)
-    whole = problem.whole({name: array[0] for name, array in found.weights.items()})
+    path = lasso_path(problem.free(moments), np.array([choice.lasso]), holds=holds)
+    whole = problem.whole({name: array[0] for name, array in path.weights.items()})
     return penalties.within(whole)
 
 
@@ -90,9 +90,9 @@ def weights_at(
         return [best(problem, moments, penalties, choice) for choice in choices]
     free = problem.free(moments)
     ridges = np.array([choice.ridge for choice in choices])
-    found = ridge_weights(free, normal_equations(free), ridges)
+    weights = ridge_weights(free, normal_equations(free), ridges)
     return [
-        problem.whole({name: array[at] for name, array in found.items()})
+        problem.whole({name: array[at] for name, array in weights.items()})
         for at in range(len(choices))
     ]
 

@@ -75,7 +75,7 @@ def posed(
     """The problem before anything is asked of its rows."""
     p, k = len(read.schema.inputs), len(read.schema.outputs)
     intercept = read.plan.request.intercept
-    asked = LinearProblem(range(p), range(p, p + k), intercept, start, frozen, read.centre)
+    linear = LinearProblem(range(p), range(p, p + k), intercept, start, frozen, read.centre)
     loss = loss_named(settings.losses[0])
     penalties = _penalties(read, settings, loss)
     return FitProblem(
@@ -83,9 +83,9 @@ def posed(
         settings=settings,
         start=start,
         frozen=frozen,
-        linear=asked,
+        linear=linear,
         model=BlockLinear(intercept=intercept),
-        standard=_standard(asked, read, settings),
+        standard=_standard(linear, read, settings),
         losses=(loss,) * len(read.schema.targets),
         penalties=penalties,
         choice=penalties.given if choice is None else choice,

@@ -69,28 +69,28 @@ def with_copies_told(record: Record, read: Read, settings: Settings, learn: Lear
     """The record, with a note where copies in other folds make its held-out error too small."""
     if record.held_out is None or settings.group or settings.time:
         return record
-    found = repeated_rows(read)
-    if found is None:
+    repeated = repeated_rows(read)
+    if repeated is None:
         return record
-    rows, plain = _plain_columns(read, found), _plain_settings(record, read, settings)
+    rows, plain = _plain_columns(read, repeated), _plain_settings(record, read, settings)
     simpler = any((settings.positive, settings.between, settings.freeze, settings.start))
     simpler = simpler or isinstance(settings.ridge, Mapping) or isinstance(settings.lasso, Mapping)
     try:
         together = learn(rows, replace(plain, group=GROUP))
-        told = learn(rows.drop(GROUP), plain) if found.sampled or simpler else record
-        notes = _notes(told, together, found, _advice(read))
+        told = learn(rows.drop(GROUP), plain) if repeated.sampled or simpler else record
+        notes = _notes(told, together, repeated, _advice(read))
     except DeltaruleError:  # as where a fold alone has a class
-        notes = _unmeasured(read, found)
+        notes = _unmeasured(read, repeated)
     return record.model_copy(update={"notes": (*record.notes, *notes)}) if notes else record
 
 
-def _plain_columns(read: Read, found: RepeatedRows) -> pl.DataFrame:
+def _plain_columns(read: Read, repeated: RepeatedRows) -> pl.DataFrame:
     """Inputs, targets and weight as columns with plain names, and the number of each row's inputs.
 
     The sample has the values of expressions, whose names would be taken for expressions again.
     """
     categories = {one.name for one in read.schema.columns} & set(read.plan.categories)
-    rows, weight = found.rows, read.plan.request.row_weight
+    rows, weight = repeated.rows, read.plan.request.row_weight
     columns = {
         f"x{at}": rows[one.name].cast(pl.Categorical if one.name in categories else pl.Float64)
         for at, one in enumerate(read.schema.columns)
@@ -98,7 +98,7 @@ def _plain_columns(read: Read, found: RepeatedRows) -> pl.DataFrame:
     columns |= {f"y{at}": rows[one.name] for at, one in enumerate(read.schema.targets)}
     if weight is not None:
         columns["weight"] = rows[weight]
-    return pl.DataFrame({**columns, GROUP: found.copy_of})
+    return pl.DataFrame({**columns, GROUP: repeated.copy_of})
 
 
 def _plain_settings(record: Record, read: Read, settings: Settings) -> Settings:
@@ -193,15 +193,15 @@ def _in_other_folds(copy_of: NDArray[np.intp], fold: Folds, each: Array) -> Arra
 
 def _advice(read: Read) -> str:
     """What to do about copies, by where they come from."""
-    asked = read.plan.request
-    return COUNTED if asked.copies else SEVERAL if asked.id else ADVICE
+    request = read.plan.request
+    return COUNTED if request.copies else SEVERAL if request.id else ADVICE
 
 
-def _notes(told: Record, together: Record, found: RepeatedRows, advice: str) -> list[str]:
+def _notes(told: Record, together: Record, repeated: RepeatedRows, advice: str) -> list[str]:
     """A note on the targets whose error is clearly larger where copies are held out together."""
     if together.held_out is None:
         raise LearningError("no copies can be held out together")
-    least = 1 + max(LARGER, NOISE / np.sqrt(found.different))
+    least = 1 + max(LARGER, NOISE / np.sqrt(repeated.different))
     larger = []
     pairs = zip(told.contract.targets, told.held_out or (), together.held_out or (), strict=False)
     for target, one, other in pairs:
@@ -215,20 +215,20 @@ def _notes(told: Record, together: Record, found: RepeatedRows, advice: str) -> 
     if not larger:
         return []
     measured = "; ".join(_few(larger))
-    where = f" in a sample of {len(found.rows):,} rows" if found.sampled else ""
-    return [f"{_knows(found)}; with such rows held out together{where}, {measured}: {advice}"]
+    where = f" in a sample of {len(repeated.rows):,} rows" if repeated.sampled else ""
+    return [f"{_knows(repeated)}; with such rows held out together{where}, {measured}: {advice}"]
 
 
-def _unmeasured(read: Read, found: RepeatedRows) -> list[str]:
+def _unmeasured(read: Read, repeated: RepeatedRows) -> list[str]:
     """A note where copies cannot be held out together, and rows are few for their weights."""
-    if found.different > FEW_EACH * (len(read.schema.inputs) + 1):
+    if repeated.different > FEW_EACH * (len(read.schema.inputs) + 1):
         return []
-    return [f"{_knows(found)}: {_advice(read)}"]
+    return [f"{_knows(repeated)}: {_advice(read)}"]
 
 
-def _knows(found: RepeatedRows) -> str:
+def _knows(repeated: RepeatedRows) -> str:
     return (
-        f"{found.share:.0%} of rows have the inputs of rows in other parts, so the error on "
+        f"{repeated.share:.0%} of rows have the inputs of rows in other parts, so the error on "
         f"held-out rows {KNOWN}"
     )
 

@@ -69,8 +69,8 @@ def _squared(step: FitStep, outcome: Outcome, stopped: Stop) -> Outcome:
     # At convergence the weights are the exact ones, and so is their inference.
     arrived = stopped.reason in ("settled", "still") and problem.penalty is None
     kind = errors_of(problem) if arrived else ""
-    asked = problem.linear
-    certain = StandardErrors.of(asked, problem.read, kind) if kind else StandardErrors.unknown()
+    linear = problem.linear
+    certain = StandardErrors.of(linear, problem.read, kind) if kind else StandardErrors.unknown()
     notes, held_out = list(outcome.notes), None
     try:
         held_out = _held_out(step)
@@ -78,7 +78,7 @@ def _squared(step: FitStep, outcome: Outcome, stopped: Stop) -> Outcome:
         notes.append(none_refitted(error))
     return replace(
         outcome,
-        fit=fits(problem.problem, errors, asked),
+        fit=fits(problem.problem, errors, linear),
         held_out=held_out,
         error=certain.error,
         intercept_error=certain.intercept_error,

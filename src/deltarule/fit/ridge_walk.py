@@ -113,13 +113,13 @@ class RidgeWalk:
     def _sums(self, weights: Array, fits: NDArray[np.intp]) -> tuple[Array, Array]:
         """The mean losses of some folds' training rows (a,), and their gradients (a, d)."""
         named = {self._fits[fit]: self._named(w) for fit, w in zip(fits, weights, strict=True)}
-        asked = CompareTraining(
+        question = CompareTraining(
             self.loss,
             {fit: self.training_folds[fit] for fit in named},
             HeldOutErrors(self.model, self.loss, named),
             hessian=False,
         )
-        sums = reduce(add, map(asked.of, self._blocks)).comparisons
+        sums = reduce(add, map(question.of, self._blocks)).comparisons
         every = [sums[fit] for fit in named]
         rows = np.array([one.rows for one in every])
         gradient = np.array([stack(one.weight_delta).ravel() for one in every])

@@ -99,20 +99,20 @@ class TargetGroup:
 
     def outcome(self, taken: "StepsTaken | None" = None) -> Outcome:
         """The outcome of these steps, or of its own."""
-        found = self._solved() if self.problem is None else self._result(taken)
-        if self.settings.tries_no_ridge and found.errors:
-            found.notes.append(
+        outcome = self._solved() if self.problem is None else self._result(taken)
+        if self.settings.tries_no_ridge and outcome.errors:
+            outcome.notes.append(
                 "no ridge was tried: beside one the standard errors asked for would not be known"
             )
-        if loss_named(found.loss).kind == "yes_no":
+        if loss_named(outcome.loss).kind == "yes_no":
             mine = [
                 target
                 for target in self.read.schema.targets
                 if target.name in self.auto
                 and not self.read.plan.target_kinds[target.name].is_(pl.Boolean)
             ]
-            found.notes.extend(notes_on_yes_no(self.read, mine))
-        return replace(found, centre=self.centre)
+            outcome.notes.extend(notes_on_yes_no(self.read, mine))
+        return replace(outcome, centre=self.centre)
 
     def _result(self, taken: "StepsTaken | None") -> Outcome:
         from deltarule.fit.fit_step import StepsTaken
@@ -123,7 +123,7 @@ class TargetGroup:
     def _solved(self) -> Outcome:
         p, k = len(self.read.schema.inputs), len(self.read.schema.outputs)
         intercept = self.read.plan.request.intercept
-        asked = LinearProblem(
+        linear = LinearProblem(
             range(p), range(p, p + k), intercept, self.start, self.frozen, self.centre
         )
         penalties = Penalties.of(self.read.schema.inputs, self.settings)
@@ -131,19 +131,19 @@ class TargetGroup:
         if self.read.wide:
             from deltarule.fit.dual_least_squares import DualLeastSquares
 
-            form = DualLeastSquares.of(self.read, asked, penalties)
+            form = DualLeastSquares.of(self.read, linear, penalties)
         elif self.settings.held:
             from deltarule.fit.penalized_least_squares import PenalizedLeastSquares
 
-            form = PenalizedLeastSquares(self.read, asked, penalties)
+            form = PenalizedLeastSquares(self.read, linear, penalties)
         else:
             kind = self.settings.kind_of_errors
-            form = PlainLeastSquares.of(self.read, asked, penalties, errors=kind)
+            form = PlainLeastSquares.of(self.read, linear, penalties, errors=kind)
         return solve_exactly(self.read, form)
 
 
 def _centre(
-    found: Read, settings: Settings, start: Weights, frozen: Mapping[str, Mask] | None
+    read: Read, settings: Settings, start: Weights, frozen: Mapping[str, Mask] | None
 ) -> Array | None:
     """The origin of the inputs, (p,), where some are far from zero; None for zero.
 
@@ -151,14 +151,14 @@ def _centre(
     """
     begun = any(array.any() for array in start.values())
     as_they_stand = begun or frozen is not None or settings.alpha is not None
-    if as_they_stand or settings.trace_rows or not found.plan.request.intercept:
+    if as_they_stand or settings.trace_rows or not read.plan.request.intercept:
         return None
-    numbers = [level is None for _, level in found.schema.inputs]
-    centre = np.where(numbers, far_centres(found.whole)[: len(numbers)], 0.0)
+    numbers = [level is None for _, level in read.schema.inputs]
+    centre = np.where(numbers, far_centres(read.whole)[: len(numbers)], 0.0)
     return centre if centre.any() else None
 
 
-def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> list[TargetGroup]:
+def target_groups(read: Read, settings: Settings, *, watched: bool = False) -> list[TargetGroup]:
     """The groups of a read's targets, each with its loss and settings.
 
     Errors:  LearningError, TargetError for a loss that a target cannot be learnt with
@@ -167,11 +167,11 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
     losses = dict(zip(settings.targets, settings.losses, strict=True))
     auto = [target for target, loss in losses.items() if loss == "auto"]
     for target, asked in losses.items():
-        loss = _loss_of(found, target, asked)
+        loss = _loss_of(read, target, asked)
         # Outputs of a softmax are coupled, but not to those of another target.
         if (
             settings.added is not None
-            and loss_named(loss).link.additive != found.plan.request.shifted
+            and loss_named(loss).link.additive != read.plan.request.shifted
         ):
             raise LearningError(
                 f"an offset is added to the scores of '{target}' in another way than its first "
@@ -182,7 +182,7 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
         ).append(target)
     groups = []
     for name, members in by_loss.items():
-        part, loss = found.of(members), name.split(" ")[0]
+        part, loss = read.of(members), name.split(" ")[0]
         own = replace(settings, predict=members, loss=loss)
         p, k = len(part.schema.inputs), len(part.schema.outputs)
         size = {"rows": part.examples, "inputs": p + settings.intercept, "outputs": k}
@@ -196,16 +196,16 @@ def target_groups(found: Read, settings: Settings, *, watched: bool = False) -> 
     return groups
 
 
-def _loss_of(found: Read, target: str, asked: str) -> str:
+def _loss_of(read: Read, target: str, asked: str) -> str:
     """The default loss for a target's values, unless one is named.
 
     Errors:  TargetError
     """
-    [known] = [one for one in found.schema.targets if one.name == target]
+    [known] = [one for one in read.schema.targets if one.name == target]
     classes = len(known.classes)
     if classes > 2 and asked != "auto" and loss_named(asked).kind == "yes_no":
         raise TargetError(
-            f"{found.source.name}: the target '{target}' has {classes} classes "
+            f"{read.source.name}: the target '{target}' has {classes} classes "
             f"({', '.join(list(known.classes)[:5])}{', ...' if classes > 5 else ''}), and logistic "
             "loss takes two: use softmax"
         )
@@ -214,10 +214,10 @@ def _loss_of(found: Read, target: str, asked: str) -> str:
         return Logistic.name if classes == 2 else Softmax.name
     if asked != "auto":
         return asked
-    at = len(found.schema.inputs) + found.schema.target_spans()[target].start
-    boolean = found.plan.target_kinds[target].is_(pl.Boolean)
-    enough = boolean or found.examples >= YES_NO_SHOWS
-    yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(found.whole, at)
+    at = len(read.schema.inputs) + read.schema.target_spans()[target].start
+    boolean = read.plan.target_kinds[target].is_(pl.Boolean)
+    enough = boolean or read.examples >= YES_NO_SHOWS
+    yes_no = enough and (known.low, known.high) == (0, 1) and _all_0_or_1(read.whole, at)
     return Logistic.name if yes_no else Squared.name
 
 
@@ -241,16 +241,16 @@ def rows_kept(settings: Settings, plan: Plan) -> Keep:
     return Keep(0 if settings.exact else ROWS_BY_HAND * 64)
 
 
-def _start(found: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:
+def _start(read: Read, settings: Settings) -> tuple[Weights, Mapping[str, Mask] | None]:
     """The start, and which weights are frozen there."""
-    schema = found.schema
+    schema = read.schema
     k = len(schema.outputs)
     inputs = schema.inputs
     named = settings.start if isinstance(settings.start, Mapping) else {}
     base = 0.0 if isinstance(settings.start, Mapping) else float(settings.start)
     weight = np.full((len(inputs), k), base)
     start: dict[str, Any] = {"weight": weight}
-    if found.plan.request.intercept:
+    if read.plan.request.intercept:
         start["intercept"] = np.zeros(k)
     frozen = {name: np.zeros(array.shape, dtype=bool) for name, array in start.items()}
     for name, value in [*named.items(), *settings.frozen.items()]:

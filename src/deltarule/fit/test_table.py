@@ -62,8 +62,8 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
     source = where_of(open_table(settings.hold_out)[0], settings.where, learnt, words=words)
     scorer = Predictor(record)
     met = _RowsMet()
-    found = widening(source, lambda: evaluate(scorer, source, watch=met.begin()))
-    if found.learnt == "these":
+    evaluation = widening(source, lambda: evaluate(scorer, source, watch=met.begin()))
+    if evaluation.learnt == "these":
         raise _learnt_from(source.name)
     held_out = tuple(
         HeldOutRecord(
@@ -71,17 +71,17 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
             rmse=one.rmse,
             r2=1 - (one.rmse / one.baseline_rmse) ** 2 if one.baseline_rmse > 0 else None,
             baseline_rmse=one.baseline_rmse,
-            rows=found.rows,
+            rows=evaluation.rows,
             **beside_rmse(one),
         )
-        for one in found.outputs
+        for one in evaluation.outputs
     )
     assert record.held_out_by is not None, "a record that was just made says so"
     name = without_folder(source.name)
     by = record.held_out_by.model_copy(update={"table": name})
     notes = [note for note in record.notes if note != none_held_out(read)]
-    same_name = not_new(record, found.learnt, source.name)
-    notes += [f"{name}: {note}" for note in found.notes if note not in same_name]
+    same_name = not_new(record, evaluation.learnt, source.name)
+    notes += [f"{name}: {note}" for note in evaluation.notes if note not in same_name]
     notes += [f"{name}: {note}" for note in _learnt_too(scorer, read, met)]
     told = {"held_out": held_out, "held_out_by": by, "notes": tuple(notes)}
     return record.model_copy(update=told)

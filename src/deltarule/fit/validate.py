@@ -20,33 +20,33 @@ DIGITS = 100 * np.finfo(float).eps
 POWER = re.compile(r"(?P<of>.+) \*\* (?P<power>\d+)")
 
 
-def check_folds(found: Read, settings: Settings) -> None:
+def check_folds(read: Read, settings: Settings) -> None:
     """Refuse more folds than there are rows.
 
     Errors:  LearningError
     """
-    rows = max(found.examples, sum(fold.rows for fold in found.folds))
+    rows = max(read.examples, sum(fold.rows for fold in read.folds))
     if settings.folds is not None and settings.folds > rows:
         raise LearningError(
-            f"{found.source.name}: folds is {settings.folds}, but there are {rows:,.0f} rows to "
+            f"{read.source.name}: folds is {settings.folds}, but there are {rows:,.0f} rows to "
             "learn from: choose no more folds than rows"
         )
 
 
-def check_weights(found: Read) -> None:
+def check_weights(read: Read) -> None:
     """Refuse row weights whose sum is so small or so large that sums of them lose digits.
 
     Errors:  LearningError
     """
-    rows = sum(fold.rows for fold in found.folds)
+    rows = sum(fold.rows for fold in read.folds)
     if rows > 0 and not LEAST_WEIGHT < rows < MOST_WEIGHT:
         raise LearningError(
-            f"{found.source.name}: the row weights add up to {rows:.3g}, beyond what can be "
+            f"{read.source.name}: the row weights add up to {rows:.3g}, beyond what can be "
             "reckoned with: give them in other units"
         )
 
 
-def check_powers(found: Read) -> None:
+def check_powers(read: Read) -> None:
     """Refuse powers beside a number that lies so far from 0 that rounding leaves nothing of them.
 
     Maths:   on c - r to c + r, lower powers say of x ** n all but r ** n / 2 ** (n - 1)
@@ -54,7 +54,7 @@ def check_powers(found: Read) -> None:
 
     Errors:  LearningError
     """
-    numbers = {one.name: one for one in found.schema.columns if isinstance(one, Number)}
+    numbers = {one.name: one for one in read.schema.columns if isinstance(one, Number)}
     for name in numbers:
         power = POWER.fullmatch(name)
         of = power["of"] if power else ""
@@ -66,25 +66,25 @@ def check_powers(found: Read) -> None:
         if half > 0 and 2 * (half / far / 2) ** n < DIGITS:
             near = round((base.low + base.high) / 2, -math.floor(math.log10(half)))
             raise LearningError(
-                f"{found.source.name}: '{name}' says nothing that '{base.name}' does not, which "
+                f"{read.source.name}: '{name}' says nothing that '{base.name}' does not, which "
                 f"lies so far from 0 that rounding leaves no more: write "
                 f"{of} {'-' if near > 0 else '+'} {abs(near):.15g} in its place"
             )
 
 
-def check_targets(found: Read, settings: Settings) -> None:
+def check_targets(read: Read, settings: Settings) -> None:
     """Refuse a constant target: an intercept alone is the answer.
 
     A single row is constant by nature, and without an intercept there is something to learn.
 
     Errors:  TargetError
     """
-    if found.examples < 2 or not settings.intercept:
+    if read.examples < 2 or not settings.intercept:
         return
-    for target in found.schema.targets:
+    for target in read.schema.targets:
         if not target.classes and target.low == target.high:
             raise TargetError(
-                f"{found.source.name}: the target '{target.name}' is {target.low:g} in every row: "
+                f"{read.source.name}: the target '{target.name}' is {target.low:g} in every row: "
                 "there is nothing to learn"
             )
 

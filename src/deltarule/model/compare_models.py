@@ -278,8 +278,8 @@ def _groups(by: Term, batch: pl.DataFrame) -> pl.Series:
     """Each row's group, null where it has none: (n,)."""
     values = by.polars(batch.schema)
     kind = batch.select(values).to_series().dtype
-    found = batch.select(cluster_column(values, kind)).to_series()
-    return found.fill_nan(None) if found.dtype.is_float() else found
+    groups = batch.select(cluster_column(values, kind)).to_series()
+    return groups.fill_nan(None) if groups.dtype.is_float() else groups
 
 
 def _shared(one: Predictor, other: Predictor) -> list[str]:
@@ -459,8 +459,8 @@ def _held_out_told(name: str, one: float, other: float) -> str:
     return f"  on rows held out while learning, {ahead}: {name} {told}"
 
 
-def _told(found: Difference) -> str:
-    words = f"  {found.measure}, B less A: {number(found.difference)}"
-    if found.low is None or found.high is None:
+def _told(difference: Difference) -> str:
+    words = f"  {difference.measure}, B less A: {number(difference.difference)}"
+    if difference.low is None or difference.high is None:
         return words
-    return f"{words} (95% interval {number(found.low)} to {number(found.high)})"
+    return f"{words} (95% interval {number(difference.low)} to {number(difference.high)})"

@@ -128,11 +128,11 @@ class Diagnostics:
         by_row: dict[int, list[str]] = {}
         for one in self.suspects:
             by_row.setdefault(one.row, []).extend(one.words(self.rows))
-        found = [
+        lines = [
             f"row {row:,}: {'; '.join(dict.fromkeys(said))}" for row, said in by_row.items() if said
         ]
-        found += [str(one) for one in self.inflated]
-        return found or [
+        lines += [str(one) for one in self.inflated]
+        return lines or [
             "no row is very influential (Cook's distance) or far off, and no column is determined "
             "by others (collinear)"
         ]
@@ -172,10 +172,10 @@ def diagnose(predictor: Predictor, source: Source, *, rows: int) -> Diagnostics:
         causes += batch.causes
     if not count > 0:
         raise nothing_in(source, causes)
-    told = tuple(one for one in hat.told if one.inflation > INFLATED)
+    inflated = tuple(one for one in hat.told if one.inflation > INFLATED)
     notes = _other_rows(predictor.record, examples, count, source.name)
     suspects = tuple(_numbered(kept, source))
-    return Diagnostics(count, examples, dict(causes), suspects, told, notes)
+    return Diagnostics(count, examples, dict(causes), suspects, inflated, notes)
 
 
 def _other_rows(record: Record, examples: int, count: float, name: str) -> tuple[str, ...]:
@@ -194,12 +194,12 @@ def _other_rows(record: Record, examples: int, count: float, name: str) -> tuple
     )
 
 
-def _numbered(found: Sequence[InfluentialRow], source: Source) -> Sequence[InfluentialRow]:
+def _numbered(rows: Sequence[InfluentialRow], source: Source) -> Sequence[InfluentialRow]:
     """The rows by their numbers in the whole table, where a condition takes some of it."""
     if not isinstance(source, FilteredSource):
-        return found
+        return rows
     numbers = source.numbers
-    return [replace(one, row=int(numbers[one.row - 1]) + 1) for one in found]
+    return [replace(one, row=int(numbers[one.row - 1]) + 1) for one in rows]
 
 
 def _scored(predictor: Predictor, source: Source) -> Iterator[PredictedRows]:
@@ -255,7 +255,7 @@ class LeverageMatrix:
                 moments = moments + Moments.of(rows.inputs, rows.each)
         problem = LeastSquares.of(moments, columns, [], intercept=intercept)
         centre = problem.mean * problem.scale * intercept
-        told = variance_inflation(Normal.of(problem).correlation, contract.spans())
+        inflated = variance_inflation(Normal.of(problem).correlation, contract.spans())
         solution = solve(problem)
         bread = np.zeros((k, p + intercept, p + intercept))
         bread[:, :p, :p] = solution.inverse
@@ -271,7 +271,7 @@ class LeverageMatrix:
         elif len(contract.targets) == k:
             typical = np.array([fit.residual_sd or fit.rmse for fit in record.fit])
         weights = float(solution.rank + intercept)
-        return cls(bread, centre, solution.unit, typical, weights, graded, told)
+        return cls(bread, centre, solution.unit, typical, weights, graded, inflated)
 
     def suspects(
         self, predictor: Predictor, batch: PredictedRows, rows: int
@@ -284,7 +284,7 @@ class LeverageMatrix:
         predictions = predictor.predictions(batch.scores)
         off = batch.targets - predictions
         slope = predictor.loss.hessian(batch.scores) if self.graded else None
-        found: list[InfluentialRow] = []
+        suspects: list[InfluentialRow] = []
         for at, output in enumerate(predictor.contract.outputs):
             bend = None if slope is None else slope[:, at]
             leverage = leverages(x, self.bread[at], bend)
@@ -296,7 +296,7 @@ class LeverageMatrix:
                 cook = pearson**2 * leverage / left / self.weights
             for row in _picked([cook, np.abs(residual), leverage], rows):
                 far = self._far(predictor, batch.inputs[row], z[row])
-                found.append(
+                suspects.append(
                     InfluentialRow(
                         row=int(batch.number[row]) + 1,
                         output=output,
@@ -308,7 +308,7 @@ class LeverageMatrix:
                         far=far,
                     )
                 )
-        return found
+        return suspects
 
     def _strayed(self, predictor: Predictor, batch: PredictedRows, off: Array, at: int) -> Array:
         """Standardized or deviance residuals, approximately normal: (n,)."""

@@ -8,15 +8,15 @@ from deltarule.views.drift_figures import scores, shares_before_and_now
 DRAWN = 4
 
 
-def body(found: DriftReport) -> str:
+def body(report: DriftReport) -> str:
     """The drift as HTML."""
-    lines = [*headline(found), *figures(found)]
+    lines = [*headline(report), *figures(report)]
     rows = [
         [one.column, one.verdict, scored(one.score), one.psi, one.moved, one.words]
-        for one in found.columns[:COLUMNS_SHOWN]
+        for one in report.columns[:COLUMNS_SHOWN]
     ]
     numbers = html.table(["column", "verdict", "score", "PSI", "moved (sd)", "what changed"], rows)
-    worst = found.columns[:12]
+    worst = report.columns[:12]
     drawn = [
         html.figure(
             scores([one.column for one in worst], [one.score for one in worst]),
@@ -26,7 +26,7 @@ def body(found: DriftReport) -> str:
             numbers,
         )
     ]
-    for one in changed(found)[:DRAWN]:
+    for one in changed(report)[:DRAWN]:
         cells = shown(one)
         before, now = [cell.before for cell in cells], [cell.now for cell in cells]
         names = [cell.cell for cell in cells]
@@ -41,9 +41,9 @@ def body(found: DriftReport) -> str:
                 ),
             )
         )
-    return html.sentences(lines) + html.grid(drawn) + html.listed(found.notes)
+    return html.sentences(lines) + html.grid(drawn) + html.listed(report.notes)
 
 
-def cell(found: DriftReport) -> str:
+def cell(report: DriftReport) -> str:
     """What a notebook shows."""
-    return html.cell(body(found))
+    return html.cell(body(report))

@@ -15,21 +15,22 @@ LEAST_SHOWN = 0.001
 SCALE = "1 or more is drift, from 0.4 some; what chance explains is 0"
 
 
-def paragraphs(found: DriftReport) -> str:
+def paragraphs(report: DriftReport) -> str:
     """All of it, the worst first."""
-    parts = ["\n".join([*headline(found), *figures(found)]), _columns(found)]
-    parts += ["\n".join(_bars(one)) for one in changed(found)[:DRAWN]]
-    parts.append("\n".join(found.notes))
+    parts = ["\n".join([*headline(report), *figures(report)]), _columns(report)]
+    parts += ["\n".join(_bars(one)) for one in changed(report)[:DRAWN]]
+    parts.append("\n".join(report.notes))
     return "\n\n".join(part for part in parts if part)
 
 
-def headline(found: DriftReport) -> list[str]:
+def headline(report: DriftReport) -> list[str]:
     """What was compared, and the verdict."""
     said = [
-        f"{found.table}: {rows_told(found.rows)}, beside {rows_told(found.learnt_rows)} learnt from"
+        f"{report.table}: {rows_told(report.rows)}, beside "
+        f"{rows_told(report.learnt_rows)} learnt from"
     ]
-    verdict = f"{found.verdict}, score {scored(found.score)} ({SCALE})"
-    names = f": {first_of(found.drifted)}" if found.drifted else ""
+    verdict = f"{report.verdict}, score {scored(report.score)} ({SCALE})"
+    names = f": {first_of(report.drifted)}" if report.drifted else ""
     return [*said, verdict + names]
 
 
@@ -38,14 +39,14 @@ def scored(score: float) -> str:
     return f"{math.floor(score * 100 + 1e-9) / 100:.2f}"
 
 
-def figures(found: DriftReport) -> list[str]:
+def figures(report: DriftReport) -> list[str]:
     """Errors and rows, a line each."""
-    return [*(f"{one.target}: {one.words}" for one in found.errors), found.apart.words]
+    return [*(f"{one.target}: {one.words}" for one in report.errors), report.apart.words]
 
 
-def changed(found: DriftReport) -> list[ColumnDrift]:
+def changed(report: DriftReport) -> list[ColumnDrift]:
     """The columns with some drift, the worst first."""
-    return [one for one in found.columns if one.score >= SOME]
+    return [one for one in report.columns if one.score >= SOME]
 
 
 def shown(column: ColumnDrift) -> list[CellShares]:
@@ -56,7 +57,7 @@ def shown(column: ColumnDrift) -> list[CellShares]:
     return sorted(cells, key=lambda one: -abs(one.now - one.before))[:CELLS_SHOWN]
 
 
-def _columns(found: DriftReport) -> str:
+def _columns(report: DriftReport) -> str:
     rows = [
         (
             on_one_line(one.column),
@@ -66,10 +67,10 @@ def _columns(found: DriftReport) -> str:
             "" if one.moved is None else f"{one.moved:.2f}",
             one.words,
         )
-        for one in found.columns[:COLUMNS_SHOWN]
+        for one in report.columns[:COLUMNS_SHOWN]
     ]
     told = table(["column", "verdict", "score", "PSI", "moved (sd)", "what changed"], rows)
-    rest = len(found.columns) - COLUMNS_SHOWN
+    rest = len(report.columns) - COLUMNS_SHOWN
     return told if rest <= 0 else f"{told}\n{rest:,} more columns changed no more than these"
 
 

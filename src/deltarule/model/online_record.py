@@ -187,7 +187,7 @@ def _weights(before: Record, learnt: Weights, errors: _Errors | None) -> dict[st
     intercept = learnt.get("intercept", np.zeros((0, weight.shape[1])))
     every = np.vstack([np.atleast_2d(intercept), weight])
     known = np.full_like(every, np.nan) if errors is None else errors.error
-    found = certainty(every, known, freedom=np.inf if errors is None else errors.freedom)
+    inference = certainty(every, known, freedom=np.inf if errors is None else errors.freedom)
     starts, p = len(every) - len(weight), len(weight)
     return {
         "weights": tuple(
@@ -196,18 +196,20 @@ def _weights(before: Record, learnt: Weights, errors: _Errors | None) -> dict[st
                 input=one.input,
                 level=one.level,
                 weight=float(weight[at % p, at // p]),
-                **_told(found, starts + at % p, at // p),
+                **_told(inference, starts + at % p, at // p),
             )
             for at, one in enumerate(before.weights)
         ),
         "intercept": tuple(
-            InterceptRecord(output=one.output, weight=float(every[0, at]), **_told(found, 0, at))
+            InterceptRecord(
+                output=one.output, weight=float(every[0, at]), **_told(inference, 0, at)
+            )
             for at, one in enumerate(before.intercept)
         ),
     }
 
 
-def _told(found: Certainty, row: int, output: int) -> dict[str, float | None]:
+def _told(inference: Certainty, row: int, output: int) -> dict[str, float | None]:
     names = ("standard_error", "t", "p", "low", "high")
-    values = {name: float(getattr(found, name)[row, output]) for name in names}
+    values = {name: float(getattr(inference, name)[row, output]) for name in names}
     return {name: value if np.isfinite(value) else None for name, value in values.items()}

@@ -41,9 +41,9 @@ def opening(record: Record) -> str:
                 for what, value in _first(record.held_out[at], never_seen(record))
             ]
     first.append(("rows learnt from", f"{record.rows:,.0f}"))
-    told = blocks(record)
-    three = "".join(html.section(head, html.sentences(lines)) for head, lines in told[:3])
-    notes = "".join(html.section(head, html.listed(lines)) for head, lines in told[3:])
+    sections = blocks(record)
+    three = "".join(html.section(head, html.sentences(lines)) for head, lines in sections[:3])
+    notes = "".join(html.section(head, html.listed(lines)) for head, lines in sections[3:])
     return f'{html.big_numbers(first)}<div class="three">{three}</div>{notes}'
 
 
@@ -59,13 +59,13 @@ def _first(seen: HeldOutRecord, rows: str) -> list[tuple[str, str]]:
         ]
     name, error, guess = error_told(seen)
     name = name.removesuffix(" (RMSE)")
-    told = [
+    pairs = [
         (f"{name} on {rows}", number(error)),
         (f"{name} of always predicting {seen.guess}", number(guess)),
     ]
     if seen.guess != MEAN or seen.r2 is None:
-        return told
-    return [*told, (f"R2 on {rows}", share(seen.r2))]
+        return pairs
+    return [*pairs, (f"R2 on {rows}", share(seen.r2))]
 
 
 def weights(record: Record) -> Iterator[str]:
@@ -106,15 +106,15 @@ def _of(name: str, several: bool) -> str:
     return f" of {name}" if several else ""
 
 
-def errors(record: Record, table: str = "", found: Sequence[Metrics] = ()) -> Iterator[str]:
+def errors(record: Record, table: str = "", metrics: Sequence[Metrics] = ()) -> Iterator[str]:
     """For each target, its errors beside the null model's.
 
-    `found` are the metrics on a `table`.
+    `metrics` are those on a `table`.
     """
     several = len(record.contract.targets) > 1
     for at, target in enumerate(record.contract.targets[:OUTPUTS_SHOWN]):
         seen = record.held_out[at] if record.held_out else None
-        own = found[at] if found else None
+        own = metrics[at] if metrics else None
         there: float | None = None
         if seen is not None and seen.classes is not None:
             bars, unit, says = _wrong(seen.classes, never_seen(record))
@@ -162,15 +162,15 @@ def _typical(fit: FitRecord, seen: HeldOutRecord | None, rows: str) -> ErrorFigu
 def course(record: Record) -> Iterator[str]:
     """The loss history, for each group of targets that was learnt in steps."""
     for learnt in record.learnt:
-        told = learnt.course
-        if len(told) < 2:
+        history = learnt.course
+        if len(history) < 2:
             continue
         name = f"mean {loss_named(learnt.loss).error_name}"
-        at, values = [step for step, _ in told], [error for _, error in told]
+        at, values = [step for step, _ in history], [error for _, error in history]
         made = figures.loss_by_step(at, values, name=name)
         of = _of(", ".join(learnt.targets), len(record.learnt) > 1)
         says = f"The {name}{of} before each of {learnt.steps:,} steps of {learnt.learner}."
-        some = [told[0], *told[1:-1][:: len(told) // 10 + 1], told[-1]]
+        some = [history[0], *history[1:-1][:: len(history) // 10 + 1], history[-1]]
         yield html.figure(made, f"Error by step{of}", says, html.table(["step", name], some))
 
 

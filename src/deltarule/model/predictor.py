@@ -157,11 +157,11 @@ class Predictor:
         check_level(level)
         targets = self.contract.targets
         known = self.record.intervals or (None,) * len(targets)
-        found = {t.name: one for t, one in zip(targets, known, strict=True) if one is not None}
-        for one in found.values():
+        by_target = {t.name: one for t, one in zip(targets, known, strict=True) if one is not None}
+        for one in by_target.values():
             one.around(np.zeros(0), level)
-        if found:
-            return found
+        if by_target:
+            return by_target
         if all(loss.power is None for loss in self.record.losses):
             raise LearningError(
                 f"{', '.join(target.name for target in targets)} is no amount, so it has no "
@@ -302,5 +302,5 @@ def row_weights(batch: pl.DataFrame, column: str | None, *, name: str, row: int)
     from deltarule.tables.cast import row_weights_of
 
     known = column if column in batch.columns else None
-    found = row_weights_of(batch, known, name=name, row=row)
-    return np.ones(batch.height) if found is None else found
+    weights = row_weights_of(batch, known, name=name, row=row)
+    return np.ones(batch.height) if weights is None else weights

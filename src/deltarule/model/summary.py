@@ -136,8 +136,8 @@ def blocks(record: "Record") -> list[tuple[str, list[str]]]:
 
 def paragraphs(record: "Record") -> str:
     """The three paragraphs as wrapped text."""
-    told = blocks(record)
-    return "\n\n".join("\n".join([head, *map(_folded, lines)]) for head, lines in told)
+    sections = blocks(record)
+    return "\n\n".join("\n".join([head, *map(_folded, lines)]) for head, lines in sections)
 
 
 def _folded(line: str) -> str:

@@ -24,13 +24,13 @@ def confidence_intervals(record: Record, table: pl.DataFrame, level: float) -> p
     }
     outputs, spans = record.contract.outputs, record.contract.target_spans().items()
     by_output = {output: freedom[target] for target, span in spans for output in outputs[span]}
-    found = certainty(
+    intervals = certainty(
         table["weight"].to_numpy(),
         table["standard_error"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
         freedom=np.array([by_output[output] for output in table["output"]]),
         level=level,
     )
-    ends = pl.DataFrame({"low": found.low, "high": found.high}).fill_nan(None)
+    ends = pl.DataFrame({"low": intervals.low, "high": intervals.high}).fill_nan(None)
     return table.select("output", "input", "level", "weight").hstack(ends)
 
 

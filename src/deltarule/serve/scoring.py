@@ -106,18 +106,18 @@ def explain_source(served: ServedModel, source: Source, *, most: int) -> list[Ex
 
 
 def _explained(served: ServedModel, source: Source, most: int) -> list[Explanation]:
-    contract, found = served.contract, list[Explanation]()
+    contract, explanations = served.contract, list[Explanation]()
     source = read_as_learnt(source, contract)
     for batch in batches(source, contract.needs, contract.expects):
-        if len(found) + batch.height > most:
+        if len(explanations) + batch.height > most:
             raise ProblemError(413, "too-many-rows", f"at most {most:,} rows are explained at once")
-        view = contract.view(batch, name=source.name, row=len(found))
+        view = contract.view(batch, name=source.name, row=len(explanations))
         for at in range(batch.height):
-            number = len(found) + 1
-            found.append(
+            number = len(explanations) + 1
+            explanations.append(
                 explain(view[at : at + 1], served.predictor, table=source.name, number=number)
             )
-    return found
+    return explanations
 
 
 def refuse_drift(served: ServedModel, rows: Rows, scored: Scored) -> None:

@@ -56,13 +56,13 @@ def host_names(names: Iterable[str]) -> tuple[str, ...]:
 
     Errors:  LearningError for what is none, which no request could ever match
     """
-    found = tuple(name.lower() for name in names)
-    for name in found:
+    hosts = tuple(name.lower() for name in names)
+    for name in hosts:
         if not HOST_NAME.fullmatch(name):
             raise LearningError(
                 f"--allow-host {name!r} is no host's name: give the name alone, such as example.com"
             )
-    return found
+    return hosts
 
 
 def read_token(path: Path) -> str:

@@ -111,14 +111,14 @@ def named_paths(words: list[str]) -> dict[str, Path]:
 
     Errors:  ModelError for two models of one name
     """
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for word in words:
         before, sign, after = word.partition("=")
         named = bool(sign and before) and "/" not in before and not Path(word).exists()
         name, path = (before, Path(after)) if named else (Path(word).stem, Path(word))
         if not name.strip() or "/" in name or name in (".", ".."):
             raise ModelError(f"{word} gives no name to serve it under: write NAME=PATH")
-        if name in found:
+        if name in paths:
             raise ModelError(f"two models are called {name}: name one, as in other={path}")
-        found[name] = path
-    return found
+        paths[name] = path
+    return paths

@@ -54,12 +54,12 @@ class Dual:
     root: Array
 
     @classmethod
-    def of(cls, asked: LinearProblem, moments: Moments) -> "Dual":
+    def of(cls, linear: LinearProblem, moments: Moments) -> "Dual":
         """The problem of the inputs and targets of these moments.
 
         Errors:  LearningError for more rows than their own products have room for
         """
-        problem = asked.of(moments)
+        problem = linear.of(moments)
         gram, cross = problem.gram, moments.cross
         assert isinstance(gram, RowCross), "rows were kept"
         assert isinstance(cross, RowCross), "rows were kept"
@@ -72,7 +72,7 @@ class Dual:
             cross = cross.about_zero(moments.mean)
         spread = problem.spread / problem.scale
         unit = np.where(spread > 0, spread, 1.0)
-        targets, root = cross.of_columns(list(asked.targets)), gram.root
+        targets, root = cross.of_columns(list(linear.targets)), gram.root
         kernel = gram.kernel(unit)
         if problem.intercept and len(root):
             # Beyond all others, so that its eigenvector is the last; it is then left out.

@@ -24,42 +24,42 @@ def walk(tried: Callable[[float], CVResult], ridges: Array) -> CVResult:
     """
     middle = float(min(ridges[ridges >= MIDDLE], default=ridges.max()))
     weaker = np.sort(ridges[ridges < middle])[::-1].tolist()
-    found = tried(middle)
+    cv = tried(middle)
     for ridge in weaker:
-        found = found + tried(ridge)
-        if ridge and _risen(found, ridge):
-            none = np.flatnonzero(found.ridge == ridge)
-            bare = replace(found, ridge=np.zeros(1), lasso=found.lasso[none])
-            found = replace(bare, errors=found.errors[none], stopped=ridge) + found
+        cv = cv + tried(ridge)
+        if ridge and _risen(cv, ridge):
+            none = np.flatnonzero(cv.ridge == ridge)
+            bare = replace(cv, ridge=np.zeros(1), lasso=cv.lasso[none])
+            cv = replace(bare, errors=cv.errors[none], stopped=ridge) + cv
             break
     for ridge in np.sort(ridges[ridges > middle]).tolist():
-        if _best(found) < found.ridge.max():
+        if _best(cv) < cv.ridge.max():
             break
-        found = found + tried(ridge)
-    best = float(found.ridge[found.chosen()])
+        cv = cv + tried(ridge)
+    best = float(cv.ridge[cv.chosen()])
     if best:
         for side in (FINER[FINER < 1][::-1], FINER[FINER > 1]):
             for ridge in (best * side).tolist():
-                found = found + tried(ridge)
-                if _best(found) != ridge:
+                cv = cv + tried(ridge)
+                if _best(cv) != ridge:
                     break
-    return found
+    return cv
 
 
-def _sums(found: CVResult) -> Array:
+def _sums(cv: CVResult) -> Array:
     """Each ridge's error of all folds; of none only where it was tried: (c,)."""
-    sums = relative(found.errors, found.guessing).sum(axis=1)
+    sums = relative(cv.errors, cv.guessing).sum(axis=1)
     return np.where(np.isfinite(sums), sums, np.inf)
 
 
-def _best(found: CVResult) -> float:
+def _best(cv: CVResult) -> float:
     """The ridge of the least error, the strongest of such."""
-    sums = _sums(found)
-    return float(found.ridge[sums == sums.min()].max())
+    sums = _sums(cv)
+    return float(cv.ridge[sums == sums.min()].max())
 
 
-def _risen(found: CVResult, ridge: float) -> bool:
+def _risen(cv: CVResult, ridge: float) -> bool:
     """Whether the error at a ridge is surely above the best one so far."""
-    every = relative(found.errors, found.guessing)
-    best, here = (int(np.flatnonzero(found.ridge == one)[0]) for one in (_best(found), ridge))
+    every = relative(cv.errors, cv.guessing)
+    best, here = (int(np.flatnonzero(cv.ridge == one)[0]) for one in (_best(cv), ridge))
     return best != here and surely_lower(every[best], every[here])

@@ -136,7 +136,7 @@ def _axes(
     `held` are points to have in them, beside the path.
     """
     points = np.array(held)
-    found = [
+    axes = [
         _axis(
             seen[:, at], points[:, at], None if goal is None else goal[at], _reach(session, place)
         )
@@ -144,8 +144,8 @@ def _axes(
     ]
     inputs = [place for place in chosen if place is not None]
     if len(inputs) < 2:
-        return [(middle - width, middle + width) for middle, width in found]
-    middles, widths = (np.array(part) for part in zip(*found, strict=True))
+        return [(middle - width, middle + width) for middle, width in axes]
+    middles, widths = (np.array(part) for part in zip(*axes, strict=True))
     units = session.problem.standard.spread[inputs]
     common = float(np.max(widths * units))
     if common > MOST_APART * float(np.min(widths * units)):
@@ -194,7 +194,7 @@ def _lowest_drawn(grids: Sequence[Array], error: Array) -> list[float] | None:
     if not np.isfinite(values).all():
         return None
     place = np.unravel_index(int(values.argmin()), values.shape)
-    found = []
+    lowest = []
     for axis, (grid, at) in enumerate(zip(grids, place, strict=True)):
         if not 0 < at < len(grid) - 1:
             return None
@@ -202,8 +202,8 @@ def _lowest_drawn(grids: Sequence[Array], error: Array) -> list[float] | None:
         before, middle, after = line[at - 1 : at + 2]
         bend = before - 2 * middle + after
         shift = (before - after) / (2 * bend) if bend > 0 else 0.0
-        found.append(float(grid[at] + shift * (grid[1] - grid[0])))
-    return found
+        lowest.append(float(grid[at] + shift * (grid[1] - grid[0])))
+    return lowest
 
 
 def _all_shown(session: Session, chosen: Sequence[int | None]) -> bool:

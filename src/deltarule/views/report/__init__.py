@@ -51,11 +51,13 @@ def report(model: Model, table: Any) -> str:
 
         return evaluate(scorer, source, watch=watch), rows, drawn
 
-    found, rows, drawn = widening(source, read)
-    return page(model.record, found, rows, drift_of(scorer, drawn, without_folder(source.name)))
+    evaluation, rows, drawn = widening(source, read)
+    return page(
+        model.record, evaluation, rows, drift_of(scorer, drawn, without_folder(source.name))
+    )
 
 
-def page(record: Record, found: Evaluation, rows: Rows, drift: DriftReport) -> str:
+def page(record: Record, evaluation: Evaluation, rows: Rows, drift: DriftReport) -> str:
     """The page of a comparison, the rows that were kept from it, and their drift."""
     table = drift.table
     sample = Sample(rows.frame, rows.inputs)
@@ -69,8 +71,8 @@ def page(record: Record, found: Evaluation, rows: Rows, drift: DriftReport) -> s
                 overview.opening(record),
                 html.section(
                     f"Compared with {table}",
-                    evaluation_html.body(found.headline, found.outputs, found.notes)
-                    + html.grid(list(_close(record, found, rows, table))),
+                    evaluation_html.body(evaluation.headline, evaluation.outputs, evaluation.notes)
+                    + html.grid(list(_close(record, evaluation, rows, table))),
                 ),
                 html.section(
                     "What counts",
@@ -100,13 +102,13 @@ def _foot(record: Record, rows: Rows) -> list[str]:
     ]
 
 
-def _close(record: Record, found: Evaluation, rows: Rows, table: str) -> Iterator[str]:
+def _close(record: Record, evaluation: Evaluation, rows: Rows, table: str) -> Iterator[str]:
     """How close predictions come, for each target; of classes, for each one."""
-    yield from overview.errors(record, table, found.outputs)
+    yield from overview.errors(record, table, evaluation.outputs)
     outputs = record.contract.outputs
     several = len(outputs) > 1
     spans = record.contract.target_spans().values()
-    for one, span in list(zip(found.outputs, spans, strict=True))[:OUTPUTS_SHOWN]:
+    for one, span in list(zip(evaluation.outputs, spans, strict=True))[:OUTPUTS_SHOWN]:
         if one.classes is not None and one.classes.calibration:
             yield _calibrated(one.classes, one.output, f" of {one.output}" if several else "")
         for at in range(span.start, span.stop)[:OUTPUTS_SHOWN]:
@@ -143,9 +145,9 @@ def _answers(predicted: Array, actual: Array, output: str, of: str) -> str:
     return html.figure(made, f"Predictions by answer{of}", says, html.table(head, rows))
 
 
-def _calibrated(found: ClassMetrics, output: str, of: str) -> str:
+def _calibrated(classes: ClassMetrics, output: str, of: str) -> str:
     """Rows predicted alike, and how many of them are yes."""
-    bins = found.calibration
+    bins = classes.calibration
     low, high = wilson([one.happened for one in bins], [one.rows for one in bins])
     made = figures.calibration(
         [one.predicted for one in bins],
@@ -154,7 +156,7 @@ def _calibrated(found: ClassMetrics, output: str, of: str) -> str:
         high,
         [one.rows for one in bins],
         target=output,
-        what="yes" if len(found.classes) == 2 else "right",
+        what="yes" if len(classes.classes) == 2 else "right",
     )
     says = (
         "Rows are put together by what was predicted of them. On the line, what is predicted with "

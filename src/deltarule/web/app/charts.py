@@ -61,7 +61,7 @@ def weight_names(session: Session) -> list[str]:
     return [*names, INTERCEPT] if session.choices.intercept else names
 
 
-def _hover(page: "Open", found: Rows, output: int) -> list[str]:
+def _hover(page: "Open", rows: Rows, output: int) -> list[str]:
     """Each drawn row's arithmetic, for who points at it."""
     session, drawn = page.session, page.drawn
     weight = session.at.weights["weight"][:, output]
@@ -88,9 +88,9 @@ def _hover(page: "Open", found: Rows, output: int) -> list[str]:
             terms.append(f"{rest} more")
         texts.append(
             f"row {int(drawn.numbers[at]):,}<br>{'<br>+ '.join(terms)}"
-            f"<br>= predicted {told(float(found.predictions[at]))}"
-            f"<br>{target} {told(float(found.targets[at]))}"
-            f"<br><b>delta {told(float(found.deltas[at]))}</b>"
+            f"<br>= predicted {told(float(rows.predictions[at]))}"
+            f"<br>{target} {told(float(rows.targets[at]))}"
+            f"<br><b>delta {told(float(rows.deltas[at]))}</b>"
         )
     return texts
 
@@ -172,13 +172,13 @@ def _classes(page: "Open", look: "Look", hover: Sequence[str]) -> dict[str, Any]
     )
 
 
-def _deltas(page: "Open", found: Rows, look: "Look", hover: Sequence[str]) -> dict[str, Any]:
+def _deltas(page: "Open", rows: Rows, look: "Look", hover: Sequence[str]) -> dict[str, Any]:
     drawn, outputs = page.drawn, page.session.read.schema.outputs
     some = np.unique(np.linspace(0, len(drawn.numbers) - 1, MOST_DELTAS).astype(int))
     some = np.unique(np.append(some, look.chosen))
-    order = drawn.x if drawn.across is not None else found.targets
+    order = drawn.x if drawn.across is not None else rows.targets
     return learning_figures.deltas(
-        found.deltas[some],
+        rows.deltas[some],
         order=order[some],
         by=drawn.across or f"actual {outputs[look.output]}",
         hover=[hover[at] for at in some],
@@ -205,52 +205,52 @@ def _bowl(page: "Open", look: "Look", shown: Sequence[str], twin: Session | None
         others.append((LEFT, session.kept))
     if twin is not None:
         others.append((alpha_name(twin.choices.alpha), _passed(twin)))
-    found = loss_surface(session, page.drawn, look.output, places, [path for _, path in others])
+    surface = loss_surface(session, page.drawn, look.output, places, [path for _, path in others])
     if len(places) == 1:
-        return _parabola(page, found, shown[0], others)
-    assert found.up is not None, "two weights make a plane"
-    assert found.here[1] is not None, "and a point in it"
-    low = found.lowest
+        return _parabola(page, surface, shown[0], others)
+    assert surface.up is not None, "two weights make a plane"
+    assert surface.here[1] is not None, "and a point in it"
+    low = surface.lowest
     return descent_figures.contour(
-        found.across,
-        found.up,
-        found.error,
+        surface.across,
+        surface.up,
+        surface.error,
         weights=(shown[0], shown[1]),
-        here=(found.here[0], found.here[1]),
-        way=found.way,
-        past=found.past,
+        here=(surface.here[0], surface.here[1]),
+        way=surface.way,
+        past=surface.past,
         floor=None if low is None or low[1] is None else (low[0], low[1]),
-        whole=found.whole,
+        whole=surface.whole,
         others=[
             _course(name, way[:, 0], way[:, 1])
-            for (name, _), way in zip(others, found.other_ways, strict=True)
+            for (name, _), way in zip(others, surface.other_ways, strict=True)
         ],
     )
 
 
 def _parabola(
     page: "Open",
-    found: LossSurface,
+    surface: LossSurface,
     weight: str,
     others: Sequence[tuple[str, Sequence[PathPoint]]],
 ) -> dict[str, Any]:
     floor = None
-    low = found.lowest
-    if low is not None and found.across[0] <= low[0] <= found.across[-1]:
-        floor = (low[0], float(np.interp(low[0], found.across, found.error)))
+    low = surface.lowest
+    if low is not None and surface.across[0] <= low[0] <= surface.across[-1]:
+        floor = (low[0], float(np.interp(low[0], surface.across, surface.error)))
     return descent_figures.parabola(
-        found.across,
-        found.error,
+        surface.across,
+        surface.error,
         weight=weight,
-        here=(found.here[0], found.error_here),
-        way=(found.way[:, 0], found.way_errors),
-        past=found.past,
+        here=(surface.here[0], surface.error_here),
+        way=(surface.way[:, 0], surface.way_errors),
+        past=surface.past,
         floor=floor,
-        whole=found.whole,
+        whole=surface.whole,
         what=what(page.session),
         others=[
             _course(name, way[:, 0], _errors(page.session, path)[1])
-            for (name, path), way in zip(others, found.other_ways, strict=True)
+            for (name, path), way in zip(others, surface.other_ways, strict=True)
         ],
     )
 

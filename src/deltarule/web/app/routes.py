@@ -146,22 +146,22 @@ class Pages:
     def lessons(self) -> dict[str, Any]:
         return {**lessons_told(), "given": self.given and self.given.table.name}
 
-    def begin(self, asked: Begin) -> dict[str, Any]:
-        if asked.table is not None:
-            table = self.tables.get(asked.table)
+    def begin(self, question: Begin) -> dict[str, Any]:
+        if question.table is not None:
+            table = self.tables.get(question.table)
             if table is None:
                 raise LearningError("that table is no longer held: bring it again")
-            return {**self._of_table(table, asked.instead), "kept": asked.table}
-        if asked.lesson is None:
+            return {**self._of_table(table, question.instead), "kept": question.table}
+        if question.lesson is None:
             if self.given is None:
                 raise LearningError("no table was given: choose a lesson, or bring a CSV")
             page = Open(Session(self.given.table, self.given.choices))
-            return self._opened(page, Look(), asked.instead)
-        lesson = lesson_named(asked.lesson)
+            return self._opened(page, Look(), question.instead)
+        lesson = lesson_named(question.lesson)
         if lesson is None:
-            raise LearningError(f"there is no lesson '{asked.lesson}'")
+            raise LearningError(f"there is no lesson '{question.lesson}'")
         page = Open(Session(opened(lesson.table()), lesson.choices), lesson)
-        return self._opened(page, begun(lesson, page), asked.instead)
+        return self._opened(page, begun(lesson, page), question.instead)
 
     def bring(self, content: bytes, name: str, instead: str | None) -> dict[str, Any]:
         table = from_csv(content, name)
@@ -180,33 +180,35 @@ class Pages:
         name = self.sessions.add(page)
         return {"session": name, **setting(page), **drawing(page, look)}
 
-    def choose(self, page: Open, asked: Chosen) -> dict[str, Any]:
+    def choose(self, page: Open, question: Chosen) -> dict[str, Any]:
         before, mark = page.session.run.read, page.session.mark
-        page.session.change(asked.choices)
-        if not asked.merge:
+        page.session.change(question.choices)
+        if not question.merge:
             page.history.record(mark)
         if page.session.run.read is not before:
             page.prepare()
-        page.session.go(asked.number)
-        return {**setting(page), **drawing(page, asked.look)}
+        page.session.go(question.number)
+        return {**setting(page), **drawing(page, question.look)}
 
-    def turn(self, page: Open, asked: Turn, *, back: bool) -> dict[str, Any]:
+    def turn(self, page: Open, question: Turn, *, back: bool) -> dict[str, Any]:
         before = page.session.run.read
         wanted = page.history.turn(page.session, back=back)
         if page.session.run.read is not before:
             page.prepare()
-        return {**setting(page), **drawing(page, asked.look), "wanted": wanted}
+        return {**setting(page), **drawing(page, question.look), "wanted": wanted}
 
-    def hand(self, page: Open, asked: Hand) -> dict[str, Any]:
+    def hand(self, page: Open, question: Hand) -> dict[str, Any]:
         mark = page.session.mark
-        page.session.hand(place_of(page.session, asked.name), asked.look.output, asked.weight)
-        if not asked.merge:
+        page.session.hand(
+            place_of(page.session, question.name), question.look.output, question.weight
+        )
+        if not question.merge:
             page.history.record(mark)
-        return {**setting(page), **drawing(page, asked.look)}
+        return {**setting(page), **drawing(page, question.look)}
 
-    def step(self, page: Open, asked: Step) -> dict[str, Any]:
-        page.session.go(asked.number)
-        return drawing(page, asked.look)
+    def step(self, page: Open, question: Step) -> dict[str, Any]:
+        page.session.go(question.number)
+        return drawing(page, question.look)
 
     def sheet(self, name: str) -> dict[str, Any]:
         lesson = lesson_named(name)

@@ -50,8 +50,8 @@ def sheet_of(exercise: Exercise) -> Sheet:
     drawn = ViewData.of(session.table, session.read)
     names, outputs = labels(session.read), session.read.schema.outputs
     several = len(outputs) > 1
-    asked = exercise.choices
-    scored = not asked.squared
+    choices = exercise.choices
+    scored = not choices.squared
     row_head = ["row", *names, *(["output"] if several else []), "target"]
     row_head += [*(["score"] if scored else []), "prediction", "delta"]
     row_head += [f"delta * {name}" for name in names]
