@@ -283,7 +283,8 @@ def _other(values: pl.Series, *, periods: bool) -> Format | None:
     text = cells_of(values).drop_nulls()
     if text.is_empty():
         return None
-    if text.str.to_lowercase().is_in(["true", "false"]).all():
+    words = ("true", "false")
+    if text[0].lower() in words and text.str.to_lowercase().is_in(words).all():
         return BooleanFormat()
     if periods and text.head(FIRST_CELLS).str.contains(PATTERN).any():
         period = period_of(text.filter(is_code(text).not_()))

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Literal, get_args
 
 from deltarule.deferred import polars as pl
@@ -73,9 +74,9 @@ CLOCK_FORMS = (
     " %I:%M %p",
 )
 SAMPLE = 20
-# A column is a candidate if one of so many first cells may be a date or a time.
+# A column is a candidate if one of so many first cells may be a date.
 FIRST_CELLS = 50
-LIKE_DATE = r"(?i)^\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|^[a-z]{3,9}\.?\s?\d|^\d{1,2}:\d\d|^true$|^false$"
+LIKE_DATE = r"(?i)^\s*(?:\d{1,4}[-/.\s]?(?:\d|[a-z]{3})|[a-z]{3,9}\.?\s?\d)"
 ISO_MOMENT = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.(?:\d{3}|\d{6}))?)?"
 EARLIEST = date(1000, 1, 1)
 
@@ -87,8 +88,11 @@ def with_dates(texts: pl.DataFrame, words: Sequence[str]) -> list[str]:
     """
     if not texts.width:
         return []
-    first = present(pl.all().drop_nulls().head(FIRST_CELLS))
+    # No word for missing looks like a date.
+    first = pl.all().drop_nulls().head(FIRST_CELLS)
     alike = true_columns(texts.select(first.str.contains(LIKE_DATE).any()))
+    some = pl.all().str.strip_chars().str.contains(MOMENT).any()
+    alike = true_columns(only(texts, alike).select(some))
     cells = only(texts, alike).select(present(pl.all()))
     if words:
         cells = cells.select(pl.when(pl.all().is_in(list(words)).not_()).then(pl.all()))
@@ -101,9 +105,12 @@ class Cells:
 
     def __init__(self, text: pl.Series) -> None:
         self.text = text
-        cells = text.to_frame("x").select(pl.col("x").str.extract_groups(MOMENT).alias("parts"))
-        self._parts = cells.unnest("parts")
         self._plain = bool(text.str.contains(PLAIN).all())
+
+    @cached_property
+    def _parts(self) -> pl.DataFrame:
+        parts = pl.col("x").str.extract_groups(MOMENT).alias("parts")
+        return self.text.to_frame("x").select(parts).unnest("parts")
 
     def at(self, order: Order | None) -> pl.Series:
         """The date of each cell, null where it is none; order None allows only year first."""
@@ -117,23 +124,31 @@ class Cells:
     @property
     def timed(self) -> pl.Series:
         """Whether each has a time of day."""
-        return self._parts["hour"].is_not_null()
+        return self._none if self._plain else self._parts["hour"].is_not_null()
 
     @property
     def offset(self) -> pl.Series:
         """Whether each has an offset from UTC."""
-        return self._parts["zone"].is_not_null()
+        return self._none if self._plain else self._parts["zone"].is_not_null()
 
     @property
     def utc(self) -> pl.Series:
         """Whether each is written as of UTC, by a Z and no number, which may change over a year."""
+        if self._plain:
+            return self._none
         return self._parts["zone"].str.to_uppercase().is_in(["Z", "UTC"]).fill_null(value=False)
 
     @property
     def short(self) -> pl.Series:
         """Whether the year of each has two digits."""
+        if self._plain:
+            return self._none
         a, c, named = (self._parts[name].str.len_bytes().fill_null(0) for name in ("a", "c", "y1"))
         return ((a < 4) & (c == 2)) | (named == 2)
+
+    @property
+    def _none(self) -> pl.Series:
+        return pl.Series([False]).new_from_index(0, len(self.text))
 
     def varies(self, part: str) -> int:
         """The number of distinct values of the first, second or third part: a, b, c."""

@@ -180,8 +180,12 @@ def _units(cells: pl.Series, mark: str | None) -> str:
 def has_digits(text: pl.Series) -> bool:
     """Whether most cells of a column of text have digits."""
     cells = text.drop_nulls()
-    cells = cells.filter(is_code(cells).not_())
-    return len(cells) > 0 and len(cells.filter(cells.str.contains("[0-9]"))) >= MOSTLY * len(cells)
+    digits = cells.str.contains("[0-9]")
+    if not digits.any():
+        return False
+    known = is_code(cells).not_()
+    cells, digits = cells.filter(known), digits.filter(known)
+    return len(cells) > 0 and int(digits.sum()) >= MOSTLY * len(cells)
 
 
 def suffix_notes(formats: Formats, texts: Mapping[str, pl.Series]) -> list[str]:

@@ -296,7 +296,8 @@ class Schema(Part):
         if column.of == "boolean" and series.dtype.is_numeric():
             series = series.cast(pl.Boolean)  # as training rows are
         text = _spelled_as(text_of(series), [one for one in labels if one not in (MISSING, OTHER)])
-        gaps = text.is_null().to_numpy()
+        none = np.zeros(len(text), dtype=bool)
+        gaps = text.is_null().to_numpy() if text.null_count() else none
         at = _places(text, labels)
         other = labels.index(OTHER) if OTHER in labels else -1
         at[gaps] = labels.index(MISSING) if MISSING in labels else other

@@ -53,11 +53,12 @@ def whole_numbers(series: pl.Series) -> WholeNumbers | None:
     value, times = found[0], found[1]
     n, different = float(times.sum()), len(value)
     mean = float(value @ times) / n
-    poisson = float(times @ (xlogy(value, mean) - mean - gammaln(value + 1)))
-    geometric = float(n * (xlogy(mean, mean) - xlogy(1 + mean, 1 + mean)))
-    even = -n * np.log(different)
-    few = 2 < different <= MOST_LABELS
-    labels = few and even > max(poisson, geometric) + EVIDENCE
+    few = labels = 2 < different <= MOST_LABELS
+    if few:
+        poisson = float(times @ (xlogy(value, mean) - mean - gammaln(value + 1)))
+        geometric = float(n * (xlogy(mean, mean) - xlogy(1 + mean, 1 + mean)))
+        even = -n * np.log(different)
+        labels = bool(even > max(poisson, geometric) + EVIDENCE)
     begin = float(value.min()) <= max(1.0, BEGIN * mean)
     with np.errstate(over="ignore"):  # a spread beyond all numbers is no count's
         variance = float(times @ (value - mean) ** 2) / n
