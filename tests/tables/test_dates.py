@@ -496,8 +496,14 @@ def test_a_column_of_mostly_dates_that_is_text_is_told(cells: list[str], odd: st
 
 
 @pytest.mark.parametrize(
-    "cells", [["A-1", "B-2", "2024-01-31"], ["30-2-9", "31-2-9", "99-9-9"], ["x", "y", "z"]]
+    "cells",
+    [
+        ["A-1", "B-2", "2024-01-31"],
+        ["30-2-9", "31-2-9", "99-9-9"],
+        ["x", "y", "z"],
+        ["5 lbs", "7 lbs", "unknown", "unknown", "unknown"],
+    ],
 )
 def test_a_column_of_other_text_is_no_dates(cells: list[str]) -> None:
-    rows = pl.DataFrame({"d": cells * 30, "y": range(90)})
+    rows = pl.DataFrame({"d": cells * 30, "y": range(30 * len(cells))})
     assert not [one for one in dr.learn(rows, predict="y").record.notes if "no dates" in one]
