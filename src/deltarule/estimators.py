@@ -343,7 +343,7 @@ def _of_array(X: Any, names: list[str], more: Mapping[str, Array]) -> Any:
             columns = dict(zip(names, X[rows].T.astype(np.float64), strict=True))
             yield pl.DataFrame(columns | {name: values[rows] for name, values in more.items()})
 
-    return PartsSource(parts, dialect="numpy array", rows=len(X))
+    return PartsSource(parts, dialect="numpy array", rows=len(X), in_memory=True)
 
 
 def _given(shell: _Shell, y: Any, *, dtype: Any) -> Array:

@@ -261,7 +261,8 @@ def _target_kind(values: pl.Series, request: Request, name: str) -> TargetKind:
     """
     target = values.name
     takes = request.takes.get(target, "numbers")
-    present = (values.fill_nan(None) if values.dtype.is_float() else values).drop_nulls()
+    present = values.drop_nulls()
+    present = present.drop_nans() if values.dtype.is_float() else present
     kind = kind_of(values.dtype)
     text, countable = kind == "text", kind in ("number", "boolean")
     alike = set(present.unique().to_list()) if countable and present.n_unique() <= 2 else set()

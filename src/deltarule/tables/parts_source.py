@@ -66,7 +66,7 @@ class PartsSource(Source):
         return pl.concat(seen).head(LOOK_ROWS)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-        self.look()
+        look = self.look()
         again = self.once and self.reads > 0
         if again and self._kept is None:
             raise ReadError(
@@ -78,6 +78,8 @@ class PartsSource(Source):
             parts: Iterator[pl.DataFrame]
             if again:
                 parts = iter(self._kept or ())
+            elif self.in_memory and look.height < LOOK_ROWS:
+                parts = iter([look])  # these are all rows, made into a frame already
             else:
                 parts = self._keeping() if self.once else self._parts(_needed(columns))
             yield from rebatched((part.select(columns) for part in parts), BATCH_ROWS)
