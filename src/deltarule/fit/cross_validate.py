@@ -29,7 +29,6 @@ from deltarule.engines.local import RowsInMemory
 from deltarule.engines.stacked_rows import StackedRows
 from deltarule.fit.outcome import HeldOut
 from deltarule.fit.ridge_walk import class_metric
-from deltarule.fit.smoothing import DampedNewton
 from deltarule.losses.loss import Loss
 from deltarule.moments.moments import LeastSquares, Moments, total
 from deltarule.moments.one_hot import rows_kept
@@ -42,6 +41,7 @@ from deltarule.rule.learn import Learner
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.solvers.cholesky import finite
 from deltarule.solvers.cv_result import guessing_error
+from deltarule.solvers.damped_newton import DampedNewton
 from deltarule.solvers.fit_metrics import FitMetrics
 from deltarule.solvers.lbfgs import Lbfgs
 from deltarule.solvers.lbfgs_stack import (

@@ -17,7 +17,7 @@ from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.sandwich import errors_of as roots_of
 from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows, summed_covariance
-from deltarule.fit.smoothing import JUDGED, exact, narrowed
+from deltarule.fit.smoothing import JUDGED, narrowed, unsmoothed
 from deltarule.losses.loss import MEAN, Loss, SmoothedLoss
 from deltarule.losses.registry import together
 from deltarule.model.record import FitRecord
@@ -48,7 +48,7 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
         measured = task.smoothing.next_round(smoothed, weights, first=True).losses
         rounded = (together(narrowed(measured, share)) for share in JUDGED)
         path = list(dict.fromkeys(rounded))  # a smooth loss gives one loss
-    losses = exact(task.losses)
+    losses = unsmoothed(task.losses)
     curved = task.settings.needs_hessian or _counts(task)
     cached = step.cached or task.looking(losses, hessian=curved)
     arrived = stopped.reason == "settled"

@@ -21,10 +21,10 @@ from deltarule.losses.loss import Loss, SmoothedLoss
 from deltarule.losses.registry import together
 from deltarule.losses.robust import NARROWER
 from deltarule.moments.stacked import stack, unstack
-from deltarule.rule.compare import Comparison, Objective
+from deltarule.rule.compare import Objective
 from deltarule.rule.predict import Array, Linear, Mask, Weights
 from deltarule.rule.train import Step, Stop, largest, train
-from deltarule.solvers.newton import Curved, Newton
+from deltarule.solvers.damped_newton import DampedNewton
 from deltarule.solvers.penalty import Lasso, Penalised, Ridge
 from deltarule.solvers.proximal import ProximalNewton
 
@@ -47,7 +47,7 @@ WATCHED = 0.125
 JUDGED = (0.3, 0.03, 0.003)
 
 
-def outcomes(rows: RowSource) -> tuple[Array, Array]:
+def targets_and_weights(rows: RowSource) -> tuple[Array, Array]:
     """Every row's targets (n, k) and row weight (n,)."""
     parts = [(batch.targets, batch.each) for batch in rows.batches()]
     return np.concatenate([one for one, _ in parts]), np.concatenate([one for _, one in parts])
@@ -58,7 +58,7 @@ def narrowed(losses: Sequence[SmoothedLoss], share: float) -> tuple[SmoothedLoss
     return tuple(loss.narrowed(share) for loss in losses)
 
 
-def exact(losses: Sequence[Loss]) -> tuple[Loss, ...]:
+def unsmoothed(losses: Sequence[Loss]) -> tuple[Loss, ...]:
     """All losses with their kinks, which smoothing rounds off."""
     return tuple(loss.narrowed(0) if isinstance(loss, SmoothedLoss) else loss for loss in losses)
 
@@ -76,54 +76,6 @@ def promised(step: Step, kinks: Lasso | None = None) -> float:
     if kinks is not None:
         fall += kinks.shrunk_by(step.before) - kinks.shrunk_by(step.weights)
     return fall
-
-
-@dataclass(frozen=True)
-class Damping:
-    """Line-search state by output: base point, direction, slope, step length.
-
-    And the total loss at the base point.
-
-    Shapes:  base, direction (q, k), slope, share (k,)
-    """
-
-    base: Array
-    direction: Array
-    slope: Array
-    share: Array
-    loss: float
-
-
-@dataclass(frozen=True)
-class DampedNewton(Curved):
-    """Newton with a line search by output: each output's step is shortened where it went too far.
-
-    Newton itself tests the total loss. One outlier, or an output in larger units, makes that so
-    large that changes of other outputs are lost to rounding. So a step is also shortened where the
-    slope at its end is positive and more than half the initial descent; and where the total loss
-    rose, only for outputs along whose direction it rises.
-    """
-
-    def step(
-        self, weights: Weights, comparison: Comparison, state: Damping | None
-    ) -> tuple[Weights, Damping]:
-        g, here = stack(comparison.weight_delta), stack(weights)
-        direction = stack(Newton().step(weights, comparison, None)[1].direction)
-        slope, share, loss = np.sum(g * direction, axis=0), np.ones(g.shape[1]), comparison.loss
-        if state is not None:
-            rising = -np.sum(g * state.direction, axis=0)
-            rose = not comparison.loss <= state.loss * (1 + 1e-12)
-            far = (rising > state.slope / 2) | (rose & (rising > 0))
-            loss = state.loss if far.any() else loss
-            here, direction = (
-                np.where(far, state.base, here),
-                np.where(far, state.direction, direction),
-            )
-            slope = np.where(far, state.slope, slope)
-            share = np.where(far, state.share / 4, 1.0)
-        return unstack(here - share * direction, weights), Damping(
-            here, direction, slope, share, loss
-        )
 
 
 @dataclass(frozen=True)
@@ -166,7 +118,7 @@ class Smoothing:
         penalty: Lasso | Ridge | None,
     ) -> "Smoothing":
         """After one pass over the rows."""
-        targets, each = outcomes(rows)
+        targets, each = targets_and_weights(rows)
         centre = [loss.centre(t, each) for loss, t in zip(losses, targets.T, strict=True)]
         return cls(rows, model, penalty, targets, each, np.array(centre))
 
@@ -302,6 +254,6 @@ class Smoothing:
         off = np.where(self.each[:, None] > 0, now.off, np.inf)
         moved = vertex_polish(self.rows, every, off, widths, free, intercept=self.model.intercept)
         polished = unstack(moved, weights)
-        loss = self._objective(exact(now.losses))
+        loss = self._objective(unsmoothed(now.losses))
         bound = loss(weights).loss * (1 + HIGHER)
         return polished if loss(polished).loss <= bound else weights
