@@ -89,12 +89,12 @@ def export(
         "explain": explain or None,
         "check_in": check_in,
     }
-    made = loaded.exported(to, **{name: one for name, one in given.items() if one is not None})
+    exported = loaded.exported(to, **{name: one for name, one in given.items() if one is not None})
     if out is not None:
-        write_export(out, made.content)
-        print(f"{out} written, {made.check}")
+        write_export(out, exported.content)
+        print(f"{out} written, {exported.check}")
         return
-    if isinstance(made.content, bytes):
+    if isinstance(exported.content, bytes):
         raise LearningError(f"{to} is no text: say with --out where to")
-    print_data(made.content)
-    print(str(made.check), file=sys.stderr)
+    print_data(exported.content)
+    print(str(exported.check), file=sys.stderr)

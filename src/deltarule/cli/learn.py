@@ -99,8 +99,8 @@ def learn(
 
     if into is not None:
         if given:
-            told = "--into learns what its model does, as it does: leave it out"
-            raise typer.BadParameter(told, param_hint=option_name(next(iter(given))))
+            message = "--into learns what its model does, as it does: leave it out"
+            raise typer.BadParameter(message, param_hint=option_name(next(iter(given))))
         more = source_of(table, read, db_table, query)
         others = None if old is None else source_of(old, read, None, None)
         learn_into(into, more, old=others, summary=summary, again=again, as_json=as_json)
@@ -122,8 +122,8 @@ def learn(
         from deltarule.cli.show_sql import queries_of
 
         if as_json or any(one is not None for one in (save, keep_summary, report, trace)):
-            told = "it prints queries, and no model: leave out what is to become of one"
-            raise typer.BadParameter(told, param_hint="--show-sql")
+            message = "it prints queries, and no model: leave out what is to become of one"
+            raise typer.BadParameter(message, param_hint="--show-sql")
         print_data(queries_of(source, given, show_sql))
         return
     other = None

@@ -112,14 +112,14 @@ def predict(
         return
     check_outputs({"--out": None if out in (None, "-") else Path(str(out))}, [model, *source.files])
     columns = Columns(explain=explain, flags=flags, interval=interval)
-    made = loaded.predictions(rows_where(source, where, loaded.record.contract), columns)
+    predictions = loaded.predictions(rows_where(source, where, loaded.record.contract), columns)
     if to_table is not None:
-        _write_table(made, table, to_table)
+        _write_table(predictions, table, to_table)
     elif out is None or ending is None:
-        _show_predictions(made, rows)
+        _show_predictions(predictions, rows)
     else:
-        _write(made, out, ending)
-    for note in made.notes:
+        _write(predictions, out, ending)
+    for note in predictions.notes:
         print(note, file=sys.stderr)
 
 

@@ -131,10 +131,10 @@ def takes(*settings: str, required: str = "") -> Callable[[Callable[..., None]],
 
     def of(command: Callable[..., None]) -> Callable[..., None]:
         def run(**typed: Any) -> None:
-            found = {name: typed.pop(name) for name in settings}
+            values = {name: typed.pop(name) for name in settings}
             given = {
                 name: OPTIONS[name].parse(value)
-                for name, value in found.items()
+                for name, value in values.items()
                 if value is not None and value != []
             }
             command(**typed, given=given)

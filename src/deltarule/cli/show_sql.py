@@ -23,8 +23,8 @@ def queries_of(source: "Source", given: dict[str, Any], dialect: str) -> str:
 
     check_written(dialect)
     if given.setdefault("engine", "database") != "database":
-        told = "it goes with --engine database: leave the engine out"
-        raise typer.BadParameter(told, param_hint="--show-sql")
+        message = "it goes with --engine database: leave the engine out"
+        raise typer.BadParameter(message, param_hint="--show-sql")
     with _in_database(source, dialect) as table:
         asked, queries = recorded(table)
         Run.of(asked, Settings(**given)).model()

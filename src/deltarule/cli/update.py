@@ -81,13 +81,13 @@ def _learn(
 
     known = _loaded(model)
     stream = known.stream(**settings)
-    told = UpdateView(stream, screen=not as_json)
+    view = UpdateView(stream, screen=not as_json)
     ended: BaseException | None = None
     try:
         for made in _lines(stream) if table is None else stream.updates(table):
-            told.tell(made)
+            view.tell(made)
     except (KeyboardInterrupt, SystemExit, DeltaruleError) as stop:
-        if table is not None or (isinstance(stop, DeltaruleError) and not told.rows):
+        if table is not None or (isinstance(stop, DeltaruleError) and not view.rows):
             raise
         ended = stop  # what comes live is learnt until someone ends it, or a line cannot be read
 
@@ -102,7 +102,7 @@ def _learn(
             raise
         ended = stop  # it came with the end of the input
         save()
-    told.end()
+    view.end()
     if as_json:
         print(json.dumps(known.to_dict(), allow_nan=False))
     if isinstance(ended, DeltaruleError):

@@ -133,12 +133,12 @@ def _dispersion(sums: LossSums, loss: Loss, parameters: int) -> float:
         return 1.0
     if loss.dispersion == "unknown" or sums.rows <= parameters:
         return np.nan
-    found = sums.pearson / (sums.rows - parameters)
+    ratio = sums.pearson / (sums.rows - parameters)
     if loss.dispersion == "estimated":
-        return found
+        return ratio
     bent = np.float64(sums.bent / sums.rows)
     correction = 1 + parameters / sums.rows * (1 - bent) / bent
-    return float(found * (correction / bent) ** 2)
+    return float(ratio * (correction / bent) ** 2)
 
 
 def _fit(sums: LossSums, loss: Loss, parameters: int, dispersion: float) -> FitRecord:

@@ -39,12 +39,12 @@ def iterate(problem: FitProblem, learner: Learner | None = None) -> Iterator[Fit
     numbers, on_step = problem.settings.trace_rows, problem.settings.on_step
     traced = TracedRows.of(problem.read, numbers) if numbers else None
     for step in steps_of(problem, learner):
-        told = replace(step, traced=traced)
+        shown = replace(step, traced=traced)
         if step.taken.stopped is not None:
-            told = replace(told, stopped=_said(step.taken.stopped, told))
+            shown = replace(shown, stopped=_said(step.taken.stopped, shown))
         if on_step is not None:
-            on_step(ledger_of(problem).line(told.shown))
-        yield told
+            on_step(ledger_of(problem).line(shown.shown))
+        yield shown
 
 
 def ledger_of(problem: FitProblem) -> Ledger:

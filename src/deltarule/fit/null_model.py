@@ -90,10 +90,10 @@ class NullModel:
             self.rows, MODEL, [self.loss], problem, spans, lambda objective: objective
         )
         weights = {"weight": np.zeros((0, len(self.score))), "intercept": self.score}
-        found = judge.held_out(weights, folds, splits)
-        assert found is not None, "rows are held out"
+        held_out = judge.held_out(weights, folds, splits)
+        assert held_out is not None, "rows are held out"
         guesses = {
             fold: self.loss.link.inverse(one["intercept"][None])[0]
-            for fold, one in found.fold_weights.items()
+            for fold, one in held_out.fold_weights.items()
         }
-        return found.errors, guesses
+        return held_out.errors, guesses

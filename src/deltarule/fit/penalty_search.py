@@ -381,5 +381,5 @@ def sampled(rows: RowSource, examples: int, weights: int, work: int) -> dict[int
     `weights` is how many an output has, `work` what a row costs.
     """
     most = max(min(MOST_ROWS, WORK // work), ROWS_EACH * weights)
-    found = rows.total(Draw(min(1.0, most / examples)), by_fold=True)
-    return {fold: Batch.joined(parts) for fold, parts in found.items()}
+    drawn = rows.total(Draw(min(1.0, most / examples)), by_fold=True)
+    return {fold: Batch.joined(parts) for fold, parts in drawn.items()}

@@ -64,11 +64,11 @@ class Separation:
         """
         if sum(float(np.abs(array).sum()) for array in way.values()) < STILL:
             return None
-        found = rows.total(MoveAlong(way, weights, model, loss))
-        if not found.better or found.furthest < MOVES:
+        moved = rows.total(MoveAlong(way, weights, model, loss))
+        if not moved.better or moved.furthest < MOVES:
             return None
         names = _leading(np.abs(way["weight"]).max(axis=1), inputs)
-        return cls(names, found.moved, found.total)
+        return cls(names, moved.moved, moved.total)
 
     def __str__(self) -> str:
         shown = list(self.names[:NAMED])

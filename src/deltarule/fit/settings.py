@@ -476,10 +476,10 @@ class Settings:
         """Whether the offset is subtracted from targets; None where it depends on values."""
         if "auto" in self.losses:
             return None
-        found = {loss_named(loss).link.additive for loss in self.losses}
-        if len(found) > 1 and self.offset is not None:
+        additive = {loss_named(loss).link.additive for loss in self.losses}
+        if len(additive) > 1 and self.offset is not None:
             raise LearningError(
                 "an offset is added to scores, and these losses make predictions of them in "
                 "different ways: predict the targets one by one"
             )
-        return found.pop()
+        return additive.pop()

@@ -83,8 +83,8 @@ def evaluated_on(record: Record, read: Read, settings: Settings) -> Record:
     same_name = not_new(record, evaluation.learnt, source.name)
     notes += [f"{name}: {note}" for note in evaluation.notes if note not in same_name]
     notes += [f"{name}: {note}" for note in _learnt_too(scorer, read, met)]
-    told = {"held_out": held_out, "held_out_by": by, "notes": tuple(notes)}
-    return record.model_copy(update=told)
+    update = {"held_out": held_out, "held_out_by": by, "notes": tuple(notes)}
+    return record.model_copy(update=update)
 
 
 @dataclass

@@ -66,11 +66,11 @@ class SampledHessian:
     def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
         if not (hessian and self.passes):
             return self.objective(weights, hessian=hessian)
-        found = self.objective(weights)
-        size = largest(found.average().weight_delta)
+        comparison = self.objective(weights)
+        size = largest(comparison.average().weight_delta)
         self.passes = self.passes - 1 if size <= FALLS * self._size else 0
         self._size = size
-        return replace(found, hessian=self.hessian / (1 / found.rows))
+        return replace(comparison, hessian=self.hessian / (1 / comparison.rows))
 
 
 def begin(problem: FitProblem) -> WarmStart | None:
@@ -168,12 +168,12 @@ def null_comparison(problem: FitProblem) -> Comparison | None:
         return None
     squared = problem.standard.problem(problem.problem)
     first = {"weight": problem.first()["weight"], "intercept": mean[0]}
-    found = squared(first, hessian=True)
-    assert found.hessian is not None, "moments have one"
+    comparison = squared(first, hessian=True)
+    assert comparison.hessian is not None, "moments have one"
     factor = -loss.delta(score, 2 * mean)[0] / mean[0]
     return replace(
-        found,
-        loss=float(value[0]) * found.rows,
-        weight_delta={name: array * factor for name, array in found.weight_delta.items()},
-        hessian=found.hessian * curved[0][:, None, None],
+        comparison,
+        loss=float(value[0]) * comparison.rows,
+        weight_delta={name: array * factor for name, array in comparison.weight_delta.items()},
+        hessian=comparison.hessian * curved[0][:, None, None],
     )

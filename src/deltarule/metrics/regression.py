@@ -180,8 +180,8 @@ class MetricSums:
             self.classified.add(predictions, targets, each, self.guess, fold=fold)
         if offsets is not None and self.loss.link.additive:
             targets = targets - offsets[:, None]
-        found = Moments.of(targets, each)
-        self.targets = found if self.targets is None else self.targets + found
+        part = Moments.of(targets, each)
+        self.targets = part if self.targets is None else self.targets + part
         return predictions
 
     @property

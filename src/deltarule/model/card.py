@@ -56,9 +56,9 @@ def _what(target: Target, probable: bool) -> str:
     if target.classes:
         total = sum(target.classes.values())
         shown = list(target.classes.items())[:LEVELS_SHOWN]
-        told = ", ".join(f"{escaped(name)} ({percent(n / total)})" for name, n in shown)
+        shares = ", ".join(f"{escaped(name)} ({percent(n / total)})" for name, n in shown)
         more = len(target.classes) - len(shown)
-        return f"one of {told}{f' and {more:,} more' if more else ''}, each with its probability"
+        return f"one of {shares}{f' and {more:,} more' if more else ''}, each with its probability"
     if probable:
         return "a probability or share, from 0 to 1"
     seen = f"{number(target.low)} to {number(target.high)} where it was learnt"
@@ -75,8 +75,10 @@ def _inputs(record: Record) -> list[str]:
     head = ["column", "kind", "range or levels", "missing where it was learnt"]
     lines = ["## From what", "", *_table(head, rows)]
     if record.contract.left_out:
-        told = ", ".join(f"{escaped(o.name)} ({escaped(o.why)})" for o in record.contract.left_out)
-        lines += ["", f"Left out: {told}."]
+        listed = ", ".join(
+            f"{escaped(o.name)} ({escaped(o.why)})" for o in record.contract.left_out
+        )
+        lines += ["", f"Left out: {listed}."]
     return lines
 
 

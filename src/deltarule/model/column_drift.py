@@ -102,8 +102,8 @@ class ColumnDrift:
     @property
     def words(self) -> str:
         """What has changed, the largest effect first."""
-        told = [self._told(name) for name, size in self.effects.items() if size >= SOME]
-        return "; ".join(dict.fromkeys(part for part in told if part))
+        parts = [self._told(name) for name, size in self.effects.items() if size >= SOME]
+        return "; ".join(dict.fromkeys(part for part in parts if part))
 
     def _told(self, effect: str) -> str:
         before, now = (percent(one) for one in self.found.get(effect, (0.0, 0.0)))

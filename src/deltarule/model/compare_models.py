@@ -103,11 +103,11 @@ class TargetComparison:
     def lines(self) -> list[str]:
         """The comparison in words."""
         first = self.differences[0]
-        found = [f"  A: {', '.join(figures_told(self.one)[:1])}"]
-        found.append(f"  B: {', '.join(figures_told(self.other)[:1])}")
+        lines = [f"  A: {', '.join(figures_told(self.one)[:1])}"]
+        lines.append(f"  B: {', '.join(figures_told(self.other)[:1])}")
         if self.held_out is not None:
-            found.append(_held_out_told(*self.held_out))
-        return [f"{self.output}: {self._verdict(first)}", *found, *map(_told, self.differences)]
+            lines.append(_held_out_told(*self.held_out))
+        return [f"{self.output}: {self._verdict(first)}", *lines, *map(_told, self.differences)]
 
     def _verdict(self, first: Difference) -> str:
         if first.better < 0:
@@ -376,8 +376,8 @@ class _Pair:
         if self.clusters is not None and groups is not None:
             apart = [each * one for one in columns[2::3]]
             self.clusters.add(groups, np.column_stack([*apart, each]))
-        found = Moments.of(np.column_stack(columns), each)
-        self.moments = found if self.moments is None else self.moments + found
+        part = Moments.of(np.column_stack(columns), each)
+        self.moments = part if self.moments is None else self.moments + part
 
     def versus(self) -> TargetComparison:
         one, other = (sums.figures(self.output) for sums in self.sums)
@@ -385,7 +385,7 @@ class _Pair:
         found = self.moments
         mean, n = found.mean * found.scale, found.rows
         spread = np.sqrt(np.maximum(found.cross.diagonal(), 0.0)) * found.scale
-        told = []
+        differences = []
         for at, name in enumerate(self.measures):
             a, b, apart = mean[3 * at : 3 * at + 3].tolist()
             error, freedom = spread[3 * at + 2] / np.sqrt((n - 1) * n) if n > 1 else np.nan, n - 1
@@ -393,8 +393,8 @@ class _Pair:
                 error, freedom = _clustered(self.clusters, at, apart, n)
             sure = certainty(np.array(apart), np.array(error), freedom=freedom, level=LEVEL)
             numbers = (sure.standard_error, sure.low, sure.high, sure.p)
-            told.append(Difference(name, a, b, apart, *map(_known, numbers)))
-        return TargetComparison(self.output, one, other, tuple(told))
+            differences.append(Difference(name, a, b, apart, *map(_known, numbers)))
+        return TargetComparison(self.output, one, other, tuple(differences))
 
 
 def _clustered(clusters: ClusterSums, at: int, mean: float, rows: float) -> tuple[float, float]:
@@ -455,8 +455,8 @@ def _less(better: float, worse: float) -> str:
 
 def _held_out_told(name: str, one: float, other: float) -> str:
     ahead = "A and B are equally good" if one == other else f"{'AB'[other < one]} is ahead"
-    told = f"{number(one)} of A, {number(other)} of B"
-    return f"  on rows held out while learning, {ahead}: {name} {told}"
+    errors = f"{number(one)} of A, {number(other)} of B"
+    return f"  on rows held out while learning, {ahead}: {name} {errors}"
 
 
 def _told(difference: Difference) -> str:

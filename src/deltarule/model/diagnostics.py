@@ -348,8 +348,8 @@ def _curved(predictor: Predictor, source: Source, centre: Array, unit: Array) ->
     hessian: Array | None = None
     for rows in _scored(predictor, source):
         slope = predictor.loss.hessian(rows.scores) * rows.each[:, None]
-        found = model.hessian((rows.inputs - centre) / unit, slope)
-        hessian = found if hessian is None else hessian + found
+        block = model.hessian((rows.inputs - centre) / unit, slope)
+        hessian = block if hessian is None else hessian + block
     if hessian is None:
         raise nothing_in(source, {})
     return inverses(hessian, len(unit) + model.intercept)

@@ -73,8 +73,8 @@ class ErrorDrift:
     @property
     def words(self) -> str:
         """Both errors."""
-        told = f"{self.figure} {number(self.now)}, {number(self.held_out)} on held-out rows"
-        return f"{told}: {self.larger:+.0%}" if self.larger else f"{told}: may be chance"
+        words = f"{self.figure} {number(self.now)}, {number(self.held_out)} on held-out rows"
+        return f"{words}: {self.larger:+.0%}" if self.larger else f"{words}: may be chance"
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ class RowsDrift:
     @property
     def words(self) -> str:
         """Both figures."""
-        told = f"{percent(self.outside)} of rows have a value out of range or a level never seen"
+        words = f"{percent(self.outside)} of rows have a value out of range or a level never seen"
         if self.leverage is None:
-            return told
-        return f"{told}; their leverage is {self.leverage:.3g} times that of rows learnt from"
+            return words
+        return f"{words}; their leverage is {self.leverage:.3g} times that of rows learnt from"
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,9 @@ def _columns(report: DriftReport) -> str:
         )
         for one in report.columns[:COLUMNS_SHOWN]
     ]
-    told = table(["column", "verdict", "score", "PSI", "moved (sd)", "what changed"], rows)
+    lines = table(["column", "verdict", "score", "PSI", "moved (sd)", "what changed"], rows)
     rest = len(report.columns) - COLUMNS_SHOWN
-    return told if rest <= 0 else f"{told}\n{rest:,} more columns changed no more than these"
+    return lines if rest <= 0 else f"{lines}\n{rest:,} more columns changed no more than these"
 
 
 def _bars(column: ColumnDrift) -> Iterator[str]:

@@ -85,10 +85,10 @@ def _by_size(found: Sequence[Effect], span: slice) -> list[Effect]:
 
 
 def _on_one(effect: Effect, loss: Loss, at: int, outputs: Sequence[str], middle: float) -> str:
-    made, numbers = _drawn(effect, loss, at, outputs[at], middle)
+    drawing, numbers = _drawn(effect, loss, at, outputs[at], middle)
     of = f" on {outputs[at]}" if len(outputs) > 1 else ""
     says = f"Predicted {outputs[at]} as {effect.column} changes and all else stays average."
-    return html.figure(made, f"Effect of {effect.column}{of}", says, numbers)
+    return html.figure(drawing, f"Effect of {effect.column}{of}", says, numbers)
 
 
 def _on_classes(effect: Effect, loss: Loss, schema: Schema, target: str) -> str:
@@ -100,7 +100,7 @@ def _on_classes(effect: Effect, loss: Loss, schema: Schema, target: str) -> str:
         predicted = loss.link.inverse(effect.scores)[:, span]
     likely = np.argsort(-predicted.max(axis=0), kind="stable")[:CLASSES_SHOWN]
     lines = {names[at]: predicted[:, at] for at in sorted(likely)}
-    made = effect_figures.effect_on_classes(
+    drawing = effect_figures.effect_on_classes(
         effect.values, lines, column=effect.column, target=target, rows=effect.rows
     )
     some = np.unique(np.linspace(0, len(predicted) - 1, 5).astype(int))
@@ -108,7 +108,7 @@ def _on_classes(effect: Effect, loss: Loss, schema: Schema, target: str) -> str:
     more = "" if len(names) <= CLASSES_SHOWN else f" {len(names) - CLASSES_SHOWN} are left out."
     says = f"How likely each {target} is as {effect.column} changes and all else stays average."
     numbers = html.table([effect.column, *lines], rows)
-    return html.figure(made, f"Effect of {effect.column} on {target}", says + more, numbers)
+    return html.figure(drawing, f"Effect of {effect.column} on {target}", says + more, numbers)
 
 
 def effects_of(record: Record, sample: Sample | None = None) -> tuple[list[Effect], Array]:
@@ -216,7 +216,7 @@ def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> 
         predicted = loss.link.inverse(effect.scores)[:, at]
     said = f"predicted {target}"
     if effect.values is not None:
-        made = effect_figures.effect_of_number(
+        drawing = effect_figures.effect_of_number(
             effect.values,
             predicted,
             column=effect.column,
@@ -230,15 +230,15 @@ def _drawn(effect: Effect, loss: Loss, at: int, target: str, average: float) -> 
         if effect.dates:
             shown = [str(np.datetime64(round(value), "D")) for value in effect.values[some]]
         pairs = list(zip(shown, predicted[some].tolist(), strict=True))
-        return made, html.table([effect.column, said], pairs)
+        return drawing, html.table([effect.column, said], pairs)
     order = np.argsort(-predicted, kind="stable")
     if all(level.isdecimal() for level in effect.levels):  # months, hours: in calendar order
         order = np.argsort([int(level) for level in effect.levels], kind="stable")
     levels = [effect.levels[i] for i in order]
     sizes = [float(predicted[i]) for i in order]
-    made = effect_figures.effect_of_levels(
+    drawing = effect_figures.effect_of_levels(
         levels, sizes, column=effect.column, target=target, average=average
     )
     counts = effect.counts or {}
     rows = [(name, size, counts.get(name)) for name, size in zip(levels, sizes, strict=True)]
-    return made, html.table([effect.column, said, "rows"], rows)
+    return drawing, html.table([effect.column, said, "rows"], rows)

@@ -66,14 +66,14 @@ def _checked(
     rows, wanted = samples(predictor, tree)
     if not rows:
         return Check(0, 0.0, ran=False, why_not="the model takes none of its own sample rows")
-    found = chosen.loaded.run(content, rows, **settings)
-    if found is None:
+    outputs = chosen.loaded.run(content, rows, **settings)
+    if outputs is None:
         return Check(0, 0.0, ran=False, why_not=chosen.runs_in)
-    explained = f"{tree.outputs[0]}_average" in found[0]
+    explained = f"{tree.outputs[0]}_average" in outputs[0]
     parts = tuple(f"{one}_{what}" for one in tree.outputs for what in ("average", "from_", "score"))
     names = [name for name in wanted[0] if explained or not name.startswith(parts)]
     what = f"the {chosen.name} export"
-    return compare(found, wanted, what=what, names=names, outputs=tree.outputs)
+    return compare(outputs, wanted, what=what, names=names, outputs=tree.outputs)
 
 
 def samples(predictor: Predictor, tree: Tree) -> tuple[Rows, Rows]:
@@ -98,5 +98,5 @@ def _is_taken(predictor: Predictor, row: dict[str, Any]) -> bool:
 def _explained(predictor: Predictor, rows: Rows) -> Rows:
     """The model's own predictions of rows, by the way of tables."""
     source, _ = open_table(rows)
-    made = Predictions(predictor, source, Columns(explain=True))
-    return pl.concat(made.alone()).to_dicts()
+    predictions = Predictions(predictor, source, Columns(explain=True))
+    return pl.concat(predictions.alone()).to_dicts()

@@ -73,13 +73,13 @@ class FewRows:
         rows = plain_rows(table)
         if rows is None or self._compiled is None:
             return None
-        made = self._compiled.explained if explain else self._compiled.predictions
+        compute = self._compiled.explained if explain else self._compiled.predictions
         found, drift, watched = [], None, []
         for row in rows:
             met: list[tuple[str, str]] = []
             try:
                 terms = self._compiled.inputs(row, met)
-                predicted = made(terms)
+                predicted = compute(terms)
             except (RefusedError, KeyError, ArithmeticError):
                 return None
             if any(x.__class__ is float and x - x != 0 for x in predicted.values()):

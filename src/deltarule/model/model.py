@@ -233,10 +233,10 @@ class Model(RecordView):
 
         source, back = open_table(table)
         source = rows_where(source, where, self.record.contract)
-        made = self.predictions(source, columns)
-        frame = widening(made.source, lambda: pl.concat(made.alone()))
+        predictions = self.predictions(source, columns)
+        frame = widening(predictions.source, lambda: pl.concat(predictions.alone()))
         rows = source.numbers if isinstance(source, FilteredSource) else None
-        return back(frame, rows), made
+        return back(frame, rows), predictions
 
     @overload
     def compare(self, table: Any, *, where: str | None = None) -> Evaluation: ...

@@ -132,8 +132,8 @@ class ExactSteps:
         return SquareRoot(square_root(gram), self.form, decay=decay)
 
     def _solved(self) -> Array:
-        found = self.recursion.weights()
-        return self._shortest() if found is None else found
+        weights = self.recursion.weights()
+        return self._shortest() if weights is None else weights
 
     def _shortest(self) -> Array:
         """The weights where inputs are collinear: of all that predict the same, the smallest."""

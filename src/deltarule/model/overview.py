@@ -77,7 +77,7 @@ def weights(record: Record) -> Iterator[str]:
         pairs = list(zip(own, record.spreads, strict=True))
         pairs.sort(key=lambda pair: -abs(pair[0].weight * pair[1]))
         shown = pairs[:WEIGHTS_SHOWN]
-        made = figures.weights_with_intervals(
+        drawing = figures.weights_with_intervals(
             [_name(one) for one, _ in shown],
             [one.weight * spread for one, spread in shown],
             [None if one.low is None else one.low * spread for one, spread in shown],
@@ -95,7 +95,7 @@ def weights(record: Record) -> Iterator[str]:
             + (f". {rest:,} inputs that matter less are left out." if rest else ".")
         )
         numbers = html.table(["input", "weight", "standard error", "low", "high"], rows)
-        yield html.figure(made, f"Weights{_of(output, several)}", says, numbers)
+        yield html.figure(drawing, f"Weights{_of(output, several)}", says, numbers)
 
 
 def _name(weight: WeightRecord) -> str:
@@ -126,12 +126,12 @@ def errors(record: Record, table: str = "", metrics: Sequence[Metrics] = ()) -> 
         # On the training rows themselves the bar would repeat the last one.
         if there is not None and number(there) != number(bars[-1][1]):
             bars.append((f"rows of {table}", there))
-        made = figures.errors([name for name, _ in bars], [size for _, size in bars], unit=unit)
+        drawing = figures.errors([name for name, _ in bars], [size for _, size in bars], unit=unit)
         if seen is not None:
             says = f"{says} What to expect of new rows is that of {never_seen(record)}."
         numbers = html.table(["on", unit], bars)
         yield html.figure(
-            made,
+            drawing,
             f"Error beside guessing{_of(target.name, several)}",
             says,
             numbers,
@@ -167,11 +167,11 @@ def course(record: Record) -> Iterator[str]:
             continue
         name = f"mean {loss_named(learnt.loss).error_name}"
         at, values = [step for step, _ in history], [error for _, error in history]
-        made = figures.loss_by_step(at, values, name=name)
+        drawing = figures.loss_by_step(at, values, name=name)
         of = _of(", ".join(learnt.targets), len(record.learnt) > 1)
         says = f"The {name}{of} before each of {learnt.steps:,} steps of {learnt.learner}."
         some = [history[0], *history[1:-1][:: len(history) // 10 + 1], history[-1]]
-        yield html.figure(made, f"Error by step{of}", says, html.table(["step", name], some))
+        yield html.figure(drawing, f"Error by step{of}", says, html.table(["step", name], some))
 
 
 def columns(record: Record) -> str:

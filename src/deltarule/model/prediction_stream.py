@@ -130,11 +130,11 @@ class Predictions:
         """
         needed = self._begin()
         for rows, batch in self.source.whole_batches(needed, cells=cells) if needed else ():
-            made = self._of(batch)
-            yield self._apart(rows).hstack(made)
+            predictions = self._of(batch)
+            yield self._apart(rows).hstack(predictions)
         if not self.names:
-            made = self._of_none()
-            yield self._apart(self.source.look()).hstack(made)
+            predictions = self._of_none()
+            yield self._apart(self.source.look()).hstack(predictions)
 
     def _of(self, batch: pl.DataFrame) -> pl.DataFrame:
         """The predictions of the next rows."""
@@ -159,21 +159,21 @@ class Predictions:
             return self._framed_of(inputs, offsets, noticed)
 
     def _framed_of(self, inputs: Design, offsets: Array | None, noticed: Noticed) -> pl.DataFrame:
-        made = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
-        for name in made.columns:
-            if name.endswith("_prediction") and made[name].dtype == pl.Float64:
-                self._met.infinite[name] += int((made[name].is_finite().not_()).sum())
+        frame = predicted(self.scorer, inputs, offsets, explain=self.columns.explain)
+        for name in frame.columns:
+            if name.endswith("_prediction") and frame[name].dtype == pl.Float64:
+                self._met.infinite[name] += int((frame[name].is_finite().not_()).sum())
         if self.columns.flags:
-            made = made.with_columns(flags_of(noticed, len(inputs)))
+            frame = frame.with_columns(flags_of(noticed, len(inputs)))
         if self.columns.interval is not None:
-            made = self.scorer.ends(made, self.columns.interval)
+            frame = self.scorer.ends(frame, self.columns.interval)
             for target, inverse in self.scorer.contract.inverses.items():
                 for end in (f"{inverse.column}_low", f"{inverse.column}_high"):
-                    if end in made.columns:
-                        there = made[f"{target}_prediction"].is_finite()
-                        self._open[end] += int((made[end].is_nan() & there).sum())
-        self.names = made.columns
-        return made
+                    if end in frame.columns:
+                        there = frame[f"{target}_prediction"].is_finite()
+                        self._open[end] += int((frame[end].is_nan() & there).sum())
+        self.names = frame.columns
+        return frame
 
     def _apart(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The table's rows, renamed where a column collides with a prediction's."""

@@ -60,12 +60,12 @@ class RecordView:
         from deltarule.model.weight_tables import unlike
 
         names, p = unlike(self._names), len(self.record.contract.inputs)
-        found: dict[str, Any] = {}
+        coefficients: dict[str, Any] = {}
         for at, output in enumerate(self.outputs):
             starts = [one.weight for one in self.record.intercept[at : at + 1]]
             own = [one.weight for one in self.record.weights[at * p : (at + 1) * p]]
-            found[output] = dict(zip(names, [*starts, *own], strict=True))
-        return found if len(found) > 1 else next(iter(found.values()))
+            coefficients[output] = dict(zip(names, [*starts, *own], strict=True))
+        return coefficients if len(coefficients) > 1 else next(iter(coefficients.values()))
 
     @property
     def _names(self) -> list[str]:
@@ -137,10 +137,10 @@ class RecordView:
         """
         from deltarule.model.weight_tables import covariances, unlike
 
-        found = covariances(self.record, unlike(["weight", *self._names]))
+        by_output = covariances(self.record, unlike(["weight", *self._names]))
         if len(self.outputs) == 1:
-            return found.get(self.outputs[0])
-        return found or None
+            return by_output.get(self.outputs[0])
+        return by_output or None
 
     def moments(self) -> list[Moments]:
         """Each fold's moments of the inputs and targets, if the model has them."""

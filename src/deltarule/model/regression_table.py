@@ -71,8 +71,8 @@ class RegressionSummary:
         for name in ("residual_sd", "dispersion", "deviance", "log_likelihood", "aic"):
             value = getattr(fit, name)
             figures.append((name.replace("_", " "), None if value is None else number(value)))
-        told = ", ".join(f"{name} {value}" for name, value in figures if value)
-        lines.append(f"on the rows it learnt from: {told}")
+        listed = ", ".join(f"{name} {value}" for name, value in figures if value)
+        lines.append(f"on the rows it learnt from: {listed}")
         if record.held_out:
             since = before_updates(record)
             lines.append(f"on held-out rows{since}: {_held_out(record.held_out[at])}")

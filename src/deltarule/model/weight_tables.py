@@ -37,21 +37,21 @@ def confidence_intervals(record: Record, table: pl.DataFrame, level: float) -> p
 def covariances(record: Record, names: Sequence[str]) -> dict[str, pl.DataFrame]:
     """The covariance of each output's weights, where it is known; the first name is a label."""
     label, *weights = names
-    found = {}
+    tables = {}
     for output, text in zip(record.contract.outputs, record.covariances, strict=False):
         if text is not None:
             whole = unpack_covariance(text, len(weights))
             frame = pl.DataFrame(whole, schema=weights).fill_nan(None)
-            found[output] = frame.insert_column(0, pl.Series(label, weights))
-    return found
+            tables[output] = frame.insert_column(0, pl.Series(label, weights))
+    return tables
 
 
 def unlike(names: Sequence[str]) -> list[str]:
     """The names made unique: a column may have the name of a level or of the intercept."""
-    found: dict[str, None] = {}
+    unique: dict[str, None] = {}
     for name in names:
-        made, number = name, 2
-        while made in found:
-            made, number = f"{name} ({number})", number + 1
-        found[made] = None
-    return list(found)
+        candidate, number = name, 2
+        while candidate in unique:
+            candidate, number = f"{name} ({number})", number + 1
+        unique[candidate] = None
+    return list(unique)

@@ -202,14 +202,14 @@ class Routes:
 
     async def ready(self, http: HttpRequest) -> Response:
         up = self.guard is None or not self.guard.draining
-        told: dict[str, Any] = {"ready": up}
+        status: dict[str, Any] = {"ready": up}
         if http.scope[KNOWN]:
             problems = self.shelf.problems
-            told["models"] = [
+            status["models"] = [
                 {"name": one.name, "version": one.version, "problem": problems.get(one.name)}
                 for one in self.shelf
             ]
-        return _json(told, 200 if up else 503)
+        return _json(status, 200 if up else 503)
 
     async def told_metrics(self, http: HttpRequest) -> Response:
         return Response(self.metrics.text(self.shelf), media_type=self.metrics.media_type)
@@ -263,9 +263,9 @@ def _problem(http: HttpRequest, problem: ProblemError) -> Response:
     members = problem.to_dict()
     if http.url.path.startswith("/v2/"):
         members["error"] = members["detail"]  # what the Open Inference Protocol calls it
-    made = Response(to_json(members), problem.status, media_type=MEDIA_TYPE)
-    made.raw_headers.extend(problem.headers)
-    return made
+    response = Response(to_json(members), problem.status, media_type=MEDIA_TYPE)
+    response.raw_headers.extend(problem.headers)
+    return response
 
 
 def _refused(http: HttpRequest, error: DeltaruleError) -> Response:
@@ -275,10 +275,10 @@ def _refused(http: HttpRequest, error: DeltaruleError) -> Response:
 def _unknown(http: HttpRequest, error: HTTPException) -> Response:
     detail = {404: "there is nothing at this address", 405: "this address takes another method"}
     told = detail.get(error.status_code, "that cannot be answered")
-    made = _problem(http, ProblemError(error.status_code, "address", told))
+    response = _problem(http, ProblemError(error.status_code, "address", told))
     for name, value in (error.headers or {}).items():
-        made.headers[name] = value
-    return made
+        response.headers[name] = value
+    return response
 
 
 def _mistake(http: HttpRequest, error: Exception) -> Response:

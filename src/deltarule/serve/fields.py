@@ -69,27 +69,27 @@ class Field:
 
     def core_schema(self) -> CoreSchema:
         """Its validator's schema: strict, so that no text becomes a number unasked."""
-        made: dict[str, CoreSchema] = {
+        schemas: dict[str, CoreSchema] = {
             "number": core_schema.float_schema(strict=True, allow_inf_nan=False),
             "boolean": core_schema.bool_schema(strict=True),
             "string": core_schema.str_schema(strict=True),
         }
-        choices = [made[name] for name in self.types]
+        choices = [schemas[name] for name in self.types]
         one = choices[0] if len(choices) == 1 else core_schema.union_schema(list(choices))
         return core_schema.nullable_schema(one)
 
     def json_schema(self) -> dict[str, Any]:
         """Its JSON Schema: types, and in words the range or levels it was learnt from."""
-        found: dict[str, Any] = {"type": [*self.types, "null"]}
+        schema: dict[str, Any] = {"type": [*self.types, "null"]}
         if isinstance(self.column, Number | Offset):
             low, high = self.column.low, self.column.high
-            found |= {"description": f"{number(low)} to {number(high)} in the training rows"}
-            found |= {"x-low": low, "x-high": high}
+            schema |= {"description": f"{number(low)} to {number(high)} in the training rows"}
+            schema |= {"x-low": low, "x-high": high}
         elif self.kind in ("date", "time"):
-            found["description"] = NOUNS[self.kind]
+            schema["description"] = NOUNS[self.kind]
         if self.levels:
-            found["x-levels"] = self.levels
-        return found
+            schema["x-levels"] = self.levels
+        return schema
 
 
 def fields_of(schema: Schema) -> dict[str, Field]:
@@ -135,11 +135,11 @@ def rows_schema(fields: Mapping[str, Field], *, most: int) -> CoreSchema:
 
 def example_of(schema: Schema, fields: Mapping[str, Field]) -> dict[str, Any]:
     """A row as the model takes it: averages, and the most frequent levels."""
-    found: dict[str, Any] = dict.fromkeys(fields)
+    example: dict[str, Any] = dict.fromkeys(fields)
     for name, one in fields.items():
         with suppress(ValueError, OverflowError):  # a hostile file may have any mean and level
-            found[name] = _example(one, schema)
-    return found
+            example[name] = _example(one, schema)
+    return example
 
 
 def _example(field: Field, schema: Schema) -> Any:

@@ -131,7 +131,7 @@ def _drift(families: Iterable[Metric], models: Iterable[ServedModel]) -> Metric:
             labels = sample.labels
             key = labels["model"], labels["version"], labels["column"]
             rows.setdefault(key, {})[int(labels["cell"])] = sample.value
-    found = GaugeMetricFamily(
+    gauges = GaugeMetricFamily(
         "deltarule_drift_psi",
         "Population stability index of a column beside the rows learnt from; 0 where it may be "
         "chance, from 0.25 drift",
@@ -142,5 +142,5 @@ def _drift(families: Iterable[Metric], models: Iterable[ServedModel]) -> Metric:
         for column, cells in served.drift.names.items():
             counts = rows.get((served.name, served.version, column), {})
             now = [counts.get(at, 0.0) for at in range(len(cells.before))]
-            found.add_metric([served.name, column], psi(cells, now, examples))
-    return found
+            gauges.add_metric([served.name, column], psi(cells, now, examples))
+    return gauges

@@ -81,10 +81,10 @@ def answer(
 ) -> dict[str, Any]:
     """The inference response."""
     kinds = output_types(served)
-    made: dict[str, Any] = {"model_name": served.name, "model_version": served.version}
+    response: dict[str, Any] = {"model_name": served.name, "model_version": served.version}
     if "id" in content:
-        made["id"] = content["id"]
-    made["outputs"] = [
+        response["id"] = content["id"]
+    response["outputs"] = [
         {
             "name": name,
             "datatype": kinds[name],
@@ -93,7 +93,7 @@ def answer(
         }
         for name in wanted
     ]
-    return made
+    return response
 
 
 def _datatype(field: Field) -> str:

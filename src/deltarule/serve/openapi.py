@@ -57,7 +57,7 @@ def document(models: Sequence[ServedModel], *, token: bool) -> dict[str, Any]:
     if len(models) == 1:
         paths["/invocations"] = {"post": _invocations(models[0])}
     paths |= _of_server()
-    made: dict[str, Any] = {
+    document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": "deltarule",
@@ -76,9 +76,9 @@ def document(models: Sequence[ServedModel], *, token: bool) -> dict[str, Any]:
         },
     }
     if token:
-        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        made["security"] = [{"token": []}]
-    return made
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return document
 
 
 def _of_server() -> dict[str, Any]:
@@ -271,15 +271,15 @@ def _get(name: str, summary: str, schema: Schema) -> dict[str, Any]:
 
 
 def _ready(name: str, schema: Schema) -> dict[str, Any]:
-    made = _get(
+    operation = _get(
         name, "Whether the server takes requests, and what is wrong with model files", schema
     )
     busy = {"description": "It is stopping", "content": {JSON: {"schema": schema}}}
-    made["responses"]["503"] = busy
-    return made
+    operation["responses"]["503"] = busy
+    return operation
 
 
 def _post(name: str, summary: str, content: Schema, answer: Schema) -> dict[str, Any]:
-    made = _get(name, summary, answer)
-    made["requestBody"] = {"required": True, "content": content}
-    return made
+    operation = _get(name, summary, answer)
+    operation["requestBody"] = {"required": True, "content": content}
+    return operation

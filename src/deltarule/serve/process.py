@@ -216,8 +216,8 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
     """Handle the signals that ask to stop; a closed terminal may be ignored already (nohup)."""
     hangup = getattr(signal, "SIGHUP", None)  # there is none on Windows
     ignored = hangup is None or signal.getsignal(hangup) == signal.SIG_IGN
-    asked = [signal.SIGINT, signal.SIGTERM, *(() if ignored else (hangup,))]
-    before = {one: signal.signal(one, handler) for one in asked}
+    signals = [signal.SIGINT, signal.SIGTERM, *(() if ignored else (hangup,))]
+    before = {one: signal.signal(one, handler) for one in signals}
     try:
         yield
     finally:

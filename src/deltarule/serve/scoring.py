@@ -58,18 +58,18 @@ def score_source(
     served: ServedModel, source: Source, columns: Columns
 ) -> tuple[pl.DataFrame, Predictions]:
     """The predictions of a table."""
-    made = served.model.predictions(source, columns)
+    predictions = served.model.predictions(source, columns)
     views = list[pl.DataFrame]()
-    made.watch = views.append
+    predictions.watch = views.append
 
     def scored() -> pl.DataFrame:
         views.clear()  # of a read that is begun anew
-        return pl.concat(made.alone())
+        return pl.concat(predictions.alone())
 
-    frame = widening(made.source, scored)
+    frame = widening(predictions.source, scored)
     for view in views:
         served.drift.add_view(view)
-    return frame, made
+    return frame, predictions
 
 
 def refuse_odd(served: ServedModel, source: FormattedSource) -> None:
@@ -136,20 +136,20 @@ def refuse_drift(served: ServedModel, rows: Rows, scored: Scored) -> None:
             value = rows[at].get(name) if at < len(rows) else None
             if isinstance(column, Category) and isinstance(value, str):
                 near = nearest(value, column.known)
-            told = f"row {at + 1}: '{name}' is {word}{hint(near)}"
-            raise ProblemError(422, "drift", told, field=name, row=at + 1, nearest=near)
+            message = f"row {at + 1}: '{name}' is {word}{hint(near)}"
+            raise ProblemError(422, "drift", message, field=name, row=at + 1, nearest=near)
 
 
 def suggestions(served: ServedModel, rows: Rows) -> list[str]:
     """For the first levels never seen, the nearest that are known, as notes."""
-    found: dict[tuple[str, str], None] = {}
+    pairs: dict[tuple[str, str], None] = {}
     for name, one in served.fields.items():
         if isinstance(one.column, Category):
             levels = (row.get(name) for row in rows)
             strange = {x for x in levels if isinstance(x, str) and x not in one.column.known}
-            found |= dict.fromkeys((name, level) for level in sorted(strange))
+            pairs |= dict.fromkeys((name, level) for level in sorted(strange))
     notes = []
-    for name, level in list(found)[:MOST_SUGGESTED]:
+    for name, level in list(pairs)[:MOST_SUGGESTED]:
         near = nearest(level, served.fields[name].levels)
         if near:
             notes.append(f"{name} {level[:40]!r} was never seen{hint(near)}")

@@ -86,11 +86,11 @@ def sparkline(values: Sequence[float], width: int) -> str:
     >>> sparkline([1.0, 2.0, 3.0, 8.0], 4)
     '▁▂▃█'
     """
-    found = np.array([value for value in values if np.isfinite(value)])
-    if not found.size:
+    finite = np.array([value for value in values if np.isfinite(value)])
+    if not finite.size:
         return ""
-    at = np.linspace(0, len(found) - 1, min(width, len(found))).round().astype(int)
-    shown = found[at]
+    at = np.linspace(0, len(finite) - 1, min(width, len(finite))).round().astype(int)
+    shown = finite[at]
     if shown.min() > 0 and shown.max() > 10 * shown.min():
         shown = np.log(shown)
     low, high = float(shown.min()), float(shown.max())

@@ -106,10 +106,10 @@ def listed(lines: Sequence[str]) -> str:
 
 def big_numbers(pairs: Sequence[tuple[str, str]]) -> str:
     """The few numbers to see first, each with what it is."""
-    told = "".join(
+    items = "".join(
         f"<div><dt>{text(what)}</dt><dd>{text(value)}</dd></div>" for what, value in pairs
     )
-    return f'<dl class="big">{told}</dl>'
+    return f'<dl class="big">{items}</dl>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, sum_last: bool = False) -> str:

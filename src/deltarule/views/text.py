@@ -44,12 +44,12 @@ def _folded(cells: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
     from rich.console import Console
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for name, to_right in zip(cells[0], right, strict=True):
         justify: Literal["left", "right"] = "right" if to_right else "left"
-        made.add_column(name, justify=justify, no_wrap=to_right, overflow="fold")
+        grid.add_column(name, justify=justify, no_wrap=to_right, overflow="fold")
     for row in cells[1:]:
-        made.add_row(*row)
+        grid.add_row(*row)
     console = Console(
         file=StringIO(),
         width=screen_width(),
@@ -58,7 +58,7 @@ def _folded(cells: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
         emoji=False,
         highlight=False,
     )
-    console.print(made)
+    console.print(grid)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue().splitlines()
 

@@ -90,8 +90,8 @@ class Guard:
                 403, "the key is missing: open the address that deltarule watch printed"
             )
         if path == "/":
-            asked = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-            if not self._known(asked.get("key", [""])[0]):
+            query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+            if not self._known(query.get("key", [""])[0]):
                 raise LockedError(403, "open the address that deltarule watch printed, key and all")
 
     def _known(self, key: str) -> bool:

@@ -122,7 +122,7 @@ def _close(record: Record, evaluation: Evaluation, rows: Rows, table: str) -> It
 
 def _actual(predicted: Array, actual: Array, output: str, of: str) -> str:
     few = slice(None, None, len(actual) // DRAWN_ROWS + 1)
-    made = figures.predicted_against_actual(predicted[few], actual[few], target=output)
+    drawing = figures.predicted_against_actual(predicted[few], actual[few], target=output)
     says = "Each point is a row. On the line, the prediction is what it was."
     at = _quantiles(actual)
     rows = [
@@ -130,11 +130,11 @@ def _actual(predicted: Array, actual: Array, output: str, of: str) -> str:
         for share, a, p in zip(QUANTILES, at, _quantiles(predicted), strict=True)
     ]
     numbers = html.table(["share of rows below", f"actual {output}", f"predicted {output}"], rows)
-    return html.figure(made, f"Predicted against actual{of}", says, numbers)
+    return html.figure(drawing, f"Predicted against actual{of}", says, numbers)
 
 
 def _answers(predicted: Array, actual: Array, output: str, of: str) -> str:
-    made = figures.predicted_by_answer(predicted, actual, target=output)
+    drawing = figures.predicted_by_answer(predicted, actual, target=output)
     says = "How predictions are spread over the rows that are yes and over those that are no."
     rows = [
         (word, int(own.sum()), *_quantiles(predicted[own]))
@@ -142,14 +142,14 @@ def _answers(predicted: Array, actual: Array, output: str, of: str) -> str:
         if own.any()
     ]
     head = ["rows that are", "rows", *(f"{share:.0%} below" for share in QUANTILES)]
-    return html.figure(made, f"Predictions by answer{of}", says, html.table(head, rows))
+    return html.figure(drawing, f"Predictions by answer{of}", says, html.table(head, rows))
 
 
 def _calibrated(classes: ClassMetrics, output: str, of: str) -> str:
     """Rows predicted alike, and how many of them are yes."""
     bins = classes.calibration
     low, high = wilson([one.happened for one in bins], [one.rows for one in bins])
-    made = figures.calibration(
+    drawing = figures.calibration(
         [one.predicted for one in bins],
         [one.happened for one in bins],
         low,
@@ -167,7 +167,7 @@ def _calibrated(classes: ClassMetrics, output: str, of: str) -> str:
         for one, a, b in zip(bins, low, high, strict=True)
     ]
     head = ["predicted", "happened", "low", "high", "rows"]
-    return html.figure(made, f"Calibration{of}", says, html.table(head, rows))
+    return html.figure(drawing, f"Calibration{of}", says, html.table(head, rows))
 
 
 def wilson(shares: Sequence[float], rows: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -188,7 +188,7 @@ def wilson(shares: Sequence[float], rows: Sequence[float]) -> tuple[list[float],
 def _deltas(predicted: Array, actual: Array, output: str, of: str) -> str:
     few = slice(None, None, len(actual) // DRAWN_ROWS + 1)
     delta = predicted - actual
-    made = figures.residuals(predicted[few], delta[few], target=output)
+    drawing = figures.residuals(predicted[few], delta[few], target=output)
     says = (
         "Delta is prediction - target: above 0 too much was predicted. The mean should stay at 0 "
         "all the way; where it does not, the straight line is not the whole story."
@@ -197,7 +197,7 @@ def _deltas(predicted: Array, actual: Array, output: str, of: str) -> str:
         (f"{share:.0%}", size) for share, size in zip(QUANTILES, _quantiles(delta), strict=True)
     ]
     numbers = html.table(["share of rows below", "delta"], [*rows, ("mean", float(delta.mean()))])
-    return html.figure(made, f"Residuals{of}", says, numbers)
+    return html.figure(drawing, f"Residuals{of}", says, numbers)
 
 
 def _quantiles(values: Array) -> list[float]:

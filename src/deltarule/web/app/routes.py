@@ -376,10 +376,10 @@ def plotly() -> bytes:
 
     Errors:  MissingExtraError
     """
-    found = find_spec("plotly")
-    if found is None or found.origin is None:
+    spec = find_spec("plotly")
+    if spec is None or spec.origin is None:
         raise missing("plotly")
-    return (Path(found.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    return (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
 
 
 @cache

@@ -54,12 +54,12 @@ def held_out_told(page: "Open") -> dict[str, Any]:
     elif session.read.examples < FEWEST_ROWS:
         return nothing | {"how": "too few rows to hold any out"}
     else:
-        found = page.held_out.at(session.at.number)
-        if found is None:
+        held_out = page.held_out.at(session.at.number)
+        if held_out is None:
             return nothing | {"how": "beyond all numbers"}
-        error = found.error
-        folds = f"{found.of}-fold cross-validation"
-        how = folds if found.folds == found.of else f"on one row in {found.of}, held out"
+        error = held_out.error
+        folds = f"{held_out.of}-fold cross-validation"
+        how = folds if held_out.folds == held_out.of else f"on one row in {held_out.of}, held out"
     typical = math.sqrt(error) if squared else None
     return {"error": error, "typical": typical, "name": name, "how": how}
 
