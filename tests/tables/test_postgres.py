@@ -128,6 +128,17 @@ def test_a_large_table_is_read_in_the_same_order_while_others_read_it(
     other.close()  # type: ignore[attr-defined]
 
 
+def test_queries_of_ours_are_not_compiled(postgres: str, psql: Any) -> None:
+    psql("CREATE TABLE rows AS SELECT g AS n FROM generate_series(1, 3) g")
+    assert psql("SELECT current_setting('jit')") == [("on",)]
+    reader = open_database(postgres).reader
+    setting = "SELECT current_setting('jit') AS jit"
+    assert reader.ask(setting) == [("off",)]
+    frames = reader.frames((), None, f"({setting}) AS q", ["jit"])
+    assert pl.concat(frames)["jit"].to_list() == ["off"]
+    assert psql("SELECT current_setting('jit')") == [("on",)]
+
+
 def test_text_that_is_not_utf8_is_refused(postgres: str, psql: Any) -> None:
     psql("DROP DATABASE IF EXISTS bytes")
     psql(

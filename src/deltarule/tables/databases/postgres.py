@@ -29,6 +29,10 @@ UNSHARED = "SET LOCAL synchronize_seqscans = off"
 # Else the rows of a table come in the order in which several workers are done.
 SERIAL = "SET LOCAL max_parallel_workers_per_gather = 0"
 PARALLEL = "SET LOCAL max_parallel_workers_per_gather TO DEFAULT"
+# Else a server with LLVM compiles hundreds of sums, in each of its processes, for longer than they
+# then take to add up. Where there is no such setting, as in databases that only speak alike, this
+# is nothing.
+UNCOMPILED = "SELECT set_config(name, 'off', true) FROM pg_catalog.pg_settings WHERE name = 'jit'"
 RELATIONS = """
     SELECT n.nspname::text, c.relname::text, c.relkind IN ('v', 'm'), pg_table_is_visible(c.oid)
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -139,6 +143,8 @@ class PostgresReader(DatabaseReader):
                 cursor.execute(BEGIN)
                 cursor.execute(UTF8)
                 cursor.execute(UTC)
+                cursor.execute(UNCOMPILED)
+                cursor.fetchall()
                 try:
                     cursor.execute("SELECT pg_export_snapshot()")
                     [(self._snapshot,)] = cursor.fetchall()
@@ -161,6 +167,8 @@ class PostgresReader(DatabaseReader):
         with self._connected() as cursor:
             if of is not None:
                 cursor.execute(PARALLEL)  # its order is its own
+                cursor.execute(UNCOMPILED)
+                cursor.fetchall()
             cursor.execute(select(wanted, of or self.relation, limit))
             with cursor.fetch_record_batch() as reader:
                 yield from frames(reader, wanted, self.notes)
