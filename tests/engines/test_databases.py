@@ -155,6 +155,31 @@ def test_postgresql_adds_up_with_several_workers_and_sorts_no_rows(
     assert below["Strategy"] == "Hashed"
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_gaps_that_the_first_rows_do_not_have_take_a_scan_more(late: bool, tmp_path: Path) -> None:
+    n, rng = 10_500, np.random.default_rng(4)
+    a, b, y = rng.normal(size=(3, n)) + 7
+    a[0] = math.nan
+    b[n - 1] = math.nan if late else 7.0
+    y[5] = math.nan
+    url = str(tmp_path / "t.sqlite")
+    columns = {"id": np.arange(n), "a": a, "b": b, "y": y}
+    write_table(url, "t", [pl.DataFrame(columns).fill_nan(None)])
+    source, queries = open_database(url), list[str]()
+    ask = source.reader.ask
+
+    def asked(query: str, *parameters: Any) -> Any:
+        queries.append(query)
+        return ask(query, *parameters)
+
+    source.reader.ask = asked  # type: ignore[method-assign]  # to see the queries
+    settings = {"predict": "y", "id": "id"}
+    there = learnt(source, settings, "database")
+    assert sum("sum(z0 * z0)" in query for query in queries) == 1 + late
+    assert sum("min(n0)" in query for query in queries) == 1
+    check_near(learnt(url, settings), there)
+
+
 def test_letters_that_sqlite_does_not_know_are_refused(tmp_path: Path) -> None:
     url = str(tmp_path / "t.sqlite")
     write_table(url, "t", [pl.DataFrame({"x": ["É", "é", "a", "b"], **Y})])

@@ -10,6 +10,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from deltarule.engines.batch import blocks_of
@@ -33,6 +34,7 @@ from deltarule.engines.sql.rows import LOCAL, ROW, PlanSql, SqlTable, dialect_of
 from deltarule.engines.sql.sums import summarise, times_of
 from deltarule.errors import LearningError
 from deltarule.moments.block import Origin
+from deltarule.moments.chunked_array import Column, whole
 from deltarule.tables.databases.database import DatabaseSource
 from deltarule.tables.databases.url import quoted
 from deltarule.tables.expressions.expression import Expression
@@ -147,8 +149,9 @@ class SqlEngine:
         look = self.source.look()
         chunk = made.chunk(look.select(made.columns), name=self.source.name, row=0)
         start = Origin.guess(chunk.numbers).shift
+        gaps = () if made.request.drop_missing else _gaps(chunk.numbers[: len(made.numbers)])
         self._tell_key(made)
-        found, self.rows, self.classes = summarise(self.table, made, start)
+        found, self.rows, self.classes = summarise(self.table, made, start, gaps)
         self.rows_in_all = found.examples + found.left_out
         return found
 
@@ -229,6 +232,11 @@ class SqlEngine:
             rows = hashes.query(names, where=f"deltarule_u < {d.literal(share)}")
         of = f"({rows}) AS q ORDER BY {quoted(ROW)}"
         return pl.concat(reader.frames(columns, None, of, [ROW]))
+
+
+def _gaps(numbers: Sequence[Column]) -> tuple[int, ...]:
+    """Which of the numbers are missing in some row."""
+    return tuple(at for at, column in enumerate(numbers) if np.isnan(whole(column)).any())
 
 
 def _is_odd(cell: str, kind: pl.DataType) -> str:

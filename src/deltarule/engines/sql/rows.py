@@ -282,7 +282,7 @@ class PlanSql:
         width = len(self.names) + 2
         if reader.rows is None or reader.rows * width > HELD_CELLS or self.counts_copies:
             return
-        self.held = reader.hold(self._with_folds(self.kept, [*self.names, "gone"]).query(["*"]))
+        self.held = reader.hold(self.with_folds.query(["*"]))
 
     @property
     def counts_copies(self) -> bool:
@@ -302,6 +302,14 @@ class PlanSql:
         cases = "".join(f" WHEN {test} THEN {cause}" for cause, test in self._gone())
         gone = f"CASE{cases} END" if cases else "CAST(NULL AS INTEGER)"
         return Layers.of(self.rows).then([*self.names, f"{gone} AS gone"])
+
+    @property
+    def with_folds(self) -> Layers:
+        """The rows with the reason why they are left out, and their folds."""
+        names = [*self.names, "gone"]
+        if self._holding:
+            return Layers.of(f"SELECT {', '.join([*names, 'f'])} FROM {self.held}")
+        return self._with_folds(self.kept, names)
 
     def _gone(self) -> list[tuple[int, str]]:
         """Why rows are left out, the first cause first, as in `Block.gone`."""

@@ -13,9 +13,10 @@ Shapes: m numbers of which g have gaps, s = 1 + m + g, f folds.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ import polars as pl
 
 from deltarule.engines.sql.layers import Layers
 from deltarule.engines.sql.rows import LOCAL, PlanSql, SqlTable
-from deltarule.errors import LearningError, ValueRefusedError
+from deltarule.errors import LearningError, ReadError, ValueRefusedError
 from deltarule.moments.accumulate import Sums
 from deltarule.moments.block import Origin
 from deltarule.moments.folds import SURE
@@ -70,39 +71,48 @@ def _short(mean: float, spread: float) -> float:
     return float(np.round(mean / grid) * grid)
 
 
-def summarise(table: SqlTable, plan: Plan, start: Array) -> tuple[Summary, PlanSql, dict[str, Any]]:
+def summarise(
+    table: SqlTable, plan: Plan, start: Array, gaps: tuple[int, ...]
+) -> tuple[Summary, PlanSql, dict[str, Any]]:
     """The summary of a plan's rows; `start` (m,) is where the first rows suggest to measure from.
 
-    And the layers of its rows, and the values of each class by the target.
+    And the layers of its rows, and the values of each class by the target. `gaps` are the inputs
+    that are missing in some of the first rows: where they are those of all, and no number is the
+    same in every row, one scan looks and multiplies.
+
     Errors:  LearningError, ValueRefusedError, ReplanError
     """
     rows = PlanSql(table, plan)
     rows.hold()
-    look = first_look(rows)
     if rows.counts_copies:
+        look, sums = first_look(rows), None
         if look.heaviest > SURE:
             raise LearningError(
                 f"{table.name}: a weight counts {look.heaviest:,.0f} copies of a row, and {SURE} "
                 f"are the most that are held out one by one: {LOCAL}"
             )
         rows.most_copies = max(1, int(look.heaviest))
-    gaps = tuple(np.flatnonzero(look.count < look.examples).tolist())
+    else:
+        look, sums = _look_and_products(rows, gaps, start)
+    found = tuple(np.flatnonzero(look.count < look.examples).tolist())
     shift = np.where(look.low == look.high, look.low, start)
+    if found != gaps or not np.array_equal(shift, start):
+        sums = None
     for _ in range(SHIFTS):
-        sums = _products(rows, look, gaps, shift)
-        lost = _lost(sums)
+        last = _products(rows, look, found, shift) if sums is None else sums
+        lost = _lost(last)
         if lost <= DIGITS_LOST:
             break
-        shift = _better(sums, shift)
+        shift, sums = _better(last, shift), None
     if lost > MOST_LOST:
         raise LearningError(
             f"{table.name}: sums by fold lose too many digits, as parts of the rows are far apart: "
             f"rows must be read: {LOCAL}"
         )
     layout = Layout.of(plan)
-    names, classes = _group(rows, sums)
+    names, classes = _group(rows, last)
     levels = {name: (own, 0) for name, own in zip(layout.every_category, names, strict=True)}
-    return Summary.of_sums(layout, sums, levels, plan.causes(look.causes)), rows, classes
+    return Summary.of_sums(layout, last, levels, plan.causes(look.causes)), rows, classes
 
 
 def times_of(table: SqlTable, plan: Plan) -> Times:
@@ -132,10 +142,15 @@ def first_look(rows: PlanSql) -> Look:
 
     Errors:  ValueRefusedError, ReplanError, LearningError for a row without an id
     """
-    made = rows.plan
-    asked, m = made.request, made.width
-    parts = ["gone", "count(*)"]
-    for at in range(m):
+    parts, _ = _looked(rows)
+    return _look(rows, in_parts(rows.table.reader, rows.kept, ["gone", *parts], ["gone"]))
+
+
+def _looked(rows: PlanSql) -> tuple[list[str], list[str]]:
+    """The aggregates that a look takes, and those of them that are not of numbers."""
+    asked = rows.plan.request
+    parts = ["count(*)"]
+    for at in range(rows.plan.width):
         x = rows.number(at)
         parts += [f"count({x})", f"min({x})", f"max({x})"]
     extra = []
@@ -144,22 +159,29 @@ def first_look(rows: PlanSql) -> Look:
     if asked.exposure is not None:
         extra += ["min(e)"]
     extra += ["max(abs(k))", "count(*) - count(k)"]
-    parts += extra
-    found = in_parts(rows.table.reader, rows.kept, parts, ["gone"])
+    return [*parts, *extra], extra
+
+
+def _look(rows: PlanSql, found: Sequence[Sequence[Any]]) -> Look:
+    """The look of aggregates by why rows are left out, None where they are not: once or by fold.
+
+    Errors:  ValueRefusedError, ReplanError, LearningError for a row without an id
+    """
+    m, (_, extra) = rows.plan.width, _looked(rows)
     causes = Counter({int(row[0]): int(row[1]) for row in found if row[0] is not None})
     _check_rest(rows, found, 2 + 3 * m, extra)
-    kept = next((row for row in found if row[0] is None), None)
-    if kept is None:
-        none = np.zeros(m)
+    kept = [row for row in found if row[0] is None]
+    none = np.zeros(m)
+    if not kept:
         return Look(causes, 0, none, none + np.inf, none - np.inf, 0.0)
-    table = np.array(
-        [[np.nan if one is None else one for one in kept[2 : 2 + 3 * m]]], dtype=float
-    ).reshape(m, 3)
-    count, low, high = table.T
-    low, high = np.where(count > 0, low, np.inf), np.where(count > 0, high, -np.inf)
+    cells = [[np.nan if one is None else one for one in row[2 : 2 + 3 * m]] for row in kept]
+    count, low, high = np.array(cells, dtype=float).reshape(-1, m, 3).transpose(2, 0, 1)
+    low = np.min(np.where(count > 0, low, np.inf), axis=0)
+    high = np.max(np.where(count > 0, high, -np.inf), axis=0)
     _check_numbers(rows, low, high)
-    heaviest = float(kept[2 + 3 * m + 1] or 0.0) if asked.row_weight is not None else 1.0
-    return Look(causes, int(kept[1]), count, low, high, heaviest)
+    weights = [float(row[2 + 3 * m + 1] or 0.0) for row in kept] if "max(w)" in extra else [1.0]
+    examples = sum(int(row[1]) for row in kept)
+    return Look(causes, examples, count.sum(axis=0), low, high, max(weights))
 
 
 def _check_numbers(rows: PlanSql, low: Array, high: Array) -> None:
@@ -221,32 +243,82 @@ def _less(literal: Any, x: str, shift: float) -> str:
     return f"({x} - {literal(float(shift))})" if shift else x
 
 
+def _look_and_products(
+    rows: PlanSql, gaps: tuple[int, ...], shift: Array
+) -> tuple[Look, Sums | None]:
+    """The look, and the sums of products if these are the gaps, by one scan.
+
+    Errors:  as of `first_look`
+    """
+    (looked, _), (columns, parts) = _looked(rows), _multiplied(rows, gaps, shift)
+    minus_one = rows.table.dialect.literal(-1.0)
+    # A column of one fenced step: of what is made of two columns PostgreSQL expects so many groups
+    # that it sorts the rows.
+    key = f"CASE WHEN gone IS NULL THEN f ELSE {minus_one} - gone END AS f"
+    fence = rows.table.dialect.fence
+    source = rows.with_folds.then([*rows.names, *columns, key], fence=fence)
+    try:
+        found = in_parts(rows.table.reader, source, ["f", *looked, *parts], ["f"])
+    except ReadError:
+        with suppress(ReadError):
+            first_look(rows)  # which says what number is too large to be squared
+        rows.table.reader.release()
+        raise
+    after = 1 + len(looked)
+    by_cause = [
+        [None if row[0] is None or row[0] >= 0 else -1 - row[0], *row[1:after]] for row in found
+    ]
+    look = _look(rows, by_cause)
+    kept = [(row[0], row[after:]) for row in found if row[0] is not None and row[0] >= 0]
+    whole = tuple(np.flatnonzero(look.count < look.examples).tolist()) == gaps
+    return look, _sums(rows, look, gaps, shift, kept) if whole else None
+
+
 def _products(rows: PlanSql, look: Look, gaps: tuple[int, ...], shift: Array) -> Sums:
     """The sums of products of one, the shifted numbers and the missing indicators, by fold."""
-    made = rows.plan
-    m, folds = made.width, made.request.folds
+    columns, parts = _multiplied(rows, gaps, shift)
+    # Columns that are computed are each named many times.
+    fence = rows.table.dialect.fence if gaps or shift.any() else ""
+    source = rows.learnt.then([*columns, "f", *_weight(rows)], fence=fence)
+    found = in_parts(rows.table.reader, source, ["f", *parts], ["f"])
+    return _sums(rows, look, gaps, shift, [(row[0], row[1:]) for row in found])
+
+
+def _weight(rows: PlanSql) -> list[str]:
+    """The column that products are weighed by, if there is one."""
+    weighed = rows.plan.request.row_weight is not None and rows.most_copies == 1
+    return ["w"] if weighed else []
+
+
+def _multiplied(rows: PlanSql, gaps: Sequence[int], shift: Array) -> tuple[list[str], list[str]]:
+    """The columns z0, z1, ... that are multiplied, and the sums of their products."""
     columns = centred(rows, gaps, shift)
-    inner = [*(f"{column} AS z{at}" for at, column in enumerate(columns)), "f"]
-    weighed = made.request.row_weight is not None and rows.most_copies == 1
-    each = "w" if weighed else ""
-    source = rows.learnt.then([*inner, *(["w"] if weighed else [])])
-    size = 1 + len(columns)
-    parts, places = ["f"], []
-    for i in range(size):
-        for j in range(i, size):
-            factors = [one for one in (each, *(f"z{at - 1}" for at in (i, j) if at)) if one]
-            parts.append(f"sum({' * '.join(factors)})" if factors else "count(*)")
-            places.append((i, j))
-    gram = np.zeros((folds, size, size))
-    for row in in_parts(rows.table.reader, source, parts, ["f"]):
-        fold = int(row[0])
-        for (i, j), value in zip(places, row[1:], strict=True):
-            gram[fold, i, j] = gram[fold, j, i] = 0.0 if value is None else float(value)
-    frame = Origin(shift, np.ones(m))
+    parts = []
+    for i, j in combinations_with_replacement(range(1 + len(columns)), 2):
+        factors = [*_weight(rows), *(f"z{at - 1}" for at in (i, j) if at)]
+        parts.append(f"sum({' * '.join(factors)})" if factors else "count(*)")
+    return [f"{column} AS z{at}" for at, column in enumerate(columns)], parts
+
+
+def _sums(
+    rows: PlanSql,
+    look: Look,
+    gaps: tuple[int, ...],
+    shift: Array,
+    found: Iterable[tuple[Any, Sequence[Any]]],
+) -> Sums:
+    """The sums of products, of their values by fold."""
+    m = rows.plan.width
+    size = 1 + m + len(gaps)
+    gram = np.zeros((rows.plan.request.folds, size, size))
+    upper = np.triu_indices(size)
+    for fold, values in found:
+        gram[int(fold)][upper] = [0.0 if value is None else float(value) for value in values]
+    gram = np.triu(gram) + np.triu(gram, 1).transpose(0, 2, 1)
     if not np.isfinite(gram).all():
         raise ValueRefusedError(f"{rows.table.name}: a sum of products is not finite: {LOCAL}")
     return Sums(
-        frame,
+        Origin(shift, np.ones(m)),
         gaps,
         gram,
         look.low,
