@@ -18,8 +18,9 @@ from deltarule.engines.batch import Batch
 from deltarule.losses.loss import Loss
 from deltarule.rule.predict import Array
 
-# Numbers of all rows' products at most: of twice as many, gradients alone are as fast.
-CELLS = 600_000
+# Numbers of all rows' products at most: of twice as many, gradients alone are as fast. Of coupled
+# outputs these are products of all of a row's weights.
+CELLS, COUPLED_CELLS = 600_000, 1_200_000
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,11 @@ class StackedRows:
     intercept: bool
 
     @staticmethod
-    def suits(rows: int, weights: int) -> bool:
+    def suits(rows: int, weights: int, outputs: int, loss: Loss) -> bool:
         """Whether so many rows, and weights of an output, have products that are few enough."""
-        return rows * weights**2 <= CELLS
+        coupled = loss.kind == "classes"
+        few = rows * weights**2 <= CELLS
+        return few and (not coupled or rows * (weights * outputs) ** 2 <= COUPLED_CELLS)
 
     def sums(self, weights: Array) -> tuple[Array, Array, Array]:
         """Each fit's mean loss, gradient and Hessian at weights of its own.

@@ -283,7 +283,11 @@ class CrossValidation:
         if self.kinks is not None or self.by_gradients is not None:
             return False
         rows, (q, k) = self.rows, stack(next(iter(learnt.values())).weights).shape
-        if isinstance(rows, RowsInMemory) and StackedRows.suits(len(rows.apart), q):
+        few = isinstance(rows, RowsInMemory) and StackedRows.suits(
+            len(rows.apart), q, k, self.path[-1]
+        )
+        if few:
+            assert isinstance(rows, RowsInMemory), "as was seen"
             near: StackedFits | None = self._by_newton(learnt, rows, q)
         else:
             near = self._by_metrics(learnt, comparisons, q)

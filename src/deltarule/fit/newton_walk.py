@@ -71,7 +71,8 @@ class NewtonWalk:
         self._at = self.first
         self._known = [self.first] * len(self.training_folds)
         self._before: Array | None = None
-        self._few = StackedRows.suits(len(self._rows), len(stack(self.first)))
+        q, k = stack(self.first).shape
+        self._few = StackedRows.suits(len(self._rows), q, k, self.loss)
         self._sums = ByFold[Comparison]() if self._few else self._by_fold(self.first)
 
     @classmethod

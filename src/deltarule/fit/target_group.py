@@ -13,6 +13,7 @@ import polars as pl
 
 from deltarule.dataclass import dataclass
 from deltarule.errors import LearningError, TargetError
+from deltarule.engines.local import GRADIENT_CELLS
 from deltarule.fit.default_learner import by_cost
 from deltarule.fit.exact import ExactForm, solve_exactly
 from deltarule.fit.least_squares import PlainLeastSquares
@@ -186,7 +187,9 @@ def target_groups(read: Read, settings: Settings, *, watched: bool = False) -> l
         own = replace(settings, predict=members, loss=loss)
         p, k = len(part.schema.inputs), len(part.schema.outputs)
         size = {"rows": part.examples, "inputs": p + settings.intercept, "outputs": k}
-        learner = by_cost(own, loss_named(loss), **size)
+        in_memory = part.frames is not None and part.engine is None
+        in_memory &= part.examples * (p + k) <= GRADIENT_CELLS
+        learner = by_cost(own, loss_named(loss), **size, in_memory=in_memory)
         if part.wide:
             from deltarule.fit.wide_tables import learner_of_wide
 
