@@ -165,6 +165,17 @@ class PassObjective:
 
 
 @dataclass(frozen=True)
+class FoldOptimum:
+    """A precomputed comparison: an objective evaluated at one point in advance."""
+
+    comparison: Comparison
+    has_hessian: bool = True
+
+    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
+        return self.comparison
+
+
+@dataclass(frozen=True)
 class Bare(Generic[Answer]):
     """A question asked of rows without their inputs."""
 

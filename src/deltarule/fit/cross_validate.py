@@ -26,6 +26,7 @@ from deltarule.engines.base import RowSource
 from deltarule.engines.class_rows import ClassRows
 from deltarule.engines.held_out_questions import CompareTraining, HeldOutErrors, TrainingSums
 from deltarule.engines.local import RowsInMemory
+from deltarule.engines.questions import FoldOptimum
 from deltarule.engines.stacked_rows import StackedRows
 from deltarule.fit.outcome import HeldOut
 from deltarule.fit.ridge_walk import class_metric
@@ -78,17 +79,6 @@ STEPS, STEPS_OF_GRADIENTS = 40, 300
 SETTLED_BY_METRICS, STEPS_BY_METRICS = 1e-16, 10
 # The same of Newton steps of a small table, as the share of the first gradient.
 SETTLED_BY_NEWTON = 1e-6
-
-
-@dataclass(frozen=True)
-class FoldOptimum:
-    """A precomputed comparison: an objective evaluated at one point in advance."""
-
-    comparison: Comparison
-    has_hessian: bool = True
-
-    def __call__(self, weights: Weights, *, hessian: bool = False) -> Comparison:
-        return self.comparison
 
 
 @dataclass
@@ -157,6 +147,14 @@ class CrossValidation:
             errors = self._errors(self._best(first)) if done else self._learn(first)
             fold_weights = self._best(first)
         return self._summed(errors, fold_weights, folds, splits)
+
+    def refit(
+        self, split: Split, weights: Weights, folds: Sequence[Moments], splits: SplitScheme
+    ) -> Weights:
+        """A fold's weights, iterated to convergence from those of all rows."""
+        first = {split.test: self._first(weights, split, folds, splits)}
+        self._learn(first)
+        return self._best(first)[split.test]
 
     def many(self, folds: Sequence[Moments]) -> bool:
         """Whether rows are many, whatever they weigh where they can be counted."""

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.engines.local import RowPass, RowsInMemory
-from deltarule.engines.questions import PassObjective, ScoreProducts
+from deltarule.engines.questions import FoldOptimum, PassObjective, ScoreProducts
 from deltarule.engines.remote import EngineRows
 from deltarule.errors import DivergedError, LearningError
-from deltarule.fit.cross_validate import CrossValidation, FoldOptimum
+from deltarule.fit.cross_validate import CrossValidation
 from deltarule.fit.deviance import covariance_of, own_alphas, variances_of
 from deltarule.fit.fit_step import FitStep
 from deltarule.fit.fold_refit import none_refitted, refit
@@ -17,6 +17,7 @@ from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.sandwich import errors_of as roots_of
 from deltarule.fit.sandwich import kind_of, robust_covariance, score_rows, summed_covariance
+from deltarule.fit.separated_folds import hold_separated
 from deltarule.fit.smoothing import JUDGED, narrowed, unsmoothed
 from deltarule.losses.loss import MEAN, Loss, SmoothedLoss
 from deltarule.losses.registry import together
@@ -95,6 +96,9 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
     held_out = None
     try:
         held_out = _held_out(step, task, judge, weights, look.folds if arrived and curved else None)
+        if held_out is not None and curved and not judge.many(task.read.folds):
+            held_out, note = hold_separated(task, judge, weights, held_out)
+            notes += [note] if note else []
     except LearningError as error:
         notes.append(none_refitted(error))
     if held_out is not None and task.null is not None:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from deltarule.engines.batch import Batch, ByFold
 from deltarule.engines.held_out_questions import gradients_of
+from deltarule.engines.questions import FoldOptimum
 from deltarule.engines.stacked_rows import StackedRows
-from deltarule.fit.cross_validate import FoldOptimum
 from deltarule.losses.loss import Loss
 from deltarule.moments.design_matrix import SplitMatrix
 from deltarule.moments.stacked import stack, unstack

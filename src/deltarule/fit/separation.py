@@ -67,7 +67,7 @@ class Separation:
         moved = rows.total(MoveAlong(way, weights, model, loss))
         if not moved.better or moved.furthest < MOVES:
             return None
-        names = _leading(np.abs(way["weight"]).max(axis=1), inputs)
+        names = leading(np.abs(way["weight"]).max(axis=1), inputs)
         return cls(names, moved.moved, moved.total)
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class Separation:
         )
 
 
-def _leading(pace: Array, inputs: Sequence[tuple[str, str | None]]) -> list[str]:
+def leading(pace: Array, inputs: Sequence[tuple[str, str | None]]) -> list[str]:
     """The inputs that lead, fastest first; a category by its name where several levels do."""
     if not pace.size or pace.max() == 0:
         return ["the intercept"]

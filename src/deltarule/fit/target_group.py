@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from deltarule.dataclass import dataclass
-from deltarule.errors import LearningError, TargetError
 from deltarule.engines.local import GRADIENT_CELLS
+from deltarule.errors import LearningError, TargetError
 from deltarule.fit.default_learner import by_cost
 from deltarule.fit.exact import ExactForm, solve_exactly
 from deltarule.fit.least_squares import PlainLeastSquares
