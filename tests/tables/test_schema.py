@@ -9,8 +9,8 @@ import pytest
 
 import deltarule as dr
 from deltarule.errors import ColumnError, DeltaruleError, TargetError, ValueRefusedError
-from deltarule.tables.drift import Drift
 from deltarule.tables.schema_columns import MISSING, OTHER
+from deltarule.tables.unseen_values import UnseenValues
 
 RNG = np.random.default_rng(20)
 N = 120
@@ -218,7 +218,7 @@ def test_a_missing_level_that_was_not_learnt_is_told_as_what_it_counts_as() -> N
     ]:
         model = learn({"c": level, "y": [float(at % 7) for at in range(60)]})
         contract = model.record.contract
-        drift = Drift()
+        drift = UnseenValues()
         drift.add(contract.encode(asked)[1], asked.height)
         assert drift.notes(contract.known) == [f"c is missing in 1 of 2 rows: {how}"]
 

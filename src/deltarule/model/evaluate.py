@@ -19,11 +19,11 @@ from deltarule.metrics.regression import Metrics, MetricSums
 from deltarule.model.predictor import PredictedRows, Predictor
 from deltarule.model.record import Record
 from deltarule.model.summary import counting, figures_told
-from deltarule.tables.drift import Drift
 from deltarule.tables.left_out import counted, left_out_told
 from deltarule.tables.schema_columns import Target
 from deltarule.tables.schema_source import batches, read_as_learnt
 from deltarule.tables.source import Source
+from deltarule.tables.unseen_values import UnseenValues
 
 if TYPE_CHECKING:
     from deltarule.model.learnt_rows import Learnt
@@ -89,7 +89,7 @@ def evaluate(
     `watch` is called with each batch and its predictions.
     Errors:  EmptyError when no row has all targets
     """
-    sums, met, causes, examples = sums_of(predictor.record), Drift(), Counter[str](), 0
+    sums, met, causes, examples = sums_of(predictor.record), UnseenValues(), Counter[str](), 0
     contract = predictor.contract
     source = read_as_learnt(source, contract)
     weight = [] if contract.row_weight is None else [contract.row_weight]

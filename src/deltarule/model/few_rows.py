@@ -14,7 +14,7 @@ from deltarule.model.predictor import Predictor
 from deltarule.model.scorer import tree_of
 from deltarule.scorer.compiled import Compiled, compiled
 from deltarule.scorer.runtime.errors import RefusedError
-from deltarule.tables.drift import WORDS, Drift
+from deltarule.tables.unseen_values import WORDS, UnseenValues
 
 MOST_ROWS = 64
 # Beyond these compiling takes more than half a second, longer than some tables take to predict:
@@ -31,7 +31,7 @@ class Scored:
     """The predictions of some rows, as dicts, and their drift."""
 
     rows: list[dict[str, Any]]
-    drift: Drift | None
+    drift: UnseenValues | None
     """None where there is none."""
 
 
@@ -85,7 +85,7 @@ class FewRows:
             if any(x.__class__ is float and x - x != 0 for x in predicted.values()):
                 return None
             if met:
-                drift = drift or Drift()
+                drift = drift or UnseenValues()
                 for kind, column in met:
                     getattr(drift, kind)[column] += 1
             if flags:

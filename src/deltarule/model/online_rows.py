@@ -18,12 +18,12 @@ from deltarule.model.scorer import design_tree
 from deltarule.rule.predict import Array
 from deltarule.scorer.compiled import Compiled, compiled
 from deltarule.scorer.runtime.errors import RefusedError
-from deltarule.tables.drift import Drift
 from deltarule.tables.filtered import FilteredSource, condition_of
 from deltarule.tables.frames import open_table
 from deltarule.tables.left_out import gap, unmet
 from deltarule.tables.schema_columns import Category
 from deltarule.tables.schema_source import batches, read_as_learnt
+from deltarule.tables.unseen_values import UnseenValues
 
 NUMBERS = (float, int, bool)
 BOOLEANS = {"true": True, "false": False}
@@ -194,7 +194,7 @@ class OnlineEncoder:
         weight = [] if contract.row_weight is None else [contract.row_weight]
         for batch in batches(source, self._predictor.compares, contract.expects, wanted=weight):
             scored = self._predictor.scored(batch, name=source.name, row=row)
-            drift, left_out = Drift(), scored.causes
+            drift, left_out = UnseenValues(), scored.causes
             if filtered is not None:
                 left_out += self._unmet(filtered.gone - unmet_before)
                 unmet_before = filtered.gone

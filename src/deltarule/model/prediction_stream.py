@@ -16,12 +16,12 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.model.predictor import Predictor
 from deltarule.rule.predict import Array
-from deltarule.tables.drift import Drift, flags_of
 from deltarule.tables.one_hot_rows import Design, OneHotRows, design
 from deltarule.tables.schema import Noticed
 from deltarule.tables.schema_columns import Target
 from deltarule.tables.schema_source import read_as_learnt, required_columns
 from deltarule.tables.source import Source
+from deltarule.tables.unseen_values import UnseenValues, flags_of
 from deltarule.views.format import number, rows_told
 
 # Suffix for a table's own column whose name collides with a prediction's.
@@ -56,14 +56,14 @@ class Predictions:
         """What is called with the terms of each batch of rows."""
         self.names: list[str] = []
         """The names of the prediction columns, known after the first batch."""
-        self._met = Drift()
+        self._met = UnseenValues()
         self._open = Counter[str]()
         self._renamed: dict[str, str] = {}
 
     def _begin(self) -> list[pl.Expr]:
         """Reset the state of an interrupted read; returns the columns to read."""
         contract = self.scorer.contract
-        self.names, self._met, self._renamed, self._open = [], Drift(), {}, Counter()
+        self.names, self._met, self._renamed, self._open = [], UnseenValues(), {}, Counter()
         columns = required_columns(self.source, contract.needs, contract.expects)
         used = {*contract.needs, *(c for one in contract.targets for c in one.term.columns)}
         self._met.ignored = [c for c in self.source.look().columns if c not in used]
@@ -111,7 +111,7 @@ class Predictions:
         ]
 
     @property
-    def drift(self) -> Drift:
+    def drift(self) -> UnseenValues:
         """The number of rows with drift, by column and kind, so far."""
         return self._met
 

@@ -33,8 +33,8 @@ from deltarule.serve.scoring import (
 )
 from deltarule.serve.served import ServedModel
 from deltarule.serve.settings import Limits
-from deltarule.tables.drift import Drift
 from deltarule.tables.frames import open_table
+from deltarule.tables.unseen_values import UnseenValues
 
 HTML = "text/html"
 # Requests of fewer rows are answered at once, in the server's own thread.
@@ -189,7 +189,7 @@ class Answers:
 
     def _frame(
         self, served: ServedModel, request: Request, columns: Columns
-    ) -> tuple[pl.DataFrame, list[str], Drift]:
+    ) -> tuple[pl.DataFrame, list[str], UnseenValues]:
         """The predictions of a body of any kind, with notes and drift."""
         if request.kind == JSON:
             return self._of_rows(served, bodies.rows_of(served, request.body, self.limits), columns)
@@ -201,7 +201,7 @@ class Answers:
 
     def _of_rows(
         self, served: ServedModel, rows: Rows, columns: Columns
-    ) -> tuple[pl.DataFrame, list[str], Drift]:
+    ) -> tuple[pl.DataFrame, list[str], UnseenValues]:
         """The predictions of validated rows as a table, with notes and drift."""
         frame, made = score_source(served, open_table(known_columns(served, rows))[0], columns)
         refuse_odd(served, made.source)
@@ -241,7 +241,7 @@ class Answers:
         told = [_told(one) for one in explanations]
         return _json({"model": served.name, "version": served.version, "explanations": told})
 
-    def _count(self, served: ServedModel, rows: int, drift: Drift) -> None:
+    def _count(self, served: ServedModel, rows: int, drift: UnseenValues) -> None:
         self.metrics.predicted(served.name, rows, drift.unseen, drift.outside, drift.missing)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -10,7 +10,6 @@ from deltarule.model.explain import Explanation, explain
 from deltarule.model.prediction_stream import Columns, Predictions
 from deltarule.serve.problems import ProblemError, hint, nearest
 from deltarule.serve.served import ServedModel
-from deltarule.tables.drift import Drift
 from deltarule.tables.expressions.number_text import is_code
 from deltarule.tables.frames import open_table
 from deltarule.tables.schema_columns import Category
@@ -18,6 +17,7 @@ from deltarule.tables.schema_source import batches, read_as_learnt, widening
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import FormattedSource
 from deltarule.tables.text_formats import DateFormat
+from deltarule.tables.unseen_values import UnseenValues
 
 MOST_SUGGESTED = 3
 Row = Mapping[str, Any]
@@ -29,7 +29,7 @@ class Scored:
     """Predictions, a dict for each row, with their drift and notes."""
 
     predictions: list[dict[str, Any]]
-    drift: Drift
+    drift: UnseenValues
     notes: list[str] = field(default_factory=list)
 
 
@@ -38,7 +38,7 @@ def score_rows(served: ServedModel, rows: Rows) -> Scored:
     known = known_columns(served, rows)
     few = served.few.score(known, flags=True, watch=served.drift.add)
     if few is not None:
-        drift = few.drift or Drift()
+        drift = few.drift or UnseenValues()
         notes = drift.notes(served.contract.known) if few.drift else []
         return Scored(few.rows, drift, [*notes, *ignored(served, rows)])
     frame, made = score_source(served, open_table(known)[0], Columns(flags=True))
@@ -163,6 +163,6 @@ def ignored(served: ServedModel, rows: Rows) -> list[str]:
     extra = dict.fromkeys(name for row in wide for name in row.keys() - served.used)
     if not extra:
         return []
-    drift = Drift()
+    drift = UnseenValues()
     drift.ignored = sorted(extra)
     return drift.notes({})

@@ -1,4 +1,4 @@
-"""Drift: unseen levels, values out of range and gaps at prediction, counted and row by row."""
+"""Unseen values: levels, ranges and gaps that learning had not met, counted and by row."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LINES_SHOWN = 5
 WORDS = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
 
 
-class Drift:
-    """The number of rows with drift, by column and kind."""
+class UnseenValues:
+    """The number of rows with values that learning had not met, by column and kind."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -37,7 +37,7 @@ class Drift:
         """The source's notes on how it was read."""
 
     def add(self, noticed: Noticed, rows: int) -> None:
-        """Add the drift of so many rows."""
+        """Add those of so many rows."""
         self.rows += rows
         for kind in WORDS:
             counted = {c: int(mask.sum()) for c, mask in getattr(noticed, kind).items()}
@@ -53,7 +53,7 @@ class Drift:
         return notes
 
     def new_to(self, known: Mapping[str, Column | Offset], *, every_gap: bool = False) -> list[str]:
-        """The notes on drift; with `every_gap` also on gaps in columns that had some."""
+        """The notes on them; with `every_gap` also on gaps in columns that had some."""
         by_kind: dict[tuple[str, str, str], dict[str, int]] = {}
 
         def count_in(column: str, one: str, many: str, how: str, count: int) -> None:
@@ -111,7 +111,7 @@ def _had_gaps(column: Column | Offset) -> bool:
 
 
 def flags_of(noticed: Noticed, rows: int) -> pl.Series:
-    """The drift of each row in words, such as "genre: never seen"; null where none.
+    """The unseen values of each row in words, such as "genre: never seen"; null where none.
 
     Shapes:  -> (rows,)
     """
