@@ -126,6 +126,7 @@ class RowPass:
                 span = slice(start, start + some)
                 clusters = None if rows.clusters is None else rows.clusters[span]
                 yield replace(block_of(rows, self.standard, span).dense, clusters=clusters)
+            del rows
 
     def total(self, question: Question[Answer], *, by_fold: bool = False) -> Answer:
         def ask(rows: EncodedRows, row: int) -> Answer | None:
@@ -166,16 +167,17 @@ class RowPass:
 
         if self.read.examples <= ONE_THREAD_ROWS:
             with one_blas_thread():
-                for part, row in self.read.parts():
+                for part, row, _ in self.read.parts():
                     yield answered(part, row)
             return
         # One BLAS thread for each worker: two on a block this thin were slower than one.
         with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
             try:
-                for part, row in self.read.parts():
+                for part, row, ends in self.read.parts():
                     # Workers inherit the caller's handling of floating-point errors.
                     waiting.append(pool.submit(copy_context().run, answered, part, row))
-                    if len(waiting) > 2 * workers():
+                    del part
+                    while len(waiting) > (0 if ends and not self.in_memory else 2 * workers()):
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()

@@ -41,7 +41,7 @@ from deltarule.tables.row_encoder import RowEncoder
 from deltarule.tables.row_shares import order_notes, take_order
 from deltarule.tables.sample import SAMPLE_ROWS, WORTH, Sample
 from deltarule.tables.schema import MANY_LEVELS, Schema
-from deltarule.tables.source import LOOK_ROWS, Source
+from deltarule.tables.source import LOOK_ROWS, Source, in_steps
 from deltarule.tables.spill import Spill
 from deltarule.tables.summarise import refused
 from deltarule.tables.summary import Summary, joined
@@ -212,8 +212,9 @@ class Read:
 
     def rows(self) -> Iterator[EncodedRows]:
         """All rows again, encoded: those in memory, or by another read."""
-        for frame, row in self.parts():
+        for frame, row, _ in self.parts():
             yield self.encoded(frame, row)
+            del frame  # it may keep more rows than its own in memory
 
     def total(self, question: EncodedQuestion[Answer]) -> Answer:
         """The sum of the answers about all rows, by another read.
@@ -225,14 +226,14 @@ class Read:
             return answer
         return reduce(add, map(question.of_rows, self.rows()))
 
-    def parts(self) -> Iterator[tuple[pl.DataFrame, int]]:
-        """All rows again, as `encoded` wants them, and how many came before.
+    def parts(self) -> Iterator[tuple[pl.DataFrame, int, bool]]:
+        """All rows again, as `encoded` wants them, how many came before, and `in_steps`' mark.
 
         Errors:  LearningError where another engine has them, and they are too many to be here
         """
         elsewhere = self.engine is not None and self.frames is None
         if elsewhere and self.has_all:
-            yield from ((frame, 0) for frame in self.drawn)
+            yield from ((frame, 0, False) for frame in self.drawn)
             return
         if self.engine is not None and elsewhere and not self.readable:
             raise LearningError(
@@ -241,9 +242,12 @@ class Read:
             )
         row = 0
         frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
-        for frame in self.source.batches(self.plan.columns) if frames is None else frames:
-            yield frame, row
-            row += frame.height
+        if frames is None:
+            frames = self.source.batches(self.plan.columns)
+        for frame, ends in in_steps(frames, len(self.plan.columns)):
+            before, row = row, row + frame.height
+            yield frame, before, ends
+            del frame
 
     @property
     def wide(self) -> bool:
@@ -397,16 +401,14 @@ def _read(
     # One BLAS thread for each worker: two on a block this thin were slower than one.
     with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
         try:
-            for batch in source.batches(plan.columns):
+            columns = len(plan.columns)
+            for batch, ends in in_steps(source.batches(plan.columns), columns):
                 chunk = plan.chunk(batch, name=source.name, row=rows)
                 if frame is None:
                     frame = Origin.guess(chunk.numbers)
                 few_rows = batch.height < WORTH_A_THREAD
                 work = partial(reading.sums, chunk, frame)
                 waiting.append((chunk, rows, work if few_rows else pool.submit(work).result))
-                # In step, not as workers happen to be done: the same table gives the same sums.
-                if len(waiting) > in_flight:
-                    frame = take()
                 before, rows = rows, rows + batch.height
                 unkeyed += plan.unkeyed(batch)
                 if kept_rows and rows * plan.width * 8 > LARGEST_KEPT:
@@ -418,9 +420,13 @@ def _read(
                     _keep([batch], spill)
                 else:
                     frames.append(batch)
-                    if rows * batch.width > keep:
+                    if max(rows, source.rows or 0) * batch.width > keep:
                         _keep(frames, spill)
                         frames = None
+                del batch, chunk, work
+                # In step, not as workers happen to be done: the same table gives the same sums.
+                while len(waiting) > (0 if ends and frames is None else in_flight):
+                    frame = take()
                 if progress:
                     progress(rows, source.rows)
             while waiting:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
+from functools import cached_property
+from typing import Literal
 
 import polars as pl
 
@@ -12,7 +14,13 @@ from deltarule.dataclass import dataclass
 from deltarule.errors import EmptyError, ReadError
 from deltarule.tables.column_names import column
 from deltarule.tables.date_years import dated, scan_within_years, within_years
-from deltarule.tables.source import BATCH_ROWS, LOOK_ROWS, Source, columns_read
+from deltarule.tables.source import (
+    BATCH_CELLS,
+    BATCH_ROWS,
+    LOOK_ROWS,
+    Source,
+    columns_read,
+)
 
 # Else a zone without a name, such as +05:30 in a file of another program's, ends in a panic.
 os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
@@ -86,10 +94,19 @@ class Partitions:
 
 
 # A file of more numbers, 1 GB of them, is read in slabs, as polars decodes ahead of a slower
-# consumer without bound. A smaller one is faster without: 5M x 21 take 0.87 s, not 1.04.
-AT_ONCE_CELLS = 128_000_000
-# A slab has at most so many batches, and in wide tables so many numbers.
-SLAB_BATCHES, SLAB_CELLS = 3, 20_000_000
+# consumer without bound. A smaller one is faster without: 5M x 21 take 0.87 s, not 1.04. Of a wide
+# table a batch ahead takes as much as many of another.
+AT_ONCE_CELLS, WIDE_AT_ONCE_CELLS = 128_000_000, 16_000_000
+# A slab has at most so many batches, and so many numbers. One of a wide table, 104 MB, ends where a
+# row group does, or is a part of one: polars decodes each page of a column, of often 131,072
+# numbers, anew for each slab that has rows of it, so that none has fewer than a quarter of those.
+SLAB_ROWS = BATCH_ROWS // 4
+SLAB_BATCHES, SLAB_CELLS, WIDE_SLAB_CELLS = 3, 20_000_000, 13_000_000
+# It is decoded some columns at a time, as what polars needs beside the result is as large as that:
+# 131,072 rows of 201 columns took 463 MB at once and 236 MB so, and no longer.
+COLUMNS_CELLS = 2_000_000
+# Row groups are looked for in so many rows of one column.
+GROUP_ROWS = 1 << 20
 
 
 class PolarsSource(Source):
@@ -150,6 +167,10 @@ class PolarsSource(Source):
         return self._look[1] if 0 < self._look[1].height < LOOK_ROWS else None
 
     def _first_rows(self) -> pl.DataFrame:
+        with explained(self.name):
+            names = self.lazy.collect_schema().names() if self._slabs else []
+        if wide(len(names)):
+            return self._slab(list(map(column, names)), 0, LOOK_ROWS)
         return collected(self.lazy.head(LOOK_ROWS), self.name)
 
     def batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
@@ -161,10 +182,12 @@ class PolarsSource(Source):
             return
         for batch in self._batches(list(map(column, names))):
             yield within_years(batch, self.notes).select(columns)
+            del batch  # there is room for one slab, not for two
 
     def _batches(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         """All rows once, with dates as they stand."""
-        if self._slabs and (self.rows or 0) * len(columns) > AT_ONCE_CELLS:
+        most = WIDE_AT_ONCE_CELLS if wide(len(columns)) else AT_ONCE_CELLS
+        if self._slabs and (self.rows or 0) * len(columns) > most:
             yield from self._slab_by_slab(columns, self.rows or 0)
             return
         with explained(self.name):
@@ -179,32 +202,80 @@ class PolarsSource(Source):
         # Consumers of whole rows are slower than decoding, so polars would run ahead.
         if self._slabs:
             self.reads += 1
-            batches = self._slab_by_slab([pl.all()], self.rows or 0, most=1)
+            every = list(map(column, self.look().columns))
+            batches = self._slab_by_slab(every, self.rows or 0, most=1)
         else:
             batches = self.batches([pl.all()])
         for rows in batches:
             rows = within_years(rows, self.notes)
             yield rows, rows.select(columns)
+            del rows
 
     def _slab_by_slab(
         self, columns: Sequence[pl.Expr], rows: int, *, most: int = SLAB_BATCHES
     ) -> Iterator[pl.DataFrame]:
         """The batches of one slab of rows after the other, which bounds the memory."""
+        if wide(len(columns)):
+            for start, height in self._wide_slabs(WIDE_SLAB_CELLS // len(columns), rows):
+                yield self._slab(columns, start, height)
+            return
         batches = SLAB_CELLS // max(1, len(columns)) // BATCH_ROWS
         height = min(max(batches, 1), most) * BATCH_ROWS
         for start in range(0, rows, height):
-            slab = collected(self.lazy.slice(start, height).select(columns), self.name)
+            slab = self._slab(columns, start, height)
             for at in range(0, slab.height, BATCH_ROWS):
                 yield slab.slice(at, BATCH_ROWS)
 
+    def _wide_slabs(self, most: int, rows: int) -> Iterator[tuple[int, int]]:
+        """The first row and the height of each slab: whole row groups, or even parts of one."""
+        group = self._row_group or BATCH_ROWS
+        if group <= most:
+            group *= most // group
+        height = -(-group // max(1, -(-group // most)))
+        height = max(height, min(group, SLAB_ROWS))
+        for start in range(0, rows, group):
+            end = min(start + group, rows)
+            yield from ((at, min(height, end - at)) for at in range(start, end, height))
 
-def collected(lazy: pl.LazyFrame, name: str) -> pl.DataFrame:
+    @cached_property
+    def _row_group(self) -> int | None:
+        """The rows of the file's first row group, which most have; None where that is not seen."""
+        kinds = self.look().schema
+        for name, kind in kinds.items():
+            if kind.is_numeric():
+                some = self.lazy.select(column(name)).head(GROUP_ROWS)
+                pieces = collected(some, self.name)[name].chunk_lengths()
+                return pieces[0] if len(pieces) > 1 or pieces[0] < GROUP_ROWS else None
+        return None
+
+    def _slab(self, columns: Sequence[pl.Expr], start: int, height: int) -> pl.DataFrame:
+        """Some rows."""
+        lazy = self.lazy.slice(start, height)
+        # An expression that reads no column has as many rows as those beside it.
+        if not wide(len(columns)) or not all(one.meta.root_names() for one in columns):
+            return collected(lazy.select(columns), self.name)
+        some = max(1, COLUMNS_CELLS // max(height, BATCH_ROWS // 2))
+        parts = [
+            collected(lazy.select(columns[at : at + some]), self.name, engine="in-memory")
+            for at in range(0, len(columns), some)
+        ]
+        return pl.concat(parts, how="horizontal")
+
+
+def wide(columns: int) -> bool:
+    """Whether a batch of so many columns takes much memory."""
+    return BATCH_ROWS * columns > 2 * BATCH_CELLS
+
+
+def collected(
+    lazy: pl.LazyFrame, name: str, *, engine: Literal["streaming", "in-memory"] = "streaming"
+) -> pl.DataFrame:
     """Collect a lazy frame, with errors in one line.
 
     Errors:  ReadError, EmptyError
     """
     with explained(name):
-        return lazy.collect(engine="streaming")
+        return lazy.collect(engine=engine)
 
 
 @contextmanager

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 # The batch size of every source (the last batch may be smaller), so that every source gives
 # bit-identical sums. Small enough for two batches in flight, large enough for few of them.
 BATCH_ROWS = 131_072
+# The most numbers of a batch that is put together, or whose sums are in flight, 32 MB of them:
+# those of wide tables have fewer rows. Of very wide ones it is so many times the square of their
+# columns, as the sums of their products take as much.
+BATCH_CELLS, CELLS_OF_SUMS = 4_000_000, 8
 
 # The column of rows' numbers in frames of rows that are not all beside each other.
 ROW = "\0row"
@@ -109,7 +113,10 @@ class Source(ABC):
 
     @abstractmethod
     def batches(self, columns: "Sequence[pl.Expr]") -> "Iterator[pl.DataFrame]":
-        """All rows once, in order, `BATCH_ROWS` at a time; counts as a read."""
+        """All rows once, in order, `BATCH_ROWS` at a time or fewer of a wide table.
+
+        Counts as a read.
+        """
 
     def whole_batches(
         self, columns: "Sequence[pl.Expr]", *, cells: bool = False
@@ -139,6 +146,56 @@ def columns_read(columns: "Sequence[pl.Expr]", names: Sequence[str]) -> list[str
     return [name for name in names if name in roots] or list(names[:1])
 
 
+def batch_rows(columns: int) -> int:
+    """How many rows a batch of so many columns has.
+
+    `BATCH_ROWS`, or these halved until they are no more than there is room for.
+
+    >>> batch_rows(20), batch_rows(200), batch_rows(2_000)
+    (131072, 16384, 8192)
+    """
+    rows, most = BATCH_ROWS, max(BATCH_CELLS, CELLS_OF_SUMS * columns**2)
+    while rows * columns > most:
+        rows //= 2
+    return rows
+
+
+def in_steps(
+    batches: "Iterable[pl.DataFrame]", columns: int
+) -> "Iterator[tuple[pl.DataFrame, bool]]":
+    """The rows of batches in steps of `batch_rows`, and whether a step is a larger batch's last.
+
+    A source that decodes many rows of a wide table at a time has room for them once: whatever is
+    in flight of them has to be done, and let go of, before the next are asked for.
+    """
+    import polars as pl
+
+    rows = batch_rows(columns)
+    rest: list[pl.DataFrame] = []
+    held = 0
+    for batch in batches:
+        large, at = batch.height > rows, 0
+        if not large and not rest:
+            yield batch, False
+            continue
+        while batch.height - at >= rows - held:
+            rest.append(batch.slice(at, rows - held))
+            at += rest[-1].height
+            step = pl.concat(rest, rechunk=True) if held else rest[0]
+            rest, held = [], 0
+            yield step, large and batch.height - at < rows
+            del step
+        if at < batch.height:
+            # A copy, which does not keep all of the batch: polars copies only what is in pieces.
+            tail = batch.slice(at)
+            rest.append(pl.concat([tail.head(1), tail.slice(1)], rechunk=True) if large else tail)
+            del tail
+            held += rest[-1].height
+        del batch
+    if rest:
+        yield pl.concat(rest, rechunk=True), False
+
+
 def first_frames(frames: "Iterable[pl.DataFrame]") -> "list[pl.DataFrame]":
     """As many of the frames as have the first `LOOK_ROWS` rows; no more are read."""
     shown, rows = [], 0
@@ -151,7 +208,7 @@ def first_frames(frames: "Iterable[pl.DataFrame]") -> "list[pl.DataFrame]":
 
 
 def rebatched(frames: "Iterable[pl.DataFrame]", size: int) -> "Iterator[pl.DataFrame]":
-    """The rows rebatched to frames of `size` rows, the last one excepted.
+    """The rows rebatched to frames of `size` rows, or fewer of wide ones, the last one excepted.
 
     The buffer holds at most `size` rows and one incoming frame. Columns are in one piece each: the
     60 that a parser leaves took 24 ms of Python a batch of 21 columns, joining them takes 4.
@@ -161,6 +218,7 @@ def rebatched(frames: "Iterable[pl.DataFrame]", size: int) -> "Iterator[pl.DataF
     waiting: list[pl.DataFrame] = []
     rows = 0
     for frame in frames:
+        size = min(size, batch_rows(frame.width))
         waiting.append(frame)
         rows += frame.height
         if rows < size:
