@@ -55,7 +55,8 @@ FOLDERS = {
         *("test_any_table.py", "test_bad_input.py", "test_baselines.py", "test_benchmarks.py"),
         *("test_equivalence.py", "test_estimators.py", "test_examples.py", "test_flights.py"),
         *("test_mlflow.py", "test_nonsense.py", "test_out_of_core.py", "test_readme.py"),
-        *("test_results.py", "test_row_ids.py", "test_trackers.py", "views/test_report.py"),
+        *("test_results.py", "test_row_ids.py", "test_trackers.py", "test_wide_memory.py"),
+        "views/test_report.py",
     ),
 }
 """The folders and files of tests whose every test has a marker, by the marker."""
