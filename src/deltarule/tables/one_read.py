@@ -11,11 +11,7 @@ import polars as pl
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.dataclass import dataclass, field, replace
-from deltarule.errors import (
-    ColumnError,
-    EmptyError,
-    LearningError,
-)
+from deltarule.errors import ColumnError, EmptyError, LearningError
 from deltarule.moments.accumulate import Accumulator, PairsError, Sums
 from deltarule.moments.block import Block, InfiniteError, Origin
 from deltarule.moments.moments import Moments, total
@@ -241,9 +237,8 @@ class Read:
                 f"one by one, and {self.engine.name} gives none: give the rows to this machine"
             )
         row = 0
-        frames: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
-        if frames is None:
-            frames = self.source.batches(self.plan.columns)
+        kept: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
+        frames = self.source.batches(self.plan.columns) if kept is None else kept
         for frame, ends in in_steps(frames, len(self.plan.columns)):
             before, row = row, row + frame.height
             yield frame, before, ends
@@ -401,8 +396,7 @@ def _read(
     # One BLAS thread for each worker: two on a block this thin were slower than one.
     with one_blas_thread(), ThreadPoolExecutor(workers()) as pool:
         try:
-            columns = len(plan.columns)
-            for batch, ends in in_steps(source.batches(plan.columns), columns):
+            for batch, ends in in_steps(source.batches(plan.columns), len(plan.columns)):
                 chunk = plan.chunk(batch, name=source.name, row=rows)
                 if frame is None:
                     frame = Origin.guess(chunk.numbers)
