@@ -102,8 +102,9 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
     except LearningError as error:
         notes.append(none_refitted(error))
     if held_out is not None and task.null is not None:
-        asked = (task.read.folds, task.read.splits, task.linear.targets, task.spans)
-        guessing, guesses = task.null.held_out(*asked)
+        guessing, guesses = task.null.held_out(
+            task.read.folds, task.read.splits, task.linear.targets, task.spans
+        )
         held_out = replace(held_out, guessing=guessing, guesses=guesses)
     if held_out is not None:
         out = task.standard.out

@@ -165,8 +165,7 @@ class MinibatchRows:
             yield self._seen(block.only(slice(start, min(start + self.size, rows))))
 
     def _seen(self, part: RowBlock) -> MinibatchComparison:
-        told = (part.inputs, part.targets, part.each, part.offsets)
-        rows = Rows(self.model, self.loss, *told)
+        rows = Rows(self.model, self.loss, part.inputs, part.targets, part.each, part.offsets)
         return MinibatchComparison(self.penalised(rows), part.number, self.typical * len(part))
 
 

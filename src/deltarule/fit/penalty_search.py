@@ -153,8 +153,9 @@ class PenaltySearch:
         """The weights of a fold's walk, by Newton steps of its own where these are needed."""
         if walked.settled:
             return walked.weights
-        asked = walked.weights, fold.rows, penalty, fold.frozen, self.learner
-        return self._learnt(*asked, steep=walked.steep)
+        return self._learnt(
+            walked.weights, fold.rows, penalty, fold.frozen, self.learner, steep=walked.steep
+        )
 
     @cached_property
     def _teachers(self) -> Mapping[int, Sequence[int]]:

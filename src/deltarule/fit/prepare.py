@@ -212,9 +212,9 @@ def with_chosen_penalty(problem: FitProblem) -> FitProblem:
             tried = search_penalty(search, problem.penalties, problem.held_by)
         share = search.each / problem.problem.rows
         share = 1.0 if np.isclose(share, 1.0, rtol=1e-9) else share
-    found = tried.choice(tried.chosen())
-    near = None if rows is None or problem.squared else search.near(found.ridge)
-    choice = for_all(found, share)
+    of_sample = tried.choice(tried.chosen())
+    near = None if rows is None or problem.squared else search.near(of_sample.ridge)
+    choice = for_all(of_sample, share)
     return replace(problem, tried=tried, share=share, choice=choice, near=near)
 
 

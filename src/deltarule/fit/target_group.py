@@ -82,8 +82,8 @@ class TargetGroup:
             return self
         from deltarule.fit.prepare import prepare
 
-        asked = self.read, self.settings, self.start, self.frozen
-        return replace(self, problem=prepare(*asked, by_hand=ROWS_BY_HAND))
+        problem = prepare(self.read, self.settings, self.start, self.frozen, by_hand=ROWS_BY_HAND)
+        return replace(self, problem=problem)
 
     def starting_at(self, weights: Weights) -> "TargetGroup":
         """The group with these weights to start at, in the inputs' own units."""
