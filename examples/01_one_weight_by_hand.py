@@ -18,4 +18,5 @@ while True:
     if prediction == goal:
         break
 
-print(f"after {step} steps the weight is {weight}")
+# The last round finds nothing left to learn.
+print(f"after {step - 1} steps the weight is {weight}")

@@ -17,4 +17,5 @@ for step in dr.steps(
     weight = step.weights["weight"].item()
     print(step.number, step.prediction, step.delta, step.error, weight_delta, weight)
 
-print(f"after {step.number} steps the weight is {weight}")
+# The last step finds nothing left to learn.
+print(f"after {step.number - 1} steps the weight is {weight}")

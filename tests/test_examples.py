@@ -31,7 +31,7 @@ def test_by_hand_and_by_library_print_the_same() -> None:
     by_hand, by_library = run(EXAMPLES[0]), run(EXAMPLES[1])
     assert by_hand == by_library
     assert len(by_hand) == 74
-    assert by_hand[-1] == "after 73 steps the weight is 498.75"
+    assert by_hand[-1] == "after 72 steps the weight is 498.75"
 
 
 def test_the_first_example_is_about_twenty_lines_and_uses_no_library() -> None:

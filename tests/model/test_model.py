@@ -1,6 +1,7 @@
 """A model in use: predict, explain and compare, on any table that has its columns."""
 
 import math
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,9 @@ def test_an_unseen_level_counts_as_the_average_of_levels(
     assert "colour has a level never seen in 1 of 1 rows" in note
 
 
-def test_an_unseen_level_joins_the_pool_where_there_is_one(mixed: pl.DataFrame) -> None:
+def test_an_unseen_level_joins_the_pool_where_there_is_one(
+    mixed: pl.DataFrame, tmp_path: Path
+) -> None:
     rare = mixed.with_columns(
         pl.when(pl.row_index() < 3)
         .then(pl.format("rare {}", pl.row_index()))
@@ -225,6 +228,18 @@ def test_an_unseen_level_joins_the_pool_where_there_is_one(mixed: pl.DataFrame) 
     assert one == other
     # One of them was learnt from.
     assert notes == ["colour has a level too rare or never seen in 2 of 2 rows: counted as (other)"]
+    # Every place says it in the same words: a row read here, a table, an explanation, an export.
+    word = "too rare or never seen"
+    alone = {"colour": "rare 1", "age": 30}
+    assert model.predict(alone, flags=True)["flags"] == f"colour: {word}"
+    assert [one["flags"] for one in model.predict(rows, flags=True)] == [f"colour: {word}"] * 2
+    table = model.predict(pl.DataFrame(rows), flags=True)
+    assert table["flags"].to_list() == [f"colour: {word}"] * 2
+    assert f"colour = rare 1, {word}" in str(model.explain(alone, row=1))
+    model.export("python", tmp_path / "model.py")
+    drift = runpy.run_path(str(tmp_path / "model.py"))["drift"]
+    assert drift(alone) == [f"colour: {word}"]
+    assert drift({**alone, "colour": "green"}) == []
     weight = {w.level: w.weight for w in model.record.weights if w.input == "colour"}
     assert "(other)" in weight
     known = model.predict({"colour": "green", "age": 30})["price_prediction"]

@@ -32,6 +32,11 @@ def contract(tree: Tree) -> list[str]:
     return [_safe(line) for line in lines]
 
 
+def rare(tree: Tree) -> tuple[str, ...]:
+    """The columns with levels that were too rare: one that is unseen may be one of those."""
+    return tuple(term.name for term in tree.terms if isinstance(term, Category) and term.rare)
+
+
 def _safe(line: str) -> str:
     """A line for a comment of any language, also within a web page."""
     shown = printable(line, one_line=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import ExportError, ExpressionError
-from deltarule.export.contract import contract
+from deltarule.export.contract import contract, rare
 from deltarule.export.node import node
 from deltarule.scorer import patterns
 from deltarule.scorer.source import Lines, Source
@@ -60,7 +60,8 @@ export function drift(row) {
   const found = [];
   inputs(complete(row), found);
   const words = { unseen: "never seen", outside: "out of range", missing: "missing" };
-  return found.map(([kind, name]) => `${name}: ${words[kind]}`);
+  const rare = (kind, name) => (kind === "unseen" && RARE.includes(name) ? "too rare or " : "");
+  return found.map(([kind, name]) => `${name}: ${rare(kind, name)}${words[kind]}`);
 }
 
 /** What a sum of infinite parts leaves undefined is missing. */
@@ -180,7 +181,8 @@ def write(tree: Tree) -> str:
     parts = [
         f"{HEAD}//\n{head}\n",
         f"/** @typedef {{{{{types}}}}} Row */\n",
-        f"const COLUMNS = {literal(tuple(tree.reads))};\n{API}",
+        f"const COLUMNS = {literal(tuple(tree.reads))};\n"
+        f"const RARE = {literal(rare(tree))};\n{API}",
         "// The model\n",
         "\n".join([*constants, "", functions]),
         f"// What its functions use\n\n{bundled(used)}",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import ExportError
-from deltarule.export.contract import contract
+from deltarule.export.contract import contract, rare
 from deltarule.scorer.bundle import bundled, imports_of
 from deltarule.scorer.python import PYTHON
 from deltarule.scorer.source import Source
@@ -52,7 +52,10 @@ def drift(row: Row) -> list[str]:
     found: list[tuple[str, str]] = []
     inputs(complete(row), found)
     words = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
-    return [f"{name}: {words[kind]}" for kind, name in found]
+    return [
+        f"{name}: {'too rare or ' * (kind == 'unseen' and name in RARE)}{words[kind]}"
+        for kind, name in found
+    ]
 
 
 def told(found: dict[str, Any]) -> dict[str, Any]:
@@ -132,6 +135,7 @@ def write(tree: Tree) -> str:
     types = {name: TYPES[read.kind] for name, read in tree.reads.items()}
     own = [
         f"COLUMNS = {PYTHON.literal(tuple(tree.reads))}",
+        f"RARE = {PYTHON.literal(rare(tree))}",
         f"NUMBERED = {PYTHON.literal(_numbered(tree))}",
         f'Row = TypedDict("Row", {PYTHON.literal(types)})',
     ]

@@ -113,9 +113,9 @@ class ColumnDrift:
             case "missing":
                 return f"missing in {now} of rows, was {before}"
             case "new_levels":
-                rare = " or rare" if self.pooled else ""
+                rare = "too rare or " if self.pooled else ""
                 # All levels learnt from had been seen: this is the share expected of new rows.
-                return f"levels never seen{rare} in {now} of rows, expected {before}"
+                return f"levels {rare}never seen in {now} of rows, expected {before}"
             case "outside":
                 return f"beyond all values learnt from in {now} of rows"
         most = max(self.shares, key=lambda one: abs(one.now - one.before))

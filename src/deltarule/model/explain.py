@@ -30,6 +30,7 @@ from deltarule.rule.predict import Array
 from deltarule.tables.cast import text_of
 from deltarule.tables.schema import Noticed
 from deltarule.tables.schema_columns import Column, Number
+from deltarule.tables.unseen_values import word_of
 from deltarule.views import figures, html
 from deltarule.views.format import adding_up, number, on_one_line
 
@@ -296,7 +297,8 @@ def _value(column: Column, cell: pl.Series, taken: float, noticed: Noticed) -> s
         return _shown(taken, column.name, noticed)
     text = str(text_of(cell)[0])
     text = text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
-    return f"= {text}, never seen" if column.name in noticed.unseen else f"= {text}"
+    new = f", {word_of('unseen', column)}" if column.name in noticed.unseen else ""
+    return f"= {text}{new}"
 
 
 def _shown(value: float, column: str, noticed: Noticed) -> str:

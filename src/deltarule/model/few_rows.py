@@ -14,7 +14,8 @@ from deltarule.model.predictor import Predictor
 from deltarule.model.scorer import tree_of
 from deltarule.scorer.compiled import Compiled, compiled
 from deltarule.scorer.runtime.errors import RefusedError
-from deltarule.tables.unseen_values import WORDS, UnseenValues
+from deltarule.tables.schema_columns import Column, Offset
+from deltarule.tables.unseen_values import WORDS, UnseenValues, word_of
 
 MOST_ROWS = 64
 # Beyond these compiling takes more than half a second, longer than some tables take to predict:
@@ -89,7 +90,7 @@ class FewRows:
                 for kind, column in met:
                     getattr(drift, kind)[column] += 1
             if flags:
-                predicted["flags"] = in_words(met)
+                predicted["flags"] = in_words(met, self._predictor.contract.known)
             found.append(predicted)
             if watch is not None:
                 watched.append((row, terms, met))
@@ -124,7 +125,9 @@ def plain_rows(table: Any) -> Sequence[Mapping[str, Any]] | None:
     return rows
 
 
-def in_words(met: Sequence[tuple[str, str]]) -> str | None:
+def in_words(met: Sequence[tuple[str, str]], known: Mapping[str, Column | Offset]) -> str | None:
     """The drift of a row in words, such as "genre: never seen"; None where there is none."""
-    said = [f"{name}: {word}" for kind, word in WORDS.items() for of, name in met if of == kind]
+    said = [
+        f"{name}: {word_of(kind, known[name])}" for kind in WORDS for of, name in met if of == kind
+    ]
     return "; ".join(said) or None

@@ -153,7 +153,7 @@ class OnlineEncoder:
         if not each > 0 or offset is None or (met and plain_rows(row) is None):
             return None
         inputs = values if self._all_plain and not met else self._filled(values)
-        flags = in_words(met) if met else None
+        flags = in_words(met, contract.known) if met else None
         targets = np.array(goals, dtype=np.float64)
         loss = self._predictor.loss
         if not (loss.closed_form or loss.accepts(targets[None]).all()):

@@ -164,7 +164,7 @@ class Predictions:
             if name.endswith("_prediction") and frame[name].dtype == pl.Float64:
                 self._met.infinite[name] += int((frame[name].is_finite().not_()).sum())
         if self.columns.flags:
-            frame = frame.with_columns(flags_of(noticed, len(inputs)))
+            frame = frame.with_columns(flags_of(noticed, len(inputs), self.scorer.contract.known))
         if self.columns.interval is not None:
             frame = self.scorer.ends(frame, self.columns.interval)
             for target, inverse in self.scorer.contract.inverses.items():

@@ -154,6 +154,7 @@ def _category(
         base=_vector(means @ weights),
         spellings=_spellings([one for one in levels if one not in (MISSING, OTHER)]),
         pooled=OTHER in levels,
+        rare=column.pooled > 0,
         missing_is_level=MISSING in levels,
     )
 

@@ -151,6 +151,8 @@ class Category:
     spellings: dict[str, str] = field(hash=False)
     pooled: bool
     """Whether unseen levels join rare ones, rather than count as the average row."""
+    rare: bool
+    """Whether some levels were too rare to be kept by name: an unseen one may be one of those."""
     missing_is_level: bool
 
 

@@ -17,7 +17,7 @@ from deltarule.tables.schema_source import batches, read_as_learnt, widening
 from deltarule.tables.source import Source
 from deltarule.tables.text_columns import FormattedSource
 from deltarule.tables.text_formats import DateFormat
-from deltarule.tables.unseen_values import UnseenValues
+from deltarule.tables.unseen_values import UnseenValues, word_of
 
 MOST_SUGGESTED = 3
 Row = Mapping[str, Any]
@@ -125,14 +125,15 @@ def refuse_drift(served: ServedModel, rows: Rows, scored: Scored) -> None:
 
     Errors:  ProblemError that names the first of them, and the nearest level
     """
-    for kind, word in (("unseen", "never seen"), ("outside", "out of range")):
+    for kind in ("unseen", "outside"):
         for name, count in getattr(scored.drift, kind).items():
             if not count:
                 continue
+            column, near = served.contract.known[name], list[str]()
+            word = word_of(kind, column)
             flag = f"{name}: {word}"
             flags = [(one.get("flags") or "").split("; ") for one in scored.predictions]
             at = next((at for at, one in enumerate(flags) if flag in one), 0)
-            column, near = served.contract.known[name], list[str]()
             value = rows[at].get(name) if at < len(rows) else None
             if isinstance(column, Category) and isinstance(value, str):
                 near = nearest(value, column.known)

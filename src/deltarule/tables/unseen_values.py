@@ -22,6 +22,15 @@ LINES_SHOWN = 5
 WORDS = {"unseen": "never seen", "outside": "out of range", "missing": "missing"}
 
 
+def word_of(kind: str, column: Column | Offset) -> str:
+    """What is new about a value of a column, in words.
+
+    The names of levels that were pooled are not kept: a level may be one of those.
+    """
+    rare = kind == "unseen" and isinstance(column, Category) and column.pooled
+    return f"too rare or {WORDS[kind]}" if rare else WORDS[kind]
+
+
 class UnseenValues:
     """The number of rows with values that learning had not met, by column and kind."""
 
@@ -62,9 +71,8 @@ class UnseenValues:
 
         for column, count in self.unseen.items():
             met = known[column]
-            # The names of levels that were pooled are not kept: a level may be one of those.
-            rare = "too rare or " if isinstance(met, Category) and met.pooled else ""
-            one, many = f"has a level {rare}never seen", f"have levels {rare}never seen"
+            new = word_of("unseen", met)
+            one, many = f"has a level {new}", f"have levels {new}"
             count_in(column, one, many, _pooled(met), count)
         for column, count in self.outside.items():
             one = "is out of the range learnt from"
@@ -110,14 +118,15 @@ def _had_gaps(column: Column | Offset) -> bool:
     return isinstance(column, Number) and column.missing > 0
 
 
-def flags_of(noticed: Noticed, rows: int) -> pl.Series:
+def flags_of(noticed: Noticed, rows: int, known: Mapping[str, Column | Offset]) -> pl.Series:
     """The unseen values of each row in words, such as "genre: never seen"; null where none.
 
     Shapes:  -> (rows,)
     """
     told = np.full(rows, "", dtype=object)
-    for kind, word in WORDS.items():
+    for kind in WORDS:
         for column, mask in getattr(noticed, kind).items():
+            word = word_of(kind, known[column])
             told[mask] = [
                 f"{text}; {column}: {word}" if text else f"{column}: {word}" for text in told[mask]
             ]
