@@ -25,6 +25,7 @@ from deltarule.tables.polars_source import explained
 from deltarule.tables.request import (
     Request,
 )
+from deltarule.tables.sentinels import sentinel_notes
 from deltarule.tables.source import LOOK_ROWS
 from deltarule.tables.terms import Look, Term, Terms, one_term, target_term, terms_of
 from deltarule.tables.text_formats import Formats, NumberFormat, PeriodFormat, format_of
@@ -112,6 +113,7 @@ def plan(
         counts_of={n: one.counts for n, one in inputs.items() if one.counts is not None},
         whole_numbers={n: one for n, one in known.items() if one is not None},
         ids=[one for one in amounts if terms[one].expression is None and is_id(view[one])],
+        sentinels=sentinel_notes(look[column] for column in read),
         formats={column: one for column, one in own.items() if one is not None},
     )
     counts = {one: made.counts_of[one] for one in made.categories}

@@ -308,7 +308,7 @@ def read(
                 found = _of_engine(answered, read_as, keep_summary=keep_summary)
                 if again:
                     found.notes.append(READ_AGAIN)
-                found.notes[:0] = [*read_as.notes, *id_notes(made.ids)]
+                found.notes[:0] = [*read_as.notes, *id_notes(made.ids), *made.sentinels]
                 return found
             if _count(read_as, made, counted):
                 continue
@@ -342,7 +342,7 @@ def read(
                 continue
             if again:
                 found.notes.append(READ_AGAIN)
-            found.notes.extend([*id_notes(made.ids), *order_notes(made)])
+            found.notes.extend([*id_notes(made.ids), *made.sentinels, *order_notes(made)])
             if source.unordered and not (request.id or request.group or request.time):
                 found.notes.append(
                     f"nothing orders the rows of {source.name}, so that others may be held out the "

@@ -86,6 +86,8 @@ class Plan:
     """What rows count for by their number, beside a weight of their own; None for all alike."""
     rows_before: int = 0
     """How many rows were read before this table, by whose numbers folds go on."""
+    sentinels: list[str] = field(default_factory=list)
+    """Notes on values that may stand for a missing one."""
     formats: Formats = field(default_factory=dict)
     """How the text is read of each column that expressions or inputs read as another kind."""
 
