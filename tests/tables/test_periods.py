@@ -19,7 +19,18 @@ from deltarule.tables.periods import Period, first_days
 
 DAYS = st.lists(st.dates(dt.date(1500, 2, 1), dt.date(2299, 12, 1)), min_size=1, max_size=20)
 WRITTEN: dict[Period, list[Callable[[dt.date], str]]] = {
-    "month": [lambda day: f"{day:%Y-%m}", lambda day: f"{day:%Y/%m}"],
+    "month": [
+        lambda day: f"{day:%Y-%m}",
+        lambda day: f"{day:%Y/%m}",
+        lambda day: f"{day:%m/%Y}",
+        lambda day: f"{day.month}-{day.year}",
+        lambda day: f"{day:%b %Y}",
+        lambda day: f"{day:%B %Y}",
+        lambda day: f"{day:%b-%Y}".upper(),
+        lambda day: f"{day:%B, %Y}".lower(),
+        lambda day: f"{day:%Y %b}",
+        lambda day: f"{day:%Y-%B}",
+    ],
     "quarter": [
         lambda day: f"{day.year}Q{(day.month + 2) // 3}",
         lambda day: f"{day.year}-Q{(day.month + 2) // 3}",
@@ -52,6 +63,9 @@ def test_a_period_is_the_day_it_begins_on(
     ("every", "text"),
     [
         ("month", "2021-13"), ("month", "2021-00"), ("month", "2021-3"), ("month", "1234-05"),
+        ("month", "13/2021"), ("month", "0/2021"), ("month", "3/21"), ("month", "Mar-21"),
+        ("month", "Mrz 2021"), ("month", "March 1234"), ("month", "12 Mar 2021"),
+        ("month", "03.2021"), ("month", "003/2021"), ("month", "March"), ("quarter", "Mar 2021"),
         ("month", "2021Q1"), ("quarter", "2021Q5"), ("quarter", "2021-01"), ("week", "2021-W53"),
         ("week", "2021-W00"), ("week", "2021-W54"), ("week", "2021-05"), ("month", "2021-03-01"),
     ],

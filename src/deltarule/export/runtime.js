@@ -250,8 +250,11 @@ const dayOf = (parts, order) => {
 
 /** The first day of a month, quarter or week of these parts, null for no such period. */
 const firstDay = (parts, every) => {
-  const [y, number] = [parts[every[0] + "y"], parts[every[0] + "n"]].map(Number);
-  if (Number.isNaN(y)) return null;
+  const forms = every === "month" ? "mltu" : every[0];
+  const form = [...forms].find((one) => parts[one + "y"] !== undefined);
+  if (form === undefined) return null;
+  const [y, written] = [Number(parts[form + "y"]), parts[form + "n"]];
+  const number = MONTHS[written.toLowerCase().slice(0, 3)] ?? Number(written);
   if (every !== "week") return sinceEpoch(y, every === "month" ? number : 3 * number - 2, 1);
   const fourth = sinceEpoch(y, 1, 4);
   const monday = fourth - rest(fourth + 3, 7) + 7 * (number - 1);

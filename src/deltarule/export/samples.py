@@ -140,6 +140,7 @@ def _dates(name: str, tree: Tree, read: Read) -> list[str]:
                 days.append(EPOCH + timedelta(days=int(day)))
     if isinstance(read.format, PeriodFormat):
         every = read.format.every
-        return [*map(date.isoformat, days[:1]), *(_period(day, every) for day in days)]
+        last = [f"{day.month}/{day.year:04d}" for day in days if every == "month"]
+        return [*map(date.isoformat, days[:1]), *(_period(day, every) for day in days), *last]
     clocks = CLOCKS if read.kind == "datetime" else ("",)
     return [f"{day.isoformat()} {clocks[at % len(clocks)]}".strip() for at, day in enumerate(days)]

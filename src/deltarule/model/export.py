@@ -16,7 +16,7 @@ from deltarule.model.scorer import tree_of
 from deltarule.output import write_whole
 from deltarule.scorer.tree import Tree
 from deltarule.tables.frames import open_table
-from deltarule.tables.text_formats import DateFormat
+from deltarule.tables.text_formats import DateFormat, PeriodFormat
 
 Rows = list[dict[str, Any]]
 
@@ -47,7 +47,7 @@ def export(predictor: Predictor, to: str, **settings: Any) -> Exported:
     except ExpressionError as error:
         raise ExportError(f"no {to} can be made of this model: {error}") from None
     made = _checked(predictor, tree, chosen, content, settings)
-    dated = any(isinstance(read.format, DateFormat) for read in tree.reads.values())
+    dated = any(isinstance(read.format, DateFormat | PeriodFormat) for read in tree.reads.values())
     return Exported(content, replace(made, note=chosen.dates if dated else ""))
 
 

@@ -171,7 +171,9 @@ def _day(order: Order | None) -> pl.Expr:
         day, month = (a, b) if order == "dmy" else (b, a)
         short = alike & (long_a <= 2) & (long_c == 2) & (even | ~dashed)
         numeric.append(pl.when(full | short).then(_iso(c, month, day)))
-    named = [_iso(pl.col(f"y{n}"), _month(pl.col(f"m{n}")), pl.col(f"d{n}")) for n in (1, 2, 3)]
+    named = [
+        _iso(pl.col(f"y{n}"), month_number(pl.col(f"m{n}")), pl.col(f"d{n}")) for n in (1, 2, 3)
+    ]
     compact = _iso(pl.col("cy"), pl.col("cm"), pl.col("cd"))
     return pl.coalesce(*numeric, compact, *named)
 
@@ -187,7 +189,8 @@ def _iso(year: pl.Expr, month: pl.Expr, day: pl.Expr) -> pl.Expr:
     return pl.concat_str([century, year, "-" + month.str.zfill(2), "-" + day.str.zfill(2)])
 
 
-def _month(name: pl.Expr) -> pl.Expr:
+def month_number(name: pl.Expr) -> pl.Expr:
+    """The number, as text, of a month by its name; null for what is none."""
     numbers = [str(number) for number in range(1, 13)]
     first = name.str.to_lowercase().str.head(3)
     return first.replace_strict(MONTHS, numbers, default=None, return_dtype=pl.String)

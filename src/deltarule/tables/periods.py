@@ -1,10 +1,11 @@
 """Months, quarters and weeks in text, as the date of their first day.
 
-    2021-03   2021/03     a month
+    2021-03   2021/03     a month; so are 03/2021, 3-2021, Mar 2021, March 2021, 2021-Mar
     2021Q1    2021-Q1     a quarter
     2021-W05  2021W05     a week of ISO 8601, which begins on Monday
 
-A column has one kind of period. Years are those from 1500 to 2299: other numbers are codes.
+A column has one kind of period. Years are those from 1500 to 2299: other numbers are codes. Of
+Mar-21 nobody knows whether 21 is a day or a year.
 """
 
 from __future__ import annotations
@@ -12,24 +13,30 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from deltarule.deferred import polars as pl
+from deltarule.tables.dates import MONTH, month_number
 
 Period = Literal["month", "quarter", "week"]
 PERIODS: tuple[Period, ...] = get_args(Period)
 EXAMPLES = {"month": "2021-03", "quarter": "2021Q1", "week": "2021-W05"}
 
 YEAR = r"(?:1[5-9]|2[0-2])\d{2}"
-# Groups ?y and ?n: the year and the number of the month, the quarter or the week.
+# Groups ?y and ?n: the year and the number of the month, the quarter or the week. A month has four
+# forms: by its number (m) or its name (t), and each with the year last (l, u).
 PATTERN = (
-    rf"(?i)^(?:(?<my>{YEAR})[-/](?<mn>0[1-9]|1[0-2])|(?<qy>{YEAR})[-\s]?Q(?<qn>[1-4])"
-    rf"|(?<wy>{YEAR})-?W(?<wn>0[1-9]|[1-4]\d|5[0-3]))$"
+    rf"(?i)^(?:(?<my>{YEAR})[-/](?<mn>0[1-9]|1[0-2])|(?<ln>0?[1-9]|1[0-2])[-/](?<ly>{YEAR})"
+    rf"|(?<ty>{YEAR})[-/.\s]?(?<tn>{MONTH})|(?<un>{MONTH})[-/.,\s]*(?<uy>{YEAR})"
+    rf"|(?<qy>{YEAR})[-\s]?Q(?<qn>[1-4])|(?<wy>{YEAR})-?W(?<wn>0[1-9]|[1-4]\d|5[0-3]))$"
 )
+FORMS = {"month": "mltu", "quarter": "q", "week": "w"}
 
 
 def first_days(text: pl.Series, every: Period) -> pl.Series:
     """The date that each period begins on; null for what is no period of this kind."""
-    kind = every[0]
     parts = text.to_frame("x").select(pl.col("x").str.extract_groups(PATTERN).alias("parts"))
-    year, number = (pl.col(f"{kind}{part}").cast(pl.Int32, strict=False) for part in "yn")
+    forms = FORMS[every]
+    year = pl.coalesce(pl.col(f"{form}y") for form in forms).cast(pl.Int32, strict=False)
+    written = [pl.col(f"{form}n") for form in forms]
+    number = pl.coalesce(*map(month_number, written[2:]), *written[:2]).cast(pl.Int32, strict=False)
     month = {"month": number, "quarter": 3 * number - 2, "week": pl.lit(1)}[every]
     first = pl.date(year, month, 4 if every == "week" else 1)
     if every == "week":

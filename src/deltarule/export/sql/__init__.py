@@ -9,7 +9,7 @@ from deltarule.export.sql.query import Query, alphabet_of
 from deltarule.export.sql.run import run
 from deltarule.export.sql.scope import Scope
 from deltarule.scorer.tree import Tree
-from deltarule.tables.text_formats import DateFormat
+from deltarule.tables.text_formats import DateFormat, PeriodFormat
 
 __all__ = ["DIALECTS", "run", "write"]
 
@@ -110,7 +110,7 @@ def _header(tree: Tree, dialect: Dialect) -> str:
         "A query cannot refuse a row: here NULL, NaN, and text that is no number, date or yes and",
         "no where one belongs are missing; a row with an infinite number has no prediction.",
     ]
-    if any(isinstance(read.format, DateFormat) for read in tree.reads.values()):
+    if any(isinstance(read.format, DateFormat | PeriodFormat) for read in tree.reads.values()):
         lines.append("So are dates in text whose month is a name, such as Apr 26, 2020.")
     if dialect.raises:
         lines.append("Overflow is an error of this database, so numbers beyond 1e150 are infinite.")

@@ -21,7 +21,7 @@ def written_period(scope: Scope, text: Sql, every: Period) -> Sql:
     bare = scope.joined(
         "text", d.call("replace", dashed.text, d.string("-"), d.string("")), [dashed]
     )
-    plain = scope.bind(bare)
+    plain = scope.bind(_year_first(scope, dashed, bare) if every == "month" else bare)
 
     def number(of: Sql, start: int, count: int) -> Sql:
         cut = d.call("substring", of.text, str(start), str(count))
@@ -38,6 +38,23 @@ def written_period(scope: Scope, text: Sql, every: Period) -> Sql:
     longer = f"{d.call('length', dashed.text)} >= {d.literal(10.0)}"
     made = f"CASE WHEN {longer} THEN {day.text} WHEN {alike} THEN {first.text} END"
     return scope.joined("date", made, [dashed, plain, left, year, first, day])
+
+
+def _year_first(scope: Scope, dashed: Sql, bare: Sql) -> Sql:
+    """The digits of a month with its year first: those of 03-2021 and 3-2021 change places."""
+    d = scope.dialect
+
+    def cut(start: int, count: int) -> str:
+        return d.call("substring", dashed.text, str(start), str(count))
+
+    def ends(dash: int) -> str:
+        size = f"{d.call('length', dashed.text)} = {d.literal(dash + 4.0)}"
+        return f"{cut(dash, 1)} = {d.string('-')} AND {size}"
+
+    pair = d.call("concat", cut(4, 4), cut(1, 2))
+    single = d.call("concat", d.call("concat", cut(3, 4), d.string("0")), cut(1, 1))
+    made = f"CASE WHEN {ends(3)} THEN {pair} WHEN {ends(2)} THEN {single} ELSE {bare.text} END"
+    return scope.joined("text", made, [dashed, bare])
 
 
 def _first_day(scope: Scope, year: Sql, number: Sql, every: Period) -> Sql:

@@ -35,9 +35,12 @@ def day_of(parts: Any, order: str) -> int | None:
 
 def first_day(parts: Any, every: str) -> int | None:
     """The first day of a month, quarter or week of these parts; None for no such period."""
-    if parts[every[0] + "y"] is None:
+    forms = "mltu" if every == "month" else every[0]
+    form = next((form for form in forms if parts[form + "y"] is not None), None)
+    if form is None:
         return None
-    y, number = int(parts[every[0] + "y"]), int(parts[every[0] + "n"])
+    y, written = int(parts[form + "y"]), parts[form + "n"]
+    number = int(written) if written.isdecimal() else MONTHS[written.lower()[:3]]
     if every != "week":
         return since_epoch(y, number if every == "month" else 3 * number - 2, 1)
     fourth = since_epoch(y, 1, 4)
