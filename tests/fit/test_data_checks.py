@@ -100,3 +100,37 @@ def test_what_a_far_row_makes_is_not_told_where_rows_have_weights(unit: float) -
     table = {"x": rng.normal(size=50), "y": rng.normal(size=50)}
     table["weight"] = unit * rng.uniform(1, 2, size=50)
     assert notes_of(table, predict="y", using=["x"], weight="weight") == ""
+
+
+def test_the_columns_named_determine_the_one_about_as_well_as_all_do() -> None:
+    """By regressions of numpy; months of years, and neighbours that would cancel beside them."""
+    draw = np.random.default_rng(3)
+    at = draw.integers(0, 240, 600)
+    year, month = 2000 + at // 12, at % 12 + 1
+    a = draw.normal(size=600)
+    table = {
+        "t": at + draw.normal(0, 0.05, 600),
+        "year": year,
+        "month": [f"m{one:02d}" for one in month],
+        "a": a,
+        "b": a + draw.normal(0, 1e-3, 600),
+        "z": draw.normal(size=600),
+    }
+    rows = pl.DataFrame({**table, "y": draw.normal(size=600)})
+    found = {
+        one.column: one for one in dr.learn(rows, predict="y", ridge=0).diagnose(rows).inflated
+    }
+    named = {name: set(one.by) for name, one in found.items()}
+    assert named["t"] == {"year", "month"}
+    assert named["year"] == {"t", "month"}
+    assert (named["a"], named["b"]) == ({"b"}, {"a"})
+    levels = np.array([[one == level for level in range(2, 13)] for one in month], float)
+    inputs = {**{name: np.array(table[name], float)[:, None] for name in table if name != "month"}}
+    inputs["month"] = levels
+
+    def left(name: str, others: set[str]) -> float:
+        design = np.column_stack([np.ones(600), *(inputs[other] for other in sorted(others))])
+        return float(np.linalg.lstsq(design, inputs[name][:, 0])[1][0])
+
+    for name in ("t", "year", "a", "b"):
+        assert left(name, named[name]) <= 2 * left(name, set(inputs) - {name})

@@ -19,6 +19,8 @@ from deltarule.rule.predict import Array
 INVERTIBLE = 1e14
 # At most so many collinear columns are named.
 TELLING = 3
+# A column of less variance than this, of 1, is explained by those named.
+SPENT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -192,19 +194,54 @@ def variance_inflation(
         inverse = np.linalg.inv(filled)
     except np.linalg.LinAlgError:
         return []
-    found, starts = [], [span.start for span in spans.values()]
+    found = []
     for column, span in spans.items():
         own = inverse[span, span]
         factor = np.linalg.det(filled[span, span]) * np.linalg.det(own)
         inflation = float(factor ** (1 / max(1, int(varies[span].sum())))) if factor > 1 else 1.0
         if not inflation > above:
             continue
-        # The regression of the column on the others, standardized: each other column's part.
-        parts = -np.linalg.solve(own, inverse[span])
-        largest = np.maximum.reduceat(np.abs(parts).max(axis=0), starts)
-        size = dict(zip(spans, largest.tolist(), strict=True))
-        del size[column]
-        order = sorted(size, key=lambda name: -size[name])[:TELLING]
-        by = tuple(name for name in order if size[name] > size[order[0]] / 5)
+        by = _determining(filled, spans, column, left=-np.linalg.slogdet(own)[1])
         found.append(Inflation(column, inflation, by))
     return sorted(found, key=lambda one: -one.inflation)
+
+
+def _determining(
+    correlation: Array, spans: Mapping[str, slice], column: str, *, left: float
+) -> tuple[str, ...]:
+    """The few columns that determine one: each next one leaves the least of it unexplained.
+
+    It ends where all others together leave no less than half of that, `left` being the logarithm of
+    what they do (of a determinant, where the column has several inputs).
+    Large weights in the regression on all others name no cause: where these are collinear
+    themselves, such weights cancel, and a column of small weight may be what completes it.
+    """
+    rest, own, by = correlation.copy(), spans[column], list[str]()
+    enough = left + (own.stop - own.start) * np.log(2)
+    while len(by) < TELLING:
+        there = rest[own, own]
+        # Single inputs all at once: what each leaves of the determinant of what is there.
+        explained = np.einsum("mp,mp->p", rest[own], np.linalg.solve(there, rest[own]))
+        diagonal = np.diag(rest)
+        shares = np.divide(explained, diagonal, where=diagonal > SPENT, out=np.zeros(len(rest)))
+        before = np.linalg.slogdet(there)[1]
+        size = {
+            name: np.log1p(-min(shares[span.start], 1 - SPENT))
+            if span.stop - span.start == 1
+            else np.linalg.slogdet(_without(rest, span)[own, own])[1] - before
+            for name, span in spans.items()
+            if name != column and name not in by
+        }
+        if not size:
+            break
+        by.append(min(size, key=lambda name: size[name]))
+        rest = _without(rest, spans[by[-1]])
+        if np.linalg.slogdet(rest[own, own])[1] <= enough:
+            break
+    return tuple(by)
+
+
+def _without(rest: Array, span: slice) -> Array:
+    """What a regression on these inputs leaves of all covariances."""
+    weights: Array = np.linalg.pinv(rest[span, span], rcond=SPENT, hermitian=True) @ rest[span]
+    return rest - rest[:, span] @ weights
