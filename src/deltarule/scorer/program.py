@@ -12,7 +12,7 @@ from deltarule.errors import ExpressionError
 from deltarule.scorer.patterns import PLAIN
 from deltarule.scorer.runtime.clock import DAY, EPOCH
 from deltarule.scorer.tree import Apply, Literal, Node, Read, Tree
-from deltarule.tables.dates import ahead_of, microseconds_of, moments_of
+from deltarule.tables.dates import ahead_of, clocks_of, microseconds_of, moments_of
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
@@ -155,7 +155,9 @@ class Program:
             gaps = tuple(moment // unit for moment in moments_of(self.tree.missing_words))
             return self._call("without", read, gaps) if gaps else read
         if node.kind == "time":
-            return self._call("read_time", cell, column)
+            read = self._call("read_time", cell, column)
+            gaps = tuple(clocks_of(self.tree.missing_words))
+            return self._call("without", read, gaps) if gaps else read
         if node.kind != "number":
             raise ExpressionError(f"'{column}' is a {node.kind}, which cannot be exported")
         if isinstance(how, FlagFormat):

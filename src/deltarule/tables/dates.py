@@ -260,6 +260,12 @@ def times(text: pl.Series) -> pl.Series:
     return clock.str.to_time("%H:%M:%S%.f", strict=False).alias(text.name)
 
 
+def clocks_of(words: Sequence[str]) -> list[int]:
+    """Words that are times of day: their nanoseconds of the day."""
+    found = times(pl.Series(words, dtype=pl.String)).drop_nulls()
+    return [int(clock) for clock in found.cast(pl.Int64)]
+
+
 def iso_date(text: str) -> date | None:
     """The date that a text such as 2020-01-31 is; None where it is none.
 

@@ -10,7 +10,7 @@ import polars as pl
 from deltarule.dataclass import dataclass
 from deltarule.tables.column_names import column
 from deltarule.tables.date_columns import fitting, is_converted
-from deltarule.tables.dates import Order, in_zone, moments_of
+from deltarule.tables.dates import Order, clocks_of, in_zone, moments_of
 from deltarule.tables.expressions.number_text import cells_of, is_code
 from deltarule.tables.source import ROW, Source
 from deltarule.tables.text_formats import (
@@ -101,6 +101,9 @@ def without_words(series: pl.Series, words: Sequence[str]) -> pl.Series:
         shown = series.dt.replace_time_zone(None) if zoned else series
         moments = shown.cast(pl.Datetime("us"), strict=False).cast(pl.Int64)
         return series.set(moments.is_in(dates.implode()), None)
+    if series.dtype == pl.Time:
+        clocks = pl.Series(clocks_of(words), dtype=pl.Int64)
+        return series.set(series.cast(pl.Int64).is_in(clocks.implode()), None)
     spelled = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
     if not series.dtype.is_numeric() or spelled.is_empty():
         return series

@@ -24,7 +24,7 @@ from deltarule.export.sql.written_dates import (
 )
 from deltarule.export.sql.written_periods import written_period
 from deltarule.scorer.tree import Read
-from deltarule.tables.dates import moments_of
+from deltarule.tables.dates import clocks_of, moments_of
 from deltarule.tables.text_formats import (
     BooleanFormat,
     DateFormat,
@@ -55,7 +55,9 @@ def cell(scope: Scope, read: Read, words: tuple[str, ...]) -> Sql:
         spelled = [int(moment // unit) for moment in moments_of(words)]
         return scope.bind(_without_numbers(scope, _moment(scope, raw, read, words), spelled))
     if read.kind == "time":
-        return scope.bind(written_clock(scope, stripped(scope, _text(scope, raw))))
+        spelled = [clock // 1000 for clock in clocks_of(words)]  # nanoseconds to microseconds
+        clock = scope.bind(written_clock(scope, stripped(scope, _text(scope, raw))))
+        return scope.bind(_without_numbers(scope, clock, spelled))
     raise ExpressionError(f"'{read.column}' is a {read.kind}: give its days as a number")
 
 
