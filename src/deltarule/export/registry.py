@@ -97,6 +97,6 @@ def export_named(name: str) -> Export:
 
     Errors:  ExportError for another
     """
-    if name not in EXPORTS:
+    if not isinstance(name, str) or name not in EXPORTS:
         raise ExportError(f"there is no export {name!r}: choose {', '.join(EXPORTS)}")
     return EXPORTS[name]

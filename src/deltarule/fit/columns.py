@@ -5,9 +5,11 @@ from typing import Any
 
 import polars as pl
 
+from deltarule.argument_values import whole
 from deltarule.dataclass import dataclass
 from deltarule.errors import ColumnError
-from deltarule.fit.setting_values import whole, words_in
+from deltarule.fit.setting_kinds import check_function, check_texts
+from deltarule.fit.setting_values import words_in
 from deltarule.model.record import ColumnRecord
 from deltarule.tables.frames import open_table
 from deltarule.tables.kinds import LeftOut
@@ -65,6 +67,8 @@ def columns(
 
     Errors:  TableError and its kinds; LearningError for settings
     """
+    check_function("progress", progress)
+    dates = check_texts("dates", dates)
     source, _ = open_table(table)
     least = None if levels is None else whole("levels", levels, least=1)
     words = words_in(missing_words)

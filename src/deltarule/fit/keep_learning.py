@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import LearningError
+from deltarule.argument_values import path_of
+from deltarule.errors import LearningError, ModelError
 from deltarule.fit.kept_sample import KeptSample, merge_samples
 from deltarule.fit.kept_summary import KeptSummary, merge_sums
 from deltarule.fit.repeated_rows import told_before
@@ -58,7 +59,8 @@ def load_kept(path: str | Path) -> KeptSample | KeptSummary:
 
     Errors:  ModelError and its kinds
     """
-    return kept_in(saved_bytes(Path(path), what="summary", largest=LARGEST_FILE), path)
+    path = path_of(path, ModelError)
+    return kept_in(saved_bytes(path, what="summary", largest=LARGEST_FILE), path)
 
 
 def load(path: str | Path, summary: str | Path | None = None) -> Model:
@@ -67,7 +69,7 @@ def load(path: str | Path, summary: str | Path | None = None) -> Model:
     Errors:  ModelError and its kinds
     """
     model = model_alone(path)
-    sums = sums_beside(Path(path)) if summary is None else Path(summary)
+    sums = sums_beside(Path(path)) if summary is None else path_of(summary, ModelError)
     model.kept = kept_in(sums_of(model.record, sums), sums)
     return model
 

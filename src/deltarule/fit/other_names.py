@@ -1,6 +1,6 @@
-"""Checks of names in settings: names used by other tools, and what cannot be a column's name."""
+"""Names of settings that other tools use, and the error that says which of ours is meant."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
 from deltarule.errors import LearningError
@@ -41,18 +41,3 @@ def misnamed(
             hint = f"did you mean {ours}?" if ours else f"there are {', '.join(known)}"
             return LearningError(f"there is no setting '{name}': {hint}")
     return LearningError("name at least one column to predict, as predict='price'")
-
-
-def check_names(settings: Mapping[str, object]) -> None:
-    """Refuse what cannot be a column's name where one is wanted, or a list of names.
-
-    Errors:  LearningError
-    """
-    for setting in ("predict", "using", "without", "positive"):
-        names = settings[setting]
-        listed = isinstance(names, Iterable) and all(isinstance(one, str) for one in names)
-        if not listed and not (names is None and setting != "predict"):
-            raise LearningError(f"{setting} is {names!r}: give a column's name, or a list of them")
-    for setting in ("weight", "offset", "exposure", "id", "group", "time", "cluster"):
-        if settings[setting] == "":
-            raise LearningError(f"{setting} is empty: give a column's name, or leave it out")

@@ -1,14 +1,15 @@
-"""Values of settings, checked: names, words, numbers, the ends of a range."""
+"""Values of settings, checked: names, words, the ends of a range."""
 
-import math
 from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
 
+from deltarule.argument_values import listed, real, told
 from deltarule.errors import LearningError
 from deltarule.losses.registry import loss_named
 from deltarule.solvers.learners import LEARNERS, has_alpha
 
 Names = str | Sequence[str]
+
+WORDS = "give words as text, such as '-999'"
 
 
 def names_in(names: Names) -> list[str]:
@@ -21,10 +22,12 @@ def words_in(words: Names) -> tuple[str, ...]:
 
     Errors:  LearningError for what is not text
     """
-    listed = words.split(",") if isinstance(words, str) else list(words)
-    if wrong := [word for word in listed if not isinstance(word, str)]:
-        raise LearningError(f"missing_words has {wrong[0]!r}: give words as text, such as '-999'")
-    return tuple(dict.fromkeys(word.strip() for word in listed if word.strip()))
+    every = words.split(",") if isinstance(words, str) else listed(words)
+    if every is None:
+        raise LearningError(f"missing_words is {told(words)}: {WORDS}")
+    if wrong := [word for word in every if not isinstance(word, str)]:
+        raise LearningError(f"missing_words has {wrong[0]!r}: {WORDS}")
+    return tuple(dict.fromkeys(word.strip() for word in every if word.strip()))
 
 
 def ends_of(column: str, ends: object) -> tuple[float | None, float | None]:
@@ -33,7 +36,7 @@ def ends_of(column: str, ends: object) -> tuple[float | None, float | None]:
     Errors:  LearningError for anything else
     """
     if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
-        raise LearningError(f"the range of {column} is {ends!r}: give its two ends, as (0, 3)")
+        raise LearningError(f"the range of {column} is {told(ends)}: give its two ends, as (0, 3)")
     low, high = (None if end is None else real(f"an end of {column}", end) for end in ends)
     return low, high
 
@@ -52,23 +55,3 @@ def either(names: Iterable[str]) -> str:
     """The names to choose from, in words."""
     *most, last = list(names)
     return f"{', '.join(most)} or {last}"
-
-
-def real(name: str, value: object) -> float:
-    """Validate a finite number.
-
-    Errors:  LearningError for anything else
-    """
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise LearningError(f"{name} is {value!r}: it must be a finite number")
-    return float(value)
-
-
-def whole(name: str, value: object, *, least: int) -> int:
-    """Validate an integer with a minimum.
-
-    Errors:  LearningError for anything else
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise LearningError(f"{name} is {value!r}: it must be a whole number, {least} or more")
-    return int(value)

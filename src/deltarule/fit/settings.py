@@ -4,18 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Literal
 
+from deltarule.argument_values import real, whole
 from deltarule.dataclass import dataclass
 from deltarule.engines.registry import check_engine_name
 from deltarule.errors import LearningError
-from deltarule.fit.other_names import check_names
+from deltarule.fit.setting_kinds import alike
 from deltarule.fit.setting_values import (
     Names,
     closed_form,
     either,
     ends_of,
     names_in,
-    real,
-    whole,
     with_alpha,
     words_in,
 )
@@ -185,6 +184,8 @@ class Settings:
     alpha and, by name, each weight and its weight_delta."""
 
     def __post_init__(self) -> None:
+        for name, kept in alike(vars(self)).items():
+            object.__setattr__(self, name, kept)
         self._check_table()
         self._check_learner()
         self._check_penalties()
@@ -200,16 +201,15 @@ class Settings:
                 f"errors is {self.errors!r}, which knows no clusters: choose {either(CLUSTERED)}"
             )
         starts = self.start.items() if isinstance(self.start, Mapping) else [("start", self.start)]
-        for name, value in [*starts, *self.frozen.items()]:
-            if value is not None:
-                real(name, value)
+        values = [(name, value) for name, value in self.frozen.items() if value is not None]
+        for name, value in [*starts, *values]:
+            real(name, value)
         if self.steps is not None:
             whole("steps", self.steps, least=1)
         if not 0 <= real("tolerance", self.tolerance) < 1:
             raise LearningError(f"tolerance is {self.tolerance:g}: it must be 0 or more, below 1")
 
     def _check_table(self) -> None:
-        check_names(vars(self))
         if not self.targets:
             raise LearningError("name at least one column to predict")
         if self.using is not None and not self.using:
@@ -347,7 +347,7 @@ class Settings:
         """The frozen weights, and their values where given."""
         if isinstance(self.freeze, Mapping):
             return self.freeze
-        return dict.fromkeys([self.freeze] if isinstance(self.freeze, str) else self.freeze)
+        return dict.fromkeys(names_in(self.freeze))
 
     @property
     def ranges(self) -> Mapping[str, tuple[float | None, float | None]]:

@@ -13,8 +13,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast, overload
 
+from deltarule.argument_values import path_of, told, whole
 from deltarule.deferred import polars as pl
-from deltarule.errors import EmptyError, LearningError, OutputError, PredictionWarning
+from deltarule.errors import (
+    EmptyError,
+    LearningError,
+    ModelError,
+    OutputError,
+    PredictionWarning,
+)
 from deltarule.losses.loss import Loss
 from deltarule.model import record_file as saved
 from deltarule.model.predictor import Predictor
@@ -151,6 +158,7 @@ class Model(RecordView):
         Errors:  EmptyError where there is no such row
         """
         if row is not None:
+            row = whole("row", row, least=1)
             source = self._opened(table)
             return widening(source, lambda: self._explained(source, row))
         few = self._few.score(table, explain=True)
@@ -269,6 +277,10 @@ class Model(RecordView):
             return widening(source, lambda: evaluate(self._scorer, source))
         from deltarule.model.compare_models import compare_models
 
+        if not isinstance(other, Model):
+            raise LearningError(f"{told(other)} is no model to compare with: load it first")
+        if not isinstance(cluster, str | None):
+            raise LearningError(f"cluster is {told(cluster)}: give a column's name")
         theirs = other._scorer
         return widening(
             source, lambda: compare_models(self._scorer, theirs, source, cluster=cluster)
@@ -283,6 +295,7 @@ class Model(RecordView):
         """
         from deltarule.model.diagnostics import diagnose
 
+        rows = whole("rows", rows, least=0)
         source = self._opened(table, where)
         return widening(source, lambda: diagnose(self._scorer, source, rows=rows))
 
@@ -314,8 +327,9 @@ class Model(RecordView):
 
         Errors:  OutputError, also where no sums were kept; LearningError for such levels
         """
-        sums = None if summary is None else Path(summary)
-        check_outputs({"the model's file": Path(path), "the summary's file": sums}, self._read)
+        path = path_of(path, OutputError)
+        sums = None if summary is None else path_of(summary, OutputError)
+        check_outputs({"the model's file": path, "the summary's file": sums}, self._read)
         if sums is not None and self.kept is None:
             raise OutputError(
                 f"cannot write {sums}: the model keeps no sums of its rows: learn it with "
@@ -330,11 +344,11 @@ class Model(RecordView):
 
             record = with_window(record, self._stream)
         if sums is None or self.kept is None:
-            saved.save(record, Path(path))
+            saved.save(record, path)
         else:
             from deltarule.model.model_and_sums import save_both
 
-            save_both(record, self.kept.to_bytes(), Path(path), sums)
+            save_both(record, self.kept.to_bytes(), path, sums)
 
     def learn_more(self, table: Any, *, again: bool = False, old: Any = None) -> Model:
         """The model that learning from its rows and those of this table together gives, exactly.
@@ -424,13 +438,14 @@ class Model(RecordView):
         are those of the form, such as a dialect of SQL.
         Errors:  ExportError, OutputError
         """
-        if path is not None:
-            check_outputs({"the export's file": Path(path)}, self._read)
+        file = None if path is None else path_of(path, OutputError)
+        if file is not None:
+            check_outputs({"the export's file": file}, self._read)
         content = self.exported(to, **settings).content
-        if path is not None:
+        if file is not None:
             from deltarule.model.export import write_export
 
-            write_export(Path(path), content)
+            write_export(file, content)
         return content
 
     def to_sql(self, table: str, **settings: Any) -> str:
@@ -465,4 +480,4 @@ def load(path: str | Path) -> Model:
 
     Errors:  ModelError and its kinds
     """
-    return Model(saved.load(Path(path)))
+    return Model(saved.load(path_of(path, ModelError)))

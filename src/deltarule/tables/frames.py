@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deltarule.argument_values import path_of
 from deltarule.errors import (
     EmptyError,
     LearningError,
@@ -108,6 +109,7 @@ def source(
     from deltarule.tables.databases.url import is_database
     from deltarule.tables.files.open import open_file
 
+    address = address if isinstance(address, str) else path_of(address, ReadError)
     words = {name: _word(value) for name, value in how.items() if value is not None}
     if is_database(str(address)):
         from deltarule.tables.databases.database import open_database

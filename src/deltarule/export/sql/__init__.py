@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from deltarule.argument_values import listed, told
 from deltarule.errors import LearningError
 from deltarule.export.contract import contract
 from deltarule.export.sql.dialect import DIALECTS, Dialect
@@ -21,7 +22,7 @@ def write(
     dialect: str = "duckdb",
     view: str | None = None,
     explain: bool = False,
-    keep: Sequence[str] | None = None,
+    keep: str | Sequence[str] | None = None,
 ) -> str:
     """The SQL that predicts the rows of a table, or with `view` makes a view of them.
 
@@ -32,7 +33,7 @@ def write(
     """
     chosen = _dialect(dialect)
     scope = Scope(chosen, alphabet_of(tree))
-    kept = list(tree.reads) if keep is None else list(keep)
+    kept = list(tree.reads) if keep is None else _names(keep)
     results = Query(scope, tree).results(explain=explain)
     _check_names([*kept, *(name for name, _ in results)], chosen)
     source = _qualified(table, chosen, "table")
@@ -46,15 +47,23 @@ def write(
     return f"{_header(tree, chosen)}\n{text}\n"
 
 
+def _names(keep: str | Sequence[str]) -> list[str]:
+    """The columns to keep, from a list or a single name."""
+    every = (keep,) if isinstance(keep, str) else listed(keep)
+    if every is None or not all(isinstance(name, str) for name in every):
+        raise LearningError(f"keep is {told(keep)}: give a column's name, or a list of them")
+    return list(every)
+
+
 def _dialect(name: str) -> Dialect:
-    if name not in DIALECTS:
+    if not isinstance(name, str) or name not in DIALECTS:
         raise LearningError(f"there is no dialect {name!r}: choose {', '.join(DIALECTS)}")
     return DIALECTS[name]
 
 
 def _qualified(name: str, dialect: Dialect, what: str) -> str:
     """A table's name in quotes, perhaps after its schema's."""
-    parts = name.split(".")
+    parts = name.split(".") if isinstance(name, str) else [""]
     if not all(parts) or "\x00" in name:
         raise LearningError(f"{name!r} is no name for a {what}: give one such as films")
     return ".".join(dialect.identifier(part) for part in parts)
