@@ -1,14 +1,12 @@
-"""Arguments' values, checked: numbers, switches, lists, paths."""
+"""Arguments' values, checked: numbers, switches, lists."""
 
 import math
-import os
 from collections.abc import Iterable
 from numbers import Integral, Real
-from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
-from deltarule.errors import DeltaruleError, LearningError
+from deltarule.errors import LearningError
 
 SHORT = Repr()
 SHORT.maxother = 60
@@ -63,14 +61,3 @@ def listed(values: object) -> tuple[Any, ...] | None:
         return tuple(values)
     except TypeError:  # an array without dimensions
         return None
-
-
-def path_of(value: object, error: type[DeltaruleError]) -> Path:
-    """The path of a file, from text or a path.
-
-    Errors:  the given one for anything else
-    """
-    path = os.fspath(value) if isinstance(value, os.PathLike) else value
-    if not isinstance(path, str) or not path:
-        raise error(f"{told(value)} is no path: give a file's path as text")
-    return Path(path)

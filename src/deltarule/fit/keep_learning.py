@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deltarule.argument_values import path_of
 from deltarule.errors import LearningError, ModelError
 from deltarule.fit.kept_sample import KeptSample, merge_samples
 from deltarule.fit.kept_summary import KeptSummary, merge_sums
@@ -13,7 +12,7 @@ from deltarule.model.model import Model
 from deltarule.model.model import load as model_alone
 from deltarule.model.model_and_sums import sums_beside, sums_of
 from deltarule.tables.kept_rows_file import is_kept_rows
-from deltarule.tables.saved_file import saved_bytes
+from deltarule.tables.saved_file import path_of, saved_bytes
 from deltarule.tables.summary_file import LARGEST_FILE, is_summary
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast, overload
 
-from deltarule.argument_values import path_of, told, whole
 from deltarule.deferred import polars as pl
 from deltarule.errors import (
     EmptyError,
@@ -27,6 +26,7 @@ from deltarule.model import record_file as saved
 from deltarule.model.predictor import Predictor
 from deltarule.model.record_view import RecordView
 from deltarule.output import check_outputs
+from deltarule.tables.saved_file import path_of
 from deltarule.tables.schema_source import batches, read_as_learnt, rows_where, widening
 from deltarule.tables.source import Source
 
@@ -158,6 +158,8 @@ class Model(RecordView):
         Errors:  EmptyError where there is no such row
         """
         if row is not None:
+            from deltarule.argument_values import whole
+
             row = whole("row", row, least=1)
             source = self._opened(table)
             return widening(source, lambda: self._explained(source, row))
@@ -275,6 +277,7 @@ class Model(RecordView):
             from deltarule.model.evaluate import evaluate
 
             return widening(source, lambda: evaluate(self._scorer, source))
+        from deltarule.argument_values import told
         from deltarule.model.compare_models import compare_models
 
         if not isinstance(other, Model):
@@ -293,6 +296,7 @@ class Model(RecordView):
         `rows` is how many rows of each sort are listed, `where` a condition on the table's rows.
         Errors:  EmptyError when no row has all targets
         """
+        from deltarule.argument_values import whole
         from deltarule.model.diagnostics import diagnose
 
         rows = whole("rows", rows, least=0)

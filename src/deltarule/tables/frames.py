@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deltarule.argument_values import path_of
 from deltarule.errors import (
     EmptyError,
     LearningError,
@@ -30,6 +29,7 @@ from deltarule.tables.parts_source import (
     library_errors,
 )
 from deltarule.tables.polars_source import PROBLEMS, PolarsSource
+from deltarule.tables.saved_file import path_of
 from deltarule.tables.source import BATCH_ROWS, Source, TextHints
 
 if TYPE_CHECKING:

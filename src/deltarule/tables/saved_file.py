@@ -8,15 +8,29 @@ body
 """
 
 import hashlib
+import os
 import stat
 import struct
 from pathlib import Path
 from typing import Any
 
 from deltarule.dataclass import dataclass
-from deltarule.errors import ModelError, NotAModelError, VersionError
+from deltarule.errors import DeltaruleError, ModelError, NotAModelError, VersionError
 
 CHECKSUM = hashlib.sha256().digest_size
+
+
+def path_of(value: object, error: type[DeltaruleError]) -> Path:
+    """The path of a file, from text or a path.
+
+    Errors:  the given one for anything else
+    """
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(path, str) and path:
+        return Path(path)
+    from deltarule.argument_values import told  # what has a path does without it
+
+    raise error(f"{told(value)} is no path: give a file's path as text")
 
 
 @dataclass(frozen=True)

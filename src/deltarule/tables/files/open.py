@@ -204,7 +204,9 @@ def _partitions(files: Sequence[Path], root: Path) -> Partitions:
     values: dict[str, dict[str, object]] = {}
     for name in names:
         texts = [unquote(each[name]) for each in pairs]
-        whole = all(re.fullmatch(r"-?\d{1,18}|__HIVE_DEFAULT_PARTITION__", one) for one in texts)
+        # 01 to 12 are months, as other readers of such folders have it; 01067 is a code.
+        numbers = all(re.fullmatch(r"-?\d{1,18}|__HIVE_DEFAULT_PARTITION__", one) for one in texts)
+        whole = numbers and not any(re.match(r"-?0\d\d", one) for one in texts)
         values[unquote(name)] = {
             str(file): None
             if text == "__HIVE_DEFAULT_PARTITION__"
