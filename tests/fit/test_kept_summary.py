@@ -295,3 +295,21 @@ def test_a_model_of_sums_has_the_squared_loss_of_held_out_rows() -> None:
     for name in ("loss", "baseline_loss"):
         known = getattr(whole[0], name)
         assert getattr(more.record.held_out[0], name) == pytest.approx(known, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("predict", "using"),
+    [("y", ["i", "category(i)"]), ("y", ["log(i)", "i", "2 * i"]), ("y - i", ["i", "i + 1"])],
+)
+def test_dependent_expressions_are_merged_or_refused_as_by_learn_more(
+    predict: str, using: list[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = pl.DataFrame({"i": rng.integers(1, 9, 300), "y": rng.normal(size=300)})
+    parts = [
+        dr.learn(one, predict=predict, using=using, ridge=0, keep_summary=True)
+        for one in (rows[:120], rows[120:])
+    ]
+    for join in (lambda: dr.merge(*parts), lambda: parts[0].learn_more(rows[120:])):
+        with pytest.raises(LearningError, match="has sums alone"):
+            join()

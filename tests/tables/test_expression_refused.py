@@ -214,3 +214,21 @@ def test_columns_of_large_whole_numbers_are_compared_exactly() -> None:
         f"cast(b as text) = '{2**60}'": [False, True, False],
     }.items():
         assert frame.select(parse(text).polars(frame.schema)).to_series().to_list() == known
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "coalesce(number('abc'), x)",
+        "coalesce(number(upper('abc')), x)",
+        "case when boolean('abc') then x else 0 end",
+        "coalesce(cast('abc' as double), x)",
+        "coalesce(cast('abc' as integer), x)",
+        "coalesce(cast('abc' as boolean), x > 0)",
+        "days(coalesce(cast('abc' as date), d))",
+    ],
+)
+def test_a_text_that_does_not_read_is_refused_by_its_name(text: str) -> None:
+    """No column is meant, so none is missed."""
+    with pytest.raises(ExpressionError, match=r"'(abc|ABC)' is no (number|boolean|date)"):
+        parse(text)

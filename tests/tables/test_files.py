@@ -518,6 +518,20 @@ def test_folders_called_column_and_value_are_columns(tmp_path: Path, ending: str
     assert "stray" in refusal(tmp_path / "t")
 
 
+def test_codes_in_the_names_of_folders_are_text_as_in_files(tmp_path: Path) -> None:
+    """Months of two digits are numbers, as other readers of such folders have it."""
+    for month, code in (("01", "01067"), ("12", "10115")):
+        folder = tmp_path / f"month={month}" / f"code={code}"
+        folder.mkdir(parents=True)
+        FRAME.write_csv(folder / "t.csv")
+    found = read(tmp_path)
+    assert found["month"].to_list() == [1] * 6 + [12] * 6
+    assert found["code"].to_list() == ["01067"] * 6 + ["10115"] * 6
+    listed = dr.columns(tmp_path)
+    assert listed.columns.filter(column="code")["kind"].item() == "category"
+    assert "begin with 0" in " ".join(listed.notes)
+
+
 def test_partitions_by_themselves_are_learnt_from(tmp_path: Path) -> None:
     for year in range(2000, 2010):
         (tmp_path / f"year={year}").mkdir()

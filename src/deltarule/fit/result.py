@@ -19,7 +19,7 @@ from deltarule.rule.learn import Descent, alpha_range_of
 from deltarule.rule.predict import Array, Weights
 from deltarule.rule.train import Stop
 from deltarule.solvers.cv_result import cross_validated
-from deltarule.solvers.least_squares import ClosedFormDescent, Spectrum, solve
+from deltarule.solvers.least_squares import ClosedFormDescent, Solution, Spectrum, shortest, solve
 from deltarule.solvers.plateau import ReduceOnPlateau
 
 
@@ -33,8 +33,11 @@ def result(steps: StepsTaken) -> Outcome:
     assert last.stopped is not None, "the last step says why it stopped"
     if not all(np.isfinite(array).all() for array in last.weights.values()):
         raise DivergedError(f"the weights are no longer finite: {last.stopped.words}")
+    free = None
+    if problem.penalty is None and not problem.read.wide:
+        free = solve(problem.linear.free(problem.read.whole))
     outcome = Outcome(
-        weights=last.weights,
+        weights=last.weights if free is None else _shortest(step, free),
         loss=problem.settings.losses[0],
         learner=problem.settings.chosen,
         steps=last.number,
@@ -50,7 +53,7 @@ def result(steps: StepsTaken) -> Outcome:
         batch=None if problem.batches is None else problem.batches.size,
         epochs=last.epoch,
         convergence=convergence_of(step),
-        notes=_notes(step),
+        notes=_notes(step, free),
     )
     if problem.squared:
         return _squared(step, outcome, last.stopped)
@@ -136,7 +139,23 @@ def _learnt(step: FitStep, others: Moments) -> Weights:
     return learnt
 
 
-def _notes(step: FitStep) -> list[str]:
+def _shortest(step: FitStep, free: Solution) -> Weights:
+    """The shortest weights on standardised inputs of those that predict the rows as the last do.
+
+    Of dependent inputs Newton's steps are short in the Hessian's units, and keep what the start,
+    such as an earlier model's weights, has along the null space.
+    """
+    task, own = step.problem, step.own.weights
+    asked = task.frozen is not None or task.kinks or any(one.any() for one in task.start.values())
+    if asked or not free.null.size or not task.settings.second_order or not task.model.intercept:
+        return own
+    held, weights = task.linear.held, dict(step.taken.weights)
+    weights["weight"] = weights["weight"].copy()
+    weights["weight"][~held] = shortest(weights["weight"][~held], free.null)
+    return task.own(weights)
+
+
+def _notes(step: FitStep, free: Solution | None) -> list[str]:
     task, notes = step.problem, []
     if task.settings.alpha is None and not task.settings.second_order:
         notes.append("steps were taken on standardised inputs, which alpha refers to")
@@ -144,10 +163,9 @@ def _notes(step: FitStep) -> list[str]:
         notes.append("steps began at the weights of the model before")
     notes += _pace(step)
     notes += _chosen(task)
-    if task.penalty is None and not task.read.wide:
-        null = solve(task.linear.free(task.read.whole)).null
+    if free is not None:
         meaning = "other weights predict the same, so none of these is sure"
-        notes += collinear_columns(task.read, task.linear.held, null, meaning)
+        notes += collinear_columns(task.read, task.linear.held, free.null, meaning)
     if step.separation is not None:
         chosen = task.tried is not None and task.tried.choice(task.tried.chosen()).ridge
         why = "which held-out rows chose" if chosen else "1 / rows"

@@ -5,6 +5,8 @@ Nothing of the caller's is changed; frames are converted a batch at a time, not 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from importlib import import_module
 from numbers import Integral, Real
 from pathlib import Path
@@ -50,6 +52,12 @@ LIBRARIES: Mapping[str, str] = {
 
 # What pandas' categories may be of, besides the text and the yes or no that polars takes.
 LABELS = ("integer", "floating", "mixed-integer", "mixed", "interval", "period")
+
+
+# Values that polars takes as they are.
+PLAIN = {str, int, float, bool, date, datetime, time, timedelta}
+# Digits of polars' decimals.
+DIGITS = 38
 
 
 def open_table(table: Any) -> tuple[Source, Back]:
@@ -207,7 +215,7 @@ def _column(name: Any, values: Any, mixed: dict[str, str]) -> pl.Series:
         raise ReadError(f"{NAME} has a column called {name!r}: give it a name that is text")
     try:
         made = pl.Series(name, _alike(values))
-    except (TypeError, ValueError, OverflowError, *PROBLEMS) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError, *PROBLEMS) as error:
         unlike = _unlike(name, values, error)
         if not _mixes(values):
             raise unlike from error
@@ -225,6 +233,11 @@ def _alike(values: Any) -> Any:
     """
     if isinstance(values, list | tuple):
         kinds = {type(value) for value in values} - {type(None)}
+        if not kinds <= PLAIN:
+            values = [_plain(value) for value in values]
+            kinds = {type(value) for value in values} - {type(None)}
+        if Decimal in kinds and kinds <= {Decimal, int, float}:
+            return values if kinds == {Decimal} and _fit(values) else _floats(values)
         if {bool} < kinds <= {bool, int, float} and set(values) <= {0, 1, None}:
             return [None if value is None else float(value) for value in values]
         if kinds == {int, float} or (kinds == {int} and not _short(values)):
@@ -236,6 +249,37 @@ def _alike(values: Any) -> Any:
         if values.dtype.kind == "f" and values.itemsize > 8:
             return values.astype(np.float64)
     return values
+
+
+def _plain(value: Any) -> Any:
+    """A value of numpy or pandas as Python's own, and what is not there as None."""
+    if isinstance(value, Decimal):
+        return None if value.is_nan() else value
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        if np.isnat(value):
+            return None
+        days = np.datetime_data(value.dtype)[0] in ("Y", "M", "W", "D")
+        kind = "datetime64" if isinstance(value, np.datetime64) else "timedelta64"
+        made = value.astype(f"{kind}[{'D' if days and kind == 'datetime64' else 'us'}]").item()
+        return str(value) if isinstance(made, int) else made  # a year beyond Python's dates
+    if isinstance(value, np.floating):
+        return float(value)
+    if isinstance(value, np.integer | np.bool_ | np.str_):
+        return value.item()
+    return None if type(value).__name__ in ("NAType", "NaTType") else value
+
+
+def _fit(decimals: Sequence[Decimal | None]) -> bool:
+    """Whether a column of decimals has digits enough for all of these."""
+    present = [value for value in decimals if value is not None]
+    if not all(value.is_finite() for value in present):
+        return False
+    after = max(0, *(-int(value.as_tuple().exponent) for value in present))
+    return after + max(0, *(value.adjusted() + 1 for value in present)) <= DIGITS
+
+
+def _floats(numbers: Sequence[Decimal | float | None]) -> list[float | None]:
+    return [None if number is None else float(number) for number in numbers]
 
 
 def _mixes(values: Any) -> bool:

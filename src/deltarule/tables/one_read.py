@@ -238,6 +238,8 @@ class Read:
             )
         row = 0
         kept: Iterable[pl.DataFrame] | None = self.kept if self.frames is None else self.frames
+        if kept is None:
+            self.source.look()  # sums alone refuse it, and of these no column's kind is known
         frames = self.source.batches(self.plan.columns) if kept is None else kept
         for frame, ends in in_steps(frames, len(self.plan.columns)):
             before, row = row, row + frame.height

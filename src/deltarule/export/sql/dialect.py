@@ -267,7 +267,7 @@ _ALL = (
             "log10": WHOLE_LOG.format(log="LN({0}) / LN(10E0)", base="10E0", most="1E300"),
             "log2": WHOLE_LOG.format(log="LOG2({0})", base="2E0", most="1E300"),
             "left": "SUBSTR({0}, 1, {1})",
-            "right": "CASE WHEN {1} = 0 THEN '' ELSE SUBSTR({0}, -{1}) END",
+            "right": "SUBSTR({0}, -{1}, {1})",
             "strip": "TRIM({0}, CHAR(32, 9, 10, 11, 12, 13, 160))",
             "find": "INSTR({0}, {1})",
             "like": "({0} GLOB {1})",

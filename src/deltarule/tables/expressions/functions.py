@@ -11,6 +11,7 @@ uses each (polars' own fill_nan has them) took three seconds, and sixteen times 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -32,6 +33,9 @@ from deltarule.tables.expressions.values import (
     with_dates,
 )
 
+# What reads text, and how polars says of which it cannot.
+READING = ("number", "boolean", "cast double", "cast integer", "cast boolean", "cast date")
+CONSTANT = re.compile(r"""failed in column '.*?' for .*?: \["(?P<value>.*?)"[,\]]""")
 LIKE_LENGTH = 200  # longer patterns make automata of megabytes
 
 
@@ -56,7 +60,24 @@ def apply(name: str, values: Sequence[Value], *, said: str) -> Value:
     gives = kind if function.gives == "same" else function.gives
     growth = growth_of(values, name)
     expr = function.build(*arguments)
+    if name in READING:
+        _check_constant(expr, gives)
     return Value(expr, gives, said, digits=function.digits, size=size, growth=growth)
+
+
+def _check_constant(expr: pl.Expr, gives: str) -> None:
+    """Refuse a constant text that does not read as what is to be made of it.
+
+    Errors:  ExpressionError
+    """
+    if expr.meta.root_names():
+        return
+    try:
+        pl.select(expr)
+    except pl.exceptions.PolarsError as error:
+        found = CONSTANT.search(str(error))
+        value = found["value"] if found else "a constant"
+        raise ExpressionError(f"'{value}' is no {gives}") from None
 
 
 def _whole(values: Sequence[Value]) -> bool:
