@@ -80,8 +80,10 @@ def check_texts(name: str, value: object) -> Any:
     if value is None and name in NONE_TOO:
         return None
     every = listed(value)
-    if every is None or not all(isinstance(one, str) for one in every):
+    if every is None:
         raise _unfit(name, value, LISTS[name])
+    if wrong := [one for one in every if not isinstance(one, str)]:
+        raise LearningError(f"{name} has {told(wrong[0])}: {LISTS[name]}")
     return every
 
 
