@@ -34,9 +34,8 @@ from deltarule.solvers.plateau import ReduceOnPlateau, ScheduledLearner
 
 # Where the loss may rise, it is judged by its mean over so many steps.
 ROUND = 50
-# What steps of classes cost, in products of two numbers: an exponential is as many. Of rows in
-# memory L-BFGS takes a fifth of the time that it takes of others (class_fits.py).
-NEWTON_STEPS, GRADIENT_STEPS, IN_MEMORY_STEPS, EXPONENTIAL = 8, 150, 30, 30
+# What steps of classes cost, in products of two numbers: an exponential is as many.
+NEWTON_STEPS, GRADIENT_STEPS, EXPONENTIAL = 8, 150, 30
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,12 @@ class RowwiseCurvature:
     usual: float
 
 
-def by_cost(
-    settings: Settings, loss: Loss, *, rows: int, inputs: int, outputs: int, in_memory: bool
-) -> str | None:
+def by_cost(settings: Settings, loss: Loss, *, rows: int, inputs: int, outputs: int) -> str | None:
     """The learner for coupled outputs where none is named, by cost; None for the usual one.
 
     Newton takes some 8 steps, each of a Hessian of all weights and its factor; L-BFGS some 150, of
-    a gradient and an exponential for each row and class, or as much as 30 of these.
+    a gradient and an exponential for each row and class. Of rows in memory it takes a fifth of
+    that (`class_fits.py`), but Newton's weights are those of every engine to the last digits.
 
     A fixed bound of the Hessian (Boehning 1992) is far above it where predictions are sure: from it
     L-BFGS took 2 to 4 times as many steps on the digits of scikit-learn. It begins with the inputs'
@@ -73,8 +71,7 @@ def by_cost(
         return None
     weights = inputs * outputs
     newton = NEWTON_STEPS * (rows * weights**2 / 4 + weights**3)
-    steps = IN_MEMORY_STEPS if in_memory else GRADIENT_STEPS
-    gradients = steps * rows * outputs * (2 * inputs + EXPONENTIAL)
+    gradients = GRADIENT_STEPS * rows * outputs * (2 * inputs + EXPONENTIAL)
     return Lbfgs.name if gradients < newton else None
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from deltarule.dataclass import dataclass
-from deltarule.engines.local import GRADIENT_CELLS
 from deltarule.errors import LearningError, TargetError
 from deltarule.fit.default_learner import by_cost
 from deltarule.fit.exact import ExactForm, solve_exactly
@@ -187,9 +186,7 @@ def target_groups(read: Read, settings: Settings, *, watched: bool = False) -> l
         own = replace(settings, predict=members, loss=loss)
         p, k = len(part.schema.inputs), len(part.schema.outputs)
         size = {"rows": part.examples, "inputs": p + settings.intercept, "outputs": k}
-        in_memory = part.frames is not None and part.engine is None
-        in_memory &= part.examples * (p + k) <= GRADIENT_CELLS
-        learner = by_cost(own, loss_named(loss), **size, in_memory=in_memory)
+        learner = by_cost(own, loss_named(loss), **size)
         if part.wide:
             from deltarule.fit.wide_tables import learner_of_wide
 
