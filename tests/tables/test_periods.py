@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import runpy
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -173,3 +174,20 @@ def test_an_odd_cell_is_named_and_a_period_orders_time() -> None:
     made = dr.learn(timed, predict="y", using="x", time="month").record
     assert made.held_out_by is not None
     assert made.held_out_by.cuts
+
+
+@pytest.mark.parametrize("text", ["01/03/2021", "1.3.2021", "3/1/21", "25/03/2021", "3-1-2021"])
+def test_a_date_that_may_have_the_day_first_is_no_month_in_one_row_or_many(
+    text: str, tmp_path: Path
+) -> None:
+    model = dr.learn(table("month", lambda day: f"{day:%Y-%m}"), predict="y")
+    for cells in (text, [text]):
+        with pytest.raises(dr.DeltaruleError, match="is not a month such as 2021-03"):
+            model.predict({"month": cells})
+    model.export("python", tmp_path / "months.py")
+    exported = runpy.run_path(str(tmp_path / "months.py"))
+    with pytest.raises(ValueError, match="month"):
+        exported["predict"]({"month": text})
+    full = model.predict({"month": "2021-03-01"})
+    assert full == model.predict({"month": "2021-03"})
+    assert exported["predict"]({"month": "2021-03-01"}) == pytest.approx(full)

@@ -120,14 +120,16 @@ const readMoment = (cell, column, order) => {
   if (typeof written !== "string") throw refuse(cell, "date in text", column);
   const text = spaced(written);
   if (isGap(text)) return null;
-  if (["month", "quarter", "week"].includes(order)) {
+  const periods = ["month", "quarter", "week"].includes(order);
+  if (periods) {
     const period = text.length <= LONGEST ? PERIOD.exec(text)?.groups : undefined;
     const first = period ? firstDay(period, order) : undefined;
     if (first === null) throw refuse(cell, order, column);
     if (first !== undefined) return [first, 0];
   }
   const parts = text.length <= LONGEST ? MOMENT.exec(text)?.groups : undefined;
-  const days = parts ? dayOf(parts, order) : null;
+  // Of dates beside periods, only those with the year first are sure.
+  const days = parts ? dayOf(parts, periods ? "" : order) : null;
   const clock = parts ? clockOf(parts) : null;
   if (days === null || clock === null) throw refuse(cell, "date", column);
   return [days, clock];

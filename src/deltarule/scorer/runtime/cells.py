@@ -223,11 +223,13 @@ def read_moment(cell: Any, column: str, order: str) -> tuple[int, int] | None:
     if not isinstance(cell, str):
         raise refuse(cell, "date", column)
     text = spaced(cell)
-    if order in ("month", "quarter", "week") and (period := PERIOD.match(text)) is not None:
-        first = first_day(period.groupdict(), order)
-        if first is None:
-            raise refuse(cell, order, column)
-        return first, 0
+    if order in ("month", "quarter", "week"):
+        if (period := PERIOD.match(text)) is not None:
+            first = first_day(period.groupdict(), order)
+            if first is None:
+                raise refuse(cell, order, column)
+            return first, 0
+        order = ""  # of dates beside periods, only those with the year first are sure
     if text in GAP_WORDS or text.lower() in MISSING_CODES:
         return None
     if (iso := ISO.match(text)) is not None:
