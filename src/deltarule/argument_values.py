@@ -31,14 +31,16 @@ def real(name: str, value: object) -> float:
     return float(value)  # type: ignore[arg-type]  # it fits
 
 
-def whole(name: str, value: object, *, least: int) -> int:
-    """Validate an integer with a minimum.
+def whole(name: str, value: object, *, least: int | None = None) -> int:
+    """Validate an integer, perhaps with a minimum.
 
     Errors:  LearningError for anything else
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise LearningError(f"{name} is {told(value)}: it must be a whole number, {least} or more")
-    return int(value)
+    fits = isinstance(value, Integral) and not isinstance(value, bool)
+    if not fits or (least is not None and value < least):  # type: ignore[operator]  # it fits
+        more = "" if least is None else f", {least} or more"
+        raise LearningError(f"{name} is {told(value)}: it must be a whole number{more}")
+    return int(value)  # type: ignore[call-overload, no-any-return]  # it fits
 
 
 def switch(name: str, value: object) -> bool:

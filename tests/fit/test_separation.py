@@ -306,6 +306,33 @@ def test_a_part_whose_other_rows_are_separated_is_held_by_a_small_ridge(
     assert note in there.record.notes
 
 
+def test_parts_of_many_rows_are_held_too() -> None:
+    """Each of thirty levels has two rows of "yes": some parts hold both of one."""
+    n, rng = 12_000, np.random.default_rng(1)
+    g, y = np.arange(n) % 30, np.zeros(n)
+    for level in range(30):
+        y[rng.choice(np.flatnonzero(g == level), 2 if level else 130, replace=False)] = 1
+    table = pl.DataFrame({"id": np.arange(n), "g": [f"L{one:02}" for one in g], "y": y})
+    how: dict[str, Any] = {"predict": "y", "using": "g", "loss": "logistic", "ridge": 0}
+    model = dr.learn(table, id="id", **how)
+    (note,) = [one for one in model.record.notes if "no finite weights" in one]
+
+    names = [level for column in model.record.contract.columns for level in column.levels]
+    x = StandardScaler().fit_transform(np.array(table["g"])[:, None] == np.array(names))
+    fold, lost, separated = fold_of(np.arange(n, dtype=float), 5), 0.0, 0
+    for one in range(5):
+        learn = fold != one
+        bare = any(y[learn & (g == level)].sum() == 0 for level in range(30))
+        separated += bare
+        strength = 1.0 if bare else np.inf  # a ridge of 1 / rows, or none
+        fitted = LogisticRegression(solver="newton-cholesky", tol=1e-10, C=strength)
+        scores = fitted.fit(x[learn], y[learn]).decision_function(x[~learn])
+        lost += (np.logaddexp(0, scores) - y[~learn] * scores).sum()
+    assert separated > 0
+    assert note.startswith(f"without {separated} of the 5 parts")
+    assert model.record.held_out[0].loss == pytest.approx(lost / n, rel=1e-6)
+
+
 def held_out_loss(loss: str, x: Array, y: Array, learn: Array, ridge: float) -> Array:
     """The loss of each row by weights of some rows, found by scipy: mean loss + ridge / 2 * w'w."""
 

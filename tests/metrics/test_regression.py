@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import statsmodels.api as sm
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
+import deltarule as dr
 from deltarule.losses.registry import LOSSES, loss_named
 from deltarule.metrics.classification import ClassMetricSums
 from deltarule.metrics.regression import MetricSums
@@ -156,3 +158,23 @@ def test_rows_all_alike_have_no_r2():
     figures = summed("squared", np.zeros((3, 1)), np.full((3, 1), 2.0), np.ones(3)).figures("x")
     assert figures.r2 is None
     assert figures.baseline_rmse == 0
+
+
+def test_classes_that_are_equally_likely_are_told_the_same_whatever_the_order_of_sums() -> None:
+    rng = np.random.default_rng(21)
+    table = pl.DataFrame(
+        {
+            "b": rng.permutation(np.array(list("uvw") * 20)),
+            "y": rng.permutation(np.arange(60) % 2),
+            "id": np.arange(60),
+        }
+    )
+    how: dict[str, Any] = {"predict": "y", "using": "b", "id": "id", "ridge": 0, "loss": "logistic"}
+    one, other = (dr.learn(rows, **how).record.held_out for rows in (table, table[::-1]))
+    assert one is not None
+    assert other is not None
+    assert one[0].loss == pytest.approx(other[0].loss, rel=1e-9)
+    assert one[0].classes is not None
+    assert other[0].classes is not None
+    assert one[0].classes.confusion == other[0].classes.confusion
+    assert one[0].classes.baseline_accuracy == other[0].classes.baseline_accuracy

@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -648,6 +649,30 @@ def test_true_and_false_are_taken_beside_their_words_and_numbers(
     found = model.predict({"flag": mixed * 30})["y_prediction"]
     assert list(found) == list(model.predict({"flag": plain * 30})["y_prediction"])
     assert len(set(found)) > 1
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        (Decimal("1.5"), 1.5),
+        (Decimal("1e40"), 1e40),
+        (Decimal("0E+50"), 0.0),
+        (Decimal("NaN"), None),
+    ],
+)
+def test_a_decimal_is_taken_beside_text(value: Decimal, same: float | None) -> None:
+    model = dr.learn({"x": list(range(60)), "y": [i * 2 + i % 3 for i in range(60)]}, predict="y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found, known = (model.predict([{"x": one}, {"x": "2"}]) for one in (value, same))
+    assert found == known
+
+
+def test_a_duration_beside_text_is_refused_in_words() -> None:
+    value = np.timedelta64(5, "D")
+    model = dr.learn({"x": list(range(60)), "y": [i * 2 + i % 3 for i in range(60)]}, predict="y")
+    with pytest.raises(dr.DeltaruleError):
+        model.predict([{"x": value}, {"x": "2"}])
 
 
 def test_a_mixed_value_beyond_the_first_batch_is_missing_and_told() -> None:

@@ -96,7 +96,7 @@ def fit_inference(step: FitStep, recent: Recent, outcome: Outcome, stopped: Stop
     held_out = None
     try:
         held_out = _held_out(step, task, judge, weights, look.folds if arrived and curved else None)
-        if held_out is not None and curved and not judge.many(task.read.folds):
+        if held_out is not None and curved:
             held_out, note = hold_separated(task, judge, weights, held_out)
             notes += [note] if note else []
     except LearningError as error:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import field
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from deltarule.dataclass import dataclass
@@ -23,6 +24,8 @@ from deltarule.moments.limits import Amount, Positive, Share
 from deltarule.rule.predict import Array
 
 CALIBRATION_BINS = 10
+# Digits after which probabilities are alike: sums in another order differ by less.
+TIED = 9
 
 
 class CalibrationBin(BaseModel):
@@ -63,6 +66,12 @@ def both(one: Array) -> Array:
     return np.hstack([1 - one, one]) if one.shape[1] == 1 else one
 
 
+def _likeliest(probabilities: Array) -> NDArray[np.intp]:
+    """The class of each row, the first of those that are equally likely but for rounding: (n,)."""
+    first: NDArray[np.intp] = np.argmax(np.round(probabilities, TIED), axis=1)
+    return first
+
+
 @dataclass
 class ClassMetricSums:
     """Accumulates classification metrics; the sums of parts of a table add.
@@ -93,8 +102,8 @@ class ClassMetricSums:
         two = predictions.shape[1] == 1
         made, wanted = both(predictions), both(targets) * each[:, None]
         self.rows += float(each.sum())
-        self.guessed += float(wanted[:, np.argmax(both(np.reshape(guess, (1, -1)))[0])].sum())
-        chosen = np.argmax(made, axis=1)
+        self.guessed += float(wanted[:, _likeliest(both(np.reshape(guess, (1, -1))))[0]].sum())
+        chosen = _likeliest(made)
         for actual in range(len(self.classes)):
             self.confusion[actual] += np.bincount(chosen, wanted[:, actual], len(self.classes))
         for of, ranks in enumerate(self._ranks_of(fold), start=int(two)):

@@ -160,7 +160,7 @@ class Model(RecordView):
         if row is not None:
             from deltarule.argument_values import whole
 
-            row = whole("row", row, least=1)
+            row = whole("row", row)
             source = self._opened(table)
             return widening(source, lambda: self._explained(source, row))
         few = self._few.score(table, explain=True)

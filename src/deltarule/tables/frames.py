@@ -213,14 +213,16 @@ def _column(name: Any, values: Any, mixed: dict[str, str]) -> pl.Series:
     """
     if not isinstance(name, str):
         raise ReadError(f"{NAME} has a column called {name!r}: give it a name that is text")
+    plain = values
     try:
-        made = pl.Series(name, _alike(values))
+        plain = _alike(values)
+        made = pl.Series(name, plain)
     except (TypeError, ValueError, OverflowError, AttributeError, *PROBLEMS) as error:
         unlike = _unlike(name, values, error)
-        if not _mixes(values):
+        if not _mixes(plain):
             raise unlike from error
         mixed[name] = str(unlike)
-        made = pl.Series(name, [_in_text(one) for one in values], dtype=pl.String)
+        made = pl.Series(name, [_in_text(one) for one in plain], dtype=pl.String)
     if made.dtype == pl.Object:
         raise _unlike(name, values, None)
     return made
@@ -238,6 +240,8 @@ def _alike(values: Any) -> Any:
             kinds = {type(value) for value in values} - {type(None)}
         if Decimal in kinds and kinds <= {Decimal, int, float}:
             return values if kinds == {Decimal} and _fit(values) else _floats(values)
+        if Decimal in kinds:  # beside text
+            return [float(value) if isinstance(value, Decimal) else value for value in values]
         if {bool} < kinds <= {bool, int, float} and set(values) <= {0, 1, None}:
             return [None if value is None else float(value) for value in values]
         if kinds == {int, float} or (kinds == {int} and not _short(values)):
