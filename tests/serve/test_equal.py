@@ -35,7 +35,7 @@ ODD = {
     *(("weight", cell) for cell in ("5 lb", "kg", "5 kg kg")),
     *(("rupees", cell) for cell in ("12,345,67", "1,2,345", "01,23,456")),
     ("cost", "0,126"),  # a group of 0 is no thousands
-    *(("month", cell) for cell in ("0999-01", "2021-13", "Q1")),
+    *(("month", cell) for cell in ("0999-01", "2021-13", "Q1", "13/2021", "2/20")),
     *(("quarter", cell) for cell in ("2020-01", "2020Q5")),
     *(("week", cell) for cell in ("2015-W00", "2021-W53")),
 }
