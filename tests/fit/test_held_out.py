@@ -485,3 +485,27 @@ def fitted_elsewhere(loss: str, design: Any, y: Any) -> Any:
 
 def huber(far: Any, threshold: float) -> Any:
     return np.where(far <= threshold, far**2 / 2, threshold * far - threshold**2 / 2)
+
+
+@pytest.mark.parametrize("at", [0, 1100, 2000, 2200])
+@pytest.mark.parametrize("id_column", ["", "id"])
+def test_a_column_that_only_held_out_rows_have_another_value_in_has_no_weight_there(
+    at: int, id_column: str
+) -> None:
+    """A nearly perfect fit, which takes a second read: of it rounding had weights of 1e5."""
+    n, rng = 2201, np.random.default_rng(0)
+    rows = np.arange(n)
+    table = pl.DataFrame({"id": rows, "x": rows * 1.0, "g": np.where(rows == at, "b", "a")})
+    table = table.with_columns(y=2 * table["x"] + rng.normal(size=n))
+    how: dict[str, Any] = {"id": id_column} if id_column else {}
+    model = dr.learn(table, predict="y", using=["x", "g"], ridge=0, **how)
+    keys = rows.astype(float) if id_column else np.arange(1.0, n + 1)
+    fold, squares = fold_of(keys, 5), 0.0
+    for one in range(5):
+        learn, test = fold != one, fold == one
+        x = np.column_stack([np.ones(n), rows, (rows == at) * 1.0])
+        kept = np.append([True, True], (rows[learn] == at).any())
+        y = table["y"].to_numpy()
+        weights = np.linalg.lstsq(x[learn][:, kept], y[learn], rcond=None)[0]
+        squares += ((x[test][:, kept] @ weights - y[test]) ** 2).sum()
+    assert model.record.held_out[0].rmse == pytest.approx(math.sqrt(squares / n), rel=1e-9)

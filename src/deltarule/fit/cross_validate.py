@@ -170,7 +170,7 @@ class CrossValidation:
         if rows_kept(folds[0].cross):
             return False  # of more inputs than rows
         for split in splits.of(folds):
-            teach = total([folds[fold] for fold in split.train])
+            teach = split.training(folds)
             free = np.flatnonzero((self.problem.of(teach).spread > 0) & ~self.problem.held)
             inputs = np.asarray(self.problem.inputs, dtype=np.intp)[free].tolist()
             few, all_rows = (
@@ -224,7 +224,7 @@ class CrossValidation:
         self, weights: Weights, split: Split, folds: Sequence[Moments], splits: SplitScheme
     ) -> _Fold:
         """A fold's initial state, with no trace of its test rows."""
-        teach = total([folds[fold] for fold in split.train])
+        teach = split.training(folds)
         frozen = self.problem.frozen_on(teach)
         first = self._none(weights, teach) if splits.forward else weights
         if frozen is not self.problem.frozen:

@@ -130,7 +130,7 @@ class PlainLeastSquares:
         weights, folds = dict[int, Weights](), self.read.folds
         judged = self.read.splits.of(folds)
         for split in judged if len(self.problem.inputs) <= MANY else judged[:FEW_FOLDS]:
-            free = self.problem.free(total([folds[fold] for fold in split.train]))
+            free = self.problem.free(split.training(folds))
             learnt = weights_for(free, normal_equations(free), ridge=choice.ridge)
             weights[split.test] = self.problem.whole(learnt)
         return weights
@@ -353,7 +353,7 @@ class LeastSquaresFit:
         rescaled = (whitened.problem.target_scale / self.free.target_scale) ** 2
         errors, own = [], {}
         for split in read.splits.of(folds):
-            training_folds = total([folds[fold] for fold in split.train])
+            training_folds = split.training(folds)
             learnt = white.solve(training_folds, kept, k, intercept=intercept)
             judged = LeastSquares.of(
                 folds[split.test], kept, range(columns - k, columns), intercept=intercept

@@ -69,7 +69,7 @@ class PenalizedLeastSquares:
         """The exact weights without each fold."""
         folds, weights = self.read.folds, dict[int, Weights]()
         for split in self.read.splits.of(folds):
-            others = total([folds[fold] for fold in split.train])
+            others = split.training(folds)
             weights[split.test] = best(self.problem, others, self.penalties, choice)
         return weights
 

@@ -30,7 +30,7 @@ from deltarule.fit.ridge_walk import RidgeWalk
 from deltarule.losses.links import finite_score, ruled_out
 from deltarule.losses.loss import Loss
 from deltarule.moments.design_matrix import SplitMatrix
-from deltarule.moments.moments import Moments, total
+from deltarule.moments.moments import Moments
 from deltarule.moments.problem import LinearProblem
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.compare import Objective
@@ -195,7 +195,7 @@ class PenaltySearch:
             found.append(
                 _SearchedFold(
                     rows,
-                    self.problem.frozen_on(total([self.moments[one] for one in split.train])),
+                    self.problem.frozen_on(split.training(self.moments)),
                     judged,
                     [one.off(self.model, guess) for one in judged],
                     [one.least for one in judged],

@@ -13,7 +13,7 @@ from deltarule.fit.iterate import convergence_of, tolerance_of, trained
 from deltarule.fit.least_squares import StandardErrors, fits
 from deltarule.fit.outcome import HeldOut, Outcome
 from deltarule.fit.problem import FitProblem
-from deltarule.moments.moments import Moments, total
+from deltarule.moments.moments import Moments
 from deltarule.moments.splits import Split
 from deltarule.rule.learn import Descent, alpha_range_of
 from deltarule.rule.predict import Array, Weights
@@ -106,10 +106,7 @@ def _held_out(step: FitStep) -> HeldOut | None:
     if task.batches is not None:
         learnt = refit(step)
     else:
-        learnt = {
-            split.test: _learnt(step, total([folds[one] for one in split.train]))
-            for split in splits.of(folds)
-        }
+        learnt = {split.test: _learnt(step, split.training(folds)) for split in splits.of(folds)}
     fold_weights = {fold: task.standard.out(one) for fold, one in learnt.items()}
 
     def errors(split: Split, _: Moments) -> Array:

@@ -17,7 +17,6 @@ from deltarule.fit.cross_validate import CrossValidation
 from deltarule.fit.outcome import HeldOut
 from deltarule.fit.problem import FitProblem
 from deltarule.fit.separation import MOVES, leading
-from deltarule.moments.moments import total
 from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.newton import Newton
 from deltarule.tables.schema_columns import Number
@@ -38,7 +37,7 @@ def hold_separated(
         return held_out, None
     splits, fold_weights = {one.test: one for one in read.splits.of(read.folds)}, {}
     for fold in found:
-        rows = total([read.folds[one] for one in splits[fold].train]).rows
+        rows = splits[fold].training(read.folds).rows
         held = replace(problem, choice=replace(problem.choice, ridge=1 / rows))
         held_judge = replace(judge, penalised=held.penalised)
         fold_weights[fold] = held_judge.refit(splits[fold], weights, read.folds, read.splits)

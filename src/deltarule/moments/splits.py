@@ -19,6 +19,10 @@ class Split:
     test: int
     train: tuple[int, ...]
 
+    def training(self, folds: Sequence[Moments]) -> Moments:
+        """The moments of the train folds."""
+        return total([folds[one] for one in self.train])
+
 
 @dataclass(frozen=True)
 class SplitScheme:
@@ -45,10 +49,7 @@ class SplitScheme:
 
     def pairs(self, folds: Sequence[Moments]) -> list[tuple[Moments, Moments]]:
         """The test and train moments of every split."""
-        return [
-            (folds[split.test], total([folds[one] for one in split.train]))
-            for split in self.of(folds)
-        ]
+        return [(folds[split.test], split.training(folds)) for split in self.of(folds)]
 
 
 ANY_ORDER = SplitScheme()

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from deltarule.dataclass import dataclass, replace
-from deltarule.moments.moments import Moments, total
+from deltarule.moments.moments import Moments
 from deltarule.moments.splits import Split, SplitScheme
 from deltarule.rule.predict import Array
 
@@ -179,7 +179,7 @@ def cross_validated(
     """
     found, guessing = [], []
     for split in splits.of(folds):
-        others = total([folds[one] for one in split.train])
+        others = split.training(folds)
         found.append(errors(split, others))
         guessing.append(guessing_error(folds[split.test], others, targets))
     held = [folds[split.test] for split in splits.of(folds)]

@@ -23,6 +23,10 @@ from deltarule.rule.predict import Array, Weights
 from deltarule.solvers.krylov import EPS
 from deltarule.solvers.least_squares import solve, with_intercept
 
+# Below this share of a column's variance over all rows, what is left in some of them is rounding
+# of products, which is far above that of the values: the column is constant there.
+CONSTANT = 1e-10
+
 
 @dataclass(frozen=True)
 class Whitening:
@@ -113,8 +117,8 @@ class Whitening:
         own = back * problem.scale
         gram = dense(problem.gram) / problem.rows
         squares = np.einsum("jr,jr->j", own @ gram, own)
-        spread: Array = np.sqrt(np.maximum(squares, 0.0))
-        return np.where(spread > self.noise * self.unit, spread, 1.0)
+        known = squares > CONSTANT * self.unit**2
+        return np.where(known, np.sqrt(np.where(known, squares, 1.0)), 1.0)
 
 
 @dataclass(frozen=True)
